@@ -1,0 +1,54 @@
+import { complaints, type Fault, inBody } from '../faults.ts';
+import { equal } from '../json.ts';
+import { type AgentContent, type AgentDraft, type AgentField, type AgentPatch, agentFields } from './agent.schema.ts';
+import { mergeWithinLimits } from './metadata.ts';
+
+/** What a patch makes of an agent. No change at all leaves `changedFields` empty. */
+export interface Patched {
+  readonly content: AgentContent;
+  readonly changedFields: readonly AgentField[];
+  /** The rules that the result breaks, all of them (contract, section 1, step 13). */
+  readonly faults: readonly Fault[];
+}
+
+/**
+ * Applies a patch that its schema has accepted. A field that is absent keeps its value, null clears it, anything else
+ * replaces it; metadata merges.
+ * @param numberIsActive whether the number in `companyPhoneNumberId` is an active one of the agent's company
+ */
+export function applyPatch(agent: AgentContent, patch: AgentPatch, numberIsActive: boolean): Patched {
+  const { merged, complaints: aboutMetadata } = mergeWithinLimits(agent.metadata, patch.metadata ?? {});
+  const content = {
+    ...agent,
+    ...patch,
+    ...(patch.companyPhoneNumberId && { companyPhoneNumberId: patch.companyPhoneNumberId.toLowerCase() }),
+    metadata: merged,
+  };
+  return {
+    content,
+    changedFields: agentFields.filter((field) => !equal(agent[field], content[field])),
+    faults: [
+      ...phoneFaults(content, patch, numberIsActive),
+      ...aboutMetadata.map((complaint) => inBody(['metadata'], complaint)),
+    ],
+  };
+}
+
+/** A new agent's content: the draft's fields, the others empty. */
+export function newContent(draft: AgentDraft, numberIsActive: boolean): Patched {
+  const { name, type, focus, language, duration } = draft;
+  const blank = {
+    ...{ name, type, focus, language, duration, questions: [], instructions: null, voiceId: null, cefrLevel: null },
+    ...{ companyPhoneNumberId: null, metadata: {}, backgroundSound: null },
+  };
+  return applyPatch(blank, draft, numberIsActive);
+}
+
+function phoneFaults(content: AgentContent, patch: AgentPatch, numberIsActive: boolean): Fault[] {
+  const path = ['companyPhoneNumberId'];
+  if (patch.companyPhoneNumberId === null && content.type === 'PHONE') {
+    return [inBody(path, complaints.phoneNumberNotNull())];
+  }
+  if (patch.companyPhoneNumberId && !numberIsActive) return [inBody(path, complaints.phoneNumberNotFound())];
+  return [];
+}

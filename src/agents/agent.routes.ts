@@ -1,0 +1,40 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { entityTag } from '../entity-tag.ts';
+import type { StoredAgent } from './agent.repository.ts';
+import {
+  type AgentAnswer,
+  agentParamsSchema,
+  agentPatchSchema,
+  agentSchema,
+  companyQuerySchema,
+  preconditionHeadersSchema,
+} from './agent.schema.ts';
+import type { AgentService } from './agent.service.ts';
+
+/** The HTTP sentence of each use case: schema, call, status, headers. Registered in the authenticated scope. */
+export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = async (app, { agents }) => {
+  app.patch(
+    '/agents/:id',
+    {
+      config: { scope: 'write:agents' },
+      schema: {
+        params: agentParamsSchema,
+        querystring: companyQuerySchema,
+        headers: preconditionHeadersSchema,
+        body: agentPatchSchema,
+        response: { 200: agentSchema },
+      },
+    },
+    async ({ caller, params, body, headers }, reply) => {
+      const agent = await agents.update(caller, params.id.toLowerCase(), body, headers);
+      reply.header('etag', entityTag(agent.version));
+      if (agent.companyPhoneNumberId) reply.header('agent-phone-number-id', agent.companyPhoneNumberId);
+      return toAnswer(agent);
+    },
+  );
+};
+
+/** The agent on the wire; the serializer leaves out what the schema does not name. */
+export function toAnswer({ createdAt, updatedAt, ...agent }: StoredAgent): AgentAnswer {
+  return { ...agent, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+}

@@ -1,0 +1,51 @@
+import { matchesStrongly, matchesWeakly, parseEntityTags } from '../entity-tag.ts';
+import { ApiError, invalid } from '../errors.ts';
+import type { Caller } from '../plugins/authenticate.ts';
+import { applyPatch, newContent } from './agent.patch.ts';
+import type { AgentRepository, StoredAgent } from './agent.repository.ts';
+import type { AgentDraft, AgentPatch, Preconditions } from './agent.schema.ts';
+
+export type AgentService = ReturnType<typeof agentService>;
+
+/** The use cases of agents. Each is a pure decision about one agent, carried out by the repository. */
+export function agentService(agents: AgentRepository) {
+  return {
+    /**
+     * Changes an agent of the caller's company.
+     * @param id in lower case
+     * @returns the agent as committed; the same version where the patch changes nothing
+     * @throws ApiError for steps 10 to 13 of the contract's order of checks
+     */
+    update(caller: Caller, id: string, patch: AgentPatch, preconditions: Preconditions): Promise<StoredAgent> {
+      const wanted = { id, phoneNumberId: patch.companyPhoneNumberId ?? null };
+      return agents.change(wanted, caller, (found) => {
+        if (!found) throw new ApiError('RESOURCE_NOT_FOUND');
+        if (found.agent.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
+        checkPreconditions(preconditions, found.agent.version);
+        const patched = applyPatch(found.agent, patch, found.numberIsActive);
+        if (patched.faults.length > 0) throw invalid(patched.faults);
+        return patched;
+      });
+    },
+
+    /**
+     * Makes an agent of a company that exists, with its first history entry.
+     * @throws ApiError VALIDATION_FAILED when the draft breaks a rule that needs stored data
+     */
+    async create(companyId: string, draft: AgentDraft): Promise<StoredAgent> {
+      const number = draft.companyPhoneNumberId;
+      const created = newContent(draft, !!number && (await agents.numberIsActive(companyId, number)));
+      if (created.faults.length > 0) throw invalid(created.faults);
+      return agents.create(companyId, created.content);
+    },
+  };
+}
+
+/** Step 12: If-Match by strong, If-None-Match by weak comparison (RFC 9110, section 13.1). */
+function checkPreconditions(preconditions: Preconditions, version: number): void {
+  const demanded = parseEntityTags(preconditions['if-match'] ?? '*') ?? [];
+  const excluded = parseEntityTags(preconditions['if-none-match'] ?? '') ?? [];
+  if (!matchesStrongly(demanded, version) || matchesWeakly(excluded, version)) {
+    throw new ApiError('PRECONDITION_FAILED');
+  }
+}

@@ -1,0 +1,62 @@
+import { type Complaint, complaints } from '../faults.ts';
+import { isObject, type Json, type JsonObject, walk } from '../json.ts';
+
+/** Limits of the merged metadata (contract, section 4). */
+export const limits = {
+  /** UTF-8 bytes of `JSON.stringify`. */
+  bytes: 10_240,
+  /** Levels of objects and lists; the metadata object is the first. */
+  depth: 5,
+  /** Object keys at all levels. */
+  keys: 50,
+} as const;
+
+/**
+ * Merges a patch into metadata by JSON Merge Patch (RFC 7396, section 2): objects merge at every depth, null removes a
+ * key, everything else replaces. Neither argument is changed. Recurses as deep as the patch: measure that first.
+ */
+export function merge(target: Json | undefined, patch: JsonObject): JsonObject {
+  // A map, since a plain object would find inherited members such as "constructor".
+  const merged = new Map(isObject(target) ? Object.entries(target) : []);
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(key);
+    else merged.set(key, isObject(value) ? merge(merged.get(key), value) : value);
+  }
+  return Object.fromEntries(merged);
+}
+
+/**
+ * What forbids the result of a merge. A stored value that is over a limit already may stay so, if it is no larger in
+ * that measure afterwards. An over-deep patch is refused before it is merged, without recursion.
+ */
+export function mergeWithinLimits(
+  stored: JsonObject,
+  patch: JsonObject,
+): { readonly merged: JsonObject; readonly complaints: readonly Complaint[] } {
+  const before = shape(stored);
+  const allowedDepth = Math.max(limits.depth, before.depth);
+  // Every object and list of a patch stands in the result, at the same depth.
+  const patchDepth = shape(patch).depth;
+  if (patchDepth > allowedDepth) {
+    return { merged: stored, complaints: [complaints.metadataDepth(limits.depth, patchDepth)] };
+  }
+  const merged = merge(stored, patch);
+  const after = shape(merged);
+  const found: Complaint[] = [];
+  const bytes = byteLength(merged);
+  if (bytes > limits.bytes && bytes > byteLength(stored)) found.push(complaints.metadataBytes(limits.bytes, bytes));
+  if (after.keys > Math.max(limits.keys, before.keys)) found.push(complaints.metadataKeys(limits.keys, after.keys));
+  return { merged, complaints: found };
+}
+
+function shape(root: JsonObject): { depth: number; keys: number } {
+  let depth = 0;
+  let keys = 0;
+  for (const node of walk(root)) {
+    if (typeof node.value === 'object' && node.value !== null) depth = Math.max(depth, node.depth);
+    if (typeof node.key === 'string') keys += 1;
+  }
+  return { depth, keys };
+}
+
+const byteLength = (value: Json) => Buffer.byteLength(JSON.stringify(value));

@@ -1,0 +1,39 @@
+import { createHmac, randomBytes } from 'node:crypto';
+
+/** What a key may be allowed to do. */
+export const scopes = ['read:agents', 'write:agents', 'delete:agents'] as const;
+export type Scope = (typeof scopes)[number];
+export const isScope = (name: string): name is Scope => scopes.some((scope) => scope === name);
+
+const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const digits = 43;
+const form = new RegExp(`^sk_[0-9A-Za-z]{${digits}}$`);
+const bearer = /^bearer +(\S+)$/i;
+
+/** Makes a key: `sk_` and 256 random bits as 43 base-62 digits (contract, section 2). */
+export function makeKey(): string {
+  let rest = BigInt(`0x${randomBytes(32).toString('hex')}`);
+  let text = '';
+  for (let position = 0; position < digits; position += 1) {
+    text = alphabet.charAt(Number(rest % 62n)) + text;
+    rest /= 62n;
+  }
+  return `sk_${text}`;
+}
+
+/** The key in the value of an Authorization header (RFC 6750, section 2.1), or undefined when it is not well formed. */
+export function readKey(authorization: string): string | undefined {
+  const key = bearer.exec(authorization)?.[1];
+  return key !== undefined && form.test(key) ? key : undefined;
+}
+
+/** What is stored and looked up instead of a key: its HMAC-SHA256 under the server's secret, as base64url. */
+export function hashKey(key: string, secret: string): string {
+  return createHmac('sha256', secret).update(key).digest('base64url');
+}
+
+/** Makes a secret for `hashKey`: 256 random bits. */
+export const makeSecret = () => randomBytes(32).toString('hex');
+
+/** The part of a key that lists may show. */
+export const startOf = (key: string) => key.slice(0, 8);

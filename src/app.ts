@@ -1,0 +1,62 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { TObject } from '@sinclair/typebox';
+import { type FastifyBaseLogger, fastify } from 'fastify';
+import { agentRepository } from './agents/agent.repository.ts';
+import { agentRoutes } from './agents/agent.routes.ts';
+import { agentService } from './agents/agent.service.ts';
+import { apiKeyRepository } from './api-keys/api-key.repository.ts';
+import type { Database } from './database/client.ts';
+import type { Place } from './faults.ts';
+import { healthRoutes } from './health/health.routes.ts';
+import { authenticate } from './plugins/authenticate.ts';
+import { body } from './plugins/body.ts';
+import { connectionOptions, connections } from './plugins/connections.ts';
+import { answerUnroutable, errorHandler } from './plugins/error-handler.ts';
+import { refuseOtherMethods } from './plugins/other-methods.ts';
+import { requestIdOf, requestLog } from './plugins/request-log.ts';
+import { compile } from './validation.ts';
+
+export interface AppParts {
+  readonly database: Database;
+  /** The HMAC secret of API keys. */
+  readonly secret: string;
+  /** Names of the migrations that the database must hold. */
+  readonly migrations: readonly string[];
+  readonly logger: FastifyBaseLogger;
+}
+
+const places: Readonly<Record<string, Place>> = {
+  params: 'path',
+  querystring: 'query',
+  headers: 'header',
+  body: 'body',
+};
+
+/** The table of contents: everything that the server consists of, in the order in which requests meet it. */
+export async function buildApp({ database, secret, migrations, logger }: AppParts) {
+  const app = fastify({
+    ...connectionOptions,
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    genReqId: requestIdOf,
+    frameworkErrors: answerUnroutable,
+    routerOptions: { maxParamLength: 16 * 1024 },
+    rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*/i, ''),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  app.setValidatorCompiler<TObject>(({ schema, httpPart = '' }) => compile(schema, places[httpPart] ?? 'body'));
+
+  await app.register(requestLog);
+  await app.register(errorHandler);
+  await app.register(connections);
+  const refuseTheRest = refuseOtherMethods(app);
+
+  await app.register(healthRoutes, { database, migrations });
+  await app.register(async (authenticated) => {
+    await authenticated.register(authenticate, { keys: apiKeyRepository(database), secret });
+    await authenticated.register(body);
+    await authenticated.register(agentRoutes, { agents: agentService(agentRepository(database)) });
+  });
+
+  refuseTheRest();
+  return app;
+}

@@ -1,0 +1,88 @@
+import { loadEnvFile } from 'node:process';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { StartError } from './start-error.ts';
+
+const wholeNumber = (minimum: number, maximum: number, options: { default: number; description: string }) =>
+  Type.Integer({ minimum, maximum, ...options, expected: `a whole number from ${minimum} to ${maximum}` });
+
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+
+/** Every variable that the server reads: the one list, which `.env.example` repeats. */
+export const environmentSchema = Type.Object({
+  HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on' }),
+  PORT: wholeNumber(0, 65_535, { default: 3000, description: 'Port to listen on; 0 picks a free one and logs it' }),
+  DATABASE_URL: Type.Optional(
+    Type.String({
+      pattern: '^postgres(ql)?://.+',
+      description: 'PostgreSQL to use instead of the embedded one; required when NODE_ENV=production',
+      expected: 'a URL postgresql://user:password@host:port/database',
+    }),
+  ),
+  DATABASE_POOL: wholeNumber(1, 1000, { default: 10, description: 'Database connections per process' }),
+  DATA_DIR: Type.String({
+    minLength: 1,
+    default: '.data',
+    description: 'Folder of the embedded database and its generated secret',
+  }),
+  API_KEY_SECRET: Type.Optional(
+    Type.String({
+      description: 'HMAC secret for API keys; generated in DATA_DIR when missing, required when NODE_ENV=production',
+      expected: 'at least 32 bytes, as `openssl rand -hex 32` makes them',
+    }),
+  ),
+  LOG_LEVEL: Type.String({
+    pattern: `^(${levels.join('|')})$`,
+    default: 'info',
+    description: 'Level of the log on standard output',
+    expected: `one of ${levels.join(', ')}`,
+  }),
+  SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600, {
+    default: 10,
+    description: 'Longest wait for running requests at SIGTERM',
+  }),
+  NODE_ENV: Type.Optional(Type.String({ description: 'production refuses whatever is only fit for a trial' })),
+});
+
+export type Config = Readonly<Static<typeof environmentSchema>>;
+
+/** Adds the variables of a file `.env` in the current folder, where there is one, behind those of the process. */
+export function addEnvironmentFile(): void {
+  try {
+    loadEnvFile();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+}
+
+/**
+ * Reads the configuration. An empty variable counts as missing.
+ * @throws StartError that names each wrong or missing variable and what is expected, never its value
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.keys(environmentSchema.properties).flatMap((name) => {
+    const value = environment[name];
+    return value === undefined || value === '' ? [] : [[name, value]];
+  });
+  const values: unknown = Value.Default(environmentSchema, Value.Convert(environmentSchema, Object.fromEntries(given)));
+  const wrong = [...Value.Errors(environmentSchema, values)].map(({ path, schema }) =>
+    complaint(path.slice(1), schema),
+  );
+  if (!Value.Check(environmentSchema, values)) throw new StartError([...new Set(wrong)].join('; '));
+  const missing = forbidden(values);
+  if (missing.length > 0) throw new StartError(missing.join('; '));
+  return Object.freeze(values);
+}
+
+const complaint = (name: string, schema: TSchema) => `${name} must be ${schema['expected'] ?? 'set'}`;
+
+function forbidden({ NODE_ENV, DATABASE_URL, API_KEY_SECRET }: Config): string[] {
+  const inProduction = NODE_ENV === 'production';
+  return [
+    ...(inProduction && DATABASE_URL === undefined ? ['DATABASE_URL must be set when NODE_ENV=production'] : []),
+    ...(inProduction && API_KEY_SECRET === undefined ? ['API_KEY_SECRET must be set when NODE_ENV=production'] : []),
+    ...(API_KEY_SECRET !== undefined && Buffer.byteLength(API_KEY_SECRET) < 32
+      ? ['API_KEY_SECRET must be at least 32 bytes, as `openssl rand -hex 32` makes them']
+      : []),
+  ];
+}

@@ -1,0 +1,89 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Static, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { agentRepository } from './agents/agent.repository.ts';
+import { agentService } from './agents/agent.service.ts';
+import { apiKeyLifecycle } from './api-keys/api-key.lifecycle.ts';
+import { apiKeyRepository } from './api-keys/api-key.repository.ts';
+import { hashKey, scopes } from './api-keys/api-key.ts';
+import { companyRepository } from './companies/company.repository.ts';
+import type { Database } from './database/client.ts';
+
+/** What stands in `demo.json`, readable by its owner alone: the keys, which the database does not hold. */
+const demoSchema = Type.Object({
+  companyId: Type.String(),
+  agentId: Type.String(),
+  companyKey: Type.String(),
+  atsKey: Type.String(),
+});
+type Demo = Static<typeof demoSchema>;
+
+interface Options {
+  readonly database: Database;
+  readonly secret: string;
+  readonly dataDir: string;
+  /** Where the server listens. */
+  readonly baseUrl: string;
+}
+
+/**
+ * Puts a company with a phone number, an agent and keys into an embedded database that has none.
+ * @returns for the person at the keyboard: a PATCH to paste, for each kind of key
+ */
+export async function demonstrate({ database, secret, dataDir, baseUrl }: Options): Promise<string> {
+  const file = join(resolve(dataDir), 'demo.json');
+  const kept = await readDemo(file);
+  const known = kept && (await apiKeyRepository(database).find(hashKey(kept.companyKey, secret), null));
+  const demo = kept && known ? kept : await makeDemo(database, secret);
+  if (demo !== kept) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
+  const url = `${baseUrl}/agents/${demo.agentId}`;
+  return [
+    'A PATCH with the key of the demo company:',
+    curl(url, demo.companyKey, { duration: 45, metadata: { department: 'Engineering' } }),
+    'The same agent with the key of an applicant tracking system (ATS), which acts for several companies:',
+    curl(`${url}?companyId=${demo.companyId}`, demo.atsKey, { backgroundSound: 'OFF', metadata: { source: 'ats' } }),
+  ].join('\n\n');
+}
+
+async function readDemo(file: string): Promise<Demo | undefined> {
+  try {
+    const demo: unknown = JSON.parse(await readFile(file, 'utf8'));
+    return Value.Check(demoSchema, demo) ? demo : undefined;
+  } catch {
+    // Missing or unreadable: the demo is made anew.
+    return undefined;
+  }
+}
+
+async function makeDemo(database: Database, secret: string): Promise<Demo> {
+  const companies = companyRepository(database.prisma);
+  const keys = apiKeyLifecycle(database, secret);
+  const company = await companies.createCompany('Demo company');
+  const ats = await companies.createIntegration('Demo ATS');
+  await companies.grant(ats.id, company.id);
+  const number = await companies.addPhoneNumber(company.id, '+12025550123');
+  const agent = await agentService(agentRepository(database)).create(company.id, {
+    name: 'Frontend Developer Interview',
+    type: 'PHONE',
+    focus: 'SCREENING',
+    language: 'EN',
+    duration: 30,
+    questions: ['What is your experience with React?'],
+    companyPhoneNumberId: number.id,
+    metadata: { department: 'Sales' },
+  });
+  const draft = { companyId: null, integrationId: null, scopes, name: 'Demo', expiresAt: null };
+  const companyKey = await keys.create({ ...draft, companyId: company.id });
+  const atsKey = await keys.create({ ...draft, integrationId: ats.id });
+  return { companyId: company.id, agentId: agent.id, companyKey: companyKey.key, atsKey: atsKey.key };
+}
+
+function curl(url: string, key: string, patch: object): string {
+  return [
+    `curl -X PATCH '${url}'`,
+    `-H 'Authorization: Bearer ${key}'`,
+    `-H 'Content-Type: application/json'`,
+    `-d '${JSON.stringify(patch)}'`,
+  ].join(' \\\n  ');
+}

@@ -1,0 +1,193 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { type Fault, faultSchema } from './faults.ts';
+
+/**
+ * Every problem the server can answer with (contract, section 6). The closed list from which the error handler, the
+ * OpenAPI document and the README's list are made. `detail` is the text for the cases that have only one.
+ */
+export const problems = {
+  MALFORMED_REQUEST: { status: 400, title: 'The request cannot be read', detail: 'The message is not valid HTTP.' },
+  MALFORMED_BODY: {
+    status: 400,
+    title: 'The body cannot be read',
+    detail: 'The body must be one JSON value in UTF-8.',
+  },
+  VALIDATION_FAILED: { status: 400, title: 'The request is not valid', detail: 'The request is not valid.' },
+  COMPANY_ID_REQUIRED: {
+    status: 400,
+    title: 'The company is missing',
+    detail: 'This API key acts for several companies: name one with the query parameter companyId.',
+  },
+  INVALID_API_KEY: {
+    status: 401,
+    title: 'The API key is not valid',
+    detail: 'Send one valid API key as "Authorization: Bearer sk_…".',
+  },
+  API_KEY_SUSPENDED: {
+    status: 401,
+    title: 'The API key is suspended',
+    detail: 'This API key is suspended. Whoever issued it can resume it.',
+  },
+  IP_NOT_ALLOWED: {
+    status: 403,
+    title: 'The address is not allowed',
+    detail: 'This API key must not be used from this address.',
+  },
+  INSUFFICIENT_PERMISSIONS: {
+    status: 403,
+    title: 'The API key lacks a scope',
+    detail: 'This API key lacks a scope that the request needs.',
+  },
+  COMPANY_ACCESS_DENIED: {
+    status: 403,
+    title: 'The company is not accessible',
+    detail: 'This API key does not act for the company in companyId.',
+  },
+  RESOURCE_ACCESS_DENIED: {
+    status: 403,
+    title: 'The resource is not accessible',
+    detail: 'The resource does not belong to the company that the request acts for.',
+  },
+  ROUTE_NOT_FOUND: { status: 404, title: 'There is no such route', detail: 'No route has this path.' },
+  RESOURCE_NOT_FOUND: {
+    status: 404,
+    title: 'The resource does not exist',
+    detail: 'The resource does not exist or has been deleted.',
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    title: 'The method is not allowed',
+    detail: 'This path has other methods; the Allow header lists them.',
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    title: 'The request took too long to arrive',
+    detail: 'The request was not complete in time. Send it again.',
+  },
+  IDEMPOTENCY_KEY_IN_USE: {
+    status: 409,
+    title: 'The idempotency key is in use',
+    detail: 'A request with this Idempotency-Key is still under way. Send this one again later.',
+  },
+  PRECONDITION_FAILED: {
+    status: 412,
+    title: 'The precondition failed',
+    detail: 'The resource has another version than the request demands. Read it again, then decide.',
+  },
+  PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large', detail: 'A body may have at most 262144 bytes.' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    title: 'The media type is not supported',
+    detail: 'Send the body as application/json or application/merge-patch+json.',
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    title: 'The idempotency key was used before',
+    detail: 'This Idempotency-Key belongs to another request. Use a new key for a new request.',
+  },
+  RATE_LIMITED: {
+    status: 429,
+    title: 'Too many requests',
+    detail: 'The rate limit is reached. Wait for the seconds in Retry-After.',
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    title: 'The headers are too large',
+    detail: 'The request line and headers together may have at most 16384 bytes.',
+  },
+  INTERNAL_ERROR: {
+    status: 500,
+    title: 'The server failed',
+    detail: 'The server failed. Report the requestId if this lasts.',
+  },
+  OVERLOADED: {
+    status: 503,
+    title: 'The server is overloaded',
+    detail: 'Too many requests are waiting. Send this one again later.',
+  },
+  DATABASE_UNAVAILABLE: {
+    status: 503,
+    title: 'The database is not available',
+    detail: 'The database did not answer in time. The change may have been saved: send it again with If-Match.',
+  },
+} as const;
+
+export type ProblemCode = keyof typeof problems;
+
+/** The one shape of every error: problem details (RFC 9457) with our own members. */
+export const problemSchema = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  code: Type.Unsafe<ProblemCode>({ type: 'string', enum: Object.keys(problems) }),
+  detail: Type.String(),
+  instance: Type.String(),
+  requestId: Type.String(),
+  errors: Type.Optional(Type.Array(faultSchema, { maxItems: 20 })),
+});
+
+export type Problem = Static<typeof problemSchema>;
+
+/** How many faults one answer lists; `detail` tells how many there are. */
+const listedFaults = 20;
+
+interface Particulars {
+  readonly detail?: string;
+  readonly faults?: readonly Fault[];
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Goes to the log under the request's id, never into an answer. */
+  readonly cause?: unknown;
+}
+
+/** The one error that becomes an answer other than 500. Thrown anywhere, mapped in plugins/error-handler.ts. */
+export class ApiError extends Error {
+  readonly code: ProblemCode;
+  readonly status: number;
+  readonly faults: readonly Fault[] | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ProblemCode, { detail = problems[code].detail, faults, headers = {}, cause }: Particulars = {}) {
+    super(detail, { cause });
+    this.name = 'ApiError';
+    this.code = code;
+    this.status = problems[code].status;
+    this.faults = faults;
+    this.headers = headers;
+  }
+
+  /** The body of the answer to one request. `instance` is the request's path, without its query. */
+  problem(instance: string, requestId: string): Problem {
+    const { status, title } = problems[this.code];
+    return {
+      type: `/problems/${this.code.toLowerCase().replaceAll('_', '-')}`,
+      title,
+      status,
+      code: this.code,
+      detail: this.message,
+      instance,
+      requestId,
+      ...(this.faults && { errors: this.faults.slice(0, listedFaults) }),
+    };
+  }
+}
+
+/** 400 for all that is wrong with path, query, headers and body together; `faults` must not be empty. */
+export function invalid(faults: readonly Fault[]): ApiError {
+  const shown = faults.slice(0, 3).map((fault) => `${fault.pointer ?? fault.parameter} ${fault.detail}`.slice(0, 300));
+  const more = faults.length > shown.length ? '; …' : '';
+  const count = faults.length === 1 ? '1 problem' : `${faults.length} problems`;
+  return new ApiError('VALIDATION_FAILED', { detail: `${count}: ${shown.join('; ')}${more}`, faults });
+}
+
+/** 503 because of the database; the client may come back after the given seconds. */
+export function databaseUnavailable(cause: unknown): ApiError {
+  return new ApiError('DATABASE_UNAVAILABLE', { headers: { 'retry-after': '1' }, cause });
+}
+
+/** 403 that names the missing scope (RFC 6750, section 3.1). */
+export function scopeMissing(scope: string): ApiError {
+  return new ApiError('INSUFFICIENT_PERMISSIONS', {
+    detail: `This API key lacks the scope ${scope}.`,
+    headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
+  });
+}

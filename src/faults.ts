@@ -1,0 +1,144 @@
+import { type Static, Type } from '@sinclair/typebox';
+
+/** What can be wrong with one value: the closed list of `errors[].code` (contract, section 6). */
+const faultCodes = [
+  'required',
+  'unknown_member',
+  'wrong_type',
+  'not_allowed',
+  'too_small',
+  'too_large',
+  'too_short',
+  'too_long',
+  'too_many',
+  'too_deep',
+  'blank',
+  'bad_format',
+  'bad_characters',
+  'not_null',
+  'not_found',
+] as const;
+
+type FaultCode = (typeof faultCodes)[number];
+
+const places = ['body', 'path', 'query', 'header'] as const;
+export type Place = (typeof places)[number];
+
+export const faultSchema = Type.Object({
+  in: Type.Unsafe<Place>({ type: 'string', enum: places }),
+  pointer: Type.Optional(Type.String({ description: 'In a body: JSON pointer in its URI fragment form (RFC 6901)' })),
+  parameter: Type.Optional(Type.String({ description: 'Elsewhere: the name of the parameter or header' })),
+  code: Type.Unsafe<FaultCode>({ type: 'string', enum: faultCodes }),
+  detail: Type.String(),
+  limit: Type.Optional(Type.Number({ description: 'The bound that was passed' })),
+});
+
+/** One fault of a request: where it is, what is wrong, what is allowed. */
+export type Fault = Static<typeof faultSchema>;
+
+/** What is wrong with a value, before it is said where the value stands. */
+export type Complaint = Pick<Fault, 'code' | 'detail' | 'limit'>;
+
+const count = (limit: number, unit: string) => `${limit} ${unit}${limit === 1 ? '' : 's'}`;
+const listed = (names: readonly string[]) => names.join(', ');
+
+const formats = {
+  uuid: 'a UUID: hexadecimal digits as 8-4-4-4-12',
+  'entity-tags': '* or a list of entity tags, each in double quotes',
+};
+
+/** The text of every complaint stands here and nowhere else. */
+export const complaints = {
+  required: (): Complaint => ({ code: 'required', detail: 'is required' }),
+  requiredForPhone: (): Complaint => ({
+    code: 'required',
+    detail: 'is required when type is PHONE: the id of an active phone number of the company',
+  }),
+  unknownMember: (meant: string | undefined, known: readonly string[]): Complaint => ({
+    code: 'unknown_member',
+    detail: meant
+      ? `is not known; did you mean ${meant}?`
+      : `is not known; what can be set is ${known.length > 0 ? listed(known) : 'nothing'}`,
+  }),
+  wrongType: (expected: string): Complaint => ({ code: 'wrong_type', detail: `must be ${expected}` }),
+  notNull: (expected: string): Complaint => ({ code: 'not_null', detail: `must not be null, but ${expected}` }),
+  phoneNumberNotNull: (): Complaint => ({
+    code: 'not_null',
+    detail: 'must not be null while type is PHONE; set another type in the same request',
+  }),
+  notAllowed: (allowed: readonly unknown[]): Complaint => ({
+    code: 'not_allowed',
+    detail: `must be one of ${listed(allowed.map((value) => String(value)))}`,
+  }),
+  tooSmall: (limit: number): Complaint => ({ code: 'too_small', detail: `must be at least ${limit}`, limit }),
+  tooLarge: (limit: number): Complaint => ({ code: 'too_large', detail: `must be at most ${limit}`, limit }),
+  tooShort: (limit: number): Complaint => ({
+    code: 'too_short',
+    detail: `must have at least ${count(limit, 'character')}`,
+    limit,
+  }),
+  tooLong: (limit: number): Complaint => ({
+    code: 'too_long',
+    detail: `must have at most ${count(limit, 'character')}`,
+    limit,
+  }),
+  tooMany: (limit: number): Complaint => ({
+    code: 'too_many',
+    detail: `must have at most ${count(limit, 'item')}`,
+    limit,
+  }),
+  blank: (): Complaint => ({ code: 'blank', detail: 'must not be only white space' }),
+  badFormat: (format: keyof typeof formats): Complaint => ({
+    code: 'bad_format',
+    detail: `must be ${formats[format]}`,
+  }),
+  givenTwice: (): Complaint => ({ code: 'too_many', detail: 'must be given once', limit: 1 }),
+  badCharacters: (): Complaint => ({
+    code: 'bad_characters',
+    detail: 'must not hold U+0000 or an unpaired surrogate, in a string or in a key',
+  }),
+  numberTooLarge: (): Complaint => ({
+    code: 'too_large',
+    detail:
+      'must be a number that JavaScript holds exactly: finite, and as an integer within ±(2^53 − 1); send larger ids as strings',
+    limit: Number.MAX_SAFE_INTEGER,
+  }),
+  keyNotAllowed: (): Complaint => ({
+    code: 'not_allowed',
+    detail: 'must not be a key: __proto__, and prototype inside constructor, are refused',
+  }),
+  phoneNumberNotFound: (): Complaint => ({
+    code: 'not_found',
+    detail: 'must be the id of an active phone number of the company',
+  }),
+  metadataBytes: (limit: number, reached: number): Complaint => ({
+    code: 'too_large',
+    detail: `must be at most ${limit} bytes of JSON once merged, but would be ${reached}`,
+    limit,
+  }),
+  metadataDepth: (limit: number, reached: number): Complaint => ({
+    code: 'too_deep',
+    detail: `must be at most ${limit} levels deep once merged, but would be ${reached}`,
+    limit,
+  }),
+  metadataKeys: (limit: number, reached: number): Complaint => ({
+    code: 'too_many',
+    detail: `must have at most ${limit} keys at all levels once merged, but would have ${reached}`,
+    limit,
+  }),
+} as const;
+
+/** A fault at a place of the body. `path` holds keys and list positions from the root on. */
+export function inBody(path: readonly (string | number)[], complaint: Complaint): Fault {
+  return { in: 'body', pointer: pointer(path), ...complaint };
+}
+
+/** A fault of a path or query parameter or of a header. */
+export function inParameter(place: Exclude<Place, 'body'>, parameter: string, complaint: Complaint): Fault {
+  return { in: place, parameter, ...complaint };
+}
+
+function pointer(path: readonly (string | number)[]): string {
+  const tokens = path.map((step) => String(step).replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed());
+  return ['#', ...tokens.map((token) => encodeURI(token).replaceAll('#', '%23'))].join('/');
+}

@@ -1,0 +1,31 @@
+import { join, resolve } from 'node:path';
+import { makeSecret } from './api-keys/api-key.ts';
+import type { Config } from './config.ts';
+import { type EmbeddedDatabase, openEmbedded } from './database/embedded.ts';
+import { migrate } from './database/migrate.ts';
+import { keptFile } from './kept-file.ts';
+
+/** What the server and the operator's command line both stand on. */
+export interface Foundation {
+  readonly databaseUrl: string;
+  /** The HMAC secret of API keys. */
+  readonly secret: string;
+  /** The embedded database, migrated; undefined when DATABASE_URL names another. */
+  readonly embedded: EmbeddedDatabase | undefined;
+}
+
+/** @throws StartError when the embedded database cannot be had */
+export async function openFoundation(config: Config, as: 'server' | 'operator'): Promise<Foundation> {
+  const embedded = config.DATABASE_URL === undefined ? await openEmbedded(config.DATA_DIR, as) : undefined;
+  try {
+    if (embedded) await migrate(embedded.url);
+    return {
+      databaseUrl: config.DATABASE_URL ?? embedded?.url ?? '',
+      secret: config.API_KEY_SECRET ?? (await keptFile(join(resolve(config.DATA_DIR), 'api-key-secret'), makeSecret)),
+      embedded,
+    };
+  } catch (error) {
+    await embedded?.close();
+    throw error;
+  }
+}

@@ -1,0 +1,26 @@
+import { parseArgs } from 'node:util';
+import { admitServerRole, migrate } from './database/migrate.ts';
+import { StartError } from './start-error.ts';
+
+/** `npm run migrate [-- --server-role NAME]`: brings the database in DATABASE_URL up to date. */
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { 'server-role': { type: 'string' } } });
+  const url = process.env['DATABASE_URL'];
+  if (!url) {
+    throw new StartError('DATABASE_URL is not set: the embedded database needs no migrate, it is migrated at start');
+  }
+  const applied = await migrate(url);
+  for (const name of applied) console.log(`applied ${name}`);
+  if (applied.length === 0) console.log('nothing to apply');
+  const serverRole = values['server-role'];
+  if (serverRole === undefined) return;
+  await admitServerRole(url, serverRole);
+  console.log(`role ${serverRole} may run the server`);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,99 @@
+import type { FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { ApiKeyRepository, FoundKey } from '../api-keys/api-key.repository.ts';
+import { hashKey, readKey, type Scope } from '../api-keys/api-key.ts';
+import { ApiError, invalid, scopeMissing } from '../errors.ts';
+import { complaints, inParameter } from '../faults.ts';
+import { isUuid } from '../uuid.ts';
+
+/** Who a request acts for, once steps 2 to 7 of the contract have admitted it. */
+export interface Caller {
+  readonly keyId: string;
+  /** The one company that the request may touch. */
+  readonly companyId: string;
+  readonly requestId: string;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Throws outside the authenticated scope. */
+    readonly caller: Caller;
+    /** For the log: who is known so far, also of a request that was refused. */
+    known: { keyId?: string; companyId?: string };
+  }
+  interface FastifyContextConfig {
+    /** What the key must be allowed to do; every route in the authenticated scope declares one. */
+    scope?: Scope;
+  }
+}
+
+interface Options {
+  readonly keys: ApiKeyRepository;
+  readonly secret: string;
+}
+
+const callers = new WeakMap<FastifyRequest, Caller>();
+
+/**
+ * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
+ * before a body is read. A route without a declared scope fails the start.
+ */
+export const authenticate = fp(async (app, { keys, secret }: Options) => {
+  app.decorateRequest('caller', {
+    getter() {
+      const caller = callers.get(this);
+      if (!caller) throw new Error('request.caller outside the authenticated scope');
+      return caller;
+    },
+  });
+
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (!config?.scope) throw new Error(`${method} ${url} declares no scope`);
+  });
+
+  app.addHook('onRequest', async (request) => {
+    const key = await findKey(request);
+    request.known.keyId = key.id;
+    if (key.ended) throw unknownKey();
+    if (key.suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
+    requireScope(key, request.routeOptions.config.scope);
+    const companyId = resolveCompany(key, companyIdOf(request));
+    request.known.companyId = companyId;
+    callers.set(request, { keyId: key.id, companyId, requestId: request.id });
+  });
+
+  async function findKey(request: FastifyRequest): Promise<FoundKey> {
+    const text = readKey(onlyHeader(request, 'authorization'));
+    if (text === undefined) throw unknownKey();
+    const wanted = companyIdOf(request);
+    const key = await keys.find(hashKey(text, secret), isUuid(wanted) ? wanted.toLowerCase() : null);
+    if (!key) throw unknownKey();
+    return key;
+  }
+});
+
+const challenge = { headers: { 'www-authenticate': 'Bearer' } };
+const unknownKey = () => new ApiError('INVALID_API_KEY', challenge);
+
+/** A header's value, or nothing when it is missing or repeated: Node would keep the first and hide the others. */
+function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
+  const times = raw.rawHeaders.filter((entry, index) => index % 2 === 0 && entry.toLowerCase() === name).length;
+  return times === 1 ? (headers[name] ?? '') : '';
+}
+
+function requireScope(key: FoundKey, scope: Scope | undefined): void {
+  if (!scope || !key.scopes.includes(scope)) throw scopeMissing(String(scope));
+}
+
+const companyIdOf = ({ query }: FastifyRequest): unknown =>
+  typeof query === 'object' && query !== null && 'companyId' in query ? query.companyId : undefined;
+
+/** Step 7: a company key acts for its own company, whatever the query says; an ATS key for the one it names. */
+function resolveCompany(key: FoundKey, wanted: unknown): string {
+  if (key.companyId !== null) return key.companyId;
+  if (wanted === undefined || wanted === '') throw new ApiError('COMPANY_ID_REQUIRED');
+  if (Array.isArray(wanted)) throw invalid([inParameter('query', 'companyId', complaints.givenTwice())]);
+  if (!isUuid(wanted)) throw invalid([inParameter('query', 'companyId', complaints.badFormat('uuid'))]);
+  if (!key.granted) throw new ApiError('COMPANY_ACCESS_DENIED');
+  return wanted.toLowerCase();
+}

@@ -1,0 +1,61 @@
+import type { FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { ApiError } from '../errors.ts';
+
+/** Bytes a body may have (contract, section 3). */
+export const bodyLimit = 256 * 1024;
+
+const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
+
+/**
+ * Step 8 of the contract's order of checks for routes that take a body: media type, size, encoding, JSON.
+ * The size of a body that does not announce it is bounded by the server while it reads.
+ */
+export const body = fp(async (app) => {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, async (_: FastifyRequest, bytes: Buffer) =>
+    parse(bytes),
+  );
+
+  app.addHook('preParsing', async ({ headers }) => {
+    const length = Number(headers['content-length'] ?? 0);
+    const hasBody = length > 0 || headers['transfer-encoding'] !== undefined;
+    const type = headers['content-type'];
+    if (type === undefined ? hasBody : !mediaType.test(type)) throw unsupportedMediaType();
+    if (length > bodyLimit) throw new ApiError('PAYLOAD_TOO_LARGE');
+    if (headers['content-encoding'] !== undefined) throw unsupportedEncoding();
+  });
+
+  app.addHook('preValidation', async ({ body: value }) => {
+    if (value === undefined)
+      throw new ApiError('MALFORMED_BODY', { detail: 'The request needs a JSON object as its body.' });
+  });
+});
+
+const unsupportedMediaType = () =>
+  new ApiError('UNSUPPORTED_MEDIA_TYPE', {
+    headers: { 'accept-patch': 'application/merge-patch+json, application/json' },
+  });
+
+const unsupportedEncoding = () =>
+  new ApiError('UNSUPPORTED_MEDIA_TYPE', {
+    detail: 'Send the body without a Content-Encoding.',
+    headers: { 'accept-encoding': 'identity' },
+  });
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Reads JSON text (RFC 8259). A byte order mark is skipped. Keys that could reach a prototype stay plain members here. */
+function parse(bytes: Buffer): unknown {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch {
+    throw new ApiError('MALFORMED_BODY', { detail: 'The body is not valid UTF-8.' });
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ApiError('MALFORMED_BODY', { detail: 'The body is not valid JSON.' });
+  }
+}

@@ -1,0 +1,56 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { ApiError, invalid } from '../errors.ts';
+import type { Fault, Place } from '../faults.ts';
+import { toFaults } from '../validation.ts';
+
+/** Turns everything that can be thrown into problem details (contract, section 6). The one place that does. */
+export const errorHandler = fp(async (app) => {
+  app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error, request), request, reply));
+  // Before a body is read: an unknown path is nobody's to parse for.
+  app.addHook('onRequest', async (request) => {
+    if (request.is404) throw new ApiError('ROUTE_NOT_FOUND');
+  });
+});
+
+/** Answers a request whose path the router could not decode; no hook has run for it. */
+export function answerUnroutable(_: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const error = new ApiError('MALFORMED_REQUEST', { detail: 'The path is not valid percent-encoded UTF-8.' });
+  answer(error, request, reply.header('x-request-id', request.id));
+}
+
+function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error.status >= 500) request.log.error({ requestId: request.id, err: error.cause ?? error }, error.code);
+  return reply
+    .code(error.status)
+    .headers(error.headers)
+    .type('application/problem+json')
+    .send(JSON.stringify(error.problem(request.url.split('?', 1)[0] ?? '', request.id)));
+}
+
+function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error.validation) return invalid(allFaults(request));
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new ApiError('PAYLOAD_TOO_LARGE');
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new ApiError('MALFORMED_BODY', { detail: 'The body is not as long as Content-Length says.' });
+    default:
+      return new ApiError('INTERNAL_ERROR', { cause: error });
+  }
+}
+
+/** Fastify stops at the first part of a request that has a fault; this judges the others too. */
+function allFaults(request: FastifyRequest): Fault[] {
+  const parts: readonly [Place, 'params' | 'querystring' | 'headers' | 'body', unknown][] = [
+    ['path', 'params', request.params],
+    ['query', 'querystring', request.query],
+    ['header', 'headers', request.headers],
+    ['body', 'body', request.body],
+  ];
+  return parts.flatMap(([place, part, value]) => {
+    const validate = request.getValidationFunction(part);
+    return validate && !validate(value) ? toFaults(validate.errors ?? [], place) : [];
+  });
+}

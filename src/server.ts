@@ -1,0 +1,105 @@
+import type { FastifyInstance } from 'fastify';
+import { type Logger, pino } from 'pino';
+import { buildApp } from './app.ts';
+import { addEnvironmentFile, type Config, readConfig } from './config.ts';
+import { openDatabase } from './database/client.ts';
+import { migrationNames, missingRoleSettings, pendingMigrations } from './database/migrate.ts';
+import { demonstrate } from './demo.ts';
+import { type Foundation, openFoundation } from './foundation.ts';
+import { logOptions } from './logger.ts';
+import { StartError } from './start-error.ts';
+
+/** The process: environment, (embedded) database, app, listen, drain. */
+async function main(): Promise<void> {
+  addEnvironmentFile();
+  const config = readConfig(process.env);
+  const foundation = await openFoundation(config, 'server');
+  try {
+    await serve(config, foundation);
+  } catch (error) {
+    await foundation.embedded?.close();
+    throw error;
+  }
+}
+
+async function serve(config: Config, foundation: Foundation): Promise<void> {
+  const { databaseUrl, secret, embedded } = foundation;
+  if (!embedded) await checkDatabase(databaseUrl);
+  const logger = pino(logOptions(config.LOG_LEVEL));
+  const database = openDatabase({
+    url: databaseUrl,
+    connections: config.DATABASE_POOL,
+    onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
+  });
+  const app = await buildApp({ database, secret, migrations: await migrationNames(), logger });
+  app.addHook('onClose', () => database.close());
+  const baseUrl = await listen(app, config);
+  stopOnSignal(app, config, foundation, logger);
+  for (const note of embedded?.notes ?? []) console.log(note);
+  console.log(`Listening on ${baseUrl}`);
+  if (embedded) console.log(await demonstrate({ database, secret, dataDir: config.DATA_DIR, baseUrl }));
+}
+
+/** A database of the operator's own must be as `npm run migrate` leaves it. */
+async function checkDatabase(url: string): Promise<void> {
+  const pending = await pendingMigrations(url);
+  if (pending.length > 0) {
+    throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
+  }
+  const missing = await missingRoleSettings(url);
+  if (missing.length > 0) throw new StartError(`DATABASE_URL: ${missing.join('; ')}: run npm run migrate`);
+}
+
+/** @returns the server's URL, as somebody on this machine would write it */
+async function listen(app: FastifyInstance, { HOST, PORT }: Config): Promise<string> {
+  try {
+    const url = new URL(await app.listen({ host: HOST, port: PORT }));
+    if (HOST === '0.0.0.0') url.hostname = '127.0.0.1';
+    if (HOST === '::') url.hostname = '[::1]';
+    return url.origin;
+  } catch (error) {
+    await app.close();
+    throw startErrorOf(error, HOST, PORT);
+  }
+}
+
+function startErrorOf(error: unknown, host: string, port: number): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'EADDRINUSE':
+      return new StartError(`PORT ${port} on ${host} is taken by another program: stop that, or set another PORT`);
+    case 'EACCES':
+      return new StartError(`PORT ${port} needs rights that this user lacks: set another PORT`);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new StartError(`HOST ${host} is not an address of this machine: set another HOST`);
+    default:
+      return error;
+  }
+}
+
+/**
+ * At SIGTERM or SIGINT running requests finish, then everything is stopped. A signal may come twice, from the terminal
+ * and from npm: the second changes nothing. Past the grace the connections that are left are cut.
+ */
+function stopOnSignal(app: FastifyInstance, config: Config, { embedded }: Foundation, logger: Logger): void {
+  let stopping = false;
+  const stop = async (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ signal }, 'stopping');
+    const grace = setTimeout(() => app.server.closeAllConnections(), config.SHUTDOWN_GRACE_SECONDS * 1000);
+    await app.close();
+    clearTimeout(grace);
+    await embedded?.close();
+    logger.info('stopped');
+    process.exit(0);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof StartError ? error.message : error);
+  process.exit(1);
+});

@@ -1,0 +1,146 @@
+import type { TObject } from '@sinclair/typebox';
+import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
+import { distance } from 'fastest-levenshtein';
+import { parseEntityTags } from './entity-tag.ts';
+import { type Complaint, complaints, type Fault, inBody, inParameter, type Place } from './faults.ts';
+import { unstorable } from './json.ts';
+import { uuidPattern } from './uuid.ts';
+
+/** Judges a value; after a refusal `errors` holds what was found, in the order of the schema. */
+export interface Validator<Value = unknown> {
+  (value: unknown): value is Value;
+  errors?: ErrorObject[] | null;
+}
+
+/** Compiles the schema of one part of a request. */
+export function compile<Value = unknown>(schema: TObject, place: Place): Validator<Value> {
+  const validate = (place === 'query' ? queries : bodies).compile<Value>(schema);
+  const validator: Validator<Value> = (value): value is Value => {
+    const valid = validate(withoutOverlongLists(schema, value));
+    validator.errors = validate.errors ?? null;
+    return valid;
+  };
+  return validator;
+}
+
+/** Turns what a validator found into the faults of an answer. */
+export function toFaults(errors: readonly ErrorObject[], place: Place): Fault[] {
+  const ofWrongType = new Map(
+    errors.filter(({ keyword }) => keyword === 'type').map((error) => [error.instancePath, error]),
+  );
+  return errors
+    .filter((error) => {
+      const wrongType = ofWrongType.get(error.instancePath);
+      const saidBefore = wrongType && ((error.keyword === 'type' && error !== wrongType) || error.keyword === 'enum');
+      return error.keyword !== 'if' && !saidBefore;
+    })
+    .map((error) => {
+      const path = pathOf(error);
+      const complaint = complaintAbout(error);
+      return place === 'body' ? inBody(path, complaint) : inParameter(place, String(path[0]), complaint);
+    });
+}
+
+/** Our own formats, and the keyword `storable`: what the database can hold faithfully, in a value and all inside it. */
+function withOurWords(ajv: Ajv): Ajv {
+  ajv.addFormat('uuid', uuidPattern);
+  ajv.addFormat('entity-tags', (text) => parseEntityTags(text) !== undefined);
+  ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', validate: isStorable });
+  return ajv;
+}
+
+const isStorable: { (_: boolean, value: unknown): boolean; errors?: Partial<ErrorObject>[] } = (_, value) => {
+  isStorable.errors = unstorable(value).map((fault) => ({ keyword: 'storable', params: fault }));
+  return isStorable.errors.length === 0;
+};
+
+/**
+ * The validators of the wire. Nothing is coerced, removed or filled in where a value could be lost by it; query strings
+ * alone are text by nature and may become numbers or booleans. All faults are reported, with the values they are about.
+ */
+const options = { allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true };
+const bodies = withOurWords(new Ajv({ ...options, allowUnionTypes: true }));
+const queries = withOurWords(new Ajv({ ...options, allowUnionTypes: true, coerceTypes: true }));
+
+/** Ajv has no bound on errors: of a list that is too long it sees the allowed items and one more. */
+function withoutOverlongLists({ properties }: TObject, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const overlong = Object.entries(value).flatMap(([name, list]) => {
+    const bound: unknown = Object.hasOwn(properties, name) && properties[name]?.['maxItems'];
+    return Array.isArray(list) && typeof bound === 'number' && list.length > bound
+      ? [[name, list.slice(0, bound + 1)]]
+      : [];
+  });
+  return overlong.length > 0 ? { ...value, ...Object.fromEntries(overlong) } : value;
+}
+
+function pathOf({ instancePath, keyword, params }: ErrorObject): (string | number)[] {
+  const parent = instancePath
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+  if (keyword === 'required') return [...parent, params['missingProperty']];
+  if (keyword === 'additionalProperties') return [...parent, params['additionalProperty']];
+  if (keyword === 'storable') return [...parent, ...params['path']];
+  return parent;
+}
+
+function complaintAbout({ keyword, params, data, parentSchema = {}, schemaPath }: ErrorObject): Complaint {
+  const ofPhoneRule = schemaPath.startsWith('#/then/');
+  switch (keyword) {
+    case 'storable':
+      return params['complaint'];
+    case 'type':
+      if (data === null)
+        return ofPhoneRule ? complaints.phoneNumberNotNull() : complaints.notNull(expected(parentSchema));
+      return complaints.wrongType(expected(parentSchema));
+    case 'enum':
+      return complaints.notAllowed(params['allowedValues']);
+    case 'required':
+      return ofPhoneRule ? complaints.requiredForPhone() : complaints.required();
+    case 'additionalProperties':
+      return unknownMember(params['additionalProperty'], Object.keys(parentSchema['properties']));
+    case 'minimum':
+      return complaints.tooSmall(params['limit']);
+    case 'maximum':
+      return complaints.tooLarge(params['limit']);
+    case 'minLength':
+      return complaints.tooShort(params['limit']);
+    case 'maxLength':
+      return complaints.tooLong(params['limit']);
+    case 'maxItems':
+      return complaints.tooMany(params['limit']);
+    case 'pattern':
+      return complaints.blank();
+    case 'format':
+      return complaints.badFormat(params['format']);
+    default:
+      throw new Error(`no text for the keyword ${keyword}`);
+  }
+}
+
+const types: Record<string, string> = {
+  string: 'a string',
+  integer: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  null: 'null',
+};
+
+/** What a schema accepts, in words. */
+function expected({ type, enum: values, minimum, maximum }: AnySchemaObject): string {
+  if (values) return `one of ${values.join(', ')}`;
+  const range = minimum === undefined ? '' : ` from ${minimum} to ${maximum}`;
+  return [type]
+    .flat()
+    .map((name) => `${types[name]}${range}`)
+    .join(' or ');
+}
+
+/** Names the member meant where one is close: as many slips as a third of what was written. */
+function unknownMember(written: string, known: readonly string[]): Complaint {
+  const slips = (name: string) => distance(written.toLowerCase(), name.toLowerCase());
+  const near = written.length > 40 ? [] : known.filter((name) => slips(name) <= Math.ceil(written.length / 3));
+  return complaints.unknownMember(near.sort((a, b) => slips(a) - slips(b))[0], known);
+}

@@ -1,0 +1,67 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { eraseEmbedded, openEmbedded } from '../../src/database/embedded.ts';
+import { migrate } from '../../src/database/migrate.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A PostgreSQL on which the tests may make databases. */
+    serverUrl: string;
+    /** A migrated, empty database to copy. */
+    template: string;
+  }
+}
+
+/**
+ * One PostgreSQL for the whole run: an embedded one that leaves nothing behind, or the one in TEST_DATABASE_URL, whose
+ * role may make databases.
+ */
+export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  const given = process.env['TEST_DATABASE_URL'];
+  const server = given ? { url: given, close: async () => {} } : await openOwn();
+  const template = `template_${process.pid}_${Date.now()}`;
+  await run(server.url, `CREATE DATABASE ${template}`);
+  await migrate(withDatabase(server.url, template));
+  provide('serverUrl', server.url);
+  provide('template', template);
+  return async () => {
+    await run(server.url, `DROP DATABASE ${template}`);
+    await server.close();
+  };
+}
+
+async function openOwn() {
+  const dataDir = await mkdtemp(join(tmpdir(), 'interview-agents-api-'));
+  // As root the database runs as another user, who must be able to enter.
+  await chmod(dataDir, 0o755);
+  const embedded = await openEmbedded(dataDir, 'operator');
+  return {
+    url: embedded.url,
+    async close() {
+      await embedded.close();
+      await eraseEmbedded(dataDir);
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The same server, another database. */
+export function withDatabase(url: string, database: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${database}`;
+  return changed.href;
+}
+
+/** Runs one statement on a connection of its own. */
+export async function run(url: string, sql: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,46 @@
+import { Agent, type IncomingHttpHeaders, request } from 'node:http';
+
+/** An answer as a client sees it; `body` is parsed where it is JSON. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly body: unknown;
+}
+
+export interface Sent {
+  readonly method?: string;
+  /** With its query. */
+  readonly path: string;
+  /** A list repeats the header. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: string | Buffer;
+}
+
+/** Sends one request over a connection of its own and reads the whole answer. */
+export function send(origin: string, { method = 'PATCH', path, headers = {}, body }: Sent): Promise<Answer> {
+  const { hostname, port, host } = new URL(origin);
+  const lines = Object.entries({ host, ...headers }).flatMap(([name, value]) =>
+    [value].flat().flatMap((one) => [name, Buffer.from(one).toString('latin1')]),
+  );
+  if (body !== undefined) lines.push('content-length', String(Buffer.byteLength(body)));
+  return new Promise((resolve, reject) => {
+    const sent = request({ hostname, port, method, path, headers: lines, agent: new Agent() }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', reject);
+      answer.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        const isJson = /json/.test(answer.headers['content-type'] ?? '');
+        resolve({
+          status: answer.statusCode ?? 0,
+          headers: answer.headers,
+          text,
+          body: isJson && text !== '' ? JSON.parse(text) : undefined,
+        });
+      });
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}

@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { Writable } from 'node:stream';
+import pg from 'pg';
+import { pino } from 'pino';
+import { afterAll, inject } from 'vitest';
+import { agentRepository } from '../../src/agents/agent.repository.ts';
+import { toAnswer } from '../../src/agents/agent.routes.ts';
+import type { AgentDraft } from '../../src/agents/agent.schema.ts';
+import { agentService } from '../../src/agents/agent.service.ts';
+import { apiKeyLifecycle } from '../../src/api-keys/api-key.lifecycle.ts';
+import { type Scope, scopes } from '../../src/api-keys/api-key.ts';
+import { buildApp } from '../../src/app.ts';
+import { companyRepository } from '../../src/companies/company.repository.ts';
+import { openDatabase } from '../../src/database/client.ts';
+import { migrationNames, setRoleSettings } from '../../src/database/migrate.ts';
+import { logOptions } from '../../src/logger.ts';
+import { run, withDatabase } from './global-setup.ts';
+import { type Answer, type Sent, send } from './http.ts';
+
+export type World = Awaited<ReturnType<typeof openWorld>>;
+
+/**
+ * A server as in production, listening on a real socket, over a database of its own. Ends with the file that opened it.
+ * Its log is kept in `logLines`.
+ */
+export async function openWorld({ connections = 10 } = {}) {
+  const name = `world_${randomUUID().replaceAll('-', '')}`;
+  const serverUrl = inject('serverUrl');
+  const databaseUrl = withDatabase(serverUrl, name);
+  await run(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${inject('template')}`);
+  await setRoleSettings(databaseUrl);
+
+  const logLines: string[] = [];
+  const stream = new Writable({
+    write(chunk, _, done) {
+      logLines.push(String(chunk));
+      done();
+    },
+  });
+  const secret = randomUUID().repeat(2);
+  const database = openDatabase({ url: databaseUrl, connections });
+  const logger = pino(logOptions('info'), stream);
+  const app = await buildApp({ database, secret, migrations: await migrationNames(), logger });
+  const origin = await app.listen({ host: '127.0.0.1', port: 0 });
+  const sql = new pg.Pool({ connectionString: databaseUrl, max: 5 });
+  sql.on('error', () => {});
+
+  const companies = companyRepository(database.prisma);
+  const keys = apiKeyLifecycle(database, secret);
+  const agents = agentService(agentRepository(database));
+
+  async function close(): Promise<void> {
+    await app.close();
+    await database.close();
+    await sql.end();
+    await run(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+  }
+  afterAll(close);
+
+  return {
+    app,
+    origin,
+    databaseUrl,
+    secret,
+    logLines,
+    sql,
+    companies,
+    keys,
+
+    send: (sent: Sent) => send(origin, sent),
+
+    /** A company with a key for all of agents. */
+    async company() {
+      const { id } = await companies.createCompany('Test company');
+      const key = await keys.create({ ...keyDraft, companyId: id });
+      return { id, key: key.key, keyId: key.id };
+    },
+
+    /** A key of an integration that manages the given companies. */
+    async ats(...companyIds: string[]) {
+      const { id } = await companies.createIntegration('Test ATS');
+      for (const companyId of companyIds) await companies.grant(id, companyId);
+      const key = await keys.create({ ...keyDraft, integrationId: id });
+      return { id, key: key.key, keyId: key.id };
+    },
+
+    /** A company key with the given scopes only. */
+    async keyWith(companyId: string, ...some: Scope[]) {
+      return (await keys.create({ ...keyDraft, companyId, scopes: some })).key;
+    },
+
+    /** The id of an active number. */
+    async phoneNumber(companyId: string) {
+      return (await companies.addPhoneNumber(companyId, '+12025550123')).id;
+    },
+
+    /** A fresh agent: type ONLINE, empty metadata. As an answer shows it. */
+    async agent(companyId: string, fields: Partial<AgentDraft> = {}) {
+      return toAnswer(await agents.create(companyId, { ...freshAgent, ...fields }));
+    },
+
+    /** One PATCH with a JSON body. */
+    patch(key: string, id: string, body: unknown, { query = '', headers = {} }: PatchOptions = {}): Promise<Answer> {
+      return send(origin, {
+        path: `/agents/${id}${query}`,
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+      });
+    },
+
+    /** An agent's whole row, as text, so that nothing is lost in reading it. */
+    async row(id: string): Promise<string> {
+      const { rows } = await sql.query(`SELECT to_jsonb(a.*)::text AS row FROM agent a WHERE id = $1`, [id]);
+      return rows[0]?.row;
+    },
+
+    /** The history of an agent, oldest first. */
+    async history(id: string): Promise<HistoryEntry[]> {
+      const { rows } = await sql.query(
+        `SELECT version, created_at AS "createdAt", snapshot, changed_fields AS "changedFields", key_id AS "keyId",
+                request_id AS "requestId"
+           FROM agent_version WHERE agent_id = $1 ORDER BY version`,
+        [id],
+      );
+      return rows;
+    },
+  };
+}
+
+const keyDraft = { companyId: null, integrationId: null, name: null, scopes, expiresAt: null };
+
+const freshAgent = { name: 'Fresh agent', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 } as const;
+
+interface PatchOptions {
+  readonly query?: string;
+  readonly headers?: Sent['headers'];
+}
+
+export interface HistoryEntry {
+  readonly version: number;
+  readonly createdAt: Date;
+  readonly snapshot: Record<string, unknown>;
+  readonly changedFields: string[];
+  readonly keyId: string | null;
+  readonly requestId: string | null;
+}
