@@ -1,6 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { TObject } from '@sinclair/typebox';
-import { type FastifyBaseLogger, fastify } from 'fastify';
+import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
 import { agentRepository } from './agents/agent.repository.ts';
 import { agentRoutes } from './agents/agent.routes.ts';
 import { agentService } from './agents/agent.service.ts';
@@ -37,7 +37,7 @@ export async function buildApp({ database, secret, migrations, logger }: AppPart
   const app = fastify({
     ...connectionOptions,
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: requestIdOf,
     frameworkErrors: answerUnroutable,
     routerOptions: { maxParamLength: 16 * 1024 },

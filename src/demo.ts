@@ -1,6 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { agentRepository } from './agents/agent.repository.ts';
 import { agentService } from './agents/agent.service.ts';
@@ -9,15 +8,7 @@ import { apiKeyRepository } from './api-keys/api-key.repository.ts';
 import { hashKey, scopes } from './api-keys/api-key.ts';
 import { companyRepository } from './companies/company.repository.ts';
 import type { Database } from './database/client.ts';
-
-/** What stands in `demo.json`, readable by its owner alone: the keys, which the database does not hold. */
-const demoSchema = Type.Object({
-  companyId: Type.String(),
-  agentId: Type.String(),
-  companyKey: Type.String(),
-  atsKey: Type.String(),
-});
-type Demo = Static<typeof demoSchema>;
+import { type Demo, demoSchema } from './demo.schema.ts';
 
 interface Options {
   readonly database: Database;

@@ -32,9 +32,11 @@ async function serve(config: Config, foundation: Foundation): Promise<void> {
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const app = await buildApp({ database, secret, migrations: await migrationNames(), logger });
-  app.addHook('onClose', () => database.close());
   const baseUrl = await listen(app, config);
-  stopOnSignal(app, config, foundation, logger);
+  stopOnSignal(config, logger, app, async () => {
+    await database.close();
+    await embedded?.close();
+  });
   for (const note of embedded?.notes ?? []) console.log(note);
   console.log(`Listening on ${baseUrl}`);
   if (embedded) console.log(await demonstrate({ database, secret, dataDir: config.DATA_DIR, baseUrl }));
@@ -82,7 +84,7 @@ function startErrorOf(error: unknown, host: string, port: number): unknown {
  * At SIGTERM or SIGINT running requests finish, then everything is stopped. A signal may come twice, from the terminal
  * and from npm: the second changes nothing. Past the grace the connections that are left are cut.
  */
-function stopOnSignal(app: FastifyInstance, config: Config, { embedded }: Foundation, logger: Logger): void {
+function stopOnSignal(config: Config, logger: Logger, app: FastifyInstance, closeRest: () => Promise<void>): void {
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) return;
@@ -91,7 +93,7 @@ function stopOnSignal(app: FastifyInstance, config: Config, { embedded }: Founda
     const grace = setTimeout(() => app.server.closeAllConnections(), config.SHUTDOWN_GRACE_SECONDS * 1000);
     await app.close();
     clearTimeout(grace);
-    await embedded?.close();
+    await closeRest();
     logger.info('stopped');
     process.exit(0);
   };

@@ -1,6 +1,6 @@
+import type { Caller } from '../caller.ts';
 import { type Database, withinLimit } from '../database/client.ts';
 import { ApiError } from '../errors.ts';
-import type { Caller } from '../plugins/authenticate.ts';
 import type { Patched } from './agent.patch.ts';
 import { type AgentContent, type AgentField, agentFields } from './agent.schema.ts';
 

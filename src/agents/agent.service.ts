@@ -1,6 +1,6 @@
+import type { Caller } from '../caller.ts';
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../entity-tag.ts';
 import { ApiError, invalid } from '../errors.ts';
-import type { Caller } from '../plugins/authenticate.ts';
 import { applyPatch, newContent } from './agent.patch.ts';
 import type { AgentRepository, StoredAgent } from './agent.repository.ts';
 import type { AgentDraft, AgentPatch, Preconditions } from './agent.schema.ts';

@@ -22,6 +22,8 @@ export interface Database {
    * @throws ApiError DATABASE_UNAVAILABLE when the database is to blame; anything else is a fault of ours
    */
   query<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]>;
+  /** Names of the migrations that the database holds. */
+  appliedMigrations(): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -44,14 +46,20 @@ export function openDatabase({ url, connections, onIdleError = () => {} }: Optio
   });
   const adapter = new PrismaPg(pool, { onPoolError: onIdleError, onConnectionError: onIdleError });
   const prisma = new PrismaClient({ adapter, errorFormat: 'minimal' });
+  async function query<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]> {
+    try {
+      return await prisma.$queryRawUnsafe<Row[]>(sql, ...parameters);
+    } catch (error) {
+      throw isOurFault(error) ? error : databaseUnavailable(error);
+    }
+  }
   return {
     prisma,
-    async query<Row>(sql: string, parameters: readonly unknown[]) {
-      try {
-        return await prisma.$queryRawUnsafe<Row[]>(sql, ...parameters);
-      } catch (error) {
-        throw isOurFault(error) ? error : databaseUnavailable(error);
-      }
+    query,
+    async appliedMigrations() {
+      const sql =
+        'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL';
+      return (await query<{ name: string }>(sql, [])).map(({ name }) => name);
     },
     async close() {
       await prisma.$disconnect();

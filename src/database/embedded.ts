@@ -56,8 +56,12 @@ async function enter(cluster: Cluster, as: Part): Promise<Entered> {
       return await tryToEnter(cluster, as);
     } catch (error) {
       if (!(isCutOff(error) || error instanceof Overtaken)) throw error;
-      if (Date.now() > deadline)
-        throw new StartError(`PostgreSQL in ${cluster.directory} does not answer: ${error.message}`);
+      if (Date.now() > deadline) {
+        throw new StartError(
+          `PostgreSQL in ${cluster.directory} does not answer (${error.message}): ` +
+            'if none runs there, delete its postmaster.pid',
+        );
+      }
       await delay(50);
     }
   }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from '@sinclair/typebox';
 import { type Database, withinLimit } from '../database/client.ts';
 import { databaseUnavailable } from '../errors.ts';
+import { healthySchema } from './health.schema.ts';
 
 interface Options {
   readonly database: Database;
@@ -9,19 +9,16 @@ interface Options {
   readonly migrations: readonly string[];
 }
 
-const appliedSql = `
-  SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL`;
-
-const healthy = { response: { 200: Type.Object({ status: Type.String({ examples: ['ok'] }) }) } };
-
 /** For load balancers and orchestrators: no key needed. */
 export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { database, migrations }) => {
-  app.get('/health/live', { schema: healthy }, async () => ({ status: 'ok' }));
+  const schema = { response: { 200: healthySchema } };
 
-  app.get('/health/ready', { schema: healthy }, async () => {
+  app.get('/health/live', { schema }, async () => ({ status: 'ok' }));
+
+  app.get('/health/ready', { schema }, async () => {
     if (app.draining()) throw databaseUnavailable(new Error('shutting down'));
-    const applied = await withinLimit(database.query<{ name: string }>(appliedSql, []));
-    const pending = migrations.filter((migration) => !applied.some(({ name }) => name === migration));
+    const applied = await withinLimit(database.appliedMigrations());
+    const pending = migrations.filter((migration) => !applied.includes(migration));
     if (pending.length > 0) throw databaseUnavailable(new Error(`pending migrations: ${pending.join(', ')}`));
     return { status: 'ok' };
   });

@@ -2,17 +2,10 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ApiKeyRepository, FoundKey } from '../api-keys/api-key.repository.ts';
 import { hashKey, readKey, type Scope } from '../api-keys/api-key.ts';
+import type { Caller } from '../caller.ts';
 import { ApiError, invalid, scopeMissing } from '../errors.ts';
 import { complaints, inParameter } from '../faults.ts';
 import { isUuid } from '../uuid.ts';
-
-/** Who a request acts for, once steps 2 to 7 of the contract have admitted it. */
-export interface Caller {
-  readonly keyId: string;
-  /** The one company that the request may touch. */
-  readonly companyId: string;
-  readonly requestId: string;
-}
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -20,7 +20,7 @@ export function answerUnroutable(_: FastifyError, request: FastifyRequest, reply
 }
 
 function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error.status >= 500) request.log.error({ requestId: request.id, err: error.cause ?? error }, error.code);
+  if (error.status >= 500) request.log.error({ err: error.cause ?? error }, error.code);
   return reply
     .code(error.status)
     .headers(error.headers)

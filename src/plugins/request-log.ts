@@ -10,7 +10,8 @@ export function requestIdOf({ headers }: IncomingMessage): string {
   return typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : newRequestId();
 }
 
-/** Puts the request id on every answer, and writes one line a request: never a key, a body or a query. */
+/** Puts the request id on every answer, and writes one line a request: never a key, a body or a query. The logger of a
+ * request adds its id. */
 export const requestLog = fp(async (app) => {
   app.decorateRequest('known');
   app.addHook('onRequest', async (request, reply) => {
@@ -24,7 +25,6 @@ export const requestLog = fp(async (app) => {
         route: request.routeOptions.url ?? null,
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
-        requestId: request.id,
         keyId: request.known.keyId ?? null,
         companyId: request.known.companyId ?? null,
       },

@@ -1,0 +1,93 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '..', '..');
+
+interface SourceFile {
+  readonly name: string;
+  readonly lines: readonly string[];
+}
+
+const sources: readonly SourceFile[] = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts') && !name.startsWith('generated'))
+  .map((name) => ({ name: `src/${name}`, lines: readFileSync(join(root, 'src', name), 'utf8').split('\n') }));
+
+/** What a line may say only in some rooms; the first two columns of CONTRIBUTING's room table that are marked *. */
+const walls: readonly { readonly says: string; readonly pattern: RegExp; readonly rooms: RegExp }[] = [
+  {
+    says: 'process.env, process.on, listen',
+    pattern: /\bprocess\.(env|on|once)\b|\bapp\.listen\(/,
+    rooms: /^src\/(server|admin|migrate)\.ts$/,
+  },
+  { says: '.register(', pattern: /\.register\(/, rooms: /^src\/app\.ts$|\.routes\.ts$/ },
+  { says: 'fp(, decorate, addHook', pattern: /\bfp\(|\.decorate\w*\(|\.addHook\(/, rooms: /^src\/plugins\// },
+  {
+    says: 'Type.',
+    pattern: /\bType\.[A-Z]/,
+    rooms: /\.schema\.ts$|^src\/(config|errors|faults)\.ts$/,
+  },
+  {
+    says: 'SQL',
+    pattern: /\b(SELECT|INSERT INTO|UPDATE [a-z]|DELETE FROM|ALTER (ROLE|TABLE)|GRANT )/,
+    rooms: /\.repository\.ts$|\.lifecycle\.ts$|^src\/database\//,
+  },
+  {
+    says: 'a Prisma type, or companyId in a where',
+    pattern: /generated\/prisma|@prisma\/|where: \{[^}]*companyId/,
+    rooms: /\.repository\.ts$|^src\/database\//,
+  },
+];
+
+for (const { says, pattern, rooms } of walls) {
+  test(`only ${rooms.source} may say ${says}`, () => {
+    const strays = sources
+      .filter(({ name }) => !rooms.test(name))
+      .flatMap(({ name, lines }) =>
+        lines.flatMap((line, at) => (pattern.test(line) ? [`${name}:${at + 1} ${line}`] : [])),
+      );
+    expect(strays).toEqual([]);
+    // A wall around nothing would never fall.
+    expect(sources.some(({ name, lines }) => rooms.test(name) && lines.some((line) => pattern.test(line)))).toBe(true);
+  });
+}
+
+test('the pure files import no framework and no database', () => {
+  const pure = /^src\/(agents\/(agent\.patch|metadata)|api-keys\/api-key|errors|faults|json|entity-tag|uuid)\.ts$/;
+  const judged = sources.filter(({ name }) => pure.test(name));
+  expect(judged).toHaveLength(8);
+  const strays = judged.flatMap(({ name, lines }) =>
+    lines
+      .filter((line) => /from '(fastify|@fastify|pg|@prisma|.*\/(database|plugins|generated)\/)/.test(line))
+      .map((line) => `${name} ${line}`),
+  );
+  expect(strays).toEqual([]);
+});
+
+test('arrows point from the edges inwards', () => {
+  const rank = (name: string) => ranks.findIndex((pattern) => pattern.test(name));
+  const ranks = [
+    /^src\/(server|admin|migrate)\.ts$/,
+    /^src\/(app|demo|foundation|logger)\.ts$/,
+    /^src\/plugins\/|\.routes\.ts$/,
+    /\.service\.ts$/,
+    /\.(repository|lifecycle)\.ts$/,
+    /^src\/database\//,
+    /./,
+  ];
+  const strays = sources.flatMap(({ name, lines }) =>
+    lines
+      .flatMap((line) => /from '(\.[^']+)'/.exec(line)?.[1] ?? [])
+      .map((target) => relative(root, join(root, name, '..', target)))
+      .filter((target) => rank(target) < rank(name))
+      .map((target) => `${name} imports ${target}`),
+  );
+  expect(strays).toEqual([]);
+});
+
+test('every file fits in the head: at most 200 lines, or its first comment says why', () => {
+  const long = sources.filter(
+    ({ lines }) => lines.length > 201 && !/\b200 lines\b/.test(lines.slice(0, 15).join('\n')),
+  );
+  expect(long.map(({ name, lines }) => `${name}: ${lines.length}`)).toEqual([]);
+});
