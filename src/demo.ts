@@ -25,8 +25,8 @@ interface Options {
 export async function demonstrate({ database, secret, dataDir, baseUrl }: Options): Promise<string> {
   const file = join(resolve(dataDir), 'demo.json');
   const kept = await readDemo(file);
-  const known = kept && (await apiKeyRepository(database).find(hashKey(kept.companyKey, secret), null));
-  const demo = kept && known ? kept : await makeDemo(database, secret);
+  const isKnown = kept && (await isKnownKey(database, hashKey(kept.companyKey, secret)));
+  const demo = kept && isKnown ? kept : await makeDemo(database, secret);
   if (demo !== kept) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
   const url = `${baseUrl}/agents/${demo.agentId}`;
   return [
@@ -45,6 +45,12 @@ async function readDemo(file: string): Promise<Demo | undefined> {
     // Missing or unreadable: the demo is made anew.
     return undefined;
   }
+}
+
+/** Not where the database, or the secret, is another than the one that the demo was made with. */
+async function isKnownKey(database: Database, hash: string): Promise<boolean> {
+  const { key } = await apiKeyRepository(database).lookUp({ hash, companyId: null, agentId: null });
+  return key !== undefined;
 }
 
 async function makeDemo(database: Database, secret: string): Promise<Demo> {

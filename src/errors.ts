@@ -184,6 +184,11 @@ export function databaseUnavailable(cause: unknown): ApiError {
   return new ApiError('DATABASE_UNAVAILABLE', { headers: { 'retry-after': '1' }, cause });
 }
 
+/** 503 because too many requests wait; nothing of this one has begun. */
+export function overloaded(): ApiError {
+  return new ApiError('OVERLOADED', { headers: { 'retry-after': '1' } });
+}
+
 /** 403 that names the missing scope (RFC 6750, section 3.1). */
 export function scopeMissing(scope: string): ApiError {
   return new ApiError('INSUFFICIENT_PERMISSIONS', {

@@ -1,128 +1,118 @@
+import pLimit from 'p-limit';
 import type { Caller } from '../caller.ts';
 import { type Database, withinLimit } from '../database/client.ts';
-import { ApiError } from '../errors.ts';
-import type { Patched } from './agent.patch.ts';
-import { type AgentContent, type AgentField, agentFields } from './agent.schema.ts';
+import { group, type Outcome } from '../database/group.ts';
+import { type Change, carryOut } from './agent.batch.ts';
+import type { Decide } from './agent.fold.ts';
+import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
+import { type AgentContent, agentFields } from './agent.schema.ts';
+import { createSql, deleteSql, lockSql, numberSql } from './agent.statements.ts';
 
-/** An agent as its row holds it. */
-export interface StoredAgent extends AgentContent {
-  readonly id: string;
-  readonly companyId: string;
-  readonly version: number;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
+/** A change that waits for its turn. */
+interface Waiting extends Change {
+  /** How often another change of its agent came first. */
+  readonly lost: number;
+  /** Whether its caller has been answered already. */
+  readonly state: { expired: boolean };
 }
-
-/** What a decision is made from: an agent that is not deleted, and whether the number it may get is active. */
-export interface Found {
-  readonly agent: StoredAgent;
-  readonly numberIsActive: boolean;
-}
-
-/** A pure function from what is stored to what shall be stored. It may be asked again when another change came first. */
-export type Decide = (found: Found | undefined) => Pick<Patched, 'content' | 'changedFields'>;
 
 export type AgentRepository = ReturnType<typeof agentRepository>;
 
-const columnOf = (field: string) => field.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
-const listed = (fields: readonly string[], text: (column: string, field: string) => string) =>
-  fields.map((field) => text(columnOf(field), field)).join(', ');
+/** Larger batches leave the server idle while PostgreSQL works, and the other way round. */
+const batches = { size: 32, waiting: 1_000, isExpired: ({ state }: Waiting) => state.expired };
 
-const columns = ['id', 'companyId', 'version', 'createdAt', 'updatedAt', ...agentFields];
-const selected = (table: string) => listed(columns, (column, field) => `${table}.${column} AS "${field}"`);
+/** Agents that a lane remembers having written: more than it writes while a request is on its way to it. */
+const remembered = 256;
 
-/** The content of agents comes as one JSON parameter; these are its columns. */
-const contentColumns = listed(agentFields, (column) => column);
-const typeOf = (field: AgentField) =>
-  ({ questions: 'text[]', duration: 'int', metadata: 'jsonb', companyPhoneNumberId: 'uuid' })[String(field)] ?? 'text';
-const contentRecord = agentFields.map((field) => `"${field}" ${typeOf(field)}`).join(', ');
-const contentValues = listed(agentFields, (_, field) => `n."${field}"`);
-
-/** An active phone number of a company. */
-const activeNumber = (id: string, companyId: string) =>
-  `EXISTS (SELECT FROM company_phone_number p WHERE p.id = ${id}::uuid AND p.company_id = ${companyId} AND p.status = 'ACTIVE')`;
-
-const findSql = `
-  SELECT ${selected('a')}, ${activeNumber('$2', 'a.company_id')} AS "numberIsActive"
-    FROM agent a WHERE a.id = $1::uuid AND a.deleted_at IS NULL`;
-
-const entry = (table: string) => `
-  INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id)
-  SELECT id, version, updated_at, to_jsonb(${table}.*), `;
-
-// Strictly forward: two changes within a millisecond, or a clock that was set back, must not repeat a time.
-const nextTime = `greatest(date_trunc('milliseconds', clock_timestamp()), a.updated_at + interval '1 millisecond')`;
-
-const changeSql = `
-  WITH changed AS (
-    UPDATE agent a SET (${contentColumns}) = (SELECT ${contentValues} FROM jsonb_to_record($4::jsonb) AS n(${contentRecord})),
-           version = a.version + 1, updated_at = ${nextTime}
-     WHERE a.id = $1::uuid AND a.company_id = $2::uuid AND a.version = $3::int AND a.deleted_at IS NULL
-    RETURNING a.*
-  ), entry AS (${entry('changed')} $5::text[], $6::uuid, $7 FROM changed)
-  SELECT ${selected('c')} FROM changed c`;
-
-const createSql = `
-  WITH created AS (
-    INSERT INTO agent (company_id, ${contentColumns})
-    SELECT $1::uuid, ${contentValues} FROM jsonb_to_record($2::jsonb) AS n(${contentRecord})
-    RETURNING *
-  ), entry AS (${entry('created')} $3::text[], NULL, NULL FROM created)
-  SELECT ${selected('c')} FROM created c`;
-
-const deleteSql = `
-  UPDATE agent a SET deleted_at = now() WHERE a.id = $1::uuid AND a.deleted_at IS NULL RETURNING ${selected('a')}`;
-
-/** Every statement about agents. The company is part of every write. */
+/** Reads and changes agents. The company is part of every write. */
 export function agentRepository(database: Database) {
-  async function find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
-    const [row] = await database.query<StoredAgent & { numberIsActive: boolean }>(findSql, [id, phoneNumberId]);
-    if (!row) return undefined;
-    const { numberIsActive, ...agent } = row;
-    return { agent, numberIsActive };
+  // All changes of one agent pass through one lane: no two batches of this process ever want the same row.
+  const lanes = [lane(), lane()] as const;
+  const crowds = new Map<string, { readonly join: ReturnType<typeof lane>; members: number }>();
+  const oneOfAFew = pLimit(Math.max(1, Math.floor(database.connections / 2)));
+
+  /** Changes that arrive together are carried out together. */
+  function lane() {
+    const written = new Map<string, StoredAgent>();
+    return group<Waiting, StoredAgent>({
+      ...batches,
+      async run(changes) {
+        const ended = await carryOut(database.query, changes, written);
+        for (const id of written.keys()) if (written.size > remembered) written.delete(id);
+        return changes.map((change, place) => ended[place] ?? afterLoss(change));
+      },
+    });
   }
 
-  async function changeUntilDone(id: string, phoneNumberId: string | null, by: Caller, decide: Decide) {
-    for (;;) {
-      const found = await find(id, phoneNumberId);
-      const { content, changedFields } = decide(found);
-      if (!found) throw new ApiError('RESOURCE_NOT_FOUND');
-      if (changedFields.length === 0) return found.agent;
-      const { companyId, version } = found.agent;
-      const parameters = [id, companyId, version, JSON.stringify(content), changedFields, by.keyId, by.requestId];
-      const [changed] = await database.query<StoredAgent>(changeSql, parameters);
-      if (changed) return changed;
+  /** Once more in the next batch; then with the row locked. */
+  function afterLoss(change: Waiting): Outcome<Waiting, StoredAgent> {
+    const again = { ...change, readAhead: undefined, lost: change.lost + 1 };
+    return again.lost < 2 ? { again } : { result: joinCrowd(again) };
+  }
+
+  /** Changes of one agent that somebody else changes too, or holds: they wait for its row, and nobody waits for them. */
+  async function joinCrowd(change: Waiting): Promise<StoredAgent> {
+    const { id } = change;
+    const crowd = crowds.get(id) ?? {
+      join: group<Waiting, StoredAgent>({ ...batches, run: carryOutLocked }),
+      members: 0,
+    };
+    crowds.set(id, crowd);
+    crowd.members += 1;
+    try {
+      return await crowd.join(change);
+    } finally {
+      crowd.members -= 1;
+      if (crowd.members === 0) crowds.delete(id);
     }
+  }
+
+  function carryOutLocked(changes: readonly Waiting[]): Promise<Outcome<Waiting, StoredAgent>[]> {
+    return oneOfAFew(() =>
+      database.transaction(async (query) => {
+        await query(lockSql, [changes[0]?.id]);
+        const unread = changes.map((change) => ({ ...change, readAhead: undefined }));
+        const ended = await carryOut(query, unread, new Map());
+        return ended.map((end) => end ?? { error: new Error('a locked row was changed by somebody else') });
+      }),
+    );
   }
 
   return {
     /**
-     * The one way an agent is changed: reads it, lets `decide` make the next content from it, writes that with its
-     * history entry in one statement, under the version that was read. When another change came first it starts again.
-     * @returns the agent as committed; as read, when the decision changes nothing
-     * @throws what `decide` throws; ApiError DATABASE_UNAVAILABLE
+     * The one way an agent is changed: `decide` makes its next content from what is stored, which is written with its
+     * history entry in one statement, under the version that was read. When another change came first it is asked
+     * again. Changes of one agent behave as if made one after the other.
+     * @returns the agent as committed; as found, when the decision changes nothing
+     * @throws what `decide` throws; ApiError OVERLOADED, DATABASE_UNAVAILABLE
      */
-    change(wanted: { id: string; phoneNumberId: string | null }, by: Caller, decide: Decide): Promise<StoredAgent> {
-      return withinLimit(changeUntilDone(wanted.id, wanted.phoneNumberId, by, decide));
+    change(wanted: Omit<Change, 'by' | 'decide'>, by: Caller, decide: Decide): Promise<StoredAgent> {
+      const state = { expired: false };
+      const change = { ...wanted, by, decide, lost: 0, state };
+      const isOdd = Number.parseInt(wanted.id.slice(-1), 16) % 2 === 1;
+      const join = crowds.has(wanted.id) ? joinCrowd : lanes[isOdd ? 1 : 0];
+      return withinLimit(join(change), () => {
+        state.expired = true;
+      });
     },
 
     /** Makes an agent, and the history entry of its first version. */
     async create(companyId: string, content: AgentContent): Promise<StoredAgent> {
-      const [created] = await database.query<StoredAgent>(createSql, [companyId, JSON.stringify(content), agentFields]);
+      const values = [companyId, JSON.stringify(content), agentFields];
+      const [created] = await database.query<{ agent: AgentJson }>(createSql, values);
       if (!created) throw new Error('an insert returned no row');
-      return created;
+      return toStoredAgent(created.agent);
     },
 
     /** Deletes an agent for everybody, softly: its row and history stay. Undefined when it is not there (any more). */
     async delete(id: string): Promise<StoredAgent | undefined> {
-      const [deleted] = await database.query<StoredAgent>(deleteSql, [id]);
-      return deleted;
+      const [deleted] = await database.query<{ agent: AgentJson }>(deleteSql, [id]);
+      return deleted && toStoredAgent(deleted.agent);
     },
 
     /** Whether a number is an active one of the company. */
     async numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
-      const sql = `SELECT ${activeNumber('$1', '$2::uuid')} AS active`;
-      const [row] = await database.query<{ active: boolean }>(sql, [phoneNumberId, companyId]);
+      const [row] = await database.query<{ active: boolean }>(numberSql, [phoneNumberId, companyId]);
       return row?.active === true;
     },
   };

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { entityTag } from '../entity-tag.ts';
-import type { StoredAgent } from './agent.repository.ts';
+import type { StoredAgent } from './agent.row.ts';
 import {
   type AgentAnswer,
   agentParamsSchema,
@@ -25,8 +25,8 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
         response: { 200: agentSchema },
       },
     },
-    async ({ caller, params, body, headers }, reply) => {
-      const agent = await agents.update(caller, params.id.toLowerCase(), body, headers);
+    async ({ caller, params, body, headers, readAhead }, reply) => {
+      const agent = await agents.update(caller, params.id.toLowerCase(), body, { preconditions: headers, readAhead });
       reply.header('etag', entityTag(agent.version));
       if (agent.companyPhoneNumberId) reply.header('agent-phone-number-id', agent.companyPhoneNumberId);
       return toAnswer(agent);
@@ -34,7 +34,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
   );
 };
 
-/** The agent on the wire; the serializer leaves out what the schema does not name. */
-export function toAnswer({ createdAt, updatedAt, ...agent }: StoredAgent): AgentAnswer {
-  return { ...agent, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+/** The agent on the wire: exactly the members of its schema. */
+export function toAnswer({ version, companyPhoneNumberId, createdAt, updatedAt, ...members }: StoredAgent): AgentAnswer {
+  return { ...members, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
 }

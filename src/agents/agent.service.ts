@@ -2,10 +2,18 @@ import type { Caller } from '../caller.ts';
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../entity-tag.ts';
 import { ApiError, invalid } from '../errors.ts';
 import { applyPatch, newContent } from './agent.patch.ts';
-import type { AgentRepository, StoredAgent } from './agent.repository.ts';
+import type { AgentRepository } from './agent.repository.ts';
+import type { StoredAgent } from './agent.row.ts';
 import type { AgentDraft, AgentPatch, Preconditions } from './agent.schema.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
+
+/** What a change was sent with, beside the patch. */
+interface Circumstances {
+  readonly preconditions: Preconditions;
+  /** The agent as it was found since the request arrived. */
+  readonly readAhead: { readonly agent: StoredAgent | undefined };
+}
 
 /** The use cases of agents. Each is a pure decision about one agent, carried out by the repository. */
 export function agentService(agents: AgentRepository) {
@@ -16,8 +24,13 @@ export function agentService(agents: AgentRepository) {
      * @returns the agent as committed; the same version where the patch changes nothing
      * @throws ApiError for steps 10 to 13 of the contract's order of checks
      */
-    update(caller: Caller, id: string, patch: AgentPatch, preconditions: Preconditions): Promise<StoredAgent> {
-      const wanted = { id, phoneNumberId: patch.companyPhoneNumberId ?? null };
+    update(
+      caller: Caller,
+      id: string,
+      patch: AgentPatch,
+      { preconditions, readAhead }: Circumstances,
+    ): Promise<StoredAgent> {
+      const wanted = { id, phoneNumberId: patch.companyPhoneNumberId ?? null, readAhead };
       return agents.change(wanted, caller, (found) => {
         if (!found) throw new ApiError('RESOURCE_NOT_FOUND');
         if (found.agent.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');

@@ -1,4 +1,6 @@
+import { type AgentJson, agentJson, type StoredAgent, toStoredAgent } from '../agents/agent.row.ts';
 import { type Database, withinLimit } from '../database/client.ts';
+import { group } from '../database/group.ts';
 
 /** A key that a request came with, as far as the checks of a request need it. */
 export interface FoundKey {
@@ -13,28 +15,66 @@ export interface FoundKey {
   readonly granted: boolean;
 }
 
+/** What a request wants to know before its body is read. */
+export interface Lookup {
+  /** What `hashKey` makes of the request's key. */
+  readonly hash: string;
+  /** The company that the request names, a UUID; null asks about none. */
+  readonly companyId: string | null;
+  /** The agent that the request names, a UUID; null reads none ahead. */
+  readonly agentId: string | null;
+}
+
+export interface LookedUp {
+  readonly key: FoundKey | undefined;
+  /** The agent, whoever owns it; undefined when it is not there or deleted. */
+  readonly agent: StoredAgent | undefined;
+}
+
 export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
 
-const findSql = `
-  SELECT k.id, k.company_id AS "companyId", k.scopes,
-         k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false) AS ended,
-         k.suspended_at IS NOT NULL AS suspended,
-         EXISTS (
-           SELECT FROM integration_company g WHERE g.company_id = $2::uuid AND g.integration_id = k.integration_id
-         ) AS granted
-    FROM api_key k
-   WHERE k.hash = $1`;
+const lookupSql = `
+  SELECT CASE WHEN k.id IS NOT NULL THEN json_build_object(
+           'id', k.id, 'companyId', k.company_id, 'scopes', k.scopes,
+           'ended', k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false),
+           'suspended', k.suspended_at IS NOT NULL,
+           'granted', EXISTS (SELECT FROM integration_company g
+                               WHERE g.company_id = q.company AND g.integration_id = k.integration_id)) END AS key,
+         CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END AS agent
+    FROM unnest($1::text[], $2::uuid[], $3::uuid[]) WITH ORDINALITY AS q(hash, company, agent, place)
+    LEFT JOIN api_key k ON k.hash = q.hash
+    LEFT JOIN agent a ON a.id = q.agent AND a.deleted_at IS NULL
+   ORDER BY q.place`;
 
-/** Looks keys up in the database for every request: a revoked key or grant must not outlive its end in any cache. */
+/**
+ * Looks keys up in the database for every request: a revoked key or grant must not outlive its end in any cache. The
+ * requests that arrive together ask in one statement, and with its key each asks for its agent, which saves a round trip.
+ */
 export function apiKeyRepository(database: Database) {
+  const find = group<Lookup & { expired: boolean }, LookedUp>({
+    size: 32,
+    waiting: 1_000,
+    isExpired: ({ expired }) => expired,
+    async run(lookups) {
+      const parameters = [
+        lookups.map(({ hash }) => hash),
+        lookups.map(({ companyId }) => companyId),
+        lookups.map(({ agentId }) => agentId),
+      ];
+      const rows = await database.query<{ key: FoundKey | null; agent: AgentJson | null }>(lookupSql, parameters);
+      return rows.map(({ key, agent }) => ({
+        result: { key: key ?? undefined, agent: agent ? toStoredAgent(agent) : undefined },
+      }));
+    },
+  });
+
   return {
-    /**
-     * @param hash what `hashKey` makes of the key
-     * @param companyId the company that an ATS key wants to act for, a UUID; null asks about none
-     */
-    async find(hash: string, companyId: string | null): Promise<FoundKey | undefined> {
-      const [key] = await withinLimit(database.query<FoundKey>(findSql, [hash, companyId]));
-      return key;
+    /** @throws ApiError OVERLOADED, DATABASE_UNAVAILABLE */
+    lookUp(lookup: Lookup): Promise<LookedUp> {
+      const waiting = { ...lookup, expired: false };
+      return withinLimit(find(waiting), () => {
+        waiting.expired = true;
+      });
     },
   };
 }

@@ -14,14 +14,17 @@ export const waits = {
   call: 2_300,
 } as const;
 
+/** Runs one statement. Throws ApiError DATABASE_UNAVAILABLE when the database is to blame; the rest is our fault. */
+export type Query = <Row>(sql: string, parameters: readonly unknown[]) => Promise<Row[]>;
+
 export interface Database {
   /** For what is not in the way of a request: the operator's command line. */
   readonly prisma: PrismaClient;
-  /**
-   * Runs one statement.
-   * @throws ApiError DATABASE_UNAVAILABLE when the database is to blame; anything else is a fault of ours
-   */
-  query<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]>;
+  /** How many connections there are at most. */
+  readonly connections: number;
+  readonly query: Query;
+  /** Runs statements together or not at all. Rolls back when the work throws. */
+  transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
   /** Names of the migrations that the database holds. */
   appliedMigrations(): Promise<string[]>;
   close(): Promise<void>;
@@ -31,12 +34,19 @@ interface Options {
   readonly url: string;
   /** Connections at most. */
   readonly connections: number;
+  /** Named prepared statements: off behind transaction poolers that do not know them. */
+  readonly preparedStatements?: boolean;
   /** Told of connections that broke while nobody used them. */
   readonly onIdleError?: (error: Error) => void;
 }
 
 /** Opens a pool; connects at the first statement. */
-export function openDatabase({ url, connections, onIdleError = () => {} }: Options): Database {
+export function openDatabase({
+  url,
+  connections,
+  preparedStatements = true,
+  onIdleError = () => {},
+}: Options): Database {
   const pool = new pg.Pool({
     connectionString: url,
     max: connections,
@@ -44,18 +54,24 @@ export function openDatabase({ url, connections, onIdleError = () => {} }: Optio
     query_timeout: waits.statement,
     application_name: 'interview-agents-api',
   });
-  const adapter = new PrismaPg(pool, { onPoolError: onIdleError, onConnectionError: onIdleError });
+  const adapter = new PrismaPg(pool, {
+    onPoolError: onIdleError,
+    onConnectionError: onIdleError,
+    ...(preparedStatements && { statementNameGenerator: nameStatements() }),
+  });
   const prisma = new PrismaClient({ adapter, errorFormat: 'minimal' });
-  async function query<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]> {
-    try {
-      return await prisma.$queryRawUnsafe<Row[]>(sql, ...parameters);
-    } catch (error) {
-      throw isOurFault(error) ? error : databaseUnavailable(error);
-    }
-  }
+  const query: Query = (sql, parameters) => blaming(prisma.$queryRawUnsafe(sql, ...parameters));
   return {
     prisma,
+    connections,
     query,
+    transaction: (work) =>
+      blaming(
+        prisma.$transaction((tx) => work((sql, parameters) => blaming(tx.$queryRawUnsafe(sql, ...parameters))), {
+          maxWait: waits.connection,
+          timeout: waits.call,
+        }),
+      ),
     async appliedMigrations() {
       const sql =
         'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL';
@@ -68,13 +84,37 @@ export function openDatabase({ url, connections, onIdleError = () => {} }: Optio
   };
 }
 
-/** Answers a call in time, whatever the database does; what was asked of it goes on and may still be saved. */
-export function withinLimit<Result>(call: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(databaseUnavailable(new Error('no answer in time'))), waits.call);
+/**
+ * Answers a call in time, whatever the database does; what was asked of it goes on and may still be saved.
+ * @param onLimit told when the time is over, so that what has not begun need not begin
+ */
+export function withinLimit<Result>(call: Promise<Result>, onLimit = () => {}): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      onLimit();
+      reject(databaseUnavailable(new Error('no answer in time')));
+    }, waits.call);
+    call.finally(() => clearTimeout(timer)).then(resolve, reject);
   });
-  return Promise.race([call, limit]).finally(() => clearTimeout(timer));
+}
+
+/** Tells the errors that the database is to blame for from ours. */
+async function blaming<Result>(asked: Promise<Result>): Promise<Result> {
+  try {
+    return await asked;
+  } catch (error) {
+    throw isOurFault(error) ? error : databaseUnavailable(error);
+  }
+}
+
+/** One short name for each statement text, so that PostgreSQL plans it once for each connection. */
+function nameStatements(): (query: { sql: string }) => string {
+  const names = new Map<string, string>();
+  return ({ sql }) => {
+    const name = names.get(sql) ?? `s${names.size + 1}`;
+    names.set(sql, name);
+    return name;
+  };
 }
 
 /** Classes of SQLSTATE that tell of a wrong statement or value: data, constraint, syntax or access. */

@@ -37,14 +37,16 @@ export function pendingMigrations(url: string, folder = ourMigrations): Promise<
   return withClient(url, async (client) => {
     const recorded = await recordedMigrations(client);
     const broken = recorded.find((migration) => !migration.finished);
-    if (broken) {
-      throw new StartError(
-        `the migration ${broken.name} failed, or is being applied right now: run the migrations and see`,
-      );
-    }
+    if (broken) throw new StartError(howToGoOn(broken.name));
     const applied = new Set(recorded.map((migration) => migration.name));
     return (await migrationNames(folder)).filter((name) => !applied.has(name));
   });
+}
+
+/** Prisma's own command for this needs an engine that is not installed. */
+function howToGoOn(name: string): string {
+  const row = `UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = ${pg.escapeLiteral(name)}`;
+  return `the migration ${name} failed, or is being applied right now: once its cause is gone, run ${row} and migrate again`;
 }
 
 interface RecordedMigration {

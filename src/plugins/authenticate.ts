@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { ApiKeyRepository, FoundKey } from '../api-keys/api-key.repository.ts';
+import type { StoredAgent } from '../agents/agent.row.ts';
+import type { ApiKeyRepository, FoundKey, LookedUp } from '../api-keys/api-key.repository.ts';
 import { hashKey, readKey, type Scope } from '../api-keys/api-key.ts';
 import type { Caller } from '../caller.ts';
 import { ApiError, invalid, scopeMissing } from '../errors.ts';
@@ -13,6 +14,8 @@ declare module 'fastify' {
     readonly caller: Caller;
     /** For the log: who is known so far, also of a request that was refused. */
     known: { keyId?: string; companyId?: string };
+    /** The agent that the path names, whoever owns it, as it was found since the request arrived. */
+    readAhead: { readonly agent: StoredAgent | undefined };
   }
   interface FastifyContextConfig {
     /** What the key must be allowed to do; every route in the authenticated scope declares one. */
@@ -44,29 +47,36 @@ export const authenticate = fp(async (app, { keys, secret }: Options) => {
     if (!config?.scope) throw new Error(`${method} ${url} declares no scope`);
   });
 
+  app.decorateRequest('readAhead');
   app.addHook('onRequest', async (request) => {
-    const key = await findKey(request);
+    const { key, agent } = await lookUp(request);
     request.known.keyId = key.id;
-    if (key.ended) throw unknownKey();
-    if (key.suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
+    authenticateKey(key);
     requireScope(key, request.routeOptions.config.scope);
     const companyId = resolveCompany(key, companyIdOf(request));
     request.known.companyId = companyId;
     callers.set(request, { keyId: key.id, companyId, requestId: request.id });
+    request.readAhead = { agent };
   });
 
-  async function findKey(request: FastifyRequest): Promise<FoundKey> {
+  /** One question to the database for all that the checks need, and for the agent that the path names. */
+  async function lookUp(request: FastifyRequest): Promise<LookedUp & { key: FoundKey }> {
     const text = readKey(onlyHeader(request, 'authorization'));
     if (text === undefined) throw unknownKey();
-    const wanted = companyIdOf(request);
-    const key = await keys.find(hashKey(text, secret), isUuid(wanted) ? wanted.toLowerCase() : null);
+    const companyId = uuidOrNull(companyIdOf(request));
+    const { key, agent } = await keys.lookUp({ hash: hashKey(text, secret), companyId, agentId: agentIdOf(request) });
     if (!key) throw unknownKey();
-    return key;
+    return { key, agent };
   }
 });
 
 const challenge = { headers: { 'www-authenticate': 'Bearer' } };
 const unknownKey = () => new ApiError('INVALID_API_KEY', challenge);
+
+function authenticateKey({ ended, suspended }: FoundKey): void {
+  if (ended) throw unknownKey();
+  if (suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
+}
 
 /** A header's value, or nothing when it is missing or repeated: Node would keep the first and hide the others. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
@@ -77,6 +87,11 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
 function requireScope(key: FoundKey, scope: Scope | undefined): void {
   if (!scope || !key.scopes.includes(scope)) throw scopeMissing(String(scope));
 }
+
+const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);
+
+const agentIdOf = ({ params }: FastifyRequest): string | null =>
+  uuidOrNull(typeof params === 'object' && params !== null && 'id' in params ? params.id : null);
 
 const companyIdOf = ({ query }: FastifyRequest): unknown =>
   typeof query === 'object' && query !== null && 'companyId' in query ? query.companyId : undefined;

@@ -21,11 +21,10 @@ export function answerUnroutable(_: FastifyError, request: FastifyRequest, reply
 
 function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error.status >= 500) request.log.error({ err: error.cause ?? error }, error.code);
-  return reply
-    .code(error.status)
-    .headers(error.headers)
-    .type('application/problem+json')
-    .send(JSON.stringify(error.problem(request.url.split('?', 1)[0] ?? '', request.id)));
+  const problem = error.problem(request.url.split('?', 1)[0] ?? '', request.id);
+  // As bytes: to text Fastify would add a charset, which the media type does not have.
+  const bytes = Buffer.from(JSON.stringify(problem));
+  return reply.code(error.status).headers(error.headers).type('application/problem+json').send(bytes);
 }
 
 function toApiError(error: FastifyError, request: FastifyRequest): ApiError {

@@ -30,7 +30,7 @@ const walls: readonly { readonly says: string; readonly pattern: RegExp; readonl
   {
     says: 'SQL',
     pattern: /\b(SELECT|INSERT INTO|UPDATE [a-z]|DELETE FROM|ALTER (ROLE|TABLE)|GRANT )/,
-    rooms: /\.repository\.ts$|\.lifecycle\.ts$|^src\/database\//,
+    rooms: /\.(repository|statements|lifecycle)\.ts$|^src\/database\//,
   },
   {
     says: 'a Prisma type, or companyId in a where',
@@ -71,7 +71,7 @@ test('arrows point from the edges inwards', () => {
     /^src\/(app|demo|foundation|logger)\.ts$/,
     /^src\/plugins\/|\.routes\.ts$/,
     /\.service\.ts$/,
-    /\.(repository|lifecycle)\.ts$/,
+    /\.(repository|batch|lifecycle)\.ts$/,
     /^src\/database\//,
     /./,
   ];

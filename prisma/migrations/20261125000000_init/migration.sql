@@ -67,7 +67,7 @@ CREATE TABLE "agent" (
     "focus" TEXT NOT NULL,
     "language" TEXT NOT NULL,
     "duration" INTEGER NOT NULL,
-    "questions" TEXT[] NOT NULL DEFAULT ARRAY[]::TEXT[],
+    "questions" JSONB NOT NULL DEFAULT '[]',
     "instructions" TEXT,
     "voice_id" TEXT,
     "cefr_level" TEXT,
@@ -139,6 +139,7 @@ ALTER TABLE "agent" ADD CONSTRAINT "agent_company_id_company_phone_number_id_fke
 ALTER TABLE "api_key" ADD CONSTRAINT "api_key_one_owner" CHECK (num_nonnulls("company_id", "integration_id") = 1);
 
 ALTER TABLE "agent" ADD CONSTRAINT "agent_metadata_is_object" CHECK (jsonb_typeof("metadata") = 'object');
+ALTER TABLE "agent" ADD CONSTRAINT "agent_questions_is_list" CHECK (jsonb_typeof("questions") = 'array');
 
 -- Room on each page for the next version of a row, so that an update need not touch the indexes.
 ALTER TABLE "agent" SET (fillfactor = 70);

@@ -1,0 +1,77 @@
+import type { Caller } from '../caller.ts';
+import { ApiError } from '../errors.ts';
+import type { Patched } from './agent.patch.ts';
+import type { StoredAgent } from './agent.row.ts';
+import type { Step } from './agent.statements.ts';
+
+/** What a decision is made from: an agent that is not deleted, and whether the number it may get is active. */
+export interface Found {
+  readonly agent: StoredAgent;
+  readonly numberIsActive: boolean;
+}
+
+/** A pure function from what is stored to what shall be stored. It is asked again when another change came first. */
+export type Decide = (found: Found | undefined) => Pick<Patched, 'content' | 'changedFields'>;
+
+/** A decision to be made, for whom, and what was found for it. */
+export interface Question {
+  readonly decide: Decide;
+  readonly by: Caller;
+  readonly found: Found | undefined;
+}
+
+/** What came of a question: an agent or an error, right only if the first `after` steps are written. */
+type Answer = { readonly after: number } & ({ readonly agent: StoredAgent } | { readonly error: unknown });
+
+/** What came of all questions about one agent. */
+export interface Folded {
+  /** To be written together, or not at all. */
+  readonly steps: readonly Step[];
+  readonly answers: readonly Answer[];
+  /** The agent after the last step. */
+  readonly last: StoredAgent | undefined;
+}
+
+/**
+ * Folds the questions about one agent, in their order: each decides on the result of those before it, and each real
+ * change is a step with its own version, history entry and answer. A decision that throws fails alone. Pure.
+ * @param newest the newest state of the agent that is known to be committed
+ */
+export function fold(questions: readonly Question[], newest: StoredAgent | undefined): Folded {
+  const drafts: Omit<Step, 'steps'>[] = [];
+  let agent = newest;
+
+  function ask({ decide, by, found }: Question): Answer {
+    try {
+      const decided = decide(found && agent && { ...found, agent });
+      if (!found || !agent) throw new ApiError('RESOURCE_NOT_FOUND');
+      if (decided.changedFields.length > 0) agent = take(agent, decided, by);
+      return { agent, after: drafts.length };
+    } catch (error) {
+      return { error, after: drafts.length };
+    }
+  }
+
+  function take(from: StoredAgent, { content, changedFields }: ReturnType<Decide>, by: Caller): StoredAgent {
+    drafts.push({
+      id: from.id,
+      company: from.companyId,
+      read: from.version - drafts.length,
+      step: drafts.length + 1,
+      content,
+      changed: changedFields,
+      touched: changedFields.includes('metadata') || (drafts.at(-1)?.touched ?? false),
+      key: by.keyId,
+      request: by.requestId,
+    });
+    return { ...from, ...content, version: from.version + 1 };
+  }
+
+  const answers = questions.map(ask);
+  return { answers, last: agent, steps: drafts.map((draft) => ({ ...draft, steps: drafts.length })) };
+}
+
+/** An answer as committed: the last step was written at `writtenAt`, each one before it a millisecond earlier. */
+export function committed(agent: StoredAgent, after: number, steps: number, writtenAt: Date): StoredAgent {
+  return after === 0 ? agent : { ...agent, updatedAt: new Date(writtenAt.getTime() - (steps - after)) };
+}
