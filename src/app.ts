@@ -1,3 +1,5 @@
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { TObject } from '@sinclair/typebox';
 import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
@@ -12,7 +14,9 @@ import { authenticate } from './plugins/authenticate.ts';
 import { body } from './plugins/body.ts';
 import { connectionOptions, connections } from './plugins/connections.ts';
 import { answerUnroutable, errorHandler } from './plugins/error-handler.ts';
+import { openapi, openapiRoute } from './plugins/openapi.ts';
 import { refuseOtherMethods } from './plugins/other-methods.ts';
+import { referencePage, referencePageScope } from './plugins/reference-page.ts';
 import { requestIdOf, requestLog } from './plugins/request-log.ts';
 import { compile } from './validation.ts';
 
@@ -23,6 +27,8 @@ export interface AppParts {
   /** Names of the migrations that the database must hold. */
   readonly migrations: readonly string[];
   readonly logger: FastifyBaseLogger;
+  /** Whether the reference page is served: it is, unless this is false. */
+  readonly docs?: boolean;
 }
 
 const places: Readonly<Record<string, Place>> = {
@@ -33,7 +39,7 @@ const places: Readonly<Record<string, Place>> = {
 };
 
 /** The table of contents: everything that the server consists of, in the order in which requests meet it. */
-export async function buildApp({ database, secret, migrations, logger }: AppParts) {
+export async function buildApp({ database, secret, migrations, logger, docs = true }: AppParts) {
   const app = fastify({
     ...connectionOptions,
     loggerInstance: logger,
@@ -49,8 +55,16 @@ export async function buildApp({ database, secret, migrations, logger }: AppPart
   await app.register(errorHandler);
   await app.register(connections);
   const refuseTheRest = refuseOtherMethods(app);
+  await app.register(fastifySwagger, openapi);
 
   await app.register(healthRoutes, { database, migrations });
+  await app.register(openapiRoute);
+  if (docs) {
+    await app.register(async (page) => {
+      await page.register(referencePageScope);
+      await page.register(fastifySwaggerUi, referencePage);
+    });
+  }
   await app.register(async (authenticated) => {
     await authenticated.register(authenticate, { keys: apiKeyRepository(database), secret });
     await authenticated.register(body);

@@ -41,6 +41,11 @@ export const environmentSchema = Type.Object({
     default: 10,
     description: 'Longest wait for running requests at SIGTERM',
   }),
+  DOCS: Type.Boolean({
+    default: true,
+    description: 'Whether the reference page is served at /docs',
+    expected: 'true or false',
+  }),
   NODE_ENV: Type.Optional(Type.String({ description: 'production refuses whatever is only fit for a trial' })),
 });
 

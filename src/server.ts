@@ -31,7 +31,8 @@ async function serve(config: Config, foundation: Foundation): Promise<void> {
     connections: config.DATABASE_POOL,
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
-  const app = await buildApp({ database, secret, migrations: await migrationNames(), logger });
+  const migrations = await migrationNames();
+  const app = await buildApp({ database, secret, migrations, logger, docs: config.DOCS });
   const baseUrl = await listen(app, config);
   stopOnSignal(config, logger, app, async () => {
     await database.close();

@@ -130,7 +130,8 @@ const types: Record<string, string> = {
 
 /** What a schema accepts, in words. */
 function expected({ type, enum: values, minimum, maximum }: AnySchemaObject): string {
-  if (values) return `one of ${values.join(', ')}`;
+  // Each as a word: `join` alone leaves null out.
+  if (values) return `one of ${values.map(String).join(', ')}`;
   const range = minimum === undefined ? '' : ` from ${minimum} to ${maximum}`;
   return [type]
     .flat()

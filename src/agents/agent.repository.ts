@@ -2,11 +2,12 @@ import pLimit from 'p-limit';
 import type { Caller } from '../caller.ts';
 import { type Database, withinLimit } from '../database/client.ts';
 import { group, type Outcome } from '../database/group.ts';
+import { UnknownIdError } from '../unknown-id.ts';
 import { type Change, carryOut } from './agent.batch.ts';
 import type { Decide } from './agent.fold.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
 import { type AgentContent, agentFields } from './agent.schema.ts';
-import { createSql, deleteSql, lockSql, numberSql } from './agent.statements.ts';
+import { createSql, deleteSql, listSql, lockSql, numberSql, purgeSql } from './agent.statements.ts';
 
 /** A change that waits for its turn. */
 interface Waiting extends Change {
@@ -108,6 +109,23 @@ export function agentRepository(database: Database) {
     async delete(id: string): Promise<StoredAgent | undefined> {
       const [deleted] = await database.query<{ agent: AgentJson }>(deleteSql, [id]);
       return deleted && toStoredAgent(deleted.agent);
+    },
+
+    /** The agents of a company, the newest first. */
+    async list(companyId: string): Promise<StoredAgent[]> {
+      const rows = await database.query<{ agent: AgentJson }>(listSql, [companyId]);
+      return rows.map(({ agent }) => toStoredAgent(agent));
+    },
+
+    /**
+     * Erases a deleted agent with its history.
+     * @returns how many versions it had
+     * @throws UnknownIdError when no deleted agent has the id
+     */
+    async purge(id: string): Promise<{ id: string; versions: number }> {
+      const [purged] = await database.query<{ id: string; versions: number }>(purgeSql, [id]);
+      if (!purged) throw new UnknownIdError('deleted agent', id);
+      return purged;
     },
 
     /** Whether a number is an active one of the company. */

@@ -35,6 +35,12 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
 };
 
 /** The agent on the wire: exactly the members of its schema. */
-export function toAnswer({ version, companyPhoneNumberId, createdAt, updatedAt, ...members }: StoredAgent): AgentAnswer {
+export function toAnswer({
+  version,
+  companyPhoneNumberId,
+  createdAt,
+  updatedAt,
+  ...members
+}: StoredAgent): AgentAnswer {
   return { ...members, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
 }

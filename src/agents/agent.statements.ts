@@ -94,3 +94,14 @@ export const createSql = `
 /** $1 id: a soft deletion. */
 export const deleteSql = `
   UPDATE agent a SET deleted_at = now() WHERE a.id = $1::uuid AND a.deleted_at IS NULL RETURNING ${agentJson('a')} AS agent`;
+
+/** $1 company: its agents, the newest first. */
+export const listSql = `
+  SELECT ${agentJson('a')} AS agent FROM agent a WHERE a.company_id = $1::uuid AND a.deleted_at IS NULL
+   ORDER BY a.created_at DESC, a.id DESC`;
+
+/** $1 id: erases a deleted agent with its history. */
+export const purgeSql = `
+  WITH purged AS (DELETE FROM agent WHERE id = $1::uuid AND deleted_at IS NOT NULL RETURNING id, version),
+       entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id)
+  SELECT id, version AS versions FROM purged`;

@@ -2,10 +2,14 @@ import type { Database } from '../database/client.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { hashKey, makeKey, type Scope, startOf } from './api-key.ts';
 
-/** A key to be made: of a company or of an integration, never of both. */
-export interface KeyDraft {
+/** Whose a key is: a company's or an integration's, never of both. */
+export interface KeyOwner {
   readonly companyId: string | null;
   readonly integrationId: string | null;
+}
+
+/** A key to be made. */
+export interface KeyDraft extends KeyOwner {
   readonly name: string | null;
   readonly scopes: readonly Scope[];
   /** RFC 3339; null never expires. */
@@ -30,6 +34,17 @@ const shown = `
        ELSE 'active' END AS state,
   created_at AS "createdAt", expires_at AS "expiresAt", last_used_at AS "lastUsedAt"`;
 
+const rotateSql = `
+  WITH old AS (
+    SELECT * FROM api_key
+     WHERE id = $1::uuid AND revoked_at IS NULL AND suspended_at IS NULL AND coalesce(expires_at > now(), true) FOR UPDATE
+  ), ending AS (
+    UPDATE api_key k SET expires_at = least(k.expires_at, now() + $2::int * interval '1 second') FROM old WHERE k.id = old.id
+  )
+  INSERT INTO api_key (company_id, integration_id, name, start, hash, scopes, allowed_ips, per_minute, per_hour, expires_at)
+  SELECT company_id, integration_id, name, $3, $4, scopes, allowed_ips, per_minute, per_hour, expires_at FROM old
+  RETURNING ${shown}`;
+
 export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
 
 /** The life of a key. Each step holds from the key's next request on, on every replica; times are the database's. */
@@ -51,6 +66,29 @@ export function apiKeyLifecycle(database: Database, secret: string) {
       const values = [companyId, integrationId, name, startOf(key), hashKey(key, secret), scopes, expiresAt];
       const [created] = await database.query<ShownKey>(sql, values);
       if (!created) throw new Error('an insert returned no row');
+      return { ...created, key };
+    },
+
+    /** All keys of an owner, the oldest first. */
+    list: ({ companyId, integrationId }: KeyOwner) =>
+      database.query<ShownKey>(
+        `SELECT ${shown} FROM api_key WHERE company_id = $1::uuid OR integration_id = $2::uuid ORDER BY created_at, id`,
+        [companyId, integrationId],
+      ),
+
+    /**
+     * Makes a new key with all that an active one may do; the old one ends after the overlap, at its own time at the
+     * latest, which is the new one's too.
+     */
+    async rotate(id: string, overlapSeconds: number): Promise<ShownKey & { key: string }> {
+      const key = makeKey();
+      const [created] = await database.query<ShownKey>(rotateSql, [
+        id,
+        overlapSeconds,
+        startOf(key),
+        hashKey(key, secret),
+      ]);
+      if (!created) throw new UnknownIdError('active API key', id);
       return { ...created, key };
     },
 

@@ -1,7 +1,9 @@
-import type { PrismaClient } from '../generated/prisma/client.ts';
+import type { KeyOwner } from '../api-keys/api-key.lifecycle.ts';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 
 const named = { id: true, name: true } as const;
+const oldestFirst = [{ createdAt: 'asc' }, { id: 'asc' }] satisfies Prisma.CompanyOrderByWithRelationInput[];
 const phoneNumber = { id: true, number: true, companyId: true, status: true } as const;
 
 export type CompanyRepository = ReturnType<typeof companyRepository>;
@@ -19,7 +21,11 @@ export function companyRepository(prisma: PrismaClient) {
   return {
     createCompany: (name: string) => prisma.company.create({ data: { name }, select: named }),
 
+    listCompanies: () => prisma.company.findMany({ select: named, orderBy: oldestFirst }),
+
     createIntegration: (name: string) => prisma.integration.create({ data: { name }, select: named }),
+
+    listIntegrations: () => prisma.integration.findMany({ select: named, orderBy: oldestFirst }),
 
     /** Lets an integration act for a company, from its next request on. Granting twice is fine. */
     async grant(integrationId: string, companyId: string) {
@@ -49,6 +55,18 @@ export function companyRepository(prisma: PrismaClient) {
       const { count } = await prisma.companyPhoneNumber.updateMany({ where: { id }, data: { status: 'INACTIVE' } });
       if (count === 0) throw new UnknownIdError('phone number', id);
       return prisma.companyPhoneNumber.findUniqueOrThrow({ where: { id }, select: phoneNumber });
+    },
+
+    async listPhoneNumbers(companyId: string) {
+      await this.requireCompany(companyId);
+      return prisma.companyPhoneNumber.findMany({ where: { companyId }, select: phoneNumber, orderBy: oldestFirst });
+    },
+
+    /** Checks that the owner of a key is there, and returns it. */
+    async requireOwner<Owner extends KeyOwner>(owner: Owner): Promise<Owner> {
+      if (owner.companyId !== null) await this.requireCompany(owner.companyId);
+      if (owner.integrationId !== null) await this.requireIntegration(owner.integrationId);
+      return owner;
     },
 
     async requireCompany(id: string): Promise<void> {

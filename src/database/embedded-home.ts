@@ -78,8 +78,9 @@ function locationFile(dataDir: string): string {
 
 async function explained(dataDir: string, error: unknown): Promise<unknown> {
   const code = errorCode(error);
-  if (code === 'EEXIST' || code === 'ENOTDIR')
+  if (code === 'EEXIST' || code === 'ENOTDIR') {
     return new StartError(`DATA_DIR ${dataDir} is not a directory: name another one`);
+  }
   if (!(error instanceof Error) || code === undefined || !unusable.has(code)) return error;
   const owner = (await stat(dataDir).catch(() => undefined))?.uid;
   const whose = owner === undefined || owner === process.getuid?.() ? '' : ` of user id ${owner}`;

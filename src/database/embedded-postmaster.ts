@@ -13,6 +13,9 @@ const patience = 60_000;
 
 const pollInterval = 20;
 
+/** A setting of PostgreSQL that tells the id of the process that started it. */
+export const startedBy = 'interview_agents.started_by';
+
 /** Another process started or stopped the same PostgreSQL meanwhile: look again. */
 export class Overtaken extends Error {}
 
@@ -47,7 +50,8 @@ async function readPostmaster(directory: string): Promise<Postmaster | undefined
   return { pid: Number(pid), port: Number(port), status: status.trim() || 'starting' };
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process with this id exists. */
+export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
@@ -103,6 +107,7 @@ function settings(port: number): string[] {
     logging_collector: 'off',
     log_min_messages: 'fatal',
     log_min_error_statement: 'panic',
+    [startedBy]: process.pid,
   };
   return Object.entries(chosen).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }

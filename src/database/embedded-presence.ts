@@ -15,6 +15,9 @@ const locks = {
   inUse: '7214839, 2',
 } as const;
 
+/** How the connections that hold the locks are called, for whoever looks at PostgreSQL's sessions. */
+const presenceName = 'interview-agents-api: presence of';
+
 /** Milliseconds during which the locks of a server that was just killed may outlive it. */
 const afterlife = 2_000;
 
@@ -24,7 +27,7 @@ export class WrongPassword extends StartError {}
 export interface Presence {
   /** Runs a statement in the database `postgres`. */
   query(sql: string, parameters?: readonly unknown[]): Promise<pg.QueryResult>;
-  /** Whether other processes use this PostgreSQL too. */
+  /** Whether other processes use this PostgreSQL too, or are about to begin or to end. */
   hasCompany(): Promise<boolean>;
   /** Ends the presence; if it was the last one, runs `farewell` before anybody else can be present. */
   end(farewell: () => Promise<void>): Promise<void>;
@@ -32,7 +35,7 @@ export interface Presence {
 
 /**
  * Makes this process one of those that use a PostgreSQL.
- * @throws StartError when another server is there, WrongPassword; isCutOff is true of the error when
+ * @throws StartError when another server is there; WrongPassword; or an error of which isCutOff is true, when
  *   PostgreSQL stopped meanwhile
  */
 export async function bePresent(cluster: Cluster, port: number, as: Part): Promise<Presence> {
@@ -46,6 +49,7 @@ export async function bePresent(cluster: Cluster, port: number, as: Part): Promi
       await delay(500, undefined, { ref: false });
       const next = await connectAndLock(cluster, port, as).catch(() => undefined);
       if (next === undefined) continue;
+      if (ended) return await disconnect(next);
       client = next;
       client.once('end', comeBack);
       return;
@@ -55,7 +59,7 @@ export async function bePresent(cluster: Cluster, port: number, as: Part): Promi
 
   return {
     query: (sql, parameters = []) => client.query(sql, [...parameters]),
-    hasCompany: () => isShared(client),
+    hasCompany: () => hasOtherPresences(client),
     async end(farewell) {
       ended = true;
       try {
@@ -84,7 +88,7 @@ async function connectAndLock(cluster: Cluster, port: number, as: Part): Promise
 
 async function connect({ home, directory }: Cluster, port: number): Promise<pg.Client> {
   const { password, passwordFile } = home;
-  const application_name = `interview-agents-api ${process.pid}`;
+  const application_name = `${presenceName} ${process.pid}`;
   const client = new pg.Client({
     host: '127.0.0.1',
     port,
@@ -125,10 +129,10 @@ async function tryLock(client: pg.Client, lock: string): Promise<boolean> {
   return rows[0]?.got === true;
 }
 
-async function isShared(client: pg.Client): Promise<boolean> {
+async function hasOtherPresences(client: pg.Client): Promise<boolean> {
   const { rowCount } = await client.query(
-    "SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid() " +
-      `AND (classid::bigint, objid::bigint) = (${locks.inUse})`,
+    'SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND starts_with(application_name, $1)',
+    [presenceName],
   );
   return rowCount !== 0;
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { StartError } from '../start-error.ts';
 import { type Cluster, openCluster } from './embedded-cluster.ts';
 import { errorCode, openHome } from './embedded-home.ts';
-import { ensureRunning, Overtaken, start, stop } from './embedded-postmaster.ts';
+import { ensureRunning, isAlive, Overtaken, start, startedBy, stop } from './embedded-postmaster.ts';
 import { bePresent, isCutOff, type Part, type Presence, WrongPassword } from './embedded-presence.ts';
 import { chooseUser } from './embedded-user.ts';
 
@@ -77,13 +77,20 @@ async function tryToEnter(cluster: Cluster, as: Part): Promise<Entered> {
     throw error;
   });
   try {
-    const adopted = found && !(await presence.hasCompany());
+    const adopted = found && (await isOrphaned(presence));
     await createDatabase(presence);
     return { presence, port, adopted };
   } catch (error) {
     await presence.end(async () => {});
     throw error;
   }
+}
+
+/** Nobody is here, and whoever started it is not on the way. */
+async function isOrphaned(presence: Presence): Promise<boolean> {
+  if (await presence.hasCompany()) return false;
+  const { rows } = await presence.query('SELECT current_setting($1) AS pid', [startedBy]);
+  return !isAlive(Number(rows[0].pid));
 }
 
 async function createDatabase(presence: Presence): Promise<void> {

@@ -34,13 +34,15 @@ export async function migrationNames(folder = ourMigrations): Promise<string[]> 
  * @throws StartError when a migration began and did not finish, or the database cannot be reached
  */
 export function pendingMigrations(url: string, folder = ourMigrations): Promise<string[]> {
-  return withClient(url, async (client) => {
-    const recorded = await recordedMigrations(client);
-    const broken = recorded.find((migration) => !migration.finished);
-    if (broken) throw new StartError(howToGoOn(broken.name));
-    const applied = new Set(recorded.map((migration) => migration.name));
-    return (await migrationNames(folder)).filter((name) => !applied.has(name));
-  });
+  return withClient(url, (client) => namesMissing(client, folder));
+}
+
+async function namesMissing(client: pg.ClientBase, folder: string): Promise<string[]> {
+  const recorded = await recordedMigrations(client);
+  const broken = recorded.find((migration) => !migration.finished);
+  if (broken) throw new StartError(howToGoOn(broken.name));
+  const applied = new Set(recorded.map((migration) => migration.name));
+  return (await migrationNames(folder)).filter((name) => !applied.has(name));
 }
 
 /** Prisma's own command for this needs an engine that is not installed. */
@@ -70,7 +72,8 @@ async function recordedMigrations(client: pg.ClientBase): Promise<RecordedMigrat
  */
 export function migrate(url: string, folder = ourMigrations): Promise<string[]> {
   return withMigrationLock(url, async (client) => {
-    const applied = await applyMigrations(url, folder, await migrationNames(folder));
+    const isBehind = (await namesMissing(client, folder)).length > 0;
+    const applied = isBehind ? await applyMigrations(url, folder, await migrationNames(folder)) : [];
     await writeRoleSettings(client);
     return applied;
   });
@@ -137,16 +140,23 @@ function withMigrationLock<Result>(url: string, task: (client: pg.Client) => Pro
 }
 
 async function withClient<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
-  // A connection that breaks while the task does something else: its next query tells.
-  client.on('error', () => {});
-  await client.connect().catch((error: unknown) => {
-    throw new StartError(`the database cannot be reached: ${reasonOf(error)}`, { cause: error });
-  });
+  const client = await connect(url);
   try {
     return await task(client);
   } finally {
     await client.end();
+  }
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  try {
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+    // A connection that breaks while the task does something else: its next query tells.
+    client.on('error', () => {});
+    await client.connect();
+    return client;
+  } catch (error) {
+    throw new StartError(`the database cannot be reached: ${reasonOf(error)}`, { cause: error });
   }
 }
 

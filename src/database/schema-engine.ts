@@ -27,7 +27,7 @@ export async function applyMigrations(url: string, folder: string, names: readon
   try {
     return await deploy(pool, await readMigrations(folder, names));
   } catch (error) {
-    throw new StartError(inOneLine(error), { cause: error });
+    throw new StartError(explain(error), { cause: error });
   } finally {
     await pool.end();
   }
@@ -76,10 +76,19 @@ async function instantiate(): Promise<typeof SchemaEngine> {
   const bindings = await import('@prisma/schema-engine-wasm/schema_engine_bg');
   const script = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
   const program = await readFile(script.replace(/\.js$/, '.wasm'));
-  const { instance } = await WebAssembly.instantiate(program, { './schema_engine_bg.js': bindings });
+  const { instance } = await WebAssembly.instantiate(program, {
+    './schema_engine_bg.js': withoutWaiting(bindings),
+  });
   bindings.__wbg_set_wasm(instance.exports);
   instance.exports.__wbindgen_start();
   return bindings.SchemaEngine;
+}
+
+/** The engine forgets a timer of ten seconds, for its lock, that would keep a command from ending. */
+function withoutWaiting(bindings: object): object {
+  const setTimer = (callback: () => void, milliseconds: number) => setTimeout(callback, milliseconds).unref();
+  const name = Object.keys(bindings).find((key) => key.startsWith('__wbg_setTimeout_'));
+  return name === undefined ? bindings : { ...bindings, [name]: setTimer };
 }
 
 async function readMigrations(folder: string, names: readonly string[]): Promise<MigrationList> {
@@ -98,6 +107,14 @@ async function readMigration(folder: string, name: string): Promise<MigrationDir
   return { path: name, migrationFile: { path, content: { tag: 'ok', value } } };
 }
 
-function inOneLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ').trim();
+/** In one line, without the trace of the engine's own code. */
+function explain(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const [message = ''] = text.split(/^ *0: /m);
+  const reason = message
+    .replace('external connector error', '')
+    .trim()
+    .replace(/\s*\n\s*/g, ' ');
+  const [, name] = /migration_name="(.*)"/.exec(text) ?? [];
+  return name === undefined ? reason : `the migration ${name} failed: ${reason}`;
 }

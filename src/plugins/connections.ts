@@ -1,12 +1,15 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyBaseLogger, FastifyHttpOptions } from 'fastify';
+import type { FastifyBaseLogger, FastifyHttpOptions, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors.ts';
-import { newRequestId } from './request-log.ts';
+import { newRequestId, requestIdOf } from './request-log.ts';
 
 /** Milliseconds after which a client that sends too slowly, or nothing, is cut; checked every second. */
 const patience = 10_000;
+
+/** Milliseconds during which what a refused client still sends is read: a reset could overtake the answer. */
+const afterlife = 1_000;
 
 /** Options of the HTTP server that bound what one client may cost. */
 export const connectionOptions = {
@@ -15,6 +18,8 @@ export const connectionOptions = {
   keepAliveTimeout: patience,
   forceCloseConnections: 'idle',
   return503OnClosing: false,
+  // Fastify's own would answer first, in a shape of its own.
+  clientErrorHandler: () => {},
   http: {
     headersTimeout: patience,
     connectionsCheckingInterval: 1_000,
@@ -31,8 +36,10 @@ declare module 'fastify' {
   }
 }
 
-/** For each open connection, the response to the last request that began on it. */
-type Connections = Map<Socket, ServerResponse | undefined>;
+/** For each open connection, the responses that are not sent yet, oldest first, and the last one in any case. */
+type Connections = Map<Socket, readonly ServerResponse[]>;
+
+const isUnsent = (response: ServerResponse) => !response.writableFinished;
 
 /**
  * What the router never sees: malformed HTTP, expectations, and connections at a shutdown. Every message gets an answer
@@ -40,39 +47,60 @@ type Connections = Map<Socket, ServerResponse | undefined>;
  */
 export const connections = fp(async (app) => {
   const open: Connections = new Map();
+  const broken = new WeakSet<Socket>();
   let draining = false;
   app.decorate('draining', () => draining);
 
+  const closeIfIdle = (socket: Socket) => {
+    if (draining && !open.get(socket)?.some(isUnsent)) socket.destroySoon();
+  };
   app.server.on('connection', (socket: Socket) => {
-    open.set(socket, undefined);
+    open.set(socket, []);
+    // Node takes its own listener away from a socket that asks for CONNECT; an error without one ends the process.
+    socket.on('error', () => {});
     socket.once('close', () => open.delete(socket));
+    closeIfIdle(socket);
   });
-  app.server.on('request', (request: IncomingMessage, response: ServerResponse) => open.set(request.socket, response));
+  app.server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    open.set(socket, [...(open.get(socket) ?? []).filter(isUnsent), response]);
+    response.once('close', () => closeIfIdle(socket));
+  });
   // Node would ask for the body, or refuse, before the request has been judged.
   for (const event of ['checkContinue', 'checkExpectation']) {
     app.server.on(event, (request, response) => app.server.emit('request', request, response));
   }
-  app.server.on('connect', (_, socket: Socket) => refuse(socket, malformed('CONNECT is not supported.'), app.log));
+  const breakOff = (socket: Socket, error: ApiError) => {
+    if (broken.has(socket)) return;
+    broken.add(socket);
+    answerBrokenMessage(socket, error, open.get(socket) ?? [], app.log);
+  };
+  app.server.on('connect', (_, socket: Socket) => {
+    socket.resume();
+    breakOff(socket, malformed('CONNECT is not supported.'));
+  });
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    answerBrokenMessage(error, socket, open.get(socket), app.log);
+    if (error.code === 'ECONNRESET') socket.destroy();
+    else breakOff(socket, toApiError(error));
   });
 
-  app.addHook('onRequest', async ({ raw }, reply) => {
-    if (draining) reply.header('connection', 'close');
-    checkMessage(raw);
+  app.addHook('onRequest', async ({ raw }) => checkMessage(raw));
+  // Behind the hooks of the route's own scope: the body is asked for when nothing speaks against it.
+  app.addHook('onRoute', (route) => {
+    route.preParsing = [...[route.preParsing ?? []].flat(), askForBody];
   });
-  app.addHook('onSend', async (_, reply) => {
-    if (draining) reply.header('connection', 'close');
+  app.addHook('onSend', async ({ raw }, reply) => {
+    if (draining && open.get(raw.socket)?.at(-1) === reply.raw) reply.header('connection', 'close');
   });
   app.addHook('preClose', async () => {
     draining = true;
-    for (const [socket, response] of open) if (!response || response.writableFinished) socket.destroy();
+    for (const socket of open.keys()) closeIfIdle(socket);
   });
 });
 
 const malformed = (detail: string) => new ApiError('MALFORMED_REQUEST', { detail });
 
 function checkMessage({ rawHeaders, httpVersion, headers }: IncomingMessage): void {
+  if (!httpVersion.startsWith('1.')) throw malformed('Send HTTP/1.1.');
   const hosts = rawHeaders.filter((entry, index) => index % 2 === 0 && entry.toLowerCase() === 'host').length;
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) throw malformed('Send exactly one Host header.');
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
@@ -80,27 +108,29 @@ function checkMessage({ rawHeaders, httpVersion, headers }: IncomingMessage): vo
   }
 }
 
+async function askForBody({ raw }: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (raw.headers.expect !== undefined && raw.httpVersion === '1.1') reply.raw.writeContinue();
+}
+
 /**
- * The parser gave up on a connection. Its bytes may belong to a request that is being answered, or to one behind it:
- * the client must not take this answer for that of another request.
+ * The parser gave up on a connection. The bytes it choked on belong to the body of the last request, or to a message
+ * behind it. Requests that were whole are answered first, so that no client takes this answer for that of another.
  */
 function answerBrokenMessage(
-  error: NodeJS.ErrnoException,
   socket: Socket,
-  response: ServerResponse | undefined,
+  error: ApiError,
+  responses: readonly ServerResponse[],
   log: FastifyBaseLogger,
 ): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-  } else if (!response || (response.writableFinished && response.req.complete)) {
-    refuse(socket, toApiError(error), log);
-  } else if (response.req.complete) {
-    response.once('close', () => refuse(socket, toApiError(error), log));
-  } else if (response.headersSent) {
-    socket.destroy();
-  } else {
-    refuse(socket, toApiError(error), log);
-  }
+  const ofBroken = responses.find(({ req }) => !req.complete);
+  const isAwaited = (response: ServerResponse) => isUnsent(response) && (response !== ofBroken || response.headersSent);
+  const conclude = (): void => {
+    const awaited = responses.findLast(isAwaited);
+    if (awaited) awaited.once('close', conclude);
+    else if (ofBroken?.headersSent) hangUp(socket);
+    else refuse(socket, error, ofBroken, log);
+  };
+  conclude();
 }
 
 function toApiError({ code }: NodeJS.ErrnoException): ApiError {
@@ -109,10 +139,13 @@ function toApiError({ code }: NodeJS.ErrnoException): ApiError {
   return new ApiError('MALFORMED_REQUEST');
 }
 
-function refuse(socket: Socket, error: ApiError, log: FastifyBaseLogger): void {
-  if (!socket.writable) return;
-  const requestId = newRequestId();
-  const body = JSON.stringify(error.problem('', requestId));
+/** @param response of the request whose body is broken, when it is the body */
+function refuse(socket: Socket, error: ApiError, response: ServerResponse | undefined, log: FastifyBaseLogger): void {
+  const requestId = response ? requestIdOf(response.req) : newRequestId();
+  // A body belongs to a request, whose own line in the log tells of it.
+  if (response) response.statusCode = error.status;
+  else log.info({ status: error.status, code: error.code, requestId }, 'malformed');
+  const body = JSON.stringify(error.problem(response?.req.url?.split('?', 1)[0] ?? '', requestId));
   const lines = [
     `HTTP/1.1 ${error.status} ${error.code}`,
     `Date: ${new Date().toUTCString()}`,
@@ -121,6 +154,11 @@ function refuse(socket: Socket, error: ApiError, log: FastifyBaseLogger): void {
     `X-Request-Id: ${requestId}`,
     'Connection: close',
   ];
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
-  log.info({ status: error.status, code: error.code, requestId }, 'malformed');
+  hangUp(socket, `${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function hangUp(socket: Socket, lastWords = ''): void {
+  socket.end(lastWords);
+  const timer = setTimeout(() => socket.destroy(), afterlife);
+  socket.once('close', () => clearTimeout(timer));
 }

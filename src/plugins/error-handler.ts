@@ -11,6 +11,10 @@ export const errorHandler = fp(async (app) => {
   app.addHook('onRequest', async (request) => {
     if (request.is404) throw new ApiError('ROUTE_NOT_FOUND');
   });
+  // A route may find out later that it has nothing at a path.
+  app.setNotFoundHandler(async () => {
+    throw new ApiError('ROUTE_NOT_FOUND');
+  });
 });
 
 /** Answers a request whose path the router could not decode; no hook has run for it. */

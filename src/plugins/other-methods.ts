@@ -7,21 +7,22 @@ import { ApiError } from '../errors.ts';
  * @returns what to call once all routes are there
  */
 export function refuseOtherMethods(app: FastifyInstance): () => void {
-  const known = new Map<string, Set<string>>();
-  app.addHook('onRoute', ({ url, method }) => {
-    const methods = known.get(url) ?? new Set();
-    for (const name of [method].flat()) methods.add(name);
-    known.set(url, methods);
+  const known = new Set<string>();
+  app.addHook('onRoute', ({ url }) => {
+    known.add(url);
   });
   return () => {
     // CONNECT never reaches the router.
     const all = METHODS.filter((method) => method !== 'CONNECT');
     for (const method of all) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
-    for (const [url, methods] of [...known]) {
-      const allow = [...methods].sort().join(', ');
+    for (const url of [...known]) {
+      // The hook does not see every route: of a prefix with and without a slash at its end, one.
+      const isThere = (method: string) => app.hasRoute({ url, method });
+      const allow = all.filter(isThere).join(', ');
       app.route({
         url,
-        method: all.filter((method) => !methods.has(method)),
+        method: all.filter((method) => !isThere(method)),
+        schema: { hide: true },
         onRequest: async () => {
           throw new ApiError('METHOD_NOT_ALLOWED', { headers: { allow } });
         },

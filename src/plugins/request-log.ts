@@ -1,34 +1,48 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 
 export const newRequestId = (): string => randomUUID();
 
+const requestIds = new WeakMap<IncomingMessage, string>();
+
 /** The caller's request id where it is 1–128 of `[A-Za-z0-9._-]`, else a new one (contract, section 5). */
-export function requestIdOf({ headers }: IncomingMessage): string {
-  const given = headers['x-request-id'];
-  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : newRequestId();
+export function requestIdOf(message: IncomingMessage): string {
+  const given = message.headers['x-request-id'];
+  if (typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given)) return given;
+  const made = requestIds.get(message) ?? newRequestId();
+  requestIds.set(message, made);
+  return made;
 }
 
-/** Puts the request id on every answer, and writes one line a request: never a key, a body or a query. The logger of a
- * request adds its id. */
+/**
+ * Puts the request id on every answer, and writes one line a request: never a key, a body or a query. The line comes
+ * also where no hook ran, or the client went away before its answer: then the status is null.
+ */
 export const requestLog = fp(async (app) => {
+  const routed = new WeakMap<IncomingMessage, FastifyRequest>();
   app.decorateRequest('known');
   app.addHook('onRequest', async (request, reply) => {
     request.known = {};
+    routed.set(request.raw, request);
     reply.header('x-request-id', request.id);
   });
-  app.addHook('onResponse', async (request, reply) => {
-    request.log.info(
-      {
-        method: request.method,
-        route: request.routeOptions.url ?? null,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-        keyId: request.known.keyId ?? null,
-        companyId: request.known.companyId ?? null,
-      },
-      'request',
-    );
+  app.server.prependListener('request', (message: IncomingMessage, response: ServerResponse) => {
+    const start = performance.now();
+    response.once('close', () => {
+      const request = routed.get(message);
+      const isAnswered = response.headersSent || response.statusCode >= 400;
+      const line = {
+        requestId: requestIdOf(message),
+        method: message.method,
+        route: request?.routeOptions.url ?? null,
+        status: isAnswered ? response.statusCode : null,
+        ms: Math.round((performance.now() - start) * 10) / 10,
+        keyId: request?.known.keyId ?? null,
+        companyId: request?.known.companyId ?? null,
+      };
+      app.log.info(line, 'request');
+    });
   });
 });

@@ -68,7 +68,7 @@ test('arrows point from the edges inwards', () => {
   const rank = (name: string) => ranks.findIndex((pattern) => pattern.test(name));
   const ranks = [
     /^src\/(server|admin|migrate)\.ts$/,
-    /^src\/(app|demo|foundation|logger)\.ts$/,
+    /^src\/(app|demo|foundation|logger)\.ts$|^src\/operator\//,
     /^src\/plugins\/|\.routes\.ts$/,
     /\.service\.ts$/,
     /\.(repository|batch|lifecycle)\.ts$/,

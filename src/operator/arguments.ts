@@ -1,0 +1,49 @@
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { isScope, type Scope, scopes } from '../api-keys/api-key.ts';
+import { isUuid } from '../uuid.ts';
+
+/** @throws InvalidArgumentError, like every reader here: its text follows the name of the option */
+export function uuid(text: string): string {
+  if (!isUuid(text)) throw new InvalidArgumentError('It must be a UUID.');
+  return text.toLowerCase();
+}
+
+export function filled(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
+  return text;
+}
+
+export function e164(text: string): string {
+  if (!/^\+[1-9]\d{1,14}$/.test(text)) throw new InvalidArgumentError('It must be E.164, like +12025550123.');
+  return text;
+}
+
+export function scopeList(text: string): readonly Scope[] {
+  const names = text.split(',');
+  if (!names.every(isScope)) throw new InvalidArgumentError(`It must be a list of ${scopes.join(', ')}.`);
+  return [...new Set(names)];
+}
+
+/** @returns the time in RFC 3339, in UTC; a date alone is its first moment in UTC */
+export function time(text: string): string {
+  const form = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
+  if (!form.test(text) || Number.isNaN(Date.parse(text))) {
+    throw new InvalidArgumentError('It must be a time with its zone, like 2030-01-31T12:00:00Z.');
+  }
+  return new Date(text).toISOString();
+}
+
+export function seconds(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of seconds.');
+  return Number(text);
+}
+
+export function jsonObject(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // Said below, like of every other value that is no object.
+  }
+  throw new InvalidArgumentError('It must be a JSON object.');
+}

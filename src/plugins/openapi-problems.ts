@@ -1,0 +1,86 @@
+import { ApiError, invalid, type ProblemCode, problemSchema, problems, scopeMissing } from '../errors.ts';
+import { complaints, inBody } from '../faults.ts';
+import { type Declared, problemCodesOf } from './openapi-checks.ts';
+
+/** Headers of an answer by name: the schema of the value, and what it says. */
+export type AnswerHeaders = Readonly<Record<string, { readonly type: 'string'; readonly description: string }>>;
+
+/** One status of an operation, in the form that @fastify/swagger takes beside plain schemas. */
+export interface Answer {
+  readonly description: string;
+  readonly headers: AnswerHeaders;
+  readonly content: Readonly<Record<string, object>>;
+}
+
+const header = (name: string, description: string): AnswerHeaders => ({ [name]: { type: 'string', description } });
+
+/** Stands on every answer. */
+export const requestId = header('X-Request-Id', 'The id of the request: the one that was sent, else a new one');
+
+const challenge = header('WWW-Authenticate', 'Bearer; where a scope is missing, with its name');
+const retryAfter = header('Retry-After', 'Seconds to wait before the request is sent again');
+
+const headersOf: { readonly [Code in ProblemCode]?: AnswerHeaders } = {
+  INVALID_API_KEY: challenge,
+  API_KEY_SUSPENDED: challenge,
+  INSUFFICIENT_PERMISSIONS: challenge,
+  UNSUPPORTED_MEDIA_TYPE: {
+    ...header('Accept-Patch', 'The media types that are supported, where another was sent'),
+    ...header('Accept-Encoding', 'identity, where the body had a Content-Encoding'),
+  },
+  OVERLOADED: retryAfter,
+  DATABASE_UNAVAILABLE: retryAfter,
+};
+
+/** The error answers of a route by status, from the catalogue. */
+export function problemAnswers(route: Declared, further: readonly ProblemCode[] = []): Record<string, Answer> {
+  const codes = [...new Set([...problemCodesOf(route), ...further])];
+  const statuses = [...new Set(codes.map((code) => problems[code].status))].sort();
+  return Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      problemAnswer(
+        route,
+        status,
+        codes.filter((code) => problems[code].status === status),
+      ),
+    ]),
+  );
+}
+
+function problemAnswer(route: Declared, status: number, codes: readonly ProblemCode[]): Answer {
+  return {
+    description: codes.map((code) => `\`${code}\`: ${problems[code].title}`).join('\n\n'),
+    headers: Object.assign({}, requestId, ...codes.map((code) => headersOf[code])),
+    content: {
+      'application/problem+json': {
+        schema: {
+          allOf: [
+            problemSchema,
+            { type: 'object', properties: { status: { const: status }, code: { enum: codes } }, required: ['code'] },
+          ],
+        },
+        examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code, route) }])),
+      },
+    },
+  };
+}
+
+function exampleOf(code: ProblemCode, { url, config }: Declared) {
+  const instance = url.replace(':id', exampleId);
+  return errorOf(code, String(config?.scope)).problem(instance, '6f1c2d7e-5b0a-4c55-9d0e-2f3b8a1c4e90');
+}
+
+function errorOf(code: ProblemCode, scope: string): ApiError {
+  switch (code) {
+    case 'VALIDATION_FAILED':
+      return invalid([inBody(['duration'], complaints.tooLarge(180))]);
+    case 'INSUFFICIENT_PERMISSIONS':
+      return scopeMissing(scope);
+    default:
+      return new ApiError(code);
+  }
+}
+
+/** The id in all examples. */
+export const exampleId = '123e4567-e89b-12d3-a456-426614174000';

@@ -1,0 +1,97 @@
+import type { FastifySchema } from 'fastify';
+import { agentPatchSchema, agentSchema } from '../agents/agent.schema.ts';
+import { problemSchema } from '../errors.ts';
+import { faultSchema } from '../faults.ts';
+import { healthySchema } from '../health/health.schema.ts';
+import { exampleId } from './openapi-problems.ts';
+
+/** The schemas that have a name in the document. */
+const named = new Map<unknown, string>([
+  [agentSchema, 'Agent'],
+  [agentPatchSchema, 'AgentPatch'],
+  [healthySchema, 'Health'],
+  [problemSchema, 'Problem'],
+  [faultSchema, 'Fault'],
+]);
+
+const examples: Readonly<Record<string, object>> = {
+  Agent: {
+    id: exampleId,
+    name: 'Frontend Developer Interview',
+    type: 'ONLINE',
+    focus: 'SCREENING',
+    language: 'EN',
+    duration: 45,
+    createdAt: '2025-11-20T10:30:00.000Z',
+    updatedAt: '2025-11-21T08:15:30.250Z',
+    questions: ['What is your experience with React?'],
+    instructions: null,
+    voiceId: 'EMMA',
+    companyId: '9b2d4f6a-1c3e-4a5b-8d7f-0e1a2b3c4d5e',
+    metadata: { department: 'Engineering' },
+    cefrLevel: null,
+    backgroundSound: null,
+  },
+  AgentPatch: { duration: 45, voiceId: 'EMMA', metadata: { department: 'Engineering', team: null } },
+};
+
+/** The named schemas, each written out. */
+export function components(): Record<string, object> {
+  return Object.fromEntries(
+    [...named].map(([schema, name]) => {
+      const example = examples[name];
+      return [name, { ...members(schema), ...(example && { examples: [example] }) }];
+    }),
+  );
+}
+
+/** A schema, or anything that holds schemas, as the document shows it: named ones by reference, without our own words. */
+export function published(value: unknown): unknown {
+  const name = named.get(value);
+  if (name !== undefined) return { $ref: `#/components/schemas/${name}` };
+  if (Array.isArray(value)) return value.map(published);
+  return typeof value === 'object' && value !== null ? members(value) : value;
+}
+
+/** Path, query and headers as the document shows them, with what is judged outside the schemas. */
+export function publishedParameters({ params, querystring, headers }: FastifySchema): FastifySchema {
+  const query = members(querystring);
+  const { companyId, ...others } = members(query['properties']);
+  return {
+    ...(params !== undefined && { params: members(params) }),
+    // Step 7 of the contract's order of checks demands a UUID, of ATS keys alone.
+    ...(companyId !== undefined && {
+      querystring: {
+        ...query,
+        properties: { companyId: { ...members(companyId), type: 'string', format: 'uuid' }, ...others },
+      },
+    }),
+    headers: {
+      type: 'object',
+      properties: { ...capitalised(members(headers)['properties']), 'X-Request-Id': requestId },
+    },
+  };
+}
+
+/** What requestIdOf accepts; another value is replaced. */
+const requestId = {
+  type: 'string',
+  pattern: '^[A-Za-z0-9._-]{1,128}$',
+  description: 'An id for the request, repeated in the answer and in the log; another value than these is replaced',
+};
+
+const capitalised = (properties: unknown) =>
+  Object.fromEntries(
+    Object.entries(members(properties)).map(([name, schema]) => [
+      name.replace(/\b[a-z]/g, (letter) => letter.toUpperCase()),
+      schema,
+    ]),
+  );
+
+/** The members of a schema, published. `storable` and `entity-tags` are words of validation.ts. */
+function members(schema: unknown): Record<string, unknown> {
+  const own = Object.entries(schema ?? {}).filter(
+    ([keyword, value]) => keyword !== 'storable' && !(keyword === 'format' && value === 'entity-tags'),
+  );
+  return Object.fromEntries(own.map(([keyword, value]) => [keyword, published(value)]));
+}

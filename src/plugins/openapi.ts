@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import type { FastifyPluginAsync } from 'fastify';
+import { checksInWords } from './openapi-checks.ts';
+import { describeOperation } from './openapi-operations.ts';
+import { components } from './openapi-schemas.ts';
+
+const { version }: { version: string } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+);
+
+const description = `Changes the configuration of AI interviewers, called agents.
+
+Every answer but a success is a problem (RFC 9457) of one shape, \`application/problem+json\`; its \`code\` comes from a
+closed list, and \`errors\` names each fault of the request. \`X-Request-Id\` is on every answer.
+
+${checksInWords()}`;
+
+/** Options of @fastify/swagger: all of the document (OpenAPI 3.1) that the routes themselves do not say. */
+export const openapi: FastifyDynamicSwaggerOptions = {
+  convertConstToEnum: false,
+  transform: describeOperation,
+  openapi: {
+    openapi: '3.1.0',
+    info: { title: 'Interview agents', version, description, license: { name: 'MIT', identifier: 'MIT' } },
+    servers: [{ url: '/' }],
+    tags: [
+      { name: 'Agents', description: 'Stored configurations of AI interviewers' },
+      { name: 'Health', description: 'For load balancers and orchestrators' },
+    ],
+    components: {
+      schemas: components(),
+      securitySchemes: {
+        apiKey: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'An API key, `sk_` and 43 letters and digits. A company key acts for its own company; the key of an applicant ' +
+            'tracking system (ATS) for the company in `companyId`.',
+        },
+      },
+    },
+  },
+};
+
+/** Serves the document. No key needed. */
+export const openapiRoute: FastifyPluginAsync = async (app) => {
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+};
