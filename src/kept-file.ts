@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -10,8 +11,8 @@ export async function keptFile(path: string, make: () => string): Promise<string
   if (existing !== undefined) return existing;
   await mkdir(dirname(path), { recursive: true });
   // A link appears whole and only where nothing is: no process can read half a file or replace another's.
-  const draft = `${path}.${process.pid}`;
-  await writeFile(draft, make(), { mode: 0o600 });
+  const draft = `${path}.${randomUUID()}`;
+  await writeFile(draft, make(), { mode: 0o600, flag: 'wx' });
   try {
     await link(draft, path);
   } catch (error) {

@@ -14,8 +14,9 @@ async function main(): Promise<void> {
   if (applied.length === 0) console.log('nothing to apply');
   const serverRole = values['server-role'];
   if (serverRole === undefined) return;
-  await admitServerRole(url, serverRole);
-  console.log(`role ${serverRole} may run the server`);
+  const hasSettings = await admitServerRole(url, serverRole);
+  const rest = hasSettings ? '' : `, once it has given itself its settings: run npm run migrate as ${serverRole} too`;
+  console.log(`role ${serverRole} may run the server${rest}`);
 }
 
 try {

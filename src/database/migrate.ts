@@ -13,8 +13,8 @@ const migrationLock = '7214839, 3';
 /** What a session of the server's role has to begin with: old poolers refuse startup options, and a `SET` gets lost. */
 export const roleSettings: Readonly<Record<string, string>> = {
   TimeZone: 'UTC',
-  statement_timeout: '3s',
-  lock_timeout: '2s',
+  statement_timeout: '2s',
+  lock_timeout: '1s',
   plan_cache_mode: 'force_generic_plan',
   jit: 'off',
 };
@@ -85,10 +85,12 @@ export function setRoleSettings(url: string, role?: string): Promise<void> {
 }
 
 /**
- * Lets a role that owns nothing run the server on this database, and gives it its settings.
+ * Lets a role that owns nothing run the server on this database, and gives it its settings where the owner may: else
+ * the role must give itself its settings, by a `migrate` of its own.
  * @param url of the role that owns the tables
+ * @returns whether the role has its settings
  */
-export function admitServerRole(url: string, role: string): Promise<void> {
+export function admitServerRole(url: string, role: string): Promise<boolean> {
   return withMigrationLock(url, async (client) => {
     const name = pg.escapeIdentifier(role);
     await client.query(`
@@ -98,9 +100,18 @@ export function admitServerRole(url: string, role: string): Promise<void> {
       GRANT SELECT, INSERT ON agent_version TO ${name};
       GRANT SELECT ON _prisma_migrations TO ${name};
     `);
-    await writeRoleSettings(client, role);
+    try {
+      await writeRoleSettings(client, role);
+      return true;
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.code === insufficientPrivilege) return false;
+      throw error;
+    }
   });
 }
+
+/** SQLSTATE: only superusers, and some that may make roles, give settings to others. */
+const insufficientPrivilege = '42501';
 
 async function writeRoleSettings(client: pg.ClientBase, role?: string): Promise<void> {
   const name = role === undefined ? 'CURRENT_USER' : pg.escapeIdentifier(role);
