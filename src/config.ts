@@ -41,6 +41,11 @@ export const environmentSchema = Type.Object({
     default: 10,
     description: 'Longest wait for running requests at SIGTERM',
   }),
+  DATABASE_PREPARED_STATEMENTS: Type.Boolean({
+    default: true,
+    description: 'Named statements; false behind transaction poolers that do not know them',
+    expected: 'true or false',
+  }),
   DOCS: Type.Boolean({
     default: true,
     description: 'Whether the reference page is served at /docs',
@@ -65,11 +70,11 @@ export function addEnvironmentFile(): void {
  * @throws StartError that names each wrong or missing variable and what is expected, never its value
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.keys(environmentSchema.properties).flatMap((name) => {
-    const value = environment[name];
-    return value === undefined || value === '' ? [] : [[name, value]];
+  const given = Object.entries(environmentSchema.properties).flatMap(([name, schema]) => {
+    const text = environment[name];
+    return text === undefined || text === '' ? [] : [[name, readValue(text, schema)]];
   });
-  const values: unknown = Value.Default(environmentSchema, Value.Convert(environmentSchema, Object.fromEntries(given)));
+  const values: unknown = Value.Default(environmentSchema, Object.fromEntries(given));
   const wrong = [...Value.Errors(environmentSchema, values)].map(({ path, schema }) =>
     complaint(path.slice(1), schema),
   );
@@ -77,6 +82,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const missing = forbidden(values);
   if (missing.length > 0) throw new StartError(missing.join('; '));
   return Object.freeze(values);
+}
+
+/** A text that is no number stays one, and is refused: a port must not be 1 because somebody wrote 1.5 or true. */
+function readValue(text: string, { type }: TSchema): unknown {
+  if (type === 'integer') return /^\d{1,9}$/.test(text) ? Number(text) : text;
+  if (type === 'boolean') return text === 'true' || (text === 'false' ? false : text);
+  return text;
 }
 
 const complaint = (name: string, schema: TSchema) => `${name} must be ${schema['expected'] ?? 'set'}`;

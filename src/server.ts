@@ -1,5 +1,6 @@
+import { lookup } from 'node:dns/promises';
 import type { FastifyInstance } from 'fastify';
-import { type Logger, pino } from 'pino';
+import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { addEnvironmentFile, type Config, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
@@ -11,36 +12,43 @@ import { StartError } from './start-error.ts';
 
 /** The process: environment, (embedded) database, app, listen, drain. */
 async function main(): Promise<void> {
+  const toldToStop = untilToldToStop();
   addEnvironmentFile();
   const config = readConfig(process.env);
   const foundation = await openFoundation(config, 'server');
   try {
-    await serve(config, foundation);
+    await serve(config, foundation, toldToStop);
   } catch (error) {
     await foundation.embedded?.close();
     throw error;
   }
 }
 
-async function serve(config: Config, foundation: Foundation): Promise<void> {
+async function serve(config: Config, foundation: Foundation, toldToStop: Promise<string>): Promise<void> {
   const { databaseUrl, secret, embedded } = foundation;
   if (!embedded) await checkDatabase(databaseUrl);
   const logger = pino(logOptions(config.LOG_LEVEL));
   const database = openDatabase({
     url: databaseUrl,
     connections: config.DATABASE_POOL,
+    preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const migrations = await migrationNames();
   const app = await buildApp({ database, secret, migrations, logger, docs: config.DOCS });
   const baseUrl = await listen(app, config);
-  stopOnSignal(config, logger, app, async () => {
+  const stop = async (signal: string) => {
+    logger.info({ signal }, 'stopping');
+    await drain(app, config);
     await database.close();
     await embedded?.close();
-  });
+    logger.info('stopped');
+    process.exit(0);
+  };
   for (const note of embedded?.notes ?? []) console.log(note);
   console.log(`Listening on ${baseUrl}`);
   if (embedded) console.log(await demonstrate({ database, secret, dataDir: config.DATA_DIR, baseUrl }));
+  await stop(await toldToStop);
 }
 
 /** A database of the operator's own must be as `npm run migrate` leaves it. */
@@ -56,7 +64,9 @@ async function checkDatabase(url: string): Promise<void> {
 /** @returns the server's URL, as somebody on this machine would write it */
 async function listen(app: FastifyInstance, { HOST, PORT }: Config): Promise<string> {
   try {
-    const url = new URL(await app.listen({ host: HOST, port: PORT }));
+    // One address: for `localhost` Fastify would open a second server, of which nothing else here knows.
+    const { address } = await lookup(HOST);
+    const url = new URL(await app.listen({ host: address, port: PORT }));
     if (HOST === '0.0.0.0') url.hostname = '127.0.0.1';
     if (HOST === '::') url.hostname = '[::1]';
     return url.origin;
@@ -75,6 +85,7 @@ function startErrorOf(error: unknown, host: string, port: number): unknown {
       return new StartError(`PORT ${port} needs rights that this user lacks: set another PORT`);
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
+    case 'EAI_AGAIN':
       return new StartError(`HOST ${host} is not an address of this machine: set another HOST`);
     default:
       return error;
@@ -82,24 +93,21 @@ function startErrorOf(error: unknown, host: string, port: number): unknown {
 }
 
 /**
- * At SIGTERM or SIGINT running requests finish, then everything is stopped. A signal may come twice, from the terminal
- * and from npm: the second changes nothing. Past the grace the connections that are left are cut.
+ * Resolves with the first SIGTERM or SIGINT, also with one that comes during the start: PostgreSQL must not be left
+ * running. A signal may come twice, from the terminal and from npm: the second changes nothing.
  */
-function stopOnSignal(config: Config, logger: Logger, app: FastifyInstance, closeRest: () => Promise<void>): void {
-  let stopping = false;
-  const stop = async (signal: string) => {
-    if (stopping) return;
-    stopping = true;
-    logger.info({ signal }, 'stopping');
-    const grace = setTimeout(() => app.server.closeAllConnections(), config.SHUTDOWN_GRACE_SECONDS * 1000);
-    await app.close();
-    clearTimeout(grace);
-    await closeRest();
-    logger.info('stopped');
-    process.exit(0);
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+function untilToldToStop(): Promise<string> {
+  return new Promise((resolve) => {
+    process.on('SIGTERM', resolve);
+    process.on('SIGINT', resolve);
+  });
+}
+
+/** Running requests finish. Past the grace the connections that are left are cut. */
+async function drain(app: FastifyInstance, { SHUTDOWN_GRACE_SECONDS }: Config): Promise<void> {
+  const grace = setTimeout(() => app.server.closeAllConnections(), SHUTDOWN_GRACE_SECONDS * 1000);
+  await app.close();
+  clearTimeout(grace);
 }
 
 main().catch((error: unknown) => {

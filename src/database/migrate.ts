@@ -127,7 +127,7 @@ async function databaseName(client: pg.ClientBase): Promise<string> {
 }
 
 /**
- * What a session that has just begun lacks, as `lock_timeout is 0, expected 2s`; nothing when all is well.
+ * What a session that has just begun lacks, as `lock_timeout is 0, expected 1s`; nothing when all is well.
  * @param from a connection on which nothing was set, or a URL to open one
  */
 export async function missingRoleSettings(from: string | pg.ClientBase): Promise<string[]> {

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Decide } from '../../src/agents/agent.fold.ts';
+import { agentRepository } from '../../src/agents/agent.repository.ts';
+import { openDatabase } from '../../src/database/client.ts';
+import type { JsonObject } from '../../src/json.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** A repository of its own, so that a test's calls meet in batches as the test makes them. */
+function openAgents() {
+  const database = openDatabase({ url: world.databaseUrl, connections: 4 });
+  onTestFinished(() => database.close());
+  return agentRepository(database);
+}
+
+const caller = (companyId: string) => ({ companyId, keyId: randomUUID(), requestId: randomUUID() });
+
+/** Decides to append a word to the instructions. */
+const append =
+  (word: string): Decide =>
+  (found) => {
+    if (!found) throw new Error('not found');
+    const instructions = `${found.agent.instructions ?? ''}${word}`;
+    return { content: { ...found.agent, instructions }, changedFields: ['instructions'] };
+  };
+
+test('changes of one agent that arrive together are decided in their order, each with its own version and entry', async () => {
+  const company = await world.company();
+  const { id } = await world.agent(company.id);
+  const agents = openAgents();
+  const callers = [1, 2, 3, 4, 5].map(() => caller(company.id));
+  const results = await Promise.all(
+    callers.map((by, at) => agents.change({ id, phoneNumberId: null }, by, append(String(at)))),
+  );
+
+  expect(results.map(({ instructions }) => instructions)).toEqual(['0', '01', '012', '0123', '01234']);
+  expect(results.map(({ version }) => version)).toEqual([2, 3, 4, 5, 6]);
+  const history = await world.history(id);
+  expect(history.slice(1)).toEqual(
+    results.map((agent, at) => ({
+      version: agent.version,
+      createdAt: agent.updatedAt,
+      snapshot: expect.objectContaining({ instructions: agent.instructions }),
+      changedFields: ['instructions'],
+      keyId: callers[at]?.keyId,
+      requestId: callers[at]?.requestId,
+    })),
+  );
+  const times = history.map(({ createdAt }) => createdAt.getTime());
+  expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+  expect(JSON.parse(await world.row(id))).toMatchObject({ version: 6, instructions: '01234' });
+});
+
+test('a decision that throws fails alone; those behind it decide on what was before it', async () => {
+  const company = await world.company();
+  const { id } = await world.agent(company.id);
+  const agents = openAgents();
+  const refuse: Decide = () => {
+    throw new Error('no');
+  };
+  const by = caller(company.id);
+  const change = (decide: Decide) => agents.change({ id, phoneNumberId: null }, by, decide);
+  const ends = await Promise.allSettled([append('a'), append('b'), refuse, append('c')].map(change));
+  expect(ends.map((end) => (end.status === 'fulfilled' ? end.value.instructions : String(end.reason)))).toEqual([
+    'a',
+    'ab',
+    'Error: no',
+    'abc',
+  ]);
+  expect((await world.history(id)).map(({ version }) => version)).toEqual([1, 2, 3, 4]);
+});
+
+test('a row that the database refuses fails alone, its neighbours in the batch are changed', async () => {
+  const company = await world.company();
+  const ids = (await Promise.all([1, 2, 3, 4, 5, 6].map(() => world.agent(company.id)))).map(({ id }) => id);
+  const agents = openAgents();
+  const [, , , poisoned] = ids;
+  // A list in the place of the object: the check of the table refuses it.
+  const notAnObject: JsonObject = JSON.parse('[]');
+  const poison: Decide = (found) => {
+    if (!found) throw new Error('not found');
+    return { content: { ...found.agent, metadata: notAnObject }, changedFields: ['metadata'] };
+  };
+  const ends = await Promise.allSettled(
+    ids.map((id) =>
+      agents.change({ id, phoneNumberId: null }, caller(company.id), id === poisoned ? poison : append('x')),
+    ),
+  );
+  expect(ends.map(({ status }) => status)).toEqual(ids.map((id) => (id === poisoned ? 'rejected' : 'fulfilled')));
+  for (const id of ids) {
+    const version = id === poisoned ? 1 : 2;
+    expect(JSON.parse(await world.row(id))).toMatchObject({ version });
+    expect((await world.history(id)).map((entry) => entry.version)).toEqual(version === 1 ? [1] : [1, 2]);
+  }
+});
+
+test('a change decided on an old reading is decided again on what is stored', async () => {
+  const company = await world.company();
+  const { id } = await world.agent(company.id);
+  const [first, second] = [openAgents(), openAgents()];
+  const read = await first.change({ id, phoneNumberId: null }, caller(company.id), append('a'));
+  await second.change({ id, phoneNumberId: null }, caller(company.id), append('b'));
+  await second.change({ id, phoneNumberId: null }, caller(company.id), append('c'));
+
+  const seen: (number | undefined)[] = [];
+  const end = await first.change(
+    { id, phoneNumberId: null, readAhead: { agent: read } },
+    caller(company.id),
+    (found) => {
+      seen.push(found?.agent.version);
+      return append('d')(found);
+    },
+  );
+  expect(seen).toEqual([2, 4]);
+  expect(end).toMatchObject({ version: 5, instructions: 'abcd' });
+});
+
+test('an answer that changes nothing waits for the changes before it, and has their version', async () => {
+  const company = await world.company();
+  const { id } = await world.agent(company.id);
+  const agents = openAgents();
+  const by = caller(company.id);
+  const nothing: Decide = (found) => {
+    if (!found) throw new Error('not found');
+    return { content: found.agent, changedFields: [] };
+  };
+  const change = (decide: Decide) => agents.change({ id, phoneNumberId: null }, by, decide);
+  const results = await Promise.all([append('a'), append('b'), nothing, append('c'), nothing].map(change));
+  expect(results.map(({ version }) => version)).toEqual([2, 3, 3, 4, 4]);
+  expect(results[2]).toEqual(results[1]);
+  expect(results[4]).toEqual(results[3]);
+});

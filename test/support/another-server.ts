@@ -1,0 +1,25 @@
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import { buildApp } from '../../src/app.ts';
+import { openDatabase } from '../../src/database/client.ts';
+import { migrationNames } from '../../src/database/migrate.ts';
+import type { World } from './world.ts';
+
+interface Options {
+  /** Another way to the world's database. */
+  readonly databaseUrl?: string;
+  readonly connections?: number;
+}
+
+/** One more server over a world's database, which ends with the test: for what cannot be done to the world's own. */
+export async function openAnotherServer(world: World, { databaseUrl, connections = 10 }: Options = {}) {
+  const database = openDatabase({ url: databaseUrl ?? world.databaseUrl, connections });
+  const parts = { database, secret: world.secret, migrations: await migrationNames() };
+  const app = await buildApp({ ...parts, logger: pino({ level: 'silent' }) });
+  const origin = await app.listen({ host: '127.0.0.1', port: 0 });
+  onTestFinished(async () => {
+    await app.close();
+    await database.close();
+  });
+  return { app, origin };
+}

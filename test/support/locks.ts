@@ -1,0 +1,35 @@
+import { vi } from 'vitest';
+import type { World } from './world.ts';
+
+/** Runs a task while somebody else holds a lock that `sql` takes, such as `SELECT … FOR UPDATE`; then lets go. */
+export async function whileLocked<Result>(
+  world: World,
+  sql: string,
+  parameters: readonly unknown[],
+  task: (release: () => Promise<unknown>) => Promise<Result>,
+): Promise<Result> {
+  const holder = await world.sql.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query(sql, [...parameters]);
+    return await task(() => holder.query('ROLLBACK'));
+  } finally {
+    // Closed, not given back: whatever the task did, the lock ends here.
+    holder.release(true);
+  }
+}
+
+/** Runs a task while somebody else holds the row of an agent. */
+export function whileAgentLocked<Result>(
+  world: World,
+  id: string,
+  task: (release: () => Promise<unknown>) => Promise<Result>,
+): Promise<Result> {
+  return whileLocked(world, 'SELECT FROM agent WHERE id = $1 FOR UPDATE', [id], task);
+}
+
+/** Resolves when a request of the server waits for a lock. */
+export async function untilSomebodyWaits(world: World): Promise<void> {
+  const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  await vi.waitUntil(async () => ((await world.sql.query(sql)).rowCount ?? 0) > 0, { timeout: 5_000, interval: 10 });
+}
