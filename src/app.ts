@@ -47,7 +47,8 @@ export async function buildApp({ database, secret, migrations, logger, docs = tr
     genReqId: requestIdOf,
     frameworkErrors: answerUnroutable,
     routerOptions: { maxParamLength: 16 * 1024 },
-    rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*/i, ''),
+    // The absolute form of a request target (RFC 9112, section 3.2.2) names the same path.
+    rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*\/?/i, '/'),
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler<TObject>(({ schema, httpPart = '' }) => compile(schema, places[httpPart] ?? 'body'));
 

@@ -19,7 +19,7 @@ export interface Patched {
 export function applyPatch(agent: AgentContent, patch: AgentPatch, numberIsActive: boolean): Patched {
   const { merged, complaints: aboutMetadata } = mergeWithinLimits(agent.metadata, patch.metadata ?? {});
   const content = {
-    ...agent,
+    ...contentOf(agent),
     ...patch,
     ...(patch.companyPhoneNumberId && { companyPhoneNumberId: patch.companyPhoneNumberId.toLowerCase() }),
     metadata: merged,
@@ -31,6 +31,16 @@ export function applyPatch(agent: AgentContent, patch: AgentPatch, numberIsActiv
       ...phoneFaults(content, patch, numberIsActive),
       ...aboutMetadata.map((complaint) => inBody(['metadata'], complaint)),
     ],
+  };
+}
+
+/** The fields alone: a stored agent also has its version and times, which must not get into the history. */
+function contentOf(agent: AgentContent): AgentContent {
+  const { name, type, focus, questions, instructions, language, duration, ...more } = agent;
+  const { voiceId, cefrLevel, companyPhoneNumberId, metadata, backgroundSound } = more;
+  return {
+    ...{ name, type, focus, questions, instructions, language, duration },
+    ...{ voiceId, cefrLevel, companyPhoneNumberId, metadata, backgroundSound },
   };
 }
 

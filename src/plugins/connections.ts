@@ -89,7 +89,10 @@ export const connections = fp(async (app) => {
     route.preParsing = [...[route.preParsing ?? []].flat(), askForBody];
   });
   app.addHook('onSend', async ({ raw }, reply) => {
-    if (draining && open.get(raw.socket)?.at(-1) === reply.raw) reply.header('connection', 'close');
+    if (!draining) return;
+    // Fastify says it to all that arrive meanwhile: an answer with others behind it would cut those off.
+    if (open.get(raw.socket)?.at(-1) === reply.raw) reply.header('connection', 'close');
+    else reply.removeHeader('connection');
   });
   app.addHook('preClose', async () => {
     draining = true;

@@ -55,17 +55,9 @@ export function published(value: unknown): unknown {
 
 /** Path, query and headers as the document shows them, with what is judged outside the schemas. */
 export function publishedParameters({ params, querystring, headers }: FastifySchema): FastifySchema {
-  const query = members(querystring);
-  const { companyId, ...others } = members(query['properties']);
   return {
     ...(params !== undefined && { params: members(params) }),
-    // Step 7 of the contract's order of checks demands a UUID, of ATS keys alone.
-    ...(companyId !== undefined && {
-      querystring: {
-        ...query,
-        properties: { companyId: { ...members(companyId), type: 'string', format: 'uuid' }, ...others },
-      },
-    }),
+    ...(querystring !== undefined && { querystring: publishedQuery(members(querystring)) }),
     headers: {
       type: 'object',
       properties: { ...capitalised(members(headers)['properties']), 'X-Request-Id': requestId },
@@ -73,11 +65,19 @@ export function publishedParameters({ params, querystring, headers }: FastifySch
   };
 }
 
+/** Step 7 of the contract's order of checks demands a UUID as `companyId`, of ATS keys alone. */
+function publishedQuery(query: Record<string, unknown>): Record<string, unknown> {
+  const { companyId, ...others } = members(query['properties']);
+  const company = companyId !== undefined && { companyId: { ...members(companyId), type: 'string', format: 'uuid' } };
+  return { ...query, properties: { ...company, ...others } };
+}
+
 /** What requestIdOf accepts; another value is replaced. */
 const requestId = {
   type: 'string',
   pattern: '^[A-Za-z0-9._-]{1,128}$',
-  description: 'An id for the request, repeated in the answer and in the log; another value than these is replaced',
+  description:
+    'An id for the request, repeated in the answer and in the log; one that does not match the pattern is replaced',
 };
 
 const capitalised = (properties: unknown) =>

@@ -14,7 +14,6 @@ export const referencePage: FastifySwaggerUiOptions = {
 const ownAssetsOnly = [
   "default-src 'self'",
   "img-src 'self' data:",
-  "style-src 'self' 'unsafe-inline'",
   "object-src 'none'",
   "base-uri 'none'",
   "form-action 'none'",
@@ -28,8 +27,8 @@ export const referencePageScope = fp(async (app) => {
     // Files are sent whole and without conditions on them: those have errors of their own.
     for (const name of ['range', 'if-match', 'if-unmodified-since'] as const) delete headers[name];
   });
-  // A path that leads out of the folder names nothing here.
+  // What the file server refuses, such as a path that leads out of its folder, names nothing here.
   app.setErrorHandler((error: FastifyError) => {
-    throw error.code === 'FST_STATIC_FORBIDDEN_PATH' ? new ApiError('ROUTE_NOT_FOUND') : error;
+    throw Number(error.statusCode) < 500 ? new ApiError('ROUTE_NOT_FOUND') : error;
   });
 });

@@ -119,7 +119,7 @@ describe('a migration that fails', () => {
 
 describe('the settings of a role', () => {
   test('are those of the next session, after migrate', async () => {
-    expect(await missingRoleSettings(url)).toContain('lock_timeout is 0, expected 2s');
+    expect(await missingRoleSettings(url)).toContain('lock_timeout is 0, expected 1s');
     await migrate(url, folder);
     expect(await missingRoleSettings(url)).toEqual([]);
     for (const [name, value] of Object.entries(roleSettings)) {

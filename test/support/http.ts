@@ -19,11 +19,10 @@ export interface Sent {
 
 /** Sends one request over a connection of its own and reads the whole answer. */
 export function send(origin: string, { method = 'PATCH', path, headers = {}, body }: Sent): Promise<Answer> {
-  const { hostname, port, host } = new URL(origin);
-  const lines = Object.entries({ host, ...headers }).flatMap(([name, value]) =>
-    [value].flat().flatMap((one) => [name, Buffer.from(one).toString('latin1')]),
-  );
-  if (body !== undefined) lines.push('content-length', String(Buffer.byteLength(body)));
+  const { hostname, port } = new URL(origin);
+  const lines: Record<string, string[]> = {};
+  for (const [name, value] of Object.entries(headers)) lines[name] = [value].flat().map(asBytes);
+  if (body !== undefined) lines['content-length'] = [String(Buffer.byteLength(body))];
   return new Promise((resolve, reject) => {
     const sent = request({ hostname, port, method, path, headers: lines, agent: new Agent() }, (answer) => {
       const chunks: Buffer[] = [];
@@ -41,6 +40,10 @@ export function send(origin: string, { method = 'PATCH', path, headers = {}, bod
       });
     });
     sent.on('error', reject);
+    // Without a body Node would announce an empty one.
+    sent.useChunkedEncodingByDefault = false;
     sent.end(body);
   });
 }
+
+const asBytes = (text: string) => Buffer.from(text).toString('latin1');

@@ -23,7 +23,7 @@ export type World = Awaited<ReturnType<typeof openWorld>>;
  * A server as in production, listening on a real socket, over a database of its own. Ends with the file that opened it.
  * Its log is kept in `logLines`.
  */
-export async function openWorld({ connections = 10 } = {}) {
+export async function openWorld({ connections = 10, docs = true } = {}) {
   const name = `world_${randomUUID().replaceAll('-', '')}`;
   const serverUrl = inject('serverUrl');
   const databaseUrl = withDatabase(serverUrl, name);
@@ -40,7 +40,7 @@ export async function openWorld({ connections = 10 } = {}) {
   const secret = randomUUID().repeat(2);
   const database = openDatabase({ url: databaseUrl, connections });
   const logger = pino(logOptions('info'), stream);
-  const app = await buildApp({ database, secret, migrations: await migrationNames(), logger });
+  const app = await buildApp({ database, secret, migrations: await migrationNames(), logger, docs });
   const origin = await app.listen({ host: '127.0.0.1', port: 0 });
   const sql = new pg.Pool({ connectionString: databaseUrl, max: 5 });
   sql.on('error', () => {});
@@ -99,6 +99,11 @@ export async function openWorld({ connections = 10 } = {}) {
       return toAnswer(await agents.create(companyId, { ...freshAgent, ...fields }));
     },
 
+    /** Deletes an agent softly, as the operator does. */
+    async deleteAgent(id: string): Promise<void> {
+      await sql.query('UPDATE agent SET deleted_at = now() WHERE id = $1', [id]);
+    },
+
     /** One PATCH with a JSON body. */
     patch(key: string, id: string, body: unknown, { query = '', headers = {} }: PatchOptions = {}): Promise<Answer> {
       return send(origin, {
@@ -139,6 +144,7 @@ interface PatchOptions {
 export interface HistoryEntry {
   readonly version: number;
   readonly createdAt: Date;
+  /** The agent's twelve fields (agentFields), in their names on the wire, as the version left them. */
   readonly snapshot: Record<string, unknown>;
   readonly changedFields: string[];
   readonly keyId: string | null;

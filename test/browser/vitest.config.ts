@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+// Apart from `npm test`, which must pass where there is no browser. Chromium is Debian's, or what CHROMIUM names.
+export default defineConfig({
+  test: {
+    globalSetup: 'test/support/global-setup.ts',
+    include: ['test/browser/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});

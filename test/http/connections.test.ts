@@ -1,0 +1,181 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { expectProblem } from '../support/problem.ts';
+import { chunk, head, RawSocket } from '../support/raw-socket.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+let world: World;
+let key: string;
+let companyId: string;
+let agentId: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+  ({ key, id: companyId } = await world.company());
+  agentId = (await world.agent(companyId)).id;
+});
+
+const headOf = (authorization: string, ...more: string[]) =>
+  head(
+    `PATCH /agents/${agentId} HTTP/1.1`,
+    'Host: api',
+    `Authorization: Bearer ${authorization}`,
+    'Content-Type: application/json',
+    ...more,
+  );
+
+/** A whole PATCH. */
+const patch = (body: object) => {
+  const text = JSON.stringify(body);
+  return `${headOf(key, `Content-Length: ${text.length}`)}${text}`;
+};
+
+const use = <Result>(task: (socket: RawSocket) => Promise<Result>) => RawSocket.use(world.origin, task);
+
+async function expectService(): Promise<void> {
+  expect((await world.patch(key, agentId, {})).status).toBe(200);
+}
+
+describe('several requests on one connection', () => {
+  test('one after the other are all served, and the connection stays open', () =>
+    use(async (socket) => {
+      for (const [position, name] of ['First', 'Second', 'Third'].entries()) {
+        socket.write(patch({ name }));
+        expect(await socket.answer(position)).toMatchObject({ status: 200, body: { name } });
+      }
+      expect(socket.ending).toBe('open');
+    }));
+
+  test('that are sent at once are answered in their order', () =>
+    use(async (socket) => {
+      socket.write([patch({ name: 'One' }), head('GET /no HTTP/1.1', 'Host: api'), patch({ name: 'Two' })].join(''));
+      await socket.answer(2);
+      expect(socket.answers).toMatchObject([
+        { status: 200, body: { name: 'One' } },
+        { status: 404, body: { code: 'ROUTE_NOT_FOUND' } },
+        { status: 200, body: { name: 'Two' } },
+      ]);
+    }));
+
+  test('after a refused one, whose body is passed over, go on', () =>
+    use(async (socket) => {
+      socket.write(`${headOf('wrong', 'Content-Length: 24')}GET / HTTP/1.1\r\nHost: ab`);
+      expect(await socket.answer()).toMatchObject({ status: 401 });
+      socket.write(patch({ name: 'Behind' }));
+      expect(await socket.answer(1)).toMatchObject({ status: 200, body: { name: 'Behind' } });
+    }));
+
+  test.each([
+    ['garbage', () => '\0\0\0\0\r\n\r\n'],
+    ['CONNECT', () => head('CONNECT api:443 HTTP/1.1', 'Host: api')],
+    ['a request with a broken body', () => `${headOf(key, 'Transfer-Encoding: chunked')}zz\r\n`],
+    ['half a request and the end', () => 'PATCH /agents'],
+  ])('%s behind a running request is refused after that one has got its own answer', (what, bytes) =>
+    whileAgentLocked(world, agentId, (release) =>
+      use(async (socket) => {
+        socket.write(patch({ name: `Before ${what}` }));
+        await untilSomebodyWaits(world);
+        socket.write(bytes());
+        if (what.startsWith('half')) socket.end();
+        // The server has read all of it when it has answered somebody who came later.
+        await world.send({ method: 'GET', path: '/health/live' });
+        await release();
+        const [own, refusal, ...more] = await socket.untilClosed();
+        expect(own).toMatchObject({ status: 200, body: { name: `Before ${what}` } });
+        expect(refusal).toMatchObject({ status: 400, body: { code: 'MALFORMED_REQUEST' } });
+        expect(more).toEqual([]);
+      }),
+    ),
+  );
+
+  test('a body that breaks after its request was refused gets no second answer', () =>
+    use(async (socket) => {
+      socket.write(headOf('wrong', 'Transfer-Encoding: chunked'));
+      expect(await socket.answer()).toMatchObject({ status: 401 });
+      socket.write('zz\r\n');
+      expect(await socket.untilClosed()).toHaveLength(1);
+    }));
+});
+
+describe('clients that go away', () => {
+  test.each([
+    ['headers', () => `PATCH /agents/${agentId} HTTP/1.1\r\nHost: a`],
+    ['body', () => `${headOf(key, 'Content-Length: 20')}{"name":`],
+    ['chunks', () => `${headOf(key, 'Transfer-Encoding: chunked')}${chunk('{"name":')}`],
+  ])('after half of the %s: 400 to the one who still reads, and nothing is changed', async (_, bytes) => {
+    const before = await world.row(agentId);
+    await use(async (socket) => {
+      socket.write(bytes());
+      socket.end();
+      const answers = await socket.untilClosed();
+      expect(answers).toMatchObject([{ status: 400, body: { code: 'MALFORMED_REQUEST' } }]);
+    });
+    expect(await world.row(agentId)).toBe(before);
+  });
+
+  test('with a reset in whatever they do leave the server as it was', async () => {
+    const doings = [
+      '',
+      'PATCH /agents',
+      headOf(key, 'Content-Length: 2'),
+      `${headOf(key, 'Content-Length: 20')}{"name":`,
+      patch({}),
+      '\0\0\r\n\r\n',
+      head('CONNECT api:443 HTTP/1.1', 'Host: api'),
+    ];
+    for (const bytes of doings) {
+      for (let time = 0; time < 10; time += 1) {
+        await use(async (socket) => {
+          socket.write(bytes);
+          if (time % 2 === 0) await world.send({ method: 'GET', path: '/health/live' });
+          socket.reset();
+        });
+      }
+    }
+    await expectService();
+  });
+});
+
+describe('Expect: 100-continue', () => {
+  test('asks for the body once the request is admitted', () =>
+    use(async (socket) => {
+      socket.write(headOf(key, 'Content-Length: 20', 'Expect: 100-continue'));
+      expect(await socket.answer()).toMatchObject({ status: 100 });
+      socket.write('{"name":"Continued"}');
+      expect(await socket.answer(1)).toMatchObject({ status: 200, body: { name: 'Continued' } });
+    }));
+
+  test.each([
+    ['a bad key', () => headOf('sk_wrong', 'Content-Length: 2', 'Expect: 100-continue'), 'INVALID_API_KEY'],
+    [
+      'a body over the limit',
+      () => headOf(key, 'Content-Length: 2000000', 'Expect: 100-continue'),
+      'PAYLOAD_TOO_LARGE',
+    ],
+  ] as const)('%s is refused without asking for the body', (_, bytes, code) =>
+    use(async (socket) => {
+      socket.write(bytes());
+      expectProblem(await socket.answer(), { code, instance: `/agents/${agentId}` });
+    }),
+  );
+});
+
+describe('a body of 2 MB', () => {
+  const size = 2_000_000;
+  const name = 'x'.repeat(size);
+  test.each([
+    ['announced', () => `${headOf(key, `Content-Length: ${size}`)}${name}`],
+    ['in chunks', () => `${headOf(key, 'Transfer-Encoding: chunked')}${chunk(name)}${chunk('')}`],
+    [
+      'in many chunks',
+      () => `${headOf(key, 'Transfer-Encoding: chunked')}${chunk('x'.repeat(1000)).repeat(2000)}${chunk('')}`,
+    ],
+  ])('%s: a client that sends all of it first reads its 413, and others are served', async (_, bytes) => {
+    await use(async (socket) => {
+      socket.write(bytes());
+      expectProblem(await socket.answer(), { code: 'PAYLOAD_TOO_LARGE', instance: `/agents/${agentId}` });
+      expect(socket.ending).not.toBe('reset');
+    });
+    await expectService();
+  });
+});

@@ -1,0 +1,183 @@
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { openAnotherServer } from '../support/another-server.ts';
+import { openLink } from '../support/database-link.ts';
+import { run, withDatabase } from '../support/global-setup.ts';
+import { type Answer, send } from '../support/http.ts';
+import { whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { expectProblem } from '../support/problem.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+/** Milliseconds in which every request is answered, whatever the database does (issue 3). */
+const limit = 5_000;
+
+let world: World;
+let key: string;
+let companyId: string;
+let agentId: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+  ({ key, id: companyId } = await world.company());
+  agentId = (await world.agent(companyId)).id;
+});
+
+interface Timed extends Answer {
+  readonly ms: number;
+}
+
+async function timed(call: Promise<Answer>): Promise<Timed> {
+  const start = performance.now();
+  return { ...(await call), ms: performance.now() - start };
+}
+
+const patch = (origin: string, id = agentId, body: object = {}) =>
+  timed(
+    send(origin, {
+      path: `/agents/${id}`,
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    }),
+  );
+
+const get = (origin: string, path: string) => timed(send(origin, { method: 'GET', path }));
+
+/** The fixed text of the code and nothing else: no SQL, no library's words. */
+function expectUnavailable(answer: Timed, instance = `/agents/${agentId}`): void {
+  expectProblem(answer, { code: 'DATABASE_UNAVAILABLE', instance });
+  expect(answer.headers['retry-after']).toMatch(/^[1-9]\d?$/);
+  expect(answer.ms).toBeLessThan(limit);
+}
+
+/** The server comes back by itself. */
+async function expectRecovery(origin: string): Promise<void> {
+  await vi.waitUntil(async () => (await patch(origin)).status === 200, { timeout: 10_000, interval: 50 });
+  expect(await get(origin, '/health/ready')).toMatchObject({ status: 200 });
+}
+
+async function expectOutage(origin: string): Promise<void> {
+  const patches = Array.from({ length: 30 }, () => patch(origin));
+  const [ready, live] = await Promise.all([get(origin, '/health/ready'), get(origin, '/health/live')]);
+  expectUnavailable(ready, '/health/ready');
+  expect(live).toMatchObject({ status: 200, body: { status: 'ok' } });
+  expect(live.ms).toBeLessThan(1_000);
+  for (const answer of await Promise.all(patches)) expectUnavailable(answer);
+}
+
+/** Over the database `postgres`: the world's own may take no connections. */
+const onServer = (sql: (database: string) => string) =>
+  run(withDatabase(world.databaseUrl, 'postgres'), sql(new URL(world.databaseUrl).pathname.slice(1)));
+
+/** Ends all connections of the servers. */
+const terminate = () =>
+  onServer(
+    (database) =>
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = '${database}' AND application_name = 'interview-agents-api'`,
+  );
+
+describe('connections that PostgreSQL ends', () => {
+  test('while requests run: each is answered 200 or 503, and soon all are 200 again', async () => {
+    const answers = Promise.all(
+      Array.from({ length: 60 }, async (_, position) => {
+        if (position % 20 === 10) await terminate();
+        return patch(world.origin, agentId, { metadata: { position } });
+      }),
+    );
+    for (const answer of await answers) {
+      if (answer.status !== 200) expectUnavailable(answer);
+    }
+    await expectRecovery(world.origin);
+  });
+
+  test('while nothing runs: the next request is answered 200 or 503, and soon 200 again', async () => {
+    await terminate();
+    const answer = await patch(world.origin);
+    if (answer.status !== 200) expectUnavailable(answer);
+    await expectRecovery(world.origin);
+  });
+});
+
+describe('a row that somebody else has locked', () => {
+  test('503 within 5 s, nothing is changed, other agents are served meanwhile, and the agent afterwards', async () => {
+    const { id } = await world.agent(companyId);
+    const before = await world.row(id);
+    await whileAgentLocked(world, id, async () => {
+      const blocked = patch(world.origin, id, { duration: 45 });
+      for (let time = 0; time < 20; time += 1) {
+        const other = await patch(world.origin, agentId, { metadata: { time } });
+        expect(other).toMatchObject({ status: 200, body: { metadata: { time } } });
+      }
+      expectUnavailable(await blocked, `/agents/${id}`);
+    });
+    expect(await world.row(id)).toBe(before);
+    expect(await world.history(id)).toHaveLength(1);
+    expect(await patch(world.origin, id, { duration: 50 })).toMatchObject({ status: 200, body: { duration: 50 } });
+  });
+
+  test('30 requests for it: each 503 within 5 s', async () => {
+    const { id } = await world.agent(companyId);
+    await whileAgentLocked(world, id, async () => {
+      const answers = Array.from({ length: 30 }, (_, position) => patch(world.origin, id, { metadata: { position } }));
+      for (const answer of await Promise.all(answers)) expectUnavailable(answer, `/agents/${id}`);
+    });
+    await expectRecovery(world.origin);
+  });
+});
+
+describe('connections that are all busy', () => {
+  test('503 within 5 s for what waits for one, health/live 200, and recovery', async () => {
+    const { origin } = await openAnotherServer(world, { connections: 1 });
+    const { id } = await world.agent(companyId);
+    await whileAgentLocked(world, id, async () => {
+      const blocked = patch(origin, id, { duration: 45 });
+      const waiting = Array.from({ length: 20 }, () => patch(origin));
+      expect(await get(origin, '/health/live')).toMatchObject({ status: 200 });
+      expectUnavailable(await blocked, `/agents/${id}`);
+      for (const answer of await Promise.all(waiting)) {
+        if (answer.status !== 200) expectUnavailable(answer);
+        expect(answer.ms).toBeLessThan(limit);
+      }
+    });
+    await expectRecovery(origin);
+  });
+
+  test('a table that is locked whole: every request 503 within 5 s', async () => {
+    await whileLocked(world, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], () =>
+      expectOutage(world.origin),
+    );
+    await expectRecovery(world.origin);
+  });
+});
+
+describe('a database that cannot be had: 503 and not ready, but alive; recovery without a restart', () => {
+  test('it takes no connections', async () => {
+    await onServer((database) => `ALTER DATABASE ${database} ALLOW_CONNECTIONS false`);
+    try {
+      await terminate();
+      await expectOutage(world.origin);
+    } finally {
+      await onServer((database) => `ALTER DATABASE ${database} ALLOW_CONNECTIONS true`);
+    }
+    await expectRecovery(world.origin);
+  });
+
+  test('it is down', async () => {
+    const link = await openLink(world.databaseUrl);
+    const { origin } = await openAnotherServer(world, { databaseUrl: link.url });
+    await expectRecovery(origin);
+    await link.cutOff();
+    await expectOutage(origin);
+    await link.repair();
+    await expectRecovery(origin);
+  });
+
+  test('it hangs', async () => {
+    const link = await openLink(world.databaseUrl);
+    const { origin } = await openAnotherServer(world, { databaseUrl: link.url });
+    await expectRecovery(origin);
+    link.freeze();
+    await expectOutage(origin);
+    link.thaw();
+    await expectRecovery(origin);
+  });
+});

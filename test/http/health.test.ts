@@ -1,0 +1,48 @@
+import { beforeAll, expect, test } from 'vitest';
+import { whileLocked } from '../support/locks.ts';
+import { expectProblem } from '../support/problem.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+
+const get = (path: string) => world.send({ method: 'GET', path });
+
+test.each(['/health/live', '/health/ready'])('%s is 200 without a key', async (path) => {
+  const answer = await get(path);
+  expect(answer).toMatchObject({ status: 200, body: { status: 'ok' } });
+  expect(answer.headers['content-type']).toMatch(/^application\/json/);
+  expect(answer.headers['x-request-id']).toMatch(/./);
+});
+
+test.each(['/health/live', '/health/ready'])('%s takes no other method', async (path) => {
+  const answer = await world.send({ method: 'POST', path });
+  expectProblem(answer, { code: 'METHOD_NOT_ALLOWED', instance: path });
+  expect(answer.headers['allow']).toBe('GET, HEAD');
+});
+
+test('HEAD is GET without its body', async () => {
+  const answer = await world.send({ method: 'HEAD', path: '/health/ready' });
+  expect(answer).toMatchObject({ status: 200, text: '' });
+});
+
+test('while a migration is pending, ready is 503 and live 200', async () => {
+  const { rows } = await world.sql.query('SELECT migration_name AS name FROM _prisma_migrations ORDER BY started_at');
+  const name: unknown = rows.at(-1)?.name;
+  await world.sql.query('UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name = $1', [name]);
+  const pending = await get('/health/ready');
+  expectProblem(pending, { code: 'DATABASE_UNAVAILABLE', instance: '/health/ready' });
+  expect(pending.headers['retry-after']).toBe('1');
+  expect(await get('/health/live')).toMatchObject({ status: 200 });
+
+  await world.sql.query('UPDATE _prisma_migrations SET finished_at = now() WHERE migration_name = $1', [name]);
+  expect(await get('/health/ready')).toMatchObject({ status: 200 });
+});
+
+test('live never asks the database: it is answered while no table can be read', () =>
+  whileLocked(world, 'LOCK TABLE _prisma_migrations, api_key, agent IN ACCESS EXCLUSIVE MODE', [], async () => {
+    for (let time = 0; time < 20; time += 1) expect(await get('/health/live')).toMatchObject({ status: 200 });
+  }));

@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { head, RawSocket } from '../support/raw-socket.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+let world: World;
+let key: string;
+let keyId: string;
+let companyId: string;
+let agentId: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+  ({ key, keyId, id: companyId } = await world.company());
+  agentId = (await world.agent(companyId)).id;
+});
+
+type Line = Record<string, unknown>;
+
+const lines = (): Line[] => world.logLines.map((line) => JSON.parse(line));
+
+/** What the log says of a request; it is written when the answer is out. */
+async function linesOf(requestId: string): Promise<Line[]> {
+  await vi.waitUntil(() => lines().some((line) => line['requestId'] === requestId && line['msg'] === 'request'));
+  return lines().filter((line) => line['requestId'] === requestId);
+}
+
+/** A line of pino about a request, whole. */
+const line = (members: Line) => ({
+  level: 30,
+  time: expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/),
+  method: 'PATCH',
+  route: '/agents/:id',
+  ms: expect.any(Number),
+  keyId: null,
+  companyId: null,
+  msg: 'request',
+  ...members,
+});
+
+const patch = (bearer: string, id: string, requestId: string, body: unknown = {}) =>
+  world.patch(bearer, id, body, { headers: { 'x-request-id': requestId } });
+
+test('a request leaves one line with exactly method, route, status, ms, request id, key id and company id', async () => {
+  const requestId = randomUUID();
+  await patch(key, agentId, requestId, { duration: 45 });
+  expect(await linesOf(requestId)).toEqual([line({ requestId, status: 200, keyId, companyId })]);
+});
+
+test('a refused request leaves the same line, with what was known of its caller', async () => {
+  const ats = await world.ats(companyId);
+  const cases = [
+    { bearer: 'wrong', known: {}, status: 401 },
+    { bearer: ats.key, known: { keyId: ats.keyId }, status: 400 },
+    { bearer: key, known: { keyId, companyId }, status: 404 },
+  ];
+  for (const { bearer, known, status } of cases) {
+    const requestId = randomUUID();
+    expect((await patch(bearer, randomUUID(), requestId)).status).toBe(status);
+    expect(await linesOf(requestId)).toEqual([line({ requestId, status, ...known })]);
+  }
+});
+
+test('a request without a route leaves the same line, its path included in nothing', async () => {
+  for (const path of [`/secret-path-${randomUUID()}`, `/agents/%zz${randomUUID()}`]) {
+    const requestId = randomUUID();
+    const { status } = await world.send({ method: 'GET', path, headers: { 'x-request-id': requestId } });
+    expect(await linesOf(requestId)).toEqual([line({ requestId, method: 'GET', route: null, status })]);
+    expect(world.logLines.join('')).not.toContain(path);
+  }
+});
+
+test('a message that is no HTTP leaves a line with the request id of its answer', async () => {
+  const answer = await RawSocket.use(world.origin, (socket) => {
+    socket.write('garbage\r\n\r\n');
+    return socket.answer();
+  });
+  const requestId = answer.headers['x-request-id'];
+  const time = expect.any(String);
+  expect(lines().filter((some) => some['requestId'] === requestId)).toEqual([
+    { level: 30, time, requestId, status: 400, code: 'MALFORMED_REQUEST', msg: 'malformed' },
+  ]);
+});
+
+test('a client that went away before its answer leaves a line without a status', async () => {
+  const requestId = randomUUID();
+  await whileAgentLocked(world, agentId, () =>
+    RawSocket.use(world.origin, async (socket) => {
+      const headers = ['Host: api', `Authorization: Bearer ${key}`, `X-Request-Id: ${requestId}`];
+      const type = 'Content-Type: application/json';
+      socket.write(
+        `${head(`PATCH /agents/${agentId} HTTP/1.1`, ...headers, type, 'Content-Length: 15')}{"duration":50}`,
+      );
+      await untilSomebodyWaits(world);
+      socket.reset();
+      expect(await linesOf(requestId)).toEqual([line({ requestId, status: null, keyId, companyId })]);
+    }),
+  );
+});
+
+test('a client that breaks off in its body is no error of the server: one line at the usual level', async () => {
+  for (const leave of ['end', 'reset'] as const) {
+    const requestId = randomUUID();
+    await RawSocket.use(world.origin, async (socket) => {
+      const headers = ['Host: api', `Authorization: Bearer ${key}`, `X-Request-Id: ${requestId}`];
+      const type = 'Content-Type: application/json';
+      const expectation = 'Expect: 100-continue';
+      socket.write(head(`PATCH /agents/${agentId} HTTP/1.1`, ...headers, type, 'Content-Length: 99', expectation));
+      await socket.answer();
+      socket.write('{"name":');
+      socket[leave]();
+      await linesOf(requestId);
+    });
+    const status = expect.toSatisfy((value) => value === null || value === 400);
+    expect(await linesOf(requestId)).toEqual([line({ requestId, status, keyId, companyId })]);
+  }
+});
+
+test('a 5xx leaves its cause under the same request id, and says nothing of it to the client', async () => {
+  const requestId = randomUUID();
+  const answer = await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], () =>
+    patch(key, agentId, requestId),
+  );
+  const [cause, request, ...more] = await linesOf(requestId);
+  expect(cause).toMatchObject({ level: 50, msg: 'DATABASE_UNAVAILABLE' });
+  expect(cause?.['err']).toMatchObject({ sqlState: '55P03', message: expect.stringContaining('lock timeout') });
+  expect(request).toEqual(line({ requestId, status: 503 }));
+  expect(more).toEqual([]);
+  expect(answer.text).not.toMatch(/lock|SELECT|55P03|Prisma/);
+});
+
+test('no key, body or query value stands anywhere in the log', async () => {
+  const { sql, logLines } = world;
+  const ats = await world.ats(companyId);
+  const secrets = {
+    body: `secret-${randomUUID()}`,
+    query: `secret-${randomUUID()}`,
+    header: `secret-${randomUUID()}`,
+    wrongKey: `sk_${'w'.repeat(43)}`,
+  };
+  const ask = (bearer: string, body: unknown, query = '') =>
+    world.patch(bearer, agentId, body, { query, headers: { 'if-match': `*`, 'x-other': secrets.header } });
+  await ask(key, { name: secrets.body, metadata: { [secrets.body]: secrets.body } });
+  await ask(key, { [secrets.body]: 1, name: 7 }, `?companyId=${secrets.query}&${secrets.query}=1`);
+  await ask(ats.key, {}, `?companyId=${secrets.query}`);
+  await ask(secrets.wrongKey, { name: secrets.body });
+  await world.send({ path: `/agents/${agentId}?key=${key}`, headers: { authorization: key }, body: secrets.body });
+
+  // A refusal by the database itself, whose words hold the values.
+  await sql.query(`ALTER TABLE agent ADD CONSTRAINT short CHECK (name NOT LIKE 'secret%') NOT VALID`);
+  const requestId = randomUUID();
+  const { id } = await world.agent(companyId);
+  const answer = await patch(key, id, requestId, { name: secrets.body });
+  await sql.query('ALTER TABLE agent DROP CONSTRAINT short');
+  expect(answer).toMatchObject({ status: 500, body: { code: 'INTERNAL_ERROR' } });
+  expect(answer.text).not.toMatch(/short|constraint|secret/);
+  expect(await linesOf(requestId)).toHaveLength(2);
+
+  const log = logLines.join('');
+  for (const secret of [key, ats.key, ...Object.values(secrets)]) expect(log).not.toContain(secret);
+});

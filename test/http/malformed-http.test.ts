@@ -1,0 +1,153 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { ProblemCode } from '../../src/errors.ts';
+import { expectProblem } from '../support/problem.ts';
+import { chunk, head, RawSocket } from '../support/raw-socket.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+let world: World;
+let key: string;
+let agentId: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+  const company = await world.company();
+  key = company.key;
+  agentId = (await world.agent(company.id)).id;
+});
+
+const patch = (...more: string[]) =>
+  head(
+    `PATCH /agents/${agentId} HTTP/1.1`,
+    'Host: api',
+    `Authorization: Bearer ${key}`,
+    'Content-Type: application/json',
+    ...more,
+  );
+
+/** Sends bytes on a connection of their own and reads the first answer. */
+const exchange = (bytes: string) =>
+  RawSocket.use(world.origin, (socket) => {
+    socket.write(bytes);
+    return socket.answer();
+  });
+
+async function expectService(): Promise<void> {
+  expect((await world.patch(key, agentId, {})).status).toBe(200);
+}
+
+type Case = [what: string, bytes: () => string, code?: ProblemCode];
+
+describe('what is no HTTP is answered in the one shape and closed, and others are served', () => {
+  test.each<Case>([
+    ['bytes of another protocol', () => '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+    ['an unknown method', () => head('GRAB / HTTP/1.1', 'Host: api')],
+    ['an unknown version', () => head('GET / HTTP/7.3', 'Host: api')],
+    ['NUL in a header', () => patch('X-Nul: a\0b')],
+    ['a header without a colon', () => patch('no colon')],
+    ['a header folded over two lines', () => patch('X-Folded: a', ' b', 'Content-Length: 0')],
+    ['a line that ends in a bare CR', () => 'GET / HTTP/1.1\rHost: api\r\n\r\n'],
+    ['CONNECT', () => head('CONNECT example.com:443 HTTP/1.1', 'Host: api')],
+    ['a header of 17 KB', () => patch(`X-Long: ${'x'.repeat(17 * 1024)}`), 'HEADERS_TOO_LARGE'],
+    ['a path of 17 KB', () => head(`GET /${'x'.repeat(17 * 1024)} HTTP/1.1`, 'Host: api'), 'HEADERS_TOO_LARGE'],
+    ['8 MB of headers, sent without a look at the answer', () => patch(longHeaders), 'HEADERS_TOO_LARGE'],
+  ])('%s', async (what, bytes, code = 'MALFORMED_REQUEST') => {
+    await RawSocket.use(world.origin, async (socket) => {
+      socket.write(bytes());
+      const [answer, ...more] = await socket.untilClosed();
+      if (!answer) throw new Error('no answer');
+      expectProblem(answer, { code, instance: '', ...(what === 'CONNECT' && { detail: 'CONNECT is not supported.' }) });
+      expect(answer.headers['connection']).toBe('close');
+      expect(more).toEqual([]);
+      expect(socket.ending).toBe('closed');
+    });
+    await expectService();
+  });
+});
+
+const longHeaders = Array.from({ length: 800 }, () => `X-Long: ${'x'.repeat(10_000)}`).join('\r\n');
+
+describe('a body that breaks the rules of HTTP is answered in the one shape and closed, and others are served', () => {
+  test.each<Case>([
+    ['two lengths', () => `${patch('Content-Length: 2', 'Content-Length: 3')}{}`],
+    ['a length that is no number', () => `${patch('Content-Length: two')}{}`],
+    [
+      'a length and chunks',
+      () => `${patch('Content-Length: 2', 'Transfer-Encoding: chunked')}${chunk('{}')}${chunk('')}`,
+    ],
+    ['chunks inside another coding', () => `${patch('Transfer-Encoding: chunked, gzip')}${chunk('{}')}${chunk('')}`],
+    ['a chunk size that is no number', () => `${patch('Transfer-Encoding: chunked')}zz\r\n{}\r\n${chunk('')}`],
+    ['a chunk size beyond all numbers', () => `${patch('Transfer-Encoding: chunked')}${'f'.repeat(20)}\r\n{}`],
+    ['a chunk that is longer than its size', () => `${patch('Transfer-Encoding: chunked')}1\r\n{}\r\n${chunk('')}`],
+  ])('%s', async (_, bytes) => {
+    await RawSocket.use(world.origin, async (socket) => {
+      socket.write(bytes());
+      const [answer, ...more] = await socket.untilClosed();
+      expect(answer).toMatchObject({ status: 400, body: { code: 'MALFORMED_REQUEST' } });
+      expect(answer?.headers).toMatchObject({ 'content-type': 'application/problem+json', connection: 'close' });
+      expect(answer?.body).toMatchObject({ requestId: answer?.headers['x-request-id'] });
+      expect(more).toEqual([]);
+      expect(socket.ending).toBe('closed');
+    });
+    await expectService();
+  });
+});
+
+describe('messages that can be read, but that HTTP forbids, are answered 400 MALFORMED_REQUEST', () => {
+  const host = 'Send exactly one Host header.';
+  const expectation = 'The only expectation that is supported is "Expect: 100-continue".';
+  const live = '/health/live';
+  test.each([
+    ['no Host', () => head(`GET ${live} HTTP/1.1`), live, host],
+    ['two Hosts', () => head(`GET ${live} HTTP/1.1`, 'Host: api', 'Host: api'), live, host],
+    ['two Hosts in HTTP/1.0', () => head(`GET ${live} HTTP/1.0`, 'Host: api', 'Host: other'), live, host],
+    ['a request line without a version', () => head(`GET ${live}`), live, 'Send HTTP/1.1.'],
+    ['HTTP/2', () => head(`GET ${live} HTTP/2.0`, 'Host: api'), live, 'Send HTTP/1.1.'],
+    ['an unknown expectation', () => head(`GET ${live} HTTP/1.1`, 'Host: api', 'Expect: more'), live, expectation],
+    [
+      'a path that cannot be decoded',
+      () => head('GET /agents/%zz HTTP/1.1', 'Host: api'),
+      '/agents/%zz',
+      'The path is not valid percent-encoded UTF-8.',
+    ],
+  ])('%s', async (_, bytes, instance, detail) => {
+    expectProblem(await exchange(bytes()), { code: 'MALFORMED_REQUEST', instance, detail });
+    await expectService();
+  });
+});
+
+describe('messages of rare kinds are served', () => {
+  test('HTTP/1.0 without Host; its connection is closed', () =>
+    RawSocket.use(world.origin, async (socket) => {
+      socket.write(head('GET /health/live HTTP/1.0'));
+      const answers = await socket.untilClosed();
+      expect(answers.map(({ status }) => status)).toEqual([200]);
+    }));
+
+  test('a target in absolute form is the path in it', async () => {
+    const bytes = patch('Content-Length: 2').replace(' /agents', ' HTTP://other.example:1/agents');
+    expect(await exchange(`${bytes}{}`)).toMatchObject({ status: 200, body: { id: agentId } });
+  });
+
+  test.each(['http://api', 'http://api/', 'http://api?a=1'])('the target %s is the root: 404', async (target) => {
+    const answer = await exchange(head(`GET ${target} HTTP/1.1`, 'Host: api'));
+    expectProblem(answer, { code: 'ROUTE_NOT_FOUND', instance: '/' });
+  });
+
+  test('OPTIONS * is 404', async () => {
+    expectProblem(await exchange(head('OPTIONS * HTTP/1.1', 'Host: api')), { code: 'ROUTE_NOT_FOUND', instance: '*' });
+  });
+
+  test('a wish for an upgrade is passed over', async () => {
+    const wish = ['Connection: Upgrade', 'Upgrade: websocket'];
+    expect(await exchange(head('GET /health/live HTTP/1.1', 'Host: api', ...wish))).toMatchObject({ status: 200 });
+  });
+
+  test('a body in chunks, with extensions and trailers', async () => {
+    const body = '1\r\n{\r\n1;extension=1\r\n}\r\n0\r\nX-Trailer: 1\r\n\r\n';
+    expect(await exchange(`${patch('Transfer-Encoding: chunked')}${body}`)).toMatchObject({ status: 200 });
+  });
+
+  test('empty lines before a request', async () => {
+    expect(await exchange(`\r\n\r\n${patch('Content-Length: 2')}{}`)).toMatchObject({ status: 200 });
+  });
+});

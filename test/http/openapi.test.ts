@@ -1,0 +1,170 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
+import { expect, test } from 'vitest';
+import { agentFields, agentPatchSchema, agentSchema } from '../../src/agents/agent.schema.ts';
+import { codesOf, type Document, expectDocumented, faultsOf } from '../support/document.ts';
+import type { Sent } from '../support/http.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const world = await openWorld({ docs: false });
+const served = await world.send({ method: 'GET', path: '/openapi.json' });
+const document: Document = JSON.parse(served.text);
+const patch = document.paths['/agents/{id}']?.['patch'];
+if (!patch) throw new Error('the document lacks PATCH /agents/{id}');
+
+test('GET /openapi.json needs no key', () => {
+  expect(served.status).toBe(200);
+  expect(served.headers['content-type']).toBe('application/json; charset=utf-8');
+  expect(served.headers['x-request-id']).toMatch(/./);
+});
+
+test('openapi.json in the repository is what the server answers (npm run openapi makes it)', () => {
+  expect(readFileSync(join(root, 'openapi.json'), 'utf8')).toBe(`${JSON.stringify(document, undefined, 2)}\n`);
+});
+
+test('the document is valid OpenAPI 3.1, and so are its examples', async () => {
+  const config = await createConfig({ extends: ['recommended'] });
+  expect(document).toHaveProperty('openapi', '3.1.0');
+  expect(await lintFromString({ source: served.text, absoluteRef: 'openapi.json', config })).toEqual([]);
+});
+
+test('the document has every route but its own and the reference page', () => {
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path}`),
+  );
+  expect(operations.toSorted()).toEqual(['get /health/live', 'get /health/ready', 'patch /agents/{id}']);
+});
+
+test('PATCH lists each code that it can answer with, under its status', () => {
+  expect(codesOf(patch)).toEqual({
+    400: ['COMPANY_ID_REQUIRED', 'MALFORMED_BODY', 'MALFORMED_REQUEST', 'VALIDATION_FAILED'],
+    401: ['API_KEY_SUSPENDED', 'INVALID_API_KEY'],
+    403: ['COMPANY_ACCESS_DENIED', 'INSUFFICIENT_PERMISSIONS', 'RESOURCE_ACCESS_DENIED'],
+    404: ['RESOURCE_NOT_FOUND'],
+    408: ['REQUEST_TIMEOUT'],
+    412: ['PRECONDITION_FAILED'],
+    413: ['PAYLOAD_TOO_LARGE'],
+    415: ['UNSUPPORTED_MEDIA_TYPE'],
+    431: ['HEADERS_TOO_LARGE'],
+    500: ['INTERNAL_ERROR'],
+    503: ['DATABASE_UNAVAILABLE', 'OVERLOADED'],
+  });
+});
+
+test('every code that a source throws is listed by a route, or is about requests that reach none', () => {
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /^(?!generated).*\.ts$/.test(name),
+  );
+  const thrown = sources.flatMap((name) =>
+    [...readFileSync(join(root, 'src', name), 'utf8').matchAll(/new ApiError\('([A-Z_]+)'/g)].map(([, code]) => code),
+  );
+  const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+  const listed = operations.flatMap((operation) => Object.values(codesOf(operation)).flat());
+  const ofNoRoute = ['ROUTE_NOT_FOUND', 'METHOD_NOT_ALLOWED'];
+  expect([...new Set(thrown)].toSorted()).toEqual([...new Set([...listed, ...ofNoRoute])].toSorted());
+});
+
+test('fields, enumerations and limits are those of the schemas, and no word of our own is among them', () => {
+  const { Agent, AgentPatch } = document.components.schemas;
+  const plain = (schemas: object) =>
+    JSON.parse(JSON.stringify(schemas, (keyword, value) => (keyword === 'storable' ? undefined : value)));
+  expect(Object.keys(AgentPatch?.properties ?? {})).toEqual(agentFields);
+  expect(AgentPatch?.properties).toEqual(plain(agentPatchSchema.properties));
+  expect(Agent?.properties).toEqual(plain(agentSchema.properties));
+  expect(served.text).not.toMatch(/storable|entity-tags/);
+});
+
+test.each([
+  [{ type: 'PHONE', companyPhoneNumberId: '123e4567-e89b-12d3-a456-426614174000' }, 0],
+  [{ type: 'PHONE' }, 2],
+  [{ instructions: null, voiceId: null, cefrLevel: null, companyPhoneNumberId: null, backgroundSound: null }, 0],
+  [{ name: null }, 1],
+  [{ duration: 181 }, 1],
+  [{ nmae: 'x' }, 1],
+])('by the document, the body %j has %i faults', (body, faults) => {
+  expect(faultsOf(document, ['components', 'schemas', 'AgentPatch'], body)).toHaveLength(faults);
+});
+
+test('PATCH takes both media types, an id, a company, preconditions and a request id', () => {
+  const schema = { $ref: '#/components/schemas/AgentPatch' };
+  expect(patch.requestBody?.content).toEqual({
+    'application/json': { schema },
+    'application/merge-patch+json': { schema },
+  });
+  const names = ['companyId', 'id', 'If-Match', 'If-None-Match', 'X-Request-Id'];
+  expect(patch.parameters.map(({ name }) => name)).toEqual(names);
+  for (const { description } of patch.parameters) expect(description).toMatch(/./);
+  expect(patch.parameters[0]?.schema).toEqual({ type: 'string', format: 'uuid' });
+});
+
+const { companyId, id, key } = await newSubject(world);
+const number = await world.phoneNumber(companyId);
+const other = await world.company();
+const ats = await world.ats(companyId);
+const reader = await world.keyWith(companyId, 'read:agents');
+const json = { 'content-type': 'application/json' };
+const path = `/agents/${id}`;
+const authorized = (bearer: string, headers: Sent['headers'] = json) => ({
+  ...headers,
+  authorization: `Bearer ${bearer}`,
+});
+
+interface Case {
+  readonly answers: string;
+  readonly sent: Sent;
+  /** Beside X-Request-Id. */
+  readonly headers?: readonly string[];
+}
+
+const challenged = ['www-authenticate'];
+const cases: readonly Case[] = [
+  { answers: '200', sent: { path, headers: authorized(key), body: '{"duration":50}' }, headers: ['etag'] },
+  {
+    answers: '200',
+    sent: {
+      path: `${path}?companyId=${companyId}`,
+      headers: authorized(ats.key, { 'content-type': 'application/merge-patch+json' }),
+      body: JSON.stringify({ type: 'PHONE', companyPhoneNumberId: number, metadata: { a: [1, null] } }),
+    },
+    headers: ['etag', 'agent-phone-number-id'],
+  },
+  { answers: '400 MALFORMED_BODY', sent: { path, headers: authorized(key), body: '{' } },
+  { answers: '400 VALIDATION_FAILED', sent: { path, headers: authorized(key), body: '{"duration":0,"nmae":"x"}' } },
+  { answers: '400 COMPANY_ID_REQUIRED', sent: { path, headers: authorized(ats.key), body: '{}' } },
+  { answers: '401 INVALID_API_KEY', sent: { path, headers: json, body: '{}' }, headers: challenged },
+  { answers: '403 INSUFFICIENT_PERMISSIONS', sent: { path, headers: authorized(reader) }, headers: challenged },
+  { answers: '403 RESOURCE_ACCESS_DENIED', sent: { path, headers: authorized(other.key), body: '{}' } },
+  {
+    answers: '404 RESOURCE_NOT_FOUND',
+    sent: { path: '/agents/123e4567-e89b-12d3-a456-426614174000', headers: authorized(key), body: '{}' },
+  },
+  {
+    answers: '412 PRECONDITION_FAILED',
+    sent: { path, headers: authorized(key, { ...json, 'if-match': '"0"' }), body: '{}' },
+  },
+  { answers: '413 PAYLOAD_TOO_LARGE', sent: { path, headers: authorized(key), body: ' '.repeat(262_145) } },
+  {
+    answers: '415 UNSUPPORTED_MEDIA_TYPE',
+    sent: { path, headers: authorized(key, { 'content-type': 'text/plain' }), body: '{}' },
+    headers: ['accept-patch'],
+  },
+  {
+    answers: '415 UNSUPPORTED_MEDIA_TYPE',
+    sent: { path, headers: authorized(key, { ...json, 'content-encoding': 'gzip' }), body: '{}' },
+    headers: ['accept-encoding'],
+  },
+];
+
+test.for(cases)('a real answer is as documented: $answers $headers', async ({ answers, sent, headers = [] }) => {
+  const answer = await world.send(sent);
+  const code = answer.status === 200 ? '' : ` ${JSON.parse(answer.text).code}`;
+  expect(`${answer.status}${code}`).toBe(answers);
+  expectDocumented(document, ['patch', '/agents/{id}'], answer, headers);
+});
+
+test.each(['/health/live', '/health/ready'])('a real answer of %s is as documented', async (health) => {
+  expectDocumented(document, ['get', health], await world.send({ method: 'GET', path: health }), []);
+});

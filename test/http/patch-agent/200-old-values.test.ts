@@ -1,0 +1,97 @@
+import { test } from 'vitest';
+import { inBody } from '../../../src/faults.ts';
+import { expectChange, expectNoChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+/** Columns as an older server may have left them. */
+const oldValues: readonly (readonly [string, unknown])[] = [
+  ['type', 'VIDEO'],
+  ['type', 'PHONE'],
+  ['focus', 'EXIT_INTERVIEW'],
+  ['language', 'XX'],
+  ['voice_id', 'HAL'],
+  ['cefr_level', 'D1'],
+  ['background_sound', 'BEACH'],
+  ['duration', 999],
+  ['name', 'x'.repeat(300)],
+  ['instructions', 'x'.repeat(9000)],
+  ['questions', Array(60).fill('')],
+];
+
+/** Stores what no patch could. */
+async function setColumn(id: string, column: string, value: unknown): Promise<void> {
+  const sql = `UPDATE agent SET ${column} = n.${column}
+                 FROM jsonb_populate_record(NULL::agent, $2) AS n WHERE agent.id = $1`;
+  await world.sql.query(sql, [id, JSON.stringify({ [column]: value })]);
+}
+
+test.for(oldValues)('an agent whose stored %s is outside today’s limits is readable and patchable', async (old) => {
+  const agent = await newSubject(world);
+  await setColumn(agent.id, ...old);
+  await expectNoChange(world, agent, {});
+  await expectChange(world, agent, { metadata: { seen: true } }, { metadata: { seen: true } });
+});
+
+const nested = (levels: number): object => (levels === 1 ? { end: 1 } : { down: nested(levels - 1) });
+const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]));
+
+/** Metadata over one limit, a patch that does not raise that measure, and one that does with what it is told. */
+const overLimit = [
+  {
+    limit: 'bytes',
+    stored: { text: 'x'.repeat(11_000), b: 1 },
+    kept: [{ text: 'y'.repeat(11_000) }, { text: 'y'.repeat(10_500), b: { c: 1 } }],
+    raised: { text: 'x'.repeat(11_010) },
+    fault: {
+      code: 'too_large',
+      detail: 'must be at most 10240 bytes of JSON once merged, but would be 11033',
+      limit: 10_240,
+    },
+  },
+  {
+    limit: 'keys',
+    stored: keys(60),
+    kept: [{ k0: 'changed' }, { k0: null, other: 1 }, { k1: null, k2: null }],
+    raised: { more: 1, k60: 1, k61: 1 },
+    fault: {
+      code: 'too_many',
+      detail: 'must have at most 50 keys at all levels once merged, but would have 61',
+      limit: 50,
+    },
+  },
+  {
+    limit: 'levels',
+    stored: { ...nested(7), b: 1 },
+    kept: [{ b: 2 }, { side: nested(6) }],
+    raised: { b: nested(7) },
+    fault: {
+      code: 'too_deep',
+      detail: 'must be at most 5 levels deep once merged, but would be 8',
+      limit: 5,
+    },
+  },
+] as const;
+
+test.for(overLimit)('metadata stored over the limit of $limit leaves other fields patchable', async ({ stored }) => {
+  const agent = await newSubject(world);
+  await setColumn(agent.id, 'metadata', stored);
+  await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
+});
+
+test.for(overLimit)(
+  'metadata stored over the limit of $limit may change if it grows no larger in that measure',
+  async ({ stored, kept, raised, fault }) => {
+    const agent = await newSubject(world);
+    await setColumn(agent.id, 'metadata', stored);
+    let metadata: Record<string, unknown> = { ...stored };
+    for (const patch of kept) {
+      metadata = Object.fromEntries(Object.entries({ ...metadata, ...patch }).filter(([, value]) => value !== null));
+      await expectChange(world, agent, { metadata: patch }, { metadata });
+    }
+    const errors = [inBody(['metadata'], fault)];
+    const send = () => world.patch(agent.key, agent.id, { metadata: raised });
+    await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
+  },
+);

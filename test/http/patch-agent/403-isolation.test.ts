@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import type { ProblemCode } from '../../../src/errors.ts';
+import type { Fault } from '../../../src/faults.ts';
+import { expectChange, expectRefusal, type Subject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { answerOf, storedAgent } from '../../support/stored-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+/** "Own" is the company of the company key, which the first ATS key manages too; the second manages only "other". */
+const keyKinds = ['company key', 'ATS key of own', 'ATS key of other'] as const;
+const forms = ['own', 'own in upper case', 'other', 'unknown', 'missing', 'empty', 'malformed', 'repeated'] as const;
+const agentKinds = ['own living', 'own deleted', 'other living', 'other deleted', 'never existed'] as const;
+type KeyKind = (typeof keyKinds)[number];
+type Form = (typeof forms)[number];
+type AgentKind = (typeof agentKinds)[number];
+
+/** The contract's steps 7, 10 and 11, written a second time: undefined is 200. */
+function expectedCode(key: KeyKind, form: Form, agent: AgentKind): ProblemCode | undefined {
+  const named = form === 'other' ? 'other' : form.startsWith('own') ? 'own' : undefined;
+  if (key !== 'company key') {
+    if (form === 'missing' || form === 'empty') return 'COMPANY_ID_REQUIRED';
+    if (form === 'malformed' || form === 'repeated') return 'VALIDATION_FAILED';
+    if (named === undefined || !key.endsWith(named)) return 'COMPANY_ACCESS_DENIED';
+  }
+  if (!agent.endsWith('living')) return 'RESOURCE_NOT_FOUND';
+  const actsFor = key === 'company key' ? 'own' : named;
+  return agent === `${actsFor} living` ? undefined : 'RESOURCE_ACCESS_DENIED';
+}
+
+const faultOf: Partial<Record<Form, Fault>> = {
+  malformed: {
+    in: 'query',
+    parameter: 'companyId',
+    code: 'bad_format',
+    detail: 'must be a UUID: hexadecimal digits as 8-4-4-4-12',
+  },
+  repeated: { in: 'query', parameter: 'companyId', code: 'too_many', detail: 'must be given once', limit: 1 },
+};
+
+async function openCase() {
+  const [own, other] = await Promise.all([world.company(), world.company()]);
+  const [atsOfOwn, atsOfOther] = await Promise.all([world.ats(own.id), world.ats(other.id)]);
+  const make = async (companyId: string) => (await world.agent(companyId)).id;
+  const ids: Record<AgentKind, string> = {
+    'own living': await make(own.id),
+    'own deleted': await make(own.id),
+    'other living': await make(other.id),
+    'other deleted': await make(other.id),
+    'never existed': randomUUID(),
+  };
+  await Promise.all([world.deleteAgent(ids['own deleted']), world.deleteAgent(ids['other deleted'])]);
+  const keys: Record<KeyKind, string> = {
+    'company key': own.key,
+    'ATS key of own': atsOfOwn.key,
+    'ATS key of other': atsOfOther.key,
+  };
+  const queries: Record<Form, string> = {
+    own: `?companyId=${own.id}`,
+    'own in upper case': `?companyId=${own.id.toUpperCase()}`,
+    other: `?companyId=${other.id}`,
+    unknown: `?companyId=${randomUUID()}`,
+    missing: '',
+    empty: '?companyId=',
+    malformed: `?companyId=${own.id.replaceAll('-', '')}`,
+    repeated: `?companyId=${own.id}&companyId=${own.id}`,
+  };
+  const existing = agentKinds.filter((kind) => kind !== 'never existed').map((kind) => ids[kind]);
+  const stored = () => Promise.all(existing.map((id) => storedAgent(world, id)));
+  return { ids, keys, queries, stored };
+}
+
+const cases = keyKinds.flatMap((kind) => forms.map((form) => [kind, form] as const));
+
+test.for(cases)('the %s with companyId %s reaches exactly the agents it may', async ([keyKind, form]) => {
+  const { ids, keys, queries, stored } = await openCase();
+  let before = await stored();
+  for (const agentKind of agentKinds) {
+    const [id, code] = [ids[agentKind], expectedCode(keyKind, form, agentKind)];
+    const answer = await world.patch(keys[keyKind], id, { name: 'Reached' }, { query: queries[form] });
+    const after = await stored();
+    if (code === undefined) {
+      const others = (all: typeof before) => all.filter(({ row }) => row.id !== id);
+      const reached = after.find(({ row }) => row.id === id)?.row ?? {};
+      expect(answer).toMatchObject({ status: 200, body: answerOf(reached) });
+      expect(reached).toMatchObject({ name: 'Reached', version: 2 });
+      expect(others(after)).toEqual(others(before));
+    } else {
+      const fault = faultOf[form];
+      const errors = code === 'VALIDATION_FAILED' && fault ? { errors: [fault] } : {};
+      expectProblem(answer, { code, instance: `/agents/${id}`, ...errors });
+      expect(answer.headers).not.toHaveProperty('etag');
+      expect(after).toEqual(before);
+    }
+    before = after;
+  }
+});
+
+/** An answer without what may differ between two equal ones. */
+async function comparable(answer: ReturnType<typeof world.patch>) {
+  const { status, headers, text } = await answer;
+  const { date, 'x-request-id': requestId, ...others } = headers;
+  return { status, headers: others, text: text.replace(String(requestId), 'ID') };
+}
+
+test('a company that is not managed and one that does not exist are answered the same', async () => {
+  const { ids, keys } = await openCase();
+  const foreign = await world.company();
+  const name = (companyId: string) =>
+    comparable(world.patch(keys['ATS key of own'], ids['own living'], {}, { query: `?companyId=${companyId}` }));
+  expect(await name(foreign.id)).toEqual(await name(randomUUID()));
+});
+
+test('the refusal of another company’s agent says nothing of the agent or its owner', async () => {
+  const { keys } = await openCase();
+  const { id: companyId } = await world.company();
+  const agent = await world.agent(companyId, { name: 'Classified', voiceId: 'EVA' });
+  const companyPhoneNumberId = await world.phoneNumber(companyId);
+  await world.sql.query('UPDATE agent SET company_phone_number_id = $2 WHERE id = $1', [
+    agent.id,
+    companyPhoneNumberId,
+  ]);
+  const answer = await world.patch(keys['company key'], agent.id, {});
+  const said = JSON.stringify([answer.text, answer.headers]);
+  expect(answer.status).toBe(403);
+  for (const secret of [companyId, companyPhoneNumberId, 'Classified', 'EVA']) expect(said).not.toContain(secret);
+});
+
+test('a grant holds from the next request on, and so does its end', async () => {
+  const { id: companyId } = await world.company();
+  const ats = await world.ats();
+  const { id } = await world.agent(companyId);
+  const agent: Subject = { id, companyId, key: ats.key, keyId: ats.keyId };
+  const send = (name: string) => world.patch(agent.key, id, { name }, { query: `?companyId=${companyId}` });
+  await expectRefusal(world, id, () => send('Too early'), { code: 'COMPANY_ACCESS_DENIED' });
+  await world.companies.grant(ats.id, companyId);
+  expect((await send('In time')).status).toBe(200);
+  await world.companies.revoke(ats.id, companyId);
+  await expectRefusal(world, id, () => send('Too late'), { code: 'COMPANY_ACCESS_DENIED' });
+});
+
+test('one integration may act for several companies, one in each request', async () => {
+  const [one, two] = await Promise.all([world.company(), world.company()]);
+  const ats = await world.ats(one.id, two.id);
+  const { id } = await world.agent(one.id);
+  const send = (companyId: string) => world.patch(ats.key, id, { name: 'Whose' }, { query: `?companyId=${companyId}` });
+  await expectRefusal(world, id, () => send(two.id), { code: 'RESOURCE_ACCESS_DENIED' });
+  expect(await send(one.id)).toMatchObject({ status: 200, body: { id, companyId: one.id, name: 'Whose' } });
+});
+
+test('a company key’s change is in the history with that key, an ATS key’s with its own', async () => {
+  const company = await world.company();
+  const ats = await world.ats(company.id);
+  const { id } = await world.agent(company.id);
+  const agent: Subject = { id, companyId: company.id, key: company.key, keyId: company.keyId };
+  await expectChange(world, agent, { name: 'By the company' }, { name: 'By the company' });
+  await world.patch(ats.key, id, { name: 'By the ATS' }, { query: `?companyId=${company.id}` });
+  expect((await world.history(id)).map(({ keyId }) => keyId)).toEqual([null, company.keyId, ats.keyId]);
+});

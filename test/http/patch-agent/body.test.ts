@@ -1,0 +1,163 @@
+import { gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { expectChange, expectNoChange, expectRefusal, newSubject, sendText } from '../../support/patch-agent.ts';
+import { chunk, head, RawSocket } from '../../support/raw-socket.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+const acceptedTypes = [
+  'application/json',
+  'application/merge-patch+json',
+  'Application/JSON',
+  'APPLICATION/MERGE-PATCH+JSON',
+  'application/json; charset=utf-8',
+  'application/json;charset=utf-8',
+  'application/json\t; charset=utf-8',
+  'application/json;',
+  'application/merge-patch+json; profile="a;b"',
+];
+
+test.for(acceptedTypes)('a body of type "%s" is read and judged', async (type) => {
+  const agent = await newSubject(world);
+  const headers = { 'content-type': type };
+  const errors = [
+    { in: 'body', pointer: '#/duration', code: 'too_large', detail: 'must be at most 180', limit: 180 },
+  ] as const;
+  const refused = () => sendText(world, agent, '{"duration":500}', headers);
+  await expectRefusal(world, agent.id, refused, { code: 'VALIDATION_FAILED', errors });
+  expect(await sendText(world, agent, '{"duration":50}', headers)).toMatchObject({
+    status: 200,
+    body: { duration: 50 },
+  });
+});
+
+const refusedTypes = [
+  'text/plain',
+  'text/json',
+  'application/x-www-form-urlencoded',
+  'application/json-patch+json',
+  'application/vnd.api+json',
+  'application/jsonp',
+  'application/json, text/plain',
+  'multipart/form-data; boundary=x',
+  'json',
+  '*/*',
+];
+
+test.for(refusedTypes)('a body of type "%s" is refused with the types that are accepted', async (type) => {
+  const agent = await newSubject(world);
+  const send = () => sendText(world, agent, '{"name":"Not read"}', { 'content-type': type });
+  const answer = await expectRefusal(world, agent.id, send, { code: 'UNSUPPORTED_MEDIA_TYPE' });
+  expect(answer.headers['accept-patch']).toBe('application/merge-patch+json, application/json');
+});
+
+test('a body without a type is refused with the types that are accepted', async () => {
+  const agent = await newSubject(world);
+  const headers = { authorization: `Bearer ${agent.key}` };
+  const send = () => world.send({ path: `/agents/${agent.id}`, headers, body: '{"name":"Not read"}' });
+  const answer = await expectRefusal(world, agent.id, send, { code: 'UNSUPPORTED_MEDIA_TYPE' });
+  expect(answer.headers['accept-patch']).toBe('application/merge-patch+json, application/json');
+});
+
+const encodings = ['gzip', 'br', 'deflate', 'identity', 'aes128gcm', 'gzip, gzip', ''];
+
+test.for(encodings)('a body with the content encoding "%s" is refused', async (encoding) => {
+  const agent = await newSubject(world);
+  const send = () => sendText(world, agent, gzipSync('{"name":"Zipped"}'), { 'content-encoding': encoding });
+  const detail = 'Send the body without a Content-Encoding.';
+  const answer = await expectRefusal(world, agent.id, send, { code: 'UNSUPPORTED_MEDIA_TYPE', detail });
+  expect(answer.headers['accept-encoding']).toBe('identity');
+});
+
+const limit = 256 * 1024;
+/** A patch of exactly so many bytes. */
+const ofSize = (bytes: number) => `{"name":"Sized"}`.padEnd(bytes);
+
+test('a body of exactly 256 KiB is read', async () => {
+  await expectChange(world, await newSubject(world), ofSize(limit), { name: 'Sized' });
+});
+
+test.for([limit + 1, 2_000_000])('a body that announces %d bytes is refused', async (bytes) => {
+  const agent = await newSubject(world);
+  const send = () => sendText(world, agent, ofSize(bytes));
+  await expectRefusal(world, agent.id, send, { code: 'PAYLOAD_TOO_LARGE' });
+});
+
+/** A body in chunks, its size not announced. */
+const sendChunked = (id: string, key: string, text: string) =>
+  RawSocket.use(world.origin, async (socket) => {
+    const type = ['content-type: application/json', 'transfer-encoding: chunked'];
+    socket.write(head(`PATCH /agents/${id} HTTP/1.1`, 'host: test', `authorization: Bearer ${key}`, ...type));
+    for (const part of text.match(/.{1,65536}/g) ?? []) socket.write(chunk(part));
+    socket.write('0\r\n\r\n');
+    return socket.answer();
+  });
+
+test('a chunked body of exactly 256 KiB is read', async () => {
+  const agent = await newSubject(world);
+  expect(await sendChunked(agent.id, agent.key, ofSize(limit))).toMatchObject({ status: 200, body: { name: 'Sized' } });
+});
+
+test.for([limit + 1, 1_000_000])('a chunked body of %d bytes is refused', async (bytes) => {
+  const agent = await newSubject(world);
+  const send = () => sendChunked(agent.id, agent.key, ofSize(bytes));
+  await expectRefusal(world, agent.id, send, { code: 'PAYLOAD_TOO_LARGE' });
+});
+
+const withoutBody = [
+  [{}, 'The request needs a JSON object as its body.'],
+  [{ 'content-type': 'application/json' }, 'The body is not valid JSON.'],
+] as const;
+
+test.for(withoutBody)('a request without a body is refused, with the headers %o', async ([type, detail]) => {
+  const agent = await newSubject(world);
+  const headers = { authorization: `Bearer ${agent.key}`, ...type };
+  const send = () => world.send({ path: `/agents/${agent.id}`, headers });
+  await expectRefusal(world, agent.id, send, { code: 'MALFORMED_BODY', detail });
+});
+
+const notJson = [
+  '{"name":"abc",}',
+  "{'name':'abc'}",
+  '{"name":"abc"',
+  '{"name":"a\nb"}',
+  '{"duration":045}',
+  '{"duration":NaN}',
+  '{} {}',
+  'undefined',
+  '',
+  ' ',
+  '{"metadata":{"a":'.concat('['.repeat(100_000)),
+  '\u00a0{}',
+];
+
+test.for(notJson)('the body %.20s is not JSON', async (text) => {
+  const agent = await newSubject(world);
+  const detail = 'The body is not valid JSON.';
+  await expectRefusal(world, agent.id, () => sendText(world, agent, text), { code: 'MALFORMED_BODY', detail });
+});
+
+test.for(['ff', 'c3', 'c0af', 'eda080', 'f4908080'])('the bytes %s in a string are not UTF-8', async (hex) => {
+  const agent = await newSubject(world);
+  const bytes = Buffer.concat([Buffer.from('{"name":"ab'), Buffer.from(hex, 'hex'), Buffer.from('"}')]);
+  const detail = 'The body is not valid UTF-8.';
+  await expectRefusal(world, agent.id, () => sendText(world, agent, bytes), { code: 'MALFORMED_BODY', detail });
+});
+
+test('a byte order mark before the body is skipped', async () => {
+  await expectChange(world, await newSubject(world), '\ufeff{"name":"Marked"}', { name: 'Marked' });
+});
+
+test('white space around the body is skipped', async () => {
+  await expectNoChange(world, await newSubject(world), {});
+  await expectChange(world, await newSubject(world), '\r\n\t {"name":"Spaced"} \n', { name: 'Spaced' });
+});
+
+test('metadata of 100,000 brackets is refused as too deep', async () => {
+  const agent = await newSubject(world);
+  const text = `{"metadata":{"a":${'['.repeat(100_000)}0${']'.repeat(100_000)}}}`;
+  const detail = 'must be at most 5 levels deep once merged, but would be 100001';
+  const errors = [{ in: 'body', pointer: '#/metadata', code: 'too_deep', detail, limit: 5 }] as const;
+  await expectRefusal(world, agent.id, () => sendText(world, agent, text), { code: 'VALIDATION_FAILED', errors });
+});

@@ -1,0 +1,141 @@
+import { METHODS } from 'node:http';
+import { expect, test } from 'vitest';
+import { problems } from '../../../src/errors.ts';
+import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
+import { expectProblem, statuses } from '../../support/problem.ts';
+import { head, RawSocket } from '../../support/raw-socket.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+const id = '123e4567-e89b-12d3-a456-426614174000';
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+test('the codes are the contract’s closed list, each with its status', () => {
+  const table = Object.entries(problems).map(([code, { status }]) => [code, status]);
+  expect(Object.fromEntries(table)).toEqual(statuses);
+});
+
+const unknownPaths = ['/', `/agents/${id}/`, `/Agents/${id}`, `//agents/${id}`, `/agents/${id}/x`, '/x?a=1'];
+
+test.for(unknownPaths.flatMap((path) => ['PATCH', 'GET', 'POST', 'PROPFIND'].map((method) => [method, path] as const)))(
+  '%s %s is no route, with and without a key',
+  async ([method, path]) => {
+    const { key } = await world.company();
+    const instance = path.split('?', 1)[0] ?? '';
+    for (const headers of [{}, { authorization: `Bearer ${key}`, 'content-type': 'application/json' }]) {
+      expectProblem(await world.send({ method, path, headers, body: '{' }), { code: 'ROUTE_NOT_FOUND', instance });
+    }
+  },
+);
+
+const otherMethods = METHODS.filter((method) => !['PATCH', 'CONNECT', 'HEAD'].includes(method));
+
+test.for(otherMethods)('%s on an agent is not allowed, and PATCH is', async (method) => {
+  const agent = await newSubject(world);
+  const headers = { authorization: `Bearer ${agent.key}` };
+  const send = () => world.send({ method, path: `/agents/${agent.id}?companyId=x`, headers });
+  const answer = await expectRefusal(world, agent.id, send, { code: 'METHOD_NOT_ALLOWED' });
+  expect(answer.headers.allow).toBe('PATCH');
+  const withoutKey = await world.send({ method, path: `/agents/${agent.id}` });
+  expectProblem(withoutKey, { code: 'METHOD_NOT_ALLOWED', instance: `/agents/${agent.id}` });
+});
+
+const heads = [
+  [`/agents/${id}`, 405, 'PATCH'],
+  ['/nowhere', 404, undefined],
+  ['/agents/%', 400, undefined],
+] as const;
+
+test.for(heads)('HEAD %s is answered %d without a body', async ([path, status, allow]) => {
+  const answer = await world.send({ method: 'HEAD', path });
+  expect(answer).toMatchObject({ status, text: '' });
+  expect(answer.headers['content-type']).toBe('application/problem+json');
+  expect(answer.headers['x-request-id']).toMatch(uuid);
+  expect(answer.headers.allow).toBe(allow);
+});
+
+const undecodable = [
+  '/agents/%',
+  '/agents/%E0%A4%A',
+  '/agents/%FF',
+  '/agents/%ED%A0%80',
+  `/agents/${id}%zz`,
+  '/%C0%AF',
+];
+
+test.for(undecodable)('the path %s cannot be decoded, whoever asks', async (path) => {
+  const { key } = await world.company();
+  const detail = 'The path is not valid percent-encoded UTF-8.';
+  for (const headers of [{}, { authorization: `Bearer ${key}` }]) {
+    const answer = await world.send({ path, headers, body: '{' });
+    expectProblem(answer, { code: 'MALFORMED_REQUEST', instance: path, detail });
+  }
+});
+
+/** Requests that are refused before their body: it is announced here, and never sent. */
+const unread = [
+  [`PATCH /agents/${id}`, 'INVALID_API_KEY'],
+  [`PUT /agents/${id}`, 'METHOD_NOT_ALLOWED'],
+  ['PATCH /nowhere', 'ROUTE_NOT_FOUND'],
+  ['PATCH /agents/%', 'MALFORMED_REQUEST'],
+] as const;
+
+test.for(unread)('%s is answered %s before its body is read', async ([line, code]) => {
+  const answer = await RawSocket.use(world.origin, (socket) => {
+    socket.write(head(`${line} HTTP/1.1`, 'host: x', 'content-type: application/json', 'content-length: 100'));
+    return socket.answer();
+  });
+  expect(answer).toMatchObject({ status: statuses[code], body: { code } });
+});
+
+const echoed = ['a', '0', 'A-Z.0_9', '-', 'x'.repeat(128)];
+const replaced = ['', 'x'.repeat(129), 'a b', 'a/b', 'a,b', 'é', '"a"', ['a', 'b']];
+
+/** One request for each kind of answer, with its request id. */
+async function answersTo(requestId: string | string[]) {
+  const agent = await newSubject(world);
+  const headers = { 'x-request-id': requestId };
+  return Promise.all([
+    world.patch(agent.key, agent.id, {}, { headers }),
+    world.patch(agent.key, agent.id, { name: 1 }, { headers }),
+    world.patch('no key', agent.id, {}, { headers }),
+    world.send({ path: '/nowhere', headers }),
+    world.send({ path: '/agents/%', headers }),
+    world.send({ method: 'PUT', path: `/agents/${id}`, headers }),
+  ]);
+}
+
+test.for(echoed)('the request id %.20s is on every answer, and in every error', async (requestId) => {
+  const answers = await answersTo(requestId);
+  expect(answers.map(({ status }) => status)).toEqual([200, 400, 401, 404, 400, 405]);
+  expect(answers.map(({ headers }) => headers['x-request-id'])).toEqual(Array(6).fill(requestId));
+  for (const { body } of answers.slice(1)) expect(body).toMatchObject({ requestId });
+});
+
+test.for(replaced)('the request id %.20j is replaced by a new one on every answer', async (requestId) => {
+  const ids = (await answersTo(requestId)).map(({ headers }) => headers['x-request-id']);
+  for (const one of ids) expect(one).toMatch(uuid);
+  expect(new Set(ids).size).toBe(6);
+});
+
+test('the query is in no answer', async () => {
+  const agent = await newSubject(world);
+  const { text } = await world.patch(agent.key, agent.id, { name: 1 }, { query: '?companyId=confidential' });
+  expect(text).not.toContain('confidential');
+});
+
+test('every refusal is in the log under its request id, with its status and without its query', async () => {
+  const agent = await newSubject(world);
+  const headers = { 'x-request-id': 'logged-once' };
+  await world.patch(agent.key, agent.id, { name: 1 }, { headers, query: '?companyId=confidential' });
+  await expect.poll(() => world.logLines.filter((line) => line.includes('logged-once'))).toHaveLength(1);
+  const [line = '{}'] = world.logLines.filter((one) => one.includes('logged-once'));
+  expect(JSON.parse(line)).toMatchObject({
+    requestId: 'logged-once',
+    status: 400,
+    keyId: agent.keyId,
+    method: 'PATCH',
+  });
+  expect(line).not.toContain('confidential');
+});

@@ -1,0 +1,119 @@
+import { expect, test } from 'vitest';
+import type { Fault } from '../../../src/faults.ts';
+import { expectChange, expectRefusal, newSubject, type Subject } from '../../support/patch-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+const atNumber = (code: Fault['code'], detail: string) =>
+  ({ code: 'VALIDATION_FAILED', errors: [{ in: 'body', pointer: '#/companyPhoneNumberId', code, detail }] }) as const;
+const missing = atNumber('required', 'is required when type is PHONE: the id of an active phone number of the company');
+const notNull = atNumber('not_null', 'must not be null while type is PHONE; set another type in the same request');
+const notFound = atNumber('not_found', 'must be the id of an active phone number of the company');
+
+const refuse = (agent: Subject, body: unknown, problem: typeof missing) =>
+  expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, body), problem);
+
+/** An agent of type PHONE, and its number. */
+async function phoneAgent() {
+  const agent = await newSubject(world);
+  const number = await world.phoneNumber(agent.companyId);
+  const fields = { type: 'PHONE', companyPhoneNumberId: number };
+  await expectChange(world, agent, fields, fields);
+  return { agent, number };
+}
+
+test('PHONE without a number in the same request is refused', async () => {
+  await refuse(await newSubject(world), { type: 'PHONE', name: 'Must not stick' }, missing);
+});
+
+test('PHONE without a number is refused also where the agent has one, or is PHONE already', async () => {
+  const { agent, number } = await phoneAgent();
+  await refuse(agent, { type: 'PHONE' }, missing);
+  await expectChange(world, agent, { type: 'ONLINE' }, { type: 'ONLINE' });
+  await refuse(agent, { type: 'PHONE' }, missing);
+  await expectChange(world, agent, { type: 'PHONE', companyPhoneNumberId: number }, { type: 'PHONE' });
+});
+
+test('PHONE with a null number is refused', async () => {
+  await refuse(await newSubject(world), { type: 'PHONE', companyPhoneNumberId: null }, notNull);
+});
+
+test('the number of a phone agent cannot be cleared', async () => {
+  const { agent } = await phoneAgent();
+  await refuse(agent, { companyPhoneNumberId: null }, notNull);
+});
+
+test('the number of a phone agent can be cleared together with another type', async () => {
+  const { agent } = await phoneAgent();
+  const fields = { type: 'ONLINE', companyPhoneNumberId: null };
+  await expectChange(world, agent, fields, fields);
+});
+
+test('going back to ONLINE keeps the number, which can be cleared afterwards', async () => {
+  const { agent } = await phoneAgent();
+  await expectChange(world, agent, { type: 'ONLINE' }, { type: 'ONLINE' });
+  await expectChange(world, agent, { companyPhoneNumberId: null }, { companyPhoneNumberId: null });
+});
+
+test.for(['UNDEFINED', 'ONLINE'] as const)('a number alone is accepted on an agent of type %s', async (type) => {
+  const agent = await newSubject(world, { type });
+  const number = await world.phoneNumber(agent.companyId);
+  await expectChange(world, agent, { companyPhoneNumberId: number }, { companyPhoneNumberId: number });
+});
+
+test('a phone agent takes another number alone, and an id in upper case is stored in lower case', async () => {
+  const { agent } = await phoneAgent();
+  const other = await world.phoneNumber(agent.companyId);
+  await expectChange(world, agent, { companyPhoneNumberId: other.toUpperCase() }, { companyPhoneNumberId: other });
+});
+
+test('a patch of another field leaves a phone agent its number, and names it in the header', async () => {
+  const { agent } = await phoneAgent();
+  await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
+});
+
+/** Numbers that an agent cannot get: each is told the same. */
+const unusable: Readonly<Record<string, (companyId: string) => Promise<string>>> = {
+  'of nobody': async () => '00000000-0000-4000-8000-00000000dead',
+  'of another company': async () => world.phoneNumber((await world.company()).id),
+  'that is inactive': async (companyId) => {
+    const number = await world.phoneNumber(companyId);
+    await world.companies.deactivatePhoneNumber(number);
+    return number;
+  },
+};
+
+test.for(Object.entries(unusable))('a number %s is refused, with a type or alone', async ([, make]) => {
+  const { agent } = await phoneAgent();
+  const companyPhoneNumberId = await make(agent.companyId);
+  await refuse(agent, { companyPhoneNumberId }, notFound);
+  await refuse(agent, { companyPhoneNumberId, type: 'PHONE', name: 'Must not stick' }, notFound);
+  await refuse(agent, { companyPhoneNumberId, type: 'ONLINE' }, notFound);
+});
+
+test('an agent whose number became inactive can be patched in its other fields, but not get the number again', async () => {
+  const { agent, number } = await phoneAgent();
+  await world.companies.deactivatePhoneNumber(number);
+  await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
+  await refuse(agent, { companyPhoneNumberId: number }, notFound);
+  await expectChange(world, agent, { type: 'ONLINE' }, { type: 'ONLINE' });
+});
+
+test('a company key cannot attach the number of another company by naming that company', async () => {
+  const agent = await newSubject(world);
+  const other = await world.company();
+  const body = { type: 'PHONE', companyPhoneNumberId: await world.phoneNumber(other.id) };
+  const send = () => world.patch(agent.key, agent.id, body, { query: `?companyId=${other.id}` });
+  await expectRefusal(world, agent.id, send, notFound);
+});
+
+test('an integration cannot attach the number of one of its companies to an agent of another', async () => {
+  const agent = await newSubject(world);
+  const other = await world.company();
+  const ats = await world.ats(agent.companyId, other.id);
+  const body = { companyPhoneNumberId: await world.phoneNumber(other.id) };
+  const send = () => world.patch(ats.key, agent.id, body, { query: `?companyId=${agent.companyId}` });
+  const answer = await expectRefusal(world, agent.id, send, notFound);
+  expect(answer.headers['agent-phone-number-id']).toBeUndefined();
+});

@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import type { Answer } from '../support/http.ts';
+import { fill } from '../support/placeholders.ts';
+import { expectProblemShape } from '../support/problem.ts';
+import { type Report, readReports, toSent } from '../support/public-reports.ts';
+import { answerOfVersion, storedAgent, versionIn } from '../support/stored-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** What a case starts from: every placeholder's value, and the agents that it may touch. */
+async function openCase() {
+  const [company, other] = await Promise.all([world.company(), world.company()]);
+  const [ats, agent, otherAgent, deleted, phone, otherPhone] = await Promise.all([
+    world.ats(company.id),
+    world.agent(company.id),
+    world.agent(other.id),
+    world.agent(company.id),
+    world.phoneNumber(company.id),
+    world.phoneNumber(other.id),
+  ]);
+  await world.deleteAgent(deleted.id);
+  const values = {
+    AGENT_ID: agent.id,
+    OTHER_AGENT_ID: otherAgent.id,
+    DELETED_AGENT_ID: deleted.id,
+    COMPANY_ID: company.id,
+    OTHER_COMPANY_ID: other.id,
+    PHONE_ID: phone,
+    OTHER_PHONE_ID: otherPhone,
+    KEY: company.key,
+    ATS_KEY: ats.key,
+  };
+  return {
+    values,
+    setUp: (patch: unknown) => world.patch(company.key, agent.id, fill(patch, values)),
+    own: () => storedAgent(world, agent.id),
+    others: () => Promise.all([otherAgent.id, deleted.id].map((id) => storedAgent(world, id))),
+  };
+}
+
+/** Sends the request of a case as many times at once as the case says. */
+async function run({ request, parallel = 1 }: Report, values: Record<string, string>) {
+  const requests = Array.from({ length: parallel }, (_, i) => toSent(fill(request, { ...values, i: String(i) })));
+  const answers = await Promise.all(requests.map(world.send));
+  return { answers, paths: requests.map(({ path }) => path.split('?', 1)[0] ?? '') };
+}
+
+function expectAnswer(answer: Answer, path: string, { status, bodyMustNotMatch, expectHeader = {} }: Report['expect']) {
+  expect([status].flat()).toContain(answer.status);
+  if (answer.status !== 200) expectProblemShape(answer, path);
+  if (bodyMustNotMatch) expect(answer.text).not.toMatch(new RegExp(bodyMustNotMatch, 'i'));
+  for (const [name, pattern] of Object.entries(expectHeader)) expect(answer.headers[name]).toMatch(new RegExp(pattern));
+}
+
+const reports = (await readReports()).filter(({ sqlSetup }) => sqlSetup === undefined);
+
+test('every public report is here but the three that change the database first', () => {
+  expect(reports).toHaveLength(140);
+});
+
+test.for(reports)('report $id: $title', async (report) => {
+  const { values, setUp, own, others } = await openCase();
+  for (const patch of report.setup ?? []) expect((await setUp(patch)).status).toBe(200);
+  const before = [await own(), await others()];
+  const { answers, paths } = await run(report, values);
+
+  answers.forEach((answer, i) => {
+    expectAnswer(answer, paths[i] ?? '', report.expect);
+  });
+  const after = await own();
+  const accepted = answers.filter(({ status }) => status === 200);
+  if (accepted.length === 0) expect(after).toEqual(before[0]);
+  for (const answer of accepted) expect(answer.body).toEqual(answerOfVersion(after, versionIn(answer)));
+  if (answers.length === accepted.length) expect(after.row.version).toBe(Math.max(...accepted.map(versionIn)));
+  expect(await others()).toEqual(before[1]);
+});

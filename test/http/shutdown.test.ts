@@ -1,0 +1,131 @@
+import { beforeAll, expect, test, vi } from 'vitest';
+import { openAnotherServer } from '../support/another-server.ts';
+import { send } from '../support/http.ts';
+import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { expectProblem } from '../support/problem.ts';
+import { head, RawSocket } from '../support/raw-socket.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+let world: World;
+let key: string;
+let companyId: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+  ({ key, id: companyId } = await world.company());
+});
+
+const get = (path: string) => head(`GET ${path} HTTP/1.1`, 'Host: api');
+
+const patchHead = (id: string, length: number) =>
+  head(
+    `PATCH /agents/${id} HTTP/1.1`,
+    'Host: api',
+    `Authorization: Bearer ${key}`,
+    'Content-Type: application/json',
+    `Content-Length: ${length}`,
+  );
+
+const patch = (id: string, body: object) => {
+  const text = JSON.stringify(body);
+  return `${patchHead(id, text.length)}${text}`;
+};
+
+/** A server that has been told to stop while it was at work on the PATCH `{ duration: 45 }`. */
+async function whileClosing(
+  task: (scene: { origin: string; id: string; running: RawSocket; finish: () => Promise<void> }) => Promise<void>,
+  prepare: (origin: string) => Promise<void> = async () => {},
+): Promise<void> {
+  const { app, origin } = await openAnotherServer(world);
+  const { id } = await world.agent(companyId);
+  await whileAgentLocked(world, id, (release) =>
+    RawSocket.use(origin, async (running) => {
+      running.write(patch(id, { duration: 45 }));
+      await untilSomebodyWaits(world);
+      await prepare(origin);
+      const closed = app.close();
+      await task({
+        origin,
+        id,
+        running,
+        async finish() {
+          await release();
+          await closed;
+        },
+      });
+    }),
+  );
+}
+
+test('a running request is finished and answered 200 with Connection: close; only then the server is closed', () =>
+  whileClosing(async ({ running, id, finish }) => {
+    await finish();
+    const answers = await running.untilClosed();
+    expect(answers).toMatchObject([{ status: 200, body: { id, duration: 45 }, headers: { connection: 'close' } }]);
+    expect(running.ending).toBe('closed');
+  }));
+
+test('connections without a running request are closed at once, while a request is still running', async () => {
+  const { app, origin } = await openAnotherServer(world);
+  const { id } = await world.agent(companyId);
+  await whileAgentLocked(world, id, (release) =>
+    RawSocket.use(origin, (running) =>
+      RawSocket.use(origin, (silent) =>
+        RawSocket.use(origin, (idle) =>
+          RawSocket.use(origin, async (half) => {
+            running.write(patch(id, { duration: 45 }));
+            idle.write(get('/health/live'));
+            await idle.answer();
+            half.write('PATCH /agents');
+            await untilSomebodyWaits(world);
+            const closed = app.close();
+            for (const socket of [silent, idle, half]) await socket.untilClosed(1_000);
+            expect(running.ending).toBe('open');
+            await release();
+            await closed;
+            expect(await running.answer()).toMatchObject({ status: 200 });
+          }),
+        ),
+      ),
+    ),
+  );
+});
+
+const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? error.code : error);
+
+test('new connections are refused as soon as the shutdown begins', () =>
+  whileClosing(async ({ origin, finish }) => {
+    const attempt = () => send(origin, { method: 'GET', path: '/health/live' }).then(() => 'served', codeOf);
+    // A connection that was on its way is cut; from then on there is nobody to connect to.
+    const outcomes: unknown[] = [];
+    await vi.waitUntil(async () => outcomes.push(await attempt()) && outcomes.at(-1) === 'ECONNREFUSED', 1_000);
+    expect(outcomes).not.toContain('served');
+    await finish();
+  }));
+
+test('on a connection that is still open, ready is 503 and live 200, behind the answer of the running request', () =>
+  whileClosing(async ({ running, finish }) => {
+    running.write(`${get('/health/ready')}${get('/health/live')}`);
+    // Both are answered behind the running request, whose answer must not end the connection.
+    await finish();
+    const [own, ready, live, ...more] = await running.untilClosed();
+    expect(own).toMatchObject({ status: 200, body: { duration: 45 } });
+    if (!ready) throw new Error('no answer');
+    expectProblem(ready, { code: 'DATABASE_UNAVAILABLE', instance: '/health/ready' });
+    expect(live).toMatchObject({ status: 200, headers: { connection: 'close' } });
+    expect(more).toEqual([]);
+  }));
+
+test('a request whose body is still on its way is read, served and answered 200', async () => {
+  const { app, origin } = await openAnotherServer(world);
+  const { id } = await world.agent(companyId);
+  await RawSocket.use(origin, async (socket) => {
+    socket.write(patchHead(id, 15).replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n'));
+    expect(await socket.answer()).toMatchObject({ status: 100 });
+    const closed = app.close();
+    socket.write('{"duration":45}');
+    await closed;
+    const [, answer] = await socket.untilClosed();
+    expect(answer).toMatchObject({ status: 200, body: { duration: 45 }, headers: { connection: 'close' } });
+  });
+});

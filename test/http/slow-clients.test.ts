@@ -1,0 +1,78 @@
+import { beforeAll, expect, test } from 'vitest';
+import { expectProblem } from '../support/problem.ts';
+import { head, RawSocket } from '../support/raw-socket.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+/** Milliseconds after which a slow or silent client is gone (issue 3: 12 s), and what a busy machine may add. */
+const limit = 12_000 + 500;
+
+let world: World;
+let key: string;
+let agentId: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+  const company = await world.company();
+  key = company.key;
+  agentId = (await world.agent(company.id)).id;
+});
+
+const patchHead = () =>
+  head(
+    `PATCH /agents/${agentId} HTTP/1.1`,
+    'Host: api',
+    `Authorization: Bearer ${key}`,
+    'Content-Type: application/json',
+    'Content-Length: 1000',
+  );
+
+/** Does something, then sends one more byte every half second, and reads until the server hangs up. */
+const client = (begin: string, trickle: string) =>
+  RawSocket.use(world.origin, async (socket) => {
+    socket.write(begin);
+    const drop = setInterval(() => socket.write(trickle), 500);
+    try {
+      const answers = await socket.untilClosed(limit);
+      return { answers, ending: socket.ending };
+    } finally {
+      clearInterval(drop);
+    }
+  });
+
+test('every slow or silent client is cut within 12 s, with 408 where it sent half a request, while others are served', async () => {
+  let isOver = false;
+  const others = async (): Promise<void> => {
+    while (!isOver) expect((await world.patch(key, agentId, {})).status).toBe(200);
+  };
+  const slow = Promise.all([
+    client('', ''),
+    client('PATCH /agents', ''),
+    client(head(`PATCH /agents/${agentId} HTTP/1.1`, 'Host: api').slice(0, -2), 'x'),
+    client(patchHead(), ''),
+    client(`${patchHead()}{"name":"`, 'x'),
+    client(head('GET /health/live HTTP/1.1', 'Host: api'), ''),
+    client(patchHead().replace(key, 'wrong'), 'x'),
+  ]).finally(() => {
+    isOver = true;
+  });
+  const [[silent, startedLine, slowHeaders, noBody, slowBody, idle, refused]] = await Promise.all([slow, others()]);
+
+  for (const { ending } of [silent, startedLine, slowHeaders, noBody, slowBody, idle, refused]) {
+    expect(ending).toBe('closed');
+  }
+  for (const [{ answers }, instance] of [
+    [startedLine, ''],
+    [slowHeaders, ''],
+    [noBody, `/agents/${agentId}`],
+    [slowBody, `/agents/${agentId}`],
+  ] as const) {
+    const [answer] = answers;
+    expect(answers).toHaveLength(1);
+    if (answer) expectProblem(answer, { code: 'REQUEST_TIMEOUT', instance });
+    expect(answer?.headers['connection']).toBe('close');
+  }
+  // These have had their answer, or have asked for none.
+  expect(idle.answers).toMatchObject([{ status: 200 }]);
+  expect(refused.answers).toMatchObject([{ status: 401 }]);
+  expect(silent.answers.map(({ status }) => status)).toEqual([408]);
+});

@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { build, runProgram } from '../support/process.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
+
+const adminProgram = join(import.meta.dirname, '..', '..', 'dist', 'admin.js');
+const nowhere = '00000000-0000-4000-8000-000000000000';
+
+let world: World;
+let companyId: string;
+
+beforeAll(async () => {
+  build();
+  world = await openWorld();
+  companyId = (await world.company()).id;
+});
+
+const ofCompany = () => ['--company', companyId];
+const agent = (json: string) => ['agent', 'create', ...ofCompany(), '--name', 'New agent', '--json', json];
+const key = (...options: string[]) => ['key', 'create', ...ofCompany(), ...options];
+const number = (text: string) => ['phone-number', 'add', ...ofCompany(), '--number', text];
+
+/** What was asked for, and what the one line must say. */
+const refusals: readonly [parameters: () => string[], says: RegExp][] = [
+  [() => ['company', 'create', '--name', 'A', '--nmae', 'B'], /unknown option '--nmae'.*Did you mean --name\?/],
+  [() => ['company', 'craete'], /unknown command 'craete'.*Did you mean create\?/],
+  [() => ['company', 'create'], /required option '--name <text>'/],
+  [() => ['company', 'create', '--name', ' '], /--name.*must not be empty/],
+  [() => ['integration', 'grant', '--integration', nowhere, ...ofCompany()], new RegExp(`integration.*${nowhere}`)],
+  [() => ['agent', 'list', '--company', nowhere], new RegExp(`company.*${nowhere}`)],
+  [() => ['agent', 'list', '--company', '7'], /--company.*must be a UUID/],
+  [() => ['agent', 'delete', '--id', nowhere], new RegExp(`agent.*${nowhere}`)],
+  [() => ['key', 'create'], /--company.*--integration/],
+  [() => key('--integration', nowhere), /--company.*--integration/],
+  [() => ['key', 'revoke', '--key', nowhere], new RegExp(`key.*${nowhere}`)],
+  [() => key('--scopes', 'write:agents,all'), /--scopes.*read:agents, write:agents, delete:agents/],
+  [() => key('--expires', 'tomorrow'), /--expires.*2030-01-31T12:00:00Z/],
+  [() => key('--expires', '2030-02-31'), /--expires.*2030-01-31T12:00:00Z/],
+  [() => key('--allow-ip', '10.0.0.0/8'), /--allow-ip.*cannot be made yet/],
+  [() => key('--per-minute', '10'), /--per-minute.*cannot be made yet/],
+  [() => key('--per-hour', '10'), /--per-hour.*cannot be made yet/],
+  [() => number('2025550123'), /--number.*E\.164/],
+  [() => number('+0123'), /--number.*E\.164/],
+  [() => ['phone-number', 'deactivate', '--id', nowhere], new RegExp(`phone number.*${nowhere}`)],
+  [() => agent('{'), /--json.*must be a JSON object/],
+  [() => agent('{"duration":181,"color":1}'), /2 problems: (?=.*#\/duration must be at most 180)(?=.*#\/color)/],
+  [() => agent(`{"companyPhoneNumberId":"${nowhere}"}`), /1 problem: #\/companyPhoneNumberId/],
+  [() => agent('{"type":"PHONE"}'), /1 problem: #\/companyPhoneNumberId/],
+  [() => agent('{"metadata":{"a":{"b":{"c":{"d":{"e":{}}}}}}}'), /1 problem: #\/metadata/],
+];
+
+test('whatever is wrong is said in one line on stderr, with exit code 1, nothing on stdout, and nothing done', async () => {
+  const rows = async () => {
+    const tables = ['company', 'integration', 'api_key', 'company_phone_number', 'agent', 'integration_company'];
+    const counts = tables.map((table) => world.sql.query(`SELECT '${table}' AS table, count(*)::int FROM ${table}`));
+    return (await Promise.all(counts)).flatMap((result) => result.rows);
+  };
+  const before = await rows();
+  const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
+  const left = [...refusals];
+  const worker = async (): Promise<void> => {
+    for (let next = left.shift(); next; next = left.shift()) {
+      const [parameters, says] = next;
+      const outcome = await runProgram([adminProgram, ...parameters()], { env });
+      expect({ parameters: parameters(), ...outcome }).toEqual({
+        parameters: parameters(),
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/^error: [^\n]+\n$/),
+      });
+      expect(outcome.stderr).toMatch(says);
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  expect(await rows()).toEqual(before);
+});

@@ -1,0 +1,152 @@
+import { join } from 'node:path';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { send } from '../support/http.ts';
+import { build, makeDataDir, postgresPid, runProgram, startServer } from '../support/process.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const adminProgram = join(import.meta.dirname, '..', '..', 'dist', 'admin.js');
+const uuid = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+const time = expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/);
+
+let world: World;
+
+beforeAll(async () => {
+  build();
+  world = await openWorld();
+});
+
+/** The one JSON value that a command prints; it must exit 0 and have nothing to say on stderr. */
+async function adminWith(env: Record<string, string>, ...parameters: string[]) {
+  const { code, stdout, stderr } = await runProgram([adminProgram, ...parameters], { env });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout);
+}
+
+/** On the database of the world, through DATABASE_URL, beside the world's server. */
+const admin = (...parameters: string[]) =>
+  adminWith({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret }, ...parameters);
+
+const unauthorized = (code: string) => ({ status: 401, body: { code } });
+
+test('keys: what is made, suspended, resumed, rotated or revoked holds from the next request on', async () => {
+  const company = await admin('company', 'create', '--name', 'Ünternehmen "A"');
+  expect(company).toEqual({ id: uuid, name: 'Ünternehmen "A"' });
+  const ofCompany = ['--company', company.id];
+  const old = ['--name', 'Old', '--scopes', 'read:agents', '--expires', '2020-01-31T12:00:00+01:00'];
+  const [agent, expired] = await Promise.all([
+    admin('agent', 'create', ...ofCompany, '--name', 'New agent'),
+    admin('key', 'create', ...ofCompany, ...old),
+  ]);
+  const key = await admin('key', 'create', ...ofCompany);
+  const { key: text, ...shown } = key;
+  expect(text).toMatch(/^sk_[0-9A-Za-z]{43}$/);
+  expect(shown).toEqual({
+    id: uuid,
+    companyId: company.id,
+    integrationId: null,
+    name: null,
+    start: text.slice(0, 8),
+    scopes: ['read:agents', 'write:agents', 'delete:agents'],
+    state: 'active',
+    createdAt: time,
+    expiresAt: null,
+    lastUsedAt: null,
+  });
+  const ofOld = { name: 'Old', scopes: ['read:agents'], state: 'expired', expiresAt: '2020-01-31T11:00:00.000Z' };
+  expect(expired).toMatchObject(ofOld);
+
+  const patch = (bearer: string) => world.patch(bearer, agent.id, {});
+  expect(await patch(text)).toMatchObject({ status: 200, body: agent });
+  expect(await patch(expired.key)).toMatchObject(unauthorized('INVALID_API_KEY'));
+
+  expect(await admin('key', 'suspend', '--key', key.id)).toMatchObject({ id: key.id, state: 'suspended' });
+  expect(await patch(text)).toMatchObject(unauthorized('API_KEY_SUSPENDED'));
+  expect(await admin('key', 'resume', '--key', key.id)).toMatchObject({ id: key.id, state: 'active' });
+  expect(await patch(text)).toMatchObject({ status: 200 });
+  const rotated = await admin('key', 'rotate', '--key', key.id);
+  expect(await patch(text)).toMatchObject(unauthorized('INVALID_API_KEY'));
+  expect(await patch(rotated.key)).toMatchObject({ status: 200 });
+  expect(await admin('key', 'revoke', '--key', rotated.id)).toMatchObject({ id: rotated.id, state: 'revoked' });
+  expect(await patch(rotated.key)).toMatchObject(unauthorized('INVALID_API_KEY'));
+
+  const list = await admin('key', 'list', ...ofCompany);
+  const states = new Map(list.map(({ id, state }: { id: string; state: string }) => [id, state]));
+  expect(states).toEqual(
+    new Map([
+      [expired.id, 'expired'],
+      [key.id, 'expired'],
+      [rotated.id, 'revoked'],
+    ]),
+  );
+  expect(JSON.stringify(list)).not.toMatch(/sk_\w{6}/);
+});
+
+test('integrations: what is granted or revoked holds from the next request on', async () => {
+  const { id: companyId } = await world.company();
+  const { id: agentId } = await world.agent(companyId);
+  const integration = await admin('integration', 'create', '--name', 'ATS');
+  expect(integration).toEqual({ id: uuid, name: 'ATS' });
+  const pair = ['--integration', integration.id, '--company', companyId];
+  const granted = await admin('integration', 'grant', ...pair);
+  expect(granted).toEqual({ integrationId: integration.id, companyIds: [companyId] });
+  const key = await admin('key', 'create', '--integration', integration.id, '--scopes', 'write:agents');
+  expect(key).toMatchObject({ companyId: null, integrationId: integration.id, scopes: ['write:agents'] });
+  const patch = () => world.patch(key.key, agentId, {}, { query: `?companyId=${companyId}` });
+  expect(await patch()).toMatchObject({ status: 200 });
+  const revoked = await admin('integration', 'revoke', ...pair);
+  expect(revoked).toEqual({ integrationId: integration.id, companyIds: [] });
+  expect(await patch()).toMatchObject({ status: 403, body: { code: 'COMPANY_ACCESS_DENIED' } });
+  expect(await admin('integration', 'list')).toEqual([integration]);
+});
+
+test('phone numbers and agents', async () => {
+  const { id: companyId, key } = await world.company();
+  const ofCompany = ['--company', companyId];
+  const number = await admin('phone-number', 'add', ...ofCompany, '--number', '+12025550123');
+  expect(number).toEqual({ id: uuid, number: '+12025550123', companyId, status: 'ACTIVE' });
+  const fields = { type: 'PHONE', companyPhoneNumberId: number.id, questions: ['Why?'], metadata: { a: null, b: 1 } };
+  const agent = await admin('agent', 'create', ...ofCompany, '--name', 'Caller', '--json', JSON.stringify(fields));
+  expect(agent).toEqual((await world.patch(key, agent.id, {})).body);
+  expect(agent).toMatchObject({ companyId, name: 'Caller', type: 'PHONE', questions: ['Why?'], metadata: { b: 1 } });
+
+  const inactive = { ...number, status: 'INACTIVE' };
+  const [deactivated, agents] = await Promise.all([
+    admin('phone-number', 'deactivate', '--id', number.id),
+    admin('agent', 'list', ...ofCompany),
+  ]);
+  expect(deactivated).toEqual(inactive);
+  expect(agents).toEqual([agent]);
+  const [numbers, deleted] = await Promise.all([
+    admin('phone-number', 'list', ...ofCompany),
+    admin('agent', 'delete', '--id', agent.id.toUpperCase()),
+  ]);
+  expect(numbers).toEqual([inactive]);
+  expect(deleted).toMatchObject({ id: agent.id });
+  expect(await world.patch(key, agent.id, {})).toMatchObject({ status: 404 });
+  expect(await world.row(agent.id)).toContain(agent.id);
+  const [left, purged] = await Promise.all([
+    admin('agent', 'list', ...ofCompany),
+    admin('agent', 'purge', '--id', agent.id),
+  ]);
+  expect(left).toEqual([]);
+  expect(purged).toMatchObject({ id: agent.id });
+  expect(await world.row(agent.id)).toBeUndefined();
+});
+
+test('without DATABASE_URL it works on the cluster in DATA_DIR, with no server running and beside one', async () => {
+  const env = { DATA_DIR: await makeDataDir() };
+  const company = await adminWith(env, 'company', 'create', '--name', 'First');
+  expect(await postgresPid(env.DATA_DIR)).toBeUndefined();
+
+  const { server, origin } = await startServer(env);
+  const key = await adminWith(env, 'key', 'create', '--company', company.id);
+  // The key is known; the agent is not.
+  const headers = { authorization: `Bearer ${key.key}`, 'content-type': 'application/json' };
+  const answer = await send(origin, { path: `/agents/${company.id}`, headers, body: '{}' });
+  expect(answer).toMatchObject({ status: 404, body: { code: 'RESOURCE_NOT_FOUND' } });
+  expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+});

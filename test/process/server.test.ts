@@ -1,0 +1,191 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { curlsIn, paste } from '../support/curl.ts';
+import { type Answer, send } from '../support/http.ts';
+import {
+  build,
+  embeddedUrl,
+  makeDataDir,
+  postgresPid,
+  type Started,
+  startProcess,
+  startServer,
+} from '../support/process.ts';
+
+// Starts take seconds each, and many where the machine is busy.
+vi.setConfig({ testTimeout: 120_000 });
+
+beforeAll(build);
+
+/** The end of the second curl, the last that a start prints. */
+const printed = /^ {2}-d '(.*"source":"ats".*)'$/m;
+
+const agent = {
+  name: 'Frontend Developer Interview',
+  type: 'PHONE',
+  focus: 'SCREENING',
+  language: 'EN',
+  questions: ['What is your experience with React?'],
+};
+
+async function modeOf(dataDir: string, name: string): Promise<number> {
+  return (await stat(join(dataDir, name))).mode & 0o777;
+}
+
+interface Demo {
+  readonly agentId: string;
+  readonly companyKey: string;
+}
+
+const patchDemo = async (origin: string, dataDir: string, body: object): Promise<Answer> => {
+  const demo: Demo = JSON.parse(await readFile(join(dataDir, 'demo.json'), 'utf8'));
+  return send(origin, {
+    path: `/agents/${demo.agentId}`,
+    headers: { authorization: `Bearer ${demo.companyKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+};
+
+async function stop(server: Started): Promise<void> {
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+}
+
+describe('start after start on one DATA_DIR', () => {
+  test('the first prints two curls that work as pasted, the next finds the data and prints the same keys; no secret is readable by others or logged', async () => {
+    const dataDir = await makeDataDir();
+    const first = await startServer({ DATA_DIR: dataDir });
+    await first.server.until(printed);
+    const curls = curlsIn(first.server.stdout);
+    expect(curls).toHaveLength(2);
+    const [company = '', ats = ''] = curls;
+    expect(await paste(company)).toMatchObject({
+      status: 200,
+      body: { ...agent, duration: 45, metadata: { department: 'Engineering' }, backgroundSound: null },
+    });
+    expect(await paste(ats)).toMatchObject({
+      status: 200,
+      body: { ...agent, duration: 45, metadata: { department: 'Engineering', source: 'ats' }, backgroundSound: 'OFF' },
+    });
+    expect(first.server.stderr).toBe('');
+    await stop(first.server);
+    expect(await postgresPid(dataDir)).toBeUndefined();
+
+    const secretFiles = ['api-key-secret', 'demo.json', 'postgres-password'];
+    expect((await readdir(dataDir)).toSorted()).toEqual([...secretFiles, 'postgres'].toSorted());
+    for (const name of secretFiles) expect([name, await modeOf(dataDir, name)]).toEqual([name, 0o600]);
+
+    const second = await startServer({ DATA_DIR: dataDir, LOG_LEVEL: 'trace' });
+    await second.server.until(printed);
+    const keysOf = (text: string) => text.match(/sk_\w{43}/g);
+    expect(keysOf(second.server.stdout)).toEqual(keysOf(first.server.stdout));
+    expect(keysOf(second.server.stdout)).toHaveLength(2);
+    const kept = await patchDemo(second.origin, dataDir, {});
+    expect(kept).toMatchObject({ status: 200, headers: { etag: '"3"' }, body: { backgroundSound: 'OFF' } });
+    await stop(second.server);
+    const log = second.server.stdout.split('\n').filter((line) => line.startsWith('{'));
+    expect(log.length).toBeGreaterThan(2);
+    expect(log.join('')).not.toMatch(/sk_\w{9}/);
+  });
+
+  test('after a kill the server adopts the PostgreSQL that was left, says so, and finds the data', async () => {
+    const dataDir = await makeDataDir();
+    const first = await startServer({ DATA_DIR: dataDir });
+    await first.server.until(printed);
+    expect(await patchDemo(first.origin, dataDir, { name: 'Before the kill' })).toMatchObject({ status: 200 });
+    first.server.signal('SIGKILL');
+    await first.server.exit;
+    const left = await postgresPid(dataDir);
+    expect(left).toBeDefined();
+
+    const second = await startServer({ DATA_DIR: dataDir });
+    await second.server.until(printed);
+    expect(second.server.stdout).toMatch(
+      /^adopted the PostgreSQL that was left running in .*\/data\/postgres\/cluster$/m,
+    );
+    expect(await postgresPid(dataDir)).toBe(left);
+    const found = await patchDemo(second.origin, dataDir, {});
+    expect(found).toMatchObject({ status: 200, headers: { etag: '"2"' }, body: { name: 'Before the kill' } });
+    await stop(second.server);
+    expect(await postgresPid(dataDir)).toBeUndefined();
+  });
+});
+
+/** Somebody else's lock on all agents. */
+async function lockAgents(dataDir: string): Promise<pg.Client> {
+  const client = new pg.Client(await embeddedUrl(dataDir));
+  // Ends with PostgreSQL at the latest.
+  client.on('error', () => {});
+  onTestFinished(() => client.end().catch(() => {}));
+  await client.connect();
+  await client.query('BEGIN');
+  await client.query('SELECT FROM agent FOR UPDATE');
+  return client;
+}
+
+async function untilSomebodyWaits(client: pg.Client): Promise<void> {
+  const sql = `SELECT FROM pg_locks WHERE NOT granted`;
+  await vi.waitUntil(async () => ((await client.query(sql)).rowCount ?? 0) > 0, { timeout: 5_000, interval: 10 });
+}
+
+describe('stop', () => {
+  const node = [process.execPath, 'dist/server.js'];
+  const npm = ['npm', 'start'];
+  test.each([
+    { how: 'SIGTERM, twice', command: node, tell: (server: Started) => server.signal('SIGTERM') },
+
+    {
+      how: 'Ctrl-C in npm start, which reaches the whole process group, and the server twice',
+      command: npm,
+      tell: (server: Started) => server.signalGroup('SIGINT'),
+    },
+  ])(
+    '$how: the running request is answered 200, PostgreSQL is stopped, the exit code is 0',
+    async ({ command, tell }) => {
+      const dataDir = await makeDataDir();
+      const server = startProcess(command, { env: { DATA_DIR: dataDir, PORT: '0' } });
+      const origin = await server.until(/^Listening on (http:\S+)$/m);
+      await server.until(printed);
+      const holder = await lockAgents(dataDir);
+      const running = patchDemo(origin, dataDir, { name: 'Finished' });
+      await untilSomebodyWaits(holder);
+      tell(server);
+      await server.until(/("msg":"stopping")/);
+      tell(server);
+      await holder.query('ROLLBACK');
+      expect(await running).toMatchObject({
+        status: 200,
+        headers: { connection: 'close' },
+        body: { name: 'Finished' },
+      });
+      expect(await server.exit).toEqual({ code: 0, signal: null });
+      expect(server.stdout.match(/"msg":"stopping"/g)).toHaveLength(1);
+      expect(server.stdout).toMatch(/"msg":"stopped"\}\n$/);
+      expect(await postgresPid(dataDir)).toBeUndefined();
+    },
+  );
+
+  test('past SHUTDOWN_GRACE_SECONDS a request that still runs is cut, and the exit code is 0', async () => {
+    const dataDir = await makeDataDir();
+    const { server, origin } = await startServer({ DATA_DIR: dataDir, SHUTDOWN_GRACE_SECONDS: '0' });
+    await server.until(printed);
+    const holder = await lockAgents(dataDir);
+    const running = patchDemo(origin, dataDir, { name: 'Cut' }).catch((error: unknown) => error);
+    await untilSomebodyWaits(holder);
+    server.signal('SIGTERM');
+    expect(await running).toBeInstanceOf(Error);
+    expect(await server.exit).toEqual({ code: 0, signal: null });
+    expect(await postgresPid(dataDir)).toBeUndefined();
+  });
+
+  test('a signal during the start leaves no PostgreSQL running', async () => {
+    const dataDir = await makeDataDir();
+    const server = startProcess(node, { env: { DATA_DIR: dataDir, PORT: '0' } });
+    await vi.waitUntil(() => postgresPid(dataDir), { timeout: 20_000, interval: 1 });
+    server.signal('SIGINT');
+    expect(await server.exit).toEqual({ code: 0, signal: null });
+    expect(await postgresPid(dataDir)).toBeUndefined();
+  });
+});

@@ -1,0 +1,139 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
+import { environmentSchema, readConfig } from '../../src/config.ts';
+import { migrationNames } from '../../src/database/migrate.ts';
+import { StartError } from '../../src/start-error.ts';
+import { run, withDatabase } from '../support/global-setup.ts';
+import { send } from '../support/http.ts';
+import { build, makeDataDir, makeFolder, postgresPid, runProgram, startServer } from '../support/process.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
+const migrateProgram = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
+
+let world: World;
+
+// Starts take seconds each, and many where the machine is busy.
+vi.setConfig({ testTimeout: 120_000 });
+
+beforeAll(async () => {
+  build();
+  world = await openWorld();
+});
+
+/** What a start with these variables says before it ends. */
+const start = (env: Record<string, string>) => runProgram([serverProgram], { env });
+
+const refused = (line: string | RegExp) => ({ code: 1, stdout: '', stderr: expect.stringMatching(line) });
+
+describe('a wrong variable', () => {
+  const wholeNumber = (from: number, to: number) => `must be a whole number from ${from} to ${to}`;
+  const url = 'must be a URL postgresql://user:password@host:port/database';
+  const secret = 'must be at least 32 bytes, as `openssl rand -hex 32` makes them';
+  test.each<[name: string, value: string, expected: string]>([
+    ...['http', '65536', '-1', '80.5', '1e3', '0x10', 'true', ' 80', '9'.repeat(30)].map(
+      (value): [string, string, string] => ['PORT', value, wholeNumber(0, 65_535)],
+    ),
+    ['DATABASE_POOL', '0', wholeNumber(1, 1000)],
+    ['SHUTDOWN_GRACE_SECONDS', 'soon', wholeNumber(0, 3600)],
+    ['DATABASE_URL', 'mysql://user:password@host/database', url],
+    ['DATABASE_URL', 'localhost', url],
+    ['API_KEY_SECRET', 'é'.repeat(15), secret],
+    ['LOG_LEVEL', 'loud', 'must be one of fatal, error, warn, info, debug, trace, silent'],
+    ['DOCS', 'yes', 'must be true or false'],
+  ])('%s=%s is refused with its name and what is expected', (name, value, expected) => {
+    expect(() => readConfig({ [name]: value })).toThrow(new StartError(`${name} ${expected}`));
+  });
+
+  test('a missing one in production is refused, each by its name', () => {
+    const missing = 'must be set when NODE_ENV=production';
+    expect(() => readConfig({ NODE_ENV: 'production' })).toThrow(
+      new StartError(`DATABASE_URL ${missing}; API_KEY_SECRET ${missing}`),
+    );
+    const whole = { NODE_ENV: 'production', DATABASE_URL: 'postgres://db', API_KEY_SECRET: 's'.repeat(32) };
+    expect(readConfig(whole)).toMatchObject(whole);
+  });
+
+  test('ends the start with one line on stderr, which tells no value, and exit code 1', async () => {
+    const outcome = await start({ PORT: 'secret-port', API_KEY_SECRET: 'secret', NODE_ENV: 'production' });
+    expect(outcome).toEqual(refused(/^PORT must be a whole number from 0 to 65535\n$/));
+  });
+});
+
+describe('a start that cannot be', () => {
+  test('on a DATA_DIR in use, or on a taken PORT: one clear line, exit 1, and no PostgreSQL of its own left', async () => {
+    const dataDir = await makeDataDir();
+    const otherDataDir = await makeDataDir();
+    const { origin } = await startServer({ DATA_DIR: dataDir });
+    const [second, taken] = await Promise.all([
+      start({ DATA_DIR: dataDir, PORT: '0' }),
+      start({ DATA_DIR: otherDataDir, PORT: new URL(origin).port }),
+    ]);
+    expect(second).toEqual(refused(/^DATA_DIR \S+\/data is in use by a running server: [^\n]+\n$/));
+    expect(taken).toEqual(refused(/^PORT \d+ on 127\.0\.0\.1 is taken by another program: [^\n]+\n$/));
+    expect(await postgresPid(otherDataDir)).toBeUndefined();
+    expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
+  });
+
+  test('on an address that this machine does not have: one line that names HOST', async () => {
+    const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' };
+    const outcomes = await Promise.all(['192.0.2.1', 'no-such-host.invalid'].map((HOST) => start({ ...env, HOST })));
+    for (const outcome of outcomes) expect(outcome).toEqual(refused(/^HOST \S+ is not an address of [^\n]+\n$/));
+  });
+
+  test('on a DATABASE_URL that lacks migrations or settings, until npm run migrate has run', async () => {
+    const name = `unmigrated_${process.pid}_${Date.now()}`;
+    await run(inject('serverUrl'), `CREATE DATABASE ${name}`);
+    onTestFinished(() => run(inject('serverUrl'), `DROP DATABASE ${name} WITH (FORCE)`));
+    const DATABASE_URL = withDatabase(inject('serverUrl'), name);
+    const [first = ''] = await migrationNames();
+    const lacking = new RegExp(`^DATABASE_URL lacks migrations \\(${first}.*\\): run npm run migrate\\n$`);
+    expect(await start({ DATABASE_URL, PORT: '0' })).toEqual(refused(lacking));
+
+    const migration = await runProgram([migrateProgram], { env: { DATABASE_URL } });
+    expect(migration).toMatchObject({ code: 0, stdout: expect.stringContaining(`applied ${first}\n`) });
+    await run(DATABASE_URL, `ALTER ROLE CURRENT_USER IN DATABASE ${name} RESET lock_timeout`);
+    const unset = /^DATABASE_URL: lock_timeout is 0, expected 2s: run npm run migrate\n$/;
+    expect(await start({ DATABASE_URL, PORT: '0' })).toEqual(refused(unset));
+  });
+
+  test('on a DATABASE_URL where nobody listens: one line without the password', async () => {
+    const free = createServer().listen(0, '127.0.0.1');
+    const address = free.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    free.close();
+    const outcome = await start({ DATABASE_URL: `postgresql://me:pa55word@127.0.0.1:${port}/db`, PORT: '0' });
+    expect(outcome).toEqual(refused(/^the database cannot be reached: [^\n]*ECONNREFUSED[^\n]*\n$/));
+    expect(outcome.stderr).not.toContain('pa55word');
+  });
+});
+
+describe('a file .env', () => {
+  test('in the working directory is read, behind the variables of the process; DATABASE_URL gets no demo', async () => {
+    const folder = await makeFolder();
+    const lines = [`DATABASE_URL=${world.databaseUrl}`, `API_KEY_SECRET="${world.secret}"`, 'HOST=127.0.0.2', 'PORT=x'];
+    await writeFile(join(folder, '.env'), `# a comment\n${lines.join('\n')}\n`);
+    const { server, origin } = await startServer({ PORT: '0', NODE_ENV: 'production' }, { cwd: folder });
+    expect(origin).toMatch(/^http:\/\/127\.0\.0\.2:\d+$/);
+    const { id, key } = await world.company();
+    const agent = await world.agent(id);
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    expect(await send(origin, { path: `/agents/${agent.id}`, headers, body: '{}' })).toMatchObject({ status: 200 });
+    server.signal('SIGTERM');
+    expect(await server.exit).toEqual({ code: 0, signal: null });
+    expect(server.stdout).not.toContain('curl');
+  });
+
+  test('.env.example lists exactly the variables of the schema, with their defaults', async () => {
+    const text = await readFile(join(import.meta.dirname, '..', '..', '.env.example'), 'utf8');
+    const { properties } = environmentSchema;
+    const defaults = Object.entries(properties).map(([name, schema]) => [name, String(schema.default ?? '')]);
+    expect(text.match(/^\w+(?==)/gm)).toEqual(Object.keys(properties));
+    expect(parseEnv(text)).toEqual(Object.fromEntries(defaults));
+    expect(readConfig(parseEnv(text))).toEqual(readConfig({}));
+    for (const { description } of Object.values(properties)) expect(text).toContain(`# ${description}`);
+  });
+});

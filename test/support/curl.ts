@@ -1,0 +1,17 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeFolder, startProcess } from './process.ts';
+
+/** The commands in what a server printed. */
+export const curlsIn = (stdout: string): string[] => stdout.match(/^curl (?:.*\\\n)*.*$/gm) ?? [];
+
+/** Pastes a command into a shell. */
+export async function paste(command: string): Promise<{ status: number; body: unknown }> {
+  const home = await makeFolder();
+  // The command stays as printed, and curl tells the status too.
+  await writeFile(join(home, '.curlrc'), 'write-out = "\\n%{http_code}"\nsilent\n');
+  const shell = startProcess(['bash', '-c', command], { env: { HOME: home } });
+  await shell.exit;
+  const end = shell.stdout.lastIndexOf('\n');
+  return { status: Number(shell.stdout.slice(end)), body: JSON.parse(shell.stdout.slice(0, end)) };
+}

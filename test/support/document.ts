@@ -1,0 +1,76 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect } from 'vitest';
+import { uuidPattern } from '../../src/uuid.ts';
+import type { Answer } from './http.ts';
+
+/** What the tests read of an OpenAPI document. */
+export interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+}
+
+interface Operation {
+  readonly operationId: string;
+  readonly parameters: readonly { readonly name: string; readonly description: string; readonly schema: Schema }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
+  readonly responses: Readonly<Record<string, Response>>;
+}
+
+interface Response {
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly content: Readonly<Record<string, { readonly schema: Schema; readonly examples?: object }>>;
+}
+
+interface Schema {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly format?: string;
+  readonly properties?: Readonly<Record<string, object>>;
+}
+
+/** The codes that an operation lists, by status. */
+export function codesOf({ responses }: Operation): Record<string, string[]> {
+  const problems = Object.entries(responses).filter(([status]) => status >= '400');
+  return Object.fromEntries(
+    problems.map(([status, { content }]) => [
+      status,
+      Object.keys(content['application/problem+json']?.examples ?? {}).toSorted(),
+    ]),
+  );
+}
+
+/** What HTTP itself puts on every answer. */
+const ofTheConnection = ['connection', 'content-length', 'content-type', 'date', 'keep-alive', 'transfer-encoding'];
+
+/**
+ * Compares an answer with what the document says of its operation and status: media type, headers, body.
+ * @param headers all that the answer must have beside X-Request-Id
+ */
+export function expectDocumented(
+  document: Document,
+  [method, path]: readonly [string, string],
+  answer: Answer,
+  headers: readonly string[],
+): void {
+  const response = document.paths[path]?.[method]?.responses[answer.status];
+  const type = String(answer.headers['content-type']).split(';', 1)[0] ?? '';
+  expect(Object.keys(response?.content ?? {})).toEqual([type]);
+
+  const shown = Object.keys(answer.headers).filter((name) => !ofTheConnection.includes(name));
+  expect(shown.toSorted()).toEqual(['x-request-id', ...headers].toSorted());
+  expect(Object.keys(response?.headers ?? {}).map((name) => name.toLowerCase())).toEqual(expect.arrayContaining(shown));
+
+  const place = ['paths', path, method, 'responses', answer.status, 'content', type, 'schema'];
+  expect(faultsOf(document, place, answer.body)).toEqual([]);
+}
+
+/** What a schema of the document finds wrong with a value. */
+export function faultsOf(document: Document, place: readonly (string | number)[], value: unknown): unknown[] {
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  ajv.addFormat('uuid', uuidPattern);
+  ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  ajv.addSchema(document, 'document');
+  const pointer = place.map((step) => String(step).replaceAll('~', '~0').replaceAll('/', '~1'));
+  const validate = ajv.compile({ $ref: `document#/${pointer.map(encodeURIComponent).join('/')}` });
+  return validate(value) ? [] : [...(validate.errors ?? [])];
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { expect } from 'vitest';
+import type { AgentDraft } from '../../src/agents/agent.schema.ts';
+import type { Answer, Sent } from './http.ts';
+import { type ExpectedProblem, expectProblem } from './problem.ts';
+import { answerOf, asColumns, snapshotOf, storedAgent } from './stored-agent.ts';
+import type { World } from './world.ts';
+
+/** An agent, and a key of its company. */
+export interface Subject {
+  readonly id: string;
+  readonly companyId: string;
+  readonly key: string;
+  readonly keyId: string;
+}
+
+/** A new company with one agent. */
+export async function newSubject(world: World, fields: Partial<AgentDraft> = {}): Promise<Subject> {
+  const { id: companyId, key, keyId } = await world.company();
+  const { id } = await world.agent(companyId, fields);
+  return { id, companyId, key, keyId };
+}
+
+/** Every field but the number set, each to something that is no default. */
+export const fullFields: Partial<AgentDraft> = {
+  name: 'Before',
+  type: 'ONLINE',
+  focus: 'SCREENING',
+  questions: ['One?', 'Two?'],
+  instructions: 'Be kind',
+  language: 'DE',
+  duration: 45,
+  voiceId: 'EVA',
+  cefrLevel: 'B2',
+  metadata: { team: 'A', nested: { list: [1, { deep: null }], on: false } },
+  backgroundSound: 'OFF',
+};
+
+/** One PATCH with a body as it is, as JSON unless the headers say otherwise. */
+export function sendText(
+  world: World,
+  { id, key }: Pick<Subject, 'id' | 'key'>,
+  body: string | Buffer,
+  headers: Sent['headers'] = {},
+): Promise<Answer> {
+  const usual = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  return world.send({ path: `/agents/${id}`, headers: { ...usual, ...headers }, body });
+}
+
+/**
+ * Changes `fields` and nothing else: compares the whole answer, the whole row and the whole history.
+ * @param body a text is sent as it is
+ */
+export async function expectChange(
+  world: World,
+  { id, key, keyId }: Subject,
+  body: unknown,
+  fields: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const before = await storedAgent(world, id);
+  const requestId = randomUUID();
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const answer = await sendText(world, { id, key }, text, { 'x-request-id': requestId });
+  const after = await storedAgent(world, id);
+  const version = Number(before.row.version) + 1;
+  const updatedAt = new Date(String(after.row.updated_at));
+
+  expect(after.row).toEqual({ ...before.row, ...asColumns(fields), version, updated_at: after.row.updated_at });
+  expect(updatedAt.getTime()).toBeGreaterThan(new Date(String(before.row.updated_at)).getTime());
+  expectAgent(answer, after.row);
+  expect(answer.headers['x-request-id']).toBe(requestId);
+  const entry = { version, createdAt: updatedAt, snapshot: snapshotOf(after.row), keyId, requestId };
+  expect(after.history).toEqual([...before.history, { ...entry, changedFields: Object.keys(fields).toSorted() }]);
+}
+
+/** Answers 200 with what is stored, and stores nothing. */
+export async function expectNoChange(world: World, { id, key }: Subject, body: unknown): Promise<void> {
+  const before = await storedAgent(world, id);
+  const answer = await world.patch(key, id, body);
+  expectAgent(answer, before.row);
+  expect(await storedAgent(world, id)).toEqual(before);
+}
+
+/** Refuses what `send` sends, and stores nothing. */
+export async function expectRefusal(
+  world: World,
+  id: string,
+  send: () => Promise<Answer>,
+  problem: Omit<ExpectedProblem, 'instance'> & Partial<ExpectedProblem>,
+): Promise<Answer> {
+  const before = await storedAgent(world, id);
+  const answer = await send();
+  expectProblem(answer, { instance: `/agents/${id}`, ...problem });
+  expect(await storedAgent(world, id)).toEqual(before);
+  return answer;
+}
+
+/** A whole 200 answer about a row: body, entity tag, number, media type. */
+function expectAgent({ status, body, headers }: Answer, row: Readonly<Record<string, unknown>>): void {
+  const { etag, 'agent-phone-number-id': number, 'content-type': type } = headers;
+  expect({ status, body, etag, number, type }).toEqual({
+    status: 200,
+    body: answerOf(row),
+    etag: `"${row.version}"`,
+    number: row.company_phone_number_id ?? undefined,
+    type: 'application/json; charset=utf-8',
+  });
+}

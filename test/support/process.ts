@@ -1,0 +1,137 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished, vi } from 'vitest';
+import { eraseEmbedded } from '../../src/database/embedded.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** When what a helper began is ended: with the test, unless `afterAll` is given. */
+export type AtEnd = (task: () => Promise<void>) => void;
+
+/** Builds dist/, as `npm start` does. */
+export const build = (): void => {
+  execFileSync(process.execPath, [join(root, 'scripts', 'build.mjs')], { stdio: 'ignore' });
+};
+
+/** A folder of its own. */
+export async function makeFolder(atEnd: AtEnd = onTestFinished): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'interview-agents-api-'));
+  // As root PostgreSQL runs as another user, who must be able to enter.
+  await chmod(folder, 0o755);
+  atEnd(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A DATA_DIR that is not there yet; at the end its PostgreSQL is stopped and all of it is gone. */
+export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string> {
+  const dataDir = join(await makeFolder(atEnd), 'data');
+  atEnd(async () => {
+    const pid = await postgresPid(dataDir);
+    if (pid !== undefined) process.kill(pid, 'SIGQUIT');
+    await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 20_000 });
+    await eraseEmbedded(dataDir);
+  });
+  return dataDir;
+}
+
+/** The process of the PostgreSQL that runs on a DATA_DIR, if one does. */
+export async function postgresPid(dataDir: string): Promise<number | undefined> {
+  const [pid] = await postmasterLines(dataDir);
+  return pid !== undefined && isAlive(Number(pid)) ? Number(pid) : undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** How the embedded database that runs on a DATA_DIR is reached. */
+export async function embeddedUrl(dataDir: string): Promise<string> {
+  const password = await readFile(join(dataDir, 'postgres-password'), 'utf8');
+  const [, , , port] = await postmasterLines(dataDir);
+  return `postgresql://postgres:${password}@127.0.0.1:${port}/interview_agents`;
+}
+
+async function postmasterLines(dataDir: string): Promise<string[]> {
+  const file = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text === '' ? [] : text.split('\n');
+}
+
+interface Options {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly atEnd?: AtEnd;
+}
+
+/** A process with exactly the given variables, in a process group of its own, which is killed at the end. */
+export function startProcess(command: readonly string[], { env = {}, cwd = root, atEnd = onTestFinished }: Options) {
+  const [program = '', ...parameters] = command;
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn(program, parameters, { cwd, env: { PATH, HOME, ...env }, detached: true });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  // With all of its output.
+  const exit = once(child, 'close').then(([code, signal]: (number | string | null)[]) => ({ code, signal }));
+  const started = {
+    get stdout() {
+      return stdout;
+    },
+    get stderr() {
+      return stderr;
+    },
+    /** Resolves with its code, or the signal that killed it. */
+    exit,
+    signal: (signal: NodeJS.Signals) => child.kill(signal),
+    /** As a terminal does it. */
+    signalGroup: (signal: NodeJS.Signals) => process.kill(-Number(child.pid), signal),
+    /** Resolves when its stdout matches; rejects when it ends before. */
+    async until(pattern: RegExp): Promise<string> {
+      const ended = exit.then(() => 'ended' as const);
+      for (;;) {
+        const [, found] = pattern.exec(stdout) ?? [];
+        if (found !== undefined) return found;
+        const next = once(child.stdout, 'data').then(() => 'more' as const);
+        if ((await Promise.race([next, ended])) === 'ended') throw new Error(`it ended: ${stdout}${stderr}`);
+      }
+    },
+  };
+  atEnd(async () => {
+    try {
+      started.signalGroup('SIGKILL');
+    } catch {
+      // It has ended.
+    }
+    await exit;
+  });
+  return started;
+}
+
+export type Started = ReturnType<typeof startProcess>;
+
+/** Runs a program of dist/ to its end. */
+export async function runProgram(parameters: readonly string[], options: Options = {}) {
+  const started = startProcess([process.execPath, ...parameters], options);
+  const { code } = await started.exit;
+  return { code, stdout: started.stdout, stderr: started.stderr };
+}
+
+/** Starts a server with the given variables on a free port. */
+export async function startServer(env: Options['env'], options: Omit<Options, 'env'> = {}) {
+  const parameters = [process.execPath, join(root, 'dist', 'server.js')];
+  const server = startProcess(parameters, { ...options, env: { PORT: '0', ...env } });
+  const origin = await server.until(/^Listening on (http:\S+)$/m);
+  return { server, origin };
+}

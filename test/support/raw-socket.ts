@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { vi } from 'vitest';
+import type { Answer } from './http.ts';
+
+/** How the server ended a connection; `open` when it did not. */
+type Ending = 'open' | 'closed' | 'reset';
+
+/** A client that writes bytes, well formed or not, and keeps what comes back. */
+export class RawSocket {
+  readonly #socket: Socket;
+  #received = '';
+  #ending: Ending = 'open';
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (bytes) => {
+      this.#received += bytes.toString('latin1');
+    });
+    socket.on('error', () => {
+      this.#ending = 'reset';
+    });
+    socket.on('end', () => {
+      if (this.#ending === 'open') this.#ending = 'closed';
+    });
+  }
+
+  /** Connects; the connection ends with the task. */
+  static async use<Result>(origin: string, task: (socket: RawSocket) => Promise<Result>): Promise<Result> {
+    const { hostname, port } = new URL(origin);
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    const wrapped = new RawSocket(socket);
+    try {
+      await once(socket, 'connect');
+      return await task(wrapped);
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  write(bytes: string | Buffer): void {
+    this.#socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
+  }
+
+  /** Sends no more; answers are still read. */
+  end(): void {
+    this.#socket.end();
+  }
+
+  /** Is gone at once, whatever comes. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
+  get ending(): Ending {
+    return this.#ending;
+  }
+
+  /** The answers that are here, whole ones only; an interim answer counts as one. */
+  get answers(): Answer[] {
+    return parse(this.#received);
+  }
+
+  /** The answer at a position, when it is here. */
+  answer(position = 0): Promise<Answer> {
+    return vi.waitUntil(() => this.answers[position], { timeout: 8_000, interval: 10 });
+  }
+
+  /** All answers, when the server has closed the connection. */
+  async untilClosed(timeout = 5_000): Promise<Answer[]> {
+    await vi.waitUntil(() => this.#ending !== 'open', { timeout, interval: 10 });
+    return this.answers;
+  }
+}
+
+/** A request's line and headers. */
+export const head = (...lines: string[]) => `${lines.join('\r\n')}\r\n\r\n`;
+
+/** Text as the bytes of one chunk of a chunked body. */
+export const chunk = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+
+function parse(received: string): Answer[] {
+  const headEnd = received.indexOf('\r\n\r\n');
+  if (headEnd < 0) return [];
+  const [statusLine = '', ...lines] = received.slice(0, headEnd).split('\r\n');
+  const [, status] = /^HTTP\/1\.1 (\d{3}) [A-Z]/i.exec(statusLine) ?? [];
+  if (status === undefined) throw new Error(`no status line: ${statusLine}`);
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  );
+  const bodyEnd = headEnd + 4 + Number(headers['content-length'] ?? 0);
+  if (received.length < bodyEnd) return [];
+  const text = Buffer.from(received.slice(headEnd + 4, bodyEnd), 'latin1').toString();
+  const body: unknown = text === '' ? undefined : JSON.parse(text);
+  return [{ status: Number(status), headers, text, body }, ...parse(received.slice(bodyEnd))];
+}

@@ -1,0 +1,102 @@
+import { createHmac } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { hashKey, isScope, makeKey, makeSecret, readKey, startOf } from '../../src/api-keys/api-key.ts';
+
+const form = /^sk_[0-9A-Za-z]{43}$/;
+const sample = `sk_${'aZ09'.repeat(10)}xyz`;
+
+describe('makeKey', () => {
+  const keys = Array.from({ length: 2_000 }, makeKey);
+
+  test('makes sk_ and 43 base-62 characters', () => {
+    for (const key of keys) expect(key).toMatch(form);
+  });
+
+  test('makes no key twice', () => {
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  test('uses every character at every place but the first, none far more often than another', () => {
+    for (let place = 1; place < 43; place += 1) {
+      const counts = new Map<string, number>();
+      for (const key of keys) counts.set(key.charAt(3 + place), (counts.get(key.charAt(3 + place)) ?? 0) + 1);
+      // 32 of each are expected. Fewer than 5, or more than 80, has a probability below one in 10^8.
+      expect([counts.size, Math.min(...counts.values()) >= 5, Math.max(...counts.values()) <= 80]).toEqual([
+        62,
+        true,
+        true,
+      ]);
+    }
+  });
+
+  test('spreads 256 bits over the characters: the first is a base-62 digit of a number below 2^256', () => {
+    const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+    const numbers = keys.map((key) =>
+      [...key.slice(3)].reduce((sum, digit) => sum * 62n + BigInt(alphabet.indexOf(digit)), 0n),
+    );
+    expect(numbers.every((number) => number < 2n ** 256n)).toBe(true);
+    const inUpperHalf = numbers.filter((number) => number >= 2n ** 255n).length;
+    // 1,000 are expected, with a standard deviation of 22.
+    expect(Math.abs(inUpperHalf - 1_000)).toBeLessThan(150);
+  });
+});
+
+const accepted = [`Bearer ${sample}`, `bearer ${sample}`, `BEARER ${sample}`, `Bearer    ${sample}`];
+const refused = [
+  '',
+  'Bearer',
+  'Bearer ',
+  sample,
+  `Basic ${sample}`,
+  `Bearer${sample}`,
+  `Bearer\t${sample}`,
+  ` Bearer ${sample}`,
+  `Bearer ${sample} `,
+  `Bearer ${sample}x`,
+  `Bearer ${sample.slice(0, -1)}`,
+  `Bearer ${sample.slice(0, -1)}-`,
+  `Bearer SK_${sample.slice(3)}`,
+  `Bearer ${sample}, Bearer ${sample}`,
+  `Bearer "${sample}"`,
+  `Bearer ${sample}\n`,
+];
+
+describe('readKey', () => {
+  test.for(accepted)('finds the key in %j', (header) => {
+    expect(readKey(header)).toBe(sample);
+  });
+
+  test.for(refused)('finds none in %j', (header) => {
+    expect(readKey(header)).toBeUndefined();
+  });
+
+  test('finds every key that is made', () => {
+    for (const key of Array.from({ length: 100 }, makeKey)) expect(readKey(`Bearer ${key}`)).toBe(key);
+  });
+});
+
+describe('hashKey', () => {
+  test('is HMAC-SHA256 of the key under the secret, in base64url', () => {
+    const expected = createHmac('sha256', 'secret').update(sample).digest('base64url');
+    expect(hashKey(sample, 'secret')).toBe(expected);
+    expect(hashKey(sample, 'secret')).toMatch(/^[\w-]{43}$/);
+  });
+
+  test('is another for another key or another secret', () => {
+    const hashes = [hashKey(sample, 'one'), hashKey(sample, 'two'), hashKey(`${sample.slice(0, -1)}A`, 'one')];
+    expect(new Set(hashes).size).toBe(3);
+  });
+});
+
+test('a key’s start is its first eight characters', () => {
+  expect(startOf(sample)).toBe('sk_aZ09a');
+});
+
+test('a secret has 256 bits and is never the same', () => {
+  expect(makeSecret()).toMatch(/^[0-9a-f]{64}$/);
+  expect(makeSecret()).not.toBe(makeSecret());
+});
+
+test.for(['read:agents', 'write:agents', 'delete:agents'])('%s is a scope', (name) => {
+  expect([isScope(name), isScope(name.toUpperCase()), isScope(`${name} `)]).toEqual([true, false, false]);
+});

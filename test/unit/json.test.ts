@@ -1,0 +1,125 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { equal, isObject, type Json, unstorable, walk } from '../../src/json.ts';
+import { anyJson } from '../support/arbitrary-json.ts';
+
+/** JSON text in which the order of keys and the sign of zero are lost: what two equal values have in common. */
+function canonical(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value === 0 ? 0 : value);
+  const members = Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`);
+  return `{${members.toSorted().join()}}`;
+}
+
+/** A copy whose objects have their keys the other way round. */
+function reversed(value: Json): Json {
+  if (Array.isArray(value)) return value.map(reversed);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([key, inner]) => [key, reversed(inner)] as const)
+      .toReversed(),
+  );
+}
+
+const pairs: readonly (readonly [Json, Json, boolean])[] = [
+  [0, -0, true],
+  [1, 1.0, true],
+  ['1', 1, false],
+  [null, {}, false],
+  [[], {}, false],
+  [{}, [], false],
+  [{ 0: 1 }, [1], false],
+  [[1, 2], [2, 1], false],
+  [[1], [1, null], false],
+  [[null], [], false],
+  [{ a: 1, b: { c: 2, d: 3 } }, { b: { d: 3, c: 2 }, a: 1 }, true],
+  [{ a: null }, {}, false],
+  [{ a: null }, { b: null }, false],
+  [{ toString: null }, { valueOf: null }, false],
+  ['é', 'e\u0301', false],
+  [false, null, false],
+];
+
+describe('equal', () => {
+  test.for(pairs)('of %j and %j is %j', ([a, b, result]) => {
+    expect([equal(a, b), equal(b, a)]).toEqual([result, result]);
+  });
+
+  test('holds exactly for values with the same canonical JSON', () => {
+    fc.assert(fc.property(anyJson, anyJson, (a, b) => equal(a, b) === (canonical(a) === canonical(b))));
+  });
+
+  test('holds for a value and itself with its keys the other way round', () => {
+    fc.assert(fc.property(anyJson, (value) => equal(value, reversed(value))));
+  });
+});
+
+/** What no value may hold, each with the path from where it stands. */
+const faults: readonly (readonly [string, unknown, readonly string[], string])[] = [
+  ['U+0000', 'a\u0000', [], 'bad_characters'],
+  ['a high surrogate', 'a\ud800', [], 'bad_characters'],
+  ['a low surrogate', '\udc00a', [], 'bad_characters'],
+  ['surrogates the wrong way round', '\udc00\ud800', [], 'bad_characters'],
+  ['Infinity', Number.POSITIVE_INFINITY, [], 'too_large'],
+  ['-Infinity', Number.NEGATIVE_INFINITY, [], 'too_large'],
+  ['2^53', 2 ** 53, [], 'too_large'],
+  ['-2^53', -(2 ** 53), [], 'too_large'],
+  ['1e300', 1e300, [], 'too_large'],
+  ['a key with U+0000', { 'k\u0000': 1 }, ['k\u0000'], 'bad_characters'],
+  ['a key with a surrogate', { '\ud83d': 1 }, ['\ud83d'], 'bad_characters'],
+  ['the key __proto__', JSON.parse('{"__proto__":1}'), ['__proto__'], 'not_allowed'],
+  ['prototype inside constructor', { constructor: { prototype: 1 } }, ['constructor', 'prototype'], 'not_allowed'],
+];
+
+describe('unstorable', () => {
+  test.for(faults)('finds %s, wherever it is planted', ([, fault, place, code]) => {
+    const keys = fc.array(fc.constantFrom('a', 'b', 'prototype', 0, 1), { maxLength: 6 });
+    fc.assert(
+      fc.property(anyJson, keys, (beside, path) => {
+        const planted = path.reduceRight<unknown>(
+          (inner, key) =>
+            typeof key === 'number' ? Array(key).fill(beside).concat([inner]) : { [key]: inner, beside },
+          fault,
+        );
+        const found = unstorable(planted).map((one) => ({ path: one.path, code: one.complaint.code }));
+        expect(found).toEqual([{ path: [...path, ...place], code }]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('finds every one of several faults, in the order in which they stand', () => {
+    const value = { a: '\u0000', b: [Number.POSITIVE_INFINITY, { c: 2 ** 60 }], 'd\ud800': '\udc00' };
+    expect(unstorable(value).map(({ path }) => path)).toEqual([['a'], ['b', 0], ['b', 1, 'c'], ['d\ud800']]);
+  });
+
+  test('finds nothing in what can be stored', () => {
+    fc.assert(fc.property(anyJson, (value) => unstorable(value).length === 0));
+    const plain = { constructor: 'x', prototype: { a: 1 }, toJSON: 1, $type: '', set: {}, '': null };
+    const numbers = [2 ** 53 - 1, -(2 ** 53) + 1, 0.1, 5e-324, -0];
+    expect(unstorable([plain, numbers, '😀', '\u0001\uffff'])).toEqual([]);
+  });
+});
+
+describe('walk', () => {
+  test('visits every value once, a parent before what is inside it, with its key and depth', () => {
+    const visited = [...walk({ a: [1, { b: null }], c: 'x' })].map(({ key, value, depth }) => [key, value, depth]);
+    expect(visited).toEqual([
+      [undefined, { a: [1, { b: null }], c: 'x' }, 1],
+      ['a', [1, { b: null }], 2],
+      [0, 1, 3],
+      [1, { b: null }, 3],
+      ['b', null, 4],
+      ['c', 'x', 2],
+    ]);
+  });
+
+  test('reaches the bottom of 100,000 lists inside each other', () => {
+    const deep: unknown = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000));
+    let deepest = 0;
+    for (const { depth } of walk(deep)) deepest = Math.max(deepest, depth);
+    expect(deepest).toBe(100_000);
+    expect(unstorable(deep)).toEqual([]);
+  });
+});
