@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { PrismaPg } from '@prisma/adapter-pg';
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import { applyPatch } from '../../src/agents/agent.patch.ts';
+import { toAnswer } from '../../src/agents/agent.routes.ts';
+import type { StoredAgent } from '../../src/agents/agent.row.ts';
+import { type AgentContent, type AgentPatch, agentSchema } from '../../src/agents/agent.schema.ts';
+import { entityTag } from '../../src/entity-tag.ts';
+import { ApiError, invalid } from '../../src/errors.ts';
+import { Prisma, PrismaClient } from '../../src/generated/prisma/client.ts';
+import type { JsonObject } from '../../src/json.ts';
+import { type Admitted, admit, environment, keyHash, readPatch } from './peer.ts';
+
+// Express and Prisma as their documentation shows them: a middleware finds the key, an interactive transaction finds the
+// agent, checks, merges and writes it with its history entry, under the version that was read. No log.
+
+interface Locals extends Record<string, unknown> {
+  requestId: string;
+  caller: Admitted;
+}
+
+const secret = environment('API_KEY_SECRET');
+const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: environment('DATABASE_URL') }) });
+const app = express();
+app.disable('x-powered-by');
+// The entity tag is the agent's version; Express would make one of each error by hashing it.
+app.disable('etag');
+
+const authenticate: RequestHandler<object, unknown, unknown, object, Locals> = async (request, response, next) => {
+  response.locals.requestId = randomUUID();
+  response.set('x-request-id', response.locals.requestId);
+  const hash = keyHash(request.headers.authorization, secret);
+  response.locals.caller = admit(await prisma.apiKey.findUnique({ where: { hash } }));
+  next();
+};
+
+const patchAgent: RequestHandler<{ id: string }, unknown, unknown, object, Locals> = async (request, response) => {
+  const { id } = request.params;
+  const agent = await change(id, readPatch(id, request.body), response.locals);
+  response.set('etag', entityTag(agent.version)).json(onTheWire(agent));
+};
+
+const answerError: ErrorRequestHandler<object, unknown, unknown, object, Locals> = (error, request, response, next) => {
+  if (!(error instanceof ApiError)) return next(error);
+  const { requestId } = response.locals;
+  response.status(error.status).set(error.headers).type('application/problem+json');
+  response.send(JSON.stringify(error.problem(request.path, requestId)));
+};
+
+app.patch('/agents/:id', authenticate, express.json({ limit: '256kb' }), patchAgent);
+app.use(answerError);
+
+/** Tries again when another change of the agent came first. */
+async function change(id: string, patch: AgentPatch, { caller, requestId }: Locals): Promise<StoredAgent> {
+  for (;;) {
+    try {
+      return await changeOnce(id, patch, caller, requestId);
+    } catch (error) {
+      const cameLate = error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2025';
+      if (!cameLate) throw error;
+    }
+  }
+}
+
+function changeOnce(id: string, patch: AgentPatch, caller: Admitted, requestId: string): Promise<StoredAgent> {
+  return prisma.$transaction(
+    async (tx) => {
+      const found = await tx.agent.findUnique({ where: { id } });
+      if (!found || found.deletedAt) throw new ApiError('RESOURCE_NOT_FOUND');
+      if (found.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
+      const stored = toStored(found);
+      const { content, changedFields, faults } = applyPatch(stored, patch, false);
+      if (faults.length > 0) throw invalid(faults);
+      if (changedFields.length === 0) return stored;
+      const { version } = found;
+      const updatedAt = new Date(Math.max(Date.now(), found.updatedAt.getTime() + 1));
+      const fields = fieldsOf(content);
+      const updated = await tx.agent.update({
+        where: { id, version },
+        data: { ...fields, version: version + 1, updatedAt },
+      });
+      await tx.agentVersion.create({
+        data: {
+          agentId: id,
+          version: version + 1,
+          createdAt: updatedAt,
+          snapshot: fields,
+          changedFields: [...changedFields],
+          keyId: caller.keyId,
+          requestId,
+        },
+      });
+      return toStored(updated);
+    },
+    // Longer than by default, so that the wait for one of the ten connections fails no request.
+    { maxWait: 20_000, timeout: 20_000 },
+  );
+}
+
+type AgentRow = Awaited<ReturnType<typeof prisma.agent.findUniqueOrThrow>>;
+
+/** Prisma knows of a JSON column only that it holds JSON. */
+function toStored({ questions, metadata, ...row }: AgentRow): StoredAgent {
+  if (!isTexts(questions) || !isObject(metadata)) throw new Error(`agent ${row.id} is not stored as it should be`);
+  return { ...row, questions, metadata };
+}
+
+/** The fields alone, without what stands beside them in the row. */
+function fieldsOf(agent: AgentContent) {
+  const { name, type, focus, questions, instructions, language, duration } = agent;
+  const { voiceId, cefrLevel, companyPhoneNumberId, metadata, backgroundSound } = agent;
+  return {
+    ...{ name, type, focus, questions: [...questions], instructions, language, duration },
+    ...{ voiceId, cefrLevel, companyPhoneNumberId, metadata, backgroundSound },
+  };
+}
+
+const isTexts = (value: unknown): value is string[] => Array.isArray(value);
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null;
+
+const members = Object.keys(agentSchema.properties);
+
+/** Exactly the members of the answer; Express has no serializer that would leave the others out. */
+function onTheWire(agent: StoredAgent): object {
+  return Object.fromEntries(Object.entries(toAnswer(agent)).filter(([member]) => members.includes(member)));
+}
+
+const server = app.listen(0, '127.0.0.1', () => {
+  const address = server.address();
+  console.log(`Listening on http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`);
+});

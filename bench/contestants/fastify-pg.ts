@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { fastify } from 'fastify';
+import pg from 'pg';
+import { toAnswer } from '../../src/agents/agent.routes.ts';
+import type { StoredAgent } from '../../src/agents/agent.row.ts';
+import { agentSchema } from '../../src/agents/agent.schema.ts';
+import { entityTag } from '../../src/entity-tag.ts';
+import { ApiError } from '../../src/errors.ts';
+import { type Admitted, admit, environment, keyHash, readPatch, type StoredKey } from './peer.ts';
+import { existsSql, keySql, patchSql } from './statements.ts';
+
+// The best that one request at a time does: two statements for each, both prepared once for each connection, the change
+// and its history entry in one of them. No log, no ORM.
+
+const secret = environment('API_KEY_SECRET');
+const pool = new pg.Pool({ connectionString: environment('DATABASE_URL'), max: 10 });
+const app = fastify({ genReqId: () => randomUUID() });
+const callers = new WeakMap<object, Admitted>();
+
+app.addHook('onRequest', async (request, reply) => {
+  reply.header('x-request-id', request.id);
+  const hash = keyHash(request.headers.authorization, secret);
+  const { rows } = await pool.query<StoredKey>({ name: 'key', text: keySql, values: [hash] });
+  callers.set(request, admit(rows[0]));
+});
+
+app.patch<{ Params: { id: string } }>(
+  '/agents/:id',
+  { schema: { response: { 200: agentSchema } } },
+  async (request, reply) => {
+    const patch = readPatch(request.params.id, request.body);
+    const caller = callers.get(request);
+    const values = [request.params.id, caller?.companyId, JSON.stringify(patch), caller?.keyId, request.id];
+    const { rows } = await pool.query<StoredAgent>({ name: 'patch', text: patchSql, values });
+    const [agent] = rows;
+    if (!agent) throw new ApiError((await exists(request.params.id)) ? 'RESOURCE_ACCESS_DENIED' : 'RESOURCE_NOT_FOUND');
+    reply.header('etag', entityTag(agent.version));
+    return toAnswer(agent);
+  },
+);
+
+app.setErrorHandler((error, request, reply) => {
+  if (!(error instanceof ApiError)) throw error;
+  return reply
+    .code(error.status)
+    .headers(error.headers)
+    .type('application/problem+json')
+    .send(JSON.stringify(error.problem(request.url, request.id)));
+});
+
+async function exists(id: string): Promise<boolean> {
+  const { rowCount } = await pool.query({ name: 'exists', text: existsSql, values: [id] });
+  return rowCount !== 0;
+}
+
+console.log(`Listening on ${await app.listen({ host: '127.0.0.1', port: 0 })}`);

@@ -1,0 +1,78 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { TObject } from '@sinclair/typebox';
+import { fastify, LogController } from 'fastify';
+import pg from 'pg';
+import { pino } from 'pino';
+import { agentRepository } from '../../src/agents/agent.repository.ts';
+import { agentRoutes } from '../../src/agents/agent.routes.ts';
+import { type AgentJson, agentJson, type StoredAgent, toStoredAgent } from '../../src/agents/agent.row.ts';
+import { type AgentService, agentService } from '../../src/agents/agent.service.ts';
+import type { ApiKeyRepository, FoundKey } from '../../src/api-keys/api-key.repository.ts';
+import { openDatabase } from '../../src/database/client.ts';
+import { ApiError } from '../../src/errors.ts';
+import type { Place } from '../../src/faults.ts';
+import { logOptions } from '../../src/logger.ts';
+import { authenticate } from '../../src/plugins/authenticate.ts';
+import { body } from '../../src/plugins/body.ts';
+import { connectionOptions, connections } from '../../src/plugins/connections.ts';
+import { answerUnroutable, errorHandler } from '../../src/plugins/error-handler.ts';
+import { requestIdOf, requestLog } from '../../src/plugins/request-log.ts';
+import { compile } from '../../src/validation.ts';
+import { environment } from './peer.ts';
+
+// The ceiling of this HTTP stack: what `buildApp` in src/app.ts registers on the way of a PATCH, in its order, over a
+// service and keys that answer from memory. Nothing is decided, nothing is written.
+
+const { keys, agents } = await readAll(environment('DATABASE_URL'));
+
+async function readAll(url: string) {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const found = await client.query<FoundKey & { hash: string }>(
+    `SELECT hash, id, company_id AS "companyId", scopes, false AS ended, false AS suspended, false AS granted FROM api_key`,
+  );
+  const { rows } = await client.query<{ agent: AgentJson }>(`SELECT ${agentJson('a')} AS agent FROM agent a`);
+  await client.end();
+  return {
+    keys: new Map<string, FoundKey>(found.rows.map(({ hash, ...key }) => [hash, key])),
+    agents: new Map<string, StoredAgent>(rows.map(({ agent }) => [agent.id, toStoredAgent(agent)])),
+  };
+}
+
+const keysInMemory: ApiKeyRepository = {
+  lookUp: async ({ hash, agentId }) => ({ key: keys.get(hash), agent: agents.get(agentId ?? '') }),
+};
+
+// Never asked: it completes the service that is to answer from memory.
+const database = openDatabase({ url: environment('DATABASE_URL'), connections: 1 });
+const inMemory: AgentService = {
+  ...agentService(agentRepository(database)),
+  update: async (_, id) => {
+    const agent = agents.get(id);
+    if (!agent) throw new ApiError('RESOURCE_NOT_FOUND');
+    return agent;
+  },
+};
+
+const places: Readonly<Record<string, Place>> = { params: 'path', querystring: 'query', headers: 'header' };
+
+const app = fastify({
+  ...connectionOptions,
+  loggerInstance: pino(logOptions('info')),
+  logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+  genReqId: requestIdOf,
+  frameworkErrors: answerUnroutable,
+  routerOptions: { maxParamLength: 16 * 1024 },
+  rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*/i, ''),
+}).withTypeProvider<TypeBoxTypeProvider>();
+app.setValidatorCompiler<TObject>(({ schema, httpPart = '' }) => compile(schema, places[httpPart] ?? 'body'));
+await app.register(requestLog);
+await app.register(errorHandler);
+await app.register(connections);
+await app.register(async (authenticated) => {
+  await authenticated.register(authenticate, { keys: keysInMemory, secret: environment('API_KEY_SECRET') });
+  await authenticated.register(body);
+  await authenticated.register(agentRoutes, { agents: inMemory });
+});
+
+console.log(`Listening on ${await app.listen({ host: '127.0.0.1', port: 0 })}`);

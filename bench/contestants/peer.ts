@@ -1,0 +1,68 @@
+import { type AgentPatch, agentParamsSchema, agentPatchSchema } from '../../src/agents/agent.schema.ts';
+import { hashKey, readKey } from '../../src/api-keys/api-key.ts';
+import { ApiError, invalid, scopeMissing } from '../../src/errors.ts';
+import { compile, toFaults } from '../../src/validation.ts';
+
+// What the two peers share with the server: the same checks of the same requests. How they ask the database is their own.
+
+const isPatch = compile<AgentPatch>(agentPatchSchema, 'body');
+const isParams = compile(agentParamsSchema, 'path');
+
+/** @throws Error when a variable is missing */
+export function environment(name: 'DATABASE_URL' | 'API_KEY_SECRET'): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is missing: contestants are started by npm run bench`);
+  return value;
+}
+
+/**
+ * The hash of the key that a request came with.
+ * @throws ApiError
+ */
+export function keyHash(authorization: string | undefined, secret: string): string {
+  const key = readKey(authorization ?? '');
+  if (key === undefined) throw unknownKey();
+  return hashKey(key, secret);
+}
+
+/** A key as it is stored. */
+export interface StoredKey {
+  readonly id: string;
+  readonly companyId: string | null;
+  readonly scopes: readonly string[];
+  readonly revokedAt: Date | null;
+  readonly expiresAt: Date | null;
+  readonly suspendedAt: Date | null;
+}
+
+/** Who a request acts for. */
+export interface Admitted {
+  readonly keyId: string;
+  readonly companyId: string;
+}
+
+/**
+ * Admits the holder of a key; the peers know keys of companies only.
+ * @throws ApiError
+ */
+export function admit(key: StoredKey | null | undefined): Admitted {
+  if (!key || key.revokedAt !== null || (key.expiresAt !== null && key.expiresAt.getTime() <= Date.now())) {
+    throw unknownKey();
+  }
+  if (key.suspendedAt !== null) throw new ApiError('API_KEY_SUSPENDED');
+  if (!key.scopes.includes('write:agents')) throw scopeMissing('write:agents');
+  if (key.companyId === null) throw new ApiError('COMPANY_ID_REQUIRED');
+  return { keyId: key.id, companyId: key.companyId };
+}
+
+/**
+ * The patch that a request holds, judged by the server's own schemas.
+ * @throws ApiError
+ */
+export function readPatch(id: string, body: unknown): AgentPatch {
+  const isIdGood = isParams({ id });
+  if (isPatch(body) && isIdGood) return body;
+  throw invalid([...toFaults(isParams.errors ?? [], 'path'), ...toFaults(isPatch.errors ?? [], 'body')]);
+}
+
+const unknownKey = () => new ApiError('INVALID_API_KEY', { headers: { 'www-authenticate': 'Bearer' } });

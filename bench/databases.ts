@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import pg from 'pg';
+import { columnOf } from '../src/agents/agent.row.ts';
+import { agentFields } from '../src/agents/agent.schema.ts';
+import { hashKey, makeKey, scopes, startOf } from '../src/api-keys/api-key.ts';
+import { migrate, setRoleSettings } from '../src/database/migrate.ts';
+import { firstEntriesSql } from './contestants/statements.ts';
+import type { Dataset } from './plan.ts';
+import { largeMetadata } from './requests.ts';
+
+/** Companies, each with its key; the same in all datasets. */
+interface Company {
+  readonly id: string;
+  readonly key: string;
+}
+
+const companyCount = 100;
+
+/** Databases of the benchmark in one PostgreSQL: datasets, and for each turn a copy of one. */
+export interface Databases {
+  /**
+   * Makes the database of a dataset, unless it was made before.
+   * @param targets the files of lines "agent key" to write: for all agents, and for one
+   */
+  prepare(dataset: Dataset, targets: { readonly all: string; readonly one: string }): Promise<void>;
+  /** A fresh copy of a dataset, all of it on disk: no turn inherits another's dead rows, history or unwritten pages. */
+  copy(dataset: Dataset): Promise<string>;
+  /** Drops the copy. */
+  drop(): Promise<void>;
+  /** Facts about PostgreSQL, for the result. */
+  facts(): Promise<Record<string, string>>;
+}
+
+const copyName = 'turn';
+
+/**
+ * @param url of any database of the PostgreSQL
+ * @param secret for the keys
+ */
+export function databasesAt(url: string, secret: string): Databases {
+  const companies = Array.from({ length: companyCount }, () => ({ id: randomUUID(), key: makeKey() }));
+  const prepared = new Set<string>();
+  const urlOf = (name: string) => Object.assign(new URL(url), { pathname: `/${name}` }).href;
+  const asOperator = <Result>(task: (client: pg.Client) => Promise<Result>) => withClient(urlOf('postgres'), task);
+
+  return {
+    async prepare(dataset, targets) {
+      if (prepared.has(dataset.name)) return;
+      await asOperator((client) => client.query(`CREATE DATABASE ${dataset.name}`));
+      await migrate(urlOf(dataset.name));
+      await withClient(urlOf(dataset.name), async (client) => {
+        await load(client, dataset, companies, secret);
+        const lines = await targetsIn(client, companies);
+        await writeFile(targets.all, lines.join(''));
+        await writeFile(targets.one, lines[0] ?? '');
+      });
+      prepared.add(dataset.name);
+    },
+
+    async copy({ name }) {
+      await asOperator((client) => client.query(`CREATE DATABASE ${copyName} TEMPLATE ${name} STRATEGY FILE_COPY`));
+      await setRoleSettings(urlOf(copyName));
+      await asOperator((client) => client.query('CHECKPOINT'));
+      return urlOf(copyName);
+    },
+
+    async drop() {
+      await asOperator((client) => client.query(`DROP DATABASE IF EXISTS ${copyName} WITH (FORCE)`));
+    },
+
+    facts: () => asOperator(factsOf),
+  };
+}
+
+/** Runs a task on a connection that waits as long as it takes. */
+export async function withClient<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  const client = new pg.Client({ connectionString: url, options: '-c statement_timeout=0 -c lock_timeout=0' });
+  await client.connect();
+  try {
+    return await task(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function load(client: pg.Client, { agents, metadata }: Dataset, companies: readonly Company[], secret: string) {
+  const ids = companies.map(({ id }) => id);
+  const keys = companies.map(({ key }) => key);
+  // The rows are right: checking a million references would take most of the time.
+  await client.query('SET session_replication_role = replica');
+  await client.query('BEGIN');
+  await client.query("INSERT INTO company (id, name) SELECT id, 'Company of ' || id FROM unnest($1::uuid[]) AS id", [
+    ids,
+  ]);
+  await client.query(
+    `INSERT INTO api_key (company_id, name, start, hash, scopes)
+     SELECT company, 'Benchmark', start, hash, $4::text[] FROM unnest($1::uuid[], $2::text[], $3::text[]) AS k(company, start, hash)`,
+    [ids, keys.map(startOf), keys.map((key) => hashKey(key, secret)), scopes],
+  );
+  await client.query(agentsSql, [ids, agents, JSON.stringify(metadata === 'large' ? largeMetadata() : {})]);
+  await client.query(firstEntriesSql);
+  await client.query('COMMIT');
+  await client.query('VACUUM (ANALYZE)');
+}
+
+/**
+ * $1 companies, $2 how many agents, $3 metadata that all of them get beside their own: about half a kilobyte each. In
+ * the order of their ids, so that the indexes grow at one end.
+ */
+const agentsSql = `
+  INSERT INTO agent (id, company_id, created_at, updated_at, ${agentFields.map(columnOf).join(', ')})
+  SELECT id, ($1::uuid[])[1 + n % cardinality($1)], made, made, ${agentFields.map(contentOf).join(', ')}
+    FROM (SELECT gen_random_uuid() AS id, n, date_trunc('milliseconds', now() - n * interval '1 second') AS made
+            FROM generate_series(1, $2::int) AS n ORDER BY id) AS seed`;
+
+function contentOf(field: (typeof agentFields)[number]): string {
+  switch (field) {
+    case 'name':
+      return "'Interview for position ' || n";
+    case 'type':
+      return "'ONLINE'";
+    case 'focus':
+      return "(ARRAY['GENERIC', 'SCREENING', 'OUTREACH', 'LANGUAGE_TEST'])[1 + n % 4]";
+    case 'language':
+      return "(ARRAY['EN', 'DE', 'FR', 'ES', 'NL'])[1 + n % 5]";
+    case 'duration':
+      return '15 + n % 46';
+    case 'questions':
+      return `jsonb_build_array('What drew you to position ' || n || '?', 'Which project are you proud of, and why?',
+        'Tell us of a time when you disagreed with your team.', 'When could you start?', 'What do you expect to earn?')`;
+    case 'instructions':
+      return "'Be friendly, ask one question at a time, and leave time for questions of the candidate.'";
+    case 'metadata':
+      return `$3::jsonb || jsonb_build_object('department', 'Department ' || n % 12, 'position', 'P-' || n,
+        'openings', n % 7, 'stage', 'sourced')`;
+    default:
+      return 'NULL';
+  }
+}
+
+/** Lines "agent key", in no order. */
+async function targetsIn(client: pg.Client, companies: readonly Company[]): Promise<string[]> {
+  const keyOf = new Map(companies.map(({ id, key }) => [id, key]));
+  const { rows } = await client.query<string[]>({
+    text: 'SELECT id, company_id FROM agent ORDER BY id',
+    rowMode: 'array',
+  });
+  return rows.map(([id, company = '']) => `${id} ${keyOf.get(company)}\n`);
+}
+
+async function factsOf(client: pg.Client): Promise<Record<string, string>> {
+  const { rows } = await client.query<{ name: string; value: string }>(
+    `SELECT name, current_setting(name) AS value
+       FROM unnest(ARRAY['server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers']) AS name`,
+  );
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+}

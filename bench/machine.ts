@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { cpus, release, totalmem, type } from 'node:os';
+
+/** The version of an installed package. */
+export function versionOf(name: string): string {
+  const manifest: unknown = JSON.parse(
+    readFileSync(new URL(`../node_modules/${name}/package.json`, import.meta.url), 'utf8'),
+  );
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+}
+
+const packages = ['fastify', '@prisma/client', '@prisma/adapter-pg', 'pg', 'express'];
+
+/** What the numbers of a run depend on. */
+export function describeMachine() {
+  const processors = cpus();
+  return {
+    processor: processors[0]?.model.trim() ?? 'unknown',
+    cores: processors.length,
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    system: `${distribution() ?? type()}, ${type()} ${release()}`,
+    node: process.version,
+    packages: Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
+  };
+}
+export type Machine = ReturnType<typeof describeMachine>;
+
+/** The name that a Linux distribution gives itself. */
+function distribution(): string | undefined {
+  try {
+    return /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+  } catch {
+    return undefined;
+  }
+}

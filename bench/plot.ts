@@ -1,0 +1,140 @@
+import { full, titles } from './plan.ts';
+import { aboutIn } from './report.ts';
+import type { Measured, Results } from './results.ts';
+
+// Its own white ground: the page around it may be light or dark.
+const ink = '#1f2933';
+const faint = '#616e7c';
+const rule = '#d9dfe5';
+const colours: Readonly<Record<string, string>> = {
+  [titles['this-server']]: '#0b69c7',
+  [titles['fastify-pg']]: '#c2570c',
+  [titles['express-prisma']]: '#7b3fa0',
+  [titles['no-op']]: '#9aa5b1',
+};
+
+const width = 880;
+const height = 640;
+const edge = 32;
+
+/** A small chart beside others: one number of each contestant at the same load. */
+interface Comparison {
+  readonly heading: string;
+  readonly read: (row: Measured) => number;
+}
+
+const comparisons: readonly Comparison[] = [
+  { heading: 'p99, ms', read: ({ p99 }) => p99 },
+  { heading: 'processor time, ms for 1,000 requests', read: ({ cpuPerThousand }) => cpuPerThousand },
+  { heading: 'memory at its peak, MB', read: ({ peakMemory }) => peakMemory },
+];
+
+/** The side-by-side comparison as an SVG picture. */
+export function plot(results: Results): string {
+  const rows = results.rows.filter(({ title }) => title in colours);
+  const parts = [
+    text(edge, 40, 'PATCH /agents/{id}: requests per second, by number of connections', { size: 17, weight: 600 }),
+    legend(rows),
+    throughput(rows, { left: edge + 44, top: 100, right: width - edge, bottom: 330 }),
+    text(edge, 385, `At ${full} connections (less is better)`, { size: 15, weight: 600 }),
+    ...comparisons.map((comparison, place) => smallChart(comparison, rows, edge + place * 280, 412)),
+    ...aboutIn(results).map((line, place) => text(edge, 570 + place * 17, line, { size: 11, fill: faint })),
+  ];
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif">
+<title>Benchmark of PATCH /agents/{id}</title>
+<rect x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8" fill="#ffffff" stroke="${rule}"/>
+${parts.join('\n')}
+</svg>
+`;
+}
+
+function legend(rows: readonly Measured[]): string {
+  return titlesIn(rows)
+    .map((title, place) => {
+      const x = edge + place * 150;
+      return box(x, 58, 12, 12, colours[title]) + text(x + 18, 68, title, { size: 13 });
+    })
+    .join('\n');
+}
+
+interface Area {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/** Bars side by side for each number of connections. */
+function throughput(rows: readonly Measured[], { left, top, right, bottom }: Area): string {
+  const step = niceStep(Math.max(...rows.map(({ requestsPerSecond }) => requestsPerSecond)));
+  const highest = Math.ceil(Math.max(...rows.map(({ requestsPerSecond }) => requestsPerSecond)) / step) * step;
+  const yOf = (value: number) => bottom - ((bottom - top) * value) / highest;
+  const lines = Array.from({ length: Math.round(highest / step) + 1 }, (_, index) => {
+    const y = yOf(index * step);
+    const label = text(left - 8, y + 4, grouped(index * step), { size: 11, fill: faint, anchor: 'end' });
+    return `<path d="M${left} ${y}H${right}" stroke="${rule}"/>${label}`;
+  });
+  const groups = [...new Set(rows.map(({ connections }) => connections))].sort((a, b) => a - b);
+  const names = titlesIn(rows);
+  const room = (right - left) / groups.length;
+  const bar = Math.min(40, (room - 24) / names.length);
+  const bars = rows.map(({ title, connections, requestsPerSecond }) => {
+    const begin = left + groups.indexOf(connections) * room + (room - bar * names.length) / 2;
+    const x = begin + names.indexOf(title) * bar;
+    const y = yOf(requestsPerSecond);
+    const value = text(x + bar / 2, y - 5, grouped(requestsPerSecond), { size: 10.5, anchor: 'middle', halo: true });
+    return box(x + 2, y, bar - 4, bottom - y, colours[title]) + value;
+  });
+  const labels = groups.map((connections, place) => {
+    const words = `${connections} connection${connections === 1 ? '' : 's'}`;
+    return text(left + (place + 0.5) * room, bottom + 19, words, { size: 12, anchor: 'middle' });
+  });
+  return [...lines, ...bars, ...labels].join('\n');
+}
+
+/** One bar below the other. */
+function smallChart({ heading, read }: Comparison, rows: readonly Measured[], left: number, top: number): string {
+  const shown = rows.filter(({ connections }) => connections === full);
+  const longest = Math.max(...shown.map(read));
+  const bars = shown.map((row, place) => {
+    const y = top + 14 + place * 28;
+    const length = Math.max(1, (190 * read(row)) / longest);
+    return (
+      box(left, y, length, 18, colours[row.title]) + text(left + length + 6, y + 13, readable(read(row)), { size: 12 })
+    );
+  });
+  return [text(left, top, heading, { size: 12, fill: faint }), ...bars].join('\n');
+}
+
+const titlesIn = (rows: readonly Measured[]) => [...new Set(rows.map(({ title }) => title))];
+
+/** The distance of lines: one, two or five of a power of ten, so that there are three to seven. */
+function niceStep(highest: number): number {
+  const power = 10 ** Math.floor(Math.log10(highest / 3));
+  return power * ([1, 2, 5].findLast((factor) => factor * power <= highest / 3) ?? 1);
+}
+
+const grouped = (value: number) => Math.round(value).toLocaleString('en-US');
+const readable = (value: number) => (value < 10 ? value.toFixed(1) : grouped(value));
+
+interface TextStyle {
+  readonly size: number;
+  readonly fill?: string;
+  readonly weight?: number;
+  readonly anchor?: 'middle' | 'end';
+  /** Kept clear of the lines behind it. */
+  readonly halo?: boolean;
+}
+
+function text(x: number, y: number, content: string, style: TextStyle): string {
+  const { size, fill = ink, weight = 400, anchor = 'start', halo = false } = style;
+  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  const around = halo ? ' stroke="#ffffff" stroke-width="4" paint-order="stroke"' : '';
+  return `<text x="${fixed(x)}" y="${fixed(y)}" font-size="${size}" font-weight="${weight}" fill="${fill}" text-anchor="${anchor}"${around}>${escaped}</text>`;
+}
+
+function box(x: number, y: number, boxWidth: number, boxHeight: number, fill = faint): string {
+  return `<rect x="${fixed(x)}" y="${fixed(y)}" width="${fixed(boxWidth)}" height="${fixed(boxHeight)}" rx="1.5" fill="${fill}"/>`;
+}
+
+const fixed = (number: number) => Math.round(number * 10) / 10;

@@ -1,0 +1,49 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { full, soaked } from './plan.ts';
+import type { Contestant } from './processes.ts';
+import { median, type Soak } from './results.ts';
+import { onStage } from './turn.ts';
+import type { Workbench } from './workbench.ts';
+
+/** Seconds whose growth is told, and at either end of them those whose median counts. */
+const observed = 180;
+const smoothed = 30;
+
+/** Drives this server at full load for some minutes, and watches its memory each second. */
+export function soak(bench: Workbench, minutes: number): Promise<Soak> {
+  return onStage(bench, soaked, async ({ contestants, fire }) => {
+    const [contestant] = contestants;
+    if (!contestant) throw new Error('nothing to watch');
+    const load = fire(full, minutes * 60);
+    const over = load.then(
+      () => {},
+      () => {},
+    );
+    const samples = await sample(contestant, over);
+    const report = await load;
+    const last = samples.slice(-observed);
+    const memory = median(last.slice(-smoothed));
+    return {
+      date: new Date().toISOString(),
+      minutes,
+      requestsPerSecond: report.requests / report.seconds,
+      memory,
+      peakMemory: (await contestant.read()).peak / 2 ** 20,
+      growth: memory - median(last.slice(0, smoothed)),
+    };
+  });
+}
+
+/** MB in use, each second until something is over. */
+async function sample(contestant: Contestant, over: Promise<void>): Promise<number[]> {
+  const samples: number[] = [];
+  let going = true;
+  over.then(() => {
+    going = false;
+  });
+  while (going) {
+    samples.push((await contestant.read()).memory / 2 ** 20);
+    await Promise.race([over, delay(1_000)]);
+  }
+  return samples;
+}

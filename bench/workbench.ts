@@ -1,0 +1,62 @@
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeSecret } from '../src/api-keys/api-key.ts';
+import { type EmbeddedDatabase, eraseEmbedded, openEmbedded } from '../src/database/embedded.ts';
+import { type Databases, databasesAt } from './databases.ts';
+import { findLoadGenerator, type LoadGenerator } from './load/load.ts';
+import { versionOf } from './machine.ts';
+import type { Dataset } from './plan.ts';
+import { writeBodies } from './requests.ts';
+
+/** What all turns use. */
+export interface Workbench {
+  readonly databases: Databases;
+  readonly generator: LoadGenerator;
+  /** The HMAC secret of API keys. */
+  readonly secret: string;
+  /** For the files of this run. */
+  readonly folder: string;
+  /** The file of lines "agent key" that a load chooses from; with one line if it is hot. */
+  targetsOf(dataset: Dataset, hot: boolean): string;
+  close(): Promise<void>;
+}
+
+// In the checkout: a folder for temporary files may be in memory, where nothing is durable and commits cost nothing.
+const home = fileURLToPath(new URL('.run', import.meta.url));
+const dataDir = join(home, 'data');
+
+/**
+ * Starts PostgreSQL, and makes what all turns use.
+ * @throws StartError when another run is under way
+ */
+export async function openWorkbench(): Promise<Workbench> {
+  // Left by a run that was killed, perhaps with its PostgreSQL.
+  if (await exists(dataDir)) {
+    const left = await openEmbedded(dataDir, 'server');
+    await erase(left);
+  }
+  const postgres = await openEmbedded(dataDir, 'server');
+  const folder = join(home, 'files');
+  await mkdir(folder, { recursive: true });
+  for (const size of ['small', 'large'] as const) await writeBodies(join(folder, `${size}.bodies`), size);
+  const secret = makeSecret();
+  return {
+    databases: databasesAt(postgres.url, secret),
+    generator: findLoadGenerator(versionOf('autocannon')),
+    secret,
+    folder,
+    targetsOf: ({ name }, hot) => join(folder, `${name}${hot ? '.hot' : ''}.targets`),
+    async close() {
+      await erase(postgres);
+    },
+  };
+}
+
+async function erase(postgres: EmbeddedDatabase): Promise<void> {
+  await postgres.close();
+  await eraseEmbedded(dataDir);
+  await rm(home, { recursive: true, force: true });
+}
+
+const exists = async (path: string) => (await stat(path).catch(() => undefined)) !== undefined;
