@@ -1,0 +1,91 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { environmentSchema } from '../../src/config.ts';
+import { problems } from '../../src/errors.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const read = (name: string) => readFileSync(join(root, name), 'utf8');
+
+/** The rows of the README's table between two marks, each as its cells. */
+function table(mark: string): string[][] {
+  const [, text = ''] = new RegExp(`<!-- ${mark} -->\n([^]*?)<!-- /${mark} -->`).exec(read('README.md')) ?? [];
+  const rows = text.trim().split('\n').slice(2);
+  return rows.map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+test('the README lists exactly the codes of the catalogue, each under its status', () => {
+  const listed = table('codes').flatMap(([status, codes = '']) =>
+    [...codes.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => [code, Number(status)]),
+  );
+  expect(Object.fromEntries(listed)).toEqual(
+    Object.fromEntries(Object.entries(problems).map(([code, { status }]) => [code, status])),
+  );
+});
+
+test('the README lists exactly the variables of the schema, with their defaults', () => {
+  const { NODE_ENV, ...variables } = environmentSchema.properties;
+  const listed = table('variables').map(([name, value]) => [name?.replaceAll('`', ''), value]);
+  const explained = { DATABASE_URL: 'embedded', API_KEY_SECRET: 'generated in `DATA_DIR`' };
+  const expected = Object.entries(variables).map(([name, { default: value }]) => [name, `\`${value}\``]);
+  expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(expected), ...explained });
+});
+
+test('every npm command that README and CONTRIBUTING name is a script of the package', () => {
+  const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'));
+  const named = [
+    ...`${read('README.md')}${read('CONTRIBUTING.md')}`.matchAll(/npm (?:run (?:--silent )?)?([a-z][a-z:]*)/g),
+  ]
+    .map(([, name = '']) => name)
+    .filter((name) => name !== 'ci');
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((name) => !(name in scripts))).toEqual([]);
+});
+
+test('every file and folder that README and CONTRIBUTING point to is there', () => {
+  const targets = [...`${read('README.md')}${read('CONTRIBUTING.md')}`.matchAll(/\]\((?!https?:)([^)#]+)\)/g)];
+  expect(targets.length).toBeGreaterThan(5);
+  expect(targets.map(([, target = '']) => target).filter((target) => !existsSync(join(root, target)))).toEqual([]);
+});
+
+interface Service {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly command?: readonly string[];
+}
+
+describe('docker-compose.yml', () => {
+  const { services }: { services: Record<string, Service> } = parse(read('docker-compose.yml'), { merge: true });
+
+  test('gives the server and the migrations only variables of the schema', () => {
+    const { postgres, ...ours } = services;
+    expect(postgres).toBeDefined();
+    const names = Object.values(ours).flatMap(({ environment = {} }) => Object.keys(environment));
+    expect(names).toContain('DATABASE_URL');
+    expect(names.filter((name) => !(name in environmentSchema.properties))).toEqual([]);
+  });
+
+  test('runs programs that the build makes', () => {
+    const programs = Object.values(services).flatMap(({ command = [] }) =>
+      command.filter((word) => word.startsWith('dist/')),
+    );
+    expect(programs).toEqual(['dist/migrate.js']);
+    for (const program of programs)
+      expect(existsSync(join(root, program.replace('dist/', 'src/').replace('.js', '.ts')))).toBe(true);
+  });
+
+  test('has in its Dockerfile only variables of the schema, and an unprivileged user', () => {
+    const dockerfile = read('Dockerfile');
+    const names = [...dockerfile.matchAll(/^ENV (.*)$/gm)]
+      .flatMap(([, line = '']) => [...line.matchAll(/(\w+)=/g)])
+      .map(([, name]) => name);
+    expect(names).toContain('HOST');
+    expect(names.filter((name) => !(String(name) in environmentSchema.properties))).toEqual([]);
+    expect(dockerfile).toMatch(/^USER node$/m);
+  });
+});
