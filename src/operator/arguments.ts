@@ -27,7 +27,10 @@ export function scopeList(text: string): readonly Scope[] {
 /** @returns the time in RFC 3339, in UTC; a date alone is its first moment in UTC */
 export function time(text: string): string {
   const form = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
-  if (!form.test(text) || Number.isNaN(Date.parse(text))) {
+  // Of the 31st of February JavaScript would make the 3rd of March.
+  const day = text.slice(0, 10);
+  const exists = form.test(text) && !Number.isNaN(Date.parse(text)) && new Date(day).toISOString().startsWith(day);
+  if (!exists) {
     throw new InvalidArgumentError('It must be a time with its zone, like 2030-01-31T12:00:00Z.');
   }
   return new Date(text).toISOString();

@@ -39,6 +39,9 @@ function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
       return new ApiError('PAYLOAD_TOO_LARGE');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new ApiError('MALFORMED_BODY', { detail: 'The body is not as long as Content-Length says.' });
+    case 'ECONNRESET':
+      // The client broke off in its body: nobody reads this, and no cause goes to the log.
+      return new ApiError('MALFORMED_BODY', { detail: 'The body is not complete.' });
     default:
       return new ApiError('INTERNAL_ERROR', { cause: error });
   }

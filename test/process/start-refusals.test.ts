@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { environmentSchema, readConfig } from '../../src/config.ts';
-import { migrationNames } from '../../src/database/migrate.ts';
+import { migrationNames, roleSettings } from '../../src/database/migrate.ts';
 import { StartError } from '../../src/start-error.ts';
 import { run, withDatabase } from '../support/global-setup.ts';
 import { send } from '../support/http.ts';
@@ -96,7 +96,8 @@ describe('a start that cannot be', () => {
     const migration = await runProgram([migrateProgram], { env: { DATABASE_URL } });
     expect(migration).toMatchObject({ code: 0, stdout: expect.stringContaining(`applied ${first}\n`) });
     await run(DATABASE_URL, `ALTER ROLE CURRENT_USER IN DATABASE ${name} RESET lock_timeout`);
-    const unset = /^DATABASE_URL: lock_timeout is 0, expected 2s: run npm run migrate\n$/;
+    const expected = roleSettings['lock_timeout'];
+    const unset = `^DATABASE_URL: lock_timeout is 0, expected ${expected}: run npm run migrate\n$`;
     expect(await start({ DATABASE_URL, PORT: '0' })).toEqual(refused(unset));
   });
 
