@@ -1,8 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
-import { isDriverAdapterError } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
-import { ApiError, databaseUnavailable } from '../errors.ts';
-import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { databaseUnavailable } from '../errors.ts';
+import { PrismaClient } from '../generated/prisma/client.ts';
 
 /** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
 export const waits = {
@@ -54,24 +53,38 @@ export function openDatabase({
     query_timeout: waits.statement,
     application_name: 'interview-agents-api',
   });
-  const adapter = new PrismaPg(pool, {
-    onPoolError: onIdleError,
-    onConnectionError: onIdleError,
-    ...(preparedStatements && { statementNameGenerator: nameStatements() }),
-  });
-  const prisma = new PrismaClient({ adapter, errorFormat: 'minimal' });
-  const query: Query = (sql, parameters) => blaming(prisma.$queryRawUnsafe(sql, ...parameters));
+  pool.on('error', onIdleError);
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool), errorFormat: 'minimal' });
+  const nameOf = preparedStatements ? nameStatements() : () => undefined;
+
+  // Statements in the way of requests go to the pool itself: on its way through Prisma one costs twice the time.
+  const queryOn = (client: pg.Pool | pg.PoolClient): Query => {
+    return async <Row>(sql: string, values: readonly unknown[]) => {
+      const name = nameOf(sql);
+      const { rows } = await blaming(client.query({ text: sql, values: [...values], ...(name && { name }) }));
+      const found: Row[] = rows;
+      return found;
+    };
+  };
+  const query = queryOn(pool);
   return {
     prisma,
     connections,
     query,
-    transaction: (work) =>
-      blaming(
-        prisma.$transaction((tx) => work((sql, parameters) => blaming(tx.$queryRawUnsafe(sql, ...parameters))), {
-          maxWait: waits.connection,
-          timeout: waits.call,
-        }),
-      ),
+    async transaction(work) {
+      const client = await blaming(pool.connect());
+      let isDone = false;
+      try {
+        await blaming(client.query('BEGIN'));
+        const result = await work(queryOn(client));
+        await blaming(client.query('COMMIT'));
+        isDone = true;
+        return result;
+      } finally {
+        // A connection that is closed takes its transaction back, whatever state it is in.
+        client.release(!isDone);
+      }
+    },
     async appliedMigrations() {
       const sql =
         'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL';
@@ -103,30 +116,24 @@ async function blaming<Result>(asked: Promise<Result>): Promise<Result> {
   try {
     return await asked;
   } catch (error) {
-    throw isOurFault(error) ? error : databaseUnavailable(error);
+    throw ourClasses.test(sqlState(error) ?? '') ? error : databaseUnavailable(error);
   }
-}
-
-/** One short name for each statement text, so that PostgreSQL plans it once for each connection. */
-function nameStatements(): (query: { sql: string }) => string {
-  const names = new Map<string, string>();
-  return ({ sql }) => {
-    const name = names.get(sql) ?? `s${names.size + 1}`;
-    names.set(sql, name);
-    return name;
-  };
 }
 
 /** Classes of SQLSTATE that tell of a wrong statement or value: data, constraint, syntax or access. */
 const ourClasses = /^(0A|21|22|23|26|2F|42|44|P0)/;
 
-function isOurFault(error: unknown): boolean {
-  return error instanceof ApiError || ourClasses.test(sqlState(error) ?? '');
-}
-
 /** The SQLSTATE that PostgreSQL reported; undefined when it reported nothing, as when the connection broke. */
 export function sqlState(error: unknown): string | undefined {
-  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return undefined;
-  const report: unknown = error.meta?.['driverAdapterError'];
-  return isDriverAdapterError(report) && 'originalCode' in report.cause ? report.cause.originalCode : undefined;
+  return error instanceof pg.DatabaseError ? error.code : undefined;
+}
+
+/** One short name for each statement text, so that PostgreSQL plans it once for each connection. */
+function nameStatements(): (sql: string) => string {
+  const names = new Map<string, string>();
+  return (sql) => {
+    const name = names.get(sql) ?? `s${names.size + 1}`;
+    names.set(sql, name);
+    return name;
+  };
 }

@@ -7,6 +7,7 @@ import type { Caller } from '../caller.ts';
 import { ApiError, invalid, scopeMissing } from '../errors.ts';
 import { complaints, inParameter } from '../faults.ts';
 import { isUuid } from '../uuid.ts';
+import { countHeader } from './connections.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -78,10 +79,9 @@ function authenticateKey({ ended, suspended }: FoundKey): void {
   if (suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
 }
 
-/** A header's value, or nothing when it is missing or repeated: Node would keep the first and hide the others. */
+/** A header's value, or nothing when it is missing or repeated. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
-  const times = raw.rawHeaders.filter((entry, index) => index % 2 === 0 && entry.toLowerCase() === name).length;
-  return times === 1 ? (headers[name] ?? '') : '';
+  return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }
 
 function requireScope(key: FoundKey, scope: Scope | undefined): void {

@@ -83,16 +83,16 @@ export const connections = fp(async (app) => {
     else breakOff(socket, toApiError(error));
   });
 
-  app.addHook('onRequest', async ({ raw }) => checkMessage(raw));
+  app.addHook('onRequest', ({ raw }, _, done) => done(faultOf(raw)));
   // Behind the hooks of the route's own scope: the body is asked for when nothing speaks against it.
   app.addHook('onRoute', (route) => {
     route.preParsing = [...[route.preParsing ?? []].flat(), askForBody];
   });
-  app.addHook('onSend', async ({ raw }, reply) => {
-    if (!draining) return;
+  app.addHook('onSend', ({ raw }, reply, _, done) => {
     // Fastify says it to all that arrive meanwhile: an answer with others behind it would cut those off.
-    if (open.get(raw.socket)?.at(-1) === reply.raw) reply.header('connection', 'close');
-    else reply.removeHeader('connection');
+    if (draining && open.get(raw.socket)?.at(-1) === reply.raw) reply.header('connection', 'close');
+    else if (draining) reply.removeHeader('connection');
+    done();
   });
   app.addHook('preClose', async () => {
     draining = true;
@@ -102,13 +102,24 @@ export const connections = fp(async (app) => {
 
 const malformed = (detail: string) => new ApiError('MALFORMED_REQUEST', { detail });
 
-function checkMessage({ rawHeaders, httpVersion, headers }: IncomingMessage): void {
-  if (!httpVersion.startsWith('1.')) throw malformed('Send HTTP/1.1.');
-  const hosts = rawHeaders.filter((entry, index) => index % 2 === 0 && entry.toLowerCase() === 'host').length;
-  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) throw malformed('Send exactly one Host header.');
+function faultOf({ rawHeaders, httpVersion, headers }: IncomingMessage): ApiError | undefined {
+  if (!httpVersion.startsWith('1.')) return malformed('Send HTTP/1.1.');
+  const hosts = countHeader(rawHeaders, 'host');
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return malformed('Send exactly one Host header.');
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
-    throw malformed('The only expectation that is supported is "Expect: 100-continue".');
+    return malformed('The only expectation that is supported is "Expect: 100-continue".');
   }
+  return undefined;
+}
+
+/** How often a header was sent: of some, Node keeps the first and hides the others. Names and values take turns. */
+export function countHeader(rawHeaders: readonly string[], name: string): number {
+  let times = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const sent = rawHeaders[at];
+    if (sent?.length === name.length && sent.toLowerCase() === name) times += 1;
+  }
+  return times;
 }
 
 async function askForBody({ raw }: FastifyRequest, reply: FastifyReply): Promise<void> {

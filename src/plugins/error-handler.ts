@@ -8,8 +8,8 @@ import { toFaults } from '../validation.ts';
 export const errorHandler = fp(async (app) => {
   app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error, request), request, reply));
   // Before a body is read: an unknown path is nobody's to parse for.
-  app.addHook('onRequest', async (request) => {
-    if (request.is404) throw new ApiError('ROUTE_NOT_FOUND');
+  app.addHook('onRequest', (request, _, done) => {
+    done(request.is404 ? new ApiError('ROUTE_NOT_FOUND') : undefined);
   });
   // A route may find out later that it has nothing at a path.
   app.setNotFoundHandler(async () => {

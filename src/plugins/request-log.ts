@@ -23,10 +23,11 @@ export function requestIdOf(message: IncomingMessage): string {
 export const requestLog = fp(async (app) => {
   const routed = new WeakMap<IncomingMessage, FastifyRequest>();
   app.decorateRequest('known');
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     request.known = {};
     routed.set(request.raw, request);
     reply.header('x-request-id', request.id);
+    done();
   });
   app.server.prependListener('request', (message: IncomingMessage, response: ServerResponse) => {
     const start = performance.now();
