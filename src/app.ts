@@ -43,7 +43,9 @@ export async function buildApp({ database, secret, migrations, logger, docs = tr
   const app = fastify({
     ...connectionOptions,
     loggerInstance: logger,
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    logController: new LogController({ disableRequestLogging: true }),
+    // The lines of a request name its id themselves: a logger of its own would cost more than they do.
+    childLoggerFactory: (parent) => parent,
     genReqId: requestIdOf,
     frameworkErrors: answerUnroutable,
     routerOptions: { maxParamLength: 16 * 1024 },

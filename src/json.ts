@@ -29,6 +29,9 @@ export function equal(a: Json, b: Json): boolean {
  * and keys, numbers that are not exact, keys that reach for a prototype. Walks without recursion.
  */
 export function unstorable(root: unknown): { readonly path: (string | number)[]; readonly complaint: Complaint }[] {
+  // Most of what is judged is one text.
+  if (typeof root === 'string')
+    return isStorableText(root) ? [] : [{ path: [], complaint: complaints.badCharacters() }];
   const faults: { path: (string | number)[]; complaint: Complaint }[] = [];
   for (const node of walk(root)) {
     const complaint = complaintAbout(node);
@@ -65,11 +68,13 @@ export function* walk(root: unknown): Generator<Node> {
   const stack: Node[] = [{ value: root, key: undefined, parent: undefined, depth: 1 }];
   for (let node = stack.pop(); node; node = stack.pop()) {
     yield node;
-    if (typeof node.value !== 'object' || node.value === null) continue;
-    const isList = Array.isArray(node.value);
-    for (const [key, value] of Object.entries(node.value).reverse()) {
-      stack.push({ value, key: isList ? Number(key) : key, parent: node, depth: node.depth + 1 });
-    }
+    const { value, depth } = node;
+    if (typeof value !== 'object' || value === null) continue;
+    const parent = node;
+    const inside = Array.isArray(value)
+      ? value.map((item: unknown, key): Node => ({ value: item, key, parent, depth: depth + 1 }))
+      : Object.entries(value).map(([key, item]): Node => ({ value: item, key, parent, depth: depth + 1 }));
+    for (let at = inside.pop(); at; at = inside.pop()) stack.push(at);
   }
 }
 

@@ -15,8 +15,9 @@ export interface Validator<Value = unknown> {
 /** Compiles the schema of one part of a request. */
 export function compile<Value = unknown>(schema: TObject, place: Place): Validator<Value> {
   const validate = (place === 'query' ? queries : bodies).compile<Value>(schema);
+  const cut = cutOverlongLists(schema);
   const validator: Validator<Value> = (value): value is Value => {
-    const valid = validate(withoutOverlongLists(schema, value));
+    const valid = validate(cut(value));
     validator.errors = validate.errors ?? null;
     return valid;
   };
@@ -63,15 +64,21 @@ const bodies = withOurWords(new Ajv({ ...options, allowUnionTypes: true }));
 const queries = withOurWords(new Ajv({ ...options, allowUnionTypes: true, coerceTypes: true }));
 
 /** Ajv has no bound on errors: of a list that is too long it sees the allowed items and one more. */
-function withoutOverlongLists({ properties }: TObject, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  const overlong = Object.entries(value).flatMap(([name, list]) => {
-    const bound: unknown = Object.hasOwn(properties, name) && properties[name]?.['maxItems'];
-    return Array.isArray(list) && typeof bound === 'number' && list.length > bound
-      ? [[name, list.slice(0, bound + 1)]]
-      : [];
-  });
-  return overlong.length > 0 ? { ...value, ...Object.fromEntries(overlong) } : value;
+function cutOverlongLists({ properties }: TObject): (value: unknown) => unknown {
+  const bounds = Object.entries(properties).flatMap(([name, { maxItems }]) => (maxItems ? [{ name, maxItems }] : []));
+  if (bounds.length === 0) return (value) => value;
+  return (value) => {
+    if (!isRecord(value)) return value;
+    const overlong = bounds.flatMap(({ name, maxItems }) => {
+      const list = value[name];
+      return Array.isArray(list) && list.length > maxItems ? [[name, list.slice(0, maxItems + 1)]] : [];
+    });
+    return overlong.length > 0 ? { ...value, ...Object.fromEntries(overlong) } : value;
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 function pathOf({ instancePath, keyword, params }: ErrorObject): (string | number)[] {
