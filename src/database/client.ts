@@ -4,7 +4,7 @@ import { databaseUnavailable } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 
 /** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
-export const waits = {
+const waits = {
   /** For a free connection, or a new one. */
   connection: 2_000,
   /** For one statement, measured here too: a database that is frozen cannot keep its own limits. */

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin';
 import { ApiError } from '../errors.ts';
 
 /** Bytes a body may have (contract, section 3). */
-export const bodyLimit = 256 * 1024;
+const bodyLimit = 256 * 1024;
 
 const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
 
