@@ -6,7 +6,11 @@ import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
 import { agentRepository } from './agents/agent.repository.ts';
 import { agentRoutes } from './agents/agent.routes.ts';
 import { agentService } from './agents/agent.service.ts';
+import { agentVersionRepository } from './agents/agent-version.repository.ts';
+import { agentVersionRoutes } from './agents/agent-version.routes.ts';
 import { apiKeyRepository } from './api-keys/api-key.repository.ts';
+import { companyRoutes } from './companies/company.routes.ts';
+import { directoryRepository } from './companies/directory.repository.ts';
 import type { Database } from './database/client.ts';
 import type { Place } from './faults.ts';
 import { healthRoutes } from './health/health.routes.ts';
@@ -71,7 +75,10 @@ export async function buildApp({ database, secret, migrations, logger, docs = tr
   await app.register(async (authenticated) => {
     await authenticated.register(authenticate, { keys: apiKeyRepository(database), secret });
     await authenticated.register(body);
-    await authenticated.register(agentRoutes, { agents: agentService(agentRepository(database)) });
+    const agents = agentService(agentRepository(database), agentVersionRepository(database));
+    await authenticated.register(agentRoutes, { agents });
+    await authenticated.register(agentVersionRoutes, { agents });
+    await authenticated.register(companyRoutes, { directory: directoryRepository(database) });
   });
 
   refuseTheRest();

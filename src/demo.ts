@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { agentRepository } from './agents/agent.repository.ts';
 import { agentService } from './agents/agent.service.ts';
+import { agentVersionRepository } from './agents/agent-version.repository.ts';
 import { apiKeyLifecycle } from './api-keys/api-key.lifecycle.ts';
 import { apiKeyRepository } from './api-keys/api-key.repository.ts';
 import { hashKey, scopes } from './api-keys/api-key.ts';
@@ -60,7 +61,7 @@ async function makeDemo(database: Database, secret: string): Promise<Demo> {
   const ats = await companies.createIntegration('Demo ATS');
   await companies.grant(ats.id, company.id);
   const number = await companies.addPhoneNumber(company.id, '+12025550123');
-  const agent = await agentService(agentRepository(database)).create(company.id, {
+  const agent = await agentService(agentRepository(database), agentVersionRepository(database)).create(company.id, {
     name: 'Frontend Developer Interview',
     type: 'PHONE',
     focus: 'SCREENING',

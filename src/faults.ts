@@ -43,6 +43,7 @@ const count = (limit: number, unit: string) => `${limit} ${unit}${limit === 1 ? 
 const listed = (names: readonly string[]) => names.join(', ');
 
 const formats = {
+  version: 'a version number, from 1 on',
   uuid: 'a UUID: hexadecimal digits as 8-4-4-4-12',
   'entity-tags': '* or a list of entity tags, each in double quotes',
 };

@@ -4,6 +4,7 @@ import { distance } from 'fastest-levenshtein';
 import { parseEntityTags } from './entity-tag.ts';
 import { type Complaint, complaints, type Fault, inBody, inParameter, type Place } from './faults.ts';
 import { unstorable } from './json.ts';
+import { type Page, readPage } from './page.ts';
 import { uuidPattern } from './uuid.ts';
 
 /** Judges a value; after a refusal `errors` holds what was found, in the order of the schema. */
@@ -14,9 +15,10 @@ export interface Validator<Value = unknown> {
 
 /** Compiles the schema of one part of a request. */
 export function compile<Value = unknown>(schema: TObject, place: Place): Validator<Value> {
-  const validate = (place === 'query' ? queries : bodies).compile<Value>(schema);
+  const validate = ajv.compile<Value>(schema);
   const cut = cutOverlongLists(schema);
   const validator: Validator<Value> = (value): value is Value => {
+    if (place === 'query') readQuery(schema, value);
     const valid = validate(cut(value));
     validator.errors = validate.errors ?? null;
     return valid;
@@ -37,16 +39,23 @@ export function toFaults(errors: readonly ErrorObject[], place: Place): Fault[] 
     })
     .map((error) => {
       const path = pathOf(error);
-      const complaint = complaintAbout(error);
+      // A query parameter is a list only where it stands more than once.
+      const isRepeated = place === 'query' && error.keyword === 'type' && Array.isArray(error.data);
+      const complaint = isRepeated ? complaints.givenTwice() : complaintAbout(error);
       return place === 'body' ? inBody(path, complaint) : inParameter(place, String(path[0]), complaint);
     });
 }
 
-/** Our own formats, and the keyword `storable`: what the database can hold faithfully, in a value and all inside it. */
+/**
+ * Our own formats and keywords. `storable`: what the database can hold faithfully, in a value and all inside it.
+ * `deepest`: how far into a list a query may reach, `page` × `limit`.
+ */
 function withOurWords(ajv: Ajv): Ajv {
   ajv.addFormat('uuid', uuidPattern);
+  ajv.addFormat('version', /^[1-9]\d{0,8}$/);
   ajv.addFormat('entity-tags', (text) => parseEntityTags(text) !== undefined);
   ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', validate: isStorable });
+  ajv.addKeyword({ keyword: 'deepest', type: 'object', schemaType: 'number', validate: isWithinReach });
   return ajv;
 }
 
@@ -55,13 +64,38 @@ const isStorable: { (_: boolean, value: unknown): boolean; errors?: Partial<Erro
   return isStorable.errors.length === 0;
 };
 
+const isWithinReach: {
+  (deepest: number, query: Partial<Page>): boolean;
+  errors?: Partial<ErrorObject>[];
+} = (deepest, query) => {
+  const { page, limit } = readPage(query);
+  // What is too large by itself is told so by its own schema.
+  const isTooDeep = page * limit > deepest && page <= deepest && limit <= deepest;
+  const params = { path: ['page'], limit: Math.floor(deepest / limit) };
+  isWithinReach.errors = isTooDeep ? [{ keyword: 'deepest', params }] : [];
+  return !isTooDeep;
+};
+
 /**
  * The validators of the wire. Nothing is coerced, removed or filled in where a value could be lost by it; query strings
  * alone are text by nature and may become numbers or booleans. All faults are reported, with the values they are about.
  */
 const options = { allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true };
-const bodies = withOurWords(new Ajv({ ...options, allowUnionTypes: true }));
-const queries = withOurWords(new Ajv({ ...options, allowUnionTypes: true, coerceTypes: true }));
+const ajv = withOurWords(new Ajv({ ...options, allowUnionTypes: true }));
+
+/** Makes numbers and booleans of the text in a query, in place, where its schema wants them. The rest stays text. */
+function readQuery({ properties }: TObject, query: unknown): void {
+  if (typeof query !== 'object' || query === null) return;
+  for (const [name, text] of Object.entries(query)) {
+    if (typeof text !== 'string') continue;
+    const type: unknown = Object.hasOwn(properties, name) && properties[name]?.['type'];
+    if (type === 'integer' && wholeNumber.test(text)) Object.assign(query, { [name]: Number(text) });
+    if (type === 'boolean' && /^(?:true|false)$/.test(text)) Object.assign(query, { [name]: text === 'true' });
+  }
+}
+
+/** As it is usually written, and exact as a number. */
+const wholeNumber = /^-?\d{1,15}$/;
 
 /** Ajv has no bound on errors: of a list that is too long it sees the allowed items and one more. */
 function cutOverlongLists({ properties }: TObject): (value: unknown) => unknown {
@@ -88,7 +122,7 @@ function pathOf({ instancePath, keyword, params }: ErrorObject): (string | numbe
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
   if (keyword === 'required') return [...parent, params['missingProperty']];
   if (keyword === 'additionalProperties') return [...parent, params['additionalProperty']];
-  if (keyword === 'storable') return [...parent, ...params['path']];
+  if (keyword === 'storable' || keyword === 'deepest') return [...parent, ...params['path']];
   return parent;
 }
 
@@ -110,6 +144,7 @@ function complaintAbout({ keyword, params, data, parentSchema = {}, schemaPath }
     case 'minimum':
       return complaints.tooSmall(params['limit']);
     case 'maximum':
+    case 'deepest':
       return complaints.tooLarge(params['limit']);
     case 'minLength':
       return complaints.tooShort(params['limit']);

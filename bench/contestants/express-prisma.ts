@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import { toAnswer } from '../../src/agents/agent.answer.ts';
 import { applyPatch } from '../../src/agents/agent.patch.ts';
-import { toAnswer } from '../../src/agents/agent.routes.ts';
 import type { StoredAgent } from '../../src/agents/agent.row.ts';
 import { type AgentContent, type AgentPatch, agentSchema } from '../../src/agents/agent.schema.ts';
 import { entityTag } from '../../src/entity-tag.ts';

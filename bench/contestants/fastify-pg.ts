@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';
 import pg from 'pg';
-import { toAnswer } from '../../src/agents/agent.routes.ts';
+import { toAnswer } from '../../src/agents/agent.answer.ts';
 import type { StoredAgent } from '../../src/agents/agent.row.ts';
 import { agentSchema } from '../../src/agents/agent.schema.ts';
 import { entityTag } from '../../src/entity-tag.ts';

@@ -7,6 +7,7 @@ import { agentRepository } from '../../src/agents/agent.repository.ts';
 import { agentRoutes } from '../../src/agents/agent.routes.ts';
 import { type AgentJson, agentJson, type StoredAgent, toStoredAgent } from '../../src/agents/agent.row.ts';
 import { type AgentService, agentService } from '../../src/agents/agent.service.ts';
+import { agentVersionRepository } from '../../src/agents/agent-version.repository.ts';
 import type { ApiKeyRepository, FoundKey } from '../../src/api-keys/api-key.repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { ApiError } from '../../src/errors.ts';
@@ -29,7 +30,7 @@ async function readAll(url: string) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const found = await client.query<FoundKey & { hash: string }>(
-    `SELECT hash, id, company_id AS "companyId", scopes, false AS ended, false AS suspended, false AS granted FROM api_key`,
+    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, false AS ended, false AS suspended, false AS granted FROM api_key`,
   );
   const { rows } = await client.query<{ agent: AgentJson }>(`SELECT ${agentJson('a')} AS agent FROM agent a`);
   await client.end();
@@ -46,11 +47,11 @@ const keysInMemory: ApiKeyRepository = {
 // Never asked: it completes the service that is to answer from memory.
 const database = openDatabase({ url: environment('DATABASE_URL'), connections: 1 });
 const inMemory: AgentService = {
-  ...agentService(agentRepository(database)),
-  update: async (_, id) => {
+  ...agentService(agentRepository(database), agentVersionRepository(database)),
+  update: async (_, { id }) => {
     const agent = agents.get(id);
     if (!agent) throw new ApiError('RESOURCE_NOT_FOUND');
-    return agent;
+    return { agent, changedFields: ['duration', 'metadata'] };
   },
 };
 
@@ -59,11 +60,12 @@ const places: Readonly<Record<string, Place>> = { params: 'path', querystring: '
 const app = fastify({
   ...connectionOptions,
   loggerInstance: pino(logOptions('info')),
-  logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+  logController: new LogController({ disableRequestLogging: true }),
+  childLoggerFactory: (parent) => parent,
   genReqId: requestIdOf,
   frameworkErrors: answerUnroutable,
   routerOptions: { maxParamLength: 16 * 1024 },
-  rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*/i, ''),
+  rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*\/?/i, '/'),
 }).withTypeProvider<TypeBoxTypeProvider>();
 app.setValidatorCompiler<TObject>(({ schema, httpPart = '' }) => compile(schema, places[httpPart] ?? 'body'));
 await app.register(requestLog);

@@ -1,6 +1,6 @@
 import type { Caller } from '../caller.ts';
 import type { Query } from '../database/client.ts';
-import { committed, type Decide, type Folded, type Found, fold } from './agent.fold.ts';
+import { type Changed, committed, type Decide, type Folded, type Found, fold } from './agent.fold.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
 import { changeSql, findSql } from './agent.statements.ts';
 
@@ -17,7 +17,7 @@ export interface Change {
 }
 
 /** How a change ended; undefined when another change of its agent came first, or somebody holds the row. */
-export type Ended = { readonly result: StoredAgent } | { readonly error: unknown } | undefined;
+export type Ended = { readonly result: Changed } | { readonly error: unknown } | undefined;
 
 /**
  * Carries out the changes of a batch: one read for those that need it, the decisions, one write.
@@ -78,7 +78,8 @@ function endOf({ answers, steps }: Folded, place: number, writtenAt: Date | unde
   // What was decided on a step that did not get written was decided on nothing.
   if (!answer || (answer.after > 0 && !writtenAt)) return undefined;
   if ('error' in answer) return { error: answer.error };
-  return { result: writtenAt ? committed(answer.agent, answer.after, steps.length, writtenAt) : answer.agent };
+  const { agent, after, changedFields } = answer;
+  return { result: { agent: writtenAt ? committed(agent, after, steps.length, writtenAt) : agent, changedFields } };
 }
 
 function remember(written: Map<string, StoredAgent>, id: string, { last, steps }: Folded, at: Date | undefined): void {

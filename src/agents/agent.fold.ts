@@ -2,6 +2,7 @@ import type { Caller } from '../caller.ts';
 import { ApiError } from '../errors.ts';
 import type { Patched } from './agent.patch.ts';
 import type { StoredAgent } from './agent.row.ts';
+import type { AgentField } from './agent.schema.ts';
 import type { Step } from './agent.statements.ts';
 
 /** What a decision is made from: an agent that is not deleted, and whether the number it may get is active. */
@@ -10,8 +11,20 @@ export interface Found {
   readonly numberIsActive: boolean;
 }
 
+/** What shall be stored. Nothing changes where no field does. */
+interface Decided extends Pick<Patched, 'content' | 'changedFields'> {
+  /** The version whose content is restored. */
+  readonly restoredFrom?: number;
+}
+
 /** A pure function from what is stored to what shall be stored. It is asked again when another change came first. */
-export type Decide = (found: Found | undefined) => Pick<Patched, 'content' | 'changedFields'>;
+export type Decide = (found: Found | undefined) => Decided;
+
+/** An agent after a change, and the fields that it changed. */
+export interface Changed {
+  readonly agent: StoredAgent;
+  readonly changedFields: readonly AgentField[];
+}
 
 /** A decision to be made, for whom, and what was found for it. */
 export interface Question {
@@ -21,7 +34,7 @@ export interface Question {
 }
 
 /** What came of a question: an agent or an error, right only if the first `after` steps are written. */
-type Answer = { readonly after: number } & ({ readonly agent: StoredAgent } | { readonly error: unknown });
+type Answer = { readonly after: number } & (Changed | { readonly error: unknown });
 
 /** What came of all questions about one agent. */
 export interface Folded {
@@ -46,13 +59,13 @@ export function fold(questions: readonly Question[], newest: StoredAgent | undef
       const decided = decide(found && agent && { ...found, agent });
       if (!found || !agent) throw new ApiError('RESOURCE_NOT_FOUND');
       if (decided.changedFields.length > 0) agent = take(agent, decided, by);
-      return { agent, after: drafts.length };
+      return { agent, changedFields: decided.changedFields, after: drafts.length };
     } catch (error) {
       return { error, after: drafts.length };
     }
   }
 
-  function take(from: StoredAgent, { content, changedFields }: ReturnType<Decide>, by: Caller): StoredAgent {
+  function take(from: StoredAgent, { content, changedFields, restoredFrom }: Decided, by: Caller): StoredAgent {
     drafts.push({
       id: from.id,
       company: from.companyId,
@@ -63,6 +76,7 @@ export function fold(questions: readonly Question[], newest: StoredAgent | undef
       touched: changedFields.includes('metadata') || (drafts.at(-1)?.touched ?? false),
       key: by.keyId,
       request: by.requestId,
+      restored: restoredFrom ?? null,
     });
     return { ...from, ...content, version: from.version + 1 };
   }

@@ -1,7 +1,7 @@
 import { complaints, type Fault, inBody } from '../faults.ts';
 import { equal } from '../json.ts';
 import { type AgentContent, type AgentDraft, type AgentField, type AgentPatch, agentFields } from './agent.schema.ts';
-import { mergeWithinLimits } from './metadata.ts';
+import { limitComplaints, mergeWithinLimits } from './metadata.ts';
 
 /** What a patch makes of an agent. No change at all leaves `changedFields` empty. */
 export interface Patched {
@@ -26,13 +26,30 @@ export function applyPatch(agent: AgentContent, patch: AgentPatch, numberIsActiv
   };
   return {
     content,
-    changedFields: agentFields.filter((field) => !equal(agent[field], content[field])),
+    changedFields: changedFields(agent, content),
     faults: [
       ...phoneFaults(content, patch, numberIsActive),
       ...aboutMetadata.map((complaint) => inBody(['metadata'], complaint)),
     ],
   };
 }
+
+/** Gives an agent the content that it had once; values outside today's enumerations may come back with it. */
+export function restored(agent: AgentContent, content: AgentContent, numberIsActive: boolean): Patched {
+  const number = content.companyPhoneNumberId;
+  // A number that the agent has may stay, as in a patch that leaves it out.
+  const isGone = number !== null && number !== agent.companyPhoneNumberId && !numberIsActive;
+  const aboutNumber = isGone ? [inBody(['companyPhoneNumberId'], complaints.phoneNumberNotFound())] : [];
+  const aboutMetadata = limitComplaints(agent.metadata, content.metadata);
+  return {
+    content,
+    changedFields: changedFields(agent, content),
+    faults: [...aboutNumber, ...aboutMetadata.map((complaint) => inBody(['metadata'], complaint))],
+  };
+}
+
+const changedFields = (before: AgentContent, after: AgentContent) =>
+  agentFields.filter((field) => !equal(before[field], after[field]));
 
 /** The fields alone: a stored agent also has its version and times, which must not get into the history. */
 function contentOf(agent: AgentContent): AgentContent {

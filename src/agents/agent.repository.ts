@@ -2,12 +2,24 @@ import pLimit from 'p-limit';
 import type { Caller } from '../caller.ts';
 import { type Database, withinLimit } from '../database/client.ts';
 import { group, type Outcome } from '../database/group.ts';
+import { itemsBefore, type Page } from '../page.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { type Change, carryOut } from './agent.batch.ts';
-import type { Decide } from './agent.fold.ts';
+import type { Changed, Decide, Found } from './agent.fold.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
-import { type AgentContent, agentFields } from './agent.schema.ts';
-import { createSql, deleteSql, listSql, lockSql, numberSql, purgeSql } from './agent.statements.ts';
+import { type AgentContent, type AgentListQuery, agentFields } from './agent.schema.ts';
+import {
+  countSql,
+  createSql,
+  deleteSql,
+  type FilterName,
+  findSql,
+  isFilterName,
+  listSql,
+  lockSql,
+  numberSql,
+  purgeSql,
+} from './agent.statements.ts';
 
 /** A change that waits for its turn. */
 interface Waiting extends Change {
@@ -22,6 +34,9 @@ export type AgentRepository = ReturnType<typeof agentRepository>;
 /** Larger batches leave the server idle while PostgreSQL works, and the other way round. */
 const batches = { size: 32, waiting: 1_000, isExpired: ({ state }: Waiting) => state.expired };
 
+/** What a list may be narrowed by; every one that is given must hold. */
+type AgentFilter = Pick<AgentListQuery, FilterName>;
+
 /** Agents that a lane remembers having written: more than it writes while a request is on its way to it. */
 const remembered = 256;
 
@@ -35,7 +50,7 @@ export function agentRepository(database: Database) {
   /** Changes that arrive together are carried out together. */
   function lane() {
     const written = new Map<string, StoredAgent>();
-    return group<Waiting, StoredAgent>({
+    return group<Waiting, Changed>({
       ...batches,
       async run(changes) {
         const ended = await carryOut(database.query, changes, written);
@@ -46,16 +61,16 @@ export function agentRepository(database: Database) {
   }
 
   /** Once more in the next batch; then with the row locked. */
-  function afterLoss(change: Waiting): Outcome<Waiting, StoredAgent> {
+  function afterLoss(change: Waiting): Outcome<Waiting, Changed> {
     const again = { ...change, readAhead: undefined, lost: change.lost + 1 };
     return again.lost < 2 ? { again } : { result: joinCrowd(again) };
   }
 
   /** Changes of one agent that somebody else changes too, or holds: they wait for its row, and nobody waits for them. */
-  async function joinCrowd(change: Waiting): Promise<StoredAgent> {
+  async function joinCrowd(change: Waiting): Promise<Changed> {
     const { id } = change;
     const crowd = crowds.get(id) ?? {
-      join: group<Waiting, StoredAgent>({ ...batches, run: carryOutLocked }),
+      join: group<Waiting, Changed>({ ...batches, run: carryOutLocked }),
       members: 0,
     };
     crowds.set(id, crowd);
@@ -68,7 +83,7 @@ export function agentRepository(database: Database) {
     }
   }
 
-  function carryOutLocked(changes: readonly Waiting[]): Promise<Outcome<Waiting, StoredAgent>[]> {
+  function carryOutLocked(changes: readonly Waiting[]): Promise<Outcome<Waiting, Changed>[]> {
     return oneOfAFew(() =>
       database.transaction(async (query) => {
         await query(lockSql, [changes[0]?.id]);
@@ -84,10 +99,10 @@ export function agentRepository(database: Database) {
      * The one way an agent is changed: `decide` makes its next content from what is stored, which is written with its
      * history entry in one statement, under the version that was read. When another change came first it is asked
      * again. Changes of one agent behave as if made one after the other.
-     * @returns the agent as committed; as found, when the decision changes nothing
+     * @returns the agent as committed, or as found when the decision changes nothing, and which fields it changed
      * @throws what `decide` throws; ApiError OVERLOADED, DATABASE_UNAVAILABLE
      */
-    change(wanted: Omit<Change, 'by' | 'decide'>, by: Caller, decide: Decide): Promise<StoredAgent> {
+    change(wanted: Omit<Change, 'by' | 'decide'>, by: Caller, decide: Decide): Promise<Changed> {
       const state = { expired: false };
       const change = { ...wanted, by, decide, lost: 0, state };
       const isOdd = Number.parseInt(wanted.id.slice(-1), 16) % 2 === 1;
@@ -97,24 +112,55 @@ export function agentRepository(database: Database) {
       });
     },
 
-    /** Makes an agent, and the history entry of its first version. */
-    async create(companyId: string, content: AgentContent): Promise<StoredAgent> {
-      const values = [companyId, JSON.stringify(content), agentFields];
-      const [created] = await database.query<{ agent: AgentJson }>(createSql, values);
+    /** Makes an agent, and the history entry of its first version. Made by nobody when the operator makes it. */
+    async create(companyId: string, content: AgentContent, by?: Caller): Promise<StoredAgent> {
+      const values = [companyId, JSON.stringify(content), agentFields, by?.keyId ?? null, by?.requestId ?? null];
+      const [created] = await withinLimit(database.query<{ agent: AgentJson }>(createSql, values));
       if (!created) throw new Error('an insert returned no row');
       return toStoredAgent(created.agent);
     },
 
-    /** Deletes an agent for everybody, softly: its row and history stay. Undefined when it is not there (any more). */
-    async delete(id: string): Promise<StoredAgent | undefined> {
-      const [deleted] = await database.query<{ agent: AgentJson }>(deleteSql, [id]);
+    /**
+     * Deletes an agent for everybody, softly: its row and history stay.
+     * @param only of this company, and at this version; the operator asks for neither
+     * @returns undefined when no such agent is there (any more)
+     */
+    async delete(
+      id: string,
+      {
+        companyId = null,
+        version = null,
+      }: { readonly companyId?: string | null; readonly version?: number | null } = {},
+    ): Promise<StoredAgent | undefined> {
+      const [deleted] = await withinLimit(database.query<{ agent: AgentJson }>(deleteSql, [id, companyId, version]));
       return deleted && toStoredAgent(deleted.agent);
     },
 
-    /** The agents of a company, the newest first. */
-    async list(companyId: string): Promise<StoredAgent[]> {
-      const rows = await database.query<{ agent: AgentJson }>(listSql, [companyId]);
-      return rows.map(({ agent }) => toStoredAgent(agent));
+    /** What is stored of an agent now; undefined when it is not there or deleted. */
+    async find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
+      const rows = await withinLimit(
+        database.query<{ agent: AgentJson | null; numberIsActive: boolean }>(findSql, [[id], [phoneNumberId]]),
+      );
+      const [found] = rows;
+      return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
+    },
+
+    /** Agents of a company, the newest first. Without a page, all. */
+    async list(
+      companyId: string,
+      filter: AgentFilter = {},
+      page?: Page,
+    ): Promise<{ agents: StoredAgent[]; total: number }> {
+      const names = Object.keys(filter).filter(isFilterName);
+      const values = [companyId, ...names.map((name) => filter[name])];
+      const part = page ? [page.limit, itemsBefore(page)] : [null, 0];
+      const [counted, rows] = await withinLimit(
+        Promise.all([
+          database.query<{ total: number }>(countSql(names), values),
+          database.query<{ agent: AgentJson }>(listSql(names), [...values, ...part]),
+        ]),
+      );
+      return { agents: rows.map(({ agent }) => toStoredAgent(agent)), total: counted[0]?.total ?? 0 };
     },
 
     /**
@@ -130,7 +176,7 @@ export function agentRepository(database: Database) {
 
     /** Whether a number is an active one of the company. */
     async numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
-      const [row] = await database.query<{ active: boolean }>(numberSql, [phoneNumberId, companyId]);
+      const [row] = await withinLimit(database.query<{ active: boolean }>(numberSql, [phoneNumberId, companyId]));
       return row?.active === true;
     },
   };

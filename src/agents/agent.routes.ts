@@ -1,13 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { entityTag } from '../entity-tag.ts';
-import type { StoredAgent } from './agent.row.ts';
+import { matchesWeakly, parseEntityTags } from '../entity-tag.ts';
+import { toPage } from '../page.ts';
+import { agentHeaders, changeHeaders, toAnswer } from './agent.answer.ts';
 import {
-  type AgentAnswer,
+  agentDraftSchema,
+  agentListQuerySchema,
+  agentListSchema,
   agentParamsSchema,
   agentPatchSchema,
   agentSchema,
+  changeQuerySchema,
   companyQuerySchema,
+  ifMatchHeadersSchema,
+  noBodySchema,
   preconditionHeadersSchema,
+  readHeadersSchema,
 } from './agent.schema.ts';
 import type { AgentService } from './agent.service.ts';
 
@@ -19,28 +26,78 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
       config: { scope: 'write:agents' },
       schema: {
         params: agentParamsSchema,
-        querystring: companyQuerySchema,
+        querystring: changeQuerySchema,
         headers: preconditionHeadersSchema,
         body: agentPatchSchema,
         response: { 200: agentSchema },
       },
     },
-    async ({ caller, params, body, headers, readAhead }, reply) => {
-      const agent = await agents.update(caller, params.id.toLowerCase(), body, { preconditions: headers, readAhead });
-      reply.header('etag', entityTag(agent.version));
-      if (agent.companyPhoneNumberId) reply.header('agent-phone-number-id', agent.companyPhoneNumberId);
+    async ({ caller, params, query, headers, body, readAhead }, reply) => {
+      const target = { id: params.id.toLowerCase(), readAhead, preconditions: headers, dryRun: query.dryRun };
+      const changed = await agents.update(caller, target, body);
+      reply.headers(changeHeaders(changed, query.dryRun));
+      return toAnswer(changed.agent);
+    },
+  );
+
+  app.post(
+    '/agents',
+    {
+      config: { scope: 'write:agents' },
+      schema: { querystring: companyQuerySchema, body: agentDraftSchema, response: { 201: agentSchema } },
+    },
+    async ({ caller, body }, reply) => {
+      const agent = await agents.create(caller.companyId, body, caller);
+      reply.code(201).headers({ location: `/agents/${agent.id}`, ...agentHeaders(agent) });
       return toAnswer(agent);
     },
   );
-};
 
-/** The agent on the wire: exactly the members of its schema. */
-export function toAnswer({
-  version,
-  companyPhoneNumberId,
-  createdAt,
-  updatedAt,
-  ...members
-}: StoredAgent): AgentAnswer {
-  return { ...members, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
-}
+  app.get(
+    '/agents',
+    {
+      config: { scope: 'read:agents' },
+      schema: { querystring: agentListQuerySchema, response: { 200: agentListSchema } },
+    },
+    async ({ caller, query }) => {
+      const { agents: listed, total, page } = await agents.list(caller, query);
+      return toPage(listed.map(toAnswer), total, page);
+    },
+  );
+
+  app.get(
+    '/agents/:id',
+    {
+      config: { scope: 'read:agents' },
+      schema: {
+        params: agentParamsSchema,
+        querystring: companyQuerySchema,
+        headers: readHeadersSchema,
+        response: { 200: agentSchema, 304: noBodySchema },
+      },
+    },
+    async ({ caller, headers, readAhead }, reply) => {
+      const agent = agents.get(caller, readAhead);
+      reply.headers(agentHeaders(agent));
+      const known = parseEntityTags(headers['if-none-match'] ?? '') ?? [];
+      return matchesWeakly(known, agent.version) ? reply.code(304).send() : toAnswer(agent);
+    },
+  );
+
+  app.delete(
+    '/agents/:id',
+    {
+      config: { scope: 'delete:agents' },
+      schema: {
+        params: agentParamsSchema,
+        querystring: companyQuerySchema,
+        headers: ifMatchHeadersSchema,
+        response: { 204: noBodySchema },
+      },
+    },
+    async ({ caller, params, headers, readAhead }, reply) => {
+      await agents.remove(caller, { id: params.id.toLowerCase(), readAhead, preconditions: headers });
+      return reply.code(204).send();
+    },
+  );
+};

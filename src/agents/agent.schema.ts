@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { JsonObject } from '../json.ts';
+import { pagedQuery, pageOf } from '../page.schema.ts';
 import { limits } from './metadata.ts';
 
 /** A text that the database holds faithfully, its length in Unicode code points. */
@@ -84,7 +85,7 @@ export type AgentPatch = Static<typeof agentPatchSchema>;
 
 const { name, type, focus, language, duration, ...optional } = fields;
 
-/** A new agent, as the operator's command line takes it. */
+/** A new agent: the body of POST, and what the operator's command line takes. */
 export const agentDraftSchema = Type.Composite(
   [Type.Object({ name, type, focus, language, duration }), Type.Partial(Type.Object(optional))],
   { ...closed, ...phoneRule },
@@ -135,10 +136,47 @@ export const companyQuerySchema = Type.Object(
   closed,
 );
 
+/** Of a change: `dryRun=true` shows what would become of it. */
+export const changeQuerySchema = Type.Object(
+  {
+    ...companyQuerySchema.properties,
+    dryRun: Type.Optional(
+      Type.Boolean({ description: 'true: run every check and answer as if the change were made, but write nothing' }),
+    ),
+  },
+  closed,
+);
+
 const entityTags = (description: string) => Type.Optional(Type.String({ format: 'entity-tags', description }));
 
 export const preconditionHeadersSchema = Type.Object({
   'if-match': entityTags('Change only this version: a list of entity tags, or *'),
   'if-none-match': entityTags('Change only if none of these entity tags is current, or * for never'),
 });
-export type Preconditions = Static<typeof preconditionHeadersSchema>;
+/** The headers that a change depends on, as far as its route has them. */
+export type Preconditions = { readonly [Name in keyof Static<typeof preconditionHeadersSchema>]?: string | undefined };
+
+/** Of a reading: If-None-Match answers 304 while the version is the same. */
+export const readHeadersSchema = Type.Object({
+  'if-none-match': entityTags('304 while one of these entity tags is current'),
+});
+
+/** Of an answer without a body. */
+export const noBodySchema = Type.Unsafe<undefined>({ type: 'null' });
+
+/** Of a change that is known by its path alone: a deletion, a restore. */
+export const ifMatchHeadersSchema = Type.Object({
+  'if-match': preconditionHeadersSchema.properties['if-match'],
+});
+
+/** Lists and their filters; every filter narrows. */
+export const agentListQuerySchema = pagedQuery({
+  ...companyQuerySchema.properties,
+  name: Type.Optional(text({ minLength: 1, maxLength: 100, description: 'Part of the name, in any case' })),
+  type: Type.Optional({ ...fields.type, description: 'Agents of this type' }),
+  focus: Type.Optional({ ...fields.focus, description: 'Agents with this focus' }),
+  language: Type.Optional({ ...fields.language, description: 'Agents that speak this language' }),
+});
+export type AgentListQuery = Static<typeof agentListQuerySchema>;
+
+export const agentListSchema = pageOf(agentSchema);

@@ -1,57 +1,141 @@
 import type { Caller } from '../caller.ts';
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../entity-tag.ts';
 import { ApiError, invalid } from '../errors.ts';
-import { applyPatch, newContent } from './agent.patch.ts';
+import { type Page, readPage } from '../page.ts';
+import type { Changed, Decide, Found } from './agent.fold.ts';
+import { applyPatch, newContent, type Patched, restored } from './agent.patch.ts';
 import type { AgentRepository } from './agent.repository.ts';
 import type { StoredAgent } from './agent.row.ts';
-import type { AgentDraft, AgentPatch, Preconditions } from './agent.schema.ts';
+import type { AgentDraft, AgentListQuery, AgentPatch, Preconditions } from './agent.schema.ts';
+import type { AgentVersionRepository } from './agent-version.repository.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
 
-/** What a change was sent with, beside the patch. */
-interface Circumstances {
-  readonly preconditions: Preconditions;
-  /** The agent as it was found since the request arrived. */
-  readonly readAhead: { readonly agent: StoredAgent | undefined };
+/** The agent that a request names, as it was found since the request arrived. */
+export interface ReadAhead {
+  readonly agent: StoredAgent | undefined;
 }
 
-/** The use cases of agents. Each is a pure decision about one agent, carried out by the repository. */
-export function agentService(agents: AgentRepository) {
+/** What a change is aimed at, and how. */
+export interface Target {
+  /** In lower case. */
+  readonly id: string;
+  readonly readAhead: ReadAhead;
+  readonly preconditions: Preconditions;
+  /** Run every check, but write nothing. */
+  readonly dryRun?: boolean | undefined;
+}
+
+/** The use cases of agents. A change is a pure decision about one agent, carried out by the repository. */
+export function agentService(agents: AgentRepository, versions: AgentVersionRepository) {
+  /** A dry run goes the same way and stops before the write: the agent keeps its version and times. */
+  async function change(
+    caller: Caller,
+    target: Target,
+    phoneNumberId: string | null,
+    decide: Decide,
+  ): Promise<Changed> {
+    const { id, readAhead, preconditions, dryRun } = target;
+    const checked: Decide = (found) => {
+      checkPreconditions(preconditions, own(caller, found?.agent).version);
+      return decide(found);
+    };
+    if (!dryRun) return await agents.change({ id, phoneNumberId, readAhead }, caller, checked);
+    const found = await readAgain(target, phoneNumberId);
+    const { content, changedFields } = checked(found);
+    return { agent: { ...own(caller, found?.agent), ...content }, changedFields };
+  }
+
+  async function readAgain({ id, readAhead }: Target, phoneNumberId: string | null): Promise<Found | undefined> {
+    if (phoneNumberId !== null) return await agents.find(id, phoneNumberId);
+    return readAhead.agent && { agent: readAhead.agent, numberIsActive: false };
+  }
+
   return {
     /**
      * Changes an agent of the caller's company.
-     * @param id in lower case
      * @returns the agent as committed; the same version where the patch changes nothing
-     * @throws ApiError for steps 10 to 13 of the contract's order of checks
+     * @throws ApiError for steps 10 to 13 of the contract's order of checks, like every use case here
      */
-    update(
-      caller: Caller,
-      id: string,
-      patch: AgentPatch,
-      { preconditions, readAhead }: Circumstances,
-    ): Promise<StoredAgent> {
-      const wanted = { id, phoneNumberId: patch.companyPhoneNumberId ?? null, readAhead };
-      return agents.change(wanted, caller, (found) => {
-        if (!found) throw new ApiError('RESOURCE_NOT_FOUND');
-        if (found.agent.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
-        checkPreconditions(preconditions, found.agent.version);
-        const patched = applyPatch(found.agent, patch, found.numberIsActive);
-        if (patched.faults.length > 0) throw invalid(patched.faults);
-        return patched;
-      });
+    update: (caller: Caller, target: Target, patch: AgentPatch): Promise<Changed> =>
+      change(caller, target, patch.companyPhoneNumberId ?? null, (found) =>
+        accepted(found, ({ agent, numberIsActive }) => applyPatch(agent, patch, numberIsActive)),
+      ),
+
+    /** Gives an agent the content of one of its versions, as a new version. */
+    async restore(caller: Caller, target: Target, version: number): Promise<Changed> {
+      own(caller, target.readAhead.agent);
+      const { content } = await snapshot(target.id, version);
+      return await change(caller, target, content.companyPhoneNumberId, (found) => ({
+        ...accepted(found, ({ agent, numberIsActive }) => restored(agent, content, numberIsActive)),
+        restoredFrom: version,
+      }));
     },
 
-    /**
-     * Makes an agent of a company that exists, with its first history entry.
-     * @throws ApiError VALIDATION_FAILED when the draft breaks a rule that needs stored data
-     */
-    async create(companyId: string, draft: AgentDraft): Promise<StoredAgent> {
+    /** Makes an agent of a company that exists, with its first history entry. */
+    async create(companyId: string, draft: AgentDraft, by?: Caller): Promise<StoredAgent> {
       const number = draft.companyPhoneNumberId;
       const created = newContent(draft, !!number && (await agents.numberIsActive(companyId, number)));
       if (created.faults.length > 0) throw invalid(created.faults);
-      return agents.create(companyId, created.content);
+      return await agents.create(companyId, created.content, by);
+    },
+
+    get: (caller: Caller, { agent }: ReadAhead): StoredAgent => own(caller, agent),
+
+    async list({ companyId }: Caller, query: AgentListQuery) {
+      const page = readPage(query);
+      const { agents: listed, total } = await agents.list(companyId, query, page);
+      return { agents: listed, total, page };
+    },
+
+    /** Deletes an agent for everybody: every later request on it is 404. */
+    async remove(caller: Caller, { id, readAhead, preconditions }: Target): Promise<void> {
+      const demanded = parseEntityTags(preconditions['if-match'] ?? '*');
+      let { agent } = readAhead;
+      for (;;) {
+        const { version } = own(caller, agent);
+        checkPreconditions(preconditions, version);
+        const only = { companyId: caller.companyId, version: demanded === '*' ? null : version };
+        if (await agents.delete(id, only)) return;
+        // Another change came first.
+        agent = (await agents.find(id, null))?.agent;
+      }
+    },
+
+    async history(caller: Caller, { agent }: ReadAhead, query: Partial<Page>) {
+      const { id, version } = own(caller, agent);
+      const page = readPage(query);
+      // One entry a version, from the first on.
+      return { entries: await versions.entries(id, version, page), total: version, page };
+    },
+
+    /** An agent as the answer of one of its versions showed it. */
+    async version(caller: Caller, { agent }: ReadAhead, version: number): Promise<StoredAgent> {
+      const current = own(caller, agent);
+      const { content, createdAt } = await snapshot(current.id, version);
+      return { ...current, ...content, version, updatedAt: createdAt };
+    },
+
+    /** What two versions of an agent hold; `to` is the current one unless it is given. */
+    async compare(caller: Caller, { agent }: ReadAhead, from: number, to?: number) {
+      const { id, version } = own(caller, agent);
+      const [before, after] = await Promise.all([snapshot(id, from), snapshot(id, to ?? version)]);
+      return { before, after };
     },
   };
+
+  async function snapshot(id: string, version: number) {
+    const found = await versions.snapshot(id, version);
+    if (!found) throw new ApiError('RESOURCE_NOT_FOUND');
+    return found;
+  }
+}
+
+/** Steps 10 and 11: the agent is there, and it is the company's. */
+function own(caller: Caller, agent: StoredAgent | undefined): StoredAgent {
+  if (!agent) throw new ApiError('RESOURCE_NOT_FOUND');
+  if (agent.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
+  return agent;
 }
 
 /** Step 12: If-Match by strong, If-None-Match by weak comparison (RFC 9110, section 13.1). */
@@ -61,4 +145,12 @@ function checkPreconditions(preconditions: Preconditions, version: number): void
   if (!matchesStrongly(demanded, version) || matchesWeakly(excluded, version)) {
     throw new ApiError('PRECONDITION_FAILED');
   }
+}
+
+/** Step 13: what was decided breaks no rule. */
+function accepted(found: Found | undefined, decide: (found: Found) => Patched): Patched {
+  if (!found) throw new ApiError('RESOURCE_NOT_FOUND');
+  const patched = decide(found);
+  if (patched.faults.length > 0) throw invalid(patched.faults);
+  return patched;
 }

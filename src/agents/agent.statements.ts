@@ -36,10 +36,12 @@ export interface Step {
   readonly touched: boolean;
   readonly key: string;
   readonly request: string;
+  /** The version whose content this step restores, or null. */
+  readonly restored: number | null;
 }
 
 const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched boolean,
-  key uuid, request text`;
+  key uuid, request text, restored int`;
 
 // Metadata that no step changed stays as it is: JavaScript could not carry every number that jsonb can.
 const newValue = (field: (typeof agentFields)[number]) =>
@@ -71,14 +73,15 @@ export const changeSql = `
        AND (a.company_id = s.company) IS TRUE AND a.version = s.read AND a.deleted_at IS NULL
     RETURNING a.id, a.updated_at
   ), entry AS (
-    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id)
+    INSERT INTO agent_version
+           (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, restored_from)
     SELECT s.id, s.read + s.step, w.updated_at - (s.steps - s.step) * interval '1 millisecond',
-           s.content, s.changed, s.key, s.request
+           s.content, s.changed, s.key, s.request, s.restored
       FROM written w JOIN step s ON s.id = w.id
   )
   SELECT id, updated_at AS "updatedAt" FROM written`;
 
-/** $1 company, $2 content, $3 its fields: an agent and the history entry of its first version. */
+/** $1 company, $2 content, $3 its fields, $4 key, $5 request: an agent and the history entry of its first version. */
 export const createSql = `
   WITH created AS (
     INSERT INTO agent (company_id, ${agentFields.map(columnOf).join(', ')})
@@ -86,19 +89,60 @@ export const createSql = `
       FROM (SELECT $2::jsonb AS content) n
     RETURNING *
   ), entry AS (
-    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields)
-    SELECT id, version, updated_at, $2::jsonb, $3::text[] FROM created
+    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id)
+    SELECT id, version, updated_at, $2::jsonb, $3::text[], $4::uuid, $5 FROM created
   )
   SELECT ${agentJson('c')} AS agent FROM created c`;
 
-/** $1 id: a soft deletion. */
+/** $1 id, $2 the company that must own it, or null for any, $3 the version likewise: a soft deletion. */
 export const deleteSql = `
-  UPDATE agent a SET deleted_at = now() WHERE a.id = $1::uuid AND a.deleted_at IS NULL RETURNING ${agentJson('a')} AS agent`;
+  UPDATE agent a SET deleted_at = now()
+   WHERE a.id = $1::uuid AND a.deleted_at IS NULL
+     AND ($2::uuid IS NULL OR a.company_id = $2::uuid) AND ($3::int IS NULL OR a.version = $3::int)
+  RETURNING ${agentJson('a')} AS agent`;
 
-/** $1 company: its agents, the newest first. */
-export const listSql = `
-  SELECT ${agentJson('a')} AS agent FROM agent a WHERE a.company_id = $1::uuid AND a.deleted_at IS NULL
-   ORDER BY a.created_at DESC, a.id DESC`;
+/** What a list may be narrowed by, `value` being the parameter. */
+const filters = {
+  name: (value: string) => `position(lower(${value}) IN lower(a.name)) > 0`,
+  type: (value: string) => `a.type = ${value}`,
+  focus: (value: string) => `a.focus = ${value}`,
+  language: (value: string) => `a.language = ${value}`,
+};
+export type FilterName = keyof typeof filters;
+export const isFilterName = (name: string): name is FilterName => Object.hasOwn(filters, name);
+
+// A filter that is not given is not in the statement: the planner would take it for one that leaves hardly a row, and
+// would sort the whole company instead of following the index.
+const filtered = (names: readonly FilterName[]) => `
+    FROM agent a
+   WHERE ${['a.company_id = $1::uuid', 'a.deleted_at IS NULL', ...names.map((name, at) => filters[name](`$${at + 2}::text`))].join(' AND ')}`;
+
+/** $1 company, then a value for each filter: how many agents there are. */
+export const countSql = (names: readonly FilterName[]) => `SELECT count(*)::int AS total ${filtered(names)}`;
+
+/**
+ * $1 company, then a value for each filter, then limit or null, and offset: agents, the newest first. Rows are made JSON
+ * for the page alone, not for those before it, and are asked for one by one: the planner cannot know how short a page is,
+ * and would rather read the whole table.
+ */
+export const listSql = (names: readonly FilterName[]) => `
+  SELECT (SELECT ${agentJson('one')} FROM agent one WHERE one.id = page.id) AS agent
+    FROM (SELECT a.id, a.created_at ${filtered(names)}
+           ORDER BY a.created_at DESC, a.id DESC LIMIT $${names.length + 2}::int OFFSET $${names.length + 3}::int) page
+   ORDER BY page.created_at DESC, page.id DESC`;
+
+/** $1 agent, $2 version, $3 limit, $4 offset: its history up to that version, the newest first. */
+export const entriesSql = `
+  SELECT version, created_at AS "createdAt", changed_fields AS "changedFields", key_id AS "keyId",
+         request_id AS "requestId", restored_from AS "restoredFrom"
+    FROM agent_version
+   WHERE agent_id = $1::uuid AND version <= $2::int
+   ORDER BY version DESC LIMIT $3::int OFFSET $4::int`;
+
+/** $1 agent, $2 version: what the agent was. */
+export const snapshotSql = `
+  SELECT version, created_at AS "createdAt", snapshot AS content FROM agent_version
+   WHERE agent_id = $1::uuid AND version = $2::int`;
 
 /** $1 id: erases a deleted agent with its history. */
 export const purgeSql = `

@@ -26,30 +26,42 @@ export function merge(target: Json | undefined, patch: JsonObject): JsonObject {
 }
 
 /**
- * What forbids the result of a merge. A stored value that is over a limit already may stay so, if it is no larger in
- * that measure afterwards. An over-deep patch is refused before it is merged, without recursion.
+ * Merges, and tells what forbids the result. An over-deep patch is refused before it is merged, without recursion:
+ * every object and list of a patch stands in the result, at the same depth.
  */
 export function mergeWithinLimits(
   stored: JsonObject,
   patch: JsonObject,
 ): { readonly merged: JsonObject; readonly complaints: readonly Complaint[] } {
   const before = shape(stored);
-  const allowedDepth = Math.max(limits.depth, before.depth);
-  // Every object and list of a patch stands in the result, at the same depth.
-  const patchDepth = shape(patch).depth;
-  if (patchDepth > allowedDepth) {
-    return { merged: stored, complaints: [complaints.metadataDepth(limits.depth, patchDepth)] };
-  }
+  const tooDeep = depthComplaints(before, shape(patch));
+  if (tooDeep.length > 0) return { merged: stored, complaints: tooDeep };
   const merged = merge(stored, patch);
-  const after = shape(merged);
-  const found: Complaint[] = [];
-  const bytes = byteLength(merged);
-  if (bytes > limits.bytes && bytes > byteLength(stored)) found.push(complaints.metadataBytes(limits.bytes, bytes));
-  if (after.keys > Math.max(limits.keys, before.keys)) found.push(complaints.metadataKeys(limits.keys, after.keys));
-  return { merged, complaints: found };
+  return { merged, complaints: limitComplaints(stored, merged, before) };
 }
 
-function shape(root: JsonObject): { depth: number; keys: number } {
+/**
+ * What forbids metadata to become another value. A stored value that is over a limit already may stay so, if it is no
+ * larger in that measure afterwards.
+ */
+export function limitComplaints(stored: JsonObject, next: JsonObject, before = shape(stored)): readonly Complaint[] {
+  const after = shape(next);
+  const found = depthComplaints(before, after);
+  const bytes = byteLength(next);
+  if (bytes > limits.bytes && bytes > byteLength(stored)) found.push(complaints.metadataBytes(limits.bytes, bytes));
+  if (after.keys > Math.max(limits.keys, before.keys)) found.push(complaints.metadataKeys(limits.keys, after.keys));
+  return found;
+}
+
+const depthComplaints = (before: Shape, { depth }: Shape): Complaint[] =>
+  depth > Math.max(limits.depth, before.depth) ? [complaints.metadataDepth(limits.depth, depth)] : [];
+
+interface Shape {
+  readonly depth: number;
+  readonly keys: number;
+}
+
+function shape(root: JsonObject): Shape {
   let depth = 0;
   let keys = 0;
   for (const node of walk(root)) {

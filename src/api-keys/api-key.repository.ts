@@ -7,6 +7,8 @@ export interface FoundKey {
   readonly id: string;
   /** Of a company key; null for the key of an integration. */
   readonly companyId: string | null;
+  /** Of a key of an integration; null for a company key. */
+  readonly integrationId: string | null;
   readonly scopes: readonly string[];
   /** Revoked or expired. */
   readonly ended: boolean;
@@ -35,7 +37,7 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
 
 const lookupSql = `
   SELECT CASE WHEN k.id IS NOT NULL THEN json_build_object(
-           'id', k.id, 'companyId', k.company_id, 'scopes', k.scopes,
+           'id', k.id, 'companyId', k.company_id, 'integrationId', k.integration_id, 'scopes', k.scopes,
            'ended', k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false),
            'suspended', k.suspended_at IS NOT NULL,
            'granted', EXISTS (SELECT FROM integration_company g

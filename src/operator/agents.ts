@@ -1,5 +1,5 @@
 import { Command } from '@commander-js/extra-typings';
-import { toAnswer } from '../agents/agent.routes.ts';
+import { toAnswer } from '../agents/agent.answer.ts';
 import { type AgentDraft, agentDraftSchema } from '../agents/agent.schema.ts';
 import { invalid } from '../errors.ts';
 import { UnknownIdError } from '../unknown-id.ts';
@@ -31,7 +31,7 @@ export function agentCommand(print: Print) {
     .action(({ company }) =>
       print(async ({ companies, agentRows }) => {
         await companies.requireCompany(company);
-        return (await agentRows.list(company)).map(toAnswer);
+        return (await agentRows.list(company)).agents.map(toAnswer);
       }),
     );
   agent

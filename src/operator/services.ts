@@ -1,5 +1,6 @@
 import { type AgentRepository, agentRepository } from '../agents/agent.repository.ts';
 import { type AgentService, agentService } from '../agents/agent.service.ts';
+import { agentVersionRepository } from '../agents/agent-version.repository.ts';
 import { type ApiKeyLifecycle, apiKeyLifecycle } from '../api-keys/api-key.lifecycle.ts';
 import { type CompanyRepository, companyRepository } from '../companies/company.repository.ts';
 import type { Config } from '../config.ts';
@@ -26,7 +27,12 @@ export function printer(readConfiguration: () => Config): Print {
     try {
       const companies = companyRepository(database.prisma);
       const keys = apiKeyLifecycle(database, secret);
-      const result = await run({ companies, keys, agents: agentService(agentRows), agentRows });
+      const result = await run({
+        companies,
+        keys,
+        agents: agentService(agentRows, agentVersionRepository(database)),
+        agentRows,
+      });
       console.log(JSON.stringify(result, undefined, 2));
     } finally {
       await database.close();

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { StoredAgent } from '../agents/agent.row.ts';
+import type { KeyOwner } from '../api-keys/api-key.lifecycle.ts';
 import type { ApiKeyRepository, FoundKey, LookedUp } from '../api-keys/api-key.repository.ts';
 import { hashKey, readKey, type Scope } from '../api-keys/api-key.ts';
 import type { Caller } from '../caller.ts';
@@ -15,12 +16,16 @@ declare module 'fastify' {
     readonly caller: Caller;
     /** For the log: who is known so far, also of a request that was refused. */
     known: { keyId?: string; companyId?: string };
+    /** Whose the key is. */
+    owner: KeyOwner;
     /** The agent that the path names, whoever owns it, as it was found since the request arrived. */
     readAhead: { readonly agent: StoredAgent | undefined };
   }
   interface FastifyContextConfig {
     /** What the key must be allowed to do; every route in the authenticated scope declares one. */
     scope?: Scope;
+    /** A route that does not act for one company: step 7 is left out, and so is `request.caller`. */
+    forAnyCompany?: boolean;
   }
 }
 
@@ -49,15 +54,18 @@ export const authenticate = fp(async (app, { keys, secret }: Options) => {
   });
 
   app.decorateRequest('readAhead');
+  app.decorateRequest('owner');
   app.addHook('onRequest', async (request) => {
     const { key, agent } = await lookUp(request);
     request.known.keyId = key.id;
     authenticateKey(key);
     requireScope(key, request.routeOptions.config.scope);
+    request.owner = { companyId: key.companyId, integrationId: key.integrationId };
+    request.readAhead = { agent };
+    if (request.routeOptions.config.forAnyCompany) return;
     const companyId = resolveCompany(key, companyIdOf(request));
     request.known.companyId = companyId;
     callers.set(request, { keyId: key.id, companyId, requestId: request.id });
-    request.readAhead = { agent };
   });
 
   /** One question to the database for all that the checks need, and for the agent that the path names. */

@@ -8,7 +8,8 @@ const bodyLimit = 256 * 1024;
 const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
 
 /**
- * Step 8 of the contract's order of checks for routes that take a body: media type, size, encoding, JSON.
+ * Step 8 of the contract's order of checks for routes that take a body: media type, size, encoding, JSON. What comes with
+ * a request to another route is not read.
  * The size of a body that does not announce it is bounded by the server while it reads.
  */
 export const body = fp(async (app) => {
@@ -17,7 +18,12 @@ export const body = fp(async (app) => {
     parse(bytes),
   );
 
-  app.addHook('preParsing', async ({ headers }) => {
+  app.addHook('preParsing', async ({ headers, routeOptions }) => {
+    if (!takesBody(routeOptions)) {
+      // By these alone Fastify sees that there is a body. Node drops the bytes once the answer is sent.
+      for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete headers[name];
+      return;
+    }
     const length = Number(headers['content-length'] ?? 0);
     const hasBody = length > 0 || headers['transfer-encoding'] !== undefined;
     const type = headers['content-type'];
@@ -26,11 +32,13 @@ export const body = fp(async (app) => {
     if (headers['content-encoding'] !== undefined) throw unsupportedEncoding();
   });
 
-  app.addHook('preValidation', async ({ body: value }) => {
-    if (value === undefined)
+  app.addHook('preValidation', async ({ body: value, routeOptions }) => {
+    if (value === undefined && takesBody(routeOptions))
       throw new ApiError('MALFORMED_BODY', { detail: 'The request needs a JSON object as its body.' });
   });
 });
+
+const takesBody = ({ schema }: FastifyRequest['routeOptions']) => schema?.body !== undefined;
 
 const unsupportedMediaType = () =>
   new ApiError('UNSUPPORTED_MEDIA_TYPE', {

@@ -15,8 +15,9 @@ interface Check {
 const everyRoute = () => true;
 const withKey = ({ config }: Declared) => config?.scope !== undefined;
 const withBody = ({ schema }: Declared) => schema.body !== undefined;
+const withCompany = (route: Declared) => withKey(route) && !route.config?.forAnyCompany;
 const withId = ({ url }: Declared) => url.includes('/:id');
-const withPreconditions = ({ schema }: Declared) => schema.headers !== undefined;
+const withPreconditions = ({ method, schema }: Declared) => method !== 'GET' && schema.headers !== undefined;
 
 /** The order of checks (contract, section 1): the one table for the description and for the answers of each route. */
 const order: readonly Check[] = [
@@ -33,7 +34,7 @@ const order: readonly Check[] = [
   {
     of: 'the request acts for one company that the key may touch',
     codes: ['COMPANY_ID_REQUIRED', 'VALIDATION_FAILED', 'COMPANY_ACCESS_DENIED'],
-    on: withKey,
+    on: withCompany,
   },
   {
     of: 'media type, size, encoding and JSON of the body',

@@ -1,14 +1,10 @@
-import type { SwaggerTransform } from '@fastify/swagger';
-import type { FastifySchema } from 'fastify';
 import type { ProblemCode } from '../errors.ts';
-import type { Declared } from './openapi-checks.ts';
-import { type Answer, type AnswerHeaders, problemAnswers, requestId } from './openapi-problems.ts';
-import { published, publishedParameters } from './openapi-schemas.ts';
+import type { AnswerHeaders } from './openapi-problems.ts';
 
 /** What the document says of a route beside its schemas. */
-interface Operation {
+export interface Operation {
   readonly operationId: string;
-  readonly tag: 'Agents' | 'Health';
+  readonly tag: 'Agents' | 'History' | 'Directory' | 'Health';
   readonly summary: string;
   readonly description: string;
   /** What a success means. */
@@ -19,7 +15,48 @@ interface Operation {
   readonly problems?: readonly ProblemCode[];
 }
 
-const operations: Readonly<Record<string, Operation>> = {
+const text = (description: string) => ({ type: 'string', description }) as const;
+
+const agentHeaders: AnswerHeaders = {
+  ETag: text("The agent's version in quotes, to be sent as If-Match"),
+  'Agent-Phone-Number-Id': text('The id of the phone number for calls from the agent, where it has one'),
+};
+
+const changeHeaders: AnswerHeaders = {
+  ...agentHeaders,
+  'Changed-Fields': text('The fields that got another value, separated by commas; empty where nothing changed'),
+  'Dry-Run': text('true, where the change was only tried'),
+};
+
+const dryRun =
+  ' With `dryRun=true` every check is made and the answer shows the agent as it would be, but nothing is written.';
+
+export const operations: Readonly<Record<string, Operation>> = {
+  'POST /agents': {
+    operationId: 'createAgent',
+    tag: 'Agents',
+    summary: 'Create an agent',
+    description:
+      'Makes an agent of the company. `name`, `type`, `focus`, `language` and `duration` are required; the limits of all ' +
+      'fields are those of an update. `type: PHONE` needs `companyPhoneNumberId`.',
+    success: 'The agent as committed, at version 1',
+    headers: { ...agentHeaders, Location: text('The path of the agent') },
+  },
+  'GET /agents': {
+    operationId: 'listAgents',
+    tag: 'Agents',
+    summary: 'List agents',
+    description: 'The agents of the company, the newest first. Every filter that is given must hold.',
+    success: 'One page of agents',
+  },
+  'GET /agents/:id': {
+    operationId: 'getAgent',
+    tag: 'Agents',
+    summary: 'Get an agent',
+    description: 'The agent as it is stored. `If-None-Match` answers 304 while the version is the same.',
+    success: 'The agent',
+    headers: agentHeaders,
+  },
   'PATCH /agents/:id': {
     operationId: 'updateAgent',
     tag: 'Agents',
@@ -28,15 +65,66 @@ const operations: Readonly<Record<string, Operation>> = {
       'Changes the fields that the body holds; the others keep their values. `null` clears a field where it is accepted. ' +
       '`metadata` is merged by JSON Merge Patch (RFC 7396): objects merge at every depth, `null` removes a key, ' +
       'everything else replaces. A body with `type: PHONE` must hold `companyPhoneNumberId` too. A patch is applied ' +
-      'whole or not at all; one whose result equals what is stored changes nothing, not even the version.',
+      'whole or not at all; one whose result equals what is stored changes nothing, not even the version.' +
+      dryRun,
     success: 'The agent as committed',
-    headers: {
-      ETag: { type: 'string', description: "The agent's version in quotes, to be sent as If-Match" },
-      'Agent-Phone-Number-Id': {
-        type: 'string',
-        description: 'The id of the phone number for calls from the agent, where it has one',
-      },
-    },
+    headers: changeHeaders,
+  },
+  'DELETE /agents/:id': {
+    operationId: 'deleteAgent',
+    tag: 'Agents',
+    summary: 'Delete an agent',
+    description: 'Deletes the agent for everybody: every later request on it is answered 404. A body is not read.',
+    success: 'The agent is deleted',
+  },
+  'GET /agents/:id/versions': {
+    operationId: 'listAgentVersions',
+    tag: 'History',
+    summary: 'List the versions of an agent',
+    description: 'Who changed which fields, and when: one entry for each version, the newest first.',
+    success: 'One page of the history',
+  },
+  'GET /agents/:id/versions/:version': {
+    operationId: 'getAgentVersion',
+    tag: 'History',
+    summary: 'Get a version of an agent',
+    description: "The agent as that version's answer showed it, with `companyPhoneNumberId` beside it.",
+    success: 'The agent as it was',
+  },
+  'GET /agents/:id/versions/:version/diff': {
+    operationId: 'compareAgentVersions',
+    tag: 'History',
+    summary: 'Compare two versions of an agent',
+    description:
+      'What differs between the version and the one in `to`, field by field; inside `metadata` by JSON pointer ' +
+      '(RFC 6901). A side where there was nothing is absent.',
+    success: 'The differences',
+  },
+  'POST /agents/:id/versions/:version/restore': {
+    operationId: 'restoreAgentVersion',
+    tag: 'History',
+    summary: 'Restore a version of an agent',
+    description:
+      'Gives the agent the content of that version, as a new version. Its phone number must still be active, unless the ' +
+      'agent has it. A value outside the enumerations of today is accepted. A body is not read.' +
+      dryRun,
+    success: 'The agent as committed',
+    headers: changeHeaders,
+  },
+  'GET /phone-numbers': {
+    operationId: 'listPhoneNumbers',
+    tag: 'Directory',
+    summary: 'List phone numbers',
+    description: 'The active phone numbers of the company, the oldest first: what `companyPhoneNumberId` takes.',
+    success: 'One page of phone numbers',
+  },
+  'GET /companies': {
+    operationId: 'listCompanies',
+    tag: 'Directory',
+    summary: 'List companies',
+    description:
+      'The companies that the API key can act for, the oldest first: those that an ATS manages, or a company key’s own.',
+    success: 'One page of companies',
   },
   'GET /health/live': {
     operationId: 'getLiveness',
@@ -54,35 +142,3 @@ const operations: Readonly<Record<string, Operation>> = {
     problems: ['DATABASE_UNAVAILABLE'],
   },
 };
-
-/** Completes the schema of a route for the document. The route itself goes on with its own. */
-export const describeOperation: SwaggerTransform = ({ schema, url, route: { method, config } }) => {
-  if (schema.hide) return { schema, url };
-  const operation = operations[`${method} ${url}`];
-  if (!operation) throw new Error(`${method} ${url} is not described in openapi-operations.ts`);
-  const { operationId, tag, summary, description, problems } = operation;
-  const route: Declared = { method, url, schema, ...(config && { config }) };
-  return {
-    url,
-    schema: {
-      ...{ operationId, tags: [tag], summary, description },
-      security: config?.scope ? [{ apiKey: [] }] : [],
-      ...publishedParameters(schema),
-      ...(schema.body !== undefined && { body: bodyOf(schema.body) }),
-      response: published({ ...successes(schema, operation), ...problemAnswers(route, problems) }),
-    },
-  };
-};
-
-const bodyOf = (schema: unknown) => ({
-  content: published({ 'application/json': { schema }, 'application/merge-patch+json': { schema } }),
-});
-
-function successes({ response }: FastifySchema, { success, headers }: Operation): Record<string, Answer> {
-  return Object.fromEntries(
-    Object.entries(response ?? {}).map(([status, schema]) => [
-      status,
-      { description: success, headers: { ...requestId, ...headers }, content: { 'application/json': { schema } } },
-    ]),
-  );
-}

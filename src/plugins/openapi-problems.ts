@@ -9,7 +9,9 @@ export type AnswerHeaders = Readonly<Record<string, { readonly type: 'string'; r
 export interface Answer {
   readonly description: string;
   readonly headers: AnswerHeaders;
-  readonly content: Readonly<Record<string, object>>;
+  /** Stands in the place of the content where the answer has no body. */
+  readonly type?: 'null';
+  readonly content?: Readonly<Record<string, object>>;
 }
 
 const header = (name: string, description: string): AnswerHeaders => ({ [name]: { type: 'string', description } });
@@ -67,7 +69,7 @@ function problemAnswer(route: Declared, status: number, codes: readonly ProblemC
 }
 
 function exampleOf(code: ProblemCode, { url, config }: Declared) {
-  const instance = url.replace(':id', exampleId);
+  const instance = url.replace(':id', exampleId).replace(':version', '7');
   return errorOf(code, String(config?.scope)).problem(instance, '6f1c2d7e-5b0a-4c55-9d0e-2f3b8a1c4e90');
 }
 

@@ -1,5 +1,12 @@
 import type { FastifySchema } from 'fastify';
-import { agentPatchSchema, agentSchema } from '../agents/agent.schema.ts';
+import { agentDraftSchema, agentListSchema, agentPatchSchema, agentSchema } from '../agents/agent.schema.ts';
+import { diffSchema, versionedAgentSchema, versionListSchema, versionSchema } from '../agents/agent-version.schema.ts';
+import {
+  companyListSchema,
+  companySchema,
+  phoneNumberListSchema,
+  phoneNumberSchema,
+} from '../companies/company.schema.ts';
 import { problemSchema } from '../errors.ts';
 import { faultSchema } from '../faults.ts';
 import { healthySchema } from '../health/health.schema.ts';
@@ -9,6 +16,16 @@ import { exampleId } from './openapi-problems.ts';
 const named = new Map<unknown, string>([
   [agentSchema, 'Agent'],
   [agentPatchSchema, 'AgentPatch'],
+  [agentDraftSchema, 'AgentDraft'],
+  [agentListSchema, 'AgentPage'],
+  [versionSchema, 'AgentVersion'],
+  [versionListSchema, 'AgentVersionPage'],
+  [versionedAgentSchema, 'VersionedAgent'],
+  [diffSchema, 'AgentDiff'],
+  [companySchema, 'Company'],
+  [companyListSchema, 'CompanyPage'],
+  [phoneNumberSchema, 'PhoneNumber'],
+  [phoneNumberListSchema, 'PhoneNumberPage'],
   [healthySchema, 'Health'],
   [problemSchema, 'Problem'],
   [faultSchema, 'Fault'],
@@ -31,6 +48,13 @@ const examples: Readonly<Record<string, object>> = {
     metadata: { department: 'Engineering' },
     cefrLevel: null,
     backgroundSound: null,
+  },
+  AgentDraft: {
+    name: 'Frontend Developer Interview',
+    type: 'ONLINE',
+    focus: 'SCREENING',
+    language: 'EN',
+    duration: 45,
   },
   AgentPatch: { duration: 45, voiceId: 'EMMA', metadata: { department: 'Engineering', team: null } },
 };
@@ -88,10 +112,13 @@ const capitalised = (properties: unknown) =>
     ]),
   );
 
-/** The members of a schema, published. `storable` and `entity-tags` are words of validation.ts. */
+const ownKeywords = ['storable', 'deepest'];
+const ownFormats: readonly unknown[] = ['entity-tags', 'version'];
+
+/** The members of a schema, published without the words of validation.ts. */
 function members(schema: unknown): Record<string, unknown> {
   const own = Object.entries(schema ?? {}).filter(
-    ([keyword, value]) => keyword !== 'storable' && !(keyword === 'format' && value === 'entity-tags'),
+    ([keyword, value]) => !ownKeywords.includes(keyword) && !(keyword === 'format' && ownFormats.includes(value)),
   );
   return Object.fromEntries(own.map(([keyword, value]) => [keyword, published(value)]));
 }

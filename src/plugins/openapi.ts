@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { FastifyPluginAsync } from 'fastify';
 import { checksInWords } from './openapi-checks.ts';
-import { describeOperation } from './openapi-operations.ts';
 import { components } from './openapi-schemas.ts';
+import { describeOperation } from './openapi-transform.ts';
 
 const { version }: { version: string } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 );
 
-const description = `Changes the configuration of AI interviewers, called agents.
+const description = `Holds the configuration of AI interviewers, called agents.
 
 Every answer but a success is a problem (RFC 9457) of one shape, \`application/problem+json\`; its \`code\` comes from a
 closed list, and \`errors\` names each fault of the request. \`X-Request-Id\` is on every answer.
@@ -26,6 +26,8 @@ export const openapi: FastifyDynamicSwaggerOptions = {
     servers: [{ url: '/' }],
     tags: [
       { name: 'Agents', description: 'Stored configurations of AI interviewers' },
+      { name: 'History', description: 'What agents were, and the way back' },
+      { name: 'Directory', description: 'Companies and phone numbers, to be named in other requests' },
       { name: 'Health', description: 'For load balancers and orchestrators' },
     ],
     components: {

@@ -35,17 +35,19 @@ test('changes of one agent that arrive together are decided in their order, each
     callers.map((by, at) => agents.change({ id, phoneNumberId: null }, by, append(String(at)))),
   );
 
-  expect(results.map(({ instructions }) => instructions)).toEqual(['0', '01', '012', '0123', '01234']);
-  expect(results.map(({ version }) => version)).toEqual([2, 3, 4, 5, 6]);
+  expect(results.map(({ agent }) => agent.instructions)).toEqual(['0', '01', '012', '0123', '01234']);
+  expect(results.map(({ agent }) => agent.version)).toEqual([2, 3, 4, 5, 6]);
+  for (const { changedFields } of results) expect(changedFields).toEqual(['instructions']);
   const history = await world.history(id);
   expect(history.slice(1)).toEqual(
-    results.map((agent, at) => ({
+    results.map(({ agent }, at) => ({
       version: agent.version,
       createdAt: agent.updatedAt,
       snapshot: expect.objectContaining({ instructions: agent.instructions }),
       changedFields: ['instructions'],
       keyId: callers[at]?.keyId,
       requestId: callers[at]?.requestId,
+      restoredFrom: null,
     })),
   );
   const times = history.map(({ createdAt }) => createdAt.getTime());
@@ -63,7 +65,7 @@ test('a decision that throws fails alone; those behind it decide on what was bef
   const by = caller(company.id);
   const change = (decide: Decide) => agents.change({ id, phoneNumberId: null }, by, decide);
   const ends = await Promise.allSettled([append('a'), append('b'), refuse, append('c')].map(change));
-  expect(ends.map((end) => (end.status === 'fulfilled' ? end.value.instructions : String(end.reason)))).toEqual([
+  expect(ends.map((end) => (end.status === 'fulfilled' ? end.value.agent.instructions : String(end.reason)))).toEqual([
     'a',
     'ab',
     'Error: no',
@@ -106,7 +108,7 @@ test('a change decided on an old reading is decided again on what is stored', as
 
   const seen: (number | undefined)[] = [];
   const end = await first.change(
-    { id, phoneNumberId: null, readAhead: { agent: read } },
+    { id, phoneNumberId: null, readAhead: { agent: read.agent } },
     caller(company.id),
     (found) => {
       seen.push(found?.agent.version);
@@ -114,7 +116,7 @@ test('a change decided on an old reading is decided again on what is stored', as
     },
   );
   expect(seen).toEqual([2, 4]);
-  expect(end).toMatchObject({ version: 5, instructions: 'abcd' });
+  expect(end).toMatchObject({ agent: { version: 5, instructions: 'abcd' }, changedFields: ['instructions'] });
 });
 
 test('an answer that changes nothing waits for the changes before it, and has their version', async () => {
@@ -128,7 +130,7 @@ test('an answer that changes nothing waits for the changes before it, and has th
   };
   const change = (decide: Decide) => agents.change({ id, phoneNumberId: null }, by, decide);
   const results = await Promise.all([append('a'), append('b'), nothing, append('c'), nothing].map(change));
-  expect(results.map(({ version }) => version)).toEqual([2, 3, 3, 4, 4]);
-  expect(results[2]).toEqual(results[1]);
-  expect(results[4]).toEqual(results[3]);
+  expect(results.map(({ agent }) => agent.version)).toEqual([2, 3, 3, 4, 4]);
+  expect(results[2]).toEqual({ agent: results[1]?.agent, changedFields: [] });
+  expect(results[4]).toEqual({ agent: results[3]?.agent, changedFields: [] });
 });

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { expect, test } from 'vitest';
 import { agentFields, agentPatchSchema, agentSchema } from '../../src/agents/agent.schema.ts';
-import { codesOf, type Document, expectDocumented, faultsOf } from '../support/document.ts';
+import { codesOf, type Document, documented, expectDocumented, faultsOf } from '../support/document.ts';
+import { draft, forAnyCompany, forCompany, onAgent } from '../support/endpoints.ts';
 import type { Sent } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
@@ -33,9 +34,10 @@ test('the document is valid OpenAPI 3.1, and so are its examples', async () => {
 
 test('the document has every route but its own and the reference page', () => {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method} ${path}`),
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  expect(operations.toSorted()).toEqual(['get /health/live', 'get /health/ready', 'patch /agents/{id}']);
+  const endpoints = [...onAgent, ...forCompany, ...forAnyCompany].map(({ line }) => documented(line).join(' '));
+  expect(operations.toSorted()).toEqual([...endpoints, 'GET /health/live', 'GET /health/ready'].toSorted());
 });
 
 test('PATCH lists each code that it can answer with, under its status', () => {
@@ -68,13 +70,16 @@ test('every code that a source throws is listed by a route, or is about requests
 });
 
 test('fields, enumerations and limits are those of the schemas, and no word of our own is among them', () => {
-  const { Agent, AgentPatch } = document.components.schemas;
+  const { Agent, AgentPatch, AgentDraft } = document.components.schemas;
   const plain = (schemas: object) =>
     JSON.parse(JSON.stringify(schemas, (keyword, value) => (keyword === 'storable' ? undefined : value)));
   expect(Object.keys(AgentPatch?.properties ?? {})).toEqual(agentFields);
   expect(AgentPatch?.properties).toEqual(plain(agentPatchSchema.properties));
+  expect(AgentDraft?.properties).toEqual(AgentPatch?.properties);
+  expect(AgentDraft?.required).toEqual(Object.keys(draft));
+  expect(AgentPatch?.required).toBeUndefined();
   expect(Agent?.properties).toEqual(plain(agentSchema.properties));
-  expect(served.text).not.toMatch(/storable|entity-tags/);
+  expect(served.text).not.toMatch(/storable|entity-tags|"deepest"|"format":"version"/);
 });
 
 test.each([
@@ -94,7 +99,7 @@ test('PATCH takes both media types, an id, a company, preconditions and a reques
     'application/json': { schema },
     'application/merge-patch+json': { schema },
   });
-  const names = ['companyId', 'id', 'If-Match', 'If-None-Match', 'X-Request-Id'];
+  const names = ['companyId', 'dryRun', 'id', 'If-Match', 'If-None-Match', 'X-Request-Id'];
   expect(patch.parameters.map(({ name }) => name)).toEqual(names);
   for (const { description } of patch.parameters) expect(description).toMatch(/./);
   expect(patch.parameters[0]?.schema).toEqual({ type: 'string', format: 'uuid' });
@@ -119,9 +124,10 @@ interface Case {
   readonly headers?: readonly string[];
 }
 
+const changed = ['etag', 'changed-fields'];
 const challenged = ['www-authenticate'];
 const cases: readonly Case[] = [
-  { answers: '200', sent: { path, headers: authorized(key), body: '{"duration":50}' }, headers: ['etag'] },
+  { answers: '200', sent: { path, headers: authorized(key), body: '{"duration":50}' }, headers: changed },
   {
     answers: '200',
     sent: {
@@ -129,7 +135,7 @@ const cases: readonly Case[] = [
       headers: authorized(ats.key, { 'content-type': 'application/merge-patch+json' }),
       body: JSON.stringify({ type: 'PHONE', companyPhoneNumberId: number, metadata: { a: [1, null] } }),
     },
-    headers: ['etag', 'agent-phone-number-id'],
+    headers: [...changed, 'agent-phone-number-id'],
   },
   { answers: '400 MALFORMED_BODY', sent: { path, headers: authorized(key), body: '{' } },
   { answers: '400 VALIDATION_FAILED', sent: { path, headers: authorized(key), body: '{"duration":0,"nmae":"x"}' } },

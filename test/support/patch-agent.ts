@@ -68,8 +68,16 @@ export async function expectChange(
   expect(after.row).toEqual({ ...before.row, ...asColumns(fields), version, updated_at: after.row.updated_at });
   expect(updatedAt.getTime()).toBeGreaterThan(new Date(String(before.row.updated_at)).getTime());
   expectAgent(answer, after.row);
+  expect(changedFieldsIn(answer).toSorted()).toEqual(Object.keys(fields).toSorted());
   expect(answer.headers['x-request-id']).toBe(requestId);
-  const entry = { version, createdAt: updatedAt, snapshot: snapshotOf(after.row), keyId, requestId };
+  const entry = {
+    version,
+    createdAt: updatedAt,
+    snapshot: snapshotOf(after.row),
+    keyId,
+    requestId,
+    restoredFrom: null,
+  };
   expect(after.history).toEqual([...before.history, { ...entry, changedFields: Object.keys(fields).toSorted() }]);
 }
 
@@ -78,6 +86,7 @@ export async function expectNoChange(world: World, { id, key }: Subject, body: u
   const before = await storedAgent(world, id);
   const answer = await world.patch(key, id, body);
   expectAgent(answer, before.row);
+  expect(answer.headers['changed-fields']).toBe('');
   expect(await storedAgent(world, id)).toEqual(before);
 }
 
@@ -95,8 +104,14 @@ export async function expectRefusal(
   return answer;
 }
 
+/** The names in the Changed-Fields header of an answer. */
+export const changedFieldsIn = ({ headers }: Answer) =>
+  String(headers['changed-fields'])
+    .split(', ')
+    .filter((name) => name !== '');
+
 /** A whole 200 answer about a row: body, entity tag, number, media type. */
-function expectAgent({ status, body, headers }: Answer, row: Readonly<Record<string, unknown>>): void {
+export function expectAgent({ status, body, headers }: Answer, row: Readonly<Record<string, unknown>>): void {
   const { etag, 'agent-phone-number-id': number, 'content-type': type } = headers;
   expect({ status, body, etag, number, type }).toEqual({
     status: 200,

@@ -3,10 +3,11 @@ import { Writable } from 'node:stream';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
+import { toAnswer } from '../../src/agents/agent.answer.ts';
 import { agentRepository } from '../../src/agents/agent.repository.ts';
-import { toAnswer } from '../../src/agents/agent.routes.ts';
 import type { AgentDraft } from '../../src/agents/agent.schema.ts';
 import { agentService } from '../../src/agents/agent.service.ts';
+import { agentVersionRepository } from '../../src/agents/agent-version.repository.ts';
 import { apiKeyLifecycle } from '../../src/api-keys/api-key.lifecycle.ts';
 import { type Scope, scopes } from '../../src/api-keys/api-key.ts';
 import { buildApp } from '../../src/app.ts';
@@ -47,7 +48,7 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
 
   const companies = companyRepository(database.prisma);
   const keys = apiKeyLifecycle(database, secret);
-  const agents = agentService(agentRepository(database));
+  const agents = agentService(agentRepository(database), agentVersionRepository(database));
 
   async function close(): Promise<void> {
     await app.close();
@@ -113,6 +114,22 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
       });
     },
 
+    /** One request with a key, its first line as in "GET /agents?limit=5". A body is sent as JSON. */
+    call(key: string, line: string, { headers = {}, body }: CallOptions = {}): Promise<Answer> {
+      const [method = '', path = ''] = line.split(' ');
+      const hasBody = body !== undefined;
+      return send(origin, {
+        method,
+        path,
+        headers: {
+          authorization: `Bearer ${key}`,
+          ...(hasBody && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(hasBody && { body: JSON.stringify(body) }),
+      });
+    },
+
     /** An agent's whole row, as text, so that nothing is lost in reading it. */
     async row(id: string): Promise<string> {
       const { rows } = await sql.query(`SELECT to_jsonb(a.*)::text AS row FROM agent a WHERE id = $1`, [id]);
@@ -123,7 +140,7 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
     async history(id: string): Promise<HistoryEntry[]> {
       const { rows } = await sql.query(
         `SELECT version, created_at AS "createdAt", snapshot, changed_fields AS "changedFields", key_id AS "keyId",
-                request_id AS "requestId"
+                request_id AS "requestId", restored_from AS "restoredFrom"
            FROM agent_version WHERE agent_id = $1 ORDER BY version`,
         [id],
       );
@@ -135,6 +152,11 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
 const keyDraft = { companyId: null, integrationId: null, name: null, scopes, expiresAt: null };
 
 const freshAgent = { name: 'Fresh agent', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 } as const;
+
+interface CallOptions {
+  readonly headers?: Sent['headers'];
+  readonly body?: unknown;
+}
 
 interface PatchOptions {
   readonly query?: string;
@@ -149,4 +171,5 @@ export interface HistoryEntry {
   readonly changedFields: string[];
   readonly keyId: string | null;
   readonly requestId: string | null;
+  readonly restoredFrom: number | null;
 }

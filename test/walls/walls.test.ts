@@ -53,9 +53,10 @@ for (const { says, pattern, rooms } of walls) {
 }
 
 test('the pure files import no framework and no database', () => {
-  const pure = /^src\/(agents\/(agent\.patch|metadata)|api-keys\/api-key|errors|faults|json|entity-tag|uuid)\.ts$/;
+  const pure =
+    /^src\/(agents\/(agent\.patch|agent\.diff|metadata)|api-keys\/api-key|errors|faults|json|entity-tag|uuid)\.ts$/;
   const judged = sources.filter(({ name }) => pure.test(name));
-  expect(judged).toHaveLength(8);
+  expect(judged).toHaveLength(9);
   const strays = judged.flatMap(({ name, lines }) =>
     lines
       .filter((line) => /from '(fastify|@fastify|pg|@prisma|.*\/(database|plugins|generated)\/)/.test(line))

@@ -15,7 +15,7 @@ test('the faults of path, query, headers and body are told together', async () =
       in: 'query',
       parameter: 'dryrun',
       code: 'unknown_member',
-      detail: 'is not known; what can be set is companyId',
+      detail: 'is not known; did you mean dryRun?',
     },
     {
       in: 'header',

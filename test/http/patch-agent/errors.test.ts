@@ -29,20 +29,22 @@ test.for(unknownPaths.flatMap((path) => ['PATCH', 'GET', 'POST', 'PROPFIND'].map
   },
 );
 
-const otherMethods = METHODS.filter((method) => !['PATCH', 'CONNECT', 'HEAD'].includes(method));
+const methods = ['DELETE', 'GET', 'HEAD', 'PATCH'];
+const otherMethods = METHODS.filter((method) => ![...methods, 'CONNECT'].includes(method));
 
-test.for(otherMethods)('%s on an agent is not allowed, and PATCH is', async (method) => {
+test.for(otherMethods)('%s on an agent is not allowed, and those in Allow are', async (method) => {
   const agent = await newSubject(world);
   const headers = { authorization: `Bearer ${agent.key}` };
   const send = () => world.send({ method, path: `/agents/${agent.id}?companyId=x`, headers });
   const answer = await expectRefusal(world, agent.id, send, { code: 'METHOD_NOT_ALLOWED' });
-  expect(answer.headers.allow).toBe('PATCH');
+  expect(answer.headers.allow).toBe(methods.join(', '));
   const withoutKey = await world.send({ method, path: `/agents/${agent.id}` });
   expectProblem(withoutKey, { code: 'METHOD_NOT_ALLOWED', instance: `/agents/${agent.id}` });
 });
 
 const heads = [
-  [`/agents/${id}`, 405, 'PATCH'],
+  [`/agents/${id}`, 401, undefined],
+  [`/agents/${id}/versions/1/restore`, 405, 'POST'],
   ['/nowhere', 404, undefined],
   ['/agents/%', 400, undefined],
 ] as const;

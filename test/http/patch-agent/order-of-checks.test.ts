@@ -101,7 +101,7 @@ const faults = {
         in: 'query',
         parameter: 'unknown',
         code: 'unknown_member',
-        detail: 'is not known; what can be set is companyId',
+        detail: 'is not known; what can be set is companyId, dryRun',
       },
       { in: 'body', pointer: '#/duration', code: 'too_large', detail: 'must be at most 180', limit: 180 },
     ],

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import type { ProblemCode } from '../../../src/errors.ts';
-import type { Fault } from '../../../src/faults.ts';
-import { expectChange, expectRefusal, type Subject } from '../../support/patch-agent.ts';
-import { expectProblem } from '../../support/problem.ts';
-import { answerOf, storedAgent } from '../../support/stored-agent.ts';
-import { openWorld } from '../../support/world.ts';
+import type { ProblemCode } from '../../src/errors.ts';
+import type { Fault } from '../../src/faults.ts';
+import { draft, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
+import { expectChange, expectRefusal, type Subject } from '../support/patch-agent.ts';
+import { expectProblem } from '../support/problem.ts';
+import { storedAgent } from '../support/stored-agent.ts';
+import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
@@ -51,6 +52,7 @@ async function openCase() {
     'other deleted': await make(other.id),
     'never existed': randomUUID(),
   };
+  await Promise.all([world.phoneNumber(own.id), world.phoneNumber(other.id)]);
   await Promise.all([world.deleteAgent(ids['own deleted']), world.deleteAgent(ids['other deleted'])]);
   const keys: Record<KeyKind, string> = {
     'company key': own.key,
@@ -69,33 +71,61 @@ async function openCase() {
   };
   const existing = agentKinds.filter((kind) => kind !== 'never existed').map((kind) => ids[kind]);
   const stored = () => Promise.all(existing.map((id) => storedAgent(world, id)));
-  return { ids, keys, queries, stored };
+  const companies = { own: own.id, other: other.id };
+  return { ids, keys, queries, stored, companies };
 }
 
 const cases = keyKinds.flatMap((kind) => forms.map((form) => [kind, form] as const));
 
-test.for(cases)('the %s with companyId %s reaches exactly the agents it may', async ([keyKind, form]) => {
-  const { ids, keys, queries, stored } = await openCase();
-  let before = await stored();
-  for (const agentKind of agentKinds) {
-    const [id, code] = [ids[agentKind], expectedCode(keyKind, form, agentKind)];
-    const answer = await world.patch(keys[keyKind], id, { name: 'Reached' }, { query: queries[form] });
-    const after = await stored();
+test.for(cases)(
+  'the %s with companyId %s reaches exactly the agents it may, by every request',
+  async ([kind, form]) => {
+    const { ids, keys, queries, stored } = await openCase();
+    let before = await stored();
+    for (const { line, status, body } of onAgent) {
+      for (const agentKind of agentKinds) {
+        const [id, code] = [ids[agentKind], expectedCode(kind, form, agentKind)];
+        const named = line.replace(':id', id);
+        const answer = await world.call(keys[kind], `${named}${queries[form]}`, { body });
+        const after = await stored();
+        if (code === undefined) {
+          const others = (all: typeof before) => all.filter(({ row }) => row.id !== id);
+          expect({ line, status: answer.status }).toEqual({ line, status });
+          expect(others(after)).toEqual(others(before));
+        } else {
+          const fault = faultOf[form];
+          const errors = code === 'VALIDATION_FAILED' && fault ? { errors: [fault] } : {};
+          expectProblem(answer, { code, instance: pathOf(named), ...errors });
+          expect(answer.headers).not.toHaveProperty('etag');
+          expect(after).toEqual(before);
+        }
+        before = after;
+      }
+    }
+  },
+);
+
+test.for(cases)('the %s with companyId %s lists and makes what is its company’s alone', async ([kind, form]) => {
+  const { keys, queries, companies } = await openCase();
+  const code = expectedCode(kind, form, kind.endsWith('other') ? 'other living' : 'own living');
+  const companyId = kind.endsWith('other') ? companies.other : companies.own;
+  for (const { line, status, body } of forCompany) {
+    const answer = await world.call(keys[kind], `${line}${queries[form]}`, { body });
     if (code === undefined) {
-      const others = (all: typeof before) => all.filter(({ row }) => row.id !== id);
-      const reached = after.find(({ row }) => row.id === id)?.row ?? {};
-      expect(answer).toMatchObject({ status: 200, body: answerOf(reached) });
-      expect(reached).toMatchObject({ name: 'Reached', version: 2 });
-      expect(others(after)).toEqual(others(before));
+      expect(answer.status).toBe(status);
+      const owners = [...answer.text.matchAll(/"companyId":"([^"]*)"/g)].map(([, owner]) => owner);
+      expect(owners.length).toBeGreaterThan(0);
+      expect(new Set(owners)).toEqual(new Set([companyId]));
     } else {
       const fault = faultOf[form];
       const errors = code === 'VALIDATION_FAILED' && fault ? { errors: [fault] } : {};
-      expectProblem(answer, { code, instance: `/agents/${id}`, ...errors });
-      expect(answer.headers).not.toHaveProperty('etag');
-      expect(after).toEqual(before);
+      expectProblem(answer, { code, instance: pathOf(line), ...errors });
     }
-    before = after;
   }
+  const { rows } = await world.sql.query('SELECT company_id AS owner FROM agent WHERE name = $1', [draft.name]);
+  expect(rows.filter(({ owner }) => Object.values(companies).includes(owner))).toEqual(
+    code === undefined ? [{ owner: companyId }] : [],
+  );
 });
 
 /** An answer without what may differ between two equal ones. */

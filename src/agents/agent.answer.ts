@@ -1,0 +1,32 @@
+import { entityTag } from '../entity-tag.ts';
+import type { Changed } from './agent.fold.ts';
+import type { StoredAgent } from './agent.row.ts';
+import type { AgentAnswer } from './agent.schema.ts';
+
+/** The agent on the wire: exactly the members of its schema. */
+export function toAnswer({
+  version,
+  companyPhoneNumberId,
+  createdAt,
+  updatedAt,
+  ...members
+}: StoredAgent): AgentAnswer {
+  return { ...members, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+}
+
+/** What is said of an agent beside its body: its version, and its number, for which the body has no member. */
+export function agentHeaders({ version, companyPhoneNumberId }: StoredAgent): Record<string, string> {
+  return {
+    etag: entityTag(version),
+    ...(companyPhoneNumberId !== null && { 'agent-phone-number-id': companyPhoneNumberId }),
+  };
+}
+
+/** What is said of a change: the fields that it changed, and whether it was only tried. */
+export function changeHeaders({ agent, changedFields }: Changed, dryRun = false): Record<string, string> {
+  return {
+    ...agentHeaders(agent),
+    'changed-fields': changedFields.join(', '),
+    ...(dryRun && { 'dry-run': 'true' }),
+  };
+}

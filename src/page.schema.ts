@@ -1,0 +1,34 @@
+import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox';
+
+/** How deep into a list a page may reach: `page` × `limit`. */
+const deepest = 100_000;
+
+/** The query of a list: which page of it, and what else the list takes. */
+export const pagedQuery = <Properties extends TProperties>(properties: Properties) =>
+  Type.Object(
+    {
+      ...properties,
+      page: Type.Optional(
+        Type.Integer({
+          ...{ minimum: 1, maximum: deepest, default: 1 },
+          description: `Page, from 1 on; page × limit is at most ${deepest}`,
+        }),
+      ),
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Items on a page' })),
+    },
+    { additionalProperties: false, deepest },
+  );
+
+const paginationSchema = Type.Object({
+  total: Type.Integer({ description: 'Items on all pages' }),
+  page: Type.Integer(),
+  limit: Type.Integer(),
+  totalPages: Type.Integer(),
+  hasNextPage: Type.Boolean(),
+  hasPreviousPage: Type.Boolean(),
+});
+export type Pagination = Static<typeof paginationSchema>;
+
+/** One page of a list. */
+export const pageOf = <Item extends TSchema>(item: Item) =>
+  Type.Object({ data: Type.Array(item), pagination: paginationSchema });

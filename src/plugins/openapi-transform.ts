@@ -1,0 +1,45 @@
+import type { SwaggerTransform } from '@fastify/swagger';
+import type { FastifySchema } from 'fastify';
+import type { Declared } from './openapi-checks.ts';
+import { type Operation, operations } from './openapi-operations.ts';
+import { type Answer, problemAnswers, requestId } from './openapi-problems.ts';
+import { published, publishedParameters } from './openapi-schemas.ts';
+
+/** Completes the schema of a route for the document. The route itself goes on with its own. */
+export const describeOperation: SwaggerTransform = ({ schema, url, route: { method, config } }) => {
+  if (schema.hide) return { schema, url };
+  const operation = operations[`${method} ${url}`];
+  if (!operation) throw new Error(`${method} ${url} is not described in openapi-operations.ts`);
+  const { operationId, tag, summary, description, problems } = operation;
+  const route: Declared = { method, url, schema, ...(config && { config }) };
+  return {
+    url,
+    schema: {
+      ...{ operationId, tags: [tag], summary, description },
+      security: config?.scope ? [{ apiKey: [] }] : [],
+      ...publishedParameters(schema),
+      ...(schema.body !== undefined && { body: bodyOf(schema.body) }),
+      response: published({ ...successes(schema, operation), ...problemAnswers(route, problems) }),
+    },
+  };
+};
+
+const bodyOf = (schema: unknown) => ({
+  content: published({ 'application/json': { schema }, 'application/merge-patch+json': { schema } }),
+});
+
+/** The successes of a route; 204 and 304 have no body. */
+function successes({ response }: FastifySchema, { success, headers }: Operation): Record<string, Answer> {
+  return Object.fromEntries(
+    Object.entries(response ?? {}).map(([status, schema]) => [
+      status,
+      {
+        description: status === '304' ? 'The agent still has the entity tag that was sent' : success,
+        headers: { ...requestId, ...headers },
+        ...(isEmpty(status) ? { type: 'null' } : { content: { 'application/json': { schema } } }),
+      },
+    ]),
+  );
+}
+
+const isEmpty = (status: string) => status === '204' || status === '304';

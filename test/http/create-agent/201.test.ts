@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { draft } from '../../support/endpoints.ts';
+import { expectCreated } from '../../support/new-agent.ts';
+import { expectChange, fullFields } from '../../support/patch-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+test('the required fields alone make an agent, its other fields empty', async () => {
+  await expectCreated(world, await world.company(), draft);
+});
+
+test('all fields are stored as sent', async () => {
+  await expectCreated(world, await world.company(), { ...draft, ...fullFields });
+});
+
+const clearable = ['instructions', 'voiceId', 'cefrLevel', 'companyPhoneNumberId', 'backgroundSound'];
+
+test.for(clearable)('a null %s is the same as none', async (field) => {
+  await expectCreated(world, await world.company(), { ...draft, [field]: null });
+});
+
+test('a null inside metadata is left out, as a patch would remove it', async () => {
+  const metadata = { gone: null, kept: { gone: null, list: [null] } };
+  await expectCreated(world, await world.company(), { ...draft, metadata }, { metadata: { kept: { list: [null] } } });
+});
+
+test('a phone agent gets the number that it names, in lower case', async () => {
+  const company = await world.company();
+  const number = await world.phoneNumber(company.id);
+  const fields = { ...draft, type: 'PHONE', companyPhoneNumberId: number.toUpperCase() };
+  await expectCreated(world, company, fields, { companyPhoneNumberId: number });
+});
+
+test('a number alone is accepted on any type', async () => {
+  const company = await world.company();
+  await expectCreated(world, company, { ...draft, companyPhoneNumberId: await world.phoneNumber(company.id) });
+});
+
+test('the path in Location is the agent, and its entity tag is what a patch may demand', async () => {
+  const company = await world.company();
+  const { headers, body } = await world.call(company.key, 'POST /agents', { body: draft });
+  const read = await world.call(company.key, `GET ${headers.location}`);
+  expect(read).toMatchObject({ status: 200, body, headers: { etag: headers.etag } });
+  const { id: companyId, key, keyId } = company;
+  await expectChange(world, { id: String(Object(body).id), companyId, key, keyId }, { duration: 31 }, { duration: 31 });
+});
+
+test('the same draft twice makes two agents', async () => {
+  const company = await world.company();
+  const [one, two] = [await expectCreated(world, company, draft), await expectCreated(world, company, draft)];
+  expect(one).not.toBe(two);
+});
+
+test('an integration makes agents of the company that it names', async () => {
+  const [company, other] = await Promise.all([world.company(), world.company()]);
+  const ats = await world.ats(company.id, other.id);
+  const answer = await world.call(ats.key, `POST /agents?companyId=${other.id}`, { body: draft });
+  expect(answer).toMatchObject({ status: 201, body: { ...draft, companyId: other.id } });
+  const [entry] = await world.history(String(Object(answer.body).id));
+  expect(entry?.keyId).toBe(ats.keyId);
+});

@@ -1,0 +1,107 @@
+import { test } from 'vitest';
+import type { Fault } from '../../../src/faults.ts';
+import { draft } from '../../support/endpoints.ts';
+import { expectNotCreated } from '../../support/new-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+const required = Object.keys(draft);
+const at = (field: string, code: Fault['code'], detail: string, limit?: number): Fault => ({
+  ...{ in: 'body', pointer: `#/${field}`, code, detail },
+  ...(limit !== undefined && { limit }),
+});
+
+async function expectFaults(body: unknown, errors: readonly Fault[]): Promise<void> {
+  const company = await world.company();
+  const send = () => world.call(company.key, 'POST /agents', { body });
+  await expectNotCreated(world, company, send, { code: 'VALIDATION_FAILED', errors });
+}
+
+test.for(required)('%s is required', async (field) => {
+  const { [field]: _, ...others }: Record<string, unknown> = draft;
+  await expectFaults(others, [at(field, 'required', 'is required')]);
+});
+
+test('all that is missing is told at once', async () => {
+  await expectFaults(
+    {},
+    required.map((field) => at(field, 'required', 'is required')),
+  );
+});
+
+const nested = { a: { b: { c: { d: { e: {} } } } } };
+const uuid = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
+const phone = 'is required when type is PHONE: the id of an active phone number of the company';
+const phoneNotNull = 'must not be null while type is PHONE; set another type in the same request';
+
+/** What a draft holds beside its required fields, and what is wrong with it: the limits are those of a patch. */
+const wrong: readonly (readonly [object, Fault])[] = [
+  [{ name: 'x' }, at('name', 'too_short', 'must have at least 2 characters', 2)],
+  [{ name: null }, at('name', 'not_null', 'must not be null, but a string')],
+  [{ type: 'VIDEO' }, at('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE')],
+  [{ duration: 181 }, at('duration', 'too_large', 'must be at most 180', 180)],
+  [{ duration: '30' }, at('duration', 'wrong_type', 'must be a whole number from 1 to 180')],
+  [{ questions: null }, at('questions', 'not_null', 'must not be null, but a list')],
+  [{ questions: [' '] }, at('questions/0', 'blank', 'must not be only white space')],
+  [{ questions: Array(51).fill('?') }, at('questions', 'too_many', 'must have at most 50 items', 50)],
+  [{ instructions: 'x'.repeat(2001) }, at('instructions', 'too_long', 'must have at most 2000 characters', 2000)],
+  [{ backgroundSound: '' }, at('backgroundSound', 'not_allowed', 'must be one of OFFICE, OFF, null')],
+  [{ companyPhoneNumberId: '7' }, at('companyPhoneNumberId', 'bad_format', uuid)],
+  [{ metadata: null }, at('metadata', 'not_null', 'must not be null, but an object')],
+  [{ metadata: nested }, at('metadata', 'too_deep', 'must be at most 5 levels deep once merged, but would be 6', 5)],
+  [
+    { metadata: { text: 'x'.repeat(10_230) } },
+    at('metadata', 'too_large', 'must be at most 10240 bytes of JSON once merged, but would be 10241', 10_240),
+  ],
+  [
+    { metadata: Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`k${i}`, i])) },
+    at('metadata', 'too_many', 'must have at most 50 keys at all levels once merged, but would have 51', 50),
+  ],
+  [{ voice: 'EVA' }, at('voice', 'unknown_member', 'is not known; did you mean voiceId?')],
+  [{ type: 'PHONE' }, at('companyPhoneNumberId', 'required', phone)],
+  [{ type: 'PHONE', companyPhoneNumberId: null }, at('companyPhoneNumberId', 'not_null', phoneNotNull)],
+];
+
+test.for(wrong.map(([fields, fault]) => ({ fields, fault })))(
+  'nothing is made where $fault.pointer $fault.detail',
+  async ({ fields, fault }) => {
+    await expectFaults({ ...draft, ...fields }, [fault]);
+  },
+);
+
+test('a number of another company, of nobody or that is inactive is refused', async () => {
+  const [company, other] = await Promise.all([world.company(), world.company()]);
+  const inactive = await world.phoneNumber(company.id);
+  await world.companies.deactivatePhoneNumber(inactive);
+  const numbers = [await world.phoneNumber(other.id), '00000000-0000-4000-8000-00000000dead', inactive];
+  for (const companyPhoneNumberId of numbers) {
+    const body = { ...draft, type: 'PHONE', companyPhoneNumberId };
+    const send = () => world.call(company.key, 'POST /agents', { body });
+    const detail = 'must be the id of an active phone number of the company';
+    const errors = [at('companyPhoneNumberId', 'not_found', detail)];
+    await expectNotCreated(world, company, send, { code: 'VALIDATION_FAILED', errors });
+  }
+});
+
+const bodies = [
+  ['a text', 'text/plain', '{}', 'UNSUPPORTED_MEDIA_TYPE', undefined],
+  ['half an object', 'application/json', '{', 'MALFORMED_BODY', 'The body is not valid JSON.'],
+  ['too large', 'application/json', ' '.repeat(262_145), 'PAYLOAD_TOO_LARGE', undefined],
+  ['not there', 'application/json', undefined, 'MALFORMED_BODY', 'The body is not valid JSON.'],
+] as const;
+
+test.for(bodies)('nothing is made where the body is %s', async ([, type, body, code, detail]) => {
+  const company = await world.company();
+  const headers = { authorization: `Bearer ${company.key}`, 'content-type': type };
+  const sent = { method: 'POST', path: '/agents', headers, ...(body !== undefined && { body }) };
+  await expectNotCreated(world, company, () => world.send(sent), { code, ...(detail && { detail }) });
+});
+
+test('an unknown query parameter is refused', async () => {
+  const company = await world.company();
+  const send = () => world.call(company.key, 'POST /agents?dryRun=true', { body: draft });
+  const detail = 'is not known; what can be set is companyId';
+  const errors = [{ in: 'query', parameter: 'dryRun', code: 'unknown_member', detail }] as const;
+  await expectNotCreated(world, company, send, { code: 'VALIDATION_FAILED', errors });
+});

@@ -1,0 +1,120 @@
+import { expect, test } from 'vitest';
+import type { Fault } from '../../../src/faults.ts';
+import { onAgent, pathOf } from '../../support/endpoints.ts';
+import type { Sent } from '../../support/http.ts';
+import { expectChange, expectRefusal, fullFields, newSubject, type Subject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { storedAgent } from '../../support/stored-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+/** Deletes an agent: nothing but `deleted_at` of its row changes, and nothing of its history. */
+async function expectDeleted({ id, key }: Subject, headers = {}): Promise<void> {
+  const before = await storedAgent(world, id);
+  const answer = await world.call(key, `DELETE /agents/${id}`, { headers });
+  const after = await storedAgent(world, id);
+  expect(answer).toMatchObject({ status: 204, text: '' });
+  expect(answer.headers).not.toHaveProperty('content-type');
+  expect(after.row).toEqual({ ...before.row, deleted_at: expect.any(String) });
+  expect(after.history).toEqual(before.history);
+}
+
+test('a deleted agent keeps its row and history, and every later request on it is 404', async () => {
+  const agent = await newSubject(world, fullFields);
+  await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
+  await expectDeleted(agent);
+  for (const { line, body } of onAgent) {
+    const named = line.replace(':id', agent.id);
+    const send = () => world.call(agent.key, named, { body });
+    await expectRefusal(world, agent.id, send, { code: 'RESOURCE_NOT_FOUND', instance: pathOf(named) });
+  }
+});
+
+test.for(['"2"', '"1", "2"', '*'])('If-Match: %s deletes version 2', async (tag) => {
+  const agent = await newSubject(world);
+  await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
+  await expectDeleted(agent, { 'if-match': tag });
+});
+
+test.for(['"1"', 'W/"2"', '"3"'])('If-Match: %s does not delete version 2', async (tag) => {
+  const agent = await newSubject(world);
+  await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
+  const send = () => world.call(agent.key, `DELETE /agents/${agent.id}`, { headers: { 'if-match': tag } });
+  await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED' });
+});
+
+test('an If-Match that cannot be parsed, a malformed id and a query are told together', async () => {
+  const { key } = await world.company();
+  const errors: Fault[] = [
+    { in: 'path', parameter: 'id', code: 'bad_format', detail: 'must be a UUID: hexadecimal digits as 8-4-4-4-12' },
+    { in: 'query', parameter: 'force', code: 'unknown_member', detail: 'is not known; what can be set is companyId' },
+    {
+      in: 'header',
+      parameter: 'if-match',
+      code: 'bad_format',
+      detail: 'must be * or a list of entity tags, each in double quotes',
+    },
+  ];
+  const answer = await world.call(key, 'DELETE /agents/7?force=true', { headers: { 'if-match': '7' } });
+  expectProblem(answer, { code: 'VALIDATION_FAILED', instance: '/agents/7', errors });
+});
+
+/** What comes with a request that takes no body. */
+const ignored: readonly { readonly what: string; readonly headers: Sent['headers']; readonly body?: string }[] = [
+  { what: 'a content type alone', headers: { 'content-type': 'application/json' } },
+  { what: 'a content type that is none', headers: { 'content-type': 'no media type' } },
+  { what: 'a text', headers: { 'content-type': 'text/plain' }, body: 'whatever' },
+  { what: 'a compressed body', headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' }, body: '{' },
+  { what: 'a large body', headers: {}, body: ' '.repeat(300_000) },
+];
+
+test.for(ignored)('DELETE and restore do not look at $what', async ({ headers, body }) => {
+  const agent = await newSubject(world);
+  const authorized = { authorization: `Bearer ${agent.key}`, ...headers };
+  const send = (method: string, path: string) =>
+    world.send({ method, path, headers: authorized, ...(body !== undefined && { body }) });
+  expect((await send('POST', `/agents/${agent.id}/versions/1/restore`)).status).toBe(200);
+  expect((await send('DELETE', `/agents/${agent.id}`)).status).toBe(204);
+});
+
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+test('of parallel deletions one succeeds, the others are 404', async () => {
+  const agent = await newSubject(world);
+  const answers = await Promise.all(upTo(10).map(() => world.call(agent.key, `DELETE /agents/${agent.id}`)));
+  expect(answers.map(({ status }) => status).toSorted()).toEqual([204, ...Array(9).fill(404)]);
+});
+
+test.for(upTo(6))('a deletion that races patches and restores revives nothing, round %d', async (round) => {
+  const agent = await newSubject(world);
+  const path = `/agents/${agent.id}`;
+  const patch = (i: number) => world.patch(agent.key, agent.id, { name: `Patch ${i}` });
+  const restore = () => world.call(agent.key, `POST ${path}/versions/1/restore`);
+  const first = upTo(round).flatMap((i) => [patch(i), restore()]);
+  const deletion = world.call(agent.key, `DELETE ${path}`);
+  const answers = await Promise.all([...first, ...upTo(6).flatMap((i) => [patch(round + i), restore()])]);
+  expect((await deletion).status).toBe(204);
+  const { row, history } = await storedAgent(world, agent.id);
+
+  for (const answer of answers) expect([200, 404]).toContain(answer.status);
+  const versions = answers
+    .filter(({ status }) => status === 200)
+    .map(({ headers }) => Number(JSON.parse(`${headers.etag}`)));
+  expect(row.deleted_at).not.toBeNull();
+  expect(row.version).toBe(Math.max(1, ...versions));
+  expect(history.map(({ version }) => version)).toEqual(upTo(Number(row.version)).map((i) => i + 1));
+  expect((await patch(99)).status).toBe(404);
+});
+
+test.for(upTo(4))('a deletion under If-Match deletes that version or none, round %d', async (round) => {
+  const agent = await newSubject(world);
+  const headers = { 'if-match': '"1"' };
+  const patches = upTo(round).map((i) => world.patch(agent.key, agent.id, { name: `Patch ${i}` }));
+  const deletion = await world.call(agent.key, `DELETE /agents/${agent.id}`, { headers });
+  const later = await world.patch(agent.key, agent.id, { name: 'Later' });
+  await Promise.all(patches);
+  const { row } = await storedAgent(world, agent.id);
+  expect([deletion.status, later.status]).toEqual(row.deleted_at === null ? [412, 200] : [204, 404]);
+  if (row.deleted_at !== null) expect(row.version).toBe(1);
+});

@@ -1,0 +1,139 @@
+import { expect, test } from 'vitest';
+import type { ProblemCode } from '../../src/errors.ts';
+import type { Fault } from '../../src/faults.ts';
+import type { Answer, Sent } from '../support/http.ts';
+import { expectRefusal, fullFields, newSubject, type Subject } from '../support/patch-agent.ts';
+import { expectProblem } from '../support/problem.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** Every row of every table, as text. */
+async function everything(): Promise<unknown[]> {
+  const tables = await world.sql.query(
+    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1`,
+  );
+  const contents = await Promise.all(
+    tables.rows.map(({ name }) => world.sql.query(`SELECT t::text AS row FROM "${name}" t ORDER BY 1`)),
+  );
+  return contents.map(({ rows }, at) => [tables.rows[at], rows]);
+}
+
+interface Change {
+  readonly line: string;
+  readonly body?: object;
+}
+
+const send = ({ key }: Subject, { line, body }: Change, dryRun: boolean, headers: Sent['headers'] = {}) =>
+  world.call(key, `${line}?dryRun=${dryRun}`, { body, headers });
+
+/** An answer without its times, its version and what is new in every answer. */
+function comparable({ status, headers, body }: Answer) {
+  const { date, etag, 'x-request-id': requestId, 'content-length': length, ...others } = headers;
+  const { updatedAt, ...members } = Object(body);
+  return { status, headers: others, members };
+}
+
+/** An agent at version 2, and a number of its company. */
+async function agentAtTwo() {
+  const agent = await newSubject(world, fullFields);
+  await world.patch(agent.key, agent.id, { name: 'Second', metadata: { second: [1] } });
+  return { agent, number: await world.phoneNumber(agent.companyId) };
+}
+
+const changes: Readonly<Record<string, (agent: Subject, number: string) => Change>> = {
+  'a patch of fields': ({ id }) => ({ line: `PATCH /agents/${id}`, body: { name: 'Third', voiceId: null } }),
+  'a merge of metadata': ({ id }) => ({
+    line: `PATCH /agents/${id}`,
+    body: { metadata: { second: null, nested: { on: null, more: -0 } } },
+  }),
+  'a patch of the number': ({ id }, number) => ({
+    line: `PATCH /agents/${id}`,
+    body: { type: 'PHONE', companyPhoneNumberId: number.toUpperCase() },
+  }),
+  'a patch that changes nothing': ({ id }) => ({ line: `PATCH /agents/${id}`, body: { name: 'Second' } }),
+  'a restore': ({ id }) => ({ line: `POST /agents/${id}/versions/1/restore` }),
+  'a restore that changes nothing': ({ id }) => ({ line: `POST /agents/${id}/versions/2/restore` }),
+};
+
+test.for(Object.entries(changes))(
+  'a dry run of %s answers as the real one, except for times and version, and writes no row of any table',
+  async ([, make]) => {
+    const { agent, number } = await agentAtTwo();
+    const change = make(agent, number);
+    const current = await world.call(agent.key, `GET /agents/${agent.id}`);
+    const before = await everything();
+    const tried = await send(agent, change, true);
+    expect(await everything()).toEqual(before);
+    const made = await send(agent, change, false);
+
+    expect(tried.headers).toMatchObject({ 'dry-run': 'true', etag: '"2"' });
+    expect(Object(tried.body).updatedAt).toBe(Object(current.body).updatedAt);
+    const { headers, ...others } = comparable(tried);
+    const { 'dry-run': _, ...shared } = headers;
+    expect({ ...others, headers: shared }).toEqual(comparable(made));
+  },
+);
+
+const unknownNumber = '00000000-0000-4000-8000-00000000dead';
+
+/** Changes that are refused: a dry run makes every check. */
+const refused: readonly (readonly [ProblemCode, (agent: Subject) => Change, Sent['headers']?])[] = [
+  ['PRECONDITION_FAILED', ({ id }) => ({ line: `PATCH /agents/${id}`, body: {} }), { 'if-match': '"1"' }],
+  ['PRECONDITION_FAILED', ({ id }) => ({ line: `POST /agents/${id}/versions/1/restore` }), { 'if-match': '"1"' }],
+  ['VALIDATION_FAILED', ({ id }) => ({ line: `PATCH /agents/${id}`, body: { duration: 0 } })],
+  ['VALIDATION_FAILED', ({ id }) => ({ line: `PATCH /agents/${id}`, body: { companyPhoneNumberId: unknownNumber } })],
+  [
+    'VALIDATION_FAILED',
+    ({ id }) => ({ line: `PATCH /agents/${id}`, body: { metadata: { text: 'x'.repeat(11_000) } } }),
+  ],
+  ['RESOURCE_NOT_FOUND', () => ({ line: `PATCH /agents/${unknownNumber}`, body: {} })],
+  ['RESOURCE_NOT_FOUND', ({ id }) => ({ line: `POST /agents/${id}/versions/9/restore` })],
+];
+
+test.for(refused)('a dry run is refused as the real one: %s', async ([code, make, headers]) => {
+  const { agent } = await agentAtTwo();
+  const change = make(agent);
+  const before = await everything();
+  const [tried, made] = [await send(agent, change, true, headers), await send(agent, change, false, headers)];
+  const { requestId: _, ...problem } = Object(tried.body);
+  expect(problem.code).toBe(code);
+  expect(made.body).toEqual({ ...problem, requestId: made.headers['x-request-id'] });
+  expect(await everything()).toEqual(before);
+});
+
+test('dryRun=false is a real change', async () => {
+  const { agent } = await agentAtTwo();
+  const answer = await world.patch(agent.key, agent.id, { name: 'Third' }, { query: '?dryRun=false' });
+  expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"', 'changed-fields': 'name' } });
+  expect(answer.headers).not.toHaveProperty('dry-run');
+});
+
+const wrongType = { code: 'wrong_type', detail: 'must be true or false' } as const;
+const values: readonly (readonly [string, Pick<Fault, 'code' | 'detail' | 'limit'>])[] = [
+  ['dryRun=TRUE', wrongType],
+  ['dryRun=1', wrongType],
+  ['dryRun=0', wrongType],
+  ['dryRun=', wrongType],
+  ['dryRun', wrongType],
+  ['dryRun=null', wrongType],
+  ['dryRun=true&dryRun=true', { code: 'too_many', detail: 'must be given once', limit: 1 }],
+];
+
+test.for(values)('?%s is refused, and nothing is changed', async ([query, complaint]) => {
+  const { agent } = await agentAtTwo();
+  const errors: Fault[] = [{ in: 'query', parameter: 'dryRun', ...complaint }];
+  const patch = () => world.patch(agent.key, agent.id, { name: 'Must not stick' }, { query: `?${query}` });
+  await expectRefusal(world, agent.id, patch, { code: 'VALIDATION_FAILED', errors });
+  const instance = `/agents/${agent.id}/versions/1/restore`;
+  const restore = () => world.call(agent.key, `POST ${instance}?${query}`);
+  await expectRefusal(world, agent.id, restore, { code: 'VALIDATION_FAILED', errors, instance });
+});
+
+test('a dry run needs the scope of the change', async () => {
+  const { agent } = await agentAtTwo();
+  const reader = await world.keyWith(agent.companyId, 'read:agents');
+  const answer = await world.patch(reader, agent.id, {}, { query: '?dryRun=true' });
+  const detail = 'This API key lacks the scope write:agents.';
+  expectProblem(answer, { code: 'INSUFFICIENT_PERMISSIONS', instance: `/agents/${agent.id}`, detail });
+});

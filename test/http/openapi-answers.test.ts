@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { type Document, documented, expectDocumented } from '../support/document.ts';
+import { forAnyCompany, forCompany, onAgent } from '../support/endpoints.ts';
+import { fullFields, newSubject } from '../support/patch-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld({ docs: false });
+const served = await world.send({ method: 'GET', path: '/openapi.json' });
+const document: Document = JSON.parse(served.text);
+
+/** What a success must have beside X-Request-Id. */
+const headersOf: Readonly<Record<string, readonly string[]>> = {
+  'GET /agents/:id': ['etag'],
+  'POST /agents': ['etag', 'location'],
+  'PATCH /agents/:id': ['etag', 'changed-fields'],
+  'POST /agents/:id/versions/1/restore': ['etag', 'changed-fields'],
+};
+
+test.for([...forAnyCompany, ...forCompany, ...onAgent])(
+  'success and refusals of $line are as documented',
+  async ({ line, status, body }) => {
+    const { id, companyId, key } = await newSubject(world, fullFields);
+    await world.phoneNumber(companyId);
+    await world.patch(key, id, { metadata: { team: null } });
+    const [method, path] = documented(line);
+    const expectAs = (answer: Awaited<ReturnType<typeof world.call>>, headers: readonly string[]) =>
+      expectDocumented(document, [method.toLowerCase(), path], answer, headers);
+    const named = line.replace(':id', id);
+    expectAs(await world.call('nobody', named, { body }), ['www-authenticate']);
+    expectAs(await world.call(key, `${named}?unknown=1`, { body }), []);
+    if (line.includes(':id')) {
+      const other = await world.company();
+      expectAs(await world.call(other.key, named, { body }), []);
+      expectAs(await world.call(key, line.replace(':id', companyId), { body }), []);
+    }
+    const success = await world.call(key, named, { body });
+    expect(success.status).toBe(status);
+    expectAs(success, headersOf[line] ?? []);
+  },
+);
+
+test('an answer that nothing has changed is as documented', async () => {
+  const { id, key } = await newSubject(world);
+  const answer = await world.call(key, `GET /agents/${id}`, { headers: { 'if-none-match': '"1"' } });
+  expect(answer.status).toBe(304);
+  expectDocumented(document, ['get', '/agents/{id}'], answer, ['etag']);
+});
+
+test.for(['PATCH /agents/:id', 'POST /agents/:id/versions/1/restore'])(
+  'a dry run of %s and a precondition that fails are as documented',
+  async (line) => {
+    const { id, key } = await newSubject(world);
+    const [method, path] = documented(line);
+    const body = method === 'PATCH' ? { duration: 31 } : undefined;
+    const operation = [method.toLowerCase(), path] as const;
+    const tried = await world.call(key, `${line.replace(':id', id)}?dryRun=true`, { body });
+    expectDocumented(document, operation, tried, ['etag', 'changed-fields', 'dry-run']);
+    const headers = { 'if-match': '"9"' };
+    expectDocumented(document, operation, await world.call(key, line.replace(':id', id), { body, headers }), []);
+  },
+);

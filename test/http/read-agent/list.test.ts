@@ -1,0 +1,172 @@
+import { expect, test } from 'vitest';
+import type { Fault } from '../../../src/faults.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { answerOf, storedAgent } from '../../support/stored-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+interface Listed {
+  readonly data: readonly { readonly id: string; readonly name: string }[];
+  readonly pagination: object;
+}
+
+/** One page, as its body. */
+async function list(key: string, query = ''): Promise<Listed> {
+  const answer = await world.call(key, `GET /agents${query}`);
+  expect(answer.status).toBe(200);
+  return JSON.parse(answer.text);
+}
+
+const ids = ({ data }: Listed) => data.map(({ id }) => id);
+
+/** Agents that were created at the given days, the last of which come first in a list. */
+async function agentsOf(companyId: string, days: readonly number[]): Promise<string[]> {
+  const made = await Promise.all(days.map(() => world.agent(companyId)));
+  for (const [at, { id }] of made.entries()) {
+    const createdAt = `2026-01-${String(days[at]).padStart(2, '0')}T00:00:00Z`;
+    await world.sql.query('UPDATE agent SET created_at = $2 WHERE id = $1', [id, createdAt]);
+  }
+  return made.map(({ id }) => id);
+}
+
+test('agents are listed as GET answers each, the newest first', async () => {
+  const company = await world.company();
+  const made = await agentsOf(company.id, [1, 3, 2]);
+  const rows = await Promise.all(made.map((id) => storedAgent(world, id)));
+  const [first, third, second] = rows.map(({ row }) => answerOf(row));
+  expect(await list(company.key)).toEqual({
+    data: [third, second, first],
+    pagination: { total: 3, page: 1, limit: 20, totalPages: 1, hasNextPage: false, hasPreviousPage: false },
+  });
+});
+
+test('agents of one time keep their order across pages: the higher id first', async () => {
+  const company = await world.company();
+  const made = await agentsOf(company.id, [5, 5, 5, 5, 5]);
+  const pages = await Promise.all([1, 2, 3].map((page) => list(company.key, `?limit=2&page=${page}`)));
+  expect(pages.flatMap(ids)).toEqual(made.toSorted().reverse());
+});
+
+test('a page tells where it stands', async () => {
+  const company = await world.company();
+  await agentsOf(company.id, [1, 2, 3, 4, 5]);
+  const at = async (page: number) => (await list(company.key, `?limit=2&page=${page}`)).pagination;
+  const all = { total: 5, limit: 2, totalPages: 3 };
+  expect(await at(1)).toEqual({ ...all, page: 1, hasNextPage: true, hasPreviousPage: false });
+  expect(await at(2)).toEqual({ ...all, page: 2, hasNextPage: true, hasPreviousPage: true });
+  expect(await at(3)).toEqual({ ...all, page: 3, hasNextPage: false, hasPreviousPage: true });
+  expect(await list(company.key, '?limit=2&page=4')).toEqual({
+    data: [],
+    pagination: { ...all, page: 4, hasNextPage: false, hasPreviousPage: true },
+  });
+});
+
+test('a company without agents has an empty first page', async () => {
+  const { key } = await world.company();
+  expect(await list(key)).toEqual({
+    data: [],
+    pagination: { total: 0, page: 1, limit: 20, totalPages: 0, hasNextPage: false, hasPreviousPage: false },
+  });
+});
+
+test('deleted agents and those of other companies are not listed, nor counted', async () => {
+  const [company, other] = await Promise.all([world.company(), world.company()]);
+  const [kept = '', gone = ''] = await agentsOf(company.id, [1, 2]);
+  await agentsOf(other.id, [1]);
+  await world.deleteAgent(gone);
+  expect(await list(company.key)).toMatchObject({ data: [{ id: kept }], pagination: { total: 1 } });
+});
+
+test('a new agent comes first and leaves the others in their order', async () => {
+  const company = await world.company();
+  const made = await agentsOf(company.id, [1, 2, 3]);
+  const { id } = await world.agent(company.id);
+  expect(ids(await list(company.key))).toEqual([id, ...made.toReversed()]);
+});
+
+const shapes = [
+  { name: 'Sales 100% (EU)', type: 'ONLINE', focus: 'SCREENING', language: 'EN' },
+  { name: 'ÄRZTE_sales', type: 'ONLINE', focus: 'OUTREACH', language: 'DE' },
+  { name: 'Nurses', type: 'UNDEFINED', focus: 'SCREENING', language: 'DE' },
+] as const;
+
+const filters: readonly (readonly [string, readonly number[]])[] = [
+  ['name=sales', [0, 1]],
+  ['name=SALES', [0, 1]],
+  ['name=%C3%A4rzte', [1]],
+  ['name=100%25', [0]],
+  ['name=_', [1]],
+  ['name=.*', []],
+  ['name=+', [0]],
+  ['type=ONLINE', [0, 1]],
+  ['focus=SCREENING', [0, 2]],
+  ['language=DE', [1, 2]],
+  ['type=ONLINE&focus=SCREENING&language=EN&name=s', [0]],
+  ['type=PHONE', []],
+];
+
+test('filters narrow the list, and all that are given must hold', async () => {
+  const company = await world.company();
+  for (const shape of shapes) await world.agent(company.id, shape);
+  for (const [query, found] of filters) {
+    const { data, pagination } = await list(company.key, `?${query}`);
+    const names = found.map((at) => shapes[at]?.name);
+    expect([query, data.map(({ name }) => name).toSorted()]).toEqual([query, names.toSorted()]);
+    expect(pagination).toMatchObject({ total: names.length });
+  }
+});
+
+const inQuery = (parameter: string, code: Fault['code'], detail: string, limit?: number): Fault => ({
+  ...{ in: 'query', parameter, code, detail },
+  ...(limit !== undefined && { limit }),
+});
+const wholeFrom = (parameter: string, limit: number) =>
+  inQuery(parameter, 'wrong_type', `must be a whole number from 1 to ${limit}`);
+const known = 'companyId, name, type, focus, language, page, limit';
+
+const refused: readonly (readonly [string, readonly Fault[]])[] = [
+  ['page=0', [inQuery('page', 'too_small', 'must be at least 1', 1)]],
+  ['page=-1', [inQuery('page', 'too_small', 'must be at least 1', 1)]],
+  ['page=1.5', [wholeFrom('page', 100_000)]],
+  ['page=', [wholeFrom('page', 100_000)]],
+  ['page=one', [wholeFrom('page', 100_000)]],
+  ['page=1&page=2', [inQuery('page', 'too_many', 'must be given once', 1)]],
+  ['page=5001', [inQuery('page', 'too_large', 'must be at most 5000', 5000)]],
+  ['page=1001&limit=100', [inQuery('page', 'too_large', 'must be at most 1000', 1000)]],
+  ['page=100001&limit=1', [inQuery('page', 'too_large', 'must be at most 100000', 100_000)]],
+  ['limit=0', [inQuery('limit', 'too_small', 'must be at least 1', 1)]],
+  ['limit=101', [inQuery('limit', 'too_large', 'must be at most 100', 100)]],
+  ...['Infinity', '1e1', '0x10', '%205', '5.0', ''].map(
+    (limit) => [`limit=${limit}`, [wholeFrom('limit', 100)]] as const,
+  ),
+  ['name=', [inQuery('name', 'too_short', 'must have at least 1 character', 1)]],
+  [
+    'name=a%00',
+    [inQuery('name', 'bad_characters', 'must not hold U+0000 or an unpaired surrogate, in a string or in a key')],
+  ],
+  ['type=online', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE')]],
+  ['type=ONLINE&type=PHONE', [inQuery('type', 'too_many', 'must be given once', 1)]],
+  ['sort=name', [inQuery('sort', 'unknown_member', `is not known; what can be set is ${known}`)]],
+  [
+    'limit=100&page=2000&size=5',
+    [
+      inQuery('size', 'unknown_member', `is not known; what can be set is ${known}`),
+      inQuery('page', 'too_large', 'must be at most 1000', 1000),
+    ],
+  ],
+];
+
+test.for(refused)('the query %s is refused', async ([query, errors]) => {
+  const { key } = await world.company();
+  const answer = await world.call(key, `GET /agents?${query}`);
+  expectProblem(answer, { code: 'VALIDATION_FAILED', instance: '/agents', errors });
+});
+
+test.for(['page=1000&limit=100', 'page=5000', 'page=100000&limit=1'])(
+  'the query %s is the deepest of its kind',
+  async (query) => {
+    const { key } = await world.company();
+    expect((await list(key, `?${query}`)).data).toEqual([]);
+  },
+);

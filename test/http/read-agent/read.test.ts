@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import type { Fault } from '../../../src/faults.ts';
+import { expectAgent, expectChange, expectRefusal, fullFields, newSubject } from '../../support/patch-agent.ts';
+import { storedAgent } from '../../support/stored-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+test('GET answers the agent as stored, with its entity tag and number, and stores nothing', async () => {
+  const agent = await newSubject(world, fullFields);
+  const number = await world.phoneNumber(agent.companyId);
+  for (const fields of [{}, { type: 'PHONE', companyPhoneNumberId: number }]) {
+    await world.patch(agent.key, agent.id, fields);
+    const before = await storedAgent(world, agent.id);
+    expectAgent(await world.call(agent.key, `GET /agents/${agent.id.toUpperCase()}`), before.row);
+    expect(await storedAgent(world, agent.id)).toEqual(before);
+  }
+});
+
+test('HEAD answers what GET does, without the body', async () => {
+  const agent = await newSubject(world, fullFields);
+  const get = await world.call(agent.key, `GET /agents/${agent.id}`);
+  const head = await world.call(agent.key, `HEAD /agents/${agent.id}`);
+  const { date, 'x-request-id': requestId, ...headers } = get.headers;
+  expect(head).toMatchObject({ status: 200, text: '', headers });
+});
+
+test('an agent with values outside today’s enumerations is readable', async () => {
+  const agent = await newSubject(world, fullFields);
+  await world.sql.query(`UPDATE agent SET type = 'VIDEO', voice_id = 'HAL', duration = 999 WHERE id = $1`, [agent.id]);
+  const answer = await world.call(agent.key, `GET /agents/${agent.id}`);
+  expect(answer).toMatchObject({ status: 200, body: { type: 'VIDEO', voiceId: 'HAL', duration: 999 } });
+});
+
+const tags = [
+  ['"2"', 304],
+  ['W/"2"', 304],
+  ['"1", "2"', 304],
+  ['*', 304],
+  ['"1"', 200],
+  ['"2.0"', 200],
+] as const;
+
+test.for(tags)('If-None-Match: %s on version 2 is answered %d', async ([tag, status]) => {
+  const agent = await newSubject(world);
+  await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
+  for (const method of ['GET', 'HEAD']) {
+    const headers = { 'if-none-match': tag };
+    const answer = await world.call(agent.key, `${method} /agents/${agent.id}`, { headers });
+    expect(answer).toMatchObject({ status, headers: { etag: '"2"' } });
+    expect(answer.text === '').toBe(status === 304 || method === 'HEAD');
+    if (status === 304) {
+      expect(answer.headers).not.toHaveProperty('content-type');
+      expect(answer.headers['content-length'] ?? '0').toBe('0');
+    }
+  }
+});
+
+test('an If-None-Match that cannot be parsed is refused', async () => {
+  const agent = await newSubject(world);
+  const detail = 'must be * or a list of entity tags, each in double quotes';
+  const errors: Fault[] = [{ in: 'header', parameter: 'if-none-match', code: 'bad_format', detail }];
+  const send = () => world.call(agent.key, `GET /agents/${agent.id}`, { headers: { 'if-none-match': '2' } });
+  await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
+});
+
+test('a malformed id and an unknown parameter are told together', async () => {
+  const { key } = await world.company();
+  const answer = await world.call(key, 'GET /agents/7?fields=name');
+  const uuid = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
+  expect(answer).toMatchObject({
+    status: 400,
+    body: {
+      errors: [
+        { in: 'path', parameter: 'id', code: 'bad_format', detail: uuid },
+        { in: 'query', parameter: 'fields', code: 'unknown_member' },
+      ],
+    },
+  });
+});
+
+test('a read after a write sees it, whatever was read before', async () => {
+  const agent = await newSubject(world);
+  for (const duration of [41, 42, 43, 44]) {
+    await world.patch(agent.key, agent.id, { duration });
+    expect((await world.call(agent.key, `GET /agents/${agent.id}`)).body).toMatchObject({ duration });
+  }
+});

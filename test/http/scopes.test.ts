@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { scopes } from '../../src/api-keys/api-key.ts';
+import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
+import { expectProblem } from '../support/problem.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+test.for([...onAgent, ...forCompany, ...forAnyCompany])(
+  '$line needs the scope $scope, and no other',
+  async ({ line, scope, status, body }) => {
+    const { id: companyId } = await world.company();
+    const { id } = await world.agent(companyId);
+    const named = line.replace(':id', id);
+    const others = await world.keyWith(companyId, ...scopes.filter((one) => one !== scope));
+    const refused = await world.call(others, named, { body });
+    const detail = `This API key lacks the scope ${scope}.`;
+    expectProblem(refused, { code: 'INSUFFICIENT_PERMISSIONS', instance: pathOf(named), detail });
+    expect(refused.headers['www-authenticate']).toBe(`Bearer error="insufficient_scope", scope="${scope}"`);
+    const anonymous = await world.call('nobody', named, { body });
+    expectProblem(anonymous, { code: 'INVALID_API_KEY', instance: pathOf(named) });
+    expect((await world.call(await world.keyWith(companyId, scope), named, { body })).status).toBe(status);
+  },
+);
+
+/** Methods of each path, as Allow lists them. */
+const paths = [
+  ['/agents', 'GET, HEAD, POST'],
+  ['/agents/:id', 'DELETE, GET, HEAD, PATCH'],
+  ['/agents/:id/versions', 'GET, HEAD'],
+  ['/agents/:id/versions/1', 'GET, HEAD'],
+  ['/agents/:id/versions/1/diff', 'GET, HEAD'],
+  ['/agents/:id/versions/1/restore', 'POST'],
+  ['/phone-numbers', 'GET, HEAD'],
+  ['/companies', 'GET, HEAD'],
+] as const;
+
+test.for(paths)('%s has the methods %s, whoever asks', async ([path, allow]) => {
+  const instance = path.replace(':id', 'not-a-uuid');
+  const answer = await world.call('nobody', `PUT ${instance}`);
+  expectProblem(answer, { code: 'METHOD_NOT_ALLOWED', instance });
+  expect(answer.headers.allow).toBe(allow);
+});

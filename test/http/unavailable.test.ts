@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
+import { whileLocked } from '../support/locks.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { expectProblem } from '../support/problem.ts';
+import { storedAgent } from '../support/stored-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** What is answered from the agent's own table, which nobody holds below. */
+const fromAgents = ['GET /agents/:id', 'GET /agents', 'DELETE /agents/:id'];
+
+test('while the database does not answer in time, every endpoint is 503 and nothing is changed', async () => {
+  const agent = await newSubject(world);
+  const before = await storedAgent(world, agent.id);
+  const endpoints = [...onAgent, ...forCompany, ...forAnyCompany].filter(({ line }) => !fromAgents.includes(line));
+  await whileLocked(world, 'LOCK TABLE agent_version, company, company_phone_number', [], async () => {
+    const answers = await Promise.all(
+      endpoints.map(({ line, body }) => world.call(agent.key, line.replace(':id', agent.id), { body })),
+    );
+    for (const [at, answer] of answers.entries()) {
+      const instance = pathOf(endpoints[at]?.line ?? '').replace(':id', agent.id);
+      expectProblem(answer, { code: 'DATABASE_UNAVAILABLE', instance });
+      expect(answer.headers['retry-after']).toBe('1');
+    }
+  });
+  expect(await storedAgent(world, agent.id)).toEqual(before);
+  for (const { line, status, body } of endpoints) {
+    expect((await world.call(agent.key, line.replace(':id', agent.id), { body })).status).toBe(status);
+  }
+});

@@ -1,0 +1,150 @@
+import { expect, test } from 'vitest';
+import type { Answer } from '../../support/http.ts';
+import { expectRefusal, fullFields, newSubject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+const id = '00000000-0000-4000-8000-00000000dead';
+
+test('the snapshot of a version equals the answer that was given at it, with the number beside it', async () => {
+  const agent = await newSubject(world, fullFields);
+  const number = await world.phoneNumber(agent.companyId);
+  const answers: Answer[] = [await world.call(agent.key, `GET /agents/${agent.id}`)];
+  const patches = [
+    { name: 'Second', metadata: { z: 1, a: { b: [1.5, 'é', null] }, team: null } },
+    { type: 'PHONE', companyPhoneNumberId: number, instructions: null },
+    { questions: [], voiceId: null, cefrLevel: null, backgroundSound: null, duration: 1 },
+    { type: 'ONLINE', companyPhoneNumberId: null, metadata: { n: -0, tiny: 1e-7 } },
+  ];
+  for (const patch of patches) answers.push(await world.patch(agent.key, agent.id, patch));
+  for (const [at, { body, headers }] of answers.entries()) {
+    const read = await world.call(agent.key, `GET /agents/${agent.id}/versions/${at + 1}`);
+    const companyPhoneNumberId = headers['agent-phone-number-id'] ?? null;
+    expect(read).toMatchObject({ status: 200 });
+    expect(read.body).toEqual({ ...Object(body), companyPhoneNumberId });
+  }
+});
+
+test('the history tells who changed what, the newest first, restores included', async () => {
+  const agent = await newSubject(world);
+  const path = `/agents/${agent.id}`;
+  const headers = { 'x-request-id': 'second' };
+  await world.patch(agent.key, agent.id, { name: 'Second', duration: 31 }, { headers });
+  await world.call(agent.key, `POST ${path}/versions/1/restore`, { headers: { 'x-request-id': 'third' } });
+  const answer = await world.call(agent.key, `GET ${path}/versions`);
+  const stored = await world.history(agent.id);
+  const shown = stored.map(({ snapshot, createdAt, ...entry }) => ({ ...entry, createdAt: createdAt.toISOString() }));
+  const pagination = { total: 3, page: 1, limit: 20, totalPages: 1, hasNextPage: false, hasPreviousPage: false };
+  expect(answer).toMatchObject({ status: 200, body: { data: shown.toReversed(), pagination } });
+  const byUs = { keyId: agent.keyId, changedFields: ['name', 'duration'] };
+  expect(shown.slice(1)).toMatchObject([
+    { ...byUs, version: 2, requestId: 'second', restoredFrom: null },
+    { ...byUs, version: 3, requestId: 'third', restoredFrom: 1 },
+  ]);
+  expect(shown[0]).toMatchObject({ version: 1, keyId: null, requestId: null, restoredFrom: null });
+});
+
+test('the history has pages', async () => {
+  const agent = await newSubject(world);
+  for (const duration of [31, 32, 33, 34]) await world.patch(agent.key, agent.id, { duration });
+  const page = async (query: string) => {
+    const { body } = await world.call(agent.key, `GET /agents/${agent.id}/versions?${query}`);
+    const { data, pagination } = Object(body);
+    return [data.map(({ version }: { version: number }) => version), pagination];
+  };
+  const all = { total: 5, limit: 2, totalPages: 3 };
+  expect(await page('limit=2')).toEqual([[5, 4], { ...all, page: 1, hasNextPage: true, hasPreviousPage: false }]);
+  expect(await page('limit=2&page=3')).toEqual([[1], { ...all, page: 3, hasNextPage: false, hasPreviousPage: true }]);
+});
+
+test('a page too deep is refused before it is asked whether there is such an agent', async () => {
+  const { key } = await world.company();
+  const path = `/agents/${id}/versions`;
+  const errors = [
+    { in: 'query', parameter: 'page', code: 'too_large', detail: 'must be at most 5000', limit: 5000 },
+  ] as const;
+  const answer = await world.call(key, `GET ${path}?page=5001`);
+  expectProblem(answer, { code: 'VALIDATION_FAILED', instance: path, errors });
+});
+
+test.for(['0', '-1', '01', '1.0', 'x', '1e1', '%20', '10000000000'])('the version %s is malformed', async (version) => {
+  const { key } = await world.company();
+  const path = `/agents/${id}/versions/${version}`;
+  const detail = 'must be a version number, from 1 on';
+  const errors = [{ in: 'path', parameter: 'version', code: 'bad_format', detail }] as const;
+  for (const line of [`GET ${path}`, `GET ${path}/diff`, `POST ${path}/restore`]) {
+    const answer = await world.call(key, line);
+    expectProblem(answer, { code: 'VALIDATION_FAILED', instance: line.slice(line.indexOf('/')), errors });
+  }
+  const diff = `/agents/${id}/versions/1/diff`;
+  const answer = await world.call(key, `GET ${diff}?to=${version}`);
+  const inQuery = [{ in: 'query', parameter: 'to', code: 'bad_format', detail }] as const;
+  expectProblem(answer, { code: 'VALIDATION_FAILED', instance: diff, errors: inQuery });
+});
+
+test.for(['2', '999999999'])('version %s of an agent that never had it is 404', async (version) => {
+  const agent = await newSubject(world);
+  const path = `/agents/${agent.id}/versions`;
+  const lines = [
+    `GET ${path}/${version}`,
+    `GET ${path}/${version}/diff`,
+    `GET ${path}/1/diff?to=${version}`,
+    `POST ${path}/${version}/restore`,
+  ];
+  for (const line of lines) {
+    const instance = line.replace(/^\S+ /, '').replace(/\?.*/, '');
+    const send = () => world.call(agent.key, line);
+    await expectRefusal(world, agent.id, send, { code: 'RESOURCE_NOT_FOUND', instance });
+  }
+});
+
+const differences: readonly (readonly [string, object, readonly object[]])[] = [
+  ['nothing', {}, []],
+  ['a field', { name: 'After' }, [{ field: 'name', before: 'Before', after: 'After' }]],
+  ['a cleared field', { voiceId: null }, [{ field: 'voiceId', before: 'EVA', after: null }]],
+  ['a list, whole', { questions: ['Two?'] }, [{ field: 'questions', before: ['One?', 'Two?'], after: ['Two?'] }]],
+  [
+    'places in metadata, by JSON pointer',
+    { metadata: { team: null, 'a/b~c': 1, nested: { on: true, list: [], more: {} } } },
+    [
+      { field: 'metadata', pointer: '/a~1b~0c', after: 1 },
+      { field: 'metadata', pointer: '/nested/list', before: [1, { deep: null }], after: [] },
+      { field: 'metadata', pointer: '/nested/more', after: {} },
+      { field: 'metadata', pointer: '/nested/on', before: false, after: true },
+      { field: 'metadata', pointer: '/team', before: 'A' },
+    ],
+  ],
+  [
+    'an object in the place of a text',
+    { metadata: { team: { toJSON: 1 } }, duration: 46 },
+    [
+      { field: 'duration', before: 45, after: 46 },
+      { field: 'metadata', pointer: '/team', before: 'A', after: { toJSON: 1 } },
+    ],
+  ],
+];
+
+test.for(differences)('a diff tells %s', async ([, patch, changes]) => {
+  const agent = await newSubject(world, fullFields);
+  await world.patch(agent.key, agent.id, patch);
+  const to = changes.length > 0 ? 2 : 1;
+  const diff = async (query: string) => (await world.call(agent.key, `GET /agents/${agent.id}/versions/${query}`)).body;
+  expect(await diff('1/diff')).toEqual({ from: 1, to, changes });
+  expect(await diff(`1/diff?to=${to}`)).toEqual({ from: 1, to, changes });
+  const back = changes.map((change) => {
+    const { before, after, ...place }: { before?: unknown; after?: unknown } = change;
+    return { ...place, ...(after !== undefined && { before: after }), ...(before !== undefined && { after: before }) };
+  });
+  expect(await diff(`${to}/diff?to=1`)).toEqual({ from: to, to: 1, changes: back });
+});
+
+test('a diff names the number, for which the answer has no member', async () => {
+  const agent = await newSubject(world);
+  const number = await world.phoneNumber(agent.companyId);
+  await world.patch(agent.key, agent.id, { companyPhoneNumberId: number });
+  const { body } = await world.call(agent.key, `GET /agents/${agent.id}/versions/1/diff?to=2`);
+  const changes = [{ field: 'companyPhoneNumberId', before: null, after: number }];
+  expect(body).toEqual({ from: 1, to: 2, changes });
+});

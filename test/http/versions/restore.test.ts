@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import type { Fault } from '../../../src/faults.ts';
+import type { Sent } from '../../support/http.ts';
+import {
+  changedFieldsIn,
+  expectAgent,
+  expectRefusal,
+  fullFields,
+  newSubject,
+  type Subject,
+} from '../../support/patch-agent.ts';
+import { answerOf, asColumns, snapshotOf, storedAgent } from '../../support/stored-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+const restore = ({ id, key }: Subject, version: number, headers: Sent['headers'] = {}) =>
+  world.call(key, `POST /agents/${id}/versions/${version}/restore`, { headers });
+
+/** Restores a version as a new one: compares the whole answer, row and history. */
+async function expectRestored(agent: Subject, version: number, changed: readonly string[]): Promise<void> {
+  const before = await storedAgent(world, agent.id);
+  const requestId = randomUUID();
+  const answer = await restore(agent, version, { 'x-request-id': requestId });
+  const { row, history } = await storedAgent(world, agent.id);
+  const snapshot = history[version - 1]?.snapshot ?? {};
+  const next = Number(before.row.version) + 1;
+  const createdAt = new Date(String(row.updated_at));
+
+  expect(row).toEqual({ ...before.row, ...asColumns(snapshot), version: next, updated_at: row.updated_at });
+  expect(createdAt.getTime()).toBeGreaterThan(new Date(String(before.row.updated_at)).getTime());
+  expectAgent(answer, row);
+  expect(changedFieldsIn(answer).toSorted()).toEqual(changed);
+  expect(answer.headers).not.toHaveProperty('dry-run');
+  const entry = { version: next, createdAt, snapshot, changedFields: changed, restoredFrom: version };
+  expect(history).toEqual([...before.history, { ...entry, keyId: agent.keyId, requestId }]);
+}
+
+const refuse = (agent: Subject, version: number, errors: readonly Fault[]) =>
+  expectRefusal(world, agent.id, () => restore(agent, version), {
+    code: 'VALIDATION_FAILED',
+    instance: `/agents/${agent.id}/versions/${version}/restore`,
+    errors,
+  });
+
+const notFound: Fault = {
+  in: 'body',
+  pointer: '#/companyPhoneNumberId',
+  code: 'not_found',
+  detail: 'must be the id of an active phone number of the company',
+};
+
+test('a restore gives every field its old value, as a new version, and can itself be taken back', async () => {
+  const agent = await newSubject(world, fullFields);
+  await world.patch(agent.key, agent.id, {
+    ...{ name: 'After', questions: [], instructions: null, language: 'EN', duration: 1, voiceId: null },
+    ...{ type: 'UNDEFINED', focus: 'GENERIC', cefrLevel: null, backgroundSound: null },
+    metadata: { team: null, nested: null, added: { deep: true } },
+  });
+  const changed = Object.keys(fullFields).toSorted();
+  await expectRestored(agent, 1, changed);
+  await expectRestored(agent, 2, changed);
+});
+
+test('a restore of what is stored changes nothing', async () => {
+  const agent = await newSubject(world, fullFields);
+  await world.patch(agent.key, agent.id, { name: 'Second' });
+  await world.patch(agent.key, agent.id, { name: 'Before' });
+  for (const version of [3, 1]) {
+    const before = await storedAgent(world, agent.id);
+    const answer = await restore(agent, version);
+    expectAgent(answer, before.row);
+    expect(answer.headers['changed-fields']).toBe('');
+    expect(await storedAgent(world, agent.id)).toEqual(before);
+  }
+});
+
+test('a restored number comes back where it is active, and is named in the header', async () => {
+  const agent = await newSubject(world);
+  const number = await world.phoneNumber(agent.companyId);
+  await world.patch(agent.key, agent.id, { type: 'PHONE', companyPhoneNumberId: number });
+  await world.patch(agent.key, agent.id, { type: 'ONLINE', companyPhoneNumberId: null });
+  await expectRestored(agent, 2, ['companyPhoneNumberId', 'type']);
+});
+
+test('a version whose number is gone cannot be restored, until it is active again', async () => {
+  const agent = await newSubject(world);
+  const number = await world.phoneNumber(agent.companyId);
+  await world.patch(agent.key, agent.id, { type: 'PHONE', companyPhoneNumberId: number });
+  await world.patch(agent.key, agent.id, { type: 'ONLINE', companyPhoneNumberId: null });
+  await world.companies.deactivatePhoneNumber(number);
+  await refuse(agent, 2, [notFound]);
+  await world.sql.query(`UPDATE company_phone_number SET status = 'ACTIVE' WHERE id = $1`, [number]);
+  await expectRestored(agent, 2, ['companyPhoneNumberId', 'type']);
+});
+
+test('an agent keeps a number that has become inactive when a version with it is restored', async () => {
+  const agent = await newSubject(world);
+  const companyPhoneNumberId = await world.phoneNumber(agent.companyId);
+  await world.patch(agent.key, agent.id, { companyPhoneNumberId });
+  await world.patch(agent.key, agent.id, { name: 'Third' });
+  await world.companies.deactivatePhoneNumber(companyPhoneNumberId);
+  await expectRestored(agent, 2, ['name']);
+});
+
+/** Writes the first version anew, as an older server may have left it. */
+async function rewriteFirstVersion({ id }: Subject, fields: object): Promise<void> {
+  await world.sql.query('ALTER TABLE agent_version DISABLE TRIGGER agent_version_never_changes');
+  const sql = 'UPDATE agent_version SET snapshot = snapshot || $2 WHERE agent_id = $1 AND version = 1';
+  await world.sql.query(sql, [id, JSON.stringify(fields)]);
+  await world.sql.query('ALTER TABLE agent_version ENABLE TRIGGER agent_version_never_changes');
+}
+
+test('old values outside today’s enumerations and limits come back', async () => {
+  const agent = await newSubject(world);
+  const old = { type: 'VIDEO', focus: 'EXIT', language: 'XX', voiceId: 'HAL', cefrLevel: 'D1', duration: 999 };
+  await rewriteFirstVersion(agent, old);
+  await expectRestored(agent, 1, Object.keys(old).toSorted());
+});
+
+test('metadata over a limit does not come back, unless what is stored is as large', async () => {
+  const agent = await newSubject(world);
+  const metadata = { text: 'x'.repeat(11_000) };
+  await rewriteFirstVersion(agent, { metadata });
+  const detail = 'must be at most 10240 bytes of JSON once merged, but would be 11011';
+  await refuse(agent, 1, [{ in: 'body', pointer: '#/metadata', code: 'too_large', detail, limit: 10_240 }]);
+  await world.sql.query('UPDATE agent SET metadata = $2 WHERE id = $1', [agent.id, { text: 'y'.repeat(11_000) }]);
+  await expectRestored(agent, 1, ['metadata']);
+});
+
+test.for(['"1"', 'W/"2"', '"3", "1"'])('If-Match: %s does not restore over version 2', async (tag) => {
+  const agent = await newSubject(world);
+  await world.patch(agent.key, agent.id, { name: 'Second' });
+  const instance = `/agents/${agent.id}/versions/1/restore`;
+  const send = () => restore(agent, 1, { 'if-match': tag });
+  await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED', instance });
+});
+
+test.for(['"2"', '*'])('If-Match: %s restores over version 2', async (tag) => {
+  const agent = await newSubject(world);
+  await world.patch(agent.key, agent.id, { name: 'Second' });
+  const answer = await restore(agent, 1, { 'if-match': tag });
+  expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"' } });
+});
+
+test('parallel restores and patches each decide on what came before them', async () => {
+  const agent = await newSubject(world, { metadata: { kept: true } });
+  const sent = Array.from({ length: 12 }, (_, i) =>
+    i % 2 === 0 ? world.patch(agent.key, agent.id, { metadata: { [`k${i}`]: i } }) : restore(agent, 1),
+  );
+  const answers = await Promise.all(sent);
+  const { row, history } = await storedAgent(world, agent.id);
+  expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200));
+  expect(history.map(({ version }) => version)).toEqual(history.map((_, at) => at + 1));
+  expect(history.at(-1)?.snapshot).toEqual(snapshotOf(row));
+  for (const { restoredFrom, snapshot } of history) {
+    if (restoredFrom !== null) expect(snapshot).toEqual(history[0]?.snapshot);
+  }
+  expect(answerOf(row).metadata).toMatchObject({ kept: true });
+});

@@ -1,0 +1,37 @@
+import type { Scope } from '../../src/api-keys/api-key.ts';
+
+/** A request that succeeds with the right key, as the tests of all endpoints send it. */
+export interface Endpoint {
+  /** Method and path; `:id` stands for an agent. */
+  readonly line: string;
+  readonly scope: Scope;
+  /** Of a success. */
+  readonly status: number;
+  readonly body?: object;
+}
+
+/** What can be done to one agent. The reads first, its deletion last: each leaves the agent as the next one needs it. */
+export const onAgent: readonly Endpoint[] = [
+  { line: 'GET /agents/:id', scope: 'read:agents', status: 200 },
+  { line: 'GET /agents/:id/versions', scope: 'read:agents', status: 200 },
+  { line: 'GET /agents/:id/versions/1', scope: 'read:agents', status: 200 },
+  { line: 'GET /agents/:id/versions/1/diff', scope: 'read:agents', status: 200 },
+  { line: 'PATCH /agents/:id', scope: 'write:agents', status: 200, body: { name: 'Reached' } },
+  { line: 'POST /agents/:id/versions/1/restore', scope: 'write:agents', status: 200 },
+  { line: 'DELETE /agents/:id', scope: 'delete:agents', status: 204 },
+];
+
+/** The required fields of a new agent. */
+export const draft = { name: 'Drafted', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 } as const;
+
+/** What can be done for one company. */
+export const forCompany: readonly Endpoint[] = [
+  { line: 'GET /agents', scope: 'read:agents', status: 200 },
+  { line: 'GET /phone-numbers', scope: 'read:agents', status: 200 },
+  { line: 'POST /agents', scope: 'write:agents', status: 201, body: draft },
+];
+
+export const forAnyCompany: readonly Endpoint[] = [{ line: 'GET /companies', scope: 'read:agents', status: 200 }];
+
+/** The path of a request, without its query. */
+export const pathOf = (line: string) => line.replace(/^\S+ /, '').replace(/\?.*$/, '');
