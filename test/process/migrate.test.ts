@@ -1,3 +1,4 @@
+// Over 200 lines: everything that migrating promises stands beside the one empty database that each test begins with.
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';

