@@ -18,6 +18,8 @@ import { authenticate } from './plugins/authenticate.ts';
 import { body } from './plugins/body.ts';
 import { connectionOptions, connections } from './plugins/connections.ts';
 import { answerUnroutable, errorHandler } from './plugins/error-handler.ts';
+import { housekeeping } from './plugins/housekeeping.ts';
+import { idempotency } from './plugins/idempotency.ts';
 import { openapi, openapiRoute } from './plugins/openapi.ts';
 import { refuseOtherMethods } from './plugins/other-methods.ts';
 import { referencePage, referencePageScope } from './plugins/reference-page.ts';
@@ -75,7 +77,10 @@ export async function buildApp({ database, secret, migrations, logger, docs = tr
   await app.register(async (authenticated) => {
     await authenticated.register(authenticate, { keys: apiKeyRepository(database), secret });
     await authenticated.register(body);
-    const agents = agentService(agentRepository(database), agentVersionRepository(database));
+    await authenticated.register(idempotency);
+    const rows = agentRepository(database);
+    await authenticated.register(housekeeping, { tidy: rows.forgetAnswers });
+    const agents = agentService(rows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents });
     await authenticated.register(agentVersionRoutes, { agents });
     await authenticated.register(companyRoutes, { directory: directoryRepository(database) });

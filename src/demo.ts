@@ -61,7 +61,7 @@ async function makeDemo(database: Database, secret: string): Promise<Demo> {
   const ats = await companies.createIntegration('Demo ATS');
   await companies.grant(ats.id, company.id);
   const number = await companies.addPhoneNumber(company.id, '+12025550123');
-  const agent = await agentService(agentRepository(database), agentVersionRepository(database)).create(company.id, {
+  const { agent } = await agentService(agentRepository(database), agentVersionRepository(database)).create(company.id, {
     name: 'Frontend Developer Interview',
     type: 'PHONE',
     focus: 'SCREENING',

@@ -108,7 +108,8 @@ export const problems = {
   DATABASE_UNAVAILABLE: {
     status: 503,
     title: 'The database is not available',
-    detail: 'The database did not answer in time. The change may have been saved: send it again with If-Match.',
+    detail:
+      'The database did not answer in time. The change may have been saved: send it again with If-Match or Idempotency-Key.',
   },
 } as const;
 

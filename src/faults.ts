@@ -46,6 +46,7 @@ const formats = {
   version: 'a version number, from 1 on',
   uuid: 'a UUID: hexadecimal digits as 8-4-4-4-12',
   'entity-tags': '* or a list of entity tags, each in double quotes',
+  'idempotency-key': '1 to 255 visible ASCII characters, bare or in double quotes',
 };
 
 /** The text of every complaint stands here and nowhere else. */
@@ -94,6 +95,10 @@ export const complaints = {
     detail: `must be ${formats[format]}`,
   }),
   givenTwice: (): Complaint => ({ code: 'too_many', detail: 'must be given once', limit: 1 }),
+  notOnDryRun: (): Complaint => ({
+    code: 'not_allowed',
+    detail: 'must not be sent with dryRun=true: a dry run changes nothing that could be repeated',
+  }),
   badCharacters: (): Complaint => ({
     code: 'bad_characters',
     detail: 'must not hold U+0000 or an unpaired surrogate, in a string or in a key',

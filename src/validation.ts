@@ -3,6 +3,7 @@ import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
 import { distance } from 'fastest-levenshtein';
 import { parseEntityTags } from './entity-tag.ts';
 import { type Complaint, complaints, type Fault, inBody, inParameter, type Place } from './faults.ts';
+import { readIdempotencyKey } from './idempotency.ts';
 import { unstorable } from './json.ts';
 import { type Page, readPage } from './page.ts';
 import { uuidPattern } from './uuid.ts';
@@ -54,6 +55,7 @@ function withOurWords(ajv: Ajv): Ajv {
   ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('version', /^[1-9]\d{0,8}$/);
   ajv.addFormat('entity-tags', (text) => parseEntityTags(text) !== undefined);
+  ajv.addFormat('idempotency-key', (text) => readIdempotencyKey(text) !== undefined);
   ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', validate: isStorable });
   ajv.addKeyword({ keyword: 'deepest', type: 'object', schemaType: 'number', validate: isWithinReach });
   return ajv;

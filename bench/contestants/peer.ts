@@ -1,4 +1,5 @@
-import { type AgentPatch, agentParamsSchema, agentPatchSchema } from '../../src/agents/agent.schema.ts';
+import { type AgentPatch, agentPatchSchema } from '../../src/agents/agent.schema.ts';
+import { agentParamsSchema } from '../../src/agents/agent-request.schema.ts';
 import { hashKey, readKey } from '../../src/api-keys/api-key.ts';
 import { ApiError, invalid, scopeMissing } from '../../src/errors.ts';
 import { compile, toFaults } from '../../src/validation.ts';

@@ -2,14 +2,14 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { toPage } from '../page.ts';
 import { changeHeaders, toAnswer } from './agent.answer.ts';
 import { differences } from './agent.diff.ts';
+import { agentSchema } from './agent.schema.ts';
+import type { AgentService } from './agent.service.ts';
 import {
   agentParamsSchema,
-  agentSchema,
   changeQuerySchema,
   companyQuerySchema,
-  ifMatchHeadersSchema,
-} from './agent.schema.ts';
-import type { AgentService } from './agent.service.ts';
+  restoreHeadersSchema,
+} from './agent-request.schema.ts';
 import {
   diffQuerySchema,
   diffSchema,
@@ -74,12 +74,13 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
       schema: {
         params: versionParamsSchema,
         querystring: changeQuerySchema,
-        headers: ifMatchHeadersSchema,
+        headers: restoreHeadersSchema,
         response: { 200: agentSchema },
       },
     },
-    async ({ caller, readAhead, params, query, headers }, reply) => {
-      const target = { id: params.id.toLowerCase(), readAhead, preconditions: headers, dryRun: query.dryRun };
+    async ({ caller, readAhead, params, query, headers, idempotency }, reply) => {
+      const id = params.id.toLowerCase();
+      const target = { id, readAhead, preconditions: headers, dryRun: query.dryRun, idempotency };
       const changed = await agents.restore(caller, target, Number(params.version));
       reply.headers(changeHeaders(changed, query.dryRun));
       return toAnswer(changed.agent);

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { pagedQuery, pageOf } from '../page.schema.ts';
-import { agentParamsSchema, agentSchema, companyQuerySchema } from './agent.schema.ts';
+import { agentSchema } from './agent.schema.ts';
+import { agentParamsSchema, companyQuerySchema } from './agent-request.schema.ts';
 
 const closed = { additionalProperties: false };
 const version = (description: string) => Type.String({ format: 'version', description });

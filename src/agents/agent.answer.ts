@@ -23,10 +23,15 @@ export function agentHeaders({ version, companyPhoneNumberId }: StoredAgent): Re
 }
 
 /** What is said of a change: the fields that it changed, and whether it was only tried. */
-export function changeHeaders({ agent, changedFields }: Changed, dryRun = false): Record<string, string> {
+export function changeHeaders({ agent, changedFields, replayed }: Changed, dryRun = false): Record<string, string> {
   return {
     ...agentHeaders(agent),
     'changed-fields': changedFields.join(', '),
     ...(dryRun && { 'dry-run': 'true' }),
+    ...replayHeader(replayed),
   };
 }
+
+/** Says of an answer that it was given before. */
+export const replayHeader = (replayed = false): Record<string, string> =>
+  replayed ? { 'idempotent-replayed': 'true' } : {};

@@ -1,8 +1,10 @@
 import type { Caller } from '../caller.ts';
 import type { Query } from '../database/client.ts';
+import type { Idempotency } from '../idempotency.ts';
 import { type Changed, committed, type Decide, type Folded, type Found, fold } from './agent.fold.ts';
+import { type KeptAnswer, type KeptJson, toKeptAnswer } from './agent.replay.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
-import { changeSql, findSql } from './agent.statements.ts';
+import { changeSql, findSql, keepingChangeSql } from './agent-change.statements.ts';
 
 /** A change to be made: of which agent, by whom, and how to decide it. */
 export interface Change {
@@ -12,6 +14,8 @@ export interface Change {
   readonly phoneNumberId: string | null;
   /** The agent as it was found since the request arrived; without it, it is read. */
   readonly readAhead?: { readonly agent: StoredAgent | undefined } | undefined;
+  /** That the request may be sent again: its answer is kept, and looked for. */
+  readonly idempotency?: Idempotency | undefined;
   readonly by: Caller;
   readonly decide: Decide;
 }
@@ -31,7 +35,7 @@ export async function carryOut(
 ): Promise<Ended[]> {
   const found = await findAll(query, changes);
   const folds = byAgent(changes).map(([id, ofAgent]) => {
-    const questions = ofAgent.map((change) => ({ ...change, found: found.get(change) }));
+    const questions = ofAgent.map((change) => ({ ...change, ...(found.get(change) ?? nothing) }));
     const newest = newestOf([written.get(id), ...questions.map((question) => question.found?.agent)]);
     return { id, ofAgent, ...fold(questions, newest) };
   });
@@ -45,31 +49,63 @@ export async function carryOut(
   return changes.map((change) => ended.get(change));
 }
 
-/** What is stored of each change's agent, read together where it was not read ahead or a number is asked about. */
-async function findAll(query: Query, changes: readonly Change[]): Promise<Map<Change, Found | undefined>> {
-  const isRead = ({ readAhead, phoneNumberId }: Change) => readAhead !== undefined && phoneNumberId === null;
-  const found = new Map<Change, Found | undefined>();
+const nothing: Read = { found: undefined };
+
+interface Read {
+  readonly found: Found | undefined;
+  readonly kept?: KeptAnswer | undefined;
+}
+
+/**
+ * What is stored of each change's agent, read together where it was not read ahead, a number is asked about, or an answer
+ * may be kept: the last two as of the same moment as the agent, else a twin's change could be taken for somebody's.
+ */
+async function findAll(query: Query, changes: readonly Change[]): Promise<Map<Change, Read>> {
+  const isRead = ({ readAhead, phoneNumberId, idempotency }: Change) =>
+    readAhead !== undefined && phoneNumberId === null && idempotency === undefined;
+  const found = new Map<Change, Read>();
   for (const change of changes) {
     const agent = change.readAhead?.agent;
-    found.set(change, agent && { agent, numberIsActive: false });
+    found.set(change, { found: agent && { agent, numberIsActive: false } });
   }
   const unread = changes.filter((change) => !isRead(change));
   if (unread.length === 0) return found;
-  const parameters = [unread.map(({ id }) => id), unread.map(({ phoneNumberId }) => phoneNumberId)];
-  const rows = await query<{ agent: AgentJson | null; numberIsActive: boolean }>(findSql, parameters);
-  for (const [place, { agent, numberIsActive }] of rows.entries()) {
+  for (const [place, row] of (await query<FoundRow>(findSql, findParameters(unread))).entries()) {
     const change = unread[place];
-    if (change) found.set(change, agent ? { agent: toStoredAgent(agent), numberIsActive } : undefined);
+    if (change) found.set(change, toRead(row));
   }
   return found;
 }
 
+interface FoundRow {
+  readonly agent: AgentJson | null;
+  readonly numberIsActive: boolean;
+  readonly kept: KeptJson | null;
+}
+
+const findParameters = (changes: readonly Change[]) => [
+  changes.map(({ id }) => id),
+  changes.map(({ phoneNumberId }) => phoneNumberId),
+  changes.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
+  changes.map(({ idempotency }) => idempotency?.key ?? null),
+];
+
+const toRead = ({ agent, numberIsActive, kept }: FoundRow): Read => ({
+  found: agent ? { agent: toStoredAgent(agent), numberIsActive } : undefined,
+  kept: kept ? toKeptAnswer(kept) : undefined,
+});
+
 /** Writes all steps together; returns when each agent was written, for those that were. */
 async function write(query: Query, folds: readonly Folded[]): Promise<Map<string, Date>> {
   const steps = folds.flatMap((folded) => folded.steps);
-  if (steps.length === 0) return new Map();
+  const keeping = folds.flatMap((folded) => folded.keeping);
+  if (steps.length === 0 && keeping.length === 0) return new Map();
   const ids = [...new Set(steps.map(({ id }) => id))];
-  const rows = await query<{ id: string; updatedAt: Date }>(changeSql, [ids, JSON.stringify(steps)]);
+  const [sql, parameters] =
+    keeping.length > 0
+      ? [keepingChangeSql, [ids, JSON.stringify(steps), JSON.stringify(keeping)]]
+      : [changeSql, [ids, JSON.stringify(steps)]];
+  const rows = await query<{ id: string; updatedAt: Date }>(sql, parameters);
   return new Map(rows.map(({ id, updatedAt }) => [id, updatedAt]));
 }
 
@@ -78,8 +114,8 @@ function endOf({ answers, steps }: Folded, place: number, writtenAt: Date | unde
   // What was decided on a step that did not get written was decided on nothing.
   if (!answer || (answer.after > 0 && !writtenAt)) return undefined;
   if ('error' in answer) return { error: answer.error };
-  const { agent, after, changedFields } = answer;
-  return { result: { agent: writtenAt ? committed(agent, after, steps.length, writtenAt) : agent, changedFields } };
+  const { agent, after, ...rest } = answer;
+  return { result: { ...rest, agent: writtenAt ? committed(agent, after, steps.length, writtenAt) : agent } };
 }
 
 function remember(written: Map<string, StoredAgent>, id: string, { last, steps }: Folded, at: Date | undefined): void {

@@ -1,97 +1,88 @@
-import pLimit from 'p-limit';
 import type { Caller } from '../caller.ts';
-import { type Database, withinLimit } from '../database/client.ts';
-import { group, type Outcome } from '../database/group.ts';
+import { conflictOver, type Database, withinLimit } from '../database/client.ts';
+import { ApiError } from '../errors.ts';
+import type { Idempotency } from '../idempotency.ts';
 import { itemsBefore, type Page } from '../page.ts';
 import { UnknownIdError } from '../unknown-id.ts';
-import { type Change, carryOut } from './agent.batch.ts';
-import type { Changed, Decide, Found } from './agent.fold.ts';
+import { agentChange } from './agent.change.ts';
+import type { Changed, Found } from './agent.fold.ts';
+import { type KeptJson, replay, toKeptAnswer } from './agent.replay.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
-import { type AgentContent, type AgentListQuery, agentFields } from './agent.schema.ts';
+import { type AgentContent, agentFields } from './agent.schema.ts';
 import {
   countSql,
   createSql,
   deleteSql,
   type FilterName,
-  findSql,
   isFilterName,
+  keepingCreateSql,
   listSql,
-  lockSql,
   numberSql,
   purgeSql,
 } from './agent.statements.ts';
-
-/** A change that waits for its turn. */
-interface Waiting extends Change {
-  /** How often another change of its agent came first. */
-  readonly lost: number;
-  /** Whether its caller has been answered already. */
-  readonly state: { expired: boolean };
-}
+import { findSql } from './agent-change.statements.ts';
+import { forgetSql, idempotencyIndex, keptSql, makeRoomSql } from './agent-replay.statements.ts';
+import type { AgentListQuery } from './agent-request.schema.ts';
 
 export type AgentRepository = ReturnType<typeof agentRepository>;
-
-/** Larger batches leave the server idle while PostgreSQL works, and the other way round. */
-const batches = { size: 32, waiting: 1_000, isExpired: ({ state }: Waiting) => state.expired };
 
 /** What a list may be narrowed by; every one that is given must hold. */
 type AgentFilter = Pick<AgentListQuery, FilterName>;
 
-/** Agents that a lane remembers having written: more than it writes while a request is on its way to it. */
-const remembered = 256;
+/** An agent to be made. */
+interface NewAgent {
+  /** The company that owns it, which exists. */
+  readonly companyId: string;
+  /** The number that it may get; null for none. */
+  readonly phoneNumberId: string | null;
+  /** Makes its content, from whether the number is an active one of the company. */
+  readonly decide: (numberIsActive: boolean) => AgentContent;
+}
+
+type Created = Omit<Changed, 'changedFields'>;
+
+/** Kept answers that are forgotten in one go. */
+const forgotten = 500;
 
 /** Reads and changes agents. The company is part of every write. */
 export function agentRepository(database: Database) {
-  // All changes of one agent pass through one lane: no two batches of this process ever want the same row.
-  const lanes = [lane(), lane()] as const;
-  const crowds = new Map<string, { readonly join: ReturnType<typeof lane>; members: number }>();
-  const oneOfAFew = pLimit(Math.max(1, Math.floor(database.connections / 2)));
-
-  /** Changes that arrive together are carried out together. */
-  function lane() {
-    const written = new Map<string, StoredAgent>();
-    return group<Waiting, Changed>({
-      ...batches,
-      async run(changes) {
-        const ended = await carryOut(database.query, changes, written);
-        for (const id of written.keys()) if (written.size > remembered) written.delete(id);
-        return changes.map((change, place) => ended[place] ?? afterLoss(change));
-      },
-    });
+  /** The number before the kept answer: what a twin has done meanwhile must not be taken for a reason to refuse. */
+  async function create(draft: NewAgent, by?: Caller, idempotency?: Idempotency): Promise<Created | undefined> {
+    const { companyId, phoneNumberId, decide } = draft;
+    const isActive = phoneNumberId !== null && (await numberIsActive(companyId, phoneNumberId));
+    const kept = by && idempotency && (await findReplay(by, idempotency));
+    if (kept) return kept;
+    const content = JSON.stringify(decide(isActive));
+    const values = [companyId, content, agentFields, by?.keyId ?? null, by?.requestId ?? null];
+    if (!by || !idempotency) return { agent: onlyAgent(await database.query(createSql, values)) };
+    return await createAndKeep(values, by, idempotency);
   }
 
-  /** Once more in the next batch; then with the row locked. */
-  function afterLoss(change: Waiting): Outcome<Waiting, Changed> {
-    const again = { ...change, readAhead: undefined, lost: change.lost + 1 };
-    return again.lost < 2 ? { again } : { result: joinCrowd(again) };
-  }
-
-  /** Changes of one agent that somebody else changes too, or holds: they wait for its row, and nobody waits for them. */
-  async function joinCrowd(change: Waiting): Promise<Changed> {
-    const { id } = change;
-    const crowd = crowds.get(id) ?? {
-      join: group<Waiting, Changed>({ ...batches, run: carryOutLocked }),
-      members: 0,
-    };
-    crowds.set(id, crowd);
-    crowd.members += 1;
+  /** Undefined when a twin of the request came first, or an answer that was out of date had to go. */
+  async function createAndKeep(
+    values: readonly unknown[],
+    { keyId }: Caller,
+    { key, fingerprint }: Idempotency,
+  ): Promise<Created | undefined> {
     try {
-      return await crowd.join(change);
-    } finally {
-      crowd.members -= 1;
-      if (crowd.members === 0) crowds.delete(id);
+      return { agent: onlyAgent(await database.query(keepingCreateSql, [...values, key, fingerprint])) };
+    } catch (error) {
+      const conflict = conflictOver(error, idempotencyIndex);
+      if (!conflict) throw error;
+      if (conflict.isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
+      await database.query(makeRoomSql, [keyId, key]);
+      return undefined;
     }
   }
 
-  function carryOutLocked(changes: readonly Waiting[]): Promise<Outcome<Waiting, Changed>[]> {
-    return oneOfAFew(() =>
-      database.transaction(async (query) => {
-        await query(lockSql, [changes[0]?.id]);
-        const unread = changes.map((change) => ({ ...change, readAhead: undefined }));
-        const ended = await carryOut(query, unread, new Map());
-        return ended.map((end) => end ?? { error: new Error('a locked row was changed by somebody else') });
-      }),
-    );
+  async function findReplay({ keyId }: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
+    const [row] = await database.query<{ kept: KeptJson }>(keptSql, [keyId, idempotency.key]);
+    return row && replay(toKeptAnswer(row.kept), idempotency);
+  }
+
+  async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
+    const [row] = await database.query<{ active: boolean }>(numberSql, [phoneNumberId, companyId]);
+    return row?.active === true;
   }
 
   return {
@@ -102,22 +93,29 @@ export function agentRepository(database: Database) {
      * @returns the agent as committed, or as found when the decision changes nothing, and which fields it changed
      * @throws what `decide` throws; ApiError OVERLOADED, DATABASE_UNAVAILABLE
      */
-    change(wanted: Omit<Change, 'by' | 'decide'>, by: Caller, decide: Decide): Promise<Changed> {
-      const state = { expired: false };
-      const change = { ...wanted, by, decide, lost: 0, state };
-      const isOdd = Number.parseInt(wanted.id.slice(-1), 16) % 2 === 1;
-      const join = crowds.has(wanted.id) ? joinCrowd : lanes[isOdd ? 1 : 0];
-      return withinLimit(join(change), () => {
-        state.expired = true;
+    change: agentChange(database),
+
+    /**
+     * Makes an agent, and the history entry of its first version. Made by nobody when the operator makes it.
+     * @param idempotency that the request may be sent again: then its answer is kept, and given again
+     * @throws what `decide` throws; ApiError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, DATABASE_UNAVAILABLE
+     */
+    create(draft: NewAgent, by?: Caller, idempotency?: Idempotency): Promise<Created> {
+      let isExpired = false;
+      const untilCreated = async (): Promise<Created> => {
+        const created = await create(draft, by, idempotency);
+        if (created) return created;
+        if (isExpired) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
+        return await untilCreated();
+      };
+      return withinLimit(untilCreated(), () => {
+        isExpired = true;
       });
     },
 
-    /** Makes an agent, and the history entry of its first version. Made by nobody when the operator makes it. */
-    async create(companyId: string, content: AgentContent, by?: Caller): Promise<StoredAgent> {
-      const values = [companyId, JSON.stringify(content), agentFields, by?.keyId ?? null, by?.requestId ?? null];
-      const [created] = await withinLimit(database.query<{ agent: AgentJson }>(createSql, values));
-      if (!created) throw new Error('an insert returned no row');
-      return toStoredAgent(created.agent);
+    /** Forgets some of the answers that are older than a day; returns whether there may be more. */
+    async forgetAnswers(): Promise<boolean> {
+      return (await database.query(forgetSql, [forgotten])).length === forgotten;
     },
 
     /**
@@ -138,10 +136,14 @@ export function agentRepository(database: Database) {
 
     /** What is stored of an agent now; undefined when it is not there or deleted. */
     async find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
-      const rows = await withinLimit(
-        database.query<{ agent: AgentJson | null; numberIsActive: boolean }>(findSql, [[id], [phoneNumberId]]),
+      const [found] = await withinLimit(
+        database.query<{ agent: AgentJson | null; numberIsActive: boolean }>(findSql, [
+          [id],
+          [phoneNumberId],
+          [null],
+          [null],
+        ]),
       );
-      const [found] = rows;
       return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
     },
 
@@ -173,11 +175,10 @@ export function agentRepository(database: Database) {
       if (!purged) throw new UnknownIdError('deleted agent', id);
       return purged;
     },
-
-    /** Whether a number is an active one of the company. */
-    async numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
-      const [row] = await withinLimit(database.query<{ active: boolean }>(numberSql, [phoneNumberId, companyId]));
-      return row?.active === true;
-    },
   };
+}
+
+function onlyAgent([row]: readonly { readonly agent: AgentJson }[]): StoredAgent {
+  if (!row) throw new Error('an insert returned no row');
+  return toStoredAgent(row.agent);
 }

@@ -1,22 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { matchesWeakly, parseEntityTags } from '../entity-tag.ts';
 import { toPage } from '../page.ts';
-import { agentHeaders, changeHeaders, toAnswer } from './agent.answer.ts';
+import { agentHeaders, changeHeaders, replayHeader, toAnswer } from './agent.answer.ts';
+import { agentDraftSchema, agentListSchema, agentPatchSchema, agentSchema, noBodySchema } from './agent.schema.ts';
+import type { AgentService } from './agent.service.ts';
 import {
-  agentDraftSchema,
   agentListQuerySchema,
-  agentListSchema,
   agentParamsSchema,
-  agentPatchSchema,
-  agentSchema,
   changeQuerySchema,
   companyQuerySchema,
-  ifMatchHeadersSchema,
-  noBodySchema,
-  preconditionHeadersSchema,
+  createHeadersSchema,
+  deleteHeadersSchema,
+  patchHeadersSchema,
   readHeadersSchema,
-} from './agent.schema.ts';
-import type { AgentService } from './agent.service.ts';
+} from './agent-request.schema.ts';
 
 /** The HTTP sentence of each use case: schema, call, status, headers. Registered in the authenticated scope. */
 export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = async (app, { agents }) => {
@@ -27,13 +24,14 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
       schema: {
         params: agentParamsSchema,
         querystring: changeQuerySchema,
-        headers: preconditionHeadersSchema,
+        headers: patchHeadersSchema,
         body: agentPatchSchema,
         response: { 200: agentSchema },
       },
     },
-    async ({ caller, params, query, headers, body, readAhead }, reply) => {
-      const target = { id: params.id.toLowerCase(), readAhead, preconditions: headers, dryRun: query.dryRun };
+    async ({ caller, params, query, headers, body, readAhead, idempotency }, reply) => {
+      const id = params.id.toLowerCase();
+      const target = { id, readAhead, preconditions: headers, dryRun: query.dryRun, idempotency };
       const changed = await agents.update(caller, target, body);
       reply.headers(changeHeaders(changed, query.dryRun));
       return toAnswer(changed.agent);
@@ -44,11 +42,16 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     '/agents',
     {
       config: { scope: 'write:agents' },
-      schema: { querystring: companyQuerySchema, body: agentDraftSchema, response: { 201: agentSchema } },
+      schema: {
+        querystring: companyQuerySchema,
+        headers: createHeadersSchema,
+        body: agentDraftSchema,
+        response: { 201: agentSchema },
+      },
     },
-    async ({ caller, body }, reply) => {
-      const agent = await agents.create(caller.companyId, body, caller);
-      reply.code(201).headers({ location: `/agents/${agent.id}`, ...agentHeaders(agent) });
+    async ({ caller, body, idempotency }, reply) => {
+      const { agent, replayed } = await agents.create(caller.companyId, body, caller, idempotency);
+      reply.code(201).headers({ location: `/agents/${agent.id}`, ...agentHeaders(agent), ...replayHeader(replayed) });
       return toAnswer(agent);
     },
   );
@@ -91,7 +94,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
       schema: {
         params: agentParamsSchema,
         querystring: companyQuerySchema,
-        headers: ifMatchHeadersSchema,
+        headers: deleteHeadersSchema,
         response: { 204: noBodySchema },
       },
     },

@@ -1,10 +1,10 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { JsonObject } from '../json.ts';
-import { pagedQuery, pageOf } from '../page.schema.ts';
+import { pageOf } from '../page.schema.ts';
 import { limits } from './metadata.ts';
 
 /** A text that the database holds faithfully, its length in Unicode code points. */
-const text = (options: { minLength?: number; maxLength: number; pattern?: string; description: string }) =>
+export const text = (options: { minLength?: number; maxLength: number; pattern?: string; description: string }) =>
   Type.String({ ...options, storable: true });
 
 /** At least one character that is not white space. */
@@ -17,10 +17,10 @@ const oneOf = <const Names extends readonly string[]>(names: Names, description:
 const nullable = <Schema extends TSchema>({ type, enum: names, ...rest }: Schema) =>
   Type.Unsafe<Static<Schema> | null>({ ...rest, type: [type, 'null'], ...(names && { enum: [...names, null] }) });
 
-const uuid = (description: string) => Type.String({ format: 'uuid', description });
+export const uuid = (description: string) => Type.String({ format: 'uuid', description });
 
 /** What can be set on an agent, each field with its limits: the one table for create, update and answers. */
-const fields = {
+export const fields = {
   name: text({ minLength: 2, maxLength: 100, pattern: notBlank, description: 'Agent name' }),
   type: oneOf(
     ['UNDEFINED', 'ONLINE', 'PHONE'],
@@ -77,7 +77,7 @@ const phoneRule = {
   },
 };
 
-const closed = { additionalProperties: false };
+export const closed = { additionalProperties: false };
 
 /** The body of PATCH: any of the fields. Absent keeps, null clears where it is accepted. */
 export const agentPatchSchema = Type.Partial(Type.Object(fields), { ...closed, ...phoneRule });
@@ -124,59 +124,7 @@ export const agentSchema = Type.Object({
 });
 export type AgentAnswer = Static<typeof agentSchema>;
 
-export const agentParamsSchema = Type.Object({ id: uuid('Agent id') }, closed);
-
-/** `companyId` is judged before the schemas (step 7), since company keys may send anything in it. */
-export const companyQuerySchema = Type.Object(
-  {
-    companyId: Type.Optional(
-      Type.Unknown({ description: 'The company to act for: required with ATS keys, ignored with company keys' }),
-    ),
-  },
-  closed,
-);
-
-/** Of a change: `dryRun=true` shows what would become of it. */
-export const changeQuerySchema = Type.Object(
-  {
-    ...companyQuerySchema.properties,
-    dryRun: Type.Optional(
-      Type.Boolean({ description: 'true: run every check and answer as if the change were made, but write nothing' }),
-    ),
-  },
-  closed,
-);
-
-const entityTags = (description: string) => Type.Optional(Type.String({ format: 'entity-tags', description }));
-
-export const preconditionHeadersSchema = Type.Object({
-  'if-match': entityTags('Change only this version: a list of entity tags, or *'),
-  'if-none-match': entityTags('Change only if none of these entity tags is current, or * for never'),
-});
-/** The headers that a change depends on, as far as its route has them. */
-export type Preconditions = { readonly [Name in keyof Static<typeof preconditionHeadersSchema>]?: string | undefined };
-
-/** Of a reading: If-None-Match answers 304 while the version is the same. */
-export const readHeadersSchema = Type.Object({
-  'if-none-match': entityTags('304 while one of these entity tags is current'),
-});
+export const agentListSchema = pageOf(agentSchema);
 
 /** Of an answer without a body. */
 export const noBodySchema = Type.Unsafe<undefined>({ type: 'null' });
-
-/** Of a change that is known by its path alone: a deletion, a restore. */
-export const ifMatchHeadersSchema = Type.Object({
-  'if-match': preconditionHeadersSchema.properties['if-match'],
-});
-
-/** Lists and their filters; every filter narrows. */
-export const agentListQuerySchema = pagedQuery({
-  ...companyQuerySchema.properties,
-  name: Type.Optional(text({ minLength: 1, maxLength: 100, description: 'Part of the name, in any case' })),
-  type: Type.Optional({ ...fields.type, description: 'Agents of this type' }),
-  focus: Type.Optional({ ...fields.focus, description: 'Agents with this focus' }),
-  language: Type.Optional({ ...fields.language, description: 'Agents that speak this language' }),
-});
-export type AgentListQuery = Static<typeof agentListQuerySchema>;
-
-export const agentListSchema = pageOf(agentSchema);

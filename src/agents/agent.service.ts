@@ -1,12 +1,15 @@
 import type { Caller } from '../caller.ts';
+import { withinLimit } from '../database/client.ts';
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../entity-tag.ts';
 import { ApiError, invalid } from '../errors.ts';
+import type { Idempotency } from '../idempotency.ts';
 import { type Page, readPage } from '../page.ts';
 import type { Changed, Decide, Found } from './agent.fold.ts';
 import { applyPatch, newContent, type Patched, restored } from './agent.patch.ts';
 import type { AgentRepository } from './agent.repository.ts';
 import type { StoredAgent } from './agent.row.ts';
-import type { AgentDraft, AgentListQuery, AgentPatch, Preconditions } from './agent.schema.ts';
+import type { AgentDraft, AgentPatch } from './agent.schema.ts';
+import type { AgentListQuery, Preconditions } from './agent-request.schema.ts';
 import type { AgentVersionRepository } from './agent-version.repository.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
@@ -24,6 +27,8 @@ export interface Target {
   readonly preconditions: Preconditions;
   /** Run every check, but write nothing. */
   readonly dryRun?: boolean | undefined;
+  /** That the request may be sent again; not together with a dry run. */
+  readonly idempotency?: Idempotency | undefined;
 }
 
 /** The use cases of agents. A change is a pure decision about one agent, carried out by the repository. */
@@ -35,14 +40,10 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     phoneNumberId: string | null,
     decide: Decide,
   ): Promise<Changed> {
-    const { id, readAhead, preconditions, dryRun } = target;
-    const checked: Decide = (found) => {
-      checkPreconditions(preconditions, own(caller, found?.agent).version);
-      return decide(found);
-    };
-    if (!dryRun) return await agents.change({ id, phoneNumberId, readAhead }, caller, checked);
+    const { id, readAhead, dryRun, idempotency } = target;
+    if (!dryRun) return await agents.change({ id, phoneNumberId, readAhead, idempotency }, caller, decide);
     const found = await readAgain(target, phoneNumberId);
-    const { content, changedFields } = checked(found);
+    const { content, changedFields } = decide(found);
     return { agent: { ...own(caller, found?.agent), ...content }, changedFields };
   }
 
@@ -58,27 +59,30 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
      * @throws ApiError for steps 10 to 13 of the contract's order of checks, like every use case here
      */
     update: (caller: Caller, target: Target, patch: AgentPatch): Promise<Changed> =>
-      change(caller, target, patch.companyPhoneNumberId ?? null, (found) =>
-        accepted(found, ({ agent, numberIsActive }) => applyPatch(agent, patch, numberIsActive)),
-      ),
+      change(caller, target, patch.companyPhoneNumberId ?? null, (found) => {
+        const agent = own(caller, found?.agent);
+        checkPreconditions(target.preconditions, agent.version);
+        return accepted(applyPatch(agent, patch, found?.numberIsActive === true));
+      }),
 
     /** Gives an agent the content of one of its versions, as a new version. */
-    async restore(caller: Caller, target: Target, version: number): Promise<Changed> {
-      own(caller, target.readAhead.agent);
-      const { content } = await snapshot(target.id, version);
-      return await change(caller, target, content.companyPhoneNumberId, (found) => ({
-        ...accepted(found, ({ agent, numberIsActive }) => restored(agent, content, numberIsActive)),
-        restoredFrom: version,
-      }));
-    },
+    restore: (caller: Caller, target: Target, version: number): Promise<Changed> =>
+      withinLimit(restore(caller, target, version)),
 
-    /** Makes an agent of a company that exists, with its first history entry. */
-    async create(companyId: string, draft: AgentDraft, by?: Caller): Promise<StoredAgent> {
-      const number = draft.companyPhoneNumberId;
-      const created = newContent(draft, !!number && (await agents.numberIsActive(companyId, number)));
-      if (created.faults.length > 0) throw invalid(created.faults);
-      return await agents.create(companyId, created.content, by);
-    },
+    /**
+     * Makes an agent of a company that exists, with its first history entry.
+     * @param by nobody when the operator makes it
+     */
+    create: (companyId: string, draft: AgentDraft, by?: Caller, idempotency?: Idempotency) =>
+      agents.create(
+        {
+          companyId,
+          phoneNumberId: draft.companyPhoneNumberId ?? null,
+          decide: (numberIsActive) => accepted(newContent(draft, numberIsActive)).content,
+        },
+        by,
+        idempotency,
+      ),
 
     get: (caller: Caller, { agent }: ReadAhead): StoredAgent => own(caller, agent),
 
@@ -89,18 +93,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     },
 
     /** Deletes an agent for everybody: every later request on it is 404. */
-    async remove(caller: Caller, { id, readAhead, preconditions }: Target): Promise<void> {
-      const demanded = parseEntityTags(preconditions['if-match'] ?? '*');
-      let { agent } = readAhead;
-      for (;;) {
-        const { version } = own(caller, agent);
-        checkPreconditions(preconditions, version);
-        const only = { companyId: caller.companyId, version: demanded === '*' ? null : version };
-        if (await agents.delete(id, only)) return;
-        // Another change came first.
-        agent = (await agents.find(id, null))?.agent;
-      }
-    },
+    remove: (caller: Caller, target: Target): Promise<void> => withinLimit(remove(caller, target)),
 
     async history(caller: Caller, { agent }: ReadAhead, query: Partial<Page>) {
       const { id, version } = own(caller, agent);
@@ -123,6 +116,31 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       return { before, after };
     },
   };
+
+  async function restore(caller: Caller, target: Target, version: number): Promise<Changed> {
+    // Of anybody's agent: what is made of it is decided below.
+    const wanted = await versions.snapshot(target.id, version);
+    return await change(caller, target, wanted?.content.companyPhoneNumberId ?? null, (found) => {
+      const agent = own(caller, found?.agent);
+      if (!wanted) throw new ApiError('RESOURCE_NOT_FOUND');
+      checkPreconditions(target.preconditions, agent.version);
+      const decided = accepted(restored(agent, wanted.content, found?.numberIsActive === true));
+      return { ...decided, restoredFrom: version };
+    });
+  }
+
+  async function remove(caller: Caller, { id, readAhead, preconditions }: Target): Promise<void> {
+    const demanded = parseEntityTags(preconditions['if-match'] ?? '*');
+    let { agent } = readAhead;
+    for (;;) {
+      const { version } = own(caller, agent);
+      checkPreconditions(preconditions, version);
+      const only = { companyId: caller.companyId, version: demanded === '*' ? null : version };
+      if (await agents.delete(id, only)) return;
+      // Another change came first.
+      agent = (await agents.find(id, null))?.agent;
+    }
+  }
 
   async function snapshot(id: string, version: number) {
     const found = await versions.snapshot(id, version);
@@ -148,9 +166,7 @@ function checkPreconditions(preconditions: Preconditions, version: number): void
 }
 
 /** Step 13: what was decided breaks no rule. */
-function accepted(found: Found | undefined, decide: (found: Found) => Patched): Patched {
-  if (!found) throw new ApiError('RESOURCE_NOT_FOUND');
-  const patched = decide(found);
+function accepted(patched: Patched): Patched {
   if (patched.faults.length > 0) throw invalid(patched.faults);
   return patched;
 }

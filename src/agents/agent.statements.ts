@@ -2,87 +2,25 @@ import { agentJson, columnOf, fieldOf } from './agent.row.ts';
 import { agentFields } from './agent.schema.ts';
 
 /** An active phone number of a company. */
-const activeNumber = (id: string, companyId: string) =>
+export const activeNumber = (id: string, companyId: string) =>
   `EXISTS (SELECT FROM company_phone_number p WHERE p.id = ${id} AND p.company_id = ${companyId} AND p.status = 'ACTIVE')`;
 
 /** $1 id, $2 company: whether a number is an active one of the company. */
 export const numberSql = `SELECT ${activeNumber('$1::uuid', '$2::uuid')} AS active`;
 
-/** $1 ids of agents, $2 the number that each may get, or null: in this order, an agent that is not there is null. */
-export const findSql = `
-  SELECT CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END AS agent,
-         ${activeNumber('q.number', 'a.company_id')} AS "numberIsActive"
-    FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS q(id, number, place)
-    LEFT JOIN agent a ON a.id = q.id AND a.deleted_at IS NULL
-   ORDER BY q.place`;
-
-/** $1 id: keeps the agent from everybody else until the transaction ends. */
-export const lockSql = `SELECT id FROM agent WHERE id = $1::uuid FOR NO KEY UPDATE`;
-
-/** One step of an agent, as `changeSql` takes it. */
-export interface Step {
-  readonly id: string;
-  readonly company: string;
-  /** The version that the first step of this agent was decided on. */
-  readonly read: number;
-  /** 1 for the first step of this agent in the batch … */
-  readonly step: number;
-  /** … up to this, its last. */
-  readonly steps: number;
-  /** All fields, as this step leaves them. */
-  readonly content: object;
-  readonly changed: readonly string[];
-  /** Whether this step or one before it changed the metadata. */
-  readonly touched: boolean;
-  readonly key: string;
-  readonly request: string;
-  /** The version whose content this step restores, or null. */
-  readonly restored: number | null;
-}
-
-const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched boolean,
-  key uuid, request text, restored int`;
-
-// Metadata that no step changed stays as it is: JavaScript could not carry every number that jsonb can.
-const newValue = (field: (typeof agentFields)[number]) =>
-  field === 'metadata'
-    ? `CASE WHEN s.touched THEN ${fieldOf('s.content', field)} ELSE a.metadata END`
-    : fieldOf('s.content', field);
-
-/**
- * $1 ids of the agents, $2 their steps: writes each agent as its last step leaves it, and a history entry for each step,
- * under the version that was read. Returns the agents that were written; another change came first for the others, or
- * somebody holds their row.
- *
- * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
- * Rows are locked in the order of their ids, so that two processes cannot wait for each other. The company is compared
- * so that no index on it can be chosen: the primary key is the short way to the row.
- */
-export const changeSql = `
-  WITH step AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns})
-  ), locked AS (
-    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
-  ), written AS (
-    UPDATE agent a SET ${agentFields.map((field) => `${columnOf(field)} = ${newValue(field)}`).join(', ')},
-           version = a.version + s.steps,
-           updated_at = greatest(date_trunc('milliseconds', clock_timestamp()),
-                                 a.updated_at + s.steps * interval '1 millisecond')
-      FROM step s, locked
-     WHERE a.id = ANY($1::uuid[]) AND a.id = locked.id AND a.id = s.id AND s.step = s.steps
-       AND (a.company_id = s.company) IS TRUE AND a.version = s.read AND a.deleted_at IS NULL
-    RETURNING a.id, a.updated_at
-  ), entry AS (
-    INSERT INTO agent_version
-           (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, restored_from)
-    SELECT s.id, s.read + s.step, w.updated_at - (s.steps - s.step) * interval '1 millisecond',
-           s.content, s.changed, s.key, s.request, s.restored
-      FROM written w JOIN step s ON s.id = w.id
-  )
-  SELECT id, updated_at AS "updatedAt" FROM written`;
-
 /** $1 company, $2 content, $3 its fields, $4 key, $5 request: an agent and the history entry of its first version. */
-export const createSql = `
+export const createSql = `${creating()}
+  SELECT ${agentJson('c')} AS agent FROM created c`;
+
+/** $6 idempotency key, $7 fingerprint, beside what `createSql` takes: keeps the answer too. A key that is taken undoes all. */
+export const keepingCreateSql = `${creating()}, kept AS (
+    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+    SELECT $4::uuid, $6, $7, c.id, ${agentJson('c')}, $3::text[], c.updated_at FROM created c
+  )
+  SELECT ${agentJson('c')} AS agent FROM created c`;
+
+function creating() {
+  return `
   WITH created AS (
     INSERT INTO agent (company_id, ${agentFields.map(columnOf).join(', ')})
     SELECT $1::uuid, ${agentFields.map((field) => fieldOf('n.content', field)).join(', ')}
@@ -91,8 +29,8 @@ export const createSql = `
   ), entry AS (
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id)
     SELECT id, version, updated_at, $2::jsonb, $3::text[], $4::uuid, $5 FROM created
-  )
-  SELECT ${agentJson('c')} AS agent FROM created c`;
+  )`;
+}
 
 /** $1 id, $2 the company that must own it, or null for any, $3 the version likewise: a soft deletion. */
 export const deleteSql = `
@@ -144,8 +82,9 @@ export const snapshotSql = `
   SELECT version, created_at AS "createdAt", snapshot AS content FROM agent_version
    WHERE agent_id = $1::uuid AND version = $2::int`;
 
-/** $1 id: erases a deleted agent with its history. */
+/** $1 id: erases a deleted agent with its history, and what was answered about it. */
 export const purgeSql = `
   WITH purged AS (DELETE FROM agent WHERE id = $1::uuid AND deleted_at IS NOT NULL RETURNING id, version),
-       entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id)
+       entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id),
+       answers AS (UPDATE idempotency_key k SET agent = NULL FROM purged WHERE k.agent_id = purged.id)
   SELECT id, version AS versions FROM purged`;

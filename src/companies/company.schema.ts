@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { companyQuerySchema } from '../agents/agent.schema.ts';
+import { companyQuerySchema } from '../agents/agent-request.schema.ts';
 import { pagedQuery, pageOf } from '../page.schema.ts';
 
 const id = (description: string) => Type.String({ format: 'uuid', description });

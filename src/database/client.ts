@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import { databaseUnavailable } from '../errors.ts';
+import { ApiError, databaseUnavailable } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 
 /** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
@@ -126,6 +126,19 @@ const ourClasses = /^(0A|21|22|23|26|2F|42|44|P0)/;
 /** The SQLSTATE that PostgreSQL reported; undefined when it reported nothing, as when the connection broke. */
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
+}
+
+/**
+ * What keeps a statement from putting its key into a unique index: another has it there, or (`isHeld`) is putting it
+ * there and did not end in time. The statement was undone. Undefined for any other error.
+ * @param index its name
+ */
+export function conflictOver(error: unknown, index: string): { readonly isHeld: boolean; cause: unknown } | undefined {
+  const cause = error instanceof ApiError ? error.cause : error;
+  if (!(cause instanceof pg.DatabaseError)) return undefined;
+  if (cause.code === '23505' && cause.constraint === index) return { isHeld: false, cause };
+  // The place where it waited is told in PostgreSQL's own language, the name of the index in none.
+  return cause.code === '55P03' && cause.where?.includes(index) ? { isHeld: true, cause } : undefined;
 }
 
 /** One short name for each statement text, so that PostgreSQL plans it once for each connection. */

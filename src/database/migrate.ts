@@ -98,6 +98,7 @@ export function admitServerRole(url: string, role: string): Promise<boolean> {
       GRANT USAGE ON SCHEMA public TO ${name};
       GRANT SELECT, INSERT, UPDATE ON company, integration, integration_company, api_key, company_phone_number, agent TO ${name};
       GRANT SELECT, INSERT ON agent_version TO ${name};
+      GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO ${name};
       GRANT SELECT ON _prisma_migrations TO ${name};
     `);
     try {

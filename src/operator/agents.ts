@@ -21,7 +21,8 @@ export function agentCommand(print: Print) {
     .action(({ company, name, json }) =>
       print(async ({ companies, agents }) => {
         await companies.requireCompany(company);
-        return toAnswer(await agents.create(company, checked({ ...defaults, ...json, name })));
+        const { agent } = await agents.create(company, checked({ ...defaults, ...json, name }));
+        return toAnswer(agent);
       }),
     );
   agent

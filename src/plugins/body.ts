@@ -5,6 +5,13 @@ import { ApiError } from '../errors.ts';
 /** Bytes a body may have (contract, section 3). */
 const bodyLimit = 256 * 1024;
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The body as it was sent; undefined where there is none. */
+    bodyBytes: Buffer | undefined;
+  }
+}
+
 const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
 
 /**
@@ -14,9 +21,11 @@ const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
  */
 export const body = fp(async (app) => {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, async (_: FastifyRequest, bytes: Buffer) =>
-    parse(bytes),
-  );
+  app.decorateRequest('bodyBytes');
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, async (request: FastifyRequest, bytes: Buffer) => {
+    request.bodyBytes = bytes;
+    return parse(bytes);
+  });
 
   app.addHook('preParsing', async ({ headers, routeOptions }) => {
     if (!takesBody(routeOptions)) {

@@ -48,7 +48,7 @@ function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
 }
 
 /** Fastify stops at the first part of a request that has a fault; this judges the others too. */
-function allFaults(request: FastifyRequest): Fault[] {
+export function allFaults(request: FastifyRequest): Fault[] {
   const parts: readonly [Place, 'params' | 'querystring' | 'headers' | 'body', unknown][] = [
     ['path', 'params', request.params],
     ['query', 'querystring', request.query],

@@ -17,7 +17,8 @@ const withKey = ({ config }: Declared) => config?.scope !== undefined;
 const withBody = ({ schema }: Declared) => schema.body !== undefined;
 const withCompany = (route: Declared) => withKey(route) && !route.config?.forAnyCompany;
 const withId = ({ url }: Declared) => url.includes('/:id');
-const withPreconditions = ({ method, schema }: Declared) => method !== 'GET' && schema.headers !== undefined;
+const withHeader = (name: string) => (route: Declared) =>
+  route.method !== 'GET' && Object.hasOwn(Object(Object(route.schema.headers).properties), name);
 
 /** The order of checks (contract, section 1): the one table for the description and for the answers of each route. */
 const order: readonly Check[] = [
@@ -42,9 +43,14 @@ const order: readonly Check[] = [
     on: withBody,
   },
   { of: 'path, query, headers and body are valid: every fault at once', codes: ['VALIDATION_FAILED'], on: withKey },
+  {
+    of: 'no other request used the `Idempotency-Key`, and its twin is not under way; one that was answered is answered again',
+    codes: ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_USE'],
+    on: withHeader('idempotency-key'),
+  },
   { of: 'the resource exists and is not deleted', codes: ['RESOURCE_NOT_FOUND'], on: withId },
   { of: 'the resource belongs to the company', codes: ['RESOURCE_ACCESS_DENIED'], on: withId },
-  { of: '`If-Match` and `If-None-Match` hold', codes: ['PRECONDITION_FAILED'], on: withPreconditions },
+  { of: '`If-Match` and `If-None-Match` hold', codes: ['PRECONDITION_FAILED'], on: withHeader('if-match') },
   { of: 'rules that need stored data hold', codes: ['VALIDATION_FAILED'], on: withBody },
 ];
 

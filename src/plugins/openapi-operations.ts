@@ -22,11 +22,20 @@ const agentHeaders: AnswerHeaders = {
   'Agent-Phone-Number-Id': text('The id of the phone number for calls from the agent, where it has one'),
 };
 
+const replayHeaders: AnswerHeaders = {
+  'Idempotent-Replayed': text('true, where the request was answered before and nothing was changed again'),
+};
+
 const changeHeaders: AnswerHeaders = {
   ...agentHeaders,
+  ...replayHeaders,
   'Changed-Fields': text('The fields that got another value, separated by commas; empty where nothing changed'),
   'Dry-Run': text('true, where the change was only tried'),
 };
+
+const retry =
+  ' With an `Idempotency-Key` the request can be sent again without a second change: within 24 hours the same request gets ' +
+  'the same answer.';
 
 const dryRun =
   ' With `dryRun=true` every check is made and the answer shows the agent as it would be, but nothing is written.';
@@ -38,9 +47,10 @@ export const operations: Readonly<Record<string, Operation>> = {
     summary: 'Create an agent',
     description:
       'Makes an agent of the company. `name`, `type`, `focus`, `language` and `duration` are required; the limits of all ' +
-      'fields are those of an update. `type: PHONE` needs `companyPhoneNumberId`.',
+      'fields are those of an update. `type: PHONE` needs `companyPhoneNumberId`.' +
+      retry,
     success: 'The agent as committed, at version 1',
-    headers: { ...agentHeaders, Location: text('The path of the agent') },
+    headers: { ...agentHeaders, ...replayHeaders, Location: text('The path of the agent') },
   },
   'GET /agents': {
     operationId: 'listAgents',
@@ -66,7 +76,8 @@ export const operations: Readonly<Record<string, Operation>> = {
       '`metadata` is merged by JSON Merge Patch (RFC 7396): objects merge at every depth, `null` removes a key, ' +
       'everything else replaces. A body with `type: PHONE` must hold `companyPhoneNumberId` too. A patch is applied ' +
       'whole or not at all; one whose result equals what is stored changes nothing, not even the version.' +
-      dryRun,
+      dryRun +
+      retry,
     success: 'The agent as committed',
     headers: changeHeaders,
   },
@@ -107,7 +118,8 @@ export const operations: Readonly<Record<string, Operation>> = {
     description:
       'Gives the agent the content of that version, as a new version. Its phone number must still be active, unless the ' +
       'agent has it. A value outside the enumerations of today is accepted. A body is not read.' +
-      dryRun,
+      dryRun +
+      retry,
     success: 'The agent as committed',
     headers: changeHeaders,
   },

@@ -113,7 +113,7 @@ const capitalised = (properties: unknown) =>
   );
 
 const ownKeywords = ['storable', 'deepest'];
-const ownFormats: readonly unknown[] = ['entity-tags', 'version'];
+const ownFormats: readonly unknown[] = ['entity-tags', 'version', 'idempotency-key'];
 
 /** The members of a schema, published without the words of validation.ts. */
 function members(schema: unknown): Record<string, unknown> {

@@ -47,9 +47,11 @@ test('PATCH lists each code that it can answer with, under its status', () => {
     403: ['COMPANY_ACCESS_DENIED', 'INSUFFICIENT_PERMISSIONS', 'RESOURCE_ACCESS_DENIED'],
     404: ['RESOURCE_NOT_FOUND'],
     408: ['REQUEST_TIMEOUT'],
+    409: ['IDEMPOTENCY_KEY_IN_USE'],
     412: ['PRECONDITION_FAILED'],
     413: ['PAYLOAD_TOO_LARGE'],
     415: ['UNSUPPORTED_MEDIA_TYPE'],
+    422: ['IDEMPOTENCY_KEY_REUSED'],
     431: ['HEADERS_TOO_LARGE'],
     500: ['INTERNAL_ERROR'],
     503: ['DATABASE_UNAVAILABLE', 'OVERLOADED'],
@@ -93,13 +95,13 @@ test.each([
   expect(faultsOf(document, ['components', 'schemas', 'AgentPatch'], body)).toHaveLength(faults);
 });
 
-test('PATCH takes both media types, an id, a company, preconditions and a request id', () => {
+test('PATCH takes both media types, an id, a company, preconditions, an idempotency key and a request id', () => {
   const schema = { $ref: '#/components/schemas/AgentPatch' };
   expect(patch.requestBody?.content).toEqual({
     'application/json': { schema },
     'application/merge-patch+json': { schema },
   });
-  const names = ['companyId', 'dryRun', 'id', 'If-Match', 'If-None-Match', 'X-Request-Id'];
+  const names = ['companyId', 'dryRun', 'id', 'If-Match', 'If-None-Match', 'Idempotency-Key', 'X-Request-Id'];
   expect(patch.parameters.map(({ name }) => name)).toEqual(names);
   for (const { description } of patch.parameters) expect(description).toMatch(/./);
   expect(patch.parameters[0]?.schema).toEqual({ type: 'string', format: 'uuid' });

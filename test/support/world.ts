@@ -48,7 +48,8 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
 
   const companies = companyRepository(database.prisma);
   const keys = apiKeyLifecycle(database, secret);
-  const agents = agentService(agentRepository(database), agentVersionRepository(database));
+  const rows = agentRepository(database);
+  const agents = agentService(rows, agentVersionRepository(database));
 
   async function close(): Promise<void> {
     await app.close();
@@ -65,6 +66,7 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
     secret,
     logLines,
     sql,
+    agents: rows,
     companies,
     keys,
 
@@ -97,7 +99,7 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
 
     /** A fresh agent: type ONLINE, empty metadata. As an answer shows it. */
     async agent(companyId: string, fields: Partial<AgentDraft> = {}) {
-      return toAnswer(await agents.create(companyId, { ...freshAgent, ...fields }));
+      return toAnswer((await agents.create(companyId, { ...freshAgent, ...fields })).agent);
     },
 
     /** Deletes an agent softly, as the operator does. */

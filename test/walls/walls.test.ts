@@ -72,7 +72,7 @@ test('arrows point from the edges inwards', () => {
     /^src\/(app|demo|foundation|logger)\.ts$|^src\/operator\//,
     /^src\/plugins\/|\.routes\.ts$/,
     /\.service\.ts$/,
-    /\.(repository|batch|lifecycle)\.ts$/,
+    /\.(repository|change|batch|lifecycle)\.ts$/,
     /^src\/database\//,
     /./,
   ];

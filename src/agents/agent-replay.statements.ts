@@ -1,0 +1,26 @@
+/** The unique index of idempotency_key: a request whose key is in it already is not carried out. */
+export const idempotencyIndex = 'idempotency_key_pkey';
+
+/** How long an answer is kept for a request that is sent again (contract of the resource, "Retries"). */
+export const keptFor = `interval '24 hours'`;
+
+/** A row of idempotency_key, as a KeptJson. */
+export const keptJson = (table: string) =>
+  `json_build_object('fingerprint', ${table}.fingerprint, 'agent', ${table}.agent,
+                     'changedFields', ${table}.changed_fields, 'updatedAt', ${table}.updated_at)`;
+
+/** $1 API key, $2 idempotency key: the answer that is kept. */
+export const keptSql = `
+  SELECT ${keptJson('k')} AS kept FROM idempotency_key k
+   WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at > now() - ${keptFor}`;
+
+/** $1 API key, $2 idempotency key: an answer that is kept no longer makes room for another. */
+export const makeRoomSql = `
+  DELETE FROM idempotency_key k WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at <= now() - ${keptFor}`;
+
+/** $1 how many at most: forgets answers that are kept no longer, past those that another process is forgetting. */
+export const forgetSql = `
+  DELETE FROM idempotency_key WHERE (api_key_id, key) IN (
+    SELECT k.api_key_id, k.key FROM idempotency_key k WHERE k.created_at <= now() - ${keptFor}
+     ORDER BY k.created_at LIMIT $1::int FOR UPDATE SKIP LOCKED)
+  RETURNING key`;

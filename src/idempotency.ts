@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+
+/** A request that its client may send again without a second change (contract of the resource, "Retries"). */
+export interface Idempotency {
+  /** The value of Idempotency-Key, without quotes. */
+  readonly key: string;
+  /** What tells the request from every other one with the same key. */
+  readonly fingerprint: string;
+}
+
+const bare = /^[!#-~][!-~]{0,254}$/;
+const quoted = /^"((?:[!#-[\]-~]|\\["\\])+)"$/;
+
+/**
+ * The key in the value of an Idempotency-Key header: 1–255 visible ASCII characters, bare or as a quoted string
+ * (RFC 9651, section 3.3.3), which are the same key. Undefined when it is neither.
+ */
+export function readIdempotencyKey(text: string): string | undefined {
+  const inside = quoted.exec(text)?.[1]?.replaceAll(/\\(.)/g, '$1');
+  if (inside !== undefined) return inside.length <= 255 ? inside : undefined;
+  return bare.test(text) ? text : undefined;
+}
+
+interface Fingerprinted {
+  readonly method: string;
+  /** Path and query, as they were sent. */
+  readonly url: string;
+  readonly ifMatch: string | undefined;
+  /** The bytes of the body; undefined without one. */
+  readonly body: Uint8Array | undefined;
+}
+
+/** Tells one request from another: SHA-256 as base64url. */
+export function fingerprint({ method, url, ifMatch = '', body = new Uint8Array() }: Fingerprinted): string {
+  // None of the parts can hold a line break.
+  const head = createHash('sha256').update(`${method}\n${url}\n${ifMatch}\n`);
+  return head.update(createHash('sha256').update(body).digest()).digest('base64url');
+}

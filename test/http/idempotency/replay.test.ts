@@ -1,0 +1,120 @@
+import { expect, test } from 'vitest';
+import { newSubject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import {
+  agentAtTwo,
+  everythingOf,
+  expectReplay,
+  newKey,
+  type Retriable,
+  retriables,
+  sendKeyed,
+} from '../../support/retry.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+const kinds = Object.entries(retriables);
+
+test.for(kinds)(
+  '%s that is sent again gets the same answer, byte for byte, and changes nothing more',
+  async ([, make]) => {
+    const agent = await agentAtTwo(world);
+    const request = make(agent, await world.phoneNumber(agent.companyId));
+    const key = newKey();
+    const first = await sendKeyed(world, agent, request, key);
+    const before = await everythingOf(world, agent.companyId);
+    expect(first.status).toBe(request.line === 'POST /agents' ? 201 : 200);
+    expect(first.headers).not.toHaveProperty('idempotent-replayed');
+    for (const form of [key, `"${key}"`]) {
+      expectReplay(await sendKeyed(world, agent, request, form), first);
+      expect(await everythingOf(world, agent.companyId)).toEqual(before);
+    }
+  },
+);
+
+test.for(kinds)('%s is answered again after other changes, and after its agent is deleted', async ([, make]) => {
+  const agent = await agentAtTwo(world);
+  const request = make(agent, await world.phoneNumber(agent.companyId));
+  const key = newKey();
+  const first = await sendKeyed(world, agent, request, key);
+  const { id } = Object(first.body);
+  const other = { type: 'ONLINE', companyPhoneNumberId: null, metadata: { other: true } };
+  expect((await world.patch(agent.key, id, other)).status).toBe(200);
+  expectReplay(await sendKeyed(world, agent, request, key), first);
+  await world.deleteAgent(id);
+  const before = await everythingOf(world, agent.companyId);
+  expectReplay(await sendKeyed(world, agent, request, key), first);
+  expect(await everythingOf(world, agent.companyId)).toEqual(before);
+});
+
+test.for(kinds)('%s under the key of another request is refused, and changes nothing', async ([, make]) => {
+  const agent = await agentAtTwo(world);
+  const request = make(agent, await world.phoneNumber(agent.companyId));
+  const key = newKey();
+  const used: Retriable = { line: `PATCH /agents/${agent.id}`, body: { metadata: { used: true } } };
+  expect((await sendKeyed(world, agent, used, key)).status).toBe(200);
+  const before = await everythingOf(world, agent.companyId);
+  const instance = request.line.split(' ')[1] ?? '';
+  expectProblem(await sendKeyed(world, agent, request, key), { code: 'IDEMPOTENCY_KEY_REUSED', instance });
+  expect(await everythingOf(world, agent.companyId)).toEqual(before);
+});
+
+/** What makes another request of `PATCH /agents/ID` with the body { "duration": 46 } and If-Match: "2". */
+const differences: Readonly<Record<string, (request: Retriable) => Retriable>> = {
+  'another value': (request) => ({ ...request, body: { duration: 47 } }),
+  'another member': (request) => ({ ...request, body: { duration: 46, name: 'Other' } }),
+  'a query': (request) => ({ ...request, line: `${request.line}?dryRun=false` }),
+  'another If-Match': (request) => ({ ...request, headers: { 'if-match': '*' } }),
+  'no If-Match': ({ line, body }) => ({ line, ...(body && { body }) }),
+};
+
+test.for(Object.entries(differences))('%s makes another request', async ([, differ]) => {
+  const agent = await agentAtTwo(world);
+  const request = { line: `PATCH /agents/${agent.id}`, body: { duration: 46 }, headers: { 'if-match': '"2"' } };
+  const key = newKey();
+  expect((await sendKeyed(world, agent, request, key)).status).toBe(200);
+  const before = await everythingOf(world, agent.companyId);
+  const answer = await sendKeyed(world, agent, differ(request), key);
+  expectProblem(answer, { code: 'IDEMPOTENCY_KEY_REUSED', instance: `/agents/${agent.id}` });
+  expect(await everythingOf(world, agent.companyId)).toEqual(before);
+});
+
+test('an idempotency key is one API key’s own: with another API key the same one makes a change of its own', async () => {
+  const agent = await newSubject(world);
+  const ats = await world.ats(agent.companyId);
+  const key = newKey();
+  const request = (name: string): Retriable => ({ line: `PATCH /agents/${agent.id}`, body: { name } });
+  await sendKeyed(world, agent, request('By the company'), key);
+  const line = `PATCH /agents/${agent.id}?companyId=${agent.companyId}`;
+  const answer = await sendKeyed(world, ats, { line, body: { name: 'By the ATS' } }, key);
+  expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"' }, body: { name: 'By the ATS' } });
+  expect(answer.headers).not.toHaveProperty('idempotent-replayed');
+});
+
+test('an answer is not given again to a key that may no longer touch the company', async () => {
+  const agent = await newSubject(world);
+  const ats = await world.ats(agent.companyId);
+  const request = { line: `PATCH /agents/${agent.id}?companyId=${agent.companyId}`, body: { name: 'By the ATS' } };
+  const key = newKey();
+  expect((await sendKeyed(world, ats, request, key)).status).toBe(200);
+  await world.companies.revoke(ats.id, agent.companyId);
+  const answer = await sendKeyed(world, ats, request, key);
+  expectProblem(answer, { code: 'COMPANY_ACCESS_DENIED', instance: `/agents/${agent.id}` });
+});
+
+test.for(kinds)('once its agent is erased, %s that is sent again is 404, and makes nothing anew', async ([, make]) => {
+  const agent = await agentAtTwo(world);
+  const request = make(agent, await world.phoneNumber(agent.companyId));
+  const key = newKey();
+  const first = await sendKeyed(world, agent, request, key);
+  const { id } = Object(first.body);
+  await world.deleteAgent(id);
+  await world.agents.purge(id);
+  const before = await everythingOf(world, agent.companyId);
+  const instance = request.line.split(' ')[1] ?? '';
+  expectProblem(await sendKeyed(world, agent, request, key), { code: 'RESOURCE_NOT_FOUND', instance });
+  expect(await everythingOf(world, agent.companyId)).toEqual(before);
+  const left = await world.sql.query('SELECT FROM idempotency_key WHERE agent_id = $1 AND agent IS NOT NULL', [id]);
+  expect(left.rowCount).toBe(0);
+});

@@ -1,0 +1,155 @@
+import { expect, test } from 'vitest';
+import { openAnotherServer } from '../../support/another-server.ts';
+import { type Answer, send } from '../../support/http.ts';
+import { untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { newSubject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { agentAtTwo, everythingOf, expectReplay, newKey, retriables, sendKeyed } from '../../support/retry.ts';
+import { storedAgent } from '../../support/stored-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+const fifty = Array.from({ length: 50 }, (_, at) => at);
+
+/** One answer is the first, all others repeat it. */
+function expectOneChange(answers: readonly Answer[]): void {
+  const [first, ...more] = answers.filter(({ headers }) => headers['idempotent-replayed'] === undefined);
+  expect(more).toEqual([]);
+  if (!first) throw new Error('every answer claims to be a repetition');
+  expect([200, 201]).toContain(first.status);
+  for (const answer of answers) if (answer !== first) expectReplay(answer, first);
+}
+
+test.for(Object.entries(retriables))(
+  'of fifty parallel requests with one key one is carried out, on two servers: %s',
+  async ([, make]) => {
+    const agent = await agentAtTwo(world);
+    const request = make(agent, await world.phoneNumber(agent.companyId));
+    const key = newKey();
+    const [method = '', path = ''] = request.line.split(' ');
+    const body = request.body && JSON.stringify(request.body);
+    const headers = {
+      authorization: `Bearer ${agent.key}`,
+      'idempotency-key': key,
+      ...(body && { 'content-type': 'application/json' }),
+      ...request.headers,
+    };
+    const sent = { method, path, headers, ...(body && { body }) };
+    const other = await openAnotherServer(world);
+    const before = await everythingOf(world, agent.companyId);
+    const answers = await Promise.all(fifty.map((at) => send(at % 2 ? other.origin : world.origin, sent)));
+    expectOneChange(answers);
+    const { rows } = await world.sql.query('SELECT key, agent_id FROM idempotency_key WHERE api_key_id = $1', [
+      agent.keyId,
+    ]);
+    expect(rows).toEqual([{ key, agent_id: Object(answers[0]?.body).id }]);
+    const after = await everythingOf(world, agent.companyId);
+    expect(after.length - before.length).toBe(request.line === 'POST /agents' ? 1 : 0);
+    const { row, history } = await storedAgent(world, Object(answers[0]?.body).id);
+    expect(history.map(({ version }) => version)).toEqual(history.map((_, at) => at + 1));
+    expect(answers[0]?.headers.etag).toBe(`"${row.version}"`);
+    expect(history).toHaveLength(Number(row.version));
+  },
+);
+
+test('parallel requests of one batch that share a key by mistake: one is carried out, the others are refused, the rest succeed', async () => {
+  const company = await world.company();
+  const agents = await Promise.all(fifty.map(() => world.agent(company.id)));
+  const key = newKey();
+  const answers = await Promise.all(
+    agents.map(({ id }, at) => {
+      const request = { line: `PATCH /agents/${id}`, body: { duration: 77 } };
+      return sendKeyed(world, company, request, at % 5 === 0 ? key : newKey());
+    }),
+  );
+  const shared = answers.filter((_, at) => at % 5 === 0);
+  expect(shared.filter(({ status }) => status === 200)).toHaveLength(1);
+  expect(shared.filter(({ status }) => status === 422)).toHaveLength(9);
+  expect(answers.filter((_, at) => at % 5 !== 0).map(({ status }) => status)).toEqual(Array(40).fill(200));
+  for (const [at, { id }] of agents.entries()) {
+    const { row, history } = await storedAgent(world, id);
+    const isChanged = answers[at]?.status === 200;
+    expect({ duration: row.duration, version: row.version, entries: history.length }).toEqual(
+      isChanged ? { duration: 77, version: 2, entries: 2 } : { duration: 30, version: 1, entries: 1 },
+    );
+  }
+});
+
+test('a patch behind its twin in one batch is not refused by the If-Match that its twin has used up', async () => {
+  const agent = await newSubject(world);
+  const key = newKey();
+  const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'Once' }, headers: { 'if-match': '"1"' } };
+  const answers = await Promise.all(fifty.map(() => sendKeyed(world, agent, request, key)));
+  expectOneChange(answers);
+  expect((await storedAgent(world, agent.id)).row).toMatchObject({ version: 2, name: 'Once' });
+});
+
+const insert = `
+  INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+  VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
+
+test.for(Object.entries(retriables))(
+  'a twin that stays under way longer than a request may wait makes it 409, and no other request: %s',
+  async ([, make]) => {
+    const agent = await agentAtTwo(world);
+    const neighbours = await Promise.all(fifty.map(() => world.agent(agent.companyId)));
+    const request = make(agent, await world.phoneNumber(agent.companyId));
+    const instance = request.line.split(' ')[1] ?? '';
+    const key = newKey();
+    const before = await storedAgent(world, agent.id);
+    await whileLocked(world, insert, [agent.keyId, key, agent.id], async () => {
+      const waiting = sendKeyed(world, agent, request, key);
+      await untilSomebodyWaits(world);
+      const patches = neighbours.map(({ id }) => world.patch(agent.key, id, { name: 'Neighbour' }));
+      expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
+      expect((await Promise.all(patches)).map(({ status }) => status)).toEqual(fifty.map(() => 200));
+    });
+    expect(await storedAgent(world, agent.id)).toEqual(before);
+    expect((await sendKeyed(world, agent, request, key)).status).toBeLessThan(300);
+  },
+);
+
+test.for(Object.entries(retriables))(
+  'a request that waits for its twin finds what became of it: %s',
+  async ([, make]) => {
+    const agent = await agentAtTwo(world);
+    const request = make(agent, await world.phoneNumber(agent.companyId));
+    const instance = request.line.split(' ')[1] ?? '';
+    const key = newKey();
+    const holder = await world.sql.connect();
+    await holder.query('BEGIN');
+    await holder.query(insert, [agent.keyId, key, agent.id]);
+    const waiting = sendKeyed(world, agent, request, key);
+    await untilSomebodyWaits(world);
+    await holder.query('COMMIT');
+    holder.release();
+    expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
+  },
+);
+
+test('two servers that get the same keys in opposite orders, for different agents, do not deadlock', async () => {
+  const company = await world.company();
+  const other = await openAnotherServer(world);
+  const [here, there] = await Promise.all([0, 1].map(() => Promise.all(fifty.map(() => world.agent(company.id)))));
+  for (const round of fifty.slice(0, 10)) {
+    const keys = fifty.map((at) => `round ${round} of ${at}`.replaceAll(' ', '-'));
+    const patch = (origin: string, id: string | undefined, key: string) =>
+      send(origin, {
+        path: `/agents/${id}`,
+        headers: {
+          authorization: `Bearer ${company.key}`,
+          'content-type': 'application/json',
+          'idempotency-key': key,
+        },
+        body: JSON.stringify({ duration: round + 1 }),
+      });
+    const answers = await Promise.all([
+      ...keys.map((key, at) => patch(world.origin, here?.[at]?.id, key)),
+      ...keys.toReversed().map((key, at) => patch(other.origin, there?.[at]?.id, key)),
+    ]);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([...fifty.map(() => 200), ...fifty.map(() => 422)]);
+  }
+  const { rows } = await world.sql.query('SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()');
+  expect(rows).toEqual([{ deadlocks: '0' }]);
+});

@@ -1,0 +1,71 @@
+import { expect, test, vi } from 'vitest';
+import { openLink } from '../support/database-link.ts';
+import { send } from '../support/http.ts';
+import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { startServer } from '../support/process.ts';
+import { agentAtTwo, expectReplay, newKey, retriables } from '../support/retry.ts';
+import { storedAgent } from '../support/stored-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+const kinds = ['a patch under If-Match', 'a patch that changes nothing', 'a restore', 'a creation'];
+
+test.for(Object.entries(retriables).filter(([kind]) => kinds.includes(kind)))(
+  'a server that is killed between commit and answer: after its next start the request gets its answer, and is not carried out again: %s',
+  async ([, make]) => {
+    const agent = await agentAtTwo(world);
+    const { line, body, headers } = make(agent, await world.phoneNumber(agent.companyId));
+    const key = newKey();
+    const [method = '', path = ''] = line.split(' ');
+    const sent = {
+      method,
+      path,
+      headers: {
+        authorization: `Bearer ${agent.key}`,
+        'idempotency-key': key,
+        ...(body && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    };
+    const link = await openLink(world.databaseUrl);
+    const environment = { DATABASE_URL: link.url, API_KEY_SECRET: world.secret };
+    const { server, origin } = await startServer(environment);
+    const isKept = async () => {
+      const found = await world.sql.query('SELECT FROM idempotency_key WHERE api_key_id = $1', [agent.keyId]);
+      return found.rowCount === 1;
+    };
+
+    // The statement waits for its last table; its answer will not come through.
+    const lock = 'LOCK TABLE idempotency_key IN SHARE MODE';
+    const unanswered = await whileLocked(world, lock, [], async (release) => {
+      const answer = send(origin, sent).then(
+        () => 'answered',
+        () => 'no answer',
+      );
+      await untilSomebodyWaits(world);
+      link.freeze();
+      await release();
+      await vi.waitUntil(isKept, { timeout: 5_000, interval: 10 });
+      server.signal('SIGKILL');
+      return await answer;
+    });
+    expect(unanswered).toBe('no answer');
+    const before = await world.sql.query('SELECT k.agent_id AS id FROM idempotency_key k WHERE api_key_id = $1', [
+      agent.keyId,
+    ]);
+    const { id } = before.rows[0];
+    const committed = await storedAgent(world, id);
+    link.thaw();
+    const next = await startServer(environment);
+    const [answer, again] = [await send(next.origin, sent), await send(next.origin, sent)];
+    expect(answer).toMatchObject({ status: method === 'POST' && path === '/agents' ? 201 : 200, body: { id } });
+    expect(answer.headers).toMatchObject({ 'idempotent-replayed': 'true', etag: `"${committed.row.version}"` });
+    expectReplay(again, { ...answer, headers: withoutReplayed(answer.headers) });
+    expect(await storedAgent(world, id)).toEqual(committed);
+  },
+);
+
+const withoutReplayed = ({ 'idempotent-replayed': _, ...others }: Awaited<ReturnType<typeof send>>['headers']) =>
+  others;
