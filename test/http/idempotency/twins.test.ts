@@ -85,6 +85,19 @@ test('a patch behind its twin in one batch is not refused by the If-Match that i
   expect((await storedAgent(world, agent.id)).row).toMatchObject({ version: 2, name: 'Once' });
 });
 
+test('parallel requests of two API keys with one idempotency key are no twins: each API key gets an answer of its own', async () => {
+  const agent = await newSubject(world);
+  const colleague = { key: await world.keyWith(agent.companyId, 'write:agents') };
+  const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'The same' } };
+  const key = newKey();
+  const send = (by: { readonly key: string }) =>
+    Promise.all(fifty.slice(0, 10).map(() => sendKeyed(world, by, request, key)));
+  const [own, others] = await Promise.all([send(agent), send(colleague)]);
+  expectOneChange(own);
+  expectOneChange(others);
+  expect((await storedAgent(world, agent.id)).row).toMatchObject({ version: 2, name: 'The same' });
+});
+
 const insert = `
   INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
   VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
