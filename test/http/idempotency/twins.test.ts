@@ -87,15 +87,24 @@ test('a patch behind its twin in one batch is not refused by the If-Match that i
 
 test('parallel requests of two API keys with one idempotency key are no twins: each API key gets an answer of its own', async () => {
   const agent = await newSubject(world);
-  const colleague = { key: await world.keyWith(agent.companyId, 'write:agents') };
+  const colleague = { key: await world.keyWith(agent.companyId, 'read:agents', 'write:agents') };
   const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'The same' } };
   const key = newKey();
   const send = (by: { readonly key: string }) =>
     Promise.all(fifty.slice(0, 10).map(() => sendKeyed(world, by, request, key)));
-  const [own, others] = await Promise.all([send(agent), send(colleague)]);
+  // A batch that waits, so that both arrive in the next one.
+  const [own, others] = await whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
+    const before = world.patch(agent.key, agent.id, { duration: 99 });
+    await untilSomebodyWaits(world);
+    const sent = [send(agent), send(colleague)] as const;
+    await world.call(colleague.key, `GET /agents/${agent.id}`);
+    await release();
+    expect((await before).status).toBe(200);
+    return await Promise.all(sent);
+  });
   expectOneChange(own);
   expectOneChange(others);
-  expect((await storedAgent(world, agent.id)).row).toMatchObject({ version: 2, name: 'The same' });
+  expect((await storedAgent(world, agent.id)).row).toMatchObject({ version: 3, name: 'The same' });
 });
 
 const insert = `
