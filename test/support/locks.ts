@@ -28,8 +28,11 @@ export function whileAgentLocked<Result>(
   return whileLocked(world, 'SELECT FROM agent WHERE id = $1 FOR UPDATE', [id], task);
 }
 
-/** Resolves when a request of the server waits for a lock. */
-export async function untilSomebodyWaits(world: World): Promise<void> {
+/** Resolves when so many statements of servers wait for a lock. */
+export async function untilSomebodyWaits(world: World, atLeast = 1): Promise<void> {
   const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  await vi.waitUntil(async () => ((await world.sql.query(sql)).rowCount ?? 0) > 0, { timeout: 5_000, interval: 10 });
+  await vi.waitUntil(async () => ((await world.sql.query(sql)).rowCount ?? 0) >= atLeast, {
+    timeout: 5_000,
+    interval: 10,
+  });
 }
