@@ -44,6 +44,9 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   };
   const parts = { database, secret, migrations, logger, docs: config.DOCS, quotas, ...(counters && { counters }) };
   const app = await buildApp(parts);
+  // The start keeps the process busy: only then can an answer be expected in time.
+  await app.ready();
+  await counters?.open();
   const baseUrl = await listen(app, config);
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');

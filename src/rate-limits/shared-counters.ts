@@ -4,7 +4,7 @@ import { type Count, type Counter, type Counters, countersOf, memoryCounters } f
 
 /** Milliseconds. A request waits for at most two answers of Redis, and for none after one that did not come. */
 const waits = {
-  answer: 200,
+  answer: 300,
   connection: 1_000,
   /** Before it is tried again to connect. */
   pause: 500,
@@ -18,6 +18,8 @@ interface Options {
 }
 
 export interface SharedCounters extends Counters {
+  /** Connects. Resolves also where that fails, within a second or two: it is tried again until `close`. */
+  open(): Promise<void>;
   close(): void;
 }
 
@@ -27,6 +29,7 @@ export interface SharedCounters extends Counters {
  */
 export function sharedCounters({ url, onChange }: Options): SharedCounters {
   const redis = new Redis(url, {
+    lazyConnect: true,
     commandTimeout: waits.answer,
     connectTimeout: waits.connection,
     disconnectTimeout: waits.pause,
@@ -104,6 +107,7 @@ export function sharedCounters({ url, onChange }: Options): SharedCounters {
     minute: insured(shared.minute, own.minute),
     hour: insured(shared.hour, own.hour),
     refused: insured(shared.refused, own.refused),
+    open: () => redis.connect().catch(() => {}),
     close() {
       redis.removeAllListeners('close');
       redis.disconnect();

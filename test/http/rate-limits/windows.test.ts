@@ -85,6 +85,27 @@ test('where both windows are used up, Retry-After is the longer wait', async () 
   expect(await ofMinute()).toMatchObject({ status: 200 });
 });
 
+test('a window that is over is told as a whole one, until the next request begins it', async () => {
+  const clock = stopClock();
+  const call = await caller({ perMinute: 2, perHour: 100 });
+  await call();
+  clock.at(3_590);
+  for (const remaining of [98, 97]) expect(await call()).toMatchObject({ status: 200, hour: { remaining } });
+  clock.at(3_610);
+  const hour = { limit: 100, remaining: 100, reset: clock.unix(7_210) };
+  expect(await call()).toMatchObject({ status: 429, minute: { remaining: 0 }, hour, retryAfter: 40 });
+});
+
+test('what the hour refuses in the last second of a minute stays in that minute, and is no gift to the next one', async () => {
+  const clock = stopClock();
+  const call = await caller({ perMinute: 3, perHour: 1 });
+  await call();
+  clock.at(59.5);
+  expect(await call()).toMatchObject({ status: 429, minute: { remaining: 1 }, hour: { remaining: 0 } });
+  clock.at(60.5);
+  expect(await call()).toMatchObject({ status: 429, minute: { remaining: 3 }, hour: { remaining: 0 } });
+});
+
 test.for([
   { what: 'the minute', limits: { perMinute: 10, perHour: 1_000 } },
   { what: 'the hour', limits: { perMinute: 1_000, perHour: 10 } },
