@@ -24,6 +24,8 @@ import { openapi, openapiRoute } from './plugins/openapi.ts';
 import { refuseOtherMethods } from './plugins/other-methods.ts';
 import { referencePage, referencePageScope } from './plugins/reference-page.ts';
 import { requestIdOf, requestLog } from './plugins/request-log.ts';
+import { type Counters, memoryCounters } from './rate-limits/counters.ts';
+import { type Quotas, rateLimits } from './rate-limits/rate-limits.ts';
 import { compile } from './validation.ts';
 
 export interface AppParts {
@@ -35,6 +37,10 @@ export interface AppParts {
   readonly logger: FastifyBaseLogger;
   /** Whether the reference page is served: it is, unless this is false. */
   readonly docs?: boolean;
+  /** The server's rate limits; without them there are none, but those of keys that have some of their own. */
+  readonly quotas?: Quotas;
+  /** Where requests are counted for them, if not in this process. */
+  readonly counters?: Counters;
 }
 
 const places: Readonly<Record<string, Place>> = {
@@ -44,8 +50,18 @@ const places: Readonly<Record<string, Place>> = {
   body: 'body',
 };
 
+const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
+
 /** The table of contents: everything that the server consists of, in the order in which requests meet it. */
-export async function buildApp({ database, secret, migrations, logger, docs = true }: AppParts) {
+export async function buildApp({
+  database,
+  secret,
+  migrations,
+  logger,
+  docs = true,
+  quotas = unlimited,
+  counters = memoryCounters(),
+}: AppParts) {
   const app = fastify({
     ...connectionOptions,
     loggerInstance: logger,
@@ -75,7 +91,8 @@ export async function buildApp({ database, secret, migrations, logger, docs = tr
     });
   }
   await app.register(async (authenticated) => {
-    await authenticated.register(authenticate, { keys: apiKeyRepository(database), secret });
+    const limits = rateLimits(quotas, counters);
+    await authenticated.register(authenticate, { keys: apiKeyRepository(database), secret, limits });
     await authenticated.register(body);
     await authenticated.register(idempotency);
     const rows = agentRepository(database);

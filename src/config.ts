@@ -31,6 +31,25 @@ export const environmentSchema = Type.Object({
       expected: 'at least 32 bytes, as `openssl rand -hex 32` makes them',
     }),
   ),
+  RATE_LIMIT_PER_MINUTE: wholeNumber(0, 999_999_999, {
+    default: 600,
+    description: 'Requests of one key in a minute, unless the key has a limit of its own; 0 is no limit',
+  }),
+  RATE_LIMIT_PER_HOUR: wholeNumber(0, 999_999_999, {
+    default: 20_000,
+    description: 'Requests of one key in an hour, unless the key has a limit of its own; 0 is no limit',
+  }),
+  RATE_LIMIT_REFUSED_PER_MINUTE: wholeNumber(0, 999_999_999, {
+    default: 60,
+    description: 'Refused keys from one address in a minute; 0 is no limit',
+  }),
+  REDIS_URL: Type.Optional(
+    Type.String({
+      pattern: '^rediss?://.+',
+      description: 'Redis or Valkey in which all replicas count together for the rate limits',
+      expected: 'a URL redis://user:password@host:port',
+    }),
+  ),
   LOG_LEVEL: Type.String({
     pattern: `^(${levels.join('|')})$`,
     default: 'info',

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import type { FastifyInstance } from 'fastify';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { buildApp } from './app.ts';
 import { addEnvironmentFile, type Config, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
@@ -8,6 +8,7 @@ import { migrationNames, missingRoleSettings, pendingMigrations } from './databa
 import { demonstrate } from './demo.ts';
 import { type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
+import { type SharedCounters, sharedCounters } from './rate-limits/shared-counters.ts';
 import { StartError } from './start-error.ts';
 
 /** The process: environment, (embedded) database, app, listen, drain. */
@@ -35,11 +36,22 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const migrations = await migrationNames();
-  const app = await buildApp({ database, secret, migrations, logger, docs: config.DOCS });
+  const counters = openCounters(config, logger);
+  const quotas = {
+    perMinute: config.RATE_LIMIT_PER_MINUTE,
+    perHour: config.RATE_LIMIT_PER_HOUR,
+    refusedPerMinute: config.RATE_LIMIT_REFUSED_PER_MINUTE,
+  };
+  const parts = { database, secret, migrations, logger, docs: config.DOCS, quotas, ...(counters && { counters }) };
+  const app = await buildApp(parts);
+  // The start keeps the process busy: only then can an answer be expected in time.
+  await app.ready();
+  await counters?.open();
   const baseUrl = await listen(app, config);
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');
     await drain(app, config);
+    counters?.close();
     await database.close();
     await embedded?.close();
     logger.info('stopped');
@@ -49,6 +61,18 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   console.log(`Listening on ${baseUrl}`);
   if (embedded) console.log(await demonstrate({ database, secret, dataDir: config.DATA_DIR, baseUrl }));
   await stop(await toldToStop);
+}
+
+/** Where all replicas count together for the rate limits, if there is such a place. */
+function openCounters({ REDIS_URL }: Config, logger: Logger): SharedCounters | undefined {
+  if (REDIS_URL === undefined) return undefined;
+  return sharedCounters({
+    url: REDIS_URL,
+    onChange(isShared, err) {
+      if (isShared) logger.info('rate limits are counted in Redis, together with the other replicas');
+      else logger.warn({ err }, 'Redis does not answer: rate limits are counted by this replica alone');
+    },
+  });
 }
 
 /** A database of the operator's own must be as `npm run migrate` leaves it. */

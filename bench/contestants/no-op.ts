@@ -18,6 +18,8 @@ import { body } from '../../src/plugins/body.ts';
 import { connectionOptions, connections } from '../../src/plugins/connections.ts';
 import { answerUnroutable, errorHandler } from '../../src/plugins/error-handler.ts';
 import { requestIdOf, requestLog } from '../../src/plugins/request-log.ts';
+import { memoryCounters } from '../../src/rate-limits/counters.ts';
+import { rateLimits } from '../../src/rate-limits/rate-limits.ts';
 import { compile } from '../../src/validation.ts';
 import { environment } from './peer.ts';
 
@@ -30,7 +32,7 @@ async function readAll(url: string) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const found = await client.query<FoundKey & { hash: string }>(
-    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, false AS ended, false AS suspended, false AS granted FROM api_key`,
+    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, per_minute AS "perMinute", per_hour AS "perHour", false AS ended, false AS suspended, false AS granted FROM api_key`,
   );
   const { rows } = await client.query<{ agent: AgentJson }>(`SELECT ${agentJson('a')} AS agent FROM agent a`);
   await client.end();
@@ -72,7 +74,8 @@ await app.register(requestLog);
 await app.register(errorHandler);
 await app.register(connections);
 await app.register(async (authenticated) => {
-  await authenticated.register(authenticate, { keys: keysInMemory, secret: environment('API_KEY_SECRET') });
+  const limits = rateLimits({ perMinute: 0, perHour: 0, refusedPerMinute: 0 }, memoryCounters());
+  await authenticated.register(authenticate, { keys: keysInMemory, secret: environment('API_KEY_SECRET'), limits });
   await authenticated.register(body);
   await authenticated.register(agentRoutes, { agents: inMemory });
 });

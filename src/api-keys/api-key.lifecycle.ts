@@ -14,6 +14,9 @@ export interface KeyDraft extends KeyOwner {
   readonly scopes: readonly Scope[];
   /** RFC 3339; null never expires. */
   readonly expiresAt: string | null;
+  /** Its own rate limits, where it has some; 0 is none. */
+  readonly perMinute?: number | null;
+  readonly perHour?: number | null;
 }
 
 /** A key as operators see it: all but its secret. */
@@ -21,6 +24,8 @@ export interface ShownKey extends KeyDraft {
   readonly id: string;
   /** The key's first 8 characters. */
   readonly start: string;
+  readonly perMinute: number | null;
+  readonly perHour: number | null;
   readonly state: 'active' | 'suspended' | 'expired' | 'revoked';
   readonly createdAt: Date;
   readonly lastUsedAt: Date | null;
@@ -28,6 +33,7 @@ export interface ShownKey extends KeyDraft {
 
 const shown = `
   id, company_id AS "companyId", integration_id AS "integrationId", name, start, scopes,
+  per_minute AS "perMinute", per_hour AS "perHour",
   CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
        WHEN expires_at <= now() THEN 'expired'
        WHEN suspended_at IS NOT NULL THEN 'suspended'
@@ -58,12 +64,14 @@ export function apiKeyLifecycle(database: Database, secret: string) {
 
   return {
     /** Makes a key. What it returns is the only place where the key itself ever stands. */
-    async create({ companyId, integrationId, name, scopes, expiresAt }: KeyDraft): Promise<ShownKey & { key: string }> {
+    async create(draft: KeyDraft): Promise<ShownKey & { key: string }> {
+      const { companyId, integrationId, name, scopes, expiresAt, perMinute = null, perHour = null } = draft;
       const key = makeKey();
       const sql = `
-        INSERT INTO api_key (company_id, integration_id, name, start, hash, scopes, expires_at)
-        VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6::text[], $7::timestamptz) RETURNING ${shown}`;
-      const values = [companyId, integrationId, name, startOf(key), hashKey(key, secret), scopes, expiresAt];
+        INSERT INTO api_key (company_id, integration_id, name, start, hash, scopes, expires_at, per_minute, per_hour)
+        VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6::text[], $7::timestamptz, $8::int, $9::int) RETURNING ${shown}`;
+      const owned = [companyId, integrationId, name, startOf(key), hashKey(key, secret)];
+      const values = [...owned, scopes, expiresAt, perMinute, perHour];
       const [created] = await database.query<ShownKey>(sql, values);
       if (!created) throw new Error('an insert returned no row');
       return { ...created, key };

@@ -10,6 +10,9 @@ export interface FoundKey {
   /** Of a key of an integration; null for a company key. */
   readonly integrationId: string | null;
   readonly scopes: readonly string[];
+  /** Its own rate limits; null is the server's, 0 is none. */
+  readonly perMinute: number | null;
+  readonly perHour: number | null;
   /** Revoked or expired. */
   readonly ended: boolean;
   readonly suspended: boolean;
@@ -38,6 +41,7 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
 const lookupSql = `
   SELECT CASE WHEN k.id IS NOT NULL THEN json_build_object(
            'id', k.id, 'companyId', k.company_id, 'integrationId', k.integration_id, 'scopes', k.scopes,
+           'perMinute', k.per_minute, 'perHour', k.per_hour,
            'ended', k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false),
            'suspended', k.suspended_at IS NOT NULL,
            'granted', EXISTS (SELECT FROM integration_company g

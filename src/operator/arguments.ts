@@ -41,6 +41,11 @@ export function seconds(text: string): number {
   return Number(text);
 }
 
+export function limit(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of requests; 0 is no limit.');
+  return Number(text);
+}
+
 export function jsonObject(text: string): object {
   try {
     const value: unknown = JSON.parse(text);

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { scopes } from '../api-keys/api-key.ts';
-import { filled, scopeList, seconds, time, uuid } from './arguments.ts';
+import { filled, limit, scopeList, seconds, time, uuid } from './arguments.ts';
 import type { Print } from './services.ts';
 
 export function keyCommand(print: Print) {
@@ -18,12 +18,13 @@ export function keyCommand(print: Print) {
     .option('--scopes <a,b>', 'what it may do', scopeList, scopes)
     .option('--expires <iso>', 'when it ends, like 2030-01-31T12:00:00Z', time)
     .option('--allow-ip <cidr>', 'an address or block that may use it; may be repeated', notYet)
-    .option('--per-minute <n>', 'its own rate limit', notYet)
-    .option('--per-hour <n>', 'its own rate limit', notYet)
-    .action(({ company, integration, name = null, scopes, expires: expiresAt = null }, command) =>
+    .option('--per-minute <n>', "its own rate limit instead of the server's; 0 is none", limit)
+    .option('--per-hour <n>', "its own rate limit instead of the server's; 0 is none", limit)
+    .action(({ company, integration, name = null, scopes, expires: expiresAt = null, ...limits }, command) =>
       print(async ({ companies, keys }) => {
         const owner = await companies.requireOwner(ownerOf({ company, integration }, command));
-        return keys.create({ ...owner, name, scopes, expiresAt });
+        const { perMinute = null, perHour = null } = limits;
+        return keys.create({ ...owner, name, scopes, expiresAt, perMinute, perHour });
       }),
     );
 
@@ -56,5 +57,5 @@ function ownerOf({ company, integration }: GivenOwner, command: { error(message:
 }
 
 function notYet(): never {
-  throw new InvalidArgumentError('Keys with address lists or limits of their own cannot be made yet.');
+  throw new InvalidArgumentError('Keys with address lists cannot be made yet.');
 }

@@ -7,8 +7,10 @@ import { hashKey, readKey, type Scope } from '../api-keys/api-key.ts';
 import type { Caller } from '../caller.ts';
 import { ApiError, invalid, scopeMissing } from '../errors.ts';
 import { complaints, inParameter } from '../faults.ts';
+import type { RateLimits } from '../rate-limits/rate-limits.ts';
 import { isUuid } from '../uuid.ts';
 import { countHeader } from './connections.ts';
+import { countRefusedKey, countRequest } from './rate-limit.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -32,6 +34,7 @@ declare module 'fastify' {
 interface Options {
   readonly keys: ApiKeyRepository;
   readonly secret: string;
+  readonly limits: RateLimits;
 }
 
 const callers = new WeakMap<FastifyRequest, Caller>();
@@ -40,7 +43,7 @@ const callers = new WeakMap<FastifyRequest, Caller>();
  * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
  * before a body is read. A route without a declared scope fails the start.
  */
-export const authenticate = fp(async (app, { keys, secret }: Options) => {
+export const authenticate = fp(async (app, { keys, secret, limits }: Options) => {
   app.decorateRequest('caller', {
     getter() {
       const caller = callers.get(this);
@@ -55,10 +58,15 @@ export const authenticate = fp(async (app, { keys, secret }: Options) => {
 
   app.decorateRequest('readAhead');
   app.decorateRequest('owner');
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const { key, agent } = await lookUp(request);
-    request.known.keyId = key.id;
-    authenticateKey(key);
+    if (key) request.known.keyId = key.id;
+    if (!key || key.ended) {
+      await countRefusedKey(limits, request);
+      throw new ApiError('INVALID_API_KEY', challenge);
+    }
+    if (key.suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
+    await countRequest(limits, key, request, reply);
     requireScope(key, request.routeOptions.config.scope);
     request.owner = { companyId: key.companyId, integrationId: key.integrationId };
     request.readAhead = { agent };
@@ -69,23 +77,15 @@ export const authenticate = fp(async (app, { keys, secret }: Options) => {
   });
 
   /** One question to the database for all that the checks need, and for the agent that the path names. */
-  async function lookUp(request: FastifyRequest): Promise<LookedUp & { key: FoundKey }> {
+  async function lookUp(request: FastifyRequest): Promise<LookedUp> {
     const text = readKey(onlyHeader(request, 'authorization'));
-    if (text === undefined) throw unknownKey();
+    if (text === undefined) return { key: undefined, agent: undefined };
     const companyId = uuidOrNull(companyIdOf(request));
-    const { key, agent } = await keys.lookUp({ hash: hashKey(text, secret), companyId, agentId: agentIdOf(request) });
-    if (!key) throw unknownKey();
-    return { key, agent };
+    return keys.lookUp({ hash: hashKey(text, secret), companyId, agentId: agentIdOf(request) });
   }
 });
 
 const challenge = { headers: { 'www-authenticate': 'Bearer' } };
-const unknownKey = () => new ApiError('INVALID_API_KEY', challenge);
-
-function authenticateKey({ ended, suspended }: FoundKey): void {
-  if (ended) throw unknownKey();
-  if (suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
-}
 
 /** A header's value, or nothing when it is missing or repeated. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {

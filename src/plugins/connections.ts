@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { FastifyBaseLogger, FastifyHttpOptions, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors.ts';
+import { rateLimitHeaders } from './rate-limit.ts';
 import { newRequestId, requestIdOf } from './request-log.ts';
 
 /** Milliseconds after which a client that sends too slowly, or nothing, is cut; checked every second. */
@@ -166,6 +167,7 @@ function refuse(socket: Socket, error: ApiError, response: ServerResponse | unde
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${requestId}`,
+    ...Object.entries(response ? rateLimitHeaders(response.req) : {}).map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
   ];
   hangUp(socket, `${lines.join('\r\n')}\r\n\r\n${body}`);

@@ -29,8 +29,13 @@ const order: readonly Check[] = [
   },
   { of: 'the path is known', codes: ['ROUTE_NOT_FOUND'] },
   { of: 'the path has the method (the header `Allow` lists those it has)', codes: ['METHOD_NOT_ALLOWED'] },
-  { of: 'the API key is valid', codes: ['INVALID_API_KEY'], on: withKey },
+  {
+    of: 'the API key is valid; who sends many that are not has to wait',
+    codes: ['INVALID_API_KEY', 'RATE_LIMITED'],
+    on: withKey,
+  },
   { of: 'the API key is not suspended', codes: ['API_KEY_SUSPENDED'], on: withKey },
+  { of: 'the API key is within its rate limits', codes: ['RATE_LIMITED'], on: withKey },
   { of: 'the API key has the scope', codes: ['INSUFFICIENT_PERMISSIONS'], on: withKey },
   {
     of: 'the request acts for one company that the key may touch',
@@ -65,6 +70,15 @@ const anywhere: readonly Check[] = [
 export function problemCodesOf(route: Declared): ProblemCode[] {
   const own = [...order, ...anywhere].filter(({ on }) => on?.(route));
   return [...new Set(own.flatMap(({ codes }) => codes))];
+}
+
+/** Whether the answer comes from a check behind the rate limits, and says what they are. */
+export function tellsLimits(code: ProblemCode): boolean {
+  // Of a body that does not come to its end.
+  if (code === 'REQUEST_TIMEOUT') return true;
+  const place = order.findLastIndex(({ codes }) => codes.includes(code));
+  const ofLimits = order.findLastIndex(({ codes }) => codes.includes('RATE_LIMITED'));
+  return place >= ofLimits || anywhere.some(({ codes }) => codes.includes(code));
 }
 
 /** Both tables as Markdown. */

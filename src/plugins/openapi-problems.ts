@@ -1,9 +1,11 @@
 import { ApiError, invalid, type ProblemCode, problemSchema, problems, scopeMissing } from '../errors.ts';
 import { complaints, inBody } from '../faults.ts';
-import { type Declared, problemCodesOf } from './openapi-checks.ts';
+import { type Declared, problemCodesOf, tellsLimits } from './openapi-checks.ts';
 
 /** Headers of an answer by name: the schema of the value, and what it says. */
-export type AnswerHeaders = Readonly<Record<string, { readonly type: 'string'; readonly description: string }>>;
+export type AnswerHeaders = Readonly<
+  Record<string, { readonly type: 'string' | 'integer'; readonly description: string }>
+>;
 
 /** One status of an operation, in the form that @fastify/swagger takes beside plain schemas. */
 export interface Answer {
@@ -17,7 +19,25 @@ export interface Answer {
 const header = (name: string, description: string): AnswerHeaders => ({ [name]: { type: 'string', description } });
 
 /** Stands on every answer. */
-export const requestId = header('X-Request-Id', 'The id of the request: the one that was sent, else a new one');
+const requestId = header('X-Request-Id', 'The id of the request: the one that was sent, else a new one');
+
+const ofWindow = (name: 'Minute' | 'Hour'): AnswerHeaders => {
+  const window = name.toLowerCase();
+  return {
+    [`X-RateLimit-Limit-${name}`]: { type: 'integer', description: `Requests that the API key has in one ${window}` },
+    [`X-RateLimit-Remaining-${name}`]: { type: 'integer', description: `Those that are left of the ${window}` },
+    [`X-RateLimit-Reset-${name}`]: { type: 'integer', description: `When the ${window} ends, in Unix seconds` },
+  };
+};
+
+/** Stand on every answer behind the check of the rate limits, where the API key has a limit. */
+const rateLimits: AnswerHeaders = { ...ofWindow('Minute'), ...ofWindow('Hour') };
+
+/** Headers of a success of a route. */
+export const headersOfSuccess = ({ config }: Declared): AnswerHeaders => ({
+  ...requestId,
+  ...(config?.scope && rateLimits),
+});
 
 const challenge = header('WWW-Authenticate', 'Bearer; where a scope is missing, with its name');
 const retryAfter = header('Retry-After', 'Seconds to wait before the request is sent again');
@@ -30,6 +50,7 @@ const headersOf: { readonly [Code in ProblemCode]?: AnswerHeaders } = {
     ...header('Accept-Patch', 'The media types that are supported, where another was sent'),
     ...header('Accept-Encoding', 'identity, where the body had a Content-Encoding'),
   },
+  RATE_LIMITED: retryAfter,
   OVERLOADED: retryAfter,
   DATABASE_UNAVAILABLE: retryAfter,
 };
@@ -53,7 +74,7 @@ export function problemAnswers(route: Declared, further: readonly ProblemCode[] 
 function problemAnswer(route: Declared, status: number, codes: readonly ProblemCode[]): Answer {
   return {
     description: codes.map((code) => `\`${code}\`: ${problems[code].title}`).join('\n\n'),
-    headers: Object.assign({}, requestId, ...codes.map((code) => headersOf[code])),
+    headers: Object.assign({}, requestId, ...codes.map((code) => headersOfProblem(route, code))),
     content: {
       'application/problem+json': {
         schema: {
@@ -67,6 +88,11 @@ function problemAnswer(route: Declared, status: number, codes: readonly ProblemC
     },
   };
 }
+
+const headersOfProblem = ({ config }: Declared, code: ProblemCode): AnswerHeaders => ({
+  ...headersOf[code],
+  ...(config?.scope && tellsLimits(code) && rateLimits),
+});
 
 function exampleOf(code: ProblemCode, { url, config }: Declared) {
   const instance = url.replace(':id', exampleId).replace(':version', '7');

@@ -1,8 +1,7 @@
 import type { SwaggerTransform } from '@fastify/swagger';
-import type { FastifySchema } from 'fastify';
 import type { Declared } from './openapi-checks.ts';
 import { type Operation, operations } from './openapi-operations.ts';
-import { type Answer, problemAnswers, requestId } from './openapi-problems.ts';
+import { type Answer, headersOfSuccess, problemAnswers } from './openapi-problems.ts';
 import { published, publishedParameters } from './openapi-schemas.ts';
 
 /** Completes the schema of a route for the document. The route itself goes on with its own. */
@@ -19,7 +18,7 @@ export const describeOperation: SwaggerTransform = ({ schema, url, route: { meth
       security: config?.scope ? [{ apiKey: [] }] : [],
       ...publishedParameters(schema),
       ...(schema.body !== undefined && { body: bodyOf(schema.body) }),
-      response: published({ ...successes(schema, operation), ...problemAnswers(route, problems) }),
+      response: published({ ...successes(route, operation), ...problemAnswers(route, problems) }),
     },
   };
 };
@@ -29,13 +28,13 @@ const bodyOf = (schema: unknown) => ({
 });
 
 /** The successes of a route; 204 and 304 have no body. */
-function successes({ response }: FastifySchema, { success, headers }: Operation): Record<string, Answer> {
+function successes(route: Declared, { success, headers }: Operation): Record<string, Answer> {
   return Object.fromEntries(
-    Object.entries(response ?? {}).map(([status, schema]) => [
+    Object.entries(route.schema.response ?? {}).map(([status, schema]) => [
       status,
       {
         description: status === '304' ? 'The agent still has the entity tag that was sent' : success,
-        headers: { ...requestId, ...headers },
+        headers: { ...headersOfSuccess(route), ...headers },
         ...(isEmpty(status) ? { type: 'null' } : { content: { 'application/json': { schema } } }),
       },
     ]),

@@ -14,6 +14,9 @@ const description = `Holds the configuration of AI interviewers, called agents.
 Every answer but a success is a problem (RFC 9457) of one shape, \`application/problem+json\`; its \`code\` comes from a
 closed list, and \`errors\` names each fault of the request. \`X-Request-Id\` is on every answer.
 
+An API key has a number of requests in a minute and in an hour; the \`X-RateLimit-…\` headers say how many are left. Who gets a
+429 waits for the seconds in \`Retry-After\`.
+
 ${checksInWords()}`;
 
 /** Options of @fastify/swagger: all of the document (OpenAPI 3.1) that the routes themselves do not say. */

@@ -4,9 +4,14 @@ import { forAnyCompany, forCompany, onAgent } from '../support/endpoints.ts';
 import { fullFields, newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
 
-const world = await openWorld({ docs: false });
+const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
 const document: Document = JSON.parse(served.text);
+
+/** What every answer must have once the key is good. */
+const limits = ['limit', 'remaining', 'reset'].flatMap((name) =>
+  ['minute', 'hour'].map((window) => `x-ratelimit-${name}-${window}`),
+);
 
 /** What a success must have beside X-Request-Id. */
 const headersOf: Readonly<Record<string, readonly string[]>> = {
@@ -26,16 +31,19 @@ test.for([...forAnyCompany, ...forCompany, ...onAgent])(
     const expectAs = (answer: Awaited<ReturnType<typeof world.call>>, headers: readonly string[]) =>
       expectDocumented(document, [method.toLowerCase(), path], answer, headers);
     const named = line.replace(':id', id);
+    const usedUp = await world.limitedKey(companyId, { perMinute: 1 });
+    await world.call(usedUp, 'GET /companies');
+    expectAs(await world.call(usedUp, named, { body }), ['retry-after', ...limits]);
     expectAs(await world.call('nobody', named, { body }), ['www-authenticate']);
-    expectAs(await world.call(key, `${named}?unknown=1`, { body }), []);
+    expectAs(await world.call(key, `${named}?unknown=1`, { body }), limits);
     if (line.includes(':id')) {
       const other = await world.company();
-      expectAs(await world.call(other.key, named, { body }), []);
-      expectAs(await world.call(key, line.replace(':id', companyId), { body }), []);
+      expectAs(await world.call(other.key, named, { body }), limits);
+      expectAs(await world.call(key, line.replace(':id', companyId), { body }), limits);
     }
     const success = await world.call(key, named, { body });
     expect(success.status).toBe(status);
-    expectAs(success, headersOf[line] ?? []);
+    expectAs(success, [...limits, ...(headersOf[line] ?? [])]);
   },
 );
 
@@ -43,7 +51,7 @@ test('an answer that nothing has changed is as documented', async () => {
   const { id, key } = await newSubject(world);
   const answer = await world.call(key, `GET /agents/${id}`, { headers: { 'if-none-match': '"1"' } });
   expect(answer.status).toBe(304);
-  expectDocumented(document, ['get', '/agents/{id}'], answer, ['etag']);
+  expectDocumented(document, ['get', '/agents/{id}'], answer, ['etag', ...limits]);
 });
 
 test.for(['PATCH /agents/:id', 'POST /agents/:id/versions/1/restore'])(
@@ -54,8 +62,8 @@ test.for(['PATCH /agents/:id', 'POST /agents/:id/versions/1/restore'])(
     const body = method === 'PATCH' ? { duration: 31 } : undefined;
     const operation = [method.toLowerCase(), path] as const;
     const tried = await world.call(key, `${line.replace(':id', id)}?dryRun=true`, { body });
-    expectDocumented(document, operation, tried, ['etag', 'changed-fields', 'dry-run']);
+    expectDocumented(document, operation, tried, ['etag', 'changed-fields', 'dry-run', ...limits]);
     const headers = { 'if-match': '"9"' };
-    expectDocumented(document, operation, await world.call(key, line.replace(':id', id), { body, headers }), []);
+    expectDocumented(document, operation, await world.call(key, line.replace(':id', id), { body, headers }), limits);
   },
 );

@@ -52,6 +52,7 @@ test('PATCH lists each code that it can answer with, under its status', () => {
     413: ['PAYLOAD_TOO_LARGE'],
     415: ['UNSUPPORTED_MEDIA_TYPE'],
     422: ['IDEMPOTENCY_KEY_REUSED'],
+    429: ['RATE_LIMITED'],
     431: ['HEADERS_TOO_LARGE'],
     500: ['INTERNAL_ERROR'],
     503: ['DATABASE_UNAVAILABLE', 'OVERLOADED'],

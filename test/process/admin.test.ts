@@ -49,6 +49,8 @@ test('keys: what is made, suspended, resumed, rotated or revoked holds from the 
     name: null,
     start: text.slice(0, 8),
     scopes: ['read:agents', 'write:agents', 'delete:agents'],
+    perMinute: null,
+    perHour: null,
     state: 'active',
     createdAt: time,
     expiresAt: null,
@@ -81,6 +83,21 @@ test('keys: what is made, suspended, resumed, rotated or revoked holds from the 
     ]),
   );
   expect(JSON.stringify(list)).not.toMatch(/sk_\w{6}/);
+});
+
+test('keys: limits of their own are shown when made and in lists, hold from the first request, and outlive a rotation', async () => {
+  const { id } = await world.company();
+  const agent = await world.agent(id);
+  const ofCompany = ['--company', id];
+  const made = await admin('key', 'create', ...ofCompany, '--per-minute', '2', '--per-hour', '0');
+  expect(made).toMatchObject({ perMinute: 2, perHour: 0 });
+  const rotated = await admin('key', 'rotate', '--key', made.id, '--overlap-seconds', '60');
+  expect(rotated).toMatchObject({ perMinute: 2, perHour: 0 });
+  const list: object[] = await admin('key', 'list', ...ofCompany);
+  expect(list.slice(1)).toMatchObject([made.id, rotated.id].map((id) => ({ id, perMinute: 2, perHour: 0 })));
+  const answer = await world.patch(rotated.key, agent.id, {});
+  expect(answer.headers).toMatchObject({ 'x-ratelimit-limit-minute': '2', 'x-ratelimit-remaining-minute': '1' });
+  expect(answer.headers).not.toHaveProperty('x-ratelimit-limit-hour');
 });
 
 test('integrations: what is granted or revoked holds from the next request on', async () => {

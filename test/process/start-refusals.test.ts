@@ -42,6 +42,10 @@ describe('a wrong variable', () => {
     ['DATABASE_URL', 'mysql://user:password@host/database', url],
     ['DATABASE_URL', 'localhost', url],
     ['API_KEY_SECRET', 'é'.repeat(15), secret],
+    ...['RATE_LIMIT_PER_MINUTE', 'RATE_LIMIT_PER_HOUR', 'RATE_LIMIT_REFUSED_PER_MINUTE'].map(
+      (name): [string, string, string] => [name, 'none', wholeNumber(0, 999_999_999)],
+    ),
+    ['REDIS_URL', 'localhost:6379', 'must be a URL redis://user:password@host:port'],
     ['LOG_LEVEL', 'loud', 'must be one of fatal, error, warn, info, debug, trace, silent'],
     ['DOCS', 'yes', 'must be true or false'],
   ])('%s=%s is refused with its name and what is expected', (name, value, expected) => {

@@ -19,6 +19,8 @@ async function startServer(): Promise<string> {
       API_KEY_SECRET: world.secret,
       PORT: '0',
       LOG_LEVEL: 'warn',
+      RATE_LIMIT_PER_MINUTE: '0',
+      RATE_LIMIT_PER_HOUR: '0',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

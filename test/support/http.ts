@@ -15,16 +15,20 @@ export interface Sent {
   /** A list repeats the header. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string | Buffer;
+  /** The address of this machine that it comes from. */
+  readonly from?: string;
 }
 
 /** Sends one request over a connection of its own and reads the whole answer. */
-export function send(origin: string, { method = 'PATCH', path, headers = {}, body }: Sent): Promise<Answer> {
+export function send(origin: string, { method = 'PATCH', path, headers = {}, body, from }: Sent): Promise<Answer> {
   const { hostname, port } = new URL(origin);
   const lines: Record<string, string[]> = {};
   for (const [name, value] of Object.entries(headers)) lines[name] = [value].flat().map(asBytes);
   if (body !== undefined) lines['content-length'] = [String(Buffer.byteLength(body))];
   return new Promise((resolve, reject) => {
-    const sent = request({ hostname, port, method, path, headers: lines, agent: new Agent() }, (answer) => {
+    const agent = new Agent();
+    const target = { hostname, port, method, path, headers: lines, agent, ...(from && { localAddress: from }) };
+    const sent = request(target, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('error', reject);

@@ -15,16 +15,26 @@ import { companyRepository } from '../../src/companies/company.repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { migrationNames, setRoleSettings } from '../../src/database/migrate.ts';
 import { logOptions } from '../../src/logger.ts';
+import type { Quotas } from '../../src/rate-limits/rate-limits.ts';
 import { run, withDatabase } from './global-setup.ts';
 import { type Answer, type Sent, send } from './http.ts';
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
+interface WorldOptions {
+  readonly connections?: number;
+  readonly docs?: boolean;
+  /** The server's rate limits; those that are not given are none. */
+  readonly quotas?: Partial<Quotas>;
+}
+
+const noQuotas: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
+
 /**
  * A server as in production, listening on a real socket, over a database of its own. Ends with the file that opened it.
  * Its log is kept in `logLines`.
  */
-export async function openWorld({ connections = 10, docs = true } = {}) {
+export async function openWorld({ connections = 10, docs = true, quotas }: WorldOptions = {}) {
   const name = `world_${randomUUID().replaceAll('-', '')}`;
   const serverUrl = inject('serverUrl');
   const databaseUrl = withDatabase(serverUrl, name);
@@ -41,7 +51,8 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
   const secret = randomUUID().repeat(2);
   const database = openDatabase({ url: databaseUrl, connections });
   const logger = pino(logOptions('info'), stream);
-  const app = await buildApp({ database, secret, migrations: await migrationNames(), logger, docs });
+  const parts = { database, secret, migrations: await migrationNames(), logger, docs };
+  const app = await buildApp({ ...parts, ...(quotas && { quotas: { ...noQuotas, ...quotas } }) });
   const origin = await app.listen({ host: '127.0.0.1', port: 0 });
   const sql = new pg.Pool({ connectionString: databaseUrl, max: 5 });
   sql.on('error', () => {});
@@ -90,6 +101,11 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
     /** A company key with the given scopes only. */
     async keyWith(companyId: string, ...some: Scope[]) {
       return (await keys.create({ ...keyDraft, companyId, scopes: some })).key;
+    },
+
+    /** A company key with rate limits of its own. */
+    async limitedKey(companyId: string, limits: Partial<Pick<Quotas, 'perMinute' | 'perHour'>>) {
+      return (await keys.create({ ...keyDraft, companyId, ...limits })).key;
     },
 
     /** The id of an active number. */

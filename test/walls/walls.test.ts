@@ -33,6 +33,11 @@ const walls: readonly { readonly says: string; readonly pattern: RegExp; readonl
     rooms: /\.(repository|statements|lifecycle)\.ts$|^src\/database\//,
   },
   {
+    says: 'the libraries of rate limits',
+    pattern: /from '(rate-limiter-flexible|ioredis)'/,
+    rooms: /^src\/rate-limits\//,
+  },
+  {
     says: 'a Prisma type, or companyId in a where',
     pattern: /generated\/prisma|@prisma\/|where: \{[^}]*companyId/,
     rooms: /\.repository\.ts$|^src\/database\//,

@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest';
+import type { Answer, Sent } from '../../support/http.ts';
+import { whileAgentLocked } from '../../support/locks.ts';
+import { newSubject, type Subject, sendText } from '../../support/patch-agent.ts';
+import { toldBy } from '../../support/rate-limits.ts';
+import { chunk, head, RawSocket } from '../../support/raw-socket.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld({ quotas: { perMinute: 7, perHour: 9 } });
+const unlimited = await openWorld();
+
+/** Of the server's limits, after one request. */
+const usual = {
+  minute: { limit: 7, remaining: 6, reset: expect.any(Number) },
+  hour: { limit: 9, remaining: 8, reset: expect.any(Number) },
+};
+
+const patch = (subject: Subject, body: string, headers?: Sent['headers']) => sendText(world, subject, body, headers);
+
+/** One answer of each kind that a key which is within its limits can get. */
+const answers: Readonly<Record<string, (subject: Subject) => Promise<Answer>>> = {
+  '200': (subject) => patch(subject, '{"duration":31}'),
+  '204': ({ key, id }) => world.call(key, `DELETE /agents/${id}`),
+  '304': ({ key, id }) => world.call(key, `GET /agents/${id}`, { headers: { 'if-none-match': '"1"' } }),
+  '400 MALFORMED_BODY': (subject) => patch(subject, '{'),
+  '400 VALIDATION_FAILED': (subject) => patch(subject, '{"duration":0}'),
+  '403 RESOURCE_ACCESS_DENIED': async (subject) => patch({ ...(await newSubject(world)), key: subject.key }, '{}'),
+  '403 INSUFFICIENT_PERMISSIONS': async ({ companyId, id }) =>
+    world.patch(await world.keyWith(companyId, 'read:agents'), id, {}),
+  '404 RESOURCE_NOT_FOUND': (subject) => patch({ ...subject, id: subject.companyId }, '{}'),
+  '412 PRECONDITION_FAILED': (subject) => patch(subject, '{}', { 'if-match': '"9"' }),
+  '413 PAYLOAD_TOO_LARGE': (subject) => patch(subject, ' '.repeat(300_000)),
+  '415 UNSUPPORTED_MEDIA_TYPE': (subject) => patch(subject, '{}', { 'content-type': 'text/plain' }),
+  '503 DATABASE_UNAVAILABLE': (subject) => whileAgentLocked(world, subject.id, () => patch(subject, '{"duration":31}')),
+  '400 MALFORMED_REQUEST': ({ key, id }) =>
+    RawSocket.use(world.origin, async (socket) => {
+      const type = 'Content-Type: application/json';
+      const lines = ['Host: api', `Authorization: Bearer ${key}`, type, 'Transfer-Encoding: chunked'];
+      socket.write(head(`PATCH /agents/${id} HTTP/1.1`, ...lines, 'Expect: 100-continue'));
+      // The body is asked for once the key has been counted.
+      await socket.answer();
+      socket.write(`${chunk('{')}not a length\r\n`);
+      return await socket.answer(1);
+    }),
+};
+
+test.for(Object.entries(answers))('%s says what is left of the minute and of the hour', async ([expected, ask]) => {
+  const answer = await ask(await newSubject(world));
+  const code = answer.status >= 400 ? ` ${JSON.parse(answer.text).code}` : '';
+  const { retryAfter, ...told } = toldBy(answer);
+  expect(`${answer.status}${code}`).toBe(expected);
+  expect(told).toEqual(usual);
+  expect(retryAfter).toBe(answer.status === 503 ? 1 : undefined);
+});
+
+test('what comes before the check of the limits says nothing of them', async () => {
+  const { id, key, keyId } = await newSubject(world);
+  await world.keys.suspend(keyId);
+  for (const line of [`GET /agents/${id}`, `PUT /agents/${id}`, 'GET /nowhere', 'GET /health/live']) {
+    for (const bearer of [key, 'nobody']) expect(toldBy(await world.call(bearer, line))).toEqual({});
+  }
+});
+
+const limit = (of: number) => ({ limit: of, remaining: of - 1, reset: expect.any(Number) });
+
+test.for([
+  [
+    { perMinute: 2, perHour: 3 },
+    { minute: limit(2), hour: limit(3) },
+  ],
+  [{ perMinute: 2 }, { minute: limit(2), hour: limit(9) }],
+  [{ perHour: 3 }, { minute: limit(7), hour: limit(3) }],
+  [{ perMinute: 0 }, { hour: limit(9) }],
+  [{ perHour: 0 }, { minute: limit(7) }],
+  [{ perMinute: 0, perHour: 0 }, {}],
+] as const)("a key's own limits %o go before the server's, and 0 is none", async ([limits, told]) => {
+  const { companyId, id } = await newSubject(world);
+  const key = await world.limitedKey(companyId, limits);
+  expect(toldBy(await world.call(key, `GET /agents/${id}`))).toEqual(told);
+});
+
+test('a server without limits has only those of keys', async () => {
+  const { companyId, id, key } = await newSubject(unlimited);
+  const answer = await unlimited.call(key, `GET /agents/${id}`);
+  expect({ status: answer.status, told: toldBy(answer) }).toEqual({ status: 200, told: {} });
+  const limited = await unlimited.limitedKey(companyId, { perHour: 1 });
+  expect(toldBy(await unlimited.call(limited, `GET /agents/${id}`))).toEqual({ hour: limit(1) });
+  expect(await unlimited.call(limited, `GET /agents/${id}`)).toMatchObject({ status: 429 });
+});
+
+test('a key without limits is never refused', async () => {
+  const { companyId, id } = await newSubject(world);
+  const key = await world.limitedKey(companyId, { perMinute: 0, perHour: 0 });
+  const all = await Promise.all(Array.from({ length: 30 }, () => world.call(key, `GET /agents/${id}`)));
+  expect(new Set(all.map(({ status }) => status))).toEqual(new Set([200]));
+});

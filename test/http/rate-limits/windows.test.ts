@@ -1,0 +1,131 @@
+import { beforeEach, expect, test } from 'vitest';
+import { newSubject, type Subject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { stopClock, toldBy } from '../../support/rate-limits.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld({ quotas: { perMinute: 1, perHour: 1 } });
+
+let subject: Subject;
+
+beforeEach(async () => {
+  subject = await newSubject(world);
+});
+
+/** Calls with a key that has the given limits. */
+async function caller(limits: { perMinute: number; perHour: number }) {
+  const key = await world.limitedKey(subject.companyId, limits);
+  return async () => {
+    const answer = await world.call(key, `GET /agents/${subject.id}`);
+    if (answer.status === 429) expectProblem(answer, { code: 'RATE_LIMITED', instance: `/agents/${subject.id}` });
+    return { status: answer.status, ...toldBy(answer) };
+  };
+}
+
+test('a minute has its number of requests; the next ones are 429 until Retry-After is over, though they never stop', async () => {
+  const clock = stopClock();
+  const call = await caller({ perMinute: 3, perHour: 100 });
+  const minute = (remaining: number) => ({ limit: 3, remaining, reset: clock.unix(60) });
+  const hour = (remaining: number) => ({ limit: 100, remaining, reset: clock.unix(3_600) });
+  expect(await call()).toEqual({ status: 200, minute: minute(2), hour: hour(99) });
+  clock.at(10);
+  expect(await call()).toEqual({ status: 200, minute: minute(1), hour: hour(98) });
+  expect(await call()).toEqual({ status: 200, minute: minute(0), hour: hour(97) });
+  clock.at(20.5);
+  expect(await call()).toEqual({ status: 429, minute: minute(0), hour: hour(97), retryAfter: 40 });
+  for (const seconds of [30, 40, 50, 59.999]) {
+    clock.at(seconds);
+    const retryAfter = Math.ceil(60 - seconds);
+    expect(await call()).toEqual({ status: 429, minute: minute(0), hour: hour(97), retryAfter });
+  }
+  // 40 seconds after the first 429.
+  clock.at(60.5);
+  const next = { limit: 3, remaining: 2, reset: clock.unix(120.5) };
+  expect(await call()).toEqual({ status: 200, minute: next, hour: hour(96) });
+});
+
+test('an hour has its number of requests; those that it refuses use up nothing of the minute', async () => {
+  const clock = stopClock();
+  const call = await caller({ perMinute: 3, perHour: 4 });
+  const hour = (remaining: number) => ({ limit: 4, remaining, reset: clock.unix(3_600) });
+  for (const remaining of [3, 2, 1]) expect(await call()).toMatchObject({ status: 200, hour: hour(remaining) });
+  clock.at(60);
+  const minute = { limit: 3, remaining: 2, reset: clock.unix(120) };
+  expect(await call()).toEqual({ status: 200, minute, hour: hour(0) });
+  for (const _ of Array(10)) {
+    expect(await call()).toEqual({ status: 429, minute, hour: hour(0), retryAfter: 3_540 });
+  }
+  clock.at(3_599);
+  const last = { limit: 3, remaining: 3, reset: clock.unix(3_659) };
+  for (const _ of Array(10)) expect(await call()).toEqual({ status: 429, minute: last, hour: hour(0), retryAfter: 1 });
+  clock.at(3_600);
+  expect(await call()).toMatchObject({ status: 200, minute: { ...last, remaining: 2 }, hour: { remaining: 3 } });
+});
+
+test('where both windows are used up, Retry-After is the longer wait', async () => {
+  const clock = stopClock();
+  const ofHour = await caller({ perMinute: 1, perHour: 1 });
+  expect(await ofHour()).toMatchObject({ status: 200 });
+  expect(await ofHour()).toMatchObject({ status: 429, retryAfter: 3_600 });
+
+  const ofMinute = await caller({ perMinute: 2, perHour: 3 });
+  expect(await ofMinute()).toMatchObject({ status: 200 });
+  clock.at(3_590);
+  expect(await ofMinute()).toMatchObject({ status: 200 });
+  expect(await ofMinute()).toMatchObject({ status: 200 });
+  expect(await ofMinute()).toMatchObject({
+    status: 429,
+    minute: { remaining: 0 },
+    hour: { remaining: 0 },
+    retryAfter: 60,
+  });
+  clock.at(3_600);
+  expect(await ofHour()).toMatchObject({ status: 200 });
+  clock.at(3_650);
+  expect(await ofMinute()).toMatchObject({ status: 200 });
+});
+
+test('a window that is over is told as a whole one, until the next request begins it', async () => {
+  const clock = stopClock();
+  const call = await caller({ perMinute: 2, perHour: 100 });
+  await call();
+  clock.at(3_590);
+  for (const remaining of [98, 97]) expect(await call()).toMatchObject({ status: 200, hour: { remaining } });
+  clock.at(3_610);
+  const hour = { limit: 100, remaining: 100, reset: clock.unix(7_210) };
+  expect(await call()).toMatchObject({ status: 429, minute: { remaining: 0 }, hour, retryAfter: 40 });
+});
+
+test('what the hour refuses in the last second of a minute stays in that minute, and is no gift to the next one', async () => {
+  const clock = stopClock();
+  const call = await caller({ perMinute: 3, perHour: 1 });
+  await call();
+  clock.at(59.5);
+  expect(await call()).toMatchObject({ status: 429, minute: { remaining: 1 }, hour: { remaining: 0 } });
+  clock.at(60.5);
+  expect(await call()).toMatchObject({ status: 429, minute: { remaining: 3 }, hour: { remaining: 0 } });
+});
+
+test.for([
+  { what: 'the minute', limits: { perMinute: 10, perHour: 1_000 } },
+  { what: 'the hour', limits: { perMinute: 1_000, perHour: 10 } },
+  { what: 'both', limits: { perMinute: 10, perHour: 10 } },
+])('of 50 requests at once exactly the 10 of $what get through', async ({ limits }) => {
+  const clock = stopClock();
+  const call = await caller(limits);
+  const answers = await Promise.all(Array.from({ length: 50 }, call));
+  const statuses = answers.map(({ status }) => status);
+  expect(statuses.toSorted()).toEqual([...Array(10).fill(200), ...Array(40).fill(429)]);
+  const waits = new Set(answers.flatMap(({ retryAfter }) => retryAfter ?? []));
+  const wait = Math.max(...waits);
+  expect(wait).toBe(limits.perHour === 10 ? 3_600 : 60);
+  clock.at(wait);
+  expect(await call()).toMatchObject({ status: 200 });
+});
+
+test('keys have windows of their own, also of one company', async () => {
+  stopClock();
+  const calls = await Promise.all([caller({ perMinute: 1, perHour: 0 }), caller({ perMinute: 1, perHour: 0 })]);
+  for (const call of calls) expect(await call()).toMatchObject({ status: 200 });
+  for (const call of calls) expect(await call()).toMatchObject({ status: 429 });
+});

@@ -1,0 +1,141 @@
+import { beforeAll, expect, test, vi } from 'vitest';
+import { build } from '../support/process.ts';
+import { makeRedis } from '../support/redis.ts';
+import { type Replica, saying, startReplica } from '../support/replicas.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+const { shared, alone } = saying;
+
+let world: World;
+let companyId: string;
+let key: string;
+
+beforeAll(async () => {
+  build();
+  world = await openWorld();
+  companyId = (await world.company()).id;
+  // Counted, but never refused.
+  key = await world.limitedKey(companyId, { perMinute: 1_000_000 });
+});
+
+/** Calls replicas from several clients, over and over, until told to stop. */
+function underLoad(replicas: readonly Replica[]) {
+  const statuses = new Set<number>();
+  let served = 0;
+  let longest = 0;
+  let isOver = false;
+  const clients = Array.from({ length: 10 }, async (_, at) => {
+    // Its limits are never reached, but counted against.
+    const busy = await world.limitedKey(companyId, { perMinute: 1_000_000, perHour: 1_000_000 });
+    while (!isOver) {
+      const start = performance.now();
+      const answer = await replicas[at % replicas.length]?.call(busy);
+      longest = Math.max(longest, performance.now() - start);
+      statuses.add(answer?.status ?? 0);
+      served += 1;
+    }
+  });
+  return {
+    /** Resolves when so many more have been answered. */
+    async untilServed(more: number): Promise<void> {
+      const goal = served + more;
+      await vi.waitUntil(() => served >= goal, { timeout: 30_000 });
+    },
+    async end() {
+      isOver = true;
+      await Promise.all(clients);
+      return { statuses: [...statuses], longest };
+    },
+  };
+}
+
+/** Whether two replicas count together: each knows what the other has counted. */
+async function expectSharedCount([first, second]: readonly Replica[]): Promise<void> {
+  const fresh = await world.limitedKey(companyId, { perMinute: 3 });
+  expect(await first?.ask(fresh)).toEqual([200, 2]);
+  expect(await second?.ask(fresh)).toEqual([200, 1]);
+  expect(await first?.ask(fresh)).toEqual([200, 0]);
+  expect(await second?.ask(fresh)).toEqual([429, 0]);
+}
+
+/** Each replica lets a key have its whole limit, and no more. */
+async function expectOwnCounts(replicas: readonly Replica[]): Promise<void> {
+  const fresh = await world.limitedKey(companyId, { perMinute: 2 });
+  for (const replica of replicas) {
+    expect(await replica.ask(fresh)).toEqual([200, 1]);
+    expect(await replica.ask(fresh)).toEqual([200, 0]);
+    expect(await replica.ask(fresh)).toEqual([429, 0]);
+  }
+}
+
+test('Redis is stopped and started again under load: no request fails, limits hold, and the log says each change once', async () => {
+  const redis = await makeRedis();
+  await redis.start();
+  const replicas = await Promise.all([startReplica(world, redis.url), startReplica(world, redis.url)]);
+  const load = underLoad(replicas);
+  for (const replica of replicas) await replica.untilChanges(1, key);
+  await expectSharedCount(replicas);
+
+  await redis.stop();
+  for (const replica of replicas) await replica.untilChanges(2, key);
+  await expectOwnCounts(replicas);
+
+  await redis.start();
+  for (const replica of replicas) await replica.untilChanges(3, key);
+  await expectSharedCount(replicas);
+
+  const { statuses, longest } = await load.end();
+  expect(statuses).toEqual([200]);
+  expect(longest).toBeLessThan(2_000);
+  for (const replica of replicas) expect(replica.changes()).toEqual([shared, alone, shared]);
+});
+
+test('Redis hangs under load: no request waits for it longer than a moment, and all goes on when it is back', async () => {
+  const redis = await makeRedis();
+  await redis.start();
+  const replicas = await Promise.all([startReplica(world, redis.url), startReplica(world, redis.url)]);
+  const load = underLoad(replicas);
+  for (const replica of replicas) await replica.untilChanges(1, key);
+
+  redis.freeze();
+  for (const replica of replicas) await replica.untilChanges(2, key);
+  await expectOwnCounts(replicas);
+  // Meanwhile several connections are made, none of which gets an answer.
+  await load.untilServed(1_000);
+  for (const replica of replicas) expect(replica.changes()).toEqual([shared, alone]);
+
+  redis.thaw();
+  for (const replica of replicas) await replica.untilChanges(3, key);
+  await expectSharedCount(replicas);
+  const { statuses, longest } = await load.end();
+  expect(statuses).toEqual([200]);
+  expect(longest).toBeLessThan(2_000);
+  for (const replica of replicas) expect(replica.changes()).toEqual([shared, alone, shared]);
+});
+
+test('a server starts without its Redis, says so, counts alone, and joins the others once it is there', async () => {
+  const redis = await makeRedis();
+  const replicas = await Promise.all([startReplica(world, redis.url), startReplica(world, redis.url)]);
+  for (const replica of replicas) await replica.untilChanges(1, key);
+  await expectOwnCounts(replicas);
+  for (const replica of replicas) expect(replica.stdout()).toContain('ECONNREFUSED');
+  await redis.start();
+  for (const replica of replicas) await replica.untilChanges(2, key);
+  await expectSharedCount(replicas);
+  for (const replica of replicas) expect(replica.changes()).toEqual([alone, shared]);
+});
+
+test('a Redis that refuses every write is said once, and requests are counted alone', async () => {
+  const redis = await makeRedis();
+  await redis.start();
+  await redis.client.config('SET', 'maxmemory', '1');
+  const replica = await startReplica(world, redis.url);
+  const load = underLoad([replica]);
+  await replica.untilChanges(1, key);
+  await expectOwnCounts([replica]);
+  expect((await load.end()).statuses).toEqual([200]);
+  expect(replica.changes()).toEqual([alone]);
+  await redis.client.config('SET', 'maxmemory', '0');
+  await replica.untilChanges(2, key);
+  expect(replica.changes()).toEqual([alone, shared]);
+});

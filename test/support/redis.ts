@@ -1,0 +1,45 @@
+import { createServer } from 'node:net';
+import { Redis } from 'ioredis';
+import { onTestFinished, vi } from 'vitest';
+import { makeFolder, type Started, startProcess } from './process.ts';
+
+/** A Redis of the test's own, which keeps nothing and ends with it; it runs once `start` has been called. */
+export async function makeRedis() {
+  const port = await freePort();
+  const url = `redis://127.0.0.1:${port}`;
+  const dir = await makeFolder();
+  const parameters = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', dir];
+  const program = process.env['REDIS_SERVER'] ?? 'redis-server';
+  let running: Started | undefined;
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => 20 });
+  client.on('error', () => {});
+  onTestFinished(() => client.disconnect());
+
+  return {
+    url,
+    /** Asks it beside the servers. */
+    client,
+
+    async start(): Promise<void> {
+      running = startProcess([program, ...parameters], {});
+      await running.until(/(Ready to accept connections)/);
+    },
+
+    /** Its connections break, and its counts are gone. */
+    async stop(): Promise<void> {
+      running?.signal('SIGKILL');
+      await running?.exit;
+    },
+
+    /** It takes connections and answers nothing. */
+    freeze: () => running?.signal('SIGSTOP'),
+    thaw: () => running?.signal('SIGCONT'),
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  const address = await vi.waitUntil(() => server.address());
+  server.close();
+  return typeof address === 'object' ? address.port : 0;
+}
