@@ -56,6 +56,8 @@ export const fields = {
   ),
   metadata: Type.Unsafe<JsonObject>({
     type: 'object',
+    // Said aloud, since makers of typed clients take silence for an object without members.
+    additionalProperties: true,
     storable: true,
     description:
       `Merged into the stored metadata by JSON Merge Patch (RFC 7396). The result has at most ${limits.bytes} bytes of ` +

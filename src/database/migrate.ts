@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { StartError } from '../start-error.ts';
@@ -142,13 +143,21 @@ export async function missingRoleSettings(from: string | pg.ClientBase): Promise
     .map(({ name, value }) => `${name} is ${value}, expected ${roleSettings[name]}`);
 }
 
-/** A session lock: a process that dies gives it back. */
+/**
+ * A session lock: a process that dies gives it back. Whoever has to wait asks again: `CREATE INDEX CONCURRENTLY` waits for
+ * every statement that began before it, and a statement that waits for the lock would wait for the index in turn.
+ */
 function withMigrationLock<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
   return withClient(url, async (client) => {
     await client.query(withoutLimits);
-    await client.query(`SELECT pg_advisory_lock(${migrationLock})`);
+    while (!(await tryLock(client))) await setTimeout(200);
     return await task(client);
   });
+}
+
+async function tryLock(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ locked: boolean }>(`SELECT pg_try_advisory_lock(${migrationLock}) AS locked`);
+  return rows[0]?.locked === true;
 }
 
 async function withClient<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {

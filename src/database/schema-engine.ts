@@ -34,15 +34,20 @@ export async function applyMigrations(url: string, folder: string, names: readon
 }
 
 async function deploy(pool: pg.Pool, migrationsList: MigrationList): Promise<string[]> {
-  const Engine = await loadEngine();
-  const adapter = bindMigrationAwareSqlAdapterFactory(new MigrationAdapter(pool));
-  const engine = await Engine.new({ datamodels: undefined }, () => {}, adapter);
+  const engine = await openEngine(pool);
   try {
     const filters = { externalTables: [], externalEnums: [] };
     return (await engine.applyMigrations({ migrationsList, filters })).appliedMigrationNames;
   } finally {
     engine.free();
   }
+}
+
+/** Prisma Migrate on the database of a pool, to be freed. */
+export async function openEngine(pool: pg.Pool): Promise<SchemaEngine> {
+  const Engine = await loadEngine();
+  const adapter = bindMigrationAwareSqlAdapterFactory(new MigrationAdapter(pool));
+  return await Engine.new({ datamodels: undefined }, () => {}, adapter);
 }
 
 /** Prisma's own adapter cuts scripts at every semicolon, those inside of functions and texts too. */

@@ -17,7 +17,7 @@ async function oldestFirst(table: 'company' | 'company_phone_number', ids: reado
 
 const idsIn = ({ body }: Answer): unknown[] => Object(body).data.map(({ id }: { id: unknown }) => id);
 
-test('GET /phone-numbers lists the active numbers of the company alone, the oldest first', async () => {
+test('GET /phone-numbers lists the active numbers of the company alone, with five members each, the oldest first', async () => {
   const [company, other] = await Promise.all([world.company(), world.company()]);
   const numbers = [await world.phoneNumber(company.id), await world.phoneNumber(company.id)];
   await world.companies.deactivatePhoneNumber(await world.phoneNumber(company.id));
@@ -35,7 +35,7 @@ test('GET /phone-numbers lists the active numbers of the company alone, the olde
   });
 });
 
-test('each listed number is one that an agent can get', async () => {
+test('a listed number is what companyPhoneNumberId takes', async () => {
   const company = await world.company();
   await world.phoneNumber(company.id);
   const { id } = await world.agent(company.id);
@@ -44,7 +44,7 @@ test('each listed number is one that an agent can get', async () => {
   expect(answer).toMatchObject({ status: 200, headers: { 'agent-phone-number-id': companyPhoneNumberId } });
 });
 
-test('GET /companies lists what an ATS key can act for, without a companyId', async () => {
+test('GET /companies lists id and name of what an ATS key can act for, without a companyId', async () => {
   const [one, two, revoked] = [await world.company(), await world.company(), await world.company()];
   await world.company();
   const ats = await world.ats(two.id, one.id, revoked.id);
@@ -66,7 +66,7 @@ test('a company key sees its own company, an ATS that manages none sees none', a
   expect((await world.call(ats.key, 'GET /companies')).body).toEqual({ data: [], pagination: onePage(0) });
 });
 
-test('both lists have pages that meet', async () => {
+test('GET /phone-numbers and GET /companies are paged, and their pages meet', async () => {
   const companies = [await world.company(), await world.company(), await world.company()];
   const [company] = companies;
   const ats = await world.ats(...companies.map(({ id }) => id));

@@ -4,6 +4,7 @@ import type { Fault } from '../../src/faults.ts';
 import type { Answer, Sent } from '../support/http.ts';
 import { expectRefusal, fullFields, newSubject, type Subject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
+import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -57,7 +58,7 @@ const changes: Readonly<Record<string, (agent: Subject, number: string) => Chang
 };
 
 test.for(Object.entries(changes))(
-  'a dry run of %s answers as the real one, except for times and version, and writes no row of any table',
+  'a dry run of %s is 200 with Dry-Run: true, else as the real one except for times and version, and writes no row of any table',
   async ([, make]) => {
     const { agent, number } = await agentAtTwo();
     const change = make(agent, number);
@@ -67,7 +68,8 @@ test.for(Object.entries(changes))(
     expect(await everything()).toEqual(before);
     const made = await send(agent, change, false);
 
-    expect(tried.headers).toMatchObject({ 'dry-run': 'true', etag: '"2"' });
+    expect(tried.status).toBe(200);
+    expect(tried.headers).toMatchObject({ 'dry-run': 'true', etag: '"2"', 'changed-fields': expect.any(String) });
     expect(Object(tried.body).updatedAt).toBe(Object(current.body).updatedAt);
     const { headers, ...others } = comparable(tried);
     const { 'dry-run': _, ...shared } = headers;
@@ -102,11 +104,35 @@ test.for(refused)('a dry run is refused as the real one: %s', async ([code, make
   expect(await everything()).toEqual(before);
 });
 
-test('dryRun=false is a real change', async () => {
+test.for(['?dryRun=false', ''])(
+  'dryRun=false is the default: with the query "%s" the change is made',
+  async (query) => {
+    const { agent } = await agentAtTwo();
+    const patched = await world.patch(agent.key, agent.id, { name: 'Third' }, { query });
+    const restored = await world.call(agent.key, `POST /agents/${agent.id}/versions/2/restore${query}`);
+    for (const [at, answer] of [patched, restored].entries()) {
+      expect(answer).toMatchObject({ status: 200, headers: { etag: `"${at + 3}"`, 'changed-fields': 'name' } });
+      expect(answer.headers).not.toHaveProperty('dry-run');
+    }
+    const { row, history } = await storedAgent(world, agent.id);
+    expect(row).toMatchObject({ version: 4, name: 'Second' });
+    expect(history.map(({ version }) => version)).toEqual([1, 2, 3, 4]);
+  },
+);
+
+const lists: readonly (readonly [object, string])[] = [
+  [{ backgroundSound: null, duration: 46, name: 'Third' }, 'name, duration, backgroundSound'],
+  [{ metadata: { second: null }, name: 'Second' }, 'metadata'],
+  [{ name: 'Second', metadata: {} }, ''],
+  [{}, ''],
+];
+
+test.for(lists)('Changed-Fields is on every PATCH answer, tried or made: %j changes "%s"', async ([body, changed]) => {
   const { agent } = await agentAtTwo();
-  const answer = await world.patch(agent.key, agent.id, { name: 'Third' }, { query: '?dryRun=false' });
-  expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"', 'changed-fields': 'name' } });
-  expect(answer.headers).not.toHaveProperty('dry-run');
+  for (const query of ['?dryRun=true', '']) {
+    const answer = await world.patch(agent.key, agent.id, body, { query });
+    expect(answer).toMatchObject({ status: 200, headers: { 'changed-fields': changed } });
+  }
 });
 
 const wrongType = { code: 'wrong_type', detail: 'must be true or false' } as const;

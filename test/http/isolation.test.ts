@@ -78,7 +78,7 @@ async function openCase() {
 const cases = keyKinds.flatMap((kind) => forms.map((form) => [kind, form] as const));
 
 test.for(cases)(
-  'the %s with companyId %s reaches exactly the agents it may, by every request',
+  'companyId means the same everywhere: the %s with companyId %s reaches exactly the agents it may, by every request',
   async ([kind, form]) => {
     const { ids, keys, queries, stored } = await openCase();
     let before = await stored();

@@ -47,6 +47,22 @@ test.for([...forAnyCompany, ...forCompany, ...onAgent])(
   },
 );
 
+test.for([...forAnyCompany, ...forCompany, ...onAgent])(
+  'success and refusals of $line carry the request id that was sent',
+  async ({ line, status, body }) => {
+    const { id, key } = await newSubject(world);
+    const headers = { 'x-request-id': 'sent.by-the_caller' };
+    const named = line.replace(':id', id);
+    const answers = [
+      await world.call('nobody', named, { body, headers }),
+      await world.call(key, `${named}?unknown=1`, { body, headers }),
+      await world.call(key, named, { body, headers }),
+    ];
+    expect(answers.map((answer) => answer.status)).toEqual([401, 400, status]);
+    expect(answers.map((answer) => answer.headers['x-request-id'])).toEqual(Array(3).fill(headers['x-request-id']));
+  },
+);
+
 test('an answer that nothing has changed is as documented', async () => {
   const { id, key } = await newSubject(world);
   const answer = await world.call(key, `GET /agents/${id}`, { headers: { 'if-none-match': '"1"' } });

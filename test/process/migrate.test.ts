@@ -5,7 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import {
   migrate,
   migrationNames,
@@ -78,6 +78,39 @@ describe('migrate', () => {
     expect(await migrate(url, folder)).toEqual(['1_slow']);
   });
 });
+
+test('agents can be written while their index is made, and it is valid afterwards', async () => {
+  const [init = ''] = ourNames;
+  await cp(join('prisma/migrations', init), join(folder, init), { recursive: true });
+  await migrate(url, folder);
+  const holder = new pg.Client({ connectionString: url });
+  await holder.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query(agentSql);
+    const migrating = migrate(url);
+    const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                        AND query LIKE '%agent_living_idx%'`;
+    await vi.waitUntil(async () => (await query(waiting)).length > 0, { timeout: 10_000, interval: 10 });
+    await run(url, `SET lock_timeout = '1s'; ${agentSql}`);
+    await holder.query('COMMIT');
+    expect(await migrating).toEqual(ourNames.slice(1));
+  } finally {
+    await holder.end();
+  }
+  const indexes = `SELECT relname AS name, indisvalid AS valid FROM pg_index JOIN pg_class ON oid = indexrelid
+                    WHERE indrelid = 'agent'::regclass ORDER BY 1`;
+  expect(await query(indexes)).toEqual([
+    { name: 'agent_living_idx', valid: true },
+    { name: 'agent_pkey', valid: true },
+  ]);
+});
+
+/** A company with an agent. */
+const agentSql = `
+  WITH made AS (INSERT INTO company (name) VALUES ('c') RETURNING id)
+  INSERT INTO agent (company_id, name, type, focus, language, duration)
+  SELECT id, 'Agent', 'ONLINE', 'GENERIC', 'EN', 30 FROM made`;
 
 describe('pendingMigrations', () => {
   test('names exactly what the database lacks, in order, and changes nothing', async () => {

@@ -54,6 +54,15 @@ test('every file and folder that README and CONTRIBUTING point to is there', () 
   expect(targets.map(([, target = '']) => target).filter((target) => !existsSync(join(root, target)))).toEqual([]);
 });
 
+test('what the README shows of a day with the API stands in the example, in this order', () => {
+  const [, shown = ''] = /^## A day with the API\n[\s\S]*?```ts\n([\s\S]*?)\n```/m.exec(read('README.md')) ?? [];
+  const example = read('examples/a-day-with-the-api.ts');
+  const places = shown.split('\n\n').map((part) => example.indexOf(`\n${part}\n`));
+  expect(places.length).toBeGreaterThan(5);
+  expect(places).not.toContain(-1);
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+});
+
 interface Service {
   readonly environment?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];

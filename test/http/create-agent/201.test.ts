@@ -10,13 +10,13 @@ test('the required fields alone make an agent, its other fields empty', async ()
   await expectCreated(world, await world.company(), draft);
 });
 
-test('all fields are stored as sent', async () => {
+test('the fields that are not required may be sent too, and all are stored as sent', async () => {
   await expectCreated(world, await world.company(), { ...draft, ...fullFields });
 });
 
 const clearable = ['instructions', 'voiceId', 'cefrLevel', 'companyPhoneNumberId', 'backgroundSound'];
 
-test.for(clearable)('a null %s is the same as none', async (field) => {
+test.for(clearable)('a null %s, which PATCH allows too, is the same as none', async (field) => {
   await expectCreated(world, await world.company(), { ...draft, [field]: null });
 });
 
@@ -37,9 +37,10 @@ test('a number alone is accepted on any type', async () => {
   await expectCreated(world, company, { ...draft, companyPhoneNumberId: await world.phoneNumber(company.id) });
 });
 
-test('the path in Location is the agent, and its entity tag is what a patch may demand', async () => {
+test('POST answers 201: the path in Location is the agent, and its ETag is what a patch may demand', async () => {
   const company = await world.company();
-  const { headers, body } = await world.call(company.key, 'POST /agents', { body: draft });
+  const { status, headers, body } = await world.call(company.key, 'POST /agents', { body: draft });
+  expect(status).toBe(201);
   const read = await world.call(company.key, `GET ${headers.location}`);
   expect(read).toMatchObject({ status: 200, body, headers: { etag: headers.etag } });
   const { id: companyId, key, keyId } = company;

@@ -1,7 +1,8 @@
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/faults.ts';
 import { draft } from '../../support/endpoints.ts';
 import { expectNotCreated } from '../../support/new-agent.ts';
+import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -16,6 +17,13 @@ async function expectFaults(body: unknown, errors: readonly Fault[]): Promise<vo
   const company = await world.company();
   const send = () => world.call(company.key, 'POST /agents', { body });
   await expectNotCreated(world, company, send, { code: 'VALIDATION_FAILED', errors });
+}
+
+/** A patch of the same fields is refused for the same faults. */
+async function expectSameOfPatch(fields: unknown, errors: readonly Fault[]): Promise<void> {
+  const agent = await newSubject(world);
+  const send = () => world.patch(agent.key, agent.id, fields);
+  await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
 }
 
 test.for(required)('%s is required', async (field) => {
@@ -64,11 +72,21 @@ const wrong: readonly (readonly [object, Fault])[] = [
 ];
 
 test.for(wrong.map(([fields, fault]) => ({ fields, fault })))(
-  'nothing is made where $fault.pointer $fault.detail',
+  'the limits are those of PATCH, which says the same: $fault.pointer $fault.detail',
   async ({ fields, fault }) => {
     await expectFaults({ ...draft, ...fields }, [fault]);
+    await expectSameOfPatch(fields, [fault]);
   },
 );
+
+test.for([...required, 'questions', 'metadata'])('a null %s is refused, in the words of PATCH', async (field) => {
+  const company = await world.company();
+  const answer = await world.call(company.key, 'POST /agents', { body: { ...draft, [field]: null } });
+  const { errors } = Object(answer.body);
+  expect(errors).toEqual([at(field, 'not_null', expect.stringMatching(/^must not be null, but /))]);
+  await expectFaults({ ...draft, [field]: null }, errors);
+  await expectSameOfPatch({ [field]: null }, errors);
+});
 
 test('a number of another company, of nobody or that is inactive is refused', async () => {
   const [company, other] = await Promise.all([world.company(), world.company()]);

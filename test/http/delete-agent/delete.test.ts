@@ -20,7 +20,7 @@ async function expectDeleted({ id, key }: Subject, headers = {}): Promise<void> 
   expect(after.history).toEqual(before.history);
 }
 
-test('a deleted agent keeps its row and history, and every later request on it is 404', async () => {
+test('DELETE answers 204: row and history stay, and every later request on the agent is 404', async () => {
   const agent = await newSubject(world, fullFields);
   await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
   await expectDeleted(agent);
@@ -69,7 +69,7 @@ const ignored: readonly { readonly what: string; readonly headers: Sent['headers
   { what: 'a large body', headers: {}, body: ' '.repeat(300_000) },
 ];
 
-test.for(ignored)('DELETE and restore do not look at $what', async ({ headers, body }) => {
+test.for(ignored)('DELETE and restore take no body: $what is ignored', async ({ headers, body }) => {
   const agent = await newSubject(world);
   const authorized = { authorization: `Bearer ${agent.key}`, ...headers };
   const send = (method: string, path: string) =>

@@ -48,6 +48,26 @@ test('agents of one time keep their order across pages: the higher id first', as
   expect(pages.flatMap(ids)).toEqual(made.toSorted().reverse());
 });
 
+test('a page is the first and holds 20 agents unless the query says otherwise, 1 to 100 as it says', async () => {
+  const company = await world.company();
+  const made = await agentsOf(company.id, Array(101).fill(1));
+  const order = made.toSorted().reverse();
+  const of = (page: number, limit: number) => {
+    const totalPages = Math.ceil(101 / limit);
+    const more = { hasNextPage: page < totalPages, hasPreviousPage: page > 1 };
+    return [order.slice((page - 1) * limit, page * limit), { total: 101, page, limit, totalPages, ...more }];
+  };
+  const asked = async (query: string) => {
+    const page = await list(company.key, query);
+    return [ids(page), page.pagination];
+  };
+  expect(await asked('')).toEqual(of(1, 20));
+  expect(await asked('?page=6')).toEqual(of(6, 20));
+  expect(await asked('?limit=1')).toEqual(of(1, 1));
+  expect(await asked('?limit=100')).toEqual(of(1, 100));
+  expect(await asked('?limit=100&page=2')).toEqual(of(2, 100));
+});
+
 test('a page tells where it stands', async () => {
   const company = await world.company();
   await agentsOf(company.id, [1, 2, 3, 4, 5]);
@@ -78,7 +98,7 @@ test('deleted agents and those of other companies are not listed, nor counted', 
   expect(await list(company.key)).toMatchObject({ data: [{ id: kept }], pagination: { total: 1 } });
 });
 
-test('a new agent comes first and leaves the others in their order', async () => {
+test('the order is stable: a new agent comes first and leaves the others in their order', async () => {
   const company = await world.company();
   const made = await agentsOf(company.id, [1, 2, 3]);
   const { id } = await world.agent(company.id);
@@ -106,7 +126,7 @@ const filters: readonly (readonly [string, readonly number[]])[] = [
   ['type=PHONE', []],
 ];
 
-test('filters narrow the list, and all that are given must hold', async () => {
+test('name, as a part in any case, type, focus and language narrow the list; all that are given must hold', async () => {
   const company = await world.company();
   for (const shape of shapes) await world.agent(company.id, shape);
   for (const [query, found] of filters) {
@@ -164,7 +184,7 @@ test.for(refused)('the query %s is refused', async ([query, errors]) => {
 });
 
 test.for(['page=1000&limit=100', 'page=5000', 'page=100000&limit=1'])(
-  'the query %s is the deepest of its kind',
+  'page × limit may be 100,000: the query %s is the deepest of its kind',
   async (query) => {
     const { key } = await world.company();
     expect((await list(key, `?${query}`)).data).toEqual([]);

@@ -6,7 +6,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('GET answers the agent as stored, with its entity tag and number, and stores nothing', async () => {
+test('GET answers 200 with the agent as stored, its ETag and number, and stores nothing', async () => {
   const agent = await newSubject(world, fullFields);
   const number = await world.phoneNumber(agent.companyId);
   for (const fields of [{}, { type: 'PHONE', companyPhoneNumberId: number }]) {
@@ -41,7 +41,7 @@ const tags = [
   ['"2.0"', 200],
 ] as const;
 
-test.for(tags)('If-None-Match: %s on version 2 is answered %d', async ([tag, status]) => {
+test.for(tags)('GET with If-None-Match: %s on version 2 is answered %d', async ([tag, status]) => {
   const agent = await newSubject(world);
   await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
   for (const method of ['GET', 'HEAD']) {
@@ -62,6 +62,24 @@ test('an If-None-Match that cannot be parsed is refused', async () => {
   const errors: Fault[] = [{ in: 'header', parameter: 'if-none-match', code: 'bad_format', detail }];
   const send = () => world.call(agent.key, `GET /agents/${agent.id}`, { headers: { 'if-none-match': '2' } });
   await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
+});
+
+test('an agent that is deleted, of another company or of nobody is refused as PATCH refuses it', async () => {
+  const [company, other] = await Promise.all([world.company(), world.company()]);
+  const [deleted, foreign] = [await world.agent(company.id), await world.agent(other.id)];
+  await world.deleteAgent(deleted.id);
+  const refused = [
+    [deleted.id, 'RESOURCE_NOT_FOUND'],
+    ['00000000-0000-4000-8000-00000000dead', 'RESOURCE_NOT_FOUND'],
+    [foreign.id, 'RESOURCE_ACCESS_DENIED'],
+  ] as const;
+  for (const [id, code] of refused) {
+    const headers = { 'x-request-id': 'the-same' };
+    const patched = await expectRefusal(world, id, () => world.patch(company.key, id, {}, { headers }), { code });
+    const get = () => world.call(company.key, `GET /agents/${id}`, { headers });
+    const read = await expectRefusal(world, id, get, { code });
+    expect(read.text).toBe(patched.text);
+  }
 });
 
 test('a malformed id and an unknown parameter are told together', async () => {

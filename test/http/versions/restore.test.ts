@@ -84,7 +84,7 @@ test('a restored number comes back where it is active, and is named in the heade
   await expectRestored(agent, 2, ['companyPhoneNumberId', 'type']);
 });
 
-test('a version whose number is gone cannot be restored, until it is active again', async () => {
+test('a restore is checked like a patch: a version whose number is gone is 400, until the number is active again', async () => {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
   await world.patch(agent.key, agent.id, { type: 'PHONE', companyPhoneNumberId: number });
@@ -112,7 +112,7 @@ async function rewriteFirstVersion({ id }: Subject, fields: object): Promise<voi
   await world.sql.query('ALTER TABLE agent_version ENABLE TRIGGER agent_version_never_changes');
 }
 
-test('old values outside today’s enumerations and limits come back', async () => {
+test('an old value outside today’s enumerations or limits is accepted', async () => {
   const agent = await newSubject(world);
   const old = { type: 'VIDEO', focus: 'EXIT', language: 'XX', voiceId: 'HAL', cefrLevel: 'D1', duration: 999 };
   await rewriteFirstVersion(agent, old);

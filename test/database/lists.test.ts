@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest';
+import { countSql, listSql } from '../../src/agents/agent.statements.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** What EXPLAIN says of one step of a plan. */
+interface Step {
+  readonly 'Node Type': string;
+  readonly Alias?: string;
+  readonly 'Index Name'?: string;
+  readonly 'Heap Fetches'?: number;
+  readonly Plans?: readonly Step[];
+}
+
+const withAll = (step: Step): Step[] => [step, ...(step.Plans ?? []).flatMap(withAll)];
+
+/** How a statement that is prepared, as requests do it, reads the agents of a company. */
+async function readingsOf(mode: string, sql: string, types: string, values: string): Promise<Step[]> {
+  const client = await world.sql.connect();
+  try {
+    await client.query(`SET plan_cache_mode = ${mode}`);
+    await client.query(`PREPARE asked(${types}) AS ${sql}`);
+    const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked(${values})`);
+    return withAll(rows[0]['QUERY PLAN'][0].Plan).filter(({ Alias: alias }) => alias === 'a');
+  } finally {
+    client.release(true);
+  }
+}
+
+/** Many agents of one company, every tenth of them deleted, among as many of others. */
+async function manyAgents(companyId: string): Promise<void> {
+  const other = await world.company();
+  await world.sql.query(
+    `INSERT INTO agent (company_id, name, type, focus, language, duration, created_at, deleted_at)
+     SELECT CASE WHEN n % 2 = 0 THEN $1::uuid ELSE $2::uuid END, 'Agent ' || n, 'ONLINE', 'GENERIC', 'EN', 30,
+            now() - n * interval '1 second', CASE WHEN n % 20 = 0 THEN now() END
+       FROM generate_series(1, 4000) AS n`,
+    [companyId, other.id],
+  );
+  await world.sql.query('VACUUM (ANALYZE) agent');
+}
+
+test('count and page of a list are read from the index of living agents alone, whatever the plan was made for', async () => {
+  const { id } = await world.company();
+  await manyAgents(id);
+  const byIndex = [{ 'Node Type': 'Index Only Scan', 'Index Name': 'agent_living_idx', 'Heap Fetches': 0 }];
+  for (const mode of ['force_generic_plan', 'force_custom_plan']) {
+    expect(await readingsOf(mode, countSql([]), 'uuid', `'${id}'`)).toMatchObject(byIndex);
+    for (const offset of [0, 1_700]) {
+      expect(await readingsOf(mode, listSql([]), 'uuid, int, int', `'${id}', 20, ${offset}`)).toMatchObject(byIndex);
+    }
+  }
+});
+
+test('a change of an agent touches no index: its new version stays beside the old one', async () => {
+  const { id: companyId } = await world.company();
+  const { id } = await world.agent(companyId);
+  const client = await world.sql.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query(
+      `UPDATE agent SET name = 'Changed', type = 'UNDEFINED', focus = 'OUTREACH', questions = '["New?"]', language = 'DE',
+              instructions = 'New', duration = 31, voice_id = 'EVA', cefr_level = 'A1', background_sound = 'OFF',
+              metadata = '{"new":1}', version = version + 1, updated_at = updated_at + interval '1 second' WHERE id = $1`,
+      [id],
+    );
+    const counts = `SELECT n_tup_upd::int AS updated, n_tup_hot_upd::int AS hot FROM pg_stat_xact_user_tables WHERE relname = 'agent'`;
+    expect((await client.query(counts)).rows).toEqual([{ updated: 1, hot: 1 }]);
+  } finally {
+    client.release(true);
+  }
+});
+
+test('agents have one index beside their primary key, which every update of another kind would pay for', async () => {
+  const { rows } = await world.sql.query(
+    `SELECT indexname AS name FROM pg_indexes WHERE tablename = 'agent' ORDER BY 1`,
+  );
+  expect(rows).toEqual([{ name: 'agent_living_idx' }, { name: 'agent_pkey' }]);
+});

@@ -1,0 +1,161 @@
+import { expect, test } from 'vitest';
+import type { ProblemCode } from '../../src/errors.ts';
+import type { Fault } from '../../src/faults.ts';
+import { draft, type Endpoint, forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
+import { expectProblem } from '../support/problem.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+const dryRuns: readonly Endpoint[] = [
+  { line: 'PATCH /agents/:id?dryRun=true', scope: 'write:agents', status: 200 },
+  { line: 'POST /agents/:id/versions/1/restore?dryRun=true', scope: 'write:agents', status: 200 },
+];
+
+const any = /^/;
+const ofOneCompany = /^(?!GET \/companies)/;
+const withBody = /^(?:PATCH|POST) \/agents(?:\/:id)?(?:\?|$)/;
+const onOneAgent = /:id/;
+const conditional = /^PATCH|^DELETE|restore/;
+const withNumber = /^PATCH|^POST/;
+
+/** The checks in the contract's order, what a failure is answered by, and which requests can fail it. */
+const checks = [
+  ['the method', 'METHOD_NOT_ALLOWED', any],
+  ['the key', 'INVALID_API_KEY', any],
+  ['the key is not suspended', 'API_KEY_SUSPENDED', any],
+  ['the scope', 'INSUFFICIENT_PERMISSIONS', any],
+  ['the company', 'COMPANY_ID_REQUIRED', ofOneCompany],
+  ['the grant', 'COMPANY_ACCESS_DENIED', ofOneCompany],
+  ['the media type', 'UNSUPPORTED_MEDIA_TYPE', withBody],
+  ['the size', 'PAYLOAD_TOO_LARGE', withBody],
+  ['the encoding', 'UNSUPPORTED_MEDIA_TYPE', withBody],
+  ['the JSON', 'MALFORMED_BODY', withBody],
+  ['the schema', 'VALIDATION_FAILED', any],
+  ['the agent', 'RESOURCE_NOT_FOUND', onOneAgent],
+  ['the owner', 'RESOURCE_ACCESS_DENIED', onOneAgent],
+  ['the precondition', 'PRECONDITION_FAILED', conditional],
+  ['the stored data', 'VALIDATION_FAILED', withNumber],
+] as const satisfies readonly (readonly [string, ProblemCode, RegExp])[];
+type Check = (typeof checks)[number][0];
+
+const position = (check: Check) => checks.findIndex(([name]) => name === check);
+const unknownId = '00000000-0000-4000-8000-00000000dead';
+
+/** Two companies, an integration of the first, and agents; version 1 of its own one has a number that is gone. */
+async function openCase() {
+  const [company, other] = await Promise.all([world.company(), world.company()]);
+  const ats = await world.ats(company.id);
+  const companyPhoneNumberId = await world.phoneNumber(company.id);
+  const own = await world.agent(company.id, { companyPhoneNumberId });
+  await world.patch(company.key, own.id, { companyPhoneNumberId: null });
+  await world.companies.deactivatePhoneNumber(companyPhoneNumberId);
+  const [foreign, deleted] = [await world.agent(other.id), await world.agent(other.id)];
+  await world.deleteAgent(deleted.id);
+  return { company, other, ats, ids: { own: own.id, foreign: foreign.id, deleted: deleted.id } };
+}
+
+/** A request that passes the checks before `first` and fails it and, as far as that can be, all after it. */
+async function failingFrom({ line, scope }: Endpoint, first: Check) {
+  const passes = (check: Check) => position(check) < position(first);
+  const { company, other, ats, ids } = await openCase();
+  const keyOf = async (state: 'good' | 'suspended' | 'scopeless') => {
+    const owner = { companyId: null, integrationId: ats.id, name: null, expiresAt: null };
+    const { id, key } = await world.keys.create({ ...owner, scopes: state === 'good' ? [scope] : [] });
+    if (state === 'suspended') await world.keys.suspend(id);
+    return key;
+  };
+  function agentId() {
+    if (!passes('the schema')) return 'not-a-uuid';
+    if (!passes('the agent')) return ids.deleted;
+    return passes('the owner') ? ids.own : ids.foreign;
+  }
+  function query() {
+    const dryRun = line.includes('?') ? '&dryRun=true' : '';
+    if (!passes('the company')) return `?unknown=1${dryRun}`;
+    if (!passes('the grant')) return `?companyId=${other.id}&unknown=1${dryRun}`;
+    return `?companyId=${company.id}${dryRun}${passes('the schema') ? '' : '&unknown=1'}`;
+  }
+  async function authorization() {
+    if (!passes('the key')) return {};
+    if (!passes('the key is not suspended')) return { authorization: `Bearer ${await keyOf('suspended')}` };
+    return { authorization: `Bearer ${await keyOf(passes('the scope') ? 'good' : 'scopeless')}` };
+  }
+  function body() {
+    if (!passes('the size')) return '{'.repeat(300_000);
+    if (!passes('the JSON')) return '{';
+    const wrong = passes('the schema') ? {} : { duration: 999 };
+    return JSON.stringify({ ...draft, companyPhoneNumberId: unknownId, ...wrong });
+  }
+  const headers = {
+    ...(await authorization()),
+    'content-type': passes('the media type') ? 'application/json' : 'text/plain',
+    ...(!passes('the encoding') && { 'content-encoding': 'gzip' }),
+    'if-match': passes('the precondition') ? '"2"' : '"99"',
+  };
+  const method = passes('the method') ? line.replace(/ .*/, '') : 'PUT';
+  const path = pathOf(line).replace(':id', agentId());
+  return { sent: { method, path: path + query(), headers, body: body() }, path, companies: [company.id, other.id] };
+}
+
+/** What the query of a request may hold. */
+function membersOf(line: string): string {
+  if (/^PATCH|restore/.test(line)) return 'companyId, dryRun';
+  if (line === 'GET /agents') return 'companyId, name, type, focus, language, page, limit';
+  if (/versions$|numbers$|companies$/.test(line)) return 'companyId, page, limit';
+  return line.endsWith('/diff') ? 'companyId, to' : 'companyId';
+}
+
+const uuid = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
+const ofActive = 'must be the id of an active phone number of the company';
+
+function faultsOf(check: Check, line: string): Fault[] | undefined {
+  if (check === 'the stored data') {
+    return [{ in: 'body', pointer: '#/companyPhoneNumberId', code: 'not_found', detail: ofActive }];
+  }
+  if (check !== 'the schema') return undefined;
+  const detail = `is not known; what can be set is ${membersOf(line)}`;
+  const inPath: Fault = { in: 'path', parameter: 'id', code: 'bad_format', detail: uuid };
+  const inQuery: Fault = { in: 'query', parameter: 'unknown', code: 'unknown_member', detail };
+  const large = { code: 'too_large', detail: 'must be at most 180', limit: 180 } as const;
+  const inBody: Fault = { in: 'body', pointer: '#/duration', ...large };
+  return [...(onOneAgent.test(line) ? [inPath] : []), inQuery, ...(withBody.test(line) ? [inBody] : [])];
+}
+
+/** What differs from the code's usual text, where one code stands for several checks. */
+function detailOf(check: Check, { scope }: Endpoint): string | undefined {
+  if (check === 'the scope') return `This API key lacks the scope ${scope}.`;
+  if (check === 'the encoding') return 'Send the body without a Content-Encoding.';
+  return check === 'the JSON' ? 'The body is not valid JSON.' : undefined;
+}
+
+/** All that is stored of the agents of some companies, history included. */
+async function stored(companyIds: readonly string[]): Promise<unknown[]> {
+  const agents = `SELECT to_jsonb(a)::text AS row FROM agent a WHERE company_id = ANY($1) ORDER BY id`;
+  const entries = `SELECT to_jsonb(v)::text AS row FROM agent_version v JOIN agent a ON a.id = v.agent_id
+                    WHERE a.company_id = ANY($1) ORDER BY v.agent_id, v.version`;
+  const results = await Promise.all([agents, entries].map((sql) => world.sql.query(sql, [companyIds])));
+  return results.map(({ rows }) => rows);
+}
+
+const others = onAgent.filter(({ line }) => !line.startsWith('PATCH'));
+const cases = [...others, ...dryRuns, ...forCompany, ...forAnyCompany].flatMap((endpoint) =>
+  checks
+    .filter(([, , able]) => able.test(endpoint.line))
+    .map(([check, code]) => ({ endpoint, line: endpoint.line, check, code })),
+);
+
+test.for(cases)(
+  '$line shares the order of checks: one that fails $check and all after it is answered $code',
+  async ({ endpoint, line, check, code }) => {
+    const { sent, path, companies } = await failingFrom(endpoint, check);
+    const before = await stored(companies);
+    const [detail, errors] = [detailOf(check, endpoint), faultsOf(check, line)];
+    expectProblem(await world.send(sent), {
+      ...{ code, instance: path },
+      ...(detail && { detail }),
+      ...(errors && { errors }),
+    });
+    expect(await stored(companies)).toEqual(before);
+  },
+);
