@@ -178,3 +178,21 @@ test.for(Object.entries(retriables))(
     expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
   },
 );
+
+test('a key that stays in use fails its own request alone, and none in the same batch', async () => {
+  const agent = await newSubject(world);
+  const neighbours = await Promise.all(fifty.slice(0, 20).map(() => world.agent(agent.companyId)));
+  const key = newKey();
+  const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'In use' } };
+  const [held, ...others] = await whileLocked(world, insert, [agent.keyId, key, agent.id], () =>
+    inOneBatch(agent, () =>
+      Promise.all([
+        sendKeyed(world, agent, request, key),
+        ...neighbours.map(({ id }) => world.patch(agent.key, id, { name: 'Neighbour' })),
+      ]),
+    ),
+  );
+  if (!held) throw new Error('there is no answer');
+  expectProblem(held, { code: 'IDEMPOTENCY_KEY_IN_USE', instance: `/agents/${agent.id}` });
+  expect(others.map(({ status }) => status)).toEqual(neighbours.map(() => 200));
+});
