@@ -3,6 +3,7 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { TObject } from '@sinclair/typebox';
 import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
+import { addressList } from './address.ts';
 import { agentRepository } from './agents/agent.repository.ts';
 import { agentRoutes } from './agents/agent.routes.ts';
 import { agentService } from './agents/agent.service.ts';
@@ -31,6 +32,8 @@ export interface AppParts {
   /** Names of the migrations that the database must hold. */
   readonly migrations: readonly string[];
   readonly logger: FastifyBaseLogger;
+  /** Addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies?: readonly string[];
   /** Whether the reference page is served: it is, unless this is false. */
   readonly docs?: boolean;
 }
@@ -43,10 +46,12 @@ const places: Readonly<Record<string, Place>> = {
 };
 
 /** The table of contents: everything that the server consists of, in the order in which requests meet it. */
-export async function buildApp({ database, secret, migrations, logger, docs = true }: AppParts) {
+export async function buildApp({ database, secret, migrations, logger, trustedProxies = [], docs = true }: AppParts) {
   const app = fastify({
     ...connectionOptions,
     loggerInstance: logger,
+    // Without proxies the address of the connection itself, which costs less than looking for a header.
+    trustProxy: trustedProxies.length > 0 && addressList(trustedProxies),
     logController: new LogController({ disableRequestLogging: true }),
     // The lines of a request name its id themselves: a logger of its own would cost more than they do.
     childLoggerFactory: (parent) => parent,

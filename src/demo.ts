@@ -71,7 +71,7 @@ async function makeDemo(database: Database, secret: string): Promise<Demo> {
     companyPhoneNumberId: number.id,
     metadata: { department: 'Sales' },
   });
-  const draft = { companyId: null, integrationId: null, scopes, name: 'Demo', expiresAt: null };
+  const draft = { companyId: null, integrationId: null, scopes, allowedIps: [], name: 'Demo', expiresAt: null };
   const companyKey = await keys.create({ ...draft, companyId: company.id });
   const atsKey = await keys.create({ ...draft, integrationId: ats.id });
   return { companyId: company.id, agentId: agent.id, companyKey: companyKey.key, atsKey: atsKey.key };

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
-import { addEnvironmentFile, type Config, readConfig } from './config.ts';
+import { addEnvironmentFile, type Config, listed, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
 import { migrationNames, missingRoleSettings, pendingMigrations } from './database/migrate.ts';
 import { demonstrate } from './demo.ts';
@@ -35,7 +35,8 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const migrations = await migrationNames();
-  const app = await buildApp({ database, secret, migrations, logger, docs: config.DOCS });
+  const trustedProxies = listed(config.TRUST_PROXY);
+  const app = await buildApp({ database, secret, migrations, logger, trustedProxies, docs: config.DOCS });
   const baseUrl = await listen(app, config);
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');

@@ -12,6 +12,8 @@ export interface KeyOwner {
 export interface KeyDraft extends KeyOwner {
   readonly name: string | null;
   readonly scopes: readonly Scope[];
+  /** Addresses and CIDR blocks that may use the key; empty means any. */
+  readonly allowedIps: readonly string[];
   /** RFC 3339; null never expires. */
   readonly expiresAt: string | null;
 }
@@ -28,6 +30,7 @@ export interface ShownKey extends KeyDraft {
 
 const shown = `
   id, company_id AS "companyId", integration_id AS "integrationId", name, start, scopes,
+  allowed_ips AS "allowedIps",
   CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
        WHEN expires_at <= now() THEN 'expired'
        WHEN suspended_at IS NOT NULL THEN 'suspended'
@@ -58,12 +61,14 @@ export function apiKeyLifecycle(database: Database, secret: string) {
 
   return {
     /** Makes a key. What it returns is the only place where the key itself ever stands. */
-    async create({ companyId, integrationId, name, scopes, expiresAt }: KeyDraft): Promise<ShownKey & { key: string }> {
+    async create(draft: KeyDraft): Promise<ShownKey & { key: string }> {
+      const { companyId, integrationId, name, scopes, allowedIps, expiresAt } = draft;
       const key = makeKey();
       const sql = `
-        INSERT INTO api_key (company_id, integration_id, name, start, hash, scopes, expires_at)
-        VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6::text[], $7::timestamptz) RETURNING ${shown}`;
-      const values = [companyId, integrationId, name, startOf(key), hashKey(key, secret), scopes, expiresAt];
+        INSERT INTO api_key (company_id, integration_id, name, start, hash, scopes, allowed_ips, expires_at)
+        VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6::text[], $7::text[], $8::timestamptz) RETURNING ${shown}`;
+      const hash = hashKey(key, secret);
+      const values = [companyId, integrationId, name, startOf(key), hash, scopes, allowedIps, expiresAt];
       const [created] = await database.query<ShownKey>(sql, values);
       if (!created) throw new Error('an insert returned no row');
       return { ...created, key };

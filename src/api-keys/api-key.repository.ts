@@ -10,6 +10,8 @@ export interface FoundKey {
   /** Of a key of an integration; null for a company key. */
   readonly integrationId: string | null;
   readonly scopes: readonly string[];
+  /** Addresses and CIDR blocks that may use the key; empty means any. */
+  readonly allowedIps: readonly string[];
   /** Revoked or expired. */
   readonly ended: boolean;
   readonly suspended: boolean;
@@ -38,6 +40,7 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
 const lookupSql = `
   SELECT CASE WHEN k.id IS NOT NULL THEN json_build_object(
            'id', k.id, 'companyId', k.company_id, 'integrationId', k.integration_id, 'scopes', k.scopes,
+           'allowedIps', k.allowed_ips,
            'ended', k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false),
            'suspended', k.suspended_at IS NOT NULL,
            'granted', EXISTS (SELECT FROM integration_company g

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { plainBlock } from '../address.ts';
 import { isScope, type Scope, scopes } from '../api-keys/api-key.ts';
 import { isUuid } from '../uuid.ts';
 
@@ -22,6 +23,15 @@ export function scopeList(text: string): readonly Scope[] {
   const names = text.split(',');
   if (!names.every(isScope)) throw new InvalidArgumentError(`It must be a list of ${scopes.join(', ')}.`);
   return [...new Set(names)];
+}
+
+/** One more address or block of an option that may be repeated. */
+export function block(text: string, before: readonly string[]): readonly string[] {
+  const parsed = plainBlock(text);
+  if (parsed === undefined) {
+    throw new InvalidArgumentError('It must be an address or a CIDR block, like 192.0.2.7 or 2001:db8::/32.');
+  }
+  return [...new Set([...before, parsed])];
 }
 
 /** @returns the time in RFC 3339, in UTC; a date alone is its first moment in UTC */

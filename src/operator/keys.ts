@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { scopes } from '../api-keys/api-key.ts';
-import { filled, scopeList, seconds, time, uuid } from './arguments.ts';
+import { block, filled, scopeList, seconds, time, uuid } from './arguments.ts';
 import type { Print } from './services.ts';
 
 export function keyCommand(print: Print) {
@@ -17,13 +17,13 @@ export function keyCommand(print: Print) {
     .option('--name <text>', 'a name for lists', filled)
     .option('--scopes <a,b>', 'what it may do', scopeList, scopes)
     .option('--expires <iso>', 'when it ends, like 2030-01-31T12:00:00Z', time)
-    .option('--allow-ip <cidr>', 'an address or block that may use it; may be repeated', notYet)
+    .option('--allow-ip <cidr>', 'an address or block that may use it; may be repeated', block, [])
     .option('--per-minute <n>', 'its own rate limit', notYet)
     .option('--per-hour <n>', 'its own rate limit', notYet)
-    .action(({ company, integration, name = null, scopes, expires: expiresAt = null }, command) =>
+    .action(({ company, integration, name = null, scopes, allowIp: allowedIps, expires: expiresAt = null }, command) =>
       print(async ({ companies, keys }) => {
         const owner = await companies.requireOwner(ownerOf({ company, integration }, command));
-        return keys.create({ ...owner, name, scopes, expiresAt });
+        return keys.create({ ...owner, name, scopes, allowedIps, expiresAt });
       }),
     );
 
@@ -56,5 +56,5 @@ function ownerOf({ company, integration }: GivenOwner, command: { error(message:
 }
 
 function notYet(): never {
-  throw new InvalidArgumentError('Keys with address lists or limits of their own cannot be made yet.');
+  throw new InvalidArgumentError('Keys with limits of their own cannot be made yet.');
 }

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { addressList } from '../address.ts';
 import type { StoredAgent } from '../agents/agent.row.ts';
 import type { KeyOwner } from '../api-keys/api-key.lifecycle.ts';
 import type { ApiKeyRepository, FoundKey, LookedUp } from '../api-keys/api-key.repository.ts';
@@ -59,6 +60,7 @@ export const authenticate = fp(async (app, { keys, secret }: Options) => {
     const { key, agent } = await lookUp(request);
     request.known.keyId = key.id;
     authenticateKey(key);
+    requireAddress(key, request);
     requireScope(key, request.routeOptions.config.scope);
     request.owner = { companyId: key.companyId, integrationId: key.integrationId };
     request.readAhead = { agent };
@@ -90,6 +92,11 @@ function authenticateKey({ ended, suspended }: FoundKey): void {
 /** A header's value, or nothing when it is missing or repeated. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
+}
+
+/** What is no address, such as a name that a trusted proxy passes on, is in no list. */
+function requireAddress({ allowedIps }: FoundKey, request: FastifyRequest): void {
+  if (allowedIps.length > 0 && !addressList(allowedIps)(request.ip)) throw new ApiError('IP_NOT_ALLOWED');
 }
 
 function requireScope(key: FoundKey, scope: Scope | undefined): void {

@@ -30,6 +30,7 @@ const order: readonly Check[] = [
   { of: 'the path has the method (the header `Allow` lists those it has)', codes: ['METHOD_NOT_ALLOWED'] },
   { of: 'the API key is valid', codes: ['INVALID_API_KEY'], on: withKey },
   { of: 'the API key is not suspended', codes: ['API_KEY_SUSPENDED'], on: withKey },
+  { of: 'the API key may be used from the address', codes: ['IP_NOT_ALLOWED'], on: withKey },
   { of: 'the API key has the scope', codes: ['INSUFFICIENT_PERMISSIONS'], on: withKey },
   {
     of: 'the request acts for one company that the key may touch',

@@ -42,6 +42,13 @@ describe('a wrong variable', () => {
     ['DATABASE_URL', 'mysql://user:password@host/database', url],
     ['DATABASE_URL', 'localhost', url],
     ['API_KEY_SECRET', 'é'.repeat(15), secret],
+    ...['localhost', '10.0.0.0/33', '10.0.0.1,', '010.0.0.1', '10.1', 'fe80::1%eth0', 'true', '1'].map(
+      (value): [string, string, string] => [
+        'TRUST_PROXY',
+        value,
+        'must be addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32',
+      ],
+    ),
     ['LOG_LEVEL', 'loud', 'must be one of fatal, error, warn, info, debug, trace, silent'],
     ['DOCS', 'yes', 'must be true or false'],
   ])('%s=%s is refused with its name and what is expected', (name, value, expected) => {

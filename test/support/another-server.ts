@@ -9,14 +9,18 @@ interface Options {
   /** Another way to the world's database. */
   readonly databaseUrl?: string;
   readonly connections?: number;
+  readonly trustedProxies?: readonly string[];
+  /** The address to listen on. */
+  readonly host?: string;
 }
 
 /** One more server over a world's database, which ends with the test: for what cannot be done to the world's own. */
-export async function openAnotherServer(world: World, { databaseUrl, connections = 10 }: Options = {}) {
+export async function openAnotherServer(world: World, options: Options = {}) {
+  const { databaseUrl, connections = 10, trustedProxies = [], host = '127.0.0.1' } = options;
   const database = openDatabase({ url: databaseUrl ?? world.databaseUrl, connections });
-  const parts = { database, secret: world.secret, migrations: await migrationNames() };
+  const parts = { database, secret: world.secret, migrations: await migrationNames(), trustedProxies };
   const app = await buildApp({ ...parts, logger: pino({ level: 'silent' }) });
-  const origin = await app.listen({ host: '127.0.0.1', port: 0 });
+  const origin = await app.listen({ host, port: 0 });
   onTestFinished(async () => {
     await app.close();
     await database.close();

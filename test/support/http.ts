@@ -20,11 +20,12 @@ export interface Sent {
 /** Sends one request over a connection of its own and reads the whole answer. */
 export function send(origin: string, { method = 'PATCH', path, headers = {}, body }: Sent): Promise<Answer> {
   const { hostname, port } = new URL(origin);
+  const host = hostname.replace(/^\[|\]$/g, '');
   const lines: Record<string, string[]> = {};
   for (const [name, value] of Object.entries(headers)) lines[name] = [value].flat().map(asBytes);
   if (body !== undefined) lines['content-length'] = [String(Buffer.byteLength(body))];
   return new Promise((resolve, reject) => {
-    const sent = request({ hostname, port, method, path, headers: lines, agent: new Agent() }, (answer) => {
+    const sent = request({ host, port, method, path, headers: lines, agent: new Agent() }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('error', reject);

@@ -90,6 +90,11 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
       return (await keys.create({ ...keyDraft, companyId, scopes: some })).key;
     },
 
+    /** A company key for all of agents that only the given addresses and blocks may use. */
+    async keyFrom(companyId: string, ...allowedIps: string[]) {
+      return (await keys.create({ ...keyDraft, companyId, allowedIps })).key;
+    },
+
     /** The id of an active number. */
     async phoneNumber(companyId: string) {
       return (await companies.addPhoneNumber(companyId, '+12025550123')).id;
@@ -149,7 +154,7 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
   };
 }
 
-const keyDraft = { companyId: null, integrationId: null, name: null, scopes, expiresAt: null };
+const keyDraft = { companyId: null, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
 
 const freshAgent = { name: 'Fresh agent', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 } as const;
 

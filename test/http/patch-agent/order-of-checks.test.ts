@@ -13,6 +13,7 @@ const checks = [
   ['the method', 'METHOD_NOT_ALLOWED'],
   ['the key', 'INVALID_API_KEY'],
   ['the key is not suspended', 'API_KEY_SUSPENDED'],
+  ['the address', 'IP_NOT_ALLOWED'],
   ['the scope', 'INSUFFICIENT_PERMISSIONS'],
   ['the company', 'COMPANY_ID_REQUIRED'],
   ['the grant', 'COMPANY_ACCESS_DENIED'],
@@ -35,9 +36,13 @@ async function failingFrom(first: Check) {
   const passes = (check: Check) => position(check) < position(first);
   const [company, other] = await Promise.all([world.company(), world.company()]);
   const ats = await world.ats(company.id);
-  const keyOf = async (state: 'good' | 'suspended' | 'scopeless') => {
+  const keyOf = async (state: 'good' | 'suspended' | 'from elsewhere' | 'scopeless') => {
     const owner = { companyId: null, integrationId: ats.id, name: null, expiresAt: null };
-    const { id, key } = await world.keys.create({ ...owner, scopes: state === 'good' ? ['write:agents'] : [] });
+    const { id, key } = await world.keys.create({
+      ...owner,
+      scopes: state === 'good' ? ['write:agents'] : [],
+      allowedIps: state === 'suspended' || state === 'from elsewhere' ? ['192.0.2.1'] : [],
+    });
     if (state === 'suspended') await world.keys.suspend(id);
     return key;
   };
@@ -63,6 +68,7 @@ async function failingFrom(first: Check) {
   async function authorization() {
     if (!passes('the key')) return {};
     if (!passes('the key is not suspended')) return { authorization: `Bearer ${await keyOf('suspended')}` };
+    if (!passes('the address')) return { authorization: `Bearer ${await keyOf('from elsewhere')}` };
     return { authorization: `Bearer ${await keyOf(passes('the scope') ? 'good' : 'scopeless')}` };
   }
   function body() {
