@@ -10,9 +10,12 @@ import { agentService } from './agents/agent.service.ts';
 import { agentVersionRepository } from './agents/agent-version.repository.ts';
 import { agentVersionRoutes } from './agents/agent-version.routes.ts';
 import { apiKeyRepository } from './api-keys/api-key.repository.ts';
+import type { KeySecrets } from './api-keys/api-key.ts';
+import { apiKeyUse } from './api-keys/api-key-use.repository.ts';
 import { companyRoutes } from './companies/company.routes.ts';
 import { directoryRepository } from './companies/directory.repository.ts';
 import type { Database } from './database/client.ts';
+import { ApiError } from './errors.ts';
 import type { Place } from './faults.ts';
 import { healthRoutes } from './health/health.routes.ts';
 import { authenticate } from './plugins/authenticate.ts';
@@ -25,10 +28,9 @@ import { referencePage, referencePageScope } from './plugins/reference-page.ts';
 import { requestIdOf, requestLog } from './plugins/request-log.ts';
 import { compile } from './validation.ts';
 
-export interface AppParts {
+/** The secrets are those of the API keys. */
+export interface AppParts extends KeySecrets {
   readonly database: Database;
-  /** The HMAC secret of API keys. */
-  readonly secret: string;
   /** Names of the migrations that the database must hold. */
   readonly migrations: readonly string[];
   readonly logger: FastifyBaseLogger;
@@ -46,7 +48,8 @@ const places: Readonly<Record<string, Place>> = {
 };
 
 /** The table of contents: everything that the server consists of, in the order in which requests meet it. */
-export async function buildApp({ database, secret, migrations, logger, trustedProxies = [], docs = true }: AppParts) {
+export async function buildApp(parts: AppParts) {
+  const { database, migrations, logger, trustedProxies = [], docs = true } = parts;
   const app = fastify({
     ...connectionOptions,
     loggerInstance: logger,
@@ -78,7 +81,10 @@ export async function buildApp({ database, secret, migrations, logger, trustedPr
     });
   }
   await app.register(async (authenticated) => {
-    await authenticated.register(authenticate, { keys: apiKeyRepository(database), secret });
+    const uses = apiKeyUse(database, (error) => {
+      logger.warn({ err: error instanceof ApiError ? error.cause : error }, 'the use of keys was not written');
+    });
+    await authenticated.register(authenticate, { keys: apiKeyRepository(database), uses, secrets: parts });
     await authenticated.register(body);
     const agents = agentService(agentRepository(database), agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents });

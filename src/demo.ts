@@ -6,14 +6,13 @@ import { agentService } from './agents/agent.service.ts';
 import { agentVersionRepository } from './agents/agent-version.repository.ts';
 import { apiKeyLifecycle } from './api-keys/api-key.lifecycle.ts';
 import { apiKeyRepository } from './api-keys/api-key.repository.ts';
-import { hashKey, scopes } from './api-keys/api-key.ts';
+import { hashesOf, type KeyHashes, type KeySecrets, scopes } from './api-keys/api-key.ts';
 import { companyRepository } from './companies/company.repository.ts';
 import type { Database } from './database/client.ts';
 import { type Demo, demoSchema } from './demo.schema.ts';
 
-interface Options {
+interface Options extends KeySecrets {
   readonly database: Database;
-  readonly secret: string;
   readonly dataDir: string;
   /** Where the server listens. */
   readonly baseUrl: string;
@@ -23,11 +22,11 @@ interface Options {
  * Puts a company with a phone number, an agent and keys into an embedded database that has none.
  * @returns for the person at the keyboard: a PATCH to paste, for each kind of key
  */
-export async function demonstrate({ database, secret, dataDir, baseUrl }: Options): Promise<string> {
+export async function demonstrate({ database, dataDir, baseUrl, ...secrets }: Options): Promise<string> {
   const file = join(resolve(dataDir), 'demo.json');
   const kept = await readDemo(file);
-  const isKnown = kept && (await isKnownKey(database, hashKey(kept.companyKey, secret)));
-  const demo = kept && isKnown ? kept : await makeDemo(database, secret);
+  const isKnown = kept && (await isKnownKey(database, hashesOf(kept.companyKey, secrets)));
+  const demo = kept && isKnown ? kept : await makeDemo(database, secrets.secret);
   if (demo !== kept) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
   const url = `${baseUrl}/agents/${demo.agentId}`;
   return [
@@ -49,8 +48,8 @@ async function readDemo(file: string): Promise<Demo | undefined> {
 }
 
 /** Not where the database, or the secret, is another than the one that the demo was made with. */
-async function isKnownKey(database: Database, hash: string): Promise<boolean> {
-  const { key } = await apiKeyRepository(database).lookUp({ hash, companyId: null, agentId: null });
+async function isKnownKey(database: Database, hashes: KeyHashes): Promise<boolean> {
+  const { key } = await apiKeyRepository(database).lookUp({ ...hashes, companyId: null, agentId: null });
   return key !== undefined;
 }
 

@@ -25,7 +25,7 @@ async function main(): Promise<void> {
 }
 
 async function serve(config: Config, foundation: Foundation, toldToStop: Promise<string>): Promise<void> {
-  const { databaseUrl, secret, embedded } = foundation;
+  const { databaseUrl, secret, previousSecret, embedded } = foundation;
   if (!embedded) await checkDatabase(databaseUrl);
   const logger = pino(logOptions(config.LOG_LEVEL));
   const database = openDatabase({
@@ -36,7 +36,15 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   });
   const migrations = await migrationNames();
   const trustedProxies = listed(config.TRUST_PROXY);
-  const app = await buildApp({ database, secret, migrations, logger, trustedProxies, docs: config.DOCS });
+  const app = await buildApp({
+    database,
+    secret,
+    previousSecret,
+    migrations,
+    logger,
+    trustedProxies,
+    docs: config.DOCS,
+  });
   const baseUrl = await listen(app, config);
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');
@@ -48,7 +56,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   };
   for (const note of embedded?.notes ?? []) console.log(note);
   console.log(`Listening on ${baseUrl}`);
-  if (embedded) console.log(await demonstrate({ database, secret, dataDir: config.DATA_DIR, baseUrl }));
+  if (embedded) console.log(await demonstrate({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl }));
   await stop(await toldToStop);
 }
 

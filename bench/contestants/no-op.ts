@@ -30,7 +30,7 @@ async function readAll(url: string) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const found = await client.query<FoundKey & { hash: string }>(
-    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, false AS ended, false AS suspended, false AS granted FROM api_key`,
+    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, allowed_ips AS "allowedIps", false AS ended, false AS suspended, false AS granted FROM api_key`,
   );
   const { rows } = await client.query<{ agent: AgentJson }>(`SELECT ${agentJson('a')} AS agent FROM agent a`);
   await client.end();
@@ -72,7 +72,9 @@ await app.register(requestLog);
 await app.register(errorHandler);
 await app.register(connections);
 await app.register(async (authenticated) => {
-  await authenticated.register(authenticate, { keys: keysInMemory, secret: environment('API_KEY_SECRET') });
+  const uses = { note: () => {}, settled: async () => {} };
+  const secrets = { secret: environment('API_KEY_SECRET') };
+  await authenticated.register(authenticate, { keys: keysInMemory, uses, secrets });
   await authenticated.register(body);
   await authenticated.register(agentRoutes, { agents: inMemory });
 });

@@ -4,7 +4,8 @@ import { addressList } from '../address.ts';
 import type { StoredAgent } from '../agents/agent.row.ts';
 import type { KeyOwner } from '../api-keys/api-key.lifecycle.ts';
 import type { ApiKeyRepository, FoundKey, LookedUp } from '../api-keys/api-key.repository.ts';
-import { hashKey, readKey, type Scope } from '../api-keys/api-key.ts';
+import { hashesOf, type KeyHashes, type KeySecrets, readKey, type Scope } from '../api-keys/api-key.ts';
+import type { ApiKeyUse } from '../api-keys/api-key-use.repository.ts';
 import type { Caller } from '../caller.ts';
 import { ApiError, invalid, scopeMissing } from '../errors.ts';
 import { complaints, inParameter } from '../faults.ts';
@@ -32,7 +33,8 @@ declare module 'fastify' {
 
 interface Options {
   readonly keys: ApiKeyRepository;
-  readonly secret: string;
+  readonly uses: ApiKeyUse;
+  readonly secrets: KeySecrets;
 }
 
 const callers = new WeakMap<FastifyRequest, Caller>();
@@ -41,7 +43,7 @@ const callers = new WeakMap<FastifyRequest, Caller>();
  * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
  * before a body is read. A route without a declared scope fails the start.
  */
-export const authenticate = fp(async (app, { keys, secret }: Options) => {
+export const authenticate = fp(async (app, { keys, uses, secrets }: Options) => {
   app.decorateRequest('caller', {
     getter() {
       const caller = callers.get(this);
@@ -57,10 +59,11 @@ export const authenticate = fp(async (app, { keys, secret }: Options) => {
   app.decorateRequest('readAhead');
   app.decorateRequest('owner');
   app.addHook('onRequest', async (request) => {
-    const { key, agent } = await lookUp(request);
+    const { key, agent, hashes } = await lookUp(request);
     request.known.keyId = key.id;
     authenticateKey(key);
     requireAddress(key, request);
+    uses.note({ id: key.id, ...hashes });
     requireScope(key, request.routeOptions.config.scope);
     request.owner = { companyId: key.companyId, integrationId: key.integrationId };
     request.readAhead = { agent };
@@ -70,14 +73,17 @@ export const authenticate = fp(async (app, { keys, secret }: Options) => {
     callers.set(request, { keyId: key.id, companyId, requestId: request.id });
   });
 
+  app.addHook('onClose', () => uses.settled());
+
   /** One question to the database for all that the checks need, and for the agent that the path names. */
-  async function lookUp(request: FastifyRequest): Promise<LookedUp & { key: FoundKey }> {
+  async function lookUp(request: FastifyRequest): Promise<LookedUp & { key: FoundKey; hashes: KeyHashes }> {
     const text = readKey(onlyHeader(request, 'authorization'));
     if (text === undefined) throw unknownKey();
     const companyId = uuidOrNull(companyIdOf(request));
-    const { key, agent } = await keys.lookUp({ hash: hashKey(text, secret), companyId, agentId: agentIdOf(request) });
+    const hashes = hashesOf(text, secrets);
+    const { key, agent } = await keys.lookUp({ ...hashes, companyId, agentId: agentIdOf(request) });
     if (!key) throw unknownKey();
-    return { key, agent };
+    return { key, agent, hashes };
   }
 });
 

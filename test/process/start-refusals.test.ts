@@ -42,6 +42,7 @@ describe('a wrong variable', () => {
     ['DATABASE_URL', 'mysql://user:password@host/database', url],
     ['DATABASE_URL', 'localhost', url],
     ['API_KEY_SECRET', 'é'.repeat(15), secret],
+    ['API_KEY_SECRET_PREVIOUS', 'é'.repeat(15), secret],
     ...['localhost', '10.0.0.0/33', '10.0.0.1,', '010.0.0.1', '10.1', 'fe80::1%eth0', 'true', '1'].map(
       (value): [string, string, string] => [
         'TRUST_PROXY',
