@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
-import { whileLocked } from '../support/locks.ts';
+import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -15,6 +15,8 @@ async function lastUsed(keyId: string): Promise<Date | null> {
 
 /** Resolves to the time of the last use, once one is written. */
 const untilUsed = (keyId: string) => vi.waitUntil(() => lastUsed(keyId), { timeout: 10_000, interval: 10 });
+
+const failures = () => world.logLines.filter((line) => line.includes('the use of keys was not written'));
 
 /** Uses are written one after the other: when that of a new key is, all before it are. */
 async function untilAllAreWritten(useIt = use): Promise<void> {
@@ -70,7 +72,6 @@ test('a key that is refused is not used, for its state or its caller’s address
 
 test('a use that cannot be written is answered as ever, and is in the log', async () => {
   const { key, keyId } = await world.company();
-  const failures = () => world.logLines.filter((line) => line.includes('the use of keys was not written'));
   const before = failures().length;
   // Nobody can write keys; everybody can read them.
   const answer = await whileLocked(world, 'LOCK TABLE api_key IN SHARE MODE', [], async () => {
@@ -85,12 +86,14 @@ test('a use that cannot be written is answered as ever, and is in the log', asyn
 
 test('a key whose row somebody holds delays no other key', async () => {
   const [held, other] = await Promise.all([world.company(), world.company()]);
+  const before = failures();
   await whileLocked(world, 'SELECT FROM api_key WHERE id = $1 FOR UPDATE', [held.keyId], async () => {
     expect((await use(held.key)).status).toBe(200);
     expect((await use(other.key)).status).toBe(200);
     await untilUsed(other.keyId);
     expect(await lastUsed(held.keyId)).toBeNull();
   });
+  expect(failures()).toEqual(before);
 });
 
 test('a server that stops writes the uses it has noted', async () => {
@@ -99,7 +102,14 @@ test('a server that stops writes the uses it has noted', async () => {
   const headers = { authorization: `Bearer ${key}` };
   await whileLocked(world, 'LOCK TABLE api_key IN SHARE MODE', [], async (release) => {
     expect((await app.inject({ method: 'GET', url: '/agents', headers })).statusCode).toBe(200);
-    const closed = app.close();
+    await untilSomebodyWaits(world);
+    let isClosed = false;
+    const closed = app.close().then(() => {
+      isClosed = true;
+    });
+    // A server that did not wait would be closed by now.
+    await send(world.origin, { method: 'GET', path: '/health/ready' });
+    expect(isClosed).toBe(false);
     await release();
     await closed;
   });
