@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { agentRepository } from './agents/agent.repository.ts';
+import type { AgentDraft } from './agents/agent.schema.ts';
 import { agentService } from './agents/agent.service.ts';
 import { agentVersionRepository } from './agents/agent-version.repository.ts';
 import { apiKeyLifecycle } from './api-keys/api-key.lifecycle.ts';
@@ -10,6 +11,9 @@ import { hashesOf, type KeyHashes, type KeySecrets, scopes } from './api-keys/ap
 import { companyRepository } from './companies/company.repository.ts';
 import type { Database } from './database/client.ts';
 import { type Demo, demoSchema } from './demo.schema.ts';
+
+/** Who made the demo, for the audit trail. */
+const operator = 'demo';
 
 interface Options extends KeySecrets {
   readonly database: Database;
@@ -54,13 +58,14 @@ async function isKnownKey(database: Database, hashes: KeyHashes): Promise<boolea
 }
 
 async function makeDemo(database: Database, secret: string): Promise<Demo> {
-  const companies = companyRepository(database.prisma);
-  const keys = apiKeyLifecycle(database, secret);
+  const companies = companyRepository(database.prisma, operator);
+  const keys = apiKeyLifecycle(database, secret, operator);
   const company = await companies.createCompany('Demo company');
   const ats = await companies.createIntegration('Demo ATS');
   await companies.grant(ats.id, company.id);
   const number = await companies.addPhoneNumber(company.id, '+12025550123');
-  const agent = await agentService(agentRepository(database), agentVersionRepository(database)).create(company.id, {
+  const agents = agentService(agentRepository(database), agentVersionRepository(database));
+  const draft: AgentDraft = {
     name: 'Frontend Developer Interview',
     type: 'PHONE',
     focus: 'SCREENING',
@@ -69,10 +74,11 @@ async function makeDemo(database: Database, secret: string): Promise<Demo> {
     questions: ['What is your experience with React?'],
     companyPhoneNumberId: number.id,
     metadata: { department: 'Sales' },
-  });
-  const draft = { companyId: null, integrationId: null, scopes, allowedIps: [], name: 'Demo', expiresAt: null };
-  const companyKey = await keys.create({ ...draft, companyId: company.id });
-  const atsKey = await keys.create({ ...draft, integrationId: ats.id });
+  };
+  const agent = await agents.create(company.id, draft, { operator });
+  const key = { companyId: null, integrationId: null, scopes, allowedIps: [], name: 'Demo', expiresAt: null };
+  const companyKey = await keys.create({ ...key, companyId: company.id });
+  const atsKey = await keys.create({ ...key, integrationId: ats.id });
   return { companyId: company.id, agentId: agent.id, companyKey: companyKey.key, atsKey: atsKey.key };
 }
 

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import type { Caller } from '../caller.ts';
+import { type Author, authorColumns, type Caller } from '../caller.ts';
 import { type Database, withinLimit } from '../database/client.ts';
 import { group, type Outcome } from '../database/group.ts';
 import { itemsBefore, type Page } from '../page.ts';
@@ -112,9 +112,9 @@ export function agentRepository(database: Database) {
       });
     },
 
-    /** Makes an agent, and the history entry of its first version. Made by nobody when the operator makes it. */
-    async create(companyId: string, content: AgentContent, by?: Caller): Promise<StoredAgent> {
-      const values = [companyId, JSON.stringify(content), agentFields, by?.keyId ?? null, by?.requestId ?? null];
+    /** Makes an agent, and the history entry of its first version. */
+    async create(companyId: string, content: AgentContent, by: Author): Promise<StoredAgent> {
+      const values = [companyId, JSON.stringify(content), agentFields, ...authorColumns(by)];
       const [created] = await withinLimit(database.query<{ agent: AgentJson }>(createSql, values));
       if (!created) throw new Error('an insert returned no row');
       return toStoredAgent(created.agent);
@@ -127,12 +127,14 @@ export function agentRepository(database: Database) {
      */
     async delete(
       id: string,
+      by: Author,
       {
         companyId = null,
         version = null,
       }: { readonly companyId?: string | null; readonly version?: number | null } = {},
     ): Promise<StoredAgent | undefined> {
-      const [deleted] = await withinLimit(database.query<{ agent: AgentJson }>(deleteSql, [id, companyId, version]));
+      const values = [id, companyId, version, ...authorColumns(by)];
+      const [deleted] = await withinLimit(database.query<{ agent: AgentJson }>(deleteSql, values));
       return deleted && toStoredAgent(deleted.agent);
     },
 
@@ -168,8 +170,8 @@ export function agentRepository(database: Database) {
      * @returns how many versions it had
      * @throws UnknownIdError when no deleted agent has the id
      */
-    async purge(id: string): Promise<{ id: string; versions: number }> {
-      const [purged] = await database.query<{ id: string; versions: number }>(purgeSql, [id]);
+    async purge(id: string, operator: string): Promise<{ id: string; versions: number }> {
+      const [purged] = await database.query<{ id: string; versions: number }>(purgeSql, [id, operator]);
       if (!purged) throw new UnknownIdError('deleted agent', id);
       return purged;
     },

@@ -1,4 +1,4 @@
-import type { Caller } from '../caller.ts';
+import type { Author, Caller } from '../caller.ts';
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../entity-tag.ts';
 import { ApiError, invalid } from '../errors.ts';
 import { type Page, readPage } from '../page.ts';
@@ -73,7 +73,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     },
 
     /** Makes an agent of a company that exists, with its first history entry. */
-    async create(companyId: string, draft: AgentDraft, by?: Caller): Promise<StoredAgent> {
+    async create(companyId: string, draft: AgentDraft, by: Author): Promise<StoredAgent> {
       const number = draft.companyPhoneNumberId;
       const created = newContent(draft, !!number && (await agents.numberIsActive(companyId, number)));
       if (created.faults.length > 0) throw invalid(created.faults);
@@ -96,7 +96,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
         const { version } = own(caller, agent);
         checkPreconditions(preconditions, version);
         const only = { companyId: caller.companyId, version: demanded === '*' ? null : version };
-        if (await agents.delete(id, only)) return;
+        if (await agents.delete(id, caller, only)) return;
         // Another change came first.
         agent = (await agents.find(id, null))?.agent;
       }

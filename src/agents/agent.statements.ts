@@ -36,12 +36,13 @@ export interface Step {
   readonly touched: boolean;
   readonly key: string;
   readonly request: string;
+  readonly address: string | null;
   /** The version whose content this step restores, or null. */
   readonly restored: number | null;
 }
 
 const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched boolean,
-  key uuid, request text, restored int`;
+  key uuid, request text, address text, restored int`;
 
 // Metadata that no step changed stays as it is: JavaScript could not carry every number that jsonb can.
 const newValue = (field: (typeof agentFields)[number]) =>
@@ -74,14 +75,14 @@ export const changeSql = `
     RETURNING a.id, a.updated_at
   ), entry AS (
     INSERT INTO agent_version
-           (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, restored_from)
+           (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, caller_address, restored_from)
     SELECT s.id, s.read + s.step, w.updated_at - (s.steps - s.step) * interval '1 millisecond',
-           s.content, s.changed, s.key, s.request, s.restored
+           s.content, s.changed, s.key, s.request, s.address, s.restored
       FROM written w JOIN step s ON s.id = w.id
   )
   SELECT id, updated_at AS "updatedAt" FROM written`;
 
-/** $1 company, $2 content, $3 its fields, $4 key, $5 request: an agent and the history entry of its first version. */
+/** $1 company, $2 content, $3 its fields, $4… its author: an agent and the history entry of its first version. */
 export const createSql = `
   WITH created AS (
     INSERT INTO agent (company_id, ${agentFields.map(columnOf).join(', ')})
@@ -89,17 +90,23 @@ export const createSql = `
       FROM (SELECT $2::jsonb AS content) n
     RETURNING *
   ), entry AS (
-    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id)
-    SELECT id, version, updated_at, $2::jsonb, $3::text[], $4::uuid, $5 FROM created
+    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
+    SELECT id, version, updated_at, $2::jsonb, $3::text[], $4, $5::uuid, $6, $7 FROM created
   )
   SELECT ${agentJson('c')} AS agent FROM created c`;
 
-/** $1 id, $2 the company that must own it, or null for any, $3 the version likewise: a soft deletion. */
+/** $1 id, $2 the company that must own it, or null for any, $3 the version likewise, $4… its author: a soft deletion. */
 export const deleteSql = `
-  UPDATE agent a SET deleted_at = now()
-   WHERE a.id = $1::uuid AND a.deleted_at IS NULL
-     AND ($2::uuid IS NULL OR a.company_id = $2::uuid) AND ($3::int IS NULL OR a.version = $3::int)
-  RETURNING ${agentJson('a')} AS agent`;
+  WITH deleted AS (
+    UPDATE agent a SET deleted_at = now()
+     WHERE a.id = $1::uuid AND a.deleted_at IS NULL
+       AND ($2::uuid IS NULL OR a.company_id = $2::uuid) AND ($3::int IS NULL OR a.version = $3::int)
+    RETURNING *
+  ), entry AS (
+    INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
+    SELECT 'agent.deleted', id, company_id, $4, $5::uuid, $6, $7 FROM deleted
+  )
+  SELECT ${agentJson('d')} AS agent FROM deleted d`;
 
 /** What a list may be narrowed by, `value` being the parameter. */
 const filters = {
@@ -144,8 +151,10 @@ export const snapshotSql = `
   SELECT version, created_at AS "createdAt", snapshot AS content FROM agent_version
    WHERE agent_id = $1::uuid AND version = $2::int`;
 
-/** $1 id: erases a deleted agent with its history. */
+/** $1 id, $2 operator: erases a deleted agent with its history. */
 export const purgeSql = `
-  WITH purged AS (DELETE FROM agent WHERE id = $1::uuid AND deleted_at IS NOT NULL RETURNING id, version),
-       entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id)
+  WITH purged AS (DELETE FROM agent WHERE id = $1::uuid AND deleted_at IS NOT NULL RETURNING id, company_id, version),
+       entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id),
+       entry AS (INSERT INTO audit_entry (action, operator, agent_id, company_id)
+                 SELECT 'agent.purged', $2, id, company_id FROM purged)
   SELECT id, version AS versions FROM purged`;

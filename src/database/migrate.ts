@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { columnOf } from '../agents/agent.row.ts';
+import { agentFields } from '../agents/agent.schema.ts';
 import { StartError } from '../start-error.ts';
 import { applyMigrations, withoutLimits } from './schema-engine.ts';
 
@@ -85,8 +87,8 @@ export function setRoleSettings(url: string, role?: string): Promise<void> {
 }
 
 /**
- * Lets a role that owns nothing run the server on this database, and gives it its settings where the owner may: else
- * the role must give itself its settings, by a `migrate` of its own.
+ * Lets a role that owns nothing run the server on this database and do nothing else, whatever it could do before; and
+ * gives it its settings where the owner may: else the role must give itself its settings, by a `migrate` of its own.
  * @param url of the role that owns the tables
  * @returns whether the role has its settings
  */
@@ -96,9 +98,8 @@ export function admitServerRole(url: string, role: string): Promise<boolean> {
     await client.query(`
       GRANT CONNECT ON DATABASE ${await databaseName(client)} TO ${name};
       GRANT USAGE ON SCHEMA public TO ${name};
-      GRANT SELECT, INSERT, UPDATE ON company, integration, integration_company, api_key, company_phone_number, agent TO ${name};
-      GRANT SELECT, INSERT ON agent_version TO ${name};
-      GRANT SELECT ON _prisma_migrations TO ${name};
+      REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${name};
+      ${serverRights.map(([rights, tables]) => `GRANT ${rights} ON ${tables} TO ${name};`).join('\n')}
     `);
     try {
       await writeRoleSettings(client, role);
@@ -109,6 +110,21 @@ export function admitServerRole(url: string, role: string): Promise<boolean> {
     }
   });
 }
+
+/**
+ * What the server does, by its statements: it deletes nothing, changes no entry of a history or a trail, moves no agent
+ * to another company, and leaves keys, grants and companies to the operator.
+ */
+const serverRights: readonly (readonly [rights: string, tables: string])[] = [
+  ['SELECT', '_prisma_migrations, company, integration_company, company_phone_number'],
+  ['SELECT, UPDATE (hash, last_used_at)', 'api_key'],
+  [
+    `SELECT, INSERT, UPDATE (${[...agentFields.map(columnOf), 'version', 'updated_at', 'deleted_at'].join(', ')})`,
+    'agent',
+  ],
+  ['SELECT, INSERT', 'agent_version'],
+  ['INSERT', 'audit_entry'],
+];
 
 /** SQLSTATE: only superusers, and some that may make roles, give settings to others. */
 const insufficientPrivilege = '42501';

@@ -51,6 +51,11 @@ export function seconds(text: string): number {
   return Number(text);
 }
 
+export function entries(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 999999.');
+  return Number(text);
+}
+
 export function jsonObject(text: string): object {
   try {
     const value: unknown = JSON.parse(text);

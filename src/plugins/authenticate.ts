@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { addressList } from '../address.ts';
+import { addressList, plainAddress } from '../address.ts';
 import type { StoredAgent } from '../agents/agent.row.ts';
 import type { KeyOwner } from '../api-keys/api-key.lifecycle.ts';
 import type { ApiKeyRepository, FoundKey, LookedUp } from '../api-keys/api-key.repository.ts';
@@ -70,7 +70,12 @@ export const authenticate = fp(async (app, { keys, uses, secrets }: Options) => 
     if (request.routeOptions.config.forAnyCompany) return;
     const companyId = resolveCompany(key, companyIdOf(request));
     request.known.companyId = companyId;
-    callers.set(request, { keyId: key.id, companyId, requestId: request.id });
+    callers.set(request, {
+      keyId: key.id,
+      companyId,
+      requestId: request.id,
+      address: plainAddress(request.ip) ?? null,
+    });
   });
 
   app.addHook('onClose', () => uses.settled());

@@ -65,7 +65,7 @@ async function expectOutage(origin: string): Promise<void> {
 
 /** Over the database `postgres`: the world's own may take no connections. */
 const onServer = (sql: (database: string) => string) =>
-  run(withDatabase(world.databaseUrl, 'postgres'), sql(new URL(world.databaseUrl).pathname.slice(1)));
+  run(withDatabase(world.ownerUrl, 'postgres'), sql(new URL(world.databaseUrl).pathname.slice(1)));
 
 /** Ends all connections of the servers. */
 const terminate = () =>

@@ -45,6 +45,8 @@ const refusals: readonly [parameters: () => string[], says: RegExp][] = [
   [() => number('2025550123'), /--number.*E\.164/],
   [() => number('+0123'), /--number.*E\.164/],
   [() => ['phone-number', 'deactivate', '--id', nowhere], new RegExp(`phone number.*${nowhere}`)],
+  [() => ['audit', 'list', '--limit', '0'], /--limit.*whole number from 1/],
+  [() => ['audit', 'list', '--since', 'yesterday'], /--since.*2030-01-31T12:00:00Z/],
   [() => agent('{'), /--json.*must be a JSON object/],
   [() => agent('{"duration":181,"color":1}'), /2 problems: (?=.*#\/duration must be at most 180)(?=.*#\/color)/],
   [() => agent(`{"companyPhoneNumberId":"${nowhere}"}`), /1 problem: #\/companyPhoneNumberId/],
@@ -54,12 +56,20 @@ const refusals: readonly [parameters: () => string[], says: RegExp][] = [
 
 test('whatever is wrong is said in one line on stderr, with exit code 1, nothing on stdout, and nothing done', async () => {
   const rows = async () => {
-    const tables = ['company', 'integration', 'api_key', 'company_phone_number', 'agent', 'integration_company'];
+    const tables = [
+      'company',
+      'integration',
+      'api_key',
+      'company_phone_number',
+      'agent',
+      'integration_company',
+      'audit_entry',
+    ];
     const counts = tables.map((table) => world.sql.query(`SELECT '${table}' AS table, count(*)::int FROM ${table}`));
     return (await Promise.all(counts)).flatMap((result) => result.rows);
   };
   const before = await rows();
-  const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
+  const env = { DATABASE_URL: world.ownerUrl, API_KEY_SECRET: world.secret };
   const left = [...refusals];
   const worker = async (): Promise<void> => {
     for (let next = left.shift(); next; next = left.shift()) {

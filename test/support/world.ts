@@ -15,21 +15,23 @@ import { companyRepository } from '../../src/companies/company.repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { migrationNames, setRoleSettings } from '../../src/database/migrate.ts';
 import { logOptions } from '../../src/logger.ts';
-import { run, withDatabase } from './global-setup.ts';
+import { asServer, run, withDatabase } from './global-setup.ts';
 import { type Answer, type Sent, send } from './http.ts';
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
 /**
- * A server as in production, listening on a real socket, over a database of its own. Ends with the file that opened it.
- * Its log is kept in `logLines`.
+ * A server as in production, listening on a real socket, over a database of its own, in the role that owns nothing. What
+ * the tests set up and compare is the owner's. Ends with the file that opened it. Its log is kept in `logLines`.
  */
 export async function openWorld({ connections = 10, docs = true } = {}) {
   const name = `world_${randomUUID().replaceAll('-', '')}`;
   const serverUrl = inject('serverUrl');
-  const databaseUrl = withDatabase(serverUrl, name);
+  const ownerUrl = withDatabase(serverUrl, name);
+  const databaseUrl = asServer(ownerUrl, inject('serverRole'));
   await run(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${inject('template')}`);
-  await setRoleSettings(databaseUrl);
+  await setRoleSettings(ownerUrl);
+  await setRoleSettings(ownerUrl, inject('serverRole'));
 
   const logLines: string[] = [];
   const stream = new Writable({
@@ -43,16 +45,18 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
   const logger = pino(logOptions('info'), stream);
   const app = await buildApp({ database, secret, migrations: await migrationNames(), logger, docs });
   const origin = await app.listen({ host: '127.0.0.1', port: 0 });
-  const sql = new pg.Pool({ connectionString: databaseUrl, max: 5 });
+  const sql = new pg.Pool({ connectionString: ownerUrl, max: 5 });
   sql.on('error', () => {});
 
-  const companies = companyRepository(database.prisma);
-  const keys = apiKeyLifecycle(database, secret);
-  const agents = agentService(agentRepository(database), agentVersionRepository(database));
+  const owned = openDatabase({ url: ownerUrl, connections: 5 });
+  const companies = companyRepository(owned.prisma, operator);
+  const keys = apiKeyLifecycle(owned, secret, operator);
+  const agents = agentService(agentRepository(owned), agentVersionRepository(owned));
 
   async function close(): Promise<void> {
     await app.close();
     await database.close();
+    await owned.close();
     await sql.end();
     await run(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
   }
@@ -61,7 +65,10 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
   return {
     app,
     origin,
+    /** In the server's role … */
     databaseUrl,
+    /** … and in that of the operator. */
+    ownerUrl,
     secret,
     logLines,
     sql,
@@ -102,7 +109,7 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
 
     /** A fresh agent: type ONLINE, empty metadata. As an answer shows it. */
     async agent(companyId: string, fields: Partial<AgentDraft> = {}) {
-      return toAnswer(await agents.create(companyId, { ...freshAgent, ...fields }));
+      return toAnswer(await agents.create(companyId, { ...freshAgent, ...fields }, { operator }));
     },
 
     /** Deletes an agent softly, as the operator does. */
@@ -153,6 +160,9 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
     },
   };
 }
+
+/** Who sets up the tests, in the audit trail. */
+const operator = 'tester';
 
 const keyDraft = { companyId: null, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
 
