@@ -5,18 +5,17 @@ import { run, withDatabase } from '../support/global-setup.ts';
 import { type Answer, send } from '../support/http.ts';
 import { whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
 /** Milliseconds in which every request is answered, whatever the database does (issue 3). */
 const limit = 5_000;
 
-let world: World;
+const world = await openWorld();
 let key: string;
 let companyId: string;
 let agentId: string;
 
 beforeAll(async () => {
-  world = await openWorld();
   ({ key, id: companyId } = await world.company());
   agentId = (await world.agent(companyId)).id;
 });

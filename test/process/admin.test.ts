@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { send } from '../support/http.ts';
 import { build, makeDataDir, postgresPid, runProgram, startServer } from '../support/process.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -11,12 +11,9 @@ const adminProgram = join(import.meta.dirname, '..', '..', 'dist', 'admin.js');
 const uuid = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 const time = expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/);
 
-let world: World;
+const world = await openWorld();
 
-beforeAll(async () => {
-  build();
-  world = await openWorld();
-});
+beforeAll(build);
 
 /** The one JSON value that a command prints; it must exit 0 and have nothing to say on stderr. */
 async function adminWith(env: Record<string, string>, ...parameters: string[]) {

@@ -9,20 +9,17 @@ import { StartError } from '../../src/start-error.ts';
 import { run, withDatabase } from '../support/global-setup.ts';
 import { send } from '../support/http.ts';
 import { build, makeDataDir, makeFolder, postgresPid, runProgram, startServer } from '../support/process.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
 const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
 const migrateProgram = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
 
-let world: World;
+const world = await openWorld();
 
 // Starts take seconds each, and many where the machine is busy.
 vi.setConfig({ testTimeout: 120_000 });
 
-beforeAll(async () => {
-  build();
-  world = await openWorld();
-});
+beforeAll(build);
 
 /** What a start with these variables says before it ends. */
 const start = (env: Record<string, string>) => runProgram([serverProgram], { env });

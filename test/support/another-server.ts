@@ -4,6 +4,7 @@ import type { KeySecrets } from '../../src/api-keys/api-key.ts';
 import { buildApp } from '../../src/app.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
+import { logOptions } from '../../src/logger.ts';
 import type { World } from './world.ts';
 
 interface Options extends Partial<KeySecrets> {
@@ -27,7 +28,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
   } = options;
   const database = openDatabase({ url: databaseUrl ?? world.databaseUrl, connections });
   const parts = { database, secret, previousSecret, migrations: await migrationNames(), trustedProxies };
-  const app = await buildApp({ ...parts, logger: pino({ level: 'silent' }) });
+  const app = await buildApp({ ...parts, logger: pino(logOptions('info'), world.log) });
   const origin = await app.listen({ host, port: 0 });
   onTestFinished(async () => {
     await app.close();

@@ -17,12 +17,14 @@ import { migrationNames, setRoleSettings } from '../../src/database/migrate.ts';
 import { logOptions } from '../../src/logger.ts';
 import { asServer, run, withDatabase } from './global-setup.ts';
 import { type Answer, type Sent, send } from './http.ts';
+import { refuseKeys } from './no-keys.ts';
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
 /**
  * A server as in production, listening on a real socket, over a database of its own, in the role that owns nothing. What
- * the tests set up and compare is the owner's. Ends with the file that opened it. Its log is kept in `logLines`.
+ * the tests set up and compare is the owner's. Ends with the file that opened it. Its log is kept in
+ * `logLines`; a key in it fails the file.
  */
 export async function openWorld({ connections = 10, docs = true } = {}) {
   const name = `world_${randomUUID().replaceAll('-', '')}`;
@@ -34,7 +36,7 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
   await setRoleSettings(ownerUrl, inject('serverRole'));
 
   const logLines: string[] = [];
-  const stream = new Writable({
+  const log = new Writable({
     write(chunk, _, done) {
       logLines.push(String(chunk));
       done();
@@ -42,7 +44,7 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
   });
   const secret = randomUUID().repeat(2);
   const database = openDatabase({ url: databaseUrl, connections });
-  const logger = pino(logOptions('info'), stream);
+  const logger = pino(logOptions('info'), log);
   const app = await buildApp({ database, secret, migrations: await migrationNames(), logger, docs });
   const origin = await app.listen({ host: '127.0.0.1', port: 0 });
   const sql = new pg.Pool({ connectionString: ownerUrl, max: 5 });
@@ -59,6 +61,7 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
     await owned.close();
     await sql.end();
     await run(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+    refuseKeys(logLines);
   }
   afterAll(close);
 
@@ -71,6 +74,8 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
     ownerUrl,
     secret,
     logLines,
+    /** Where further servers of this world log too. */
+    log,
     sql,
     companies,
     keys,
