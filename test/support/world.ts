@@ -97,6 +97,9 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
       return { id, key: key.key, keyId: key.id };
     },
 
+    /** One more company key for all of agents, with its id. */
+    newKey: (companyId: string) => keys.create({ ...keyDraft, companyId }),
+
     /** A company key with the given scopes only. */
     async keyWith(companyId: string, ...some: Scope[]) {
       return (await keys.create({ ...keyDraft, companyId, scopes: some })).key;
