@@ -35,8 +35,8 @@ async function all(tasks: readonly (() => Promise<void>)[]): Promise<void> {
 }
 
 const owners: Owner[] = [];
-for (let count = 0; count < 50; count += 10) {
-  owners.push(...(await Promise.all(Array.from({ length: 10 }, makeOwner))));
+for (let count = 0; count < 50; count += 5) {
+  owners.push(...(await Promise.all(Array.from({ length: 5 }, makeOwner))));
 }
 const pairs = owners.flatMap((own) => owners.filter((other) => other !== own).map((other) => [own, other] as const));
 const requests = ['PATCH', 'DELETE', 'GET'] as const;

@@ -50,7 +50,7 @@ export async function openWorld({ connections = 10, docs = true } = {}) {
   const sql = new pg.Pool({ connectionString: ownerUrl, max: 5 });
   sql.on('error', () => {});
 
-  const owned = openDatabase({ url: ownerUrl, connections: 5 });
+  const owned = openDatabase({ url: ownerUrl, connections: 10 });
   const companies = companyRepository(owned.prisma, operator);
   const keys = apiKeyLifecycle(owned, secret, operator);
   const agents = agentService(agentRepository(owned), agentVersionRepository(owned));
