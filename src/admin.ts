@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { addEnvironmentFile, readConfig } from './config.ts';
 import { agentCommand } from './operator/agents.ts';
+import { auditCommand } from './operator/audit.ts';
 import { companyCommand, integrationCommand, phoneNumberCommand } from './operator/companies.ts';
 import { keyCommand } from './operator/keys.ts';
 import { printer } from './operator/services.ts';
@@ -19,6 +20,7 @@ for (const command of [
   keyCommand(print),
   phoneNumberCommand(print),
   agentCommand(print),
+  auditCommand(print),
 ]) {
   program.addCommand(command);
 }

@@ -3,15 +3,19 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { TObject } from '@sinclair/typebox';
 import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
+import { addressList } from './address.ts';
 import { agentRepository } from './agents/agent.repository.ts';
 import { agentRoutes } from './agents/agent.routes.ts';
 import { agentService } from './agents/agent.service.ts';
 import { agentVersionRepository } from './agents/agent-version.repository.ts';
 import { agentVersionRoutes } from './agents/agent-version.routes.ts';
 import { apiKeyRepository } from './api-keys/api-key.repository.ts';
+import type { KeySecrets } from './api-keys/api-key.ts';
+import { apiKeyUse } from './api-keys/api-key-use.repository.ts';
 import { companyRoutes } from './companies/company.routes.ts';
 import { directoryRepository } from './companies/directory.repository.ts';
 import type { Database } from './database/client.ts';
+import { ApiError } from './errors.ts';
 import type { Place } from './faults.ts';
 import { healthRoutes } from './health/health.routes.ts';
 import { authenticate } from './plugins/authenticate.ts';
@@ -28,13 +32,14 @@ import { type Counters, memoryCounters } from './rate-limits/counters.ts';
 import { type Quotas, rateLimits } from './rate-limits/rate-limits.ts';
 import { compile } from './validation.ts';
 
-export interface AppParts {
+/** The secrets are those of the API keys. */
+export interface AppParts extends KeySecrets {
   readonly database: Database;
-  /** The HMAC secret of API keys. */
-  readonly secret: string;
   /** Names of the migrations that the database must hold. */
   readonly migrations: readonly string[];
   readonly logger: FastifyBaseLogger;
+  /** Addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies?: readonly string[];
   /** Whether the reference page is served: it is, unless this is false. */
   readonly docs?: boolean;
   /** The server's rate limits; without them there are none, but those of keys that have some of their own. */
@@ -53,18 +58,14 @@ const places: Readonly<Record<string, Place>> = {
 const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /** The table of contents: everything that the server consists of, in the order in which requests meet it. */
-export async function buildApp({
-  database,
-  secret,
-  migrations,
-  logger,
-  docs = true,
-  quotas = unlimited,
-  counters = memoryCounters(),
-}: AppParts) {
+export async function buildApp(parts: AppParts) {
+  const { database, migrations, logger, trustedProxies = [], docs = true } = parts;
+  const { quotas = unlimited, counters = memoryCounters() } = parts;
   const app = fastify({
     ...connectionOptions,
     loggerInstance: logger,
+    // Without proxies the address of the connection itself, which costs less than looking for a header.
+    trustProxy: trustedProxies.length > 0 && addressList(trustedProxies),
     logController: new LogController({ disableRequestLogging: true }),
     // The lines of a request name its id themselves: a logger of its own would cost more than they do.
     childLoggerFactory: (parent) => parent,
@@ -92,7 +93,10 @@ export async function buildApp({
   }
   await app.register(async (authenticated) => {
     const limits = rateLimits(quotas, counters);
-    await authenticated.register(authenticate, { keys: apiKeyRepository(database), secret, limits });
+    const uses = apiKeyUse(database, (error) => {
+      logger.warn({ err: error instanceof ApiError ? error.cause : error }, 'the use of keys was not written');
+    });
+    await authenticated.register(authenticate, { keys: apiKeyRepository(database), uses, secrets: parts, limits });
     await authenticated.register(body);
     await authenticated.register(idempotency);
     const rows = agentRepository(database);

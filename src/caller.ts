@@ -4,4 +4,13 @@ export interface Caller {
   /** The one company that the request may touch. */
   readonly companyId: string;
   readonly requestId: string;
+  /** Where the request came from; null when a proxy said something that is no address. */
+  readonly address: string | null;
 }
+
+/** Who does something: a key in a request, or somebody at the operator's command line. */
+export type Author = Caller | { readonly operator: string };
+
+/** The columns of an author in the tables that say who did something: operator, key, request, address. */
+export const authorColumns = (by: Author): (string | null)[] =>
+  'operator' in by ? [by.operator, null, null, null] : [null, by.keyId, by.requestId, by.address];

@@ -1,11 +1,14 @@
 import { loadEnvFile } from 'node:process';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { plainBlock } from './address.ts';
 import { StartError } from './start-error.ts';
 
 const wholeNumber = (minimum: number, maximum: number, options: { default: number; description: string }) =>
   Type.Integer({ minimum, maximum, ...options, expected: `a whole number from ${minimum} to ${maximum}` });
 
+const secret = 'at least 32 bytes, as `openssl rand -hex 32` makes them';
+const proxies = 'addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32';
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /** Every variable that the server reads: the one list, which `.env.example` repeats. */
@@ -28,7 +31,19 @@ export const environmentSchema = Type.Object({
   API_KEY_SECRET: Type.Optional(
     Type.String({
       description: 'HMAC secret for API keys; generated in DATA_DIR when missing, required when NODE_ENV=production',
-      expected: 'at least 32 bytes, as `openssl rand -hex 32` makes them',
+      expected: secret,
+    }),
+  ),
+  API_KEY_SECRET_PREVIOUS: Type.Optional(
+    Type.String({
+      description: 'The secret before the last change, accepted while keys move over as they are used',
+      expected: secret,
+    }),
+  ),
+  TRUST_PROXY: Type.Optional(
+    Type.String({
+      description: 'Proxies whose X-Forwarded-For is believed: addresses and CIDR blocks, separated by commas',
+      expected: proxies,
     }),
   ),
   RATE_LIMIT_PER_MINUTE: wholeNumber(0, 999_999_999, {
@@ -112,13 +127,20 @@ function readValue(text: string, { type }: TSchema): unknown {
 
 const complaint = (name: string, schema: TSchema) => `${name} must be ${schema['expected'] ?? 'set'}`;
 
-function forbidden({ NODE_ENV, DATABASE_URL, API_KEY_SECRET }: Config): string[] {
+/** The members of a list that a variable holds. */
+export const listed = (text: string | undefined): string[] =>
+  text === undefined ? [] : text.split(',').map((member) => member.trim());
+
+function forbidden(config: Config): string[] {
+  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, TRUST_PROXY } = config;
   const inProduction = NODE_ENV === 'production';
+  const short = (['API_KEY_SECRET', 'API_KEY_SECRET_PREVIOUS'] as const).filter(
+    (name) => Buffer.byteLength(config[name] ?? ' '.repeat(32)) < 32,
+  );
   return [
     ...(inProduction && DATABASE_URL === undefined ? ['DATABASE_URL must be set when NODE_ENV=production'] : []),
     ...(inProduction && API_KEY_SECRET === undefined ? ['API_KEY_SECRET must be set when NODE_ENV=production'] : []),
-    ...(API_KEY_SECRET !== undefined && Buffer.byteLength(API_KEY_SECRET) < 32
-      ? ['API_KEY_SECRET must be at least 32 bytes, as `openssl rand -hex 32` makes them']
-      : []),
+    ...short.map((name) => `${name} must be ${secret}`),
+    ...(listed(TRUST_PROXY).every(plainBlock) ? [] : [`TRUST_PROXY must be ${proxies}`]),
   ];
 }

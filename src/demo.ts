@@ -2,18 +2,21 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { agentRepository } from './agents/agent.repository.ts';
+import type { AgentDraft } from './agents/agent.schema.ts';
 import { agentService } from './agents/agent.service.ts';
 import { agentVersionRepository } from './agents/agent-version.repository.ts';
 import { apiKeyLifecycle } from './api-keys/api-key.lifecycle.ts';
 import { apiKeyRepository } from './api-keys/api-key.repository.ts';
-import { hashKey, scopes } from './api-keys/api-key.ts';
+import { hashesOf, type KeyHashes, type KeySecrets, scopes } from './api-keys/api-key.ts';
 import { companyRepository } from './companies/company.repository.ts';
 import type { Database } from './database/client.ts';
 import { type Demo, demoSchema } from './demo.schema.ts';
 
-interface Options {
+/** Who made the demo, for the audit trail. */
+const operator = 'demo';
+
+interface Options extends KeySecrets {
   readonly database: Database;
-  readonly secret: string;
   readonly dataDir: string;
   /** Where the server listens. */
   readonly baseUrl: string;
@@ -23,11 +26,11 @@ interface Options {
  * Puts a company with a phone number, an agent and keys into an embedded database that has none.
  * @returns for the person at the keyboard: a PATCH to paste, for each kind of key
  */
-export async function demonstrate({ database, secret, dataDir, baseUrl }: Options): Promise<string> {
+export async function demonstrate({ database, dataDir, baseUrl, ...secrets }: Options): Promise<string> {
   const file = join(resolve(dataDir), 'demo.json');
   const kept = await readDemo(file);
-  const isKnown = kept && (await isKnownKey(database, hashKey(kept.companyKey, secret)));
-  const demo = kept && isKnown ? kept : await makeDemo(database, secret);
+  const isKnown = kept && (await isKnownKey(database, hashesOf(kept.companyKey, secrets)));
+  const demo = kept && isKnown ? kept : await makeDemo(database, secrets.secret);
   if (demo !== kept) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
   const url = `${baseUrl}/agents/${demo.agentId}`;
   return [
@@ -49,19 +52,20 @@ async function readDemo(file: string): Promise<Demo | undefined> {
 }
 
 /** Not where the database, or the secret, is another than the one that the demo was made with. */
-async function isKnownKey(database: Database, hash: string): Promise<boolean> {
-  const { key } = await apiKeyRepository(database).lookUp({ hash, companyId: null, agentId: null });
+async function isKnownKey(database: Database, hashes: KeyHashes): Promise<boolean> {
+  const { key } = await apiKeyRepository(database).lookUp({ ...hashes, companyId: null, agentId: null });
   return key !== undefined;
 }
 
 async function makeDemo(database: Database, secret: string): Promise<Demo> {
-  const companies = companyRepository(database.prisma);
-  const keys = apiKeyLifecycle(database, secret);
+  const companies = companyRepository(database.prisma, operator);
+  const keys = apiKeyLifecycle(database, secret, operator);
   const company = await companies.createCompany('Demo company');
   const ats = await companies.createIntegration('Demo ATS');
   await companies.grant(ats.id, company.id);
   const number = await companies.addPhoneNumber(company.id, '+12025550123');
-  const { agent } = await agentService(agentRepository(database), agentVersionRepository(database)).create(company.id, {
+  const agents = agentService(agentRepository(database), agentVersionRepository(database));
+  const draft: AgentDraft = {
     name: 'Frontend Developer Interview',
     type: 'PHONE',
     focus: 'SCREENING',
@@ -70,10 +74,11 @@ async function makeDemo(database: Database, secret: string): Promise<Demo> {
     questions: ['What is your experience with React?'],
     companyPhoneNumberId: number.id,
     metadata: { department: 'Sales' },
-  });
-  const draft = { companyId: null, integrationId: null, scopes, name: 'Demo', expiresAt: null };
-  const companyKey = await keys.create({ ...draft, companyId: company.id });
-  const atsKey = await keys.create({ ...draft, integrationId: ats.id });
+  };
+  const { agent } = await agents.create(company.id, draft, { operator });
+  const key = { companyId: null, integrationId: null, scopes, allowedIps: [], name: 'Demo', expiresAt: null };
+  const companyKey = await keys.create({ ...key, companyId: company.id });
+  const atsKey = await keys.create({ ...key, integrationId: ats.id });
   return { companyId: company.id, agentId: agent.id, companyKey: companyKey.key, atsKey: atsKey.key };
 }
 

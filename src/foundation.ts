@@ -1,15 +1,13 @@
 import { join, resolve } from 'node:path';
-import { makeSecret } from './api-keys/api-key.ts';
+import { type KeySecrets, makeSecret } from './api-keys/api-key.ts';
 import type { Config } from './config.ts';
 import { type EmbeddedDatabase, openEmbedded } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';
 import { keptFile } from './kept-file.ts';
 
 /** What the server and the operator's command line both stand on. */
-export interface Foundation {
+export interface Foundation extends KeySecrets {
   readonly databaseUrl: string;
-  /** The HMAC secret of API keys. */
-  readonly secret: string;
   /** The embedded database, migrated; undefined when DATABASE_URL names another. */
   readonly embedded: EmbeddedDatabase | undefined;
 }
@@ -22,6 +20,7 @@ export async function openFoundation(config: Config, as: 'server' | 'operator'):
     return {
       databaseUrl: config.DATABASE_URL ?? embedded?.url ?? '',
       secret: config.API_KEY_SECRET ?? (await keptFile(join(resolve(config.DATA_DIR), 'api-key-secret'), makeSecret)),
+      previousSecret: config.API_KEY_SECRET_PREVIOUS,
       embedded,
     };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { admitServerRole, migrate } from './database/migrate.ts';
+import { migrate } from './database/migrate.ts';
+import { admitServerRole } from './database/server-role.ts';
 import { StartError } from './start-error.ts';
 
 /** `npm run migrate [-- --server-role NAME]`: brings the database in DATABASE_URL up to date. */

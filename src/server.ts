@@ -2,9 +2,10 @@ import { lookup } from 'node:dns/promises';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { buildApp } from './app.ts';
-import { addEnvironmentFile, type Config, readConfig } from './config.ts';
+import { addEnvironmentFile, type Config, listed, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
-import { migrationNames, missingRoleSettings, pendingMigrations } from './database/migrate.ts';
+import { migrationNames, pendingMigrations } from './database/migrate.ts';
+import { missingRoleSettings } from './database/server-role.ts';
 import { demonstrate } from './demo.ts';
 import { type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
@@ -26,7 +27,7 @@ async function main(): Promise<void> {
 }
 
 async function serve(config: Config, foundation: Foundation, toldToStop: Promise<string>): Promise<void> {
-  const { databaseUrl, secret, embedded } = foundation;
+  const { databaseUrl, secret, previousSecret, embedded } = foundation;
   if (!embedded) await checkDatabase(databaseUrl);
   const logger = pino(logOptions(config.LOG_LEVEL));
   const database = openDatabase({
@@ -37,13 +38,17 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   });
   const migrations = await migrationNames();
   const counters = openCounters(config, logger);
-  const quotas = {
-    perMinute: config.RATE_LIMIT_PER_MINUTE,
-    perHour: config.RATE_LIMIT_PER_HOUR,
-    refusedPerMinute: config.RATE_LIMIT_REFUSED_PER_MINUTE,
-  };
-  const parts = { database, secret, migrations, logger, docs: config.DOCS, quotas, ...(counters && { counters }) };
-  const app = await buildApp(parts);
+  const app = await buildApp({
+    ...{ database, secret, previousSecret, migrations, logger },
+    trustedProxies: listed(config.TRUST_PROXY),
+    docs: config.DOCS,
+    quotas: {
+      perMinute: config.RATE_LIMIT_PER_MINUTE,
+      perHour: config.RATE_LIMIT_PER_HOUR,
+      refusedPerMinute: config.RATE_LIMIT_REFUSED_PER_MINUTE,
+    },
+    ...(counters && { counters }),
+  });
   // The start keeps the process busy: only then can an answer be expected in time.
   await app.ready();
   await counters?.open();
@@ -59,7 +64,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   };
   for (const note of embedded?.notes ?? []) console.log(note);
   console.log(`Listening on ${baseUrl}`);
-  if (embedded) console.log(await demonstrate({ database, secret, dataDir: config.DATA_DIR, baseUrl }));
+  if (embedded) console.log(await demonstrate({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl }));
   await stop(await toldToStop);
 }
 

@@ -32,7 +32,7 @@ async function readAll(url: string) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const found = await client.query<FoundKey & { hash: string }>(
-    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, per_minute AS "perMinute", per_hour AS "perHour", false AS ended, false AS suspended, false AS granted FROM api_key`,
+    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, per_minute AS "perMinute", per_hour AS "perHour", allowed_ips AS "allowedIps", false AS ended, false AS suspended, false AS granted FROM api_key`,
   );
   const { rows } = await client.query<{ agent: AgentJson }>(`SELECT ${agentJson('a')} AS agent FROM agent a`);
   await client.end();
@@ -75,7 +75,9 @@ await app.register(errorHandler);
 await app.register(connections);
 await app.register(async (authenticated) => {
   const limits = rateLimits({ perMinute: 0, perHour: 0, refusedPerMinute: 0 }, memoryCounters());
-  await authenticated.register(authenticate, { keys: keysInMemory, secret: environment('API_KEY_SECRET'), limits });
+  const uses = { note: () => {}, settled: async () => {} };
+  const secrets = { secret: environment('API_KEY_SECRET') };
+  await authenticated.register(authenticate, { keys: keysInMemory, uses, secrets, limits });
   await authenticated.register(body);
   await authenticated.register(agentRoutes, { agents: inMemory });
 });

@@ -36,6 +36,7 @@ export interface Step {
   readonly touched: boolean;
   readonly key: string;
   readonly request: string;
+  readonly address: string | null;
   /** The version whose content this step restores, or null. */
   readonly restored: number | null;
 }
@@ -60,7 +61,7 @@ const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid,
   updated timestamptz, after int, steps int`;
 
 const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched boolean,
-  key uuid, request text, restored int`;
+  key uuid, request text, address text, restored int`;
 
 // Metadata that no step changed stays as it is: JavaScript could not carry every number that jsonb can.
 const newValue = (field: AgentField) =>
@@ -111,9 +112,9 @@ function writing() {
     RETURNING a.id, a.updated_at
   ), entry AS (
     INSERT INTO agent_version
-           (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, restored_from)
+           (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, caller_address, restored_from)
     SELECT s.id, s.read + s.step, w.updated_at - (s.steps - s.step) * interval '1 millisecond',
-           s.content, s.changed, s.key, s.request, s.restored
+           s.content, s.changed, s.key, s.request, s.address, s.restored
       FROM written w JOIN step s ON s.id = w.id
   )`;
 }

@@ -94,6 +94,7 @@ export function fold(questions: readonly Question[], newest: StoredAgent | undef
       touched: changedFields.includes('metadata') || (drafts.at(-1)?.touched ?? false),
       key: by.keyId,
       request: by.requestId,
+      address: by.address,
       restored: restoredFrom ?? null,
     });
     return { ...from, ...content, version: from.version + 1 };

@@ -1,4 +1,4 @@
-import type { Caller } from '../caller.ts';
+import { type Author, authorColumns, type Caller } from '../caller.ts';
 import { conflictOver, type Database, withinLimit } from '../database/client.ts';
 import { ApiError } from '../errors.ts';
 import type { Idempotency } from '../idempotency.ts';
@@ -47,14 +47,14 @@ const forgotten = 500;
 /** Reads and changes agents. The company is part of every write. */
 export function agentRepository(database: Database) {
   /** The number before the kept answer: what a twin has done meanwhile must not be taken for a reason to refuse. */
-  async function create(draft: NewAgent, by?: Caller, idempotency?: Idempotency): Promise<Created | undefined> {
+  async function create(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created | undefined> {
     const { companyId, phoneNumberId, decide } = draft;
     const isActive = phoneNumberId !== null && (await numberIsActive(companyId, phoneNumberId));
-    const kept = by && idempotency && (await findReplay(by, idempotency));
+    const kept = idempotency && 'keyId' in by && (await findReplay(by, idempotency));
     if (kept) return kept;
     const content = JSON.stringify(decide(isActive));
-    const values = [companyId, content, agentFields, by?.keyId ?? null, by?.requestId ?? null];
-    if (!by || !idempotency) return { agent: onlyAgent(await database.query(createSql, values)) };
+    const values = [companyId, content, agentFields, ...authorColumns(by)];
+    if (!idempotency || !('keyId' in by)) return { agent: onlyAgent(await database.query(createSql, values)) };
     return await createAndKeep(values, by, idempotency);
   }
 
@@ -96,11 +96,11 @@ export function agentRepository(database: Database) {
     change: agentChange(database),
 
     /**
-     * Makes an agent, and the history entry of its first version. Made by nobody when the operator makes it.
+     * Makes an agent, and the history entry of its first version.
      * @param idempotency that the request may be sent again: then its answer is kept, and given again
      * @throws what `decide` throws; ApiError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, DATABASE_UNAVAILABLE
      */
-    create(draft: NewAgent, by?: Caller, idempotency?: Idempotency): Promise<Created> {
+    create(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created> {
       let isExpired = false;
       const untilCreated = async (): Promise<Created> => {
         const created = await create(draft, by, idempotency);
@@ -125,12 +125,14 @@ export function agentRepository(database: Database) {
      */
     async delete(
       id: string,
+      by: Author,
       {
         companyId = null,
         version = null,
       }: { readonly companyId?: string | null; readonly version?: number | null } = {},
     ): Promise<StoredAgent | undefined> {
-      const [deleted] = await withinLimit(database.query<{ agent: AgentJson }>(deleteSql, [id, companyId, version]));
+      const values = [id, companyId, version, ...authorColumns(by)];
+      const [deleted] = await withinLimit(database.query<{ agent: AgentJson }>(deleteSql, values));
       return deleted && toStoredAgent(deleted.agent);
     },
 
@@ -170,8 +172,8 @@ export function agentRepository(database: Database) {
      * @returns how many versions it had
      * @throws UnknownIdError when no deleted agent has the id
      */
-    async purge(id: string): Promise<{ id: string; versions: number }> {
-      const [purged] = await database.query<{ id: string; versions: number }>(purgeSql, [id]);
+    async purge(id: string, operator: string): Promise<{ id: string; versions: number }> {
+      const [purged] = await database.query<{ id: string; versions: number }>(purgeSql, [id, operator]);
       if (!purged) throw new UnknownIdError('deleted agent', id);
       return purged;
     },

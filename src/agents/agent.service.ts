@@ -1,4 +1,4 @@
-import type { Caller } from '../caller.ts';
+import type { Author, Caller } from '../caller.ts';
 import { withinLimit } from '../database/client.ts';
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../entity-tag.ts';
 import { ApiError, invalid } from '../errors.ts';
@@ -69,11 +69,8 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     restore: (caller: Caller, target: Target, version: number): Promise<Changed> =>
       withinLimit(restore(caller, target, version)),
 
-    /**
-     * Makes an agent of a company that exists, with its first history entry.
-     * @param by nobody when the operator makes it
-     */
-    create: (companyId: string, draft: AgentDraft, by?: Caller, idempotency?: Idempotency) =>
+    /** Makes an agent of a company that exists, with its first history entry. */
+    create: (companyId: string, draft: AgentDraft, by: Author, idempotency?: Idempotency) =>
       agents.create(
         {
           companyId,
@@ -136,7 +133,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       const { version } = own(caller, agent);
       checkPreconditions(preconditions, version);
       const only = { companyId: caller.companyId, version: demanded === '*' ? null : version };
-      if (await agents.delete(id, only)) return;
+      if (await agents.delete(id, caller, only)) return;
       // Another change came first.
       agent = (await agents.find(id, null))?.agent;
     }

@@ -8,14 +8,14 @@ export const activeNumber = (id: string, companyId: string) =>
 /** $1 id, $2 company: whether a number is an active one of the company. */
 export const numberSql = `SELECT ${activeNumber('$1::uuid', '$2::uuid')} AS active`;
 
-/** $1 company, $2 content, $3 its fields, $4 key, $5 request: an agent and the history entry of its first version. */
+/** $1 company, $2 content, $3 its fields, $4… its author: an agent and the history entry of its first version. */
 export const createSql = `${creating()}
   SELECT ${agentJson('c')} AS agent FROM created c`;
 
-/** $6 idempotency key, $7 fingerprint, beside what `createSql` takes: keeps the answer too. A key that is taken undoes all. */
+/** $8 idempotency key, $9 fingerprint, beside what `createSql` takes: keeps the answer too. A key that is taken undoes all. */
 export const keepingCreateSql = `${creating()}, kept AS (
     INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-    SELECT $4::uuid, $6, $7, c.id, ${agentJson('c')}, $3::text[], c.updated_at FROM created c
+    SELECT $5::uuid, $8, $9, c.id, ${agentJson('c')}, $3::text[], c.updated_at FROM created c
   )
   SELECT ${agentJson('c')} AS agent FROM created c`;
 
@@ -27,17 +27,23 @@ function creating() {
       FROM (SELECT $2::jsonb AS content) n
     RETURNING *
   ), entry AS (
-    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id)
-    SELECT id, version, updated_at, $2::jsonb, $3::text[], $4::uuid, $5 FROM created
+    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
+    SELECT id, version, updated_at, $2::jsonb, $3::text[], $4, $5::uuid, $6, $7 FROM created
   )`;
 }
 
-/** $1 id, $2 the company that must own it, or null for any, $3 the version likewise: a soft deletion. */
+/** $1 id, $2 the company that must own it, or null for any, $3 the version likewise, $4… its author: a soft deletion. */
 export const deleteSql = `
-  UPDATE agent a SET deleted_at = now()
-   WHERE a.id = $1::uuid AND a.deleted_at IS NULL
-     AND ($2::uuid IS NULL OR a.company_id = $2::uuid) AND ($3::int IS NULL OR a.version = $3::int)
-  RETURNING ${agentJson('a')} AS agent`;
+  WITH deleted AS (
+    UPDATE agent a SET deleted_at = now()
+     WHERE a.id = $1::uuid AND a.deleted_at IS NULL
+       AND ($2::uuid IS NULL OR a.company_id = $2::uuid) AND ($3::int IS NULL OR a.version = $3::int)
+    RETURNING *
+  ), entry AS (
+    INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
+    SELECT 'agent.deleted', id, company_id, $4, $5::uuid, $6, $7 FROM deleted
+  )
+  SELECT ${agentJson('d')} AS agent FROM deleted d`;
 
 /** What a list may be narrowed by, `value` being the parameter. */
 const filters = {
@@ -82,9 +88,11 @@ export const snapshotSql = `
   SELECT version, created_at AS "createdAt", snapshot AS content FROM agent_version
    WHERE agent_id = $1::uuid AND version = $2::int`;
 
-/** $1 id: erases a deleted agent with its history, and what was answered about it. */
+/** $1 id, $2 operator: erases a deleted agent with its history, and what was answered about it. */
 export const purgeSql = `
-  WITH purged AS (DELETE FROM agent WHERE id = $1::uuid AND deleted_at IS NOT NULL RETURNING id, version),
+  WITH purged AS (DELETE FROM agent WHERE id = $1::uuid AND deleted_at IS NOT NULL RETURNING id, company_id, version),
        entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id),
-       answers AS (UPDATE idempotency_key k SET agent = NULL FROM purged WHERE k.agent_id = purged.id)
+       answers AS (UPDATE idempotency_key k SET agent = NULL FROM purged WHERE k.agent_id = purged.id),
+       entry AS (INSERT INTO audit_entry (action, operator, agent_id, company_id)
+                 SELECT 'agent.purged', $2, id, company_id FROM purged)
   SELECT id, version AS versions FROM purged`;

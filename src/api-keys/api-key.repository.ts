@@ -1,6 +1,7 @@
 import { type AgentJson, agentJson, type StoredAgent, toStoredAgent } from '../agents/agent.row.ts';
 import { type Database, withinLimit } from '../database/client.ts';
 import { group } from '../database/group.ts';
+import type { KeyHashes } from './api-key.ts';
 
 /** A key that a request came with, as far as the checks of a request need it. */
 export interface FoundKey {
@@ -13,6 +14,8 @@ export interface FoundKey {
   /** Its own rate limits; null is the server's, 0 is none. */
   readonly perMinute: number | null;
   readonly perHour: number | null;
+  /** Addresses and CIDR blocks that may use the key; empty means any. */
+  readonly allowedIps: readonly string[];
   /** Revoked or expired. */
   readonly ended: boolean;
   readonly suspended: boolean;
@@ -21,9 +24,7 @@ export interface FoundKey {
 }
 
 /** What a request wants to know before its body is read. */
-export interface Lookup {
-  /** What `hashKey` makes of the request's key. */
-  readonly hash: string;
+export interface Lookup extends KeyHashes {
   /** The company that the request names, a UUID; null asks about none. */
   readonly companyId: string | null;
   /** The agent that the request names, a UUID; null reads none ahead. */
@@ -41,14 +42,14 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
 const lookupSql = `
   SELECT CASE WHEN k.id IS NOT NULL THEN json_build_object(
            'id', k.id, 'companyId', k.company_id, 'integrationId', k.integration_id, 'scopes', k.scopes,
-           'perMinute', k.per_minute, 'perHour', k.per_hour,
+           'allowedIps', k.allowed_ips, 'perMinute', k.per_minute, 'perHour', k.per_hour,
            'ended', k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false),
            'suspended', k.suspended_at IS NOT NULL,
            'granted', EXISTS (SELECT FROM integration_company g
                                WHERE g.company_id = q.company AND g.integration_id = k.integration_id)) END AS key,
          CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END AS agent
-    FROM unnest($1::text[], $2::uuid[], $3::uuid[]) WITH ORDINALITY AS q(hash, company, agent, place)
-    LEFT JOIN api_key k ON k.hash = q.hash
+    FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[]) WITH ORDINALITY AS q(hash, former, company, agent, place)
+    LEFT JOIN api_key k ON k.hash IN (q.hash, q.former)
     LEFT JOIN agent a ON a.id = q.agent AND a.deleted_at IS NULL
    ORDER BY q.place`;
 
@@ -64,6 +65,7 @@ export function apiKeyRepository(database: Database) {
     async run(lookups) {
       const parameters = [
         lookups.map(({ hash }) => hash),
+        lookups.map(({ formerHash }) => formerHash),
         lookups.map(({ companyId }) => companyId),
         lookups.map(({ agentId }) => agentId),
       ];

@@ -32,6 +32,26 @@ export function hashKey(key: string, secret: string): string {
   return createHmac('sha256', secret).update(key).digest('base64url');
 }
 
+/** The secrets under which keys may be stored. */
+export interface KeySecrets {
+  readonly secret: string;
+  /** The one before the last change: its keys go on, and move to the other as they are used. */
+  readonly previousSecret?: string | undefined;
+}
+
+/** What a key may be stored as. */
+export interface KeyHashes {
+  /** What `hashKey` makes of it under the secret. */
+  readonly hash: string;
+  /** What it makes of it under the secret before; null when there is none. */
+  readonly formerHash: string | null;
+}
+
+export const hashesOf = (key: string, { secret, previousSecret }: KeySecrets): KeyHashes => ({
+  hash: hashKey(key, secret),
+  formerHash: previousSecret === undefined ? null : hashKey(key, previousSecret),
+});
+
 /** Makes a secret for `hashKey`: 256 random bits. */
 export const makeSecret = () => randomBytes(32).toString('hex');
 

@@ -8,8 +8,25 @@ const phoneNumber = { id: true, number: true, companyId: true, status: true } as
 
 export type CompanyRepository = ReturnType<typeof companyRepository>;
 
-/** Companies, the integrations that manage them, and their phone numbers: what operators set up. */
-export function companyRepository(prisma: PrismaClient) {
+/**
+ * Companies, the integrations that manage them, and their phone numbers: what operators set up. Each change is in the
+ * audit trail by the same transaction.
+ * @param operator who does it, for the trail
+ */
+export function companyRepository(prisma: PrismaClient, operator: string) {
+  /** Makes a change with its entry in the trail; `entryOf` makes none where nothing changed. */
+  function audited<Result>(
+    change: (tx: Prisma.TransactionClient) => Promise<Result>,
+    entryOf: (result: Result) => Omit<Prisma.AuditEntryCreateInput, 'operator'> | undefined,
+  ): Promise<Result> {
+    return prisma.$transaction(async (tx) => {
+      const result = await change(tx);
+      const entry = entryOf(result);
+      if (entry) await tx.auditEntry.create({ data: { ...entry, operator } });
+      return result;
+    });
+  }
+
   async function companiesOf(integrationId: string) {
     const grants = await prisma.integrationCompany.findMany({
       where: { integrationId },
@@ -19,11 +36,19 @@ export function companyRepository(prisma: PrismaClient) {
   }
 
   return {
-    createCompany: (name: string) => prisma.company.create({ data: { name }, select: named }),
+    createCompany: (name: string) =>
+      audited(
+        (tx) => tx.company.create({ data: { name }, select: named }),
+        ({ id: companyId }) => ({ action: 'company.created', companyId, details: { name } }),
+      ),
 
     listCompanies: () => prisma.company.findMany({ select: named, orderBy: oldestFirst }),
 
-    createIntegration: (name: string) => prisma.integration.create({ data: { name }, select: named }),
+    createIntegration: (name: string) =>
+      audited(
+        (tx) => tx.integration.create({ data: { name }, select: named }),
+        ({ id: integrationId }) => ({ action: 'integration.created', integrationId, details: { name } }),
+      ),
 
     listIntegrations: () => prisma.integration.findMany({ select: named, orderBy: oldestFirst }),
 
@@ -32,7 +57,10 @@ export function companyRepository(prisma: PrismaClient) {
       await this.requireIntegration(integrationId);
       await this.requireCompany(companyId);
       const pair = { companyId, integrationId };
-      await prisma.integrationCompany.upsert({ where: { companyId_integrationId: pair }, create: pair, update: {} });
+      await audited(
+        (tx) => tx.integrationCompany.createMany({ data: pair, skipDuplicates: true }),
+        ({ count }) => (count === 0 ? undefined : { action: 'integration.granted', ...pair }),
+      );
       return companiesOf(integrationId);
     },
 
@@ -40,21 +68,39 @@ export function companyRepository(prisma: PrismaClient) {
     async revoke(integrationId: string, companyId: string) {
       await this.requireIntegration(integrationId);
       await this.requireCompany(companyId);
-      await prisma.integrationCompany.deleteMany({ where: { companyId, integrationId } });
+      const pair = { companyId, integrationId };
+      await audited(
+        (tx) => tx.integrationCompany.deleteMany({ where: pair }),
+        ({ count }) => (count === 0 ? undefined : { action: 'integration.revoked', ...pair }),
+      );
       return companiesOf(integrationId);
     },
 
     /** @param number in E.164, with its plus sign */
     async addPhoneNumber(companyId: string, number: string) {
       await this.requireCompany(companyId);
-      return prisma.companyPhoneNumber.create({ data: { companyId, number }, select: phoneNumber });
+      return await audited(
+        (tx) => tx.companyPhoneNumber.create({ data: { companyId, number }, select: phoneNumber }),
+        // The number itself stays out of what can never be erased.
+        ({ id: phoneNumberId }) => ({ action: 'phone-number.added', companyId, phoneNumberId }),
+      );
     },
 
     /** Agents keep an inactive number, but none can get it any more. */
     async deactivatePhoneNumber(id: string) {
-      const { count } = await prisma.companyPhoneNumber.updateMany({ where: { id }, data: { status: 'INACTIVE' } });
-      if (count === 0) throw new UnknownIdError('phone number', id);
-      return prisma.companyPhoneNumber.findUniqueOrThrow({ where: { id }, select: phoneNumber });
+      const [deactivated] = await audited(
+        (tx) =>
+          tx.companyPhoneNumber.updateManyAndReturn({
+            where: { id, status: { not: 'INACTIVE' } },
+            data: { status: 'INACTIVE' },
+            select: phoneNumber,
+          }),
+        ([number]) =>
+          number && { action: 'phone-number.deactivated', companyId: number.companyId, phoneNumberId: number.id },
+      );
+      const found = deactivated ?? (await prisma.companyPhoneNumber.findUnique({ where: { id }, select: phoneNumber }));
+      if (!found) throw new UnknownIdError('phone number', id);
+      return found;
     },
 
     async listPhoneNumbers(companyId: string) {

@@ -1,24 +1,13 @@
 import { readdir } from 'node:fs/promises';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { StartError } from '../start-error.ts';
-import { applyMigrations, withoutLimits } from './schema-engine.ts';
+import { applyMigrations } from './schema-engine.ts';
+import { writeRoleSettings } from './server-role.ts';
+import { withClient, withMigrationLock } from './session.ts';
 
 /** From `src/database` as from `dist/database`. */
 const ourMigrations = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
-
-/** Held by the process that changes a database; others wait for it. Prisma Migrate has a lock of its own, but gives up. */
-const migrationLock = '7214839, 3';
-
-/** What a session of the server's role has to begin with: old poolers refuse startup options, and a `SET` gets lost. */
-export const roleSettings: Readonly<Record<string, string>> = {
-  TimeZone: 'UTC',
-  statement_timeout: '2s',
-  lock_timeout: '1s',
-  plan_cache_mode: 'force_generic_plan',
-  jit: 'off',
-};
 
 /** The names of all migrations of this release, in order: each is a folder whose name begins with its time. */
 export async function migrationNames(folder = ourMigrations): Promise<string[]> {
@@ -78,111 +67,4 @@ export function migrate(url: string, folder = ourMigrations): Promise<string[]> 
     await writeRoleSettings(client);
     return applied;
   });
-}
-
-/** Gives a role, by default that of the URL, its settings for this database; sessions that begin later have them. */
-export function setRoleSettings(url: string, role?: string): Promise<void> {
-  return withMigrationLock(url, (client) => writeRoleSettings(client, role));
-}
-
-/**
- * Lets a role that owns nothing run the server on this database, and gives it its settings where the owner may: else
- * the role must give itself its settings, by a `migrate` of its own.
- * @param url of the role that owns the tables
- * @returns whether the role has its settings
- */
-export function admitServerRole(url: string, role: string): Promise<boolean> {
-  return withMigrationLock(url, async (client) => {
-    const name = pg.escapeIdentifier(role);
-    await client.query(`
-      GRANT CONNECT ON DATABASE ${await databaseName(client)} TO ${name};
-      GRANT USAGE ON SCHEMA public TO ${name};
-      GRANT SELECT, INSERT, UPDATE ON company, integration, integration_company, api_key, company_phone_number, agent TO ${name};
-      GRANT SELECT, INSERT ON agent_version TO ${name};
-      GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO ${name};
-      GRANT SELECT ON _prisma_migrations TO ${name};
-    `);
-    try {
-      await writeRoleSettings(client, role);
-      return true;
-    } catch (error) {
-      if (error instanceof pg.DatabaseError && error.code === insufficientPrivilege) return false;
-      throw error;
-    }
-  });
-}
-
-/** SQLSTATE: only superusers, and some that may make roles, give settings to others. */
-const insufficientPrivilege = '42501';
-
-async function writeRoleSettings(client: pg.ClientBase, role?: string): Promise<void> {
-  const name = role === undefined ? 'CURRENT_USER' : pg.escapeIdentifier(role);
-  const database = await databaseName(client);
-  for (const [setting, value] of Object.entries(roleSettings)) {
-    await client.query(`ALTER ROLE ${name} IN DATABASE ${database} SET ${setting} = ${pg.escapeLiteral(value)}`);
-  }
-}
-
-async function databaseName(client: pg.ClientBase): Promise<string> {
-  const { rows } = await client.query<{ name: string }>('SELECT quote_ident(current_database()) AS name');
-  return rows[0]?.name ?? '';
-}
-
-/**
- * What a session that has just begun lacks, as `lock_timeout is 0, expected 1s`; nothing when all is well.
- * @param from a connection on which nothing was set, or a URL to open one
- */
-export async function missingRoleSettings(from: string | pg.ClientBase): Promise<string[]> {
-  if (typeof from === 'string') return await withClient(from, missingRoleSettings);
-  const { rows } = await from.query<{ name: string; value: string }>(
-    'SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name',
-    [Object.keys(roleSettings)],
-  );
-  return rows
-    .filter(({ name, value }) => value !== roleSettings[name])
-    .map(({ name, value }) => `${name} is ${value}, expected ${roleSettings[name]}`);
-}
-
-/**
- * A session lock: a process that dies gives it back. Whoever has to wait asks again: `CREATE INDEX CONCURRENTLY` waits for
- * every statement that began before it, and a statement that waits for the lock would wait for the index in turn.
- */
-function withMigrationLock<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  return withClient(url, async (client) => {
-    await client.query(withoutLimits);
-    while (!(await tryLock(client))) await setTimeout(200);
-    return await task(client);
-  });
-}
-
-async function tryLock(client: pg.Client): Promise<boolean> {
-  const { rows } = await client.query<{ locked: boolean }>(`SELECT pg_try_advisory_lock(${migrationLock}) AS locked`);
-  return rows[0]?.locked === true;
-}
-
-async function withClient<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = await connect(url);
-  try {
-    return await task(client);
-  } finally {
-    await client.end();
-  }
-}
-
-async function connect(url: string): Promise<pg.Client> {
-  try {
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
-    // A connection that breaks while the task does something else: its next query tells.
-    client.on('error', () => {});
-    await client.connect();
-    return client;
-  } catch (error) {
-    throw new StartError(`the database cannot be reached: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-/** Where a name stands for several addresses, there is one error for each and none that says anything for all. */
-function reasonOf(error: unknown): string {
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  return first instanceof Error ? first.message : String(first);
 }

@@ -19,9 +19,9 @@ export function agentCommand(print: Print) {
     .requiredOption('--name <text>', 'its name')
     .option('--json <fields>', 'its other fields, as PATCH takes them', jsonObject, {})
     .action(({ company, name, json }) =>
-      print(async ({ companies, agents }) => {
+      print(async ({ companies, agents, operator }) => {
         await companies.requireCompany(company);
-        const { agent } = await agents.create(company, checked({ ...defaults, ...json, name }));
+        const { agent } = await agents.create(company, checked({ ...defaults, ...json, name }), { operator });
         return toAnswer(agent);
       }),
     );
@@ -40,8 +40,8 @@ export function agentCommand(print: Print) {
     .description('delete an agent for everybody; its row and history stay')
     .requiredOption('--id <id>', 'the agent', uuid)
     .action(({ id }) =>
-      print(async ({ agentRows }) => {
-        const deleted = await agentRows.delete(id);
+      print(async ({ agentRows, operator }) => {
+        const deleted = await agentRows.delete(id, { operator });
         if (!deleted) throw new UnknownIdError('agent', id);
         return toAnswer(deleted);
       }),
@@ -50,7 +50,7 @@ export function agentCommand(print: Print) {
     .command('purge')
     .description('erase a deleted agent with its history, for deletion requests')
     .requiredOption('--id <id>', 'the agent', uuid)
-    .action(({ id }) => print(({ agentRows }) => agentRows.purge(id)));
+    .action(({ id }) => print(({ agentRows, operator }) => agentRows.purge(id, operator)));
   return agent;
 }
 

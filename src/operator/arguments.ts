@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { plainBlock } from '../address.ts';
 import { isScope, type Scope, scopes } from '../api-keys/api-key.ts';
 import { isUuid } from '../uuid.ts';
 
@@ -24,6 +25,15 @@ export function scopeList(text: string): readonly Scope[] {
   return [...new Set(names)];
 }
 
+/** One more address or block of an option that may be repeated. */
+export function block(text: string, before: readonly string[]): readonly string[] {
+  const parsed = plainBlock(text);
+  if (parsed === undefined) {
+    throw new InvalidArgumentError('It must be an address or a CIDR block, like 192.0.2.7 or 2001:db8::/32.');
+  }
+  return [...new Set([...before, parsed])];
+}
+
 /** @returns the time in RFC 3339, in UTC; a date alone is its first moment in UTC */
 export function time(text: string): string {
   const form = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
@@ -43,6 +53,11 @@ export function seconds(text: string): number {
 
 export function limit(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of requests; 0 is no limit.');
+  return Number(text);
+}
+
+export function entries(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 999999.');
   return Number(text);
 }
 

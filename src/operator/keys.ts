@@ -1,6 +1,6 @@
-import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { Command, Option } from '@commander-js/extra-typings';
 import { scopes } from '../api-keys/api-key.ts';
-import { filled, limit, scopeList, seconds, time, uuid } from './arguments.ts';
+import { block, filled, limit, scopeList, seconds, time, uuid } from './arguments.ts';
 import type { Print } from './services.ts';
 
 export function keyCommand(print: Print) {
@@ -17,14 +17,14 @@ export function keyCommand(print: Print) {
     .option('--name <text>', 'a name for lists', filled)
     .option('--scopes <a,b>', 'what it may do', scopeList, scopes)
     .option('--expires <iso>', 'when it ends, like 2030-01-31T12:00:00Z', time)
-    .option('--allow-ip <cidr>', 'an address or block that may use it; may be repeated', notYet)
+    .option('--allow-ip <cidr>', 'an address or block that may use it; may be repeated', block, [])
     .option('--per-minute <n>', "its own rate limit instead of the server's; 0 is none", limit)
     .option('--per-hour <n>', "its own rate limit instead of the server's; 0 is none", limit)
-    .action(({ company, integration, name = null, scopes, expires: expiresAt = null, ...limits }, command) =>
+    .action(({ company, integration, allowIp: allowedIps, expires: expiresAt = null, ...options }, command) =>
       print(async ({ companies, keys }) => {
         const owner = await companies.requireOwner(ownerOf({ company, integration }, command));
-        const { perMinute = null, perHour = null } = limits;
-        return keys.create({ ...owner, name, scopes, expiresAt, perMinute, perHour });
+        const { name = null, scopes, perMinute = null, perHour = null } = options;
+        return keys.create({ ...owner, name, scopes, allowedIps, expiresAt, perMinute, perHour });
       }),
     );
 
@@ -54,8 +54,4 @@ function ownerOf({ company, integration }: GivenOwner, command: { error(message:
     command.error("error: one of the options '--company <id>' and '--integration <id>' is required");
   }
   return { companyId: company ?? null, integrationId: integration ?? null };
-}
-
-function notYet(): never {
-  throw new InvalidArgumentError('Keys with address lists cannot be made yet.');
 }

@@ -1,7 +1,9 @@
+import { userInfo } from 'node:os';
 import { type AgentRepository, agentRepository } from '../agents/agent.repository.ts';
 import { type AgentService, agentService } from '../agents/agent.service.ts';
 import { agentVersionRepository } from '../agents/agent-version.repository.ts';
 import { type ApiKeyLifecycle, apiKeyLifecycle } from '../api-keys/api-key.lifecycle.ts';
+import { type AuditRepository, auditRepository } from '../audit/audit.repository.ts';
 import { type CompanyRepository, companyRepository } from '../companies/company.repository.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../database/client.ts';
@@ -9,29 +11,45 @@ import { openFoundation } from '../foundation.ts';
 
 /** What the operator's commands work with. */
 interface Services {
+  /** Who gives the command. */
+  readonly operator: string;
   readonly companies: CompanyRepository;
   readonly keys: ApiKeyLifecycle;
   readonly agents: AgentService;
   readonly agentRows: AgentRepository;
+  readonly audit: AuditRepository;
 }
 
 /** Carries out one command and prints its result on stdout, as one JSON value. */
 export type Print = (run: (services: Services) => Promise<unknown>) => Promise<void>;
 
+/** Milliseconds for one statement: lists of the whole history take longer than a request may. */
+const statementLimit = 60_000;
+
+/** Who runs this program, as the operating system knows them; in a container they may have a number alone. */
+function operatorName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `user ${process.getuid?.()}`;
+  }
+}
+
 /** A `Print` on the database of a configuration, which is read when a command runs. */
 export function printer(readConfiguration: () => Config): Print {
   return async (run) => {
     const { databaseUrl, secret, embedded } = await openFoundation(readConfiguration(), 'operator');
-    const database = openDatabase({ url: databaseUrl, connections: 2 });
+    const database = openDatabase({ url: databaseUrl, connections: 2, statementLimit });
+    const operator = operatorName();
     const agentRows = agentRepository(database);
     try {
-      const companies = companyRepository(database.prisma);
-      const keys = apiKeyLifecycle(database, secret);
       const result = await run({
-        companies,
-        keys,
+        operator,
+        companies: companyRepository(database.prisma, operator),
+        keys: apiKeyLifecycle(database, secret, operator),
         agents: agentService(agentRows, agentVersionRepository(database)),
         agentRows,
+        audit: auditRepository(database),
       });
       console.log(JSON.stringify(result, undefined, 2));
     } finally {

@@ -1,9 +1,11 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { addressList, plainAddress } from '../address.ts';
 import type { StoredAgent } from '../agents/agent.row.ts';
 import type { KeyOwner } from '../api-keys/api-key.lifecycle.ts';
 import type { ApiKeyRepository, FoundKey, LookedUp } from '../api-keys/api-key.repository.ts';
-import { hashKey, readKey, type Scope } from '../api-keys/api-key.ts';
+import { hashesOf, type KeyHashes, type KeySecrets, readKey, type Scope } from '../api-keys/api-key.ts';
+import type { ApiKeyUse } from '../api-keys/api-key-use.repository.ts';
 import type { Caller } from '../caller.ts';
 import { ApiError, invalid, scopeMissing } from '../errors.ts';
 import { complaints, inParameter } from '../faults.ts';
@@ -33,7 +35,8 @@ declare module 'fastify' {
 
 interface Options {
   readonly keys: ApiKeyRepository;
-  readonly secret: string;
+  readonly uses: ApiKeyUse;
+  readonly secrets: KeySecrets;
   readonly limits: RateLimits;
 }
 
@@ -43,7 +46,7 @@ const callers = new WeakMap<FastifyRequest, Caller>();
  * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
  * before a body is read. A route without a declared scope fails the start.
  */
-export const authenticate = fp(async (app, { keys, secret, limits }: Options) => {
+export const authenticate = fp(async (app, { keys, uses, secrets, limits }: Options) => {
   app.decorateRequest('caller', {
     getter() {
       const caller = callers.get(this);
@@ -59,13 +62,15 @@ export const authenticate = fp(async (app, { keys, secret, limits }: Options) =>
   app.decorateRequest('readAhead');
   app.decorateRequest('owner');
   app.addHook('onRequest', async (request, reply) => {
-    const { key, agent } = await lookUp(request);
+    const { key, agent, hashes } = await lookUp(request);
     if (key) request.known.keyId = key.id;
-    if (!key || key.ended) {
+    if (!key || !hashes || key.ended) {
       await countRefusedKey(limits, request);
       throw new ApiError('INVALID_API_KEY', challenge);
     }
     if (key.suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
+    requireAddress(key, request);
+    uses.note({ id: key.id, ...hashes });
     await countRequest(limits, key, request, reply);
     requireScope(key, request.routeOptions.config.scope);
     request.owner = { companyId: key.companyId, integrationId: key.integrationId };
@@ -73,15 +78,23 @@ export const authenticate = fp(async (app, { keys, secret, limits }: Options) =>
     if (request.routeOptions.config.forAnyCompany) return;
     const companyId = resolveCompany(key, companyIdOf(request));
     request.known.companyId = companyId;
-    callers.set(request, { keyId: key.id, companyId, requestId: request.id });
+    callers.set(request, {
+      keyId: key.id,
+      companyId,
+      requestId: request.id,
+      address: plainAddress(request.ip) ?? null,
+    });
   });
 
+  app.addHook('onClose', () => uses.settled());
+
   /** One question to the database for all that the checks need, and for the agent that the path names. */
-  async function lookUp(request: FastifyRequest): Promise<LookedUp> {
+  async function lookUp(request: FastifyRequest): Promise<Partial<LookedUp> & { readonly hashes?: KeyHashes }> {
     const text = readKey(onlyHeader(request, 'authorization'));
     if (text === undefined) return { key: undefined, agent: undefined };
     const companyId = uuidOrNull(companyIdOf(request));
-    return keys.lookUp({ hash: hashKey(text, secret), companyId, agentId: agentIdOf(request) });
+    const hashes = hashesOf(text, secrets);
+    return { ...(await keys.lookUp({ ...hashes, companyId, agentId: agentIdOf(request) })), hashes };
   }
 });
 
@@ -90,6 +103,11 @@ const challenge = { headers: { 'www-authenticate': 'Bearer' } };
 /** A header's value, or nothing when it is missing or repeated. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
+}
+
+/** What is no address, such as a name that a trusted proxy passes on, is in no list. */
+function requireAddress({ allowedIps }: FoundKey, request: FastifyRequest): void {
+  if (allowedIps.length > 0 && !addressList(allowedIps)(request.ip)) throw new ApiError('IP_NOT_ALLOWED');
 }
 
 function requireScope(key: FoundKey, scope: Scope | undefined): void {

@@ -35,6 +35,7 @@ const order: readonly Check[] = [
     on: withKey,
   },
   { of: 'the API key is not suspended', codes: ['API_KEY_SUSPENDED'], on: withKey },
+  { of: 'the API key may be used from the address', codes: ['IP_NOT_ALLOWED'], on: withKey },
   { of: 'the API key is within its rate limits', codes: ['RATE_LIMITED'], on: withKey },
   { of: 'the API key has the scope', codes: ['INSUFFICIENT_PERMISSIONS'], on: withKey },
   {

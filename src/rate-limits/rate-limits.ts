@@ -1,4 +1,4 @@
-import { addressBlock } from './address.ts';
+import { senderOf } from '../address.ts';
 import type { Count, Counters } from './counters.ts';
 
 /** How many requests are let through in each window; 0 is no limit. */
@@ -56,7 +56,7 @@ export function rateLimits(quotas: Quotas, counters: Counters) {
      */
     async countRefused(address: string | undefined): Promise<number | undefined> {
       if (quotas.refusedPerMinute === 0) return undefined;
-      const { used, endsIn } = await counters.refused.add(addressBlock(address));
+      const { used, endsIn } = await counters.refused.add(senderOf(address));
       return used > quotas.refusedPerMinute ? toSeconds(endsIn) : undefined;
     },
   };

@@ -15,7 +15,7 @@ function openAgents() {
   return agentRepository(database);
 }
 
-const caller = (companyId: string) => ({ companyId, keyId: randomUUID(), requestId: randomUUID() });
+const caller = (companyId: string) => ({ companyId, keyId: randomUUID(), requestId: randomUUID(), address: null });
 
 /** Decides to append a word to the instructions. */
 const append =

@@ -2,15 +2,14 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, head, RawSocket } from '../support/raw-socket.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
-let world: World;
+const world = await openWorld();
 let key: string;
 let companyId: string;
 let agentId: string;
 
 beforeAll(async () => {
-  world = await openWorld();
   ({ key, id: companyId } = await world.company());
   agentId = (await world.agent(companyId)).id;
 });

@@ -5,18 +5,17 @@ import { run, withDatabase } from '../support/global-setup.ts';
 import { type Answer, send } from '../support/http.ts';
 import { whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
 /** Milliseconds in which every request is answered, whatever the database does (issue 3). */
 const limit = 5_000;
 
-let world: World;
+const world = await openWorld();
 let key: string;
 let companyId: string;
 let agentId: string;
 
 beforeAll(async () => {
-  world = await openWorld();
   ({ key, id: companyId } = await world.company());
   agentId = (await world.agent(companyId)).id;
 });
@@ -65,7 +64,7 @@ async function expectOutage(origin: string): Promise<void> {
 
 /** Over the database `postgres`: the world's own may take no connections. */
 const onServer = (sql: (database: string) => string) =>
-  run(withDatabase(world.databaseUrl, 'postgres'), sql(new URL(world.databaseUrl).pathname.slice(1)));
+  run(withDatabase(world.ownerUrl, 'postgres'), sql(new URL(world.databaseUrl).pathname.slice(1)));
 
 /** Ends all connections of the servers. */
 const terminate = () =>

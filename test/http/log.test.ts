@@ -2,16 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
-let world: World;
+const world = await openWorld();
 let key: string;
 let keyId: string;
 let companyId: string;
 let agentId: string;
 
 beforeAll(async () => {
-  world = await openWorld();
   ({ key, keyId, id: companyId } = await world.company());
   agentId = (await world.agent(companyId)).id;
 });

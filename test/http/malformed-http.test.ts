@@ -2,14 +2,13 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { ProblemCode } from '../../src/errors.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, head, RawSocket } from '../support/raw-socket.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
-let world: World;
+const world = await openWorld();
 let key: string;
 let agentId: string;
 
 beforeAll(async () => {
-  world = await openWorld();
   const company = await world.company();
   key = company.key;
   agentId = (await world.agent(company.id)).id;

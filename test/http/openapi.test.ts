@@ -44,7 +44,7 @@ test('PATCH lists each code that it can answer with, under its status', () => {
   expect(codesOf(patch)).toEqual({
     400: ['COMPANY_ID_REQUIRED', 'MALFORMED_BODY', 'MALFORMED_REQUEST', 'VALIDATION_FAILED'],
     401: ['API_KEY_SUSPENDED', 'INVALID_API_KEY'],
-    403: ['COMPANY_ACCESS_DENIED', 'INSUFFICIENT_PERMISSIONS', 'RESOURCE_ACCESS_DENIED'],
+    403: ['COMPANY_ACCESS_DENIED', 'INSUFFICIENT_PERMISSIONS', 'IP_NOT_ALLOWED', 'RESOURCE_ACCESS_DENIED'],
     404: ['RESOURCE_NOT_FOUND'],
     408: ['REQUEST_TIMEOUT'],
     409: ['IDEMPOTENCY_KEY_IN_USE'],
@@ -113,6 +113,7 @@ const number = await world.phoneNumber(companyId);
 const other = await world.company();
 const ats = await world.ats(companyId);
 const reader = await world.keyWith(companyId, 'read:agents');
+const elsewhere = await world.keyFrom(companyId, '192.0.2.1');
 const json = { 'content-type': 'application/json' };
 const path = `/agents/${id}`;
 const authorized = (bearer: string, headers: Sent['headers'] = json) => ({
@@ -145,6 +146,7 @@ const cases: readonly Case[] = [
   { answers: '400 COMPANY_ID_REQUIRED', sent: { path, headers: authorized(ats.key), body: '{}' } },
   { answers: '401 INVALID_API_KEY', sent: { path, headers: json, body: '{}' }, headers: challenged },
   { answers: '403 INSUFFICIENT_PERMISSIONS', sent: { path, headers: authorized(reader) }, headers: challenged },
+  { answers: '403 IP_NOT_ALLOWED', sent: { path, headers: authorized(elsewhere), body: '{}' } },
   { answers: '403 RESOURCE_ACCESS_DENIED', sent: { path, headers: authorized(other.key), body: '{}' } },
   {
     answers: '404 RESOURCE_NOT_FOUND',

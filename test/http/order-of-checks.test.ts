@@ -24,6 +24,8 @@ const checks = [
   ['the method', 'METHOD_NOT_ALLOWED', any],
   ['the key', 'INVALID_API_KEY', any],
   ['the key is not suspended', 'API_KEY_SUSPENDED', any],
+  ['the address', 'IP_NOT_ALLOWED', any],
+  ['the rate limit', 'RATE_LIMITED', any],
   ['the scope', 'INSUFFICIENT_PERMISSIONS', any],
   ['the company', 'COMPANY_ID_REQUIRED', ofOneCompany],
   ['the grant', 'COMPANY_ACCESS_DENIED', ofOneCompany],
@@ -59,9 +61,14 @@ async function openCase() {
 async function failingFrom({ line, scope }: Endpoint, first: Check) {
   const passes = (check: Check) => position(check) < position(first);
   const { company, other, ats, ids } = await openCase();
-  const keyOf = async (state: 'good' | 'suspended' | 'scopeless') => {
-    const owner = { companyId: null, integrationId: ats.id, name: null, expiresAt: null };
-    const { id, key } = await world.keys.create({ ...owner, scopes: state === 'good' ? [scope] : [] });
+  const keyOf = async (state: 'good' | 'suspended' | 'from elsewhere' | 'used up' | 'scopeless') => {
+    const owner = { companyId: null, integrationId: ats.id, name: null, expiresAt: null, perMinute: 1 };
+    const scopes = state === 'good' ? [scope] : [];
+    const { id, key } = await world.keys.create({ ...owner, scopes, allowedIps: [] });
+    if (state !== 'good' && state !== 'scopeless') await world.call(key, 'GET /companies');
+    if (state === 'suspended' || state === 'from elsewhere') {
+      await world.sql.query(`UPDATE api_key SET allowed_ips = '{192.0.2.1}' WHERE id = $1`, [id]);
+    }
     if (state === 'suspended') await world.keys.suspend(id);
     return key;
   };
@@ -79,6 +86,8 @@ async function failingFrom({ line, scope }: Endpoint, first: Check) {
   async function authorization() {
     if (!passes('the key')) return {};
     if (!passes('the key is not suspended')) return { authorization: `Bearer ${await keyOf('suspended')}` };
+    if (!passes('the address')) return { authorization: `Bearer ${await keyOf('from elsewhere')}` };
+    if (!passes('the rate limit')) return { authorization: `Bearer ${await keyOf('used up')}` };
     return { authorization: `Bearer ${await keyOf(passes('the scope') ? 'good' : 'scopeless')}` };
   }
   function body() {

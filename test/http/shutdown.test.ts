@@ -4,14 +4,13 @@ import { send } from '../support/http.ts';
 import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
-let world: World;
+const world = await openWorld();
 let key: string;
 let companyId: string;
 
 beforeAll(async () => {
-  world = await openWorld();
   ({ key, id: companyId } = await world.company());
 });
 

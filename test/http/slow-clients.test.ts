@@ -1,17 +1,16 @@
 import { beforeAll, expect, test } from 'vitest';
 import { expectProblem } from '../support/problem.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
 /** Milliseconds after which a slow or silent client is gone (issue 3: 12 s), and what a busy machine may add. */
 const limit = 12_000 + 500;
 
-let world: World;
+const world = await openWorld();
 let key: string;
 let agentId: string;
 
 beforeAll(async () => {
-  world = await openWorld();
   const company = await world.company();
   key = company.key;
   agentId = (await world.agent(company.id)).id;

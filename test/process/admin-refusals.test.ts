@@ -1,19 +1,18 @@
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { build, runProgram } from '../support/process.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
 const adminProgram = join(import.meta.dirname, '..', '..', 'dist', 'admin.js');
 const nowhere = '00000000-0000-4000-8000-000000000000';
 
-let world: World;
+const world = await openWorld();
 let companyId: string;
 
 beforeAll(async () => {
   build();
-  world = await openWorld();
   companyId = (await world.company()).id;
 });
 
@@ -38,12 +37,15 @@ const refusals: readonly [parameters: () => string[], says: RegExp][] = [
   [() => key('--scopes', 'write:agents,all'), /--scopes.*read:agents, write:agents, delete:agents/],
   [() => key('--expires', 'tomorrow'), /--expires.*2030-01-31T12:00:00Z/],
   [() => key('--expires', '2030-02-31'), /--expires.*2030-01-31T12:00:00Z/],
-  [() => key('--allow-ip', '10.0.0.0/8'), /--allow-ip.*cannot be made yet/],
+  [() => key('--allow-ip', '10.0.0.0/33'), /--allow-ip.*192\.0\.2\.7 or 2001:db8::\/32/],
+  [() => key('--allow-ip', '10.0.0.7', '--allow-ip', 'localhost'), /--allow-ip.*192\.0\.2\.7 or 2001:db8::\/32/],
   [() => key('--per-minute', '1e3'), /--per-minute.*whole number of requests/],
   [() => key('--per-hour', '-1'), /--per-hour.*whole number of requests/],
   [() => number('2025550123'), /--number.*E\.164/],
   [() => number('+0123'), /--number.*E\.164/],
   [() => ['phone-number', 'deactivate', '--id', nowhere], new RegExp(`phone number.*${nowhere}`)],
+  [() => ['audit', 'list', '--limit', '0'], /--limit.*whole number from 1/],
+  [() => ['audit', 'list', '--since', 'yesterday'], /--since.*2030-01-31T12:00:00Z/],
   [() => agent('{'), /--json.*must be a JSON object/],
   [() => agent('{"duration":181,"color":1}'), /2 problems: (?=.*#\/duration must be at most 180)(?=.*#\/color)/],
   [() => agent(`{"companyPhoneNumberId":"${nowhere}"}`), /1 problem: #\/companyPhoneNumberId/],
@@ -53,12 +55,20 @@ const refusals: readonly [parameters: () => string[], says: RegExp][] = [
 
 test('whatever is wrong is said in one line on stderr, with exit code 1, nothing on stdout, and nothing done', async () => {
   const rows = async () => {
-    const tables = ['company', 'integration', 'api_key', 'company_phone_number', 'agent', 'integration_company'];
+    const tables = [
+      'company',
+      'integration',
+      'api_key',
+      'company_phone_number',
+      'agent',
+      'integration_company',
+      'audit_entry',
+    ];
     const counts = tables.map((table) => world.sql.query(`SELECT '${table}' AS table, count(*)::int FROM ${table}`));
     return (await Promise.all(counts)).flatMap((result) => result.rows);
   };
   const before = await rows();
-  const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
+  const env = { DATABASE_URL: world.ownerUrl, API_KEY_SECRET: world.secret };
   const left = [...refusals];
   const worker = async (): Promise<void> => {
     for (let next = left.shift(); next; next = left.shift()) {

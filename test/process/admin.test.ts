@@ -1,8 +1,9 @@
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { send } from '../support/http.ts';
 import { build, makeDataDir, postgresPid, runProgram, startServer } from '../support/process.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -10,12 +11,9 @@ const adminProgram = join(import.meta.dirname, '..', '..', 'dist', 'admin.js');
 const uuid = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 const time = expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/);
 
-let world: World;
+const world = await openWorld();
 
-beforeAll(async () => {
-  build();
-  world = await openWorld();
-});
+beforeAll(build);
 
 /** The one JSON value that a command prints; it must exit 0 and have nothing to say on stderr. */
 async function adminWith(env: Record<string, string>, ...parameters: string[]) {
@@ -26,7 +24,7 @@ async function adminWith(env: Record<string, string>, ...parameters: string[]) {
 
 /** On the database of the world, through DATABASE_URL, beside the world's server. */
 const admin = (...parameters: string[]) =>
-  adminWith({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret }, ...parameters);
+  adminWith({ DATABASE_URL: world.ownerUrl, API_KEY_SECRET: world.secret }, ...parameters);
 
 const unauthorized = (code: string) => ({ status: 401, body: { code } });
 
@@ -49,6 +47,7 @@ test('keys: what is made, suspended, resumed, rotated or revoked holds from the 
     name: null,
     start: text.slice(0, 8),
     scopes: ['read:agents', 'write:agents', 'delete:agents'],
+    allowedIps: [],
     perMinute: null,
     perHour: null,
     state: 'active',
@@ -150,6 +149,53 @@ test('phone numbers and agents', async () => {
   expect(left).toEqual([]);
   expect(purged).toMatchObject({ id: agent.id });
   expect(await world.row(agent.id)).toBeUndefined();
+});
+
+test('audit list tells who did what on this machine and which key did it in a request, the newest first', async () => {
+  const { username: operator } = userInfo();
+  const company = await admin('company', 'create', '--name', 'Audited');
+  const ofCompany = ['--company', company.id];
+  const key = await admin(
+    'key',
+    'create',
+    ...ofCompany,
+    '--name',
+    'One',
+    '--allow-ip',
+    '127.0.0.0/8',
+    '--allow-ip',
+    '::1',
+  );
+  expect(key.allowedIps).toEqual(['127.0.0.0/8', '::1']);
+  const agent = await admin('agent', 'create', ...ofCompany, '--name', 'New agent');
+  expect((await world.patch(key.key, agent.id, { duration: 31 })).status).toBe(200);
+  await admin('agent', 'delete', '--id', agent.id);
+
+  const none = { companyId: company.id, integrationId: null, keyId: null, phoneNumberId: null, agentId: null };
+  const byOperator = { operator, keyId: null, requestId: null, address: null };
+  const byKey = { operator: null, keyId: key.id, requestId: expect.any(String), address: '127.0.0.1' };
+  const changed = { version: 2, changedFields: ['duration'], restoredFrom: null };
+  const created = { version: 1, changedFields: expect.any(Array), restoredFrom: null };
+  const { name, start, scopes, allowedIps, expiresAt, perMinute, perHour } = key;
+  const details = { name, start, scopes, allowedIps, expiresAt, perMinute, perHour };
+  const expected = [
+    { at: time, action: 'agent.deleted', by: byOperator, ...none, agentId: agent.id, details: {} },
+    { at: time, action: 'agent.changed', by: byKey, ...none, agentId: agent.id, details: changed },
+    { at: time, action: 'agent.created', by: byOperator, ...none, agentId: agent.id, details: created },
+    { at: time, action: 'key.created', by: byOperator, ...none, keyId: key.id, details },
+    { at: time, action: 'company.created', by: byOperator, ...none, details: { name: 'Audited' } },
+  ];
+  expect(await admin('audit', 'list', ...ofCompany)).toEqual(expected);
+  const [deleted] = await admin('audit', 'list', '--agent', agent.id, '--limit', '1');
+  expect(deleted).toEqual(expected[0]);
+  expect(await admin('audit', 'list', '--key', key.id)).toEqual([expected[1], expected[3]]);
+  expect(await admin('audit', 'list', ...ofCompany, '--since', deleted.at)).toEqual([expected[0]]);
+  expect(await admin('audit', 'list', ...ofCompany, '--until', deleted.at)).toEqual(expected.slice(1));
+
+  await admin('agent', 'purge', '--id', agent.id);
+  const left = await admin('audit', 'list', '--agent', agent.id);
+  const purged = { at: time, action: 'agent.purged', by: byOperator, ...none, agentId: agent.id, details: {} };
+  expect(left).toEqual([purged, expected[0]]);
 });
 
 test('without DATABASE_URL it works on the cluster in DATA_DIR, with no server running and beside one', async () => {

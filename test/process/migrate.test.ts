@@ -6,14 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
-import {
-  migrate,
-  migrationNames,
-  missingRoleSettings,
-  pendingMigrations,
-  roleSettings,
-  setRoleSettings,
-} from '../../src/database/migrate.ts';
+import { migrate, migrationNames, pendingMigrations } from '../../src/database/migrate.ts';
+import { missingRoleSettings, roleSettings, setRoleSettings } from '../../src/database/server-role.ts';
 import { StartError } from '../../src/start-error.ts';
 import { run, withDatabase } from '../support/global-setup.ts';
 
@@ -192,20 +186,23 @@ describe('npm run migrate', () => {
     expect(await command([], databaseUrl)).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(message) });
   });
 
-  test('--server-role lets a role that owns nothing run the server, and nothing more', async () => {
+  test('--server-role lets a role that owns nothing run the server, and nothing more, whatever it could before', async () => {
     const role = `odd "role" ${randomUUID()}`;
     const quoted = pg.escapeIdentifier(role);
     await run(url, `CREATE ROLE ${quoted} LOGIN PASSWORD 'secret'`);
     try {
+      await migrate(url);
+      await run(url, `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${quoted}`);
       expect(await command(['--server-role', role])).toMatchObject({ code: 0, stderr: '' });
       const theirs = new URL(url);
       theirs.username = encodeURIComponent(role);
       theirs.password = 'secret';
       expect(await pendingMigrations(theirs.href)).toEqual([]);
       expect(await missingRoleSettings(theirs.href)).toEqual([]);
-      await run(theirs.href, "INSERT INTO company (name) VALUES ('c')");
-      await run(theirs.href, "UPDATE company SET name = 'd'");
-      for (const refused of ['DELETE FROM company', 'UPDATE agent_version SET version = 1', 'CREATE TABLE t ()']) {
+      await run(theirs.href, 'UPDATE api_key SET last_used_at = now()');
+      await run(theirs.href, 'UPDATE agent SET version = version');
+      const changes = ['DELETE FROM company', "UPDATE company SET name = 'd'", 'UPDATE agent_version SET version = 1'];
+      for (const refused of [...changes, 'DELETE FROM audit_entry', 'CREATE TABLE t ()']) {
         await expect(run(theirs.href, refused)).rejects.toThrow('permission denied');
       }
     } finally {

@@ -4,25 +4,23 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { environmentSchema, readConfig } from '../../src/config.ts';
-import { migrationNames, roleSettings } from '../../src/database/migrate.ts';
+import { migrationNames } from '../../src/database/migrate.ts';
+import { roleSettings } from '../../src/database/server-role.ts';
 import { StartError } from '../../src/start-error.ts';
 import { run, withDatabase } from '../support/global-setup.ts';
 import { send } from '../support/http.ts';
 import { build, makeDataDir, makeFolder, postgresPid, runProgram, startServer } from '../support/process.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
 const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
 const migrateProgram = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
 
-let world: World;
+const world = await openWorld();
 
 // Starts take seconds each, and many where the machine is busy.
 vi.setConfig({ testTimeout: 120_000 });
 
-beforeAll(async () => {
-  build();
-  world = await openWorld();
-});
+beforeAll(build);
 
 /** What a start with these variables says before it ends. */
 const start = (env: Record<string, string>) => runProgram([serverProgram], { env });
@@ -46,6 +44,14 @@ describe('a wrong variable', () => {
       (name): [string, string, string] => [name, 'none', wholeNumber(0, 999_999_999)],
     ),
     ['REDIS_URL', 'localhost:6379', 'must be a URL redis://user:password@host:port'],
+    ['API_KEY_SECRET_PREVIOUS', 'é'.repeat(15), secret],
+    ...['localhost', '10.0.0.0/33', '10.0.0.1,', '010.0.0.1', '10.1', 'fe80::1%eth0', 'true', '1'].map(
+      (value): [string, string, string] => [
+        'TRUST_PROXY',
+        value,
+        'must be addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32',
+      ],
+    ),
     ['LOG_LEVEL', 'loud', 'must be one of fatal, error, warn, info, debug, trace, silent'],
     ['DOCS', 'yes', 'must be true or false'],
   ])('%s=%s is refused with its name and what is expected', (name, value, expected) => {

@@ -1,13 +1,15 @@
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
+import type { KeySecrets } from '../../src/api-keys/api-key.ts';
 import { buildApp } from '../../src/app.ts';
 import { type Database, openDatabase } from '../../src/database/client.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
+import { logOptions } from '../../src/logger.ts';
 import type { Counters } from '../../src/rate-limits/counters.ts';
 import type { Quotas } from '../../src/rate-limits/rate-limits.ts';
 import type { World } from './world.ts';
 
-interface Options {
+interface Options extends Partial<KeySecrets> {
   /** Another way to the world's database. */
   readonly databaseUrl?: string;
   readonly connections?: number;
@@ -15,11 +17,15 @@ interface Options {
   readonly counters?: Counters;
   /** Told of each statement that goes to the database. */
   readonly onStatement?: (sql: string) => void;
+  readonly trustedProxies?: readonly string[];
+  /** The address to listen on. */
+  readonly host?: string;
 }
 
 /** One more server over a world's database, which ends with the test: for what cannot be done to the world's own. */
 export async function openAnotherServer(world: World, options: Options = {}) {
-  const { databaseUrl = world.databaseUrl, connections = 10, quotas, counters, onStatement = () => {} } = options;
+  const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
+  const { secret = world.secret, previousSecret, trustedProxies = [], quotas, counters } = options;
   const opened = openDatabase({ url: databaseUrl, connections });
   const database: Database = {
     ...opened,
@@ -28,10 +34,10 @@ export async function openAnotherServer(world: World, options: Options = {}) {
       return opened.query(sql, parameters);
     },
   };
-  const parts = { database, secret: world.secret, migrations: await migrationNames() };
+  const parts = { database, secret, previousSecret, migrations: await migrationNames(), trustedProxies };
   const limits = { ...(quotas && { quotas }), ...(counters && { counters }) };
-  const app = await buildApp({ ...parts, logger: pino({ level: 'silent' }), ...limits });
-  const origin = await app.listen({ host: '127.0.0.1', port: 0 });
+  const app = await buildApp({ ...parts, logger: pino(logOptions('info'), world.log), ...limits });
+  const origin = await app.listen({ host, port: 0 });
   onTestFinished(async () => {
     await app.close();
     await database.close();

@@ -5,13 +5,16 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { eraseEmbedded, openEmbedded } from '../../src/database/embedded.ts';
 import { migrate } from '../../src/database/migrate.ts';
+import { admitServerRole } from '../../src/database/server-role.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** A PostgreSQL on which the tests may make databases. */
     serverUrl: string;
-    /** A migrated, empty database to copy. */
+    /** A migrated, empty database to copy, in which the server's role may do what a server does. */
     template: string;
+    /** Owns nothing; its password is its name. */
+    serverRole: string;
   }
 }
 
@@ -25,10 +28,15 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   const template = `template_${process.pid}_${Date.now()}`;
   await run(server.url, `CREATE DATABASE ${template}`);
   await migrate(withDatabase(server.url, template));
+  const serverRole = `server_${template}`;
+  await run(server.url, `CREATE ROLE ${serverRole} LOGIN PASSWORD '${serverRole}'`);
+  await admitServerRole(withDatabase(server.url, template), serverRole);
   provide('serverUrl', server.url);
   provide('template', template);
+  provide('serverRole', serverRole);
   return async () => {
     await run(server.url, `DROP DATABASE ${template}`);
+    await run(server.url, `DROP ROLE ${serverRole}`);
     await server.close();
   };
 }
@@ -53,6 +61,11 @@ export function withDatabase(url: string, database: string): string {
   const changed = new URL(url);
   changed.pathname = `/${database}`;
   return changed.href;
+}
+
+/** The same database, as the role of the server. */
+export function asServer(url: string, role: string): string {
+  return Object.assign(new URL(url), { username: role, password: role }).href;
 }
 
 /** Runs one statement on a connection of its own. */

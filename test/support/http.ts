@@ -22,12 +22,13 @@ export interface Sent {
 /** Sends one request over a connection of its own and reads the whole answer. */
 export function send(origin: string, { method = 'PATCH', path, headers = {}, body, from }: Sent): Promise<Answer> {
   const { hostname, port } = new URL(origin);
+  const host = hostname.replace(/^\[|\]$/g, '');
   const lines: Record<string, string[]> = {};
   for (const [name, value] of Object.entries(headers)) lines[name] = [value].flat().map(asBytes);
   if (body !== undefined) lines['content-length'] = [String(Buffer.byteLength(body))];
   return new Promise((resolve, reject) => {
     const agent = new Agent();
-    const target = { hostname, port, method, path, headers: lines, agent, ...(from && { localAddress: from }) };
+    const target = { host, port, method, path, headers: lines, agent, ...(from && { localAddress: from }) };
     const sent = request(target, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));

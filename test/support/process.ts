@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import { eraseEmbedded } from '../../src/database/embedded.ts';
+import { refuseKeys } from './no-keys.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -115,6 +116,8 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
       // It has ended.
     }
     await exit;
+    // A log line is one object; what the first start and the command line print for people may hold a key.
+    refuseKeys([...stdout.split('\n').filter((line) => line.startsWith('{"')), stderr]);
   });
   return started;
 }

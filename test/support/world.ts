@@ -13,11 +13,13 @@ import { type Scope, scopes } from '../../src/api-keys/api-key.ts';
 import { buildApp } from '../../src/app.ts';
 import { companyRepository } from '../../src/companies/company.repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
-import { migrationNames, setRoleSettings } from '../../src/database/migrate.ts';
+import { migrationNames } from '../../src/database/migrate.ts';
+import { setRoleSettings } from '../../src/database/server-role.ts';
 import { logOptions } from '../../src/logger.ts';
 import type { Quotas } from '../../src/rate-limits/rate-limits.ts';
-import { run, withDatabase } from './global-setup.ts';
+import { asServer, run, withDatabase } from './global-setup.ts';
 import { type Answer, type Sent, send } from './http.ts';
+import { refuseKeys } from './no-keys.ts';
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
@@ -31,18 +33,21 @@ interface WorldOptions {
 const noQuotas: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /**
- * A server as in production, listening on a real socket, over a database of its own. Ends with the file that opened it.
- * Its log is kept in `logLines`.
+ * A server as in production, listening on a real socket, over a database of its own, in the role that owns nothing. What
+ * the tests set up and compare is the owner's. Ends with the file that opened it. Its log is kept in
+ * `logLines`; a key in it fails the file.
  */
 export async function openWorld({ connections = 10, docs = true, quotas }: WorldOptions = {}) {
   const name = `world_${randomUUID().replaceAll('-', '')}`;
   const serverUrl = inject('serverUrl');
-  const databaseUrl = withDatabase(serverUrl, name);
+  const ownerUrl = withDatabase(serverUrl, name);
+  const databaseUrl = asServer(ownerUrl, inject('serverRole'));
   await run(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${inject('template')}`);
-  await setRoleSettings(databaseUrl);
+  await setRoleSettings(ownerUrl);
+  await setRoleSettings(ownerUrl, inject('serverRole'));
 
   const logLines: string[] = [];
-  const stream = new Writable({
+  const log = new Writable({
     write(chunk, _, done) {
       logLines.push(String(chunk));
       done();
@@ -50,32 +55,40 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
   });
   const secret = randomUUID().repeat(2);
   const database = openDatabase({ url: databaseUrl, connections });
-  const logger = pino(logOptions('info'), stream);
+  const logger = pino(logOptions('info'), log);
   const parts = { database, secret, migrations: await migrationNames(), logger, docs };
   const app = await buildApp({ ...parts, ...(quotas && { quotas: { ...noQuotas, ...quotas } }) });
   const origin = await app.listen({ host: '127.0.0.1', port: 0 });
-  const sql = new pg.Pool({ connectionString: databaseUrl, max: 5 });
+  const sql = new pg.Pool({ connectionString: ownerUrl, max: 5 });
   sql.on('error', () => {});
 
-  const companies = companyRepository(database.prisma);
-  const keys = apiKeyLifecycle(database, secret);
-  const rows = agentRepository(database);
-  const agents = agentService(rows, agentVersionRepository(database));
+  const owned = openDatabase({ url: ownerUrl, connections: 10 });
+  const companies = companyRepository(owned.prisma, operator);
+  const keys = apiKeyLifecycle(owned, secret, operator);
+  const rows = agentRepository(owned);
+  const agents = agentService(rows, agentVersionRepository(owned));
 
   async function close(): Promise<void> {
     await app.close();
     await database.close();
+    await owned.close();
     await sql.end();
     await run(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+    refuseKeys(logLines);
   }
   afterAll(close);
 
   return {
     app,
     origin,
+    /** In the server's role … */
     databaseUrl,
+    /** … and in that of the operator. */
+    ownerUrl,
     secret,
     logLines,
+    /** Where further servers of this world log too. */
+    log,
     sql,
     agents: rows,
     companies,
@@ -98,6 +111,9 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
       return { id, key: key.key, keyId: key.id };
     },
 
+    /** One more company key for all of agents, with its id. */
+    newKey: (companyId: string) => keys.create({ ...keyDraft, companyId }),
+
     /** A company key with the given scopes only. */
     async keyWith(companyId: string, ...some: Scope[]) {
       return (await keys.create({ ...keyDraft, companyId, scopes: some })).key;
@@ -108,6 +124,11 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
       return (await keys.create({ ...keyDraft, companyId, ...limits })).key;
     },
 
+    /** A company key for all of agents that only the given addresses and blocks may use. */
+    async keyFrom(companyId: string, ...allowedIps: string[]) {
+      return (await keys.create({ ...keyDraft, companyId, allowedIps })).key;
+    },
+
     /** The id of an active number. */
     async phoneNumber(companyId: string) {
       return (await companies.addPhoneNumber(companyId, '+12025550123')).id;
@@ -115,7 +136,7 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
 
     /** A fresh agent: type ONLINE, empty metadata. As an answer shows it. */
     async agent(companyId: string, fields: Partial<AgentDraft> = {}) {
-      return toAnswer((await agents.create(companyId, { ...freshAgent, ...fields })).agent);
+      return toAnswer((await agents.create(companyId, { ...freshAgent, ...fields }, { operator })).agent);
     },
 
     /** Deletes an agent softly, as the operator does. */
@@ -167,7 +188,10 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
   };
 }
 
-const keyDraft = { companyId: null, integrationId: null, name: null, scopes, expiresAt: null };
+/** Who sets up the tests, in the audit trail. */
+const operator = 'tester';
+
+const keyDraft = { companyId: null, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
 
 const freshAgent = { name: 'Fresh agent', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 } as const;
 

@@ -32,7 +32,13 @@ test('the README lists exactly the codes of the catalogue, each under its status
 test('the README lists exactly the variables of the schema, with their defaults', () => {
   const { NODE_ENV, ...variables } = environmentSchema.properties;
   const listed = table('variables').map(([name, value]) => [name?.replaceAll('`', ''), value]);
-  const explained = { DATABASE_URL: 'embedded', API_KEY_SECRET: 'generated in `DATA_DIR`', REDIS_URL: 'none' };
+  const explained = {
+    DATABASE_URL: 'embedded',
+    API_KEY_SECRET: 'generated in `DATA_DIR`',
+    API_KEY_SECRET_PREVIOUS: 'none',
+    REDIS_URL: 'none',
+    TRUST_PROXY: 'none',
+  };
   const expected = Object.entries(variables).map(([name, { default: value }]) => [name, `\`${value}\``]);
   expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(expected), ...explained });
 });

@@ -80,7 +80,7 @@ test('a key that another process revokes is refused from the next request on, by
   const company = await world.company();
   const agent = await world.agent(company.id);
   const other = await openAnotherServer(world);
-  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  const database = openDatabase({ url: world.ownerUrl, connections: 1 });
   const patch = (origin: string) =>
     send(origin, {
       path: `/agents/${agent.id}`,
@@ -88,7 +88,7 @@ test('a key that another process revokes is refused from the next request on, by
       body: '{"name":"Changed"}',
     });
   expect([(await patch(world.origin)).status, (await patch(other.origin)).status]).toEqual([200, 200]);
-  await apiKeyLifecycle(database, world.secret).revoke(company.keyId);
+  await apiKeyLifecycle(database, world.secret, 'tester').revoke(company.keyId);
   await database.close();
   expect([(await patch(world.origin)).status, (await patch(other.origin)).status]).toEqual([401, 401]);
 });

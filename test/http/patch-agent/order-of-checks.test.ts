@@ -13,6 +13,7 @@ const checks = [
   ['the method', 'METHOD_NOT_ALLOWED'],
   ['the key', 'INVALID_API_KEY'],
   ['the key is not suspended', 'API_KEY_SUSPENDED'],
+  ['the address', 'IP_NOT_ALLOWED'],
   ['the rate limit', 'RATE_LIMITED'],
   ['the scope', 'INSUFFICIENT_PERMISSIONS'],
   ['the company', 'COMPANY_ID_REQUIRED'],
@@ -36,10 +37,17 @@ async function failingFrom(first: Check) {
   const passes = (check: Check) => position(check) < position(first);
   const [company, other] = await Promise.all([world.company(), world.company()]);
   const ats = await world.ats(company.id);
-  const keyOf = async (state: 'good' | 'suspended' | 'used up' | 'scopeless') => {
+  const keyOf = async (state: 'good' | 'suspended' | 'from elsewhere' | 'used up' | 'scopeless') => {
     const owner = { companyId: null, integrationId: ats.id, name: null, expiresAt: null, perMinute: 1 };
-    const { id, key } = await world.keys.create({ ...owner, scopes: state === 'good' ? ['write:agents'] : [] });
-    if (state === 'used up') await world.call(key, 'GET /companies');
+    const { id, key } = await world.keys.create({
+      ...owner,
+      scopes: state === 'good' ? ['write:agents'] : [],
+      allowedIps: [],
+    });
+    if (state !== 'good' && state !== 'scopeless') await world.call(key, 'GET /companies');
+    if (state === 'suspended' || state === 'from elsewhere') {
+      await world.sql.query(`UPDATE api_key SET allowed_ips = '{192.0.2.1}' WHERE id = $1`, [id]);
+    }
     if (state === 'suspended') await world.keys.suspend(id);
     return key;
   };
@@ -65,6 +73,7 @@ async function failingFrom(first: Check) {
   async function authorization() {
     if (!passes('the key')) return {};
     if (!passes('the key is not suspended')) return { authorization: `Bearer ${await keyOf('suspended')}` };
+    if (!passes('the address')) return { authorization: `Bearer ${await keyOf('from elsewhere')}` };
     if (!passes('the rate limit')) return { authorization: `Bearer ${await keyOf('used up')}` };
     return { authorization: `Bearer ${await keyOf(passes('the scope') ? 'good' : 'scopeless')}` };
   }

@@ -1,0 +1,72 @@
+import { BlockList, isIP, SocketAddress } from 'node:net';
+
+/** One address, or all that share its first bits: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`. */
+interface Block {
+  readonly address: string;
+  readonly family: 'ipv4' | 'ipv6';
+  readonly prefix: number;
+}
+
+/**
+ * The one form of an address: IPv6 as RFC 5952 has it, without a zone, and IPv4 where IPv6 only wraps it, as on a
+ * socket that listens for both.
+ * @returns undefined for what is no address
+ */
+export function plainAddress(text: string): string | undefined {
+  const [address = ''] = text.split('%', 1);
+  const family = isIP(address);
+  if (family !== 6) return family === 4 ? address : undefined;
+  const canonical = new SocketAddress({ address, family: 'ipv6' }).address;
+  return /^::ffff:([\d.]+)$/.exec(canonical)?.[1] ?? canonical;
+}
+
+function parseBlock(text: string): Block | undefined {
+  const [, given = '', length] = /^([^/%]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? [];
+  const address = plainAddress(given);
+  if (address === undefined) return undefined;
+  const [family, bits] = isIP(address) === 4 ? (['ipv4', 32] as const) : (['ipv6', 128] as const);
+  // The length of a block of wrapped IPv4 addresses counts the wrapping.
+  const wrapping = isIP(given) === 6 && family === 'ipv4' ? 96 : 0;
+  const prefix = length === undefined ? bits : Number(length) - wrapping;
+  return prefix >= 0 && prefix <= bits ? { address, family, prefix } : undefined;
+}
+
+/** The one form of an address or a CIDR block; undefined for what is neither. */
+export function plainBlock(text: string): string | undefined {
+  const block = parseBlock(text);
+  if (!block) return undefined;
+  const isSingle = block.prefix === (block.family === 'ipv4' ? 32 : 128);
+  return isSingle ? block.address : `${block.address}/${block.prefix}`;
+}
+
+/**
+ * What counts as one sender: an IPv4 address, or 64 bits of an IPv6 address, since whoever has one has 2^64 of them.
+ * @param address as the server knows it; what is none, as a proxy may write it, counts as one sender together
+ */
+export function senderOf(address = ''): string {
+  const plain = plainAddress(address);
+  if (plain === undefined || isIP(plain) === 4) return plain ?? 'unknown';
+  const [before = '', after] = plain.split('::');
+  const groups = before === '' ? [] : before.split(':');
+  // Where zeros are left out, at most three groups at the end can be among the first four.
+  const rest = after === undefined || after === '' ? [] : after.split(':');
+  const zeros = Array(Math.max(0, 8 - groups.length - rest.length)).fill('0');
+  return `${[...groups, ...zeros, ...rest].slice(0, 4).join(':')}::/64`;
+}
+
+/** Addresses and CIDR blocks to be found again. What is neither matches nothing. */
+export function addressList(blocks: readonly string[]) {
+  // Apart, since Node counts IPv4 addresses among those of ::/0.
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
+  for (const text of blocks) {
+    const block = parseBlock(text);
+    if (block) lists[block.family].addSubnet(block.address, block.prefix, block.family);
+  }
+  /** @param text in any form; what is no address is in no list */
+  return (text: string): boolean => {
+    const address = plainAddress(text);
+    if (address === undefined) return false;
+    const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
+    return lists[family].check(address, family);
+  };
+}

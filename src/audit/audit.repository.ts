@@ -1,0 +1,101 @@
+import type { Database } from '../database/client.ts';
+
+/** Which entries to list; all that is given must hold. */
+export interface AuditFilter {
+  readonly company?: string | undefined;
+  /** The key that did it, or that it was done to. */
+  readonly key?: string | undefined;
+  readonly agent?: string | undefined;
+  /** RFC 3339: from this time on … */
+  readonly since?: string | undefined;
+  /** … until before this one. */
+  readonly until?: string | undefined;
+}
+
+/** Who did what, and when: a command of the operator, a deletion, or a version of an agent. */
+export interface AuditEntry {
+  readonly at: Date;
+  /** As `key.revoked`: what it was done to, and what was done. */
+  readonly action: string;
+  readonly by: {
+    /** Who gave the command; null when a key did it in a request. */
+    readonly operator: string | null;
+    readonly keyId: string | null;
+    readonly requestId: string | null;
+    readonly address: string | null;
+  };
+  readonly companyId: string | null;
+  readonly integrationId: string | null;
+  readonly keyId: string | null;
+  readonly phoneNumberId: string | null;
+  readonly agentId: string | null;
+  readonly details: object;
+}
+
+export type AuditRepository = ReturnType<typeof auditRepository>;
+
+/** What the two sources have in common: where each filter is found, and the columns of an entry. */
+interface Source {
+  readonly conditions: Readonly<Record<keyof AuditFilter, (value: string) => string>>;
+  readonly select: string;
+}
+
+const by = (operator: string, key: string, request: string, address: string) =>
+  `json_build_object('operator', ${operator}, 'keyId', ${key}, 'requestId', ${request}, 'address', ${address}) AS by`;
+
+const trail: Source = {
+  conditions: {
+    company: (value) => `e.company_id = ${value}::uuid`,
+    key: (value) => `${value}::uuid IN (e.key_id, e.acting_key_id)`,
+    agent: (value) => `e.agent_id = ${value}::uuid`,
+    since: (value) => `e.created_at >= ${value}::timestamptz`,
+    until: (value) => `e.created_at < ${value}::timestamptz`,
+  },
+  select: `
+    SELECT e.created_at AS at, e.action, ${by('e.operator', 'e.acting_key_id', 'e.request_id', 'e.caller_address')},
+           e.company_id AS "companyId", e.integration_id AS "integrationId", e.key_id AS "keyId",
+           e.phone_number_id AS "phoneNumberId", e.agent_id AS "agentId", e.details
+      FROM audit_entry e`,
+};
+
+const history: Source = {
+  conditions: {
+    company: (value) => `a.company_id = ${value}::uuid`,
+    key: (value) => `v.key_id = ${value}::uuid`,
+    agent: (value) => `v.agent_id = ${value}::uuid`,
+    since: (value) => `v.created_at >= ${value}::timestamptz`,
+    until: (value) => `v.created_at < ${value}::timestamptz`,
+  },
+  select: `
+    SELECT v.created_at, CASE WHEN v.version = 1 THEN 'agent.created' WHEN v.restored_from IS NOT NULL
+                              THEN 'agent.restored' ELSE 'agent.changed' END,
+           ${by('v.operator', 'v.key_id', 'v.request_id', 'v.caller_address')},
+           a.company_id, NULL, NULL, NULL, v.agent_id,
+           jsonb_build_object('version', v.version, 'changedFields', v.changed_fields, 'restoredFrom', v.restored_from)
+      FROM agent_version v LEFT JOIN agent a ON a.id = v.agent_id`,
+};
+
+/** Reads the trail: its own entries and the history of agents. */
+export function auditRepository(database: Database) {
+  return {
+    /** The newest first. */
+    list(filter: AuditFilter, limit: number): Promise<AuditEntry[]> {
+      const given = filterNames.flatMap((name) => (filter[name] === undefined ? [] : [name]));
+      const values = [...given.map((name) => filter[name]), limit];
+      // A filter that is not given is not in the statement, so that an index serves those that are.
+      const part = ({ conditions, select }: Source) => {
+        const where = given.map((name, at) => conditions[name](`$${at + 1}`));
+        const order = `ORDER BY 1 DESC LIMIT $${values.length}::int`;
+        return `(${select} ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''} ${order})`;
+      };
+      const sql = `${part(trail)} UNION ALL ${part(history)} ORDER BY at DESC LIMIT $${values.length}::int`;
+      return database.transaction(async (query) => {
+        // The history of everybody may be long; the limit of the role is that of a request.
+        await query('SET LOCAL statement_timeout = 60000', []);
+        return await query<AuditEntry>(sql, values);
+      });
+    },
+  };
+}
+
+const filterNames = ['company', 'key', 'agent', 'since', 'until'] as const;

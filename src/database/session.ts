@@ -1,0 +1,55 @@
+import { setTimeout } from 'node:timers/promises';
+import pg from 'pg';
+import { StartError } from '../start-error.ts';
+import { withoutLimits } from './schema-engine.ts';
+
+/** Held by the process that changes a database; others wait for it. Prisma Migrate has a lock of its own, but gives up. */
+const migrationLock = '7214839, 3';
+
+/**
+ * A session lock: a process that dies gives it back. Whoever has to wait asks again: `CREATE INDEX CONCURRENTLY` waits for
+ * every statement that began before it, and a statement that waits for the lock would wait for the index in turn.
+ */
+export function withMigrationLock<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  return withClient(url, async (client) => {
+    await client.query(withoutLimits);
+    while (!(await tryLock(client))) await setTimeout(200);
+    return await task(client);
+  });
+}
+
+async function tryLock(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ locked: boolean }>(`SELECT pg_try_advisory_lock(${migrationLock}) AS locked`);
+  return rows[0]?.locked === true;
+}
+
+/**
+ * Runs a task on a connection of its own.
+ * @throws StartError when the database cannot be reached
+ */
+export async function withClient<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  const client = await connect(url);
+  try {
+    return await task(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  try {
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+    // A connection that breaks while the task does something else: its next query tells.
+    client.on('error', () => {});
+    await client.connect();
+    return client;
+  } catch (error) {
+    throw new StartError(`the database cannot be reached: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Where a name stands for several addresses, there is one error for each and none that says anything for all. */
+function reasonOf(error: unknown): string {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  return first instanceof Error ? first.message : String(first);
+}

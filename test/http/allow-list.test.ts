@@ -1,0 +1,114 @@
+import { networkInterfaces } from 'node:os';
+import { expect, test } from 'vitest';
+import { openAnotherServer } from '../support/another-server.ts';
+import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
+import { send } from '../support/http.ts';
+import { expectRefusal, newSubject } from '../support/patch-agent.ts';
+import { expectProblem } from '../support/problem.ts';
+import { openWorld } from '../support/world.ts';
+
+/** The tests' own connections come from 127.0.0.1. */
+const world = await openWorld();
+const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+
+const renaming = (key: string, forwardedFor?: string) => ({
+  headers: {
+    authorization: `Bearer ${key}`,
+    'content-type': 'application/json',
+    ...(forwardedFor !== undefined && { 'x-forwarded-for': forwardedFor }),
+  },
+  body: '{"name":"Let in"}',
+});
+
+const own = ['127.0.0.1', '127.0.0.0/8', '0.0.0.0/0', '::ffff:127.0.0.1', '::ffff:127.0.0.0/104'];
+
+test.for(own)('a key for %s alone is let in from there', async (block) => {
+  const { id, companyId } = await newSubject(world);
+  const key = await world.keyFrom(companyId, '192.0.2.1', block);
+  expect(await world.send({ path: `/agents/${id}`, ...renaming(key) })).toMatchObject({
+    status: 200,
+    body: { name: 'Let in' },
+  });
+});
+
+test.for(['127.0.0.2', '128.0.0.0/1', '::1', '::/0', '::7f00:1'])(
+  'a key for %s alone is refused from 127.0.0.1',
+  async (block) => {
+    const { id, companyId } = await newSubject(world);
+    const key = await world.keyFrom(companyId, block);
+    const answer = await expectRefusal(world, id, () => world.send({ path: `/agents/${id}`, ...renaming(key) }), {
+      code: 'IP_NOT_ALLOWED',
+    });
+    expect(answer.headers).not.toHaveProperty('www-authenticate');
+  },
+);
+
+const forged = ['192.0.2.1', '127.0.0.1, 192.0.2.1', '192.0.2.1, 127.0.0.1'];
+
+test.for(forged)('without TRUST_PROXY, X-Forwarded-For: %s changes nothing', async (forwardedFor) => {
+  const { id, companyId } = await newSubject(world);
+  const [here, there] = [await world.keyFrom(companyId, '127.0.0.1'), await world.keyFrom(companyId, '192.0.2.1')];
+  const ask = (key: string) => world.send({ path: `/agents/${id}`, ...renaming(key, forwardedFor) });
+  await expectRefusal(world, id, () => ask(there), { code: 'IP_NOT_ALLOWED' });
+  expect((await ask(here)).status).toBe(200);
+});
+
+test('a proxy that TRUST_PROXY does not name changes nothing', async () => {
+  const { id, companyId } = await newSubject(world);
+  const key = await world.keyFrom(companyId, '192.0.2.1');
+  const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.2', '192.0.2.0/24', '::/0'] });
+  const ask = () => send(origin, { path: `/agents/${id}`, ...renaming(key, '192.0.2.1') });
+  await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
+});
+
+/** What a trusted proxy at 127.0.0.1 sends, and whether a key for 192.0.2.0/24 and 2001:db8::/32 may come so. */
+const proxied: readonly [forwardedFor: string | undefined, isLetIn: boolean][] = [
+  ['192.0.2.1', true],
+  ['::ffff:192.0.2.1', true],
+  ['2001:db8::7', true],
+  ['192.0.3.1', false],
+  ['2001:db9::7', false],
+  // The last proxy that is trusted tells who asked it; what stands before that anybody can write.
+  ['203.0.113.9, 192.0.2.1', true],
+  ['192.0.2.1, 203.0.113.9', false],
+  ['192.0.2.1, 10.0.0.7', true],
+  ['203.0.113.9, 10.0.0.7', false],
+  ['192.0.2.1, 203.0.113.9, 10.0.0.7', false],
+  ['unknown', false],
+  ['192.0.2.1:4711', false],
+  ['', false],
+  [undefined, false],
+];
+
+test.for(proxied)('behind a trusted proxy, X-Forwarded-For: %s lets in: %s', async ([forwardedFor, isLetIn]) => {
+  const { id, companyId } = await newSubject(world);
+  const key = await world.keyFrom(companyId, '192.0.2.0/24', '2001:db8::/32');
+  const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
+  const ask = () => send(origin, { path: `/agents/${id}`, ...renaming(key, forwardedFor) });
+  if (isLetIn) expect((await ask()).status).toBe(200);
+  else await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
+});
+
+test.runIf(hasIpv6)('on a socket for IPv4 and IPv6, each kind of caller matches its own entries', async () => {
+  const { companyId } = await newSubject(world);
+  const { origin } = await openAnotherServer(world, { host: '::' });
+  const { port } = new URL(origin);
+  const status = async (host: string, ...blocks: string[]) => {
+    const headers = { authorization: `Bearer ${await world.keyFrom(companyId, ...blocks)}` };
+    return (await send(`http://${host}:${port}`, { method: 'GET', path: '/agents', headers })).status;
+  };
+  expect(await status('127.0.0.1', '127.0.0.1')).toBe(200);
+  expect(await status('127.0.0.1', '::/0')).toBe(403);
+  expect(await status('[::1]', '::1')).toBe(200);
+  expect(await status('[::1]', '0.0.0.0/0')).toBe(403);
+});
+
+test.for([...onAgent, ...forCompany, ...forAnyCompany])(
+  '$line is refused from an address that is not in the list',
+  async ({ line, body }) => {
+    const { id, companyId } = await newSubject(world);
+    const named = line.replace(':id', id);
+    const answer = await world.call(await world.keyFrom(companyId, '192.0.2.1'), named, { body });
+    expectProblem(answer, { code: 'IP_NOT_ALLOWED', instance: pathOf(named) });
+  },
+);

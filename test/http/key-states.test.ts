@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import type { ProblemCode } from '../../src/errors.ts';
+import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { expectProblem } from '../support/problem.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+const set = (change: string) => (id: string) => world.sql.query(`UPDATE api_key SET ${change} WHERE id = $1`, [id]);
+
+/** What is the matter with a key, and what its requests are answered; several things, in the order of the checks. */
+const states: Readonly<Record<string, { make: (id: string) => Promise<unknown>; code: ProblemCode }>> = {
+  revoked: { make: set('revoked_at = now()'), code: 'INVALID_API_KEY' },
+  expired: { make: set('expires_at = now()'), code: 'INVALID_API_KEY' },
+  'revoked, suspended, elsewhere and without scopes': {
+    make: set(`revoked_at = now(), suspended_at = now(), allowed_ips = '{192.0.2.1}', scopes = '{}'`),
+    code: 'INVALID_API_KEY',
+  },
+  suspended: { make: set('suspended_at = now()'), code: 'API_KEY_SUSPENDED' },
+  'suspended, elsewhere and without scopes': {
+    make: set(`suspended_at = now(), allowed_ips = '{192.0.2.1}', scopes = '{}'`),
+    code: 'API_KEY_SUSPENDED',
+  },
+  elsewhere: { make: set(`allowed_ips = '{192.0.2.1}'`), code: 'IP_NOT_ALLOWED' },
+  'elsewhere and without scopes': {
+    make: set(`allowed_ips = '{192.0.2.1}', scopes = '{}'`),
+    code: 'IP_NOT_ALLOWED',
+  },
+  'without scopes': { make: set(`scopes = '{}'`), code: 'INSUFFICIENT_PERMISSIONS' },
+};
+
+/** All that a refused request could have changed. */
+async function stored() {
+  const tables = ['agent', 'agent_version', 'audit_entry'];
+  const found = tables.map((table) => world.sql.query(`SELECT to_jsonb(t)::text AS row FROM ${table} t ORDER BY 1`));
+  return (await Promise.all(found)).map(({ rows }) => rows);
+}
+
+test.for([...onAgent, ...forCompany, ...forAnyCompany])(
+  '$line answers an active key, and refuses one in any other state before it does anything',
+  async ({ line, scope, status, body }) => {
+    const agent = await newSubject(world);
+    await world.phoneNumber(agent.companyId);
+    const named = line.replace(':id', agent.id);
+    for (const { make, code } of Object.values(states)) {
+      const { key, id } = await world.newKey(agent.companyId);
+      await make(id);
+      const before = await stored();
+      const answer = await world.call(key, named, { body });
+      const detail = `This API key lacks the scope ${scope}.`;
+      const instance = pathOf(named);
+      expectProblem(answer, { code, instance, ...(code === 'INSUFFICIENT_PERMISSIONS' && { detail }) });
+      expect(answer.headers['www-authenticate']).toBe(challenge(code, scope));
+      expect(await stored()).toEqual(before);
+    }
+    expect((await world.call(agent.key, named, { body })).status).toBe(status);
+  },
+);
+
+/** What RFC 6750 has a refused client told. */
+function challenge(code: ProblemCode, scope: string): string | undefined {
+  if (code === 'INSUFFICIENT_PERMISSIONS') return `Bearer error="insufficient_scope", scope="${scope}"`;
+  return code === 'IP_NOT_ALLOWED' ? undefined : 'Bearer';
+}

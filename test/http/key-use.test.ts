@@ -1,0 +1,117 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { openAnotherServer } from '../support/another-server.ts';
+import { send } from '../support/http.ts';
+import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+const use = (key: string) => world.call(key, 'GET /agents');
+
+async function lastUsed(keyId: string): Promise<Date | null> {
+  const { rows } = await world.sql.query('SELECT last_used_at AS at FROM api_key WHERE id = $1', [keyId]);
+  return rows[0].at;
+}
+
+/** Resolves to the time of the last use, once one is written. */
+const untilUsed = (keyId: string) => vi.waitUntil(() => lastUsed(keyId), { timeout: 10_000, interval: 10 });
+
+const failures = () => world.logLines.filter((line) => line.includes('the use of keys was not written'));
+
+/** Uses are written one after the other: when that of a new key is, all before it are. */
+async function untilAllAreWritten(useIt = use): Promise<void> {
+  const { key, keyId } = await world.company();
+  await useIt(key);
+  await untilUsed(keyId);
+}
+
+test('the first use of a key is in its list, and changes nothing else of it', async () => {
+  const { id, key, keyId } = await world.company();
+  const row = async () => (await world.sql.query('SELECT * FROM api_key WHERE id = $1', [keyId])).rows[0];
+  const before = await row();
+  expect(await world.keys.list({ companyId: id, integrationId: null })).toMatchObject([{ lastUsedAt: null }]);
+  expect((await use(key)).status).toBe(200);
+  const at = await untilUsed(keyId);
+  expect(Math.abs(at.getTime() - Date.now())).toBeLessThan(30_000);
+  expect(await row()).toEqual({ ...before, last_used_at: at });
+  expect(await world.keys.list({ companyId: id, integrationId: null })).toMatchObject([{ id: keyId, lastUsedAt: at }]);
+});
+
+test('of all uses within a minute one is written, and one again after it', async () => {
+  const clock = vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const { origin } = await openAnotherServer(world);
+  const { key, keyId } = await world.company();
+  const useHere = (bearer: string) =>
+    send(origin, { method: 'GET', path: '/agents', headers: { authorization: `Bearer ${bearer}` } });
+  await useHere(key);
+  await untilUsed(keyId);
+  await world.sql.query('UPDATE api_key SET last_used_at = NULL WHERE id = $1', [keyId]);
+  await Promise.all(Array.from({ length: 20 }, () => useHere(key)));
+  clock.advanceTimersByTime(59_000);
+  await useHere(key);
+  await untilAllAreWritten(useHere);
+  expect(await lastUsed(keyId)).toBeNull();
+  clock.advanceTimersByTime(1_000);
+  await useHere(key);
+  await untilUsed(keyId);
+});
+
+test('a key that is refused is not used, for its state or its caller’s address', async () => {
+  const { id, key, keyId } = await world.company();
+  const elsewhere = await world.keyFrom(id, '192.0.2.1');
+  await world.keys.suspend(keyId);
+  expect((await use(key)).status).toBe(401);
+  expect((await use(elsewhere)).status).toBe(403);
+  await untilAllAreWritten();
+  const keys = await world.keys.list({ companyId: id, integrationId: null });
+  expect(keys.map(({ lastUsedAt }) => lastUsedAt)).toEqual([null, null]);
+});
+
+test('a use that cannot be written is answered as ever, and is in the log', async () => {
+  const { key, keyId } = await world.company();
+  const before = failures().length;
+  // Nobody can write keys; everybody can read them.
+  const answer = await whileLocked(world, 'LOCK TABLE api_key IN SHARE MODE', [], async () => {
+    const answered = await use(key);
+    await vi.waitUntil(() => failures().length > before, { timeout: 10_000 });
+    return answered;
+  });
+  expect(answer.status).toBe(200);
+  expect(JSON.parse(failures().at(-1) ?? '')).toMatchObject({ level: 40, err: { sqlState: '55P03' } });
+  expect(await lastUsed(keyId)).toBeNull();
+});
+
+test('a key whose row somebody holds delays no other key', async () => {
+  const [held, other] = await Promise.all([world.company(), world.company()]);
+  const before = failures();
+  await whileLocked(world, 'SELECT FROM api_key WHERE id = $1 FOR UPDATE', [held.keyId], async () => {
+    expect((await use(held.key)).status).toBe(200);
+    expect((await use(other.key)).status).toBe(200);
+    await untilUsed(other.keyId);
+    expect(await lastUsed(held.keyId)).toBeNull();
+  });
+  expect(failures()).toEqual(before);
+});
+
+test('a server that stops writes the uses it has noted', async () => {
+  const { key, keyId } = await world.company();
+  const { app } = await openAnotherServer(world);
+  const headers = { authorization: `Bearer ${key}` };
+  await whileLocked(world, 'LOCK TABLE api_key IN SHARE MODE', [], async (release) => {
+    expect((await app.inject({ method: 'GET', url: '/agents', headers })).statusCode).toBe(200);
+    await untilSomebodyWaits(world);
+    let isClosed = false;
+    const closed = app.close().then(() => {
+      isClosed = true;
+    });
+    // A server that did not wait would be closed by now.
+    await send(world.origin, { method: 'GET', path: '/health/ready' });
+    expect(isClosed).toBe(false);
+    await release();
+    await closed;
+  });
+  expect(await lastUsed(keyId)).not.toBeNull();
+});

@@ -1,0 +1,9 @@
+/**
+ * Throws where a log holds an API key, good or bad; what it says has none.
+ * @param lines all that was logged
+ */
+export function refuseKeys(lines: readonly string[]): void {
+  const key = /sk_[0-9A-Za-z]{9,}/g;
+  const leaks = lines.filter((line) => line.search(key) >= 0).map((line) => line.replace(key, 'sk_…'));
+  if (leaks.length > 0) throw new Error(`the log holds keys: ${leaks.join('\n')}`);
+}
