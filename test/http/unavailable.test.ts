@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
-import { whileLocked } from '../support/locks.ts';
+import { untilNobodyWaits, whileLocked } from '../support/locks.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { storedAgent } from '../support/stored-agent.ts';
@@ -24,6 +24,8 @@ test('while the database does not answer in time, every endpoint is 503 and noth
       expectProblem(answer, { code: 'DATABASE_UNAVAILABLE', instance });
       expect(answer.headers['retry-after']).toBe('1');
     }
+    // A statement may still wait when its request has been answered: what it would do then is saved, as is documented.
+    await untilNobodyWaits(world);
   });
   expect(await storedAgent(world, agent.id)).toEqual(before);
   for (const { line, status, body } of endpoints) {

@@ -30,9 +30,15 @@ export function whileAgentLocked<Result>(
 
 /** Resolves when so many statements of servers wait for a lock. */
 export async function untilSomebodyWaits(world: World, atLeast = 1): Promise<void> {
+  await vi.waitUntil(async () => (await countWaiting(world)) >= atLeast, { timeout: 5_000, interval: 10 });
+}
+
+/** Resolves when no statement waits for a lock any more: those whose requests were answered have been given up. */
+export async function untilNobodyWaits(world: World): Promise<void> {
+  await vi.waitUntil(async () => (await countWaiting(world)) === 0, { timeout: 5_000, interval: 10 });
+}
+
+async function countWaiting(world: World): Promise<number> {
   const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  await vi.waitUntil(async () => ((await world.sql.query(sql)).rowCount ?? 0) >= atLeast, {
-    timeout: 5_000,
-    interval: 10,
-  });
+  return (await world.sql.query(sql)).rowCount ?? 0;
 }
