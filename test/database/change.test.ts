@@ -119,6 +119,29 @@ test('a change decided on an old reading is decided again on what is stored', as
   expect(end).toMatchObject({ agent: { version: 5, instructions: 'abcd' }, changedFields: ['instructions'] });
 });
 
+test('a change decided on a reading from before the deletion is decided again, and not made', async () => {
+  const company = await world.company();
+  const { id } = await world.agent(company.id);
+  const agents = openAgents();
+  const read = await agents.find(id, null);
+  await agents.delete(id, { operator: 'tester' });
+  const before = await world.row(id);
+
+  const seen: (number | undefined)[] = [];
+  const change = agents.change(
+    { id, phoneNumberId: null, readAhead: { agent: read?.agent } },
+    caller(company.id),
+    (found) => {
+      seen.push(found?.agent.version);
+      return append('late')(found);
+    },
+  );
+  await expect(change).rejects.toThrow('not found');
+  expect(seen).toEqual([1, undefined]);
+  expect(await world.row(id)).toBe(before);
+  expect((await world.history(id)).map(({ version }) => version)).toEqual([1]);
+});
+
 test('an answer that changes nothing waits for the changes before it, and has their version', async () => {
   const company = await world.company();
   const { id } = await world.agent(company.id);

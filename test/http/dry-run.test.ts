@@ -80,20 +80,34 @@ test.for(Object.entries(changes))(
 const unknownNumber = '00000000-0000-4000-8000-00000000dead';
 
 /** Changes that are refused: a dry run makes every check. */
-const refused: readonly (readonly [ProblemCode, (agent: Subject) => Change, Sent['headers']?])[] = [
-  ['PRECONDITION_FAILED', ({ id }) => ({ line: `PATCH /agents/${id}`, body: {} }), { 'if-match': '"1"' }],
-  ['PRECONDITION_FAILED', ({ id }) => ({ line: `POST /agents/${id}/versions/1/restore` }), { 'if-match': '"1"' }],
-  ['VALIDATION_FAILED', ({ id }) => ({ line: `PATCH /agents/${id}`, body: { duration: 0 } })],
-  ['VALIDATION_FAILED', ({ id }) => ({ line: `PATCH /agents/${id}`, body: { companyPhoneNumberId: unknownNumber } })],
+const refused: readonly (readonly [string, ProblemCode, (agent: Subject) => Change, Sent['headers']?])[] = [
   [
+    'a stale patch',
+    'PRECONDITION_FAILED',
+    ({ id }) => ({ line: `PATCH /agents/${id}`, body: {} }),
+    { 'if-match': '"1"' },
+  ],
+  ['a stale restore', 'PRECONDITION_FAILED', ({ id }) => ({ line: restoreOf(id, 1) }), { 'if-match': '"1"' }],
+  ['a duration of 0', 'VALIDATION_FAILED', ({ id }) => ({ line: `PATCH /agents/${id}`, body: { duration: 0 } })],
+  [
+    'a number of nobody',
+    'VALIDATION_FAILED',
+    ({ id }) => ({ line: `PATCH /agents/${id}`, body: { companyPhoneNumberId: unknownNumber } }),
+  ],
+  [
+    'metadata over the limit',
     'VALIDATION_FAILED',
     ({ id }) => ({ line: `PATCH /agents/${id}`, body: { metadata: { text: 'x'.repeat(11_000) } } }),
   ],
-  ['RESOURCE_NOT_FOUND', () => ({ line: `PATCH /agents/${unknownNumber}`, body: {} })],
-  ['RESOURCE_NOT_FOUND', ({ id }) => ({ line: `POST /agents/${id}/versions/9/restore` })],
+  ['an unknown agent', 'RESOURCE_NOT_FOUND', () => ({ line: `PATCH /agents/${unknownNumber}`, body: {} })],
+  ['an unknown version', 'RESOURCE_NOT_FOUND', ({ id }) => ({ line: restoreOf(id, 9) })],
 ];
 
-test.for(refused)('a dry run is refused as the real one: %s', async ([code, make, headers]) => {
+function restoreOf(id: string, version: number): string {
+  return `POST /agents/${id}/versions/${version}/restore`;
+}
+
+test.for(refused)('a dry run with %s is refused as the real one: %s', async ([, code, make, headers]) => {
   const { agent } = await agentAtTwo();
   const change = make(agent);
   const before = await everything();

@@ -1,9 +1,19 @@
 import { expect, test } from 'vitest';
+import type { Json, JsonObject } from '../../src/json.ts';
 import type { Answer } from '../support/http.ts';
+import { mergePatch } from '../support/merge-patch.ts';
 import { fill } from '../support/placeholders.ts';
 import { expectProblemShape } from '../support/problem.ts';
 import { type Report, readReports, toSent } from '../support/public-reports.ts';
-import { answerOfVersion, storedAgent, versionIn } from '../support/stored-agent.ts';
+import {
+  answerOf,
+  answerOfVersion,
+  asColumns,
+  type Row,
+  type StoredAgent,
+  storedAgent,
+  versionIn,
+} from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -43,7 +53,8 @@ async function openCase() {
 async function run({ request, parallel = 1 }: Report, values: Record<string, string>) {
   const requests = Array.from({ length: parallel }, (_, i) => toSent(fill(request, { ...values, i: String(i) })));
   const answers = await Promise.all(requests.map(world.send));
-  return { answers, paths: requests.map(({ path }) => path.split('?', 1)[0] ?? '') };
+  const paths = requests.map(({ path }) => path.split('?', 1)[0] ?? '');
+  return { answers, paths, bodies: requests.map(({ body }) => String(body)) };
 }
 
 function expectAnswer(answer: Answer, path: string, { status, bodyMustNotMatch, expectHeader = {} }: Report['expect']) {
@@ -51,6 +62,18 @@ function expectAnswer(answer: Answer, path: string, { status, bodyMustNotMatch, 
   if (answer.status !== 200) expectProblemShape(answer, path);
   if (bodyMustNotMatch) expect(answer.text).not.toMatch(new RegExp(bodyMustNotMatch, 'i'));
   for (const [name, pattern] of Object.entries(expectHeader)) expect(answer.headers[name]).toMatch(new RegExp(pattern));
+}
+
+/** The row that a patch leaves: what it names is as it was sent, all else as it was. */
+function patched({ text }: StoredAgent, sent: string): Row {
+  const row: Record<string, Json> = JSON.parse(text);
+  const { metadata = {}, companyPhoneNumberId, ...fields }: JsonObject = JSON.parse(sent);
+  const number = typeof companyPhoneNumberId === 'string' ? companyPhoneNumberId.toLowerCase() : companyPhoneNumberId;
+  return {
+    ...row,
+    ...asColumns({ ...fields, ...(number !== undefined && { companyPhoneNumberId: number }) }),
+    metadata: mergePatch(row['metadata'], metadata),
+  };
 }
 
 const reports = (await readReports()).filter(({ sqlSetup }) => sqlSetup === undefined);
@@ -62,16 +85,21 @@ test('every public report is here but the three that change the database first',
 test.for(reports)('report $id: $title', async (report) => {
   const { values, setUp, own, others } = await openCase();
   for (const patch of report.setup ?? []) expect((await setUp(patch)).status).toBe(200);
-  const before = [await own(), await others()];
-  const { answers, paths } = await run(report, values);
+  const [before, othersBefore] = [await own(), await others()];
+  const { answers, paths, bodies } = await run(report, values);
 
   answers.forEach((answer, i) => {
     expectAnswer(answer, paths[i] ?? '', report.expect);
   });
   const after = await own();
   const accepted = answers.filter(({ status }) => status === 200);
-  if (accepted.length === 0) expect(after).toEqual(before[0]);
+  if (accepted.length === 0) expect(after).toEqual(before);
   for (const answer of accepted) expect(answer.body).toEqual(answerOfVersion(after, versionIn(answer)));
+  if (answers.length === 1 && accepted.length === 1) {
+    const { version, updated_at } = after.row;
+    expect(after.row).toEqual({ ...patched(before, bodies[0] ?? ''), version, updated_at });
+    for (const { body } of accepted) expect(body).toEqual(answerOf(after.row));
+  }
   if (answers.length === accepted.length) expect(after.row.version).toBe(Math.max(...accepted.map(versionIn)));
-  expect(await others()).toEqual(before[1]);
+  expect(await others()).toEqual(othersBefore);
 });

@@ -10,10 +10,12 @@ const nowhere = '00000000-0000-4000-8000-000000000000';
 
 const world = await openWorld();
 let companyId: string;
+let agentId: string;
 
 beforeAll(async () => {
   build();
   companyId = (await world.company()).id;
+  agentId = (await world.agent(companyId)).id;
 });
 
 const ofCompany = () => ['--company', companyId];
@@ -31,6 +33,7 @@ const refusals: readonly [parameters: () => string[], says: RegExp][] = [
   [() => ['agent', 'list', '--company', nowhere], new RegExp(`company.*${nowhere}`)],
   [() => ['agent', 'list', '--company', '7'], /--company.*must be a UUID/],
   [() => ['agent', 'delete', '--id', nowhere], new RegExp(`agent.*${nowhere}`)],
+  [() => ['agent', 'purge', '--id', agentId], /there is no deleted agent/],
   [() => ['key', 'create'], /--company.*--integration/],
   [() => key('--integration', nowhere), /--company.*--integration/],
   [() => ['key', 'revoke', '--key', nowhere], new RegExp(`key.*${nowhere}`)],

@@ -115,6 +115,20 @@ test('integrations: what is granted or revoked holds from the next request on', 
   expect(revoked).toEqual({ integrationId: integration.id, companyIds: [] });
   expect(await patch()).toMatchObject({ status: 403, body: { code: 'COMPANY_ACCESS_DENIED' } });
   expect(await admin('integration', 'list')).toEqual([integration]);
+  const { rows } = await world.sql.query('SELECT id, name FROM company ORDER BY created_at, id');
+  expect(await admin('company', 'list')).toEqual(rows);
+});
+
+test('a rotated key works beside the old one for the overlap, and the owner has both, the oldest first', async () => {
+  const ats = await world.ats((await world.company()).id);
+  const { key, ...rotated } = await admin('key', 'rotate', '--key', ats.keyId, '--overlap-seconds', '3600');
+  const companies = (bearer: string) => world.call(bearer, 'GET /companies');
+  expect([(await companies(ats.key)).status, (await companies(key)).status]).toEqual([200, 200]);
+  const list = await admin('key', 'list', '--integration', ats.id);
+  expect(list).toEqual([
+    { ...rotated, id: ats.keyId, start: ats.key.slice(0, 8), createdAt: time, expiresAt: time },
+    rotated,
+  ]);
 });
 
 test('phone numbers and agents', async () => {
@@ -122,10 +136,12 @@ test('phone numbers and agents', async () => {
   const ofCompany = ['--company', companyId];
   const number = await admin('phone-number', 'add', ...ofCompany, '--number', '+12025550123');
   expect(number).toEqual({ id: uuid, number: '+12025550123', companyId, status: 'ACTIVE' });
+  const later = await world.companies.addPhoneNumber(companyId, '+12025550124');
   const fields = { type: 'PHONE', companyPhoneNumberId: number.id, questions: ['Why?'], metadata: { a: null, b: 1 } };
   const agent = await admin('agent', 'create', ...ofCompany, '--name', 'Caller', '--json', JSON.stringify(fields));
   expect(agent).toEqual((await world.patch(key, agent.id, {})).body);
   expect(agent).toMatchObject({ companyId, name: 'Caller', type: 'PHONE', questions: ['Why?'], metadata: { b: 1 } });
+  const { body: second } = await world.patch(key, agent.id, { duration: 31 });
 
   const inactive = { ...number, status: 'INACTIVE' };
   const [deactivated, agents] = await Promise.all([
@@ -133,12 +149,12 @@ test('phone numbers and agents', async () => {
     admin('agent', 'list', ...ofCompany),
   ]);
   expect(deactivated).toEqual(inactive);
-  expect(agents).toEqual([agent]);
+  expect(agents).toEqual([second]);
   const [numbers, deleted] = await Promise.all([
     admin('phone-number', 'list', ...ofCompany),
     admin('agent', 'delete', '--id', agent.id.toUpperCase()),
   ]);
-  expect(numbers).toEqual([inactive]);
+  expect(numbers).toEqual([inactive, later]);
   expect(deleted).toMatchObject({ id: agent.id });
   expect(await world.patch(key, agent.id, {})).toMatchObject({ status: 404 });
   expect(await world.row(agent.id)).toContain(agent.id);
@@ -147,8 +163,9 @@ test('phone numbers and agents', async () => {
     admin('agent', 'purge', '--id', agent.id),
   ]);
   expect(left).toEqual([]);
-  expect(purged).toMatchObject({ id: agent.id });
+  expect(purged).toEqual({ id: agent.id, versions: 2 });
   expect(await world.row(agent.id)).toBeUndefined();
+  expect(await world.history(agent.id)).toEqual([]);
 });
 
 test('audit list tells who did what on this machine and which key did it in a request, the newest first', async () => {

@@ -34,8 +34,8 @@ describe('what cannot serve is refused in one line', () => {
     ['a cluster that is none', /was made not by PostgreSQL/, (place) => makeCluster(place)],
   ];
 
-  test.each(refusals)('%s', async (_, message, prepare) => {
-    const place = join(folder, 'bad');
+  test.each(refusals)('%s', async (what, message, prepare) => {
+    const place = join(folder, what);
     await prepare(place);
     await expectRefusal(open(place, 'server'), message);
     await eraseEmbedded(place);
@@ -65,6 +65,7 @@ describe.runIf(isRoot)('as root', () => {
     const pid = Number.parseInt(await readFile(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8'), 10);
     const status = await readFile(`/proc/${pid}/status`, 'utf8');
     expect(status).toMatch(/^Uid:\s+[1-9]/m);
+    expect(status).toMatch(/^Gid:\s+[1-9]/m);
     expect(status).toMatch(/^Groups:\s*$/m);
     await embedded.close();
   });

@@ -4,18 +4,7 @@ import { limits, merge, mergeWithinLimits } from '../../src/agents/metadata.ts';
 import type { Complaint } from '../../src/faults.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { anyMetadata } from '../support/arbitrary-json.ts';
-
-/** RFC 7396, section 2, word for word: no recursion limit, no fast path. */
-function mergePatch(target: Json | undefined, patch: Json): Json {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
-  const from = typeof target === 'object' && target !== null && !Array.isArray(target) ? target : {};
-  const result: JsonObject = Object.fromEntries(Object.entries(from));
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete result[name];
-    else result[name] = mergePatch(Object.hasOwn(result, name) ? result[name] : undefined, value);
-  }
-  return result;
-}
+import { mergePatch } from '../support/merge-patch.ts';
 
 /** Stored, patch, result. The first rows are those of RFC 7396, appendix A, whose target and patch are objects. */
 const laws: readonly (readonly [JsonObject, JsonObject, JsonObject])[] = [

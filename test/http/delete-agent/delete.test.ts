@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Fault } from '../../../src/faults.ts';
 import { onAgent, pathOf } from '../../support/endpoints.ts';
 import type { Sent } from '../../support/http.ts';
+import { untilSomebodyWaits, whileAgentLocked } from '../../support/locks.ts';
 import { expectChange, expectRefusal, fullFields, newSubject, type Subject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
@@ -82,8 +83,18 @@ const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 test('of parallel deletions one succeeds, the others are 404', async () => {
   const agent = await newSubject(world);
-  const answers = await Promise.all(upTo(10).map(() => world.call(agent.key, `DELETE /agents/${agent.id}`)));
-  expect(answers.map(({ status }) => status).toSorted()).toEqual([204, ...Array(9).fill(404)]);
+  const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  const answers = await whileAgentLocked(world, agent.id, async (release) => {
+    const sent = upTo(5).map(() => world.call(agent.key, `DELETE /agents/${agent.id}`));
+    // All of them have found the agent before one has deleted it.
+    await vi.waitUntil(async () => (await world.sql.query(waiting)).rowCount === sent.length, {
+      timeout: 5_000,
+      interval: 10,
+    });
+    await release();
+    return await Promise.all(sent);
+  });
+  expect(answers.map(({ status }) => status).toSorted()).toEqual([204, ...Array(4).fill(404)]);
 });
 
 test.for(upTo(6))('a deletion that races patches and restores revives nothing, round %d', async (round) => {
@@ -105,6 +116,25 @@ test.for(upTo(6))('a deletion that races patches and restores revives nothing, r
   expect(row.version).toBe(Math.max(1, ...versions));
   expect(history.map(({ version }) => version)).toEqual(upTo(Number(row.version)).map((i) => i + 1));
   expect((await patch(99)).status).toBe(404);
+});
+
+test('a deletion under If-Match that waits for another change is refused once that is made', async () => {
+  const agent = await newSubject(world);
+  const holder = await world.sql.connect();
+  const send = async () => {
+    await holder.query('BEGIN');
+    await holder.query('UPDATE agent SET version = 2 WHERE id = $1', [agent.id]);
+    const deletion = world.call(agent.key, `DELETE /agents/${agent.id}`, { headers: { 'if-match': '"1"' } });
+    await untilSomebodyWaits(world);
+    await holder.query('COMMIT');
+    return await deletion;
+  };
+  try {
+    expectProblem(await send(), { code: 'PRECONDITION_FAILED', instance: `/agents/${agent.id}` });
+  } finally {
+    holder.release(true);
+  }
+  expect((await storedAgent(world, agent.id)).row).toMatchObject({ version: 2, deleted_at: null });
 });
 
 test.for(upTo(4))('a deletion under If-Match deletes that version or none, round %d', async (round) => {

@@ -114,18 +114,21 @@ test('a suspended key is told so from the next request on, and works again once 
   expect((await send(agent, `Bearer ${agent.key}`)).status).toBe(200);
 });
 
-test.for([[], ['read:agents'], ['read:agents', 'delete:agents']] as const)(
-  'a key with the scopes %o is refused, with the scope it lacks in body and header',
-  async (scopes) => {
-    const agent = await newSubject(world);
-    const key = await world.keyWith(agent.companyId, ...scopes);
-    const answer = await expectRefusal(world, agent.id, () => send(agent, `Bearer ${key}`), {
-      code: 'INSUFFICIENT_PERMISSIONS',
-      detail: 'This API key lacks the scope write:agents.',
-    });
-    expect(answer.headers['www-authenticate']).toBe('Bearer error="insufficient_scope", scope="write:agents"');
-  },
-);
+const tooFew = [
+  ['no scope', []],
+  ['read:agents alone', ['read:agents']],
+  ['read:agents and delete:agents', ['read:agents', 'delete:agents']],
+] as const;
+
+test.for(tooFew)('a key with %s is refused, with the scope it lacks in body and header', async ([, scopes]) => {
+  const agent = await newSubject(world);
+  const key = await world.keyWith(agent.companyId, ...scopes);
+  const answer = await expectRefusal(world, agent.id, () => send(agent, `Bearer ${key}`), {
+    code: 'INSUFFICIENT_PERMISSIONS',
+    detail: 'This API key lacks the scope write:agents.',
+  });
+  expect(answer.headers['www-authenticate']).toBe('Bearer error="insufficient_scope", scope="write:agents"');
+});
 
 test('a key with the scope alone is let in', async () => {
   const agent = await newSubject(world);

@@ -118,21 +118,21 @@ test.for(withoutBody)('a request without a body is refused, with the headers %o'
 });
 
 const notJson = [
-  '{"name":"abc",}',
-  "{'name':'abc'}",
-  '{"name":"abc"',
-  '{"name":"a\nb"}',
-  '{"duration":045}',
-  '{"duration":NaN}',
-  '{} {}',
-  'undefined',
-  '',
-  ' ',
-  '{"metadata":{"a":'.concat('['.repeat(100_000)),
-  '\u00a0{}',
-];
+  ['with a comma too many', '{"name":"abc",}'],
+  ['in single quotes', "{'name':'abc'}"],
+  ['that is half an object', '{"name":"abc"'],
+  ['with a line break in a text', '{"name":"a\nb"}'],
+  ['with a leading zero', '{"duration":045}'],
+  ['with NaN', '{"duration":NaN}'],
+  ['of two values', '{} {}'],
+  ['that is undefined', 'undefined'],
+  ['of no bytes', ''],
+  ['that is a space', ' '],
+  ['of 100,000 open brackets', '{"metadata":{"a":'.concat('['.repeat(100_000))],
+  ['with a no-break space before it', '\u00a0{}'],
+] as const;
 
-test.for(notJson)('the body %.20s is not JSON', async (text) => {
+test.for(notJson)('a body %s is not JSON', async ([, text]) => {
   const agent = await newSubject(world);
   const detail = 'The body is not valid JSON.';
   await expectRefusal(world, agent.id, () => sendText(world, agent, text), { code: 'MALFORMED_BODY', detail });

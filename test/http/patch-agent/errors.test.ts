@@ -91,8 +91,16 @@ test.for(unread)('%s is answered %s before its body is read', async ([line, code
   expect(answer).toMatchObject({ status: statuses[code], body: { code } });
 });
 
-const echoed = ['a', '0', 'A-Z.0_9', '-', 'x'.repeat(128)];
-const replaced = ['', 'x'.repeat(129), 'a b', 'a/b', 'a,b', 'é', '"a"', ['a', 'b']];
+const echoed = ['a', '0', 'A-Z.0_9', '-', 'x'.repeat(128)].map((requestId) => ({ shown: shown(requestId), requestId }));
+const replaced = ['', 'x'.repeat(129), 'a b', 'a/b', 'a,b', 'é', '"a"', ['a', 'b']].map((requestId) => ({
+  shown: shown(requestId),
+  requestId,
+}));
+
+/** A request id as a title has room for it. */
+function shown(requestId: string | string[]): string {
+  return requestId.length > 20 ? `of ${requestId.length} characters` : JSON.stringify(requestId);
+}
 
 /** One request for each kind of answer, with its request id. */
 async function answersTo(requestId: string | string[]) {
@@ -108,14 +116,14 @@ async function answersTo(requestId: string | string[]) {
   ]);
 }
 
-test.for(echoed)('the request id %.20s is on every answer, and in every error', async (requestId) => {
+test.for(echoed)('the request id $shown is on every answer, and in every error', async ({ requestId }) => {
   const answers = await answersTo(requestId);
   expect(answers.map(({ status }) => status)).toEqual([200, 400, 401, 404, 400, 405]);
   expect(answers.map(({ headers }) => headers['x-request-id'])).toEqual(Array(6).fill(requestId));
   for (const { body } of answers.slice(1)) expect(body).toMatchObject({ requestId });
 });
 
-test.for(replaced)('the request id %.20j is replaced by a new one on every answer', async (requestId) => {
+test.for(replaced)('the request id $shown is replaced by a new one on every answer', async ({ requestId }) => {
   const ids = (await answersTo(requestId)).map(({ headers }) => headers['x-request-id']);
   for (const one of ids) expect(one).toMatch(uuid);
   expect(new Set(ids).size).toBe(6);

@@ -10,7 +10,7 @@ import {
   newSubject,
   type Subject,
 } from '../../support/patch-agent.ts';
-import { answerOf, asColumns, snapshotOf, storedAgent } from '../../support/stored-agent.ts';
+import { asColumns, snapshotOf, storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -146,16 +146,29 @@ test.for(['"2"', '*'])('If-Match: %s restores over version 2', async (tag) => {
 
 test('parallel restores and patches each decide on what came before them', async () => {
   const agent = await newSubject(world, { metadata: { kept: true } });
-  const sent = Array.from({ length: 12 }, (_, i) =>
-    i % 2 === 0 ? world.patch(agent.key, agent.id, { metadata: { [`k${i}`]: i } }) : restore(agent, 1),
+  const ids = Array.from({ length: 12 }, (_, i) => `step-${i}`);
+  const answers = await Promise.all(
+    ids.map((id, i) => {
+      const headers = { 'x-request-id': id };
+      return i % 2 === 0
+        ? world.patch(agent.key, agent.id, { metadata: { [id]: i } }, { headers })
+        : restore(agent, 1, headers);
+    }),
   );
-  const answers = await Promise.all(sent);
   const { row, history } = await storedAgent(world, agent.id);
+  const [first, ...steps] = history;
   expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200));
   expect(history.map(({ version }) => version)).toEqual(history.map((_, at) => at + 1));
   expect(history.at(-1)?.snapshot).toEqual(snapshotOf(row));
-  for (const { restoredFrom, snapshot } of history) {
-    if (restoredFrom !== null) expect(snapshot).toEqual(history[0]?.snapshot);
+  let metadata = first?.snapshot['metadata'];
+  for (const { restoredFrom, requestId, snapshot } of steps) {
+    const added = { [String(requestId)]: ids.indexOf(String(requestId)) };
+    metadata = restoredFrom === null ? { ...Object(metadata), ...added } : first?.snapshot['metadata'];
+    expect(snapshot).toEqual({ ...first?.snapshot, metadata });
   }
-  expect(answerOf(row).metadata).toMatchObject({ kept: true });
+  // A restore of what is stored is no step; a patch always is.
+  const patches = ids.filter((_, i) => i % 2 === 0);
+  expect(steps.flatMap((step) => (step.restoredFrom === null ? [step.requestId] : [])).toSorted()).toEqual(
+    patches.toSorted(),
+  );
 });
