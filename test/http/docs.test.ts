@@ -84,8 +84,9 @@ test('a file that the browser has is not sent again', async () => {
   expect({ status: again.status, text: again.text }).toEqual({ status: 304, text: '' });
 });
 
+const without = await openWorld({ docs: false });
+
 test('with DOCS=false there is no page, but the document', async () => {
-  const without = await openWorld({ docs: false });
   for (const path of ['/docs', '/docs/', '/docs/json', '/docs/static/swagger-ui.css']) {
     expectProblem(await without.send({ method: 'GET', path }), { code: 'ROUTE_NOT_FOUND', instance: path });
   }

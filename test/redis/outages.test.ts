@@ -2,17 +2,16 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { build } from '../support/process.ts';
 import { makeRedis } from '../support/redis.ts';
 import { type Replica, saying, startReplica } from '../support/replicas.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
 const { shared, alone } = saying;
 
-let world: World;
+const world = await openWorld();
 let companyId: string;
 let key: string;
 
 beforeAll(async () => {
   build();
-  world = await openWorld();
   companyId = (await world.company()).id;
   // Counted, but never refused.
   key = await world.limitedKey(companyId, { perMinute: 1_000_000 });

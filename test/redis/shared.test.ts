@@ -6,14 +6,10 @@ import { build } from '../support/process.ts';
 import { toldBy } from '../support/rate-limits.ts';
 import { makeRedis } from '../support/redis.ts';
 import { startReplica } from '../support/replicas.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
-let world: World;
-
-beforeAll(async () => {
-  build();
-  world = await openWorld();
-});
+const world = await openWorld();
+beforeAll(build);
 
 async function startPair(env: Readonly<Record<string, string>> = {}) {
   const redis = await makeRedis();
