@@ -1,17 +1,14 @@
 import { beforeAll, expect, test, vi } from 'vitest';
 import { send } from '../support/http.ts';
 import { build, startServer } from '../support/process.ts';
-import { openWorld, type World } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 
 // Starts take seconds each, and many where the machine is busy.
 vi.setConfig({ testTimeout: 120_000 });
 
-let world: World;
+const world = await openWorld();
 
-beforeAll(async () => {
-  build();
-  world = await openWorld();
-});
+beforeAll(build);
 
 test('DOCS=false leaves out the page, and LOG_LEVEL=warn the lines of requests', async () => {
   const database = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
