@@ -1,103 +1,18 @@
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
+import { adminOf, adminWith, time, uuid } from '../support/admin.ts';
 import { send } from '../support/http.ts';
-import { build, makeDataDir, postgresPid, runProgram, startServer } from '../support/process.ts';
+import { build, makeDataDir, postgresPid, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const adminProgram = join(import.meta.dirname, '..', '..', 'dist', 'admin.js');
-const uuid = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-const time = expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/);
-
 const world = await openWorld();
+const admin = adminOf(world);
 
 beforeAll(build);
 
-/** The one JSON value that a command prints; it must exit 0 and have nothing to say on stderr. */
-async function adminWith(env: Record<string, string>, ...parameters: string[]) {
-  const { code, stdout, stderr } = await runProgram([adminProgram, ...parameters], { env });
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  return JSON.parse(stdout);
-}
-
-/** On the database of the world, through DATABASE_URL, beside the world's server. */
-const admin = (...parameters: string[]) =>
-  adminWith({ DATABASE_URL: world.ownerUrl, API_KEY_SECRET: world.secret }, ...parameters);
-
-const unauthorized = (code: string) => ({ status: 401, body: { code } });
-
-test('keys: what is made, suspended, resumed, rotated or revoked holds from the next request on', async () => {
-  const company = await admin('company', 'create', '--name', 'Ünternehmen "A"');
-  expect(company).toEqual({ id: uuid, name: 'Ünternehmen "A"' });
-  const ofCompany = ['--company', company.id];
-  const old = ['--name', 'Old', '--scopes', 'read:agents', '--expires', '2020-01-31T12:00:00+01:00'];
-  const [agent, expired] = await Promise.all([
-    admin('agent', 'create', ...ofCompany, '--name', 'New agent'),
-    admin('key', 'create', ...ofCompany, ...old),
-  ]);
-  const key = await admin('key', 'create', ...ofCompany);
-  const { key: text, ...shown } = key;
-  expect(text).toMatch(/^sk_[0-9A-Za-z]{43}$/);
-  expect(shown).toEqual({
-    id: uuid,
-    companyId: company.id,
-    integrationId: null,
-    name: null,
-    start: text.slice(0, 8),
-    scopes: ['read:agents', 'write:agents', 'delete:agents'],
-    allowedIps: [],
-    perMinute: null,
-    perHour: null,
-    state: 'active',
-    createdAt: time,
-    expiresAt: null,
-    lastUsedAt: null,
-  });
-  const ofOld = { name: 'Old', scopes: ['read:agents'], state: 'expired', expiresAt: '2020-01-31T11:00:00.000Z' };
-  expect(expired).toMatchObject(ofOld);
-
-  const patch = (bearer: string) => world.patch(bearer, agent.id, {});
-  expect(await patch(text)).toMatchObject({ status: 200, body: agent });
-  expect(await patch(expired.key)).toMatchObject(unauthorized('INVALID_API_KEY'));
-
-  expect(await admin('key', 'suspend', '--key', key.id)).toMatchObject({ id: key.id, state: 'suspended' });
-  expect(await patch(text)).toMatchObject(unauthorized('API_KEY_SUSPENDED'));
-  expect(await admin('key', 'resume', '--key', key.id)).toMatchObject({ id: key.id, state: 'active' });
-  expect(await patch(text)).toMatchObject({ status: 200 });
-  const rotated = await admin('key', 'rotate', '--key', key.id);
-  expect(await patch(text)).toMatchObject(unauthorized('INVALID_API_KEY'));
-  expect(await patch(rotated.key)).toMatchObject({ status: 200 });
-  expect(await admin('key', 'revoke', '--key', rotated.id)).toMatchObject({ id: rotated.id, state: 'revoked' });
-  expect(await patch(rotated.key)).toMatchObject(unauthorized('INVALID_API_KEY'));
-
-  const list = await admin('key', 'list', ...ofCompany);
-  const states = new Map(list.map(({ id, state }: { id: string; state: string }) => [id, state]));
-  expect(states).toEqual(
-    new Map([
-      [expired.id, 'expired'],
-      [key.id, 'expired'],
-      [rotated.id, 'revoked'],
-    ]),
-  );
-  expect(JSON.stringify(list)).not.toMatch(/sk_\w{6}/);
-});
-
-test('keys: limits of their own are shown when made and in lists, hold from the first request, and outlive a rotation', async () => {
-  const { id } = await world.company();
-  const agent = await world.agent(id);
-  const ofCompany = ['--company', id];
-  const made = await admin('key', 'create', ...ofCompany, '--per-minute', '2', '--per-hour', '0');
-  expect(made).toMatchObject({ perMinute: 2, perHour: 0 });
-  const rotated = await admin('key', 'rotate', '--key', made.id, '--overlap-seconds', '60');
-  expect(rotated).toMatchObject({ perMinute: 2, perHour: 0 });
-  const list: object[] = await admin('key', 'list', ...ofCompany);
-  expect(list.slice(1)).toMatchObject([made.id, rotated.id].map((id) => ({ id, perMinute: 2, perHour: 0 })));
-  const answer = await world.patch(rotated.key, agent.id, {});
-  expect(answer.headers).toMatchObject({ 'x-ratelimit-limit-minute': '2', 'x-ratelimit-remaining-minute': '1' });
-  expect(answer.headers).not.toHaveProperty('x-ratelimit-limit-hour');
-});
+const _unauthorized = (code: string) => ({ status: 401, body: { code } });
 
 test('integrations: what is granted or revoked holds from the next request on', async () => {
   const { id: companyId } = await world.company();
@@ -117,20 +32,6 @@ test('integrations: what is granted or revoked holds from the next request on', 
   expect(await admin('integration', 'list')).toEqual([integration]);
   const { rows } = await world.sql.query('SELECT id, name FROM company ORDER BY created_at, id');
   expect(await admin('company', 'list')).toEqual(rows);
-});
-
-test('a rotated key works beside the old one for the overlap, and the owner has both, the oldest first', async () => {
-  const ats = await world.ats((await world.company()).id);
-  const { key, ...rotated } = await admin('key', 'rotate', '--key', ats.keyId, '--overlap-seconds', '3600');
-  const companies = (bearer: string) => world.call(bearer, 'GET /companies');
-  expect([(await companies(ats.key)).status, (await companies(key)).status]).toEqual([200, 200]);
-  const list = await admin('key', 'list', '--integration', ats.id);
-  // When each was used is noted behind its request, so perhaps not yet.
-  const lastUsedAt = expect.toBeOneOf([null, time]);
-  expect(list).toEqual([
-    { ...rotated, id: ats.keyId, start: ats.key.slice(0, 8), createdAt: time, expiresAt: time, lastUsedAt },
-    { ...rotated, lastUsedAt },
-  ]);
 });
 
 test('phone numbers and agents', async () => {

@@ -1,5 +1,6 @@
 import type { Answer } from './http.ts';
-import type { HistoryEntry, World } from './world.ts';
+import type { HistoryEntry } from './stored-rows.ts';
+import type { World } from './world.ts';
 
 /** A member for each column, as PostgreSQL's to_jsonb writes it. */
 export type Row = Readonly<Record<string, unknown>>;

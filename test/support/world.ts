@@ -20,6 +20,7 @@ import type { Quotas } from '../../src/rate-limits/rate-limits.ts';
 import { asServer, run, withDatabase } from './global-setup.ts';
 import { type Answer, type Sent, send } from './http.ts';
 import { refuseKeys } from './no-keys.ts';
+import { storedRows } from './stored-rows.ts';
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
@@ -169,22 +170,7 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
       });
     },
 
-    /** An agent's whole row, as text, so that nothing is lost in reading it. */
-    async row(id: string): Promise<string> {
-      const { rows } = await sql.query(`SELECT to_jsonb(a.*)::text AS row FROM agent a WHERE id = $1`, [id]);
-      return rows[0]?.row;
-    },
-
-    /** The history of an agent, oldest first. */
-    async history(id: string): Promise<HistoryEntry[]> {
-      const { rows } = await sql.query(
-        `SELECT version, created_at AS "createdAt", snapshot, changed_fields AS "changedFields", key_id AS "keyId",
-                request_id AS "requestId", restored_from AS "restoredFrom"
-           FROM agent_version WHERE agent_id = $1 ORDER BY version`,
-        [id],
-      );
-      return rows;
-    },
+    ...storedRows(sql),
   };
 }
 
@@ -203,15 +189,4 @@ interface CallOptions {
 interface PatchOptions {
   readonly query?: string;
   readonly headers?: Sent['headers'];
-}
-
-export interface HistoryEntry {
-  readonly version: number;
-  readonly createdAt: Date;
-  /** The agent's twelve fields (agentFields), in their names on the wire, as the version left them. */
-  readonly snapshot: Record<string, unknown>;
-  readonly changedFields: string[];
-  readonly keyId: string | null;
-  readonly requestId: string | null;
-  readonly restoredFrom: number | null;
 }
