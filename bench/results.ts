@@ -38,7 +38,7 @@ export const soakSchema = Type.Object({
 });
 export type Soak = Static<typeof soakSchema>;
 
-/** A target, as the issue sets it, and what was reached. */
+/** A target, and what was reached. */
 export interface Judged {
   readonly what: string;
   readonly target: string;

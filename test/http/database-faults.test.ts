@@ -7,7 +7,7 @@ import { whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
 
-/** Milliseconds in which every request is answered, whatever the database does (issue 3). */
+/** Milliseconds in which every request is answered, whatever the database does. */
 const limit = 5_000;
 
 const world = await openWorld();

@@ -3,7 +3,7 @@ import { expectProblem } from '../support/problem.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
-/** Milliseconds after which a slow or silent client is gone (issue 3: 12 s), and what a busy machine may add. */
+/** Milliseconds after which a slow or silent client is gone (12 s), and what a busy machine may add. */
 const limit = 12_000 + 500;
 
 const world = await openWorld();
