@@ -17,6 +17,7 @@ import { authenticate } from '../../src/plugins/authenticate.ts';
 import { body } from '../../src/plugins/body.ts';
 import { connectionOptions, connections } from '../../src/plugins/connections.ts';
 import { answerUnroutable, errorHandler } from '../../src/plugins/error-handler.ts';
+import { idempotency } from '../../src/plugins/idempotency.ts';
 import { requestIdOf, requestLog } from '../../src/plugins/request-log.ts';
 import { memoryCounters } from '../../src/rate-limits/counters.ts';
 import { rateLimits } from '../../src/rate-limits/rate-limits.ts';
@@ -79,6 +80,7 @@ await app.register(async (authenticated) => {
   const secrets = { secret: environment('API_KEY_SECRET') };
   await authenticated.register(authenticate, { keys: keysInMemory, uses, secrets, limits });
   await authenticated.register(body);
+  await authenticated.register(idempotency);
   await authenticated.register(agentRoutes, { agents: inMemory });
 });
 
