@@ -16,6 +16,7 @@ import { type Admitted, admit, environment, keyHash, readPatch } from './peer.ts
 
 interface Locals extends Record<string, unknown> {
   requestId: string;
+  address: string | null;
   caller: Admitted;
 }
 
@@ -28,6 +29,7 @@ app.disable('etag');
 
 const authenticate: RequestHandler<object, unknown, unknown, object, Locals> = async (request, response, next) => {
   response.locals.requestId = randomUUID();
+  response.locals.address = request.ip ?? null;
   response.set('x-request-id', response.locals.requestId);
   const hash = keyHash(request.headers.authorization, secret);
   response.locals.caller = admit(await prisma.apiKey.findUnique({ where: { hash } }));
@@ -51,10 +53,10 @@ app.patch('/agents/:id', authenticate, express.json({ limit: '256kb' }), patchAg
 app.use(answerError);
 
 /** Tries again when another change of the agent came first. */
-async function change(id: string, patch: AgentPatch, { caller, requestId }: Locals): Promise<StoredAgent> {
+async function change(id: string, patch: AgentPatch, by: Locals): Promise<StoredAgent> {
   for (;;) {
     try {
-      return await changeOnce(id, patch, caller, requestId);
+      return await changeOnce(id, patch, by);
     } catch (error) {
       const cameLate = error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2025';
       if (!cameLate) throw error;
@@ -62,7 +64,7 @@ async function change(id: string, patch: AgentPatch, { caller, requestId }: Loca
   }
 }
 
-function changeOnce(id: string, patch: AgentPatch, caller: Admitted, requestId: string): Promise<StoredAgent> {
+function changeOnce(id: string, patch: AgentPatch, { caller, requestId, address }: Locals): Promise<StoredAgent> {
   return prisma.$transaction(
     async (tx) => {
       const found = await tx.agent.findUnique({ where: { id } });
@@ -88,6 +90,7 @@ function changeOnce(id: string, patch: AgentPatch, caller: Admitted, requestId: 
           changedFields: [...changedFields],
           keyId: caller.keyId,
           requestId,
+          callerAddress: address,
         },
       });
       return toStored(updated);

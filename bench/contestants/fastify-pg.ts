@@ -30,7 +30,7 @@ app.patch<{ Params: { id: string } }>(
   async (request, reply) => {
     const patch = readPatch(request.params.id, request.body);
     const caller = callers.get(request);
-    const values = [request.params.id, caller?.companyId, JSON.stringify(patch), caller?.keyId, request.id];
+    const values = [request.params.id, caller?.companyId, JSON.stringify(patch), caller?.keyId, request.id, request.ip];
     const { rows } = await pool.query<StoredAgent>({ name: 'patch', text: patchSql, values });
     const [agent] = rows;
     if (!agent) throw new ApiError((await exists(request.params.id)) ? 'RESOURCE_ACCESS_DENIED' : 'RESOURCE_NOT_FOUND');

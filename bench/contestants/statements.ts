@@ -57,7 +57,7 @@ const changedOf = (field: AgentField) =>
 const answered = ['id', 'companyId', 'version', 'createdAt', 'updatedAt', ...agentFields];
 
 /**
- * $1 id, $2 company, $3 patch, $4 key, $5 request: applies a patch and adds its history entry, in one statement and
+ * $1 id, $2 company, $3 patch, $4 key, $5 request, $6 address: applies a patch and adds its history entry, in one statement and
  * without reading the agent first. Needs PostgreSQL 18 for `old` and `new`.
  *
  * It knows less than the server: keys of metadata are replaced, not merged at every depth, null does not remove one,
@@ -72,7 +72,7 @@ export const patchSql = `
      WHERE a.id = $1::uuid AND a.company_id = $2::uuid AND a.deleted_at IS NULL
     RETURNING a.*, array_remove(ARRAY[${agentFields.map(changedOf).join(', ')}], NULL) AS changed_fields
   ), entry AS (
-    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id)
-    SELECT c.id, c.version, c.updated_at, ${snapshotOf('c')}, c.changed_fields, $4::uuid, $5 FROM changed c
+    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, caller_address)
+    SELECT c.id, c.version, c.updated_at, ${snapshotOf('c')}, c.changed_fields, $4::uuid, $5, $6 FROM changed c
   )
   SELECT ${answered.map((member) => `c.${columnOf(member)} AS "${member}"`).join(', ')} FROM changed c`;
