@@ -18,6 +18,7 @@ import type { Database } from './database/client.ts';
 import { ApiError } from './errors.ts';
 import type { Place } from './faults.ts';
 import { healthRoutes } from './health/health.routes.ts';
+import { type Meter, silent } from './metrics/meter.ts';
 import { authenticate } from './plugins/authenticate.ts';
 import { body } from './plugins/body.ts';
 import { connectionOptions, connections } from './plugins/connections.ts';
@@ -46,6 +47,8 @@ export interface AppParts extends KeySecrets {
   readonly quotas?: Quotas;
   /** Where requests are counted for them, if not in this process. */
   readonly counters?: Counters;
+  /** Is told what happens; without it nothing is measured. */
+  readonly meter?: Meter;
 }
 
 const places: Readonly<Record<string, Place>> = {
@@ -60,7 +63,7 @@ const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 /** The table of contents: everything that the server consists of, in the order in which requests meet it. */
 export async function buildApp(parts: AppParts) {
   const { database, migrations, logger, trustedProxies = [], docs = true } = parts;
-  const { quotas = unlimited, counters = memoryCounters() } = parts;
+  const { quotas = unlimited, counters = memoryCounters(), meter = silent } = parts;
   const app = fastify({
     ...connectionOptions,
     loggerInstance: logger,
@@ -77,7 +80,7 @@ export async function buildApp(parts: AppParts) {
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler<TObject>(({ schema, httpPart = '' }) => compile(schema, places[httpPart] ?? 'body'));
 
-  await app.register(requestLog);
+  await app.register(requestLog, { meter });
   await app.register(errorHandler);
   await app.register(connections);
   const refuseTheRest = refuseOtherMethods(app);
@@ -92,14 +95,19 @@ export async function buildApp(parts: AppParts) {
     });
   }
   await app.register(async (authenticated) => {
-    const limits = rateLimits(quotas, counters);
+    const limits = rateLimits(quotas, counters, meter);
     const uses = apiKeyUse(database, (error) => {
       logger.warn({ err: error instanceof ApiError ? error.cause : error }, 'the use of keys was not written');
     });
-    await authenticated.register(authenticate, { keys: apiKeyRepository(database), uses, secrets: parts, limits });
+    await authenticated.register(authenticate, {
+      keys: apiKeyRepository(database, meter),
+      uses,
+      secrets: parts,
+      limits,
+    });
     await authenticated.register(body);
     await authenticated.register(idempotency);
-    const rows = agentRepository(database);
+    const rows = agentRepository(database, meter);
     await authenticated.register(housekeeping, { tidy: rows.forgetAnswers });
     const agents = agentService(rows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents });

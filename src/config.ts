@@ -85,6 +85,14 @@ export const environmentSchema = Type.Object({
     description: 'Whether the reference page is served at /docs',
     expected: 'true or false',
   }),
+  METRICS_PORT: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 65_535,
+      description: 'Port on which Prometheus reads /metrics, on the same host and without a key',
+      expected: 'a whole number from 1 to 65535',
+    }),
+  ),
   NODE_ENV: Type.Optional(Type.String({ description: 'production refuses whatever is only fit for a trial' })),
 });
 

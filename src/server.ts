@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { buildApp } from './app.ts';
@@ -9,6 +10,9 @@ import { missingRoleSettings } from './database/server-role.ts';
 import { demonstrate } from './demo.ts';
 import { type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
+import type { Meter } from './metrics/meter.ts';
+import { metricsServer } from './metrics/metrics-server.ts';
+import { type Metrics, prometheus } from './metrics/prometheus.ts';
 import { type SharedCounters, sharedCounters } from './rate-limits/shared-counters.ts';
 import { StartError } from './start-error.ts';
 
@@ -37,7 +41,8 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const migrations = await migrationNames();
-  const counters = openCounters(config, logger);
+  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(database.poolUse);
+  const counters = openCounters(config, logger, metrics?.meter);
   const app = await buildApp({
     ...{ database, secret, previousSecret, migrations, logger },
     trustedProxies: listed(config.TRUST_PROXY),
@@ -48,14 +53,17 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
       refusedPerMinute: config.RATE_LIMIT_REFUSED_PER_MINUTE,
     },
     ...(counters && { counters }),
+    ...(metrics && { meter: metrics.meter }),
   });
   // The start keeps the process busy: only then can an answer be expected in time.
   await app.ready();
   await counters?.open();
   const baseUrl = await listen(app, config);
+  const closeMetrics = metrics && (await serveMetrics(metrics, app, config));
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');
     await drain(app, config);
+    closeMetrics?.();
     counters?.close();
     await database.close();
     await embedded?.close();
@@ -69,11 +77,12 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
 }
 
 /** Where all replicas count together for the rate limits, if there is such a place. */
-function openCounters({ REDIS_URL }: Config, logger: Logger): SharedCounters | undefined {
+function openCounters({ REDIS_URL }: Config, logger: Logger, meter?: Meter): SharedCounters | undefined {
   if (REDIS_URL === undefined) return undefined;
   return sharedCounters({
     url: REDIS_URL,
     onChange(isShared, err) {
+      meter?.countsAreShared(isShared);
       if (isShared) logger.info('rate limits are counted in Redis, together with the other replicas');
       else logger.warn({ err }, 'Redis does not answer: rate limits are counted by this replica alone');
     },
@@ -105,13 +114,32 @@ async function listen(app: FastifyInstance, { HOST, PORT }: Config): Promise<str
   }
 }
 
-function startErrorOf(error: unknown, host: string, port: number): unknown {
+/** @returns what stops it */
+async function serveMetrics(metrics: Metrics, app: FastifyInstance, { HOST, METRICS_PORT = 0 }: Config) {
+  const server = metricsServer(metrics);
+  try {
+    const { address } = await lookup(HOST);
+    server.listen(METRICS_PORT, address);
+    await once(server, 'listening');
+    return () => {
+      server.close();
+      server.closeAllConnections();
+    };
+  } catch (error) {
+    await app.close();
+    throw startErrorOf(error, HOST, METRICS_PORT, 'METRICS_PORT');
+  }
+}
+
+function startErrorOf(error: unknown, host: string, port: number, name = 'PORT'): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {
     case 'EADDRINUSE':
-      return new StartError(`PORT ${port} on ${host} is taken by another program: stop that, or set another PORT`);
+      return new StartError(
+        `${name} ${port} on ${host} is taken by another program: stop that, or set another ${name}`,
+      );
     case 'EACCES':
-      return new StartError(`PORT ${port} needs rights that this user lacks: set another PORT`);
+      return new StartError(`${name} ${port} needs rights that this user lacks: set another ${name}`);
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':

@@ -13,6 +13,7 @@ import { openDatabase } from '../../src/database/client.ts';
 import { ApiError } from '../../src/errors.ts';
 import type { Place } from '../../src/faults.ts';
 import { logOptions } from '../../src/logger.ts';
+import { silent } from '../../src/metrics/meter.ts';
 import { authenticate } from '../../src/plugins/authenticate.ts';
 import { body } from '../../src/plugins/body.ts';
 import { connectionOptions, connections } from '../../src/plugins/connections.ts';
@@ -71,7 +72,7 @@ const app = fastify({
   rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*\/?/i, '/'),
 }).withTypeProvider<TypeBoxTypeProvider>();
 app.setValidatorCompiler<TObject>(({ schema, httpPart = '' }) => compile(schema, places[httpPart] ?? 'body'));
-await app.register(requestLog);
+await app.register(requestLog, { meter: silent });
 await app.register(errorHandler);
 await app.register(connections);
 await app.register(async (authenticated) => {

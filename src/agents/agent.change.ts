@@ -3,6 +3,7 @@ import type { Caller } from '../caller.ts';
 import { conflictOver, type Database, withinLimit } from '../database/client.ts';
 import { group, type Outcome } from '../database/group.ts';
 import { ApiError } from '../errors.ts';
+import type { Meter } from '../metrics/meter.ts';
 import { type Change, carryOut } from './agent.batch.ts';
 import type { Changed, Decide } from './agent.fold.ts';
 import type { StoredAgent } from './agent.row.ts';
@@ -26,17 +27,23 @@ const batches = { size: 32, waiting: 1_000, isExpired: ({ state }: Waiting) => s
 const remembered = 256;
 
 /** Changes agents: those that arrive together are read and written together. */
-export function agentChange(database: Database) {
+export function agentChange(database: Database, meter: Meter) {
   // All changes of one agent pass through one lane: no two batches of this process ever want the same row.
   const lanes = [lane(), lane()] as const;
   const crowds = new Map<string, { readonly join: ReturnType<typeof lane>; members: number }>();
   const oneOfAFew = pLimit(Math.max(1, Math.floor(database.connections / 2)));
+
+  function told(undone: number): void {
+    for (let change = 0; change < undone; change += 1) meter.repeated('undone');
+  }
 
   /** Changes that arrive together are carried out together. */
   function lane() {
     const written = new Map<string, StoredAgent>();
     return group<Waiting, Changed>({
       ...batches,
+      onBatch: (...batch) => meter.batch('changes', ...batch),
+      onUndone: told,
       run: (changes) =>
         mindingKeys(changes, async () => {
           const ended = await carryOut(database.query, changes, written);
@@ -49,6 +56,7 @@ export function agentChange(database: Database) {
   /** Once more in the next batch; then with the row locked. */
   function afterLoss(change: Waiting): Outcome<Waiting, Changed> {
     const again = { ...change, readAhead: undefined, lost: change.lost + 1 };
+    meter.repeated(again.lost < 2 ? 'lost' : 'locked');
     return again.lost < 2 ? { again } : { result: joinCrowd(again) };
   }
 
@@ -58,6 +66,8 @@ export function agentChange(database: Database) {
     const crowd = crowds.get(id) ?? {
       join: group<Waiting, Changed>({
         ...batches,
+        onBatch: (...batch) => meter.batch('locked changes', ...batch),
+        onUndone: told,
         run: (changes) => mindingKeys(changes, () => carryOutLocked(changes)),
       }),
       members: 0,
@@ -96,6 +106,7 @@ export function agentChange(database: Database) {
       if (!conflict || !change) throw error;
       if (others.length > 0) throw conflict.cause;
       if (conflict.isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
+      meter.repeated('key');
       await database.query(makeRoomSql, [change.by.keyId, change.idempotency?.key]);
       return [{ again: change }];
     }

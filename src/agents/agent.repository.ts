@@ -2,6 +2,7 @@ import { type Author, authorColumns, type Caller } from '../caller.ts';
 import { conflictOver, type Database, withinLimit } from '../database/client.ts';
 import { ApiError } from '../errors.ts';
 import type { Idempotency } from '../idempotency.ts';
+import { silent } from '../metrics/meter.ts';
 import { itemsBefore, type Page } from '../page.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { agentChange } from './agent.change.ts';
@@ -45,7 +46,7 @@ type Created = Omit<Changed, 'changedFields'>;
 const forgotten = 500;
 
 /** Reads and changes agents. The company is part of every write. */
-export function agentRepository(database: Database) {
+export function agentRepository(database: Database, meter = silent) {
   /** The number before the kept answer: what a twin has done meanwhile must not be taken for a reason to refuse. */
   async function create(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created | undefined> {
     const { companyId, phoneNumberId, decide } = draft;
@@ -93,7 +94,7 @@ export function agentRepository(database: Database) {
      * @returns the agent as committed, or as found when the decision changes nothing, and which fields it changed
      * @throws what `decide` throws; ApiError OVERLOADED, DATABASE_UNAVAILABLE
      */
-    change: agentChange(database),
+    change: agentChange(database, meter),
 
     /**
      * Makes an agent, and the history entry of its first version.

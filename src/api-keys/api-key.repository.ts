@@ -1,6 +1,7 @@
 import { type AgentJson, agentJson, type StoredAgent, toStoredAgent } from '../agents/agent.row.ts';
 import { type Database, withinLimit } from '../database/client.ts';
 import { group } from '../database/group.ts';
+import { silent } from '../metrics/meter.ts';
 import type { KeyHashes } from './api-key.ts';
 
 /** A key that a request came with, as far as the checks of a request need it. */
@@ -57,8 +58,9 @@ const lookupSql = `
  * Looks keys up in the database for every request: a revoked key or grant must not outlive its end in any cache. The
  * requests that arrive together ask in one statement, and with its key each asks for its agent, which saves a round trip.
  */
-export function apiKeyRepository(database: Database) {
+export function apiKeyRepository(database: Database, meter = silent) {
   const find = group<Lookup & { expired: boolean }, LookedUp>({
+    onBatch: (...batch) => meter.batch('keys', ...batch),
     size: 32,
     waiting: 1_000,
     isExpired: ({ expired }) => expired,

@@ -2,6 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { ApiError, databaseUnavailable } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
+import type { PoolUse } from '../metrics/meter.ts';
 
 /** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
 const waits = {
@@ -21,6 +22,7 @@ export interface Database {
   readonly prisma: PrismaClient;
   /** How many connections there are at most. */
   readonly connections: number;
+  poolUse(): PoolUse;
   readonly query: Query;
   /** Runs statements together or not at all. Rolls back when the work throws. */
   transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
@@ -73,6 +75,11 @@ export function openDatabase({
   return {
     prisma,
     connections,
+    poolUse: () => ({
+      busy: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+    }),
     query,
     async transaction(work) {
       const client = await blaming(pool.connect());

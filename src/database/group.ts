@@ -13,12 +13,18 @@ interface Options<Item, Result> {
   readonly waiting: number;
   /** Whether an item's caller has been answered already: then it does not begin any more. */
   readonly isExpired: (item: Item) => boolean;
+  /** Told of each batch that begins: its size, the seconds that its first call has waited, the calls that wait on. */
+  readonly onBatch?: (size: number, waited: number, left: number) => void;
+  /** Told how many calls will run one by one, when their batch was undone. */
+  readonly onUndone?: (size: number) => void;
   /** Carries a batch out: one outcome for each item, in the order of the items. */
   readonly run: (items: readonly Item[]) => Promise<readonly Outcome<Item, Result>[]>;
 }
 
 interface Call<Item, Result> {
   readonly item: Item;
+  /** When it came, in milliseconds. */
+  readonly since: number;
   readonly resolve: (result: Result | Promise<Result>) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -32,7 +38,8 @@ interface Call<Item, Result> {
  * run again.
  * @returns the call for one item; rejects with ApiError OVERLOADED when too many wait, and with what `run` makes of it
  */
-export function group<Item, Result>({ size, waiting, isExpired, run }: Options<Item, Result>) {
+export function group<Item, Result>(options: Options<Item, Result>) {
+  const { size, waiting, isExpired, onBatch, onUndone, run } = options;
   let queue: Call<Item, Result>[] = [];
   let isRunning = false;
 
@@ -41,6 +48,8 @@ export function group<Item, Result>({ size, waiting, isExpired, run }: Options<I
     while (queue.length > 0) {
       const batch = queue.slice(0, size).filter(({ item }) => !isExpired(item));
       queue = queue.slice(size);
+      const [first] = batch;
+      if (first) onBatch?.(batch.length, (performance.now() - first.since) / 1_000, queue.length);
       const again = await runBatch(batch);
       queue = [...again, ...queue];
     }
@@ -61,6 +70,7 @@ export function group<Item, Result>({ size, waiting, isExpired, run }: Options<I
   }
 
   async function runOneByOne(batch: readonly Call<Item, Result>[]): Promise<Call<Item, Result>[]> {
+    onUndone?.(batch.length);
     const again: Call<Item, Result>[] = [];
     for (const call of batch) again.push(...(await runBatch([call])));
     return again;
@@ -72,7 +82,7 @@ export function group<Item, Result>({ size, waiting, isExpired, run }: Options<I
         reject(overloaded());
         return;
       }
-      queue.push({ item, resolve, reject });
+      queue.push({ item, since: performance.now(), resolve, reject });
       if (!isRunning) void runAll();
     });
 }

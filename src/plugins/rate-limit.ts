@@ -30,7 +30,9 @@ export async function countRequest(
     shown.set(raw, headers);
     reply.headers(headers);
   }
-  if (wait !== undefined) throw rateLimited(wait);
+  if (wait === undefined) return;
+  limits.meter.rateLimited('key');
+  throw rateLimited(wait);
 }
 
 /**
@@ -39,7 +41,9 @@ export async function countRequest(
  */
 export async function countRefusedKey(limits: RateLimits, { ip }: FastifyRequest): Promise<void> {
   const wait = await limits.countRefused(ip);
-  if (wait !== undefined) throw rateLimited(wait);
+  if (wait === undefined) return;
+  limits.meter.rateLimited('address');
+  throw rateLimited(wait);
 }
 
 const names = {

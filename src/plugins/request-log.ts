@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import type { Meter } from '../metrics/meter.ts';
 
 export const newRequestId = (): string => randomUUID();
 
@@ -20,7 +21,7 @@ export function requestIdOf(message: IncomingMessage): string {
  * Puts the request id on every answer, and writes one line a request: never a key, a body or a query. The line comes
  * also where no hook ran, or the client went away before its answer: then the status is null.
  */
-export const requestLog = fp(async (app) => {
+export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) => {
   const routed = new WeakMap<IncomingMessage, FastifyRequest>();
   app.decorateRequest('known');
   app.addHook('onRequest', (request, reply, done) => {
@@ -34,12 +35,17 @@ export const requestLog = fp(async (app) => {
     response.once('close', () => {
       const request = routed.get(message);
       const isAnswered = response.headersSent || response.statusCode >= 400;
+      const { method = '' } = message;
+      const route = request?.routeOptions.url ?? null;
+      const status = isAnswered ? response.statusCode : null;
+      const ms = performance.now() - start;
+      meter.request(method, route, status, ms / 1_000);
       const line = {
         requestId: requestIdOf(message),
-        method: message.method,
-        route: request?.routeOptions.url ?? null,
-        status: isAnswered ? response.statusCode : null,
-        ms: Math.round((performance.now() - start) * 10) / 10,
+        method,
+        route,
+        status,
+        ms: Math.round(ms * 10) / 10,
         keyId: request?.known.keyId ?? null,
         companyId: request?.known.companyId ?? null,
       };

@@ -1,4 +1,5 @@
 import { senderOf } from '../address.ts';
+import { silent } from '../metrics/meter.ts';
 import type { Count, Counters } from './counters.ts';
 
 /** How many requests are let through in each window; 0 is no limit. */
@@ -35,8 +36,10 @@ export type RateLimits = ReturnType<typeof rateLimits>;
  * Fixed windows: each begins with the first request that is counted in it, and ends when its time is over, whatever was
  * refused meanwhile. So `wait` holds also for a caller who never stops.
  */
-export function rateLimits(quotas: Quotas, counters: Counters) {
+export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
   return {
+    meter,
+
     /** Counts a request of a key. One that is refused uses up nothing, in either window. */
     async count({ id, perMinute, perHour }: LimitedKey): Promise<Verdict> {
       const minuteLimit = perMinute ?? quotas.perMinute;

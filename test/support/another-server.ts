@@ -5,6 +5,7 @@ import { buildApp } from '../../src/app.ts';
 import { type Database, openDatabase } from '../../src/database/client.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { logOptions } from '../../src/logger.ts';
+import type { Meter } from '../../src/metrics/meter.ts';
 import type { Counters } from '../../src/rate-limits/counters.ts';
 import type { Quotas } from '../../src/rate-limits/rate-limits.ts';
 import type { World } from './world.ts';
@@ -18,6 +19,7 @@ interface Options extends Partial<KeySecrets> {
   /** Told of each statement that goes to the database. */
   readonly onStatement?: (sql: string) => void;
   readonly trustedProxies?: readonly string[];
+  readonly meter?: Meter;
   /** The address to listen on. */
   readonly host?: string;
 }
@@ -25,7 +27,7 @@ interface Options extends Partial<KeySecrets> {
 /** One more server over a world's database, which ends with the test: for what cannot be done to the world's own. */
 export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
-  const { secret = world.secret, previousSecret, trustedProxies = [], quotas, counters } = options;
+  const { secret = world.secret, previousSecret, trustedProxies = [], quotas, counters, meter } = options;
   const opened = openDatabase({ url: databaseUrl, connections });
   const database: Database = {
     ...opened,
@@ -35,7 +37,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     },
   };
   const parts = { database, secret, previousSecret, migrations: await migrationNames(), trustedProxies };
-  const limits = { ...(quotas && { quotas }), ...(counters && { counters }) };
+  const limits = { ...(quotas && { quotas }), ...(counters && { counters }), ...(meter && { meter }) };
   const app = await buildApp({ ...parts, logger: pino(logOptions('info'), world.log), ...limits });
   const origin = await app.listen({ host, port: 0 });
   onTestFinished(async () => {

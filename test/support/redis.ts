@@ -1,6 +1,6 @@
-import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
-import { onTestFinished, vi } from 'vitest';
+import { onTestFinished } from 'vitest';
+import { freePort } from './free-port.ts';
 import { makeFolder, type Started, startProcess } from './process.ts';
 
 /** A Redis of the test's own, which keeps nothing and ends with it; it runs once `start` has been called. */
@@ -35,11 +35,4 @@ export async function makeRedis() {
     freeze: () => running?.signal('SIGSTOP'),
     thaw: () => running?.signal('SIGCONT'),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  const address = await vi.waitUntil(() => server.address());
-  server.close();
-  return typeof address === 'object' ? address.port : 0;
 }

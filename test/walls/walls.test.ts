@@ -43,6 +43,7 @@ const walls: readonly { readonly says: string; readonly pattern: RegExp; readonl
     pattern: /from '(rate-limiter-flexible|ioredis)'/,
     rooms: /^src\/rate-limits\//,
   },
+  { says: 'the library of metrics', pattern: /from 'prom-client'/, rooms: /^src\/metrics\// },
   {
     says: 'a Prisma type, or companyId in a where',
     pattern: /generated\/prisma|@prisma\/|where: \{[^}]*companyId/,

@@ -1,0 +1,30 @@
+/** Calls that are collected into batches: lookups of keys, changes of agents, changes of one agent with its row locked. */
+type Batched = 'keys' | 'changes' | 'locked changes';
+
+/** Why a change is made once more: another came first; it waits for the row; its batch was undone; its key was in use. */
+type Repeated = 'lost' | 'locked' | 'undone' | 'key';
+
+/** How connections to the database are used: calls `waiting` for one, and those that are busy or idle. */
+export type PoolUse = Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
+
+/** Is told what happens while the server works. Must be quick and must not throw. */
+export interface Meter {
+  /** @param route the route's pattern, or null where there is none; the status is null where nobody read the answer */
+  request(method: string, route: string | null, status: number | null, seconds: number): void;
+  /** A batch begins. @param waited seconds that its first call has waited; `left` calls wait on */
+  batch(of: Batched, size: number, waited: number, left: number): void;
+  repeated(why: Repeated): void;
+  /** 429: for a key past its limits, or an address that sent too many refused keys. */
+  rateLimited(whom: 'key' | 'address'): void;
+  /** Whether all replicas count together for the rate limits now. */
+  countsAreShared(isShared: boolean): void;
+}
+
+/** Measures nothing. */
+export const silent: Meter = {
+  request() {},
+  batch() {},
+  repeated() {},
+  rateLimited() {},
+  countsAreShared() {},
+};

@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest';
+import { openDatabase } from '../../../src/database/client.ts';
+import { prometheus } from '../../../src/metrics/prometheus.ts';
+import { openAnotherServer } from '../../support/another-server.ts';
+import { send } from '../../support/http.ts';
+import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../../support/locks.ts';
+import { newSubject } from '../../support/patch-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+/** A server that is measured, and what Prometheus reads of it. */
+async function openMeasured() {
+  const metrics = prometheus(() => ({ busy: 1, idle: 2, waiting: 3 }));
+  const server = await openAnotherServer(world, {
+    meter: metrics.meter,
+    quotas: { perMinute: 0, perHour: 0, refusedPerMinute: 1 },
+  });
+  /** The value of a sample, by its name and labels as in the text; 0 where there is none. */
+  const read = async (sample: string): Promise<number> => {
+    const line = (await metrics.registry.metrics()).split('\n').find((text) => text.startsWith(`${sample} `));
+    return Number(line?.slice(sample.length + 1) ?? 0);
+  };
+  return { ...server, read };
+}
+
+const patch = (origin: string, key: string, id: string, body: object = {}, headers = {}) =>
+  send(origin, {
+    path: `/agents/${id}`,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+
+const ofPatch = (status: number) =>
+  `interview_agents_request_seconds_count{method="PATCH",route="/agents/:id",status="${status}"}`;
+
+test('requests are counted by method, route and status, those without a route too', async () => {
+  const { id, key } = await newSubject(world);
+  const { origin, read } = await openMeasured();
+  for (let count = 0; count < 3; count += 1) await patch(origin, key, id, { duration: 40 + count });
+  await patch(origin, key, id, { duration: 500 });
+  await send(origin, { method: 'GET', path: '/nowhere' });
+  await expect.poll(() => read(ofPatch(200))).toBe(3);
+  await expect.poll(() => read(ofPatch(400))).toBe(1);
+  await expect
+    .poll(() => read('interview_agents_request_seconds_count{method="GET",route="none",status="404"}'))
+    .toBe(1);
+});
+
+test('batches are counted with their size, their wait and what waits on', async () => {
+  const { id, companyId, key } = await newSubject(world);
+  const others = await Promise.all(Array.from({ length: 40 }, () => world.agent(companyId)));
+  const { origin, read } = await openMeasured();
+  await whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
+    const first = patch(origin, key, id, { duration: 44 });
+    await untilSomebodyWaits(world);
+    const rest = others.map((agent) => patch(origin, key, agent.id, { duration: 45 }));
+    await send(origin, { method: 'GET', path: '/agents?limit=1', headers: { authorization: `Bearer ${key}` } });
+    await release();
+    for (const answer of await Promise.all([first, ...rest])) expect(answer.status).toBe(200);
+  });
+  const size = (of: string) => read(`interview_agents_batch_size_sum{of="${of}"}`);
+  const batches = await read('interview_agents_batch_size_count{of="changes"}');
+  expect(await size('changes')).toBe(41);
+  expect(batches).toBeLessThan(41);
+  expect(await read('interview_agents_batch_wait_seconds_count{of="changes"}')).toBe(batches);
+  expect(await read('interview_agents_batch_wait_seconds_sum{of="changes"}')).toBeGreaterThan(0);
+  expect(await read('interview_agents_queue_length{of="changes"}')).toBe(0);
+  expect(await size('keys')).toBe(42);
+});
+
+test('changes that are made once more are counted: past a held row, of a batch that was undone, for a key in use', async () => {
+  const { id, companyId, key, keyId } = await newSubject(world);
+  const { origin, read } = await openMeasured();
+  const repeated = (why: string) => read(`interview_agents_changes_repeated_total{why="${why}"}`);
+  await whileAgentLocked(world, id, async (release) => {
+    const held = patch(origin, key, id, { duration: 46 });
+    await untilSomebodyWaits(world);
+    await release();
+    expect((await held).status).toBe(200);
+  });
+  expect([await repeated('lost'), await repeated('locked')]).toEqual([1, 1]);
+
+  await world.sql.query(
+    `INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at, created_at)
+     VALUES ($1, 'old', '', $2, '{}', '{}', now(), now() - interval '25 hours')`,
+    [keyId, id],
+  );
+  expect((await patch(origin, key, id, { duration: 47 }, { 'idempotency-key': 'old' })).status).toBe(200);
+  expect(await repeated('key')).toBe(1);
+
+  const others = await Promise.all(Array.from({ length: 20 }, () => world.agent(companyId)));
+  await world.sql.query(`ALTER TABLE agent ADD CONSTRAINT poison CHECK (duration <> 99) NOT VALID`);
+  await Promise.all(others.map((agent, at) => patch(origin, key, agent.id, { duration: at === 10 ? 99 : 48 })));
+  await world.sql.query('ALTER TABLE agent DROP CONSTRAINT poison');
+  expect(await repeated('undone')).toBeGreaterThan(0);
+});
+
+test('429s are counted, for keys and for addresses', async () => {
+  const { id, companyId } = await newSubject(world);
+  const { origin, read } = await openMeasured();
+  const limited = await world.limitedKey(companyId, { perMinute: 1 });
+  expect((await patch(origin, limited, id)).status).toBe(200);
+  expect((await patch(origin, limited, id)).status).toBe(429);
+  expect((await patch(origin, 'wrong', id)).status).toBe(401);
+  for (let count = 0; count < 2; count += 1) expect((await patch(origin, 'wrong', id)).status).toBe(429);
+  expect(await read('interview_agents_rate_limited_total{whom="key"}')).toBe(1);
+  expect(await read('interview_agents_rate_limited_total{whom="address"}')).toBe(2);
+});
+
+test('the use of connections is that of the pool', async () => {
+  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  const { registry } = prometheus(database.poolUse);
+  const state = async (name: string) => {
+    const lines = (await registry.metrics()).split('\n');
+    return lines.find((line) => line.startsWith(`interview_agents_database_connections{state="${name}"}`));
+  };
+  await database.query('SELECT 1', []);
+  expect(await state('idle')).toMatch(/ 1$/);
+  // Of the one connection, while somebody has it.
+  const late = await database.transaction(async () => {
+    const waiting = database.query('SELECT 1', []);
+    expect(await state('busy')).toMatch(/ 1$/);
+    expect(await state('waiting')).toMatch(/ 1$/);
+    return { waiting };
+  });
+  await late.waiting;
+  await database.close();
+});

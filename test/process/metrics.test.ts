@@ -1,0 +1,42 @@
+import { beforeAll, expect, test, vi } from 'vitest';
+import { freePort } from '../support/free-port.ts';
+import { send } from '../support/http.ts';
+import { build, runProgram, startServer } from '../support/process.ts';
+import { openWorld } from '../support/world.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const world = await openWorld();
+const database = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
+
+beforeAll(build);
+
+test('with METRICS_PORT Prometheus reads /metrics there, nothing else is there, and the server still stops', async () => {
+  const port = await freePort();
+  const { server, origin } = await startServer({ ...database, METRICS_PORT: String(port) });
+  const metrics = `http://127.0.0.1:${port}`;
+  await send(origin, { method: 'GET', path: '/health/live' });
+  const answer = await send(metrics, { method: 'GET', path: '/metrics' });
+  expect(answer.status).toBe(200);
+  expect(answer.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
+  expect(answer.text).toContain(
+    'interview_agents_request_seconds_count{method="GET",route="/health/live",status="200"} 1',
+  );
+  expect(answer.text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m);
+  expect((await send(metrics, { method: 'GET', path: '/agents' })).status).toBe(404);
+  expect((await send(metrics, { method: 'POST', path: '/metrics' })).status).toBe(404);
+  expect((await send(origin, { method: 'GET', path: '/metrics' })).status).toBe(404);
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+});
+
+test('a METRICS_PORT that is taken is said in one line, with exit code 1', async () => {
+  const { port } = new URL(world.origin);
+  const { code, stderr } = await runProgram(['dist/server.js'], {
+    env: { ...database, PORT: '0', METRICS_PORT: port },
+  });
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: `METRICS_PORT ${port} on 127.0.0.1 is taken by another program: stop that, or set another METRICS_PORT\n`,
+  });
+});
