@@ -48,8 +48,9 @@ function underLoad(replicas: readonly Replica[]) {
   };
 }
 
-/** Whether two replicas count together: each knows what the other has counted. */
+/** Whether two replicas count together: each knows what the other has counted, and says so. */
 async function expectSharedCount([first, second]: readonly Replica[]): Promise<void> {
+  expect([await first?.isShared(), await second?.isShared()]).toEqual([true, true]);
   const fresh = await world.limitedKey(companyId, { perMinute: 3 });
   expect(await first?.ask(fresh)).toEqual([200, 2]);
   expect(await second?.ask(fresh)).toEqual([200, 1]);
@@ -61,13 +62,14 @@ async function expectSharedCount([first, second]: readonly Replica[]): Promise<v
 async function expectOwnCounts(replicas: readonly Replica[]): Promise<void> {
   const fresh = await world.limitedKey(companyId, { perMinute: 2 });
   for (const replica of replicas) {
+    expect(await replica.isShared()).toBe(false);
     expect(await replica.ask(fresh)).toEqual([200, 1]);
     expect(await replica.ask(fresh)).toEqual([200, 0]);
     expect(await replica.ask(fresh)).toEqual([429, 0]);
   }
 }
 
-test('Redis is stopped and started again under load: no request fails, limits hold, and the log says each change once', async () => {
+test('Redis is stopped and started again under load: no request fails, limits hold, log and metrics say each change', async () => {
   const redis = await makeRedis();
   await redis.start();
   const replicas = await Promise.all([startReplica(world, redis.url), startReplica(world, redis.url)]);

@@ -1,4 +1,5 @@
 import { vi } from 'vitest';
+import { freePort } from './free-port.ts';
 import { type Answer, type Sent, send } from './http.ts';
 import { startServer } from './process.ts';
 import { toldBy } from './rate-limits.ts';
@@ -14,12 +15,14 @@ export const saying = {
 
 /** A server process over the world's database that counts in a Redis, without limits but those of keys. */
 export async function startReplica(world: World, redisUrl: string, env: Readonly<Record<string, string>> = {}) {
+  const metricsPort = await freePort();
   const { server, origin } = await startServer({
     DATABASE_URL: world.databaseUrl,
     API_KEY_SECRET: world.secret,
     REDIS_URL: redisUrl,
     RATE_LIMIT_PER_MINUTE: '0',
     RATE_LIMIT_PER_HOUR: '0',
+    METRICS_PORT: String(metricsPort),
     ...env,
   });
   const call = (key: string, further: Partial<Sent> = {}): Promise<Answer> =>
@@ -49,6 +52,12 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
         return this.changes().length >= count;
       };
       await vi.waitUntil(told, { timeout: 10_000, interval: 20 });
+    },
+
+    /** Whether its metrics say that all replicas count together. */
+    async isShared(): Promise<boolean> {
+      const { text } = await send(`http://127.0.0.1:${metricsPort}`, { method: 'GET', path: '/metrics' });
+      return /^interview_agents_rate_limits_shared 1$/m.test(text);
     },
 
     stdout: () => server.stdout,
