@@ -12,8 +12,6 @@ const admin = adminOf(world);
 
 beforeAll(build);
 
-const _unauthorized = (code: string) => ({ status: 401, body: { code } });
-
 test('integrations: what is granted or revoked holds from the next request on', async () => {
   const { id: companyId } = await world.company();
   const { id: agentId } = await world.agent(companyId);
