@@ -8,6 +8,8 @@ export default defineConfig({
     exclude: ['test/browser/**', 'test/redis/**'],
     pool: 'forks',
     maxWorkers: 2,
+    // Files share what they import, which saves a fifth of the time, and nothing else: each has a server and a database.
+    isolate: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
