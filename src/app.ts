@@ -15,7 +15,6 @@ import { apiKeyUse } from './api-keys/api-key-use.repository.ts';
 import { companyRoutes } from './companies/company.routes.ts';
 import { directoryRepository } from './companies/directory.repository.ts';
 import type { Database } from './database/client.ts';
-import { ApiError } from './errors.ts';
 import type { Place } from './faults.ts';
 import { healthRoutes } from './health/health.routes.ts';
 import { type Meter, silent } from './metrics/meter.ts';
@@ -96,9 +95,7 @@ export async function buildApp(parts: AppParts) {
   }
   await app.register(async (authenticated) => {
     const limits = rateLimits(quotas, counters, meter);
-    const uses = apiKeyUse(database, (error) => {
-      logger.warn({ err: error instanceof ApiError ? error.cause : error }, 'the use of keys was not written');
-    });
+    const uses = apiKeyUse(database, (err) => logger.warn({ err }, 'the use of keys was not written'));
     await authenticated.register(authenticate, {
       keys: apiKeyRepository(database, meter),
       uses,

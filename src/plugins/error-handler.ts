@@ -24,7 +24,7 @@ export function answerUnroutable(_: FastifyError, request: FastifyRequest, reply
 }
 
 function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error.status >= 500) request.log.error({ requestId: request.id, err: error.cause ?? error }, error.code);
+  if (error.status >= 500) request.log.error({ requestId: request.id, err: error }, error.code);
   const problem = error.problem(request.url.split('?', 1)[0] ?? '', request.id);
   // As bytes: to text Fastify would add a charset, which the media type does not have.
   const bytes = Buffer.from(JSON.stringify(problem));
