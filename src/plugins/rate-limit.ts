@@ -30,9 +30,7 @@ export async function countRequest(
     shown.set(raw, headers);
     reply.headers(headers);
   }
-  if (wait === undefined) return;
-  limits.meter.rateLimited('key');
-  throw rateLimited(wait);
+  if (wait !== undefined) throw rateLimited(wait);
 }
 
 /**
@@ -41,9 +39,7 @@ export async function countRequest(
  */
 export async function countRefusedKey(limits: RateLimits, { ip }: FastifyRequest): Promise<void> {
   const wait = await limits.countRefused(ip);
-  if (wait === undefined) return;
-  limits.meter.rateLimited('address');
-  throw rateLimited(wait);
+  if (wait !== undefined) throw rateLimited(wait);
 }
 
 const names = {

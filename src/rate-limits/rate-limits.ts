@@ -38,8 +38,6 @@ export type RateLimits = ReturnType<typeof rateLimits>;
  */
 export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
   return {
-    meter,
-
     /** Counts a request of a key. One that is refused uses up nothing, in either window. */
     async count({ id, perMinute, perHour }: LimitedKey): Promise<Verdict> {
       const minuteLimit = perMinute ?? quotas.perMinute;
@@ -48,8 +46,9 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
       const minute = await inMinute(id, minuteLimit);
       const isOver = minute !== undefined && minute.used > minute.limit;
       const hour = await inHour(id, hourLimit, isOver);
+      if (!isOver && (!hour || hour.used <= hour.limit)) return { windows: present(minute, hour) };
+      meter.rateLimited('key');
       if (isOver) return verdict(minute, hour);
-      if (!hour || hour.used <= hour.limit) return { windows: present(minute, hour) };
       return verdict(minute && (await takeBack(id, minute)), hour);
     },
 
@@ -60,7 +59,9 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
     async countRefused(address: string | undefined): Promise<number | undefined> {
       if (quotas.refusedPerMinute === 0) return undefined;
       const { used, endsIn } = await counters.refused.add(senderOf(address));
-      return used > quotas.refusedPerMinute ? toSeconds(endsIn) : undefined;
+      if (used <= quotas.refusedPerMinute) return undefined;
+      meter.rateLimited('address');
+      return toSeconds(endsIn);
     },
   };
 
