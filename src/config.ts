@@ -139,12 +139,12 @@ const complaint = (name: string, schema: TSchema) => `${name} must be ${schema['
 export const listed = (text: string | undefined): string[] =>
   text === undefined ? [] : text.split(',').map((member) => member.trim());
 
+const isShort = (text: string | undefined) => text !== undefined && Buffer.byteLength(text) < 32;
+
 function forbidden(config: Config): string[] {
   const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, TRUST_PROXY } = config;
   const inProduction = NODE_ENV === 'production';
-  const short = (['API_KEY_SECRET', 'API_KEY_SECRET_PREVIOUS'] as const).filter(
-    (name) => Buffer.byteLength(config[name] ?? ' '.repeat(32)) < 32,
-  );
+  const short = (['API_KEY_SECRET', 'API_KEY_SECRET_PREVIOUS'] as const).filter((name) => isShort(config[name]));
   return [
     ...(inProduction && DATABASE_URL === undefined ? ['DATABASE_URL must be set when NODE_ENV=production'] : []),
     ...(inProduction && API_KEY_SECRET === undefined ? ['API_KEY_SECRET must be set when NODE_ENV=production'] : []),

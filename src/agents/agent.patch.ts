@@ -55,9 +55,20 @@ const changedFields = (before: AgentContent, after: AgentContent) =>
 function contentOf(agent: AgentContent): AgentContent {
   const { name, type, focus, questions, instructions, language, duration } = agent;
   const { voiceId, cefrLevel, companyPhoneNumberId, metadata, backgroundSound } = agent;
-  // biome-ignore format: one object in one go, since every request makes one
-  return { name, type, focus, questions, instructions, language, duration, voiceId, cefrLevel, companyPhoneNumberId,
-    metadata, backgroundSound };
+  return {
+    name,
+    type,
+    focus,
+    questions,
+    instructions,
+    language,
+    duration,
+    voiceId,
+    cefrLevel,
+    companyPhoneNumberId,
+    metadata,
+    backgroundSound,
+  };
 }
 
 /** A new agent's content: the draft's fields, the others empty. */

@@ -66,9 +66,9 @@ for (const { says, pattern, rooms } of walls) {
 
 test('the pure files import no framework and no database', () => {
   const pure =
-    /^src\/(agents\/(agent\.patch|agent\.diff|metadata)|api-keys\/api-key|errors|faults|json|entity-tag|uuid)\.ts$/;
+    /^src\/(agents\/(agent\.(patch|fold|replay|diff)|metadata)|api-keys\/api-key|address|errors|faults|idempotency|json|entity-tag|uuid)\.ts$/;
   const judged = sources.filter(({ name }) => pure.test(name));
-  expect(judged).toHaveLength(9);
+  expect(judged).toHaveLength(13);
   const strays = judged.flatMap(({ name, lines }) =>
     lines
       .filter((line) => /from '(fastify|@fastify|pg|@prisma|.*\/(database|plugins|generated)\/)/.test(line))
