@@ -1,6 +1,3 @@
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import type { TObject } from '@sinclair/typebox';
-import { fastify, LogController } from 'fastify';
 import pg from 'pg';
 import { pino } from 'pino';
 import { agentRepository } from '../../src/agents/agent.repository.ts';
@@ -11,18 +8,17 @@ import { agentVersionRepository } from '../../src/agents/agent-version.repositor
 import type { ApiKeyRepository, FoundKey } from '../../src/api-keys/api-key.repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { ApiError } from '../../src/errors.ts';
-import type { Place } from '../../src/faults.ts';
 import { logOptions } from '../../src/logger.ts';
 import { silent } from '../../src/metrics/meter.ts';
 import { authenticate } from '../../src/plugins/authenticate.ts';
 import { body } from '../../src/plugins/body.ts';
-import { connectionOptions, connections } from '../../src/plugins/connections.ts';
-import { answerUnroutable, errorHandler } from '../../src/plugins/error-handler.ts';
+import { connections } from '../../src/plugins/connections.ts';
+import { errorHandler } from '../../src/plugins/error-handler.ts';
+import { httpServer } from '../../src/plugins/http-server.ts';
 import { idempotency } from '../../src/plugins/idempotency.ts';
-import { requestIdOf, requestLog } from '../../src/plugins/request-log.ts';
+import { requestLog } from '../../src/plugins/request-log.ts';
 import { memoryCounters } from '../../src/rate-limits/counters.ts';
 import { rateLimits } from '../../src/rate-limits/rate-limits.ts';
-import { compile } from '../../src/validation.ts';
 import { environment } from './peer.ts';
 
 // The ceiling of this HTTP stack: what `buildApp` in src/app.ts registers on the way of a PATCH, in its order, over a
@@ -59,19 +55,7 @@ const inMemory: AgentService = {
   },
 };
 
-const places: Readonly<Record<string, Place>> = { params: 'path', querystring: 'query', headers: 'header' };
-
-const app = fastify({
-  ...connectionOptions,
-  loggerInstance: pino(logOptions('info')),
-  logController: new LogController({ disableRequestLogging: true }),
-  childLoggerFactory: (parent) => parent,
-  genReqId: requestIdOf,
-  frameworkErrors: answerUnroutable,
-  routerOptions: { maxParamLength: 16 * 1024 },
-  rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*\/?/i, '/'),
-}).withTypeProvider<TypeBoxTypeProvider>();
-app.setValidatorCompiler<TObject>(({ schema, httpPart = '' }) => compile(schema, places[httpPart] ?? 'body'));
+const app = httpServer(pino(logOptions('info')));
 await app.register(requestLog, { meter: silent });
 await app.register(errorHandler);
 await app.register(connections);
