@@ -13,6 +13,7 @@ const dryRuns: readonly Endpoint[] = [
 ];
 
 const any = /^/;
+const underAgents = /\/agents/;
 const ofOneCompany = /^(?!GET \/companies)/;
 const withBody = /^(?:PATCH|POST) \/agents(?:\/:id)?(?:\?|$)/;
 const onOneAgent = /:id/;
@@ -21,6 +22,8 @@ const withNumber = /^PATCH|^POST/;
 
 /** The checks in the contract's order, what a failure is answered by, and which requests can fail it. */
 const checks = [
+  ['the path can be decoded', 'MALFORMED_REQUEST', underAgents],
+  ['the route', 'ROUTE_NOT_FOUND', any],
   ['the method', 'METHOD_NOT_ALLOWED', any],
   ['the key', 'INVALID_API_KEY', any],
   ['the key is not suspended', 'API_KEY_SUSPENDED', any],
@@ -77,6 +80,10 @@ async function failingFrom({ line, scope }: Endpoint, first: Check) {
     if (!passes('the agent')) return ids.deleted;
     return passes('the owner') ? ids.own : ids.foreign;
   }
+  function pathNamed(path: string) {
+    if (!passes('the path can be decoded')) return '/agents/%E0%A4%A';
+    return passes('the route') ? path : `/nowhere${path}`;
+  }
   function query() {
     const dryRun = line.includes('?') ? '&dryRun=true' : '';
     if (!passes('the company')) return `?unknown=1${dryRun}`;
@@ -103,7 +110,7 @@ async function failingFrom({ line, scope }: Endpoint, first: Check) {
     'if-match': passes('the precondition') ? '"2"' : '"99"',
   };
   const method = passes('the method') ? line.replace(/ .*/, '') : 'PUT';
-  const path = pathOf(line).replace(':id', agentId());
+  const path = pathNamed(pathOf(line).replace(':id', agentId()));
   return { sent: { method, path: path + query(), headers, body: body() }, path, companies: [company.id, other.id] };
 }
 
@@ -133,6 +140,7 @@ function faultsOf(check: Check, line: string): Fault[] | undefined {
 
 /** What differs from the code's usual text, where one code stands for several checks. */
 function detailOf(check: Check, { scope }: Endpoint): string | undefined {
+  if (check === 'the path can be decoded') return 'The path is not valid percent-encoded UTF-8.';
   if (check === 'the scope') return `This API key lacks the scope ${scope}.`;
   if (check === 'the encoding') return 'Send the body without a Content-Encoding.';
   return check === 'the JSON' ? 'The body is not valid JSON.' : undefined;
@@ -147,15 +155,14 @@ async function stored(companyIds: readonly string[]): Promise<unknown[]> {
   return results.map(({ rows }) => rows);
 }
 
-const others = onAgent.filter(({ line }) => !line.startsWith('PATCH'));
-const cases = [...others, ...dryRuns, ...forCompany, ...forAnyCompany].flatMap((endpoint) =>
+const cases = [...onAgent, ...dryRuns, ...forCompany, ...forAnyCompany].flatMap((endpoint) =>
   checks
     .filter(([, , able]) => able.test(endpoint.line))
     .map(([check, code]) => ({ endpoint, line: endpoint.line, check, code })),
 );
 
 test.for(cases)(
-  '$line shares the order of checks: one that fails $check and all after it is answered $code',
+  '$line shares the order of checks: a request that fails $check and all after it is answered $code',
   async ({ endpoint, line, check, code }) => {
     const { sent, path, companies } = await failingFrom(endpoint, check);
     const before = await stored(companies);
