@@ -1,36 +1,26 @@
-// Over 200 lines: everything that migrating promises stands beside the one empty database that each test begins with.
-import { execFile } from 'node:child_process';
-import { createHash, randomUUID } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { migrate, migrationNames, pendingMigrations } from '../../src/database/migrate.ts';
-import { missingRoleSettings, roleSettings, setRoleSettings } from '../../src/database/server-role.ts';
 import { StartError } from '../../src/start-error.ts';
-import { run, withDatabase } from '../support/global-setup.ts';
+import { emptyDatabase, namesInFolder, queryOn } from '../support/empty-database.ts';
+import { run } from '../support/global-setup.ts';
 
 let url: string;
 let folder: string;
-let ourNames: string[];
+const ourNames = await namesInFolder();
 
 beforeEach(async () => {
-  const name = `migrate_${randomUUID().replaceAll('-', '')}`;
-  url = withDatabase(inject('serverUrl'), name);
-  await run(inject('serverUrl'), `CREATE DATABASE ${name}`);
+  url = await emptyDatabase();
   folder = await mkdtemp(join(tmpdir(), 'migrations-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
   await cp('prisma/migrations/migration_lock.toml', join(folder, 'migration_lock.toml'));
-  ourNames = (await readdir('prisma/migrations', { withFileTypes: true }))
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .toSorted();
 });
 
-afterEach(async () => {
-  await run(inject('serverUrl'), `DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
-  await rm(folder, { recursive: true });
-});
+const query = (sql: string) => queryOn(url, sql);
 
 describe('migrate', () => {
   test('applies every migration to an empty database, the second time none', async () => {
@@ -145,100 +135,7 @@ describe('a migration that fails', () => {
   });
 });
 
-describe('the settings of a role', () => {
-  test('are those of the next session, after migrate', async () => {
-    expect(await missingRoleSettings(url)).toContain('lock_timeout is 0, expected 1s');
-    await migrate(url, folder);
-    expect(await missingRoleSettings(url)).toEqual([]);
-    for (const [name, value] of Object.entries(roleSettings)) {
-      expect(await query(`SELECT current_setting('${name}') AS value`)).toEqual([{ value }]);
-    }
-  });
-
-  test('are looked up on a connection that is given, too', async () => {
-    await setRoleSettings(url);
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    const before = await missingRoleSettings(client);
-    await client.query('SET jit = on');
-    const after = await missingRoleSettings(client);
-    await client.end();
-    expect([before, after]).toEqual([[], ['jit is on, expected off']]);
-  });
-});
-
-describe('npm run migrate', () => {
-  test('prints what it applied, then that there is nothing to apply', async () => {
-    const applied = ourNames.map((name) => `applied ${name}\n`).join('');
-    expect(await command()).toEqual({ code: 0, stdout: applied, stderr: '' });
-    expect(await command()).toEqual({ code: 0, stdout: 'nothing to apply\n', stderr: '' });
-  });
-
-  test.each([
-    ['without DATABASE_URL', '', /^DATABASE_URL is not set: the embedded database [^\n]+\n$/],
-    ['with something else than a URL', 'postgresql://[', /^the database cannot be reached: [^\n]+\n$/],
-    [
-      'with a database that does not answer',
-      'postgresql://localhost:1/x',
-      /^the database cannot be reached: [^\n]+\n$/,
-    ],
-  ])('%s fails in one line', async (_, databaseUrl, message) => {
-    expect(await command([], databaseUrl)).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(message) });
-  });
-
-  test('--server-role lets a role that owns nothing run the server, and nothing more, whatever it could before', async () => {
-    const role = `odd "role" ${randomUUID()}`;
-    const quoted = pg.escapeIdentifier(role);
-    await run(url, `CREATE ROLE ${quoted} LOGIN PASSWORD 'secret'`);
-    try {
-      await migrate(url);
-      await run(url, `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${quoted}`);
-      expect(await command(['--server-role', role])).toMatchObject({ code: 0, stderr: '' });
-      const theirs = new URL(url);
-      theirs.username = encodeURIComponent(role);
-      theirs.password = 'secret';
-      expect(await pendingMigrations(theirs.href)).toEqual([]);
-      expect(await missingRoleSettings(theirs.href)).toEqual([]);
-      await run(theirs.href, 'UPDATE api_key SET last_used_at = now()');
-      await run(theirs.href, 'UPDATE agent SET version = version');
-      const changes = ['DELETE FROM company', "UPDATE company SET name = 'd'", 'UPDATE agent_version SET version = 1'];
-      for (const refused of [...changes, 'DELETE FROM audit_entry', 'CREATE TABLE t ()']) {
-        await expect(run(theirs.href, refused)).rejects.toThrow('permission denied');
-      }
-    } finally {
-      await run(url, `DROP OWNED BY ${quoted}`);
-      await run(url, `DROP ROLE ${quoted}`);
-    }
-  });
-});
-
 async function addMigration(name: string, script: string): Promise<void> {
   await mkdir(join(folder, name), { recursive: true });
   await writeFile(join(folder, name, 'migration.sql'), script);
-}
-
-async function query(sql: string): Promise<pg.QueryResultRow[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query(sql)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the command to its end. */
-function command(args: readonly string[] = [], databaseUrl = url): Promise<Outcome> {
-  const env = { PATH: process.env['PATH'], DATABASE_URL: databaseUrl };
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', 'src/migrate.ts', ...args], { env }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
-    });
-  });
 }

@@ -1,0 +1,97 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { migrate, pendingMigrations } from '../../src/database/migrate.ts';
+import { missingRoleSettings, roleSettings, setRoleSettings } from '../../src/database/server-role.ts';
+import { emptyDatabase, namesInFolder, queryOn } from '../support/empty-database.ts';
+import { run } from '../support/global-setup.ts';
+
+let url: string;
+
+beforeEach(async () => {
+  url = await emptyDatabase();
+});
+
+describe('the settings of a role', () => {
+  test('are those of the next session, after migrate', async () => {
+    expect(await missingRoleSettings(url)).toContain('lock_timeout is 0, expected 1s');
+    await migrate(url);
+    expect(await missingRoleSettings(url)).toEqual([]);
+    for (const [name, value] of Object.entries(roleSettings)) {
+      expect(await queryOn(url, `SELECT current_setting('${name}') AS value`)).toEqual([{ value }]);
+    }
+  });
+
+  test('are looked up on a connection that is given, too', async () => {
+    await setRoleSettings(url);
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const before = await missingRoleSettings(client);
+    await client.query('SET jit = on');
+    const after = await missingRoleSettings(client);
+    await client.end();
+    expect([before, after]).toEqual([[], ['jit is on, expected off']]);
+  });
+});
+
+describe('npm run migrate', () => {
+  test('prints what it applied, then that there is nothing to apply', async () => {
+    const applied = (await namesInFolder()).map((name) => `applied ${name}\n`).join('');
+    expect(await command()).toEqual({ code: 0, stdout: applied, stderr: '' });
+    expect(await command()).toEqual({ code: 0, stdout: 'nothing to apply\n', stderr: '' });
+  });
+
+  test.each([
+    ['without DATABASE_URL', '', /^DATABASE_URL is not set: the embedded database [^\n]+\n$/],
+    ['with something else than a URL', 'postgresql://[', /^the database cannot be reached: [^\n]+\n$/],
+    [
+      'with a database that does not answer',
+      'postgresql://localhost:1/x',
+      /^the database cannot be reached: [^\n]+\n$/,
+    ],
+  ])('%s fails in one line', async (_, databaseUrl, message) => {
+    expect(await command([], databaseUrl)).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(message) });
+  });
+
+  test('--server-role lets a role that owns nothing run the server, and nothing more, whatever it could before', async () => {
+    const role = `odd "role" ${randomUUID()}`;
+    const quoted = pg.escapeIdentifier(role);
+    await run(url, `CREATE ROLE ${quoted} LOGIN PASSWORD 'secret'`);
+    try {
+      await migrate(url);
+      await run(url, `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${quoted}`);
+      expect(await command(['--server-role', role])).toMatchObject({ code: 0, stderr: '' });
+      const theirs = new URL(url);
+      theirs.username = encodeURIComponent(role);
+      theirs.password = 'secret';
+      expect(await pendingMigrations(theirs.href)).toEqual([]);
+      expect(await missingRoleSettings(theirs.href)).toEqual([]);
+      await run(theirs.href, 'UPDATE api_key SET last_used_at = now()');
+      await run(theirs.href, 'UPDATE agent SET version = version');
+      const changes = ['DELETE FROM company', "UPDATE company SET name = 'd'", 'UPDATE agent_version SET version = 1'];
+      for (const refused of [...changes, 'DELETE FROM audit_entry', 'CREATE TABLE t ()']) {
+        await expect(run(theirs.href, refused)).rejects.toThrow('permission denied');
+      }
+    } finally {
+      await run(url, `DROP OWNED BY ${quoted}`);
+      await run(url, `DROP ROLE ${quoted}`);
+    }
+  });
+});
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command to its end. */
+function command(args: readonly string[] = [], databaseUrl = url): Promise<Outcome> {
+  const env = { PATH: process.env['PATH'], DATABASE_URL: databaseUrl };
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['--import', 'tsx', 'src/migrate.ts', ...args], { env }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+    });
+  });
+}
