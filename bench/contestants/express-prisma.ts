@@ -4,7 +4,7 @@ import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import { toAnswer } from '../../src/agents/agent.answer.ts';
 import { applyPatch } from '../../src/agents/agent.patch.ts';
 import type { StoredAgent } from '../../src/agents/agent.row.ts';
-import { type AgentContent, type AgentPatch, agentSchema } from '../../src/agents/agent.schema.ts';
+import type { AgentPatch } from '../../src/agents/agent.schema.ts';
 import { entityTag } from '../../src/entity-tag.ts';
 import { ApiError, invalid } from '../../src/errors.ts';
 import { Prisma, PrismaClient } from '../../src/generated/prisma/client.ts';
@@ -39,7 +39,7 @@ const authenticate: RequestHandler<object, unknown, unknown, object, Locals> = a
 const patchAgent: RequestHandler<{ id: string }, unknown, unknown, object, Locals> = async (request, response) => {
   const { id } = request.params;
   const agent = await change(id, readPatch(id, request.body), response.locals);
-  response.set('etag', entityTag(agent.version)).json(onTheWire(agent));
+  response.set('etag', entityTag(agent.version)).json(toAnswer(agent));
 };
 
 const answerError: ErrorRequestHandler<object, unknown, unknown, object, Locals> = (error, request, response, next) => {
@@ -71,12 +71,12 @@ function changeOnce(id: string, patch: AgentPatch, { caller, requestId, address 
       if (!found || found.deletedAt) throw new ApiError('RESOURCE_NOT_FOUND');
       if (found.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
       const stored = toStored(found);
-      const { content, changedFields, faults } = applyPatch(stored, patch, false);
+      const { content, changedFields, faults } = applyPatch(stored.content, patch, false);
       if (faults.length > 0) throw invalid(faults);
       if (changedFields.length === 0) return stored;
       const { version } = found;
       const updatedAt = new Date(Math.max(Date.now(), found.updatedAt.getTime() + 1));
-      const fields = fieldsOf(content);
+      const fields = { ...content, questions: [...content.questions] };
       const updated = await tx.agent.update({
         where: { id, version },
         data: { ...fields, version: version + 1, updatedAt },
@@ -103,30 +103,14 @@ function changeOnce(id: string, patch: AgentPatch, { caller, requestId, address 
 type AgentRow = Awaited<ReturnType<typeof prisma.agent.findUniqueOrThrow>>;
 
 /** Prisma knows of a JSON column only that it holds JSON. */
-function toStored({ questions, metadata, ...row }: AgentRow): StoredAgent {
-  if (!isTexts(questions) || !isObject(metadata)) throw new Error(`agent ${row.id} is not stored as it should be`);
-  return { ...row, questions, metadata };
-}
-
-/** The fields alone, without what stands beside them in the row. */
-function fieldsOf(agent: AgentContent) {
-  const { name, type, focus, questions, instructions, language, duration } = agent;
-  const { voiceId, cefrLevel, companyPhoneNumberId, metadata, backgroundSound } = agent;
-  return {
-    ...{ name, type, focus, questions: [...questions], instructions, language, duration },
-    ...{ voiceId, cefrLevel, companyPhoneNumberId, metadata, backgroundSound },
-  };
+function toStored(row: AgentRow): StoredAgent {
+  const { id, companyId, version, createdAt, updatedAt, deletedAt, questions, metadata, ...fields } = row;
+  if (!isTexts(questions) || !isObject(metadata)) throw new Error(`agent ${id} is not stored as it should be`);
+  return { id, companyId, version, createdAt, updatedAt, content: { ...fields, questions, metadata } };
 }
 
 const isTexts = (value: unknown): value is string[] => Array.isArray(value);
 const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null;
-
-const members = Object.keys(agentSchema.properties);
-
-/** Exactly the members of the answer; Express has no serializer that would leave the others out. */
-function onTheWire(agent: StoredAgent): object {
-  return Object.fromEntries(Object.entries(toAnswer(agent)).filter(([member]) => members.includes(member)));
-}
 
 const server = app.listen(0, '127.0.0.1', () => {
   const address = server.address();

@@ -3,7 +3,7 @@ import { fastify } from 'fastify';
 import pg from 'pg';
 import { toAnswer } from '../../src/agents/agent.answer.ts';
 import type { StoredAgent } from '../../src/agents/agent.row.ts';
-import { agentSchema } from '../../src/agents/agent.schema.ts';
+import { type AgentContent, agentSchema } from '../../src/agents/agent.schema.ts';
 import { entityTag } from '../../src/entity-tag.ts';
 import { ApiError } from '../../src/errors.ts';
 import { type Admitted, admit, environment, keyHash, readPatch, type StoredKey } from './peer.ts';
@@ -31,11 +31,11 @@ app.patch<{ Params: { id: string } }>(
     const patch = readPatch(request.params.id, request.body);
     const caller = callers.get(request);
     const values = [request.params.id, caller?.companyId, JSON.stringify(patch), caller?.keyId, request.id, request.ip];
-    const { rows } = await pool.query<StoredAgent>({ name: 'patch', text: patchSql, values });
+    const { rows } = await pool.query<StoredAgent & AgentContent>({ name: 'patch', text: patchSql, values });
     const [agent] = rows;
     if (!agent) throw new ApiError((await exists(request.params.id)) ? 'RESOURCE_ACCESS_DENIED' : 'RESOURCE_NOT_FOUND');
     reply.header('etag', entityTag(agent.version));
-    return toAnswer(agent);
+    return toAnswer({ ...agent, content: agent });
   },
 );
 

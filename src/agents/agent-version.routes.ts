@@ -50,7 +50,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     },
     async ({ caller, readAhead, params }) => {
       const agent = await agents.version(caller, readAhead, Number(params.version));
-      return { ...toAnswer(agent), companyPhoneNumberId: agent.companyPhoneNumberId };
+      return { ...toAnswer(agent), companyPhoneNumberId: agent.content.companyPhoneNumberId };
     },
   );
 

@@ -4,18 +4,31 @@ import type { StoredAgent } from './agent.row.ts';
 import type { AgentAnswer } from './agent.schema.ts';
 
 /** The agent on the wire: exactly the members of its schema. */
-export function toAnswer({
-  version,
-  companyPhoneNumberId,
-  createdAt,
-  updatedAt,
-  ...members
-}: StoredAgent): AgentAnswer {
-  return { ...members, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+export function toAnswer({ id, companyId, createdAt, updatedAt, content }: StoredAgent): AgentAnswer {
+  const { name, type, focus, language, duration, questions } = content;
+  const { instructions, voiceId, metadata, cefrLevel, backgroundSound } = content;
+  return {
+    id,
+    name,
+    type,
+    focus,
+    language,
+    duration,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+    questions,
+    instructions,
+    voiceId,
+    companyId,
+    metadata,
+    cefrLevel,
+    backgroundSound,
+  };
 }
 
 /** What is said of an agent beside its body: its version, and its number, for which the body has no member. */
-export function agentHeaders({ version, companyPhoneNumberId }: StoredAgent): Record<string, string> {
+export function agentHeaders({ version, content }: StoredAgent): Record<string, string> {
+  const { companyPhoneNumberId } = content;
   return {
     etag: entityTag(version),
     ...(companyPhoneNumberId !== null && { 'agent-phone-number-id': companyPhoneNumberId }),

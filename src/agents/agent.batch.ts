@@ -3,8 +3,8 @@ import type { Query } from '../database/client.ts';
 import type { Idempotency } from '../idempotency.ts';
 import { type Changed, committed, type Decide, type Folded, type Found, fold } from './agent.fold.ts';
 import { type KeptAnswer, type KeptJson, toKeptAnswer } from './agent.replay.ts';
-import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
-import { changeSql, findSql, keepingChangeSql } from './agent-change.statements.ts';
+import { type AgentJson, type StoredAgent, toAgentJson, toStoredAgent } from './agent.row.ts';
+import { changeSql, findSql, type Keeping, keepingChangeSql } from './agent-change.statements.ts';
 
 /** A change to be made: of which agent, by whom, and how to decide it. */
 export interface Change {
@@ -103,11 +103,13 @@ async function write(query: Query, folds: readonly Folded[]): Promise<Map<string
   const ids = [...new Set(steps.map(({ id }) => id))];
   const [sql, parameters] =
     keeping.length > 0
-      ? [keepingChangeSql, [ids, JSON.stringify(steps), JSON.stringify(keeping)]]
+      ? [keepingChangeSql, [ids, JSON.stringify(steps), JSON.stringify(keeping.map(asJson))]]
       : [changeSql, [ids, JSON.stringify(steps)]];
   const rows = await query<{ id: string; updatedAt: Date }>(sql, parameters);
   return new Map(rows.map(({ id, updatedAt }) => [id, updatedAt]));
 }
+
+const asJson = (kept: Keeping) => ({ ...kept, agent: toAgentJson(kept.agent) });
 
 function endOf({ answers, steps }: Folded, place: number, writtenAt: Date | undefined): Ended {
   const answer = answers[place];

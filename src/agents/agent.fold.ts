@@ -97,7 +97,7 @@ export function fold(questions: readonly Question[], newest: StoredAgent | undef
       address: by.address,
       restored: restoredFrom ?? null,
     });
-    return { ...from, ...content, version: from.version + 1 };
+    return { ...from, content, version: from.version + 1 };
   }
 
   function keep(

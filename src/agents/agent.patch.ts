@@ -19,7 +19,7 @@ export interface Patched {
 export function applyPatch(agent: AgentContent, patch: AgentPatch, numberIsActive: boolean): Patched {
   const { merged, complaints: aboutMetadata } = mergeWithinLimits(agent.metadata, patch.metadata ?? {});
   const content = {
-    ...contentOf(agent),
+    ...agent,
     ...patch,
     ...(patch.companyPhoneNumberId && { companyPhoneNumberId: patch.companyPhoneNumberId.toLowerCase() }),
     metadata: merged,
@@ -50,26 +50,6 @@ export function restored(agent: AgentContent, content: AgentContent, numberIsAct
 
 const changedFields = (before: AgentContent, after: AgentContent) =>
   agentFields.filter((field) => !equal(before[field], after[field]));
-
-/** The fields alone: a stored agent also has its version and times, which must not get into the history. */
-function contentOf(agent: AgentContent): AgentContent {
-  const { name, type, focus, questions, instructions, language, duration } = agent;
-  const { voiceId, cefrLevel, companyPhoneNumberId, metadata, backgroundSound } = agent;
-  return {
-    name,
-    type,
-    focus,
-    questions,
-    instructions,
-    language,
-    duration,
-    voiceId,
-    cefrLevel,
-    companyPhoneNumberId,
-    metadata,
-    backgroundSound,
-  };
-}
 
 /** A new agent's content: the draft's fields, the others empty. */
 export function newContent(draft: AgentDraft, numberIsActive: boolean): Patched {

@@ -44,7 +44,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     if (!dryRun) return await agents.change({ id, phoneNumberId, readAhead, idempotency }, caller, decide);
     const found = await readAgain(target, phoneNumberId);
     const { content, changedFields } = decide(found);
-    return { agent: { ...own(caller, found?.agent), ...content }, changedFields };
+    return { agent: { ...own(caller, found?.agent), content }, changedFields };
   }
 
   async function readAgain({ id, readAhead }: Target, phoneNumberId: string | null): Promise<Found | undefined> {
@@ -62,7 +62,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       change(caller, target, patch.companyPhoneNumberId ?? null, (found) => {
         const agent = own(caller, found?.agent);
         checkPreconditions(target.preconditions, agent.version);
-        return accepted(applyPatch(agent, patch, found?.numberIsActive === true));
+        return accepted(applyPatch(agent.content, patch, found?.numberIsActive === true));
       }),
 
     /** Gives an agent the content of one of its versions, as a new version. */
@@ -103,7 +103,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     async version(caller: Caller, { agent }: ReadAhead, version: number): Promise<StoredAgent> {
       const current = own(caller, agent);
       const { content, createdAt } = await snapshot(current.id, version);
-      return { ...current, ...content, version, updatedAt: createdAt };
+      return { ...current, content, version, updatedAt: createdAt };
     },
 
     /** What two versions of an agent hold; `to` is the current one unless it is given. */
@@ -121,7 +121,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       const agent = own(caller, found?.agent);
       if (!wanted) throw new ApiError('RESOURCE_NOT_FOUND');
       checkPreconditions(target.preconditions, agent.version);
-      const decided = accepted(restored(agent, wanted.content, found?.numberIsActive === true));
+      const decided = accepted(restored(agent.content, wanted.content, found?.numberIsActive === true));
       return { ...decided, restoredFrom: version };
     });
   }

@@ -22,8 +22,8 @@ const append =
   (word: string): Decide =>
   (found) => {
     if (!found) throw new Error('not found');
-    const instructions = `${found.agent.instructions ?? ''}${word}`;
-    return { content: { ...found.agent, instructions }, changedFields: ['instructions'] };
+    const instructions = `${found.agent.content.instructions ?? ''}${word}`;
+    return { content: { ...found.agent.content, instructions }, changedFields: ['instructions'] };
   };
 
 test('changes of one agent that arrive together are decided in their order, each with its own version and entry', async () => {
@@ -35,7 +35,7 @@ test('changes of one agent that arrive together are decided in their order, each
     callers.map((by, at) => agents.change({ id, phoneNumberId: null }, by, append(String(at)))),
   );
 
-  expect(results.map(({ agent }) => agent.instructions)).toEqual(['0', '01', '012', '0123', '01234']);
+  expect(results.map(({ agent }) => agent.content.instructions)).toEqual(['0', '01', '012', '0123', '01234']);
   expect(results.map(({ agent }) => agent.version)).toEqual([2, 3, 4, 5, 6]);
   for (const { changedFields } of results) expect(changedFields).toEqual(['instructions']);
   const history = await world.history(id);
@@ -43,7 +43,7 @@ test('changes of one agent that arrive together are decided in their order, each
     results.map(({ agent }, at) => ({
       version: agent.version,
       createdAt: agent.updatedAt,
-      snapshot: expect.objectContaining({ instructions: agent.instructions }),
+      snapshot: expect.objectContaining({ instructions: agent.content.instructions }),
       changedFields: ['instructions'],
       keyId: callers[at]?.keyId,
       requestId: callers[at]?.requestId,
@@ -65,12 +65,9 @@ test('a decision that throws fails alone; those behind it decide on what was bef
   const by = caller(company.id);
   const change = (decide: Decide) => agents.change({ id, phoneNumberId: null }, by, decide);
   const ends = await Promise.allSettled([append('a'), append('b'), refuse, append('c')].map(change));
-  expect(ends.map((end) => (end.status === 'fulfilled' ? end.value.agent.instructions : String(end.reason)))).toEqual([
-    'a',
-    'ab',
-    'Error: no',
-    'abc',
-  ]);
+  expect(
+    ends.map((end) => (end.status === 'fulfilled' ? end.value.agent.content.instructions : String(end.reason))),
+  ).toEqual(['a', 'ab', 'Error: no', 'abc']);
   expect((await world.history(id)).map(({ version }) => version)).toEqual([1, 2, 3, 4]);
 });
 
@@ -83,7 +80,7 @@ test('a row that the database refuses fails alone, its neighbours in the batch a
   const notAnObject: JsonObject = JSON.parse('[]');
   const poison: Decide = (found) => {
     if (!found) throw new Error('not found');
-    return { content: { ...found.agent, metadata: notAnObject }, changedFields: ['metadata'] };
+    return { content: { ...found.agent.content, metadata: notAnObject }, changedFields: ['metadata'] };
   };
   const ends = await Promise.allSettled(
     ids.map((id) =>
@@ -116,7 +113,10 @@ test('a change decided on an old reading is decided again on what is stored', as
     },
   );
   expect(seen).toEqual([2, 4]);
-  expect(end).toMatchObject({ agent: { version: 5, instructions: 'abcd' }, changedFields: ['instructions'] });
+  expect(end).toMatchObject({
+    agent: { version: 5, content: { instructions: 'abcd' } },
+    changedFields: ['instructions'],
+  });
 });
 
 test('a change decided on a reading from before the deletion is decided again, and not made', async () => {
@@ -149,7 +149,7 @@ test('an answer that changes nothing waits for the changes before it, and has th
   const by = caller(company.id);
   const nothing: Decide = (found) => {
     if (!found) throw new Error('not found');
-    return { content: found.agent, changedFields: [] };
+    return { content: found.agent.content, changedFields: [] };
   };
   const change = (decide: Decide) => agents.change({ id, phoneNumberId: null }, by, decide);
   const results = await Promise.all([append('a'), append('b'), nothing, append('c'), nothing].map(change));
