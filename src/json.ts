@@ -64,7 +64,7 @@ interface Node {
 }
 
 /** Every value inside `root`, itself first. Its own stack: a body of 100,000 brackets must not overflow the engine's. */
-export function* walk(root: unknown): Generator<Node> {
+function* walk(root: unknown): Generator<Node> {
   const stack: Node[] = [{ value: root, key: undefined, parent: undefined, depth: 1 }];
   for (let node = stack.pop(); node; node = stack.pop()) {
     yield node;

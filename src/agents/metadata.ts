@@ -1,5 +1,5 @@
 import { type Complaint, complaints } from '../faults.ts';
-import { isObject, type Json, type JsonObject, walk } from '../json.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
 
 /** Limits of the merged metadata (contract, section 4). */
 export const limits = {
@@ -61,12 +61,17 @@ interface Shape {
   readonly keys: number;
 }
 
+/** Level by level: a value of 100,000 brackets must not overflow the engine's stack. */
 function shape(root: JsonObject): Shape {
   let depth = 0;
   let keys = 0;
-  for (const node of walk(root)) {
-    if (typeof node.value === 'object' && node.value !== null) depth = Math.max(depth, node.depth);
-    if (typeof node.key === 'string') keys += 1;
+  for (let level: (Json[] | JsonObject)[] = [root]; level.length > 0; depth += 1) {
+    const below: (Json[] | JsonObject)[] = [];
+    for (const value of level) {
+      if (!Array.isArray(value)) keys += Object.keys(value).length;
+      for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) below.push(inner);
+    }
+    level = below;
   }
   return { depth, keys };
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { equal, isObject, type Json, unstorable, walk } from '../../src/json.ts';
+import { equal, isObject, type Json, unstorable } from '../../src/json.ts';
 import { anyJson } from '../support/arbitrary-json.ts';
 
 /** JSON text in which the order of keys and the sign of zero are lost: what two equal values have in common. */
@@ -100,26 +100,12 @@ describe('unstorable', () => {
     const numbers = [2 ** 53 - 1, -(2 ** 53) + 1, 0.1, 5e-324, -0];
     expect(unstorable([plain, numbers, '😀', '\u0001\uffff'])).toEqual([]);
   });
-});
-
-describe('walk', () => {
-  test('visits every value once, a parent before what is inside it, with its key and depth', () => {
-    const visited = [...walk({ a: [1, { b: null }], c: 'x' })].map(({ key, value, depth }) => [key, value, depth]);
-    expect(visited).toEqual([
-      [undefined, { a: [1, { b: null }], c: 'x' }, 1],
-      ['a', [1, { b: null }], 2],
-      [0, 1, 3],
-      [1, { b: null }, 3],
-      ['b', null, 4],
-      ['c', 'x', 2],
-    ]);
-  });
 
   test('reaches the bottom of 100,000 lists inside each other', () => {
-    const deep: unknown = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000));
-    let deepest = 0;
-    for (const { depth } of walk(deep)) deepest = Math.max(deepest, depth);
-    expect(deepest).toBe(100_000);
-    expect(unstorable(deep)).toEqual([]);
+    const deepest = (value: string): unknown => JSON.parse('['.repeat(100_000) + value + ']'.repeat(100_000));
+    expect(unstorable(deepest('1'))).toEqual([]);
+    expect(unstorable(deepest('1e300'))).toEqual([
+      { path: Array(63).fill(0), complaint: expect.objectContaining({ code: 'too_large' }) },
+    ]);
   });
 });
