@@ -69,6 +69,13 @@ test('phone numbers and agents', async () => {
   expect(await world.history(agent.id)).toEqual([]);
 });
 
+test('agent list shows all of them, and not a page as over HTTP', async () => {
+  const { id: companyId } = await world.company();
+  const made = [];
+  for (let count = 0; count < 21; count += 1) made.push(await world.agent(companyId));
+  expect(await admin('agent', 'list', '--company', companyId)).toEqual(made.toReversed());
+});
+
 test('audit list tells who did what on this machine and which key did it in a request, the newest first', async () => {
   const { username: operator } = userInfo();
   const company = await admin('company', 'create', '--name', 'Audited');

@@ -1,5 +1,8 @@
 import { beforeAll, expect, test, vi } from 'vitest';
+import { openLink } from '../support/database-link.ts';
+import { freePort } from '../support/free-port.ts';
 import { send } from '../support/http.ts';
+import { whileLocked } from '../support/locks.ts';
 import { build, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -18,4 +21,53 @@ test('DOCS=false leaves out the page, and LOG_LEVEL=warn the lines of requests',
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });
   expect(server.stdout).toBe(`Listening on ${origin}\n`);
+});
+
+test('DATABASE_POOL bounds the connections: the next statement waits for one of them', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await world.agent(companyId);
+  const metricsPort = await freePort();
+  const { origin } = await startServer({
+    DATABASE_URL: world.databaseUrl,
+    API_KEY_SECRET: world.secret,
+    DATABASE_POOL: '2',
+    METRICS_PORT: String(metricsPort),
+  });
+  const connections = async (state: string): Promise<number> => {
+    const { text } = await send(`http://127.0.0.1:${metricsPort}`, { method: 'GET', path: '/metrics' });
+    return Number(new RegExp(`^interview_agents_database_connections{state="${state}"} (\\d+)$`, 'm').exec(text)?.[1]);
+  };
+  const read = () =>
+    send(origin, { method: 'GET', path: `/agents/${id}/versions`, headers: { authorization: `Bearer ${key}` } });
+  const statuses = await whileLocked(world, 'LOCK TABLE agent_version', [], async (release) => {
+    const [first, second] = [read(), read()];
+    await vi.waitUntil(async () => (await connections('busy')) === 2, { timeout: 2_000, interval: 10 });
+    const third = read();
+    await vi.waitUntil(async () => (await connections('waiting')) === 1, { timeout: 2_000, interval: 10 });
+    await release();
+    return (await Promise.all([first, second, third])).map(({ status }) => status);
+  });
+  expect(statuses).toEqual([200, 200, 200]);
+});
+
+test.for([
+  ['true', true],
+  ['false', false],
+] as const)('DATABASE_PREPARED_STATEMENTS=%s: statements have names: %s', async ([setting, areNamed]) => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await world.agent(companyId);
+  const link = await openLink(world.databaseUrl);
+  const { origin } = await startServer({
+    DATABASE_URL: link.url,
+    API_KEY_SECRET: world.secret,
+    DATABASE_PREPARED_STATEMENTS: setting,
+  });
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const patch = { method: 'PATCH', path: `/agents/${id}`, headers, body: '{"duration":31}' };
+  expect(await send(origin, patch)).toMatchObject({ status: 200, body: { duration: 31 } });
+  // Parse (PostgreSQL's protocol, message formats): the length, the name up to a zero, the statement.
+  const [before = ''] = link.asked().split('SELECT CASE WHEN k.id');
+  const [name = '', space] = before.split('\0').slice(-2);
+  expect(space?.trim()).toBe('');
+  expect(/s\d+$/.test(name)).toBe(areNamed);
 });

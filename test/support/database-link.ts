@@ -7,6 +7,7 @@ export async function openLink(databaseUrl: string) {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   let isFrozen = false;
+  const asked: Buffer[] = [];
   const join = (from: Socket, to: Socket) => {
     sockets.add(from);
     from.on('error', () => {});
@@ -19,6 +20,7 @@ export async function openLink(databaseUrl: string) {
   };
   const server = createServer((near) => {
     const far = connect(Number(target.port), target.hostname);
+    near.on('data', (bytes) => asked.push(bytes));
     join(near, far);
     join(far, near);
   });
@@ -41,6 +43,9 @@ export async function openLink(databaseUrl: string) {
 
   return {
     url: url.href,
+
+    /** All bytes that the database was sent, one character each. */
+    asked: () => Buffer.concat(asked).toString('latin1'),
 
     /** Nothing gets through any more, and nobody is told: a network that drops packets, a machine that hangs. */
     freeze() {

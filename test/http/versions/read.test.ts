@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Answer } from '../../support/http.ts';
+import { untilSomebodyWaits } from '../../support/locks.ts';
 import { expectRefusal, fullFields, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { openWorld } from '../../support/world.ts';
@@ -58,6 +59,25 @@ test('the history has pages', async () => {
   const all = { total: 5, limit: 2, totalPages: 3 };
   expect(await page('limit=2')).toEqual([[5, 4], { ...all, page: 1, hasNextPage: true, hasPreviousPage: false }]);
   expect(await page('limit=2&page=3')).toEqual([[1], { ...all, page: 3, hasNextPage: false, hasPreviousPage: true }]);
+});
+
+test('a page of the history ends with the version that the answer counts, also when others come meanwhile', async () => {
+  const agent = await newSubject(world);
+  const holder = await world.sql.connect();
+  onTestFinished(() => holder.release(true));
+  await holder.query('BEGIN');
+  await holder.query('LOCK TABLE agent_version');
+  const reading = world.call(agent.key, `GET /agents/${agent.id}/versions`);
+  await untilSomebodyWaits(world);
+  await holder.query(
+    `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields)
+     SELECT agent_id, 2, created_at, snapshot, '{}' FROM agent_version WHERE agent_id = $1`,
+    [agent.id],
+  );
+  await holder.query('COMMIT');
+  const { status, body } = await reading;
+  expect(status).toBe(200);
+  expect(body).toMatchObject({ data: [{ version: 1 }], pagination: { total: 1 } });
 });
 
 test('a page too deep is refused before it is asked whether there is such an agent', async () => {
