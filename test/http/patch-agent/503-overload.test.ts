@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { apiKeyLifecycle } from '../../../src/api-keys/api-key.lifecycle.ts';
 import { openDatabase } from '../../../src/database/client.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
 import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../../support/locks.ts';
+import { head, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -13,17 +14,33 @@ const world = await openWorld();
 test('past a full queue requests get 503 with Retry-After at once, and the server serves again when there is room', async () => {
   const company = await world.company();
   const agent = await world.agent(company.id);
-  const patch = (at: number) => world.patch(company.key, agent.id, { metadata: { last: at } });
+  const patch = (metadata: object) => world.patch(company.key, agent.id, { metadata });
+  // Behind each other on one connection, so that they arrive together on the slowest machine.
+  const hundred = Array.from({ length: 100 }, (_, at) => {
+    const body = JSON.stringify({ metadata: { last: at } });
+    const lines = [`Authorization: Bearer ${company.key}`, 'Content-Type: application/json'];
+    const connection = `Connection: ${at < 99 ? 'keep-alive' : 'close'}`;
+    const length = `Content-Length: ${body.length}`;
+    return head(`PATCH /agents/${agent.id} HTTP/1.1`, 'Host: x', ...lines, connection, length) + body;
+  }).join('');
 
   const lock = 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE';
   const answers = await whileLocked(world, lock, [], async (release) => {
-    const first = patch(0);
+    const first = patch({ first: true });
     await untilSomebodyWaits(world);
     // One is being asked about, a thousand wait, and these are more than a thousand.
-    const rest = Array.from({ length: 1200 }, (_, at) => patch(at + 1));
-    await Promise.any(rest.map(async (answer) => expect((await answer).body).toMatchObject({ code: 'OVERLOADED' })));
+    const early: Promise<void>[] = [];
+    const rest = Array.from({ length: 12 }, () =>
+      RawSocket.use(world.origin, async (socket) => {
+        socket.write(hundred);
+        early.push(socket.answer().then(({ body }) => expect(body).toMatchObject({ code: 'OVERLOADED' })));
+        return await socket.untilClosed(20_000);
+      }),
+    );
+    await vi.waitUntil(() => early.length === rest.length);
+    await Promise.any(early);
     await release();
-    return await Promise.all([first, ...rest]);
+    return (await Promise.all([first, ...rest])).flat();
   });
 
   const refused = answers.filter(({ status }) => status !== 200);
@@ -36,7 +53,7 @@ test('past a full queue requests get 503 with Retry-After at once, and the serve
   }
   const saved = JSON.parse(await world.row(agent.id));
   expect(saved.version).toBeGreaterThanOrEqual(1 + answers.length - refused.length);
-  expect((await patch(-1)).status).toBe(200);
+  expect((await patch({ last: -1 })).status).toBe(200);
 });
 
 test('a row that somebody else holds delays the requests on its agent alone', async () => {
