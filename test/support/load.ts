@@ -13,6 +13,7 @@ export function startLoad({ origin, key, agents }: Target) {
   /** The newest version of each agent that an answer told of. */
   const acknowledged = new Map<string, number>();
   const waiting = new Set<() => void>();
+  const underway = new Set<Promise<void>>();
   let target = origin;
   let answered = 0;
   let stopped = false;
@@ -32,16 +33,22 @@ export function startLoad({ origin, key, agents }: Target) {
   }
 
   async function changeOn(id: string): Promise<void> {
-    for (let count = 1; !stopped; count += 1) await change(id, count);
+    for (let count = 1; !stopped; count += 1) {
+      const changing = change(id, count);
+      underway.add(changing);
+      await changing;
+      underway.delete(changing);
+    }
   }
 
   const running = Promise.all(agents.map(changeOn));
   return {
     failures,
     acknowledged,
-    /** Requests from now on go to another server. */
-    moveTo(next: string): void {
+    /** Requests from now on go to another server; resolves when those to the one before are answered. */
+    async moveTo(next: string): Promise<void> {
       target = next;
+      await Promise.all(underway);
     },
     /** Resolves when so many more requests are answered. */
     more(requests: number): Promise<void> {
