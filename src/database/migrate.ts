@@ -20,19 +20,20 @@ export async function migrationNames(folder = ourMigrations): Promise<string[]> 
 
 /**
  * The names of the migrations that a database lacks, in order; changes nothing, and needs no more than SELECT on the
- * table `_prisma_migrations`.
- * @throws StartError when a migration began and did not finish, or the database cannot be reached
+ * table `_prisma_migrations`. What a later release has begun or finished there is its own affair.
+ * @throws StartError when a migration of this release began and did not finish, or the database cannot be reached
  */
 export function pendingMigrations(url: string, folder = ourMigrations): Promise<string[]> {
   return withClient(url, (client) => namesMissing(client, folder));
 }
 
 async function namesMissing(client: pg.ClientBase, folder: string): Promise<string[]> {
+  const names = await migrationNames(folder);
   const recorded = await recordedMigrations(client);
-  const broken = recorded.find((migration) => !migration.finished);
+  const broken = recorded.find(({ name, finished }) => !finished && names.includes(name));
   if (broken) throw new StartError(howToGoOn(broken.name));
-  const applied = new Set(recorded.map((migration) => migration.name));
-  return (await migrationNames(folder)).filter((name) => !applied.has(name));
+  const applied = new Set(recorded.map(({ name }) => name));
+  return names.filter((name) => !applied.has(name));
 }
 
 /** Prisma's own command for this needs an engine that is not installed. */

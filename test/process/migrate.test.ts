@@ -106,6 +106,16 @@ describe('pendingMigrations', () => {
     expect(await pendingMigrations(url, folder)).toEqual(['2_two', '3_three']);
     expect(await query("SELECT relname FROM pg_class WHERE relname IN ('one', 'two', 'three')")).toHaveLength(1);
   });
+
+  test('names none because of a later release’s, whether that is applied, is being applied, or failed', async () => {
+    await cp('prisma/migrations', folder, { recursive: true });
+    await addMigration('3_applied', 'CREATE TABLE later ();');
+    await addMigration('4_broken', 'SELECT 1/0;');
+    await expect(migrate(url, folder)).rejects.toThrow('4_broken');
+    expect(await query("SELECT to_regclass('later') AS later")).toEqual([{ later: 'later' }]);
+    expect(await pendingMigrations(url)).toEqual([]);
+    await expect(pendingMigrations(url, folder)).rejects.toThrow('4_broken');
+  });
 });
 
 describe('a migration that fails', () => {

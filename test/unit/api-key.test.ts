@@ -1,22 +1,23 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { hashKey, isScope, makeKey, makeSecret, readKey, startOf } from '../../src/api-keys/api-key.ts';
+import { hashesOf, hashKey, isScope, makeKey, makeSecret, readKey, startOf } from '../../src/api-keys/api-key.ts';
 
 const form = /^sk_[0-9A-Za-z]{43}$/;
 const sample = `sk_${'aZ09'.repeat(10)}xyz`;
 
 describe('makeKey', () => {
-  const keys = Array.from({ length: 2_000 }, makeKey);
+  const makeMany = () => Array.from({ length: 2_000 }, makeKey);
 
   test('makes sk_ and 43 base-62 characters', () => {
-    for (const key of keys) expect(key).toMatch(form);
+    for (const key of makeMany()) expect(key).toMatch(form);
   });
 
   test('makes no key twice', () => {
-    expect(new Set(keys).size).toBe(keys.length);
+    expect(new Set(makeMany()).size).toBe(2_000);
   });
 
   test('uses every character at every place but the first, none far more often than another', () => {
+    const keys = makeMany();
     for (let place = 1; place < 43; place += 1) {
       const counts = new Map<string, number>();
       for (const key of keys) counts.set(key.charAt(3 + place), (counts.get(key.charAt(3 + place)) ?? 0) + 1);
@@ -31,7 +32,7 @@ describe('makeKey', () => {
 
   test('spreads 256 bits over the characters: the first is a base-62 digit of a number below 2^256', () => {
     const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-    const numbers = keys.map((key) =>
+    const numbers = makeMany().map((key) =>
       [...key.slice(3)].reduce((sum, digit) => sum * 62n + BigInt(alphabet.indexOf(digit)), 0n),
     );
     expect(numbers.every((number) => number < 2n ** 256n)).toBe(true);
@@ -86,6 +87,12 @@ describe('hashKey', () => {
     const hashes = [hashKey(sample, 'one'), hashKey(sample, 'two'), hashKey(`${sample.slice(0, -1)}A`, 'one')];
     expect(new Set(hashes).size).toBe(3);
   });
+});
+
+test('a key may be stored under the secret, and under the one before it where there is one', () => {
+  const [hash, formerHash] = [hashKey(sample, 'new'), hashKey(sample, 'old')];
+  expect(hashesOf(sample, { secret: 'new' })).toEqual({ hash, formerHash: null });
+  expect(hashesOf(sample, { secret: 'new', previousSecret: 'old' })).toEqual({ hash, formerHash });
 });
 
 test('a key’s start is its first eight characters', () => {

@@ -136,6 +136,7 @@ const limited: readonly Limited[] = [
   { what: 'a stored excess of keys kept', stored: keys(60), patch: { k0: null, more: 1 }, complaints: [] },
   { what: 'a stored excess of keys raised', stored: keys(60), patch: { more: 1 }, complaints: [keyCount(61)] },
   { what: 'a stored excess of bytes raised', stored: sized(11_000), patch: sized(11_001), complaints: [bytes(11_001)] },
+  { what: 'a stored excess of bytes kept', stored: sized(11_000), patch: sized(11_000, 'é'), complaints: [] },
   { what: 'a stored excess of bytes lowered', stored: sized(11_000), patch: sized(10_999), complaints: [] },
   { what: 'a stored excess of levels kept', stored: nested(7), patch: { side: nested(6) }, complaints: [] },
   { what: 'a stored excess of levels raised', stored: nested(7), patch: { side: nested(7) }, complaints: [levels(8)] },

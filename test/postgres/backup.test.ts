@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { adminWith } from '../support/admin.ts';
+import { openCluster, postgresCommands } from '../support/debian-postgres.ts';
+import { commandsIn } from '../support/docs.ts';
+import { run } from '../support/global-setup.ts';
+import { type Sent, send } from '../support/http.ts';
+import { startLoad } from '../support/load.ts';
+import { build, makeFolder, startProcess, startServer } from '../support/process.ts';
+
+const [dump = '', restore = '', settle = '', check = '', start = '', use = ''] = commandsIn('backup.md');
+
+beforeAll(build);
+
+test('a dump taken under load, restored elsewhere, is whole and of the moment it began, and old keys go on', async () => {
+  const [old, fresh] = [await openPlace(), await openPlace()];
+  const secret = randomUUID().repeat(2);
+  await run(old.admin, 'CREATE DATABASE interview_agents OWNER agents_owner');
+  await shell(settle, { NEW_OWNER_URL: old.owner, NEW_SERVER_URL: old.server });
+  const page = {
+    OWNER_URL: old.owner,
+    DUMP: `${await makeFolder()}/agents.dump`,
+    ADMIN_URL: fresh.admin,
+    NEW_OWNER_URL: fresh.owner,
+    NEW_SERVER_URL: fresh.server,
+  };
+  const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
+  const { origin } = await startServer({ DATABASE_URL: old.server, API_KEY_SECRET: secret, ...limits });
+  const made = await makeData(origin, { DATABASE_URL: old.owner, API_KEY_SECRET: secret });
+  const [source, holder] = [await connect(old.owner), await connect(old.owner)];
+
+  const load = startLoad({ origin, ...made });
+  await load.more(20);
+  const reached = new Map(load.acknowledged);
+  // No request looks at this table, but a dump does: once it waits, it has begun.
+  await holder.query('BEGIN; LOCK TABLE integration IN ACCESS EXCLUSIVE MODE');
+  const dumped = shell(dump, page);
+  await vi.waitUntil(async () => (await source.query(waitingDump)).rowCount === 1, { timeout: 30_000, interval: 20 });
+  const passed = new Map(load.acknowledged);
+  await load.more(50);
+  await holder.query('COMMIT');
+  await dumped;
+  await load.more(20);
+  await load.stop();
+  expect(load.failures).toEqual([]);
+
+  await shell(restore, page);
+  expect(await shell(settle, page)).toMatch(/^nothing to apply\n(.|\n)*^nothing to apply$/m);
+  expect(await shell(check, page)).toBe('');
+  const restored = await connect(fresh.owner);
+  for (const table of quietTables) expect(await rowsOf(restored, table)).toEqual(await rowsOf(source, table));
+  for (const id of made.agents) {
+    const { rows } = await restored.query<{ version: number }>('SELECT version FROM agent WHERE id = $1', [id]);
+    const version = rows[0]?.version ?? 0;
+    expect(version).toBeGreaterThanOrEqual(reached.get(id) ?? 0);
+    // The answer to one more change may have been on its way.
+    expect(version).toBeLessThanOrEqual((passed.get(id) ?? 0) + 1);
+    const history = `agent_version t WHERE agent_id = '${id}' AND version <= ${version}`;
+    expect(await rowsOf(restored, history)).toEqual(await rowsOf(source, history));
+  }
+  await expect(run(fresh.server, 'DELETE FROM company')).rejects.toThrow('permission denied');
+
+  const server = startProcess(['sh', '-euc', start], { env: { ...page, API_KEY_SECRET: secret, PORT: '0' } });
+  const ORIGIN = await server.until(/^Listening on (http:\S+)$/m);
+  const [AGENT = ''] = made.agents;
+  const answers = await shell(use, { ORIGIN, KEY: made.key, AGENT });
+  expect(answers).toMatch(/^\{"status":"ok"\}\{"data":\[\{.*\],"pagination":\{.*\}\}\{"id":".*"duration":45,.*\}$/);
+  expect(await send(ORIGIN, made.gone)).toMatchObject({ status: 404 });
+  const again = await send(ORIGIN, made.created.sent);
+  expect(again).toMatchObject({ status: 201, text: made.created.text, headers: { 'idempotent-replayed': 'true' } });
+  const change = asJson(made.key, 'PATCH', `/agents/${AGENT}`, {
+    name: 'After the restore',
+    metadata: { count: null },
+  });
+  expect(await send(ORIGIN, change)).toMatchObject({ status: 200, body: { name: 'After the restore', metadata: {} } });
+  expect(await shell(check, page)).toBe('');
+  const other = await startServer({ DATABASE_URL: fresh.server, API_KEY_SECRET: randomUUID().repeat(2) });
+  expect(await send(other.origin, change)).toMatchObject({ status: 401 });
+
+  const [changed = '', headless = '', gap = ''] = made.agents;
+  await restored.query('UPDATE agent SET duration = duration + 1 WHERE id = $1', [changed]);
+  await restored.query(
+    'DELETE FROM agent_version v USING agent a WHERE a.id = $1 AND v.agent_id = a.id AND v.version = a.version',
+    [headless],
+  );
+  await restored.query('DELETE FROM agent_version WHERE agent_id = $1 AND version = 1', [gap]);
+  expect((await shell(check, page)).trim().split('\n')).toEqual([changed, headless, gap].toSorted());
+});
+
+/** A PostgreSQL with the two roles of the README, and the URLs of what shall be in it. */
+async function openPlace() {
+  const url = await openCluster();
+  const admin = url('postgres', 'postgres');
+  await run(admin, 'CREATE ROLE agents_owner LOGIN; CREATE ROLE agents_server LOGIN');
+  return { admin, owner: url('agents_owner', 'interview_agents'), server: url('agents_server', 'interview_agents') };
+}
+
+/** Runs a block of the page; fails unless it ends well. */
+async function shell(block: string, env: Record<string, string>): Promise<string> {
+  const PATH = `${postgresCommands()}:${process.env['PATH']}`;
+  const running = startProcess(['sh', '-euc', block], { env: { ...env, PATH } });
+  const { code } = await running.exit;
+  if (code !== 0) throw new Error(`${block}${running.stderr}`);
+  return running.stdout;
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client(url);
+  await client.connect();
+  onTestFinished(() => client.end());
+  return client;
+}
+
+const waitingDump = `SELECT FROM pg_stat_activity WHERE application_name = 'pg_dump' AND wait_event_type = 'Lock'`;
+
+/** What the load does not change. */
+const quietTables = [
+  ...['company', 'integration', 'integration_company', 'company_phone_number', 'audit_entry', 'idempotency_key'],
+  '(SELECT id, company_id, integration_id, start, hash, scopes, revoked_at FROM api_key) AS',
+  'agent_version t WHERE version = 1',
+  'agent t WHERE deleted_at IS NOT NULL',
+];
+
+/** Every byte of the rows, in an order of their own. */
+async function rowsOf(client: pg.Client, table: string): Promise<string[]> {
+  const from = table.includes(' t ') ? table : `${table} t`;
+  const { rows } = await client.query<{ row: string }>(`SELECT to_jsonb(t)::text AS row FROM ${from} ORDER BY 1`);
+  expect(rows).not.toEqual([]);
+  return rows.map(({ row }) => row);
+}
+
+const asJson = (key: string, method: string, path: string, body: unknown, headers: Sent['headers'] = {}): Sent => ({
+  ...{ method, path, body: JSON.stringify(body) },
+  headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
+});
+
+/** Something in every table, by the command line and by requests, and a few agents to change. */
+async function makeData(origin: string, env: Record<string, string>) {
+  const { id: company } = await adminWith(env, 'company', 'create', '--name', 'Acme');
+  const { id: integration } = await adminWith(env, 'integration', 'create', '--name', 'An ATS');
+  await adminWith(env, 'integration', 'grant', '--integration', integration, '--company', company);
+  await adminWith(env, 'phone-number', 'add', '--company', company, '--number', '+12025550123');
+  const { key } = await adminWith(env, 'key', 'create', '--company', company);
+  const draft = { name: 'Ångström 面接', type: 'ONLINE', focus: 'GENERIC', language: 'JA', duration: 30 };
+  const made: { id: string; sent: Sent; text: string }[] = [];
+  for (let count = 0; count < 5; count += 1) {
+    const sent = asJson(key, 'POST', '/agents', draft, { 'idempotency-key': randomUUID() });
+    const { status, text } = await send(origin, sent);
+    expect(status).toBe(201);
+    made.push({ id: JSON.parse(text).id, sent, text });
+  }
+  const [created, ...others] = made;
+  if (!created) throw new Error('nothing was made');
+  const path = `/agents/${created.id}`;
+  const rest = [asJson(key, 'PATCH', path, { duration: 60 }), asJson(key, 'POST', `${path}/versions/1/restore`, {})];
+  const gone = { method: 'DELETE', path, headers: { authorization: `Bearer ${key}` } };
+  for (const sent of [...rest, gone]) expect((await send(origin, sent)).status).toBeLessThan(300);
+  return { key, created, gone, agents: others.map(({ id }) => id) };
+}

@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config';
+
+// Apart from `npm test`, since the embedded PostgreSQL has no pg_dump: these run on Debian's package `postgresql`.
+export default defineConfig({
+  test: {
+    include: ['test/postgres/*.test.ts'],
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
+  },
+});

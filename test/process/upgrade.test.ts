@@ -1,0 +1,136 @@
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, inject, test, vi } from 'vitest';
+import { commandsIn } from '../support/docs.ts';
+import { queryOn } from '../support/empty-database.ts';
+import { run } from '../support/global-setup.ts';
+import { startLoad } from '../support/load.ts';
+import { whileLocked } from '../support/locks.ts';
+import { build, makeFolder, startProcess, startServer } from '../support/process.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+// Starts take seconds each, and many where the machine is busy.
+vi.setConfig({ testTimeout: 180_000 });
+
+const [migrate = '', ready = ''] = commandsIn('upgrade.md');
+const root = join(import.meta.dirname, '..', '..');
+
+const [first, second] = [await openWorld(), await openWorld()];
+beforeAll(build);
+
+test('the next release is migrated and takes over under load: no request fails, old servers start again all the while', async () => {
+  const world = first;
+  const { env, next, old, load } = await underLoad(world);
+  // `CREATE INDEX CONCURRENTLY` waits for this transaction, which has no lock of agent.
+  const reader = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM company';
+  const migrated = await whileLocked(world, reader, [], async (release) => {
+    const migrating = shell(migrate, next, urls(world));
+    await vi.waitUntil(async () => (await queryOn(world.ownerUrl, waitingIndex)).length > 0, waiting);
+    await load.more(20);
+    const restarted = await startServer(env);
+    for (const ORIGIN of [old.origin, restarted.origin]) {
+      expect(await shell(ready, next, { ORIGIN })).toMatchObject({ code: 0, stdout: '{"status":"ok"}' });
+    }
+    await release();
+    return await migrating;
+  });
+  expect(migrated).toMatchObject({ code: 0, stdout: expect.stringMatching(/applied 3_column\napplied 3_index\n/) });
+  expect(await queryOn(world.ownerUrl, theirIndex)).toEqual([{ valid: true }]);
+
+  const server = startProcess([process.execPath, 'dist/server.js'], { env: { ...env, PORT: '0' }, cwd: next });
+  const origin = await server.until(/^Listening on (http:\S+)$/m);
+  expect(await shell(ready, next, { ORIGIN: origin })).toMatchObject({ code: 0, stdout: '{"status":"ok"}' });
+  await load.moveTo(origin);
+  old.server.signal('SIGTERM');
+  expect(await old.server.exit).toEqual({ code: 0, signal: null });
+  await load.more(20);
+  await load.stop();
+  expect(load.failures).toEqual([]);
+  await expectAllStored(world, load.acknowledged);
+  await startServer(env);
+});
+
+test('a migration that waits for a transaction gives up before any request does, and is applied once that has ended', async () => {
+  const world = second;
+  const { env, next, load } = await underLoad(world);
+  const locked = await whileLocked(world, 'LOCK TABLE agent IN ACCESS SHARE MODE', [], async () => {
+    const failed = await shell(migrate, next, urls(world));
+    await load.more(20);
+    await startServer(env);
+    return failed;
+  });
+  expect(locked).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^the migration 3_column failed: .*lock timeout$/m),
+  });
+  const told = await shell(migrate, next, urls(world));
+  expect(told.code).toBe(1);
+  const [update = ''] = /UPDATE .*'3_column'/.exec(told.stderr) ?? [];
+  await run(world.ownerUrl, update);
+  expect(await shell(migrate, next, urls(world))).toMatchObject({ code: 0 });
+  await load.more(20);
+  await load.stop();
+  expect(load.failures).toEqual([]);
+  await expectAllStored(world, load.acknowledged);
+});
+
+const waiting = { timeout: 60_000, interval: 20 };
+
+const waitingIndex = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+   AND query LIKE '%agent_example_idx%'`;
+const theirIndex = `SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass('agent_example_idx')`;
+
+/** A server of this release whose agents are being changed, and the release after it. */
+async function underLoad(world: World) {
+  const { id: companyId, key } = await world.company();
+  const agents: string[] = [];
+  for (let count = 0; count < 5; count += 1) agents.push((await world.agent(companyId)).id);
+  const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
+  const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production', ...limits };
+  const [next, old] = [await nextRelease(), await startServer(env)];
+  const load = startLoad({ origin: old.origin, key, agents });
+  await load.more(20);
+  return { env, next, old, load };
+}
+
+/** A copy of this checkout with two more migrations, in the form that the page asks for. */
+async function nextRelease(): Promise<string> {
+  const folder = await makeFolder();
+  const parts = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'];
+  for (const name of [...parts, 'scripts', 'prisma', 'src', 'dist']) {
+    await cp(join(root, name), join(folder, name), { recursive: true });
+  }
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  for (const [name, script] of Object.entries(theirMigrations)) {
+    await mkdir(join(folder, 'prisma', 'migrations', name));
+    await writeFile(join(folder, 'prisma', 'migrations', name, 'migration.sql'), script);
+  }
+  // Built after all of that was written.
+  await writeFile(join(folder, 'dist', '.built'), '');
+  return folder;
+}
+
+const theirMigrations = {
+  '3_column': "SET LOCAL lock_timeout = '500ms'; ALTER TABLE agent ADD COLUMN example text;",
+  '3_index': 'CREATE INDEX CONCURRENTLY agent_example_idx ON agent (example) WHERE example IS NOT NULL;',
+};
+
+/** Runs a block of the page in the folder of a release. */
+async function shell(block: string, cwd: string, env: Record<string, string>) {
+  const command = block.replace('agents_server', inject('serverRole'));
+  const running = startProcess(['sh', '-euc', command], { env, cwd });
+  const { code } = await running.exit;
+  return { code, stdout: running.stdout, stderr: running.stderr };
+}
+
+const urls = (world: World) => ({ OWNER_URL: world.ownerUrl, SERVER_URL: world.databaseUrl });
+
+/** Each agent has the version that was acknowledged last, and a history without a gap. */
+async function expectAllStored(world: World, acknowledged: ReadonlyMap<string, number>): Promise<void> {
+  expect(acknowledged.size).toBe(5);
+  for (const [id, version] of acknowledged) {
+    const history = await world.history(id);
+    expect(history.map((entry) => entry.version)).toEqual(Array.from({ length: version }, (_, at) => at + 1));
+    expect(JSON.parse(await world.row(id))).toMatchObject({ version });
+  }
+}

@@ -1,0 +1,72 @@
+import { send } from './http.ts';
+
+interface Target {
+  readonly origin: string;
+  readonly key: string;
+  /** Of one company; each is changed by one request after another. */
+  readonly agents: readonly string[];
+}
+
+/** Changes agents without a pause until it is stopped, each change a real one; a request that fails is kept, not sent again. */
+export function startLoad({ origin, key, agents }: Target) {
+  const failures: unknown[] = [];
+  /** The newest version of each agent that an answer told of. */
+  const acknowledged = new Map<string, number>();
+  const waiting = new Set<() => void>();
+  const underway = new Set<Promise<void>>();
+  let target = origin;
+  let answered = 0;
+  let stopped = false;
+
+  async function change(id: string, count: number): Promise<void> {
+    const body = JSON.stringify({ duration: 1 + (count % 100), metadata: { count } });
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    try {
+      const { status, text, headers: answer } = await send(target, { path: `/agents/${id}`, headers, body });
+      if (status === 200) acknowledged.set(id, Number(JSON.parse(answer.etag ?? '0')));
+      else failures.push(text);
+    } catch (error) {
+      failures.push(error);
+    }
+    answered += 1;
+    for (const look of waiting) look();
+  }
+
+  async function changeOn(id: string): Promise<void> {
+    for (let count = 1; !stopped; count += 1) {
+      const changing = change(id, count);
+      underway.add(changing);
+      await changing;
+      underway.delete(changing);
+    }
+  }
+
+  const running = Promise.all(agents.map(changeOn));
+  return {
+    failures,
+    acknowledged,
+    /** Requests from now on go to another server; resolves when those to the one before are answered. */
+    async moveTo(next: string): Promise<void> {
+      target = next;
+      await Promise.all(underway);
+    },
+    /** Resolves when so many more requests are answered. */
+    more(requests: number): Promise<void> {
+      const enough = answered + requests;
+      return new Promise((resolve) => {
+        const look = () => {
+          if (answered < enough) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+      });
+    },
+    /** Lets the running requests end; resolves with how many were answered in all. */
+    async stop(): Promise<number> {
+      stopped = true;
+      await running;
+      return answered;
+    },
+  };
+}

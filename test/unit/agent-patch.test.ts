@@ -1,0 +1,190 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { applyPatch, newContent, type Patched, restored } from '../../src/agents/agent.patch.ts';
+import { type AgentContent, type AgentPatch, agentFields } from '../../src/agents/agent.schema.ts';
+import type { Fault } from '../../src/faults.ts';
+import { equal } from '../../src/json.ts';
+import { anyMetadata } from '../support/arbitrary-json.ts';
+import { mergePatch } from '../support/merge-patch.ts';
+
+const number = '0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
+const another = '5b0f7c0e-0c53-4d0b-9a53-0f8f2c9f7a11';
+
+/** Every field has a value, so that each can be cleared or replaced. */
+const agent: AgentContent = {
+  name: 'Frontend Interview',
+  type: 'ONLINE',
+  focus: 'SCREENING',
+  questions: ['Why?'],
+  instructions: 'Be kind',
+  language: 'EN',
+  duration: 30,
+  voiceId: 'ALEX',
+  cefrLevel: 'B2',
+  companyPhoneNumberId: number,
+  metadata: { team: 'web' },
+  backgroundSound: 'OFF',
+};
+const phone: AgentContent = { ...agent, type: 'PHONE' };
+
+const notFound: Fault = {
+  in: 'body',
+  pointer: '#/companyPhoneNumberId',
+  code: 'not_found',
+  detail: 'must be the id of an active phone number of the company',
+};
+const notNull: Fault = {
+  in: 'body',
+  pointer: '#/companyPhoneNumberId',
+  code: 'not_null',
+  detail: 'must not be null while type is PHONE; set another type in the same request',
+};
+const tooDeep: Fault = {
+  in: 'body',
+  pointer: '#/metadata',
+  code: 'too_deep',
+  detail: 'must be at most 5 levels deep once merged, but would be 6',
+  limit: 5,
+};
+const sixLevels = { a: { b: { c: { d: { e: {} } } } } };
+
+/** A patch for each field: of an other value, of the stored one, of null where it may be cleared. */
+const anyPatch: fc.Arbitrary<AgentPatch> = fc.record(
+  {
+    name: fc.constantFrom(agent.name, 'Another'),
+    type: fc.constantFrom('ONLINE', 'PHONE', 'UNDEFINED'),
+    focus: fc.constantFrom('SCREENING', 'GENERIC'),
+    questions: fc.constantFrom(['Why?'], [], ['Why?', 'How?']),
+    instructions: fc.constantFrom(agent.instructions, 'Be strict', '', null),
+    language: fc.constantFrom('EN', 'FR'),
+    duration: fc.constantFrom(30, 1),
+    voiceId: fc.constantFrom('ALEX', 'EVA', null),
+    cefrLevel: fc.constantFrom('B2', 'A1', null),
+    companyPhoneNumberId: fc.constantFrom(number, another, null),
+    metadata: fc.oneof(fc.constant(agent.metadata), anyMetadata),
+    backgroundSound: fc.constantFrom('OFF', 'OFFICE', null),
+  },
+  { requiredKeys: [] },
+);
+
+describe('applyPatch', () => {
+  test('keeps what is absent, clears what is null, replaces the rest, merges metadata, and names what changed', () => {
+    fc.assert(
+      fc.property(anyPatch, (patch) => {
+        const { content, changedFields, faults } = applyPatch(agent, patch, true);
+        fc.pre(faults.length === 0);
+        const merged = mergePatch(agent.metadata, patch.metadata ?? {});
+        expect(content).toEqual({ ...agent, ...patch, metadata: merged });
+        expect(changedFields).toEqual(agentFields.filter((field) => !equal(agent[field], content[field])));
+      }),
+    );
+  });
+
+  test('of nothing changes nothing', () => {
+    expect(applyPatch(agent, {}, false)).toEqual({ content: agent, changedFields: [], faults: [] });
+  });
+
+  test('leaves out what a stored agent has beside its fields', () => {
+    const storedAgent = { ...agent, id: another, version: 7, createdAt: new Date(), companyId: another };
+    expect(applyPatch(storedAgent, { duration: 45 }, false)).toEqual({
+      content: { ...agent, duration: 45 },
+      changedFields: ['duration'],
+      faults: [],
+    });
+  });
+
+  test('takes a number in capitals as the same in small letters', () => {
+    const patch = { companyPhoneNumberId: number.toUpperCase() };
+    expect(applyPatch(agent, patch, true)).toEqual({ content: agent, changedFields: [], faults: [] });
+    expect(applyPatch(agent, { companyPhoneNumberId: another.toUpperCase() }, true)).toEqual({
+      content: { ...agent, companyPhoneNumberId: another },
+      changedFields: ['companyPhoneNumberId'],
+      faults: [],
+    });
+  });
+
+  test.for<[string, AgentContent, AgentPatch, boolean, Patched['faults']]>([
+    ['an active number', agent, { companyPhoneNumberId: another }, true, []],
+    ['a number that is not active', agent, { companyPhoneNumberId: another }, false, [notFound]],
+    ['the stored number, not active any more', phone, { companyPhoneNumberId: number }, false, [notFound]],
+    ['no number, the stored one not active any more', phone, { duration: 45 }, false, []],
+    ['PHONE with an active number', agent, { type: 'PHONE', companyPhoneNumberId: another }, true, []],
+    ['null for the number of a phone agent', phone, { companyPhoneNumberId: null }, true, [notNull]],
+    ['null and PHONE', agent, { type: 'PHONE', companyPhoneNumberId: null }, false, [notNull]],
+    ['null and another type', phone, { type: 'ONLINE', companyPhoneNumberId: null }, false, []],
+    ['null for the number of another agent', agent, { companyPhoneNumberId: null }, false, []],
+    ['metadata over a limit', agent, { metadata: sixLevels }, true, [tooDeep]],
+    [
+      'a number and metadata, both wrong',
+      agent,
+      { companyPhoneNumberId: another, metadata: sixLevels },
+      false,
+      [notFound, tooDeep],
+    ],
+  ])('judges %s', ([, before, patch, numberIsActive, faults]) => {
+    expect(applyPatch(before, patch, numberIsActive).faults).toEqual(faults);
+  });
+});
+
+describe('newContent', () => {
+  const draft = { name: 'New', type: 'ONLINE', focus: 'GENERIC', language: 'DE', duration: 15 } as const;
+  const blank: AgentContent = {
+    ...draft,
+    questions: [],
+    instructions: null,
+    voiceId: null,
+    cefrLevel: null,
+    companyPhoneNumberId: null,
+    metadata: {},
+    backgroundSound: null,
+  };
+
+  test('leaves empty what the draft does not give', () => {
+    expect(newContent(draft, false)).toMatchObject({ content: blank, faults: [] });
+  });
+
+  test('takes what the draft gives, without the nulls in its metadata', () => {
+    const given = { questions: ['Why?'], voiceId: 'EVA', metadata: { a: null, b: 1 } } as const;
+    expect(newContent({ ...draft, ...given, questions: ['Why?'] }, false)).toMatchObject({
+      content: { ...blank, questions: ['Why?'], voiceId: 'EVA', metadata: { b: 1 } },
+      faults: [],
+    });
+  });
+
+  test('refuses a number that is not active', () => {
+    expect(newContent({ ...draft, type: 'PHONE', companyPhoneNumberId: number }, false).faults).toEqual([notFound]);
+  });
+});
+
+describe('restored', () => {
+  const old: AgentContent = { ...agent, name: 'Old', type: 'A type of yesterday', metadata: { old: true } };
+
+  test('takes the content whole, without merging, and names what changed', () => {
+    expect(restored(agent, old, false)).toEqual({
+      content: old,
+      changedFields: ['name', 'type', 'metadata'],
+      faults: [],
+    });
+  });
+
+  test.for<[string, AgentContent, boolean, Patched['faults']]>([
+    ['another number that is active', { ...old, companyPhoneNumberId: another }, true, []],
+    ['another number that is not active', { ...old, companyPhoneNumberId: another }, false, [notFound]],
+    ['the number that the agent has, not active any more', old, false, []],
+    ['no number', { ...old, companyPhoneNumberId: null }, false, []],
+    ['metadata over a limit', { ...old, metadata: sixLevels }, true, [tooDeep]],
+    [
+      'a number and metadata, both wrong',
+      { ...old, companyPhoneNumberId: another, metadata: sixLevels },
+      false,
+      [notFound, tooDeep],
+    ],
+  ])('judges %s', ([, content, numberIsActive, faults]) => {
+    expect(restored(agent, content, numberIsActive).faults).toEqual(faults);
+  });
+
+  test('lets metadata come back that is over a limit, where what is stored is as large', () => {
+    const before = { ...agent, metadata: { z: sixLevels } };
+    expect(restored(before, { ...old, metadata: sixLevels }, false).faults).toEqual([]);
+  });
+});
