@@ -45,7 +45,8 @@ const isUnsent = (response: ServerResponse) => !response.writableFinished;
 
 /**
  * What the router never sees: malformed HTTP, expectations, and connections at a shutdown. Every message gets an answer
- * in the one error shape; at a shutdown what has arrived is served, connections without a running request are closed, the others after theirs.
+ * in the one error shape; at a shutdown what has arrived is served, connections without a running request are closed and
+ * the others after theirs.
  */
 export const connections = fp(async (app) => {
   const open: Connections = new Map();

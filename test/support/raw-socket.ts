@@ -101,7 +101,7 @@ function parse(received: string): Answer[] {
   const headEnd = received.indexOf('\r\n\r\n');
   if (headEnd < 0) return [];
   const [statusLine = '', ...lines] = received.slice(0, headEnd).split('\r\n');
-  const [, status] = /^HTTP\/1\.1 (\d{3}) [A-Z]/i.exec(statusLine) ?? [];
+  const [, status] = /^HTTP\/1\.1 (\d{3}) /.exec(statusLine) ?? [];
   if (status === undefined) throw new Error(`no status line: ${statusLine}`);
   const headers = Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
