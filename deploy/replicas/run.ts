@@ -158,6 +158,7 @@ try {
   const servers = [await makeServer('server-1', common), await makeServer('server-2', common)];
   await Promise.all(servers.map((server) => server.start()));
   const port = await startProxy(servers);
+  console.log(`kill -HUP ${process.pid} restarts both servers, one after the other`);
   console.log(`The proxy listens on http://${host}:${port}`);
   for (;;) {
     await once(process, 'SIGHUP');
