@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { ApiError, databaseUnavailable } from '../errors.ts';
@@ -151,11 +152,14 @@ export function conflictOver(error: unknown, index: string): { readonly isHeld: 
   return cause.code === '55P03' && cause.where?.includes(index) ? { isHeld: true, cause } : undefined;
 }
 
-/** One short name for each statement text, so that PostgreSQL plans it once for each connection. */
+/**
+ * One name for each statement text, so that PostgreSQL plans it once for each connection. It stands for the text alone, in
+ * every process: where a pooler lends a session to several, none may run the statement of another in place of its own.
+ */
 function nameStatements(): (sql: string) => string {
   const names = new Map<string, string>();
   return (sql) => {
-    const name = names.get(sql) ?? `s${names.size + 1}`;
+    const name = names.get(sql) ?? `s_${createHash('sha256').update(sql).digest('hex').slice(0, 32)}`;
     names.set(sql, name);
     return name;
   };

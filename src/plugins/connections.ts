@@ -5,6 +5,7 @@ import fp from 'fastify-plugin';
 import { ApiError } from '../errors.ts';
 import { rateLimitHeaders } from './rate-limit.ts';
 import { newRequestId, requestIdOf } from './request-log.ts';
+import { untilQuiet } from './until-quiet.ts';
 
 /** Milliseconds after which a client that sends too slowly, or nothing, is cut; checked every second. */
 const patience = 10_000;
@@ -44,19 +45,23 @@ const isUnsent = (response: ServerResponse) => !response.writableFinished;
 
 /**
  * What the router never sees: malformed HTTP, expectations, and connections at a shutdown. Every message gets an answer
- * in the one error shape; at a shutdown, connections without a running request are closed and the others after theirs.
+ * in the one error shape; at a shutdown what has arrived is served, connections without a running request are closed and
+ * the others after theirs.
  */
 export const connections = fp(async (app) => {
   const open: Connections = new Map();
   const broken = new WeakSet<Socket>();
   let draining = false;
+  let closesIdle = false;
+  let arrivals = 0;
   app.decorate('draining', () => draining);
 
   const closeIfIdle = (socket: Socket) => {
-    if (draining && !open.get(socket)?.some(isUnsent)) socket.destroySoon();
+    if (closesIdle && !open.get(socket)?.some(isUnsent)) socket.destroySoon();
   };
   app.server.on('connection', (socket: Socket) => {
     open.set(socket, []);
+    arrivals += 1;
     // Node takes its own listener away from a socket that asks for CONNECT; an error without one ends the process.
     socket.on('error', () => {});
     socket.once('close', () => open.delete(socket));
@@ -64,6 +69,7 @@ export const connections = fp(async (app) => {
   });
   app.server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
     open.set(socket, [...(open.get(socket) ?? []).filter(isUnsent), response]);
+    arrivals += 1;
     response.once('close', () => closeIfIdle(socket));
   });
   // Node would ask for the body, or refuse, before the request has been judged.
@@ -97,6 +103,8 @@ export const connections = fp(async (app) => {
   });
   app.addHook('preClose', async () => {
     draining = true;
+    await untilQuiet(() => arrivals);
+    closesIdle = true;
     for (const socket of open.keys()) closeIfIdle(socket);
   });
 });

@@ -11,11 +11,13 @@ export class RawSocket {
   readonly #socket: Socket;
   #received = '';
   #ending: Ending = 'open';
+  #lastByteAt = 0;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (bytes) => {
       this.#received += bytes.toString('latin1');
+      this.#lastByteAt = performance.now();
     });
     socket.on('error', () => {
       this.#ending = 'reset';
@@ -38,6 +40,17 @@ export class RawSocket {
     }
   }
 
+  /** As many at once. */
+  static useMany<Result>(
+    origin: string,
+    count: number,
+    task: (sockets: readonly RawSocket[]) => Promise<Result>,
+  ): Promise<Result> {
+    const open = (sockets: readonly RawSocket[]): Promise<Result> =>
+      sockets.length === count ? task(sockets) : RawSocket.use(origin, (socket) => open([...sockets, socket]));
+    return open([]);
+  }
+
   write(bytes: string | Buffer): void {
     this.#socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   }
@@ -54,6 +67,11 @@ export class RawSocket {
 
   get ending(): Ending {
     return this.#ending;
+  }
+
+  /** When the last byte came, as `performance.now()` counts. */
+  get lastByteAt(): number {
+    return this.#lastByteAt;
   }
 
   /** The answers that are here, whole ones only; an interim answer counts as one. */
@@ -83,7 +101,7 @@ function parse(received: string): Answer[] {
   const headEnd = received.indexOf('\r\n\r\n');
   if (headEnd < 0) return [];
   const [statusLine = '', ...lines] = received.slice(0, headEnd).split('\r\n');
-  const [, status] = /^HTTP\/1\.1 (\d{3}) [A-Z]/i.exec(statusLine) ?? [];
+  const [, status] = /^HTTP\/1\.1 (\d{3}) /.exec(statusLine) ?? [];
   if (status === undefined) throw new Error(`no status line: ${statusLine}`);
   const headers = Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),

@@ -17,8 +17,8 @@ import { migrationNames } from '../../src/database/migrate.ts';
 import { setRoleSettings } from '../../src/database/server-role.ts';
 import { logOptions } from '../../src/logger.ts';
 import type { Quotas } from '../../src/rate-limits/rate-limits.ts';
+import { clientOf } from './client.ts';
 import { asServer, run, withDatabase } from './global-setup.ts';
-import { type Answer, type Sent, send } from './http.ts';
 import { refuseKeys } from './no-keys.ts';
 import { storedRows } from './stored-rows.ts';
 
@@ -95,7 +95,7 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
     companies,
     keys,
 
-    send: (sent: Sent) => send(origin, sent),
+    ...clientOf(origin),
 
     /** A company with a key for all of agents. */
     async company() {
@@ -145,31 +145,6 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
       await sql.query('UPDATE agent SET deleted_at = now() WHERE id = $1', [id]);
     },
 
-    /** One PATCH with a JSON body. */
-    patch(key: string, id: string, body: unknown, { query = '', headers = {} }: PatchOptions = {}): Promise<Answer> {
-      return send(origin, {
-        path: `/agents/${id}${query}`,
-        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
-      });
-    },
-
-    /** One request with a key, its first line as in "GET /agents?limit=5". A body is sent as JSON. */
-    call(key: string, line: string, { headers = {}, body }: CallOptions = {}): Promise<Answer> {
-      const [method = '', path = ''] = line.split(' ');
-      const hasBody = body !== undefined;
-      return send(origin, {
-        method,
-        path,
-        headers: {
-          authorization: `Bearer ${key}`,
-          ...(hasBody && { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(hasBody && { body: JSON.stringify(body) }),
-      });
-    },
-
     ...storedRows(sql),
   };
 }
@@ -180,13 +155,3 @@ const operator = 'tester';
 const keyDraft = { companyId: null, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
 
 const freshAgent = { name: 'Fresh agent', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 } as const;
-
-interface CallOptions {
-  readonly headers?: Sent['headers'];
-  readonly body?: unknown;
-}
-
-interface PatchOptions {
-  readonly query?: string;
-  readonly headers?: Sent['headers'];
-}

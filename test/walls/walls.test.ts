@@ -99,7 +99,7 @@ test('arrows point from the edges inwards', () => {
 });
 
 test('every file fits in the head: at most 200 lines, or its first comment says why', () => {
-  const all = ['src', 'test', 'bench', 'examples'].flatMap(filesIn);
+  const all = ['src', 'test', 'bench', 'examples', 'deploy'].flatMap(filesIn);
   const long = all.filter(({ lines }) => lines.length > 201 && !/\b200 lines\b/.test(lines.slice(0, 15).join('\n')));
   expect(long.map(({ name, lines }) => `${name}: ${lines.length}`)).toEqual([]);
 });

@@ -1,0 +1,10 @@
+# Debian 12's PgBouncer is 1.18, which knows no named statements in transaction mode.
+FROM debian:12-slim
+RUN apt-get update \
+  && apt-get install --yes --no-install-recommends pgbouncer \
+  && rm -rf /var/lib/apt/lists/*
+COPY pgbouncer.sh /
+USER postgres
+ENV FOLDER=/tmp
+EXPOSE 6432
+CMD ["sh", "/pgbouncer.sh"]

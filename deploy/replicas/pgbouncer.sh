@@ -1,0 +1,37 @@
+#!/bin/sh
+# Writes PgBouncer's settings from the environment and becomes PgBouncer: in Compose, and in run.ts without it.
+#   POSTGRES_HOST POSTGRES_PORT DATABASE   where PostgreSQL is
+#   ROLE PASSWORD                          of the servers, there as here
+#   LISTEN_ADDRESS LISTEN_PORT             where the servers find PgBouncer
+#   FOLDER                                 for the settings
+set -eu
+umask 077
+
+quoted=$(printf '%s' "$PASSWORD" | sed 's/"/""/g')
+printf '"%s" "%s"\n' "$ROLE" "$quoted" > "$FOLDER/userlist.txt"
+
+cat > "$FOLDER/pgbouncer.ini" <<INI
+[databases]
+$DATABASE = host=$POSTGRES_HOST port=$POSTGRES_PORT
+
+[pgbouncer]
+listen_addr = $LISTEN_ADDRESS
+listen_port = $LISTEN_PORT
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = $FOLDER/userlist.txt
+; May ask with SHOW how PgBouncer is doing.
+stats_users = $ROLE
+
+pool_mode = transaction
+; Connections to PostgreSQL. Two servers with DATABASE_POOL=10 never wait for one; with more servers some may.
+default_pool_size = 20
+max_client_conn = 500
+; Seconds. After a restart of PostgreSQL it is asked again soon.
+server_login_retry = 1
+; A line for each connection tells nothing.
+log_connections = 0
+log_disconnections = 0
+INI
+
+exec pgbouncer "$FOLDER/pgbouncer.ini"

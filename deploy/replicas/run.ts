@@ -1,0 +1,169 @@
+// What docker-compose.yml composes, on this machine and from Debian's packages (nginx, pgbouncer, redis-server): two servers
+// behind nginx, on a PostgreSQL of yours through PgBouncer. docs/replicas.md explains it.
+//
+//     DATABASE_URL=… API_KEY_SECRET=… PORT=8080 node --import tsx deploy/replicas/run.ts
+//
+// SIGHUP restarts the servers, one after the other; SIGTERM or SIGINT stops everything.
+import { once } from 'node:events';
+import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { addEnvironmentFile } from '../../src/config.ts';
+import { chooseUser } from '../../src/database/embedded-user.ts';
+import { freePort, type Program, startProgram } from './programs.ts';
+
+/**
+ * Milliseconds after which no request and no connection of nginx is left at a server that it leaves out: a server answers
+ * within 5 seconds, and nginx ends a connection when it was idle for 5 more.
+ */
+const longestUse = 10_000;
+
+const here = import.meta.dirname;
+const host = '127.0.0.1';
+
+addEnvironmentFile();
+const { DATABASE_URL = '', PORT = '8080', REDIS_SERVER = 'redis-server', PATH } = process.env;
+const database = new URL(DATABASE_URL);
+// PgBouncer refuses to run as root, and nothing here needs to.
+const { ids } = await chooseUser();
+const folder = await mkdtemp(join(tmpdir(), 'interview-agents-replicas-'));
+const drainFolder = join(folder, 'drain');
+await mkdir(drainFolder);
+if (ids) await chown(folder, ids.uid, ids.gid);
+
+const running = new Set<Program>();
+let isStopping = false;
+
+/** Starts a program that must not end by itself. */
+async function start(...[command, options]: Parameters<typeof startProgram>): Promise<Program> {
+  const program = await startProgram(command, options);
+  running.add(program);
+  program.exit.then((ending) => {
+    if (running.delete(program)) stop(`${command[0]} ${ending}`);
+  });
+  return program;
+}
+
+/** Ends a program that may end now; resolves with how it did. */
+function end(program: Program, signal: NodeJS.Signals): Promise<string> {
+  running.delete(program);
+  program.signal(signal);
+  return program.exit;
+}
+
+async function startRedis(): Promise<string> {
+  const port = String(await freePort());
+  const command = [REDIS_SERVER, '--port', port, '--bind', host, '--save', '', '--appendonly', 'no', '--dir', folder];
+  await start(command, { ids, ready: /Ready to accept connections/ });
+  return `redis://${host}:${port}`;
+}
+
+/** @returns what DATABASE_URL becomes for the servers */
+async function startPgBouncer(): Promise<string> {
+  const port = await freePort();
+  const env = {
+    PATH,
+    POSTGRES_HOST: database.hostname,
+    POSTGRES_PORT: database.port || '5432',
+    DATABASE: database.pathname.slice(1),
+    ROLE: decodeURIComponent(database.username),
+    PASSWORD: decodeURIComponent(database.password),
+    LISTEN_ADDRESS: host,
+    LISTEN_PORT: String(port),
+    FOLDER: folder,
+  };
+  await start(['sh', join(here, 'pgbouncer.sh')], { env, ids, ready: /process up/ });
+  return Object.assign(new URL(database), { host: `${host}:${port}` }).href;
+}
+
+/** One of the two servers. It listens once `start` has been called. */
+async function makeServer(name: string, common: Readonly<Record<string, string>>) {
+  const address = `${host}:${await freePort()}`;
+  const metricsPort = String(await freePort());
+  const env = { ...process.env, ...common, HOST: host, PORT: address.split(':')[1], METRICS_PORT: metricsPort };
+  const command = [process.execPath, join(here, '..', '..', 'dist', 'server.js')];
+  let program: Program | undefined;
+  return {
+    name,
+    address,
+    async start() {
+      program = await start(command, { env, ready: /^Listening on /m });
+      while (!(await fetch(`http://${address}/health/ready`)).ok) await delay(50);
+      console.log(`${name} listens on http://${address}, metrics on http://${host}:${metricsPort}`);
+    },
+    async stop() {
+      console.log(`${name} ${program && (await end(program, 'SIGTERM'))}`);
+    },
+  };
+}
+
+type Server = Awaited<ReturnType<typeof makeServer>>;
+
+/** @returns the proxy's port */
+async function startProxy([first, second]: readonly Server[]): Promise<number> {
+  const port = Number(PORT) || (await freePort());
+  const template = await readFile(join(here, 'nginx.conf.template'), 'utf8');
+  const names: Readonly<Record<string, string | undefined>> = {
+    PROXY_LISTEN: `${host}:${port}`,
+    SERVER_1: first?.address,
+    SERVER_2: second?.address,
+    DRAIN_FOLDER: drainFolder,
+  };
+  const filledIn = template.replace(/\$\{(\w+)\}/g, (text, name: string) => names[name] ?? text);
+  // What nginx's image has in its own nginx.conf; all paths lie in the folder.
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${kind};`);
+  const main = `daemon off; pid nginx.pid; error_log stderr notice; worker_processes auto;
+    events {} http { ${temporary.join(' ')} ${filledIn} }`;
+  await writeFile(join(folder, 'nginx.conf'), main);
+  await start(['nginx', '-e', 'stderr', '-p', folder, '-c', 'nginx.conf'], { ids, ready: /start worker process / });
+  return port;
+}
+
+/** Takes each server out, restarts it once nothing is left on it, and puts it back. */
+async function restartEach(servers: readonly Server[]): Promise<void> {
+  for (const server of servers) {
+    const mark = join(drainFolder, server.name);
+    await writeFile(mark, '');
+    await delay(longestUse);
+    await server.stop();
+    await server.start();
+    await rm(mark);
+  }
+  console.log('Restarted both servers');
+}
+
+/** The servers first, then what they stand on. */
+async function stop(reason: string): Promise<void> {
+  if (isStopping) return;
+  isStopping = true;
+  const isWanted = reason === 'SIGTERM' || reason === 'SIGINT';
+  if (!isWanted) console.error(reason);
+  for (const program of [...running].reverse()) await end(program, 'SIGTERM');
+  await rm(folder, { recursive: true, force: true });
+  process.exit(isWanted ? 0 : 1);
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
+try {
+  const common = {
+    NODE_ENV: 'production',
+    DATABASE_URL: await startPgBouncer(),
+    // PgBouncer 1.18 knows none in transaction mode.
+    DATABASE_PREPARED_STATEMENTS: 'false',
+    REDIS_URL: await startRedis(),
+    TRUST_PROXY: host,
+  };
+  console.log(`PgBouncer listens on ${new URL(common.DATABASE_URL).host}`);
+  const servers = [await makeServer('server-1', common), await makeServer('server-2', common)];
+  await Promise.all(servers.map((server) => server.start()));
+  const port = await startProxy(servers);
+  console.log(`kill -HUP ${process.pid} restarts both servers, one after the other`);
+  console.log(`The proxy listens on http://${host}:${port}`);
+  for (;;) {
+    await once(process, 'SIGHUP');
+    await restartEach(servers);
+  }
+} catch (error) {
+  await stop(error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,27 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { openDatabase } from '../../src/database/client.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** The names under which a process prepares statements, by their texts, when it meets them in this order. */
+async function namesOf(statements: readonly string[]): Promise<Map<string, string>> {
+  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  onTestFinished(() => database.close());
+  for (const sql of statements) await database.query(sql, []);
+  const rows = await database.query<{ name: string; statement: string }>(
+    'SELECT name, statement FROM pg_prepared_statements',
+    [],
+  );
+  return new Map(rows.map(({ name, statement }) => [statement, name]));
+}
+
+test('a statement has the same name in every process, whatever came before it, and no two have the same', async () => {
+  const statements = ['SELECT 1', 'SELECT 2', 'SELECT 3'];
+  const [first, second] = [await namesOf(statements), await namesOf(statements.toReversed())];
+  for (const sql of statements) {
+    expect(first.get(sql)).toBeDefined();
+    expect(second.get(sql)).toBe(first.get(sql));
+  }
+  expect(new Set(first.values()).size).toBe(first.size);
+});

@@ -1,0 +1,92 @@
+import { beforeAll, expect, test } from 'vitest';
+import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { build, startServer } from '../support/process.ts';
+import { head, RawSocket } from '../support/raw-socket.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+let key: string;
+let companyId: string;
+
+beforeAll(async () => {
+  build();
+  ({ key, id: companyId } = await world.company());
+});
+
+const start = () =>
+  startServer({
+    ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production' },
+    ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' },
+  });
+
+const makeAgents = async (count: number) =>
+  (await Promise.all(Array.from({ length: count }, () => world.agent(companyId)))).map(({ id }) => id);
+
+const patch = (id: string | undefined, body: object) => {
+  const text = JSON.stringify(body);
+  const lines = ['Host: api', `Authorization: Bearer ${key}`, 'Content-Type: application/json'];
+  return head(`PATCH /agents/${id} HTTP/1.1`, ...lines, `Content-Length: ${text.length}`) + text;
+};
+
+/** Version, duration and history of an agent, as stored. */
+async function stored(id: string) {
+  const { version, duration } = JSON.parse(await world.row(id));
+  return { version, duration, history: (await world.history(id)).map((entry) => entry.version) };
+}
+
+const changedOnce = { version: 2, duration: 45, history: [1, 2] };
+
+test('SIGTERM with 100 running and 100 idle connections: idle ones are closed, running requests are answered 200, all is stored, exit 0 within a second of the last answer', async () => {
+  const { server, origin } = await start();
+  const [acknowledged, underWay] = [await makeAgents(100), await makeAgents(100)];
+  await RawSocket.useMany(origin, 100, (idle) =>
+    RawSocket.useMany(origin, 100, async (running) => {
+      for (const [at, socket] of idle.entries()) socket.write(patch(acknowledged[at], { duration: 45 }));
+      for (const socket of idle) expect(await socket.answer()).toMatchObject({ status: 200 });
+
+      await whileLocked(world, 'LOCK TABLE agent IN EXCLUSIVE MODE', [], async (release) => {
+        for (const [at, socket] of running.entries()) socket.write(patch(underWay[at], { duration: 45 }));
+        await untilSomebodyWaits(world);
+        server.signal('SIGTERM');
+        for (const socket of idle) await socket.untilClosed();
+        expect(running.map(({ answers, ending }) => [answers, ending])).toEqual(running.map(() => [[], 'open']));
+        await release();
+      });
+
+      const answers = await Promise.all(running.map((socket) => socket.untilClosed()));
+      expect(await server.exit).toEqual({ code: 0, signal: null });
+      const exitedAt = performance.now();
+      expect(exitedAt - Math.max(...running.map(({ lastByteAt }) => lastByteAt))).toBeLessThan(1_000);
+      for (const [at, answer] of answers.entries()) {
+        const body = { id: underWay[at], duration: 45 };
+        expect(answer).toMatchObject([{ status: 200, headers: { etag: '"2"', connection: 'close' }, body }]);
+      }
+      for (const socket of [...idle, ...running]) expect(socket.ending).toBe('closed');
+    }),
+  );
+  for (const id of [...acknowledged, ...underWay]) expect(await stored(id)).toEqual(changedOnce);
+  expect(server.stdout).not.toMatch(/"level":(40|50|60)/);
+});
+
+test('requests that were sent before SIGTERM are served though the server had not read them, on old connections and on new ones', async () => {
+  const { server, origin } = await start();
+  const ids = await makeAgents(100);
+  await RawSocket.useMany(origin, 50, async (old) => {
+    for (const socket of old) socket.write(head('GET /health/live HTTP/1.1', 'Host: api'));
+    for (const socket of old) await socket.answer();
+    // The system goes on taking connections and bytes for it.
+    server.signal('SIGSTOP');
+    await RawSocket.useMany(origin, 50, async (fresh) => {
+      for (const [at, socket] of [...old, ...fresh].entries()) socket.write(patch(ids[at], { duration: 45 }));
+      server.signal('SIGTERM');
+      server.signal('SIGCONT');
+      const answers = await Promise.all([...old, ...fresh].map((socket) => socket.untilClosed()));
+      for (const [at, answer] of answers.entries()) {
+        const body = { id: ids[at], duration: 45 };
+        expect(answer.at(-1)).toMatchObject({ status: 200, headers: { etag: '"2"', connection: 'close' }, body });
+      }
+      expect(await server.exit).toEqual({ code: 0, signal: null });
+    });
+  });
+  for (const id of ids) expect(await stored(id)).toEqual(changedOnce);
+});

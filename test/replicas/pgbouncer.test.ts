@@ -1,0 +1,107 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clientOf } from '../support/client.ts';
+import { startComposition } from '../support/composition.ts';
+import { expectCreated } from '../support/new-agent.ts';
+import { expectChange, expectNoChange, newSubject } from '../support/patch-agent.ts';
+import { build, runProgram } from '../support/process.ts';
+import { agentAtTwo, everythingOf, expectReplay, newKey, retriables, sendKeyed } from '../support/retry.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+let composition: Awaited<ReturnType<typeof startComposition>>;
+
+beforeAll(async () => {
+  build();
+  composition = await startComposition(world, { atEnd: afterAll });
+});
+
+/** What PgBouncer shows about itself. */
+async function show(what: string) {
+  const url = Object.assign(new URL(world.databaseUrl), { host: composition.pgbouncer, pathname: '/pgbouncer' });
+  const client = new pg.Client(url.href);
+  await client.connect();
+  try {
+    return (await client.query(`SHOW ${what}`)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+test('both servers reach the database through PgBouncer 1.18 in transaction mode alone', async () => {
+  expect(await show('VERSION')).toEqual([{ version: 'PgBouncer 1.18.0' }]);
+  const database = new URL(world.databaseUrl).pathname.slice(1);
+  const { key, id } = await newSubject(world);
+  for (let count = 1; count <= 10; count += 1) await composition.world.patch(key, id, { duration: count });
+  const [pool] = (await show('POOLS')).filter((row) => row.database === database);
+  expect(pool).toMatchObject({ pool_mode: 'transaction' });
+  const sessions = `SELECT DISTINCT client_port FROM pg_stat_activity
+                     WHERE datname = current_database() AND usename = $1 AND application_name = 'interview-agents-api'`;
+  // The world's own server has none: it was never asked.
+  const { rows } = await world.sql.query(sessions, [new URL(world.databaseUrl).username]);
+  const ports = (await show('SERVERS')).filter((row) => row.database === database).map((row) => row.local_port);
+  expect(rows.map((row) => row.client_port).toSorted()).toEqual(ports.toSorted());
+});
+
+test('changes through PgBouncer: answer, row and history are those of a PATCH', async () => {
+  const subject = await newSubject(world);
+  await expectChange(
+    composition.world,
+    subject,
+    { name: 'Changed', metadata: { a: { b: [1] } } },
+    {
+      name: 'Changed',
+      metadata: { a: { b: [1] } },
+    },
+  );
+  await expectNoChange(composition.world, subject, { name: 'Changed' });
+  const { id, key, keyId } = await world.company();
+  await expectCreated(
+    composition.world,
+    { id, key, keyId },
+    {
+      ...{ name: 'New', type: 'ONLINE', focus: 'SCREENING', language: 'FI', duration: 20 },
+    },
+  );
+});
+
+describe('a request that is sent again with its Idempotency-Key gets the same answer, from either server', () => {
+  test.each(Object.entries(retriables))('%s', async (_, make) => {
+    const agent = await agentAtTwo(world);
+    const request = make(agent, await world.phoneNumber(agent.companyId));
+    const idempotencyKey = newKey();
+    const sendTo = (origin = '') => sendKeyed({ ...world, ...clientOf(origin) }, agent, request, idempotencyKey);
+    const [one, other] = composition.servers;
+    const first = await sendTo(one);
+    expect([200, 201]).toContain(first.status);
+    const before = await everythingOf(world, agent.companyId);
+    for (const origin of [other, one]) expectReplay(await sendTo(origin), first);
+    expect(await everythingOf(world, agent.companyId)).toEqual(before);
+  });
+});
+
+test('a day with the API goes as it does without a proxy: creation, list, changes, versions, restore, deletion', async () => {
+  const company = await world.company();
+  await world.phoneNumber(company.id);
+  const ats = await world.ats(company.id);
+  const program = ['--import', 'tsx', 'examples/a-day-with-the-api.ts'];
+  const day = await runProgram(program, { env: { API_URL: composition.origin, API_KEY: ats.key } });
+  expect(day).toMatchObject({ code: 0, stderr: '' });
+  expect(day.stdout).toMatch(/^taken back, now version "3"\ndeleted: 204, and then 404\n$/m);
+});
+
+test('many changes of few agents at once, on the connections that both servers share, lose nothing', async () => {
+  const { id: companyId, key } = await world.company();
+  const ids = (await Promise.all([1, 2, 3].map(() => world.agent(companyId)))).map(({ id }) => id);
+  const clients = Array.from({ length: 30 }, async (_, at) => {
+    for (const id of ids) {
+      expect((await composition.world.patch(key, id, { metadata: { [`client${at}`]: at } })).status).toBe(200);
+    }
+  });
+  await Promise.all(clients);
+  for (const id of ids) {
+    const { version, metadata } = JSON.parse(await world.row(id));
+    expect(version).toBe(31);
+    expect(metadata).toEqual(Object.fromEntries(clients.map((_, at) => [`client${at}`, at])));
+  }
+});

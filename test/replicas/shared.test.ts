@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { adminOf } from '../support/admin.ts';
+import { startComposition } from '../support/composition.ts';
+import { send } from '../support/http.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { expectProblem } from '../support/problem.ts';
+import { build } from '../support/process.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+let composition: Awaited<ReturnType<typeof startComposition>>;
+
+beforeAll(async () => {
+  build();
+  composition = await startComposition(world, { atEnd: afterAll });
+});
+
+/** How many requests for the list of companies a server has answered with a status, as its metrics tell. */
+async function answered(metrics: string, status: number): Promise<number> {
+  const { text } = await send(metrics, { method: 'GET', path: '/metrics' });
+  const line = new RegExp(
+    `^interview_agents_request_seconds_count{method="GET",route="/companies",status="${status}"} (\\d+)$`,
+    'm',
+  );
+  return Number(line.exec(text)?.[1] ?? 0);
+}
+
+test('a key has its limit once over both servers, exactly, however its requests are spread', async () => {
+  const { id } = await world.company();
+  const key = await world.limitedKey(id, { perMinute: 200 });
+  const statuses: number[] = [];
+  const clients = Array.from({ length: 20 }, async () => {
+    for (let count = 0; count < 20; count += 1) {
+      statuses.push((await composition.world.call(key, 'GET /companies')).status);
+    }
+  });
+  await Promise.all(clients);
+  expect(statuses.filter((status) => status === 200)).toHaveLength(200);
+  expect(statuses.filter((status) => status === 429)).toHaveLength(200);
+  const shares = await Promise.all(composition.metrics.map((metrics) => answered(metrics, 200)));
+  expect(shares.reduce((sum, share) => sum + share)).toBe(200);
+  for (const share of shares) expect(share).toBeGreaterThan(0);
+});
+
+test('a key that the command line revokes is refused by both servers from the next request on', async () => {
+  const { key, keyId } = await world.company();
+  const places = [...composition.servers, composition.origin, composition.origin];
+  const ask = () =>
+    Promise.all(
+      places.map((place) =>
+        send(place, { method: 'GET', path: '/agents', headers: { authorization: `Bearer ${key}` } }),
+      ),
+    );
+  for (const answer of await ask()) expect(answer.status).toBe(200);
+  await adminOf(world)('key', 'revoke', '--key', keyId);
+  for (const answer of await ask()) expectProblem(answer, { code: 'INVALID_API_KEY', instance: '/agents' });
+});
+
+test('a key is bound to the address that called nginx; what a client writes into X-Forwarded-For is not believed', async () => {
+  const { id } = await world.company();
+  const key = await world.keyFrom(id, '127.0.0.2');
+  const call = (from: string, forwarded?: string) => {
+    const headers = { authorization: `Bearer ${key}`, ...(forwarded && { 'x-forwarded-for': forwarded }) };
+    return composition.world.send({ method: 'GET', path: '/agents', headers, from });
+  };
+  expect((await call('127.0.0.2')).status).toBe(200);
+  expect((await call('127.0.0.2', '192.0.2.1')).status).toBe(200);
+  // 127.0.0.1 is in TRUST_PROXY, as if nginx called.
+  for (const from of ['127.0.0.3', '127.0.0.1']) {
+    for (const forwarded of [undefined, '127.0.0.2', '192.0.2.1, 127.0.0.2']) {
+      expectProblem(await call(from, forwarded), { code: 'IP_NOT_ALLOWED', instance: '/agents' });
+    }
+  }
+});
+
+test('the history has the address that called nginx', async () => {
+  const { id, key } = await newSubject(world);
+  const headers = {
+    authorization: `Bearer ${key}`,
+    'content-type': 'application/json',
+    'x-forwarded-for': '192.0.2.1',
+  };
+  const answer = await composition.world.send({
+    ...{ path: `/agents/${id}`, headers, body: '{"duration":45}', from: '127.0.0.2' },
+  });
+  expect(answer.status).toBe(200);
+  const sql = 'SELECT caller_address FROM agent_version WHERE agent_id = $1 AND version = 2';
+  expect((await world.sql.query(sql, [id])).rows).toEqual([{ caller_address: '127.0.0.2' }]);
+});

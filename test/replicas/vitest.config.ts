@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+// Apart from `npm test`, which must pass where there is no nginx, PgBouncer and Redis: Debian's packages nginx, pgbouncer
+// and redis-server.
+export default defineConfig({
+  test: {
+    globalSetup: 'test/support/global-setup.ts',
+    include: ['test/replicas/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
+  },
+});

@@ -1,0 +1,138 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { environmentSchema, readConfig } from '../../src/config.ts';
+
+// No Docker here: what can be known of a Compose file without it.
+const root = join(import.meta.dirname, '..', '..');
+
+const serviceSchema = Type.Object({
+  image: Type.Optional(Type.String()),
+  build: Type.Optional(Type.Union([Type.String(), Type.Object({ context: Type.String(), dockerfile: Type.String() })])),
+  environment: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]))),
+  command: Type.Optional(Type.Array(Type.String())),
+  volumes: Type.Optional(Type.Array(Type.String())),
+  ports: Type.Optional(Type.Array(Type.String())),
+  networks: Type.Optional(Type.Unknown()),
+  depends_on: Type.Optional(Type.Record(Type.String(), Type.Object({ condition: Type.String() }))),
+  healthcheck: Type.Optional(Type.Object({ disable: Type.Optional(Type.Boolean()) })),
+  stop_grace_period: Type.Optional(Type.String()),
+});
+const composeSchema = Type.Object({
+  services: Type.Record(Type.String(), serviceSchema),
+  networks: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  volumes: Type.Record(Type.String(), Type.Unknown()),
+});
+
+const secret = 'a'.repeat(64);
+
+/** A Compose file as Compose would read it, with all secrets set. */
+function compose(path: string) {
+  const text = readFileSync(join(root, path), 'utf8');
+  const filledIn = text.replace(/\$\{\w+(:\?[^}]*)?\}/g, secret);
+  expect(filledIn).not.toContain('${');
+  const { services, networks = {}, volumes } = Value.Parse(composeSchema, parse(filledIn, { merge: true }));
+  return {
+    text,
+    services: Object.entries(services),
+    service: (name: string) => services[name] ?? {},
+    networks,
+    volumes,
+  };
+}
+
+const folderOf = (path: string) => join(root, dirname(path));
+
+describe.each(['docker-compose.yml', 'deploy/replicas/docker-compose.yml'])('%s', (path) => {
+  const { services, service, networks, volumes, text } = compose(path);
+  const serverNames = services.map(([name]) => name).filter((name) => name.startsWith('server'));
+
+  test('every file, volume, network and service that it names exists', () => {
+    for (const [, { build, volumes: mounts = [], networks: joined = [], depends_on: needs = {} }] of services) {
+      const { context, dockerfile } =
+        typeof build === 'object' ? build : { context: build ?? '.', dockerfile: 'Dockerfile' };
+      if (build) expect(existsSync(join(folderOf(path), context, dockerfile))).toBe(true);
+      for (const [source = ''] of mounts.map((mount) => mount.split(':'))) {
+        if (source.startsWith('.')) expect(existsSync(join(folderOf(path), source))).toBe(true);
+        else expect(Object.keys(volumes)).toContain(source);
+      }
+      for (const network of Array.isArray(joined) ? joined : Object.keys(Object(joined))) {
+        expect(Object.keys(networks)).toContain(network);
+      }
+      for (const [needed, { condition }] of Object.entries(needs)) {
+        const other = services.find(([name]) => name === needed)?.[1];
+        expect(other).toBeDefined();
+        // The servers' health is checked by their own Dockerfile.
+        const isChecked = other?.healthcheck?.disable !== true && (other?.healthcheck || serverNames.includes(needed));
+        if (condition === 'service_healthy') expect(isChecked).toBeTruthy();
+      }
+    }
+  });
+
+  test('the servers get variables that they know, with values that they take in production', () => {
+    expect(serverNames.length).toBeGreaterThan(0);
+    for (const name of serverNames) {
+      const { environment = {} } = service(name);
+      expect(Object.keys(environmentSchema.properties)).toEqual(expect.arrayContaining(Object.keys(environment)));
+      const given = Object.fromEntries(
+        Object.entries(environment).map(([variable, value]) => [variable, String(value)]),
+      );
+      const { SHUTDOWN_GRACE_SECONDS } = readConfig({ ...given, NODE_ENV: 'production' });
+      // Then Docker kills.
+      expect(Number(service(name).stop_grace_period?.replace(/s$/, ''))).toBeGreaterThan(SHUTDOWN_GRACE_SECONDS);
+    }
+  });
+
+  test('no secret is written in it, and only this machine reaches what it publishes', () => {
+    for (const [, value = ''] of text.matchAll(/(?:PASSWORD|SECRET): (.*)/g)) expect(value).toMatch(/^\$\{\w+:\?.*\}$/);
+    for (const [, password] of text.matchAll(/:\/\/\w+:(\S+)@/g)) expect(password).toMatch(/^\$\{\w+(\}$|:\?)/);
+    const published = services.flatMap(([, { ports = [] }]) => ports);
+    expect(published).toHaveLength(1);
+    expect(published[0]).toMatch(/^127\.0\.0\.1:(\d+):\1$/);
+  });
+});
+
+describe('the composition with two servers', () => {
+  const { service, text } = compose('deploy/replicas/docker-compose.yml');
+  const file = (name: string) => readFileSync(join(root, 'deploy/replicas', name), 'utf8');
+  const address = (name: string): unknown => Object(service(name).networks).front?.ipv4_address;
+
+  test('the two servers are equal but for their addresses', () => {
+    const { networks: _, ...first } = service('server-1');
+    const { networks: __, ...second } = service('server-2');
+    expect(first).toEqual(second);
+    expect(address('server-1')).not.toBe(address('server-2'));
+  });
+
+  test('nginx and PgBouncer get what their settings name, and nothing else', () => {
+    const named = (name: string, pattern: RegExp) => [
+      ...new Set([...file(name).matchAll(pattern)].map(([, variable]) => variable)),
+    ];
+    const given = (name: string) => Object.keys(service(name).environment ?? {});
+    expect(named('nginx.conf.template', /\$\{(\w+)\}/g).toSorted()).toEqual(given('proxy').toSorted());
+    const ofPgBouncer = named('pgbouncer.sh', /\$([A-Z_]+)/g).filter((name) => name !== 'FOLDER');
+    expect(ofPgBouncer.toSorted()).toEqual(given('pgbouncer').toSorted());
+    expect(file('pgbouncer.Dockerfile')).toMatch(/^ENV FOLDER=/m);
+    expect(given('postgres')).toContain(/\\getenv password (\w+)/.exec(file('roles.sql'))?.[1]);
+  });
+
+  test('nginx reaches the servers, is the one proxy that they trust, and they reach what they need', () => {
+    const { SERVER_1, SERVER_2, PROXY_LISTEN } = service('proxy').environment ?? {};
+    expect([SERVER_1, SERVER_2]).toEqual(['server-1', 'server-2'].map((name) => `${address(name)}:3000`));
+    expect(readFileSync(join(root, 'Dockerfile'), 'utf8')).toMatch(/ PORT=3000$/m);
+    expect(service('proxy').ports).toEqual([`127.0.0.1:${PROXY_LISTEN}:${PROXY_LISTEN}`]);
+    const { TRUST_PROXY, DATABASE_URL, REDIS_URL, DATABASE_PREPARED_STATEMENTS } =
+      service('server-1').environment ?? {};
+    expect(TRUST_PROXY).toBe(address('proxy'));
+    const { LISTEN_PORT, ROLE, DATABASE } = service('pgbouncer').environment ?? {};
+    expect(DATABASE_URL).toBe(`postgresql://${ROLE}:${secret}@pgbouncer:${LISTEN_PORT}/${DATABASE}`);
+    expect(file('roles.sql')).toContain(`CREATE ROLE ${ROLE} `);
+    expect(service('migrate').command).toEqual(['node', 'dist/migrate.js', '--server-role', ROLE]);
+    expect(DATABASE_PREPARED_STATEMENTS).toBe('false');
+    expect(REDIS_URL).toBe('redis://valkey:6379');
+    expect(text).not.toContain('9464:');
+  });
+});
