@@ -15,7 +15,7 @@ export const entityTag = (version: number) => `"${version}"`;
  */
 export function parseEntityTags(text: string): EntityTags | undefined {
   if (text.trim() === '*') return '*';
-  const element = /[ \t]*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)")?[ \t]*(?:,|$)/y;
+  const element = /[ \t]*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)/y;
   const tags: EntityTag[] = [];
   while (element.lastIndex < text.length) {
     const found = element.exec(text);

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { type Fault, faultSchema } from './faults.ts';
+import { type Fault, faultSchema, listedFaults } from './faults.ts';
 
 /**
  * Every problem the server can answer with (contract, section 6). The closed list from which the error handler, the
@@ -124,13 +124,12 @@ export const problemSchema = Type.Object({
   detail: Type.String({ description: 'What went wrong with this request, for people' }),
   instance: Type.String({ description: 'The path of the request, without its query' }),
   requestId: Type.String({ description: 'The value of X-Request-Id, under which the log has the request' }),
-  errors: Type.Optional(Type.Array(faultSchema, { maxItems: 20, description: 'The first faults of the request' })),
+  errors: Type.Optional(
+    Type.Array(faultSchema, { maxItems: listedFaults, description: 'The first faults of the request' }),
+  ),
 });
 
 export type Problem = Static<typeof problemSchema>;
-
-/** How many faults one answer lists; `detail` tells how many there are. */
-const listedFaults = 20;
 
 interface Particulars {
   readonly detail?: string;
@@ -172,12 +171,12 @@ export class ApiError extends Error {
   }
 }
 
-/** 400 for all that is wrong with path, query, headers and body together; `faults` must not be empty. */
-export function invalid(faults: readonly Fault[]): ApiError {
-  const shown = faults.slice(0, 3).map((fault) => `${fault.pointer ?? fault.parameter} ${fault.detail}`.slice(0, 300));
-  const more = faults.length > shown.length ? '; …' : '';
-  const count = faults.length === 1 ? '1 problem' : `${faults.length} problems`;
-  return new ApiError('VALIDATION_FAILED', { detail: `${count}: ${shown.join('; ')}${more}`, faults });
+/** 400 for all that is wrong with path, query, headers and body together; `first` must not be empty. */
+export function invalid(first: readonly Fault[], count = first.length): ApiError {
+  const shown = first.slice(0, 3).map((fault) => `${fault.pointer ?? fault.parameter} ${fault.detail}`.slice(0, 300));
+  const more = count > shown.length ? '; …' : '';
+  const problems = count === 1 ? '1 problem' : `${count} problems`;
+  return new ApiError('VALIDATION_FAILED', { detail: `${problems}: ${shown.join('; ')}${more}`, faults: first });
 }
 
 /** 503 because of the database; the client may come back after the given seconds. */

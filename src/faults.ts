@@ -36,6 +36,15 @@ export const faultSchema = Type.Object({
 /** One fault of a request: where it is, what is wrong, what is allowed. */
 export type Fault = Static<typeof faultSchema>;
 
+/** How many faults one answer lists; the others are only counted. */
+export const listedFaults = 20;
+
+/** The first faults of a request, and how many it has. */
+export interface Faults {
+  readonly first: readonly Fault[];
+  readonly count: number;
+}
+
 /** What is wrong with a value, before it is said where the value stands. */
 export type Complaint = Pick<Fault, 'code' | 'detail' | 'limit'>;
 

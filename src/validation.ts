@@ -2,7 +2,16 @@ import type { TObject } from '@sinclair/typebox';
 import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
 import { distance } from 'fastest-levenshtein';
 import { parseEntityTags } from './entity-tag.ts';
-import { type Complaint, complaints, type Fault, inBody, inParameter, type Place } from './faults.ts';
+import {
+  type Complaint,
+  complaints,
+  type Fault,
+  type Faults,
+  inBody,
+  inParameter,
+  listedFaults,
+  type Place,
+} from './faults.ts';
 import { readIdempotencyKey } from './idempotency.ts';
 import { unstorable } from './json.ts';
 import { type Page, readPage } from './page.ts';
@@ -27,24 +36,25 @@ export function compile<Value = unknown>(schema: TObject, place: Place): Validat
   return validator;
 }
 
-/** Turns what a validator found into the faults of an answer. */
-export function toFaults(errors: readonly ErrorObject[], place: Place): Fault[] {
+/** Turns what a validator found into the faults of an answer: only the first into words, for a body may have 100,000. */
+export function toFaults(errors: readonly ErrorObject[], place: Place): Faults {
   const ofWrongType = new Map(
     errors.filter(({ keyword }) => keyword === 'type').map((error) => [error.instancePath, error]),
   );
-  return errors
-    .filter((error) => {
-      const wrongType = ofWrongType.get(error.instancePath);
-      const saidBefore = wrongType && ((error.keyword === 'type' && error !== wrongType) || error.keyword === 'enum');
-      return error.keyword !== 'if' && !saidBefore;
-    })
-    .map((error) => {
-      const path = pathOf(error);
-      // A query parameter is a list only where it stands more than once.
-      const isRepeated = place === 'query' && error.keyword === 'type' && Array.isArray(error.data);
-      const complaint = isRepeated ? complaints.givenTwice() : complaintAbout(error);
-      return place === 'body' ? inBody(path, complaint) : inParameter(place, String(path[0]), complaint);
-    });
+  const told = errors.filter((error) => {
+    const wrongType = ofWrongType.get(error.instancePath);
+    const saidBefore = wrongType && ((error.keyword === 'type' && error !== wrongType) || error.keyword === 'enum');
+    return error.keyword !== 'if' && !saidBefore;
+  });
+  return { first: told.slice(0, listedFaults).map((error) => toFault(error, place)), count: told.length };
+}
+
+function toFault(error: ErrorObject, place: Place): Fault {
+  const path = pathOf(error);
+  // A query parameter is a list only where it stands more than once.
+  const isRepeated = place === 'query' && error.keyword === 'type' && Array.isArray(error.data);
+  const complaint = isRepeated ? complaints.givenTwice() : complaintAbout(error);
+  return place === 'body' ? inBody(path, complaint) : inParameter(place, String(path[0]), complaint);
 }
 
 /**

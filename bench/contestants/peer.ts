@@ -63,7 +63,8 @@ export function admit(key: StoredKey | null | undefined): Admitted {
 export function readPatch(id: string, body: unknown): AgentPatch {
   const isIdGood = isParams({ id });
   if (isPatch(body) && isIdGood) return body;
-  throw invalid([...toFaults(isParams.errors ?? [], 'path'), ...toFaults(isPatch.errors ?? [], 'body')]);
+  const [ofPath, ofBody] = [toFaults(isParams.errors ?? [], 'path'), toFaults(isPatch.errors ?? [], 'body')];
+  throw invalid([...ofPath.first, ...ofBody.first], ofPath.count + ofBody.count);
 }
 
 const unknownKey = () => new ApiError('INVALID_API_KEY', { headers: { 'www-authenticate': 'Bearer' } });

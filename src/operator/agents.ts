@@ -56,6 +56,9 @@ export function agentCommand(print: Print) {
 
 function checked(draft: object): AgentDraft {
   const validate = compile<AgentDraft>(agentDraftSchema, 'body');
-  if (!validate(draft)) throw invalid(toFaults(validate.errors ?? [], 'body'));
+  if (!validate(draft)) {
+    const { first, count } = toFaults(validate.errors ?? [], 'body');
+    throw invalid(first, count);
+  }
   return draft;
 }

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ApiError, invalid } from '../errors.ts';
-import type { Fault, Place } from '../faults.ts';
+import type { Faults, Place } from '../faults.ts';
 import { toFaults } from '../validation.ts';
 
 /** Turns everything that can be thrown into problem details (contract, section 6). The one place that does. */
@@ -9,7 +9,9 @@ export const errorHandler = fp(async (app) => {
   app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error, request), request, reply));
   // Before a body is read: an unknown path is nobody's to parse for.
   app.addHook('onRequest', (request, _, done) => {
-    done(request.is404 ? new ApiError('ROUTE_NOT_FOUND') : undefined);
+    // The router takes "/agents/" for an agent whose id is empty.
+    const isPath = !request.is404 && !Object.values(Object(request.params)).includes('');
+    done(isPath ? undefined : new ApiError('ROUTE_NOT_FOUND'));
   });
   // A route may find out later that it has nothing at a path.
   app.setNotFoundHandler(async () => {
@@ -33,7 +35,10 @@ function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): 
 
 function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
   if (error instanceof ApiError) return error;
-  if (error.validation) return invalid(allFaults(request));
+  if (error.validation) {
+    const { first, count } = allFaults(request);
+    return invalid(first, count);
+  }
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new ApiError('PAYLOAD_TOO_LARGE');
@@ -48,15 +53,19 @@ function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
 }
 
 /** Fastify stops at the first part of a request that has a fault; this judges the others too. */
-export function allFaults(request: FastifyRequest): Fault[] {
+export function allFaults(request: FastifyRequest): Faults {
   const parts: readonly [Place, 'params' | 'querystring' | 'headers' | 'body', unknown][] = [
     ['path', 'params', request.params],
     ['query', 'querystring', request.query],
     ['header', 'headers', request.headers],
     ['body', 'body', request.body],
   ];
-  return parts.flatMap(([place, part, value]) => {
+  const found = parts.flatMap(([place, part, value]) => {
     const validate = request.getValidationFunction(part);
-    return validate && !validate(value) ? toFaults(validate.errors ?? [], place) : [];
+    return validate && !validate(value) ? [toFaults(validate.errors ?? [], place)] : [];
   });
+  return {
+    first: found.flatMap(({ first }) => first),
+    count: found.reduce((sum, { count }) => sum + count, 0),
+  };
 }

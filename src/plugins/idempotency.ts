@@ -1,6 +1,6 @@
 import type { FastifyRequest, FastifySchema, preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
-import { invalid } from '../errors.ts';
+import { type ApiError, invalid } from '../errors.ts';
 import { complaints, inParameter } from '../faults.ts';
 import { fingerprint, type Idempotency, readIdempotencyKey } from '../idempotency.ts';
 import { allFaults } from './error-handler.ts';
@@ -28,10 +28,13 @@ export const idempotency = fp(async (app) => {
 /** A dry run leaves nothing that could be repeated. Neither header nor query shows it alone. */
 const refuseOnDryRun: preValidationHookHandler = (request, _, done) => {
   const isDryRun = request.headers['idempotency-key'] !== undefined && Object(request.query).dryRun === 'true';
-  done(isDryRun ? invalid([...allFaults(request), onDryRun]) : undefined);
+  done(isDryRun ? onDryRun(request) : undefined);
 };
 
-const onDryRun = inParameter('header', 'idempotency-key', complaints.notOnDryRun());
+function onDryRun(request: FastifyRequest): ApiError {
+  const { first, count } = allFaults(request);
+  return invalid([...first, inParameter('header', 'idempotency-key', complaints.notOnDryRun())], count + 1);
+}
 
 const takes = (part: FastifySchema[keyof FastifySchema], name: string) =>
   Object.hasOwn(Object(Object(part).properties), name);

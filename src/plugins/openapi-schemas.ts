@@ -113,12 +113,22 @@ const capitalised = (properties: unknown) =>
   );
 
 const ownKeywords = ['storable', 'deepest'];
-const ownFormats: readonly unknown[] = ['entity-tags', 'version', 'idempotency-key'];
+
+/** Our own formats, as patterns: what validation.ts accepts in headers and paths. */
+const tag = '(?:W/)?"[!#-~\\x80-\\xff]*"';
+const patterns = new Map<unknown, string>([
+  ['version', '^[1-9]\\d{0,8}$'],
+  ['entity-tags', `^[ \\t]*(?:\\*|(?:,[ \\t]*)*${tag}(?:[ \\t]*,(?:[ \\t]*${tag})?)*)[ \\t]*$`],
+  ['idempotency-key', '^(?:[!#-~][!-~]{0,254}|"(?:[!#-\\[\\]-~]|\\\\["\\\\]){1,255}")$'],
+]);
 
 /** The members of a schema, published without the words of validation.ts. */
 function members(schema: unknown): Record<string, unknown> {
-  const own = Object.entries(schema ?? {}).filter(
-    ([keyword, value]) => !ownKeywords.includes(keyword) && !(keyword === 'format' && ownFormats.includes(value)),
+  const own = Object.entries(schema ?? {}).filter(([keyword]) => !ownKeywords.includes(keyword));
+  return Object.fromEntries(
+    own.map(([keyword, value]) => {
+      const pattern = keyword === 'format' ? patterns.get(value) : undefined;
+      return pattern === undefined ? [keyword, published(value)] : ['pattern', pattern];
+    }),
   );
-  return Object.fromEntries(own.map(([keyword, value]) => [keyword, published(value)]));
 }

@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'vitest';
 import { uuidPattern } from '../../src/uuid.ts';
 import type { Answer } from './http.ts';
+import type { Schema } from './schema-arbitrary.ts';
 
 /** What the tests read of an OpenAPI document. */
 export interface Document {
@@ -9,25 +10,26 @@ export interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-interface Operation {
+export interface Operation {
   readonly operationId: string;
-  readonly parameters: readonly { readonly name: string; readonly description: string; readonly schema: Schema }[];
+  readonly parameters: readonly Parameter[];
+  /** None where no API key is needed. */
+  readonly security: readonly object[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
   readonly responses: Readonly<Record<string, Response>>;
+}
+
+interface Parameter {
+  readonly in: 'path' | 'query' | 'header';
+  readonly name: string;
+  readonly description: string;
+  readonly schema: Schema;
 }
 
 interface Response {
   readonly headers: Readonly<Record<string, unknown>>;
   /** None where the answer has no body. */
   readonly content?: Readonly<Record<string, { readonly schema: Schema; readonly examples?: object }>>;
-}
-
-interface Schema {
-  readonly $ref?: string;
-  readonly type?: string;
-  readonly format?: string;
-  readonly required?: readonly string[];
-  readonly properties?: Readonly<Record<string, object>>;
 }
 
 /** The codes that an operation lists, by status. */
@@ -75,11 +77,47 @@ export function expectDocumented(
 
 /** What a schema of the document finds wrong with a value. */
 export function faultsOf(document: Document, place: readonly (string | number)[], value: unknown): unknown[] {
+  const ajv = judges.get(document) ?? judgeOf(document);
+  judges.set(document, ajv);
+  const pointer = place.map((step) => String(step).replaceAll('~', '~0').replaceAll('/', '~1'));
+  // Compiled once for each place.
+  const validate = ajv.getSchema(`document#/${pointer.map(encodeURIComponent).join('/')}`);
+  if (!validate) throw new Error(`the document has no ${pointer.join(' ')}`);
+  return validate(value) ? [] : [...(validate.errors ?? [])];
+}
+
+const judges = new WeakMap<Document, Ajv2020>();
+
+function judgeOf(document: Document): Ajv2020 {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-  ajv.addSchema(document, 'document');
-  const pointer = place.map((step) => String(step).replaceAll('~', '~0').replaceAll('/', '~1'));
-  const validate = ajv.compile({ $ref: `document#/${pointer.map(encodeURIComponent).join('/')}` });
-  return validate(value) ? [] : [...(validate.errors ?? [])];
+  return ajv.addSchema(document, 'document');
+}
+
+/** Headers that an answer has only where there is something to say. */
+const conditional = /^(agent-phone-number-id|idempotent-replayed|dry-run|accept-(patch|encoding)|www-authenticate)$/;
+
+/** All in which an answer differs from what the document says of its operation: status, media type, headers, body. */
+export function undocumented(
+  document: Document,
+  [method, path]: readonly [string, string],
+  { status, headers, body }: Answer,
+): unknown[] {
+  const response = document.paths[path]?.[method]?.responses[status];
+  if (!response) return [`no ${status}`];
+  const [type] = headers['content-type']?.split(';', 1) ?? [];
+  const given = Object.keys(headers).filter((name) => !ofTheConnection.includes(name));
+  const told = Object.keys(response.headers).map((name) => name.toLowerCase());
+  // Of rate limits nothing is said before the key is known.
+  const isEarly = status === 401 || status === 431 || Object(body).code === 'MALFORMED_REQUEST';
+  const due = told.filter((name) => !conditional.test(name) && !(isEarly && name.startsWith('x-ratelimit-')));
+  return [
+    ...(Object.keys(response.content ?? {}).join() === (type ?? '') ? [] : [`the media type ${type}`]),
+    ...given.filter((name) => !told.includes(name)).map((name) => `the header ${name}`),
+    ...due.filter((name) => !given.includes(name)).map((name) => `without the header ${name}`),
+    ...(type === undefined
+      ? []
+      : faultsOf(document, ['paths', path, method, 'responses', status, 'content', type, 'schema'], body)),
+  ];
 }

@@ -38,6 +38,13 @@ describe('parseEntityTags', () => {
     expect(parseEntityTags(text)).toEqual(tags);
   });
 
+  // Steps that grow with the square take longer.
+  test('reads 50,000 spaces and commas once', { timeout: 5_000 }, () => {
+    for (const filler of [' ', ',', ' ,', ', "a" ']) {
+      expect(parseEntityTags(`"a",${filler.repeat(50_000)}x`)).toBeUndefined();
+    }
+  });
+
   test('reads back every list of tags that is written', () => {
     const value = fc.string({ unit: fc.constantFrom(...'!#,*/Wa7~ÿ'), maxLength: 5 });
     const tags = fc.array(fc.record({ weak: fc.boolean(), value }), { minLength: 1, maxLength: 5 });

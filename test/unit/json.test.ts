@@ -94,6 +94,16 @@ describe('unstorable', () => {
     expect(unstorable(value).map(({ path }) => path)).toEqual([['a'], ['b', 0], ['b', 1, 'c'], ['d\ud800']]);
   });
 
+  // Steps that grow with the square take longer.
+  test('finds 100,000 faults inside each other, each step down once', { timeout: 5_000 }, () => {
+    const deep: unknown = JSON.parse(`${'{"__proto__":'.repeat(100_000)}1${'}'.repeat(100_000)}`);
+    const found = unstorable(deep);
+    expect(found).toHaveLength(100_000);
+    expect(found[2]?.path).toEqual(Array(3).fill('__proto__'));
+    // No longer than down to level 64.
+    expect(found.at(-1)?.path).toEqual(Array(63).fill('__proto__'));
+  });
+
   test('finds nothing in what can be stored', () => {
     fc.assert(fc.property(anyJson, (value) => unstorable(value).length === 0));
     const plain = { constructor: 'x', prototype: { a: 1 }, toJSON: 1, $type: '', set: {}, '': null };

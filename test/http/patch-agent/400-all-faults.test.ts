@@ -69,6 +69,30 @@ const many = [
       limit: 2 ** 53 - 1,
     })),
   },
+  {
+    what: 'keys that must not be, each inside the one before',
+    body: `{"metadata":${'{"__proto__":'.repeat(18_000)}1${'}'.repeat(18_000)}}`,
+    count: 18_000,
+    errors: first((at) => ({
+      in: 'body',
+      pointer: `#/metadata/${Array(at + 1)
+        .fill('__proto__')
+        .join('/')}`,
+      code: 'not_allowed',
+      detail: 'must not be a key: __proto__, and prototype inside constructor, are refused',
+    })),
+  },
+  {
+    what: 'unknown members',
+    body: JSON.stringify(Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`unknown-${at}`, 1]))),
+    count: 10_000,
+    errors: first((at) => ({
+      in: 'body',
+      pointer: `#/unknown-${at}`,
+      code: 'unknown_member',
+      detail: `is not known; what can be set is ${Object.keys(fullFields).toSpliced(9, 0, 'companyPhoneNumberId').join(', ')}`,
+    })),
+  },
 ];
 
 test.for(many)('of many $what the first twenty are listed and all are counted', async ({ body, count, errors }) => {

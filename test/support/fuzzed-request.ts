@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import type { Document, Operation } from './document.ts';
+import { hostileText } from './hostile-values.ts';
+import type { Sent } from './http.ts';
+import { type Kind, kinds, type Names, type Schema, valuesOf } from './schema-arbitrary.ts';
+
+/** Who sends a request; `reader` may only read. */
+export const senders = ['company', 'ats', 'reader', 'suspended', 'nobody'] as const;
+
+/** A request as it was made up; names in braces stand for what is stored. */
+export interface Fuzzed {
+  readonly kind: Kind;
+  readonly method: string;
+  /** As the document names it. */
+  readonly path: string;
+  readonly sender: (typeof senders)[number];
+  /** What fills the path, not encoded. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Not encoded. */
+  readonly query: readonly (readonly [name: string, value: string])[];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** Requests to every operation of a document, of every kind. */
+export function fuzzedRequests(document: Document): fc.Arbitrary<Fuzzed> {
+  const all = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]) => {
+      const { $ref = '' } = operation.requestBody?.content['application/json']?.schema ?? {};
+      const arbitrary = requestsOf(method, path, operation, document.components.schemas[$ref.replace(/.*\//, '')]);
+      // Most of what there is to do wrong is in bodies.
+      return { arbitrary, weight: operation.requestBody ? 6 : 1 };
+    }),
+  );
+  return fc.oneof(...all);
+}
+
+function requestsOf(
+  method: string,
+  path: string,
+  { parameters, requestBody }: Operation,
+  bodySchema: Schema | undefined,
+): fc.Arbitrary<Fuzzed> {
+  const spots = [
+    ...parameters.map(({ name }) => name),
+    'query',
+    ...(bodySchema ? [...Array(8).fill('body'), 'Content-Type'] : []),
+  ];
+  return fc.tuple(fc.constantFrom(...kinds), fc.constantFrom(...spots)).chain(([kind, spot]) => {
+    const valueFor = (name: string, schema: Schema) =>
+      (name === spot && kind !== 'valid' ? valuesOf(schema, kind) : (names[name] ?? valuesOf(schema, 'valid'))).map(
+        asText,
+      );
+    const among = (place: string) => {
+      const some = parameters.filter((parameter) => parameter.in === place);
+      const values = Object.fromEntries(
+        some.map(({ name, schema }) => {
+          const value = valueFor(name, schema);
+          return [name, place === 'path' || name === spot ? value : seldom(value)];
+        }),
+      );
+      return fc.record(values).map((record) => JSON.parse(JSON.stringify(record)));
+    };
+    return fc
+      .record({
+        sender: fc.oneof({ weight: 6, arbitrary: fc.constant('company' as const) }, fc.constantFrom(...senders)),
+        params: among('path'),
+        query: fc.tuple(among('query'), spot === 'query' ? strayQuery : fc.constant([]), fc.nat(3)),
+        headers: among('header'),
+        type: spot === 'Content-Type' && kind !== 'valid' ? strayType : goodType(requestBody),
+        body: bodySchema ? bodyOf(bodySchema, spot === 'body' ? kind : 'valid') : fc.constant(undefined),
+      })
+      .map(({ sender, params, query: [known, stray, named], headers, type, body }) => ({
+        ...{ kind, method, path, sender, params: ofText(params) },
+        // An ATS key without its company would get no further.
+        query: [
+          ...Object.entries(ofText(sender === 'ats' && named > 0 ? { companyId: '{COMPANY}', ...known } : known)),
+          ...stray,
+        ],
+        headers: {
+          ...mapValues(ofText(headers), (text) => text.replace(/[^\t -~]/g, '')),
+          ...(body !== undefined && type),
+        },
+        ...(body !== undefined && { body }),
+      }));
+  });
+}
+
+const seldom = <Value>(value: fc.Arbitrary<Value>) =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
+
+const ofText = (values: object): Record<string, string> => mapValues(Object(values), String);
+const mapValues = <From, To>(values: Readonly<Record<string, From>>, map: (value: From) => To) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]));
+
+const asText = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+
+/** Unknown parameters, hostile names, and the same one twice. */
+const strayQuery = fc.oneof(
+  fc.tuple(hostileText, hostileText).map((pair) => [pair] as const),
+  fc
+    .constantFrom('companyId', 'dryRun', 'limit', 'page', 'name', 'to', 'Limit', 'x')
+    .map((name) => [[name, '1'] as const, [name, '1'] as const]),
+);
+
+const goodType = (requestBody: Operation['requestBody']) =>
+  fc
+    .constantFrom(...Object.keys(requestBody?.content ?? { none: 0 }))
+    .chain((type) => fc.constantFrom(type, type, type.toUpperCase(), `${type}; charset=utf-8`))
+    .map((type): Record<string, string> => ({ 'Content-Type': type }));
+
+const strayType = fc.constantFrom<Record<string, string>>(
+  {},
+  { 'Content-Type': 'text/plain' },
+  { 'Content-Type': 'application/jsonx' },
+  { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' },
+);
+
+/** Now and then what is no JSON, or too much of it. */
+function bodyOf(schema: Schema, kind: Kind): fc.Arbitrary<string> {
+  const json = valuesOf(schema, kind, names).map((value) => JSON.stringify(value));
+  if (kind !== 'odd nesting') return json;
+  const broken = fc.constantFrom('', '{', '[]]', 'NaN', "{'a':1}", '{"a":1,}', '[1e400]', '{"metadata":{"n":1e400}}');
+  const repeated = fc.constantFrom('{"name":1,"name":"Said twice"}', '{"duration":4.5e1}', '{"duration":45.0}');
+  const vast = fc.constantFrom(
+    '['.repeat(100_000),
+    `${'['.repeat(100_000)}${']'.repeat(100_000)}`,
+    ' '.repeat(262_145),
+  );
+  return fc.oneof({ weight: 12, arbitrary: json }, broken, repeated, vast);
+}
+
+/** What names something stored. */
+const names: Names = {
+  id: fc.oneof(
+    { weight: 8, arbitrary: fc.constant('{AGENT}') },
+    fc.constantFrom('{AGENT|upper}', '{OTHERS}', '{DELETED}'),
+    fc.uuid(),
+  ),
+  companyId: fc.constantFrom('{COMPANY}', '{COMPANY}', '{COMPANY|upper}', '{OTHER_COMPANY}'),
+  companyPhoneNumberId: fc.oneof(
+    { weight: 6, arbitrary: fc.constant('{NUMBER}') },
+    fc.constantFrom('{NUMBER|upper}', '{INACTIVE}', '{OTHERS_NUMBER}', null),
+  ),
+  version: fc.constantFrom('1', '1', '1', '2', '999999999'),
+  to: fc.constantFrom('1', '1', '2', '999999999'),
+  'If-Match': fc.constantFrom('*', '*', '"1"', '"1", W/"2" ,'),
+  'If-None-Match': fc.constantFrom('*', '"1"', 'W/"1","2"'),
+  'Idempotency-Key': fc.oneof(fc.constantFrom('one', '"one"', '"a\\"b"'), fc.uuid()),
+};
+
+/** As it goes over the wire, its names filled in. A surrogate alone goes as its three bytes, which are no UTF-8. */
+export function toSent({ method, path, params, query, headers, body }: Fuzzed, key: string): Sent {
+  const target = path.replace(/\{(\w+)\}/g, (_, name) => encode(params[name] ?? ''));
+  const pairs = query.map(([name, value]) => `${encode(name)}=${encode(value)}`);
+  return {
+    method: method.toUpperCase(),
+    path: pairs.length > 0 ? `${target}?${pairs.join('&')}` : target,
+    headers: { authorization: `Bearer ${key}`, ...headers },
+    ...(body !== undefined && { body }),
+  };
+}
+
+const encode = (text: string) =>
+  [...text].map((character) => (character.isWellFormed() ? encodeURIComponent(character) : '%ED%A0%80')).join('');
