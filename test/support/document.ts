@@ -12,14 +12,21 @@ export interface Document {
 interface Operation {
   readonly operationId: string;
   readonly parameters: readonly { readonly name: string; readonly description: string; readonly schema: Schema }[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
+  readonly description: string;
+  readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<Record<string, Response>>;
 }
 
 interface Response {
-  readonly headers: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, { readonly schema: { readonly examples?: readonly string[] } }>>;
   /** None where the answer has no body. */
-  readonly content?: Readonly<Record<string, { readonly schema: Schema; readonly examples?: object }>>;
+  readonly content?: Readonly<Record<string, Media>>;
+}
+
+interface Media {
+  readonly schema: Schema;
+  readonly example?: object;
+  readonly examples?: Readonly<Record<string, { readonly value: object }>>;
 }
 
 interface Schema {
@@ -28,6 +35,7 @@ interface Schema {
   readonly format?: string;
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, object>>;
+  readonly examples?: readonly object[];
 }
 
 /** The codes that an operation lists, by status. */
@@ -64,13 +72,21 @@ export function expectDocumented(
   const [type] = answer.headers['content-type']?.split(';', 1) ?? [];
   expect(Object.keys(response?.content ?? {})).toEqual(type === undefined ? [] : [type]);
 
-  const shown = Object.keys(answer.headers).filter((name) => !ofTheConnection.includes(name));
-  expect(shown.toSorted()).toEqual(['x-request-id', ...headers].toSorted());
-  expect(Object.keys(response?.headers ?? {}).map((name) => name.toLowerCase())).toEqual(expect.arrayContaining(shown));
+  expect(headersOf(answer).toSorted()).toEqual(['x-request-id', ...headers].toSorted());
+  expectDocumentedHeaders(response, answer);
 
   if (type === undefined) return;
   const place = ['paths', path, method, 'responses', answer.status, 'content', type, 'schema'];
   expect(faultsOf(document, place, answer.body)).toEqual([]);
+}
+
+/** The names of an answer's headers that are not HTTP's own. */
+const headersOf = ({ headers }: Answer) => Object.keys(headers).filter((name) => !ofTheConnection.includes(name));
+
+/** All headers of an answer are in the document, under its status. */
+export function expectDocumentedHeaders(response: Response | undefined, answer: Answer): void {
+  const documented = Object.keys(response?.headers ?? {}).map((name) => name.toLowerCase());
+  expect(documented).toEqual(expect.arrayContaining(headersOf(answer)));
 }
 
 /** What a schema of the document finds wrong with a value. */
