@@ -17,6 +17,7 @@ import { migrationNames } from '../../src/database/migrate.ts';
 import { setRoleSettings } from '../../src/database/server-role.ts';
 import { logOptions } from '../../src/logger.ts';
 import type { Quotas } from '../../src/rate-limits/rate-limits.ts';
+import { clientOf } from './client.ts';
 import { asServer, run, withDatabase } from './global-setup.ts';
 import { type Answer, type Sent, send } from './http.ts';
 import { refuseKeys } from './no-keys.ts';
@@ -144,6 +145,9 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
     async deleteAgent(id: string): Promise<void> {
       await sql.query('UPDATE agent SET deleted_at = now() WHERE id = $1', [id]);
     },
+
+    /** A client with a key, typed by the server's document: for requests that are well formed. */
+    client: (key: string) => clientOf(origin, key),
 
     /** One PATCH with a JSON body. */
     patch(key: string, id: string, body: unknown, { query = '', headers = {} }: PatchOptions = {}): Promise<Answer> {

@@ -1,0 +1,89 @@
+import createClient from 'openapi-fetch';
+import type { components, operations, paths } from '../../examples/generated/api.d.ts';
+import type { Answer } from './http.ts';
+
+export type Schemas = components['schemas'];
+
+/** Query and headers that an operation takes. */
+type Options<Operation extends keyof operations> = Omit<operations[Operation]['parameters'], 'path' | 'cookie'>;
+
+/** A whole answer, and what a success brought, in its type: anything else throws what the server said. */
+export interface TypedAnswer<Data> extends Answer {
+  readonly data: Data;
+}
+
+export type Client = ReturnType<typeof clientOf>;
+
+/** A client with an API key, typed by the server's document: what the document does not have does not compile. */
+export function clientOf(origin: string, key: string) {
+  const headers = { authorization: `Bearer ${key}` };
+  const api = createClient<paths>({ baseUrl: origin, headers, fetch: keepText });
+  return {
+    create: (body: Schemas['AgentDraft'], params: Options<'createAgent'> = {}) =>
+      whole(api.POST('/agents', { params, body })),
+
+    list: (query: Options<'listAgents'>['query'] = {}) => whole(api.GET('/agents', { params: { query } })),
+
+    read: (id: string, params: Options<'getAgent'> = {}) =>
+      whole(api.GET('/agents/{id}', { params: { ...params, path: { id } } })),
+
+    patch: (id: string, body: Schemas['AgentPatch'], params: Options<'updateAgent'> = {}) =>
+      whole(api.PATCH('/agents/{id}', { params: { ...params, path: { id } }, body })),
+
+    remove: (id: string, params: Options<'deleteAgent'> = {}) =>
+      whole(api.DELETE('/agents/{id}', { params: { ...params, path: { id } } })),
+
+    versions: (id: string, query: Options<'listAgentVersions'>['query'] = {}) =>
+      whole(api.GET('/agents/{id}/versions', { params: { query, path: { id } } })),
+
+    version: (id: string, version: number) =>
+      whole(api.GET('/agents/{id}/versions/{version}', { params: { path: { id, version: `${version}` } } })),
+
+    diff: (id: string, version: number, query: Options<'compareAgentVersions'>['query'] = {}) =>
+      whole(
+        api.GET('/agents/{id}/versions/{version}/diff', { params: { query, path: { id, version: `${version}` } } }),
+      ),
+
+    restore: (id: string, version: number, params: Options<'restoreAgentVersion'> = {}) =>
+      whole(
+        api.POST('/agents/{id}/versions/{version}/restore', {
+          params: { ...params, path: { id, version: `${version}` } },
+        }),
+      ),
+
+    phoneNumbers: (query: Options<'listPhoneNumbers'>['query'] = {}) =>
+      whole(api.GET('/phone-numbers', { params: { query } })),
+
+    companies: (query: Options<'listCompanies'>['query'] = {}) => whole(api.GET('/companies', { params: { query } })),
+  };
+}
+
+const texts = new WeakMap<Response, string>();
+
+/** The client reads a body as JSON alone; the tests compare its bytes too. */
+async function keepText(request: Request): Promise<Response> {
+  const response = await fetch(request);
+  texts.set(response, await response.clone().text());
+  return response;
+}
+
+interface Result<Data> {
+  readonly data?: Data;
+  readonly response: Response;
+}
+
+async function whole<Data>(result: Promise<Result<Data>>): Promise<TypedAnswer<Data>> {
+  const { data, response } = await result;
+  const text = texts.get(response) ?? '';
+  const isJson = /json/.test(response.headers.get('content-type') ?? '');
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    text,
+    body: isJson ? JSON.parse(text) : undefined,
+    get data() {
+      if (data === undefined) throw new Error(`${response.status} ${text}`);
+      return data;
+    },
+  };
+}
