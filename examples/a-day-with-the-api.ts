@@ -1,5 +1,5 @@
 // A day with the API: everything an integrator does with an agent, from the first look to its deletion. The client is
-// typed by the server's own OpenAPI document: a path, a field or a filter that is not in it does not compile.
+// typed by the server's own OpenAPI document: a path that is not in it, or a value of another type, does not compile.
 //
 //     API_URL=http://127.0.0.1:3000 API_KEY=sk_… npm run example
 import assert from 'node:assert/strict';

@@ -19,6 +19,7 @@ const withCompany = (route: Declared) => withKey(route) && !route.config?.forAny
 const withId = ({ url }: Declared) => url.includes('/:id');
 const withHeader = (name: string) => (route: Declared) =>
   route.method !== 'GET' && Object.hasOwn(Object(Object(route.schema.headers).properties), name);
+const takesIdempotencyKey = withHeader('idempotency-key');
 
 /** The order of checks (contract, section 1): the one table for the description and for the answers of each route. */
 const order: readonly Check[] = [
@@ -52,9 +53,13 @@ const order: readonly Check[] = [
   {
     of: 'no other request used the `Idempotency-Key`, and its twin is not under way; one that was answered is answered again',
     codes: ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_USE'],
-    on: withHeader('idempotency-key'),
+    on: takesIdempotencyKey,
   },
-  { of: 'the resource exists and is not deleted', codes: ['RESOURCE_NOT_FOUND'], on: withId },
+  {
+    of: 'the resource exists and is not deleted; one that an answer given again is about, not erased',
+    codes: ['RESOURCE_NOT_FOUND'],
+    on: (route) => withId(route) || takesIdempotencyKey(route),
+  },
   { of: 'the resource belongs to the company', codes: ['RESOURCE_ACCESS_DENIED'], on: withId },
   { of: '`If-Match` and `If-None-Match` hold', codes: ['PRECONDITION_FAILED'], on: withHeader('if-match') },
   { of: 'rules that need stored data hold', codes: ['VALIDATION_FAILED'], on: withBody },
@@ -75,8 +80,8 @@ export function problemCodesOf(route: Declared): ProblemCode[] {
 
 /** Whether the answer comes from a check behind the rate limits, and says what they are. */
 export function tellsLimits(code: ProblemCode): boolean {
-  // Of a body that does not come to its end.
-  if (code === 'REQUEST_TIMEOUT') return true;
+  // A body that breaks, or does not come to its end, does so behind them.
+  if (order[0]?.codes.includes(code)) return true;
   const place = order.findLastIndex(({ codes }) => codes.includes(code));
   const ofLimits = order.findLastIndex(({ codes }) => codes.includes('RATE_LIMITED'));
   return place >= ofLimits || anywhere.some(({ codes }) => codes.includes(code));

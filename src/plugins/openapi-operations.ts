@@ -1,4 +1,5 @@
 import type { ProblemCode } from '../errors.ts';
+import { patchInWords } from './openapi-patch.ts';
 import type { AnswerHeaders } from './openapi-problems.ts';
 
 /** What the document says of a route beside its schemas. */
@@ -16,6 +17,7 @@ export interface Operation {
 }
 
 const text = (description: string) => ({ type: 'string', description }) as const;
+const isTrue = (description: string) => ({ type: 'string', enum: ['true'], description }) as const;
 
 const agentHeaders: AnswerHeaders = {
   ETag: text("The agent's version in quotes, to be sent as If-Match"),
@@ -23,14 +25,14 @@ const agentHeaders: AnswerHeaders = {
 };
 
 const replayHeaders: AnswerHeaders = {
-  'Idempotent-Replayed': text('true, where the request was answered before and nothing was changed again'),
+  'Idempotent-Replayed': isTrue('Where the request was answered before and nothing was changed again'),
 };
 
 const changeHeaders: AnswerHeaders = {
   ...agentHeaders,
   ...replayHeaders,
   'Changed-Fields': text('The fields that got another value, separated by commas; empty where nothing changed'),
-  'Dry-Run': text('true, where the change was only tried'),
+  'Dry-Run': isTrue('Where the change was only tried'),
 };
 
 const retry =
@@ -47,7 +49,8 @@ export const operations: Readonly<Record<string, Operation>> = {
     summary: 'Create an agent',
     description:
       'Makes an agent of the company. `name`, `type`, `focus`, `language` and `duration` are required; the limits of all ' +
-      'fields are those of an update. `type: PHONE` needs `companyPhoneNumberId`.' +
+      'fields are those of an update, and `null`, where an update takes it, is the same as none. `type: PHONE` needs ' +
+      '`companyPhoneNumberId`.' +
       retry,
     success: 'The agent as committed, at version 1',
     headers: { ...agentHeaders, ...replayHeaders, Location: text('The path of the agent') },
@@ -72,12 +75,11 @@ export const operations: Readonly<Record<string, Operation>> = {
     tag: 'Agents',
     summary: 'Update an agent',
     description:
-      'Changes the fields that the body holds; the others keep their values. `null` clears a field where it is accepted. ' +
-      '`metadata` is merged by JSON Merge Patch (RFC 7396): objects merge at every depth, `null` removes a key, ' +
-      'everything else replaces. A body with `type: PHONE` must hold `companyPhoneNumberId` too. A patch is applied ' +
-      'whole or not at all; one whose result equals what is stored changes nothing, not even the version.' +
+      'Changes the fields that the body holds; the others keep their values. A patch is applied whole or not at all; one ' +
+      'whose result equals what is stored changes nothing, not even the version.' +
       dryRun +
-      retry,
+      retry +
+      `\n\n${patchInWords}`,
     success: 'The agent as committed',
     headers: changeHeaders,
   },

@@ -1,10 +1,18 @@
-import { ApiError, invalid, type ProblemCode, problemSchema, problems, scopeMissing } from '../errors.ts';
-import { complaints, inBody } from '../faults.ts';
+import { type ProblemCode, problemSchema, problems } from '../errors.ts';
 import { type Declared, problemCodesOf, tellsLimits } from './openapi-checks.ts';
+import { exampleOf } from './openapi-problem-examples.ts';
 
 /** Headers of an answer by name: the schema of the value, and what it says. */
 export type AnswerHeaders = Readonly<
-  Record<string, { readonly type: 'string' | 'integer'; readonly description: string }>
+  Record<
+    string,
+    {
+      readonly type: 'string' | 'integer';
+      readonly description: string;
+      readonly enum?: readonly string[];
+      readonly examples?: readonly string[];
+    }
+  >
 >;
 
 /** One status of an operation, in the form that @fastify/swagger takes beside plain schemas. */
@@ -93,22 +101,3 @@ const headersOfProblem = ({ config }: Declared, code: ProblemCode): AnswerHeader
   ...headersOf[code],
   ...(config?.scope && tellsLimits(code) && rateLimits),
 });
-
-function exampleOf(code: ProblemCode, { url, config }: Declared) {
-  const instance = url.replace(':id', exampleId).replace(':version', '7');
-  return errorOf(code, String(config?.scope)).problem(instance, '6f1c2d7e-5b0a-4c55-9d0e-2f3b8a1c4e90');
-}
-
-function errorOf(code: ProblemCode, scope: string): ApiError {
-  switch (code) {
-    case 'VALIDATION_FAILED':
-      return invalid([inBody(['duration'], complaints.tooLarge(180))]);
-    case 'INSUFFICIENT_PERMISSIONS':
-      return scopeMissing(scope);
-    default:
-      return new ApiError(code);
-  }
-}
-
-/** The id in all examples. */
-export const exampleId = '123e4567-e89b-12d3-a456-426614174000';

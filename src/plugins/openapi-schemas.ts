@@ -10,7 +10,7 @@ import {
 import { problemSchema } from '../errors.ts';
 import { faultSchema } from '../faults.ts';
 import { healthySchema } from '../health/health.schema.ts';
-import { exampleId } from './openapi-problems.ts';
+import { examples } from './openapi-story.ts';
 
 /** The schemas that have a name in the document. */
 const named = new Map<unknown, string>([
@@ -30,34 +30,6 @@ const named = new Map<unknown, string>([
   [problemSchema, 'Problem'],
   [faultSchema, 'Fault'],
 ]);
-
-const examples: Readonly<Record<string, object>> = {
-  Agent: {
-    id: exampleId,
-    name: 'Frontend Developer Interview',
-    type: 'ONLINE',
-    focus: 'SCREENING',
-    language: 'EN',
-    duration: 45,
-    createdAt: '2025-11-20T10:30:00.000Z',
-    updatedAt: '2025-11-21T08:15:30.250Z',
-    questions: ['What is your experience with React?'],
-    instructions: null,
-    voiceId: 'EMMA',
-    companyId: '9b2d4f6a-1c3e-4a5b-8d7f-0e1a2b3c4d5e',
-    metadata: { department: 'Engineering' },
-    cefrLevel: null,
-    backgroundSound: null,
-  },
-  AgentDraft: {
-    name: 'Frontend Developer Interview',
-    type: 'ONLINE',
-    focus: 'SCREENING',
-    language: 'EN',
-    duration: 45,
-  },
-  AgentPatch: { duration: 45, voiceId: 'EMMA', metadata: { department: 'Engineering', team: null } },
-};
 
 /** The named schemas, each written out. */
 export function components(): Record<string, object> {

@@ -1,8 +1,9 @@
 import type { SwaggerTransform } from '@fastify/swagger';
 import type { Declared } from './openapi-checks.ts';
 import { type Operation, operations } from './openapi-operations.ts';
-import { type Answer, headersOfSuccess, problemAnswers } from './openapi-problems.ts';
+import { type Answer, type AnswerHeaders, headersOfSuccess, problemAnswers } from './openapi-problems.ts';
 import { published, publishedParameters } from './openapi-schemas.ts';
+import { story } from './openapi-story.ts';
 
 /** Completes the schema of a route for the document. The route itself goes on with its own. */
 export const describeOperation: SwaggerTransform = ({ schema, url, route: { method, config } }) => {
@@ -27,18 +28,30 @@ const bodyOf = (schema: unknown) => ({
   content: published({ 'application/json': { schema }, 'application/merge-patch+json': { schema } }),
 });
 
-/** The successes of a route; 204 and 304 have no body. */
+/** The successes of a route, with those of the story as examples; 204 and 304 have no body. */
 function successes(route: Declared, { success, headers }: Operation): Record<string, Answer> {
   return Object.fromEntries(
-    Object.entries(route.schema.response ?? {}).map(([status, schema]) => [
-      status,
-      {
-        description: status === '304' ? 'The agent still has the entity tag that was sent' : success,
-        headers: { ...headersOfSuccess(route), ...headers },
-        ...(isEmpty(status) ? { type: 'null' } : { content: { 'application/json': { schema } } }),
-      },
-    ]),
+    Object.entries(route.schema.response ?? {}).map(([status, schema]) => {
+      const told = story[`${route.method} ${route.url}`]?.[status];
+      if (!told) throw new Error(`${route.method} ${route.url} has no example in openapi-story.ts`);
+      return [
+        status,
+        {
+          description: status === '304' ? 'The agent still has the entity tag that was sent' : success,
+          headers: withExamples({ ...headersOfSuccess(route), ...headers }, told.headers),
+          ...(isEmpty(status) ? { type: 'null' } : { content: { 'application/json': { schema, example: told.body } } }),
+        },
+      ];
+    }),
   );
 }
+
+const withExamples = (headers: AnswerHeaders, values: Readonly<Record<string, string>> = {}): AnswerHeaders =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, header]) => {
+      const value = values[name];
+      return [name, { ...header, ...(value !== undefined && { examples: [value] }) }];
+    }),
+  );
 
 const isEmpty = (status: string) => status === '204' || status === '304';

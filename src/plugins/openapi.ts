@@ -12,7 +12,8 @@ const { version }: { version: string } = JSON.parse(
 const description = `Holds the configuration of AI interviewers, called agents.
 
 Every answer but a success is a problem (RFC 9457) of one shape, \`application/problem+json\`; its \`code\` comes from a
-closed list, and \`errors\` names each fault of the request. \`X-Request-Id\` is on every answer.
+closed list, and \`errors\` names each fault of the request. \`X-Request-Id\` is on every answer. HEAD is answered as GET is,
+without a body.
 
 An API key has a number of requests in a minute and in an hour; the \`X-RateLimit-…\` headers say how many are left. Who gets a
 429 waits for the seconds in \`Retry-After\`.

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import type { Answer } from '../support/http.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -15,7 +14,7 @@ async function oldestFirst(table: 'company' | 'company_phone_number', ids: reado
   return rows.map(({ id }) => id);
 }
 
-const idsIn = ({ body }: Answer): unknown[] => Object(body).data.map(({ id }: { id: unknown }) => id);
+const idsIn = ({ data }: { readonly data: { readonly data: { id: string }[] } }) => data.data.map(({ id }) => id);
 
 test('GET /phone-numbers lists the active numbers of the company alone, with five members each, the oldest first', async () => {
   const [company, other] = await Promise.all([world.company(), world.company()]);
@@ -27,7 +26,7 @@ test('GET /phone-numbers lists the active numbers of the company alone, with fiv
        FROM company_phone_number WHERE id = ANY($1) ORDER BY created_at, id`,
     [numbers],
   );
-  const answer = await world.call(company.key, 'GET /phone-numbers');
+  const answer = await world.client(company.key).phoneNumbers();
   expect(answer.status).toBe(200);
   expect(answer.body).toEqual({
     data: rows.map(({ createdAt, ...number }) => ({ ...number, createdAt: createdAt.toISOString() })),
@@ -39,8 +38,9 @@ test('a listed number is what companyPhoneNumberId takes', async () => {
   const company = await world.company();
   await world.phoneNumber(company.id);
   const { id } = await world.agent(company.id);
-  const [companyPhoneNumberId] = idsIn(await world.call(company.key, 'GET /phone-numbers'));
-  const answer = await world.patch(company.key, id, { type: 'PHONE', companyPhoneNumberId });
+  const api = world.client(company.key);
+  const [companyPhoneNumberId = null] = idsIn(await api.phoneNumbers());
+  const answer = await api.patch(id, { type: 'PHONE', companyPhoneNumberId });
   expect(answer).toMatchObject({ status: 200, headers: { 'agent-phone-number-id': companyPhoneNumberId } });
 });
 
@@ -60,29 +60,24 @@ test('GET /companies lists id and name of what an ATS key can act for, without a
 
 test('a company key sees its own company, an ATS that manages none sees none', async () => {
   const company = await world.company();
-  const own = await world.call(company.key, 'GET /companies');
+  const own = await world.client(company.key).companies();
   expect(own.body).toEqual({ data: [{ id: company.id, name: 'Test company' }], pagination: onePage(1) });
   const ats = await world.ats();
-  expect((await world.call(ats.key, 'GET /companies')).body).toEqual({ data: [], pagination: onePage(0) });
+  expect((await world.client(ats.key).companies()).body).toEqual({ data: [], pagination: onePage(0) });
 });
 
 test('GET /phone-numbers and GET /companies are paged, and their pages meet', async () => {
-  const companies = [await world.company(), await world.company(), await world.company()];
-  const [company] = companies;
-  const ats = await world.ats(...companies.map(({ id }) => id));
+  const ids = [(await world.company()).id, (await world.company()).id, (await world.company()).id];
+  const [companyId = ''] = ids;
+  const api = world.client((await world.ats(...ids)).key);
   const numbers: string[] = [];
-  for (const _ of companies) numbers.push(await world.phoneNumber(String(company?.id)));
-  for (const [path, all] of [
-    [
-      '/companies',
-      await oldestFirst(
-        'company',
-        companies.map(({ id }) => id),
-      ),
-    ],
-    ['/phone-numbers', await oldestFirst('company_phone_number', numbers)],
-  ] as const) {
-    const page = (at: number) => world.call(ats.key, `GET ${path}?companyId=${company?.id}&limit=2&page=${at}`);
+  for (const _ of ids) numbers.push(await world.phoneNumber(companyId));
+  const lists = [
+    ['companies', await oldestFirst('company', ids)],
+    ['phoneNumbers', await oldestFirst('company_phone_number', numbers)],
+  ] as const;
+  for (const [list, all] of lists) {
+    const page = (at: number) => api[list]({ companyId, limit: 2, page: at });
     const [first, second] = [await page(1), await page(2)];
     expect([...idsIn(first), ...idsIn(second)]).toEqual(all);
     const pagination = { total: 3, limit: 2, totalPages: 2 };

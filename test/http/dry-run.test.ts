@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { ProblemCode } from '../../src/errors.ts';
 import type { Fault } from '../../src/faults.ts';
-import type { Answer, Sent } from '../support/http.ts';
+import type { Client, Schemas } from '../support/client.ts';
+import type { Answer } from '../support/http.ts';
 import { expectRefusal, fullFields, newSubject, type Subject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { storedAgent } from '../support/stored-agent.ts';
@@ -20,13 +21,17 @@ async function everything(): Promise<unknown[]> {
   return contents.map(({ rows }, at) => [tables.rows[at], rows]);
 }
 
-interface Change {
-  readonly line: string;
-  readonly body?: object;
-}
+/** A change, tried or made. */
+type Change = (api: Client, query: { readonly dryRun: boolean }, header?: { 'If-Match'?: string }) => Promise<Answer>;
 
-const send = ({ key }: Subject, { line, body }: Change, dryRun: boolean, headers: Sent['headers'] = {}) =>
-  world.call(key, `${line}?dryRun=${dryRun}`, { body, headers });
+const patch =
+  (id: string, body: Schemas['AgentPatch']): Change =>
+  (api, query, header = {}) =>
+    api.patch(id, body, { query, header });
+const restore =
+  (id: string, version: number): Change =>
+  (api, query, header = {}) =>
+    api.restore(id, version, { query, header });
 
 /** An answer without its times, its version and what is new in every answer. */
 function comparable({ status, headers, body }: Answer) {
@@ -43,18 +48,12 @@ async function agentAtTwo() {
 }
 
 const changes: Readonly<Record<string, (agent: Subject, number: string) => Change>> = {
-  'a patch of fields': ({ id }) => ({ line: `PATCH /agents/${id}`, body: { name: 'Third', voiceId: null } }),
-  'a merge of metadata': ({ id }) => ({
-    line: `PATCH /agents/${id}`,
-    body: { metadata: { second: null, nested: { on: null, more: -0 } } },
-  }),
-  'a patch of the number': ({ id }, number) => ({
-    line: `PATCH /agents/${id}`,
-    body: { type: 'PHONE', companyPhoneNumberId: number.toUpperCase() },
-  }),
-  'a patch that changes nothing': ({ id }) => ({ line: `PATCH /agents/${id}`, body: { name: 'Second' } }),
-  'a restore': ({ id }) => ({ line: `POST /agents/${id}/versions/1/restore` }),
-  'a restore that changes nothing': ({ id }) => ({ line: `POST /agents/${id}/versions/2/restore` }),
+  'a patch of fields': ({ id }) => patch(id, { name: 'Third', voiceId: null }),
+  'a merge of metadata': ({ id }) => patch(id, { metadata: { second: null, nested: { on: null, more: -0 } } }),
+  'a patch of the number': ({ id }, number) => patch(id, { type: 'PHONE', companyPhoneNumberId: number.toUpperCase() }),
+  'a patch that changes nothing': ({ id }) => patch(id, { name: 'Second' }),
+  'a restore': ({ id }) => restore(id, 1),
+  'a restore that changes nothing': ({ id }) => restore(id, 2),
 };
 
 test.for(Object.entries(changes))(
@@ -62,15 +61,16 @@ test.for(Object.entries(changes))(
   async ([, make]) => {
     const { agent, number } = await agentAtTwo();
     const change = make(agent, number);
-    const current = await world.call(agent.key, `GET /agents/${agent.id}`);
+    const api = world.client(agent.key);
+    const current = await api.read(agent.id);
     const before = await everything();
-    const tried = await send(agent, change, true);
+    const tried = await change(api, { dryRun: true });
     expect(await everything()).toEqual(before);
-    const made = await send(agent, change, false);
+    const made = await change(api, { dryRun: false });
 
     expect(tried.status).toBe(200);
     expect(tried.headers).toMatchObject({ 'dry-run': 'true', etag: '"2"', 'changed-fields': expect.any(String) });
-    expect(Object(tried.body).updatedAt).toBe(Object(current.body).updatedAt);
+    expect(Object(tried.body).updatedAt).toBe(current.data.updatedAt);
     const { headers, ...others } = comparable(tried);
     const { 'dry-run': _, ...shared } = headers;
     expect({ ...others, headers: shared }).toEqual(comparable(made));
@@ -80,50 +80,35 @@ test.for(Object.entries(changes))(
 const unknownNumber = '00000000-0000-4000-8000-00000000dead';
 
 /** Changes that are refused: a dry run makes every check. */
-const refused: readonly (readonly [string, ProblemCode, (agent: Subject) => Change, Sent['headers']?])[] = [
-  [
-    'a stale patch',
-    'PRECONDITION_FAILED',
-    ({ id }) => ({ line: `PATCH /agents/${id}`, body: {} }),
-    { 'if-match': '"1"' },
-  ],
-  ['a stale restore', 'PRECONDITION_FAILED', ({ id }) => ({ line: restoreOf(id, 1) }), { 'if-match': '"1"' }],
-  ['a duration of 0', 'VALIDATION_FAILED', ({ id }) => ({ line: `PATCH /agents/${id}`, body: { duration: 0 } })],
-  [
-    'a number of nobody',
-    'VALIDATION_FAILED',
-    ({ id }) => ({ line: `PATCH /agents/${id}`, body: { companyPhoneNumberId: unknownNumber } }),
-  ],
-  [
-    'metadata over the limit',
-    'VALIDATION_FAILED',
-    ({ id }) => ({ line: `PATCH /agents/${id}`, body: { metadata: { text: 'x'.repeat(11_000) } } }),
-  ],
-  ['an unknown agent', 'RESOURCE_NOT_FOUND', () => ({ line: `PATCH /agents/${unknownNumber}`, body: {} })],
-  ['an unknown version', 'RESOURCE_NOT_FOUND', ({ id }) => ({ line: restoreOf(id, 9) })],
+const refused: readonly (readonly [string, ProblemCode, (agent: Subject) => Change, { 'If-Match': string }?])[] = [
+  ['a stale patch', 'PRECONDITION_FAILED', ({ id }) => patch(id, {}), { 'If-Match': '"1"' }],
+  ['a stale restore', 'PRECONDITION_FAILED', ({ id }) => restore(id, 1), { 'If-Match': '"1"' }],
+  ['a duration of 0', 'VALIDATION_FAILED', ({ id }) => patch(id, { duration: 0 })],
+  ['a number of nobody', 'VALIDATION_FAILED', ({ id }) => patch(id, { companyPhoneNumberId: unknownNumber })],
+  ['metadata over the limit', 'VALIDATION_FAILED', ({ id }) => patch(id, { metadata: { text: 'x'.repeat(11_000) } })],
+  ['an unknown agent', 'RESOURCE_NOT_FOUND', () => patch(unknownNumber, {})],
+  ['an unknown version', 'RESOURCE_NOT_FOUND', ({ id }) => restore(id, 9)],
 ];
 
-function restoreOf(id: string, version: number): string {
-  return `POST /agents/${id}/versions/${version}/restore`;
-}
-
-test.for(refused)('a dry run with %s is refused as the real one: %s', async ([, code, make, headers]) => {
+test.for(refused)('a dry run with %s is refused as the real one: %s', async ([, code, make, header]) => {
   const { agent } = await agentAtTwo();
   const change = make(agent);
   const before = await everything();
-  const [tried, made] = [await send(agent, change, true, headers), await send(agent, change, false, headers)];
+  const api = world.client(agent.key);
+  const [tried, made] = [await change(api, { dryRun: true }, header), await change(api, { dryRun: false }, header)];
   const { requestId: _, ...problem } = Object(tried.body);
   expect(problem.code).toBe(code);
   expect(made.body).toEqual({ ...problem, requestId: made.headers['x-request-id'] });
   expect(await everything()).toEqual(before);
 });
 
-test.for(['?dryRun=false', ''])(
-  'dryRun=false is the default: with the query "%s" the change is made',
+test.for([{ dryRun: false }, {}])(
+  'dryRun=false is the default: with the query %j the change is made',
   async (query) => {
     const { agent } = await agentAtTwo();
-    const patched = await world.patch(agent.key, agent.id, { name: 'Third' }, { query });
-    const restored = await world.call(agent.key, `POST /agents/${agent.id}/versions/2/restore${query}`);
+    const api = world.client(agent.key);
+    const patched = await api.patch(agent.id, { name: 'Third' }, { query });
+    const restored = await api.restore(agent.id, 2, { query });
     for (const [at, answer] of [patched, restored].entries()) {
       expect(answer).toMatchObject({ status: 200, headers: { etag: `"${at + 3}"`, 'changed-fields': 'name' } });
       expect(answer.headers).not.toHaveProperty('dry-run');
@@ -134,7 +119,7 @@ test.for(['?dryRun=false', ''])(
   },
 );
 
-const lists: readonly (readonly [object, string])[] = [
+const lists: readonly (readonly [Schemas['AgentPatch'], string])[] = [
   [{ backgroundSound: null, duration: 46, name: 'Third' }, 'name, duration, backgroundSound'],
   [{ metadata: { second: null }, name: 'Second' }, 'metadata'],
   [{ name: 'Second', metadata: {} }, ''],
@@ -143,8 +128,8 @@ const lists: readonly (readonly [object, string])[] = [
 
 test.for(lists)('Changed-Fields is on every PATCH answer, tried or made: %j changes "%s"', async ([body, changed]) => {
   const { agent } = await agentAtTwo();
-  for (const query of ['?dryRun=true', '']) {
-    const answer = await world.patch(agent.key, agent.id, body, { query });
+  for (const query of [{ dryRun: true }, {}]) {
+    const answer = await world.client(agent.key).patch(agent.id, body, { query });
     expect(answer).toMatchObject({ status: 200, headers: { 'changed-fields': changed } });
   }
 });
@@ -163,17 +148,17 @@ const values: readonly (readonly [string, Pick<Fault, 'code' | 'detail' | 'limit
 test.for(values)('?%s is refused, and nothing is changed', async ([query, complaint]) => {
   const { agent } = await agentAtTwo();
   const errors: Fault[] = [{ in: 'query', parameter: 'dryRun', ...complaint }];
-  const patch = () => world.patch(agent.key, agent.id, { name: 'Must not stick' }, { query: `?${query}` });
-  await expectRefusal(world, agent.id, patch, { code: 'VALIDATION_FAILED', errors });
+  const patchIt = () => world.patch(agent.key, agent.id, { name: 'Must not stick' }, { query: `?${query}` });
+  await expectRefusal(world, agent.id, patchIt, { code: 'VALIDATION_FAILED', errors });
   const instance = `/agents/${agent.id}/versions/1/restore`;
-  const restore = () => world.call(agent.key, `POST ${instance}?${query}`);
-  await expectRefusal(world, agent.id, restore, { code: 'VALIDATION_FAILED', errors, instance });
+  const restoreIt = () => world.call(agent.key, `POST ${instance}?${query}`);
+  await expectRefusal(world, agent.id, restoreIt, { code: 'VALIDATION_FAILED', errors, instance });
 });
 
 test('a dry run needs the scope of the change', async () => {
   const { agent } = await agentAtTwo();
   const reader = await world.keyWith(agent.companyId, 'read:agents');
-  const answer = await world.patch(reader, agent.id, {}, { query: '?dryRun=true' });
+  const answer = await world.client(reader).patch(agent.id, {}, { query: { dryRun: true } });
   const detail = 'This API key lacks the scope write:agents.';
   expectProblem(answer, { code: 'INSUFFICIENT_PERMISSIONS', instance: `/agents/${agent.id}`, detail });
 });

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { clientOf } from '../support/client.ts';
+import { callsOf } from '../support/calls.ts';
 import { startComposition } from '../support/composition.ts';
 import { expectCreated } from '../support/new-agent.ts';
 import { expectChange, expectNoChange, newSubject } from '../support/patch-agent.ts';
@@ -70,7 +70,7 @@ describe('a request that is sent again with its Idempotency-Key gets the same an
     const agent = await agentAtTwo(world);
     const request = make(agent, await world.phoneNumber(agent.companyId));
     const idempotencyKey = newKey();
-    const sendTo = (origin = '') => sendKeyed({ ...world, ...clientOf(origin) }, agent, request, idempotencyKey);
+    const sendTo = (origin = '') => sendKeyed({ ...world, ...callsOf(origin) }, agent, request, idempotencyKey);
     const [one, other] = composition.servers;
     const first = await sendTo(one);
     expect([200, 201]).toContain(first.status);

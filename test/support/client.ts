@@ -1,41 +1,89 @@
-import { type Answer, type Sent, send } from './http.ts';
+import createClient from 'openapi-fetch';
+import type { components, operations, paths } from '../../examples/generated/api.d.ts';
+import type { Answer } from './http.ts';
 
-interface CallOptions {
-  readonly headers?: Sent['headers'];
-  readonly body?: unknown;
+export type Schemas = components['schemas'];
+
+/** Query and headers that an operation takes. */
+type Options<Operation extends keyof operations> = Omit<operations[Operation]['parameters'], 'path' | 'cookie'>;
+
+/** A whole answer, and what a success brought, in its type: anything else throws what the server said. */
+export interface TypedAnswer<Data> extends Answer {
+  readonly data: Data;
 }
 
-interface PatchOptions {
-  readonly query?: string;
-  readonly headers?: Sent['headers'];
+export type Client = ReturnType<typeof clientOf>;
+
+/** A client with an API key, typed by the server's document: what the document does not have does not compile. */
+export function clientOf(origin: string, key: string) {
+  const headers = { authorization: `Bearer ${key}` };
+  const api = createClient<paths>({ baseUrl: origin, headers, fetch: keepText });
+  return {
+    create: (body: Schemas['AgentDraft'], params: Options<'createAgent'> = {}) =>
+      whole(api.POST('/agents', { params, body })),
+
+    list: (query: Options<'listAgents'>['query'] = {}) => whole(api.GET('/agents', { params: { query } })),
+
+    read: (id: string, params: Options<'getAgent'> = {}) =>
+      whole(api.GET('/agents/{id}', { params: { ...params, path: { id } } })),
+
+    patch: (id: string, body: Schemas['AgentPatch'], params: Options<'updateAgent'> = {}) =>
+      whole(api.PATCH('/agents/{id}', { params: { ...params, path: { id } }, body })),
+
+    remove: (id: string, params: Options<'deleteAgent'> = {}) =>
+      whole(api.DELETE('/agents/{id}', { params: { ...params, path: { id } } })),
+
+    versions: (id: string, query: Options<'listAgentVersions'>['query'] = {}) =>
+      whole(api.GET('/agents/{id}/versions', { params: { query, path: { id } } })),
+
+    version: (id: string, version: number) =>
+      whole(api.GET('/agents/{id}/versions/{version}', { params: { path: { id, version: `${version}` } } })),
+
+    diff: (id: string, version: number, query: Options<'compareAgentVersions'>['query'] = {}) =>
+      whole(
+        api.GET('/agents/{id}/versions/{version}/diff', { params: { query, path: { id, version: `${version}` } } }),
+      ),
+
+    restore: (id: string, version: number, params: Options<'restoreAgentVersion'> = {}) =>
+      whole(
+        api.POST('/agents/{id}/versions/{version}/restore', {
+          params: { ...params, path: { id, version: `${version}` } },
+        }),
+      ),
+
+    phoneNumbers: (query: Options<'listPhoneNumbers'>['query'] = {}) =>
+      whole(api.GET('/phone-numbers', { params: { query } })),
+
+    companies: (query: Options<'listCompanies'>['query'] = {}) => whole(api.GET('/companies', { params: { query } })),
+  };
 }
 
-/** The requests that tests send to one place. */
-export const clientOf = (origin: string) => ({
-  send: (sent: Sent) => send(origin, sent),
+const texts = new WeakMap<Response, string>();
 
-  /** One PATCH with a JSON body. */
-  patch(key: string, id: string, body: unknown, { query = '', headers = {} }: PatchOptions = {}): Promise<Answer> {
-    return send(origin, {
-      path: `/agents/${id}${query}`,
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
-      body: JSON.stringify(body),
-    });
-  },
+/** The client reads a body as JSON alone; the tests compare its bytes too. */
+async function keepText(request: Request): Promise<Response> {
+  const response = await fetch(request);
+  texts.set(response, await response.clone().text());
+  return response;
+}
 
-  /** One request with a key, its first line as in "GET /agents?limit=5". A body is sent as JSON. */
-  call(key: string, line: string, { headers = {}, body }: CallOptions = {}): Promise<Answer> {
-    const [method = '', path = ''] = line.split(' ');
-    const hasBody = body !== undefined;
-    return send(origin, {
-      method,
-      path,
-      headers: {
-        authorization: `Bearer ${key}`,
-        ...(hasBody && { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...(hasBody && { body: JSON.stringify(body) }),
-    });
-  },
-});
+interface Result<Data> {
+  readonly data?: Data;
+  readonly response: Response;
+}
+
+async function whole<Data>(result: Promise<Result<Data>>): Promise<TypedAnswer<Data>> {
+  const { data, response } = await result;
+  const text = texts.get(response) ?? '';
+  const isJson = /json/.test(response.headers.get('content-type') ?? '');
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    text,
+    body: isJson ? JSON.parse(text) : undefined,
+    get data() {
+      if (data === undefined) throw new Error(`${response.status} ${text}`);
+      return data;
+    },
+  };
+}

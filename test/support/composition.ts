@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { clientOf } from './client.ts';
+import { callsOf } from './calls.ts';
 import { type AtEnd, startProcess } from './process.ts';
 import type { World } from './world.ts';
 
@@ -28,6 +28,6 @@ export async function startComposition(
     /** Where PgBouncer listens. */
     pgbouncer: told(/^PgBouncer listens on (\S+)$/m),
     /** The world as seen through the proxy. */
-    world: { ...world, origin, ...clientOf(origin) },
+    world: { ...world, origin, ...callsOf(origin) },
   };
 }

@@ -4,7 +4,11 @@ import { join } from 'node:path';
 const docs = join(import.meta.dirname, '..', '..', 'docs');
 
 /** The commands that a page of docs/ shows: the text of each `sh` block, in their order. */
-export function commandsIn(page: string): string[] {
+export const commandsIn = (page: string) => blocksIn(page, 'sh');
+
+/** The text of each block of a language that a page of docs/ shows, in their order. */
+export function blocksIn(page: string, language: string): string[] {
   const text = readFileSync(join(docs, page), 'utf8');
-  return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, commands = '']) => commands);
+  const blocks = text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm);
+  return [...blocks].flatMap(([, of, block = '']) => (of === language ? [block] : []));
 }

@@ -13,9 +13,10 @@ export interface Document {
 export interface Operation {
   readonly operationId: string;
   readonly parameters: readonly Parameter[];
+  readonly description: string;
   /** None where no API key is needed. */
   readonly security: readonly object[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
+  readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<Record<string, Response>>;
 }
 
@@ -27,9 +28,15 @@ interface Parameter {
 }
 
 interface Response {
-  readonly headers: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, { readonly schema: { readonly examples?: readonly string[] } }>>;
   /** None where the answer has no body. */
-  readonly content?: Readonly<Record<string, { readonly schema: Schema; readonly examples?: object }>>;
+  readonly content?: Readonly<Record<string, Media>>;
+}
+
+interface Media {
+  readonly schema: Schema;
+  readonly example?: object;
+  readonly examples?: Readonly<Record<string, { readonly value: object }>>;
 }
 
 /** The codes that an operation lists, by status. */
@@ -66,13 +73,21 @@ export function expectDocumented(
   const [type] = answer.headers['content-type']?.split(';', 1) ?? [];
   expect(Object.keys(response?.content ?? {})).toEqual(type === undefined ? [] : [type]);
 
-  const shown = Object.keys(answer.headers).filter((name) => !ofTheConnection.includes(name));
-  expect(shown.toSorted()).toEqual(['x-request-id', ...headers].toSorted());
-  expect(Object.keys(response?.headers ?? {}).map((name) => name.toLowerCase())).toEqual(expect.arrayContaining(shown));
+  expect(headersOf(answer).toSorted()).toEqual(['x-request-id', ...headers].toSorted());
+  expectDocumentedHeaders(response, answer);
 
   if (type === undefined) return;
   const place = ['paths', path, method, 'responses', answer.status, 'content', type, 'schema'];
   expect(faultsOf(document, place, answer.body)).toEqual([]);
+}
+
+/** The names of an answer's headers that are not HTTP's own. */
+const headersOf = ({ headers }: Answer) => Object.keys(headers).filter((name) => !ofTheConnection.includes(name));
+
+/** All headers of an answer are in the document, under its status. */
+export function expectDocumentedHeaders(response: Response | undefined, answer: Answer): void {
+  const documented = Object.keys(response?.headers ?? {}).map((name) => name.toLowerCase());
+  expect(documented).toEqual(expect.arrayContaining(headersOf(answer)));
 }
 
 /** What a schema of the document finds wrong with a value. */

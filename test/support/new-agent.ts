@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { agentFields } from '../../src/agents/agent.schema.ts';
+import type { Schemas } from './client.ts';
 import type { Answer } from './http.ts';
 import { type ExpectedProblem, expectProblem } from './problem.ts';
 import { answerOf, snapshotOf, storedAgent } from './stored-agent.ts';
@@ -31,12 +32,12 @@ const blank = {
 export async function expectCreated(
   world: World,
   owner: Owner,
-  fields: Readonly<Record<string, unknown>>,
+  fields: Schemas['AgentDraft'],
   stored: Readonly<Record<string, unknown>> = {},
 ): Promise<string> {
   const requestId = randomUUID();
-  const answer = await world.call(owner.key, 'POST /agents', { body: fields, headers: { 'x-request-id': requestId } });
-  const id = String(Object(answer.body).id);
+  const answer = await world.client(owner.key).create(fields, { header: { 'X-Request-Id': requestId } });
+  const { id } = answer.data;
   const { row, history } = await storedAgent(world, id);
   const createdAt = new Date(String(row.created_at));
   const { etag, location, 'agent-phone-number-id': number, 'content-type': type } = answer.headers;

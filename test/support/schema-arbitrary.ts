@@ -17,6 +17,7 @@ export interface Schema {
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly const?: unknown;
+  readonly examples?: readonly object[];
   readonly if?: Schema;
   readonly then?: Schema;
 }

@@ -17,6 +17,7 @@ import { migrationNames } from '../../src/database/migrate.ts';
 import { setRoleSettings } from '../../src/database/server-role.ts';
 import { logOptions } from '../../src/logger.ts';
 import type { Quotas } from '../../src/rate-limits/rate-limits.ts';
+import { callsOf } from './calls.ts';
 import { clientOf } from './client.ts';
 import { asServer, run, withDatabase } from './global-setup.ts';
 import { refuseKeys } from './no-keys.ts';
@@ -95,7 +96,7 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
     companies,
     keys,
 
-    ...clientOf(origin),
+    ...callsOf(origin),
 
     /** A company with a key for all of agents. */
     async company() {
@@ -144,6 +145,9 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
     async deleteAgent(id: string): Promise<void> {
       await sql.query('UPDATE agent SET deleted_at = now() WHERE id = $1', [id]);
     },
+
+    /** A client with a key, typed by the server's document: for requests that are well formed. */
+    client: (key: string) => clientOf(origin, key),
 
     ...storedRows(sql),
   };

@@ -28,7 +28,7 @@ test('a null inside metadata is left out, as a patch would remove it', async () 
 test('a phone agent gets the number that it names, in lower case', async () => {
   const company = await world.company();
   const number = await world.phoneNumber(company.id);
-  const fields = { ...draft, type: 'PHONE', companyPhoneNumberId: number.toUpperCase() };
+  const fields = { ...draft, type: 'PHONE', companyPhoneNumberId: number.toUpperCase() } as const;
   await expectCreated(world, company, fields, { companyPhoneNumberId: number });
 });
 
@@ -39,12 +39,12 @@ test('a number alone is accepted on any type', async () => {
 
 test('POST answers 201: the path in Location is the agent, and its ETag is what a patch may demand', async () => {
   const company = await world.company();
-  const { status, headers, body } = await world.call(company.key, 'POST /agents', { body: draft });
+  const { status, headers, data } = await world.client(company.key).create(draft);
   expect(status).toBe(201);
   const read = await world.call(company.key, `GET ${headers.location}`);
-  expect(read).toMatchObject({ status: 200, body, headers: { etag: headers.etag } });
+  expect(read).toMatchObject({ status: 200, body: data, headers: { etag: headers.etag } });
   const { id: companyId, key, keyId } = company;
-  await expectChange(world, { id: String(Object(body).id), companyId, key, keyId }, { duration: 31 }, { duration: 31 });
+  await expectChange(world, { id: data.id, companyId, key, keyId }, { duration: 31 }, { duration: 31 });
 });
 
 test('the same draft twice makes two agents', async () => {
@@ -56,8 +56,8 @@ test('the same draft twice makes two agents', async () => {
 test('an integration makes agents of the company that it names', async () => {
   const [company, other] = await Promise.all([world.company(), world.company()]);
   const ats = await world.ats(company.id, other.id);
-  const answer = await world.call(ats.key, `POST /agents?companyId=${other.id}`, { body: draft });
+  const answer = await world.client(ats.key).create(draft, { query: { companyId: other.id } });
   expect(answer).toMatchObject({ status: 201, body: { ...draft, companyId: other.id } });
-  const [entry] = await world.history(String(Object(answer.body).id));
+  const [entry] = await world.history(answer.data.id);
   expect(entry?.keyId).toBe(ats.keyId);
 });

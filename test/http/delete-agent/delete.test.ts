@@ -11,9 +11,9 @@ import { openWorld } from '../../support/world.ts';
 const world = await openWorld();
 
 /** Deletes an agent: nothing but `deleted_at` of its row changes, and nothing of its history. */
-async function expectDeleted({ id, key }: Subject, headers = {}): Promise<void> {
+async function expectDeleted({ id, key }: Subject, header: { 'If-Match'?: string } = {}): Promise<void> {
   const before = await storedAgent(world, id);
-  const answer = await world.call(key, `DELETE /agents/${id}`, { headers });
+  const answer = await world.client(key).remove(id, { header });
   const after = await storedAgent(world, id);
   expect(answer).toMatchObject({ status: 204, text: '' });
   expect(answer.headers).not.toHaveProperty('content-type');
@@ -35,13 +35,13 @@ test('DELETE answers 204: row and history stay, and every later request on the a
 test.for(['"2"', '"1", "2"', '*'])('If-Match: %s deletes version 2', async (tag) => {
   const agent = await newSubject(world);
   await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
-  await expectDeleted(agent, { 'if-match': tag });
+  await expectDeleted(agent, { 'If-Match': tag });
 });
 
 test.for(['"1"', 'W/"2"', '"3"'])('If-Match: %s does not delete version 2', async (tag) => {
   const agent = await newSubject(world);
   await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
-  const send = () => world.call(agent.key, `DELETE /agents/${agent.id}`, { headers: { 'if-match': tag } });
+  const send = () => world.client(agent.key).remove(agent.id, { header: { 'If-Match': tag } });
   await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED' });
 });
 
@@ -85,7 +85,7 @@ test('of parallel deletions one succeeds, the others are 404', async () => {
   const agent = await newSubject(world);
   const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
   const answers = await whileAgentLocked(world, agent.id, async (release) => {
-    const sent = upTo(5).map(() => world.call(agent.key, `DELETE /agents/${agent.id}`));
+    const sent = upTo(5).map(() => world.client(agent.key).remove(agent.id));
     // All of them have found the agent before one has deleted it.
     await vi.waitUntil(async () => (await world.sql.query(waiting)).rowCount === sent.length, {
       timeout: 5_000,
@@ -99,11 +99,11 @@ test('of parallel deletions one succeeds, the others are 404', async () => {
 
 test.for(upTo(6))('a deletion that races patches and restores revives nothing, round %d', async (round) => {
   const agent = await newSubject(world);
-  const path = `/agents/${agent.id}`;
-  const patch = (i: number) => world.patch(agent.key, agent.id, { name: `Patch ${i}` });
-  const restore = () => world.call(agent.key, `POST ${path}/versions/1/restore`);
+  const api = world.client(agent.key);
+  const patch = (i: number) => api.patch(agent.id, { name: `Patch ${i}` });
+  const restore = () => api.restore(agent.id, 1);
   const first = upTo(round).flatMap((i) => [patch(i), restore()]);
-  const deletion = world.call(agent.key, `DELETE ${path}`);
+  const deletion = api.remove(agent.id);
   const answers = await Promise.all([...first, ...upTo(6).flatMap((i) => [patch(round + i), restore()])]);
   expect((await deletion).status).toBe(204);
   const { row, history } = await storedAgent(world, agent.id);
@@ -124,7 +124,7 @@ test('a deletion under If-Match that waits for another change is refused once th
   const send = async () => {
     await holder.query('BEGIN');
     await holder.query('UPDATE agent SET version = 2 WHERE id = $1', [agent.id]);
-    const deletion = world.call(agent.key, `DELETE /agents/${agent.id}`, { headers: { 'if-match': '"1"' } });
+    const deletion = world.client(agent.key).remove(agent.id, { header: { 'If-Match': '"1"' } });
     await untilSomebodyWaits(world);
     await holder.query('COMMIT');
     return await deletion;
@@ -139,10 +139,10 @@ test('a deletion under If-Match that waits for another change is refused once th
 
 test.for(upTo(4))('a deletion under If-Match deletes that version or none, round %d', async (round) => {
   const agent = await newSubject(world);
-  const headers = { 'if-match': '"1"' };
-  const patches = upTo(round).map((i) => world.patch(agent.key, agent.id, { name: `Patch ${i}` }));
-  const deletion = await world.call(agent.key, `DELETE /agents/${agent.id}`, { headers });
-  const later = await world.patch(agent.key, agent.id, { name: 'Later' });
+  const api = world.client(agent.key);
+  const patches = upTo(round).map((i) => api.patch(agent.id, { name: `Patch ${i}` }));
+  const deletion = await api.remove(agent.id, { header: { 'If-Match': '"1"' } });
+  const later = await api.patch(agent.id, { name: 'Later' });
   await Promise.all(patches);
   const { row } = await storedAgent(world, agent.id);
   expect([deletion.status, later.status]).toEqual(row.deleted_at === null ? [412, 200] : [204, 404]);

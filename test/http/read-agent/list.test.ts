@@ -1,24 +1,18 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/faults.ts';
+import type { Client, Schemas } from '../../support/client.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { answerOf, storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-interface Listed {
-  readonly data: readonly { readonly id: string; readonly name: string }[];
-  readonly pagination: object;
-}
+type Query = Parameters<Client['list']>[0];
 
-/** One page, as its body. */
-async function list(key: string, query = ''): Promise<Listed> {
-  const answer = await world.call(key, `GET /agents${query}`);
-  expect(answer.status).toBe(200);
-  return JSON.parse(answer.text);
-}
+/** One page. */
+const list = async (key: string, query: Query = {}) => (await world.client(key).list(query)).data;
 
-const ids = ({ data }: Listed) => data.map(({ id }) => id);
+const ids = ({ data }: Schemas['AgentPage']) => data.map(({ id }) => id);
 
 /** Agents that were created at the given days, the last of which come first in a list. */
 async function agentsOf(companyId: string, days: readonly number[]): Promise<string[]> {
@@ -44,7 +38,7 @@ test('agents are listed as GET answers each, the newest first', async () => {
 test('agents of one time keep their order across pages: the higher id first', async () => {
   const company = await world.company();
   const made = await agentsOf(company.id, [5, 5, 5, 5, 5]);
-  const pages = await Promise.all([1, 2, 3].map((page) => list(company.key, `?limit=2&page=${page}`)));
+  const pages = await Promise.all([1, 2, 3].map((page) => list(company.key, { limit: 2, page })));
   expect(pages.flatMap(ids)).toEqual(made.toSorted().reverse());
 });
 
@@ -57,26 +51,26 @@ test('a page is the first and holds 20 agents unless the query says otherwise, 1
     const more = { hasNextPage: page < totalPages, hasPreviousPage: page > 1 };
     return [order.slice((page - 1) * limit, page * limit), { total: 101, page, limit, totalPages, ...more }];
   };
-  const asked = async (query: string) => {
+  const asked = async (query: Query) => {
     const page = await list(company.key, query);
     return [ids(page), page.pagination];
   };
-  expect(await asked('')).toEqual(of(1, 20));
-  expect(await asked('?page=6')).toEqual(of(6, 20));
-  expect(await asked('?limit=1')).toEqual(of(1, 1));
-  expect(await asked('?limit=100')).toEqual(of(1, 100));
-  expect(await asked('?limit=100&page=2')).toEqual(of(2, 100));
+  expect(await asked({})).toEqual(of(1, 20));
+  expect(await asked({ page: 6 })).toEqual(of(6, 20));
+  expect(await asked({ limit: 1 })).toEqual(of(1, 1));
+  expect(await asked({ limit: 100 })).toEqual(of(1, 100));
+  expect(await asked({ limit: 100, page: 2 })).toEqual(of(2, 100));
 });
 
 test('a page tells where it stands', async () => {
   const company = await world.company();
   await agentsOf(company.id, [1, 2, 3, 4, 5]);
-  const at = async (page: number) => (await list(company.key, `?limit=2&page=${page}`)).pagination;
+  const at = async (page: number) => (await list(company.key, { limit: 2, page })).pagination;
   const all = { total: 5, limit: 2, totalPages: 3 };
   expect(await at(1)).toEqual({ ...all, page: 1, hasNextPage: true, hasPreviousPage: false });
   expect(await at(2)).toEqual({ ...all, page: 2, hasNextPage: true, hasPreviousPage: true });
   expect(await at(3)).toEqual({ ...all, page: 3, hasNextPage: false, hasPreviousPage: true });
-  expect(await list(company.key, '?limit=2&page=4')).toEqual({
+  expect(await list(company.key, { limit: 2, page: 4 })).toEqual({
     data: [],
     pagination: { ...all, page: 4, hasNextPage: false, hasPreviousPage: true },
   });
@@ -111,30 +105,32 @@ const shapes = [
   { name: 'Nurses', type: 'UNDEFINED', focus: 'SCREENING', language: 'DE' },
 ] as const;
 
-const filters: readonly (readonly [string, readonly number[]])[] = [
-  ['name=sales', [0, 1]],
-  ['name=SALES', [0, 1]],
-  ['name=%C3%A4rzte', [1]],
-  ['name=100%25', [0]],
-  ['name=_', [1]],
-  ['name=.*', []],
-  ['name=+', [0]],
-  ['type=ONLINE', [0, 1]],
-  ['focus=SCREENING', [0, 2]],
-  ['language=DE', [1, 2]],
-  ['type=ONLINE&focus=SCREENING&language=EN&name=s', [0]],
-  ['type=PHONE', []],
+const filters: readonly (readonly [Query, readonly number[]])[] = [
+  [{ name: 'sales' }, [0, 1]],
+  [{ name: 'SALES' }, [0, 1]],
+  [{ name: 'ärzte' }, [1]],
+  [{ name: '100%' }, [0]],
+  [{ name: '_' }, [1]],
+  [{ name: '.*' }, []],
+  [{ name: ' ' }, [0]],
+  [{ type: 'ONLINE' }, [0, 1]],
+  [{ focus: 'SCREENING' }, [0, 2]],
+  [{ language: 'DE' }, [1, 2]],
+  [{ type: 'ONLINE', focus: 'SCREENING', language: 'EN', name: 's' }, [0]],
+  [{ type: 'PHONE' }, []],
 ];
 
 test('name, as a part in any case, type, focus and language narrow the list; all that are given must hold', async () => {
   const company = await world.company();
   for (const shape of shapes) await world.agent(company.id, shape);
   for (const [query, found] of filters) {
-    const { data, pagination } = await list(company.key, `?${query}`);
+    const { data, pagination } = await list(company.key, query);
     const names = found.map((at) => shapes[at]?.name);
     expect([query, data.map(({ name }) => name).toSorted()]).toEqual([query, names.toSorted()]);
     expect(pagination).toMatchObject({ total: names.length });
   }
+  const plus = await world.call(company.key, 'GET /agents?name=+');
+  expect(plus.body).toEqual(await list(company.key, { name: ' ' }));
 });
 
 const inQuery = (parameter: string, code: Fault['code'], detail: string, limit?: number): Fault => ({
@@ -183,10 +179,10 @@ test.for(refused)('the query %s is refused', async ([query, errors]) => {
   expectProblem(answer, { code: 'VALIDATION_FAILED', instance: '/agents', errors });
 });
 
-test.for(['page=1000&limit=100', 'page=5000', 'page=100000&limit=1'])(
-  'page × limit may be 100,000: the query %s is the deepest of its kind',
+test.for([{ page: 1000, limit: 100 }, { page: 5000 }, { page: 100_000, limit: 1 }])(
+  'page × limit may be 100,000: the query %j is the deepest of its kind',
   async (query) => {
     const { key } = await world.company();
-    expect((await list(key, `?${query}`)).data).toEqual([]);
+    expect((await list(key, query)).data).toEqual([]);
   },
 );

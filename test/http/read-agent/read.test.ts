@@ -12,7 +12,7 @@ test('GET answers 200 with the agent as stored, its ETag and number, and stores 
   for (const fields of [{}, { type: 'PHONE', companyPhoneNumberId: number }]) {
     await world.patch(agent.key, agent.id, fields);
     const before = await storedAgent(world, agent.id);
-    expectAgent(await world.call(agent.key, `GET /agents/${agent.id.toUpperCase()}`), before.row);
+    expectAgent(await world.client(agent.key).read(agent.id.toUpperCase()), before.row);
     expect(await storedAgent(world, agent.id)).toEqual(before);
   }
 });
@@ -28,7 +28,7 @@ test('HEAD answers what GET does, without the body', async () => {
 test('an agent with values outside today’s enumerations is readable', async () => {
   const agent = await newSubject(world, fullFields);
   await world.sql.query(`UPDATE agent SET type = 'VIDEO', voice_id = 'HAL', duration = 999 WHERE id = $1`, [agent.id]);
-  const answer = await world.call(agent.key, `GET /agents/${agent.id}`);
+  const answer = await world.client(agent.key).read(agent.id);
   expect(answer).toMatchObject({ status: 200, body: { type: 'VIDEO', voiceId: 'HAL', duration: 999 } });
 });
 
@@ -98,9 +98,10 @@ test('a malformed id and an unknown parameter are told together', async () => {
 });
 
 test('a read after a write sees it, whatever was read before', async () => {
-  const agent = await newSubject(world);
+  const { key, id } = await newSubject(world);
+  const api = world.client(key);
   for (const duration of [41, 42, 43, 44]) {
-    await world.patch(agent.key, agent.id, { duration });
-    expect((await world.call(agent.key, `GET /agents/${agent.id}`)).body).toMatchObject({ duration });
+    await api.patch(id, { duration });
+    expect((await api.read(id)).data.duration).toBe(duration);
   }
 });

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { Answer } from '../../support/http.ts';
+import type { Schemas } from '../../support/client.ts';
 import { untilSomebodyWaits } from '../../support/locks.ts';
 import { expectRefusal, fullFields, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
@@ -12,29 +12,29 @@ const id = '00000000-0000-4000-8000-00000000dead';
 test('the snapshot of a version equals the answer that was given at it, with the number beside it', async () => {
   const agent = await newSubject(world, fullFields);
   const number = await world.phoneNumber(agent.companyId);
-  const answers: Answer[] = [await world.call(agent.key, `GET /agents/${agent.id}`)];
-  const patches = [
+  const api = world.client(agent.key);
+  const answers = [await api.read(agent.id)];
+  const patches: readonly Schemas['AgentPatch'][] = [
     { name: 'Second', metadata: { z: 1, a: { b: [1.5, 'é', null] }, team: null } },
     { type: 'PHONE', companyPhoneNumberId: number, instructions: null },
     { questions: [], voiceId: null, cefrLevel: null, backgroundSound: null, duration: 1 },
     { type: 'ONLINE', companyPhoneNumberId: null, metadata: { n: -0, tiny: 1e-7 } },
   ];
-  for (const patch of patches) answers.push(await world.patch(agent.key, agent.id, patch));
-  for (const [at, { body, headers }] of answers.entries()) {
-    const read = await world.call(agent.key, `GET /agents/${agent.id}/versions/${at + 1}`);
+  for (const patch of patches) answers.push(await api.patch(agent.id, patch));
+  for (const [at, { data, headers }] of answers.entries()) {
+    const read = await api.version(agent.id, at + 1);
     const companyPhoneNumberId = headers['agent-phone-number-id'] ?? null;
     expect(read).toMatchObject({ status: 200 });
-    expect(read.body).toEqual({ ...Object(body), companyPhoneNumberId });
+    expect(read.body).toEqual({ ...data, companyPhoneNumberId });
   }
 });
 
 test('each entry of the history tells which fields, when, by which key and request, and what was restored; the newest is first', async () => {
   const agent = await newSubject(world);
-  const path = `/agents/${agent.id}`;
-  const headers = { 'x-request-id': 'second' };
-  await world.patch(agent.key, agent.id, { name: 'Second', duration: 31 }, { headers });
-  await world.call(agent.key, `POST ${path}/versions/1/restore`, { headers: { 'x-request-id': 'third' } });
-  const answer = await world.call(agent.key, `GET ${path}/versions`);
+  const api = world.client(agent.key);
+  await api.patch(agent.id, { name: 'Second', duration: 31 }, { header: { 'X-Request-Id': 'second' } });
+  await api.restore(agent.id, 1, { header: { 'X-Request-Id': 'third' } });
+  const answer = await api.versions(agent.id);
   const stored = await world.history(agent.id);
   const shown = stored.map(({ snapshot, createdAt, ...entry }) => ({ ...entry, createdAt: createdAt.toISOString() }));
   const pagination = { total: 3, page: 1, limit: 20, totalPages: 1, hasNextPage: false, hasPreviousPage: false };
@@ -49,16 +49,16 @@ test('each entry of the history tells which fields, when, by which key and reque
 });
 
 test('the history has pages', async () => {
-  const agent = await newSubject(world);
-  for (const duration of [31, 32, 33, 34]) await world.patch(agent.key, agent.id, { duration });
-  const page = async (query: string) => {
-    const { body } = await world.call(agent.key, `GET /agents/${agent.id}/versions?${query}`);
-    const { data, pagination } = Object(body);
-    return [data.map(({ version }: { version: number }) => version), pagination];
+  const { key, id } = await newSubject(world);
+  const api = world.client(key);
+  for (const duration of [31, 32, 33, 34]) await api.patch(id, { duration });
+  const at = async (page: number) => {
+    const { data, pagination } = (await api.versions(id, { limit: 2, page })).data;
+    return [data.map(({ version }) => version), pagination];
   };
   const all = { total: 5, limit: 2, totalPages: 3 };
-  expect(await page('limit=2')).toEqual([[5, 4], { ...all, page: 1, hasNextPage: true, hasPreviousPage: false }]);
-  expect(await page('limit=2&page=3')).toEqual([[1], { ...all, page: 3, hasNextPage: false, hasPreviousPage: true }]);
+  expect(await at(1)).toEqual([[5, 4], { ...all, page: 1, hasNextPage: true, hasPreviousPage: false }]);
+  expect(await at(3)).toEqual([[1], { ...all, page: 3, hasNextPage: false, hasPreviousPage: true }]);
 });
 
 test('a page of the history ends with the version that the answer counts, also when others come meanwhile', async () => {
@@ -153,10 +153,10 @@ test.for(differences)(
     const agent = await newSubject(world, fullFields);
     await world.patch(agent.key, agent.id, patch);
     const to = changes.length > 0 ? 2 : 1;
-    const diff = async (query: string) =>
-      (await world.call(agent.key, `GET /agents/${agent.id}/versions/${query}`)).body;
-    expect(await diff('1/diff')).toEqual({ from: 1, to, changes });
-    expect(await diff(`1/diff?to=${to}`)).toEqual({ from: 1, to, changes });
+    const diff = async (version: number, query: { to?: string } = {}) =>
+      (await world.client(agent.key).diff(agent.id, version, query)).data;
+    expect(await diff(1)).toEqual({ from: 1, to, changes });
+    expect(await diff(1, { to: `${to}` })).toEqual({ from: 1, to, changes });
     const back = changes.map((change) => {
       const { before, after, ...place }: { before?: unknown; after?: unknown } = change;
       return {
@@ -165,7 +165,7 @@ test.for(differences)(
         ...(before !== undefined && { after: before }),
       };
     });
-    expect(await diff(`${to}/diff?to=1`)).toEqual({ from: to, to: 1, changes: back });
+    expect(await diff(to, { to: '1' })).toEqual({ from: to, to: 1, changes: back });
   },
 );
 
@@ -173,7 +173,7 @@ test('a diff names the number, for which the answer has no member', async () => 
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
   await world.patch(agent.key, agent.id, { companyPhoneNumberId: number });
-  const { body } = await world.call(agent.key, `GET /agents/${agent.id}/versions/1/diff?to=2`);
+  const { data } = await world.client(agent.key).diff(agent.id, 1, { to: '2' });
   const changes = [{ field: 'companyPhoneNumberId', before: null, after: number }];
-  expect(body).toEqual({ from: 1, to: 2, changes });
+  expect(data).toEqual({ from: 1, to: 2, changes });
 });

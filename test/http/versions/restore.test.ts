@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/faults.ts';
-import type { Sent } from '../../support/http.ts';
 import {
   changedFieldsIn,
   expectAgent,
@@ -15,14 +14,15 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-const restore = ({ id, key }: Subject, version: number, headers: Sent['headers'] = {}) =>
-  world.call(key, `POST /agents/${id}/versions/${version}/restore`, { headers });
+type Headers = { 'If-Match'?: string; 'X-Request-Id'?: string };
+const restore = ({ id, key }: Subject, version: number, header: Headers = {}) =>
+  world.client(key).restore(id, version, { header });
 
 /** Restores a version as a new one: compares the whole answer, row and history. */
 async function expectRestored(agent: Subject, version: number, changed: readonly string[]): Promise<void> {
   const before = await storedAgent(world, agent.id);
   const requestId = randomUUID();
-  const answer = await restore(agent, version, { 'x-request-id': requestId });
+  const answer = await restore(agent, version, { 'X-Request-Id': requestId });
   const { row, history } = await storedAgent(world, agent.id);
   const snapshot = history[version - 1]?.snapshot ?? {};
   const next = Number(before.row.version) + 1;
@@ -133,14 +133,14 @@ test.for(['"1"', 'W/"2"', '"3", "1"'])('If-Match: %s does not restore over versi
   const agent = await newSubject(world);
   await world.patch(agent.key, agent.id, { name: 'Second' });
   const instance = `/agents/${agent.id}/versions/1/restore`;
-  const send = () => restore(agent, 1, { 'if-match': tag });
+  const send = () => restore(agent, 1, { 'If-Match': tag });
   await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED', instance });
 });
 
 test.for(['"2"', '*'])('If-Match: %s restores over version 2', async (tag) => {
   const agent = await newSubject(world);
   await world.patch(agent.key, agent.id, { name: 'Second' });
-  const answer = await restore(agent, 1, { 'if-match': tag });
+  const answer = await restore(agent, 1, { 'If-Match': tag });
   expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"' } });
 });
 
@@ -149,10 +149,10 @@ test('parallel restores and patches each decide on what came before them', async
   const ids = Array.from({ length: 12 }, (_, i) => `step-${i}`);
   const answers = await Promise.all(
     ids.map((id, i) => {
-      const headers = { 'x-request-id': id };
+      const header = { 'X-Request-Id': id };
       return i % 2 === 0
-        ? world.patch(agent.key, agent.id, { metadata: { [id]: i } }, { headers })
-        : restore(agent, 1, headers);
+        ? world.client(agent.key).patch(agent.id, { metadata: { [id]: i } }, { header })
+        : restore(agent, 1, header);
     }),
   );
   const { row, history } = await storedAgent(world, agent.id);

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { type Document, documented, expectDocumented } from '../support/document.ts';
-import { forAnyCompany, forCompany, onAgent } from '../support/endpoints.ts';
-import { fullFields, newSubject } from '../support/patch-agent.ts';
-import { openWorld } from '../support/world.ts';
+import { type Document, documented, expectDocumented } from '../../support/document.ts';
+import { forAnyCompany, forCompany, onAgent } from '../../support/endpoints.ts';
+import { fullFields, newSubject } from '../../support/patch-agent.ts';
+import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
@@ -81,5 +81,29 @@ test.for(['PATCH /agents/:id', 'POST /agents/:id/versions/1/restore'])(
     expectDocumented(document, operation, tried, ['etag', 'changed-fields', 'dry-run', ...limits]);
     const headers = { 'if-match': '"9"' };
     expectDocumented(document, operation, await world.call(key, line.replace(':id', id), { body, headers }), limits);
+  },
+);
+
+test.for([
+  ['POST /agents', 'location'],
+  ['PATCH /agents/:id', 'changed-fields'],
+  ['POST /agents/:id/versions/1/restore', 'changed-fields'],
+])(
+  'a repeated answer to %s, and the one after its agent is erased, are as documented',
+  async ([line = '', header = '']) => {
+    const { id, key } = await newSubject(world);
+    const { body } = [...forCompany, ...onAgent].find((endpoint) => endpoint.line === line) ?? {};
+    const [method, path] = documented(line);
+    const send = () => world.call(key, line.replace(':id', id), { body, headers: { 'idempotency-key': 'again' } });
+    const first = await send();
+    const repeated = await send();
+    expect(repeated.status).toBe(first.status);
+    const headers = ['etag', 'idempotent-replayed', header, ...limits];
+    expectDocumented(document, [method.toLowerCase(), path], repeated, headers);
+    await world.deleteAgent(Object(first.body).id);
+    await world.agents.purge(Object(first.body).id, 'tester');
+    const gone = await send();
+    expect(gone.status).toBe(404);
+    expectDocumented(document, [method.toLowerCase(), path], gone, limits);
   },
 );

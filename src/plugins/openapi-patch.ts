@@ -1,0 +1,53 @@
+import type { TSchema } from '@sinclair/typebox';
+import { agentPatchSchema } from '../agents/agent.schema.ts';
+import { limits } from '../agents/metadata.ts';
+
+/** What `null` and a value do, where the schema alone does not say it. */
+const nullSays: Readonly<Record<string, string>> = {
+  companyPhoneNumberId: 'clears; 400 where the agent would be `PHONE`',
+};
+const valueSays: Readonly<Record<string, string>> = {
+  type: 'replaces; `PHONE` only together with `companyPhoneNumberId`',
+  questions: 'replaces the whole list',
+  metadata: 'is merged',
+};
+
+const acceptsNull = ({ type }: TSchema) => Array.isArray(type) && type.includes('null');
+
+/** The three states of each field in the body of a PATCH, from its schema, as a Markdown table. */
+const states = Object.entries(agentPatchSchema.properties).map(([field, schema]) => {
+  const ofNull = acceptsNull(schema) ? (nullSays[field] ?? 'clears') : '400';
+  return `| \`${field}\` | keeps | ${ofNull} | ${valueSays[field] ?? 'replaces'} |`;
+});
+
+/** What is stored in metadata, what a PATCH sends, and what is stored then. */
+const merges: readonly (readonly [object, object, object])[] = [
+  [{ a: 1 }, { b: 2 }, { a: 1, b: 2 }],
+  [{ a: 1, b: 2 }, { a: 3 }, { a: 3, b: 2 }],
+  [{ a: 1, b: 2 }, { a: null }, { b: 2 }],
+  [{ a: 1 }, { b: null }, { a: 1 }],
+  [{ a: 1 }, {}, { a: 1 }],
+  [{ a: { b: 1, c: 2 } }, { a: { b: null, d: 3 } }, { a: { c: 2, d: 3 } }],
+  [{ a: { b: 1 } }, { a: 'text' }, { a: 'text' }],
+  [{ a: 'text' }, { a: { b: null, c: 2 } }, { a: { c: 2 } }],
+  [{ a: [1, 2] }, { a: [3, null] }, { a: [3, null] }],
+];
+const merged = merges.map((row) => `| ${row.map((value) => `\`${JSON.stringify(value)}\``).join(' | ')} |`);
+
+/** What a PATCH does to each field and to metadata, as Markdown. */
+export const patchInWords = `Absent, \`null\` and a value are three different things:
+
+| field | absent | \`null\` | a value |
+|---|---|---|---|
+${states.join('\n')}
+
+\`metadata\` is merged by JSON Merge Patch (RFC 7396): objects merge at every depth, \`null\` removes a key, everything else,
+arrays included, replaces.
+
+| stored | sent | stored then |
+|---|---|---|
+${merged.join('\n')}
+
+What is stored then has at most ${limits.bytes} bytes as JSON in UTF-8, ${limits.depth} levels, of which \`metadata\` is the first, and ${limits.keys} keys at all
+levels; else nothing is changed and the 400 tells the limit and the number reached. What was over a limit before may stay
+as large. Integers beyond ±(2^53 − 1) are refused, as are the key \`__proto__\` and \`prototype\` inside \`constructor\`.`;

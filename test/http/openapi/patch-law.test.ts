@@ -1,0 +1,125 @@
+import { expect, test } from 'vitest';
+import { agentFields } from '../../../src/agents/agent.schema.ts';
+import type { Document } from '../../support/document.ts';
+import { expectChange, expectNoChange, expectRefusal, fullFields, newSubject } from '../../support/patch-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld({ docs: false });
+const served = await world.send({ method: 'GET', path: '/openapi.json' });
+const document: Document = JSON.parse(served.text);
+const description = document.paths['/agents/{id}']?.['patch']?.description ?? '';
+
+/** The rows of the table in the description of PATCH that begins with the given heading. */
+function rowsUnder(heading: string): string[][] {
+  const [, table = ''] = description.split(`| ${heading} |`);
+  const [, , ...lines] = table.split('\n\n', 1)[0]?.split('\n') ?? [];
+  return lines.map((line) => line.slice(2, -2).split(' | '));
+}
+
+const states = rowsUnder('field').map(([field = '', absent, ofNull, value]) => ({
+  ...{ field: field.replaceAll('`', ''), absent, ofNull, value },
+}));
+
+/** An agent with every field set, its number too. */
+async function fullAgent() {
+  const agent = await newSubject(world, fullFields);
+  const companyPhoneNumberId = await world.phoneNumber(agent.companyId);
+  await world.patch(agent.key, agent.id, { companyPhoneNumberId });
+  return agent;
+}
+
+/** Another value for each field. */
+const others = (number: string): Readonly<Record<string, unknown>> => ({
+  ...{ name: 'After', type: 'UNDEFINED', focus: 'OUTREACH', questions: ['Three?'], instructions: '', language: 'FI' },
+  ...{ duration: 46, voiceId: 'ALEX', cefrLevel: 'C1', companyPhoneNumberId: number, backgroundSound: 'OFFICE' },
+});
+
+test('the table of the states has a row for each field', () => {
+  expect(states.map(({ field }) => field)).toEqual(agentFields);
+});
+
+test.for(states)('$field, absent: $absent', async ({ field, absent }) => {
+  expect(absent).toBe('keeps');
+  const agent = await fullAgent();
+  await expectNoChange(world, agent, {});
+  const [other, value] = field === 'name' ? ['duration', 46] : ['name', 'After'];
+  await expectChange(world, agent, { [other]: value }, { [other]: value });
+});
+
+test.for(states)('$field, null: $ofNull', async ({ field, ofNull }) => {
+  const agent = await fullAgent();
+  const refused = { in: 'body', pointer: `#/${field}`, code: 'not_null', detail: expect.any(String) } as const;
+  const refuse = (body: object) =>
+    expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, body), {
+      ...{ code: 'VALIDATION_FAILED', errors: [refused], detail: expect.any(String) },
+    });
+  if (ofNull === '400') {
+    await refuse({ [field]: null });
+    return;
+  }
+  expect(ofNull).toMatch(/^clears/);
+  if (ofNull?.endsWith('400 where the agent would be `PHONE`')) {
+    await refuse({ type: 'PHONE', [field]: null });
+    await world.patch(agent.key, agent.id, { type: 'PHONE', [field]: await world.phoneNumber(agent.companyId) });
+    await refuse({ [field]: null });
+    await world.patch(agent.key, agent.id, { type: 'ONLINE' });
+  }
+  await expectChange(world, agent, { [field]: null }, { [field]: null });
+});
+
+test.for(states)('$field, a value: $value', async ({ field, value }) => {
+  const agent = await fullAgent();
+  if (value === 'is merged') {
+    const merged = { team: 'A', nested: { list: [2], on: false } };
+    await expectChange(world, agent, { [field]: { nested: { list: [2] } } }, { [field]: merged });
+    return;
+  }
+  expect(value).toMatch(/^replaces/);
+  const set = others(await world.phoneNumber(agent.companyId))[field];
+  await expectChange(world, agent, { [field]: set }, { [field]: set });
+  if (value !== 'replaces; `PHONE` only together with `companyPhoneNumberId`') return;
+  const errors = [
+    { in: 'body', pointer: '#/companyPhoneNumberId', code: 'required', detail: expect.any(String) },
+  ] as const;
+  await expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, { type: 'PHONE' }), {
+    ...{ code: 'VALIDATION_FAILED', errors, detail: expect.any(String) },
+  });
+  const companyPhoneNumberId = await world.phoneNumber(agent.companyId);
+  const phone = { type: 'PHONE', companyPhoneNumberId };
+  await expectChange(world, agent, phone, phone);
+});
+
+const merges = rowsUnder('stored').map((row) => row.map((cell) => JSON.parse(cell.replaceAll('`', ''))));
+
+test('the table of merges has rows', () => {
+  expect(merges.length).toBeGreaterThan(5);
+});
+
+test.for(merges)('of metadata %j a patch with %j makes %j', async ([stored, sent, then]) => {
+  const agent = await newSubject(world, { metadata: stored });
+  if (JSON.stringify(stored) === JSON.stringify(then)) await expectNoChange(world, agent, { metadata: sent });
+  else await expectChange(world, agent, { metadata: sent }, { metadata: then });
+});
+
+const said = /has at most (\d+) bytes as JSON in UTF-8, (\d+) levels.* and (\d+) keys/.exec(description);
+const [bytes = 0, depth = 0, keys = 0] = said?.slice(1).map(Number) ?? [];
+
+const text = (length: number) => ({ text: 'x'.repeat(length - '{"text":""}'.length) });
+const nested = (levels: number): object => (levels === 1 ? {} : { deeper: nested(levels - 1) });
+const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]));
+
+/** Metadata that has as much as the description allows, and metadata that has one more. */
+const measures: readonly (readonly [string, object, object])[] = [
+  ['bytes', text(bytes), text(bytes + 1)],
+  ['levels', nested(depth), nested(depth + 1)],
+  ['keys', many(keys), many(keys + 1)],
+];
+
+test.for(measures)('metadata may reach the limit of %s in the description, and no more', async ([, most, more]) => {
+  const agent = await newSubject(world);
+  const errors = [expect.objectContaining({ pointer: '#/metadata', limit: expect.any(Number) })];
+  await expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, { metadata: more }), {
+    ...{ code: 'VALIDATION_FAILED', errors, detail: expect.any(String) },
+  });
+  await expectChange(world, agent, { metadata: most }, { metadata: most });
+});

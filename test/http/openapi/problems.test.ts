@@ -1,0 +1,188 @@
+import { expect, test, vi } from 'vitest';
+import { type Document, documented, expectDocumentedHeaders } from '../../support/document.ts';
+import { forAnyCompany, forCompany, onAgent } from '../../support/endpoints.ts';
+import type { Answer, Sent } from '../../support/http.ts';
+import { untilNobodyWaits, whileLocked } from '../../support/locks.ts';
+import { newSubject, type Subject } from '../../support/patch-agent.ts';
+import { head, RawSocket } from '../../support/raw-socket.ts';
+import { openWorld } from '../../support/world.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
+const served = await world.send({ method: 'GET', path: '/openapi.json' });
+const document: Document = JSON.parse(served.text);
+
+/** A request to a route as an integrator sends it, and what the tests know of it. */
+interface Case {
+  readonly agent: Subject;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: NonNullable<Sent['headers']>;
+  readonly body?: object | undefined;
+}
+
+const unknownId = '00000000-0000-4000-8000-00000000dead';
+const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
+const send = ({ method, path, headers, body }: Case, change: Partial<Sent> = {}) =>
+  world.send({ method, path, headers, ...(body && { body: JSON.stringify(body) }), ...change });
+const sendAs = (one: Case, key: string) => send(one, { headers: { ...one.headers, ...bearer(key) } });
+const sendWith = (one: Case, headers: Sent['headers']) => send(one, { headers: { ...one.headers, ...headers } });
+
+/** Sends a request as text, and reads the one answer that comes. */
+const sendRaw = (...lines: string[]) =>
+  RawSocket.use(world.origin, async (socket) => {
+    socket.write(head(...lines));
+    return await socket.answer();
+  });
+
+/** Sends a request that is valid but for one fault, which depends on the kind of route. */
+function invalid(one: Case): Promise<Answer> {
+  if (one.body) return send(one, { body: JSON.stringify({ ...one.body, duration: 181 }) });
+  if (one.path.includes(one.agent.id)) return send(one, { path: one.path.replace(one.agent.id, '42') });
+  return send(one, { path: `${one.path}?limit=101` });
+}
+
+/** A replay about an agent that was erased, or a request for one that never was. */
+async function notFound(one: Case): Promise<Answer> {
+  if (one.path.includes(one.agent.id)) return send(one, { path: one.path.replace(one.agent.id, unknownId) });
+  const headers = { 'idempotency-key': 'erased' };
+  const { id } = Object((await sendWith(one, headers)).body);
+  await world.deleteAgent(id);
+  await world.agents.purge(id, 'tester');
+  return await sendWith(one, headers);
+}
+
+/** How a request is made to fail with each code. */
+const provoke: Readonly<Record<string, (one: Case) => Promise<Answer>>> = {
+  MALFORMED_REQUEST: ({ method, path }) => sendRaw(`${method} ${path} HTTP/1.1`),
+  HEADERS_TOO_LARGE: ({ method, path }) => sendRaw(`${method} ${path} HTTP/1.1`, `X: ${'x'.repeat(17_000)}`),
+  MALFORMED_BODY: (one) => send(one, { body: '{' }),
+  PAYLOAD_TOO_LARGE: (one) => send(one, { body: ' '.repeat(262_145) }),
+  UNSUPPORTED_MEDIA_TYPE: (one) => sendWith(one, { 'content-type': 'text/plain' }),
+  VALIDATION_FAILED: invalid,
+  COMPANY_ID_REQUIRED: async (one) => sendAs(one, (await world.ats()).key),
+  COMPANY_ACCESS_DENIED: async (one) =>
+    send(one, {
+      path: `${one.path}?companyId=${one.agent.companyId}`,
+      headers: { ...one.headers, ...bearer((await world.ats()).key) },
+    }),
+  INVALID_API_KEY: (one) => sendAs(one, 'nobody'),
+  API_KEY_SUSPENDED: async (one) => {
+    const { id, key } = await world.newKey(one.agent.companyId);
+    await world.keys.suspend(id);
+    return await sendAs(one, key);
+  },
+  IP_NOT_ALLOWED: async (one) => sendAs(one, await world.keyFrom(one.agent.companyId, '192.0.2.1')),
+  INSUFFICIENT_PERMISSIONS: async (one) => sendAs(one, await world.keyWith(one.agent.companyId)),
+  RESOURCE_ACCESS_DENIED: async (one) => sendAs(one, (await world.company()).key),
+  RESOURCE_NOT_FOUND: notFound,
+  PRECONDITION_FAILED: (one) => sendWith(one, { 'if-match': '"9"' }),
+  IDEMPOTENCY_KEY_REUSED: async (one) => {
+    const headers = { 'idempotency-key': 'reused' };
+    await world.patch(one.agent.key, one.agent.id, { name: 'Another request' }, { headers });
+    return await sendWith(one, headers);
+  },
+  RATE_LIMITED: async (one) => {
+    const key = await world.limitedKey(one.agent.companyId, { perMinute: 1 });
+    await world.call(key, 'GET /companies');
+    return await sendAs(one, key);
+  },
+};
+
+/** A request that succeeds, with an agent of its own. */
+async function caseOf(line: string, body?: object): Promise<Case> {
+  const agent = await newSubject(world);
+  const [method = '', path = ''] = line.replace(':id', agent.id).split(' ');
+  const headers = { ...bearer(agent.key), ...(body && { 'content-type': 'application/json' }) };
+  return { agent, method, path, headers, body };
+}
+
+const endpoints = [
+  ...[...onAgent, ...forCompany, ...forAnyCompany],
+  ...['GET /health/live', 'GET /health/ready'].map((line) => ({ line, body: undefined })),
+];
+
+/** What the document says of the answers to a request, by status. */
+function responsesTo(line: string) {
+  const [method, path] = documented(line);
+  return document.paths[path]?.[method.toLowerCase()]?.responses ?? {};
+}
+
+/** The examples of problems among them, by code. */
+const examplesOf = (line: string): Readonly<Record<string, object>> =>
+  Object.fromEntries(
+    Object.values(responsesTo(line)).flatMap(({ content }) =>
+      Object.entries(content?.['application/problem+json']?.examples ?? {}).map(([code, { value }]) => [code, value]),
+    ),
+  );
+
+/** An answer's body is the example but for the ids of agent and request, and its headers are documented. */
+function expectExample(line: string, code: string, { agent }: Case, answer: Answer): void {
+  const { instance, requestId, ...problem } = Object(answer.body);
+  const example = Object(examplesOf(line)[code]);
+  const named = String(instance).replace(agent.id, exampleId).replace(unknownId, exampleId);
+  expect({ ...problem, instance: named, requestId: example.requestId }).toEqual(example);
+  expectDocumentedHeaders(responsesTo(line)[answer.status], answer);
+}
+
+const exampleId = '123e4567-e89b-12d3-a456-426614174000';
+
+/** The routes that list a code. */
+const listing = (code: string) => endpoints.filter(({ line }) => Object.hasOwn(examplesOf(line), code));
+const casesOf = (code: string) =>
+  Promise.all(listing(code).map(async ({ line, body }) => ({ line, one: await caseOf(line, body) })));
+
+test.for(endpoints)('$line can answer each problem that it lists, as its example shows it', async ({ line, body }) => {
+  for (const code of Object.keys(examplesOf(line))) {
+    const one = await caseOf(line, body);
+    const answer = await provoke[code]?.(one);
+    if (answer) expectExample(line, code, one, answer);
+    // OVERLOADED and INTERNAL_ERROR have one text each; 503-overload.test.ts and log.test.ts make a server answer them.
+    else expect([...together, 'OVERLOADED', 'INTERNAL_ERROR']).toContain(code);
+  }
+});
+
+/** Those that take their time: provoked for all routes at once, below. */
+const together = ['REQUEST_TIMEOUT', 'DATABASE_UNAVAILABLE', 'IDEMPOTENCY_KEY_IN_USE'];
+
+test('so can every route that lists REQUEST_TIMEOUT', async () => {
+  const cases = await casesOf('REQUEST_TIMEOUT');
+  expect(cases).toHaveLength(endpoints.length);
+  await Promise.all(
+    cases.map(async ({ line, one }) => {
+      const [answer] = await RawSocket.use(world.origin, async (socket) => {
+        socket.write(`${one.method} ${one.path} HTTP/1.1\r\nHost: api\r\n`);
+        return await socket.untilClosed(20_000);
+      });
+      if (!answer) throw new Error(`${line} was not answered`);
+      expectExample(line, 'REQUEST_TIMEOUT', one, answer);
+    }),
+  );
+});
+
+test('so can every route that lists DATABASE_UNAVAILABLE', async () => {
+  const cases = await casesOf('DATABASE_UNAVAILABLE');
+  expect(cases).toHaveLength(endpoints.length - 1);
+  await whileLocked(world, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async () => {
+    const answers = await Promise.all(cases.map(({ one }) => send(one)));
+    for (const [at, { line, one }] of cases.entries()) {
+      const answer = answers[at];
+      if (answer) expectExample(line, 'DATABASE_UNAVAILABLE', one, answer);
+    }
+    await untilNobodyWaits(world);
+  });
+});
+
+test('so can every route that lists IDEMPOTENCY_KEY_IN_USE', async () => {
+  const cases = await casesOf('IDEMPOTENCY_KEY_IN_USE');
+  expect(cases).toHaveLength(3);
+  for (const { line, one } of cases) {
+    const insert = `
+      INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+      VALUES ($1, 'in-use', '', $2, '{}', '{}', now())`;
+    await whileLocked(world, insert, [one.agent.keyId, one.agent.id], async () => {
+      expectExample(line, 'IDEMPOTENCY_KEY_IN_USE', one, await sendWith(one, { 'idempotency-key': 'in-use' }));
+    });
+  }
+});

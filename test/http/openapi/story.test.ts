@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { type Document, documented } from '../../support/document.ts';
+import type { Answer } from '../../support/http.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld({ docs: false });
+const served = await world.send({ method: 'GET', path: '/openapi.json' });
+const document: Document = JSON.parse(served.text);
+
+const operationOf = (line: string) => {
+  const [method, path] = documented(line);
+  const operation = document.paths[path]?.[method.toLowerCase()];
+  if (!operation) throw new Error(`the document lacks ${line}`);
+  return operation;
+};
+
+/** The body that the document shows for a request: the example of its schema; both media types have the same. */
+function bodyOf(line: string): unknown {
+  const { content = {} } = operationOf(line).requestBody ?? {};
+  const [schema, other] = Object.values(content).map((media) => media.schema.$ref?.replace(/^.*\//, ''));
+  expect(other).toBe(schema);
+  return schema && document.components.schemas[schema]?.examples?.[0];
+}
+
+/** The answer that the document shows: its body, and its headers beside those that every answer has. */
+function shown(line: string, status: number) {
+  const { content, headers = {} } = operationOf(line).responses[status] ?? {};
+  const values = Object.entries(headers).flatMap(([name, { schema }]) =>
+    schema.examples ? [[name.toLowerCase(), schema.examples[0]]] : [],
+  );
+  return { status, headers: Object.fromEntries(values), body: content?.['application/json']?.example };
+}
+
+const ofEveryAnswer = /^(?:connection|content-length|content-type|date|keep-alive|x-request-id)$/;
+const ofItself = ({ status, headers, body }: Answer) => ({
+  status,
+  headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !ofEveryAnswer.test(name))),
+  body,
+});
+
+/** The times in a JSON value, in their order. */
+const timesIn = (value: unknown) => [
+  ...new Set(
+    JSON.stringify(value)
+      .match(/\d{4}-\d\d-\d\dT[\d:.]+Z/g)
+      ?.toSorted() ?? [],
+  ),
+];
+
+/** Puts one text in the place of another, wherever it stands in a JSON value. */
+const renamed = (value: unknown, names: readonly (readonly [string, string])[]): unknown =>
+  JSON.parse(names.reduce((text, [from, to]) => text.replaceAll(from, to), JSON.stringify(value)));
+
+/** In the order in which they happen: the changes as the document's own history tells of them. */
+const lines = [
+  'GET /health/live 200',
+  'GET /health/ready 200',
+  'GET /companies 200',
+  'GET /phone-numbers 200',
+  'POST /agents 201',
+  'PATCH /agents/:id 200',
+  'GET /agents 200',
+  'GET /agents/:id 200',
+  'GET /agents/:id 304',
+  'GET /agents/:id/versions 200',
+  'GET /agents/:id/versions/1 200',
+  'GET /agents/:id/versions/1/diff 200',
+  'POST /agents/:id/versions/1/restore 200',
+  'DELETE /agents/:id 204',
+];
+
+test('every success that the document lists has an example, which is what a server answers but for ids and times', async () => {
+  const { id: companyId } = await world.companies.createCompany('Example company');
+  const { id: keyId, key } = await world.newKey(companyId);
+  const number = await world.phoneNumber(companyId);
+  const [second, first] = Object(shown('GET /agents/:id/versions', 200).body).data;
+  const names: [string, string][] = [
+    [companyId, Object(shown('POST /agents', 201).body).companyId],
+    [keyId, first.keyId],
+    [number, Object(bodyOf('PATCH /agents/:id')).companyPhoneNumberId],
+  ];
+  const back = () => names.map(([real, example]) => [example, real] as const);
+  const requestIds: Readonly<Record<string, string>> = { POST: first.requestId, PATCH: second.requestId };
+
+  const real = [];
+  for (const story of lines) {
+    const [method = '', path = '', status] = story.split(' ');
+    const body = bodyOf(`${method} ${path}`);
+    const headers = {
+      'x-request-id': requestIds[method] ?? 'another',
+      ...(status === '304' && { 'if-none-match': String(shown('GET /agents/:id', 304).headers.etag) }),
+    };
+    const line = `${method} ${path.replace(':id', names[3]?.[0] ?? '')}`;
+    const answer = await world.call(key, line, { headers, body: body && renamed(body, back()) });
+    if (status === '201') names.push([Object(answer.body).id, Object(shown(`${method} ${path}`, 201).body).id]);
+    real.push(ofItself(answer));
+  }
+  const examples = lines.map((story) => {
+    const [method, path, status] = story.split(' ');
+    return shown(`${method} ${path}`, Number(status));
+  });
+  const [realTimes, exampleTimes] = [timesIn(real), timesIn(examples)];
+  expect(realTimes).toHaveLength(exampleTimes.length);
+  const times = realTimes.map((time, at) => [time, exampleTimes[at] ?? ''] as const);
+  expect(renamed(real, [...names, ...times])).toEqual(JSON.parse(JSON.stringify(examples)));
+
+  const successes = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, { responses }]) =>
+      Object.keys(responses).flatMap((status) => (status < '400' ? [`${method.toUpperCase()} ${path} ${status}`] : [])),
+    ),
+  );
+  const told = lines.map((story) => documented(story).join(' ') + story.slice(-4));
+  expect(told.toSorted()).toEqual(successes.toSorted());
+});

@@ -1,0 +1,88 @@
+import { symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { agentFields } from '../../src/agents/agent.schema.ts';
+import { blocksIn, commandsIn } from '../support/docs.ts';
+import { whileLocked } from '../support/locks.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { type AtEnd, makeFolder, startProcess } from '../support/process.ts';
+import { storedAgent } from '../support/stored-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const world = await openWorld();
+const root = join(import.meta.dirname, '..', '..');
+const [makeTypes = '', makeChange = ''] = commandsIn('client.md');
+const [tsconfig = ''] = blocksIn('client.md', 'json');
+const [change = ''] = blocksIn('client.md', 'ts');
+
+let project: string;
+
+/** Runs commands of the page in the project of an integrator, who has TypeScript 5 where this one has 7. */
+function run(commands: string, env: Readonly<Record<string, string>> = {}, atEnd?: AtEnd) {
+  const api = `--import ${join(root, 'scripts', 'typescript-api.mjs')}`;
+  const variables = { ...env, API_URL: world.origin, NODE_OPTIONS: api, npm_config_offline: 'true' };
+  return startProcess(['bash', '-e', '-c', commands], { cwd: project, env: variables, ...(atEnd && { atEnd }) });
+}
+
+beforeAll(async () => {
+  project = await makeFolder(afterAll);
+  await symlink(join(root, 'node_modules'), join(project, 'node_modules'));
+  await writeFile(join(project, 'package.json'), '{ "type": "module" }');
+  await writeFile(join(project, 'tsconfig.json'), tsconfig);
+  const types = run(makeTypes, {}, afterAll);
+  expect((await types.exit).code).toBe(0);
+});
+
+test('the commands and the program of docs/client.md make a typed client, which changes an agent though the server is busy at first', async () => {
+  await writeFile(join(project, 'change.ts'), change);
+  const agent = await newSubject(world, { instructions: 'Be kind', metadata: { team: 'A', tags: ['x'] } });
+  const ats = await world.ats(agent.companyId);
+  const env = { API_KEY: ats.key, AGENT_ID: agent.id, COMPANY_ID: agent.companyId };
+  const program = await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], async () => {
+    const started = run(makeChange, env);
+    const isRefused = () => world.logLines.some((line) => JSON.parse(line).status === 503);
+    await vi.waitUntil(isRefused, { timeout: 60_000, interval: 50 });
+    return started;
+  });
+  expect(await program.exit).toEqual({ code: 0, signal: null });
+  expect(program.stdout).toBe('Fresh agent: changed instructions, duration, metadata\n');
+  const { row } = await storedAgent(world, agent.id);
+  const metadata = { tags: ['x'], department: 'Product' };
+  expect(row).toMatchObject({ version: 2, duration: 45, instructions: null, metadata });
+});
+
+const values: Readonly<Record<string, unknown>> = {
+  ...{ name: 'After', type: 'UNDEFINED', focus: 'OUTREACH', questions: ['Three?'], instructions: '', language: 'FI' },
+  ...{ duration: 46, voiceId: 'ALEX', cefrLevel: 'C1', metadata: { a: 1 }, backgroundSound: 'OFFICE' },
+};
+
+test('the types accept each state of a field that the server accepts, and refuse null, unknown fields and types that it refuses', async () => {
+  const agent = await newSubject(world);
+  const companyPhoneNumberId = await world.phoneNumber(agent.companyId);
+  const bodies = [
+    ...[{}, { nmae: 'x' }, { name: 'After', nmae: 'x' }, { id: agent.id }, { type: 'VIDEO' }, { metadata: [] }],
+    ...agentFields.flatMap((field) => [
+      ...[{ [field]: null }, { [field]: values[field] ?? companyPhoneNumberId }, { [field]: true }],
+    ]),
+  ];
+  const statuses: number[] = [];
+  for (const body of bodies) statuses.push((await world.patch(agent.key, agent.id, body)).status);
+  const notSent = agentFields.map((field) => `{ ${field}: undefined }`);
+  const lines = [
+    "import type { components } from './api.d.ts';",
+    "export const patches: components['schemas']['AgentPatch'][] = [",
+    ...[...bodies.map((body) => JSON.stringify(body)), ...notSent].map((body) => `  ${body},`),
+    '];',
+  ];
+  await writeFile(join(project, 'states.ts'), lines.join('\n'));
+  const check = run('npx tsc --noEmit --pretty false');
+  await check.exit;
+  const faulty = new Set(
+    [...check.stdout.matchAll(/^states\.ts\((\d+),/gm)].map(([, line]) => lines[Number(line) - 1]),
+  );
+  const refused = bodies.filter((_, at) => statuses[at] === 400).map((body) => `  ${JSON.stringify(body)},`);
+  expect([...faulty].toSorted()).toEqual([...refused, ...notSent.map((body) => `  ${body},`)].toSorted());
+  expect(refused.length).toBeGreaterThan(agentFields.length);
+});
