@@ -69,5 +69,5 @@ test.for([
   const [before = ''] = link.asked().split('SELECT CASE WHEN k.id');
   const [name = '', space] = before.split('\0').slice(-2);
   expect(space?.trim()).toBe('');
-  expect(/s\d+$/.test(name)).toBe(areNamed);
+  expect(/s_[0-9a-f]{32}$/.test(name)).toBe(areNamed);
 });
