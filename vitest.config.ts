@@ -4,8 +4,9 @@ export default defineConfig({
   test: {
     globalSetup: 'test/support/global-setup.ts',
     include: ['test/**/*.test.ts'],
-    // They need what a machine may not have: npm run test:browser Chromium, npm run test:redis a redis-server.
-    exclude: ['test/browser/**', 'test/redis/**', 'test/replicas/**', 'test/trust/**'],
+    // They need what a machine may not have: npm run test:browser Chromium, npm run test:redis a redis-server, npm run
+    // test:postgres Debian's PostgreSQL.
+    exclude: ['test/browser/**', 'test/redis/**', 'test/replicas/**', 'test/postgres/**', 'test/trust/**'],
     pool: 'forks',
     maxWorkers: 2,
     // Files share what they import, which saves a fifth of the time, and nothing else: each has a server and a database.
