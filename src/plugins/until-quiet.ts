@@ -1,19 +1,22 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Milliseconds. */
-const longest = 500;
+/** Connections that can wait to be accepted: what Node asks of the system, unless told otherwise. */
+const backlog = 511;
+
+/** Turns of the loop without any arrival, after which there is none to come: the first may be over in part. */
+const quietTurns = 3;
 
 /**
- * Resolves when the system holds no connection and no request any more that came before the call: a server that stops
- * would cut them off unseen. The loop takes one connection in a turn, and what came with it in the next; under load
- * there is always another one, so that it ends after half a second.
+ * Resolves when every connection and every request that came before the call has been taken: a server that stops would
+ * cut them off unseen. The loop takes one connection in a turn, and what came with it in the next. Under load there is
+ * always another one; what came before is taken by then.
  * @param countArrivals connections and requests that have been taken so far
  */
 export async function untilQuiet(countArrivals: () => number): Promise<void> {
-  const end = performance.now() + longest;
-  for (let quietTurns = 0; quietTurns < 3 && performance.now() < end; ) {
+  let quiet = 0;
+  for (let turn = 0; quiet < quietTurns && turn < backlog + quietTurns; turn += 1) {
     const before = countArrivals();
     await setImmediate();
-    quietTurns = countArrivals() === before ? quietTurns + 1 : 0;
+    quiet = countArrivals() === before ? quiet + 1 : 0;
   }
 }
