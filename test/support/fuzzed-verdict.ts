@@ -15,8 +15,10 @@ export function codesFor(document: Document, request: Fuzzed, values: Values): r
   const refusal = refusalBeforeParts(document, request, values);
   if (refusal) return [refusal];
   const { isGood, isOpen } = verdictOn(document, request);
-  if (isOpen) return ['VALIDATION_FAILED', 'success'];
-  return isGood ? codesWithData(request, values) : ['VALIDATION_FAILED'];
+  return [
+    ...(isGood && !isOpen ? [] : ['VALIDATION_FAILED' as const]),
+    ...(isGood ? codesWithData(request, values) : []),
+  ];
 }
 
 const operationOf = (document: Document, { method, path }: Fuzzed) => {

@@ -1,0 +1,71 @@
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { forAnyCompany, forCompany, onAgent } from '../support/endpoints.ts';
+import { expectChange, newSubject } from '../support/patch-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** Somebody who is never asked: counts those who come. */
+async function openListener() {
+  let connections = 0;
+  const listener = createServer((socket) => {
+    connections += 1;
+    socket.destroy();
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  onTestFinished(() => {
+    listener.close();
+  });
+  const address = listener.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return { url: `http://127.0.0.1:${address.port}/asked`, connections: () => connections };
+}
+
+test('URLs in every text of an agent and in headers are stored or passed over: nobody is asked at them', async () => {
+  const { url, connections } = await openListener();
+  const subject = await newSubject(world);
+  const fields = { name: url, instructions: url, questions: [url], metadata: { url, webhook: { callback: url } } };
+  await expectChange(world, subject, fields, fields);
+  const headers = {
+    ...{ referer: url, origin: url, forwarded: `for="${url}"`, 'x-forwarded-host': url, 'x-callback-url': url },
+    ...{ 'x-original-url': url, destination: url, link: `<${url}>; rel="describedby"` },
+  };
+  const body = { metadata: { $ref: url, '@context': url } };
+  expect((await world.patch(subject.key, subject.id, body, { headers })).status).toBe(200);
+  expect((await world.call(subject.key, `GET ${url}`, { headers })).status).toBe(404);
+  expect(connections()).toBe(0);
+});
+
+test('no source has a client of HTTP, and none opens a socket: only the libraries of PostgreSQL and Redis do', () => {
+  const folder = join(import.meta.dirname, '..', '..', 'src');
+  const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /^(?!generated).*\.ts$/.test(name),
+  );
+  const asks =
+    /\bfetch\(|\bWebSocket\(|import (?!type\b)[^;]*\b(request|get|connect|createConnection|Socket|Agent|ClientRequest)\b[^;]*from 'node:(https?|http2|net|tls|dgram)'/;
+  expect(sources.filter((name) => asks.test(readFileSync(join(folder, name), 'utf8')))).toEqual([]);
+});
+
+test.for([...onAgent, ...forCompany, ...forAnyCompany])(
+  '$line allows nothing to a page from elsewhere',
+  async ({ line, body }) => {
+    const { id, key } = await newSubject(world);
+    const named = line.replace(':id', id);
+    const headers = { origin: 'https://elsewhere.example', 'access-control-request-method': 'PATCH' };
+    const answers = [
+      await world.call(key, named.replace(/^\S+/, 'OPTIONS'), { headers }),
+      await world.call('nobody', named, { headers, body }),
+      await world.call(key, named, { headers, body }),
+    ];
+    expect(answers[0]?.status).toBe(405);
+    const allowing = answers
+      .flatMap((answer) => Object.keys(answer.headers))
+      .filter((name) => /^access-control-/.test(name));
+    expect(allowing).toEqual([]);
+  },
+);
