@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { type AuditFilter, auditRepository } from '../../src/audit/audit.repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { openAnotherServer } from '../support/another-server.ts';
+import { draft } from '../support/endpoints.ts';
 import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
@@ -133,9 +134,8 @@ test('what a key does to an agent is in the trail with its request and address, 
 
 test('an agent that a request makes is in the trail with its address', async () => {
   const { id: company, key, keyId } = await world.company();
-  const body = { name: 'Made', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
-  const headers = { 'x-request-id': 'made-by-request' };
-  expect((await world.call(key, 'POST /agents', { body, headers })).status).toBe(201);
+  const header = { 'X-Request-Id': 'made-by-request' };
+  expect((await world.client(key).create(draft, { header })).status).toBe(201);
   const by = { operator: null, keyId, requestId: 'made-by-request', address: '127.0.0.1' };
   expect(await trail({ key: keyId, company }, 1)).toMatchObject([{ action: 'agent.created', by }]);
 });
@@ -143,10 +143,11 @@ test('an agent that a request makes is in the trail with its address', async () 
 test('a deletion that was refused, and one of an agent that is gone, leave nothing in the trail', async () => {
   const { id, key } = await newSubject(world);
   const other = await world.company();
-  expect((await world.call(other.key, `DELETE /agents/${id}`)).status).toBe(403);
-  expect((await world.call(key, `DELETE /agents/${id}`, { headers: { 'if-match': '"9"' } })).status).toBe(412);
-  expect((await world.call(key, `DELETE /agents/${id}`)).status).toBe(204);
-  expect((await world.call(key, `DELETE /agents/${id}`)).status).toBe(404);
+  const api = world.client(key);
+  expect((await world.client(other.key).remove(id)).status).toBe(403);
+  expect((await api.remove(id, { header: { 'If-Match': '"9"' } })).status).toBe(412);
+  expect((await api.remove(id)).status).toBe(204);
+  expect((await api.remove(id)).status).toBe(404);
   expect((await trail({ agent: id })).map(({ action }) => action)).toEqual(['agent.deleted', 'agent.created']);
 });
 

@@ -77,9 +77,8 @@ test('of 50 companies, each ATS key is refused every other company, and each key
   expect(await stored()).toEqual(before);
   for (const { companyId, agentId, companyKey, atsKey } of owners) {
     for (const key of [companyKey, atsKey]) {
-      const { status, body } = await world.call(key, `GET /agents?companyId=${companyId}`);
-      const ids = Object(body).data.map(({ id }: { id: string }) => id);
-      expect({ status, ids }).toEqual({ status: 200, ids: [agentId] });
+      const { status, data } = await world.client(key).list({ companyId });
+      expect({ status, ids: data.data.map(({ id }) => id) }).toEqual({ status: 200, ids: [agentId] });
     }
   }
 }, 180_000);

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { ProblemCode } from '../../src/errors.ts';
 import type { Fault } from '../../src/faults.ts';
 import { draft, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
+import type { Answer } from '../support/http.ts';
 import { expectChange, expectRefusal, type Subject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { storedAgent } from '../support/stored-agent.ts';
@@ -129,7 +130,7 @@ test.for(cases)('the %s with companyId %s lists and makes what is its company’
 });
 
 /** An answer without what may differ between two equal ones. */
-async function comparable(answer: ReturnType<typeof world.patch>) {
+async function comparable(answer: Promise<Answer>) {
   const { status, headers, text } = await answer;
   const { date, 'x-request-id': requestId, ...others } = headers;
   return { status, headers: others, text: text.replace(String(requestId), 'ID') };
@@ -138,8 +139,8 @@ async function comparable(answer: ReturnType<typeof world.patch>) {
 test('a company that is not managed and one that does not exist are answered the same', async () => {
   const { ids, keys } = await openCase();
   const foreign = await world.company();
-  const name = (companyId: string) =>
-    comparable(world.patch(keys['ATS key of own'], ids['own living'], {}, { query: `?companyId=${companyId}` }));
+  const api = world.client(keys['ATS key of own']);
+  const name = (companyId: string) => comparable(api.patch(ids['own living'], {}, { query: { companyId } }));
   expect(await name(foreign.id)).toEqual(await name(randomUUID()));
 });
 
@@ -152,7 +153,7 @@ test('the refusal of another company’s agent says nothing of the agent or its 
     agent.id,
     companyPhoneNumberId,
   ]);
-  const answer = await world.patch(keys['company key'], agent.id, {});
+  const answer = await world.client(keys['company key']).patch(agent.id, {});
   const said = JSON.stringify([answer.text, answer.headers]);
   expect(answer.status).toBe(403);
   for (const secret of [companyId, companyPhoneNumberId, 'Classified', 'EVA']) expect(said).not.toContain(secret);
@@ -162,8 +163,7 @@ test('a grant holds from the next request on, and so does its end', async () => 
   const { id: companyId } = await world.company();
   const ats = await world.ats();
   const { id } = await world.agent(companyId);
-  const agent: Subject = { id, companyId, key: ats.key, keyId: ats.keyId };
-  const send = (name: string) => world.patch(agent.key, id, { name }, { query: `?companyId=${companyId}` });
+  const send = (name: string) => world.client(ats.key).patch(id, { name }, { query: { companyId } });
   await expectRefusal(world, id, () => send('Too early'), { code: 'COMPANY_ACCESS_DENIED' });
   await world.companies.grant(ats.id, companyId);
   expect((await send('In time')).status).toBe(200);
@@ -175,7 +175,7 @@ test('one integration may act for several companies, one in each request', async
   const [one, two] = await Promise.all([world.company(), world.company()]);
   const ats = await world.ats(one.id, two.id);
   const { id } = await world.agent(one.id);
-  const send = (companyId: string) => world.patch(ats.key, id, { name: 'Whose' }, { query: `?companyId=${companyId}` });
+  const send = (companyId: string) => world.client(ats.key).patch(id, { name: 'Whose' }, { query: { companyId } });
   await expectRefusal(world, id, () => send(two.id), { code: 'RESOURCE_ACCESS_DENIED' });
   expect(await send(one.id)).toMatchObject({ status: 200, body: { id, companyId: one.id, name: 'Whose' } });
 });
@@ -186,6 +186,6 @@ test('a company key’s change is in the history with that key, an ATS key’s w
   const { id } = await world.agent(company.id);
   const agent: Subject = { id, companyId: company.id, key: company.key, keyId: company.keyId };
   await expectChange(world, agent, { name: 'By the company' }, { name: 'By the company' });
-  await world.patch(ats.key, id, { name: 'By the ATS' }, { query: `?companyId=${company.id}` });
+  await world.client(ats.key).patch(id, { name: 'By the ATS' }, { query: { companyId: company.id } });
   expect((await world.history(id)).map(({ keyId }) => keyId)).toEqual([null, company.keyId, ats.keyId]);
 });

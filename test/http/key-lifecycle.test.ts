@@ -29,7 +29,7 @@ async function secondsBetween(newer: string, older: string): Promise<number> {
   return rows[0].seconds;
 }
 
-const read = (key: string) => world.call(key, 'GET /agents');
+const read = (key: string) => world.client(key).list();
 
 test('a rotated key is another, with owner, name, scopes and end of the old one', async () => {
   const { key, id, start, createdAt, ...same } = await keyThatEnds(7_200);

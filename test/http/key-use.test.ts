@@ -1,12 +1,12 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
-import { send } from '../support/http.ts';
+import { type Answer, send } from '../support/http.ts';
 import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-const use = (key: string) => world.call(key, 'GET /agents');
+const use = (key: string): Promise<Answer> => world.client(key).list();
 
 async function lastUsed(keyId: string): Promise<Date | null> {
   const { rows } = await world.sql.query('SELECT last_used_at AS at FROM api_key WHERE id = $1', [keyId]);

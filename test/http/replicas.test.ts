@@ -95,10 +95,7 @@ test('an ATS key sees a granted company at once and loses a revoked one at once,
     const all = lines.map((line) => next(ats.key, `${line}?companyId=${companyId}`));
     return [...new Set((await Promise.all(all)).flat())];
   };
-  const listed = async () => {
-    const { body } = await world.call(ats.key, 'GET /companies');
-    return Object(body).data.map((company: { id: string }) => company.id);
-  };
+  const listed = async () => (await world.client(ats.key).companies()).data.data.map((company) => company.id);
   expect([await seen(), await listed()]).toEqual([['COMPANY_ACCESS_DENIED'], [kept.id]]);
   await world.companies.grant(ats.id, companyId);
   expect([await seen(), (await listed()).toSorted()]).toEqual([[200], [kept.id, companyId].toSorted()]);

@@ -7,11 +7,6 @@ export type Schemas = components['schemas'];
 /** Query and headers that an operation takes. */
 type Options<Operation extends keyof operations> = Omit<operations[Operation]['parameters'], 'path' | 'cookie'>;
 
-/** A whole answer, and what a success brought, in its type: anything else throws what the server said. */
-export interface TypedAnswer<Data> extends Answer {
-  readonly data: Data;
-}
-
 export type Client = ReturnType<typeof clientOf>;
 
 /** A client with an API key, typed by the server's document: what the document does not have does not compile. */
@@ -72,18 +67,27 @@ interface Result<Data> {
   readonly response: Response;
 }
 
-async function whole<Data>(result: Promise<Result<Data>>): Promise<TypedAnswer<Data>> {
-  const { data, response } = await result;
-  const text = texts.get(response) ?? '';
-  const isJson = /json/.test(response.headers.get('content-type') ?? '');
-  return {
-    status: response.status,
-    headers: Object.fromEntries(response.headers),
-    text,
-    body: isJson ? JSON.parse(text) : undefined,
-    get data() {
-      if (data === undefined) throw new Error(`${response.status} ${text}`);
-      return data;
-    },
-  };
+/** A whole answer, and what a success brought in its type. */
+class TypedAnswer<Data> implements Answer {
+  readonly status: number;
+  readonly headers: Answer['headers'];
+  readonly text: string;
+  readonly body: unknown;
+  readonly #data: Data | undefined;
+
+  constructor({ data, response }: Result<Data>) {
+    this.status = response.status;
+    this.headers = Object.fromEntries(response.headers);
+    this.text = texts.get(response) ?? '';
+    this.body = /json/.test(this.headers['content-type'] ?? '') ? JSON.parse(this.text) : undefined;
+    this.#data = data;
+  }
+
+  /** Throws what the server said, where it was no success. */
+  get data(): Data {
+    if (this.#data === undefined) throw new Error(`${this.status} ${this.text}`);
+    return this.#data;
+  }
 }
+
+const whole = async <Data>(result: Promise<Result<Data>>) => new TypedAnswer(await result);

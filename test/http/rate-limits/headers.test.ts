@@ -20,13 +20,13 @@ const patch = (subject: Subject, body: string, headers?: Sent['headers']) => sen
 /** One answer of each kind that a key which is within its limits can get. */
 const answers: Readonly<Record<string, (subject: Subject) => Promise<Answer>>> = {
   '200': (subject) => patch(subject, '{"duration":31}'),
-  '204': ({ key, id }) => world.call(key, `DELETE /agents/${id}`),
-  '304': ({ key, id }) => world.call(key, `GET /agents/${id}`, { headers: { 'if-none-match': '"1"' } }),
+  '204': ({ key, id }) => world.client(key).remove(id),
+  '304': ({ key, id }) => world.client(key).read(id, { header: { 'If-None-Match': '"1"' } }),
   '400 MALFORMED_BODY': (subject) => patch(subject, '{'),
   '400 VALIDATION_FAILED': (subject) => patch(subject, '{"duration":0}'),
   '403 RESOURCE_ACCESS_DENIED': async (subject) => patch({ ...(await newSubject(world)), key: subject.key }, '{}'),
   '403 INSUFFICIENT_PERMISSIONS': async ({ companyId, id }) =>
-    world.patch(await world.keyWith(companyId, 'read:agents'), id, {}),
+    world.client(await world.keyWith(companyId, 'read:agents')).patch(id, {}),
   '404 RESOURCE_NOT_FOUND': (subject) => patch({ ...subject, id: subject.companyId }, '{}'),
   '412 PRECONDITION_FAILED': (subject) => patch(subject, '{}', { 'if-match': '"9"' }),
   '413 PAYLOAD_TOO_LARGE': (subject) => patch(subject, ' '.repeat(300_000)),
@@ -76,21 +76,21 @@ test.for([
 ] as const)("a key's own limits %o go before the server's, and 0 is none", async ([limits, told]) => {
   const { companyId, id } = await newSubject(world);
   const key = await world.limitedKey(companyId, limits);
-  expect(toldBy(await world.call(key, `GET /agents/${id}`))).toEqual(told);
+  expect(toldBy(await world.client(key).read(id))).toEqual(told);
 });
 
 test('a server without limits has only those of keys', async () => {
   const { companyId, id, key } = await newSubject(unlimited);
-  const answer = await unlimited.call(key, `GET /agents/${id}`);
+  const answer = await unlimited.client(key).read(id);
   expect({ status: answer.status, told: toldBy(answer) }).toEqual({ status: 200, told: {} });
   const limited = await unlimited.limitedKey(companyId, { perHour: 1 });
-  expect(toldBy(await unlimited.call(limited, `GET /agents/${id}`))).toEqual({ hour: limit(1) });
-  expect(await unlimited.call(limited, `GET /agents/${id}`)).toMatchObject({ status: 429 });
+  expect(toldBy(await unlimited.client(limited).read(id))).toEqual({ hour: limit(1) });
+  expect(await unlimited.client(limited).read(id)).toMatchObject({ status: 429 });
 });
 
 test('a key without limits is never refused', async () => {
   const { companyId, id } = await newSubject(world);
   const key = await world.limitedKey(companyId, { perMinute: 0, perHour: 0 });
-  const all = await Promise.all(Array.from({ length: 30 }, () => world.call(key, `GET /agents/${id}`)));
+  const all = await Promise.all(Array.from({ length: 30 }, () => world.client(key).read(id)));
   expect(new Set(all.map(({ status }) => status))).toEqual(new Set([200]));
 });
