@@ -17,19 +17,21 @@ export interface Sent {
   readonly body?: string | Buffer;
   /** The address of this machine that it comes from. */
   readonly from?: string;
+  /** Whose connections it may use, instead of one of its own. */
+  readonly agent?: Agent;
 }
 
-/** Sends one request over a connection of its own and reads the whole answer. */
-export function send(origin: string, { method = 'PATCH', path, headers = {}, body, from }: Sent): Promise<Answer> {
+/** Sends one request, over a connection of its own unless an agent is given, and reads the whole answer. */
+export function send(origin: string, sent: Sent): Promise<Answer> {
+  const { method = 'PATCH', path, headers = {}, body, from, agent = new Agent() } = sent;
   const { hostname, port } = new URL(origin);
   const host = hostname.replace(/^\[|\]$/g, '');
   const lines: Record<string, string[]> = {};
   for (const [name, value] of Object.entries(headers)) lines[name] = [value].flat().map(asBytes);
   if (body !== undefined) lines['content-length'] = [String(Buffer.byteLength(body))];
   return new Promise((resolve, reject) => {
-    const agent = new Agent();
     const target = { host, port, method, path, headers: lines, agent, ...(from && { localAddress: from }) };
-    const sent = request(target, (answer) => {
+    const outgoing = request(target, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('error', reject);
@@ -44,10 +46,10 @@ export function send(origin: string, { method = 'PATCH', path, headers = {}, bod
         });
       });
     });
-    sent.on('error', reject);
+    outgoing.on('error', reject);
     // Without a body Node would announce an empty one.
-    sent.useChunkedEncodingByDefault = false;
-    sent.end(body);
+    outgoing.useChunkedEncodingByDefault = false;
+    outgoing.end(body);
   });
 }
 

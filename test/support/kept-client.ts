@@ -1,0 +1,43 @@
+import { Agent } from 'node:http';
+import { onTestFinished } from 'vitest';
+import { type Answer, type Sent, send } from './http.ts';
+import { type AtEnd, startServer } from './process.ts';
+import type { World } from './world.ts';
+
+export interface Call {
+  /** As in "PATCH /agents/…". */
+  readonly line: string;
+  readonly body?: unknown;
+  readonly headers?: Sent['headers'];
+}
+
+export type Client = (origin: string, call: Call) => Promise<Answer>;
+
+/** One client with a key, and with one connection to each server, which stays open. */
+export function openClient(key: string, atEnd: AtEnd = onTestFinished): Client {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  atEnd(async () => agent.destroy());
+  return (origin, { line, body, headers = {} }) => {
+    const [method = '', path = ''] = line.split(' ');
+    const hasBody = body !== undefined;
+    const type = hasBody && { 'content-type': 'application/json' };
+    const sent = { method, path, headers: { authorization: `Bearer ${key}`, ...type, ...headers }, agent };
+    return send(origin, { ...sent, ...(hasBody && { body: JSON.stringify(body) }) });
+  };
+}
+
+/** A server process over a world's database that may be asked as often as one likes. */
+export function startUnlimited(
+  { databaseUrl, secret }: Pick<World, 'databaseUrl' | 'secret'>,
+  env: Readonly<Record<string, string>> = {},
+) {
+  return startServer({
+    DATABASE_URL: databaseUrl,
+    API_KEY_SECRET: secret,
+    RATE_LIMIT_PER_MINUTE: '0',
+    RATE_LIMIT_PER_HOUR: '0',
+    // Each 503 would be a line with a stack.
+    LOG_LEVEL: 'fatal',
+    ...env,
+  });
+}

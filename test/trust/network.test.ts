@@ -1,0 +1,58 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { inject, test } from 'vitest';
+import { openLink } from '../support/database-link.ts';
+import { openSiege } from '../support/siege.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+/** Milliseconds that an outage lasts, each time. */
+const lasting = 6_000;
+const times = inject('isShort') ? 1 : 3;
+
+type Link = Awaited<ReturnType<typeof openLink>>;
+
+interface Fault {
+  readonly harm: (link: Link) => unknown;
+  readonly mend: (link: Link) => unknown;
+}
+
+const faults: Readonly<Record<string, Fault>> = {
+  'resets and refuses connections': { harm: (link) => link.cutOff(), mend: (link) => link.repair() },
+  'lets nothing through and tells nobody': { harm: (link) => link.freeze(), mend: (link) => link.thaw() },
+  'lets one byte through each 100 ms': { harm: (link) => link.drip(), mend: (link) => link.flow() },
+};
+
+test.for(Object.entries(faults))(
+  'a network to the database that %s for 6 s: only 503 in time, back within 2 s, nothing lost',
+  async ([, { harm, mend }]) => {
+    const link = await openLink(world.databaseUrl);
+    const siege = await openSiege({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
+    for (let time = 0; time < times; time += 1) {
+      await siege.withstand({
+        task: async () => {
+          await harm(link);
+          await delay(lasting);
+          await mend(link);
+        },
+      });
+    }
+    await siege.expectAllSaved();
+  },
+);
+
+test('connections that the network forgets without a word: only 503 in time, back once one statement was given up', async () => {
+  const link = await openLink(world.databaseUrl);
+  const siege = await openSiege({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
+  for (const lost of Array.from({ length: times }, (_, time) => time * lasting)) {
+    await siege.withstand({
+      // Nobody can tell such a connection from a slow one before the limit of a statement, 2.2 s.
+      recovery: 3_000,
+      task: async () => {
+        link.forget();
+        await delay(lost);
+        link.remember();
+      },
+    });
+  }
+  await siege.expectAllSaved();
+});
