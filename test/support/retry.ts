@@ -79,7 +79,7 @@ export async function everythingOf(world: World, companyId: string): Promise<unk
 /** An agent at version 2, whose metadata is not in the order in which a database would sort it. */
 export async function agentAtTwo(world: World): Promise<Subject> {
   const agent = await newSubject(world, fullFields);
-  await world.patch(agent.key, agent.id, { name: 'Second', metadata: { zebra: 1, ant: { z: 1, a: [2] } } });
+  await world.client(agent.key).patch(agent.id, { name: 'Second', metadata: { zebra: 1, ant: { z: 1, a: [2] } } });
   return agent;
 }
 

@@ -73,7 +73,7 @@ test('a refusal is not kept: once its reason is gone, the same request with the 
   });
   const kept = await world.sql.query('SELECT FROM idempotency_key WHERE api_key_id = $1', [agent.keyId]);
   expect(kept.rowCount).toBe(0);
-  await world.patch(agent.key, agent.id, { name: 'Second' });
+  await world.client(agent.key).patch(agent.id, { name: 'Second' });
   const answer = await sendKeyed(world, agent, request, key);
   expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"' }, body: { name: 'Late' } });
   expectReplay(await sendKeyed(world, agent, request, key), answer);

@@ -25,7 +25,7 @@ function expectOneChange(answers: readonly Answer[]): void {
 /** Makes one change of an agent wait, so that what is sent meanwhile arrives in the next batch together. */
 function inOneBatch<Sent>(agent: Subject, sendAll: () => Promise<Sent>): Promise<Sent> {
   return whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
-    const before = world.patch(agent.key, agent.id, { duration: 99 });
+    const before = world.client(agent.key).patch(agent.id, { duration: 99 });
     await untilSomebodyWaits(world);
     const sent = sendAll();
     // Behind them all on the way to their keys.
@@ -102,9 +102,9 @@ test('an answer in the middle of a batch is repeated with its own time and versi
   const key = newKey();
   const answers = await inOneBatch(agent, () =>
     Promise.all([
-      ...fifty.slice(0, 5).map((at) => world.patch(agent.key, agent.id, { metadata: { [`before${at}`]: at } })),
+      ...fifty.slice(0, 5).map((at) => world.client(agent.key).patch(agent.id, { metadata: { [`before${at}`]: at } })),
       sendKeyed(world, agent, request, key),
-      ...fifty.slice(0, 5).map((at) => world.patch(agent.key, agent.id, { metadata: { [`after${at}`]: at } })),
+      ...fifty.slice(0, 5).map((at) => world.client(agent.key).patch(agent.id, { metadata: { [`after${at}`]: at } })),
     ]),
   );
   expect(answers.map(({ headers }) => headers.etag).toSorted()).toEqual(
