@@ -43,7 +43,7 @@ function comparable({ status, headers, body }: Answer) {
 /** An agent at version 2, and a number of its company. */
 async function agentAtTwo() {
   const agent = await newSubject(world, fullFields);
-  await world.patch(agent.key, agent.id, { name: 'Second', metadata: { second: [1] } });
+  await world.client(agent.key).patch(agent.id, { name: 'Second', metadata: { second: [1] } });
   return { agent, number: await world.phoneNumber(agent.companyId) };
 }
 

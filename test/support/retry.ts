@@ -1,40 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import type { Client, Schemas } from './client.ts';
-import type { Answer } from './http.ts';
+import type { Answer, Sent } from './http.ts';
 import { fullFields, newSubject, type Subject } from './patch-agent.ts';
 import type { World } from './world.ts';
 
-/** A request that may be sent again: its path, and how a client sends it. */
+/** A request that may be sent again: its first line, its body, its headers. */
 export interface Retriable {
-  readonly path: string;
-  readonly send: (api: Client, header: { readonly 'Idempotency-Key': string }) => Promise<Answer>;
+  readonly line: string;
+  readonly body?: object;
+  readonly headers?: Sent['headers'];
 }
-
-/** Beside the Idempotency-Key. */
-interface Parameters {
-  readonly query?: { readonly companyId?: string; readonly dryRun?: boolean };
-  readonly header?: { readonly 'If-Match'?: string };
-}
-
-export const patchOf = (
-  id: string,
-  body: Schemas['AgentPatch'],
-  { query = {}, header = {} }: Parameters = {},
-): Retriable => ({
-  path: `/agents/${id}`,
-  send: (api, key) => api.patch(id, body, { query, header: { ...header, ...key } }),
-});
-
-export const restoreOf = (id: string, version: number, { query = {} }: Parameters = {}): Retriable => ({
-  path: `/agents/${id}/versions/${version}/restore`,
-  send: (api, header) => api.restore(id, version, { query, header }),
-});
-
-export const creationOf = (body: Schemas['AgentDraft']): Retriable => ({
-  path: '/agents',
-  send: (api, header) => api.create(body, { header }),
-});
 
 export const newKey = () => randomUUID();
 
@@ -42,10 +17,10 @@ export const newKey = () => randomUUID();
 export function sendKeyed(
   world: World,
   { key }: Pick<Subject, 'key'>,
-  { send }: Retriable,
+  { line, body, headers = {} }: Retriable,
   idempotencyKey: string,
 ): Promise<Answer> {
-  return send(world.client(key), { 'Idempotency-Key': idempotencyKey });
+  return world.call(key, line, { body, headers: { ...headers, 'idempotency-key': idempotencyKey } });
 }
 
 /** One answer repeats another: the same bytes and headers, but for what is said of each request. */
@@ -85,16 +60,27 @@ export async function agentAtTwo(world: World): Promise<Subject> {
 
 /** One request of each kind that takes an Idempotency-Key, for an agent of `agentAtTwo`. */
 export const retriables: Readonly<Record<string, (agent: Subject, number: string) => Retriable>> = {
-  'a patch': ({ id }) =>
-    patchOf(id, { name: 'Third', metadata: { yak: [1, { b: -0, a: 1e-7 }], ant: null, bee: 'ü\u2028' } }),
-  'a patch under If-Match': ({ id }) => patchOf(id, { duration: 46 }, { header: { 'If-Match': '"2"' } }),
-  'a patch of the number': ({ id }, number) => patchOf(id, { type: 'PHONE', companyPhoneNumberId: number }),
-  'a patch that changes nothing': ({ id }) => patchOf(id, { name: 'Second' }),
-  'a restore': ({ id }) => restoreOf(id, 1),
-  'a restore that changes nothing': ({ id }) => restoreOf(id, 2),
-  'a creation': (_, number) =>
-    creationOf({
+  'a patch': ({ id }) => ({
+    line: `PATCH /agents/${id}`,
+    body: { name: 'Third', metadata: { yak: [1, { b: -0, a: 1e-7 }], ant: null, bee: 'ü\u2028' } },
+  }),
+  'a patch under If-Match': ({ id }) => ({
+    line: `PATCH /agents/${id}`,
+    body: { duration: 46 },
+    headers: { 'if-match': '"2"' },
+  }),
+  'a patch of the number': ({ id }, number) => ({
+    line: `PATCH /agents/${id}`,
+    body: { type: 'PHONE', companyPhoneNumberId: number },
+  }),
+  'a patch that changes nothing': ({ id }) => ({ line: `PATCH /agents/${id}`, body: { name: 'Second' } }),
+  'a restore': ({ id }) => ({ line: `POST /agents/${id}/versions/1/restore` }),
+  'a restore that changes nothing': ({ id }) => ({ line: `POST /agents/${id}/versions/2/restore` }),
+  'a creation': (_, number) => ({
+    line: 'POST /agents',
+    body: {
       ...{ name: 'New', type: 'PHONE', focus: 'SCREENING', language: 'FI', duration: 20 },
       ...{ companyPhoneNumberId: number, metadata: { zebra: 1, ant: 2, bee: [{ z: 1, a: 2 }] } },
-    }),
+    },
+  }),
 };

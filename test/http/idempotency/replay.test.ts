@@ -6,7 +6,6 @@ import {
   everythingOf,
   expectReplay,
   newKey,
-  patchOf,
   type Retriable,
   retriables,
   sendKeyed,
@@ -25,7 +24,7 @@ test.for(kinds)(
     const key = newKey();
     const first = await sendKeyed(world, agent, request, key);
     const before = await everythingOf(world, agent.companyId);
-    expect(first.status).toBe(request.path === '/agents' ? 201 : 200);
+    expect(first.status).toBe(request.line === 'POST /agents' ? 201 : 200);
     expect(first.headers).not.toHaveProperty('idempotent-replayed');
     for (const form of [key, `"${key}"`]) {
       expectReplay(await sendKeyed(world, agent, request, form), first);
@@ -53,34 +52,30 @@ test.for(kinds)('%s under the key of another request is refused, and changes not
   const agent = await agentAtTwo(world);
   const request = make(agent, await world.phoneNumber(agent.companyId));
   const key = newKey();
-  const used = patchOf(agent.id, { metadata: { used: true } });
+  const used: Retriable = { line: `PATCH /agents/${agent.id}`, body: { metadata: { used: true } } };
   expect((await sendKeyed(world, agent, used, key)).status).toBe(200);
   const before = await everythingOf(world, agent.companyId);
-  expectProblem(await sendKeyed(world, agent, request, key), {
-    code: 'IDEMPOTENCY_KEY_REUSED',
-    instance: request.path,
-  });
+  const instance = request.line.split(' ')[1] ?? '';
+  expectProblem(await sendKeyed(world, agent, request, key), { code: 'IDEMPOTENCY_KEY_REUSED', instance });
   expect(await everythingOf(world, agent.companyId)).toEqual(before);
 });
 
-const header = { 'If-Match': '"2"' };
-
-/** What makes another request of a patch with the body { "duration": 46 } and If-Match: "2". */
-const differences: Readonly<Record<string, (id: string) => Retriable>> = {
-  'another value': (id) => patchOf(id, { duration: 47 }, { header }),
-  'another member': (id) => patchOf(id, { duration: 46, name: 'Other' }, { header }),
-  'a query': (id) => patchOf(id, { duration: 46 }, { header, query: { dryRun: false } }),
-  'another If-Match': (id) => patchOf(id, { duration: 46 }, { header: { 'If-Match': '*' } }),
-  'no If-Match': (id) => patchOf(id, { duration: 46 }),
+/** What makes another request of `PATCH /agents/ID` with the body { "duration": 46 } and If-Match: "2". */
+const differences: Readonly<Record<string, (request: Retriable) => Retriable>> = {
+  'another value': (request) => ({ ...request, body: { duration: 47 } }),
+  'another member': (request) => ({ ...request, body: { duration: 46, name: 'Other' } }),
+  'a query': (request) => ({ ...request, line: `${request.line}?dryRun=false` }),
+  'another If-Match': (request) => ({ ...request, headers: { 'if-match': '*' } }),
+  'no If-Match': ({ line, body }) => ({ line, ...(body && { body }) }),
 };
 
 test.for(Object.entries(differences))('%s makes another request', async ([, differ]) => {
   const agent = await agentAtTwo(world);
-  const request = patchOf(agent.id, { duration: 46 }, { header });
+  const request = { line: `PATCH /agents/${agent.id}`, body: { duration: 46 }, headers: { 'if-match': '"2"' } };
   const key = newKey();
   expect((await sendKeyed(world, agent, request, key)).status).toBe(200);
   const before = await everythingOf(world, agent.companyId);
-  const answer = await sendKeyed(world, agent, differ(agent.id), key);
+  const answer = await sendKeyed(world, agent, differ(request), key);
   expectProblem(answer, { code: 'IDEMPOTENCY_KEY_REUSED', instance: `/agents/${agent.id}` });
   expect(await everythingOf(world, agent.companyId)).toEqual(before);
 });
@@ -89,9 +84,10 @@ test('an idempotency key is one API key’s own: with another API key the same o
   const agent = await newSubject(world);
   const ats = await world.ats(agent.companyId);
   const key = newKey();
-  await sendKeyed(world, agent, patchOf(agent.id, { name: 'By the company' }), key);
-  const query = { companyId: agent.companyId };
-  const answer = await sendKeyed(world, ats, patchOf(agent.id, { name: 'By the ATS' }, { query }), key);
+  const request = (name: string): Retriable => ({ line: `PATCH /agents/${agent.id}`, body: { name } });
+  await sendKeyed(world, agent, request('By the company'), key);
+  const line = `PATCH /agents/${agent.id}?companyId=${agent.companyId}`;
+  const answer = await sendKeyed(world, ats, { line, body: { name: 'By the ATS' } }, key);
   expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"' }, body: { name: 'By the ATS' } });
   expect(answer.headers).not.toHaveProperty('idempotent-replayed');
 });
@@ -99,7 +95,7 @@ test('an idempotency key is one API key’s own: with another API key the same o
 test('an answer is not given again to a key that may no longer touch the company', async () => {
   const agent = await newSubject(world);
   const ats = await world.ats(agent.companyId);
-  const request = patchOf(agent.id, { name: 'By the ATS' }, { query: { companyId: agent.companyId } });
+  const request = { line: `PATCH /agents/${agent.id}?companyId=${agent.companyId}`, body: { name: 'By the ATS' } };
   const key = newKey();
   expect((await sendKeyed(world, ats, request, key)).status).toBe(200);
   await world.companies.revoke(ats.id, agent.companyId);
@@ -116,7 +112,8 @@ test.for(kinds)('once its agent is erased, %s that is sent again is 404, and mak
   await world.deleteAgent(id);
   await world.agents.purge(id, 'tester');
   const before = await everythingOf(world, agent.companyId);
-  expectProblem(await sendKeyed(world, agent, request, key), { code: 'RESOURCE_NOT_FOUND', instance: request.path });
+  const instance = request.line.split(' ')[1] ?? '';
+  expectProblem(await sendKeyed(world, agent, request, key), { code: 'RESOURCE_NOT_FOUND', instance });
   expect(await everythingOf(world, agent.companyId)).toEqual(before);
   const left = await world.sql.query('SELECT FROM idempotency_key WHERE agent_id = $1 AND agent IS NOT NULL', [id]);
   expect(left.rowCount).toBe(0);

@@ -1,10 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/faults.ts';
-import type { Schemas } from '../../support/client.ts';
-import { draft } from '../../support/endpoints.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { creationOf, everythingOf, expectReplay, newKey, patchOf, restoreOf, sendKeyed } from '../../support/retry.ts';
+import { everythingOf, expectReplay, newKey, sendKeyed } from '../../support/retry.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -43,9 +41,8 @@ const onDryRun: Fault = {
 
 test('an Idempotency-Key on a dry run is refused, together with all other faults', async () => {
   const agent = await newSubject(world);
-  const query = { dryRun: true };
-  const patch = (body: Schemas['AgentPatch']) => () =>
-    sendKeyed(world, agent, patchOf(agent.id, body, { query }), newKey());
+  const patch = (body: object) => () =>
+    sendKeyed(world, agent, { line: `PATCH /agents/${agent.id}?dryRun=true`, body }, newKey());
   await expectRefusal(world, agent.id, patch({ name: 'Dry' }), { code: 'VALIDATION_FAILED', errors: [onDryRun] });
   const tooLong: Fault = {
     in: 'body',
@@ -58,14 +55,15 @@ test('an Idempotency-Key on a dry run is refused, together with all other faults
     code: 'VALIDATION_FAILED',
     errors: [tooLong, onDryRun],
   });
-  const restore = restoreOf(agent.id, 1, { query });
-  const problem = { code: 'VALIDATION_FAILED', instance: restore.path, errors: [onDryRun] } as const;
-  await expectRefusal(world, agent.id, () => sendKeyed(world, agent, restore, newKey()), problem);
+  const instance = `/agents/${agent.id}/versions/1/restore`;
+  const restore = () => sendKeyed(world, agent, { line: `POST ${instance}?dryRun=true` }, newKey());
+  await expectRefusal(world, agent.id, restore, { code: 'VALIDATION_FAILED', instance, errors: [onDryRun] });
 });
 
 test('a refusal is not kept: once its reason is gone, the same request with the same key is carried out', async () => {
   const agent = await newSubject(world);
-  const request = patchOf(agent.id, { name: 'Late' }, { header: { 'If-Match': '"2"' } });
+  const line = `PATCH /agents/${agent.id}`;
+  const request = { line, body: { name: 'Late' }, headers: { 'if-match': '"2"' } };
   const key = newKey();
   expectProblem(await sendKeyed(world, agent, request, key), {
     code: 'PRECONDITION_FAILED',
@@ -83,7 +81,8 @@ test('a creation that is refused is not kept either', async () => {
   const company = await world.company();
   const number = await world.phoneNumber(company.id);
   await world.sql.query(`UPDATE company_phone_number SET status = 'INACTIVE' WHERE id = $1`, [number]);
-  const request = creationOf({ ...draft, type: 'PHONE', companyPhoneNumberId: number });
+  const draft = { name: 'New', type: 'PHONE', focus: 'GENERIC', language: 'EN', duration: 5 };
+  const request = { line: 'POST /agents', body: { ...draft, companyPhoneNumberId: number } };
   const key = newKey();
   expect((await sendKeyed(world, company, request, key)).status).toBe(400);
   await world.sql.query(`UPDATE company_phone_number SET status = 'ACTIVE' WHERE id = $1`, [number]);
@@ -94,42 +93,42 @@ test('a creation that is refused is not kept either', async () => {
 test('reading and deleting do not look at the header', async () => {
   const agent = await newSubject(world);
   const key = newKey();
-  await sendKeyed(world, agent, patchOf(agent.id, { name: 'Second' }), key);
-  const read = await world.call(agent.key, `GET /agents/${agent.id}`, { headers: { 'idempotency-key': key } });
+  await sendKeyed(world, agent, { line: `PATCH /agents/${agent.id}`, body: { name: 'Second' } }, key);
+  const read = await sendKeyed(world, agent, { line: `GET /agents/${agent.id}` }, key);
   expect(read).toMatchObject({ status: 200, body: { name: 'Second' } });
-  const headers = { 'idempotency-key': 'not a key' };
-  expect((await world.call(agent.key, `DELETE /agents/${agent.id}`, { headers })).status).toBe(204);
+  expect((await sendKeyed(world, agent, { line: `DELETE /agents/${agent.id}` }, 'not a key')).status).toBe(204);
 });
 
 test('after 24 hours a key is free again, and its old answer makes room for the new one', async () => {
   const agent = await newSubject(world);
-  const patch = (name: string, under: string) => sendKeyed(world, agent, patchOf(agent.id, { name }), under);
+  const line = `PATCH /agents/${agent.id}`;
   const [key, another] = [newKey(), newKey()];
   const age = (interval: string) =>
     world.sql.query('UPDATE idempotency_key SET created_at = now() - $2::interval WHERE api_key_id = $1', [
       agent.keyId,
       interval,
     ]);
-  const first = await patch('First', key);
-  await patch('Second', another);
+  const first = await sendKeyed(world, agent, { line, body: { name: 'First' } }, key);
+  await sendKeyed(world, agent, { line, body: { name: 'Second' } }, another);
   await age('23:59');
-  expectReplay(await patch('First', key), first);
+  expectReplay(await sendKeyed(world, agent, { line, body: { name: 'First' } }, key), first);
   await age('24:00');
-  const next = await patch('First', key);
+  const next = await sendKeyed(world, agent, { line, body: { name: 'First' } }, key);
   expect(next).toMatchObject({ status: 200, headers: { etag: '"4"' } });
   expect(next.headers).not.toHaveProperty('idempotent-replayed');
-  expect((await patch('Quite other', another)).status).toBe(200);
+  expect((await sendKeyed(world, agent, { line, body: { name: 'Quite other' } }, another)).status).toBe(200);
   expect((await storedAgent(world, agent.id)).row).toMatchObject({ name: 'Quite other', version: 5 });
 });
 
 test('after 24 hours a creation is carried out anew', async () => {
   const company = await world.company();
+  const body = { name: 'New', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 5 };
   const key = newKey();
-  await sendKeyed(world, company, creationOf(draft), key);
+  await sendKeyed(world, company, { line: 'POST /agents', body }, key);
   await world.sql.query(`UPDATE idempotency_key SET created_at = now() - interval '24 hours' WHERE api_key_id = $1`, [
     company.keyId,
   ]);
-  expect((await sendKeyed(world, company, creationOf(draft), key)).status).toBe(201);
+  expect((await sendKeyed(world, company, { line: 'POST /agents', body }, key)).status).toBe(201);
   expect(await everythingOf(world, company.id)).toHaveLength(2);
 });
 
@@ -141,7 +140,7 @@ test('answers older than 24 hours are forgotten, 500 at a time, and no younger o
        FROM generate_series(1, 700) n`,
     [agent.keyId, agent.id],
   );
-  await sendKeyed(world, agent, patchOf(agent.id, { name: 'Young' }), 'young');
+  await sendKeyed(world, agent, { line: `PATCH /agents/${agent.id}`, body: { name: 'Young' } }, 'young');
   const left = async () =>
     (await world.sql.query('SELECT key FROM idempotency_key WHERE api_key_id = $1', [agent.keyId])).rows;
   expect(await world.agents.forgetAnswers()).toBe(true);

@@ -72,7 +72,7 @@ test('an id in the path in upper case is the same agent, answered in lower case'
 test('changes within one millisecond still move updatedAt forward, one version each', async () => {
   const agent = await newSubject(world);
   const names = ['One', 'Two', 'Three', 'Four', 'Five', 'Six'];
-  for (const name of names) await world.patch(agent.key, agent.id, { name });
+  for (const name of names) await world.client(agent.key).patch(agent.id, { name });
   const { row, history } = await storedAgent(world, agent.id);
   const times = history.map(({ createdAt }) => createdAt.getTime());
   expect(history.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6, 7]);

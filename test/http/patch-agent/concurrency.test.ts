@@ -10,10 +10,9 @@ const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 test('twenty parallel merges leave twenty keys, in twenty versions with one history entry each', async () => {
   const agent = await newSubject(world, { metadata: { before: true } });
-  const api = world.client(agent.key);
   const answers = await Promise.all(
     upTo(20).map((i) =>
-      api.patch(agent.id, { metadata: { [`k${i}`]: i } }, { header: { 'X-Request-Id': `merge-${i}` } }),
+      world.patch(agent.key, agent.id, { metadata: { [`k${i}`]: i } }, { headers: { 'x-request-id': `merge-${i}` } }),
     ),
   );
   const after = await storedAgent(world, agent.id);
@@ -37,8 +36,7 @@ test('twenty parallel merges leave twenty keys, in twenty versions with one hist
 
 test('versions of parallel changes grow by one key each, and their times never go back', async () => {
   const agent = await newSubject(world);
-  const api = world.client(agent.key);
-  await Promise.all(upTo(30).map((i) => api.patch(agent.id, { metadata: { [`k${i}`]: i } })));
+  await Promise.all(upTo(30).map((i) => world.patch(agent.key, agent.id, { metadata: { [`k${i}`]: i } })));
   const { history } = await storedAgent(world, agent.id);
   const times = history.map(({ createdAt }) => createdAt.getTime());
   expect(history.map(({ snapshot }) => Object.keys(Object(snapshot.metadata)).length)).toEqual(upTo(31));
@@ -59,7 +57,7 @@ test('parallel patches of different fields are all kept', async () => {
 
 test('parallel patches with the same values make one version', async () => {
   const agent = await newSubject(world);
-  const answers = await Promise.all(upTo(20).map(() => world.client(agent.key).patch(agent.id, { name: 'The same' })));
+  const answers = await Promise.all(upTo(20).map(() => world.patch(agent.key, agent.id, { name: 'The same' })));
   const { row, history } = await storedAgent(world, agent.id);
   expect(answers.map(({ status, headers, body }) => ({ status, etag: headers.etag, body }))).toEqual(
     upTo(20).map(() => ({ status: 200, etag: '"2"', body: answerOf(row) })),
@@ -69,9 +67,8 @@ test('parallel patches with the same values make one version', async () => {
 
 test('of fifty parallel patches with one If-Match one is applied and 49 are refused', async () => {
   const agent = await newSubject(world);
-  const api = world.client(agent.key);
   const answers = await Promise.all(
-    upTo(50).map((i) => api.patch(agent.id, { name: `Writer ${i}` }, { header: { 'If-Match': '"1"' } })),
+    upTo(50).map((i) => world.patch(agent.key, agent.id, { name: `Writer ${i}` }, { headers: { 'if-match': '"1"' } })),
   );
   const { row, history } = await storedAgent(world, agent.id);
   const applied = answers.filter(({ status }) => status === 200);
@@ -85,7 +82,7 @@ test('of fifty parallel patches with one If-Match one is applied and 49 are refu
 test('the limit of metadata holds for parallel merges that only together exceed it', async () => {
   const agent = await newSubject(world);
   const answers = await Promise.all(
-    upTo(60).map((i) => world.client(agent.key).patch(agent.id, { metadata: { [`k${i}`]: i } })),
+    upTo(60).map((i) => world.patch(agent.key, agent.id, { metadata: { [`k${i}`]: i } })),
   );
   const { row } = await storedAgent(world, agent.id);
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(50);
@@ -96,8 +93,7 @@ test('the limit of metadata holds for parallel merges that only together exceed 
 
 test.for(upTo(10))('a delete that races patches gives 200 or 404 and revives nothing, round %d', async (round) => {
   const agent = await newSubject(world);
-  const api = world.client(agent.key);
-  const patches = (names: number[]) => names.map((i) => api.patch(agent.id, { name: `Patch ${i}` }));
+  const patches = (names: number[]) => names.map((i) => world.patch(agent.key, agent.id, { name: `Patch ${i}` }));
   const first = patches(upTo(round));
   const deletion = world.deleteAgent(agent.id);
   const answers = await Promise.all([...first, ...patches(upTo(12).map((i) => i + round))]);
@@ -112,5 +108,5 @@ test.for(upTo(10))('a delete that races patches gives 200 or 404 and revives not
   expect(after.row.deleted_at).not.toBeNull();
   expect(after.row.version).toBe(1 + accepted.length);
   expect(after.history.map(({ version }) => version)).toEqual(upTo(accepted.length + 1).map((i) => i + 1));
-  expect((await api.patch(agent.id, { name: 'Too late' })).status).toBe(404);
+  expect((await world.patch(agent.key, agent.id, { name: 'Too late' })).status).toBe(404);
 });

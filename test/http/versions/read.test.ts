@@ -151,7 +151,7 @@ test.for(differences)(
   'a diff tells %s, up to the current version unless `to` names one',
   async ([, patch, changes]) => {
     const agent = await newSubject(world, fullFields);
-    await world.patch(agent.key, agent.id, patch);
+    await world.client(agent.key).patch(agent.id, patch);
     const to = changes.length > 0 ? 2 : 1;
     const diff = async (version: number, query: { to?: string } = {}) =>
       (await world.client(agent.key).diff(agent.id, version, query)).data;
@@ -172,7 +172,7 @@ test.for(differences)(
 test('a diff names the number, for which the answer has no member', async () => {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
-  await world.patch(agent.key, agent.id, { companyPhoneNumberId: number });
+  await world.client(agent.key).patch(agent.id, { companyPhoneNumberId: number });
   const { data } = await world.client(agent.key).diff(agent.id, 1, { to: '2' });
   const changes = [{ field: 'companyPhoneNumberId', before: null, after: number }];
   expect(data).toEqual({ from: 1, to: 2, changes });

@@ -53,7 +53,7 @@ const notFound: Fault = {
 
 test('a restore gives every field its old value, as a new version, and can itself be taken back', async () => {
   const agent = await newSubject(world, fullFields);
-  await world.patch(agent.key, agent.id, {
+  await world.client(agent.key).patch(agent.id, {
     ...{ name: 'After', questions: [], instructions: null, language: 'EN', duration: 1, voiceId: null },
     ...{ type: 'UNDEFINED', focus: 'GENERIC', cefrLevel: null, backgroundSound: null },
     metadata: { team: null, nested: null, added: { deep: true } },
@@ -65,8 +65,8 @@ test('a restore gives every field its old value, as a new version, and can itsel
 
 test('a restore of what is stored changes nothing', async () => {
   const agent = await newSubject(world, fullFields);
-  await world.patch(agent.key, agent.id, { name: 'Second' });
-  await world.patch(agent.key, agent.id, { name: 'Before' });
+  await world.client(agent.key).patch(agent.id, { name: 'Second' });
+  await world.client(agent.key).patch(agent.id, { name: 'Before' });
   for (const version of [3, 1]) {
     const before = await storedAgent(world, agent.id);
     const answer = await restore(agent, version);
@@ -79,16 +79,16 @@ test('a restore of what is stored changes nothing', async () => {
 test('a restored number comes back where it is active, and is named in the header', async () => {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
-  await world.patch(agent.key, agent.id, { type: 'PHONE', companyPhoneNumberId: number });
-  await world.patch(agent.key, agent.id, { type: 'ONLINE', companyPhoneNumberId: null });
+  await world.client(agent.key).patch(agent.id, { type: 'PHONE', companyPhoneNumberId: number });
+  await world.client(agent.key).patch(agent.id, { type: 'ONLINE', companyPhoneNumberId: null });
   await expectRestored(agent, 2, ['companyPhoneNumberId', 'type']);
 });
 
 test('a restore is checked like a patch: a version whose number is gone is 400, until the number is active again', async () => {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
-  await world.patch(agent.key, agent.id, { type: 'PHONE', companyPhoneNumberId: number });
-  await world.patch(agent.key, agent.id, { type: 'ONLINE', companyPhoneNumberId: null });
+  await world.client(agent.key).patch(agent.id, { type: 'PHONE', companyPhoneNumberId: number });
+  await world.client(agent.key).patch(agent.id, { type: 'ONLINE', companyPhoneNumberId: null });
   await world.companies.deactivatePhoneNumber(number);
   await refuse(agent, 2, [notFound]);
   await world.sql.query(`UPDATE company_phone_number SET status = 'ACTIVE' WHERE id = $1`, [number]);
@@ -98,8 +98,8 @@ test('a restore is checked like a patch: a version whose number is gone is 400, 
 test('an agent keeps a number that has become inactive when a version with it is restored', async () => {
   const agent = await newSubject(world);
   const companyPhoneNumberId = await world.phoneNumber(agent.companyId);
-  await world.patch(agent.key, agent.id, { companyPhoneNumberId });
-  await world.patch(agent.key, agent.id, { name: 'Third' });
+  await world.client(agent.key).patch(agent.id, { companyPhoneNumberId });
+  await world.client(agent.key).patch(agent.id, { name: 'Third' });
   await world.companies.deactivatePhoneNumber(companyPhoneNumberId);
   await expectRestored(agent, 2, ['name']);
 });
@@ -131,7 +131,7 @@ test('metadata over a limit does not come back, unless what is stored is as larg
 
 test.for(['"1"', 'W/"2"', '"3", "1"'])('If-Match: %s does not restore over version 2', async (tag) => {
   const agent = await newSubject(world);
-  await world.patch(agent.key, agent.id, { name: 'Second' });
+  await world.client(agent.key).patch(agent.id, { name: 'Second' });
   const instance = `/agents/${agent.id}/versions/1/restore`;
   const send = () => restore(agent, 1, { 'If-Match': tag });
   await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED', instance });
@@ -139,7 +139,7 @@ test.for(['"1"', 'W/"2"', '"3", "1"'])('If-Match: %s does not restore over versi
 
 test.for(['"2"', '*'])('If-Match: %s restores over version 2', async (tag) => {
   const agent = await newSubject(world);
-  await world.patch(agent.key, agent.id, { name: 'Second' });
+  await world.client(agent.key).patch(agent.id, { name: 'Second' });
   const answer = await restore(agent, 1, { 'If-Match': tag });
   expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"' } });
 });
