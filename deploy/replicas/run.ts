@@ -24,7 +24,10 @@ const here = import.meta.dirname;
 const host = '127.0.0.1';
 
 addEnvironmentFile();
-const { DATABASE_URL = '', PORT = '8080', REDIS_SERVER = 'redis-server', PATH } = process.env;
+const { DATABASE_URL = '', PORT = '8080', REDIS_SERVER = 'redis-server' } = process.env;
+// Where Debian has nginx and PgBouncer, and ordinary users do not look.
+const PATH = `${process.env['PATH']}:/usr/sbin`;
+process.env['PATH'] = PATH;
 const database = new URL(DATABASE_URL);
 // PgBouncer refuses to run as root, and nothing here needs to.
 const { ids } = await chooseUser();
