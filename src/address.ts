@@ -12,7 +12,7 @@ interface Block {
  * socket that listens for both.
  * @returns undefined for what is no address
  */
-export function plainAddress(text: string): string | undefined {
+export function plainAddress(text = ''): string | undefined {
   const [address = ''] = text.split('%', 1);
   const family = isIP(address);
   if (family !== 6) return family === 4 ? address : undefined;
@@ -62,8 +62,8 @@ export function addressList(blocks: readonly string[]) {
     const block = parseBlock(text);
     if (block) lists[block.family].addSubnet(block.address, block.prefix, block.family);
   }
-  /** @param text in any form; what is no address is in no list */
-  return (text: string): boolean => {
+  /** @param text in any form; what is no address, or that of a client that has gone, is in no list */
+  return (text: string | undefined): boolean => {
     const address = plainAddress(text);
     if (address === undefined) return false;
     const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';

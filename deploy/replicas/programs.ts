@@ -39,6 +39,7 @@ export async function startProgram(command: readonly string[], { env, ids, cwd, 
   const ending = await Promise.race([isReady, exit]);
   if (ending !== undefined) throw new Error(`${name} ${ending}`);
   return {
+    id: child.pid,
     /** Resolves with how it ended. */
     exit,
     signal: (signal: NodeJS.Signals) => child.kill(signal),

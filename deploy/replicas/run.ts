@@ -3,7 +3,8 @@
 //
 //     DATABASE_URL=… API_KEY_SECRET=… PORT=8080 node --import tsx deploy/replicas/run.ts
 //
-// SIGHUP restarts the servers, one after the other; SIGTERM or SIGINT stops everything.
+// SIGHUP restarts the servers, one after the other; SIGTERM or SIGINT stops everything. REDIS_SERVER names another program
+// than redis-server, such as valkey-server.
 import { once } from 'node:events';
 import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,7 +24,10 @@ const here = import.meta.dirname;
 const host = '127.0.0.1';
 
 addEnvironmentFile();
-const { DATABASE_URL = '', PORT = '8080', REDIS_SERVER = 'redis-server', PATH } = process.env;
+const { DATABASE_URL = '', PORT = '8080', REDIS_SERVER = 'redis-server' } = process.env;
+// Where Debian has nginx and PgBouncer, and ordinary users do not look.
+const PATH = `${process.env['PATH']}:/usr/sbin`;
+process.env['PATH'] = PATH;
 const database = new URL(DATABASE_URL);
 // PgBouncer refuses to run as root, and nothing here needs to.
 const { ids } = await chooseUser();
@@ -90,7 +94,8 @@ async function makeServer(name: string, common: Readonly<Record<string, string>>
     async start() {
       program = await start(command, { env, ready: /^Listening on /m });
       while (!(await fetch(`http://${address}/health/ready`)).ok) await delay(50);
-      console.log(`${name} listens on http://${address}, metrics on http://${host}:${metricsPort}`);
+      const metrics = `http://${host}:${metricsPort}`;
+      console.log(`${name} is process ${program.id}, listens on http://${address}, metrics on ${metrics}`);
     },
     async stop() {
       console.log(`${name} ${program && (await end(program, 'SIGTERM'))}`);

@@ -62,6 +62,8 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits }: Opti
   app.decorateRequest('readAhead');
   app.decorateRequest('owner');
   app.addHook('onRequest', async (request, reply) => {
+    // While the connection is there: it may be gone when the key has been looked up.
+    const address = plainAddress(request.ip) ?? null;
     const { key, agent, hashes } = await lookUp(request);
     if (key) request.known.keyId = key.id;
     if (!key || !hashes || key.ended) {
@@ -78,12 +80,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits }: Opti
     if (request.routeOptions.config.forAnyCompany) return;
     const companyId = resolveCompany(key, companyIdOf(request));
     request.known.companyId = companyId;
-    callers.set(request, {
-      keyId: key.id,
-      companyId,
-      requestId: request.id,
-      address: plainAddress(request.ip) ?? null,
-    });
+    callers.set(request, { keyId: key.id, companyId, requestId: request.id, address });
   });
 
   app.addHook('onClose', () => uses.settled());

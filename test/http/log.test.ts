@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test, vi } from 'vitest';
+import { openAnotherServer } from '../support/another-server.ts';
 import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -113,6 +114,31 @@ test('a client that breaks off in its body is no error of the server: one line a
     });
     const status = expect.toSatisfy((value) => value === null || value === 400);
     expect(await linesOf(requestId)).toEqual([line({ requestId, status, keyId, companyId })]);
+  }
+});
+
+test('a client that goes away while its key is looked up is no error: its request is carried out, under its address', async () => {
+  const behindProxy = await openAnotherServer(world, { trustedProxies: ['127.0.0.1'] });
+  const cases = [
+    { origin: world.origin, address: '127.0.0.1' },
+    { origin: behindProxy.origin, address: '192.0.2.7' },
+  ];
+  for (const { origin, address } of cases) {
+    const requestId = randomUUID();
+    const { id } = await world.agent(companyId);
+    await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], () =>
+      RawSocket.use(origin, async (socket) => {
+        const headers = ['Host: api', `Authorization: Bearer ${key}`, `X-Request-Id: ${requestId}`];
+        socket.write(head(`DELETE /agents/${id} HTTP/1.1`, ...headers, 'X-Forwarded-For: 192.0.2.7'));
+        await untilSomebodyWaits(world);
+        socket.reset();
+        await linesOf(requestId);
+      }),
+    );
+    const trail = 'SELECT caller_address FROM audit_entry WHERE agent_id = $1';
+    await vi.waitUntil(async () => (await world.sql.query(trail, [id])).rowCount, { timeout: 5_000 });
+    expect((await world.sql.query(trail, [id])).rows).toEqual([{ caller_address: address }]);
+    expect(await linesOf(requestId)).toEqual([line({ requestId, method: 'DELETE', status: null })]);
   }
 });
 

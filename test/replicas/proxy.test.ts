@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { clientOf } from '../support/client.ts';
 import { startComposition } from '../support/composition.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem, expectProblemShape } from '../support/problem.ts';
@@ -57,4 +58,29 @@ test('the answers of servers pass unchanged, and so does the id of a request', a
   expect(answer).toMatchObject({ status: 400, body: { code: 'VALIDATION_FAILED', requestId: 'from-the-client' } });
   const own = await composition.world.call(key, `PATCH /agents/${id}`, { headers, body: 'x'.repeat(300_000) });
   expectProblem(own, { code: 'PAYLOAD_TOO_LARGE', instance: `/agents/${id}` });
+});
+
+test('a request that a server does not answer is 503 in the one error shape, and one that makes something is sent to no other', async () => {
+  const { key } = await world.company();
+  const body = { name: 'New', type: 'ONLINE', focus: 'SCREENING', language: 'FI', duration: 20 };
+  const linesOf = (requestId: string) =>
+    composition.program.stdout.match(new RegExp(`^{.*"requestId":"${requestId}".*"msg":"request"}$`, 'gm')) ?? [];
+  composition.freeze();
+  try {
+    const answer = await composition.world.call(key, 'POST /agents', { body, headers: { 'x-request-id': 'lost' } });
+    const detail =
+      'No server answered. The change may have been saved: send it again with If-Match or Idempotency-Key.';
+    expectProblem(answer, { code: 'DATABASE_UNAVAILABLE', instance: '/agents', detail });
+    expect(answer.headers['retry-after']).toBe('1');
+  } finally {
+    composition.thaw();
+  }
+  await vi.waitUntil(() => linesOf('lost').length > 0, { timeout: 10_000 });
+  // Behind whatever waited there.
+  for (const server of composition.servers) {
+    const headers = { 'x-request-id': `behind-${new URL(server).port}` };
+    expect(await clientOf(server).call(key, 'POST /agents', { body, headers })).toMatchObject({ status: 201 });
+    await vi.waitUntil(() => linesOf(headers['x-request-id']).length === 1, { timeout: 10_000 });
+  }
+  expect(linesOf('lost')).toHaveLength(1);
 });

@@ -3,7 +3,12 @@ import { callsOf } from './calls.ts';
 import { type AtEnd, startProcess } from './process.ts';
 import type { World } from './world.ts';
 
-/** The composition of deploy/replicas, over the world's database, without limits but those of keys; ends with the test, unless `atEnd` is given. */
+const names = ['server-1', 'server-2'];
+
+/**
+ * The composition of deploy/replicas, over the world's database, without limits but those of keys. It ends with the test,
+ * unless `atEnd` is given.
+ */
 export async function startComposition(
   world: World,
   { env = {}, atEnd = onTestFinished }: { env?: Readonly<Record<string, string>>; atEnd?: AtEnd } = {},
@@ -18,13 +23,19 @@ export async function startComposition(
   });
   const origin = await program.until(/^The proxy listens on (http:\S+)$/m);
   const told = (pattern: RegExp) => pattern.exec(program.stdout)?.[1] ?? '';
+  const signalServers = (signal: NodeJS.Signals) => {
+    for (const name of names) process.kill(Number(told(new RegExp(`^${name} is process (\\d+),`, 'm'))), signal);
+  };
   return {
     program,
     origin,
     /** The two behind the proxy. */
-    servers: ['server-1', 'server-2'].map((name) => told(new RegExp(`^${name} listens on (\\S+),`, 'm'))),
+    servers: names.map((name) => told(new RegExp(`^${name} .* listens on (\\S+),`, 'm'))),
     /** Where their metrics are. */
-    metrics: ['server-1', 'server-2'].map((name) => told(new RegExp(`^${name} .* metrics on (\\S+)$`, 'm'))),
+    metrics: names.map((name) => told(new RegExp(`^${name} .* metrics on (\\S+)$`, 'm'))),
+    /** Stops both where they are, as a machine without memory would: they take connections and answer nothing. */
+    freeze: () => signalServers('SIGSTOP'),
+    thaw: () => signalServers('SIGCONT'),
     /** Where PgBouncer listens. */
     pgbouncer: told(/^PgBouncer listens on (\S+)$/m),
     /** The world as seen through the proxy. */

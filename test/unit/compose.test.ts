@@ -119,6 +119,18 @@ describe('the composition with two servers', () => {
     expect(given('postgres')).toContain(/\\getenv password (\w+)/.exec(file('roles.sql'))?.[1]);
   });
 
+  test('docs/replicas.md names its services, its port and the folder of drained servers', () => {
+    const page = readFileSync(join(root, 'docs/replicas.md'), 'utf8');
+    const { DRAIN_FOLDER, PROXY_LISTEN } = service('proxy').environment ?? {};
+    for (const [, folder] of page.matchAll(/exec proxy \w+ (\/\w+)\/\$server/g)) expect(folder).toBe(DRAIN_FOLDER);
+    expect(page).toContain('for server in server-1 server-2; do');
+    expect(page).toContain(`curl http://127.0.0.1:${PROXY_LISTEN}/`);
+    for (const [, names = ''] of page.matchAll(/for name in ([A-Z_ ]+); do/g)) {
+      const demanded = new Set([...text.matchAll(/\$\{(\w+):\?/g)].map(([, name]) => name));
+      expect(names.split(' ').toSorted()).toEqual([...demanded].toSorted());
+    }
+  });
+
   test('nginx reaches the servers, is the one proxy that they trust, and they reach what they need', () => {
     const { SERVER_1, SERVER_2, PROXY_LISTEN } = service('proxy').environment ?? {};
     expect([SERVER_1, SERVER_2]).toEqual(['server-1', 'server-2'].map((name) => `${address(name)}:3000`));
