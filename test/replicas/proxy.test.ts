@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { clientOf } from '../support/client.ts';
+import { callsOf } from '../support/calls.ts';
 import { startComposition } from '../support/composition.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem, expectProblemShape } from '../support/problem.ts';
@@ -79,7 +79,7 @@ test('a request that a server does not answer is 503 in the one error shape, and
   // Behind whatever waited there.
   for (const server of composition.servers) {
     const headers = { 'x-request-id': `behind-${new URL(server).port}` };
-    expect(await clientOf(server).call(key, 'POST /agents', { body, headers })).toMatchObject({ status: 201 });
+    expect(await callsOf(server).call(key, 'POST /agents', { body, headers })).toMatchObject({ status: 201 });
     await vi.waitUntil(() => linesOf(headers['x-request-id']).length === 1, { timeout: 10_000 });
   }
   expect(linesOf('lost')).toHaveLength(1);
