@@ -5,7 +5,7 @@ import type { Sent } from './http.ts';
 import { type Kind, kinds, type Names, type Schema, valuesOf } from './schema-arbitrary.ts';
 
 /** Who sends a request; `reader` may only read. */
-export const senders = ['company', 'ats', 'reader', 'suspended', 'nobody'] as const;
+const senders = ['company', 'ats', 'reader', 'suspended', 'nobody'] as const;
 
 /** A request as it was made up; names in braces stand for what is stored. */
 export interface Fuzzed {
