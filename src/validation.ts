@@ -2,16 +2,7 @@ import type { TObject } from '@sinclair/typebox';
 import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
 import { distance } from 'fastest-levenshtein';
 import { parseEntityTags } from './entity-tag.ts';
-import {
-  type Complaint,
-  complaints,
-  type Fault,
-  type Faults,
-  inBody,
-  inParameter,
-  listedFaults,
-  type Place,
-} from './faults.ts';
+import { type Complaint, complaints, type Fault, inBody, inParameter, listedFaults, type Place } from './faults.ts';
 import { readIdempotencyKey } from './idempotency.ts';
 import { unstorable } from './json.ts';
 import { type Page, readPage } from './page.ts';
@@ -37,7 +28,7 @@ export function compile<Value = unknown>(schema: TObject, place: Place): Validat
 }
 
 /** Turns what a validator found into the faults of an answer: only the first into words, for a body may have 100,000. */
-export function toFaults(errors: readonly ErrorObject[], place: Place): Faults {
+export function toFaults(errors: readonly ErrorObject[], place: Place) {
   const ofWrongType = new Map(
     errors.filter(({ keyword }) => keyword === 'type').map((error) => [error.instancePath, error]),
   );

@@ -9,9 +9,7 @@ export const errorHandler = fp(async (app) => {
   app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error, request), request, reply));
   // Before a body is read: an unknown path is nobody's to parse for.
   app.addHook('onRequest', (request, _, done) => {
-    // The router takes "/agents/" for an agent whose id is empty.
-    const isPath = !request.is404 && !Object.values(Object(request.params)).includes('');
-    done(isPath ? undefined : new ApiError('ROUTE_NOT_FOUND'));
+    done(request.is404 ? new ApiError('ROUTE_NOT_FOUND') : undefined);
   });
   // A route may find out later that it has nothing at a path.
   app.setNotFoundHandler(async () => {

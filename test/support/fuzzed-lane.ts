@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Fuzzed } from './fuzzed-request.ts';
-import { type Answer, send } from './http.ts';
+import { type Answer, type Sent, send } from './http.ts';
 import type { Values } from './placeholders.ts';
 import type { World } from './world.ts';
 
@@ -57,7 +57,7 @@ export async function openLane(world: World) {
   return {
     keys,
     values: (): Values => values,
-    send: (sent: Parameters<World['send']>[0]) => send(world.origin, sent),
+    send: (sent: Sent) => send(world.origin, sent),
 
     /** Which rows differ from what they were the last time. */
     async written(): Promise<Readonly<Record<keyof Rows, boolean>>> {

@@ -5,7 +5,7 @@ import type { Sent } from './http.ts';
 import { type Kind, kinds, type Names, type Schema, valuesOf } from './schema-arbitrary.ts';
 
 /** Who sends a request; `reader` may only read. */
-export const senders = ['company', 'ats', 'reader', 'suspended', 'nobody'] as const;
+const senders = ['company', 'ats', 'reader', 'suspended', 'nobody'] as const;
 
 /** A request as it was made up; names in braces stand for what is stored. */
 export interface Fuzzed {
@@ -35,63 +35,68 @@ export function fuzzedRequests(document: Document): fc.Arbitrary<Fuzzed> {
   return fc.oneof(...all);
 }
 
+/** All are made up once, since the parts of most requests are those of others. */
 function requestsOf(
   method: string,
   path: string,
   { parameters, requestBody }: Operation,
   bodySchema: Schema | undefined,
 ): fc.Arbitrary<Fuzzed> {
-  const spots = [
-    ...parameters.map(({ name }) => name),
-    'query',
-    ...(bodySchema ? [...Array(8).fill('body'), 'Content-Type'] : []),
-  ];
-  return fc.tuple(fc.constantFrom(...kinds), fc.constantFrom(...spots)).chain(([kind, spot]) => {
-    const valueFor = (name: string, schema: Schema) =>
-      (name === spot && kind !== 'valid' ? valuesOf(schema, kind) : (names[name] ?? valuesOf(schema, 'valid'))).map(
-        asText,
-      );
+  const good = new Map(parameters.map(({ name, schema }) => [name, names[name] ?? valuesOf(schema, 'valid')]));
+  const goodBody = bodySchema ? bodyOf(bodySchema, 'valid') : fc.constant(undefined);
+
+  /** With one part that is of the kind, the others good. */
+  function requestsWith(kind: Kind, spot: string): fc.Arbitrary<Fuzzed> {
     const among = (place: string) => {
-      const some = parameters.filter((parameter) => parameter.in === place);
-      const values = Object.fromEntries(
-        some.map(({ name, schema }) => {
-          const value = valueFor(name, schema);
-          return [name, place === 'path' || name === spot ? value : seldom(value)];
-        }),
-      );
-      return fc.record(values).map((record) => JSON.parse(JSON.stringify(record)));
+      const values = parameters
+        .filter((parameter) => parameter.in === place)
+        .map(({ name, schema }) => {
+          const isSpot = name === spot;
+          const value = (isSpot ? valuesOf(schema, kind) : (good.get(name) ?? fc.constant(''))).map(asText);
+          return [name, isSpot || place === 'path' ? value : seldom(value)] as const;
+        });
+      return fc.record(Object.fromEntries(values)).map(withoutAbsent);
     };
-    return fc
-      .record({
-        sender: fc.oneof({ weight: 6, arbitrary: fc.constant('company' as const) }, fc.constantFrom(...senders)),
-        params: among('path'),
-        query: fc.tuple(among('query'), spot === 'query' ? strayQuery : fc.constant([]), fc.nat(3)),
-        headers: among('header'),
-        type: spot === 'Content-Type' && kind !== 'valid' ? strayType : goodType(requestBody),
-        body: bodySchema ? bodyOf(bodySchema, spot === 'body' ? kind : 'valid') : fc.constant(undefined),
-      })
-      .map(({ sender, params, query: [known, stray, named], headers, type, body }) => ({
-        ...{ kind, method, path, sender, params: ofText(params) },
-        // An ATS key without its company would get no further.
-        query: [
-          ...Object.entries(ofText(sender === 'ats' && named > 0 ? { companyId: '{COMPANY}', ...known } : known)),
-          ...stray,
-        ],
-        headers: {
-          ...mapValues(ofText(headers), (text) => text.replace(/[^\t -~]/g, '')),
-          ...(body !== undefined && type),
-        },
-        ...(body !== undefined && { body }),
-      }));
-  });
+    const parts = fc.record({
+      sender: fc.oneof({ weight: 6, arbitrary: fc.constant('company' as const) }, fc.constantFrom(...senders)),
+      params: among('path'),
+      query: fc.tuple(among('query'), spot === 'query' ? strayQuery : fc.constant([]), fc.nat(3)),
+      headers: among('header'),
+      type: spot === 'Content-Type' ? strayType : goodType(requestBody),
+      body: bodySchema && spot === 'body' ? bodyOf(bodySchema, kind) : goodBody,
+    });
+    return parts.map(({ sender, params, query: [known, stray, named], headers, type, body }) => ({
+      ...{ kind, method, path, sender, params },
+      // An ATS key without its company would get no further.
+      query: [
+        ...Object.entries(sender === 'ats' && named > 0 ? { companyId: '{COMPANY}', ...known } : known),
+        ...stray,
+      ],
+      headers: { ...asHeaders(headers), ...(body !== undefined && type) },
+      ...(body !== undefined && { body }),
+    }));
+  }
+
+  const spots = ['query', ...parameters.map(({ name }) => name), ...(bodySchema ? ['body', 'Content-Type'] : [])];
+  const bad = spots.map((spot) => ({ spot, weight: spot === 'body' ? 8 : 1 }));
+  const all = bad.reduce((sum, { weight }) => sum + weight, 0);
+  return fc.oneof(
+    { weight: all, arbitrary: requestsWith('valid', 'none') },
+    ...kinds
+      .filter((kind) => kind !== 'valid')
+      .flatMap((kind) => bad.map(({ spot, weight }) => ({ weight, arbitrary: requestsWith(kind, spot) }))),
+  );
 }
+
+const withoutAbsent = (values: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+
+/** What a client of Node's can send. */
+const asHeaders = (values: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value.replace(/[^\t -~]/g, '')]));
 
 const seldom = <Value>(value: fc.Arbitrary<Value>) =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
-
-const ofText = (values: object): Record<string, string> => mapValues(Object(values), String);
-const mapValues = <From, To>(values: Readonly<Record<string, From>>, map: (value: From) => To) =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]));
 
 const asText = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 

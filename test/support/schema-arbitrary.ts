@@ -47,7 +47,7 @@ export function valuesOf(schema: Schema, kind: Kind, names: Names = {}): fc.Arbi
         fc.constantFrom(null, true, 0, -1, 1.5, 'text', '', '5', [], {}, [[]], { '': null }),
         validOf(schema).map((value) => [value]),
         validOf(schema).map((value) => ({ value })),
-        validOf(schema).map(String),
+        validOf(schema).map((value) => JSON.stringify(value)),
       );
     case 'hostile text':
       return hostileText;

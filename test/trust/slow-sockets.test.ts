@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
@@ -29,16 +30,13 @@ async function hold(origin: string, begin: string, trickle: string) {
   return { after: performance.now() - start, status: received.slice(9, 12) };
 }
 
-/** Sends a request every 20 ms, whether the one before is answered or not, and tells how long each answer took. */
-async function steadily(
-  request: () => Promise<{ readonly status: number }>,
-  until: Promise<unknown>,
-): Promise<number[]> {
-  const running: Promise<number>[] = [];
-  const timed = async (): Promise<number> => {
+/** Sends a request every 20 ms, whether the one before is answered or not, and tells how each was answered, and when. */
+async function steadily(request: () => Promise<{ readonly status: number }>, until: Promise<unknown>) {
+  const running: Promise<{ readonly status: number; readonly after: number }>[] = [];
+  const timed = async () => {
     const start = performance.now();
-    expect((await request()).status).toBe(200);
-    return performance.now() - start;
+    const { status } = await request().catch(() => ({ status: 0 }));
+    return { status, after: performance.now() - start };
   };
   const timer = setInterval(() => running.push(timed()), 20);
   await until;
@@ -60,7 +58,9 @@ test('500 slow headers, 500 slow bodies and 200 silent sockets are cut within 12
   });
   const line = `PATCH /agents/${id} HTTP/1.1`;
   const headers = [`Authorization: Bearer ${key}`, 'Content-Type: application/json', 'Content-Length: 1000'];
-  const many = <Result>(count: number, make: () => Promise<Result>) => Promise.all(Array.from({ length: count }, make));
+  // Over two seconds: a burst would hold up this process, which measures, more than the server.
+  const many = <Result>(count: number, make: () => Promise<Result>) =>
+    Promise.all(Array.from({ length: count }, (_, at) => setTimeout((2_000 / count) * at).then(make)));
   const attack = Promise.all([
     many(500, () => hold(origin, head(line, 'Host: api').slice(0, -2), 'x')),
     many(500, () => hold(origin, `${head(line, 'Host: api', ...headers)}{"name":"`, 'x')),
@@ -72,7 +72,8 @@ test('500 slow headers, 500 slow bodies and 200 silent sockets are cut within 12
     const authorization = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
     return send(origin, { path: `/agents/${id}`, headers: authorization, body: JSON.stringify({ duration }) });
   };
-  const times = await steadily(request, attack);
+  const answers = await steadily(request, attack);
+  const times = answers.map(({ after }) => after);
   const [slowHeaders, slowBodies, silent] = await attack;
   const all = [...slowHeaders, ...slowBodies, ...silent];
   const last = Math.max(...all.map(({ after }) => after));
@@ -81,8 +82,10 @@ test('500 slow headers, 500 slow bodies and 200 silent sockets are cut within 12
     `${times.length} requests: p50, p99, longest ${told.join(', ')}; the last socket cut after ${last.toFixed(0)} ms`,
   );
 
+  // Of a socket that is cut while it sends, the last words may be lost.
+  expect(['408', '']).toEqual(expect.arrayContaining(all.map(({ status }) => status)));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   expect(last).toBeLessThan(limit);
-  expect(new Set(all.map(({ status }) => status))).toEqual(new Set(['408']));
   expect(percentile(times, 0.99)).toBeLessThan(100);
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });
