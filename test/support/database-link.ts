@@ -2,17 +2,37 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
+/** One direction of a connection. */
+interface Pipe {
+  readonly from: Socket;
+  readonly to: Socket;
+  /** Bytes that came while the link dripped. */
+  held: Buffer[];
+  /** Nothing will ever get through, and nobody is told. */
+  isForgotten: boolean;
+}
+
+/** Milliseconds from one byte to the next while the link drips. */
+const dripInterval = 100;
+
 /** A way to a database that can fail as networks do. It ends with the test. */
 export async function openLink(databaseUrl: string) {
   const target = new URL(databaseUrl);
-  const sockets = new Set<Socket>();
+  const pipes = new Set<Pipe>();
   let isFrozen = false;
+  let isForgetful = false;
+  let dripping: NodeJS.Timeout | undefined;
   const join = (from: Socket, to: Socket) => {
-    sockets.add(from);
+    const pipe: Pipe = { from, to, held: [], isForgotten: isForgetful };
+    pipes.add(pipe);
     from.on('error', () => {});
-    from.on('data', (bytes) => to.write(bytes));
+    from.on('data', (bytes) => {
+      if (pipe.isForgotten) return;
+      if (dripping) pipe.held.push(bytes);
+      else to.write(bytes);
+    });
     from.once('close', () => {
-      sockets.delete(from);
+      pipes.delete(pipe);
       to.destroy();
     });
     if (isFrozen) from.pause();
@@ -23,11 +43,15 @@ export async function openLink(databaseUrl: string) {
     join(far, near);
   });
   const cut = () => {
-    for (const socket of sockets) socket.destroy();
+    for (const { from } of pipes) from.resetAndDestroy();
   };
   const listen = async (port: number) => {
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
+  };
+  const stopDripping = () => {
+    clearInterval(dripping);
+    dripping = undefined;
   };
   await listen(0);
   const address = server.address();
@@ -35,6 +59,7 @@ export async function openLink(databaseUrl: string) {
   const url = new URL(databaseUrl);
   url.host = `127.0.0.1:${port}`;
   onTestFinished(() => {
+    stopDripping();
     cut();
     server.close();
   });
@@ -45,15 +70,46 @@ export async function openLink(databaseUrl: string) {
     /** Nothing gets through any more, and nobody is told: a network that drops packets, a machine that hangs. */
     freeze() {
       isFrozen = true;
-      for (const socket of sockets) socket.pause();
+      for (const { from } of pipes) from.pause();
     },
 
     thaw() {
       isFrozen = false;
-      for (const socket of sockets) socket.resume();
+      for (const { from } of pipes) from.resume();
     },
 
-    /** Connections break, and new ones are refused: a database that is down. */
+    /** As a firewall that has lost its table: what is open stays so and is dead for good, as is what is opened meanwhile. */
+    forget() {
+      isForgetful = true;
+      for (const pipe of pipes) pipe.isForgotten = true;
+    },
+
+    /** Connections that are opened from now on work. */
+    remember() {
+      isForgetful = false;
+    },
+
+    /** In each direction of each connection one byte gets through at a time. */
+    drip() {
+      dripping = setInterval(() => {
+        for (const { to, held } of pipes) {
+          const [first, ...others] = [...(held.shift() ?? [])];
+          if (first !== undefined) to.write(Buffer.of(first));
+          if (others.length > 0) held.unshift(Buffer.from(others));
+        }
+      }, dripInterval);
+    },
+
+    /** All that was held back gets through at once. */
+    flow() {
+      stopDripping();
+      for (const pipe of pipes) {
+        for (const bytes of pipe.held) pipe.to.write(bytes);
+        pipe.held = [];
+      }
+    },
+
+    /** Connections are reset, and new ones are refused: a database that is down. */
     async cutOff() {
       const closed = once(server, 'close');
       server.close();

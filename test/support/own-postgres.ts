@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { onTestFinished } from 'vitest';
+import { openCluster } from '../../src/database/embedded-cluster.ts';
+import { eraseEmbedded, openHome } from '../../src/database/embedded-home.ts';
+import { chooseUser, plainEnvironment } from '../../src/database/embedded-user.ts';
+import { migrate } from '../../src/database/migrate.ts';
+import { admitServerRole } from '../../src/database/server-role.ts';
+import { freePort } from './free-port.ts';
+import { asServer, run, withDatabase } from './global-setup.ts';
+import { makeFolder } from './process.ts';
+
+/** The server's role; its password is its name. */
+export const serverRole = 'agents_server';
+
+export type PostgresSettings = Readonly<Record<string, string | number>>;
+
+/**
+ * A PostgreSQL that no one else uses, on a port that stays the same: it can be killed, frozen, and started again. Not
+ * started yet. Gone with the test.
+ * @param settings beside PostgreSQL's own
+ */
+export async function makePostgres(settings: PostgresSettings = {}) {
+  const dataDir = join(await makeFolder(), 'data');
+  const home = await openHome(dataDir, await chooseUser());
+  const { binaries, directory } = await openCluster(home);
+  const port = await freePort();
+  const superUrl = `postgresql://postgres:${home.password}@127.0.0.1:${port}/postgres`;
+  const chosen = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '', ...settings };
+  let postmaster: ChildProcess | undefined;
+
+  const hasEnded = () => !postmaster || postmaster.exitCode !== null || postmaster.signalCode !== null;
+
+  async function ended(): Promise<void> {
+    if (postmaster && !hasEnded()) await once(postmaster, 'exit');
+  }
+
+  /** Starts it, again and again while something of a killed one is left; resolves once it takes connections. */
+  async function start(): Promise<void> {
+    for (;;) {
+      if (hasEnded()) {
+        const parameters = Object.entries(chosen).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+        const { ids } = home.user;
+        const options = { ...ids, cwd: '/', env: plainEnvironment, detached: true, stdio: 'ignore' } as const;
+        postmaster = spawn(binaries.postgres, ['-D', directory, ...parameters], options);
+      }
+      if (await answers(superUrl)) return;
+      await delay(20);
+    }
+  }
+
+  function signal(name: NodeJS.Signals): void {
+    if (!hasEnded()) postmaster?.kill(name);
+  }
+
+  onTestFinished(async () => {
+    signal('SIGCONT');
+    signal('SIGQUIT');
+    await ended();
+    await eraseEmbedded(dataDir);
+  });
+
+  return {
+    /** PostgreSQL's own folder. */
+    directory,
+    /** Of the user that it runs as; undefined where that is the one of this process. */
+    owner: home.user.ids,
+    superUrl,
+    start,
+    signal,
+    ended,
+
+    /** Stops all of its processes where they are, and returns what lets them go on. */
+    async freeze(): Promise<() => void> {
+      const client = await connect(superUrl);
+      // Before the others are counted, so that no new one comes.
+      signal('SIGSTOP');
+      const { rows } = await client.query('SELECT pid FROM pg_stat_activity');
+      for (const { pid } of rows) process.kill(pid, 'SIGSTOP');
+      return () => {
+        for (const { pid } of rows) process.kill(pid, 'SIGCONT');
+        signal('SIGCONT');
+        client.end().catch(() => {});
+      };
+    },
+
+    /** Makes a database for a server. @param how such as `TABLESPACE …` */
+    async makeDatabase(how = ''): Promise<{ ownerUrl: string; databaseUrl: string }> {
+      const ownerUrl = withDatabase(superUrl, 'attacked');
+      await run(superUrl, `CREATE DATABASE attacked ${how}`);
+      await migrate(ownerUrl);
+      await run(superUrl, `CREATE ROLE ${serverRole} LOGIN PASSWORD '${serverRole}'`);
+      await admitServerRole(ownerUrl, serverRole);
+      return { ownerUrl, databaseUrl: asServer(ownerUrl, serverRole) };
+    },
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    await (await connect(url)).end();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client(url);
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}

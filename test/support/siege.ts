@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, onTestFinished } from 'vitest';
+import { apiKeyLifecycle } from '../../src/api-keys/api-key.lifecycle.ts';
+import { scopes } from '../../src/api-keys/api-key.ts';
+import { companyRepository } from '../../src/companies/company.repository.ts';
+import { openDatabase } from '../../src/database/client.ts';
+import { type Call, openClient, startUnlimited } from './client.ts';
+import type { Answer } from './http.ts';
+import { expectProblem } from './problem.ts';
+
+/** Milliseconds: the longest that a request may take, and that a recovery may, whatever happens. */
+const limits = { answer: 5_000, recovery: 2_000 } as const;
+
+const clients = 12;
+const agents = 4;
+/** Milliseconds that a client waits: where every answer is a quick 503, it would take the machine from the server. */
+const pause = 10;
+
+interface Timed extends Answer {
+  readonly line: string;
+  readonly ms: number;
+  /** When it came. */
+  readonly at: number;
+}
+
+interface Attack {
+  /** Does the harm and undoes it; its end is the moment of recovery. */
+  readonly task: () => Promise<void>;
+  /** Which requests are hit; the others are answered as ever. */
+  readonly hits?: (line: string) => boolean;
+}
+
+const isWrite = ({ line }: Timed) => /^(PATCH|POST)/.test(line);
+const isGood = ({ status }: Timed) => status >= 200 && status < 300;
+
+/**
+ * A server process over a database, and clients that ask it for everything, without end, from the first attack on until
+ * the end of the test.
+ */
+export async function openSiege(
+  { databaseUrl, ownerUrl }: { readonly databaseUrl: string; readonly ownerUrl: string },
+  env: Readonly<Record<string, string>> = {},
+) {
+  const secret = randomUUID().repeat(2);
+  const key = await makeKey(ownerUrl, secret);
+  const { server, origin } = await startUnlimited({ databaseUrl, secret }, env);
+  const setUp = openClient(key);
+  const draft = { name: 'Besieged', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
+  const created = Array.from({ length: agents }, () => setUp(origin, { line: 'POST /agents', body: draft }));
+  const ids = (await Promise.all(created)).map(({ body }): string => Object(body).id);
+  const idOf = (client: number) => ids[client % agents] ?? '';
+
+  const answers: Timed[] = [];
+  /** The last change of each client that was acknowledged. */
+  const saved = new Map<number, number>();
+  let isOver = false;
+
+  function nextCall(client: number, count: number): Call {
+    const path = `/agents/${idOf(client)}`;
+    const calls: readonly Call[] = [
+      { line: `PATCH ${path}`, body: { metadata: { [`c${client}`]: count } } },
+      { line: `GET ${path}` },
+      { line: `PATCH ${path}`, body: { metadata: { [`c${client}`]: count } } },
+      { line: 'GET /agents?limit=2' },
+      { line: `POST ${path}/versions/1/restore?dryRun=true` },
+      { line: 'GET /health/ready' },
+      { line: 'POST /agents', body: draft },
+    ];
+    return calls[count % calls.length] ?? { line: '' };
+  }
+
+  async function ask(client: number): Promise<void> {
+    const send = openClient(key);
+    for (let count = 0; !isOver; count += 1) {
+      const call = nextCall(client, count);
+      const start = performance.now();
+      // A connection that breaks is no answer: it fails the test.
+      const answer = await send(origin, call);
+      const at = performance.now();
+      answers.push({ ...answer, line: call.line, ms: at - start, at });
+      if (answer.status === 200 && call.line.startsWith('PATCH')) saved.set(client, count);
+      await delay(pause);
+    }
+  }
+
+  /** Resolves when so many requests that `which` picks were answered well since a moment; with the first. */
+  async function successSince(moment: number, which: (answer: Timed) => boolean): Promise<number> {
+    for (;;) {
+      const first = answers.find((answer) => answer.at > moment && isGood(answer) && which(answer));
+      if (first) return first.at - moment;
+      await Promise.race([delay(5), loads]);
+    }
+  }
+
+  const loads = Promise.all(Array.from({ length: clients }, (_, client) => ask(client)));
+  loads.catch(() => {});
+  onTestFinished(async () => {
+    isOver = true;
+    await loads.catch(() => {});
+  });
+
+  return {
+    ids,
+
+    /**
+     * Carries out an attack while everybody asks: what it hits is answered 503 in the documented form or well, and all in
+     * time; soon after its end reads and writes are answered well again, by the same process.
+     */
+    async withstand({ task, hits = () => true }: Attack): Promise<void> {
+      const isHit = ({ line }: Timed) => hits(line);
+      await successSince(0, (answer) => isHit(answer) && isWrite(answer));
+      const from = answers.length;
+      await task();
+      const moment = performance.now();
+      const [read, written] = await Promise.all([
+        successSince(moment, (answer) => !isWrite(answer)),
+        successSince(moment, (answer) => isHit(answer) && isWrite(answer)),
+      ]);
+      const judged = answers.slice(from);
+      const refused = judged.filter((answer) => !isGood(answer));
+      for (const answer of refused) expectUnavailable(answer, isHit(answer));
+      const slowest = Math.max(...judged.map(({ ms }) => ms));
+      console.log(
+        `${judged.length} answers, ${refused.length} of them 503; the slowest after ${Math.round(slowest)} ms; ` +
+          `first reading ${Math.round(read)} ms, first change ${Math.round(written)} ms after recovery`,
+      );
+      expect(refused.length).toBeGreaterThan(0);
+      expect(slowest).toBeLessThan(limits.answer);
+      expect(Math.max(read, written)).toBeLessThan(limits.recovery);
+    },
+
+    /** Ends the load once every client was served. Every change that was acknowledged is there; the process never complained. */
+    async expectAllSaved(): Promise<void> {
+      while (saved.size < clients) await Promise.race([delay(5), loads]);
+      isOver = true;
+      await loads;
+      for (const [client, count] of saved) {
+        const { body } = await setUp(origin, { line: `GET /agents/${idOf(client)}` });
+        expect(Object(body).metadata[`c${client}`]).toBeGreaterThanOrEqual(count);
+      }
+      expect(server.stderr).toBe('');
+    },
+  };
+}
+
+async function makeKey(ownerUrl: string, secret: string): Promise<string> {
+  const database = openDatabase({ url: ownerUrl, connections: 1 });
+  try {
+    const { id: companyId } = await companyRepository(database.prisma, 'tester').createCompany('Besieged');
+    const draft = { companyId, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
+    return (await apiKeyLifecycle(database, secret, 'tester').create(draft)).key;
+  } finally {
+    await database.close();
+  }
+}
+
+/** 503 in its documented form, and only where the attack hits. */
+function expectUnavailable(answer: Timed, isHit: boolean): void {
+  const [, path = ''] = answer.line.split(' ');
+  const code = Object(answer.body).code === 'OVERLOADED' ? 'OVERLOADED' : 'DATABASE_UNAVAILABLE';
+  expectProblem(answer, { code, instance: path.split('?', 1)[0] ?? '' });
+  expect(answer.headers['retry-after']).toMatch(/^[1-9]\d?$/);
+  expect(isHit, answer.line).toBe(true);
+}
