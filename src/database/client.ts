@@ -59,6 +59,8 @@ export function openDatabase({
     application_name: 'interview-agents-api',
   });
   pool.on('error', onIdleError);
+  // One that breaks between two statements of a transaction fails the next of them. Unheard, it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), errorFormat: 'minimal' });
   const nameOf = preparedStatements ? nameStatements() : () => undefined;
 
