@@ -3,6 +3,7 @@ import pg from 'pg';
 import { ApiError, databaseUnavailable } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { PoolUse } from '../metrics/meter.ts';
+import { trusted } from './trusted.ts';
 
 /** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
 const waits = {
@@ -59,21 +60,35 @@ export function openDatabase({
     application_name: 'interview-agents-api',
   });
   pool.on('error', onIdleError);
-  // One that breaks between two statements of a transaction fails the next of them. Unheard, it would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
+  const { connect, distrust } = trusted(pool);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), errorFormat: 'minimal' });
   const nameOf = preparedStatements ? nameStatements() : () => undefined;
 
   // Statements in the way of requests go to the pool itself: Prisma would add processor time to each.
-  const queryOn = (client: pg.Pool | pg.PoolClient): Query => {
+  const queryOn = (client: pg.PoolClient): Query => {
     return async <Row>(sql: string, values: readonly unknown[]) => {
       const name = nameOf(sql);
-      const { rows } = await blaming(client.query({ text: sql, values: [...values], ...(name && { name }) }));
+      const asked = client.query({ text: sql, values: [...values], ...(name && { name }) });
+      const { rows } = await blaming(asked.catch(distrust));
       const found: Row[] = rows;
       return found;
     };
   };
-  const query = queryOn(pool);
+
+  /** Runs a task on a connection, which is closed where it failed: that takes back all that was not committed. */
+  async function withConnection<Result>(task: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+    const client = await blaming(connect());
+    let isDone = false;
+    try {
+      const result = await task(client);
+      isDone = true;
+      return result;
+    } finally {
+      client.release(!isDone);
+    }
+  }
+
+  const query: Query = (sql, parameters) => withConnection((client) => queryOn(client)(sql, parameters));
   return {
     prisma,
     connections,
@@ -83,20 +98,13 @@ export function openDatabase({
       waiting: pool.waitingCount,
     }),
     query,
-    async transaction(work) {
-      const client = await blaming(pool.connect());
-      let isDone = false;
-      try {
+    transaction: (work) =>
+      withConnection(async (client) => {
         await blaming(client.query('BEGIN'));
         const result = await work(queryOn(client));
         await blaming(client.query('COMMIT'));
-        isDone = true;
         return result;
-      } finally {
-        // A connection that is closed takes its transaction back, whatever state it is in.
-        client.release(!isDone);
-      }
-    },
+      }),
     async appliedMigrations() {
       const sql =
         'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL';

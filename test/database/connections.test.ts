@@ -1,12 +1,18 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openDatabase } from '../../src/database/client.ts';
+import { openLink } from '../support/database-link.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-test('a connection that ends between two statements of a transaction fails that one, and not the process', async () => {
-  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+function open(url: string, connections: number, statementLimit = 2_200) {
+  const database = openDatabase({ url, connections, statementLimit });
   onTestFinished(() => database.close());
+  return database;
+}
+
+test('a connection that ends between two statements of a transaction fails that one, and not the process', async () => {
+  const database = open(world.databaseUrl, 1);
   const failing = database.transaction(async (query) => {
     const [{ pid } = { pid: 0 }] = await query<{ pid: number }>('SELECT pg_backend_pid() AS pid', []);
     await world.sql.query('SELECT pg_terminate_backend($1)', [pid]);
@@ -16,5 +22,16 @@ test('a connection that ends between two statements of a transaction fails that 
     return await query('SELECT 1 AS one', []);
   });
   await expect(failing).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+  expect(await database.query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
+});
+
+test('of many connections that the network has forgotten, one statement waits in vain, and the next is answered', async () => {
+  const link = await openLink(world.databaseUrl);
+  const database = open(link.url, 5, 300);
+  const pids = () => Promise.all(Array.from({ length: 5 }, () => database.query('SELECT pg_backend_pid()', [])));
+  expect(new Set((await pids()).map((rows) => JSON.stringify(rows))).size).toBe(5);
+  link.forget();
+  link.remember();
+  await expect(database.query('SELECT 1 AS one', [])).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
   expect(await database.query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
 });
