@@ -100,9 +100,9 @@ export function openDatabase({
     query,
     transaction: (work) =>
       withConnection(async (client) => {
-        await blaming(client.query('BEGIN'));
+        await blaming(client.query('BEGIN').catch(distrust));
         const result = await work(queryOn(client));
-        await blaming(client.query('COMMIT'));
+        await blaming(client.query('COMMIT').catch(distrust));
         return result;
       }),
     async appliedMigrations() {

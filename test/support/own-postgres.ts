@@ -16,6 +16,8 @@ import { makeFolder } from './process.ts';
 /** The server's role; its password is its name. */
 export const serverRole = 'agents_server';
 
+export type OwnPostgres = Awaited<ReturnType<typeof makePostgres>>;
+
 export type PostgresSettings = Readonly<Record<string, string | number>>;
 
 /**

@@ -1,0 +1,50 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { AgentContent, AgentPatch } from '../../src/agents/agent.schema.ts';
+import { complaints, type Fault, inBody } from '../../src/faults.ts';
+import type { Json } from '../../src/json.ts';
+import { mergePatch } from './merge-patch.ts';
+
+/** What a change makes of an agent, by the contract: new content and the fields that differ, or what forbids it. */
+export interface Lawful {
+  readonly content: AgentContent;
+  readonly changed: readonly string[];
+  readonly faults: readonly Fault[];
+}
+
+const limitOfKeys = 50;
+
+/** The contract's sections 3 and 4, for bodies that are valid by themselves. Numbers are the company's and active. */
+export function patched(before: AgentContent, { metadata = {}, ...fields }: AgentPatch): Lawful {
+  const merged = mergePatch(before.metadata, metadata);
+  const content: AgentContent = Object.assign({ ...before }, fields, { metadata: merged });
+  const faults = [
+    ...(content.type === 'PHONE' && fields.companyPhoneNumberId === null
+      ? [inBody(['companyPhoneNumberId'], complaints.phoneNumberNotNull())]
+      : []),
+    ...keyFaults(before, content),
+  ];
+  return { content, changed: differing(before, content), faults };
+}
+
+/** An earlier version's content comes back whole. */
+export function restoredTo(before: AgentContent, content: AgentContent): Lawful {
+  return { content, changed: differing(before, content), faults: keyFaults(before, content) };
+}
+
+function differing(before: AgentContent, after: AgentContent): string[] {
+  const old = new Map<string, unknown>(Object.entries(before));
+  return Object.entries(after).flatMap(([field, value]) => (isDeepStrictEqual(value, old.get(field)) ? [] : [field]));
+}
+
+/** More keys than allowed, unless there were as many before. */
+function keyFaults(before: AgentContent, after: AgentContent): Fault[] {
+  const reached = countKeys(after.metadata);
+  const isForbidden = reached > Math.max(limitOfKeys, countKeys(before.metadata));
+  return isForbidden ? [inBody(['metadata'], complaints.metadataKeys(limitOfKeys, reached))] : [];
+}
+
+function countKeys(value: Json): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const inside = Object.values(value).reduce((sum: number, item) => sum + countKeys(item), 0);
+  return inside + (Array.isArray(value) ? 0 : Object.keys(value).length);
+}

@@ -1,0 +1,56 @@
+import type { AgentContent, AgentPatch } from '../../src/agents/agent.schema.ts';
+
+/** Entity tags by version: If-Match and If-None-Match with one tag each. */
+export interface Conditions {
+  readonly ifMatch?: number;
+  readonly ifNoneMatch?: number;
+}
+
+/** What a client asked of an agent. */
+export type Asked = Conditions &
+  (
+    | { readonly kind: 'read' }
+    | { readonly kind: 'patch'; readonly patch: AgentPatch; readonly dryRun: boolean }
+    | { readonly kind: 'restore'; readonly version: number; readonly dryRun: boolean }
+    | { readonly kind: 'delete' }
+  );
+
+/** An agent as an answer showed it. */
+export interface Shown {
+  /** In the entity tag. */
+  readonly version: number;
+  /** All fields; the number stands in a header. */
+  readonly content: AgentContent;
+  readonly updatedAt: string;
+  /** What never changes: id, company, time of creation. */
+  readonly identity: string;
+}
+
+/** What came of it. */
+export type Answered =
+  | { readonly status: 200; readonly shown: Shown; readonly changed: readonly string[] }
+  | { readonly status: 204 | 304 | 404 | 412 }
+  | { readonly status: 400; readonly errors: unknown }
+  /** Nobody knows whether it was carried out, or will be. */
+  | { readonly status: 503; readonly isRefused: boolean };
+
+/** One call on one agent, as its client saw it. */
+export interface Recorded {
+  readonly requestId: string;
+  readonly asked: Asked;
+  readonly answered: Answered;
+  /** When it began and ended, by one clock. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** All calls on one agent. */
+export interface History {
+  /** Version 1, before the first call. */
+  readonly first: Shown;
+  readonly calls: readonly Recorded[];
+  /** The requests that made versions whose answers were lost, as its stored history names them, and when. */
+  readonly stored: ReadonlyMap<number, { readonly requestId: string; readonly updatedAt: string }>;
+  /** Whether it is deleted in the end. */
+  readonly isDeleted: boolean;
+}

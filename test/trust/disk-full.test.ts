@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { chown, cp, mkdir, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { run } from '../support/global-setup.ts';
+import { makePostgres, type OwnPostgres } from '../support/own-postgres.ts';
+import { openSiege } from '../support/siege.ts';
+import { canMount, mountSmallDisk } from '../support/small-disk.ts';
+
+/** Milliseconds that the disk stays full. */
+const lasting = 5_000;
+
+/** A folder on a disk for PostgreSQL alone. */
+async function makeFolderFor({ owner }: OwnPostgres, disk: string): Promise<string> {
+  const folder = join(disk, 'postgres');
+  await mkdir(folder, { mode: 0o700 });
+  if (owner) await chown(folder, owner.uid, owner.gid);
+  return folder;
+}
+
+test.runIf(canMount)(
+  'where it may mount one: a disk of the tables that is full makes changes 503, reading goes on, back within 2 s',
+  async () => {
+    const disk = await mountSmallDisk(32);
+    const postgres = await makePostgres();
+    await postgres.start();
+    const folder = await makeFolderFor(postgres, disk.folder);
+    await run(postgres.superUrl, `CREATE TABLESPACE small LOCATION '${folder}'`);
+    const siege = await openSiege(await postgres.makeDatabase('TABLESPACE small'));
+    await siege.withstand({
+      hits: (line) => line.startsWith('PATCH') || line === 'POST /agents',
+      task: async () => {
+        await disk.fill();
+        await delay(lasting);
+        await disk.empty();
+      },
+    });
+    await siege.expectAllSaved();
+  },
+);
+
+test.runIf(canMount)(
+  'where it may mount one: a disk of the log that is full ends PostgreSQL: only 503 in time, back within 2 s of its start',
+  async () => {
+    const disk = await mountSmallDisk(96);
+    const postgres = await makePostgres({ max_wal_size: '48MB', min_wal_size: '32MB' });
+    const folder = await makeFolderFor(postgres, disk.folder);
+    const log = join(postgres.directory, 'pg_wal');
+    await cp(log, folder, { recursive: true, preserveTimestamps: true });
+    if (postgres.owner) execFileSync('chown', ['-R', `${postgres.owner.uid}:${postgres.owner.gid}`, folder]);
+    await rm(log, { recursive: true });
+    await symlink(folder, log);
+    await postgres.start();
+    const siege = await openSiege(await postgres.makeDatabase());
+    await siege.withstand({
+      task: async () => {
+        await disk.fill();
+        await expect(switchForEver(postgres)).rejects.toThrow();
+        await delay(lasting);
+        await disk.empty();
+        await postgres.start();
+      },
+    });
+    await siege.expectAllSaved();
+  },
+);
+
+/** Begins one file of the log after the other, until there is none left to begin. */
+async function switchForEver({ superUrl }: OwnPostgres): Promise<never> {
+  for (;;) await run(superUrl, 'SELECT pg_switch_wal()');
+}
