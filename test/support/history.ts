@@ -1,7 +1,7 @@
 import type { AgentContent, AgentPatch } from '../../src/agents/agent.schema.ts';
 
 /** Entity tags by version: If-Match and If-None-Match with one tag each. */
-export interface Conditions {
+interface Conditions {
   readonly ifMatch?: number;
   readonly ifNoneMatch?: number;
 }
