@@ -31,15 +31,13 @@ export interface Target {
   readonly idempotency?: Idempotency | undefined;
 }
 
+/** Without the agent where what was found is no longer enough. */
+type Aim = Omit<Target, 'readAhead'> & { readonly readAhead: ReadAhead | undefined };
+
 /** The use cases of agents. A change is a pure decision about one agent, carried out by the repository. */
 export function agentService(agents: AgentRepository, versions: AgentVersionRepository) {
   /** A dry run goes the same way and stops before the write: the agent keeps its version and times. */
-  async function change(
-    caller: Caller,
-    target: Target,
-    phoneNumberId: string | null,
-    decide: Decide,
-  ): Promise<Changed> {
+  async function change(caller: Caller, target: Aim, phoneNumberId: string | null, decide: Decide): Promise<Changed> {
     const { id, readAhead, dryRun, idempotency } = target;
     if (!dryRun) return await agents.change({ id, phoneNumberId, readAhead, idempotency }, caller, decide);
     const found = await readAgain(target, phoneNumberId);
@@ -47,8 +45,8 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     return { agent: { ...own(caller, found?.agent), content }, changedFields };
   }
 
-  async function readAgain({ id, readAhead }: Target, phoneNumberId: string | null): Promise<Found | undefined> {
-    if (phoneNumberId !== null) return await agents.find(id, phoneNumberId);
+  async function readAgain({ id, readAhead }: Aim, phoneNumberId: string | null): Promise<Found | undefined> {
+    if (phoneNumberId !== null || !readAhead) return await agents.find(id, phoneNumberId);
     return readAhead.agent && { agent: readAhead.agent, numberIsActive: false };
   }
 
@@ -117,7 +115,11 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
   async function restore(caller: Caller, target: Target, version: number): Promise<Changed> {
     // Of anybody's agent: what is made of it is decided below.
     const wanted = await versions.snapshot(target.id, version);
-    return await change(caller, target, wanted?.content.companyPhoneNumberId ?? null, (found) => {
+    // Found before that version was made, the agent would be judged by its own future: it is read again.
+    const isOlder =
+      wanted !== undefined && target.readAhead.agent !== undefined && target.readAhead.agent.version < version;
+    const aim = isOlder ? { ...target, readAhead: undefined } : target;
+    return await change(caller, aim, wanted?.content.companyPhoneNumberId ?? null, (found) => {
       const agent = own(caller, found?.agent);
       if (!wanted) throw new ApiError('RESOURCE_NOT_FOUND');
       checkPreconditions(target.preconditions, agent.version);

@@ -72,12 +72,14 @@ function replay({ first, stored }: History, changes: readonly Recorded[], found:
       found.push(`${call.requestId} made version ${at + 2}, but must be answered ${expected.status} there`);
       break;
     }
-    const updatedAt = stored.get(at + 2)?.updatedAt ?? '';
+    const { updatedAt = '', snapshot = expected.shown.content } = stored.get(at + 2) ?? {};
     const shown = { ...expected.shown, updatedAt };
     if (!(updatedAt > (states.at(-1)?.updatedAt ?? '')))
       found.push(`version ${at + 2} is not younger than the one before`);
     if (!isLost(call) && !isAnswer(call.answered, { ...expected, shown }))
       found.push(tell(call, { ...expected, shown }));
+    if (!isDeepStrictEqual(snapshot, shown.content))
+      found.push(`version ${at + 2} is stored otherwise than it was answered`);
     states.push(shown);
   }
   return states;

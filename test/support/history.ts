@@ -1,7 +1,7 @@
 import type { AgentContent, AgentPatch } from '../../src/agents/agent.schema.ts';
 
 /** Entity tags by version: If-Match and If-None-Match with one tag each. */
-export interface Conditions {
+interface Conditions {
   readonly ifMatch?: number;
   readonly ifNoneMatch?: number;
 }
@@ -44,13 +44,19 @@ export interface Recorded {
   readonly end: number;
 }
 
+interface StoredEntry {
+  readonly requestId: string;
+  readonly updatedAt: string;
+  readonly snapshot?: unknown;
+}
+
 /** All calls on one agent. */
 export interface History {
   /** Version 1, before the first call. */
   readonly first: Shown;
   readonly calls: readonly Recorded[];
-  /** The requests that made versions whose answers were lost, as its stored history names them, and when. */
-  readonly stored: ReadonlyMap<number, { readonly requestId: string; readonly updatedAt: string }>;
+  /** The entries of its stored history by version. They name the requests whose answers were lost. */
+  readonly stored: ReadonlyMap<number, StoredEntry>;
   /** Whether it is deleted in the end. */
   readonly isDeleted: boolean;
 }

@@ -1,7 +1,7 @@
 import type { AgentContent } from '../../src/agents/agent.schema.ts';
-import type { Call } from './kept-client.ts';
 import type { Answered, Asked, Shown } from './history.ts';
 import type { Answer } from './http.ts';
+import type { Call } from './kept-client.ts';
 import { changedFieldsIn } from './patch-agent.ts';
 import { versionIn } from './stored-agent.ts';
 
