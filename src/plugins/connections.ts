@@ -7,7 +7,7 @@ import { rateLimitHeaders } from './rate-limit.ts';
 import { newRequestId, requestIdOf } from './request-log.ts';
 import { untilQuiet } from './until-quiet.ts';
 
-/** Milliseconds after which a client that sends too slowly, or nothing, is cut; checked every second. */
+/** Milliseconds after which a client that sends too slowly, or nothing, is cut. */
 const patience = 10_000;
 
 /** Milliseconds during which what a refused client still sends is read: a reset could overtake the answer. */
@@ -24,7 +24,8 @@ export const connectionOptions = {
   clientErrorHandler: () => {},
   http: {
     headersTimeout: patience,
-    connectionsCheckingInterval: 1_000,
+    // Often, so that many slow clients are not cut in one go, which would hold up the others.
+    connectionsCheckingInterval: 100,
     maxHeaderSize: 16 * 1024,
     // A missing Host is answered below, in the one error shape.
     requireHostHeader: false,

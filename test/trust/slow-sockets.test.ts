@@ -1,34 +1,14 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
-import { setTimeout } from 'node:timers/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
-import { startServer } from '../support/process.ts';
-import { head } from '../support/raw-socket.ts';
+import { startProcess, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
 /** Milliseconds after which every slow or silent client is gone (12 s), and what a busy machine may add. */
 const limit = 12_000 + 500;
 
 const world = await openWorld({ docs: false });
-
-/** Sends some bytes, then one more every two seconds, until the server hangs up. */
-async function hold(origin: string, begin: string, trickle: string) {
-  const start = performance.now();
-  const { hostname, port } = new URL(origin);
-  const socket = connect({ host: hostname, port: Number(port) });
-  let received = '';
-  socket.on('data', (bytes) => {
-    received += bytes.toString('latin1');
-  });
-  socket.on('error', () => {});
-  socket.write(begin);
-  const drop = setInterval(() => trickle !== '' && socket.write(trickle), 2_000);
-  await once(socket, 'close');
-  clearInterval(drop);
-  return { after: performance.now() - start, status: received.slice(9, 12) };
-}
 
 /** Sends a request every 20 ms, whether the one before is answered or not, and tells how each was answered, and when. */
 async function steadily(request: () => Promise<{ readonly status: number }>, until: Promise<unknown>) {
@@ -56,32 +36,24 @@ test('500 slow headers, 500 slow bodies and 200 silent sockets are cut within 12
     ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, LOG_LEVEL: 'warn' },
     ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' },
   });
-  const line = `PATCH /agents/${id} HTTP/1.1`;
-  const headers = [`Authorization: Bearer ${key}`, 'Content-Type: application/json', 'Content-Length: 1000'];
-  // Over two seconds: a burst would hold up this process, which measures, more than the server.
-  const many = <Result>(count: number, make: () => Promise<Result>) =>
-    Promise.all(Array.from({ length: count }, (_, at) => setTimeout((2_000 / count) * at).then(make)));
-  const attack = Promise.all([
-    many(500, () => hold(origin, head(line, 'Host: api').slice(0, -2), 'x')),
-    many(500, () => hold(origin, `${head(line, 'Host: api', ...headers)}{"name":"`, 'x')),
-    many(200, () => hold(origin, '', '')),
-  ]);
+  const attacker = ['--import', 'tsx', join(import.meta.dirname, 'slow-attacker.ts'), origin, id, key];
+  const attack = startProcess([process.execPath, ...attacker], {});
   let duration = 30;
   const request = () => {
     duration = 75 - duration;
     const authorization = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
     return send(origin, { path: `/agents/${id}`, headers: authorization, body: JSON.stringify({ duration }) });
   };
-  const answers = await steadily(request, attack);
+  const answers = await steadily(request, attack.exit);
   const times = answers.map(({ after }) => after);
-  const [slowHeaders, slowBodies, silent] = await attack;
-  const all = [...slowHeaders, ...slowBodies, ...silent];
+  const all: { after: number; status: string }[] = JSON.parse(attack.stdout);
   const last = Math.max(...all.map(({ after }) => after));
   const told = [0.5, 0.99, 1].map((part) => `${percentile(times, part).toFixed(1)} ms`);
   console.log(
     `${times.length} requests: p50, p99, longest ${told.join(', ')}; the last socket cut after ${last.toFixed(0)} ms`,
   );
 
+  expect(all).toHaveLength(1_200);
   // Of a socket that is cut while it sends, the last words may be lost.
   expect(['408', '']).toEqual(expect.arrayContaining(all.map(({ status }) => status)));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
