@@ -1,6 +1,6 @@
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { agentFields } from '../../src/agents/agent.schema.ts';
 import { blocksIn, commandsIn } from '../support/docs.ts';
 import { whileLocked } from '../support/locks.ts';
@@ -17,23 +17,20 @@ const [makeTypes = '', makeChange = ''] = commandsIn('client.md');
 const [tsconfig = ''] = blocksIn('client.md', 'json');
 const [change = ''] = blocksIn('client.md', 'ts');
 
-let project: string;
+const project = await makeFolder(afterAll);
 
 /** Runs commands of the page in the project of an integrator, who has TypeScript 5 where this one has 7. */
-function run(commands: string, env: Readonly<Record<string, string>> = {}, atEnd?: AtEnd) {
+function run(commands: string, env: Readonly<Record<string, string>> = {}, atEnd: AtEnd = onTestFinished) {
   const api = `--import ${join(root, 'scripts', 'typescript-api.mjs')}`;
   const variables = { ...env, API_URL: world.origin, NODE_OPTIONS: api, npm_config_offline: 'true' };
-  return startProcess(['bash', '-e', '-c', commands], { cwd: project, env: variables, ...(atEnd && { atEnd }) });
+  return startProcess(['bash', '-e', '-c', commands], { cwd: project, env: variables, atEnd });
 }
 
-beforeAll(async () => {
-  project = await makeFolder(afterAll);
-  await symlink(join(root, 'node_modules'), join(project, 'node_modules'));
-  await writeFile(join(project, 'package.json'), '{ "type": "module" }');
-  await writeFile(join(project, 'tsconfig.json'), tsconfig);
-  const types = run(makeTypes, {}, afterAll);
-  expect((await types.exit).code).toBe(0);
-});
+await symlink(join(root, 'node_modules'), join(project, 'node_modules'));
+await writeFile(join(project, 'package.json'), '{ "type": "module" }');
+await writeFile(join(project, 'tsconfig.json'), tsconfig);
+const types = run(makeTypes, {}, afterAll);
+expect(await types.exit, types.stderr).toEqual({ code: 0, signal: null });
 
 test('the commands and the program of docs/client.md make a typed client, which changes an agent though the server is busy at first', async () => {
   await writeFile(join(project, 'change.ts'), change);

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { callsOf } from '../support/calls.ts';
 import { startComposition } from '../support/composition.ts';
 import { expectCreated } from '../support/new-agent.ts';
@@ -8,13 +8,9 @@ import { build, runProgram } from '../support/process.ts';
 import { agentAtTwo, everythingOf, expectReplay, newKey, retriables, sendKeyed } from '../support/retry.ts';
 import { openWorld } from '../support/world.ts';
 
+build();
 const world = await openWorld();
-let composition: Awaited<ReturnType<typeof startComposition>>;
-
-beforeAll(async () => {
-  build();
-  composition = await startComposition(world, { atEnd: afterAll });
-});
+const composition = await startComposition(world, { atEnd: afterAll });
 
 /** What PgBouncer shows about itself. */
 async function show(what: string) {

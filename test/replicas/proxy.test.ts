@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { callsOf } from '../support/calls.ts';
 import { startComposition } from '../support/composition.ts';
 import { newSubject } from '../support/patch-agent.ts';
@@ -7,13 +7,9 @@ import { build } from '../support/process.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
+build();
 const world = await openWorld();
-let composition: Awaited<ReturnType<typeof startComposition>>;
-
-beforeAll(async () => {
-  build();
-  composition = await startComposition(world, { atEnd: afterAll });
-});
+const composition = await startComposition(world, { atEnd: afterAll });
 
 /** What nginx answers to these bytes. */
 const answerTo = (bytes: string) =>

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { adminOf } from '../support/admin.ts';
 import { startComposition } from '../support/composition.ts';
 import { send } from '../support/http.ts';
@@ -7,13 +7,9 @@ import { expectProblem } from '../support/problem.ts';
 import { build } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
+build();
 const world = await openWorld();
-let composition: Awaited<ReturnType<typeof startComposition>>;
-
-beforeAll(async () => {
-  build();
-  composition = await startComposition(world, { atEnd: afterAll });
-});
+const composition = await startComposition(world, { atEnd: afterAll });
 
 /** How many requests for the list of companies a server has answered with a status, as its metrics tell. */
 async function answered(metrics: string, status: number): Promise<number> {

@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { callsOf } from './calls.ts';
 import { type AtEnd, startProcess } from './process.ts';
 import type { World } from './world.ts';
@@ -20,6 +20,10 @@ export async function startComposition(
       ...env,
     },
     atEnd,
+  });
+  // By itself, since it takes its folder with it; it stops the servers first.
+  atEnd(async () => {
+    if (program.signal('SIGTERM')) expect(await program.exit).toEqual({ code: 0, signal: null });
   });
   const origin = await program.until(/^The proxy listens on (http:\S+)$/m);
   const told = (pattern: RegExp) => pattern.exec(program.stdout)?.[1] ?? '';

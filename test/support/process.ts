@@ -9,7 +9,10 @@ import { refuseKeys } from './no-keys.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** When what a helper began is ended: with the test, unless `afterAll` is given. */
+/**
+ * When what a helper began is ended: with the test, unless `afterAll` is given. That counts only at the top of a file:
+ * Vitest forgets what is given to it inside a hook.
+ */
 export type AtEnd = (task: () => Promise<void>) => void;
 
 /** Builds dist/, as `npm start` does. */
