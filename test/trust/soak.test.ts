@@ -64,17 +64,22 @@ function nextCall(ids: readonly string[], number: number): Call & { readonly sta
   return { line: `PATCH ${path}`, body, status: isRefused ? 400 : 200 };
 }
 
+async function readOnce(port: number) {
+  const read = await readMetrics(port);
+  return {
+    resident: read('process_resident_memory_bytes') / 2 ** 20,
+    heap: read('nodejs_heap_size_used_bytes') / 2 ** 20,
+    handles: read('nodejs_active_resources_total'),
+  };
+}
+
 /** Measures one part: a reading each second beside the load. */
 async function measure(origin: string, port: number, targets: Targets, seconds: number): Promise<Part> {
-  const readings: { resident: number; heap: number; handles: number }[] = [];
-  const timer = setInterval(async () => {
-    const read = await readMetrics(port);
-    const resident = read('process_resident_memory_bytes') / 2 ** 20;
-    const heap = read('nodejs_heap_size_used_bytes') / 2 ** 20;
-    readings.push({ resident, heap, handles: read('nodejs_active_resources_total') });
-  }, 1_000);
+  const begun: ReturnType<typeof readOnce>[] = [];
+  const timer = setInterval(() => begun.push(readOnce(port)), 1_000);
   const times = await fire(origin, targets, seconds);
   clearInterval(timer);
+  const readings = await Promise.all(begun);
   times.sort((a, b) => a - b);
   return {
     requests: times.length,
