@@ -18,6 +18,9 @@ export const keptSql = `
 export const makeRoomSql = `
   DELETE FROM idempotency_key k WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at <= now() - ${keptFor}`;
 
+/** The rest of the transaction waits for a request with the same key no longer than this. */
+export const hurrySql = `SET LOCAL lock_timeout = '100ms'`;
+
 /** $1 how many at most: forgets answers that are kept no longer, unless another process is forgetting some. */
 export const forgetSql = `
   DELETE FROM idempotency_key

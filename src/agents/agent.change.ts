@@ -8,14 +8,18 @@ import { type Change, carryOut } from './agent.batch.ts';
 import type { Changed, Decide } from './agent.fold.ts';
 import type { StoredAgent } from './agent.row.ts';
 import { lockSql } from './agent-change.statements.ts';
-import { idempotencyIndex, makeRoomSql } from './agent-replay.statements.ts';
+import { hurrySql, idempotencyIndex, makeRoomSql } from './agent-replay.statements.ts';
 
 /** A change that waits for its turn. */
 interface Waiting extends Change {
   /** How often another change of its agent came first. */
   readonly lost: number;
-  /** Whether its caller has been answered already. */
-  readonly state: { expired: boolean };
+  readonly state: {
+    /** Whether its caller has been answered already. */
+    expired: boolean;
+    /** Whether its batch has waited in vain for a request with its idempotency key, or that of a neighbour. */
+    hasWaited: boolean;
+  };
 }
 
 type Outcomes = readonly Outcome<Waiting, Changed>[];
@@ -46,6 +50,8 @@ export function agentChange(database: Database, meter: Meter) {
       onUndone: told,
       run: (changes) =>
         mindingKeys(changes, async () => {
+          const [first, ...others] = changes;
+          if (first?.state.hasWaited && others.length === 0) return carryOutLocked(changes);
           const ended = await carryOut(database.query, changes, written);
           for (const id of written.keys()) if (written.size > remembered) written.delete(id);
           return changes.map((change, place) => ended[place] ?? afterLoss(change));
@@ -86,6 +92,7 @@ export function agentChange(database: Database, meter: Meter) {
     return oneOfAFew(() =>
       database.transaction(async (query) => {
         await query(lockSql, [changes[0]?.id]);
+        if (changes.some(({ state }) => state.hasWaited)) await query(hurrySql, []);
         const unread = changes.map((change) => ({ ...change, readAhead: undefined }));
         const ended = await carryOut(query, unread, new Map());
         return ended.map((end) => end ?? { error: new Error('a locked row was changed by somebody else') });
@@ -95,7 +102,8 @@ export function agentChange(database: Database, meter: Meter) {
 
   /**
    * Runs a batch. Where the key of a request is in the way, all of it was undone: the batch runs again one by one, and
-   * the request alone finds the answer that its twin was given in the meantime, or has waited in vain for one.
+   * the request alone finds the answer that its twin was given in the meantime, or has waited in vain for one. Its second
+   * wait is short, or its neighbours would run out of time behind it.
    */
   async function mindingKeys(changes: readonly Waiting[], run: () => Promise<Outcomes>): Promise<Outcomes> {
     try {
@@ -104,7 +112,10 @@ export function agentChange(database: Database, meter: Meter) {
       const conflict = conflictOver(error, idempotencyIndex);
       const [change, ...others] = changes;
       if (!conflict || !change) throw error;
-      if (others.length > 0) throw conflict.cause;
+      if (others.length > 0) {
+        if (conflict.isHeld) for (const { state, idempotency } of changes) state.hasWaited = idempotency !== undefined;
+        throw conflict.cause;
+      }
       if (conflict.isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
       meter.repeated('key');
       await database.query(makeRoomSql, [change.by.keyId, change.idempotency?.key]);
@@ -114,7 +125,7 @@ export function agentChange(database: Database, meter: Meter) {
 
   /** See `agentRepository`. */
   return (wanted: Omit<Change, 'by' | 'decide'>, by: Caller, decide: Decide): Promise<Changed> => {
-    const state = { expired: false };
+    const state = { expired: false, hasWaited: false };
     const change = { ...wanted, by, decide, lost: 0, state };
     const isOdd = Number.parseInt(wanted.id.slice(-1), 16) % 2 === 1;
     const join = crowds.has(wanted.id) ? joinCrowd : lanes[isOdd ? 1 : 0];
