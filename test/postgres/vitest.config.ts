@@ -5,6 +5,6 @@ export default defineConfig({
   test: {
     include: ['test/postgres/*.test.ts'],
     testTimeout: 300_000,
-    hookTimeout: 120_000,
+    hookTimeout: 180_000,
   },
 });

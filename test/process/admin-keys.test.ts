@@ -1,9 +1,7 @@
-import { beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { adminOf, time, uuid } from '../support/admin.ts';
 import { build } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const world = await openWorld();
 const admin = adminOf(world);

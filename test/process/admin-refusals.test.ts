@@ -1,9 +1,7 @@
 import { join } from 'node:path';
-import { beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { build, runProgram } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 180_000 });
 
 const adminProgram = join(import.meta.dirname, '..', '..', 'dist', 'admin.js');
 const nowhere = '00000000-0000-4000-8000-000000000000';

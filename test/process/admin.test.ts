@@ -1,11 +1,9 @@
 import { userInfo } from 'node:os';
-import { beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { adminOf, adminWith, time, uuid } from '../support/admin.ts';
 import { send } from '../support/http.ts';
 import { build, makeDataDir, postgresPid, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const world = await openWorld();
 const admin = adminOf(world);

@@ -9,8 +9,6 @@ import { type AtEnd, makeFolder, startProcess } from '../support/process.ts';
 import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-
 const world = await openWorld();
 const root = join(import.meta.dirname, '..', '..');
 const [makeTypes = '', makeChange = ''] = commandsIn('client.md');

@@ -1,10 +1,8 @@
-import { beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { freePort } from '../support/free-port.ts';
 import { send } from '../support/http.ts';
 import { build, runProgram, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const world = await openWorld();
 const database = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };

@@ -1,14 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { curlsIn, paste } from '../support/curl.ts';
 import { send } from '../support/http.ts';
 import { build, makeDataDir, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-
-// Starts take seconds each, and many where the machine is busy.
-vi.setConfig({ testTimeout: 120_000 });
 
 const world = await openWorld();
 beforeAll(build);

@@ -14,9 +14,6 @@ import {
   startServer,
 } from '../support/process.ts';
 
-// Starts take seconds each, and many where the machine is busy.
-vi.setConfig({ testTimeout: 120_000 });
-
 beforeAll(build);
 
 /** The end of the second curl, the last that a start prints. */
@@ -127,7 +124,7 @@ async function lockAgents(dataDir: string): Promise<pg.Client> {
 
 async function untilSomebodyWaits(client: pg.Client): Promise<void> {
   const sql = `SELECT FROM pg_locks WHERE NOT granted`;
-  await vi.waitUntil(async () => ((await client.query(sql)).rowCount ?? 0) > 0, { timeout: 5_000, interval: 10 });
+  await vi.waitUntil(async () => ((await client.query(sql)).rowCount ?? 0) > 0, { timeout: 20_000, interval: 10 });
 }
 
 describe('stop', () => {

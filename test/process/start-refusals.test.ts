@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { environmentSchema, readConfig } from '../../src/config.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { roleSettings } from '../../src/database/server-role.ts';
@@ -16,9 +16,6 @@ const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js')
 const migrateProgram = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
 
 const world = await openWorld();
-
-// Starts take seconds each, and many where the machine is busy.
-vi.setConfig({ testTimeout: 120_000 });
 
 beforeAll(build);
 

@@ -9,9 +9,6 @@ import { whileLocked } from '../support/locks.ts';
 import { build, makeFolder, startProcess, startServer } from '../support/process.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-// Starts take seconds each, and many where the machine is busy.
-vi.setConfig({ testTimeout: 180_000 });
-
 const [migrate = '', ready = ''] = commandsIn('upgrade.md');
 const root = join(import.meta.dirname, '..', '..');
 

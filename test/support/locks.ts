@@ -1,4 +1,5 @@
-import { vi } from 'vitest';
+import { expect, vi } from 'vitest';
+import type { Subject } from './patch-agent.ts';
 import type { World } from './world.ts';
 
 /** Runs a task while somebody else holds a lock that `sql` takes, such as `SELECT … FOR UPDATE`; then lets go. */
@@ -28,14 +29,28 @@ export function whileAgentLocked<Result>(
   return whileLocked(world, 'SELECT FROM agent WHERE id = $1 FOR UPDATE', [id], task);
 }
 
+/** Makes one change of an agent wait, so that what is sent meanwhile arrives in the next batch together. */
+export function inOneBatch<Sent>(world: World, agent: Subject, sendAll: () => Promise<Sent>): Promise<Sent> {
+  return whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
+    const before = world.patch(agent.key, agent.id, { duration: 99 });
+    await untilSomebodyWaits(world);
+    const sent = sendAll();
+    // Behind them all on the way to their keys.
+    await world.call(agent.key, `GET /agents/${agent.id}`);
+    await release();
+    expect(await before).toMatchObject({ status: 200, headers: { etag: '"2"' } });
+    return await sent;
+  });
+}
+
 /** Resolves when so many statements of servers wait for a lock. */
 export async function untilSomebodyWaits(world: World, atLeast = 1): Promise<void> {
-  await vi.waitUntil(async () => (await countWaiting(world)) >= atLeast, { timeout: 5_000, interval: 10 });
+  await vi.waitUntil(async () => (await countWaiting(world)) >= atLeast, { timeout: 20_000, interval: 10 });
 }
 
 /** Resolves when no statement waits for a lock any more: those whose requests were answered have been given up. */
 export async function untilNobodyWaits(world: World): Promise<void> {
-  await vi.waitUntil(async () => (await countWaiting(world)) === 0, { timeout: 5_000, interval: 10 });
+  await vi.waitUntil(async () => (await countWaiting(world)) === 0, { timeout: 20_000, interval: 10 });
 }
 
 async function countWaiting(world: World): Promise<number> {

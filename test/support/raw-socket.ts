@@ -81,7 +81,7 @@ export class RawSocket {
 
   /** The answer at a position, when it is here. */
   answer(position = 0): Promise<Answer> {
-    return vi.waitUntil(() => this.answers[position], { timeout: 8_000, interval: 10 });
+    return vi.waitUntil(() => this.answers[position], { timeout: 20_000, interval: 10 });
   }
 
   /** All answers, when the server has closed the connection. */

@@ -20,6 +20,6 @@ export default defineConfig(({ mode }) => ({
     // One attack at a time: some of them measure what others suffer meanwhile.
     fileParallelism: false,
     testTimeout: 1_800_000,
-    hookTimeout: 60_000,
+    hookTimeout: 180_000,
   },
 }));

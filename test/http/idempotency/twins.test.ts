@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { type Answer, send } from '../../support/http.ts';
-import { untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
-import { newSubject, type Subject } from '../../support/patch-agent.ts';
-import { expectProblem } from '../../support/problem.ts';
+import { inOneBatch } from '../../support/locks.ts';
+import { newSubject } from '../../support/patch-agent.ts';
 import { agentAtTwo, everythingOf, expectReplay, newKey, retriables, sendKeyed } from '../../support/retry.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
@@ -19,20 +18,6 @@ function expectOneChange(answers: readonly Answer[]): void {
   if (!first) throw new Error('every answer claims to be a repetition');
   expect([200, 201]).toContain(first.status);
   for (const answer of answers) if (answer !== first) expectReplay(answer, first);
-}
-
-/** Makes one change of an agent wait, so that what is sent meanwhile arrives in the next batch together. */
-function inOneBatch<Sent>(agent: Subject, sendAll: () => Promise<Sent>): Promise<Sent> {
-  return whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
-    const before = world.patch(agent.key, agent.id, { duration: 99 });
-    await untilSomebodyWaits(world);
-    const sent = sendAll();
-    // Behind them all on the way to their keys.
-    await world.call(agent.key, `GET /agents/${agent.id}`);
-    await release();
-    expect(await before).toMatchObject({ status: 200, headers: { etag: '"2"' } });
-    return await sent;
-  });
 }
 
 test.for(Object.entries(retriables))(
@@ -94,7 +79,7 @@ test('a patch behind its twin in one batch is not refused by the If-Match that i
   const agent = await newSubject(world);
   const key = newKey();
   const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'Once' }, headers: { 'if-match': '"2"' } };
-  const answers = await inOneBatch(agent, () =>
+  const answers = await inOneBatch(world, agent, () =>
     Promise.all(fifty.slice(0, 20).map(() => sendKeyed(world, agent, request, key))),
   );
   expectOneChange(answers);
@@ -105,7 +90,7 @@ test('an answer in the middle of a batch is repeated with its own time and versi
   const agent = await newSubject(world);
   const request = { line: `PATCH /agents/${agent.id}`, body: { metadata: { keyed: true } } };
   const key = newKey();
-  const answers = await inOneBatch(agent, () =>
+  const answers = await inOneBatch(world, agent, () =>
     Promise.all([
       ...fifty.slice(0, 5).map((at) => world.patch(agent.key, agent.id, { metadata: { [`before${at}`]: at } })),
       sendKeyed(world, agent, request, key),
@@ -130,78 +115,8 @@ test('parallel requests of two API keys with one idempotency key are no twins: e
   const key = newKey();
   const send = (by: { readonly key: string }) =>
     Promise.all(fifty.slice(0, 10).map(() => sendKeyed(world, by, request, key)));
-  const [own, others] = await inOneBatch(agent, () => Promise.all([send(agent), send(colleague)]));
+  const [own, others] = await inOneBatch(world, agent, () => Promise.all([send(agent), send(colleague)]));
   expectOneChange(own);
   expectOneChange(others);
   expect((await storedAgent(world, agent.id)).row).toMatchObject({ version: 3, name: 'The same' });
-});
-
-const insert = `
-  INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-  VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
-
-test.for(Object.entries(retriables))(
-  'a twin that stays under way longer than a request may wait makes it 409, and no other request: %s',
-  async ([, make]) => {
-    const agent = await agentAtTwo(world);
-    const neighbours = await Promise.all(fifty.map(() => world.agent(agent.companyId)));
-    const request = make(agent, await world.phoneNumber(agent.companyId));
-    const instance = request.line.split(' ')[1] ?? '';
-    const key = newKey();
-    const before = await storedAgent(world, agent.id);
-    await whileLocked(world, insert, [agent.keyId, key, agent.id], async () => {
-      const waiting = sendKeyed(world, agent, request, key);
-      await untilSomebodyWaits(world);
-      const patches = neighbours.map(({ id }) => world.patch(agent.key, id, { name: 'Neighbour' }));
-      expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
-      expect((await Promise.all(patches)).map(({ status }) => status)).toEqual(fifty.map(() => 200));
-    });
-    expect(await storedAgent(world, agent.id)).toEqual(before);
-    expect((await sendKeyed(world, agent, request, key)).status).toBeLessThan(300);
-  },
-);
-
-test.for(Object.entries(retriables))(
-  'a request that waits for its twin finds what became of it: %s',
-  async ([, make]) => {
-    const agent = await agentAtTwo(world);
-    const request = make(agent, await world.phoneNumber(agent.companyId));
-    const instance = request.line.split(' ')[1] ?? '';
-    const key = newKey();
-    const holder = await world.sql.connect();
-    await holder.query('BEGIN');
-    await holder.query(insert, [agent.keyId, key, agent.id]);
-    const waiting = sendKeyed(world, agent, request, key);
-    await untilSomebodyWaits(world);
-    await holder.query('COMMIT');
-    holder.release();
-    expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
-  },
-);
-
-test('keys that stay in use fail their own requests alone, and none in the same batch', async () => {
-  const agent = await newSubject(world);
-  const neighbours = await Promise.all(fifty.slice(0, 20).map(() => world.agent(agent.companyId)));
-  const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'In use' } };
-  const keys = [newKey(), newKey(), newKey()];
-  const before = await storedAgent(world, agent.id);
-  const insertAll = insert.replace('$2', 'unnest($2::text[])');
-  const answers = await whileLocked(world, insertAll, [agent.keyId, keys, agent.id], () =>
-    inOneBatch(agent, () =>
-      Promise.all([
-        ...keys.map((key) => sendKeyed(world, agent, request, key)),
-        ...neighbours.map(({ id }) => world.patch(agent.key, id, { name: 'Neighbour' })),
-      ]),
-    ),
-  );
-  for (const held of answers.splice(0, keys.length)) {
-    expectProblem(held, { code: 'IDEMPOTENCY_KEY_IN_USE', instance: `/agents/${agent.id}` });
-  }
-  expect(answers.map(({ status }) => status)).toEqual(neighbours.map(() => 200));
-  expect((await storedAgent(world, agent.id)).row).toEqual({
-    ...before.row,
-    duration: 99,
-    version: 2,
-    updated_at: expect.anything(),
-  });
 });

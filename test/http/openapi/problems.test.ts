@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Document, documented, expectDocumentedHeaders } from '../../support/document.ts';
 import { forAnyCompany, forCompany, onAgent } from '../../support/endpoints.ts';
 import type { Answer, Sent } from '../../support/http.ts';
@@ -6,8 +6,6 @@ import { untilNobodyWaits, whileLocked } from '../../support/locks.ts';
 import { newSubject, type Subject } from '../../support/patch-agent.ts';
 import { head, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
 const served = await world.send({ method: 'GET', path: '/openapi.json' });

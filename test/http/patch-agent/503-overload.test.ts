@@ -37,7 +37,7 @@ test('past a full queue requests get 503 with Retry-After at once, and the serve
         return await socket.untilClosed(20_000);
       }),
     );
-    await vi.waitUntil(() => early.length === rest.length);
+    await vi.waitUntil(() => early.length === rest.length, { timeout: 10_000 });
     await Promise.any(early);
     await release();
     return (await Promise.all([first, ...rest])).flat();

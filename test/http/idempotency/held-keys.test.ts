@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { inOneBatch, untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { newSubject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { agentAtTwo, newKey, retriables, sendKeyed } from '../../support/retry.ts';
+import { storedAgent } from '../../support/stored-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+const fifty = Array.from({ length: 50 }, (_, at) => at);
+
+const insert = `
+  INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+  VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
+
+test.for(Object.entries(retriables))(
+  'a twin that stays under way longer than a request may wait makes it 409, and no other request: %s',
+  async ([, make]) => {
+    const agent = await agentAtTwo(world);
+    const neighbours = await Promise.all(fifty.map(() => world.agent(agent.companyId)));
+    const request = make(agent, await world.phoneNumber(agent.companyId));
+    const instance = request.line.split(' ')[1] ?? '';
+    const key = newKey();
+    const before = await storedAgent(world, agent.id);
+    await whileLocked(world, insert, [agent.keyId, key, agent.id], async () => {
+      const waiting = sendKeyed(world, agent, request, key);
+      await untilSomebodyWaits(world);
+      const patches = neighbours.map(({ id }) => world.patch(agent.key, id, { name: 'Neighbour' }));
+      expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
+      expect((await Promise.all(patches)).map(({ status }) => status)).toEqual(fifty.map(() => 200));
+    });
+    expect(await storedAgent(world, agent.id)).toEqual(before);
+    expect((await sendKeyed(world, agent, request, key)).status).toBeLessThan(300);
+  },
+);
+
+test.for(Object.entries(retriables))(
+  'a request that waits for its twin finds what became of it: %s',
+  async ([, make]) => {
+    const agent = await agentAtTwo(world);
+    const request = make(agent, await world.phoneNumber(agent.companyId));
+    const instance = request.line.split(' ')[1] ?? '';
+    const key = newKey();
+    const holder = await world.sql.connect();
+    await holder.query('BEGIN');
+    await holder.query(insert, [agent.keyId, key, agent.id]);
+    const waiting = sendKeyed(world, agent, request, key);
+    await untilSomebodyWaits(world);
+    await holder.query('COMMIT');
+    holder.release();
+    expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
+  },
+);
+
+test('keys that stay in use fail their own requests alone, and none in the same batch', async () => {
+  const agent = await newSubject(world);
+  const neighbours = await Promise.all(fifty.slice(0, 20).map(() => world.agent(agent.companyId)));
+  const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'In use' } };
+  const keys = [newKey(), newKey(), newKey()];
+  const before = await storedAgent(world, agent.id);
+  const insertAll = insert.replace('$2', 'unnest($2::text[])');
+  const answers = await whileLocked(world, insertAll, [agent.keyId, keys, agent.id], () =>
+    inOneBatch(world, agent, () =>
+      Promise.all([
+        ...keys.map((key) => sendKeyed(world, agent, request, key)),
+        ...neighbours.map(({ id }) => world.patch(agent.key, id, { name: 'Neighbour' })),
+      ]),
+    ),
+  );
+  for (const held of answers.splice(0, keys.length)) {
+    expectProblem(held, { code: 'IDEMPOTENCY_KEY_IN_USE', instance: `/agents/${agent.id}` });
+  }
+  expect(answers.map(({ status }) => status)).toEqual(neighbours.map(() => 200));
+  expect((await storedAgent(world, agent.id)).row).toEqual({
+    ...before.row,
+    duration: 99,
+    version: 2,
+    updated_at: expect.anything(),
+  });
+});
