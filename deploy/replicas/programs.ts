@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
@@ -48,12 +49,20 @@ export async function startProgram(command: readonly string[], { env, ids, cwd, 
 
 export type Program = Awaited<ReturnType<typeof startProgram>>;
 
-/** A port that is free now. */
+/**
+ * A port that is free now, and below those that the system gives to connections and to who asks for any port: else
+ * somebody has it before the program for which it was looked up. By chance, so that the next call gives another.
+ */
 export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
+  const port = randomInt(10_000, 32_000);
+  const probe = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(probe, 'listening');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+    return await freePort();
+  }
   probe.close();
   await once(probe, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
+  return port;
 }

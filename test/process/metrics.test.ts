@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../../deploy/replicas/programs.ts';
 import { send } from '../support/http.ts';
 import { build, runProgram, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';

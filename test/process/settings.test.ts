@@ -1,6 +1,6 @@
 import { beforeAll, expect, test, vi } from 'vitest';
+import { freePort } from '../../deploy/replicas/programs.ts';
 import { openLink } from '../support/database-link.ts';
-import { freePort } from '../support/free-port.ts';
 import { send } from '../support/http.ts';
 import { whileLocked } from '../support/locks.ts';
 import { build, startServer } from '../support/process.ts';
@@ -63,7 +63,7 @@ test.for([
   const patch = { method: 'PATCH', path: `/agents/${id}`, headers, body: '{"duration":31}' };
   expect(await send(origin, patch)).toMatchObject({ status: 200, body: { duration: 31 } });
   // Parse (PostgreSQL's protocol, message formats): the length, the name up to a zero, the statement.
-  const [before = ''] = link.asked().split('SELECT CASE WHEN k.id');
+  const [before = ''] = link.asked().split('SELECT coalesce((');
   const [name = '', space] = before.split('\0').slice(-2);
   expect(space?.trim()).toBe('');
   expect(/s_[0-9a-f]{32}$/.test(name)).toBe(areNamed);

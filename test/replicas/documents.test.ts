@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect, inject, onTestFinished, test } from 'vitest';
+import { freePort } from '../../deploy/replicas/programs.ts';
 import { commandsIn } from '../support/docs.ts';
 import { emptyDatabase, queryOn } from '../support/empty-database.ts';
-import { freePort } from '../support/free-port.ts';
 import { asServer, run } from '../support/global-setup.ts';
 import { startProcess } from '../support/process.ts';
 

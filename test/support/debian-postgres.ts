@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { freePort } from './free-port.ts';
+import { freePort } from '../../deploy/replicas/programs.ts';
 import { makeFolder } from './process.ts';
 
 const versions = '/usr/lib/postgresql';

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { onTestFinished } from 'vitest';
-import { freePort } from './free-port.ts';
+import { freePort } from '../../deploy/replicas/programs.ts';
 import { makeFolder, type Started, startProcess } from './process.ts';
 
 /** A Redis of the test's own, which keeps nothing and ends with it; it runs once `start` has been called. */

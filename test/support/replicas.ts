@@ -1,5 +1,5 @@
 import { vi } from 'vitest';
-import { freePort } from './free-port.ts';
+import { freePort } from '../../deploy/replicas/programs.ts';
 import { type Answer, type Sent, send } from './http.ts';
 import { startServer } from './process.ts';
 import { toldBy } from './rate-limits.ts';

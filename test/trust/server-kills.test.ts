@@ -1,7 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, inject, test } from 'vitest';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../../deploy/replicas/programs.ts';
 import type { Answer } from '../support/http.ts';
 import { type Call, type Client, openClient, startUnlimited } from '../support/kept-client.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';

@@ -1,5 +1,5 @@
 import { expect, inject, test } from 'vitest';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../../deploy/replicas/programs.ts';
 import { send } from '../support/http.ts';
 import { type Call, type Client, openClient, startUnlimited } from '../support/kept-client.ts';
 import { openWorld } from '../support/world.ts';
