@@ -48,6 +48,12 @@ export interface Faults {
 /** What is wrong with a value, before it is said where the value stands. */
 export type Complaint = Pick<Fault, 'code' | 'detail' | 'limit'>;
 
+/** What is wrong inside one value: the first findings, with their paths from that value on, and how many there are. */
+export interface Findings {
+  readonly first: readonly { readonly path: readonly (string | number)[]; readonly complaint: Complaint }[];
+  readonly count: number;
+}
+
 const count = (limit: number, unit: string) => `${limit} ${unit}${limit === 1 ? '' : 's'}`;
 const listed = (names: readonly string[]) => names.join(', ');
 
@@ -153,7 +159,23 @@ export function inParameter(place: Exclude<Place, 'body'>, parameter: string, co
   return { in: place, parameter, ...complaint };
 }
 
+/** Characters of a pointer before they are encoded. An answer must not grow with the keys of a hostile body. */
+const longestPointer = 1_000;
+
+/** A pointer that would be longer ends in an ellipsis, or at an ancestor. */
 function pointer(path: readonly (string | number)[]): string {
-  const tokens = path.map((step) => String(step).replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed());
-  return ['#', ...tokens.map((token) => encodeURI(token).replaceAll('#', '%23'))].join('/');
+  const tokens = ['#'];
+  let left = longestPointer;
+  for (const step of path) {
+    if (left <= 0) break;
+    const text = String(step);
+    tokens.push(text.length > left ? `${token(text.slice(0, left))}%E2%80%A6` : token(text));
+    left -= text.length;
+  }
+  return tokens.join('/');
+}
+
+function token(text: string): string {
+  const escaped = text.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
+  return encodeURI(escaped).replaceAll('#', '%23');
 }

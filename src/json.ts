@@ -1,4 +1,4 @@
-import { type Complaint, complaints } from './faults.ts';
+import { type Complaint, complaints, type Findings, listedFaults } from './faults.ts';
 
 /** A JSON value, as `JSON.parse` makes it. */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
@@ -26,71 +26,74 @@ export function equal(a: Json, b: Json): boolean {
 
 /**
  * All that keeps the database or JavaScript from holding a value faithfully: U+0000 and unpaired surrogates in strings
- * and keys, numbers that are not exact, keys that reach for a prototype. Walks without recursion.
+ * and keys, numbers that are not exact, keys that reach for a prototype. In the order in which they stand.
+ * Walks without recursion, and makes nothing for what is only counted: a body may have 50,000 faults.
  */
-export function unstorable(root: unknown): { readonly path: (string | number)[]; readonly complaint: Complaint }[] {
-  // Most of what is judged is one text.
-  if (typeof root === 'string')
-    return isStorableText(root) ? [] : [{ path: [], complaint: complaints.badCharacters() }];
-  const faults: { path: (string | number)[]; complaint: Complaint }[] = [];
-  for (const node of walk(root)) {
-    const complaint = complaintAbout(node);
-    if (complaint) faults.push(at(node, complaint));
+export function unstorable(root: unknown): Findings {
+  const first: { path: (string | number)[]; complaint: Complaint }[] = [];
+  let count = 0;
+  const note = (complain: (() => Complaint) | undefined, level: Level | undefined) => {
+    if (!complain) return;
+    count += 1;
+    if (count <= listedFaults) first.push({ path: pathTo(level), complaint: complain() });
+  };
+  note(faultOfValue(root), undefined);
+  let level = enter(root, undefined);
+  while (level) {
+    if (level.at + 1 === level.values.length) {
+      level = level.parent;
+      continue;
+    }
+    level.at += 1;
+    const value = level.values[level.at];
+    note(faultOfKey(level) ?? faultOfValue(value), level);
+    level = enter(value, level) ?? level;
   }
-  return faults;
+  return { first, count };
 }
 
-/** Its path is looked for only where it is told: a body may hold 20,000 faults, each inside the one before. */
-const at = (node: Node, complaint: Complaint) => ({
-  complaint,
-  get path() {
-    return pathTo(node);
-  },
-});
+/** A list or an object on the way from the root to where the walk is. */
+interface Level {
+  /** Undefined for a list. */
+  readonly keys: readonly string[] | undefined;
+  readonly values: readonly unknown[];
+  readonly parent: Level | undefined;
+  /** Position of the value that the walk is at. */
+  at: number;
+}
 
-function complaintAbout({ value, key, parent }: Node): Complaint | undefined {
-  if (typeof key === 'string') {
-    if (!isStorableText(key)) return complaints.badCharacters();
-    if (key === '__proto__' || (key === 'prototype' && parent?.key === 'constructor'))
-      return complaints.keyNotAllowed();
-  }
-  if (typeof value === 'string' && !isStorableText(value)) return complaints.badCharacters();
-  if (typeof value === 'number' && !isExact(value)) return complaints.numberTooLarge();
-  return undefined;
+function enter(value: unknown, parent: Level | undefined): Level | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  return Array.isArray(value)
+    ? { keys: undefined, values: value, parent, at: -1 }
+    : { keys: Object.keys(value), values: Object.values(value), parent, at: -1 };
+}
+
+const stepOf = ({ keys, at }: Level): string | number => keys?.[at] ?? at;
+
+/** Steps that a path may have: an answer must not grow with the depth of a hostile body. */
+const longestPath = 63;
+
+/** Where the walk is, or the ancestor at the longest path. */
+function pathTo(level: Level | undefined): (string | number)[] {
+  const path: (string | number)[] = [];
+  for (let above = level; above; above = above.parent) path.push(stepOf(above));
+  return path.reverse().slice(0, longestPath);
+}
+
+function faultOfKey({ keys, at, parent }: Level): (() => Complaint) | undefined {
+  const key = keys?.[at];
+  if (key === undefined) return undefined;
+  if (!isStorableText(key)) return complaints.badCharacters;
+  const isRefused = key === '__proto__' || (key === 'prototype' && parent && stepOf(parent) === 'constructor');
+  return isRefused ? complaints.keyNotAllowed : undefined;
+}
+
+function faultOfValue(value: unknown): (() => Complaint) | undefined {
+  if (typeof value === 'string') return isStorableText(value) ? undefined : complaints.badCharacters;
+  if (typeof value !== 'number') return undefined;
+  if (Number.isSafeInteger(value)) return undefined;
+  return Number.isInteger(value) || !Number.isFinite(value) ? complaints.numberTooLarge : undefined;
 }
 
 const isStorableText = (text: string) => !text.includes('\u0000') && text.isWellFormed();
-const isExact = (number: number) =>
-  Number.isSafeInteger(number) || (Number.isFinite(number) && !Number.isInteger(number));
-
-/** A value inside another, with the way back to the root. */
-interface Node {
-  readonly value: unknown;
-  readonly key: string | number | undefined;
-  readonly parent: Node | undefined;
-  readonly depth: number;
-}
-
-/** Every value inside `root`, itself first. Its own stack: a body of 100,000 brackets must not overflow the engine's. */
-function* walk(root: unknown): Generator<Node> {
-  const stack: Node[] = [{ value: root, key: undefined, parent: undefined, depth: 1 }];
-  for (let node = stack.pop(); node; node = stack.pop()) {
-    yield node;
-    const { value, depth } = node;
-    if (typeof value !== 'object' || value === null) continue;
-    const parent = node;
-    const inside = Array.isArray(value)
-      ? value.map((item: unknown, key): Node => ({ value: item, key, parent, depth: depth + 1 }))
-      : Object.entries(value).map(([key, item]): Node => ({ value: item, key, parent, depth: depth + 1 }));
-    for (let at = inside.pop(); at; at = inside.pop()) stack.push(at);
-  }
-}
-
-/** Where a node stands, or its ancestor at level 64: an answer must not grow with the depth of a hostile body. */
-function pathTo(node: Node): (string | number)[] {
-  const path: (string | number)[] = [];
-  for (let at: Node | undefined = node; at?.key !== undefined; at = at.parent) {
-    if (at.depth <= 64) path.push(at.key);
-  }
-  return path.reverse();
-}

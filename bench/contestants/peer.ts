@@ -2,7 +2,7 @@ import { type AgentPatch, agentPatchSchema } from '../../src/agents/agent.schema
 import { agentParamsSchema } from '../../src/agents/agent-request.schema.ts';
 import { hashKey, readKey } from '../../src/api-keys/api-key.ts';
 import { ApiError, invalid, scopeMissing } from '../../src/errors.ts';
-import { compile, toFaults } from '../../src/validation.ts';
+import { compile } from '../../src/validation.ts';
 
 // What the two peers share with the server: the same checks of the same requests. How they ask the database is their own.
 
@@ -62,9 +62,13 @@ export function admit(key: StoredKey | null | undefined): Admitted {
  */
 export function readPatch(id: string, body: unknown): AgentPatch {
   const isIdGood = isParams({ id });
-  if (isPatch(body) && isIdGood) return body;
-  const [ofPath, ofBody] = [toFaults(isParams.errors ?? [], 'path'), toFaults(isPatch.errors ?? [], 'body')];
-  throw invalid([...ofPath.first, ...ofBody.first], ofPath.count + ofBody.count);
+  const isBodyGood = isPatch(body);
+  if (isIdGood && isBodyGood) return body;
+  const found = [...(isIdGood ? [] : [isParams.faults]), ...(isBodyGood ? [] : [isPatch.faults])];
+  throw invalid(
+    found.flatMap(({ first }) => first),
+    found.reduce((sum, { count }) => sum + count, 0),
+  );
 }
 
 const unknownKey = () => new ApiError('INVALID_API_KEY', { headers: { 'www-authenticate': 'Bearer' } });

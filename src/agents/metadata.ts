@@ -18,7 +18,8 @@ export const limits = {
 export function merge(target: Json | undefined, patch: JsonObject): JsonObject {
   // A map, since a plain object would find inherited members such as "constructor".
   const merged = new Map(isObject(target) ? Object.entries(target) : []);
-  for (const [key, value] of Object.entries(patch)) {
+  for (const key of Object.keys(patch)) {
+    const value = patch[key] ?? null;
     if (value === null) merged.delete(key);
     else merged.set(key, isObject(value) ? merge(merged.get(key), value) : value);
   }
@@ -68,8 +69,9 @@ function shape(root: JsonObject): Shape {
   for (let level: (Json[] | JsonObject)[] = [root]; level.length > 0; depth += 1) {
     const below: (Json[] | JsonObject)[] = [];
     for (const value of level) {
-      if (!Array.isArray(value)) keys += Object.keys(value).length;
-      for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) below.push(inner);
+      const values = Object.values(value);
+      if (!Array.isArray(value)) keys += values.length;
+      for (const inner of values) if (typeof inner === 'object' && inner !== null) below.push(inner);
     }
     level = below;
   }

@@ -3,7 +3,7 @@ import { toAnswer } from '../agents/agent.answer.ts';
 import { type AgentDraft, agentDraftSchema } from '../agents/agent.schema.ts';
 import { invalid } from '../errors.ts';
 import { UnknownIdError } from '../unknown-id.ts';
-import { compile, toFaults } from '../validation.ts';
+import { compile } from '../validation.ts';
 import { jsonObject, uuid } from './arguments.ts';
 import type { Print } from './services.ts';
 
@@ -57,7 +57,7 @@ export function agentCommand(print: Print) {
 function checked(draft: object): AgentDraft {
   const validate = compile<AgentDraft>(agentDraftSchema, 'body');
   if (!validate(draft)) {
-    const { first, count } = toFaults(validate.errors ?? [], 'body');
+    const { first, count } = validate.faults;
     throw invalid(first, count);
   }
   return draft;

@@ -1,12 +1,10 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { ApiError, invalid } from '../errors.ts';
-import type { Faults, Place } from '../faults.ts';
-import { toFaults } from '../validation.ts';
+import { ApiError } from '../errors.ts';
 
 /** Turns everything that can be thrown into problem details (contract, section 6). The one place that does. */
 export const errorHandler = fp(async (app) => {
-  app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error, request), request, reply));
+  app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply));
   // Before a body is read: an unknown path is nobody's to parse for.
   app.addHook('onRequest', (request, _, done) => {
     done(request.is404 ? new ApiError('ROUTE_NOT_FOUND') : undefined);
@@ -31,12 +29,8 @@ function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): 
   return reply.code(error.status).headers(error.headers).type('application/problem+json').send(bytes);
 }
 
-function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
+function toApiError(error: FastifyError): ApiError {
   if (error instanceof ApiError) return error;
-  if (error.validation) {
-    const { first, count } = allFaults(request);
-    return invalid(first, count);
-  }
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new ApiError('PAYLOAD_TOO_LARGE');
@@ -48,22 +42,4 @@ function toApiError(error: FastifyError, request: FastifyRequest): ApiError {
     default:
       return new ApiError('INTERNAL_ERROR', { cause: error });
   }
-}
-
-/** Fastify stops at the first part of a request that has a fault; this judges the others too. */
-export function allFaults(request: FastifyRequest): Faults {
-  const parts: readonly [Place, 'params' | 'querystring' | 'headers' | 'body', unknown][] = [
-    ['path', 'params', request.params],
-    ['query', 'querystring', request.query],
-    ['header', 'headers', request.headers],
-    ['body', 'body', request.body],
-  ];
-  const found = parts.flatMap(([place, part, value]) => {
-    const validate = request.getValidationFunction(part);
-    return validate && !validate(value) ? [toFaults(validate.errors ?? [], place)] : [];
-  });
-  return {
-    first: found.flatMap(({ first }) => first),
-    count: found.reduce((sum, { count }) => sum + count, 0),
-  };
 }

@@ -1,22 +1,13 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import type { TObject } from '@sinclair/typebox';
 import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
 import { addressList } from '../address.ts';
-import type { Place } from '../faults.ts';
-import { compile } from '../validation.ts';
 import { connectionOptions } from './connections.ts';
 import { answerUnroutable } from './error-handler.ts';
 import { requestIdOf } from './request-log.ts';
-
-const places: Readonly<Record<string, Place>> = {
-  params: 'path',
-  querystring: 'query',
-  headers: 'header',
-  body: 'body',
-};
+import { validateOnce } from './validation.ts';
 
 /**
- * Fastify with the options and the validators of this server, and nothing registered yet.
+ * Fastify with the options and the validation of this server, and nothing registered yet.
  * @param trustedProxies addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed
  */
 export function httpServer(logger: FastifyBaseLogger, trustedProxies: readonly string[] = []) {
@@ -34,6 +25,6 @@ export function httpServer(logger: FastifyBaseLogger, trustedProxies: readonly s
     // The absolute form of a request target (RFC 9112, section 3.2.2) names the same path.
     rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*\/?/i, '/'),
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.setValidatorCompiler<TObject>(({ schema, httpPart = '' }) => compile(schema, places[httpPart] ?? 'body'));
+  validateOnce(app);
   return app;
 }

@@ -82,7 +82,7 @@ describe('unstorable', () => {
             typeof key === 'number' ? Array(key).fill(beside).concat([inner]) : { [key]: inner, beside },
           fault,
         );
-        const found = unstorable(planted).map((one) => ({ path: one.path, code: one.complaint.code }));
+        const found = unstorable(planted).first.map((one) => ({ path: one.path, code: one.complaint.code }));
         expect(found).toEqual([{ path: [...path, ...place], code }]);
       }),
       { numRuns: 30 },
@@ -91,31 +91,33 @@ describe('unstorable', () => {
 
   test('finds every one of several faults, in the order in which they stand', () => {
     const value = { a: '\u0000', b: [Number.POSITIVE_INFINITY, { c: 2 ** 60 }], 'd\ud800': '\udc00' };
-    expect(unstorable(value).map(({ path }) => path)).toEqual([['a'], ['b', 0], ['b', 1, 'c'], ['d\ud800']]);
+    expect(unstorable(value).first.map(({ path }) => path)).toEqual([['a'], ['b', 0], ['b', 1, 'c'], ['d\ud800']]);
   });
 
   // Steps that grow with the square take longer.
   test('finds 100,000 faults inside each other, each step down once', { timeout: 5_000 }, () => {
     const deep: unknown = JSON.parse(`${'{"__proto__":'.repeat(100_000)}1${'}'.repeat(100_000)}`);
     const found = unstorable(deep);
-    expect(found).toHaveLength(100_000);
-    expect(found[2]?.path).toEqual(Array(3).fill('__proto__'));
-    // No longer than down to level 64.
-    expect(found.at(-1)?.path).toEqual(Array(63).fill('__proto__'));
+    expect(found.count).toBe(100_000);
+    expect(found.first.map(({ path }) => path)).toEqual(
+      Array.from({ length: 20 }, (_, at) => Array(at + 1).fill('__proto__')),
+    );
   });
 
   test('finds nothing in what can be stored', () => {
-    fc.assert(fc.property(anyJson, (value) => unstorable(value).length === 0));
+    fc.assert(fc.property(anyJson, (value) => unstorable(value).count === 0));
     const plain = { constructor: 'x', prototype: { a: 1 }, toJSON: 1, $type: '', set: {}, '': null };
     const numbers = [2 ** 53 - 1, -(2 ** 53) + 1, 0.1, 5e-324, -0];
-    expect(unstorable([plain, numbers, '😀', '\u0001\uffff'])).toEqual([]);
+    expect(unstorable([plain, numbers, '😀', '\u0001\uffff'])).toEqual({ first: [], count: 0 });
   });
 
   test('reaches the bottom of 100,000 lists inside each other', () => {
     const deepest = (value: string): unknown => JSON.parse('['.repeat(100_000) + value + ']'.repeat(100_000));
-    expect(unstorable(deepest('1'))).toEqual([]);
-    expect(unstorable(deepest('1e300'))).toEqual([
-      { path: Array(63).fill(0), complaint: expect.objectContaining({ code: 'too_large' }) },
-    ]);
+    expect(unstorable(deepest('1'))).toEqual({ first: [], count: 0 });
+    expect(unstorable(deepest('1e300'))).toEqual({
+      // No longer than down to level 64.
+      first: [{ path: Array(63).fill(0), complaint: expect.objectContaining({ code: 'too_large' }) }],
+      count: 1,
+    });
   });
 });

@@ -1,0 +1,104 @@
+import type { AnySchemaObject, ErrorObject } from 'ajv';
+import {
+  type Complaint,
+  complaints,
+  type Fault,
+  type Faults,
+  type Findings,
+  inBody,
+  inParameter,
+  listedFaults,
+  type Place,
+} from './faults.ts';
+import { holdsFindings } from './validation-keywords.ts';
+
+/** Turns what Ajv found in one part of a request into the faults of an answer: the first in words, all of them counted. */
+export function toFaults(errors: readonly ErrorObject[], place: Place): Faults {
+  const ofWrongType = new Map(
+    errors.filter(({ keyword }) => keyword === 'type').map((error) => [error.instancePath, error]),
+  );
+  const told = errors.filter((error) => {
+    const wrongType = ofWrongType.get(error.instancePath);
+    const saidBefore = wrongType && ((error.keyword === 'type' && error !== wrongType) || error.keyword === 'enum');
+    return error.keyword !== 'if' && !saidBefore;
+  });
+  const first = told.slice(0, listedFaults).flatMap((error) => describe(error, place));
+  const count = told.reduce((sum, error) => sum + (holdsFindings(error) ? findingsOf(error).count : 1), 0);
+  return { first: first.slice(0, listedFaults), count };
+}
+
+function describe(error: ErrorObject, place: Place): Fault[] {
+  const path = pathOf(error);
+  if (holdsFindings(error)) {
+    return findingsOf(error).first.map((found) => faultAt(place, [...path, ...found.path], found.complaint));
+  }
+  // A query parameter is a list only where it stands more than once.
+  const isRepeated = place === 'query' && error.keyword === 'type' && Array.isArray(error.data);
+  return [faultAt(place, path, isRepeated ? complaints.givenTwice() : complaintAbout(error))];
+}
+
+const faultAt = (place: Place, path: readonly (string | number)[], complaint: Complaint): Fault =>
+  place === 'body' ? inBody(path, complaint) : inParameter(place, String(path[0]), complaint);
+
+const findingsOf = ({ params: { first, count } }: ErrorObject): Findings => ({ first, count });
+
+function pathOf({ instancePath, keyword, params }: ErrorObject): (string | number)[] {
+  const parent = instancePath
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+  if (keyword === 'required') return [...parent, params['missingProperty']];
+  if (keyword === 'deepest') return [...parent, ...params['path']];
+  return parent;
+}
+
+function complaintAbout({ keyword, params, data, parentSchema = {}, schemaPath }: ErrorObject): Complaint {
+  const ofPhoneRule = schemaPath.startsWith('#/then/');
+  switch (keyword) {
+    case 'type':
+      if (data === null)
+        return ofPhoneRule ? complaints.phoneNumberNotNull() : complaints.notNull(expected(parentSchema));
+      return complaints.wrongType(expected(parentSchema));
+    case 'enum':
+      return complaints.notAllowed(params['allowedValues']);
+    case 'required':
+      return ofPhoneRule ? complaints.requiredForPhone() : complaints.required();
+    case 'minimum':
+      return complaints.tooSmall(params['limit']);
+    case 'maximum':
+    case 'deepest':
+      return complaints.tooLarge(params['limit']);
+    case 'minLength':
+      return complaints.tooShort(params['limit']);
+    case 'maxLength':
+      return complaints.tooLong(params['limit']);
+    case 'maxItems':
+      return complaints.tooMany(params['limit']);
+    case 'pattern':
+      return complaints.blank();
+    case 'format':
+      return complaints.badFormat(params['format']);
+    default:
+      throw new Error(`no text for the keyword ${keyword}`);
+  }
+}
+
+const types: Record<string, string> = {
+  string: 'a string',
+  integer: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  null: 'null',
+};
+
+/** What a schema accepts, in words. */
+function expected({ type, enum: values, minimum, maximum }: AnySchemaObject): string {
+  // Each as a word: `join` alone leaves null out.
+  if (values) return `one of ${values.map(String).join(', ')}`;
+  const range = minimum === undefined ? '' : ` from ${minimum} to ${maximum}`;
+  return [type]
+    .flat()
+    .map((name) => `${types[name]}${range}`)
+    .join(' or ');
+}

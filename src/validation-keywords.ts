@@ -1,0 +1,91 @@
+import type { AnySchemaObject } from 'ajv';
+import { Ajv, type ErrorObject } from 'ajv';
+import { distance } from 'fastest-levenshtein';
+import { parseEntityTags } from './entity-tag.ts';
+import { type Complaint, complaints, type Findings, listedFaults } from './faults.ts';
+import { readIdempotencyKey } from './idempotency.ts';
+import { unstorable } from './json.ts';
+import { type Page, readPage } from './page.ts';
+import { uuidPattern } from './uuid.ts';
+
+/** A keyword's function in Ajv; what it found is in `errors` after a refusal. */
+interface Check<Value> {
+  (value: Value): boolean;
+  errors?: Partial<ErrorObject>[];
+}
+
+/**
+ * Ajv with our own formats and keywords:
+ * - `closed`: no members but those in `properties`. Unlike Ajv's `additionalProperties` it counts most of what it finds.
+ * - `storable`: what the database can hold faithfully, in a value and all inside it.
+ * - `deepest`: how far into a list a query may reach, `page` × `limit`.
+ *
+ * `closed` and `storable` give one error for all that they find: its `params` are `Findings`.
+ *
+ * Nothing is coerced, removed or filled in where a value could be lost by it. All faults are reported, with the values
+ * they are about.
+ */
+export function ourAjv(): Ajv {
+  const options = { allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true };
+  const ajv = new Ajv({ ...options, allowUnionTypes: true });
+  ajv.addFormat('uuid', uuidPattern);
+  ajv.addFormat('version', /^[1-9]\d{0,8}$/);
+  ajv.addFormat('entity-tags', (text) => parseEntityTags(text) !== undefined);
+  ajv.addFormat('idempotency-key', (text) => readIdempotencyKey(text) !== undefined);
+  ajv.addKeyword({ keyword: 'closed', type: 'object', schemaType: 'boolean', before: 'properties', compile: closed });
+  ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: storable });
+  ajv.addKeyword({ keyword: 'deepest', type: 'object', schemaType: 'number', compile: deepest });
+  return ajv;
+}
+
+/** Whether an error of Ajv stands for all that one of our keywords found. */
+export const holdsFindings = ({ keyword }: ErrorObject) => keyword === 'closed' || keyword === 'storable';
+
+function closed(isClosed: boolean, { properties }: AnySchemaObject): Check<object> {
+  const known = Object.keys(properties ?? {});
+  const names = new Set(known);
+  const check: Check<object> = (value) => {
+    const unknown = isClosed ? unknownMembers(value, names) : noMembers;
+    return unknown.length === 0 || refuse(check, 'closed', toFindings(unknown, known));
+  };
+  return check;
+}
+
+const noMembers: readonly string[] = [];
+const unknownMembers = (value: object, names: ReadonlySet<string>) =>
+  Object.keys(value).filter((name) => !names.has(name));
+
+function toFindings(unknown: readonly string[], known: readonly string[]): Findings {
+  const first = unknown.slice(0, listedFaults).map((name) => ({ path: [name], complaint: unknownMember(name, known) }));
+  return { first, count: unknown.length };
+}
+
+/** Names the member meant where one is close: as many slips as a third of what was written. */
+function unknownMember(written: string, known: readonly string[]): Complaint {
+  const slips = (name: string) => distance(written.toLowerCase(), name.toLowerCase());
+  const near = written.length > 40 ? [] : known.filter((name) => slips(name) <= Math.ceil(written.length / 3));
+  return complaints.unknownMember(near.sort((a, b) => slips(a) - slips(b))[0], known);
+}
+
+function storable(): Check<unknown> {
+  const check: Check<unknown> = (value) => {
+    const findings = unstorable(value);
+    return findings.count === 0 || refuse(check, 'storable', findings);
+  };
+  return check;
+}
+
+function deepest(limit: number): Check<Partial<Page>> {
+  const check: Check<Partial<Page>> = (query) => {
+    const { page, limit: perPage } = readPage(query);
+    // What is too large by itself is told so by its own schema.
+    const isTooDeep = page * perPage > limit && page <= limit && perPage <= limit;
+    return !isTooDeep || refuse(check, 'deepest', { path: ['page'], limit: Math.floor(limit / perPage) });
+  };
+  return check;
+}
+
+function refuse<Value>(check: Check<Value>, keyword: string, params: ErrorObject['params']): false {
+  check.errors = [{ keyword, params }];
+  return false;
+}
