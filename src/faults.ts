@@ -124,6 +124,11 @@ export const complaints = {
       'must be a number that JavaScript holds exactly: finite, and as an integer within ±(2^53 − 1); send larger ids as strings',
     limit: Number.MAX_SAFE_INTEGER,
   }),
+  numberTooLong: (limit: number): Complaint => ({
+    code: 'too_long',
+    detail: `must have at most ${limit} characters when written without an exponent; round it, or send it as a string`,
+    limit,
+  }),
   keyNotAllowed: (): Complaint => ({
     code: 'not_allowed',
     detail: 'must not be a key: __proto__, and prototype inside constructor, are refused',

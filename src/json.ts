@@ -24,9 +24,12 @@ export function equal(a: Json, b: Json): boolean {
   );
 }
 
+/** Characters that a number may have when it is written without an exponent (contract, section 4). */
+const longestNumber = 40;
+
 /**
  * All that keeps the database or JavaScript from holding a value faithfully: U+0000 and unpaired surrogates in strings
- * and keys, numbers that are not exact, keys that reach for a prototype. In the order in which they stand.
+ * and keys, numbers that are not exact or too long, keys that reach for a prototype. In the order in which they stand.
  * Walks without recursion, and makes nothing for what is only counted: a body may have 50,000 faults.
  */
 export function unstorable(root: unknown): Findings {
@@ -93,7 +96,26 @@ function faultOfValue(value: unknown): (() => Complaint) | undefined {
   if (typeof value === 'string') return isStorableText(value) ? undefined : complaints.badCharacters;
   if (typeof value !== 'number') return undefined;
   if (Number.isSafeInteger(value)) return undefined;
-  return Number.isInteger(value) || !Number.isFinite(value) ? complaints.numberTooLarge : undefined;
+  if (Number.isInteger(value) || !Number.isFinite(value)) return complaints.numberTooLarge;
+  return isTooLong(value) ? numberTooLong : undefined;
 }
 
+// From a millionth on, JavaScript itself writes no exponent, and at most 25 characters.
+const isTooLong = (number: number) => Math.abs(number) < 1e-6 && plainLength(number) > longestNumber;
+const numberTooLong = () => complaints.numberTooLong(longestNumber);
 const isStorableText = (text: string) => !text.includes('\u0000') && text.isWellFormed();
+
+/**
+ * Characters of a number written without an exponent, sign and point counted, as PostgreSQL writes it: with the fewest
+ * digits that JavaScript tells it from its neighbours by.
+ * @param number finite; -0 counts as 0
+ */
+export function plainLength(number: number): number {
+  const [digits = '', exponent] = String(number).split('e');
+  if (exponent === undefined) return digits.length;
+  const sign = number < 0 ? 1 : 0;
+  const significant = digits.replace('.', '').length - sign;
+  const shift = Number(exponent);
+  // Below one: "0.", the zeros and the digits. JavaScript writes an exponent above 20 only, where all is integer.
+  return sign + (shift < 0 ? 1 - shift + significant : 1 + shift);
+}

@@ -50,4 +50,5 @@ ${merged.join('\n')}
 
 What is stored then has at most ${limits.bytes} bytes as JSON in UTF-8, ${limits.depth} levels, of which \`metadata\` is the first, and ${limits.keys} keys at all
 levels; else nothing is changed and the 400 tells the limit and the number reached. What was over a limit before may stay
-as large. Integers beyond ±(2^53 − 1) are refused, as are the key \`__proto__\` and \`prototype\` inside \`constructor\`.`;
+as large. Integers beyond ±(2^53 − 1) are refused, as are numbers of more than 40 characters when
+written without an exponent (\`5e-324\`), the key \`__proto__\`, and \`prototype\` inside \`constructor\`.`;

@@ -4,6 +4,7 @@ import { type Document, faultsOf } from './document.ts';
 import type { Fuzzed } from './fuzzed-request.ts';
 import { mergePatch } from './merge-patch.ts';
 import type { Values } from './placeholders.ts';
+import { plainNumber } from './plain-number.ts';
 
 type Code = ProblemCode | 'success';
 
@@ -113,7 +114,11 @@ function withinRulesInWords({ query, headers }: Fuzzed): boolean {
 function isStorable(value: Json): boolean {
   if (typeof value === 'string') return value.isWellFormed() && !value.includes('\u0000');
   if (typeof value === 'number')
-    return Number.isFinite(value) && (Number.isSafeInteger(value) || !Number.isInteger(value));
+    return (
+      Number.isFinite(value) &&
+      (Number.isSafeInteger(value) || !Number.isInteger(value)) &&
+      plainNumber(value).length <= 40
+    );
   if (typeof value !== 'object' || value === null) return true;
   if (Array.isArray(value)) return value.every(isStorable);
   return Object.entries(value).every(

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { equal, isObject, type Json, unstorable } from '../../src/json.ts';
+import { equal, isObject, type Json, plainLength, unstorable } from '../../src/json.ts';
 import { anyJson } from '../support/arbitrary-json.ts';
+import { plainNumber } from '../support/plain-number.ts';
 
 /** JSON text in which the order of keys and the sign of zero are lost: what two equal values have in common. */
 function canonical(value: Json): string {
@@ -66,6 +67,9 @@ const faults: readonly (readonly [string, unknown, readonly string[], string])[]
   ['2^53', 2 ** 53, [], 'too_large'],
   ['-2^53', -(2 ** 53), [], 'too_large'],
   ['1e300', 1e300, [], 'too_large'],
+  ['the smallest number', 5e-324, [], 'too_long'],
+  ['a number of 41 characters', 1e-39, [], 'too_long'],
+  ['a negative number of 41 characters', -1e-38, [], 'too_long'],
   ['a key with U+0000', { 'k\u0000': 1 }, ['k\u0000'], 'bad_characters'],
   ['a key with a surrogate', { '\ud83d': 1 }, ['\ud83d'], 'bad_characters'],
   ['the key __proto__', JSON.parse('{"__proto__":1}'), ['__proto__'], 'not_allowed'],
@@ -107,8 +111,33 @@ describe('unstorable', () => {
   test('finds nothing in what can be stored', () => {
     fc.assert(fc.property(anyJson, (value) => unstorable(value).count === 0));
     const plain = { constructor: 'x', prototype: { a: 1 }, toJSON: 1, $type: '', set: {}, '': null };
-    const numbers = [2 ** 53 - 1, -(2 ** 53) + 1, 0.1, 5e-324, -0];
+    const numbers = [2 ** 53 - 1, -(2 ** 53) + 1, 0.1, 1e-38, -0];
     expect(unstorable([plain, numbers, '😀', '\u0001\uffff'])).toEqual({ first: [], count: 0 });
+  });
+
+  test('lists the first 20 of 50,000 faults of several kinds, each only with its own place, and counts them all', () => {
+    const kinds = [Number.POSITIVE_INFINITY, '\ud800', 5e-324, { '\u0000': 1 }, JSON.parse('{"__proto__":1}')];
+    const found = unstorable(Array.from({ length: 50_000 }, (_, at) => kinds[at % kinds.length]));
+    const codes = ['too_large', 'bad_characters', 'too_long', 'bad_characters', 'not_allowed'];
+    const listed = Array.from({ length: 20 }, (_, at) => [codes[at % codes.length], at]);
+    expect(found.count).toBe(50_000);
+    expect(found.first.map(({ path, complaint }) => [complaint.code, path[0]])).toEqual(listed);
+  });
+
+  test('finds a number too long exactly when it has more than 40 characters without an exponent', () => {
+    const exponent = fc.integer({ min: -50, max: -6 });
+    const small = fc
+      .tuple(fc.integer({ min: -(2 ** 53), max: 2 ** 53 }), exponent)
+      .map(([n, e]) => Number(`${n}e${e}`));
+    fc.assert(
+      fc.property(fc.oneof(small, finite), (number) => {
+        const isInexact = Number.isInteger(number) && !Number.isSafeInteger(number);
+        const { first } = unstorable([number]);
+        const expected = isInexact ? ['too_large'] : plainNumber(number).length > 40 ? ['too_long'] : [];
+        expect(first.map(({ complaint }) => complaint.code)).toEqual(expected);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   test('reaches the bottom of 100,000 lists inside each other', () => {
@@ -119,5 +148,36 @@ describe('unstorable', () => {
       first: [{ path: Array(63).fill(0), complaint: expect.objectContaining({ code: 'too_large' }) }],
       count: 1,
     });
+  });
+});
+
+const finite = fc.double({ noDefaultInfinity: true, noNaN: true });
+
+const lengths: readonly (readonly [number, number])[] = [
+  [0, 1],
+  [-0, 1],
+  [-1.5, 4],
+  [1e-6, 8],
+  [1e-7, 9],
+  [1.5e-7, 10],
+  [-1e-37, 40],
+  [1e-38, 40],
+  [5e-324, 326],
+  [1e20, 21],
+  [1e21, 22],
+  [-Number.MAX_VALUE, 310],
+];
+
+describe('plainLength', () => {
+  test.for(lengths)('of %d is %d', ([number, length]) => {
+    expect(plainLength(number)).toBe(length);
+  });
+
+  test('is as long as the number with its point moved, which is still that number', () => {
+    const check = (number: number) => {
+      expect(Number(plainNumber(number))).toBe(number + 0);
+      expect(plainLength(number)).toBe(plainNumber(number).length);
+    };
+    fc.assert(fc.property(finite, check), { numRuns: 5_000 });
   });
 });

@@ -1,4 +1,4 @@
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { inBody } from '../../../src/faults.ts';
 import { expectChange, expectNoChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
@@ -33,6 +33,29 @@ test.for(oldValues)('an agent whose stored %s, which no patch could make, is rea
   await setColumn(agent.id, column, value);
   await expectNoChange(world, agent, {});
   await expectChange(world, agent, { metadata: { seen: true } }, { metadata: { seen: true } });
+});
+
+test('metadata stored with a number that no patch may bring is readable, patchable beside it, and kept in history', async () => {
+  const agent = await newSubject(world);
+  const tiny = { list: [5e-324, -1.5e-300], n: 5e-324 };
+  await setColumn(agent.id, 'metadata', { tiny, other: 1 });
+  await expectNoChange(world, agent, {});
+  await expectChange(world, agent, { duration: 9 }, { duration: 9 });
+  await expectChange(
+    world,
+    agent,
+    { metadata: { other: 2, more: 1e-38 } },
+    { metadata: { tiny, other: 2, more: 1e-38 } },
+  );
+  await expectChange(
+    world,
+    agent,
+    { metadata: { tiny: { list: null } } },
+    { metadata: { tiny: { n: 5e-324 }, other: 2, more: 1e-38 } },
+  );
+  const restored = await world.client(agent.key).restore(agent.id, 3);
+  expect([restored.status, Object(restored.body).metadata]).toEqual([200, { tiny, other: 2, more: 1e-38 }]);
+  await expectChange(world, agent, { metadata: { tiny: null } }, { metadata: { other: 2, more: 1e-38 } });
 });
 
 const nested = (levels: number): object => (levels === 1 ? { end: 1 } : { down: nested(levels - 1) });
