@@ -1,0 +1,96 @@
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { agentPatchSchema } from '../../src/agents/agent.schema.ts';
+import { agentParamsSchema, changeQuerySchema, patchHeadersSchema } from '../../src/agents/agent-request.schema.ts';
+import { errorHandler } from '../../src/plugins/error-handler.ts';
+import { httpServer } from '../../src/plugins/http-server.ts';
+import { compile } from '../../src/validation.ts';
+import { send } from '../support/http.ts';
+
+const schemas = {
+  path: agentParamsSchema,
+  query: changeQuerySchema,
+  header: patchHeadersSchema,
+  body: agentPatchSchema,
+};
+
+type Part = keyof typeof schemas;
+
+/** Counts how often the members of a part of a request are read. */
+function counter() {
+  const reads: Record<Part, number> = { path: 0, query: 0, header: 0, body: 0 };
+  const watched = (part: Part, value: object) =>
+    new Proxy(value, {
+      get(target, name, receiver) {
+        // The others are read by who looks for a dry run.
+        if (!(part === 'query' && name === 'dryRun') && name !== 'idempotency-key') reads[part] += 1;
+        return Reflect.get(target, name, receiver);
+      },
+      ownKeys(target) {
+        reads[part] += 1;
+        return Reflect.ownKeys(target);
+      },
+    });
+  return { reads, watched };
+}
+
+/** What each part holds where it is right, and where it is wrong. */
+const values: Readonly<Record<'right' | 'wrong', Readonly<Record<Part, object>>>> = {
+  right: {
+    path: { id: '5b0f7c0e-0c53-4d0b-9a53-0f8f2c9f7a11' },
+    query: { companyId: 'a' },
+    header: { 'if-match': '"7"' },
+    body: { name: 'Before', questions: ['One?'], metadata: { a: 1 } },
+  },
+  wrong: {
+    path: { id: 'none' },
+    query: { companyId: 'a', other: '' },
+    header: { 'if-match': '7' },
+    body: { name: 'B', other: 1, questions: [1], metadata: { a: Number.POSITIVE_INFINITY } },
+  },
+};
+
+const parts = ['path', 'query', 'header', 'body'] as const;
+const requests: readonly (readonly Part[])[] = [[], ...parts.map((part) => [part]), ['path', 'body'], parts];
+
+test.for(requests.map((wrong) => ({ wrong })))(
+  'each part of a request is judged once, where what is wrong is %j',
+  async ({ wrong }) => {
+    const kindOf = (part: Part) => (wrong.includes(part) ? 'wrong' : 'right');
+    const judgedOnce = counter();
+    for (const part of parts) {
+      compile(schemas[part], part)(judgedOnce.watched(part, { ...values[kindOf(part)][part] }));
+    }
+
+    const sent = counter();
+    const partOf = (part: Part) => sent.watched(part, { ...values[kindOf(part)][part] });
+    const app = httpServer(pino({ level: 'silent' }));
+    onTestFinished(() => app.close());
+    await app.register(errorHandler);
+    app.patch(
+      '/agents/:id',
+      {
+        schema: {
+          params: schemas.path,
+          querystring: schemas.query,
+          headers: schemas.header,
+          body: schemas.body,
+        },
+        preValidation: async (request) => {
+          const header = partOf('header');
+          Object.defineProperty(request, 'headers', { get: () => header });
+          Object.assign(request, { params: partOf('path'), query: partOf('query'), body: partOf('body') });
+        },
+      },
+      async (_, reply) => reply.code(204).send(),
+    );
+    const origin = await app.listen({ host: '127.0.0.1', port: 0 });
+    const headers = { 'content-type': 'application/json' };
+    const { status, body } = await send(origin, { path: '/agents/a', headers, body: '{}' });
+
+    expect(status).toBe(wrong.length > 0 ? 400 : 204);
+    const places = Object(body).errors?.map((fault: { in: Part }) => fault.in) ?? [];
+    expect([...new Set(places)]).toEqual(wrong);
+    expect(sent.reads).toEqual(judgedOnce.reads);
+  },
+);
