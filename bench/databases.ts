@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
-import { columnOf } from '../src/agents/agent.row.ts';
-import { agentFields } from '../src/agents/agent.schema.ts';
+import { agentFields, fields } from '../src/agents/fields.ts';
 import { hashKey, makeKey, scopes, startOf } from '../src/api-keys/api-key.ts';
 import { migrate } from '../src/database/migrate.ts';
 import { setRoleSettings } from '../src/database/server-role.ts';
@@ -110,7 +109,7 @@ async function load(client: pg.Client, { agents, metadata }: Dataset, companies:
  * the order of their ids, so that the indexes grow at one end.
  */
 const agentsSql = `
-  INSERT INTO agent (id, company_id, created_at, updated_at, ${agentFields.map(columnOf).join(', ')})
+  INSERT INTO agent (id, company_id, created_at, updated_at, ${agentFields.map((name) => fields[name].column).join(', ')})
   SELECT id, ($1::uuid[])[1 + n % cardinality($1)], made, made, ${agentFields.map(contentOf).join(', ')}
     FROM (SELECT gen_random_uuid() AS id, n, date_trunc('milliseconds', now() - n * interval '1 second') AS made
             FROM generate_series(1, $2::int) AS n ORDER BY id) AS seed`;

@@ -1,11 +1,11 @@
-import { columnOf, fieldOf } from '../../src/agents/agent.row.ts';
-import { type AgentField, agentFields } from '../../src/agents/agent.schema.ts';
+import { columns, fieldOf } from '../../src/agents/agent.row.ts';
+import { type AgentField, agentFields, fields } from '../../src/agents/fields.ts';
 
 // All that the benchmark knows of the form in which the server stores agents and their history.
 
 /** SQL for what a history entry keeps of a row of agent: its fields, in their names on the wire. */
 export const snapshotOf = (row: string) =>
-  `jsonb_build_object(${agentFields.map((field) => `'${field}', ${row}.${columnOf(field)}`).join(', ')})`;
+  `jsonb_build_object(${agentFields.map((field) => `'${field}', ${row}.${fields[field].column}`).join(', ')})`;
 
 /** Adds the first history entry of all agents. */
 export const firstEntriesSql = `
@@ -49,12 +49,10 @@ export const existsSql = 'SELECT FROM agent WHERE id = $1::uuid AND deleted_at I
 const newValueOf = (field: AgentField) =>
   field === 'metadata'
     ? "a.metadata || coalesce($3::jsonb->'metadata', '{}')"
-    : `CASE WHEN $3::jsonb ? '${field}' THEN ${fieldOf('$3::jsonb', field)} ELSE a.${columnOf(field)} END`;
+    : `CASE WHEN $3::jsonb ? '${field}' THEN ${fieldOf('$3::jsonb', field)} ELSE a.${fields[field].column} END`;
 
 const changedOf = (field: AgentField) =>
-  `CASE WHEN old.${columnOf(field)} IS DISTINCT FROM new.${columnOf(field)} THEN '${field}' END`;
-
-const answered = ['id', 'companyId', 'version', 'createdAt', 'updatedAt', ...agentFields];
+  `CASE WHEN old.${fields[field].column} IS DISTINCT FROM new.${fields[field].column} THEN '${field}' END`;
 
 /**
  * $1 id, $2 company, $3 patch, $4 key, $5 request, $6 address: applies a patch and adds its history entry, in one statement and
@@ -66,7 +64,7 @@ const answered = ['id', 'companyId', 'version', 'createdAt', 'updatedAt', ...age
  */
 export const patchSql = `
   WITH changed AS (
-    UPDATE agent a SET ${agentFields.map((field) => `${columnOf(field)} = ${newValueOf(field)}`).join(', ')},
+    UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValueOf(field)}`).join(', ')},
            version = a.version + 1,
            updated_at = greatest(date_trunc('milliseconds', clock_timestamp()), a.updated_at + interval '1 millisecond')
      WHERE a.id = $1::uuid AND a.company_id = $2::uuid AND a.deleted_at IS NULL
@@ -75,4 +73,4 @@ export const patchSql = `
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, caller_address)
     SELECT c.id, c.version, c.updated_at, ${snapshotOf('c')}, c.changed_fields, $4::uuid, $5, $6 FROM changed c
   )
-  SELECT ${answered.map((member) => `c.${columnOf(member)} AS "${member}"`).join(', ')} FROM changed c`;
+  SELECT ${columns.map(([member, column]) => `c.${column} AS "${member}"`).join(', ')} FROM changed c`;

@@ -1,7 +1,7 @@
-import { agentJson, columnOf, fieldOf, type StoredAgent } from './agent.row.ts';
-import { type AgentField, agentFields } from './agent.schema.ts';
+import { agentJson, fieldOf, type StoredAgent } from './agent.row.ts';
 import { activeNumber } from './agent.statements.ts';
 import { keptFor, keptJson } from './agent-replay.statements.ts';
+import { type AgentField, agentFields, fields } from './fields.ts';
 
 /**
  * $1 ids of agents, $2 the number that each may get, or null, $3 API keys and $4 their idempotency keys, or nulls: in
@@ -102,7 +102,7 @@ function writing() {
   ), locked AS (
     SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (
-    UPDATE agent a SET ${agentFields.map((field) => `${columnOf(field)} = ${newValue(field)}`).join(', ')},
+    UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
            version = a.version + s.steps,
            updated_at = greatest(date_trunc('milliseconds', clock_timestamp()),
                                  a.updated_at + s.steps * interval '1 millisecond')

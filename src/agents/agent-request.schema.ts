@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { pagedQuery } from '../page.schema.ts';
-import { closed, fields, text, uuid } from './agent.schema.ts';
+import { closed } from './agent.schema.ts';
+import { fields, text, uuid } from './fields.ts';
 
 export const agentParamsSchema = Type.Object({ id: uuid('Agent id') }, closed);
 
@@ -68,8 +69,8 @@ export const readHeadersSchema = Type.Object({
 export const agentListQuerySchema = pagedQuery({
   ...companyQuerySchema.properties,
   name: Type.Optional(text({ minLength: 1, maxLength: 100, description: 'Part of the name, in any case' })),
-  type: Type.Optional({ ...fields.type, description: 'Agents of this type' }),
-  focus: Type.Optional({ ...fields.focus, description: 'Agents with this focus' }),
-  language: Type.Optional({ ...fields.language, description: 'Agents that speak this language' }),
+  type: Type.Optional({ ...fields.type.schema, description: 'Agents of this type' }),
+  focus: Type.Optional({ ...fields.focus.schema, description: 'Agents with this focus' }),
+  language: Type.Optional({ ...fields.language.schema, description: 'Agents that speak this language' }),
 });
 export type AgentListQuery = Static<typeof agentListQuerySchema>;

@@ -1,29 +1,14 @@
 import { entityTag } from '../entity-tag.ts';
 import type { Changed } from './agent.fold.ts';
 import type { StoredAgent } from './agent.row.ts';
-import type { AgentAnswer } from './agent.schema.ts';
+import { type AgentAnswer, answerMembers } from './agent.schema.ts';
+import { record } from './fields.ts';
 
-/** The agent on the wire: exactly the members of its schema. */
+/** The agent as answers show it: exactly the members of its schema, in their order. */
 export function toAnswer({ id, companyId, createdAt, updatedAt, content }: StoredAgent): AgentAnswer {
-  const { name, type, focus, language, duration, questions } = content;
-  const { instructions, voiceId, metadata, cefrLevel, backgroundSound } = content;
-  return {
-    id,
-    name,
-    type,
-    focus,
-    language,
-    duration,
-    createdAt: createdAt.toISOString(),
-    updatedAt: updatedAt.toISOString(),
-    questions,
-    instructions,
-    voiceId,
-    companyId,
-    metadata,
-    cefrLevel,
-    backgroundSound,
-  };
+  const times = { createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+  const members = { id, companyId, ...times, ...content };
+  return record<AgentAnswer>(answerMembers, (name) => members[name]);
 }
 
 /** What is said of an agent beside its body: its version, and its number, for which the body has no member. */

@@ -1,5 +1,5 @@
 import { equal, isObject, type Json } from '../json.ts';
-import { type AgentContent, agentFields } from './agent.schema.ts';
+import { type AgentContent, agentFields } from './fields.ts';
 
 /** One difference: of a field or, inside metadata, of a place. A side where there was nothing is absent. */
 export interface Difference {

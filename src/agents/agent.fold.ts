@@ -4,8 +4,8 @@ import type { Idempotency } from '../idempotency.ts';
 import type { Patched } from './agent.patch.ts';
 import { type KeptAnswer, replay } from './agent.replay.ts';
 import type { StoredAgent } from './agent.row.ts';
-import type { AgentField } from './agent.schema.ts';
 import type { Keeping, Step } from './agent-change.statements.ts';
+import type { AgentField } from './fields.ts';
 
 /** What a decision is made from: an agent that is not deleted, and whether the number it may get is active. */
 export interface Found {

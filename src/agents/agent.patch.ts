@@ -1,6 +1,7 @@
 import { complaints, type Fault, inBody } from '../faults.ts';
 import { equal } from '../json.ts';
-import { type AgentContent, type AgentDraft, type AgentField, type AgentPatch, agentFields } from './agent.schema.ts';
+import type { AgentDraft, AgentPatch } from './agent.schema.ts';
+import { type AgentContent, type AgentField, agentFields, initialContent } from './fields.ts';
 import { limitComplaints, mergeWithinLimits } from './metadata.ts';
 
 /** What a patch makes of an agent. No change at all leaves `changedFields` empty. */
@@ -51,15 +52,9 @@ export function restored(agent: AgentContent, content: AgentContent, numberIsAct
 const changedFields = (before: AgentContent, after: AgentContent) =>
   agentFields.filter((field) => !equal(before[field], after[field]));
 
-/** A new agent's content: the draft's fields, the others empty. */
-export function newContent(draft: AgentDraft, numberIsActive: boolean): Patched {
-  const { name, type, focus, language, duration } = draft;
-  const blank = {
-    ...{ name, type, focus, language, duration, questions: [], instructions: null, voiceId: null, cefrLevel: null },
-    ...{ companyPhoneNumberId: null, metadata: {}, backgroundSound: null },
-  };
-  return applyPatch(blank, draft, numberIsActive);
-}
+/** A new agent's content: the draft's fields, and the initial values of the others. */
+export const newContent = (draft: AgentDraft, numberIsActive: boolean): Patched =>
+  applyPatch(initialContent, draft, numberIsActive);
 
 function phoneFaults(content: AgentContent, patch: AgentPatch, numberIsActive: boolean): Fault[] {
   const path = ['companyPhoneNumberId'];

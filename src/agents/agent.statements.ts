@@ -1,5 +1,5 @@
-import { agentJson, columnOf, fieldOf } from './agent.row.ts';
-import { agentFields } from './agent.schema.ts';
+import { agentJson, fieldOf } from './agent.row.ts';
+import { agentFields, fields } from './fields.ts';
 
 /** An active phone number of a company. */
 export const activeNumber = (id: string, companyId: string) =>
@@ -22,7 +22,7 @@ export const keepingCreateSql = `${creating()}, kept AS (
 function creating() {
   return `
   WITH created AS (
-    INSERT INTO agent (company_id, ${agentFields.map(columnOf).join(', ')})
+    INSERT INTO agent (company_id, ${agentFields.map((name) => fields[name].column).join(', ')})
     SELECT $1::uuid, ${agentFields.map((field) => fieldOf('n.content', field)).join(', ')}
       FROM (SELECT $2::jsonb AS content) n
     RETURNING *

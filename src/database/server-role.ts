@@ -1,6 +1,5 @@
 import pg from 'pg';
-import { columnOf } from '../agents/agent.row.ts';
-import { agentFields } from '../agents/agent.schema.ts';
+import { agentFields, fields } from '../agents/fields.ts';
 import { withClient, withMigrationLock } from './session.ts';
 
 /** What a session of the server's role has to begin with: old poolers refuse startup options, and a `SET` gets lost. */
@@ -50,7 +49,7 @@ const serverRights: readonly (readonly [rights: string, tables: string])[] = [
   ['SELECT', '_prisma_migrations, company, integration_company, company_phone_number'],
   ['SELECT, UPDATE (hash, last_used_at)', 'api_key'],
   [
-    `SELECT, INSERT, UPDATE (${[...agentFields.map(columnOf), 'version', 'updated_at', 'deleted_at'].join(', ')})`,
+    `SELECT, INSERT, UPDATE (${[...agentFields.map((name) => fields[name].column), 'version', 'updated_at', 'deleted_at'].join(', ')})`,
     'agent',
   ],
   ['SELECT, INSERT', 'agent_version'],

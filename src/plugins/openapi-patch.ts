@@ -1,23 +1,10 @@
-import type { TSchema } from '@sinclair/typebox';
-import { agentPatchSchema } from '../agents/agent.schema.ts';
+import { type AnyField, agentFields, fields } from '../agents/fields.ts';
 import { limits } from '../agents/metadata.ts';
 
-/** What `null` and a value do, where the schema alone does not say it. */
-const nullSays: Readonly<Record<string, string>> = {
-  companyPhoneNumberId: 'clears; 400 where the agent would be `PHONE`',
-};
-const valueSays: Readonly<Record<string, string>> = {
-  type: 'replaces; `PHONE` only together with `companyPhoneNumberId`',
-  questions: 'replaces the whole list',
-  metadata: 'is merged',
-};
-
-const acceptsNull = ({ type }: TSchema) => Array.isArray(type) && type.includes('null');
-
-/** The three states of each field in the body of a PATCH, from its schema, as a Markdown table. */
-const states = Object.entries(agentPatchSchema.properties).map(([field, schema]) => {
-  const ofNull = acceptsNull(schema) ? (nullSays[field] ?? 'clears') : '400';
-  return `| \`${field}\` | keeps | ${ofNull} | ${valueSays[field] ?? 'replaces'} |`;
+/** The three states of each field in the body of a PATCH, as a Markdown table. */
+const states = agentFields.map((name) => {
+  const { isNullable, nullText = 'clears', valueText = 'replaces' }: AnyField = fields[name];
+  return `| \`${name}\` | keeps | ${isNullable ? nullText : '400'} | ${valueText} |`;
 });
 
 /** What is stored in metadata, what a PATCH sends, and what is stored then. */

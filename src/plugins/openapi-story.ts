@@ -1,4 +1,12 @@
 import type { AgentAnswer, AgentDraft, AgentPatch } from '../agents/agent.schema.ts';
+import {
+  type AgentContent,
+  type Answered,
+  agentFields,
+  answeredFields,
+  initialContent,
+  record,
+} from '../agents/fields.ts';
 
 /** The ids in all examples. */
 export const ids = {
@@ -31,7 +39,11 @@ const patch: AgentPatch = {
   metadata: { department: 'Product', team: null },
 };
 
+/** What answers show of fields that were never set. */
+const unset = record<Pick<AgentContent, Answered>>(answeredFields, (name) => initialContent[name]);
+
 const created: AgentAnswer = {
+  ...unset,
   id: ids.agent,
   name: 'Frontend Developer Interview',
   type: 'ONLINE',
@@ -62,10 +74,7 @@ const changedFields = ['instructions', 'duration', 'voiceId', 'companyPhoneNumbe
 const firstVersion = {
   version: 1,
   createdAt: created.createdAt,
-  changedFields: [
-    ...['name', 'type', 'focus', 'questions', 'instructions', 'language', 'duration', 'voiceId', 'cefrLevel'],
-    ...['companyPhoneNumberId', 'metadata', 'backgroundSound'],
-  ],
+  changedFields: agentFields,
   keyId: ids.key,
   requestId: 'd3a1b7f0-4c2e-4e59-8b6d-1f7a9c0e5d28',
   restoredFrom: null,

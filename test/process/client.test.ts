@@ -1,7 +1,7 @@
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
-import { agentFields } from '../../src/agents/agent.schema.ts';
+import { agentFields } from '../../src/agents/fields.ts';
 import { blocksIn, commandsIn } from '../support/docs.ts';
 import { whileLocked } from '../support/locks.ts';
 import { newSubject } from '../support/patch-agent.ts';

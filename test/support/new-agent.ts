@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import { agentFields } from '../../src/agents/agent.schema.ts';
+import { agentFields } from '../../src/agents/fields.ts';
 import type { Schemas } from './client.ts';
 import type { Answer } from './http.ts';
 import { type ExpectedProblem, expectProblem } from './problem.ts';

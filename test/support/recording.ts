@@ -1,4 +1,4 @@
-import type { AgentContent } from '../../src/agents/agent.schema.ts';
+import type { AgentContent } from '../../src/agents/fields.ts';
 import type { Answered, Asked, Shown } from './history.ts';
 import type { Answer } from './http.ts';
 import type { Call } from './kept-client.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { agentFields } from '../../../src/agents/agent.schema.ts';
+import { agentFields } from '../../../src/agents/fields.ts';
 import type { Document } from '../../support/document.ts';
 import { expectChange, expectNoChange, expectRefusal, fullFields, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';

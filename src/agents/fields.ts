@@ -1,0 +1,191 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import type { JsonObject } from '../json.ts';
+import { limits } from './metadata.ts';
+
+/** What there is to say of a field beside what a request may hold in it. */
+interface Details<Value> {
+  /** Whether a request may hold null, which clears the field. */
+  readonly isNullable: boolean;
+  /** Whether a new agent needs a value. */
+  readonly isRequired: boolean;
+  readonly column: string;
+  readonly sqlType: 'text' | 'integer' | 'uuid' | 'jsonb';
+  /** What an agent has that was stored before the field existed, and a new one that is made without it. */
+  readonly initial: Value | null;
+  /** False for a field that answers do not show. */
+  readonly isAnswered?: false;
+  /** What null does, where it does more than clear the field. Markdown. */
+  readonly nullText?: string;
+  /** What a value does, where it does more than replace what is stored. Markdown. */
+  readonly valueText?: string;
+}
+
+/** @param schema what a request may hold in the field, null apart */
+const field = <Schema extends TSchema, const Entry extends Details<Static<Schema>>>(schema: Schema, entry: Entry) => ({
+  schema,
+  ...entry,
+});
+
+/** A text that the database holds faithfully, its length in Unicode code points. */
+export const text = (options: { minLength?: number; maxLength: number; pattern?: string; description: string }) =>
+  Type.String({ ...options, storable: true });
+
+/** At least one character that is not white space. */
+const notBlank = '[^\\s\\u0085]';
+
+const oneOf = <const Names extends readonly string[]>(names: Names, description: string) =>
+  Type.Unsafe<Names[number]>({ type: 'string', enum: names, description });
+
+export const uuid = (description: string) => Type.String({ format: 'uuid', description });
+
+/**
+ * What can be set on an agent (contract, section 3): the one table. Schemas of requests and answers, row and SQL, history,
+ * the rights of the server's role and the documentation are derived from it.
+ */
+export const fields = {
+  name: field(text({ minLength: 2, maxLength: 100, pattern: notBlank, description: 'Agent name' }), {
+    isNullable: false,
+    isRequired: true,
+    column: 'name',
+    sqlType: 'text',
+    initial: 'Unnamed agent',
+  }),
+  type: field(
+    oneOf(['UNDEFINED', 'ONLINE', 'PHONE'], 'Type of the agent. PHONE needs companyPhoneNumberId in the same request'),
+    {
+      isNullable: false,
+      isRequired: true,
+      column: 'type',
+      sqlType: 'text',
+      initial: 'UNDEFINED',
+      valueText: 'replaces; `PHONE` only together with `companyPhoneNumberId`',
+    },
+  ),
+  focus: field(
+    oneOf(
+      ['GENERIC', 'SCREENING', 'OUTREACH', 'LANGUAGE_TEST'],
+      'GENERIC: interviews without a job. SCREENING: first screening of candidates. OUTREACH: reaching out to candidates. ' +
+        'LANGUAGE_TEST: assessment of language proficiency',
+    ),
+    { isNullable: false, isRequired: true, column: 'focus', sqlType: 'text', initial: 'GENERIC' },
+  ),
+  questions: field(
+    Type.Array(text({ minLength: 1, maxLength: 2000, pattern: notBlank, description: 'One question' }), {
+      maxItems: 50,
+      description: 'Questions of the interview; the list is replaced whole',
+    }),
+    {
+      isNullable: false,
+      isRequired: false,
+      column: 'questions',
+      sqlType: 'jsonb',
+      initial: [],
+      valueText: 'replaces the whole list',
+    },
+  ),
+  instructions: field(
+    text({ maxLength: 2000, description: 'Additional instructions for the interview; null clears' }),
+    { isNullable: true, isRequired: false, column: 'instructions', sqlType: 'text', initial: null },
+  ),
+  language: field(
+    // biome-ignore format: a table
+    oneOf(
+      ['UNDEFINED', 'EN', 'JA', 'ZH', 'DE', 'HI', 'FR', 'KO', 'PT', 'IT', 'ES', 'ID', 'NL', 'TR', 'FIL', 'PL', 'SV', 'BG', 'RO',
+        'AR', 'CS', 'EL', 'FI', 'HR', 'MS', 'SK', 'DA', 'TA', 'UK', 'RU', 'HU', 'NO', 'VI'],
+      'Language of the interview',
+    ),
+    { isNullable: false, isRequired: true, column: 'language', sqlType: 'text', initial: 'UNDEFINED' },
+  ),
+  duration: field(Type.Integer({ minimum: 1, maximum: 180, description: 'Duration of the interview in minutes' }), {
+    isNullable: false,
+    isRequired: true,
+    column: 'duration',
+    sqlType: 'integer',
+    initial: 30,
+  }),
+  voiceId: field(
+    // biome-ignore format: a table
+    oneOf(
+      ['ALEX', 'PETER', 'MIRIAM', 'SUE', 'VIERA', 'CASANDRA', 'SILVIA', 'MICHAEL', 'LUKE', 'EMMA', 'SARAH', 'EVA'],
+      'Voice of the interviewer; null clears',
+    ),
+    { isNullable: true, isRequired: false, column: 'voice_id', sqlType: 'text', initial: null },
+  ),
+  cefrLevel: field(oneOf(['A1', 'A2', 'B1', 'B2', 'C1', 'C2'], 'CEFR level for language tests; null clears'), {
+    isNullable: true,
+    isRequired: false,
+    column: 'cefr_level',
+    sqlType: 'text',
+    initial: null,
+  }),
+  companyPhoneNumberId: field(
+    uuid('Id of an active phone number of the company, for calls from this agent; null clears unless type is PHONE'),
+    {
+      isNullable: true,
+      isRequired: false,
+      column: 'company_phone_number_id',
+      sqlType: 'uuid',
+      initial: null,
+      isAnswered: false,
+      nullText: 'clears; 400 where the agent would be `PHONE`',
+    },
+  ),
+  metadata: field(
+    Type.Unsafe<JsonObject>({
+      type: 'object',
+      // Stated, since generators of typed clients take silence for an object without members.
+      additionalProperties: true,
+      storable: true,
+      description:
+        `Merged into the stored metadata by JSON Merge Patch (RFC 7396). The result has at most ${limits.bytes} bytes of ` +
+        `JSON, ${limits.depth} levels and ${limits.keys} keys`,
+    }),
+    { isNullable: false, isRequired: false, column: 'metadata', sqlType: 'jsonb', initial: {}, valueText: 'is merged' },
+  ),
+  backgroundSound: field(
+    oneOf(['OFFICE', 'OFF'], 'Ambient background sound during calls; null clears the override, OFFICE is the default'),
+    { isNullable: true, isRequired: false, column: 'background_sound', sqlType: 'text', initial: null },
+  ),
+} as const;
+
+type Fields = typeof fields;
+
+/** Any entry of the table. */
+export type AnyField = Details<unknown> & { readonly schema: TSchema };
+export type AgentField = keyof Fields;
+
+/** The names of an object's members, in their order. TypeScript alone would give them as plain text. */
+export const namesOf = <Members extends object>(members: Members) => Object.keys(members) as (keyof Members & string)[];
+
+/** An object with a member for each name. The one place that tells TypeScript what a derived object holds. */
+export function record<Members extends object>(
+  names: readonly (keyof Members & string)[],
+  member: (name: keyof Members & string) => unknown,
+): Members {
+  return Object.fromEntries(names.map((name) => [name, member(name)])) as Members;
+}
+
+export const agentFields: readonly AgentField[] = namesOf(fields);
+const isRequired = (name: AgentField): name is Required => fields[name].isRequired;
+const isAnswered = (name: AgentField): name is Answered => !('isAnswered' in fields[name]);
+
+/** Those that a new agent needs, that it may have, and that answers show. */
+export const requiredFields = agentFields.filter(isRequired);
+export const optionalFields = agentFields.filter((name): name is Exclude<AgentField, Required> => !isRequired(name));
+export const answeredFields = agentFields.filter(isAnswered);
+
+/** What a request may hold in a field. */
+export type Value<Name extends AgentField> =
+  | Static<Fields[Name]['schema']>
+  | (Fields[Name]['isNullable'] extends true ? null : never);
+type Required = { [Name in AgentField]: Fields[Name]['isRequired'] extends true ? Name : never }[AgentField];
+export type Answered = { [Name in AgentField]: Fields[Name] extends { isAnswered: false } ? never : Name }[AgentField];
+
+/** A value as it was stored: enumerations are plain text, so that a value outside today's lists stays readable. */
+type Stored<Value> = Value extends string ? string : Value;
+
+/** All that a patch decides about: every field, as stored. */
+export type AgentContent = { readonly [Name in AgentField]: Stored<Value<Name>> };
+
+/** What an agent has without a value of its own for any field. */
+export const initialContent = record<AgentContent>(agentFields, (name) => fields[name].initial);
