@@ -1,7 +1,9 @@
 import { type Database, withinLimit } from '../database/client.ts';
+import type { JsonObject } from '../json.ts';
 import { itemsBefore, type Page } from '../page.ts';
-import type { AgentContent } from './agent.schema.ts';
 import { entriesSql, snapshotSql } from './agent.statements.ts';
+import type { AgentContent } from './fields.ts';
+import { complete } from './snapshot.ts';
 
 /** Who changed an agent, and when. */
 export interface HistoryEntry {
@@ -20,6 +22,9 @@ export interface Snapshot {
   readonly content: AgentContent;
 }
 
+/** As it was stored, perhaps by another release. */
+type StoredSnapshot = Omit<Snapshot, 'content'> & { readonly content: JsonObject };
+
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 
 /** Reads the history of agents, whoever owns them. Entries never change once written. */
@@ -31,8 +36,9 @@ export function agentVersionRepository(database: Database) {
 
     /** What an agent was at a version; undefined when there never was one. */
     async snapshot(agentId: string, version: number): Promise<Snapshot | undefined> {
-      const [found] = await withinLimit(database.query<Snapshot>(snapshotSql, [agentId, version]));
-      return found;
+      const [found] = await withinLimit(database.query<StoredSnapshot>(snapshotSql, [agentId, version]));
+      if (!found) return undefined;
+      return { ...found, content: await withinLimit(complete(database.query, found.content, { agentId, version })) };
     },
   };
 }

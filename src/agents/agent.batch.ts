@@ -2,9 +2,10 @@ import type { Caller } from '../caller.ts';
 import type { Query } from '../database/client.ts';
 import type { Idempotency } from '../idempotency.ts';
 import { type Changed, committed, type Decide, type Folded, type Found, fold } from './agent.fold.ts';
-import { type KeptAnswer, type KeptJson, toKeptAnswer } from './agent.replay.ts';
+import type { KeptAnswer, KeptJson } from './agent.replay.ts';
 import { type AgentJson, type StoredAgent, toAgentJson, toStoredAgent } from './agent.row.ts';
 import { changeSql, findSql, type Keeping, keepingChangeSql } from './agent-change.statements.ts';
+import { completeKept } from './snapshot.ts';
 
 /** A change to be made: of which agent, by whom, and how to decide it. */
 export interface Change {
@@ -72,7 +73,7 @@ async function findAll(query: Query, changes: readonly Change[]): Promise<Map<Ch
   if (unread.length === 0) return found;
   for (const [place, row] of (await query<FoundRow>(findSql, findParameters(unread))).entries()) {
     const change = unread[place];
-    if (change) found.set(change, toRead(row));
+    if (change) found.set(change, await toRead(query, row));
   }
   return found;
 }
@@ -90,10 +91,12 @@ const findParameters = (changes: readonly Change[]) => [
   changes.map(({ idempotency }) => idempotency?.key ?? null),
 ];
 
-const toRead = ({ agent, numberIsActive, kept }: FoundRow): Read => ({
-  found: agent ? { agent: toStoredAgent(agent), numberIsActive } : undefined,
-  kept: kept ? toKeptAnswer(kept) : undefined,
-});
+async function toRead(query: Query, { agent, numberIsActive, kept }: FoundRow): Promise<Read> {
+  return {
+    found: agent ? { agent: toStoredAgent(agent), numberIsActive } : undefined,
+    kept: kept ? await completeKept(query, kept) : undefined,
+  };
+}
 
 /** Writes all steps together; returns when each agent was written, for those that were. */
 async function write(query: Query, folds: readonly Folded[]): Promise<Map<string, Date>> {

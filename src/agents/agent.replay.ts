@@ -1,8 +1,8 @@
 import { ApiError } from '../errors.ts';
 import type { Idempotency } from '../idempotency.ts';
 import type { Changed } from './agent.fold.ts';
-import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
-import type { AgentField } from './agent.schema.ts';
+import type { AgentJson, StoredAgent } from './agent.row.ts';
+import type { AgentField } from './fields.ts';
 
 /** What was answered to a request with an Idempotency-Key. */
 export interface KeptAnswer {
@@ -13,14 +13,10 @@ export interface KeptAnswer {
   readonly changedFields: readonly AgentField[];
 }
 
-/** How a kept answer arrives from the database: its time beside the agent. */
+/** How a kept answer arrives from the database: its time beside the agent, and its fields as the release that kept it knew them. */
 export interface KeptJson extends Pick<KeptAnswer, 'fingerprint' | 'changedFields'> {
   readonly agent: AgentJson | null;
   readonly updatedAt: string;
-}
-
-export function toKeptAnswer({ agent, updatedAt, ...kept }: KeptJson): KeptAnswer {
-  return { ...kept, agent: agent && toStoredAgent({ ...agent, updatedAt }) };
 }
 
 /**

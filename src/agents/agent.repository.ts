@@ -7,9 +7,8 @@ import { itemsBefore, type Page } from '../page.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { agentChange } from './agent.change.ts';
 import type { Changed, Found } from './agent.fold.ts';
-import { type KeptJson, replay, toKeptAnswer } from './agent.replay.ts';
+import { type KeptJson, replay } from './agent.replay.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
-import { type AgentContent, agentFields } from './agent.schema.ts';
 import {
   countSql,
   createSql,
@@ -24,6 +23,8 @@ import {
 import { findSql } from './agent-change.statements.ts';
 import { forgetSql, idempotencyIndex, keptSql, makeRoomSql } from './agent-replay.statements.ts';
 import type { AgentListQuery } from './agent-request.schema.ts';
+import { type AgentContent, agentFields } from './fields.ts';
+import { completeKept } from './snapshot.ts';
 
 export type AgentRepository = ReturnType<typeof agentRepository>;
 
@@ -78,7 +79,7 @@ export function agentRepository(database: Database, meter = silent) {
 
   async function findReplay({ keyId }: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
     const [row] = await database.query<{ kept: KeptJson }>(keptSql, [keyId, idempotency.key]);
-    return row && replay(toKeptAnswer(row.kept), idempotency);
+    return row && replay(await completeKept(database.query, row.kept), idempotency);
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
