@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest';
+import { newSubject } from '../../support/patch-agent.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+/** Writes into what is stored of one version, as another release would have written it: the server itself never can. */
+async function rewrite(id: string, version: number, snapshot: string): Promise<void> {
+  const client = await world.sql.connect();
+  try {
+    await client.query('BEGIN; SET LOCAL session_replication_role = replica');
+    await client.query(`UPDATE agent_version SET snapshot = ${snapshot} WHERE agent_id = $1 AND version = $2`, [
+      id,
+      version,
+    ]);
+    await client.query('COMMIT');
+  } finally {
+    client.release();
+  }
+}
+
+const forget = (id: string, version: number, field: string) => rewrite(id, version, `snapshot - '${field}'`);
+
+const versionOf = async (key: string, id: string, version: number) => {
+  const answer = await world.call(key, `GET /agents/${id}/versions/${version}`);
+  expect(answer.status).toBe(200);
+  return Object(answer.body);
+};
+
+test('a field that no version holds reads as its initial value, in the version, in a diff and after a restore', async () => {
+  const { id, key } = await newSubject(world);
+  await world.patch(key, id, { voiceId: 'EMMA', duration: 60 });
+  for (const version of [1, 2]) await forget(id, version, 'voiceId');
+  expect(await versionOf(key, id, 1)).toMatchObject({ voiceId: null, duration: 30 });
+  expect(await versionOf(key, id, 2)).toMatchObject({ voiceId: null, duration: 60 });
+  const diff = await world.call(key, `GET /agents/${id}/versions/1/diff?to=2`);
+  expect(diff.body).toEqual({ from: 1, to: 2, changes: [{ field: 'duration', before: 30, after: 60 }] });
+
+  const restored = await world.call(key, `POST /agents/${id}/versions/1/restore`);
+  expect([restored.status, restored.headers['changed-fields']]).toEqual([200, 'duration, voiceId']);
+  expect(restored.body).toMatchObject({ voiceId: null, duration: 30 });
+  const changed = await world.patch(key, id, { voiceId: 'LUKE' });
+  expect([changed.status, changed.headers['etag'], Object(changed.body).voiceId]).toEqual([200, '"4"', 'LUKE']);
+  expect(await versionOf(key, id, 4)).toMatchObject({ voiceId: 'LUKE', duration: 30 });
+});
+
+test('a field that an older server left out of later versions keeps the value of the newest version before that has it', async () => {
+  const { id, key } = await newSubject(world);
+  await world.patch(key, id, { voiceId: 'EMMA' });
+  // What an older server does during a rolling upgrade: the row keeps the field, the snapshots lack it.
+  await world.patch(key, id, { duration: 45 });
+  await world.patch(key, id, { duration: 50 });
+  for (const version of [3, 4]) await forget(id, version, 'voiceId');
+  expect(await versionOf(key, id, 4)).toMatchObject({ voiceId: 'EMMA', duration: 50 });
+  await world.patch(key, id, { duration: 55 });
+  const restored = await world.call(key, `POST /agents/${id}/versions/3/restore`);
+  expect([restored.status, restored.headers['changed-fields']]).toEqual([200, 'duration']);
+  expect(restored.body).toMatchObject({ voiceId: 'EMMA', duration: 45 });
+  expect(JSON.parse(await world.row(id))).toMatchObject({ voice_id: 'EMMA', duration: 45, version: 6 });
+});
+
+test('a member that a later release wrote is left out of answers and stays in storage', async () => {
+  const { id, key } = await newSubject(world);
+  await rewrite(id, 1, `snapshot || '{"later":true}'`);
+  expect(await versionOf(key, id, 1)).not.toHaveProperty('later');
+  await world.patch(key, id, { duration: 45 });
+  const restored = await world.call(key, `POST /agents/${id}/versions/1/restore`);
+  expect([restored.status, restored.headers['changed-fields']]).toEqual([200, 'duration']);
+  const [first, , third] = await world.history(id);
+  expect(first?.snapshot).toMatchObject({ later: true });
+  expect(third?.snapshot).not.toHaveProperty('later');
+});
+
+test('an answer that a release without a field kept is repeated with the value that the field had', async () => {
+  const { id, key } = await newSubject(world);
+  await world.patch(key, id, { voiceId: 'EMMA' });
+  const headers = { 'idempotency-key': 'kept-by-an-older-release' };
+  const first = await world.patch(key, id, { duration: 45 }, { headers });
+  await world.sql.query(`UPDATE idempotency_key SET agent = (agent::jsonb - 'voiceId')::json WHERE agent_id = $1`, [
+    id,
+  ]);
+  const repeated = await world.patch(key, id, { duration: 45 }, { headers });
+  expect([repeated.status, repeated.headers['idempotent-replayed']]).toEqual([200, 'true']);
+  expect(repeated.text).toBe(first.text);
+  await forget(id, 3, 'voiceId');
+  expect((await world.patch(key, id, { duration: 45 }, { headers })).text).toBe(first.text);
+});

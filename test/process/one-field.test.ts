@@ -1,0 +1,108 @@
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, inject, test } from 'vitest';
+import { callsOf } from '../support/calls.ts';
+import { build, makeFolder, startProcess, startServer } from '../support/process.ts';
+import { openWorld } from '../support/world.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const world = await openWorld();
+
+beforeAll(build);
+
+/** All that a release needs in order to have one more field. */
+const edits: readonly (readonly [file: string, before: string, after: string])[] = [
+  [
+    'src/agents/fields.ts',
+    '} as const;\n\ntype Fields',
+    `  maxSilenceSeconds: field(
+    Type.Integer({ minimum: 1, maximum: 60, description: 'Longest silence of a candidate, in seconds; null clears' }),
+    { isNullable: true, isRequired: false, column: 'max_silence_seconds', sqlType: 'integer', initial: null },
+  ),
+} as const;
+
+type Fields`,
+  ],
+  [
+    'prisma/schema.prisma',
+    '  metadata             Json                @default("{}")\n',
+    `  metadata             Json                @default("{}")
+  maxSilenceSeconds    Int?                @map("max_silence_seconds")
+`,
+  ],
+  ['CHANGELOG.md', '### Added\n', '### Added\n\n- `maxSilenceSeconds`: the longest silence of a candidate.\n'],
+];
+const migration = "SET LOCAL lock_timeout = '500ms';\nALTER TABLE agent ADD COLUMN max_silence_seconds integer;\n";
+
+/** A copy of this checkout with the field, built. */
+async function releaseWithField(): Promise<string> {
+  const folder = await makeFolder();
+  const parts = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'];
+  for (const name of [...parts, 'CHANGELOG.md', 'scripts', 'prisma', 'src']) {
+    await cp(join(root, name), join(folder, name), { recursive: true });
+  }
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  for (const [file, before, after] of edits) {
+    const text = await readFile(join(folder, file), 'utf8');
+    expect(text.split(before), file).toHaveLength(2);
+    await writeFile(join(folder, file), text.replace(before, after));
+  }
+  await mkdir(join(folder, 'prisma', 'migrations', '3_max_silence'));
+  await writeFile(join(folder, 'prisma', 'migrations', '3_max_silence', 'migration.sql'), migration);
+  await run(['node', 'scripts/build.mjs', '--force'], folder);
+  return folder;
+}
+
+async function run(command: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
+  const program = startProcess(command, { cwd, env });
+  const { code } = await program.exit;
+  expect(code, `${program.stdout}${program.stderr}`).toBe(0);
+}
+
+test('a nullable integer field is added by its entry, its column and its migration alone, on data written before it', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await world.agent(companyId, { duration: 30 });
+  const headers = { 'idempotency-key': 'before-the-field' };
+  await world.patch(key, id, { duration: 45 });
+  const kept = await world.patch(key, id, { duration: 50 }, { headers });
+
+  const cwd = await releaseWithField();
+  const migrate = ['node', 'dist/migrate.js', '--server-role', inject('serverRole')];
+  await run(migrate, cwd, { DATABASE_URL: world.ownerUrl });
+  const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production' };
+  const server = startProcess(['node', 'dist/server.js'], { cwd, env: { ...env, PORT: '0' } });
+  const next = callsOf(await server.until(/^Listening on (http:\S+)$/m));
+  const { origin: oldOrigin } = await startServer(env);
+  const old = callsOf(oldOrigin);
+
+  // A version and an answer of before.
+  const first = await next.call(key, `GET /agents/${id}/versions/1`);
+  expect([first.status, first.body]).toMatchObject([200, { duration: 30, maxSilenceSeconds: null }]);
+  const repeated = await next.patch(key, id, { duration: 50 }, { headers });
+  expect([repeated.status, repeated.headers['idempotent-replayed']]).toEqual([200, 'true']);
+  expect(repeated.body).toEqual({ ...Object(kept.body), maxSilenceSeconds: null });
+
+  // The field is set, cleared, checked and told of.
+  const set = await next.patch(key, id, { maxSilenceSeconds: 20 });
+  expect([set.status, set.headers['changed-fields'], set.headers['etag']]).toEqual([200, 'maxSilenceSeconds', '"4"']);
+  expect(set.body).toMatchObject({ duration: 50, maxSilenceSeconds: 20 });
+  const wrong = await next.patch(key, id, { maxSilenceSeconds: 61 });
+  expect([wrong.status, Object(wrong.body).errors]).toMatchObject([
+    400,
+    [{ pointer: '#/maxSilenceSeconds', code: 'too_large', limit: 60 }],
+  ]);
+  const diff = await next.call(key, `GET /agents/${id}/versions/3/diff`);
+  expect(diff.body).toMatchObject({ changes: [{ field: 'maxSilenceSeconds', before: null, after: 20 }] });
+
+  // The release before changes another field meanwhile: the new one is kept, in the row and in a restore.
+  expect((await old.patch(key, id, { duration: 60 })).headers['etag']).toBe('"5"');
+  expect((await next.call(key, `GET /agents/${id}`)).body).toMatchObject({ duration: 60, maxSilenceSeconds: 20 });
+  const fifth = await next.call(key, `GET /agents/${id}/versions/5`);
+  expect(fifth.body).toMatchObject({ duration: 60, maxSilenceSeconds: 20 });
+
+  // A restore takes the field back to what it was.
+  const restored = await next.call(key, `POST /agents/${id}/versions/2/restore`);
+  expect([restored.status, restored.headers['changed-fields']]).toEqual([200, 'duration, maxSilenceSeconds']);
+  expect(restored.body).toMatchObject({ duration: 45, maxSilenceSeconds: null });
+  expect(JSON.parse(await world.row(id))).toMatchObject({ version: 6, duration: 45, max_silence_seconds: null });
+});
