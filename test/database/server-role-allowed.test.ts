@@ -129,12 +129,15 @@ test('temporary tables and a search path of the role’s own change nothing of w
   const unknown = randomUUID();
   const forged = `
     CREATE TEMP TABLE api_key AS SELECT '${unknown}'::uuid AS id, NULL::uuid AS company_id;
-    CREATE TEMP TABLE agent AS SELECT id, company_id, 2 AS version, now() AS updated_at FROM public.agent;
+    CREATE TEMP TABLE agent AS SELECT id, company_id, 2 AS version, now()::timestamptz(3) AS updated_at FROM public.agent;
     CREATE TEMP TABLE pg_class AS SELECT oid, '${role}'::regrole::oid AS relowner FROM pg_catalog.pg_class;
-    SET search_path = pg_temp, public, pg_catalog;
-    INSERT INTO public.agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id)
-    VALUES ('${agent.id}', 2, now(), '{}', '{}', '${unknown}')`;
-  await expect(asServer(forged)).rejects.toMatchObject({ code: '42501' });
+    SET search_path = pg_temp, public, pg_catalog;`;
+  const writes = [
+    `INSERT INTO public.agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id)
+     VALUES ('${agent.id}', 2, now(), '{}', '{}', '${unknown}')`,
+    "INSERT INTO public.audit_entry (action, operator) VALUES ('key.revoked', 'root')",
+  ];
+  for (const write of writes) await expect(asServer(forged + write)).rejects.toMatchObject({ code: '42501' });
   expect(await storedAgent(world, agent.id)).toEqual(before);
 });
 
