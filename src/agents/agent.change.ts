@@ -24,7 +24,10 @@ interface Waiting extends Change {
 
 type Outcomes = readonly Outcome<Waiting, Changed>[];
 
-/** Larger batches leave the server idle while PostgreSQL works, and the other way round. */
+/**
+ * Larger batches leave the server idle while PostgreSQL works, and the other way round. The database refuses the server's
+ * role more than 100 changes of one agent in one statement (trigger `agent_update_values`).
+ */
 const batches = { size: 32, waiting: 1_000, isExpired: ({ state }: Waiting) => state.expired };
 
 /** Agents that a lane remembers having written: more than it writes while a request is on its way to it. */

@@ -15,7 +15,13 @@ function openAgents() {
   return agentRepository(database);
 }
 
-const caller = (companyId: string) => ({ companyId, keyId: randomUUID(), requestId: randomUUID(), address: null });
+/** A request with the key of a company: the database refuses keys that do not exist. */
+const caller = ({ id, keyId }: { id: string; keyId: string }) => ({
+  companyId: id,
+  keyId,
+  requestId: randomUUID(),
+  address: null,
+});
 
 /** Decides to append a word to the instructions. */
 const append =
@@ -30,7 +36,7 @@ test('changes of one agent that arrive together are decided in their order, each
   const company = await world.company();
   const { id } = await world.agent(company.id);
   const agents = openAgents();
-  const callers = [1, 2, 3, 4, 5].map(() => caller(company.id));
+  const callers = [1, 2, 3, 4, 5].map(() => caller(company));
   const results = await Promise.all(
     callers.map((by, at) => agents.change({ id, phoneNumberId: null }, by, append(String(at)))),
   );
@@ -62,7 +68,7 @@ test('a decision that throws fails alone; those behind it decide on what was bef
   const refuse: Decide = () => {
     throw new Error('no');
   };
-  const by = caller(company.id);
+  const by = caller(company);
   const change = (decide: Decide) => agents.change({ id, phoneNumberId: null }, by, decide);
   const ends = await Promise.allSettled([append('a'), append('b'), refuse, append('c')].map(change));
   expect(
@@ -84,7 +90,7 @@ test('a row that the database refuses fails alone, its neighbours in the batch a
   };
   const ends = await Promise.allSettled(
     ids.map((id) =>
-      agents.change({ id, phoneNumberId: null }, caller(company.id), id === poisoned ? poison : append('x')),
+      agents.change({ id, phoneNumberId: null }, caller(company), id === poisoned ? poison : append('x')),
     ),
   );
   expect(ends.map(({ status }) => status)).toEqual(ids.map((id) => (id === poisoned ? 'rejected' : 'fulfilled')));
@@ -99,14 +105,14 @@ test('a change decided on an old reading is decided again on what is stored', as
   const company = await world.company();
   const { id } = await world.agent(company.id);
   const [first, second] = [openAgents(), openAgents()];
-  const read = await first.change({ id, phoneNumberId: null }, caller(company.id), append('a'));
-  await second.change({ id, phoneNumberId: null }, caller(company.id), append('b'));
-  await second.change({ id, phoneNumberId: null }, caller(company.id), append('c'));
+  const read = await first.change({ id, phoneNumberId: null }, caller(company), append('a'));
+  await second.change({ id, phoneNumberId: null }, caller(company), append('b'));
+  await second.change({ id, phoneNumberId: null }, caller(company), append('c'));
 
   const seen: (number | undefined)[] = [];
   const end = await first.change(
     { id, phoneNumberId: null, readAhead: { agent: read.agent } },
-    caller(company.id),
+    caller(company),
     (found) => {
       seen.push(found?.agent.version);
       return append('d')(found);
@@ -124,13 +130,13 @@ test('a change decided on a reading from before the deletion is decided again, a
   const { id } = await world.agent(company.id);
   const agents = openAgents();
   const read = await agents.find(id, null);
-  await agents.delete(id, { operator: 'tester' });
+  await agents.delete(id, caller(company));
   const before = await world.row(id);
 
   const seen: (number | undefined)[] = [];
   const change = agents.change(
     { id, phoneNumberId: null, readAhead: { agent: read?.agent } },
-    caller(company.id),
+    caller(company),
     (found) => {
       seen.push(found?.agent.version);
       return append('late')(found);
@@ -146,7 +152,7 @@ test('an answer that changes nothing waits for the changes before it, and has th
   const company = await world.company();
   const { id } = await world.agent(company.id);
   const agents = openAgents();
-  const by = caller(company.id);
+  const by = caller(company);
   const nothing: Decide = (found) => {
     if (!found) throw new Error('not found');
     return { content: found.agent.content, changedFields: [] };

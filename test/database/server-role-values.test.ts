@@ -1,0 +1,151 @@
+import { expect, inject, test } from 'vitest';
+import { hashKey } from '../../src/api-keys/api-key.ts';
+import { run } from '../support/global-setup.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const subject = await newSubject(world);
+await world.patch(subject.key, subject.id, { duration: 31 });
+const stranger = await newSubject(world);
+const gone = await world.agent(subject.companyId);
+await world.client(subject.key).remove(gone.id);
+const ended = await world.newKey(subject.companyId);
+await world.sql.query("UPDATE api_key SET revoked_at = now() - interval '2 minutes' WHERE id = $1", [ended.id]);
+const kept = await world
+  .client(subject.key)
+  .patch(subject.id, { duration: 32 }, { header: { 'Idempotency-Key': 'young' } });
+expect(kept.status).toBe(200);
+
+const hash = hashKey('another key', world.secret);
+const agent = `'${subject.id}'::uuid`;
+const key = `'${subject.keyId}'::uuid`;
+
+const company = `'${subject.companyId}'::uuid`;
+const deleted = `'${gone.id}'`;
+const day = "interval '1 day'";
+const next = "version = version + 1, updated_at = updated_at + interval '1 millisecond'";
+
+/** A change as the server makes it, but for `set` of the agent and its history entry. */
+const change = (set: string, { of = agent, createdAt = 'updated_at', operator = 'NULL', by = key } = {}) => `
+  WITH c AS (UPDATE agent SET ${set} WHERE id = ${of} RETURNING *)
+  INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id)
+  SELECT id, version, ${createdAt}, '{}', '{}', ${operator}, ${by} FROM c`;
+
+const newAgent = (columns = '', values = '') => `
+  INSERT INTO agent (company_id, name, type, focus, language, duration ${columns})
+  VALUES (${company}, 'New', 'ONLINE', 'GENERIC', 'EN', 30 ${values})`;
+
+/** A new agent as the server makes it, but for a column. */
+const create = (column: string, value: string) => `
+  WITH c AS (${newAgent(`, ${column}`, `, ${value}`)} RETURNING *)
+  INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id)
+  SELECT id, version, updated_at, '{}', '{}', ${key} FROM c`;
+
+/** A history entry alone. */
+const entry = (version: number, of = agent) => `
+  INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id)
+  VALUES (${of}, ${version}, now(), '{}', '{}', ${key})`;
+
+/** A deletion as the server makes it, but for what is set and one more column of its entry. */
+const remove = ({ set = 'deleted_at = now()', from = company, by = key, column = 'request_id', value = 'NULL' }) => `
+  WITH d AS (UPDATE agent SET ${set} WHERE id = ${agent} RETURNING *)
+  INSERT INTO audit_entry (action, agent_id, company_id, acting_key_id, ${column})
+  SELECT 'agent.deleted', id, ${from}, ${by}, ${value} FROM d`;
+
+/** An audit entry alone. */
+const audit = (action: string, author: string, value: string) => `
+  INSERT INTO audit_entry (action, agent_id, company_id, ${author}) VALUES ('${action}', ${agent}, ${company}, ${value})`;
+
+const use = (set: string, of = key) => `UPDATE api_key SET ${set} WHERE id = ${of}`;
+
+const [inserted, updated, historic] = ['agent_insert_values', 'agent_update_values', 'agent_version_insert_values'];
+const [used, audited, listed] = ['api_key_update_values', 'audit_entry_insert_values', 'audit_entry_has_deletion'];
+const both = ['agent_deletion_has_entry', listed];
+
+/** What is refused, the statement, and the triggers without which it would be carried out. */
+const refused: readonly (readonly [title: string, sql: string, ...triggers: string[]])[] = [
+  ['a new agent at version 2', create('version', '2'), inserted],
+  ['a new agent of yesterday', create('created_at', `now() - ${day}`), inserted],
+  ['a new agent updated tomorrow', create('updated_at', `now() + ${day}`), inserted],
+  ['a new agent that is deleted', create('deleted_at', 'now()'), inserted],
+  ['a new agent without history', newAgent(), 'agent_insert_has_history'],
+  ['a change without a version', `UPDATE agent SET name = 'Other' WHERE id = ${agent}`, updated],
+  ['a version that was before', `UPDATE agent SET version = 1 WHERE id = ${agent}`, updated],
+  ['101 versions at once', change('version = version + 101, updated_at = clock_timestamp()'), updated],
+  ['a change of tomorrow', change(`version = version + 1, updated_at = now() + ${day}`), updated],
+  ['a change that is no later', change('version = version + 1'), updated],
+  ['an agent deleted no more', `UPDATE agent SET deleted_at = NULL WHERE id = ${deleted}`, updated],
+  ['a deleted agent’s return by a change', change(`${next}, deleted_at = NULL`, { of: deleted }), updated],
+  ['a change of a deleted agent', change(next, { of: deleted }), updated],
+  ['a deletion that changes the agent', remove({ set: "deleted_at = now(), name = 'Other'" }), updated],
+  ['a deletion of yesterday', remove({ set: `deleted_at = now() - ${day}` }), updated, ...both],
+  ['a change without history', `UPDATE agent SET ${next} WHERE id = ${agent}`, 'agent_update_has_history'],
+  ['a change by an operator', change(next, { operator: "'root'" }), historic],
+  ['a change by nobody', change(next, { by: 'NULL' }), historic],
+  ['a change by an unknown key', change(next, { by: 'gen_random_uuid()' }), historic],
+  ['a change by another company’s key', change(next, { by: `'${stranger.keyId}'` }), historic],
+  ['a history entry of tomorrow', change(next, { createdAt: `updated_at + ${day}` }), historic],
+  ['a history entry of the past', change(next, { createdAt: `updated_at - ${day}` }), historic],
+  ['history of a version to come', entry(4), historic],
+  ['history before the first version', entry(0), historic],
+  ['history of no agent', entry(1, 'gen_random_uuid()'), historic],
+  ['an operator’s audit entry', audit('agent.deleted', 'operator', "'root'"), audited, listed],
+  ['an audit entry of another action', audit('key.revoked', 'acting_key_id', key), audited, listed],
+  ['an audit entry of tomorrow', remove({ column: 'created_at', value: `now() + ${day}` }), audited, ...both],
+  ['an audit entry with details', remove({ column: 'details', value: `'{"a":1}'::jsonb` }), audited],
+  ['an audit entry about a key', remove({ column: 'key_id', value: key }), audited],
+  ['an audit entry without a deletion', audit('agent.deleted', 'acting_key_id', key), listed],
+  ['a second entry of a deletion', `${remove({})}; ${audit('agent.deleted', 'acting_key_id', key)}`, listed],
+  ['a deletion in another company’s name', remove({ from: `'${stranger.companyId}'::uuid` }), ...both],
+  ['a deletion by another company’s key', remove({ by: `'${stranger.keyId}'::uuid` }), ...both],
+  ['a deletion by an unknown key', remove({ by: 'gen_random_uuid()' }), ...both],
+  [
+    'a deletion without an entry',
+    `UPDATE agent SET deleted_at = now() WHERE id = ${agent}`,
+    'agent_deletion_has_entry',
+  ],
+  ['a use of tomorrow', use(`last_used_at = now() + ${day}`), used],
+  ['a use of yesterday', use(`last_used_at = now() - ${day}`), used],
+  ['a use that never was', use('last_used_at = NULL'), used],
+  ['a hash without a use', use(`hash = '${hash}'`), used],
+  ['a hash of another form', use("last_used_at = now(), hash = 'hash'"), used],
+  ['a hash for a key that ended', use(`last_used_at = now(), hash = '${hash}'`, `'${ended.id}'`), used],
+  [
+    'an answer kept until after tomorrow',
+    `INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, changed_fields, updated_at, created_at)
+     VALUES (${key}, 'key', 'fingerprint', ${agent}, '{}', now(), now() + ${day})`,
+    'idempotency_key_insert_values',
+  ],
+  ['the loss of today’s answer', `DELETE FROM idempotency_key WHERE key = 'young'`, 'idempotency_key_delete_values'],
+];
+
+const tables = ['agent', 'agent_version', 'api_key', 'audit_entry', 'idempotency_key'];
+
+async function stored(): Promise<unknown[]> {
+  const all = tables.map((table) => world.sql.query(`SELECT to_jsonb(t)::text AS row FROM ${table} t ORDER BY 1`));
+  return (await Promise.all(all)).map(({ rows }) => rows);
+}
+
+/** Runs statements, then undoes them. Fails where they do. */
+const tryOut = (...statements: string[]) => run(world.ownerUrl, `BEGIN; ${statements.join('; ')}; ROLLBACK`);
+const asRole = `SET LOCAL ROLE ${inject('serverRole')}`;
+
+test.for(refused)('the server’s role may not write %s, the owner may', async ([, sql, ...triggers]) => {
+  const before = await stored();
+  await expect(run(world.databaseUrl, sql)).rejects.toMatchObject({ code: '42501' });
+  expect(await stored()).toEqual(before);
+  await tryOut(sql);
+  const { rows } = await world.sql.query<{ off: string }>(
+    `SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) AS off
+       FROM pg_trigger WHERE tgname = ANY($1)`,
+    [triggers],
+  );
+  expect(rows).toHaveLength(new Set(triggers).size);
+  // Each of them alone refuses it.
+  for (const { off } of rows) {
+    const others = rows.filter((row) => row.off !== off).map((row) => row.off);
+    await expect(tryOut(...others, asRole, sql)).rejects.toMatchObject({ code: '42501' });
+  }
+  await tryOut(...rows.map((row) => row.off), asRole, sql);
+});
