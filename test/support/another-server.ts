@@ -44,5 +44,5 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     await app.close();
     await database.close();
   });
-  return { app, origin };
+  return { app, origin, database };
 }
