@@ -42,11 +42,10 @@ async function readAll(url: string) {
 }
 
 const keysInMemory: ApiKeyRepository = {
-  lookUp: async ({ hash, agentId }) => ({
-    key: keys.get(hash),
-    agentWasRead: agentId !== null,
-    agent: agents.get(agentId ?? ''),
-  }),
+  lookUp: async ({ hash, agentId }) => {
+    const at = performance.now();
+    return { key: keys.get(hash), agentWasRead: agentId !== null, agent: agents.get(agentId ?? ''), at };
+  },
 };
 
 // Never asked: it completes the service that is to answer from memory.

@@ -82,7 +82,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     const agentId = agentIdOf(request);
     const { companyId, address, scope } = asked;
     const lookup = { ...hashes, companyId, address, scope, agentId: limited.has(hashes.hash) ? null : agentId };
-    const { key, agent, agentWasRead } = await keys.lookUp(lookup);
+    const { key, agent, agentWasRead, at } = await keys.lookUp(lookup);
     if (key) request.known.keyId = key.id;
     if (!isValid(key)) return await refuseKey(request);
     requireActive(key, asked);
@@ -96,7 +96,9 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     request.owner = { companyId: key.companyId, integrationId: key.integrationId };
     if (actsFor !== undefined) {
       request.known.companyId = actsFor;
-      callers.set(request, { keyId: key.id, companyId: actsFor, requestId: request.id, address });
+      const check = (found: FoundKey | undefined) => checkAgain(found, asked);
+      const admission = { lookedUpAt: at, lookup: { ...lookup, agentId: null }, check };
+      callers.set(request, { keyId: key.id, companyId: actsFor, requestId: request.id, address, admission });
     }
     // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.
     request.readAhead = { agent: agentWasRead || agentId === null ? agent : await readAgent(agentId) };
@@ -138,6 +140,13 @@ function requireAccess(key: FoundKey, asked: Asked): string | undefined {
   const { scope } = asked;
   if (!scope || !key.scopes.includes(scope)) throw scopeMissing(String(scope));
   return asked.forAnyCompany ? undefined : resolveCompany(key, asked);
+}
+
+/** All of it before a write; only rate limits do not count again. */
+function checkAgain(key: FoundKey | undefined, asked: Asked): void {
+  if (!isValid(key)) throw new ApiError('INVALID_API_KEY', challenge);
+  requireActive(key, asked);
+  requireAccess(key, asked);
 }
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);
