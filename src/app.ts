@@ -71,15 +71,16 @@ export async function buildApp(parts: AppParts) {
   await app.register(async (authenticated) => {
     const limits = rateLimits(quotas, counters, meter);
     const uses = apiKeyUse(database, (err) => logger.warn({ err }, 'the use of keys was not written'));
+    const rows = agentRepository(database, meter);
     await authenticated.register(authenticate, {
       keys: apiKeyRepository(database, meter),
       uses,
       secrets: parts,
       limits,
+      readAgent: async (id) => (await rows.find(id, null))?.agent,
     });
     await authenticated.register(body);
     await authenticated.register(idempotency);
-    const rows = agentRepository(database, meter);
     await authenticated.register(housekeeping, { tidy: rows.forgetAnswers });
     const agents = agentService(rows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents });

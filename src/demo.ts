@@ -53,7 +53,8 @@ async function readDemo(file: string): Promise<Demo | undefined> {
 
 /** Not where the database, or the secret, is another than the one that the demo was made with. */
 async function isKnownKey(database: Database, hashes: KeyHashes): Promise<boolean> {
-  const { key } = await apiKeyRepository(database).lookUp({ ...hashes, companyId: null, agentId: null });
+  const lookup = { ...hashes, companyId: null, agentId: null, address: null, scope: undefined };
+  const { key } = await apiKeyRepository(database).lookUp(lookup);
   return key !== undefined;
 }
 

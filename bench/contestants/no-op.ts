@@ -5,7 +5,8 @@ import { agentRoutes } from '../../src/agents/agent.routes.ts';
 import { type AgentJson, agentJson, type StoredAgent, toStoredAgent } from '../../src/agents/agent.row.ts';
 import { type AgentService, agentService } from '../../src/agents/agent.service.ts';
 import { agentVersionRepository } from '../../src/agents/agent-version.repository.ts';
-import type { ApiKeyRepository, FoundKey } from '../../src/api-keys/api-key.repository.ts';
+import type { ApiKeyRepository } from '../../src/api-keys/api-key.repository.ts';
+import type { FoundKey } from '../../src/api-keys/api-key.statements.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { ApiError } from '../../src/errors.ts';
 import { logOptions } from '../../src/logger.ts';
@@ -41,7 +42,10 @@ async function readAll(url: string) {
 }
 
 const keysInMemory: ApiKeyRepository = {
-  lookUp: async ({ hash, agentId }) => ({ key: keys.get(hash), agent: agents.get(agentId ?? '') }),
+  lookUp: async ({ hash, agentId }) => {
+    const at = performance.now();
+    return { key: keys.get(hash), agentWasRead: agentId !== null, agent: agents.get(agentId ?? ''), at };
+  },
 };
 
 // Never asked: it completes the service that is to answer from memory.
@@ -63,7 +67,13 @@ await app.register(async (authenticated) => {
   const limits = rateLimits({ perMinute: 0, perHour: 0, refusedPerMinute: 0 }, memoryCounters());
   const uses = { note: () => {}, settled: async () => {} };
   const secrets = { secret: environment('API_KEY_SECRET') };
-  await authenticated.register(authenticate, { keys: keysInMemory, uses, secrets, limits });
+  await authenticated.register(authenticate, {
+    keys: keysInMemory,
+    uses,
+    secrets,
+    limits,
+    readAgent: async (id) => agents.get(id),
+  });
   await authenticated.register(body);
   await authenticated.register(idempotency);
   await authenticated.register(agentRoutes, { agents: inMemory });

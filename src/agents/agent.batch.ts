@@ -1,5 +1,6 @@
+import { isOutdated, refusals } from '../api-keys/api-key.repository.ts';
 import type { Caller } from '../caller.ts';
-import type { Query } from '../database/client.ts';
+import type { Database, Query } from '../database/client.ts';
 import type { Idempotency } from '../idempotency.ts';
 import { type Changed, committed, type Decide, type Folded, type Found, fold } from './agent.fold.ts';
 import type { KeptAnswer, KeptJson } from './agent.replay.ts';
@@ -24,30 +25,58 @@ export interface Change {
 /** How a change ended; undefined when another change of its agent came first, or somebody holds the row. */
 export type Ended = { readonly result: Changed } | { readonly error: unknown } | undefined;
 
+/** Statements: each on any connection, or several on one. */
+export type Connections = Pick<Database, 'query' | 'session'>;
+
 /**
- * Carries out the changes of a batch: one read for those that need it, the decisions, one write.
+ * Carries out the changes of a batch: one read for those that need it, the decisions, one write. The keys that were looked
+ * up more than a second ago are confirmed on the connection that writes, when it is there: a wait for it, or for a row
+ * lock before, must not let a key write that has ended meanwhile. Such a change fails alone.
  * @param written what is known to be committed of agents that were written lately; kept up to date
  * @returns how each change ended, in the order of the changes
  */
 export async function carryOut(
-  query: Query,
+  database: Connections,
   changes: readonly Change[],
   written: Map<string, StoredAgent>,
 ): Promise<Ended[]> {
-  const found = await findAll(query, changes);
-  const folds = byAgent(changes).map(([id, ofAgent]) => {
-    const questions = ofAgent.map((change) => ({ ...change, ...(found.get(change) ?? nothing) }));
-    const newest = newestOf([written.get(id), ...questions.map((question) => question.found?.agent)]);
-    return { id, ofAgent, ...fold(questions, newest) };
-  });
-  const writtenAt = await write(query, folds);
+  const found = await findAll(database.query, changes);
+  const foldAll = (some: readonly Change[]) =>
+    byAgent(some).map(([id, ofAgent]) => {
+      const questions = ofAgent.map((change) => ({ ...change, ...(found.get(change) ?? nothing) }));
+      const newest = newestOf([written.get(id), ...questions.map((question) => question.found?.agent)]);
+      return { id, ofAgent, ...fold(questions, newest) };
+    });
+  const { folds, refused, writtenAt } = await confirmAndWrite(database, changes, foldAll);
   const ended = new Map<Change, Ended>();
   for (const { id, ofAgent, ...folded } of folds) {
     const at = writtenAt.get(id);
     for (const [place, change] of ofAgent.entries()) ended.set(change, endOf(folded, place, at));
     if (folded.steps.length > 0) remember(written, id, folded, at);
   }
-  return changes.map((change) => ended.get(change));
+  return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : ended.get(change)));
+}
+
+type FoldOfAgent = Folded & { readonly id: string; readonly ofAgent: readonly Change[] };
+
+/** Writes what the callers who may still write have decided; what the others have decided is left out. */
+async function confirmAndWrite(
+  database: Connections,
+  changes: readonly Change[],
+  foldAll: (some: readonly Change[]) => FoldOfAgent[],
+): Promise<{ folds: FoldOfAgent[]; refused: ReadonlyMap<Caller, unknown>; writtenAt: Map<string, Date> }> {
+  const folds = foldAll(changes);
+  const callers = changes.map(({ by }) => by);
+  const isIdle = folds.every(({ steps, keeping }) => steps.length === 0 && keeping.length === 0);
+  // Also a key that gets an answer and writes nothing, such as a replay, is confirmed.
+  if (isIdle && !callers.some(({ admission }) => isOutdated(admission))) {
+    return { folds, refused: new Map(), writtenAt: new Map() };
+  }
+  return await database.session(async (query) => {
+    const refused = await refusals(query, callers);
+    const allowed = refused.size === 0 ? folds : foldAll(changes.filter(({ by }) => !refused.has(by)));
+    return { folds: allowed, refused, writtenAt: await write(query, allowed) };
+  });
 }
 
 const nothing: Read = { found: undefined };

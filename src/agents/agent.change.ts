@@ -55,7 +55,7 @@ export function agentChange(database: Database, meter: Meter) {
         mindingKeys(changes, async () => {
           const [first, ...others] = changes;
           if (first?.state.hasWaited && others.length === 0) return carryOutLocked(changes);
-          const ended = await carryOut(database.query, changes, written);
+          const ended = await carryOut(database, changes, written);
           for (const id of written.keys()) if (written.size > remembered) written.delete(id);
           return changes.map((change, place) => ended[place] ?? afterLoss(change));
         }),
@@ -97,7 +97,7 @@ export function agentChange(database: Database, meter: Meter) {
         await query(lockSql, [changes[0]?.id]);
         if (changes.some(({ state }) => state.hasWaited)) await query(hurrySql, []);
         const unread = changes.map((change) => ({ ...change, readAhead: undefined }));
-        const ended = await carryOut(query, unread, new Map());
+        const ended = await carryOut({ query, session: (work) => work(query) }, unread, new Map());
         return ended.map((end) => end ?? { error: new Error('a locked row was changed by somebody else') });
       }),
     );

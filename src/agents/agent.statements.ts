@@ -32,13 +32,19 @@ function creating() {
   )`;
 }
 
-/** $1 id, $2 the company that must own it, or null for any, $3 the version likewise, $4… its author: a soft deletion. */
+/**
+ * $1 id, $2 the company that must own it, or null for any, $3 the version likewise, $4… its author: a soft deletion.
+ * Returns nothing where no such agent is there, or another transaction holds its row.
+ */
 export const deleteSql = `
-  WITH deleted AS (
+  WITH locked AS (
+    SELECT a.id FROM agent a WHERE a.id = $1::uuid FOR NO KEY UPDATE SKIP LOCKED
+  ), deleted AS (
     UPDATE agent a SET deleted_at = now()
-     WHERE a.id = $1::uuid AND a.deleted_at IS NULL
+      FROM locked
+     WHERE a.id = $1::uuid AND a.id = locked.id AND a.deleted_at IS NULL
        AND ($2::uuid IS NULL OR a.company_id = $2::uuid) AND ($3::int IS NULL OR a.version = $3::int)
-    RETURNING *
+    RETURNING a.*
   ), entry AS (
     INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
     SELECT 'agent.deleted', id, company_id, $4, $5::uuid, $6, $7 FROM deleted

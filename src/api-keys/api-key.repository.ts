@@ -1,61 +1,24 @@
-import { type AgentJson, agentJson, type StoredAgent, toStoredAgent } from '../agents/agent.row.ts';
-import { type Database, withinLimit } from '../database/client.ts';
+import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/agent.row.ts';
+import type { Admission, Author, Caller } from '../caller.ts';
+import { type Database, type Query, withinLimit } from '../database/client.ts';
 import { group } from '../database/group.ts';
 import { silent } from '../metrics/meter.ts';
-import type { KeyHashes } from './api-key.ts';
-
-/** A key that a request came with, as far as the checks of a request need it. */
-export interface FoundKey {
-  readonly id: string;
-  /** Of a company key; null for the key of an integration. */
-  readonly companyId: string | null;
-  /** Of a key of an integration; null for a company key. */
-  readonly integrationId: string | null;
-  readonly scopes: readonly string[];
-  /** Its own rate limits; null is the server's, 0 is none. */
-  readonly perMinute: number | null;
-  readonly perHour: number | null;
-  /** Addresses and CIDR blocks that may use the key; empty means any. */
-  readonly allowedIps: readonly string[];
-  /** Revoked or expired. */
-  readonly ended: boolean;
-  readonly suspended: boolean;
-  /** Whether the key's integration manages the company that was asked about. */
-  readonly granted: boolean;
-}
-
-/** What a request wants to know before its body is read. */
-export interface Lookup extends KeyHashes {
-  /** The company that the request names, a UUID; null asks about none. */
-  readonly companyId: string | null;
-  /** The agent that the request names, a UUID; null reads none ahead. */
-  readonly agentId: string | null;
-}
+import { type FoundKey, type Lookup, lookupSql } from './api-key.statements.ts';
 
 export interface LookedUp {
   readonly key: FoundKey | undefined;
-  /** The agent, whoever owns it; undefined when it is not there or deleted. */
+  /** Whether the agent was looked for: it never is for a key that is refused. */
+  readonly agentWasRead: boolean;
+  /** The agent, whoever owns it; undefined when it is not there or deleted, or was not looked for. */
   readonly agent: StoredAgent | undefined;
+  /** When the database was asked, in milliseconds as `performance.now()` counts. */
+  readonly at: number;
 }
 
 export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
 
-const keyBy = (hash: string) => `
-  SELECT json_build_object(
-           'id', k.id, 'companyId', k.company_id, 'integrationId', k.integration_id, 'scopes', k.scopes,
-           'allowedIps', k.allowed_ips, 'perMinute', k.per_minute, 'perHour', k.per_hour,
-           'ended', k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false),
-           'suspended', k.suspended_at IS NOT NULL,
-           'granted', EXISTS (SELECT FROM integration_company g
-                               WHERE g.company_id = q.company AND g.integration_id = k.integration_id))
-    FROM api_key k WHERE k.hash = ${hash}`;
-
-// A subquery for each hash and id: a join compares every key of a small table with both hashes. In a large one it is the same.
-const lookupSql = `
-  SELECT coalesce((${keyBy('q.hash')}), (${keyBy('q.former')})) AS key,
-         (SELECT ${agentJson('a')} FROM agent a WHERE a.id = q.agent AND a.deleted_at IS NULL) AS agent
-    FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[]) WITH ORDINALITY AS q(hash, former, company, agent, place)
-   ORDER BY q.place`;
+/** Milliseconds after which a key is looked up again before a write (contract, section 2). */
+const longestAdmission = 1_000;
 
 /**
  * Looks keys up in the database for every request: a revoked key or grant must not outlive its end in any cache. The
@@ -67,18 +30,7 @@ export function apiKeyRepository(database: Database, meter = silent) {
     size: 32,
     waiting: 1_000,
     isExpired: ({ expired }) => expired,
-    async run(lookups) {
-      const parameters = [
-        lookups.map(({ hash }) => hash),
-        lookups.map(({ formerHash }) => formerHash),
-        lookups.map(({ companyId }) => companyId),
-        lookups.map(({ agentId }) => agentId),
-      ];
-      const rows = await database.query<{ key: FoundKey | null; agent: AgentJson | null }>(lookupSql, parameters);
-      return rows.map(({ key, agent }) => ({
-        result: { key: key ?? undefined, agent: agent ? toStoredAgent(agent) : undefined },
-      }));
-    },
+    run: async (lookups) => (await lookUpAll(database.query, lookups)).map((result) => ({ result })),
   });
 
   return {
@@ -90,4 +42,67 @@ export function apiKeyRepository(database: Database, meter = silent) {
       });
     },
   };
+}
+
+async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<LookedUp[]> {
+  const at = performance.now();
+  const parameters = [
+    lookups.map(({ hash }) => hash),
+    lookups.map(({ formerHash }) => formerHash),
+    lookups.map(({ companyId }) => companyId),
+    lookups.map(({ agentId }) => agentId),
+    lookups.map(({ address }) => address),
+    lookups.map(({ scope }) => scope ?? null),
+  ];
+  const rows = await query<{ key: FoundKey | null; agentWasRead: boolean; agent: AgentJson | null }>(
+    lookupSql,
+    parameters,
+  );
+  return rows.map(({ key, agentWasRead, agent }) => ({
+    key: key ?? undefined,
+    agentWasRead,
+    agent: agent ? toStoredAgent(agent) : undefined,
+    at,
+  }));
+}
+
+/** Whether a key must be looked up again before its request writes. */
+export const isOutdated = ({ lookedUpAt }: Admission): boolean => performance.now() - lookedUpAt > longestAdmission;
+
+/**
+ * Looks the keys up again that were looked up more than a second ago, in one statement; the others cost nothing.
+ * @param query of the connection that is going to write: a wait for another one would outdate the answer
+ * @returns the error of each caller who may write no longer
+ * @throws ApiError DATABASE_UNAVAILABLE
+ */
+export async function refusals(query: Query, callers: readonly Caller[]): Promise<Map<Caller, unknown>> {
+  const refused = new Map<Caller, unknown>();
+  const outdated = callers.filter(({ admission }) => isOutdated(admission));
+  if (outdated.length === 0) return refused;
+  const found = await lookUpAll(
+    query,
+    outdated.map(({ admission }) => admission.lookup),
+  );
+  for (const [place, caller] of outdated.entries()) {
+    try {
+      caller.admission.check(found[place]?.key);
+      caller.admission.lookedUpAt = found[place]?.at ?? 0;
+    } catch (error) {
+      refused.set(caller, error);
+    }
+  }
+  return refused;
+}
+
+/**
+ * Writes for an author, unless it is a caller whose key or grant has ended since it was looked up.
+ * @param query of the connection that is going to write
+ */
+export async function unlessRefused<Result>(
+  query: Query,
+  by: Author,
+  write: () => Promise<Result>,
+): Promise<{ readonly result: Result } | { readonly error: unknown }> {
+  const refused = 'operator' in by ? undefined : await refusals(query, [by]);
+  return refused && refused.size > 0 ? { error: refused.values().next().value } : { result: await write() };
 }

@@ -26,6 +26,8 @@ export interface Database {
   readonly connections: number;
   poolUse(): PoolUse;
   readonly query: Query;
+  /** Runs statements on one connection, each for itself. The connection is closed when the work throws. */
+  session<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
   /** Runs statements together or not at all. Rolls back when the work throws. */
   transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
   /** Names of the migrations that the database holds. */
@@ -89,7 +91,7 @@ export function openDatabase({
     }
   }
 
-  const query: Query = (sql, parameters) => withConnection((client) => queryOn(client)(sql, parameters));
+  const session: Database['session'] = (work) => withConnection((client) => work(queryOn(client)));
   return {
     prisma,
     connections,
@@ -98,7 +100,8 @@ export function openDatabase({
       idle: pool.idleCount,
       waiting: pool.waitingCount,
     }),
-    query,
+    query: (sql, parameters) => session((query) => query(sql, parameters)),
+    session,
     transaction: (work) =>
       withConnection(async (client) => {
         await blaming(client.query('BEGIN').catch(distrust));
@@ -109,7 +112,7 @@ export function openDatabase({
     async appliedMigrations() {
       const sql =
         'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL';
-      return (await query<{ name: string }>(sql, [])).map(({ name }) => name);
+      return (await session((query) => query<{ name: string }>(sql, []))).map(({ name }) => name);
     },
     async close() {
       await prisma.$disconnect();

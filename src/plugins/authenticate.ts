@@ -3,12 +3,14 @@ import fp from 'fastify-plugin';
 import { addressList, plainAddress } from '../address.ts';
 import type { StoredAgent } from '../agents/agent.row.ts';
 import type { KeyOwner } from '../api-keys/api-key.lifecycle.ts';
-import type { ApiKeyRepository, FoundKey, LookedUp } from '../api-keys/api-key.repository.ts';
-import { hashesOf, type KeyHashes, type KeySecrets, readKey, type Scope } from '../api-keys/api-key.ts';
+import type { ApiKeyRepository } from '../api-keys/api-key.repository.ts';
+import type { FoundKey, Lookup } from '../api-keys/api-key.statements.ts';
+import { hashesOf, type KeySecrets, readKey, type Scope } from '../api-keys/api-key.ts';
 import type { ApiKeyUse } from '../api-keys/api-key-use.repository.ts';
 import type { Caller } from '../caller.ts';
 import { ApiError, invalid, scopeMissing } from '../errors.ts';
 import { complaints, inParameter } from '../faults.ts';
+import { limitedKeys } from '../rate-limits/limited-keys.ts';
 import type { RateLimits } from '../rate-limits/rate-limits.ts';
 import { isUuid } from '../uuid.ts';
 import { countHeader } from './connections.ts';
@@ -38,6 +40,15 @@ interface Options {
   readonly uses: ApiKeyUse;
   readonly secrets: KeySecrets;
   readonly limits: RateLimits;
+  /** Reads one agent, whoever owns it; undefined when it is not there or deleted. */
+  readonly readAgent: (id: string) => Promise<StoredAgent | undefined>;
+}
+
+/** What a request asks for, apart from its key. */
+interface Asked extends Pick<Lookup, 'companyId' | 'address' | 'scope'> {
+  readonly forAnyCompany: boolean;
+  /** `companyId` in the query, as it was sent. */
+  readonly wanted: unknown;
 }
 
 const callers = new WeakMap<FastifyRequest, Caller>();
@@ -46,7 +57,8 @@ const callers = new WeakMap<FastifyRequest, Caller>();
  * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
  * before a body is read. A route without a declared scope fails the start.
  */
-export const authenticate = fp(async (app, { keys, uses, secrets, limits }: Options) => {
+export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAgent }: Options) => {
+  const limited = limitedKeys();
   app.decorateRequest('caller', {
     getter() {
       const caller = callers.get(this);
@@ -62,36 +74,42 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits }: Opti
   app.decorateRequest('readAhead');
   app.decorateRequest('owner');
   app.addHook('onRequest', async (request, reply) => {
-    // While the connection is there: it may be gone when the key has been looked up.
-    const address = plainAddress(request.ip) ?? null;
-    const { key, agent, hashes } = await lookUp(request);
+    // While the connection is there: its address may be gone when the key has been looked up.
+    const asked = askedBy(request);
+    const text = readKey(onlyHeader(request, 'authorization'));
+    if (text === undefined) return await refuseKey(request);
+    const hashes = hashesOf(text, secrets);
+    const agentId = agentIdOf(request);
+    const { companyId, address, scope } = asked;
+    const lookup = { ...hashes, companyId, address, scope, agentId: limited.has(hashes.hash) ? null : agentId };
+    const { key, agent, agentWasRead, at } = await keys.lookUp(lookup);
     if (key) request.known.keyId = key.id;
-    if (!key || !hashes || key.ended) {
-      await countRefusedKey(limits, request);
-      throw new ApiError('INVALID_API_KEY', challenge);
-    }
-    if (key.suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
-    requireAddress(key, request);
+    if (!isValid(key)) return await refuseKey(request);
+    requireActive(key, asked);
     uses.note({ id: key.id, ...hashes });
-    await countRequest(limits, key, request, reply);
-    requireScope(key, request.routeOptions.config.scope);
+    const tooMany = await countRequest(limits, key, request, reply);
+    if (tooMany) {
+      limited.note(hashes.hash, tooMany.wait);
+      throw tooMany.error;
+    }
+    const actsFor = requireAccess(key, asked);
     request.owner = { companyId: key.companyId, integrationId: key.integrationId };
-    request.readAhead = { agent };
-    if (request.routeOptions.config.forAnyCompany) return;
-    const companyId = resolveCompany(key, companyIdOf(request));
-    request.known.companyId = companyId;
-    callers.set(request, { keyId: key.id, companyId, requestId: request.id, address });
+    if (actsFor !== undefined) {
+      request.known.companyId = actsFor;
+      const check = (found: FoundKey | undefined) => checkAgain(found, asked);
+      const admission = { lookedUpAt: at, lookup: { ...lookup, agentId: null }, check };
+      callers.set(request, { keyId: key.id, companyId: actsFor, requestId: request.id, address, admission });
+    }
+    // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.
+    request.readAhead = { agent: agentWasRead || agentId === null ? agent : await readAgent(agentId) };
   });
 
   app.addHook('onClose', () => uses.settled());
 
-  /** One question to the database for all that the checks need, and for the agent that the path names. */
-  async function lookUp(request: FastifyRequest): Promise<Partial<LookedUp> & { readonly hashes?: KeyHashes }> {
-    const text = readKey(onlyHeader(request, 'authorization'));
-    if (text === undefined) return { key: undefined, agent: undefined };
-    const companyId = uuidOrNull(companyIdOf(request));
-    const hashes = hashesOf(text, secrets);
-    return { ...(await keys.lookUp({ ...hashes, companyId, agentId: agentIdOf(request) })), hashes };
+  /** One answer for every key that is not valid. */
+  async function refuseKey(request: FastifyRequest): Promise<never> {
+    await countRefusedKey(limits, request);
+    throw new ApiError('INVALID_API_KEY', challenge);
   }
 });
 
@@ -102,13 +120,33 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }
 
-/** What is no address, such as a name that a trusted proxy passes on, is in no list. */
-function requireAddress({ allowedIps }: FoundKey, request: FastifyRequest): void {
-  if (allowedIps.length > 0 && !addressList(allowedIps)(request.ip)) throw new ApiError('IP_NOT_ALLOWED');
+function askedBy(request: FastifyRequest): Asked {
+  const { scope, forAnyCompany = false } = request.routeOptions.config;
+  const wanted = companyIdOf(request);
+  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), address: plainAddress(request.ip) ?? null };
 }
 
-function requireScope(key: FoundKey, scope: Scope | undefined): void {
+/** Step 2, for a key that is well formed: known, not revoked, not expired. */
+const isValid = (key: FoundKey | undefined): key is FoundKey => key !== undefined && !key.ended;
+
+/** Steps 3 and 4. What is no address, such as a name that a trusted proxy passes on, is in no list. */
+function requireActive({ suspended, allowedIps }: FoundKey, { address }: Asked): void {
+  if (suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
+  if (allowedIps.length > 0 && !addressList(allowedIps)(address ?? undefined)) throw new ApiError('IP_NOT_ALLOWED');
+}
+
+/** Steps 6 and 7. Returns the company that the request acts for, where it acts for one. */
+function requireAccess(key: FoundKey, asked: Asked): string | undefined {
+  const { scope } = asked;
   if (!scope || !key.scopes.includes(scope)) throw scopeMissing(String(scope));
+  return asked.forAnyCompany ? undefined : resolveCompany(key, asked);
+}
+
+/** All of it before a write; only rate limits do not count again. */
+function checkAgain(key: FoundKey | undefined, asked: Asked): void {
+  if (!isValid(key)) throw new ApiError('INVALID_API_KEY', challenge);
+  requireActive(key, asked);
+  requireAccess(key, asked);
 }
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);
@@ -120,11 +158,11 @@ const companyIdOf = ({ query }: FastifyRequest): unknown =>
   typeof query === 'object' && query !== null && 'companyId' in query ? query.companyId : undefined;
 
 /** Step 7: a company key acts for its own company, whatever the query says; an ATS key for the one it names. */
-function resolveCompany(key: FoundKey, wanted: unknown): string {
+function resolveCompany(key: FoundKey, { wanted, companyId }: Asked): string {
   if (key.companyId !== null) return key.companyId;
   if (wanted === undefined || wanted === '') throw new ApiError('COMPANY_ID_REQUIRED');
   if (Array.isArray(wanted)) throw invalid([inParameter('query', 'companyId', complaints.givenTwice())]);
-  if (!isUuid(wanted)) throw invalid([inParameter('query', 'companyId', complaints.badFormat('uuid'))]);
+  if (companyId === null) throw invalid([inParameter('query', 'companyId', complaints.badFormat('uuid'))]);
   if (!key.granted) throw new ApiError('COMPANY_ACCESS_DENIED');
-  return wanted.toLowerCase();
+  return companyId;
 }

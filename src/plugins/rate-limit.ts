@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { FoundKey } from '../api-keys/api-key.repository.ts';
+import type { FoundKey } from '../api-keys/api-key.statements.ts';
 import { ApiError } from '../errors.ts';
 import type { LimitedWindow, RateLimits } from '../rate-limits/rate-limits.ts';
 
@@ -16,21 +16,21 @@ export const rateLimitHeaders = (message: IncomingMessage): Headers => shown.get
 
 /**
  * Step 5: counts a request of a key, and says on its answer, whatever that will be, what is left.
- * @throws ApiError RATE_LIMITED
+ * @returns the error of a request that is one too many, and the whole seconds until the next one gets through
  */
 export async function countRequest(
   limits: RateLimits,
   key: FoundKey,
   { raw }: FastifyRequest,
   reply: FastifyReply,
-): Promise<void> {
+): Promise<{ readonly error: ApiError; readonly wait: number } | undefined> {
   const { windows, wait } = await limits.count(key);
   if (windows.length > 0) {
     const headers = Object.assign({}, ...windows.map(headersOf));
     shown.set(raw, headers);
     reply.headers(headers);
   }
-  if (wait !== undefined) throw rateLimited(wait);
+  return wait === undefined ? undefined : { error: rateLimited(wait), wait };
 }
 
 /**

@@ -17,11 +17,11 @@ function openAgents() {
 
 /** A request with the key of a company: the database refuses keys that do not exist. */
 const caller = ({ id, keyId }: { id: string; keyId: string }) => ({
-  companyId: id,
-  keyId,
-  requestId: randomUUID(),
-  address: null,
+  ...{ companyId: id, keyId, requestId: randomUUID(), address: null },
+  admission: { lookedUpAt: Number.POSITIVE_INFINITY, lookup, check: () => {} },
 });
+
+const lookup = { hash: '', formerHash: null, companyId: null, agentId: null, address: null, scope: undefined };
 
 /** Decides to append a word to the instructions. */
 const append =
@@ -99,6 +99,35 @@ test('a row that the database refuses fails alone, its neighbours in the batch a
     expect(JSON.parse(await world.row(id))).toMatchObject({ version });
     expect((await world.history(id)).map((entry) => entry.version)).toEqual(version === 1 ? [1] : [1, 2]);
   }
+});
+
+test('a key that has ended fails alone, its neighbours in the batch are changed', async () => {
+  const company = await world.company();
+  const [first, second] = await Promise.all([world.agent(company.id), world.agent(company.id)]);
+  const agents = openAgents();
+  const keys = await Promise.all([1, 2, 3, 4, 5].map(() => world.newKey(company.id)));
+  const callers = keys.map(({ id: keyId }, at) => ({
+    ...caller({ id: company.id, keyId }),
+    admission: {
+      lookedUpAt: Number.NEGATIVE_INFINITY,
+      lookup,
+      check: () => {
+        if (at === 2) throw new Error('ended');
+      },
+    },
+  }));
+  // The first is a batch of its own, the others are the next one.
+  const ids = [first.id, first.id, first.id, first.id, second.id];
+  const ends = await Promise.allSettled(
+    callers.map((by, at) => agents.change({ id: ids[at] ?? '', phoneNumberId: null }, by, append(String(at)))),
+  );
+  expect(
+    ends.map((end) => (end.status === 'fulfilled' ? end.value.agent.content.instructions : String(end.reason))),
+  ).toEqual(['0', '01', 'Error: ended', '013', '4']);
+  const [one, two, , four, five] = callers.map(({ keyId }) => keyId);
+  const writers = async (id: string) => (await world.history(id)).map(({ keyId }) => keyId);
+  expect(await writers(first.id)).toEqual([null, one, two, four]);
+  expect(await writers(second.id)).toEqual([null, five]);
 });
 
 test('a change decided on an old reading is decided again on what is stored', async () => {

@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { expect, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
+import { callsOf } from '../support/calls.ts';
 import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import { send } from '../support/http.ts';
 import { expectRefusal, newSubject } from '../support/patch-agent.ts';
@@ -110,5 +111,52 @@ test.for([...onAgent, ...forCompany, ...forAnyCompany])(
     const named = line.replace(':id', id);
     const answer = await world.call(await world.keyFrom(companyId, '192.0.2.1'), named, { body });
     expectProblem(answer, { code: 'IP_NOT_ALLOWED', instance: pathOf(named) });
+  },
+);
+
+/** Entries of an allow-list that PostgreSQL does not take for addresses, or takes for others than the server does. */
+const strange = [
+  ...['nonsense', '', '999.0.0.1', '1.2.3', '127.0.0', '127.0.0.1/33', '127.0.0.0/08', '127.0.0.1 ', '127.0.0.1/'],
+  ...[
+    '1::2::3',
+    ':::',
+    ':',
+    ':1::2',
+    '1::2:',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8:9',
+    '1:2:3:4:5:6:7::8',
+    '1:2:3:4::5:6:7:8',
+  ],
+  ...[
+    'fe80::1%lo',
+    '2001:db8::/129',
+    '2001:db8::/032',
+    '::g',
+    '12345::',
+    '::1.2.3.4',
+    '::192.0.2.999',
+    '2001:DB8::/32',
+  ],
+];
+
+test('entries of an allow-list that are no addresses let nobody in, and harm neither the other entries nor other keys', async () => {
+  const { id, companyId } = await newSubject(world);
+  const [shut, open] = await Promise.all([
+    Promise.all(strange.map((entry) => world.keyFrom(companyId, entry))),
+    Promise.all(strange.map((entry) => world.keyFrom(companyId, entry, '127.0.0.1'))),
+  ]);
+  // With one connection they are looked up together. One that fails its batch would be a 500.
+  const { origin } = await openAnotherServer(world, { connections: 1 });
+  const status = async (key: string) => (await callsOf(origin).call(key, `GET /agents/${id}`)).status;
+  expect(await Promise.all([...shut, ...open].map(status))).toEqual([...shut.map(() => 403), ...open.map(() => 200)]);
+});
+
+test.for(['::ffff:127.0.0.1', '::ffff:127.0.0.0/104', '::ffff:7f00:0/104', '::ffff:7f00:1'])(
+  'a key for %s finds its agent, though only the server takes that for IPv4',
+  async (entry) => {
+    const { id, companyId } = await newSubject(world);
+    const answer = await world.call(await world.keyFrom(companyId, entry), `GET /agents/${id}`);
+    expect(answer).toMatchObject({ status: 200, body: { id } });
   },
 );

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { KeySecrets } from '../../src/api-keys/api-key.ts';
 import { buildApp } from '../../src/app.ts';
-import { type Database, openDatabase } from '../../src/database/client.ts';
+import { type Database, openDatabase, type Query } from '../../src/database/client.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { logOptions } from '../../src/logger.ts';
 import type { Meter } from '../../src/metrics/meter.ts';
@@ -29,12 +29,17 @@ export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], quotas, counters, meter } = options;
   const opened = openDatabase({ url: databaseUrl, connections });
+  const told =
+    (query: Query): Query =>
+    (sql, parameters) => {
+      onStatement(sql);
+      return query(sql, parameters);
+    };
   const database: Database = {
     ...opened,
-    query(sql, parameters) {
-      onStatement(sql);
-      return opened.query(sql, parameters);
-    },
+    query: told(opened.query),
+    session: (work) => opened.session((query) => work(told(query))),
+    transaction: (work) => opened.transaction((query) => work(told(query))),
   };
   const parts = { database, secret, previousSecret, migrations: await migrationNames(), trustedProxies };
   const limits = { ...(quotas && { quotas }), ...(counters && { counters }), ...(meter && { meter }) };
@@ -44,5 +49,5 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     await app.close();
     await database.close();
   });
-  return { app, origin };
+  return { app, origin, database };
 }

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { lookupSql } from '../../src/api-keys/api-key.statements.ts';
+import { openAnotherServer } from '../support/another-server.ts';
+import { callsOf } from '../support/calls.ts';
+import { newAtsSubject } from '../support/ending-keys.ts';
+import { draft } from '../support/endpoints.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { sendSlowly } from '../support/slow-body.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** A server that counts its lookups of keys. */
+async function openCounting(connections: number) {
+  let lookups = 0;
+  const onStatement = (sql: string) => {
+    if (sql === lookupSql) lookups += 1;
+  };
+  const { origin } = await openAnotherServer(world, { connections, onStatement });
+  return { origin, ...callsOf(origin), lookups: () => lookups };
+}
+
+test('a key is looked up once by a request that writes within a second', async () => {
+  const server = await openCounting(10);
+  const { id, key, query } = await newAtsSubject(world);
+  const lines = [
+    { line: `PATCH /agents/${id}`, body: { name: 'Quick' } },
+    { line: 'POST /agents', body: draft },
+    { line: `POST /agents/${id}/versions/1/restore` },
+    { line: `DELETE /agents/${id}` },
+  ];
+  for (const { line, body } of lines) {
+    const [before, since] = [server.lookups(), performance.now()];
+    expect((await server.call(key, line + query, { body })).status).toBeLessThan(300);
+    // On a machine that stood still meanwhile, it had to be looked up again.
+    expect(server.lookups() - before).toBeLessThanOrEqual(performance.now() - since < 1_000 ? 1 : 2);
+  }
+});
+
+test('a key that is still good is looked up once more after a second, and its request is written and counted once', async () => {
+  // With one connection: the lookup must not wait for another one while its own is held.
+  for (const connections of [10, 1]) {
+    const server = await openCounting(connections);
+    const { id, companyId } = await newSubject(world);
+    const { key } = await world.keys.create({
+      ...{ companyId, integrationId: null, name: null, expiresAt: null, allowedIps: ['127.0.0.1'], perMinute: 100 },
+      scopes: ['read:agents', 'write:agents'],
+    });
+    const requests = [
+      { line: `PATCH /agents/${id}`, key, body: { name: 'In time' } },
+      { line: 'POST /agents', key, body: draft },
+    ];
+    const answers = await Promise.all(requests.map((request) => sendSlowly(server.origin, request, async () => {})));
+    expect(answers.map(({ status }) => status)).toEqual([200, 201]);
+    expect(JSON.parse(await world.row(id))).toMatchObject({ version: 2, name: 'In time' });
+    const { headers } = await server.call(key, `GET /agents/${id}`);
+    expect(headers['x-ratelimit-remaining-minute']).toBe('97');
+    // Three requests, of which two may have shared a lookup, and two writes.
+    expect([4, 5]).toContain(server.lookups());
+  }
+});

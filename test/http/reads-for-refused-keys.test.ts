@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openAnotherServer } from '../support/another-server.ts';
+import { callsOf } from '../support/calls.ts';
+import { openWorld } from '../support/world.ts';
+
+/**
+ * Reads of the table agent are counted by PostgreSQL. Only the server under test may touch it: the agents are made on a
+ * connection that passes its counts on before a test begins.
+ */
+const world = await openWorld();
+const observer = new pg.Client(world.ownerUrl);
+let company: Awaited<ReturnType<typeof world.company>>;
+let agentId: string;
+
+beforeAll(async () => {
+  await observer.connect();
+  company = await world.company();
+  const { rows } = await observer.query(
+    `INSERT INTO agent (company_id, name, type, focus, language, duration, metadata)
+     SELECT $1, 'Large', 'ONLINE', 'GENERIC', 'EN', 30,
+            jsonb_build_object('large', (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 8000) AS n))
+     RETURNING id`,
+    [company.id],
+  );
+  agentId = rows[0].id;
+});
+
+afterAll(() => observer.end());
+
+interface Reads {
+  /** Blocks of the table and its indexes … */
+  readonly table: number;
+  /** … and of what is stored apart because it is large. */
+  readonly toast: number;
+}
+
+async function readsSoFar(): Promise<Reads> {
+  await observer.query('SELECT pg_stat_force_next_flush()');
+  const { rows } = await observer.query(
+    `SELECT (heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::int AS table,
+            (toast_blks_read + toast_blks_hit + tidx_blks_read + tidx_blks_hit)::int AS toast
+       FROM pg_statio_all_tables WHERE relid = 'agent'::regclass`,
+  );
+  return rows[0];
+}
+
+/** A server with one connection, which passes its counts on when it is told to. */
+async function openCounted() {
+  const server = await openAnotherServer(world, { connections: 1 });
+  const passOn = () => server.database.query('SELECT pg_stat_force_next_flush()', []);
+  // A plan is made once for a connection, for which PostgreSQL looks at the indexes.
+  const { key } = await world.newKey(company.id);
+  await callsOf(server.origin).call(key, `GET /agents/${randomUUID()}`);
+  return {
+    ...server,
+    ...callsOf(server.origin),
+    /** What the server read of agents while a task ran. */
+    async readsDuring(task: () => Promise<unknown>): Promise<Reads> {
+      await passOn();
+      const before = await readsSoFar();
+      await task();
+      await passOn();
+      const after = await readsSoFar();
+      return { table: after.table - before.table, toast: after.toast - before.toast };
+    },
+  };
+}
+
+const nothing: Reads = { table: 0, toast: 0 };
+
+const set = async (change: string) => {
+  const { key, id } = await world.newKey(company.id);
+  await world.sql.query(`UPDATE api_key SET ${change} WHERE id = $1`, [id]);
+  return { key, query: '' };
+};
+
+const query = (companyId: string) => `?companyId=${companyId}`;
+
+/** A key that is refused, and the query that it is sent with. */
+const refused: Readonly<Record<string, { make: () => Promise<{ key: string; query: string }>; status: number }>> = {
+  unknown: { make: async () => ({ key: `sk_${'0'.repeat(43)}`, query: '' }), status: 401 },
+  revoked: { make: () => set('revoked_at = now()'), status: 401 },
+  expired: { make: () => set('expires_at = now()'), status: 401 },
+  suspended: { make: () => set('suspended_at = now()'), status: 401 },
+  elsewhere: { make: () => set(`allowed_ips = '{192.0.2.1,192.0.2.0/24,2001:db8::/32}'`), status: 403 },
+  'without the scope': { make: () => set(`scopes = '{}'`), status: 403 },
+  'of an integration that manages no company': {
+    make: async () => ({ key: (await world.ats()).key, query: query(company.id) }),
+    status: 403,
+  },
+  'of an integration that manages another company': {
+    make: async () => ({ key: (await world.ats((await world.company()).id)).key, query: query(company.id) }),
+    status: 403,
+  },
+  'of an integration, for a company that does not exist': {
+    make: async () => ({ key: (await world.ats(company.id)).key, query: query(randomUUID()) }),
+    status: 403,
+  },
+  'of an integration, for no company': {
+    make: async () => ({ key: (await world.ats(company.id)).key, query: '' }),
+    status: 400,
+  },
+  'of an integration, for two companies': {
+    make: async () => ({
+      key: (await world.ats(company.id)).key,
+      query: `${query(company.id)}&companyId=${company.id}`,
+    }),
+    status: 400,
+  },
+};
+
+test.for(Object.entries(refused))(
+  'nothing of a large agent is read for a key that is refused: %s',
+  async ([, { make, status }]) => {
+    const server = await openCounted();
+    const { key, query: asked } = await make();
+    const reads = await server.readsDuring(async () => {
+      const lines = ['PATCH', 'GET', 'DELETE'].map((method) => `${method} /agents/${agentId}${asked}`);
+      // Many at once, so that they are looked up together.
+      const calls = Array(12).fill(lines).flat();
+      const answers = await Promise.all(calls.map((line) => server.call(key, line, { body: {} })));
+      expect(answers.map((answer) => answer.status)).toEqual(calls.map(() => status));
+    });
+    expect(reads).toEqual(nothing);
+  },
+);
+
+test('a large agent is read for a key that is let in, once, whatever keys are refused beside it', async () => {
+  const server = await openCounted();
+  const get = (key: string, asked = '') => server.call(key, `GET /agents/${agentId}${asked}`);
+  const ats = await world.ats(company.id);
+  const listed = await world.keyFrom(company.id, '192.0.2.1', '2001:db8::/32', '127.0.0.0/8');
+  const reads: Reads[] = [];
+  for (const [key, asked] of [[company.key], [ats.key, query(company.id)], [listed]] as const) {
+    reads.push(await server.readsDuring(async () => expect((await get(key, asked)).status).toBe(200)));
+  }
+  for (const { table, toast } of reads) {
+    expect(table).toBeGreaterThan(0);
+    expect(toast).toBeGreaterThan(10);
+  }
+
+  const bad = await Promise.all(['revoked_at = now()', `scopes = '{}'`, `allowed_ips = '{192.0.2.1}'`].map(set));
+  const beside = await server.readsDuring(async () => {
+    const answers = await Promise.all([...bad.map(({ key }) => key), company.key].map((key) => get(key)));
+    expect(answers.map(({ status }) => status)).toEqual([401, 403, 403, 200]);
+  });
+  // Not the first: PostgreSQL opens an index once for a connection.
+  expect(beside).toEqual(reads.at(-1));
+});
+
+test('after its first 429 of a window, nothing is read for a key past its rate limit; it finds its agent again when the limit is raised', async () => {
+  const server = await openCounted();
+  const key = await world.limitedKey(company.id, { perMinute: 1 });
+  const get = () => server.call(key, `GET /agents/${agentId}`);
+  expect((await get()).status).toBe(200);
+  expect((await get()).status).toBe(429);
+  const reads = await server.readsDuring(async () => {
+    const answers = await Promise.all(Array.from({ length: 40 }, get));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 429));
+  });
+  expect(reads).toEqual(nothing);
+
+  await world.sql.query('UPDATE api_key SET per_minute = 1000 WHERE per_minute = 1');
+  expect(await get()).toMatchObject({ status: 200, body: { id: agentId, name: 'Large' } });
+  const missing = await server.call(key, `GET /agents/${randomUUID()}`);
+  expect(missing).toMatchObject({ status: 404, body: { code: 'RESOURCE_NOT_FOUND' } });
+});

@@ -1,0 +1,54 @@
+import { vi } from 'vitest';
+import type { Answer } from './http.ts';
+import { head, RawSocket } from './raw-socket.ts';
+
+interface SlowRequest {
+  /** Its first line, as in "PATCH /agents/…". */
+  readonly line: string;
+  readonly key: string;
+  readonly body: object;
+  /** Further headers, as they are written. */
+  readonly headers?: readonly string[];
+}
+
+/** Milliseconds after which a key is looked up again before a write, and what tells before from after. */
+const outdated = 1_000 + 20;
+
+/**
+ * Sends a request of which half the body stays away until its key was looked up more than a second ago, and then until
+ * `meanwhile` is done.
+ */
+export function sendSlowly(
+  origin: string,
+  { line, key, body, headers = [] }: SlowRequest,
+  meanwhile: () => Promise<unknown>,
+): Promise<Answer> {
+  return RawSocket.use(origin, async (socket) => {
+    const text = JSON.stringify(body);
+    const half = Math.ceil(text.length / 2);
+    socket.write(
+      head(
+        `${line} HTTP/1.1`,
+        'Host: api',
+        `Authorization: Bearer ${key}`,
+        'Content-Type: application/json',
+        `Content-Length: ${Buffer.byteLength(text)}`,
+        'Expect: 100-continue',
+        ...headers,
+      ),
+    );
+    // The body is asked for when the key has been judged.
+    await socket.answer();
+    const since = performance.now();
+    socket.write(text.slice(0, half));
+    await untilOutdated(since);
+    await meanwhile();
+    socket.write(text.slice(half));
+    return await socket.answer(1);
+  });
+}
+
+/** Resolves when a key that was looked up at a moment, as `performance.now()` counts, must be looked up again. */
+export async function untilOutdated(since: number): Promise<void> {
+  await vi.waitUntil(() => performance.now() - since > outdated, { timeout: 20_000, interval: 10 });
+}
