@@ -19,6 +19,8 @@ import {
   keepingCreateSql,
   listSql,
   numberSql,
+  pageSql,
+  portionSql,
   purgeSql,
 } from './agent.statements.ts';
 import { findSql } from './agent-change.statements.ts';
@@ -38,6 +40,19 @@ interface NewAgent {
   readonly phoneNumberId: string | null;
   /** Makes its content, from whether the number is an active one of the company. */
   readonly decide: (numberIsActive: boolean) => AgentContent;
+}
+
+/** Agents that are read together: about 1 MiB of JSON, and at least one. */
+interface Portion {
+  readonly agents: StoredAgent[];
+  /** The ids behind them, in order. */
+  readonly rest: readonly string[];
+}
+
+interface PortionRow {
+  /** Null for one that was erased meanwhile. */
+  readonly agent: AgentJson | null;
+  readonly rest: readonly string[] | null;
 }
 
 type Created = Omit<Changed, 'changedFields'>;
@@ -150,23 +165,31 @@ export function agentRepository(database: Database, meter = silent) {
       return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
     },
 
-    /** Agents of a company, the newest first. Without a page, all. */
-    async list(
-      companyId: string,
-      filter: AgentFilter = {},
-      page?: Page,
-    ): Promise<{ agents: StoredAgent[]; total: number }> {
+    /** All agents of a company, the newest first. */
+    async list(companyId: string): Promise<StoredAgent[]> {
+      const rows = await withinLimit(database.query<{ agent: AgentJson }>(listSql, [companyId]));
+      return rows.map(({ agent }) => toStoredAgent(agent));
+    },
+
+    /** A page of a company's agents, the newest first: its first portion, and how many agents all pages have. */
+    async page(companyId: string, filter: AgentFilter, page: Page): Promise<Portion & { readonly total: number }> {
       const names = Object.keys(filter).filter(isFilterName);
       const values = [companyId, ...names.map((name) => filter[name])];
-      const part = page ? [page.limit, itemsBefore(page)] : [null, 0];
       const [counted, rows] = await withinLimit(
         Promise.all([
           database.query<{ total: number }>(countSql(names), values),
-          database.query<{ agent: AgentJson }>(listSql(names), [...values, ...part]),
+          database.query<PortionRow>(pageSql(names), [...values, page.limit, itemsBefore(page)]),
         ]),
       );
-      return { agents: rows.map(({ agent }) => toStoredAgent(agent)), total: counted[0]?.total ?? 0 };
+      return { ...toPortion(rows), total: counted[0]?.total ?? 0 };
     },
+
+    /**
+     * The first portion of agents that a page named. One that has been changed or deleted since is read as it is now; one
+     * that has been erased is left out.
+     */
+    portion: async (ids: readonly string[]): Promise<Portion> =>
+      toPortion(await withinLimit(database.query<PortionRow>(portionSql, [ids]))),
 
     /**
      * Erases a deleted agent with its history.
@@ -185,3 +208,8 @@ function onlyAgent([row]: readonly { readonly agent: AgentJson }[]): StoredAgent
   if (!row) throw new Error('an insert returned no row');
   return toStoredAgent(row.agent);
 }
+
+const toPortion = (rows: readonly PortionRow[]): Portion => ({
+  agents: rows.flatMap(({ agent }) => (agent ? [toStoredAgent(agent)] : [])),
+  rest: rows.at(-1)?.rest ?? [],
+});
