@@ -68,8 +68,11 @@ const isList = ({ schema }: RouteOptions) => Object.hasOwn(Object(Object(schema?
 /** Resolves when an answer is with the socket, or its connection is closed, even if earlier answers held this one back. */
 function untilOver({ raw }: FastifyRequest, reply: FastifyReply): Promise<void> {
   return new Promise((resolve) => {
+    const resolveIfGone = () => raw.errored && resolve();
+    // It may have been closed while the key was looked up.
+    resolveIfGone();
+    raw.once('close', resolveIfGone);
     reply.raw.once('close', resolve);
-    raw.once('close', () => raw.errored && resolve());
   });
 }
 
