@@ -3,34 +3,18 @@ import { conflictOver, type Database, withinLimit } from '../database/client.ts'
 import { ApiError } from '../errors.ts';
 import type { Idempotency } from '../idempotency.ts';
 import { silent } from '../metrics/meter.ts';
-import { itemsBefore, type Page } from '../page.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { agentChange } from './agent.change.ts';
 import type { Changed, Found } from './agent.fold.ts';
 import { type KeptJson, replay, toKeptAnswer } from './agent.replay.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
 import { type AgentContent, agentFields } from './agent.schema.ts';
-import {
-  countSql,
-  createSql,
-  deleteSql,
-  type FilterName,
-  isFilterName,
-  keepingCreateSql,
-  listSql,
-  numberSql,
-  pageSql,
-  portionSql,
-  purgeSql,
-} from './agent.statements.ts';
+import { createSql, deleteSql, keepingCreateSql, numberSql, purgeSql } from './agent.statements.ts';
 import { findSql } from './agent-change.statements.ts';
+import { agentLists } from './agent-list.repository.ts';
 import { forgetSql, idempotencyIndex, keptSql, makeRoomSql } from './agent-replay.statements.ts';
-import type { AgentListQuery } from './agent-request.schema.ts';
 
 export type AgentRepository = ReturnType<typeof agentRepository>;
-
-/** What a list may be narrowed by; every one that is given must hold. */
-type AgentFilter = Pick<AgentListQuery, FilterName>;
 
 /** An agent to be made. */
 interface NewAgent {
@@ -40,19 +24,6 @@ interface NewAgent {
   readonly phoneNumberId: string | null;
   /** Makes its content, from whether the number is an active one of the company. */
   readonly decide: (numberIsActive: boolean) => AgentContent;
-}
-
-/** Agents that are read together: about 1 MiB of JSON, and at least one. */
-interface Portion {
-  readonly agents: StoredAgent[];
-  /** The ids behind them, in order. */
-  readonly rest: readonly string[];
-}
-
-interface PortionRow {
-  /** Null for one that was erased meanwhile. */
-  readonly agent: AgentJson | null;
-  readonly rest: readonly string[] | null;
 }
 
 type Created = Omit<Changed, 'changedFields'>;
@@ -165,31 +136,7 @@ export function agentRepository(database: Database, meter = silent) {
       return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
     },
 
-    /** All agents of a company, the newest first. */
-    async list(companyId: string): Promise<StoredAgent[]> {
-      const rows = await withinLimit(database.query<{ agent: AgentJson }>(listSql, [companyId]));
-      return rows.map(({ agent }) => toStoredAgent(agent));
-    },
-
-    /** A page of a company's agents, the newest first: its first portion, and how many agents all pages have. */
-    async page(companyId: string, filter: AgentFilter, page: Page): Promise<Portion & { readonly total: number }> {
-      const names = Object.keys(filter).filter(isFilterName);
-      const values = [companyId, ...names.map((name) => filter[name])];
-      const [counted, rows] = await withinLimit(
-        Promise.all([
-          database.query<{ total: number }>(countSql(names), values),
-          database.query<PortionRow>(pageSql(names), [...values, page.limit, itemsBefore(page)]),
-        ]),
-      );
-      return { ...toPortion(rows), total: counted[0]?.total ?? 0 };
-    },
-
-    /**
-     * The first portion of agents that a page named. One that has been changed or deleted since is read as it is now; one
-     * that has been erased is left out.
-     */
-    portion: async (ids: readonly string[]): Promise<Portion> =>
-      toPortion(await withinLimit(database.query<PortionRow>(portionSql, [ids]))),
+    ...agentLists(database),
 
     /**
      * Erases a deleted agent with its history.
@@ -208,8 +155,3 @@ function onlyAgent([row]: readonly { readonly agent: AgentJson }[]): StoredAgent
   if (!row) throw new Error('an insert returned no row');
   return toStoredAgent(row.agent);
 }
-
-const toPortion = (rows: readonly PortionRow[]): Portion => ({
-  agents: rows.flatMap(({ agent }) => (agent ? [toStoredAgent(agent)] : [])),
-  rest: rows.at(-1)?.rest ?? [],
-});
