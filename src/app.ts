@@ -21,6 +21,7 @@ import { errorHandler } from './plugins/error-handler.ts';
 import { housekeeping } from './plugins/housekeeping.ts';
 import { httpServer } from './plugins/http-server.ts';
 import { idempotency } from './plugins/idempotency.ts';
+import { lists } from './plugins/lists.ts';
 import { openapi, openapiRoute } from './plugins/openapi.ts';
 import { refuseOtherMethods } from './plugins/other-methods.ts';
 import { referencePage, referencePageScope } from './plugins/reference-page.ts';
@@ -81,6 +82,7 @@ export async function buildApp(parts: AppParts) {
     });
     await authenticated.register(body);
     await authenticated.register(idempotency);
+    await authenticated.register(lists);
     await authenticated.register(housekeeping, { tidy: rows.forgetAnswers });
     const agents = agentService(rows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents });

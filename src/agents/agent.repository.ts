@@ -1,20 +1,16 @@
 import { type Database, withinLimit } from '../database/client.ts';
 import { silent } from '../metrics/meter.ts';
-import { itemsBefore, type Page } from '../page.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { agentChange } from './agent.change.ts';
 import type { Found } from './agent.fold.ts';
 import { agentLifecycle } from './agent.lifecycle.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
-import { countSql, type FilterName, isFilterName, listSql, purgeSql } from './agent.statements.ts';
+import { purgeSql } from './agent.statements.ts';
 import { findSql } from './agent-change.statements.ts';
+import { agentLists } from './agent-list.repository.ts';
 import { forgetSql } from './agent-replay.statements.ts';
-import type { AgentListQuery } from './agent-request.schema.ts';
 
 export type AgentRepository = ReturnType<typeof agentRepository>;
-
-/** What a list may be narrowed by; every one that is given must hold. */
-type AgentFilter = Pick<AgentListQuery, FilterName>;
 
 /** Kept answers that are forgotten in one go. */
 const forgotten = 500;
@@ -51,23 +47,7 @@ export function agentRepository(database: Database, meter = silent) {
       return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
     },
 
-    /** Agents of a company, the newest first. Without a page, all. */
-    async list(
-      companyId: string,
-      filter: AgentFilter = {},
-      page?: Page,
-    ): Promise<{ agents: StoredAgent[]; total: number }> {
-      const names = Object.keys(filter).filter(isFilterName);
-      const values = [companyId, ...names.map((name) => filter[name])];
-      const part = page ? [page.limit, itemsBefore(page)] : [null, 0];
-      const [counted, rows] = await withinLimit(
-        Promise.all([
-          database.query<{ total: number }>(countSql(names), values),
-          database.query<{ agent: AgentJson }>(listSql(names), [...values, ...part]),
-        ]),
-      );
-      return { agents: rows.map(({ agent }) => toStoredAgent(agent)), total: counted[0]?.total ?? 0 };
-    },
+    ...agentLists(database),
 
     /**
      * Erases a deleted agent with its history.

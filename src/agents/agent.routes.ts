@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { matchesWeakly, parseEntityTags } from '../entity-tag.ts';
 import { toPage } from '../page.ts';
+import { pageStream } from '../page-stream.ts';
+import { sendStream } from '../plugins/lists.ts';
 import { agentHeaders, changeHeaders, replayHeader, toAnswer } from './agent.answer.ts';
 import { agentDraftSchema, agentListSchema, agentPatchSchema, agentSchema, noBodySchema } from './agent.schema.ts';
 import type { AgentService } from './agent.service.ts';
@@ -62,9 +64,15 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
       config: { scope: 'read:agents' },
       schema: { querystring: agentListQuerySchema, response: { 200: agentListSchema } },
     },
-    async ({ caller, query }) => {
-      const { agents: listed, total, page } = await agents.list(caller, query);
-      return toPage(listed.map(toAnswer), total, page);
+    async ({ caller, query }, reply) => {
+      const { agents: listed, rest, total, page } = await agents.list(caller, query);
+      const first = toPage(listed.map(toAnswer), total, page);
+      if (rest.length === 0) return first;
+      const read = async (ids: readonly string[]) => {
+        const portion = await agents.portion(ids);
+        return { items: portion.agents.map(toAnswer), rest: portion.rest };
+      };
+      return sendStream(reply, pageStream({ ...first, rest }, read, reply.compileSerializationSchema(agentSchema)));
     },
   );
 

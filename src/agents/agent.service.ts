@@ -81,11 +81,13 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
 
     get: (caller: Caller, { agent }: ReadAhead): StoredAgent => own(caller, agent),
 
+    /** A page of the company's agents: its first portion; `portion` reads the others, by the ids in `rest`. */
     async list({ companyId }: Caller, query: AgentListQuery) {
       const page = readPage(query);
-      const { agents: listed, total } = await agents.list(companyId, query, page);
-      return { agents: listed, total, page };
+      return { ...(await agents.page(companyId, query, page)), page };
     },
+
+    portion: agents.portion,
 
     /** Deletes an agent for everybody: every later request on it is 404. */
     remove: (caller: Caller, target: Target): Promise<void> => withinLimit(remove(caller, target)),

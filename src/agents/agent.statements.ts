@@ -70,16 +70,44 @@ const filtered = (names: readonly FilterName[]) => `
 /** $1 company, then a value for each filter: how many agents there are. */
 export const countSql = (names: readonly FilterName[]) => `SELECT count(*)::int AS total ${filtered(names)}`;
 
+/** Bytes of JSON past which a portion of a page ends; its last agent may go beyond them. */
+const portionBytes = 1_048_576;
+
 /**
- * $1 company, then a value for each filter, then limit or null, and offset: agents, the newest first. Rows are made JSON
- * for the page alone, not for those before it, and are asked for one by one: the planner cannot know how short a page is,
- * and would rather read the whole table.
+ * $1 company, then a value for each filter, then limit and offset: the first portion of a page, the newest agents first.
+ * The ids come from the index alone, so that the rows before the page are not read.
  */
-export const listSql = (names: readonly FilterName[]) => `
-  SELECT (SELECT ${agentJson('one')} FROM agent one WHERE one.id = page.id) AS agent
-    FROM (SELECT a.id, a.created_at ${filtered(names)}
-           ORDER BY a.created_at DESC, a.id DESC LIMIT $${names.length + 2}::int OFFSET $${names.length + 3}::int) page
-   ORDER BY page.created_at DESC, page.id DESC`;
+export const pageSql = (names: readonly FilterName[]) =>
+  portionOf(`
+    SELECT array_agg(page.id ORDER BY page.created_at DESC, page.id DESC) AS ids
+      FROM (SELECT a.id, a.created_at ${filtered(names)}
+             ORDER BY a.created_at DESC, a.id DESC LIMIT $${names.length + 2}::int OFFSET $${names.length + 3}::int) page`);
+
+/** $1 ids: the first portion of these agents, in this order, deleted ones included; null for one that was erased. */
+export const portionSql = portionOf('SELECT $1::uuid[] AS ids');
+
+/**
+ * Agents are read one by one until a portion is full, and none behind it: their JSON would have to be made to learn its
+ * size. The last row of a full portion holds the ids that are left.
+ */
+function portionOf(idsSql: string) {
+  return `
+  WITH RECURSIVE wanted AS (${idsSql}), portion AS (
+    SELECT 0 AS place, 0 AS bytes, NULL::json AS agent, ids FROM wanted
+    UNION ALL
+    SELECT p.place + 1, p.bytes + coalesce(octet_length(next.agent::text), 0), next.agent, p.ids
+      FROM portion p
+      LEFT JOIN LATERAL (SELECT ${agentJson('one')} AS agent FROM agent one WHERE one.id = p.ids[p.place + 1] OFFSET 0) next ON true
+     WHERE p.place < cardinality(p.ids) AND p.bytes < ${portionBytes}
+  )
+  SELECT agent, CASE WHEN bytes >= ${portionBytes} THEN ids[place + 1:] END AS rest FROM portion WHERE place > 0 ORDER BY place`;
+}
+
+/** $1 company: all of its agents, the newest first. */
+export const listSql = `
+  SELECT (SELECT ${agentJson('one')} FROM agent one WHERE one.id = listed.id) AS agent
+    FROM (SELECT a.id, a.created_at ${filtered([])}) listed
+   ORDER BY listed.created_at DESC, listed.id DESC`;
 
 /** $1 agent, $2 version, $3 limit, $4 offset: its history up to that version, the newest first. */
 export const entriesSql = `

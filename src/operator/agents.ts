@@ -32,7 +32,7 @@ export function agentCommand(print: Print) {
     .action(({ company }) =>
       print(async ({ companies, agentRows }) => {
         await companies.requireCompany(company);
-        return (await agentRows.list(company)).agents.map(toAnswer);
+        return (await agentRows.list(company)).map(toAnswer);
       }),
     );
   agent

@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors.ts';
 
@@ -19,6 +19,14 @@ export const errorHandler = fp(async (app) => {
 export function answerUnroutable(_: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const error = new ApiError('MALFORMED_REQUEST', { detail: 'The path is not valid percent-encoded UTF-8.' });
   answer(error, request, reply.header('x-request-id', request.id));
+}
+
+/** Logs why an answer that had begun was cut off: a status cannot tell any more. A client that leaves is no error. */
+export class CutAnswers extends LogController {
+  override streamError(error: FastifyError, request: FastifyRequest): void {
+    if (error.code === 'ERR_STREAM_PREMATURE_CLOSE') return;
+    request.log.error({ requestId: request.id, err: error }, toApiError(error).code);
+  }
 }
 
 function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {

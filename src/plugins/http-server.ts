@@ -1,8 +1,8 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
+import { type FastifyBaseLogger, fastify } from 'fastify';
 import { addressList } from '../address.ts';
 import { connectionOptions } from './connections.ts';
-import { answerUnroutable } from './error-handler.ts';
+import { answerUnroutable, CutAnswers } from './error-handler.ts';
 import { requestIdOf } from './request-log.ts';
 import { validateOnce } from './validation.ts';
 
@@ -16,7 +16,7 @@ export function httpServer(logger: FastifyBaseLogger, trustedProxies: readonly s
     loggerInstance: logger,
     // Without proxies the address of the connection itself, which costs less than looking for a header.
     trustProxy: trustedProxies.length > 0 && addressList(trustedProxies),
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new CutAnswers({ disableRequestLogging: true }),
     // The lines of a request name its id themselves: a logger of its own would cost more than they do.
     childLoggerFactory: (parent) => parent,
     genReqId: requestIdOf,

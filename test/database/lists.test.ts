@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countSql, listSql } from '../../src/agents/agent.statements.ts';
+import { countSql, pageSql } from '../../src/agents/agent.statements.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -48,7 +48,7 @@ test('count and page of a list are read from the index of living agents alone, w
   for (const mode of ['force_generic_plan', 'force_custom_plan']) {
     expect(await readingsOf(mode, countSql([]), 'uuid', `'${id}'`)).toMatchObject(byIndex);
     for (const offset of [0, 1_700]) {
-      expect(await readingsOf(mode, listSql([]), 'uuid, int, int', `'${id}', 20, ${offset}`)).toMatchObject(byIndex);
+      expect(await readingsOf(mode, pageSql([]), 'uuid, int, int', `'${id}', 20, ${offset}`)).toMatchObject(byIndex);
     }
   }
 });

@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { largeAgents, openUnreadList } from '../../support/large-lists.ts';
+import { untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { head, RawSocket } from '../../support/raw-socket.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld({ docs: false });
+let companyId: string;
+/** Of one company, with a large page. */
+let keys: readonly [string, string];
+
+beforeAll(async () => {
+  const company = await world.company();
+  companyId = company.id;
+  await largeAgents(world, companyId);
+  keys = [company.key, (await world.newKey(companyId)).key];
+});
+
+/** A list that is read at once. */
+const list = (key: string, path = '/agents?limit=1') => world.call(key, `GET ${path}`);
+
+const unread = (key: string, count: number) =>
+  Promise.all(Array.from({ length: count }, () => openUnreadList(world.origin, key)));
+
+/** Every list of the API. */
+const lists = () => ['/agents?limit=1', `/agents/${agentId}/versions`, '/companies', '/phone-numbers'];
+let agentId: string;
+
+beforeAll(async () => {
+  agentId = (await world.agent(companyId)).id;
+});
+
+test('of one key two lists run at once: more wait until one ends, while lists of another key are answered', async () => {
+  const [key, other] = keys;
+  const [first, second] = await unread(key, 2);
+  const answered: string[] = [];
+  const waiting = Promise.all(
+    lists().map(async (path) => {
+      const { status } = await list(key, path);
+      answered.push(path);
+      return status;
+    }),
+  );
+  for (const path of lists()) expect((await list(other, path)).status).toBe(200);
+  expect((await world.call(key, `GET /agents/${agentId}`)).status).toBe(200);
+  expect(answered).toEqual([]);
+  first?.leave();
+  expect(await waiting).toEqual([200, 200, 200, 200]);
+  expect((await second?.readAll())?.isWhole).toBe(true);
+});
+
+test('a list that waits too long is refused with 503 and Retry-After, and one after it is answered', async () => {
+  const [key] = keys;
+  const running = await unread(key, 2);
+  const refused = await list(key);
+  expectProblem(refused, { code: 'OVERLOADED', instance: '/agents' });
+  expect(refused.headers['retry-after']).toBe('1');
+  for (const { leave } of running) leave();
+  expect((await list(key)).status).toBe(200);
+});
+
+test('of one key 100 lists wait: one more is refused at once', async () => {
+  const { id, key } = await world.company();
+  await largeAgents(world, id);
+  const running = await unread(key, 2);
+  const none = '/agents?name=nothing';
+  const sent = Array.from({ length: 101 }, () => list(key, none));
+  const first = await Promise.race(sent);
+  for (const { leave } of running) leave();
+  const answers = await Promise.all(sent);
+  expectProblem(first, { code: 'OVERLOADED', instance: '/agents' });
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(100);
+});
+
+/** Lists of the key that are never answered would keep others waiting. */
+async function expectNoneRuns(key: string): Promise<void> {
+  expect((await list(key)).status).toBe(200);
+}
+
+const listHead = (key: string, limit: number, requestId: string) =>
+  head(
+    `GET /agents?limit=${limit} HTTP/1.1`,
+    'Host: api',
+    `Authorization: Bearer ${key}`,
+    `X-Request-Id: ${requestId}`,
+  );
+
+test('a client that goes away while its key is looked up, while its list waits, or with lists behind a large one, leaves none running', async () => {
+  const [key] = keys;
+  await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], async () => {
+    const ids = [randomUUID(), randomUUID()];
+    await RawSocket.useMany(world.origin, 2, async (sockets) => {
+      for (const [at, socket] of sockets.entries()) socket.write(listHead(key, 100, ids[at] ?? ''));
+      await untilSomebodyWaits(world);
+    });
+    const isLogged = (id: string) => world.logLines.some((line) => line.includes(id));
+    await vi.waitUntil(() => ids.every(isLogged), { timeout: 10_000, interval: 10 });
+  });
+  await expectNoneRuns(key);
+
+  await RawSocket.use(world.origin, async (socket) => {
+    socket.write(Array.from({ length: 5 }, () => listHead(key, 100, randomUUID())).join(''));
+    // Served behind the key of the last of them.
+    expect((await world.call(key, `GET /agents/${agentId}`)).status).toBe(200);
+  });
+  await expectNoneRuns(key);
+});

@@ -1,0 +1,51 @@
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { onTestFinished } from 'vitest';
+import type { World } from './world.ts';
+
+/** Agents on a large page: 25 MB together, far more than sockets hold. */
+export const largePage = 100;
+
+/** Makes agents of some 250 KB, as large as bodies of 256 KiB can make them; returns their ids as a list shows them. */
+export async function largeAgents(world: World, companyId: string, count = largePage): Promise<string[]> {
+  const { rows } = await world.sql.query<{ id: string }>(
+    `INSERT INTO agent (company_id, name, type, focus, language, duration, questions, created_at)
+     SELECT $1, 'Large ' || n, 'ONLINE', 'GENERIC', 'EN', 30,
+            (SELECT jsonb_agg(q || repeat('Größe "1" ', 190) || repeat('質', 950)) FROM generate_series(1, 50) q),
+            now() - n * interval '1 second'
+       FROM generate_series(1, $2::int) n
+     RETURNING id`,
+    [companyId, count],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** A list of 100 agents that is asked for, and not read. */
+export async function openUnreadList(origin: string, key: string, headers: Readonly<Record<string, string>> = {}) {
+  const outgoing = request(`${origin}/agents?limit=100`, {
+    agent: new Agent(),
+    headers: { authorization: `Bearer ${key}`, ...headers },
+  });
+  outgoing.on('error', () => {});
+  onTestFinished(() => {
+    outgoing.destroy();
+  });
+  outgoing.end();
+  const [answer]: IncomingMessage[] = await once(outgoing, 'response');
+  if (!answer) throw new Error('no response');
+  answer.on('error', () => {});
+  return {
+    status: answer.statusCode,
+    /** Reads what has arrived, at most 64 KB or so. */
+    readPart: () => void answer.read(),
+    /** The client goes away. */
+    leave: () => outgoing.destroy(),
+    /** Reads on; what came until the end, and whether that was the end of the answer. */
+    async readAll(): Promise<{ readonly text: string; readonly isWhole: boolean }> {
+      const chunks: Buffer[] = [];
+      answer.on('data', (bytes: Buffer) => chunks.push(bytes));
+      await new Promise((resolve) => answer.once('close', resolve));
+      return { text: Buffer.concat(chunks).toString(), isWhole: answer.complete };
+    },
+  };
+}

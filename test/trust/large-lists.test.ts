@@ -1,0 +1,89 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { freePort } from '../../deploy/replicas/programs.ts';
+import { send } from '../support/http.ts';
+import { openClient } from '../support/kept-client.ts';
+import { largeAgents, openUnreadList } from '../support/large-lists.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { startServer } from '../support/process.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld({ docs: false });
+const seconds = inject('isShort') ? 10 : 60;
+
+/** MB that the process may have resident: with a heap of 400 MB it would otherwise be dead. */
+const mostResident = 500;
+
+/** What the others were answered in some time: statuses, and the median of the times in milliseconds. */
+async function askAsOther(ask: (count: number) => Promise<{ readonly status: number }>, until: Promise<unknown>) {
+  const times: number[] = [];
+  const statuses = new Set<number>();
+  let isOver = false;
+  until.finally(() => {
+    isOver = true;
+  });
+  for (let count = 0; !isOver; count += 1) {
+    const start = performance.now();
+    statuses.add((await ask(count)).status);
+    times.push(performance.now() - start);
+    // Within the rate limits.
+    await delay(125);
+  }
+  return { statuses: [...statuses], count: times.length, p50: times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0 };
+}
+
+/** Asks for lists ten times a second; reads thirty parts of each in three seconds, and leaves. Returns the statuses. */
+async function readSlowly(origin: string, key: string): Promise<(number | undefined)[]> {
+  const one = async () => {
+    const list = await openUnreadList(origin, key);
+    for (let part = 0; part < 30; part += 1) {
+      list.readPart();
+      await delay(100);
+    }
+    list.leave();
+    return list.status;
+  };
+  const asked: ReturnType<typeof one>[] = [];
+  for (let count = 0; count < seconds * 10; count += 1) {
+    asked.push(one());
+    await delay(100);
+  }
+  return await Promise.all(asked);
+}
+
+test('lists of 100 agents of 250 KB, ten a second and read slowly: memory is bounded, others are served as before', async () => {
+  const attacker = await world.company();
+  await largeAgents(world, attacker.id);
+  const other = await newSubject(world);
+  const port = await freePort();
+  const { server, origin } = await startServer({
+    ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, LOG_LEVEL: 'fatal', METRICS_PORT: `${port}` },
+    NODE_OPTIONS: '--max-old-space-size=400',
+  });
+  const resident: number[] = [];
+  const timer = setInterval(async () => {
+    const { text } = await send(`http://127.0.0.1:${port}`, { method: 'GET', path: '/metrics' });
+    resident.push(Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)?.[1]) / 2 ** 20);
+  }, 500);
+  onTestFinished(() => clearInterval(timer));
+  const client = openClient(other.key);
+  const ask = (count: number) => client(origin, { line: `PATCH /agents/${other.id}`, body: { metadata: { count } } });
+
+  const quiet = await askAsOther(ask, delay(5_000));
+  const attack = readSlowly(origin, attacker.key);
+  const besieged = await askAsOther(ask, attack);
+  const statuses = await attack;
+  clearInterval(timer);
+  const countOf = (status: number) => statuses.filter((one) => one === status).length;
+  console.log(
+    `${statuses.length} lists: ${countOf(200)} begun, ${countOf(503)} refused; at most ${Math.max(...resident).toFixed(0)} MB; ` +
+      `others: p50 ${quiet.p50.toFixed(1)} ms before, ${besieged.p50.toFixed(1)} ms of ${besieged.count} requests meanwhile`,
+  );
+
+  expect(countOf(200)).toBeGreaterThan(0);
+  expect([quiet.statuses, besieged.statuses]).toEqual([[200], [200]]);
+  expect(besieged.p50).toBeLessThan(5 * quiet.p50);
+  expect(Math.max(...resident)).toBeLessThan(mostResident);
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+});
