@@ -4,7 +4,7 @@ import { UnknownIdError } from '../unknown-id.ts';
 import { agentChange } from './agent.change.ts';
 import type { Found } from './agent.fold.ts';
 import { agentLifecycle } from './agent.lifecycle.ts';
-import { type AgentJson, type StoredAgent, toStoredAgent } from './agent.row.ts';
+import { type AgentJson, toStoredAgent } from './agent.row.ts';
 import { purgeSql } from './agent.statements.ts';
 import { findSql } from './agent-change.statements.ts';
 import { agentLists } from './agent-list.repository.ts';
