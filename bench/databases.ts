@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import { agentFields, fields } from '../src/agents/fields.ts';
-import { hashKey, makeKey, scopes, startOf } from '../src/api-keys/api-key.ts';
+import { hashKey, makeKey, scopes, startOf } from '../src/auth/api-key.ts';
 import { migrate } from '../src/database/migrate.ts';
 import { setRoleSettings } from '../src/database/server-role.ts';
 import { firstEntriesSql } from './contestants/statements.ts';

@@ -1,7 +1,7 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeSecret } from '../src/api-keys/api-key.ts';
+import { makeSecret } from '../src/auth/api-key.ts';
 import { type EmbeddedDatabase, eraseEmbedded, openEmbedded } from '../src/database/embedded.ts';
 import { type Databases, databasesAt } from './databases.ts';
 import { findLoadGenerator, type LoadGenerator } from './load/load.ts';

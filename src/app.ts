@@ -1,20 +1,22 @@
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyBaseLogger } from 'fastify';
-import { agentRepository } from './agents/agent.repository.ts';
-import { agentRoutes } from './agents/agent.routes.ts';
-import { agentService } from './agents/agent.service.ts';
-import { agentVersionRepository } from './agents/agent-version.repository.ts';
-import { agentVersionRoutes } from './agents/agent-version.routes.ts';
-import { apiKeyRepository } from './api-keys/api-key.repository.ts';
-import type { KeySecrets } from './api-keys/api-key.ts';
-import { apiKeyUse } from './api-keys/api-key-use.repository.ts';
-import { companyRoutes } from './companies/company.routes.ts';
-import { directoryRepository } from './companies/directory.repository.ts';
+import { agentVersionRepository } from './agents/history/repository.ts';
+import { agentVersionRoutes } from './agents/history/routes.ts';
+import { agentRepository } from './agents/repository.ts';
+import { agentRoutes } from './agents/routes.ts';
+import { agentService } from './agents/service.ts';
+import type { KeySecrets } from './auth/api-key.ts';
+import { authenticate } from './auth/authenticate.ts';
+import { type Counters, memoryCounters } from './auth/counters.ts';
+import { apiKeyUse } from './auth/key-use.ts';
+import { apiKeyRepository } from './auth/lookup.ts';
+import { type Quotas, rateLimits } from './auth/rate-limits.ts';
+import { directoryRepository } from './companies/directory.ts';
+import { companyRoutes } from './companies/routes.ts';
 import type { Database } from './database/client.ts';
 import { healthRoutes } from './health/health.routes.ts';
 import { type Meter, silent } from './metrics/meter.ts';
-import { authenticate } from './plugins/authenticate.ts';
 import { body } from './plugins/body.ts';
 import { connections } from './plugins/connections.ts';
 import { errorHandler } from './plugins/error-handler.ts';
@@ -26,8 +28,6 @@ import { openapi, openapiRoute } from './plugins/openapi.ts';
 import { refuseOtherMethods } from './plugins/other-methods.ts';
 import { referencePage, referencePageScope } from './plugins/reference-page.ts';
 import { requestLog } from './plugins/request-log.ts';
-import { type Counters, memoryCounters } from './rate-limits/counters.ts';
-import { type Quotas, rateLimits } from './rate-limits/rate-limits.ts';
 
 /** The secrets are those of the API keys. */
 export interface AppParts extends KeySecrets {

@@ -1,7 +1,7 @@
 import { loadEnvFile } from 'node:process';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { plainBlock } from './address.ts';
+import { plainBlock } from './auth/address.ts';
 import { StartError } from './start-error.ts';
 
 const wholeNumber = (minimum: number, maximum: number, options: { default: number; description: string }) =>

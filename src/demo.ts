@@ -1,14 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
-import { agentRepository } from './agents/agent.repository.ts';
-import type { AgentDraft } from './agents/agent.schema.ts';
-import { agentService } from './agents/agent.service.ts';
-import { agentVersionRepository } from './agents/agent-version.repository.ts';
-import { apiKeyLifecycle } from './api-keys/api-key.lifecycle.ts';
-import { apiKeyRepository } from './api-keys/api-key.repository.ts';
-import { hashesOf, type KeyHashes, type KeySecrets, scopes } from './api-keys/api-key.ts';
-import { companyRepository } from './companies/company.repository.ts';
+import { agentVersionRepository } from './agents/history/repository.ts';
+import { agentRepository } from './agents/repository.ts';
+import type { AgentDraft } from './agents/schema.ts';
+import { agentService } from './agents/service.ts';
+import { hashesOf, type KeyHashes, type KeySecrets, scopes } from './auth/api-key.ts';
+import { apiKeyLifecycle } from './auth/key-lifecycle.ts';
+import { apiKeyRepository } from './auth/lookup.ts';
+import { companyRepository } from './companies/repository.ts';
 import type { Database } from './database/client.ts';
 import { type Demo, demoSchema } from './demo.schema.ts';
 

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { type KeySecrets, makeSecret } from './api-keys/api-key.ts';
+import { type KeySecrets, makeSecret } from './auth/api-key.ts';
 import type { Config } from './config.ts';
 import { type EmbeddedDatabase, openEmbedded } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';

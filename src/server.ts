@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { buildApp } from './app.ts';
+import { type SharedCounters, sharedCounters } from './auth/shared-counters.ts';
 import { addEnvironmentFile, type Config, listed, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
 import { migrationNames, pendingMigrations } from './database/migrate.ts';
@@ -13,7 +14,6 @@ import { logOptions } from './logger.ts';
 import type { Meter } from './metrics/meter.ts';
 import { metricsServer } from './metrics/metrics-server.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
-import { type SharedCounters, sharedCounters } from './rate-limits/shared-counters.ts';
 import { StartError } from './start-error.ts';
 
 /** The process: environment, (embedded) database, app, listen, drain. */

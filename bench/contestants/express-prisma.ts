@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
-import { toAnswer } from '../../src/agents/agent.answer.ts';
-import { applyPatch } from '../../src/agents/agent.patch.ts';
-import type { StoredAgent } from '../../src/agents/agent.row.ts';
-import type { AgentPatch } from '../../src/agents/agent.schema.ts';
+import { toAnswer } from '../../src/agents/answer.ts';
+import type { StoredAgent } from '../../src/agents/row.ts';
+import { applyPatch } from '../../src/agents/rules/patch.ts';
+import type { AgentPatch } from '../../src/agents/schema.ts';
 import { entityTag } from '../../src/entity-tag.ts';
 import { ApiError, invalid } from '../../src/errors.ts';
 import { Prisma, PrismaClient } from '../../src/generated/prisma/client.ts';

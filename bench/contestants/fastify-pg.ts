@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';
 import pg from 'pg';
-import { toAnswer } from '../../src/agents/agent.answer.ts';
-import type { StoredAgent } from '../../src/agents/agent.row.ts';
-import { agentSchema } from '../../src/agents/agent.schema.ts';
+import { toAnswer } from '../../src/agents/answer.ts';
 import type { AgentContent } from '../../src/agents/fields.ts';
+import type { StoredAgent } from '../../src/agents/row.ts';
+import { agentSchema } from '../../src/agents/schema.ts';
 import { entityTag } from '../../src/entity-tag.ts';
 import { ApiError } from '../../src/errors.ts';
 import { type Admitted, admit, environment, keyHash, readPatch, type StoredKey } from './peer.ts';

@@ -1,25 +1,25 @@
 import pg from 'pg';
 import { pino } from 'pino';
-import { agentRepository } from '../../src/agents/agent.repository.ts';
-import { agentRoutes } from '../../src/agents/agent.routes.ts';
-import { type AgentJson, agentJson, type StoredAgent, toStoredAgent } from '../../src/agents/agent.row.ts';
-import { type AgentService, agentService } from '../../src/agents/agent.service.ts';
-import { agentVersionRepository } from '../../src/agents/agent-version.repository.ts';
-import type { ApiKeyRepository } from '../../src/api-keys/api-key.repository.ts';
-import type { FoundKey } from '../../src/api-keys/api-key.statements.ts';
+import { agentVersionRepository } from '../../src/agents/history/repository.ts';
+import { agentRepository } from '../../src/agents/repository.ts';
+import { agentRoutes } from '../../src/agents/routes.ts';
+import { type AgentJson, agentJson, type StoredAgent, toStoredAgent } from '../../src/agents/row.ts';
+import { type AgentService, agentService } from '../../src/agents/service.ts';
+import { authenticate } from '../../src/auth/authenticate.ts';
+import { memoryCounters } from '../../src/auth/counters.ts';
+import type { FoundKey } from '../../src/auth/lookup.statements.ts';
+import type { ApiKeyRepository } from '../../src/auth/lookup.ts';
+import { rateLimits } from '../../src/auth/rate-limits.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { ApiError } from '../../src/errors.ts';
 import { logOptions } from '../../src/logger.ts';
 import { silent } from '../../src/metrics/meter.ts';
-import { authenticate } from '../../src/plugins/authenticate.ts';
 import { body } from '../../src/plugins/body.ts';
 import { connections } from '../../src/plugins/connections.ts';
 import { errorHandler } from '../../src/plugins/error-handler.ts';
 import { httpServer } from '../../src/plugins/http-server.ts';
 import { idempotency } from '../../src/plugins/idempotency.ts';
 import { requestLog } from '../../src/plugins/request-log.ts';
-import { memoryCounters } from '../../src/rate-limits/counters.ts';
-import { rateLimits } from '../../src/rate-limits/rate-limits.ts';
 import { environment } from './peer.ts';
 
 // The ceiling of this HTTP stack: what `buildApp` in src/app.ts registers on the way of a PATCH, in its order, over a

@@ -1,6 +1,6 @@
-import { type AgentPatch, agentPatchSchema } from '../../src/agents/agent.schema.ts';
-import { agentParamsSchema } from '../../src/agents/agent-request.schema.ts';
-import { hashKey, readKey } from '../../src/api-keys/api-key.ts';
+import { agentParamsSchema } from '../../src/agents/request.schema.ts';
+import { type AgentPatch, agentPatchSchema } from '../../src/agents/schema.ts';
+import { hashKey, readKey } from '../../src/auth/api-key.ts';
 import { ApiError, invalid, scopeMissing } from '../../src/errors.ts';
 import { compile } from '../../src/validation.ts';
 

@@ -1,6 +1,6 @@
 import { Command } from '@commander-js/extra-typings';
-import { toAnswer } from '../agents/agent.answer.ts';
-import { type AgentDraft, agentDraftSchema } from '../agents/agent.schema.ts';
+import { toAnswer } from '../agents/answer.ts';
+import { type AgentDraft, agentDraftSchema } from '../agents/schema.ts';
 import { invalid } from '../errors.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { compile } from '../validation.ts';

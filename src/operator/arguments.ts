@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { plainBlock } from '../address.ts';
-import { isScope, type Scope, scopes } from '../api-keys/api-key.ts';
+import { plainBlock } from '../auth/address.ts';
+import { isScope, type Scope, scopes } from '../auth/api-key.ts';
 import { isUuid } from '../uuid.ts';
 
 /** @throws InvalidArgumentError, like every reader here: its text follows the name of the option */

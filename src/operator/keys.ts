@@ -1,5 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { scopes } from '../api-keys/api-key.ts';
+import { scopes } from '../auth/api-key.ts';
 import { block, filled, limit, scopeList, seconds, time, uuid } from './arguments.ts';
 import type { Print } from './services.ts';
 

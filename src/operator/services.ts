@@ -1,10 +1,10 @@
 import { userInfo } from 'node:os';
-import { type AgentRepository, agentRepository } from '../agents/agent.repository.ts';
-import { type AgentService, agentService } from '../agents/agent.service.ts';
-import { agentVersionRepository } from '../agents/agent-version.repository.ts';
-import { type ApiKeyLifecycle, apiKeyLifecycle } from '../api-keys/api-key.lifecycle.ts';
-import { type AuditRepository, auditRepository } from '../audit/audit.repository.ts';
-import { type CompanyRepository, companyRepository } from '../companies/company.repository.ts';
+import { agentVersionRepository } from '../agents/history/repository.ts';
+import { type AgentRepository, agentRepository } from '../agents/repository.ts';
+import { type AgentService, agentService } from '../agents/service.ts';
+import { type AuditRepository, auditRepository } from '../audit/repository.ts';
+import { type ApiKeyLifecycle, apiKeyLifecycle } from '../auth/key-lifecycle.ts';
+import { type CompanyRepository, companyRepository } from '../companies/repository.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../database/client.ts';
 import { openFoundation } from '../foundation.ts';

@@ -2,8 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyBaseLogger, FastifyHttpOptions, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { rateLimitHeaders } from '../auth/rate-limit-headers.ts';
 import { ApiError } from '../errors.ts';
-import { rateLimitHeaders } from './rate-limit.ts';
 import { newRequestId, requestIdOf } from './request-log.ts';
 import { untilQuiet } from './until-quiet.ts';
 

@@ -1,6 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyBaseLogger, fastify } from 'fastify';
-import { addressList } from '../address.ts';
+import { addressList } from '../auth/address.ts';
 import { connectionOptions } from './connections.ts';
 import { answerUnroutable, CutAnswers } from './error-handler.ts';
 import { requestIdOf } from './request-log.ts';

@@ -1,12 +1,7 @@
 import type { FastifySchema } from 'fastify';
-import { agentDraftSchema, agentListSchema, agentPatchSchema, agentSchema } from '../agents/agent.schema.ts';
-import { diffSchema, versionedAgentSchema, versionListSchema, versionSchema } from '../agents/agent-version.schema.ts';
-import {
-  companyListSchema,
-  companySchema,
-  phoneNumberListSchema,
-  phoneNumberSchema,
-} from '../companies/company.schema.ts';
+import { diffSchema, versionedAgentSchema, versionListSchema, versionSchema } from '../agents/history/schema.ts';
+import { agentDraftSchema, agentListSchema, agentPatchSchema, agentSchema } from '../agents/schema.ts';
+import { companyListSchema, companySchema, phoneNumberListSchema, phoneNumberSchema } from '../companies/schema.ts';
 import { problemSchema } from '../errors.ts';
 import { faultSchema } from '../faults.ts';
 import { healthySchema } from '../health/health.schema.ts';

@@ -1,4 +1,3 @@
-import type { AgentAnswer, AgentDraft, AgentPatch } from '../agents/agent.schema.ts';
 import {
   type AgentContent,
   type Answered,
@@ -7,6 +6,7 @@ import {
   initialContent,
   record,
 } from '../agents/fields.ts';
+import type { AgentAnswer, AgentDraft, AgentPatch } from '../agents/schema.ts';
 
 /** The ids in all examples. */
 export const ids = {

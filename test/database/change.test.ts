@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Decide } from '../../src/agents/agent.fold.ts';
-import { agentRepository } from '../../src/agents/agent.repository.ts';
+import { agentRepository } from '../../src/agents/repository.ts';
+import type { Decide } from '../../src/agents/write/fold.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import type { JsonObject } from '../../src/json.ts';
 import { openWorld } from '../support/world.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countSql, pageSql } from '../../src/agents/agent.statements.ts';
+import { countSql, pageSql } from '../../src/agents/statements.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { expect, inject, test, vi } from 'vitest';
-import { changeSql } from '../../src/agents/agent-change.statements.ts';
-import { hashKey } from '../../src/api-keys/api-key.ts';
+import { changeSql } from '../../src/agents/write/statements.ts';
+import { hashKey } from '../../src/auth/api-key.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { run } from '../support/global-setup.ts';
 import { send } from '../support/http.ts';

@@ -1,5 +1,5 @@
 import { expect, inject, test } from 'vitest';
-import { hashKey } from '../../src/api-keys/api-key.ts';
+import { hashKey } from '../../src/auth/api-key.ts';
 import { run } from '../support/global-setup.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { type AuditFilter, auditRepository } from '../../src/audit/audit.repository.ts';
+import { type AuditFilter, auditRepository } from '../../src/audit/repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { draft } from '../support/endpoints.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lookupSql } from '../../src/api-keys/api-key.statements.ts';
+import { lookupSql } from '../../src/auth/lookup.statements.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
 import { newAtsSubject } from '../support/ending-keys.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { scopes } from '../../src/api-keys/api-key.ts';
+import { scopes } from '../../src/auth/api-key.ts';
 import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test, vi } from 'vitest';
-import { hashKey } from '../../src/api-keys/api-key.ts';
+import { hashKey } from '../../src/auth/api-key.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
 import { openWorld } from '../support/world.ts';

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { agentPatchSchema } from '../../src/agents/agent.schema.ts';
-import { agentParamsSchema, changeQuerySchema, patchHeadersSchema } from '../../src/agents/agent-request.schema.ts';
+import { agentParamsSchema, changeQuerySchema, patchHeadersSchema } from '../../src/agents/request.schema.ts';
+import { agentPatchSchema } from '../../src/agents/schema.ts';
 import { errorHandler } from '../../src/plugins/error-handler.ts';
 import { httpServer } from '../../src/plugins/http-server.ts';
 import { compile } from '../../src/validation.ts';

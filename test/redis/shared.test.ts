@@ -1,5 +1,5 @@
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
-import { sharedCounters } from '../../src/rate-limits/shared-counters.ts';
+import { sharedCounters } from '../../src/auth/shared-counters.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
 import { build } from '../support/process.ts';

@@ -1,13 +1,13 @@
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import type { KeySecrets } from '../../src/api-keys/api-key.ts';
 import { buildApp } from '../../src/app.ts';
+import type { KeySecrets } from '../../src/auth/api-key.ts';
+import type { Counters } from '../../src/auth/counters.ts';
+import type { Quotas } from '../../src/auth/rate-limits.ts';
 import { type Database, openDatabase, type Query } from '../../src/database/client.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { logOptions } from '../../src/logger.ts';
 import type { Meter } from '../../src/metrics/meter.ts';
-import type { Counters } from '../../src/rate-limits/counters.ts';
-import type { Quotas } from '../../src/rate-limits/rate-limits.ts';
 import type { World } from './world.ts';
 
 interface Options extends Partial<KeySecrets> {

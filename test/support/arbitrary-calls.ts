@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { AgentPatch } from '../../src/agents/agent.schema.ts';
+import type { AgentPatch } from '../../src/agents/schema.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 
 /** Something to be asked of an agent; which versions it names is decided when it is sent, from those that are known. */

@@ -1,4 +1,4 @@
-import type { Scope } from '../../src/api-keys/api-key.ts';
+import type { Scope } from '../../src/auth/api-key.ts';
 
 /** A request that succeeds with the right key, as the tests of all endpoints send it. */
 export interface Endpoint {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { AgentPatch } from '../../src/agents/agent.schema.ts';
 import type { AgentContent } from '../../src/agents/fields.ts';
+import type { AgentPatch } from '../../src/agents/schema.ts';
 import { complaints, type Fault, inBody } from '../../src/faults.ts';
 import type { Json } from '../../src/json.ts';
 import { mergePatch } from './merge-patch.ts';

@@ -1,5 +1,5 @@
-import type { AgentPatch } from '../../src/agents/agent.schema.ts';
 import type { AgentContent } from '../../src/agents/fields.ts';
+import type { AgentPatch } from '../../src/agents/schema.ts';
 
 /** Entity tags by version: If-Match and If-None-Match with one tag each. */
 interface Conditions {

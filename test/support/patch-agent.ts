@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import type { AgentDraft } from '../../src/agents/agent.schema.ts';
+import type { AgentDraft } from '../../src/agents/schema.ts';
 import type { Answer, Sent } from './http.ts';
 import { type ExpectedProblem, expectProblem } from './problem.ts';
 import { answerOf, asColumns, snapshotOf, storedAgent } from './stored-agent.ts';

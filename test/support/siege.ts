@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
-import { apiKeyLifecycle } from '../../src/api-keys/api-key.lifecycle.ts';
-import { scopes } from '../../src/api-keys/api-key.ts';
-import { companyRepository } from '../../src/companies/company.repository.ts';
+import { scopes } from '../../src/auth/api-key.ts';
+import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.ts';
+import { companyRepository } from '../../src/companies/repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import type { Answer } from './http.ts';
 import { type Call, openClient, startUnlimited } from './kept-client.ts';

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
-import { agentPatchSchema } from '../../src/agents/agent.schema.ts';
+import { agentPatchSchema } from '../../src/agents/schema.ts';
 import { invalid } from '../../src/errors.ts';
 import { compile } from '../../src/validation.ts';
 import { costlyBodies, slowToParse } from '../support/costly-bodies.ts';

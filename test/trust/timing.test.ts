@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
-import { makeKey } from '../../src/api-keys/api-key.ts';
+import { makeKey } from '../../src/auth/api-key.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { startServer } from '../support/process.ts';
 import { median, rankDistance } from '../support/samples.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { applyPatch, newContent, type Patched, restored } from '../../src/agents/agent.patch.ts';
-import type { AgentPatch } from '../../src/agents/agent.schema.ts';
 import { type AgentContent, agentFields } from '../../src/agents/fields.ts';
+import { applyPatch, newContent, type Patched, restored } from '../../src/agents/rules/patch.ts';
+import type { AgentPatch } from '../../src/agents/schema.ts';
 import type { Fault } from '../../src/faults.ts';
 import { equal } from '../../src/json.ts';
 import { anyMetadata } from '../support/arbitrary-json.ts';

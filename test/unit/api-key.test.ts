@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { hashesOf, hashKey, isScope, makeKey, makeSecret, readKey, startOf } from '../../src/api-keys/api-key.ts';
+import { hashesOf, hashKey, isScope, makeKey, makeSecret, readKey, startOf } from '../../src/auth/api-key.ts';
 
 const form = /^sk_[0-9A-Za-z]{43}$/;
 const sample = `sk_${'aZ09'.repeat(10)}xyz`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { AgentPatch } from '../../src/agents/agent.schema.ts';
 import type { AgentContent } from '../../src/agents/fields.ts';
+import type { AgentPatch } from '../../src/agents/schema.ts';
 import type { Answered, Asked, History, Recorded, Shown } from '../support/history.ts';
 import { unexplained } from '../support/history-check.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { limits, merge, mergeWithinLimits } from '../../src/agents/metadata.ts';
+import { limits, merge, mergeWithinLimits } from '../../src/agents/rules/metadata.ts';
 import type { Complaint } from '../../src/faults.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { anyMetadata } from '../support/arbitrary-json.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { portionSql } from '../../../src/agents/agent.statements.ts';
+import { portionSql } from '../../../src/agents/statements.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { openLink } from '../../support/database-link.ts';
 import { send } from '../../support/http.ts';

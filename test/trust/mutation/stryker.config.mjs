@@ -3,7 +3,7 @@
  * test notices is a test that is missing, or one that docs/trust.md explains.
  */
 export default {
-  mutate: ['src/agents/agent.patch.ts', 'src/agents/metadata.ts', 'src/api-keys/api-key.ts'],
+  mutate: ['src/agents/rules/patch.ts', 'src/agents/rules/metadata.ts', 'src/auth/api-key.ts'],
   testRunner: 'vitest',
   plugins: ['@stryker-mutator/vitest-runner'],
   vitest: { configFile: 'test/trust/mutation/vitest.config.ts', related: false },

@@ -1,0 +1,84 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { toPage } from '../../page.ts';
+import { changeHeaders, toAnswer } from '../answer.ts';
+import { agentParamsSchema, changeQuerySchema, companyQuerySchema, restoreHeadersSchema } from '../request.schema.ts';
+import { differences } from '../rules/diff.ts';
+import { agentSchema } from '../schema.ts';
+import type { AgentService } from '../service.ts';
+import {
+  diffQuerySchema,
+  diffSchema,
+  versionedAgentSchema,
+  versionListQuerySchema,
+  versionListSchema,
+  versionParamsSchema,
+} from './schema.ts';
+
+/** The history of agents. Registered in the authenticated scope. */
+export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = async (app, { agents }) => {
+  app.get(
+    '/agents/:id/versions',
+    {
+      config: { scope: 'read:agents' },
+      schema: {
+        params: agentParamsSchema,
+        querystring: versionListQuerySchema,
+        response: { 200: versionListSchema },
+      },
+    },
+    async ({ caller, readAhead, query }) => {
+      const { entries, total, page } = await agents.history(caller, readAhead, query);
+      const data = entries.map(({ createdAt, ...entry }) => ({ ...entry, createdAt: createdAt.toISOString() }));
+      return toPage(data, total, page);
+    },
+  );
+
+  app.get(
+    '/agents/:id/versions/:version',
+    {
+      config: { scope: 'read:agents' },
+      schema: {
+        params: versionParamsSchema,
+        querystring: companyQuerySchema,
+        response: { 200: versionedAgentSchema },
+      },
+    },
+    async ({ caller, readAhead, params }) => {
+      const agent = await agents.version(caller, readAhead, Number(params.version));
+      return { ...toAnswer(agent), companyPhoneNumberId: agent.content.companyPhoneNumberId };
+    },
+  );
+
+  app.get(
+    '/agents/:id/versions/:version/diff',
+    {
+      config: { scope: 'read:agents' },
+      schema: { params: versionParamsSchema, querystring: diffQuerySchema, response: { 200: diffSchema } },
+    },
+    async ({ caller, readAhead, params, query }) => {
+      const to = query.to === undefined ? undefined : Number(query.to);
+      const { before, after } = await agents.compare(caller, readAhead, Number(params.version), to);
+      return { from: before.version, to: after.version, changes: differences(before.content, after.content) };
+    },
+  );
+
+  app.post(
+    '/agents/:id/versions/:version/restore',
+    {
+      config: { scope: 'write:agents' },
+      schema: {
+        params: versionParamsSchema,
+        querystring: changeQuerySchema,
+        headers: restoreHeadersSchema,
+        response: { 200: agentSchema },
+      },
+    },
+    async ({ caller, readAhead, params, query, headers, idempotency }, reply) => {
+      const id = params.id.toLowerCase();
+      const target = { id, readAhead, preconditions: headers, dryRun: query.dryRun, idempotency };
+      const changed = await agents.restore(caller, target, Number(params.version));
+      reply.headers(changeHeaders(changed, query.dryRun));
+      return toAnswer(changed.agent);
+    },
+  );
+};

@@ -1,0 +1,47 @@
+import type { Query } from '../../database/client.ts';
+import type { JsonObject } from '../../json.ts';
+import { type AgentContent, type AgentField, agentFields, fields, record } from '../fields.ts';
+import { toStoredAgent } from '../row.ts';
+import type { KeptAnswer, KeptJson } from '../write/replay.ts';
+
+/** Where content was stored: in the history of an agent, or in a kept answer that shows one of its versions. */
+interface Place {
+  readonly agentId: string;
+  readonly version: number;
+}
+
+/** $1 agent, $2 version, $3 fields: the value of each in the newest version before that holds it. */
+const earlierSql = `
+  SELECT name, found.value
+    FROM unnest($3::text[]) AS name,
+         LATERAL (SELECT v.snapshot->name AS value FROM agent_version v
+                   WHERE v.agent_id = $1::uuid AND v.version < $2::int AND v.snapshot ? name
+                   ORDER BY v.version DESC LIMIT 1) found`;
+
+/**
+ * Completes content as another release stored it, the one way in which stored content is read.
+ *
+ * A release writes the fields that it knows. One that it did not know has its value in the newest earlier version that
+ * holds it: during a rolling upgrade an old server writes versions of an agent whose new field is set already, and its row
+ * keeps that field. Where no earlier version holds it, it has its initial value. Members that this release does not know are
+ * left out; they stay in storage.
+ */
+export async function complete(query: Query, stored: JsonObject, { agentId, version }: Place): Promise<AgentContent> {
+  const missing = missingFrom(stored);
+  if (missing.length === 0) return known(stored);
+  const rows = await query<{ name: AgentField; value: unknown }>(earlierSql, [agentId, version, missing]);
+  const initial = record<Partial<AgentContent>>(missing, (name) => fields[name].initial);
+  return known({ ...initial, ...Object.fromEntries(rows.map(({ name, value }) => [name, value])), ...stored });
+}
+
+/** The same for an answer that was kept for a request that is sent again. */
+export async function completeKept(query: Query, { agent, updatedAt, ...kept }: KeptJson): Promise<KeptAnswer> {
+  if (!agent) return { ...kept, agent: null };
+  // The history holds the version that the answer shows, written by the same release.
+  const content = await complete(query, agent, { agentId: agent.id, version: agent.version });
+  return { ...kept, agent: toStoredAgent({ ...agent, ...content, updatedAt }) };
+}
+
+const missingFrom = (stored: object) => agentFields.filter((name) => !Object.hasOwn(stored, name));
+
+const known = (stored: Readonly<Record<string, unknown>>) => record<AgentContent>(agentFields, (name) => stored[name]);

@@ -1,0 +1,57 @@
+import { type Database, withinLimit } from '../database/client.ts';
+import { itemsBefore, type Page } from '../page.ts';
+import type { AgentListQuery } from './request.schema.ts';
+import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
+import { countSql, type FilterName, isFilterName, listSql, pageSql, portionSql } from './statements.ts';
+
+/** What a list may be narrowed by; every one that is given must hold. */
+type AgentFilter = Pick<AgentListQuery, FilterName>;
+
+/** Agents that are read together: about 1 MiB of JSON, and at least one. */
+interface Portion {
+  readonly agents: StoredAgent[];
+  /** The ids behind them, in order. */
+  readonly rest: readonly string[];
+}
+
+interface PortionRow {
+  /** Null for one that was erased meanwhile. */
+  readonly agent: AgentJson | null;
+  readonly rest: readonly string[] | null;
+}
+
+/** Reads the agents of a company. */
+export function agentLists(database: Database) {
+  return {
+    /** All agents of a company, the newest first. */
+    async list(companyId: string): Promise<StoredAgent[]> {
+      const rows = await withinLimit(database.query<{ agent: AgentJson }>(listSql, [companyId]));
+      return rows.map(({ agent }) => toStoredAgent(agent));
+    },
+
+    /** A page of a company's agents, the newest first: its first portion, and how many agents all pages have. */
+    async page(companyId: string, filter: AgentFilter, page: Page): Promise<Portion & { readonly total: number }> {
+      const names = Object.keys(filter).filter(isFilterName);
+      const values = [companyId, ...names.map((name) => filter[name])];
+      const [counted, rows] = await withinLimit(
+        Promise.all([
+          database.query<{ total: number }>(countSql(names), values),
+          database.query<PortionRow>(pageSql(names), [...values, page.limit, itemsBefore(page)]),
+        ]),
+      );
+      return { ...toPortion(rows), total: counted[0]?.total ?? 0 };
+    },
+
+    /**
+     * The first portion of agents that a page named. One that has been changed or deleted since is read as it is now; one
+     * that has been erased is left out.
+     */
+    portion: async (ids: readonly string[]): Promise<Portion> =>
+      toPortion(await withinLimit(database.query<PortionRow>(portionSql, [ids]))),
+  };
+}
+
+const toPortion = (rows: readonly PortionRow[]): Portion => ({
+  agents: rows.flatMap(({ agent }) => (agent ? [toStoredAgent(agent)] : [])),
+  rest: rows.at(-1)?.rest ?? [],
+});

@@ -1,0 +1,63 @@
+import { type Database, withinLimit } from '../database/client.ts';
+import { silent } from '../metrics/meter.ts';
+import { UnknownIdError } from '../unknown-id.ts';
+import { agentLifecycle } from './lifecycle.ts';
+import { agentLists } from './lists.ts';
+import { type AgentJson, toStoredAgent } from './row.ts';
+import { purgeSql } from './statements.ts';
+import type { Found } from './write/fold.ts';
+import { agentChange } from './write/queue.ts';
+import { forgetSql } from './write/replay.statements.ts';
+import { findSql } from './write/statements.ts';
+
+export type AgentRepository = ReturnType<typeof agentRepository>;
+
+/** Kept answers that are forgotten in one go. */
+const forgotten = 500;
+
+/** Reads and changes agents. The company is part of every write. */
+export function agentRepository(database: Database, meter = silent) {
+  return {
+    /**
+     * The one way an agent is changed: `decide` makes its next content from what is stored, which is written with its
+     * history entry in one statement, under the version that was read. When another change came first it is asked
+     * again. Changes of one agent behave as if made one after the other.
+     * @returns the agent as committed, or as found when the decision changes nothing, and which fields it changed
+     * @throws what `decide` throws; ApiError OVERLOADED, DATABASE_UNAVAILABLE
+     */
+    change: agentChange(database, meter),
+
+    ...agentLifecycle(database),
+
+    /** Forgets some of the answers that are older than a day; returns whether there may be more. */
+    async forgetAnswers(): Promise<boolean> {
+      return (await database.query(forgetSql, [forgotten])).length === forgotten;
+    },
+
+    /** What is stored of an agent now; undefined when it is not there or deleted. */
+    async find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
+      const [found] = await withinLimit(
+        database.query<{ agent: AgentJson | null; numberIsActive: boolean }>(findSql, [
+          [id],
+          [phoneNumberId],
+          [null],
+          [null],
+        ]),
+      );
+      return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
+    },
+
+    ...agentLists(database),
+
+    /**
+     * Erases a deleted agent with its history.
+     * @returns how many versions it had
+     * @throws UnknownIdError when no deleted agent has the id
+     */
+    async purge(id: string, operator: string): Promise<{ id: string; versions: number }> {
+      const [purged] = await database.query<{ id: string; versions: number }>(purgeSql, [id, operator]);
+      if (!purged) throw new UnknownIdError('deleted agent', id);
+      return purged;
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { pagedQuery } from '../page.schema.ts';
+import { fields, text, uuid } from './fields.ts';
+import { closed } from './schema.ts';
+
+export const agentParamsSchema = Type.Object({ id: uuid('Agent id') }, closed);
+
+/** `companyId` is judged before the schemas (step 7), since company keys may send anything in it. */
+export const companyQuerySchema = Type.Object(
+  {
+    companyId: Type.Optional(
+      Type.Unknown({ description: 'The company to act for: required with ATS keys, ignored with company keys' }),
+    ),
+  },
+  closed,
+);
+
+/** Of a change: `dryRun=true` shows what would become of it. */
+export const changeQuerySchema = Type.Object(
+  {
+    ...companyQuerySchema.properties,
+    dryRun: Type.Optional(
+      Type.Boolean({ description: 'true: run every check and answer as if the change were made, but write nothing' }),
+    ),
+  },
+  closed,
+);
+
+const entityTags = (description: string) => Type.Optional(Type.String({ format: 'entity-tags', description }));
+
+const ifMatch = { 'if-match': entityTags('Change only this version: a list of entity tags, or *') };
+const idempotencyKey = {
+  'idempotency-key': Type.Optional(
+    Type.String({
+      format: 'idempotency-key',
+      description:
+        '1–255 visible characters, bare or in double quotes, new for each change: the same request with the same key ' +
+        'within 24 hours gets the same answer, and nothing is changed again',
+    }),
+  ),
+};
+
+/** Of PATCH. */
+export const patchHeadersSchema = Type.Object({
+  ...ifMatch,
+  'if-none-match': entityTags('Change only if none of these entity tags is current, or * for never'),
+  ...idempotencyKey,
+});
+/** The headers that a change depends on, as far as its route has them. */
+export type Preconditions = {
+  readonly [Name in 'if-match' | 'if-none-match']?: Static<typeof patchHeadersSchema>[Name] | undefined;
+};
+
+/** Of a creation. */
+export const createHeadersSchema = Type.Object(idempotencyKey);
+
+/** Of a restore. */
+export const restoreHeadersSchema = Type.Object({ ...ifMatch, ...idempotencyKey });
+
+/** Of a deletion. */
+export const deleteHeadersSchema = Type.Object(ifMatch);
+
+/** Of a reading: If-None-Match answers 304 while the version is the same. */
+export const readHeadersSchema = Type.Object({
+  'if-none-match': entityTags('304 while one of these entity tags is current'),
+});
+
+/** Lists and their filters; every filter narrows. */
+export const agentListQuerySchema = pagedQuery({
+  ...companyQuerySchema.properties,
+  name: Type.Optional(text({ minLength: 1, maxLength: 100, description: 'Part of the name, in any case' })),
+  type: Type.Optional({ ...fields.type.schema, description: 'Agents of this type' }),
+  focus: Type.Optional({ ...fields.focus.schema, description: 'Agents with this focus' }),
+  language: Type.Optional({ ...fields.language.schema, description: 'Agents that speak this language' }),
+});
+export type AgentListQuery = Static<typeof agentListQuerySchema>;

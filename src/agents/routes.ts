@@ -1,0 +1,114 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { matchesWeakly, parseEntityTags } from '../entity-tag.ts';
+import { toPage } from '../page.ts';
+import { pageStream } from '../page-stream.ts';
+import { sendStream } from '../plugins/lists.ts';
+import { agentHeaders, changeHeaders, replayHeader, toAnswer } from './answer.ts';
+import {
+  agentListQuerySchema,
+  agentParamsSchema,
+  changeQuerySchema,
+  companyQuerySchema,
+  createHeadersSchema,
+  deleteHeadersSchema,
+  patchHeadersSchema,
+  readHeadersSchema,
+} from './request.schema.ts';
+import { agentDraftSchema, agentListSchema, agentPatchSchema, agentSchema, noBodySchema } from './schema.ts';
+import type { AgentService } from './service.ts';
+
+/** The HTTP sentence of each use case: schema, call, status, headers. Registered in the authenticated scope. */
+export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = async (app, { agents }) => {
+  app.patch(
+    '/agents/:id',
+    {
+      config: { scope: 'write:agents' },
+      schema: {
+        params: agentParamsSchema,
+        querystring: changeQuerySchema,
+        headers: patchHeadersSchema,
+        body: agentPatchSchema,
+        response: { 200: agentSchema },
+      },
+    },
+    async ({ caller, params, query, headers, body, readAhead, idempotency }, reply) => {
+      const id = params.id.toLowerCase();
+      const target = { id, readAhead, preconditions: headers, dryRun: query.dryRun, idempotency };
+      const changed = await agents.update(caller, target, body);
+      reply.headers(changeHeaders(changed, query.dryRun));
+      return toAnswer(changed.agent);
+    },
+  );
+
+  app.post(
+    '/agents',
+    {
+      config: { scope: 'write:agents' },
+      schema: {
+        querystring: companyQuerySchema,
+        headers: createHeadersSchema,
+        body: agentDraftSchema,
+        response: { 201: agentSchema },
+      },
+    },
+    async ({ caller, body, idempotency }, reply) => {
+      const { agent, replayed } = await agents.create(caller.companyId, body, caller, idempotency);
+      reply.code(201).headers({ location: `/agents/${agent.id}`, ...agentHeaders(agent), ...replayHeader(replayed) });
+      return toAnswer(agent);
+    },
+  );
+
+  app.get(
+    '/agents',
+    {
+      config: { scope: 'read:agents' },
+      schema: { querystring: agentListQuerySchema, response: { 200: agentListSchema } },
+    },
+    async ({ caller, query }, reply) => {
+      const { agents: listed, rest, total, page } = await agents.list(caller, query);
+      const first = toPage(listed.map(toAnswer), total, page);
+      if (rest.length === 0) return first;
+      const read = async (ids: readonly string[]) => {
+        const portion = await agents.portion(ids);
+        return { items: portion.agents.map(toAnswer), rest: portion.rest };
+      };
+      return sendStream(reply, pageStream({ ...first, rest }, read, reply.compileSerializationSchema(agentSchema)));
+    },
+  );
+
+  app.get(
+    '/agents/:id',
+    {
+      config: { scope: 'read:agents' },
+      schema: {
+        params: agentParamsSchema,
+        querystring: companyQuerySchema,
+        headers: readHeadersSchema,
+        response: { 200: agentSchema, 304: noBodySchema },
+      },
+    },
+    async ({ caller, headers, readAhead }, reply) => {
+      const agent = agents.get(caller, readAhead);
+      reply.headers(agentHeaders(agent));
+      const known = parseEntityTags(headers['if-none-match'] ?? '') ?? [];
+      return matchesWeakly(known, agent.version) ? reply.code(304).send() : toAnswer(agent);
+    },
+  );
+
+  app.delete(
+    '/agents/:id',
+    {
+      config: { scope: 'delete:agents' },
+      schema: {
+        params: agentParamsSchema,
+        querystring: companyQuerySchema,
+        headers: deleteHeadersSchema,
+        response: { 204: noBodySchema },
+      },
+    },
+    async ({ caller, params, headers, readAhead }, reply) => {
+      await agents.remove(caller, { id: params.id.toLowerCase(), readAhead, preconditions: headers });
+      return reply.code(204).send();
+    },
+  );
+};

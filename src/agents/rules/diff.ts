@@ -1,0 +1,36 @@
+import { equal, isObject, type Json } from '../../json.ts';
+import { type AgentContent, agentFields } from '../fields.ts';
+
+/** One difference: of a field or, inside metadata, of a place. A side where there was nothing is absent. */
+export interface Difference {
+  readonly field: string;
+  readonly pointer?: string;
+  readonly before?: Json;
+  readonly after?: Json;
+}
+
+/** What differs between two states of an agent: by field, and in metadata by JSON pointer (RFC 6901). Pure. */
+export function differences(before: AgentContent, after: AgentContent): Difference[] {
+  return agentFields
+    .filter((field) => !equal(before[field], after[field]))
+    .flatMap((field) =>
+      field === 'metadata'
+        ? inside(before.metadata, after.metadata, '')
+        : [{ field, before: before[field], after: after[field] }],
+    );
+}
+
+/** Objects are compared key by key, everything else whole. */
+function inside(before: Json | undefined, after: Json | undefined, pointer: string): Difference[] {
+  if (before !== undefined && after !== undefined && equal(before, after)) return [];
+  if (isObject(before) && isObject(after)) {
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+    return keys.flatMap((key) => inside(own(before, key), own(after, key), `${pointer}/${escaped(key)}`));
+  }
+  return [
+    { field: 'metadata', pointer, ...(before !== undefined && { before }), ...(after !== undefined && { after }) },
+  ];
+}
+
+const own = (object: { [key: string]: Json }, key: string) => (Object.hasOwn(object, key) ? object[key] : undefined);
+const escaped = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1');

@@ -1,0 +1,81 @@
+import { type Complaint, complaints } from '../../faults.ts';
+import { isObject, type Json, type JsonObject } from '../../json.ts';
+
+/** Limits of the merged metadata (contract, section 4). */
+export const limits = {
+  /** UTF-8 bytes of `JSON.stringify`. */
+  bytes: 10_240,
+  /** Levels of objects and lists; the metadata object is the first. */
+  depth: 5,
+  /** Object keys at all levels. */
+  keys: 50,
+} as const;
+
+/**
+ * Merges a patch into metadata by JSON Merge Patch (RFC 7396, section 2): objects merge at every depth, null removes a
+ * key, everything else replaces. Neither argument is changed. Recurses as deep as the patch: measure that first.
+ */
+export function merge(target: Json | undefined, patch: JsonObject): JsonObject {
+  // A map, since a plain object would find inherited members such as "constructor".
+  const merged = new Map(isObject(target) ? Object.entries(target) : []);
+  for (const key of Object.keys(patch)) {
+    const value = patch[key] ?? null;
+    if (value === null) merged.delete(key);
+    else merged.set(key, isObject(value) ? merge(merged.get(key), value) : value);
+  }
+  return Object.fromEntries(merged);
+}
+
+/**
+ * Merges, and tells what forbids the result. An over-deep patch is refused before it is merged, without recursion:
+ * every object and list of a patch stands in the result, at the same depth.
+ */
+export function mergeWithinLimits(
+  stored: JsonObject,
+  patch: JsonObject,
+): { readonly merged: JsonObject; readonly complaints: readonly Complaint[] } {
+  const before = shape(stored);
+  const tooDeep = depthComplaints(before, shape(patch));
+  if (tooDeep.length > 0) return { merged: stored, complaints: tooDeep };
+  const merged = merge(stored, patch);
+  return { merged, complaints: limitComplaints(stored, merged, before) };
+}
+
+/**
+ * What forbids metadata to become another value. A stored value that is over a limit already may stay so, if it is no
+ * larger in that measure afterwards.
+ */
+export function limitComplaints(stored: JsonObject, next: JsonObject, before = shape(stored)): readonly Complaint[] {
+  const after = shape(next);
+  const found = depthComplaints(before, after);
+  const bytes = byteLength(next);
+  if (bytes > limits.bytes && bytes > byteLength(stored)) found.push(complaints.metadataBytes(limits.bytes, bytes));
+  if (after.keys > Math.max(limits.keys, before.keys)) found.push(complaints.metadataKeys(limits.keys, after.keys));
+  return found;
+}
+
+const depthComplaints = (before: Shape, { depth }: Shape): Complaint[] =>
+  depth > Math.max(limits.depth, before.depth) ? [complaints.metadataDepth(limits.depth, depth)] : [];
+
+interface Shape {
+  readonly depth: number;
+  readonly keys: number;
+}
+
+/** Level by level: a value of 100,000 brackets must not overflow the engine's stack. */
+function shape(root: JsonObject): Shape {
+  let depth = 0;
+  let keys = 0;
+  for (let level: (Json[] | JsonObject)[] = [root]; level.length > 0; depth += 1) {
+    const below: (Json[] | JsonObject)[] = [];
+    for (const value of level) {
+      const values = Object.values(value);
+      if (!Array.isArray(value)) keys += values.length;
+      for (const inner of values) if (typeof inner === 'object' && inner !== null) below.push(inner);
+    }
+    level = below;
+  }
+  return { depth, keys };
+}
+
+const byteLength = (value: Json) => Buffer.byteLength(JSON.stringify(value));

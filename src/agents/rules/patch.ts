@@ -1,0 +1,66 @@
+import { complaints, type Fault, inBody } from '../../faults.ts';
+import { equal } from '../../json.ts';
+import { type AgentContent, type AgentField, agentFields, initialContent } from '../fields.ts';
+import type { AgentDraft, AgentPatch } from '../schema.ts';
+import { limitComplaints, mergeWithinLimits } from './metadata.ts';
+
+/** What a patch makes of an agent. No change at all leaves `changedFields` empty. */
+export interface Patched {
+  readonly content: AgentContent;
+  readonly changedFields: readonly AgentField[];
+  /** The rules that the result breaks, all of them (contract, section 1, step 13). */
+  readonly faults: readonly Fault[];
+}
+
+/**
+ * Applies a patch that its schema has accepted. A field that is absent keeps its value, null clears it, anything else
+ * replaces it; metadata merges.
+ * @param numberIsActive whether the number in `companyPhoneNumberId` is an active one of the agent's company
+ */
+export function applyPatch(agent: AgentContent, patch: AgentPatch, numberIsActive: boolean): Patched {
+  const { merged, complaints: aboutMetadata } = mergeWithinLimits(agent.metadata, patch.metadata ?? {});
+  const content = {
+    ...agent,
+    ...patch,
+    ...(patch.companyPhoneNumberId && { companyPhoneNumberId: patch.companyPhoneNumberId.toLowerCase() }),
+    metadata: merged,
+  };
+  return {
+    content,
+    changedFields: changedFields(agent, content),
+    faults: [
+      ...phoneFaults(content, patch, numberIsActive),
+      ...aboutMetadata.map((complaint) => inBody(['metadata'], complaint)),
+    ],
+  };
+}
+
+/** Gives an agent the content that it had once; values outside today's enumerations may come back with it. */
+export function restored(agent: AgentContent, content: AgentContent, numberIsActive: boolean): Patched {
+  const number = content.companyPhoneNumberId;
+  // A number that the agent has may stay, as in a patch that leaves it out.
+  const isGone = number !== null && number !== agent.companyPhoneNumberId && !numberIsActive;
+  const aboutNumber = isGone ? [inBody(['companyPhoneNumberId'], complaints.phoneNumberNotFound())] : [];
+  const aboutMetadata = limitComplaints(agent.metadata, content.metadata);
+  return {
+    content,
+    changedFields: changedFields(agent, content),
+    faults: [...aboutNumber, ...aboutMetadata.map((complaint) => inBody(['metadata'], complaint))],
+  };
+}
+
+const changedFields = (before: AgentContent, after: AgentContent) =>
+  agentFields.filter((field) => !equal(before[field], after[field]));
+
+/** A new agent's content: the draft's fields, and the initial values of the others. */
+export const newContent = (draft: AgentDraft, numberIsActive: boolean): Patched =>
+  applyPatch(initialContent, draft, numberIsActive);
+
+function phoneFaults(content: AgentContent, patch: AgentPatch, numberIsActive: boolean): Fault[] {
+  const path = ['companyPhoneNumberId'];
+  if (patch.companyPhoneNumberId === null && content.type === 'PHONE') {
+    return [inBody(path, complaints.phoneNumberNotNull())];
+  }
+  if (patch.companyPhoneNumberId && !numberIsActive) return [inBody(path, complaints.phoneNumberNotFound())];
+  return [];
+}

@@ -1,0 +1,131 @@
+import type { Caller } from '../../auth/caller.ts';
+import { ApiError } from '../../errors.ts';
+import type { Idempotency } from '../../idempotency.ts';
+import type { AgentField } from '../fields.ts';
+import type { StoredAgent } from '../row.ts';
+import type { Patched } from '../rules/patch.ts';
+import { type KeptAnswer, replay } from './replay.ts';
+import type { Keeping, Step } from './statements.ts';
+
+/** What a decision is made from: an agent that is not deleted, and whether the number it may get is active. */
+export interface Found {
+  readonly agent: StoredAgent;
+  readonly numberIsActive: boolean;
+}
+
+/** What shall be stored. Nothing changes where no field does. */
+interface Decided extends Pick<Patched, 'content' | 'changedFields'> {
+  /** The version whose content is restored. */
+  readonly restoredFrom?: number;
+}
+
+/** A pure function from what is stored to what shall be stored. It is asked again when another change came first. */
+export type Decide = (found: Found | undefined) => Decided;
+
+/** An agent after a change, and the fields that it changed. */
+export interface Changed {
+  readonly agent: StoredAgent;
+  readonly changedFields: readonly AgentField[];
+  /** The answer was given before, and nothing is changed again. */
+  readonly replayed?: true;
+}
+
+/** A decision to be made, for whom, and what was found for it. */
+export interface Question {
+  readonly decide: Decide;
+  readonly by: Caller;
+  readonly idempotency?: Idempotency | undefined;
+  readonly found: Found | undefined;
+  /** What was answered to a request with the same Idempotency-Key. */
+  readonly kept?: KeptAnswer | undefined;
+}
+
+/** What came of a question: an agent or an error, right only if the first `after` steps are written. */
+type Answered = { readonly after: number } & Changed;
+type Answer = Answered | { readonly after: number; readonly error: unknown };
+
+/** What came of all questions about one agent. */
+export interface Folded {
+  /** To be written together, or not at all. */
+  readonly steps: readonly Step[];
+  /** Answers to requests that may be sent again, each to be kept if the steps before it are written. */
+  readonly keeping: readonly Keeping[];
+  readonly answers: readonly Answer[];
+  /** The agent after the last step. */
+  readonly last: StoredAgent | undefined;
+}
+
+/**
+ * Folds the questions about one agent, in their order: each decides on the result of those before it, and each real
+ * change is a step with its own version, history entry and answer. A decision that throws fails alone. A request that
+ * is sent again is not decided again, neither after its answer nor behind its twin in the batch. Pure.
+ * @param newest the newest state of the agent that is known to be committed
+ */
+export function fold(questions: readonly Question[], newest: StoredAgent | undefined): Folded {
+  const drafts: Omit<Step, 'steps'>[] = [];
+  const keeping: Omit<Keeping, 'steps'>[] = [];
+  let agent = newest;
+
+  function ask(question: Question): Answer {
+    const { decide, by, found, idempotency, kept } = question;
+    const twin = idempotency && keeping.find(({ api_key, key }) => api_key === by.keyId && key === idempotency.key);
+    try {
+      if (idempotency && kept) return { ...replay(kept, idempotency), after: 0 };
+      if (idempotency && twin) return { ...replay(answerOf(twin), idempotency), after: twin.after };
+      const decided = decide(found && agent && { ...found, agent });
+      if (!found || !agent) throw new ApiError('RESOURCE_NOT_FOUND');
+      if (decided.changedFields.length > 0) agent = take(agent, decided, by);
+      const answer = { agent, changedFields: decided.changedFields, after: drafts.length };
+      if (idempotency) keep(idempotency, by, answer);
+      return answer;
+    } catch (error) {
+      return { error, after: drafts.length };
+    }
+  }
+
+  function take(from: StoredAgent, { content, changedFields, restoredFrom }: Decided, by: Caller): StoredAgent {
+    drafts.push({
+      id: from.id,
+      company: from.companyId,
+      read: from.version - drafts.length,
+      step: drafts.length + 1,
+      content,
+      changed: changedFields,
+      touched: changedFields.includes('metadata') || (drafts.at(-1)?.touched ?? false),
+      key: by.keyId,
+      request: by.requestId,
+      address: by.address,
+      restored: restoredFrom ?? null,
+    });
+    return { ...from, content, version: from.version + 1 };
+  }
+
+  function keep(
+    { key, fingerprint }: Idempotency,
+    { keyId }: Caller,
+    { agent: shown, changedFields, after }: Answered,
+  ): void {
+    const answer = { agent_id: shown.id, agent: shown, changed: changedFields, updated: shown.updatedAt, after };
+    keeping.push({ api_key: keyId, key, fingerprint, ...answer });
+  }
+
+  const answers = questions.map(ask);
+  const steps = drafts.length;
+  return {
+    answers,
+    last: agent,
+    steps: drafts.map((draft) => ({ ...draft, steps })),
+    keeping: keeping.map((kept) => ({ ...kept, steps })),
+  };
+}
+
+const answerOf = ({ fingerprint, agent, changed }: Omit<Keeping, 'steps'>): KeptAnswer => ({
+  fingerprint,
+  agent,
+  changedFields: changed,
+});
+
+/** An answer as committed: the last step was written at `writtenAt`, each one before it a millisecond earlier. */
+export function committed(agent: StoredAgent, after: number, steps: number, writtenAt: Date): StoredAgent {
+  return after === 0 ? agent : { ...agent, updatedAt: new Date(writtenAt.getTime() - (steps - after)) };
+}

@@ -1,0 +1,120 @@
+import { type AgentField, agentFields, fields } from '../fields.ts';
+import { agentJson, fieldOf, type StoredAgent } from '../row.ts';
+import { activeNumber } from '../statements.ts';
+import { keptFor, keptJson } from './replay.statements.ts';
+
+/**
+ * $1 ids of agents, $2 the number that each may get, or null, $3 API keys and $4 their idempotency keys, or nulls: in
+ * this order, an agent that is not there is null, and so is an answer that is not kept.
+ */
+export const findSql = `
+  SELECT CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END AS agent,
+         ${activeNumber('q.number', 'a.company_id')} AS "numberIsActive",
+         CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END AS kept
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY AS q(id, number, api_key, key, place)
+    LEFT JOIN agent a ON a.id = q.id AND a.deleted_at IS NULL
+    LEFT JOIN idempotency_key k ON k.api_key_id = q.api_key AND k.key = q.key AND k.created_at > now() - ${keptFor}
+   ORDER BY q.place`;
+
+/** $1 id: keeps the agent from everybody else until the transaction ends. */
+export const lockSql = `SELECT id FROM agent WHERE id = $1::uuid FOR NO KEY UPDATE`;
+
+/** One step of an agent, as `changeSql` takes it. */
+export interface Step {
+  readonly id: string;
+  readonly company: string;
+  /** The version that the first step of this agent was decided on. */
+  readonly read: number;
+  /** 1 for the first step of this agent in the batch … */
+  readonly step: number;
+  /** … up to this, its last. */
+  readonly steps: number;
+  /** All fields, as this step leaves them. */
+  readonly content: object;
+  readonly changed: readonly string[];
+  /** Whether this step or one before it changed the metadata. */
+  readonly touched: boolean;
+  readonly key: string;
+  readonly request: string;
+  readonly address: string | null;
+  /** The version whose content this step restores, or null. */
+  readonly restored: number | null;
+}
+
+/** An answer to be kept, as `keepingChangeSql` takes it. */
+export interface Keeping {
+  readonly api_key: string;
+  readonly key: string;
+  readonly fingerprint: string;
+  readonly agent_id: string;
+  readonly agent: StoredAgent;
+  readonly changed: readonly AgentField[];
+  /** When the agent was last changed, where this answer waits for no step. */
+  readonly updated: Date;
+  /** The step that the answer shows; 0 for none of this batch. */
+  readonly after: number;
+  /** The last step of this agent. */
+  readonly steps: number;
+}
+
+const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid, agent json, changed text[],
+  updated timestamptz, after int, steps int`;
+
+const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched boolean,
+  key uuid, request text, address text, restored int`;
+
+// Metadata that no step changed stays as it is: JavaScript could not carry every number that jsonb can.
+const newValue = (field: AgentField) =>
+  field === 'metadata'
+    ? `CASE WHEN s.touched THEN ${fieldOf('s.content', field)} ELSE a.metadata END`
+    : fieldOf('s.content', field);
+
+/**
+ * $1 ids of the agents, $2 their steps: writes each agent as its last step leaves it, and a history entry for each step,
+ * under the version that was read. Returns the agents that were written; another change came first for the others, or
+ * somebody holds their row.
+ *
+ * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
+ * Rows are locked in the order of their ids, so that two processes cannot wait for each other. The company is compared
+ * so that no index on it can be chosen: the primary key is the short way to the row.
+ */
+export const changeSql = `${writing()}
+  SELECT id, updated_at AS "updatedAt" FROM written`;
+
+/**
+ * $3 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
+ * it, changes too. Keys are inserted in their order, so that two processes cannot wait for each other.
+ */
+export const keepingChangeSql = `${writing()}, kept AS (
+    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+    SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
+           CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
+      FROM json_to_recordset($3::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
+     WHERE k.after = 0 OR w.id IS NOT NULL
+     ORDER BY k.api_key, k.key
+  )
+  SELECT id, updated_at AS "updatedAt" FROM written`;
+
+function writing() {
+  return `
+  WITH step AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns})
+  ), locked AS (
+    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+  ), written AS (
+    UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
+           version = a.version + s.steps,
+           updated_at = greatest(date_trunc('milliseconds', clock_timestamp()),
+                                 a.updated_at + s.steps * interval '1 millisecond')
+      FROM step s, locked
+     WHERE a.id = ANY($1::uuid[]) AND a.id = locked.id AND a.id = s.id AND s.step = s.steps
+       AND (a.company_id = s.company) IS TRUE AND a.version = s.read AND a.deleted_at IS NULL
+    RETURNING a.id, a.updated_at
+  ), entry AS (
+    INSERT INTO agent_version
+           (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, caller_address, restored_from)
+    SELECT s.id, s.read + s.step, w.updated_at - (s.steps - s.step) * interval '1 millisecond',
+           s.content, s.changed, s.key, s.request, s.address, s.restored
+      FROM written w JOIN step s ON s.id = w.id
+  )`;
+}

@@ -1,0 +1,31 @@
+import type { FoundKey, Lookup } from './lookup.statements.ts';
+
+/** Who a request acts for, once steps 2 to 7 of the contract's order of checks have admitted it. */
+export interface Caller {
+  readonly keyId: string;
+  /** The one company that the request may touch. */
+  readonly companyId: string;
+  readonly requestId: string;
+  /** Where the request came from; null when a proxy said something that is no address. */
+  readonly address: string | null;
+  readonly admission: Admission;
+}
+
+/** How a request was admitted, and how that is confirmed before it writes (contract, section 2). */
+export interface Admission {
+  /** When the key was last looked up, in milliseconds as `performance.now()` counts. */
+  lookedUpAt: number;
+  readonly lookup: Lookup;
+  /**
+   * Checks 2 to 4, 6 and 7 of the contract's section 1.
+   * @throws ApiError for the first that fails
+   */
+  readonly check: (key: FoundKey | undefined) => void;
+}
+
+/** Who does something: a key in a request, or somebody at the operator's command line. */
+export type Author = Caller | { readonly operator: string };
+
+/** The columns of an author in the tables that say who did something: operator, key, request, address. */
+export const authorColumns = (by: Author): (string | null)[] =>
+  'operator' in by ? [by.operator, null, null, null] : [null, by.keyId, by.requestId, by.address];

@@ -1,0 +1,108 @@
+import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
+import { type Database, type Query, withinLimit } from '../database/client.ts';
+import { group } from '../database/group.ts';
+import { silent } from '../metrics/meter.ts';
+import type { Admission, Author, Caller } from './caller.ts';
+import { type FoundKey, type Lookup, lookupSql } from './lookup.statements.ts';
+
+export interface LookedUp {
+  readonly key: FoundKey | undefined;
+  /** Whether the agent was looked for: it never is for a key that is refused. */
+  readonly agentWasRead: boolean;
+  /** The agent, whoever owns it; undefined when it is not there or deleted, or was not looked for. */
+  readonly agent: StoredAgent | undefined;
+  /** When the database was asked, in milliseconds as `performance.now()` counts. */
+  readonly at: number;
+}
+
+export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
+
+/** Milliseconds after which a key is looked up again before a write (contract, section 2). */
+const longestAdmission = 1_000;
+
+/**
+ * Looks keys up in the database for every request: a revoked key or grant must not outlive its end in any cache. The
+ * requests that arrive together ask in one statement, and with its key each asks for its agent, which saves a round trip.
+ */
+export function apiKeyRepository(database: Database, meter = silent) {
+  const find = group<Lookup & { expired: boolean }, LookedUp>({
+    onBatch: (...batch) => meter.batch('keys', ...batch),
+    size: 32,
+    waiting: 1_000,
+    isExpired: ({ expired }) => expired,
+    run: async (lookups) => (await lookUpAll(database.query, lookups)).map((result) => ({ result })),
+  });
+
+  return {
+    /** @throws ApiError OVERLOADED, DATABASE_UNAVAILABLE */
+    lookUp(lookup: Lookup): Promise<LookedUp> {
+      const waiting = { ...lookup, expired: false };
+      return withinLimit(find(waiting), () => {
+        waiting.expired = true;
+      });
+    },
+  };
+}
+
+async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<LookedUp[]> {
+  const at = performance.now();
+  const parameters = [
+    lookups.map(({ hash }) => hash),
+    lookups.map(({ formerHash }) => formerHash),
+    lookups.map(({ companyId }) => companyId),
+    lookups.map(({ agentId }) => agentId),
+    lookups.map(({ address }) => address),
+    lookups.map(({ scope }) => scope ?? null),
+  ];
+  const rows = await query<{ key: FoundKey | null; agentWasRead: boolean; agent: AgentJson | null }>(
+    lookupSql,
+    parameters,
+  );
+  return rows.map(({ key, agentWasRead, agent }) => ({
+    key: key ?? undefined,
+    agentWasRead,
+    agent: agent ? toStoredAgent(agent) : undefined,
+    at,
+  }));
+}
+
+/** Whether a key must be looked up again before its request writes. */
+export const isOutdated = ({ lookedUpAt }: Admission): boolean => performance.now() - lookedUpAt > longestAdmission;
+
+/**
+ * Looks the keys up again that were looked up more than a second ago, in one statement; the others cost nothing.
+ * @param query of the connection that is going to write: a wait for another one would outdate the answer
+ * @returns the error of each caller who may write no longer
+ * @throws ApiError DATABASE_UNAVAILABLE
+ */
+export async function refusals(query: Query, callers: readonly Caller[]): Promise<Map<Caller, unknown>> {
+  const refused = new Map<Caller, unknown>();
+  const outdated = callers.filter(({ admission }) => isOutdated(admission));
+  if (outdated.length === 0) return refused;
+  const found = await lookUpAll(
+    query,
+    outdated.map(({ admission }) => admission.lookup),
+  );
+  for (const [place, caller] of outdated.entries()) {
+    try {
+      caller.admission.check(found[place]?.key);
+      caller.admission.lookedUpAt = found[place]?.at ?? 0;
+    } catch (error) {
+      refused.set(caller, error);
+    }
+  }
+  return refused;
+}
+
+/**
+ * Writes for an author, unless it is a caller whose key or grant has ended since it was looked up.
+ * @param query of the connection that is going to write
+ */
+export async function unlessRefused<Result>(
+  query: Query,
+  by: Author,
+  write: () => Promise<Result>,
+): Promise<{ readonly result: Result } | { readonly error: unknown }> {
+  const refused = 'operator' in by ? undefined : await refusals(query, [by]);
+  return refused && refused.size > 0 ? { error: refused.values().next().value } : { result: await write() };
+}

@@ -1,0 +1,57 @@
+import type { IncomingMessage } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiError } from '../errors.ts';
+import type { FoundKey } from './lookup.statements.ts';
+import type { LimitedWindow, RateLimits } from './rate-limits.ts';
+
+type Headers = Readonly<Record<string, string>>;
+
+const shown = new WeakMap<IncomingMessage, Headers>();
+
+/** 429; the client may come back after the given seconds, and gets through then. */
+const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });
+
+/** What the answer to a message says of rate limits, for those who answer without Fastify. */
+export const rateLimitHeaders = (message: IncomingMessage): Headers => shown.get(message) ?? {};
+
+/**
+ * Step 5: counts a request of a key, and says on its answer, whatever that will be, what is left.
+ * @returns the error of a request that is one too many, and the whole seconds until the next one gets through
+ */
+export async function countRequest(
+  limits: RateLimits,
+  key: FoundKey,
+  { raw }: FastifyRequest,
+  reply: FastifyReply,
+): Promise<{ readonly error: ApiError; readonly wait: number } | undefined> {
+  const { windows, wait } = await limits.count(key);
+  if (windows.length > 0) {
+    const headers = Object.assign({}, ...windows.map(headersOf));
+    shown.set(raw, headers);
+    reply.headers(headers);
+  }
+  return wait === undefined ? undefined : { error: rateLimited(wait), wait };
+}
+
+/**
+ * Step 2: counts a key that was refused against the address that it came from.
+ * @throws ApiError RATE_LIMITED where that address sent too many
+ */
+export async function countRefusedKey(limits: RateLimits, { ip }: FastifyRequest): Promise<void> {
+  const wait = await limits.countRefused(ip);
+  if (wait !== undefined) throw rateLimited(wait);
+}
+
+const names = {
+  minute: ['x-ratelimit-limit-minute', 'x-ratelimit-remaining-minute', 'x-ratelimit-reset-minute'],
+  hour: ['x-ratelimit-limit-hour', 'x-ratelimit-remaining-hour', 'x-ratelimit-reset-hour'],
+} as const;
+
+function headersOf({ name, limit, used, endsIn }: LimitedWindow): Headers {
+  const [ofLimit, ofRemaining, ofReset] = names[name];
+  return {
+    [ofLimit]: String(limit),
+    [ofRemaining]: String(Math.max(limit - used, 0)),
+    [ofReset]: String(Math.ceil((Date.now() + endsIn) / 1_000)),
+  };
+}

@@ -1,0 +1,126 @@
+import type { KeyOwner } from '../auth/key-lifecycle.ts';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { UnknownIdError } from '../unknown-id.ts';
+
+const named = { id: true, name: true } as const;
+const oldestFirst = [{ createdAt: 'asc' }, { id: 'asc' }] satisfies Prisma.CompanyOrderByWithRelationInput[];
+const phoneNumber = { id: true, number: true, companyId: true, status: true } as const;
+
+export type CompanyRepository = ReturnType<typeof companyRepository>;
+
+/**
+ * Companies, the integrations that manage them, and their phone numbers: what operators set up. Each change is in the
+ * audit trail by the same transaction.
+ * @param operator who does it, for the trail
+ */
+export function companyRepository(prisma: PrismaClient, operator: string) {
+  /** Makes a change with its entry in the trail; `entryOf` makes none where nothing changed. */
+  function audited<Result>(
+    change: (tx: Prisma.TransactionClient) => Promise<Result>,
+    entryOf: (result: Result) => Omit<Prisma.AuditEntryCreateInput, 'operator'> | undefined,
+  ): Promise<Result> {
+    return prisma.$transaction(async (tx) => {
+      const result = await change(tx);
+      const entry = entryOf(result);
+      if (entry) await tx.auditEntry.create({ data: { ...entry, operator } });
+      return result;
+    });
+  }
+
+  async function companiesOf(integrationId: string) {
+    const grants = await prisma.integrationCompany.findMany({
+      where: { integrationId },
+      orderBy: { grantedAt: 'asc' },
+    });
+    return { integrationId, companyIds: grants.map(({ companyId }) => companyId) };
+  }
+
+  return {
+    createCompany: (name: string) =>
+      audited(
+        (tx) => tx.company.create({ data: { name }, select: named }),
+        ({ id: companyId }) => ({ action: 'company.created', companyId, details: { name } }),
+      ),
+
+    listCompanies: () => prisma.company.findMany({ select: named, orderBy: oldestFirst }),
+
+    createIntegration: (name: string) =>
+      audited(
+        (tx) => tx.integration.create({ data: { name }, select: named }),
+        ({ id: integrationId }) => ({ action: 'integration.created', integrationId, details: { name } }),
+      ),
+
+    listIntegrations: () => prisma.integration.findMany({ select: named, orderBy: oldestFirst }),
+
+    /** Lets an integration act for a company, from its next request on. Granting twice is fine. */
+    async grant(integrationId: string, companyId: string) {
+      await this.requireIntegration(integrationId);
+      await this.requireCompany(companyId);
+      const pair = { companyId, integrationId };
+      await audited(
+        (tx) => tx.integrationCompany.createMany({ data: pair, skipDuplicates: true }),
+        ({ count }) => (count === 0 ? undefined : { action: 'integration.granted', ...pair }),
+      );
+      return companiesOf(integrationId);
+    },
+
+    /** Takes a company from an integration, from its next request on. Revoking twice is fine. */
+    async revoke(integrationId: string, companyId: string) {
+      await this.requireIntegration(integrationId);
+      await this.requireCompany(companyId);
+      const pair = { companyId, integrationId };
+      await audited(
+        (tx) => tx.integrationCompany.deleteMany({ where: pair }),
+        ({ count }) => (count === 0 ? undefined : { action: 'integration.revoked', ...pair }),
+      );
+      return companiesOf(integrationId);
+    },
+
+    /** @param number in E.164, with its plus sign */
+    async addPhoneNumber(companyId: string, number: string) {
+      await this.requireCompany(companyId);
+      return await audited(
+        (tx) => tx.companyPhoneNumber.create({ data: { companyId, number }, select: phoneNumber }),
+        // The number itself stays out of what can never be erased.
+        ({ id: phoneNumberId }) => ({ action: 'phone-number.added', companyId, phoneNumberId }),
+      );
+    },
+
+    /** Agents keep an inactive number, but none can get it any more. */
+    async deactivatePhoneNumber(id: string) {
+      const [deactivated] = await audited(
+        (tx) =>
+          tx.companyPhoneNumber.updateManyAndReturn({
+            where: { id, status: { not: 'INACTIVE' } },
+            data: { status: 'INACTIVE' },
+            select: phoneNumber,
+          }),
+        ([number]) =>
+          number && { action: 'phone-number.deactivated', companyId: number.companyId, phoneNumberId: number.id },
+      );
+      const found = deactivated ?? (await prisma.companyPhoneNumber.findUnique({ where: { id }, select: phoneNumber }));
+      if (!found) throw new UnknownIdError('phone number', id);
+      return found;
+    },
+
+    async listPhoneNumbers(companyId: string) {
+      await this.requireCompany(companyId);
+      return prisma.companyPhoneNumber.findMany({ where: { companyId }, select: phoneNumber, orderBy: oldestFirst });
+    },
+
+    /** Checks that the owner of a key is there, and returns it. */
+    async requireOwner<Owner extends KeyOwner>(owner: Owner): Promise<Owner> {
+      if (owner.companyId !== null) await this.requireCompany(owner.companyId);
+      if (owner.integrationId !== null) await this.requireIntegration(owner.integrationId);
+      return owner;
+    },
+
+    async requireCompany(id: string): Promise<void> {
+      if (!(await prisma.company.findUnique({ where: { id } }))) throw new UnknownIdError('company', id);
+    },
+
+    async requireIntegration(id: string): Promise<void> {
+      if (!(await prisma.integration.findUnique({ where: { id } }))) throw new UnknownIdError('integration', id);
+    },
+  };
+}
