@@ -2,7 +2,7 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeSecret } from '../src/api-keys/api-key.ts';
-import { type EmbeddedDatabase, eraseEmbedded, openEmbedded } from '../src/database/embedded.ts';
+import { type EmbeddedDatabase, eraseEmbedded, openEmbedded } from '../src/embedded-postgres/embedded.ts';
 import { type Databases, databasesAt } from './databases.ts';
 import { findLoadGenerator, type LoadGenerator } from './load/load.ts';
 import { versionOf } from './machine.ts';

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { addEnvironmentFile } from '../../src/config.ts';
-import { chooseUser } from '../../src/database/embedded-user.ts';
+import { chooseUser } from '../../src/embedded-postgres/user.ts';
 import { freePort, type Program, startProgram } from './programs.ts';
 
 /**

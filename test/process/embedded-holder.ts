@@ -1,4 +1,4 @@
-import { openEmbedded } from '../../src/database/embedded.ts';
+import { openEmbedded } from '../../src/embedded-postgres/embedded.ts';
 
 // A process that has an embedded database open until it is told to close it, for tests in which processes die.
 // Arguments: DATA_DIR, and `server` or `operator`.

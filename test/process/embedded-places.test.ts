@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { eraseEmbedded } from '../../src/database/embedded.ts';
+import { eraseEmbedded } from '../../src/embedded-postgres/embedded.ts';
 import {
   answers,
   canBeNobody,

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { eraseEmbedded } from '../../src/database/embedded.ts';
+import { eraseEmbedded } from '../../src/embedded-postgres/embedded.ts';
 import { StartError } from '../../src/start-error.ts';
 import { answers, crash, dataDir, folder, hold, isInUse, kill, open, release, run } from '../support/embedded.ts';
 

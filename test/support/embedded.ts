@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
-import { type EmbeddedDatabase, eraseEmbedded, openEmbedded } from '../../src/database/embedded.ts';
+import { type EmbeddedDatabase, eraseEmbedded, openEmbedded } from '../../src/embedded-postgres/embedded.ts';
 import { StartError } from '../../src/start-error.ts';
 
 export const isRoot = process.getuid?.() === 0;

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { eraseEmbedded, openEmbedded } from '../../src/database/embedded.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { admitServerRole } from '../../src/database/server-role.ts';
+import { eraseEmbedded, openEmbedded } from '../../src/embedded-postgres/embedded.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

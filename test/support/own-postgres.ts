@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
-import { openCluster } from '../../src/database/embedded-cluster.ts';
-import { eraseEmbedded, openHome } from '../../src/database/embedded-home.ts';
-import { chooseUser, plainEnvironment } from '../../src/database/embedded-user.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { admitServerRole } from '../../src/database/server-role.ts';
+import { openCluster } from '../../src/embedded-postgres/cluster.ts';
+import { eraseEmbedded, openHome } from '../../src/embedded-postgres/home.ts';
+import { chooseUser, plainEnvironment } from '../../src/embedded-postgres/user.ts';
 import { asServer, run, withDatabase } from './global-setup.ts';
 import { makeFolder } from './process.ts';
 

@@ -4,7 +4,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
-import { eraseEmbedded } from '../../src/database/embedded.ts';
+import { eraseEmbedded } from '../../src/embedded-postgres/embedded.ts';
 import { refuseKeys } from './no-keys.ts';
 
 const root = join(import.meta.dirname, '..', '..');

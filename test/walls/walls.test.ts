@@ -36,7 +36,7 @@ const walls: readonly { readonly says: string; readonly pattern: RegExp; readonl
   {
     says: 'SQL',
     pattern: /\b(SELECT|INSERT INTO|UPDATE [a-z]|DELETE FROM|ALTER (ROLE|TABLE)|GRANT )/,
-    rooms: /\.(repository|statements|lifecycle)\.ts$|^src\/database\//,
+    rooms: /\.(repository|statements|lifecycle)\.ts$|^src\/(database|embedded-postgres)\//,
   },
   {
     says: 'the libraries of rate limits',
@@ -85,7 +85,7 @@ test('arrows point from the edges inwards', () => {
     /^src\/plugins\/|\.routes\.ts$/,
     /\.service\.ts$/,
     /\.(repository|change|batch|lifecycle)\.ts$/,
-    /^src\/database\//,
+    /^src\/(database|embedded-postgres)\//,
     /./,
   ];
   const strays = sources.flatMap(({ name, lines }) =>

@@ -3,8 +3,8 @@ import { chmod, cp, lstat, readdir, readFile, rename, rm, symlink } from 'node:f
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { StartError } from '../start-error.ts';
-import { errorCode, exists, type Home } from './embedded-home.ts';
-import { lastLine, type OsUser, type Outcome, run } from './embedded-user.ts';
+import { errorCode, exists, type Home } from './home.ts';
+import { lastLine, type OsUser, type Outcome, run } from './user.ts';
 
 export interface Binaries {
   readonly initdb: string;

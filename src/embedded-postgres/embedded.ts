@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { StartError } from '../start-error.ts';
-import { type Cluster, openCluster } from './embedded-cluster.ts';
-import { errorCode, openHome } from './embedded-home.ts';
-import { ensureRunning, isAlive, Overtaken, start, startedBy, stop } from './embedded-postmaster.ts';
-import { bePresent, isCutOff, type Part, type Presence, WrongPassword } from './embedded-presence.ts';
-import { chooseUser } from './embedded-user.ts';
+import { type Cluster, openCluster } from './cluster.ts';
+import { errorCode, openHome } from './home.ts';
+import { ensureRunning, isAlive, Overtaken, start, startedBy, stop } from './postmaster.ts';
+import { bePresent, isCutOff, type Part, type Presence, WrongPassword } from './presence.ts';
+import { chooseUser } from './user.ts';
 
-export { eraseEmbedded } from './embedded-home.ts';
+export { eraseEmbedded } from './home.ts';
 
 /** PostgreSQL for a machine that has none. */
 export interface EmbeddedDatabase {

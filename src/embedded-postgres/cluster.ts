@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartError } from '../start-error.ts';
-import { type Binaries, prepareBinaries } from './embedded-binaries.ts';
-import { errorCode, exists, type Home, readOptional } from './embedded-home.ts';
-import { lastLine, run } from './embedded-user.ts';
+import { type Binaries, prepareBinaries } from './binaries.ts';
+import { errorCode, exists, type Home, readOptional } from './home.ts';
+import { lastLine, run } from './user.ts';
 
 /** A set of databases on disk. */
 export interface Cluster {

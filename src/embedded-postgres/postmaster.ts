@@ -4,9 +4,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StartError } from '../start-error.ts';
-import type { Cluster } from './embedded-cluster.ts';
-import { errorCode, readOptional } from './embedded-home.ts';
-import { lastLine, plainEnvironment } from './embedded-user.ts';
+import type { Cluster } from './cluster.ts';
+import { errorCode, readOptional } from './home.ts';
+import { lastLine, plainEnvironment } from './user.ts';
 
 /** Milliseconds for PostgreSQL to start, recovery after a crash included, or to stop. */
 const patience = 60_000;

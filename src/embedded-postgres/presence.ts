@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { StartError } from '../start-error.ts';
-import type { Cluster } from './embedded-cluster.ts';
-import { errorCode } from './embedded-home.ts';
+import type { Cluster } from './cluster.ts';
+import { errorCode } from './home.ts';
 
 /** The server is alone on its cluster; of operators there may be many. */
 export type Part = 'server' | 'operator';

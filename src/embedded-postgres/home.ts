@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, realpath, rm, rmdir, stat, writeFile } from 'no
 import { dirname, join, resolve } from 'node:path';
 import { keptFile } from '../kept-file.ts';
 import { StartError } from '../start-error.ts';
-import { canEnter, type OsUser } from './embedded-user.ts';
+import { canEnter, type OsUser } from './user.ts';
 
 /** Where an embedded PostgreSQL keeps what it needs. */
 export interface Home {
