@@ -1,79 +1,67 @@
-import { randomBytes } from 'node:crypto';
-import { chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartError } from '../start-error.ts';
-import { type Binaries, prepareBinaries } from './binaries.ts';
-import { errorCode, exists, type Home, readOptional } from './home.ts';
-import { lastLine, run } from './user.ts';
+import { makeOnce, readOptional } from './files.ts';
+import { type Home, openHome } from './home.ts';
+import { chooseUser, lastLine, run } from './os-user.ts';
+import { findPrograms, type Programs } from './programs.ts';
 
 /** A set of databases on disk. */
-export interface Cluster {
-  readonly home: Home;
-  readonly binaries: Binaries;
+export interface Cluster extends Home {
+  readonly programs: Programs;
   /** PostgreSQL's data directory. */
-  readonly directory: string;
+  readonly data: string;
 }
 
 /**
- * Finds the cluster of a home, or makes it.
+ * Finds the cluster of a DATA_DIR, or makes it.
  * @throws StartError when it was made by another release or another user, or cannot be made
  */
-export async function openCluster(home: Home): Promise<Cluster> {
-  const cluster: Cluster = { home, binaries: await prepareBinaries(home), directory: join(home.directory, 'cluster') };
-  if (!(await exists(cluster.directory))) await createCluster(cluster);
-  await checkCluster(cluster);
+export async function openCluster(dataDir: string): Promise<Cluster> {
+  const home = await openHome(dataDir, await chooseUser());
+  const programs = await findPrograms(home.directory, home.user);
+  const cluster = { ...home, programs, data: join(home.directory, 'cluster') };
+  await makeOnce(cluster.data, (draft) => initialise(draft, cluster));
+  await check(cluster);
   return cluster;
 }
 
-/** Made beside its place and renamed: of two first starts at once one wins, and no half-made cluster is ever used. */
-async function createCluster(cluster: Cluster): Promise<void> {
-  const { home, directory } = cluster;
-  const draft = `${directory}.${randomBytes(6).toString('hex')}`;
+async function initialise(draft: string, { user, programs, password }: Cluster): Promise<void> {
   const passwordFile = `${draft}.password`;
   try {
-    await mkdir(draft, { mode: 0o700 });
-    await writeFile(passwordFile, home.password, { mode: 0o600, flag: 'wx' });
-    if (home.user.ids) {
-      for (const path of [draft, passwordFile]) await chown(path, home.user.ids.uid, home.user.ids.gid);
-    }
-    const outcome = await run(home.user, cluster.binaries.initdb, initialisation(draft, passwordFile));
-    if (outcome.code !== 0) throw new StartError(`PostgreSQL's initdb fails: ${lastLine(outcome.output)}`);
-    await rename(draft, directory);
-  } catch (error) {
-    if (!['ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) throw error;
+    await writeFile(passwordFile, password, { mode: 0o600, flag: 'wx' });
+    if (user.ids) for (const path of [draft, passwordFile]) await chown(path, user.ids.uid, user.ids.gid);
+    const { succeeded, output } = await run(user, join(programs.directory, 'initdb'), [
+      `--pgdata=${draft}`,
+      '--username=postgres',
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--no-instructions',
+    ]);
+    if (!succeeded) throw new StartError(`PostgreSQL's initdb fails: ${lastLine(output)}`);
   } finally {
-    await Promise.all([draft, passwordFile].map((path) => rm(path, { recursive: true, force: true })));
+    await rm(passwordFile, { force: true });
   }
 }
 
-function initialisation(directory: string, passwordFile: string): string[] {
-  return [
-    `--pgdata=${directory}`,
-    '--username=postgres',
-    `--pwfile=${passwordFile}`,
-    '--auth=scram-sha-256',
-    '--encoding=UTF8',
-    '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
-    '--no-instructions',
-  ];
-}
-
-async function checkCluster({ home, binaries, directory }: Cluster): Promise<void> {
-  const owner = (await stat(directory)).uid;
-  const user = home.user.ids?.uid ?? process.getuid?.();
-  if (owner !== user) {
+async function check({ user, programs, data }: Cluster): Promise<void> {
+  const owner = (await stat(data)).uid;
+  const uid = user.ids?.uid ?? process.getuid?.();
+  if (owner !== uid) {
     throw new StartError(
-      `the cluster in ${directory} belongs to user id ${owner}, but PostgreSQL would run as ${home.user.name} (${user}): ` +
+      `the cluster in ${data} belongs to user id ${owner}, but PostgreSQL would run as ${user.name} (${uid}): ` +
         'start as the user who made it, or name another DATA_DIR',
     );
   }
-  const major = (await readOptional(join(directory, 'PG_VERSION')))?.trim();
-  if (major === binaries.major) return;
+  const major = (await readOptional(join(data, 'PG_VERSION')))?.trim();
+  if (major === programs.major) return;
   const maker = major === undefined ? 'not by PostgreSQL' : `by PostgreSQL ${major}`;
   throw new StartError(
-    `the cluster in ${directory} was made ${maker}, and this release brings ${binaries.major}: ` +
+    `the cluster in ${data} was made ${maker}, and this release brings ${programs.major}: ` +
       'name another DATA_DIR, or set DATABASE_URL',
   );
 }

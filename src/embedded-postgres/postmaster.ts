@@ -1,138 +1,99 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { open, readFile, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StartError } from '../start-error.ts';
 import type { Cluster } from './cluster.ts';
-import { errorCode, readOptional } from './home.ts';
-import { lastLine, plainEnvironment } from './user.ts';
+import { hasCode, readOptional } from './files.ts';
+import { environment, lastLine } from './os-user.ts';
 
-/** Milliseconds for PostgreSQL to start, recovery after a crash included, or to stop. */
-const patience = 60_000;
+/** Milliseconds for PostgreSQL to start, recovery after a crash included. */
+const startLimit = 60_000;
 
-const pollInterval = 20;
+/** Milliseconds for PostgreSQL to stop, after each signal. */
+const stopLimit = 20_000;
 
-/** A setting of PostgreSQL that tells the id of the process that started it. */
-export const startedBy = 'interview_agents.started_by';
+/** PostgreSQL is starting, stopping, or used by another process: try again. */
+export class Busy extends Error {}
 
-/** Another process started or stopped the same PostgreSQL meanwhile: look again. */
-export class Overtaken extends Error {}
-
-/** What `postmaster.pid` tells of a running PostgreSQL. */
-interface Postmaster {
+/** A running PostgreSQL. */
+export interface Postmaster {
   readonly pid: number;
   readonly port: number;
-  /** `starting`, `ready`, `stopping`. */
-  readonly status: string;
+  readonly isReady: boolean;
 }
 
-/**
- * Makes sure that PostgreSQL runs on the cluster.
- * @returns the TCP port it listens on, and whether it ran already
- * @throws StartError when it does not start, with the reason from its log; Overtaken when another process was faster
- */
-export async function ensureRunning(cluster: Cluster): Promise<{ port: number; found: boolean }> {
-  const deadline = Date.now() + patience;
-  for (;;) {
-    const postmaster = await readPostmaster(cluster.directory);
-    if (postmaster === undefined || !isAlive(postmaster.pid)) return { port: await start(cluster), found: false };
-    if (postmaster.status === 'ready') return { port: postmaster.port, found: true };
-    if (Date.now() > deadline) throw new StartError(`PostgreSQL in ${cluster.directory} stays ${postmaster.status}`);
-    await delay(pollInterval);
-  }
-}
-
-async function readPostmaster(directory: string): Promise<Postmaster | undefined> {
-  const text = await readOptional(join(directory, 'postmaster.pid'));
-  if (text === undefined) return undefined;
-  const [pid = '', , , port = '', , , , status = 'starting'] = text.split('\n');
-  return { pid: Number(pid), port: Number(port), status: status.trim() || 'starting' };
+/** What `postmaster.pid` says; undefined when no process has the id in it. */
+export async function findPostmaster({ data }: Cluster): Promise<Postmaster | undefined> {
+  const text = await readOptional(join(data, 'postmaster.pid'));
+  const [pid = '', , , port = '', , , , status = ''] = text?.split('\n') ?? [];
+  if (!isAlive(Number(pid))) return undefined;
+  return { pid: Number(pid), port: Number(port), isReady: status.trim() === 'ready' };
 }
 
 /** Whether a process with this id exists. */
 export function isAlive(pid: number): boolean {
+  // 0 and less stand for groups of processes.
+  if (!(pid > 0)) return false;
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    return errorCode(error) === 'EPERM';
+    return hasCode(error, 'EPERM');
   }
 }
 
 /**
  * Starts PostgreSQL.
- * @returns the TCP port it listens on
- * @throws as ensureRunning does
+ * @param detached whether a Ctrl-C in the terminal of this process does not reach it
+ * @throws StartError with the reason from its log; Busy when another process started it, or took its port
  */
-export async function start(cluster: Cluster): Promise<number> {
-  for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
-    const reason = await startOn(cluster, port);
-    if (reason === undefined) return port;
-    const other = await readPostmaster(cluster.directory);
-    if (/lock file .* already exists/.test(reason) || (other && isAlive(other.pid))) throw new Overtaken(reason);
-    const portTaken = /could not create any TCP\/IP sockets/.test(reason);
-    if (!portTaken || attempt === 5) throw new StartError(`PostgreSQL does not start: ${reason}`);
-  }
-}
-
-/** Answers nothing when PostgreSQL is ready, else the last line of its log. */
-async function startOn(cluster: Cluster, port: number): Promise<string | undefined> {
-  const logFile = join(cluster.home.directory, 'postgres.log');
-  // Emptied at each start; appended to, since the one who was overtaken empties the winner's.
-  await writeFile(logFile, '', { mode: 0o600 });
-  const log = await open(logFile, 'a');
-  try {
-    // Detached: in a session of its own, where no Ctrl-C from the terminal reaches it.
-    const child = spawn(cluster.binaries.postgres, ['-D', cluster.directory, ...settings(port)], {
-      ...cluster.home.user.ids,
-      cwd: '/',
-      env: plainEnvironment,
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
-    return await outcomeOf(child, cluster, logFile);
-  } finally {
-    await log.close();
-  }
-}
-
-function settings(port: number): string[] {
-  const chosen = {
-    port,
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
-    max_connections: 200,
-    // The log tells why PostgreSQL did not start, and stays small: statements are refused in the answer to them.
-    logging_collector: 'off',
-    log_min_messages: 'fatal',
-    log_min_error_statement: 'panic',
-    [startedBy]: process.pid,
-  };
-  return Object.entries(chosen).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-}
-
-async function outcomeOf(child: ChildProcess, cluster: Cluster, logFile: string): Promise<string | undefined> {
-  let failure: Error | undefined;
-  child.on('error', (error) => {
-    failure = error;
-  });
+export async function startPostmaster(cluster: Cluster, detached: boolean): Promise<Postmaster> {
+  const logFile = join(cluster.directory, 'postgres.log');
+  // Appended to, because two starts at the same moment share it.
+  const log = await open(logFile, 'a', 0o600);
+  await log.truncate();
+  const settings = Object.entries({ port: await freePort(), ...fixedSettings });
+  const parameters = ['-D', cluster.data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+  const stdio = ['ignore', log.fd, log.fd] as const;
+  const options = { ...cluster.user.ids, cwd: '/', env: environment, detached, stdio: [...stdio] };
+  const child = spawn(join(cluster.programs.directory, 'postgres'), parameters, options);
   child.unref();
-  const deadline = Date.now() + patience;
-  while (child.exitCode === null && child.signalCode === null) {
-    if (failure !== undefined) return failure.message;
-    const postmaster = await readPostmaster(cluster.directory);
-    if (postmaster?.pid === child.pid && postmaster?.status === 'ready') return undefined;
+  let failure: string | undefined;
+  child.on('error', (error) => {
+    failure = error.message;
+  });
+  await log.close();
+
+  const deadline = Date.now() + startLimit;
+  while (failure === undefined && child.exitCode === null && child.signalCode === null) {
+    const found = await findPostmaster(cluster);
+    if (found?.pid === child.pid && found?.isReady) return found;
     if (Date.now() > deadline) {
-      child.kill('SIGINT');
-      return `it was not ready after ${patience / 1000} seconds`;
+      child.kill('SIGQUIT');
+      failure = `it was not ready after ${startLimit / 1000} seconds`;
     }
-    await delay(pollInterval);
+    await delay(20);
   }
-  return lastLine(await readFile(logFile, 'utf8'));
+  const reason = failure ?? lastLine(await readFile(logFile, 'utf8'));
+  if (passing.test(reason)) throw new Busy(reason);
+  throw new StartError(`PostgreSQL does not start: ${reason}`);
 }
 
-/** A port that is free now; somebody else may take it before PostgreSQL does. */
+/** Another process starts PostgreSQL, has emptied the log for that, or took the port. */
+const passing = /lock file .* (already exists|is empty)|^no reason given$|could not create any TCP\/IP sockets/;
+
+const fixedSettings = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: 200,
+  // The log tells why PostgreSQL did not start, and stays small: statements are refused in the answer to them.
+  logging_collector: 'off',
+  log_min_messages: 'fatal',
+  log_min_error_statement: 'panic',
+};
+
+/** A port that is free now; another program may take it before PostgreSQL does. */
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
@@ -145,26 +106,18 @@ function freePort(): Promise<number> {
 }
 
 /**
- * Stops PostgreSQL, cutting off whoever is still connected; resolves when the cluster is free.
+ * Stops PostgreSQL, ending all sessions; resolves when the cluster is free.
  * @throws Error when it goes on running
  */
-export async function stop({ directory }: Cluster): Promise<void> {
-  const running = await readPostmaster(directory);
-  if (running === undefined || !isAlive(running.pid)) return;
-  const isGone = async () => (await readPostmaster(directory))?.pid !== running.pid || !isAlive(running.pid);
-  process.kill(running.pid, 'SIGINT');
-  if (await isTrueWithin(patience / 3, isGone)) return;
-  // Asked to stop while it recovers from a crash, PostgreSQL 18 may wait for ever. This way it stops at once, and reads
-  // what was committed from its log at the next start.
-  process.kill(running.pid, 'SIGQUIT');
-  if (!(await isTrueWithin(patience, isGone))) throw new Error(`PostgreSQL (process ${running.pid}) does not stop`);
-}
-
-async function isTrueWithin(milliseconds: number, condition: () => Promise<boolean>): Promise<boolean> {
-  const deadline = Date.now() + milliseconds;
-  while (!(await condition())) {
-    if (Date.now() > deadline) return false;
-    await delay(pollInterval);
+export async function stopPostmaster(cluster: Cluster, { pid }: Postmaster): Promise<void> {
+  // SIGINT waits for ever while PostgreSQL 18 recovers from a crash. After SIGQUIT, the next start recovers.
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
+    const deadline = Date.now() + stopLimit;
+    for (let isTold = false; (await findPostmaster(cluster))?.pid === pid; isTold = true) {
+      if (!isTold) process.kill(pid, signal);
+      if (Date.now() > deadline) break;
+      await delay(20);
+    }
   }
-  return true;
+  if ((await findPostmaster(cluster))?.pid === pid) throw new Error(`PostgreSQL (process ${pid}) does not stop`);
 }

@@ -1,11 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
-import { eraseEmbedded } from '../../src/embedded-postgres/embedded.ts';
+import { eraseEmbedded } from './erase-embedded.ts';
 import { refuseKeys } from './no-keys.ts';
+import { groupFile } from './test-run.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -36,7 +38,7 @@ export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string
     const pid = await postgresPid(dataDir);
     if (pid !== undefined) process.kill(pid, 'SIGQUIT');
     await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 20_000 });
-    await eraseEmbedded(dataDir);
+    eraseEmbedded(dataDir);
   });
   return dataDir;
 }
@@ -79,6 +81,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
   const [program = '', ...parameters] = command;
   const { PATH = '', HOME = '' } = process.env;
   const child = spawn(program, parameters, { cwd, env: { PATH, HOME, ...env }, detached: true });
+  if (child.pid !== undefined) writeFileSync(groupFile(child.pid), '');
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -119,6 +122,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
       // It has ended.
     }
     await exit;
+    await rm(groupFile(Number(child.pid)), { force: true });
     // A log line is one object; what the first start and the command line print for people may hold a key.
     refuseKeys([...stdout.split('\n').filter((line) => line.startsWith('{"')), stderr]);
   });
