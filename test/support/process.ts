@@ -1,13 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import { eraseEmbedded } from './erase-embedded.ts';
 import { refuseKeys } from './no-keys.ts';
-import { groupFile } from './test-run.ts';
+import { inTestRun, isAlive } from './test-run.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -49,14 +48,6 @@ export async function postgresPid(dataDir: string): Promise<number | undefined> 
   return pid !== undefined && isAlive(Number(pid)) ? Number(pid) : undefined;
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
 /** How the embedded database that runs on a DATA_DIR is reached. */
 export async function embeddedUrl(dataDir: string): Promise<string> {
   const password = await readFile(join(dataDir, 'postgres-password'), 'utf8');
@@ -81,7 +72,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
   const [program = '', ...parameters] = command;
   const { PATH = '', HOME = '' } = process.env;
   const child = spawn(program, parameters, { cwd, env: { PATH, HOME, ...env }, detached: true });
-  if (child.pid !== undefined) writeFileSync(groupFile(child.pid), '');
+  const forget = inTestRun(child.pid);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -122,7 +113,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
       // It has ended.
     }
     await exit;
-    await rm(groupFile(Number(child.pid)), { force: true });
+    forget();
     // A log line is one object; what the first start and the command line print for people may hold a key.
     refuseKeys([...stdout.split('\n').filter((line) => line.startsWith('{"')), stderr]);
   });

@@ -1,9 +1,10 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { eraseEmbedded } from './erase-embedded.ts';
 
 const prefix = 'interview-agents-api-tests-';
+const workerPrefix = 'worker-';
 const groupPrefix = 'process-group-';
 
 /**
@@ -13,8 +14,14 @@ const groupPrefix = 'process-group-';
  */
 export function beginTestRun(): void {
   const all = tmpdir();
-  for (const name of readdirSync(all)) {
-    if (name.startsWith(prefix) && !isAlive(Number(name.slice(prefix.length)))) eraseFolder(join(all, name));
+  for (const name of readdirSync(all).filter((entry) => entry.startsWith(prefix))) {
+    const isMine = statSync(join(all, name), { throwIfNoEntry: false })?.uid === process.getuid?.();
+    if (!isMine || isAlive(Number(name.slice(prefix.length)))) continue;
+    try {
+      eraseFolder(join(all, name));
+    } catch {
+      // Another run erases it too, or the next one does.
+    }
   }
   const folder = join(all, `${prefix}${process.pid}`);
   mkdirSync(folder);
@@ -22,10 +29,10 @@ export function beginTestRun(): void {
   chmodSync(folder, 0o755);
   process.env['TMPDIR'] = folder;
   process.once('exit', () => {
+    // Workers go on for a while after this process, and may start more.
+    killNamed(folder, workerPrefix, 1);
+    killNamed(folder, groupPrefix, -1);
     const found = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-    for (const name of found.filter((path) => path.startsWith(groupPrefix))) {
-      kill(-Number(name.slice(groupPrefix.length)), 'SIGKILL');
-    }
     for (const name of found.filter((path) => basename(path) === 'postgres-location')) {
       killPostgres(join(readFileSync(join(folder, name), 'utf8'), 'cluster'));
     }
@@ -36,13 +43,30 @@ export function beginTestRun(): void {
   });
 }
 
-/** A file whose presence says that a group of processes belongs to this test run. */
-export const groupFile = (id: number): string => join(tmpdir(), `${groupPrefix}${id}`);
+/**
+ * Ends a group of processes with the test run at the latest.
+ * @returns what is called when it has ended
+ */
+export function inTestRun(group: number | undefined): () => void {
+  const folder = tmpdir();
+  writeFileSync(join(folder, `${workerPrefix}${process.pid}`), '');
+  const file = join(folder, `${groupPrefix}${group}`);
+  writeFileSync(file, '');
+  return () => rmSync(file, { force: true });
+}
+
+function killNamed(folder: string, start: string, sign: 1 | -1): void {
+  for (const name of readdirSync(folder).filter((entry) => entry.startsWith(start))) {
+    kill(sign * Number(name.slice(start.length)), 'SIGKILL');
+  }
+}
 
 /** Kills the PostgreSQL of a cluster at once. */
 function killPostgres(cluster: string): void {
   const file = join(cluster, 'postmaster.pid');
-  if (existsSync(file)) kill(Number.parseInt(readFileSync(file, 'utf8'), 10), 'SIGQUIT');
+  const pid = existsSync(file) ? Number.parseInt(readFileSync(file, 'utf8'), 10) : 0;
+  // Negative while initdb fills the cluster.
+  if (pid > 0) kill(pid, 'SIGQUIT');
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {
@@ -53,11 +77,12 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process with this id exists. */
+export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
-  } catch {
-    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 
