@@ -124,12 +124,20 @@ describe('several processes', () => {
     expect(await answers(next.url)).toBe(false);
   });
 
-  test('Ctrl-C ends the processes of the terminal, not PostgreSQL', async () => {
+  test('Ctrl-C ends the processes of the terminal, not the PostgreSQL of a server', async () => {
     const { child, url } = await hold(dataDir, 'server', { detached: true });
     const ended = once(child, 'exit');
     process.kill(-(child.pid ?? 0), 'SIGINT');
     expect(await ended).toEqual([null, 'SIGINT']);
     expect(await answers(url)).toBe(true);
+  });
+
+  test('Ctrl-C ends an operator together with the PostgreSQL it started', async () => {
+    const { child, url } = await hold(dataDir, 'operator', { detached: true });
+    const ended = once(child, 'exit');
+    process.kill(-(child.pid ?? 0), 'SIGINT');
+    await ended;
+    await vi.waitUntil(async () => !(await answers(url)), { timeout: 20_000, interval: 10 });
   });
 
   test('first starts at the same moment end with one cluster, which each may use in turn', async () => {
