@@ -2,7 +2,8 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeSecret } from '../src/auth/api-key.ts';
-import { type EmbeddedDatabase, eraseEmbedded, openEmbedded } from '../src/database/embedded.ts';
+import { type EmbeddedDatabase, openEmbedded } from '../src/embedded-postgres/embedded.ts';
+import { eraseEmbedded } from '../test/support/erase-embedded.ts';
 import { type Databases, databasesAt } from './databases.ts';
 import { findLoadGenerator, type LoadGenerator } from './load/load.ts';
 import { versionOf } from './machine.ts';
@@ -55,7 +56,7 @@ export async function openWorkbench(): Promise<Workbench> {
 
 async function erase(postgres: EmbeddedDatabase): Promise<void> {
   await postgres.close();
-  await eraseEmbedded(dataDir);
+  eraseEmbedded(dataDir);
   await rm(home, { recursive: true, force: true });
 }
 

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
 import { type KeySecrets, makeSecret } from './auth/api-key.ts';
 import type { Config } from './config.ts';
-import { type EmbeddedDatabase, openEmbedded } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';
+import { type EmbeddedDatabase, openEmbedded } from './embedded-postgres/embedded.ts';
 import { keptFile } from './kept-file.ts';
 
 /** What the server and the operator's command line both stand on. */

@@ -11,7 +11,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { addEnvironmentFile } from '../../src/config.ts';
-import { chooseUser } from '../../src/database/embedded-user.ts';
 import { freePort, type Program, startProgram } from './programs.ts';
 
 /**
@@ -29,8 +28,8 @@ const { DATABASE_URL = '', PORT = '8080', REDIS_SERVER = 'redis-server' } = proc
 const PATH = `${process.env['PATH']}:/usr/sbin`;
 process.env['PATH'] = PATH;
 const database = new URL(DATABASE_URL);
-// PgBouncer refuses to run as root, and nothing here needs to.
-const { ids } = await chooseUser();
+// PgBouncer refuses to run as root, and nothing here needs to: as Debian's `nobody`.
+const ids = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined;
 const folder = await mkdtemp(join(tmpdir(), 'interview-agents-replicas-'));
 const drainFolder = join(folder, 'drain');
 await mkdir(drainFolder);

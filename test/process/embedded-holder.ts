@@ -1,16 +1,16 @@
-import { openEmbedded } from '../../src/database/embedded.ts';
+import { openEmbedded } from '../../src/embedded-postgres/embedded.ts';
 
 // A process that has an embedded database open until it is told to close it, for tests in which processes die.
 // Arguments: DATA_DIR, and `server` or `operator`.
-const [dataDir = '', part] = process.argv.slice(2);
+const [dataDir = '', role] = process.argv.slice(2);
 
 try {
-  const embedded = await openEmbedded(dataDir, part === 'server' ? 'server' : 'operator');
+  const embedded = await openEmbedded(dataDir, role === 'server' ? 'server' : 'operator');
   process.once('message', async () => {
     await embedded.close();
     process.disconnect();
   });
   process.send?.({ url: embedded.url, notes: embedded.notes });
 } catch (error) {
-  process.send?.({ refusal: String(error) }, () => process.disconnect());
+  process.send?.({ refusal: error instanceof Error ? error.message : String(error) }, () => process.disconnect());
 }

@@ -1,7 +1,6 @@
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { eraseEmbedded } from '../../src/database/embedded.ts';
 import {
   answers,
   canBeNobody,
@@ -17,6 +16,7 @@ import {
   release,
   run,
 } from '../support/embedded.ts';
+import { eraseEmbedded } from '../support/erase-embedded.ts';
 
 beforeAll(async () => {
   const embedded = await open(dataDir, 'operator');
@@ -38,7 +38,7 @@ describe('what cannot serve is refused in one line', () => {
     const place = join(folder, what);
     await prepare(place);
     await expectRefusal(open(place, 'server'), message);
-    await eraseEmbedded(place);
+    eraseEmbedded(place);
   });
 
   test('a lost password, and PostgreSQL does not stay behind', async () => {
@@ -82,13 +82,14 @@ describe.runIf(isRoot)('as root', () => {
       expect.stringMatching(`the cluster lives in ${location} because user \\w+ could not`),
     ]);
     expect((await readdir(place)).toSorted()).toEqual(['postgres-location', 'postgres-password']);
+    expect((await stat(place)).mode & 0o777).toBe(0o700);
     await run(first.url, 'CREATE TABLE kept AS SELECT 7 AS value');
     await first.close();
 
     const second = await open(place, 'server');
     expect(await run(second.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
     await second.close();
-    await eraseEmbedded(place);
+    eraseEmbedded(place);
     await expect(stat(location)).rejects.toThrow('ENOENT');
   });
 
@@ -99,7 +100,7 @@ describe.runIf(isRoot)('as root', () => {
     expect(await answers(url)).toBe(true);
     await release(child);
     expect(await readdir(join(place, 'postgres'))).toContainEqual(expect.stringMatching(/^postgresql-18\./));
-    await eraseEmbedded(place);
+    eraseEmbedded(place);
     await rm(checkout, { recursive: true });
   });
 
@@ -115,7 +116,7 @@ describe.runIf(isRoot)('as root', () => {
     expect((await stat(join(theirs, 'postgres', 'cluster'))).uid).toBe(nobody.uid);
     const asRoot = open(theirs, 'server');
     await expectRefusal(asRoot, /belongs to user id 65534, but PostgreSQL would run as/);
-    await eraseEmbedded(theirs);
+    eraseEmbedded(theirs);
   });
 
   test.runIf(canBeNobody)('an ordinary user who cannot write there is told', async () => {

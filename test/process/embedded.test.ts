@@ -2,9 +2,21 @@ import { once } from 'node:events';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { eraseEmbedded } from '../../src/database/embedded.ts';
 import { StartError } from '../../src/start-error.ts';
-import { answers, crash, dataDir, folder, hold, isInUse, kill, open, release, run } from '../support/embedded.ts';
+import { answers, crash, dataDir, expectRefusal, folder, hold, kill, open, release, run } from '../support/embedded.ts';
+import { eraseEmbedded } from '../support/erase-embedded.ts';
+
+/** PostgreSQL's processes that hold the lock of its owner. */
+async function ownersOf(url: string): Promise<unknown[]> {
+  const locks = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted";
+  return (await run(url, locks)).map(({ pid }) => pid);
+}
+
+/** Without the copy of the programs, which is there if PostgreSQL cannot run from this checkout. */
+async function namesIn(place: string): Promise<string[]> {
+  const names = await readdir(join(place, 'postgres'));
+  return names.filter((name) => !/^postgresql-18\.[\w.-]+$/.test(name)).toSorted();
+}
 
 describe('one process', () => {
   test('finds at the next start what it stored', async () => {
@@ -42,8 +54,7 @@ describe('one process', () => {
   });
 
   test('leaves no draft behind, and a log that stays small', async () => {
-    const names = await readdir(join(dataDir, 'postgres'));
-    expect(names.toSorted()).toEqual(['cluster', 'postgres.log']);
+    expect(await namesIn(dataDir)).toEqual(['cluster', 'postgres.log']);
     expect((await stat(join(dataDir, 'postgres', 'postgres.log'))).size).toBeLessThan(1_000);
   });
 });
@@ -65,13 +76,40 @@ describe('several processes', () => {
     expect(await answers(operator.url)).toBe(false);
   });
 
-  test.each(['server', 'operator'] as const)('whoever leaves last stops PostgreSQL: the %s', async (last) => {
-    const both = { server: await open(dataDir, 'server'), operator: await open(dataDir, 'operator') };
-    expect(both.operator.url).toBe(both.server.url);
-    await both[last === 'server' ? 'operator' : 'server'].close();
-    expect(await answers(both.server.url)).toBe(true);
-    await both[last].close();
-    expect(await answers(both.server.url)).toBe(false);
+  test('an operator beside a server uses its PostgreSQL, which the server alone stops', async () => {
+    const server = await open(dataDir, 'server');
+    const [operator, another] = [await open(dataDir, 'operator'), await open(dataDir, 'operator')];
+    expect([operator.url, another.url]).toEqual([server.url, server.url]);
+    await operator.close();
+    expect(await answers(server.url)).toBe(true);
+    await server.close();
+    expect(await answers(server.url)).toBe(false);
+    await another.close();
+  });
+
+  test.each(['server', 'operator'] as const)(
+    'a %s that comes while an operator has started PostgreSQL waits until it has stopped it',
+    async (role) => {
+      const operator = await hold(dataDir, 'operator');
+      const next = open(dataDir, role);
+      const waiting = `SELECT FROM pg_stat_activity WHERE starts_with(application_name, '${role} ${process.pid}')`;
+      await vi.waitUntil(async () => (await run(operator.url, waiting)).length > 0, { timeout: 20_000, interval: 1 });
+      await release(operator.child);
+      const opened = await next;
+      expect(opened.notes).toEqual([]);
+      expect(await answers(opened.url)).toBe(true);
+      await opened.close();
+      expect(await answers(opened.url)).toBe(false);
+    },
+  );
+
+  test('an operator leaves the PostgreSQL of a killed server running, for the next server', async () => {
+    const killed = await hold(dataDir, 'server');
+    await kill(killed.child, 'SIGKILL');
+    const operator = await open(dataDir, 'operator');
+    expect(operator.url).toBe(killed.url);
+    await operator.close();
+    expect(await answers(killed.url)).toBe(true);
   });
 
   test('a server that was killed leaves PostgreSQL running; the next one adopts it and says so', async () => {
@@ -86,7 +124,7 @@ describe('several processes', () => {
     expect(await answers(next.url)).toBe(false);
   });
 
-  test('Ctrl-C ends the processes of the terminal, not PostgreSQL', async () => {
+  test('Ctrl-C ends the processes of the terminal, not the PostgreSQL of a server', async () => {
     const { child, url } = await hold(dataDir, 'server', { detached: true });
     const ended = once(child, 'exit');
     process.kill(-(child.pid ?? 0), 'SIGINT');
@@ -94,19 +132,38 @@ describe('several processes', () => {
     expect(await answers(url)).toBe(true);
   });
 
-  test('first starts at the same moment end with one cluster', async () => {
-    const fresh = join(folder, 'fresh');
-    const parts = ['server', 'operator', 'operator'] as const;
-    const all = await Promise.all(parts.map((part) => hold(fresh, part)));
-    expect(new Set(all.map(({ url }) => url)).size).toBe(1);
-    expect(all.flatMap(({ notes }) => notes)).toEqual([]);
-    await Promise.all(all.map(({ child }) => release(child)));
-    expect(await answers(all[0]?.url ?? '')).toBe(false);
-    expect((await readdir(join(fresh, 'postgres'))).toSorted()).toEqual(['cluster', 'postgres.log']);
-    await eraseEmbedded(fresh);
+  test('Ctrl-C ends an operator together with the PostgreSQL it started', async () => {
+    const { child, url } = await hold(dataDir, 'operator', { detached: true });
+    const ended = once(child, 'exit');
+    process.kill(-(child.pid ?? 0), 'SIGINT');
+    await ended;
+    await vi.waitUntil(async () => !(await answers(url)), { timeout: 20_000, interval: 10 });
   });
 
-  test('whoever is in is never cut off by others who come and go', async () => {
+  test('first starts at the same moment end with one cluster, which each may use in turn', async () => {
+    const fresh = join(folder, 'fresh');
+    const urls = await Promise.all(
+      (['server', 'operator', 'operator'] as const).map(async (role) => {
+        const { child, url } = await hold(fresh, role);
+        await release(child);
+        return url;
+      }),
+    );
+    for (const url of urls) expect(await answers(url)).toBe(false);
+    expect(await namesIn(fresh)).toEqual(['cluster', 'postgres.log']);
+    eraseEmbedded(fresh);
+  });
+
+  test('of two servers that start at the same moment one wins, and the other is refused', async () => {
+    const both = await Promise.allSettled([hold(dataDir, 'server'), hold(dataDir, 'server')]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    for (const result of both) {
+      if (result.status === 'rejected') expect(String(result.reason)).toMatch(/is in use by a running server/);
+      else await release(result.value.child);
+    }
+  });
+
+  test('operators who come and go cut off neither each other nor the server', async () => {
     const visit = async (part: 'server' | 'operator') => {
       for (let round = 0; round < 6; round++) {
         const embedded = await open(dataDir, part);
@@ -115,17 +172,27 @@ describe('several processes', () => {
         await embedded.close();
       }
     };
-    await Promise.all([visit('server'), visit('operator'), visit('operator')]);
+    await Promise.all([visit('operator'), visit('operator'), visit('operator')]);
+    const server = await open(dataDir, 'server');
+    await Promise.all([visit('operator'), visit('operator')]);
+    expect(await answers(server.url)).toBe(true);
+    await server.close();
   });
 
   test('after a crash inside PostgreSQL an operator still leaves it to the server', async () => {
     const server = await open(dataDir, 'server');
+    const before = await ownersOf(server.url);
+    expect(before).toHaveLength(1);
     await crash(server.url);
-    await vi.waitUntil(() => isInUse(server.url), { timeout: 10_000 });
-
     const operator = await open(dataDir, 'operator');
     await operator.close();
     expect(await answers(server.url)).toBe(true);
+    const hasOwnerAgain = async () => {
+      const owners = await ownersOf(server.url).catch(() => []);
+      return owners.length === 1 && owners[0] !== before[0];
+    };
+    await vi.waitUntil(hasOwnerAgain, { timeout: 20_000, interval: 10 });
+    await expectRefusal(open(dataDir, 'server'), /is in use by a running server/);
     await server.close();
     expect(await answers(server.url)).toBe(false);
   });

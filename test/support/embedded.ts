@@ -6,15 +6,18 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
-import { type EmbeddedDatabase, eraseEmbedded, openEmbedded } from '../../src/database/embedded.ts';
+import { type EmbeddedDatabase, openEmbedded } from '../../src/embedded-postgres/embedded.ts';
 import { StartError } from '../../src/start-error.ts';
+import { eraseEmbedded } from './erase-embedded.ts';
 
 export const isRoot = process.getuid?.() === 0;
 const project = process.cwd();
 export const nobody = { uid: 65534, gid: 65534 };
-/** Whether an ordinary user may read this checkout and run Node. */
+/** Whether an ordinary user may read this checkout, by its whole path, and run Node. */
 export const canBeNobody =
-  isRoot && spawnSync(process.execPath, ['-e', 'fs.readFileSync("package.json")'], nobody).status === 0;
+  isRoot &&
+  spawnSync(process.execPath, ['-e', 'fs.readFileSync(process.argv[1])', join(project, 'package.json')], nobody)
+    .status === 0;
 const children = new Set<ChildProcess>();
 const opened = new Set<EmbeddedDatabase>();
 
@@ -38,7 +41,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  await eraseEmbedded(join(folder, 'closed', 'data'));
+  eraseEmbedded(join(folder, 'closed', 'data'));
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -54,18 +57,28 @@ export interface Held {
   readonly notes: readonly string[];
 }
 
-/** Opens the database in a process of its own; rejects with what that process was refused. */
+/** Opens the database in a process of its own; rejects with what that process was refused, or why it ended. */
 export async function hold(place: string, part: 'server' | 'operator', options: ForkOptions = {}): Promise<Held> {
   const child = fork('test/process/embedded-holder.ts', [place, part], {
     cwd: project,
     execArgv: ['--import', 'tsx'],
     // Its files would be left behind where they belong to another user.
     env: { ...process.env, TSX_DISABLE_CACHE: '1' },
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     ...options,
   });
   children.add(child);
-  child.once('exit', () => children.delete(child));
-  const [message] = await once(child, 'message');
+  let stderr = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const ended = once(child, 'close').then(([code, signal]) => {
+    children.delete(child);
+    throw new Error(`it ended with ${code ?? signal}: ${stderr}`);
+  });
+  // Later it may end.
+  ended.catch(() => {});
+  const [message] = await Promise.race([once(child, 'message'), ended]);
   if (message.refusal) throw new StartError(message.refusal);
   return { child, url: message.url, notes: message.notes };
 }
@@ -77,6 +90,7 @@ export async function release(child: ChildProcess): Promise<void> {
 }
 
 export async function kill(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
   child.kill(signal);
   await ended;
@@ -110,11 +124,6 @@ export async function crash(url: string): Promise<void> {
   const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
   process.kill(rows[0].pid, 'SIGKILL');
   await ended;
-}
-
-export async function isInUse(url: string): Promise<boolean> {
-  const locks = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = 'ShareLock'";
-  return (await run(url, locks).catch(() => [])).length === 1;
 }
 
 export async function expectRefusal(opening: Promise<unknown>, message: RegExp): Promise<void> {

@@ -1,11 +1,13 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { eraseEmbedded, openEmbedded } from '../../src/database/embedded.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { admitServerRole } from '../../src/database/server-role.ts';
+import { openEmbedded } from '../../src/embedded-postgres/embedded.ts';
+import { eraseEmbedded } from './erase-embedded.ts';
+import { beginTestRun } from './test-run.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -23,6 +25,7 @@ declare module 'vitest' {
  * role may make databases.
  */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  beginTestRun();
   const given = process.env['TEST_DATABASE_URL'];
   const server = given ? { url: given, close: async () => {} } : await openOwn();
   const template = `template_${process.pid}_${Date.now()}`;
@@ -50,8 +53,7 @@ async function openOwn() {
     url: embedded.url,
     async close() {
       await embedded.close();
-      await eraseEmbedded(dataDir);
-      await rm(dataDir, { recursive: true, force: true });
+      eraseEmbedded(dataDir);
     },
   };
 }

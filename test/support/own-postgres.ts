@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
-import { openCluster } from '../../src/database/embedded-cluster.ts';
-import { eraseEmbedded, openHome } from '../../src/database/embedded-home.ts';
-import { chooseUser, plainEnvironment } from '../../src/database/embedded-user.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { admitServerRole } from '../../src/database/server-role.ts';
+import { openEmbedded } from '../../src/embedded-postgres/embedded.ts';
+import { eraseEmbedded } from './erase-embedded.ts';
 import { asServer, run, withDatabase } from './global-setup.ts';
 import { makeFolder } from './process.ts';
 
@@ -27,10 +27,9 @@ export type PostgresSettings = Readonly<Record<string, string | number>>;
  */
 export async function makePostgres(settings: PostgresSettings = {}) {
   const dataDir = join(await makeFolder(), 'data');
-  const home = await openHome(dataDir, await chooseUser());
-  const { binaries, directory } = await openCluster(home);
+  const { directory, program, owner, url } = await makeCluster(dataDir);
   const port = await freePort();
-  const superUrl = `postgresql://postgres:${home.password}@127.0.0.1:${port}/postgres`;
+  const superUrl = Object.assign(new URL(withDatabase(url, 'postgres')), { port }).href;
   const chosen = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '', ...settings };
   let postmaster: ChildProcess | undefined;
 
@@ -45,9 +44,8 @@ export async function makePostgres(settings: PostgresSettings = {}) {
     for (;;) {
       if (hasEnded()) {
         const parameters = Object.entries(chosen).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-        const { ids } = home.user;
-        const options = { ...ids, cwd: '/', env: plainEnvironment, detached: true, stdio: 'ignore' } as const;
-        postmaster = spawn(binaries.postgres, ['-D', directory, ...parameters], options);
+        const options = { ...owner, cwd: '/', env: { LC_ALL: 'C' }, detached: true, stdio: 'ignore' } as const;
+        postmaster = spawn(program, ['-D', directory, ...parameters], options);
       }
       if (await answers(superUrl)) return;
       await delay(20);
@@ -62,14 +60,14 @@ export async function makePostgres(settings: PostgresSettings = {}) {
     signal('SIGCONT');
     signal('SIGQUIT');
     await ended();
-    await eraseEmbedded(dataDir);
+    eraseEmbedded(dataDir);
   });
 
   return {
     /** PostgreSQL's own folder. */
     directory,
     /** Of the user that it runs as; undefined where that is the one of this process. */
-    owner: home.user.ids,
+    owner,
     superUrl,
     start,
     signal,
@@ -99,6 +97,17 @@ export async function makePostgres(settings: PostgresSettings = {}) {
       return { ownerUrl, databaseUrl: asServer(ownerUrl, serverRole) };
     },
   };
+}
+
+/** Leaves the cluster of an embedded PostgreSQL, and the program that ran on it. */
+async function makeCluster(dataDir: string) {
+  const { url, close } = await openEmbedded(dataDir, 'operator');
+  await close();
+  const outside = await readFile(join(dataDir, 'postgres-location'), 'utf8').catch(() => undefined);
+  const directory = join(outside ?? join(dataDir, 'postgres'), 'cluster');
+  const [, program = ''] = /^(.*?) "-D"/.exec(await readFile(join(directory, 'postmaster.opts'), 'utf8')) ?? [];
+  const { uid, gid } = await stat(directory);
+  return { directory, program, owner: process.getuid?.() === uid ? undefined : { uid, gid }, url };
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -4,8 +4,9 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
-import { eraseEmbedded } from '../../src/database/embedded.ts';
+import { eraseEmbedded } from './erase-embedded.ts';
 import { refuseKeys } from './no-keys.ts';
+import { inTestRun, isAlive } from './test-run.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -36,7 +37,7 @@ export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string
     const pid = await postgresPid(dataDir);
     if (pid !== undefined) process.kill(pid, 'SIGQUIT');
     await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 20_000 });
-    await eraseEmbedded(dataDir);
+    eraseEmbedded(dataDir);
   });
   return dataDir;
 }
@@ -45,14 +46,6 @@ export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string
 export async function postgresPid(dataDir: string): Promise<number | undefined> {
   const [pid] = await postmasterLines(dataDir);
   return pid !== undefined && isAlive(Number(pid)) ? Number(pid) : undefined;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }
 
 /** How the embedded database that runs on a DATA_DIR is reached. */
@@ -79,6 +72,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
   const [program = '', ...parameters] = command;
   const { PATH = '', HOME = '' } = process.env;
   const child = spawn(program, parameters, { cwd, env: { PATH, HOME, ...env }, detached: true });
+  const forget = inTestRun(child.pid);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -119,6 +113,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
       // It has ended.
     }
     await exit;
+    forget();
     // A log line is one object; what the first start and the command line print for people may hold a key.
     refuseKeys([...stdout.split('\n').filter((line) => line.startsWith('{"')), stderr]);
   });

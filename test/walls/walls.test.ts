@@ -24,7 +24,7 @@ const walls: readonly { readonly says: string; readonly pattern: RegExp; readonl
   {
     says: 'process.env, process.on, listen',
     pattern: /\bprocess\.(env|on|once)\b|\bapp\.listen\(/,
-    rooms: /^src\/(server|admin|migrate)\.ts$/,
+    rooms: /^src\/(server|admin|migrate|embedded-postgres\/embedded)\.ts$/,
   },
   { says: '.register(', pattern: /\.register\(/, rooms: /^src\/app\.ts$|\.routes\.ts$/ },
   { says: 'fp(, decorate, addHook', pattern: /\bfp\(|\.decorate\w*\(|\.addHook\(/, rooms: /^src\/plugins\// },
@@ -36,7 +36,7 @@ const walls: readonly { readonly says: string; readonly pattern: RegExp; readonl
   {
     says: 'SQL',
     pattern: /\b(SELECT|INSERT INTO|UPDATE [a-z]|DELETE FROM|ALTER (ROLE|TABLE)|GRANT )/,
-    rooms: /\.(repository|statements|lifecycle)\.ts$|^src\/database\//,
+    rooms: /\.(repository|statements|lifecycle)\.ts$|^src\/(database|embedded-postgres)\//,
   },
   {
     says: 'the libraries of rate limits',
@@ -85,7 +85,7 @@ test('arrows point from the edges inwards', () => {
     /^src\/plugins\/|\.routes\.ts$/,
     /\.service\.ts$/,
     /\.(repository|change|batch|lifecycle)\.ts$/,
-    /^src\/database\//,
+    /^src\/(database|embedded-postgres)\//,
     /./,
   ];
   const strays = sources.flatMap(({ name, lines }) =>
@@ -95,6 +95,18 @@ test('arrows point from the edges inwards', () => {
       .filter((target) => rank(target) < rank(name))
       .map((target) => `${name} imports ${target}`),
   );
+  expect(strays).toEqual([]);
+});
+
+test('of the embedded PostgreSQL only embedded.ts is imported from outside', () => {
+  const strays = ['src', 'test', 'bench', 'examples', 'deploy']
+    .flatMap(filesIn)
+    .filter(({ name }) => !name.startsWith('src/embedded-postgres/'))
+    .flatMap(({ name, lines }) =>
+      lines
+        .filter((line) => /from '.*\/embedded-postgres\/(?!embedded\.ts')/.test(line))
+        .map((line) => `${name} ${line}`),
+    );
   expect(strays).toEqual([]);
 });
 

@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
+import { StartError } from '../start-error.ts';
+import { type Cluster, openCluster } from './cluster.ts';
+import { hasCode } from './files.ts';
+import { connect, disconnect, findOwner, isCutOff, keepLock, type Role, tryToLock } from './owner.ts';
+import { Busy, findPostmaster, isAlive, type Postmaster, startPostmaster, stopPostmaster } from './postmaster.ts';
+
+/** PostgreSQL for a machine that has none. */
+export interface EmbeddedDatabase {
+  /** The application's database, `postgresql://…` with its password. */
+  readonly url: string;
+  /** Sentences for the person at the keyboard: what was found, what lives where. */
+  readonly notes: readonly string[];
+  /** Stops PostgreSQL if this process owns it. Connections to `url` are to be closed before. */
+  close(): Promise<void>;
+}
+
+const database = 'interview_agents';
+
+/** Milliseconds to wait while PostgreSQL starts or stops, or while a command of the operator owns it. */
+const patience = 60_000;
+
+/**
+ * Opens the PostgreSQL of a directory: makes its cluster the first time, starts it unless it runs, and makes the
+ * application's database. A server owns its PostgreSQL. A command of the operator uses the PostgreSQL that runs; if none
+ * does, it starts and owns one, and other processes wait until the command has closed.
+ * @param dataDir absolute, or relative to the working directory; made when missing
+ * @throws StartError when another server has it open, or the machine, the user or the directory cannot serve
+ */
+export async function openEmbedded(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
+  // `pg` takes from these what a URL leaves open: a TLS mode, options of the session, a replication mode.
+  for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
+  const cluster = await openCluster(dataDir);
+  const deadline = Date.now() + patience;
+  let started: Postmaster | undefined;
+  let isRefused = false;
+  // The owner may stop PostgreSQL at any moment before this process has a lock: then all begins anew.
+  for (;;) {
+    try {
+      // Where it refuses connections, a crash left `postmaster.pid`, and its process id is another program's now.
+      let postmaster = isRefused ? undefined : await findPostmaster(cluster);
+      if (postmaster === undefined) postmaster = started = await startPostmaster(cluster, role === 'server');
+      if (!postmaster.isReady) throw new Busy('it is starting or stopping');
+      return await use(cluster, postmaster, role, postmaster.pid === started?.pid);
+    } catch (error) {
+      if (!(error instanceof Busy || isCutOff(error))) {
+        if (started && !(error instanceof InUse)) await stopPostmaster(cluster, started);
+        throw error;
+      }
+      if (Date.now() > deadline) {
+        throw new StartError(
+          `PostgreSQL in ${cluster.data} cannot be used (${error.message}): if none runs there, delete its postmaster.pid`,
+        );
+      }
+      isRefused = hasCode(error, 'ECONNREFUSED');
+      await delay(50);
+    }
+  }
+}
+
+class InUse extends StartError {}
+
+/**
+ * @param isOurs whether this process started it
+ * @throws Busy while another process owns it; InUse when that is a server, for a server
+ */
+async function use(cluster: Cluster, postmaster: Postmaster, role: Role, isOurs: boolean): Promise<EmbeddedDatabase> {
+  const reconnect = () => connect(cluster, postmaster.port, role);
+  const client = await reconnect();
+  const url = `postgresql://postgres:${cluster.password}@127.0.0.1:${postmaster.port}/${database}?sslmode=disable`;
+  try {
+    await createDatabase(client);
+    const isOwner = role === 'server' || isOurs;
+    const isLocked = await tryToLock(client, isOwner ? 'exclusive' : 'shared');
+    if (!isLocked) await waitForOwner(client, cluster, role);
+    if (!isLocked || !isOwner) return { url, notes: cluster.notes, close: () => disconnect(client) };
+  } catch (error) {
+    await disconnect(client);
+    throw error;
+  }
+  const release = keepLock(client, reconnect);
+  const notes = isOurs ? [] : [`adopted the PostgreSQL that was left running in ${cluster.data}`];
+  return {
+    url,
+    notes: [...cluster.notes, ...notes],
+    async close() {
+      await stopPostmaster(cluster, postmaster);
+      await release();
+    },
+  };
+}
+
+/** Returns when the owner is a server and this is a command of the operator: then it need not wait. */
+async function waitForOwner(client: pg.Client, { dataDir }: Cluster, role: Role): Promise<void> {
+  const owner = await findOwner(client);
+  // One that was killed frees the lock in a moment.
+  if (owner?.role !== 'server' || !isAlive(owner.pid)) throw new Busy('a command of the operator uses it');
+  if (role === 'operator') return;
+  throw new InUse(`DATA_DIR ${dataDir} is in use by a running server: stop that one, or name another DATA_DIR`);
+}
+
+async function createDatabase(client: pg.Client): Promise<void> {
+  try {
+    await client.query(`CREATE DATABASE ${database}`);
+  } catch (error) {
+    // It exists, or another process makes it.
+    if (!hasCode(error, '42P04', '23505', '55006')) throw error;
+  }
+}

@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+
+/** Whether an error of the system or of PostgreSQL has one of these codes: `ENOENT`, `28P01`. */
+export function hasCode(error: unknown, ...codes: readonly string[]): error is Error {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+/** The text of a file; undefined when there is none. */
+export async function readOptional(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Makes a directory unless it exists. It is filled under another name and renamed, so that it is complete whenever it
+ * exists; of two processes that make it at once, one wins and both go on with the same.
+ */
+export async function makeOnce(directory: string, fill: (draft: string) => Promise<void>): Promise<void> {
+  if (await exists(directory)) return;
+  const draft = `${directory}.${randomBytes(6).toString('hex')}`;
+  try {
+    await mkdir(draft, { mode: 0o700 });
+    await fill(draft);
+    await rename(draft, directory);
+  } catch (error) {
+    if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,77 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chmod, mkdir, realpath, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { keptFile } from '../kept-file.ts';
+import { StartError } from '../start-error.ts';
+import { exists, hasCode, readOptional } from './files.ts';
+import { type OsUser, run } from './os-user.ts';
+
+/** Where an embedded PostgreSQL keeps what it needs. */
+export interface Home {
+  /** DATA_DIR, absolute. */
+  readonly dataDir: string;
+  /** Holds the cluster, its log and, where needed, a copy of the programs; the user of PostgreSQL can enter it. */
+  readonly directory: string;
+  readonly password: string;
+  readonly passwordFile: string;
+  readonly user: OsUser;
+  readonly notes: readonly string[];
+}
+
+const homesOfRoot = '/var/lib/interview-agents-api';
+
+/**
+ * Finds the directory that belongs to a DATA_DIR, or makes it.
+ * @throws StartError when DATA_DIR cannot be used
+ */
+export async function openHome(dataDirGiven: string, user: OsUser): Promise<Home> {
+  const given = resolve(dataDirGiven);
+  try {
+    await makeDirectory(given, user);
+    const dataDir = await realpath(given);
+    const directory = await findDirectory(dataDir, user);
+    await makeDirectory(directory, user);
+    const passwordFile = join(dataDir, 'postgres-password');
+    const password = await keptFile(passwordFile, () => randomBytes(24).toString('hex'));
+    const note = `the cluster lives in ${directory} because user ${user.name} could not enter ${dataDir}`;
+    const notes = dirname(directory) === dataDir ? [] : [note];
+    return { dataDir, directory, password, passwordFile, user, notes };
+  } catch (error) {
+    throw await explained(given, error);
+  }
+}
+
+/** One that is made as root can be entered by everybody, and listed by nobody else; the secrets in it are files of 0600. */
+async function makeDirectory(directory: string, user: OsUser): Promise<void> {
+  const made = await mkdir(directory, { recursive: true });
+  if (made !== undefined) await chmod(directory, user.ids ? 0o711 : 0o700);
+}
+
+/** `postgres` in DATA_DIR, or one outside, whose path is then kept in DATA_DIR. */
+async function findDirectory(dataDir: string, user: OsUser): Promise<string> {
+  const locationFile = join(dataDir, 'postgres-location');
+  const outside = await readOptional(locationFile);
+  if (outside !== undefined) return outside;
+  const inside = join(dataDir, 'postgres');
+  // Asked of the system, since access lists and mounts have a say too.
+  const mayEnter = await run(user, '/bin/sh', ['-c', 'cd "$1"', 'sh', dataDir]);
+  if (mayEnter.succeeded || (await exists(inside))) return inside;
+  const made = await mkdir(homesOfRoot, { recursive: true });
+  if (made !== undefined) await chmod(homesOfRoot, 0o755);
+  const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 16);
+  return await keptFile(locationFile, () => join(homesOfRoot, name));
+}
+
+const unusable = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENAMETOOLONG', 'ELOOP'];
+
+async function explained(dataDir: string, error: unknown): Promise<unknown> {
+  if (hasCode(error, 'EEXIST', 'ENOTDIR')) {
+    return new StartError(`DATA_DIR ${dataDir} is not a directory: name another one`);
+  }
+  if (!hasCode(error, ...unusable)) return error;
+  const owner = (await stat(dataDir).catch(() => undefined))?.uid;
+  const whose = owner === undefined || owner === process.getuid?.() ? '' : ` of user id ${owner}`;
+  return new StartError(
+    `DATA_DIR ${dataDir}${whose} cannot be used (${error.message}): start as the user who made it, or name another one`,
+  );
+}

@@ -1,0 +1,88 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { StartError } from '../start-error.ts';
+import type { Cluster } from './cluster.ts';
+import { hasCode } from './files.ts';
+
+/**
+ * What a process opens the embedded database for. The server keeps PostgreSQL running and stops it at its end; a command
+ * of the operator uses the server's, or starts PostgreSQL for as long as the command takes.
+ */
+export type Role = 'server' | 'operator';
+
+/**
+ * An advisory lock in the database `postgres`; it ends with the process that has it. Exclusive: its owner stops PostgreSQL
+ * at its end. Shared: a command that uses a PostgreSQL without an owner, and leaves it running.
+ */
+const lock = '7214839, 1';
+
+/** Opens a connection to the database `postgres` whose name tells other processes whose it is. */
+export async function connect(cluster: Cluster, port: number, role: Role): Promise<pg.Client> {
+  const { password, passwordFile } = cluster;
+  const target = { host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres', ssl: false };
+  const client = new pg.Client({ ...target, application_name: `${role} ${process.pid}` });
+  // A connection that breaks while it is idle: its end, or the next query, is handled.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await disconnect(client);
+    if (!hasCode(error, '28P01')) throw error;
+    throw new StartError(
+      `the password in ${passwordFile} does not open the cluster in ${cluster.data}: ` +
+        'put the file back, or delete that cluster to begin anew',
+    );
+  }
+}
+
+export async function disconnect(client: pg.Client): Promise<void> {
+  await client.end().catch(() => {});
+}
+
+export async function tryToLock(client: pg.Client, mode: 'exclusive' | 'shared'): Promise<boolean> {
+  const take = mode === 'exclusive' ? 'pg_try_advisory_lock' : 'pg_try_advisory_lock_shared';
+  const { rows } = await client.query<{ taken: boolean }>(`SELECT ${take}(${lock}) AS taken`);
+  return rows[0]?.taken === true;
+}
+
+/** The process that has the lock exclusively. */
+export async function findOwner(client: pg.Client): Promise<{ role: string; pid: number } | undefined> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT application_name AS name FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted AND (classid, objid) = (${lock})`,
+  );
+  const [role, pid] = rows[0]?.name.split(' ') ?? [];
+  return role === undefined ? undefined : { role, pid: Number(pid) };
+}
+
+/**
+ * Keeps the exclusive lock: a crash inside PostgreSQL ends all sessions, and their locks, but not the owner.
+ * @returns what gives the lock up
+ */
+export function keepLock(owner: pg.Client, reconnect: () => Promise<pg.Client>): () => Promise<void> {
+  let client = owner;
+  let isReleased = false;
+  const takeAgain = async (): Promise<void> => {
+    while (!isReleased) {
+      await delay(50, undefined, { ref: false });
+      const next = await reconnect().catch(() => undefined);
+      if (next === undefined) continue;
+      client = next;
+      next.once('end', takeAgain);
+      return await next.query(`SELECT pg_advisory_lock(${lock})`).then(undefined, () => {});
+    }
+  };
+  client.once('end', takeAgain);
+  return async () => {
+    isReleased = true;
+    await disconnect(client);
+  };
+}
+
+/** Whether an error says that PostgreSQL stops, has stopped, or is not ready yet. */
+export function isCutOff(error: unknown): error is Error {
+  if (hasCode(error, '57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE')) return true;
+  const lost = /^Connection terminated|^Client (has encountered a connection error|was closed)/;
+  return error instanceof Error && lost.test(error.message);
+}

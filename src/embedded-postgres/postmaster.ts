@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { open, readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { StartError } from '../start-error.ts';
+import type { Cluster } from './cluster.ts';
+import { hasCode, readOptional } from './files.ts';
+import { environment, lastLine } from './os-user.ts';
+
+/** Milliseconds for PostgreSQL to start, recovery after a crash included. */
+const startLimit = 60_000;
+
+/** Milliseconds for PostgreSQL to stop, after each signal. */
+const stopLimit = 20_000;
+
+/** PostgreSQL is starting, stopping, or used by another process: try again. */
+export class Busy extends Error {}
+
+/** A running PostgreSQL. */
+export interface Postmaster {
+  readonly pid: number;
+  readonly port: number;
+  readonly isReady: boolean;
+}
+
+/** What `postmaster.pid` says; undefined when no process has the id in it. */
+export async function findPostmaster({ data }: Cluster): Promise<Postmaster | undefined> {
+  const text = await readOptional(join(data, 'postmaster.pid'));
+  const [pid = '', , , port = '', , , , status = ''] = text?.split('\n') ?? [];
+  if (!isAlive(Number(pid))) return undefined;
+  return { pid: Number(pid), port: Number(port), isReady: status.trim() === 'ready' };
+}
+
+/** Whether a process with this id exists. */
+export function isAlive(pid: number): boolean {
+  // 0 and less stand for groups of processes.
+  if (!(pid > 0)) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return hasCode(error, 'EPERM');
+  }
+}
+
+/**
+ * Starts PostgreSQL.
+ * @param detached whether a Ctrl-C in the terminal of this process does not reach it
+ * @throws StartError with the reason from its log; Busy when another process started it, or took its port
+ */
+export async function startPostmaster(cluster: Cluster, detached: boolean): Promise<Postmaster> {
+  const logFile = join(cluster.directory, 'postgres.log');
+  // Appended to, because two starts at the same moment share it.
+  const log = await open(logFile, 'a', 0o600);
+  await log.truncate();
+  const settings = Object.entries({ port: await freePort(), ...fixedSettings });
+  const parameters = ['-D', cluster.data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+  const stdio = ['ignore', log.fd, log.fd] as const;
+  const options = { ...cluster.user.ids, cwd: '/', env: environment, detached, stdio: [...stdio] };
+  const child = spawn(join(cluster.programs.directory, 'postgres'), parameters, options);
+  child.unref();
+  let failure: string | undefined;
+  child.on('error', (error) => {
+    failure = error.message;
+  });
+  await log.close();
+
+  const deadline = Date.now() + startLimit;
+  while (failure === undefined && child.exitCode === null && child.signalCode === null) {
+    const found = await findPostmaster(cluster);
+    if (found?.pid === child.pid && found?.isReady) return found;
+    if (Date.now() > deadline) {
+      child.kill('SIGQUIT');
+      failure = `it was not ready after ${startLimit / 1000} seconds`;
+    }
+    await delay(20);
+  }
+  const reason = failure ?? lastLine(await readFile(logFile, 'utf8'));
+  if (passing.test(reason)) throw new Busy(reason);
+  throw new StartError(`PostgreSQL does not start: ${reason}`);
+}
+
+/** Another process starts PostgreSQL, has emptied the log for that, or took the port. */
+const passing = /lock file .* (already exists|is empty)|^no reason given$|could not create any TCP\/IP sockets/;
+
+const fixedSettings = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: 200,
+  // The log tells why PostgreSQL did not start, and stays small: statements are refused in the answer to them.
+  logging_collector: 'off',
+  log_min_messages: 'fatal',
+  log_min_error_statement: 'panic',
+};
+
+/** A port that is free now; another program may take it before PostgreSQL does. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.on('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/**
+ * Stops PostgreSQL, ending all sessions; resolves when the cluster is free.
+ * @throws Error when it goes on running
+ */
+export async function stopPostmaster(cluster: Cluster, { pid }: Postmaster): Promise<void> {
+  // SIGINT waits for ever while PostgreSQL 18 recovers from a crash. After SIGQUIT, the next start recovers.
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
+    const deadline = Date.now() + stopLimit;
+    for (let isTold = false; (await findPostmaster(cluster))?.pid === pid; isTold = true) {
+      if (!isTold) process.kill(pid, signal);
+      if (Date.now() > deadline) break;
+      await delay(20);
+    }
+  }
+  if ((await findPostmaster(cluster))?.pid === pid) throw new Error(`PostgreSQL (process ${pid}) does not stop`);
+}

@@ -1,0 +1,17 @@
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { build, startProcess } from '../support/process.ts';
+import { isAlive } from '../support/test-run.ts';
+
+const vitest = join(import.meta.dirname, '..', '..', 'node_modules', 'vitest', 'vitest.mjs');
+
+test.each(['SIGINT', 'SIGTERM'] as const)('a test run that is ended by %s leaves no process behind', async (signal) => {
+  build();
+  const config = join(import.meta.dirname, 'interrupted', 'vitest.config.ts');
+  const run = startProcess([process.execPath, vitest, 'run', '--config', config], {});
+  const pids = (await run.until(/running: (\d+ \d+ \d+)/)).split(' ').map(Number);
+  expect(pids.map(isAlive)).toEqual([true, true, true]);
+  run.signal(signal);
+  await run.exit;
+  await vi.waitUntil(() => !pids.some(isAlive), { timeout: 20_000 });
+});

@@ -1,0 +1,16 @@
+import { readFile } from 'node:fs/promises';
+import { inject, test } from 'vitest';
+import { queryOn } from '../../support/empty-database.ts';
+import { makeDataDir, postgresPid, startServer } from '../../support/process.ts';
+
+test('waits, with a PostgreSQL of the run, a server and its PostgreSQL, whose process ids it prints', async () => {
+  const dataDir = await makeDataDir();
+  await startServer({ DATA_DIR: dataDir });
+  const [{ file } = {}] = await queryOn(
+    inject('serverUrl'),
+    "SELECT current_setting('data_directory') || '/postmaster.pid' AS file",
+  );
+  const ownPid = Number.parseInt(await readFile(file, 'utf8'), 10);
+  console.log(`running: ${ownPid} ${await postgresPid(dataDir)} ${process.pid}`);
+  await new Promise(() => {});
+});

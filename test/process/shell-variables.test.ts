@@ -1,0 +1,44 @@
+import { beforeAll, expect, test } from 'vitest';
+import { adminWith } from '../support/admin.ts';
+import { send } from '../support/http.ts';
+import { build, makeDataDir, postgresPid, startServer } from '../support/process.ts';
+
+beforeAll(build);
+
+/** What people have in their shell for other databases; each alone would keep a client or a program from working. */
+const forOthers = {
+  PGHOST: '192.0.2.1',
+  PGHOSTADDR: '192.0.2.1',
+  PGPORT: '1',
+  PGDATABASE: 'nowhere',
+  PGUSER: 'somebody',
+  PGPASSWORD: 'wrong',
+  PGPASSFILE: '/nonexistent',
+  PGSERVICE: 'nowhere',
+  PGSERVICEFILE: '/nonexistent',
+  PGSSLMODE: 'verify-full',
+  PGSSLNEGOTIATION: 'direct',
+  PGSSLROOTCERT: '/nonexistent',
+  PGOPTIONS: '-c search_path=nowhere -c default_transaction_read_only=on',
+  PGREPLICATION: 'database',
+  PGCLIENTENCODING: 'LATIN1',
+  PGCLIENT_ENCODING: 'LATIN1',
+  PGBINARY: 'true',
+  PGTZ: 'Asia/Tokyo',
+  PGDATESTYLE: 'German',
+  PGDATA: '/nonexistent',
+  PG_COLOR: 'always',
+};
+
+test('PG* variables of the shell make no difference to the embedded database, its server and the command line', async () => {
+  const env = { ...forOthers, DATA_DIR: await makeDataDir() };
+  const company = await adminWith(env, 'company', 'create', '--name', 'First');
+  expect(await postgresPid(env.DATA_DIR)).toBeUndefined();
+  const { server, origin } = await startServer(env);
+  const beside = await adminWith(env, 'company', 'list');
+  expect(beside).toContainEqual(company);
+  expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+  expect(await postgresPid(env.DATA_DIR)).toBeUndefined();
+});

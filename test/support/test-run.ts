@@ -1,0 +1,95 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { eraseEmbedded } from './erase-embedded.ts';
+
+const prefix = 'interview-agents-api-tests-';
+const workerPrefix = 'worker-';
+const groupPrefix = 'process-group-';
+
+/**
+ * Makes the folder of this test run the one for temporary files, also of its workers. When the process ends, however it is
+ * interrupted, what still runs is killed and the folder erased; after SIGKILL, the next run erases it, and a PostgreSQL
+ * whose `postmaster.pid` is gone ends by itself within a minute.
+ */
+export function beginTestRun(): void {
+  const all = tmpdir();
+  for (const name of readdirSync(all).filter((entry) => entry.startsWith(prefix))) {
+    const isMine = statSync(join(all, name), { throwIfNoEntry: false })?.uid === process.getuid?.();
+    if (!isMine || isAlive(Number(name.slice(prefix.length)))) continue;
+    try {
+      eraseFolder(join(all, name));
+    } catch {
+      // Another run erases it too, or the next one does.
+    }
+  }
+  const folder = join(all, `${prefix}${process.pid}`);
+  mkdirSync(folder);
+  // As root PostgreSQL runs as another user, who must be able to enter.
+  chmodSync(folder, 0o755);
+  process.env['TMPDIR'] = folder;
+  process.once('exit', () => {
+    // Workers go on for a while after this process, and may start more.
+    killNamed(folder, workerPrefix, 1);
+    killNamed(folder, groupPrefix, -1);
+    const found = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    for (const name of found.filter((path) => basename(path) === 'postgres-location')) {
+      killPostgres(join(readFileSync(join(folder, name), 'utf8'), 'cluster'));
+    }
+    for (const name of found.filter((path) => basename(path) === 'postmaster.pid')) {
+      killPostgres(dirname(join(folder, name)));
+    }
+    eraseFolder(folder);
+  });
+}
+
+/**
+ * Ends a group of processes with the test run at the latest.
+ * @returns what is called when it has ended
+ */
+export function inTestRun(group: number | undefined): () => void {
+  const folder = tmpdir();
+  writeFileSync(join(folder, `${workerPrefix}${process.pid}`), '');
+  const file = join(folder, `${groupPrefix}${group}`);
+  writeFileSync(file, '');
+  return () => rmSync(file, { force: true });
+}
+
+function killNamed(folder: string, start: string, sign: 1 | -1): void {
+  for (const name of readdirSync(folder).filter((entry) => entry.startsWith(start))) {
+    kill(sign * Number(name.slice(start.length)), 'SIGKILL');
+  }
+}
+
+/** Kills the PostgreSQL of a cluster at once. */
+function killPostgres(cluster: string): void {
+  const file = join(cluster, 'postmaster.pid');
+  const pid = existsSync(file) ? Number.parseInt(readFileSync(file, 'utf8'), 10) : 0;
+  // Negative while initdb fills the cluster.
+  if (pid > 0) kill(pid, 'SIGQUIT');
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Whether a process with this id exists. */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+function eraseFolder(folder: string): void {
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (basename(name) === 'postgres-location') eraseEmbedded(dirname(join(folder, name)));
+  }
+  // A PostgreSQL that is ending may still write to it.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+}
