@@ -70,7 +70,7 @@ test('agents can be written while their index is made, and it is valid afterward
     const migrating = migrate(url);
     const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
                         AND query LIKE '%agent_living_idx%'`;
-    await vi.waitUntil(async () => (await query(waiting)).length > 0, { timeout: 10_000, interval: 10 });
+    await vi.waitUntil(async () => (await query(waiting)).length > 0, { timeout: 60_000, interval: 10 });
     await run(url, `SET lock_timeout = '1s'; ${agentSql}`);
     await holder.query('COMMIT');
     expect(await migrating).toEqual(ourNames.slice(1));

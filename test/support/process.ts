@@ -35,7 +35,7 @@ export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string
   atEnd(async () => {
     const pid = await postgresPid(dataDir);
     if (pid !== undefined) process.kill(pid, 'SIGQUIT');
-    await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 20_000 });
+    await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 60_000 });
     await eraseEmbedded(dataDir);
   });
   return dataDir;
