@@ -15,5 +15,6 @@ export default defineConfig({
     // Only what hangs should meet these: starts take seconds each, and many where the machine is busy.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
   },
 });

@@ -10,7 +10,7 @@ async function main(): Promise<void> {
   if (!url) {
     throw new StartError('DATABASE_URL is not set: the embedded database needs no migrate, it is migrated at start');
   }
-  const applied = await migrate(url);
+  const applied = await migrate(url, undefined, (sentence) => console.error(sentence));
   for (const name of applied) console.log(`applied ${name}`);
   if (applied.length === 0) console.log('nothing to apply');
   const serverRole = values['server-role'];

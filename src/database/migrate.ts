@@ -1,4 +1,6 @@
-import { readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { StartError } from '../start-error.ts';
@@ -24,48 +26,113 @@ export async function migrationNames(folder = ourMigrations): Promise<string[]> 
  * @throws StartError when a migration of this release began and did not finish, or the database cannot be reached
  */
 export function pendingMigrations(url: string, folder = ourMigrations): Promise<string[]> {
-  return withClient(url, (client) => namesMissing(client, folder));
+  return withClient(url, async (client) => (await readHistory(client, folder)).missing);
 }
 
-async function namesMissing(client: pg.ClientBase, folder: string): Promise<string[]> {
+interface History {
+  /** All migrations of this release, in order. */
+  readonly names: string[];
+  /** Those of them that the database lacks, in order. */
+  readonly missing: string[];
+  /** What the database has, in the order in which it was applied. */
+  readonly recorded: RecordedMigration[];
+}
+
+async function readHistory(client: pg.ClientBase, folder: string): Promise<History> {
   const names = await migrationNames(folder);
   const recorded = await recordedMigrations(client);
   const broken = recorded.find(({ name, finished }) => !finished && names.includes(name));
-  if (broken) throw new StartError(howToGoOn(broken.name));
-  const applied = new Set(recorded.map(({ name }) => name));
-  return names.filter((name) => !applied.has(name));
+  if (broken) throw new StartError(howToGoOn(broken.name, 'failed, or is being applied right now'));
+  const begun = new Set(recorded.map(({ name }) => name));
+  return { names, missing: names.filter((name) => !begun.has(name)), recorded };
 }
 
 /** Prisma's own command for this needs an engine that is not installed. */
-function howToGoOn(name: string): string {
+function howToGoOn(name: string, whatHappened: string): string {
   const row = `UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = ${pg.escapeLiteral(name)}`;
-  return `the migration ${name} failed, or is being applied right now: once its cause is gone, run ${row} and migrate again`;
+  return `the migration ${name} ${whatHappened}: once its cause is gone, run ${row} and migrate again`;
 }
 
 interface RecordedMigration {
   readonly name: string;
   readonly finished: boolean;
+  /** Of its script, when it was applied: SHA-256 in hexadecimal digits. */
+  readonly checksum: string;
 }
 
 async function recordedMigrations(client: pg.ClientBase): Promise<RecordedMigration[]> {
   const table = await client.query("SELECT FROM pg_class WHERE oid = to_regclass('_prisma_migrations')");
   if (table.rowCount === 0) return [];
   const { rows } = await client.query<RecordedMigration>(
-    'SELECT migration_name AS name, finished_at IS NOT NULL AS finished FROM _prisma_migrations WHERE rolled_back_at IS NULL',
+    `SELECT migration_name AS name, finished_at IS NOT NULL AS finished, checksum
+       FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at, migration_name`,
   );
   return rows;
 }
 
+type Note = (sentence: string) => void;
+
 /**
- * Applies the migrations that a database lacks, then gives the role of the URL its settings. Several processes may do so at once.
+ * Applies the migrations that a database lacks, then gives the role of the URL its settings. Several processes may do so
+ * at once: each waits for the one before it.
+ * @param note gets a sentence for the operator where another process is waited for, or a later release was here before
  * @returns the names of the migrations it applied, in order
- * @throws StartError when a migration fails, or failed earlier, or the database cannot be reached
+ * @throws StartError when a migration fails, failed earlier, or was edited after it was applied, when a later release's
+ * stands in the way, or when the database cannot be reached
  */
-export function migrate(url: string, folder = ourMigrations): Promise<string[]> {
-  return withMigrationLock(url, async (client) => {
-    const isBehind = (await namesMissing(client, folder)).length > 0;
-    const applied = isBehind ? await applyMigrations(url, folder, await migrationNames(folder)) : [];
-    await writeRoleSettings(client);
-    return applied;
-  });
+export function migrate(url: string, folder = ourMigrations, note: Note = () => {}): Promise<string[]> {
+  const onWait = () => note('another program is migrating this database: waiting until it ends');
+  return withMigrationLock(url, (client) => migrateLocked(client, url, folder, note), onWait);
+}
+
+async function migrateLocked(client: pg.ClientBase, url: string, folder: string, note: Note): Promise<string[]> {
+  const { names, missing, recorded } = await readHistory(client, folder);
+  await refuseEdited(recorded, names, folder);
+  const later = recorded.filter(({ name }) => !names.includes(name));
+  const broken = later.find(({ finished }) => !finished);
+  if (broken && missing.length > 0) {
+    throw new StartError(
+      `the migration ${broken.name} of a later release was begun and has not ended: migrate with that release`,
+    );
+  }
+  if (later.length > 0) {
+    const theirs = later.map(({ name }) => name).join(', ');
+    note(`a later release has migrated this database: its migrations (${theirs}) stay as they are`);
+  }
+  const refuse = async (error: unknown) => {
+    throw new StartError(await explain(client, missing, error), { cause: error });
+  };
+  const applied = missing.length > 0 ? await applyMigrations(url, folder, names).catch(refuse) : [];
+  await writeRoleSettings(client);
+  return applied;
+}
+
+/** @throws StartError naming the migration whose script is not the one that was applied */
+async function refuseEdited(recorded: RecordedMigration[], names: string[], folder: string): Promise<void> {
+  for (const { name, checksum } of recorded.filter((migration) => names.includes(migration.name))) {
+    const script = await readFile(join(folder, name, 'migration.sql'), 'utf8');
+    if (!checksumsOf(script).includes(checksum)) {
+      throw new StartError(
+        `the migration ${name} was edited after this database was migrated with it: restore its script (nothing was applied)`,
+      );
+    }
+  }
+}
+
+/** A checkout on Windows may have other ends of lines, and then it is the same script. Prisma Migrate compares so, too. */
+function checksumsOf(script: string): string[] {
+  const unix = script.replaceAll('\r\n', '\n');
+  const texts = [script, unix, unix.replaceAll('\n', '\r\n')];
+  return texts.map((text) => createHash('sha256').update(text).digest('hex'));
+}
+
+/** Which migration failed, why, what was applied before it, and how to go on; in one sentence. */
+async function explain(client: pg.ClientBase, missing: string[], error: unknown): Promise<string> {
+  const reason = error instanceof Error ? error.message : String(error);
+  const begun = (await recordedMigrations(client)).filter(({ name }) => missing.includes(name));
+  const broken = begun.find(({ finished }) => !finished);
+  if (!broken) return `the database cannot be migrated: ${reason}`;
+  const applied = begun.filter(({ finished }) => finished).map(({ name }) => name);
+  const before = applied.length > 0 ? ` after ${applied.join(', ')} had been applied` : '';
+  return howToGoOn(broken.name, `failed with ${reason}${before}`);
 }

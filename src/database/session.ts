@@ -9,11 +9,20 @@ const migrationLock = '7214839, 3';
 /**
  * A session lock: a process that dies gives it back. Whoever has to wait asks again: `CREATE INDEX CONCURRENTLY` waits for
  * every statement that began before it, and a statement that waits for the lock would wait for the index in turn.
+ * @param onWait called once where another process holds the lock
  */
-export function withMigrationLock<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
+export function withMigrationLock<Result>(
+  url: string,
+  task: (client: pg.Client) => Promise<Result>,
+  onWait: () => void = () => {},
+): Promise<Result> {
   return withClient(url, async (client) => {
     await client.query(withoutLimits);
-    while (!(await tryLock(client))) await setTimeout(200);
+    if (!(await tryLock(client))) {
+      onWait();
+      do await setTimeout(200);
+      while (!(await tryLock(client)));
+    }
     return await task(client);
   });
 }
@@ -25,12 +34,19 @@ async function tryLock(client: pg.Client): Promise<boolean> {
 
 /**
  * Runs a task on a connection of its own.
- * @throws StartError when the database cannot be reached
+ * @throws StartError when the database cannot be reached, or the connection breaks
  */
 export async function withClient<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
   const client = await connect(url);
+  let isBroken = false;
+  client.on('error', () => {
+    isBroken = true;
+  });
   try {
     return await task(client);
+  } catch (error) {
+    if (!isBroken || error instanceof StartError) throw error;
+    throw new StartError('the connection to the database broke: try again once it answers', { cause: error });
   } finally {
     await client.end();
   }
@@ -39,8 +55,6 @@ export async function withClient<Result>(url: string, task: (client: pg.Client) 
 async function connect(url: string): Promise<pg.Client> {
   try {
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
-    // A connection that breaks while the task does something else: its next query tells.
-    client.on('error', () => {});
     await client.connect();
     return client;
   } catch (error) {

@@ -23,7 +23,7 @@ const lines = (): Line[] => world.logLines.map((line) => JSON.parse(line));
 /** What the log says of a request; it is written when the answer is out. */
 async function linesOf(requestId: string): Promise<Line[]> {
   const isWritten = () => lines().some((line) => line['requestId'] === requestId && line['msg'] === 'request');
-  await vi.waitUntil(isWritten, { timeout: 10_000 });
+  await vi.waitUntil(isWritten, { timeout: 60_000 });
   return lines().filter((line) => line['requestId'] === requestId);
 }
 
@@ -137,7 +137,7 @@ test('a client that goes away while its key is looked up is no error: its reques
       }),
     );
     const trail = 'SELECT caller_address FROM audit_entry WHERE agent_id = $1';
-    await vi.waitUntil(async () => (await world.sql.query(trail, [id])).rowCount, { timeout: 20_000 });
+    await vi.waitUntil(async () => (await world.sql.query(trail, [id])).rowCount, { timeout: 60_000 });
     expect((await world.sql.query(trail, [id])).rows).toEqual([{ caller_address: address }]);
     expect(await linesOf(requestId)).toEqual([line({ requestId, method: 'DELETE', status: null })]);
   }

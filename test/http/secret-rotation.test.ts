@@ -19,7 +19,7 @@ async function rowOf(keyId: string) {
 }
 
 const untilMoved = (keyId: string, hash: string) =>
-  vi.waitUntil(async () => (await rowOf(keyId)).hash === hash, { timeout: 10_000, interval: 10 });
+  vi.waitUntil(async () => (await rowOf(keyId)).hash === hash, { timeout: 60_000, interval: 10 });
 
 test('without the old secret, keys made under it are unknown', async () => {
   const { key } = await world.company();

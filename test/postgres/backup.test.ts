@@ -36,7 +36,7 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
   // No request looks at this table, but a dump does: once it waits, it has begun.
   await holder.query('BEGIN; LOCK TABLE integration IN ACCESS EXCLUSIVE MODE');
   const dumped = shell(dump, page);
-  await vi.waitUntil(async () => (await source.query(waitingDump)).rowCount === 1, { timeout: 30_000, interval: 20 });
+  await vi.waitUntil(async () => (await source.query(waitingDump)).rowCount === 1, { timeout: 60_000, interval: 20 });
   const passed = new Map(load.acknowledged);
   await load.more(50);
   await holder.query('COMMIT');

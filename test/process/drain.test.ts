@@ -17,6 +17,8 @@ const start = () =>
   startServer({
     ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production' },
     ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' },
+    // An exit that waited for it would be later than the end of the test.
+    SHUTDOWN_GRACE_SECONDS: '3600',
   });
 
 const makeAgents = async (count: number) =>
@@ -36,7 +38,7 @@ async function stored(id: string) {
 
 const changedOnce = { version: 2, duration: 45, history: [1, 2] };
 
-test('SIGTERM with 100 running and 100 idle connections: idle ones are closed, running requests are answered 200, all is stored, exit 0 within a second of the last answer', async () => {
+test('SIGTERM with 100 running and 100 idle connections: idle ones are closed, running requests are answered 200, all is stored, and exit 0 waits for no time limit', async () => {
   const { server, origin } = await start();
   const [acknowledged, underWay] = [await makeAgents(100), await makeAgents(100)];
   await RawSocket.useMany(origin, 100, (idle) =>
@@ -50,13 +52,16 @@ test('SIGTERM with 100 running and 100 idle connections: idle ones are closed, r
         server.signal('SIGTERM');
         for (const socket of idle) await socket.untilClosed();
         expect(running.map(({ answers, ending }) => [answers, ending])).toEqual(running.map(() => [[], 'open']));
-        await release();
+        // Half a request, to a server with the same limits for connections: it meets one of them in ten seconds.
+        await RawSocket.use(world.origin, async (reference) => {
+          reference.write('GET /health');
+          await release();
+          expect(await server.exit).toEqual({ code: 0, signal: null });
+          expect(reference.ending).toBe('open');
+        });
       });
 
       const answers = await Promise.all(running.map((socket) => socket.untilClosed()));
-      expect(await server.exit).toEqual({ code: 0, signal: null });
-      const exitedAt = performance.now();
-      expect(exitedAt - Math.max(...running.map(({ lastByteAt }) => lastByteAt))).toBeLessThan(1_000);
       for (const [at, answer] of answers.entries()) {
         const body = { id: underWay[at], duration: 45 };
         expect(answer).toMatchObject([{ status: 200, headers: { etag: '"2"', connection: 'close' }, body }]);

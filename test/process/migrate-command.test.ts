@@ -1,14 +1,15 @@
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrate, pendingMigrations } from '../../src/database/migrate.ts';
 import { missingRoleSettings, roleSettings, setRoleSettings } from '../../src/database/server-role.ts';
 import { emptyDatabase, namesInFolder, queryOn } from '../support/empty-database.ts';
 import { run } from '../support/global-setup.ts';
+import { build, runProgram } from '../support/process.ts';
 
 let url: string;
 
+beforeAll(build);
 beforeEach(async () => {
   url = await emptyDatabase();
 });
@@ -80,18 +81,6 @@ describe('npm run migrate', () => {
   });
 });
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Runs the command to its end. */
-function command(args: readonly string[] = [], databaseUrl = url): Promise<Outcome> {
-  const env = { PATH: process.env['PATH'], DATABASE_URL: databaseUrl };
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', 'src/migrate.ts', ...args], { env }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
-    });
-  });
-}
+const command = (parameters: readonly string[] = [], databaseUrl = url) =>
+  runProgram(['dist/migrate.js', ...parameters], { env: { DATABASE_URL: databaseUrl } });

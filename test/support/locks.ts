@@ -45,12 +45,12 @@ export function inOneBatch<Sent>(world: World, agent: Subject, sendAll: () => Pr
 
 /** Resolves when so many statements of servers wait for a lock. */
 export async function untilSomebodyWaits(world: World, atLeast = 1): Promise<void> {
-  await vi.waitUntil(async () => (await countWaiting(world)) >= atLeast, { timeout: 20_000, interval: 10 });
+  await vi.waitUntil(async () => (await countWaiting(world)) >= atLeast, { timeout: 60_000, interval: 10 });
 }
 
 /** Resolves when no statement waits for a lock any more: those whose requests were answered have been given up. */
 export async function untilNobodyWaits(world: World): Promise<void> {
-  await vi.waitUntil(async () => (await countWaiting(world)) === 0, { timeout: 20_000, interval: 10 });
+  await vi.waitUntil(async () => (await countWaiting(world)) === 0, { timeout: 60_000, interval: 10 });
 }
 
 async function countWaiting(world: World): Promise<number> {

@@ -36,7 +36,7 @@ export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string
   atEnd(async () => {
     const pid = await postgresPid(dataDir);
     if (pid !== undefined) process.kill(pid, 'SIGQUIT');
-    await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 20_000 });
+    await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 60_000 });
     eraseEmbedded(dataDir);
   });
   return dataDir;
@@ -122,12 +122,16 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
 
 export type Started = ReturnType<typeof startProcess>;
 
-/** Runs a program of dist/ to its end. */
-export async function runProgram(parameters: readonly string[], options: Options = {}) {
-  const started = startProcess([process.execPath, ...parameters], options);
+/** Runs a command to its end. */
+export async function runToEnd(command: readonly string[], options: Options = {}) {
+  const started = startProcess(command, options);
   const { code } = await started.exit;
   return { code, stdout: started.stdout, stderr: started.stderr };
 }
+
+/** Runs a program of dist/ to its end. */
+export const runProgram = (parameters: readonly string[], options: Options = {}) =>
+  runToEnd([process.execPath, ...parameters], options);
 
 /** Starts a server with the given variables on a free port. */
 export async function startServer(env: Options['env'], options: Omit<Options, 'env'> = {}) {

@@ -11,13 +11,11 @@ export class RawSocket {
   readonly #socket: Socket;
   #received = '';
   #ending: Ending = 'open';
-  #lastByteAt = 0;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (bytes) => {
       this.#received += bytes.toString('latin1');
-      this.#lastByteAt = performance.now();
     });
     socket.on('error', () => {
       this.#ending = 'reset';
@@ -69,11 +67,6 @@ export class RawSocket {
     return this.#ending;
   }
 
-  /** When the last byte came, as `performance.now()` counts. */
-  get lastByteAt(): number {
-    return this.#lastByteAt;
-  }
-
   /** The answers that are here, whole ones only; an interim answer counts as one. */
   get answers(): Answer[] {
     return parse(this.#received);
@@ -81,11 +74,11 @@ export class RawSocket {
 
   /** The answer at a position, when it is here. */
   answer(position = 0): Promise<Answer> {
-    return vi.waitUntil(() => this.answers[position], { timeout: 20_000, interval: 10 });
+    return vi.waitUntil(() => this.answers[position], { timeout: 60_000, interval: 10 });
   }
 
   /** All answers, when the server has closed the connection. */
-  async untilClosed(timeout = 5_000): Promise<Answer[]> {
+  async untilClosed(timeout = 60_000): Promise<Answer[]> {
     await vi.waitUntil(() => this.#ending !== 'open', { timeout, interval: 10 });
     return this.answers;
   }

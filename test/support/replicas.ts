@@ -51,7 +51,7 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
         await call(key);
         return this.changes().length >= count;
       };
-      await vi.waitUntil(told, { timeout: 10_000, interval: 20 });
+      await vi.waitUntil(told, { timeout: 60_000, interval: 20 });
     },
 
     /** Whether its metrics say that all replicas count together. */

@@ -38,10 +38,10 @@ describe('parseEntityTags', () => {
     expect(parseEntityTags(text)).toEqual(tags);
   });
 
-  // Steps that grow with the square take longer.
-  test('reads 50,000 spaces and commas once', { timeout: 5_000 }, () => {
+  // Steps that grow with the square would take minutes.
+  test('reads 500,000 spaces and commas once', () => {
     for (const filler of [' ', ',', ' ,', ', "a" ']) {
-      expect(parseEntityTags(`"a",${filler.repeat(50_000)}x`)).toBeUndefined();
+      expect(parseEntityTags(`"a",${filler.repeat(500_000)}x`)).toBeUndefined();
     }
   });
 

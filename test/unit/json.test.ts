@@ -98,8 +98,8 @@ describe('unstorable', () => {
     expect(unstorable(value).first.map(({ path }) => path)).toEqual([['a'], ['b', 0], ['b', 1, 'c'], ['d\ud800']]);
   });
 
-  // Steps that grow with the square take longer.
-  test('finds 100,000 faults inside each other, each step down once', { timeout: 5_000 }, () => {
+  // Paths that grow with the square would not fit into memory.
+  test('finds 100,000 faults inside each other, each step down once', () => {
     const deep: unknown = JSON.parse(`${'{"__proto__":'.repeat(100_000)}1${'}'.repeat(100_000)}`);
     const found = unstorable(deep);
     expect(found.count).toBe(100_000);

@@ -88,7 +88,7 @@ test('of parallel deletions one succeeds, the others are 404', async () => {
     const sent = upTo(5).map(() => world.client(agent.key).remove(agent.id));
     // All of them have found the agent before one has deleted it.
     await vi.waitUntil(async () => (await world.sql.query(waiting)).rowCount === sent.length, {
-      timeout: 20_000,
+      timeout: 60_000,
       interval: 10,
     });
     await release();
