@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { AgentDraft } from '../../src/agents/schema.ts';
 import { problems } from '../../src/errors.ts';
 import { headingsOf, sectionsOf } from '../support/contract-page.ts';
 import { fill } from '../support/placeholders.ts';
@@ -9,7 +10,7 @@ import { openWorld } from '../support/world.ts';
 const page = readFileSync(join(import.meta.dirname, '../../docs/contract.md'), 'utf8');
 const world = await openWorld();
 
-const fresh = {
+const fresh: AgentDraft = {
   name: 'Frontend Developer Interview',
   type: 'ONLINE',
   focus: 'SCREENING',
@@ -17,7 +18,7 @@ const fresh = {
   duration: 30,
   questions: ['What is your experience with React?'],
   metadata: { department: 'Sales' },
-} as const;
+};
 
 async function openValues() {
   const [company, other] = [await world.company(), await world.company()];
