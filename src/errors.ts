@@ -147,7 +147,11 @@ export class ApiError extends Error {
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: ProblemCode, { detail = problems[code].detail, faults, headers = {}, cause }: Particulars = {}) {
+    // Nobody reads the stack of an expected error, and to capture one takes longer than the rest of the refusal.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(detail, { cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'ApiError';
     this.code = code;
     this.status = problems[code].status;
