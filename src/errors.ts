@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type Fault, faultSchema, listedFaults } from './faults.ts';
+import { StacklessError } from './stackless-error.ts';
 
 /**
  * Every problem the server can answer with (contract, section 6). The closed list from which the error handler, the
@@ -140,18 +141,14 @@ interface Particulars {
 }
 
 /** The one error that becomes an answer other than 500. Thrown anywhere, mapped in plugins/error-handler.ts. */
-export class ApiError extends Error {
+export class ApiError extends StacklessError {
   readonly code: ProblemCode;
   readonly status: number;
   readonly faults: readonly Fault[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: ProblemCode, { detail = problems[code].detail, faults, headers = {}, cause }: Particulars = {}) {
-    // Nobody reads the stack of an expected error, and to capture one takes longer than the rest of the refusal.
-    const { stackTraceLimit } = Error;
-    Error.stackTraceLimit = 0;
     super(detail, { cause });
-    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'ApiError';
     this.code = code;
     this.status = problems[code].status;

@@ -82,8 +82,7 @@ test('a message that is no HTTP leaves a line with the request id of its answer'
     socket.write('garbage\r\n\r\n');
     return socket.answer();
   });
-  const requestId = answer.headers['x-request-id'];
-  const time = expect.any(String);
+  const [requestId, time] = [answer.headers['x-request-id'], expect.any(String)];
   expect(lines().filter((some) => some['requestId'] === requestId)).toEqual([
     { level: 30, time, requestId, status: 400, code: 'MALFORMED_REQUEST', msg: 'malformed' },
   ]);
@@ -155,8 +154,8 @@ test('a 5xx leaves its cause under the same request id, and says nothing of it t
     patch(key, agentId, requestId),
   );
   const err = { type: 'error', sqlState: '55P03', message: expect.stringContaining('lock timeout') };
-  const failed = { level: 50, status: 503, code: 'DATABASE_UNAVAILABLE', err };
-  expect(await linesOf(requestId)).toEqual([line({ requestId, ...failed })]);
+  const code = 'DATABASE_UNAVAILABLE';
+  expect(await linesOf(requestId)).toEqual([line({ requestId, level: 50, status: 503, code, err })]);
   expect(answer.text).not.toMatch(/lock|SELECT|55P03|Prisma/);
 });
 

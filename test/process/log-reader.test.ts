@@ -1,12 +1,13 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import autocannon from 'autocannon';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { send } from '../support/http.ts';
+import { openPipe } from '../support/pipe.ts';
 import { build, makeFolder } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -70,41 +71,6 @@ async function startLogging(stdout: Output, command: readonly string[] = [proces
       return { code, signal };
     },
   };
-}
-
-/** A pipe with a reader that reads only when it is told to. */
-async function openPipe() {
-  const path = join(await makeFolder(), 'pipe');
-  execFileSync('mkfifo', [path]);
-  const openReader = () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  let reader = openReader();
-  const writer = openSync(path, constants.O_WRONLY);
-  const bytes = Buffer.alloc(pipe);
-  let text = '';
-  return {
-    writer,
-    closeReader: () => closeSync(reader),
-    openReader() {
-      reader = openReader();
-    },
-    /** All that was read so far. */
-    read(): string {
-      for (;;) {
-        const count = readNow(reader, bytes);
-        if (count === 0) return text;
-        text += bytes.toString('latin1', 0, count);
-      }
-    },
-  };
-}
-
-function readNow(fd: number, bytes: Buffer): number {
-  try {
-    return readSync(fd, bytes);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
-    throw error;
-  }
 }
 
 const linesOf = (text: string) => text.split('\n').filter((line) => line.includes(`"${requestId}"`));
