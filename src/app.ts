@@ -1,5 +1,4 @@
 import fastifySwagger from '@fastify/swagger';
-import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyBaseLogger } from 'fastify';
 import { agentVersionRepository } from './agents/history/repository.ts';
 import { agentVersionRoutes } from './agents/history/routes.ts';
@@ -26,7 +25,7 @@ import { idempotency } from './plugins/idempotency.ts';
 import { lists } from './plugins/lists.ts';
 import { openapi, openapiRoute } from './plugins/openapi.ts';
 import { refuseOtherMethods } from './plugins/other-methods.ts';
-import { referencePage, referencePageScope } from './plugins/reference-page.ts';
+import { referencePage } from './plugins/reference-page.ts';
 import { requestLog } from './plugins/request-log.ts';
 
 /** The secrets are those of the API keys. */
@@ -63,12 +62,7 @@ export async function buildApp(parts: AppParts) {
 
   await app.register(healthRoutes, { database, migrations });
   await app.register(openapiRoute);
-  if (docs) {
-    await app.register(async (page) => {
-      await page.register(referencePageScope);
-      await page.register(fastifySwaggerUi, referencePage);
-    });
-  }
+  if (docs) await app.register(referencePage);
   await app.register(async (authenticated) => {
     const limits = rateLimits(quotas, counters, meter);
     const uses = apiKeyUse(database, (err) => logger.warn({ err }, 'the use of keys was not written'));

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type Fault, faultSchema, listedFaults } from './faults.ts';
+import { StacklessError } from './stackless-error.ts';
 
 /**
  * Every problem the server can answer with (contract, section 6). The closed list from which the error handler, the
@@ -140,7 +141,7 @@ interface Particulars {
 }
 
 /** The one error that becomes an answer other than 500. Thrown anywhere, mapped in plugins/error-handler.ts. */
-export class ApiError extends Error {
+export class ApiError extends StacklessError {
   readonly code: ProblemCode;
   readonly status: number;
   readonly faults: readonly Fault[] | undefined;

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
+import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { buildApp } from './app.ts';
@@ -14,7 +15,11 @@ import { logOptions } from './logger.ts';
 import type { Meter } from './metrics/meter.ts';
 import { metricsServer } from './metrics/metrics-server.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
+import { endProcess, openStandardStream } from './standard-stream.ts';
 import { StartError } from './start-error.ts';
+
+const stdout = openStandardStream(1);
+const stderr = openStandardStream(2);
 
 /** The process: environment, (embedded) database, app, listen, drain. */
 async function main(): Promise<void> {
@@ -33,7 +38,7 @@ async function main(): Promise<void> {
 async function serve(config: Config, foundation: Foundation, toldToStop: Promise<string>): Promise<void> {
   const { databaseUrl, secret, previousSecret, embedded } = foundation;
   if (!embedded) await checkDatabase(databaseUrl);
-  const logger = pino(logOptions(config.LOG_LEVEL));
+  const logger = pino(logOptions(config.LOG_LEVEL), stdout);
   const database = openDatabase({
     url: databaseUrl,
     connections: config.DATABASE_POOL,
@@ -41,7 +46,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const migrations = await migrationNames();
-  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(database.poolUse);
+  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(database.poolUse, stdout.dropped);
   const counters = openCounters(config, logger, metrics?.meter);
   const app = await buildApp({
     ...{ database, secret, previousSecret, migrations, logger },
@@ -68,11 +73,14 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     await database.close();
     await embedded?.close();
     logger.info('stopped');
-    process.exit(0);
+    await endProcess(0, stdout, stderr);
   };
-  for (const note of embedded?.notes ?? []) console.log(note);
-  console.log(`Listening on ${baseUrl}`);
-  if (embedded) console.log(await demonstrate({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl }));
+  for (const note of embedded?.notes ?? []) stdout.write(`${note}\n`);
+  stdout.write(`Listening on ${baseUrl}\n`);
+  if (embedded) {
+    const demo = await demonstrate({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl });
+    stdout.write(`${demo}\n`);
+  }
   await stop(await toldToStop);
 }
 
@@ -167,7 +175,14 @@ async function drain(app: FastifyInstance, { SHUTDOWN_GRACE_SECONDS }: Config): 
   clearTimeout(grace);
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof StartError ? error.message : error);
-  process.exit(1);
+// Node prints the error and ends the process. It may have to wait for the reader of stderr: signals end it then.
+process.on('uncaughtExceptionMonitor', () => {
+  process.removeAllListeners('SIGTERM');
+  process.removeAllListeners('SIGINT');
+  stdout.flushSync();
+});
+
+main().catch(async (error: unknown) => {
+  stderr.write(`${error instanceof StartError ? error.message : inspect(error)}\n`);
+  await endProcess(1, stdout, stderr);
 });

@@ -6,7 +6,8 @@ export function metricsServer({ registry }: Metrics): Server {
   const server = createServer({ requestTimeout: 10_000 }, async (request, response) => {
     const isKnown = request.method === 'GET' && request.url?.split('?', 1)[0] === '/metrics';
     const text = isKnown ? await registry.metrics() : '';
-    response.writeHead(isKnown ? 200 : 404, { 'content-type': registry.contentType }).end(text);
+    const headers = { 'content-type': registry.contentType, 'x-content-type-options': 'nosniff' };
+    response.writeHead(isKnown ? 200 : 404, headers).end(text);
   });
   // A reader of metrics never keeps the process from stopping.
   server.unref();

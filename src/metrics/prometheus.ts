@@ -11,8 +11,9 @@ export type Metrics = ReturnType<typeof prometheus>;
 /**
  * A meter whose numbers Prometheus can read, and those of the process: event loop, memory, garbage collection.
  * @param pool how the database's connections are used, asked at each reading
+ * @param droppedLogLines lines of the log that were dropped so far, asked at each reading
  */
-export function prometheus(pool: () => PoolUse) {
+export function prometheus(pool: () => PoolUse, droppedLogLines: () => number) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -68,6 +69,15 @@ export function prometheus(pool: () => PoolUse) {
     registers,
     collect() {
       for (const [state, count] of Object.entries(pool())) this.set({ state }, count);
+    },
+  });
+  new Counter({
+    name: `${prefix}log_lines_dropped_total`,
+    help: 'Lines of the log that were dropped: its reader is too slow or gone, or its disk is full',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(droppedLogLines());
     },
   });
 

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyHttpOptions, FastifyReply, FastifyReques
 import fp from 'fastify-plugin';
 import { rateLimitHeaders } from '../auth/rate-limit-headers.ts';
 import { ApiError } from '../errors.ts';
+import { noteProblem } from './logged-problem.ts';
 import { newRequestId, requestIdOf } from './request-log.ts';
 import { untilQuiet } from './until-quiet.ts';
 
@@ -167,8 +168,10 @@ function toApiError({ code }: NodeJS.ErrnoException): ApiError {
 function refuse(socket: Socket, error: ApiError, response: ServerResponse | undefined, log: FastifyBaseLogger): void {
   const requestId = response ? requestIdOf(response.req) : newRequestId();
   // A body belongs to a request, whose own line in the log tells of it.
-  if (response) response.statusCode = error.status;
-  else log.info({ status: error.status, code: error.code, requestId }, 'malformed');
+  if (response) {
+    response.statusCode = error.status;
+    noteProblem(response.req, error);
+  } else log.info({ status: error.status, code: error.code, requestId }, 'malformed');
   const body = JSON.stringify(error.problem(response?.req.url?.split('?', 1)[0] ?? '', requestId));
   const lines = [
     `HTTP/1.1 ${error.status} ${error.code}`,
@@ -176,6 +179,7 @@ function refuse(socket: Socket, error: ApiError, response: ServerResponse | unde
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${requestId}`,
+    'X-Content-Type-Options: nosniff',
     ...Object.entries(response ? rateLimitHeaders(response.req) : {}).map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
   ];

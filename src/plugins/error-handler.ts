@@ -1,6 +1,7 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors.ts';
+import { noteProblem } from './logged-problem.ts';
 
 /** Turns everything that can be thrown into problem details (contract, section 6). The one place that does. */
 export const errorHandler = fp(async (app) => {
@@ -18,7 +19,7 @@ export const errorHandler = fp(async (app) => {
 /** Answers a request whose path the router could not decode; no hook has run for it. */
 export function answerUnroutable(_: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const error = new ApiError('MALFORMED_REQUEST', { detail: 'The path is not valid percent-encoded UTF-8.' });
-  answer(error, request, reply.header('x-request-id', request.id));
+  answer(error, request, reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' }));
 }
 
 /** Logs why an answer that had begun was cut off: a status cannot tell any more. A client that leaves is no error. */
@@ -30,7 +31,10 @@ export class CutAnswers extends LogController {
 }
 
 function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error.status >= 500) request.log.error({ requestId: request.id, err: error }, error.code);
+  noteProblem(request.raw, error);
+  if (error.code === 'INTERNAL_ERROR') {
+    request.log.error({ requestId: request.id, err: error.cause, stack: error.cause }, error.code);
+  }
   const problem = error.problem(request.url.split('?', 1)[0] ?? '', request.id);
   // As bytes: to text Fastify would add a charset, which the media type does not have.
   const bytes = Buffer.from(JSON.stringify(problem));

@@ -4,6 +4,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { checksInWords } from './openapi-checks.ts';
 import { components } from './openapi-schemas.ts';
 import { describeOperation } from './openapi-transform.ts';
+import { type PreparedFile, prepareFile, sendPrepared } from './prepared-file.ts';
 
 const { version }: { version: string } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -49,7 +50,11 @@ export const openapi: FastifyDynamicSwaggerOptions = {
   },
 };
 
-/** Serves the document. No key needed. */
+/** Serves the document, made once when all routes are there. No key needed. */
 export const openapiRoute: FastifyPluginAsync = async (app) => {
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  let document: PreparedFile;
+  app.addHook('onReady', async () => {
+    document = await prepareFile(Buffer.from(JSON.stringify(app.swagger())), 'application/json; charset=utf-8');
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, (request, reply) => sendPrepared(document, request, reply));
 };

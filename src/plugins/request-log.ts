@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Meter } from '../metrics/meter.ts';
+import { loggedProblem } from './logged-problem.ts';
 
 export const newRequestId = (): string => randomUUID();
 
@@ -19,7 +20,8 @@ export function requestIdOf(message: IncomingMessage): string {
 
 /**
  * Puts the request id on every answer, and writes one line a request: never a key, a body or a query. The line comes
- * also where no hook ran, or the client went away before its answer: then the status is null.
+ * also where no hook ran, or the client went away before its answer: then the status is null. A 5xx is an error of the log,
+ * with its cause.
  */
 export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) => {
   const routed = new WeakMap<IncomingMessage, FastifyRequest>();
@@ -28,6 +30,7 @@ export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) =
     request.known = {};
     routed.set(request.raw, request);
     reply.header('x-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
     done();
   });
   app.server.prependListener('request', (message: IncomingMessage, response: ServerResponse) => {
@@ -45,11 +48,12 @@ export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) =
         method,
         route,
         status,
+        ...loggedProblem(message),
         ms: Math.round(ms * 10) / 10,
         keyId: request?.known.keyId ?? null,
         companyId: request?.known.companyId ?? null,
       };
-      app.log.info(line, 'request');
+      app.log[(status ?? 0) >= 500 ? 'error' : 'info'](line, 'request');
     });
   });
 });

@@ -1,9 +1,22 @@
+import { type IncomingMessage, request } from 'node:http';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const get = (path: string, headers = {}) => world.send({ method: 'GET', path, headers });
+
+/** The answer with the bytes of its body as they came. */
+async function getBytes(path: string, headers: Record<string, string>, method = 'GET') {
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    request(world.origin + path, { method, headers }, resolve)
+      .on('error', reject)
+      .end();
+  });
+  const bytes = Buffer.concat(await answer.toArray());
+  return { status: answer.statusCode, headers: new Map(Object.entries(answer.headers)), bytes };
+}
 
 /** The addresses that a page names, as a browser resolves them. */
 const namedIn = (html: string, page: string) =>
@@ -23,11 +36,19 @@ test.each(['/docs', '/docs/'])('GET %s is a page without a key, and all it names
   }
 });
 
-test('the page shows the document that /openapi.json is', async () => {
-  expect((await get('/docs/json')).body).toEqual((await get('/openapi.json')).body);
+test('the page shows /openapi.json, the only document that there is', async () => {
+  const { text } = await get('/docs/static/swagger-initializer.js');
+  expect(text).toContain("new URL('../../openapi.json', document.currentScript.src)");
+  for (const path of ['/docs/json', '/docs/yaml']) {
+    for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS']) {
+      const answer = await world.send({ method, path });
+      if (method === 'HEAD') expect({ status: answer.status, text: answer.text }).toEqual({ status: 404, text: '' });
+      else expectProblem(answer, { code: 'ROUTE_NOT_FOUND', instance: path });
+    }
+  }
 });
 
-test.each(['/docs', '/docs/static/swagger-ui.css', '/docs/static/nothing.js'])(
+test.each(['/docs', '/docs/static/swagger-ui.css', '/docs/static/swagger-ui-bundle.js'])(
   'the answer of %s allows the browser nothing from elsewhere',
   async (path) => {
     const policy = String((await get(path)).headers['content-security-policy']);
@@ -36,7 +57,7 @@ test.each(['/docs', '/docs/static/swagger-ui.css', '/docs/static/nothing.js'])(
   },
 );
 
-test.each(['/docs', '/docs/', '/docs/json', '/docs/static/swagger-ui.css', '/openapi.json'])(
+test.each(['/docs', '/docs/', '/docs/static/swagger-ui.css', '/openapi.json'])(
   'HEAD %s answers as GET does, without a body',
   async (path) => {
     const [head, whole] = [await world.send({ method: 'HEAD', path }), await get(path)];
@@ -47,7 +68,7 @@ test.each(['/docs', '/docs/', '/docs/json', '/docs/static/swagger-ui.css', '/ope
   },
 );
 
-test.each(['/docs', '/docs/', '/docs/json', '/docs/static/swagger-ui.css', '/docs/static/nothing.js', '/openapi.json'])(
+test.each(['/docs', '/docs/', '/docs/static/swagger-ui.css', '/openapi.json'])(
   'another method on %s is 405',
   async (path) => {
     for (const method of ['POST', 'DELETE', 'OPTIONS']) {
@@ -66,6 +87,8 @@ test.each([
   '/docs/static/..%2fpackage.json',
   '/docs/static/SWAGGER-UI.css',
   '/docs/static/%00',
+  '/docs/static/',
+  '/docs/static/csp.json',
 ])('GET %s is 404', async (path) => {
   expectProblem(await get(path), { code: 'ROUTE_NOT_FOUND', instance: path });
 });
@@ -78,16 +101,79 @@ test.each([
   expect((await get('/docs/static/swagger-ui.css', headers)).status).toBe(200);
 });
 
-test('a file that the browser has is not sent again', async () => {
-  const { etag } = (await get('/docs/static/swagger-ui.css')).headers;
-  const again = await get('/docs/static/swagger-ui.css', { 'if-none-match': etag });
-  expect({ status: again.status, text: again.text }).toEqual({ status: 304, text: '' });
+const page = ['/docs', '/docs/', '/docs/static/swagger-ui-bundle.js', '/docs/static/swagger-initializer.js'];
+const prepared = [...page, '/openapi.json'];
+const caching = 'public, max-age=300, must-revalidate';
+
+test.each(prepared)('%s is compressed as Accept-Encoding prefers, under an entity tag of its own', async (path) => {
+  const whole = await get(path);
+  expect(whole.headers['content-encoding']).toBeUndefined();
+  const decoders = { br: brotliDecompressSync, gzip: gunzipSync, identity: (bytes: Buffer) => bytes };
+  const cases = [
+    { accepted: 'gzip', coding: 'gzip' },
+    { accepted: 'gzip, deflate, br, zstd', coding: 'br' },
+    { accepted: 'br;q=0.5, GZIP;q=0.8', coding: 'gzip' },
+    { accepted: 'gzip;q=0, br;q=0.001', coding: 'br' },
+    { accepted: 'gzip;q=0.2, identity', coding: 'identity' },
+    { accepted: 'gzip;q=0', coding: 'identity' },
+    { accepted: 'zstd, ;;,=q', coding: 'identity' },
+    { accepted: '', coding: 'identity' },
+  ] as const;
+  const tags = new Map<string, Set<unknown>>();
+  for (const { accepted, coding } of cases) {
+    const { status, headers, bytes } = await getBytes(path, { 'accept-encoding': accepted });
+    const sent = headers.get('content-encoding') ?? 'identity';
+    expect({ accepted, status, coding: sent }).toEqual({ accepted, status: 200, coding });
+    expect(decoders[coding](bytes).toString()).toBe(whole.text);
+    expect(headers.get('content-length')).toBe(String(bytes.length));
+    expect(headers.get('content-type')).toBe(whole.headers['content-type']);
+    expect(headers.get('vary')).toBe('accept-encoding');
+    expect(headers.get('cache-control')).toBe(caching);
+    tags.set(coding, (tags.get(coding) ?? new Set()).add(headers.get('etag')));
+  }
+  const found = [...tags.values()].flatMap((ofCoding) => [...ofCoding]);
+  expect(found).toHaveLength(3);
+  expect(new Set(found).size).toBe(3);
+  for (const tag of found) expect(tag).toMatch(/^"[\w-]{22}"$/);
+});
+
+test.each(prepared)('what a client has of %s is not sent again', async (path) => {
+  for (const method of ['GET', 'HEAD']) {
+    for (const coding of ['identity', 'gzip', 'br']) {
+      const ask = (condition: string) =>
+        getBytes(path, { 'accept-encoding': coding, 'if-none-match': condition }, method);
+      const etag = String((await ask('"other"')).headers.get('etag'));
+      for (const condition of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
+        const { status, headers, bytes } = await ask(condition);
+        expect({ status, size: bytes.length }).toEqual({ status: 304, size: 0 });
+        const shown = ['etag', 'vary', 'cache-control'].map((name) => headers.get(name));
+        expect(shown).toEqual([etag, 'accept-encoding', caching]);
+      }
+      for (const condition of [etag.replaceAll('"', ''), '"other"', ''])
+        expect((await ask(condition)).status).toBe(200);
+    }
+  }
+});
+
+test('the document is the same buffer for every request: it is not made again', async () => {
+  const before = await get('/openapi.json');
+  const { swagger } = world.app;
+  try {
+    Object.assign(world.app, {
+      swagger() {
+        throw new Error('made again');
+      },
+    });
+    expect(await get('/openapi.json')).toMatchObject({ status: 200, text: before.text });
+  } finally {
+    Object.assign(world.app, { swagger });
+  }
 });
 
 const without = await openWorld({ docs: false });
 
 test('with DOCS=false there is no page, but the document', async () => {
-  for (const path of ['/docs', '/docs/', '/docs/json', '/docs/static/swagger-ui.css']) {
+  for (const path of ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/swagger-ui.css']) {
     expectProblem(await without.send({ method: 'GET', path }), { code: 'ROUTE_NOT_FOUND', instance: path });
   }
   expect((await without.send({ method: 'GET', path: '/openapi.json' })).status).toBe(200);

@@ -33,6 +33,7 @@ const line = (members: Line) => ({
   time: expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/),
   method: 'PATCH',
   route: '/agents/:id',
+  code: null,
   ms: expect.any(Number),
   keyId: null,
   companyId: null,
@@ -43,7 +44,7 @@ const line = (members: Line) => ({
 const patch = (bearer: string, id: string, requestId: string, body: unknown = {}) =>
   world.patch(bearer, id, body, { headers: { 'x-request-id': requestId } });
 
-test('a request leaves one line with exactly method, route, status, ms, request id, key id and company id', async () => {
+test('a request leaves one line with exactly method, route, status, code, ms, request id, key id and company id', async () => {
   const requestId = randomUUID();
   await patch(key, agentId, requestId, { duration: 45 });
   expect(await linesOf(requestId)).toEqual([line({ requestId, status: 200, keyId, companyId })]);
@@ -52,22 +53,26 @@ test('a request leaves one line with exactly method, route, status, ms, request 
 test('a refused request leaves the same line, with what was known of its caller', async () => {
   const ats = await world.ats(companyId);
   const cases = [
-    { bearer: 'wrong', known: {}, status: 401 },
-    { bearer: ats.key, known: { keyId: ats.keyId }, status: 400 },
-    { bearer: key, known: { keyId, companyId }, status: 404 },
+    { bearer: 'wrong', known: {}, status: 401, code: 'INVALID_API_KEY' },
+    { bearer: ats.key, known: { keyId: ats.keyId }, status: 400, code: 'COMPANY_ID_REQUIRED' },
+    { bearer: key, known: { keyId, companyId }, status: 404, code: 'RESOURCE_NOT_FOUND' },
   ];
-  for (const { bearer, known, status } of cases) {
+  for (const { bearer, known, status, code } of cases) {
     const requestId = randomUUID();
     expect((await patch(bearer, randomUUID(), requestId)).status).toBe(status);
-    expect(await linesOf(requestId)).toEqual([line({ requestId, status, ...known })]);
+    expect(await linesOf(requestId)).toEqual([line({ requestId, status, code, ...known })]);
   }
 });
 
 test('a request without a route leaves the same line, its path included in nothing', async () => {
-  for (const path of [`/secret-path-${randomUUID()}`, `/agents/%zz${randomUUID()}`]) {
+  const cases = [
+    { path: `/secret-path-${randomUUID()}`, code: 'ROUTE_NOT_FOUND' },
+    { path: `/agents/%zz${randomUUID()}`, code: 'MALFORMED_REQUEST' },
+  ];
+  for (const { path, code } of cases) {
     const requestId = randomUUID();
     const { status } = await world.send({ method: 'GET', path, headers: { 'x-request-id': requestId } });
-    expect(await linesOf(requestId)).toEqual([line({ requestId, method: 'GET', route: null, status })]);
+    expect(await linesOf(requestId)).toEqual([line({ requestId, method: 'GET', route: null, status, code })]);
     expect(world.logLines.join('')).not.toContain(path);
   }
 });
@@ -77,8 +82,7 @@ test('a message that is no HTTP leaves a line with the request id of its answer'
     socket.write('garbage\r\n\r\n');
     return socket.answer();
   });
-  const requestId = answer.headers['x-request-id'];
-  const time = expect.any(String);
+  const [requestId, time] = [answer.headers['x-request-id'], expect.any(String)];
   expect(lines().filter((some) => some['requestId'] === requestId)).toEqual([
     { level: 30, time, requestId, status: 400, code: 'MALFORMED_REQUEST', msg: 'malformed' },
   ]);
@@ -114,7 +118,8 @@ test('a client that breaks off in its body is no error of the server: one line a
       await linesOf(requestId);
     });
     const status = expect.toSatisfy((value) => value === null || value === 400);
-    expect(await linesOf(requestId)).toEqual([line({ requestId, status, keyId, companyId })]);
+    const code = expect.toSatisfy((value) => value === null || String(value).startsWith('MALFORMED_'));
+    expect(await linesOf(requestId)).toEqual([line({ requestId, status, code, keyId, companyId })]);
   }
 });
 
@@ -148,11 +153,9 @@ test('a 5xx leaves its cause under the same request id, and says nothing of it t
   const answer = await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], () =>
     patch(key, agentId, requestId),
   );
-  const [cause, request, ...more] = await linesOf(requestId);
-  expect(cause).toMatchObject({ level: 50, msg: 'DATABASE_UNAVAILABLE' });
-  expect(cause?.['err']).toMatchObject({ sqlState: '55P03', message: expect.stringContaining('lock timeout') });
-  expect(request).toEqual(line({ requestId, status: 503 }));
-  expect(more).toEqual([]);
+  const err = { type: 'error', sqlState: '55P03', message: expect.stringContaining('lock timeout') };
+  const code = 'DATABASE_UNAVAILABLE';
+  expect(await linesOf(requestId)).toEqual([line({ requestId, level: 50, status: 503, code, err })]);
   expect(answer.text).not.toMatch(/lock|SELECT|55P03|Prisma/);
 });
 
@@ -181,7 +184,16 @@ test('no key, body or query value stands anywhere in the log', async () => {
   await sql.query('ALTER TABLE agent DROP CONSTRAINT short');
   expect(answer).toMatchObject({ status: 500, body: { code: 'INTERNAL_ERROR' } });
   expect(answer.text).not.toMatch(/short|constraint|secret/);
-  expect(await linesOf(requestId)).toHaveLength(2);
+  const [cause, request, ...more] = await linesOf(requestId);
+  expect(cause).toMatchObject({
+    level: 50,
+    msg: 'INTERNAL_ERROR',
+    err: { sqlState: '23514' },
+    stack: expect.any(String),
+  });
+  expect(request).toMatchObject({ level: 50, status: 500, code: 'INTERNAL_ERROR', err: { sqlState: '23514' } });
+  expect(request).not.toHaveProperty('stack');
+  expect(more).toEqual([]);
 
   const log = logLines.join('');
   for (const secret of [key, ats.key, ...Object.values(secrets)]) expect(log).not.toContain(secret);

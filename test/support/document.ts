@@ -57,7 +57,11 @@ export function documented(line: string): readonly [method: string, path: string
 }
 
 /** What HTTP itself puts on every answer. */
-const ofTheConnection = ['connection', 'content-length', 'content-type', 'date', 'keep-alive', 'transfer-encoding'];
+const ofTheConnection = [
+  ...['connection', 'content-length', 'content-type', 'date', 'keep-alive', 'transfer-encoding'],
+  // For browsers, on every answer: test/http/nosniff.test.ts.
+  'x-content-type-options',
+];
 
 /**
  * Compares an answer with what the document says of its operation and status: media type, headers, body.

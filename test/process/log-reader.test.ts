@@ -1,0 +1,197 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import autocannon from 'autocannon';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { freePort } from '../../deploy/replicas/programs.ts';
+import { send } from '../support/http.ts';
+import { openPipe } from '../support/pipe.ts';
+import { build, makeFolder } from '../support/process.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+beforeAll(build);
+
+/** Seconds that a process has to end after SIGTERM. */
+const grace = 10;
+
+/** What the server keeps for a reader at most, and what a pipe holds besides, in bytes. */
+const capacity = 8 * 1024 * 1024;
+const pipe = 64 * 1024;
+
+const requestId = 'x'.repeat(128);
+
+type Output = 'pipe' | 'ignore' | number;
+
+/** A server whose standard output is the given one; the command ends with `node dist/server.js`, or replaces it. */
+async function startLogging(stdout: Output, command: readonly string[] = [process.execPath, 'dist/server.js']) {
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const [origin, metrics] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`];
+  const { PATH = '', HOME = '' } = process.env;
+  const env = { PATH, HOME, DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
+  const [program = '', ...parameters] = command;
+  const child = spawn(program, parameters, {
+    env: { ...env, PORT: String(port), METRICS_PORT: String(metricsPort), SHUTDOWN_GRACE_SECONDS: String(grace) },
+    stdio: ['ignore', stdout, 'pipe'],
+  });
+  const exit = once(child, 'exit');
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await exit;
+  });
+  const isReady = async () => (await send(origin, { method: 'GET', path: '/health/ready' })).status === 200;
+  await vi.waitUntil(() => isReady().catch(() => false), { timeout: 60_000, interval: 20 });
+
+  /** The value of a metric. */
+  async function read(name: string): Promise<number> {
+    const { text } = await send(metrics, { method: 'GET', path: '/metrics' });
+    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+  }
+  return {
+    child,
+    origin,
+    read,
+    dropped: () => read('interview_agents_log_lines_dropped_total'),
+
+    /** Sends requests, of which each is one long line of the log, and expects every one to be answered 200. */
+    async log(amount: number): Promise<void> {
+      const headers = { 'x-request-id': requestId };
+      const result = await autocannon({ url: `${origin}/health/live`, connections: 20, amount, headers });
+      expect({ answered: result['2xx'], errors: result.errors }).toEqual({ answered: amount, errors: 0 });
+    },
+
+    /** SIGTERM. @returns how the process ended, if it did so in its grace */
+    async stop(pid = Number(child.pid)) {
+      const before = performance.now();
+      process.kill(pid, 'SIGTERM');
+      const [code, signal] = await exit;
+      expect(performance.now() - before).toBeLessThan(grace * 1_000);
+      return { code, signal };
+    },
+  };
+}
+
+const linesOf = (text: string) => text.split('\n').filter((line) => line.includes(`"${requestId}"`));
+
+test('a pipe whose reader stops: every request is answered, at most 8 MiB of lines are kept, the others are counted, SIGTERM ends the process with 0', async () => {
+  const { writer } = await openPipe();
+  const server = await startLogging(writer);
+  closeSync(writer);
+  const rounds = 4;
+  const amount = 15_000;
+  for (let round = 0; round < rounds; round += 1) await server.log(amount);
+  const line = { level: 30, time: new Date().toISOString(), requestId, method: 'GET', route: '/health/live' };
+  const kept = rounds * amount - (await server.dropped());
+  expect(kept * JSON.stringify(line).length).toBeLessThan(capacity + pipe);
+  const before = await server.read('process_resident_memory_bytes');
+  await server.log(amount);
+  expect((await server.read('process_resident_memory_bytes')) - before).toBeLessThan(32 * 1024 * 1024);
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+});
+
+test('a reader that was slow finds whole lines in their order, and the newest ones when it keeps up again', async () => {
+  const fifo = await openPipe();
+  const server = await startLogging(fifo.writer);
+  closeSync(fifo.writer);
+  await server.log(5_000);
+  expect(await server.dropped()).toBe(0);
+  await vi.waitUntil(() => linesOf(fifo.read()).length === 5_000, { timeout: 20_000, interval: 10 });
+  await server.log(20);
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+  const text = fifo.read();
+  expect(text).toMatch(/"msg":"stopped"\}\n$/);
+  const log = text.split('\n').filter((line) => line.startsWith('{'));
+  expect(log.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request').length).toBeGreaterThanOrEqual(
+    5_020,
+  );
+  const times = log.map((line) => String(JSON.parse(line).time));
+  expect(times).toEqual(times.toSorted());
+});
+
+test('a pipe whose reader died: requests go on, the lines are counted, the next reader gets new ones, SIGTERM ends the process with 0', async () => {
+  const fifo = await openPipe();
+  const server = await startLogging(fifo.writer);
+  closeSync(fifo.writer);
+  const untilRead = (count: number) =>
+    vi.waitUntil(() => linesOf(fifo.read()).length === count, { timeout: 20_000, interval: 10 });
+  await server.log(100);
+  await untilRead(100);
+  fifo.closeReader();
+  await server.log(1_000);
+  await vi.waitUntil(async () => (await server.dropped()) >= 1_000, { timeout: 20_000 });
+  fifo.openReader();
+  await server.log(100);
+  await untilRead(200);
+  fifo.closeReader();
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+});
+
+test('a pipe that is full as its reader dies together with SIGTERM: the process ends with 0', async () => {
+  const fifo = await openPipe();
+  const server = await startLogging(fifo.writer);
+  closeSync(fifo.writer);
+  await server.log(5_000);
+  fifo.closeReader();
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+});
+
+test('a socket whose reader stops: requests go on, SIGTERM ends the process with 0', async () => {
+  const server = await startLogging('pipe');
+  await server.log(5_000);
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+});
+
+test('a socket whose reader died: requests go on, the lines are counted, SIGTERM ends the process with 0', async () => {
+  const server = await startLogging('pipe');
+  server.child.stdout?.destroy();
+  await server.log(1_000);
+  await vi.waitUntil(async () => (await server.dropped()) >= 1_000, { timeout: 20_000 });
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+});
+
+test('a device that is full: requests go on, the lines are counted, SIGTERM ends the process with 0', async () => {
+  const full = openSync('/dev/full', 'w');
+  const server = await startLogging(full);
+  closeSync(full);
+  await server.log(1_000);
+  await vi.waitUntil(async () => (await server.dropped()) >= 1_000, { timeout: 20_000 });
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+});
+
+test('a file holds every line, in order, up to the last', async () => {
+  const path = join(await makeFolder(), 'log');
+  const file = openSync(path, 'w');
+  const server = await startLogging(file);
+  closeSync(file);
+  await server.log(2_000);
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+  const text = readFileSync(path, 'utf8');
+  expect(text).toMatch(/^Listening on http/m);
+  expect(linesOf(text)).toHaveLength(2_000);
+  expect(text).toMatch(/"msg":"stopping".*\n(.*\n)*.*"msg":"stopped"\}\n$/);
+});
+
+test('a standard output that is closed: requests go on, SIGTERM ends the process with 0', async () => {
+  const server = await startLogging('ignore', ['sh', '-c', `exec ${process.execPath} dist/server.js >&-`]);
+  await server.log(1_000);
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+});
+
+test('a terminal that takes nothing more: requests go on, SIGTERM ends the process', async () => {
+  const pidFile = join(await makeFolder(), 'pid');
+  const onTerminal = `stty -echo; echo $$ > ${pidFile}; exec ${process.execPath} dist/server.js`;
+  // Its own output is not read, and soon it reads the terminal no more.
+  const server = await startLogging('pipe', ['script', '--quiet', '--return', '--command', onTerminal, '/dev/null']);
+  await server.log(5_000);
+  const pid = Number(readFileSync(pidFile, 'utf8'));
+  const ended = vi.waitUntil(() => hasEnded(pid), { timeout: grace * 1_000, interval: 20 });
+  process.kill(pid, 'SIGTERM');
+  await ended;
+});
+
+/** Whether a process is gone, or waits only for its parent to ask for its exit code. */
+async function hasEnded(pid: number): Promise<boolean> {
+  return (await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z')).includes(') Z');
+}
