@@ -4,7 +4,7 @@ import { type FastifyBaseLogger, fastify, LogController } from 'fastify';
 import { addressList } from '../address.ts';
 import type { Place } from '../faults.ts';
 import { compile } from '../validation.ts';
-import { connectionOptions } from './connections.ts';
+import { boundedServer } from './bounded-server.ts';
 import { answerUnroutable } from './error-handler.ts';
 import { requestIdOf } from './request-log.ts';
 
@@ -15,13 +15,21 @@ const places: Readonly<Record<string, Place>> = {
   body: 'body',
 };
 
-/**
- * Fastify with the options and the validators of this server, and nothing registered yet.
- * @param trustedProxies addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed
- */
-export function httpServer(logger: FastifyBaseLogger, trustedProxies: readonly string[] = []) {
+interface Options {
+  /** Addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies?: readonly string[] | undefined;
+  /** How long a connection that has had an answer may idle. */
+  readonly keepAliveSeconds?: number | undefined;
+}
+
+/** Fastify with the options and the validators of this server, and nothing registered yet. */
+export function httpServer(logger: FastifyBaseLogger, { trustedProxies = [], keepAliveSeconds }: Options = {}) {
   const app = fastify({
-    ...connectionOptions,
+    serverFactory: (handler) => boundedServer(handler, keepAliveSeconds),
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    // Fastify's own would answer first, in a shape of its own.
+    clientErrorHandler: () => {},
     loggerInstance: logger,
     // Without proxies the address of the connection itself, which costs less than looking for a header.
     trustProxy: trustedProxies.length > 0 && addressList(trustedProxies),
