@@ -42,11 +42,11 @@ export function pipelined(world: World) {
       for (let time = 0; time < 2; time += 1) await world.patch(key, id, { duration: 10 + time });
     },
 
-    /** A company whose list is more than the buffers of the system take: agents of 300 KB. */
-    async companyWithLargeList(agents = 40) {
+    /** A company whose list is more than the buffers of the system take: 40 agents of 300 KB. */
+    async companyWithLargeList() {
       const company = await world.company();
       const questions = Array.from({ length: 50 }, () => '漢'.repeat(2_000));
-      for (let made = 0; made < agents; made += 1) await world.agent(company.id, { questions });
+      for (let made = 0; made < 40; made += 1) await world.agent(company.id, { questions });
       return company;
     },
   };
