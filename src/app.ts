@@ -36,6 +36,8 @@ export interface AppParts extends KeySecrets {
   readonly logger: FastifyBaseLogger;
   /** Addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies?: readonly string[] | undefined;
+  /** How long a connection that has had an answer may idle: 72, unless it is given. */
+  readonly keepAliveSeconds?: number | undefined;
   /** Whether the reference page is served: it is, unless this is false. */
   readonly docs?: boolean;
   /** The server's rate limits; without them there are none, but those of keys that have some of their own. */
@@ -50,9 +52,9 @@ const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /** The table of contents: everything that the server consists of, in the order in which requests meet it. */
 export async function buildApp(parts: AppParts) {
-  const { database, migrations, logger, trustedProxies, docs = true } = parts;
+  const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true } = parts;
   const { quotas = unlimited, counters = memoryCounters(), meter = silent } = parts;
-  const app = httpServer(logger, trustedProxies);
+  const app = httpServer(logger, { trustedProxies, keepAliveSeconds });
 
   await app.register(requestLog, { meter });
   await app.register(errorHandler);

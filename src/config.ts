@@ -75,6 +75,11 @@ export const environmentSchema = Type.Object({
     default: 10,
     description: 'Longest wait for running requests at SIGTERM',
   }),
+  KEEP_ALIVE_SECONDS: wholeNumber(1, 3600, {
+    default: 72,
+    description:
+      'How long a connection that has had an answer may idle; longer than the idle timeout of a load balancer in front',
+  }),
   DATABASE_PREPARED_STATEMENTS: Type.Boolean({
     default: true,
     description: 'Named statements; false behind transaction poolers that do not know them',

@@ -51,6 +51,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   const app = await buildApp({
     ...{ database, secret, previousSecret, migrations, logger },
     trustedProxies: listed(config.TRUST_PROXY),
+    keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
     docs: config.DOCS,
     quotas: {
       perMinute: config.RATE_LIMIT_PER_MINUTE,

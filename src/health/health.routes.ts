@@ -15,11 +15,24 @@ export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { da
 
   app.get('/health/live', { schema }, async () => ({ status: 'ok' }));
 
+  /** The check that is running, which whoever asks meanwhile shares, whatever comes of it. */
+  let checking: Promise<void> | undefined;
+  const check = () => {
+    checking ??= checkMigrations(database, migrations).finally(() => {
+      checking = undefined;
+    });
+    return checking;
+  };
   app.get('/health/ready', { schema }, async () => {
     if (app.draining()) throw databaseUnavailable(new Error('shutting down'));
-    const applied = await withinLimit(database.appliedMigrations());
-    const pending = migrations.filter((migration) => !applied.includes(migration));
-    if (pending.length > 0) throw databaseUnavailable(new Error(`pending migrations: ${pending.join(', ')}`));
+    await check();
     return { status: 'ok' };
   });
 };
+
+/** @throws ApiError 503 while the database does not answer, or lacks a migration */
+async function checkMigrations(database: Database, migrations: readonly string[]): Promise<void> {
+  const applied = await withinLimit(database.appliedMigrations());
+  const pending = migrations.filter((migration) => !applied.includes(migration));
+  if (pending.length > 0) throw databaseUnavailable(new Error(`pending migrations: ${pending.join(', ')}`));
+}

@@ -1,18 +1,26 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyBaseLogger, fastify } from 'fastify';
 import { addressList } from '../auth/address.ts';
-import { connectionOptions } from './connections.ts';
+import { boundedServer } from './bounded-server.ts';
 import { answerUnroutable, CutAnswers } from './error-handler.ts';
 import { requestIdOf } from './request-log.ts';
 import { validateOnce } from './validation.ts';
 
-/**
- * Fastify with the options and the validation of this server, and nothing registered yet.
- * @param trustedProxies addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed
- */
-export function httpServer(logger: FastifyBaseLogger, trustedProxies: readonly string[] = []) {
+interface Options {
+  /** Addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies?: readonly string[] | undefined;
+  /** How long a connection that has had an answer may idle. */
+  readonly keepAliveSeconds?: number | undefined;
+}
+
+/** Fastify with the options and the validators of this server, and nothing registered yet. */
+export function httpServer(logger: FastifyBaseLogger, { trustedProxies = [], keepAliveSeconds }: Options = {}) {
   const app = fastify({
-    ...connectionOptions,
+    serverFactory: (handler) => boundedServer(handler, keepAliveSeconds),
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    // Fastify's own would answer first, in a shape of its own.
+    clientErrorHandler: () => {},
     loggerInstance: logger,
     // Without proxies the address of the connection itself, which costs less than looking for a header.
     trustProxy: trustedProxies.length > 0 && addressList(trustedProxies),

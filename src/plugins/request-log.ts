@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Meter } from '../metrics/meter.ts';
+import { begun } from './bounded-server.ts';
 import { loggedProblem } from './logged-problem.ts';
 
 export const newRequestId = (): string => randomUUID();
@@ -19,9 +20,9 @@ export function requestIdOf(message: IncomingMessage): string {
 }
 
 /**
- * Puts the request id on every answer, and writes one line a request: never a key, a body or a query. The line comes
- * also where no hook ran, or the client went away before its answer: then the status is null. A 5xx is an error of the log,
- * with its cause.
+ * Puts the request id on every answer, and writes one line and one metric for each request that was begun: never a key, a
+ * body or a query. The line comes also where no hook ran, or the client went away before its answer: then the status is
+ * null. A 5xx is an error of the log, with its cause.
  */
 export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) => {
   const routed = new WeakMap<IncomingMessage, FastifyRequest>();
@@ -33,7 +34,7 @@ export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) =
     reply.header('x-content-type-options', 'nosniff');
     done();
   });
-  app.server.prependListener('request', (message: IncomingMessage, response: ServerResponse) => {
+  app.server.prependListener(begun, (message: IncomingMessage, response: ServerResponse) => {
     const start = performance.now();
     response.once('close', () => {
       const request = routed.get(message);

@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest';
-import { whileLocked } from '../support/locks.ts';
+import { expect, test, vi } from 'vitest';
+import { openAnotherServer } from '../support/another-server.ts';
+import { openLink } from '../support/database-link.ts';
+import { send } from '../support/http.ts';
+import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -42,3 +45,32 @@ test('live never asks the database: it is answered while no table can be read', 
   whileLocked(world, 'LOCK TABLE _prisma_migrations, api_key, agent IN ACCESS EXCLUSIVE MODE', [], async () => {
     for (let time = 0; time < 20; time += 1) expect(await get('/health/live')).toMatchObject({ status: 200 });
   }));
+
+/** A server behind a link that sees its statements, and what is to be done while 30 checks of it wait for the database. */
+async function whileManyWait(task: (fail: () => Promise<void>, release: () => Promise<unknown>) => Promise<void>) {
+  const link = await openLink(world.databaseUrl);
+  const { app, origin } = await openAnotherServer(world, { databaseUrl: link.url });
+  let arrived = 0;
+  app.server.on('request', () => {
+    arrived += 1;
+  });
+  return await whileLocked(world, 'LOCK TABLE _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async (release) => {
+    const checks = Array.from({ length: 30 }, () => send(origin, { method: 'GET', path: '/health/ready' }));
+    await vi.waitUntil(() => arrived === 30, { timeout: 20_000 });
+    await untilSomebodyWaits(world);
+    await task(link.cutOff, release);
+    const answers = await Promise.all(checks);
+    const queries = link.asked().split('FROM _prisma_migrations').length - 1;
+    return { statuses: new Set(answers.map(({ status }) => status)), queries };
+  });
+}
+
+test('checks that come while one runs share its query and its result, good or bad', async () => {
+  const good = await whileManyWait(async (_, release) => {
+    await release();
+  });
+  expect(good).toEqual({ statuses: new Set([200]), queries: 1 });
+  const bad = await whileManyWait((fail) => fail());
+  expect(bad).toEqual({ statuses: new Set([503]), queries: 1 });
+  expect(await get('/health/ready')).toMatchObject({ status: 200 });
+});

@@ -49,14 +49,13 @@ test('every slow or silent client is cut within 12 s, with 408 where it sent hal
     client(head(`PATCH /agents/${agentId} HTTP/1.1`, 'Host: api').slice(0, -2), 'x'),
     client(patchHead(), ''),
     client(`${patchHead()}{"name":"`, 'x'),
-    client(head('GET /health/live HTTP/1.1', 'Host: api'), ''),
     client(patchHead().replace(key, 'wrong'), 'x'),
   ]).finally(() => {
     isOver = true;
   });
-  const [[silent, startedLine, slowHeaders, noBody, slowBody, idle, refused]] = await Promise.all([slow, others()]);
+  const [[silent, startedLine, slowHeaders, noBody, slowBody, refused]] = await Promise.all([slow, others()]);
 
-  for (const { ending } of [silent, startedLine, slowHeaders, noBody, slowBody, idle, refused]) {
+  for (const { ending } of [silent, startedLine, slowHeaders, noBody, slowBody, refused]) {
     expect(ending).toBe('closed');
   }
   for (const [{ answers }, instance] of [
@@ -70,8 +69,7 @@ test('every slow or silent client is cut within 12 s, with 408 where it sent hal
     if (answer) expectProblem(answer, { code: 'REQUEST_TIMEOUT', instance });
     expect(answer?.headers['connection']).toBe('close');
   }
-  // These have had their answer, or have asked for none.
-  expect(idle.answers).toMatchObject([{ status: 200 }]);
+  // This one has had its answer.
   expect(refused.answers).toMatchObject([{ status: 401 }]);
   expect(silent.answers.map(({ status }) => status)).toEqual([408]);
 });

@@ -19,6 +19,7 @@ interface Options extends Partial<KeySecrets> {
   /** Told of each statement that goes to the database. */
   readonly onStatement?: (sql: string) => void;
   readonly trustedProxies?: readonly string[];
+  readonly keepAliveSeconds?: number;
   readonly meter?: Meter;
   /** The address to listen on. */
   readonly host?: string;
@@ -27,7 +28,8 @@ interface Options extends Partial<KeySecrets> {
 /** One more server over a world's database, which ends with the test: for what cannot be done to the world's own. */
 export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
-  const { secret = world.secret, previousSecret, trustedProxies = [], quotas, counters, meter } = options;
+  const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
+  const { quotas, counters, meter } = options;
   const opened = openDatabase({ url: databaseUrl, connections });
   const told =
     (query: Query): Query =>
@@ -41,8 +43,14 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     session: (work) => opened.session((query) => work(told(query))),
     transaction: (work) => opened.transaction((query) => work(told(query))),
   };
-  const parts = { database, secret, previousSecret, migrations: await migrationNames(), trustedProxies };
-  const limits = { ...(quotas && { quotas }), ...(counters && { counters }), ...(meter && { meter }) };
+  const parts = { database, secret, previousSecret, migrations: await migrationNames() };
+  const limits = {
+    trustedProxies,
+    keepAliveSeconds,
+    ...(quotas && { quotas }),
+    ...(counters && { counters }),
+    ...(meter && { meter }),
+  };
   const app = await buildApp({ ...parts, logger: pino(logOptions('info'), world.log), ...limits });
   const origin = await app.listen({ host, port: 0 });
   onTestFinished(async () => {

@@ -65,6 +65,8 @@ interface Options {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly atEnd?: AtEnd;
+  /** Descriptors that a server may have open. */
+  readonly descriptors?: number;
 }
 
 /** A process with exactly the given variables, in a process group of its own, which is killed at the end. */
@@ -90,6 +92,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
     get stderr() {
       return stderr;
     },
+    pid: Number(child.pid),
     /** Resolves with its code, or the signal that killed it. */
     exit,
     signal: (signal: NodeJS.Signals) => child.kill(signal),
@@ -136,7 +139,13 @@ export const runProgram = (parameters: readonly string[], options: Options = {})
 /** Starts a server with the given variables on a free port. */
 export async function startServer(env: Options['env'], options: Omit<Options, 'env'> = {}) {
   const parameters = [process.execPath, join(root, 'dist', 'server.js')];
-  const server = startProcess(parameters, { ...options, env: { PORT: '0', ...env } });
+  const { descriptors } = options;
+  // The shell becomes the server.
+  const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh', ...parameters];
+  const server = startProcess(descriptors === undefined ? parameters : limited, {
+    ...options,
+    env: { PORT: '0', ...env },
+  });
   const origin = await server.until(/^Listening on (http:\S+)$/m);
   return { server, origin };
 }

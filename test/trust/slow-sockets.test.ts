@@ -3,29 +3,13 @@ import { expect, test } from 'vitest';
 import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { startProcess, startServer } from '../support/process.ts';
+import { percentile, steadily } from '../support/steadily.ts';
 import { openWorld } from '../support/world.ts';
 
 /** Milliseconds after which every slow or silent client is gone (12 s), and what a busy machine may add. */
 const limit = 12_000 + 500;
 
 const world = await openWorld({ docs: false });
-
-/** Sends a request every 20 ms, whether the one before is answered or not, and tells how each was answered, and when. */
-async function steadily(request: () => Promise<{ readonly status: number }>, until: Promise<unknown>) {
-  const running: Promise<{ readonly status: number; readonly after: number }>[] = [];
-  const timed = async () => {
-    const start = performance.now();
-    const { status } = await request().catch(() => ({ status: 0 }));
-    return { status, after: performance.now() - start };
-  };
-  const timer = setInterval(() => running.push(timed()), 20);
-  await until;
-  clearInterval(timer);
-  return await Promise.all(running);
-}
-
-const percentile = (times: readonly number[], part: number) =>
-  times.toSorted((a, b) => a - b)[Math.ceil(times.length * part) - 1] ?? Number.NaN;
 
 // A machine that is busy with something else may be measured again.
 test('500 slow headers, 500 slow bodies and 200 silent sockets are cut within 12 s; p99 of others is under 100 ms', {

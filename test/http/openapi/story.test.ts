@@ -31,7 +31,8 @@ function shown(line: string, status: number) {
   return { status, headers: Object.fromEntries(values), body: content?.['application/json']?.example };
 }
 
-const ofEveryAnswer = /^(?:connection|content-length|content-type|date|keep-alive|x-content-type-options|x-request-id)$/;
+const ofEveryAnswer =
+  /^(?:connection|content-length|content-type|date|keep-alive|x-content-type-options|x-request-id)$/;
 const ofItself = ({ status, headers, body }: Answer) => ({
   status,
   headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !ofEveryAnswer.test(name))),

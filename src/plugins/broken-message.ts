@@ -1,0 +1,82 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyBaseLogger } from 'fastify';
+import { rateLimitHeaders } from '../auth/rate-limit-headers.ts';
+import type { ApiError } from '../errors.ts';
+import { noteProblem } from './logged-problem.ts';
+import { newRequestId, requestIdOf } from './request-log.ts';
+import type { Connection, RequestQueue } from './request-queue.ts';
+
+/** Milliseconds during which what a refused client still sends is read: a reset could overtake the answer. */
+const afterlife = 1_000;
+
+/** Why a connection cannot be read any further, and the response of the request whose body is broken, when it is the body. */
+interface Broken {
+  readonly error: ApiError;
+  readonly response: ServerResponse | undefined;
+}
+
+/**
+ * Answers messages that the parser gave up on, in the one error shape. The bytes it choked on belong to the body of the
+ * last request, or to a message behind it. Requests that were whole are answered first, so that no client takes this
+ * answer for that of another.
+ */
+export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger) {
+  const broken = new WeakMap<Socket, Broken>();
+
+  /** Answers and hangs up, or waits: it is called again when the connection is idle. */
+  function conclude({ socket, last, isRunning, held }: Connection): void {
+    const message = broken.get(socket);
+    if (!message) return;
+    const { error, response } = message;
+    const isBegun = response !== undefined && response === last;
+    const isAwaited = isRunning && (!isBegun || response.headersSent);
+    if (isAwaited || held.length > 0) return;
+    if (!socket.writable || (isBegun && response.headersSent)) hangUp(socket);
+    else hangUp(socket, refusal(error, response, isBegun, log));
+  }
+
+  return {
+    conclude,
+    breakOff(socket: Socket, error: ApiError): void {
+      const connection = queue.of(socket);
+      if (!connection) socket.destroy();
+      else if (!broken.has(socket)) {
+        broken.set(socket, { error, response: queue.takeUnfinished(connection) });
+        conclude(connection);
+      }
+    },
+  };
+}
+
+/** @param isBegun whether the response belongs to a request that was begun, and so has its own line in the log */
+function refusal(
+  error: ApiError,
+  response: ServerResponse | undefined,
+  isBegun: boolean,
+  log: FastifyBaseLogger,
+): string {
+  const requestId = response ? requestIdOf(response.req) : newRequestId();
+  if (response && isBegun) {
+    response.statusCode = error.status;
+    noteProblem(response.req, error);
+  } else log.info({ status: error.status, code: error.code, requestId }, 'malformed');
+  const body = JSON.stringify(error.problem(response?.req.url?.split('?', 1)[0] ?? '', requestId));
+  const lines = [
+    `HTTP/1.1 ${error.status} ${error.code}`,
+    `Date: ${new Date().toUTCString()}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${requestId}`,
+    'X-Content-Type-Options: nosniff',
+    ...Object.entries(response ? rateLimitHeaders(response.req) : {}).map(([name, value]) => `${name}: ${value}`),
+    'Connection: close',
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}
+
+function hangUp(socket: Socket, lastWords = ''): void {
+  socket.end(lastWords);
+  const timer = setTimeout(() => socket.destroy(), afterlife);
+  socket.once('close', () => clearTimeout(timer));
+}

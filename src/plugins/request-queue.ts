@@ -1,0 +1,168 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** Requests of one connection that may be unanswered; past that its socket is not read (contract, section 6). */
+const maxUnanswered = 16;
+
+/** Requests of all connections together that may wait for their turn; each takes about 2 KB. */
+const maxHeld = 32_768;
+
+/** An open connection. */
+export interface Connection {
+  readonly socket: Socket;
+  /** The response of the request that was begun last, sent or not. */
+  last: ServerResponse | undefined;
+  /** Whether that request is still being served or its response still being sent. */
+  isRunning: boolean;
+  /** The responses of the requests behind it, which have arrived and are not begun, oldest first. */
+  readonly held: ServerResponse[];
+}
+
+interface Options {
+  /** Connections that may be open. */
+  readonly maxConnections: number;
+  /** Serves a request. It is over when its response emits `close`. */
+  readonly begin: (response: ServerResponse) => void;
+  /** Is told when a connection has answered all that has arrived on it. */
+  readonly onIdle: (connection: Connection) => void;
+}
+
+export type RequestQueue = ReturnType<typeof requestQueue>;
+
+/**
+ * The open connections, each with its requests in the order of their arrival. One request of a connection is served at a
+ * time, the next one when the response of the one before is out: in order, as RFC 9112, section 9.3.2, asks for methods
+ * that are not safe, and so that one response of a connection takes memory and descriptors at a time. Node parses all
+ * requests of a read at once and queues their responses; one that waits there would not notice that its socket closed.
+ */
+export function requestQueue({ maxConnections, begin, onIdle }: Options) {
+  const open = new Map<Socket, Connection>();
+  /** In the order in which they became idle. */
+  const idle = new Set<Connection>();
+  let held = 0;
+  /** Those whose next request may be begun. */
+  const ready = new Set<Connection>();
+  let hasTurn = false;
+
+  const isFull = (connection: Connection) => connection.held.length + Number(connection.isRunning) >= maxUnanswered;
+
+  function add(socket: Socket): void {
+    const connection: Connection = { socket, last: undefined, isRunning: false, held: [] };
+    open.set(socket, connection);
+    idle.add(connection);
+    socket.once('close', () => forget(connection));
+    // Node resumes a socket whenever a request has been read to its end.
+    socket.on('resume', () => {
+      if (isFull(connection)) socket.pause();
+    });
+    const [longestIdle] = idle;
+    if (open.size > maxConnections && longestIdle) close(longestIdle);
+  }
+
+  function forget(connection: Connection): void {
+    open.delete(connection.socket);
+    idle.delete(connection);
+    ready.delete(connection);
+    dropHeld(connection);
+  }
+
+  function dropHeld(connection: Connection): void {
+    held -= connection.held.length;
+    connection.held.length = 0;
+  }
+
+  function close(connection: Connection): void {
+    forget(connection);
+    connection.socket.destroy();
+  }
+
+  /** A request has arrived. It is not begun where its answer could not be sent any more. */
+  function take(response: ServerResponse): void {
+    const { socket } = response.req;
+    const connection = open.get(socket);
+    if (!connection || !socket.writable) return;
+    if (connection.isRunning || connection.held.length > 0) hold(connection, response);
+    else run(connection, response);
+  }
+
+  function hold(connection: Connection, response: ServerResponse): void {
+    connection.held.push(response);
+    held += 1;
+    if (isFull(connection)) connection.socket.pause();
+    if (held > maxHeld) close(largest(connection));
+  }
+
+  /** The connection with the most requests that wait. */
+  function largest(connection: Connection): Connection {
+    let most = connection;
+    for (const other of open.values()) if (other.held.length > most.held.length) most = other;
+    return most;
+  }
+
+  function run(connection: Connection, response: ServerResponse): void {
+    connection.last = response;
+    connection.isRunning = true;
+    idle.delete(connection);
+    response.once('close', () => proceed(connection));
+    begin(response);
+  }
+
+  function proceed(connection: Connection): void {
+    const wasFull = isFull(connection);
+    connection.isRunning = false;
+    if (!open.has(connection.socket)) return;
+    if (wasFull && !isFull(connection)) connection.socket.resume();
+    if (connection.held.length > 0) {
+      ready.add(connection);
+      awaitTurn();
+    } else settle(connection);
+  }
+
+  /** One request in a turn of the event loop, so that all that do not wait are read and served in between. */
+  function awaitTurn(): void {
+    if (hasTurn || ready.size === 0) return;
+    hasTurn = true;
+    setImmediate(takeTurn);
+  }
+
+  function takeTurn(): void {
+    hasTurn = false;
+    const [connection] = ready;
+    if (!connection) return;
+    ready.delete(connection);
+    next(connection);
+    awaitTurn();
+  }
+
+  function next(connection: Connection): void {
+    if (!connection.socket.writable) dropHeld(connection);
+    const response = connection.held.shift();
+    if (response) {
+      held -= 1;
+      run(connection, response);
+    } else settle(connection);
+  }
+
+  function settle(connection: Connection): void {
+    idle.add(connection);
+    onIdle(connection);
+  }
+
+  return {
+    add,
+    take,
+    of: (socket: Socket): Connection | undefined => open.get(socket),
+    connections: (): IterableIterator<Connection> => open.values(),
+
+    /** @returns the request that a connection has not received whole, if it has begun one; never served if it was held */
+    takeUnfinished({ held: waiting, last }: Connection): ServerResponse | undefined {
+      const newest = waiting.at(-1) ?? last;
+      if (!newest || newest.req.complete) return undefined;
+      if (waiting.length > 0) {
+        waiting.pop();
+        held -= 1;
+      }
+      return newest;
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+
+interface Options {
+  /** Whether the answers are read. */
+  readonly reads?: boolean;
+}
+
+/** A client that sends many bytes at once and counts the answers; it parses nothing, so that it can bear many. */
+export async function openFlood(origin: string, { reads = true }: Options = {}) {
+  const { hostname, port } = new URL(origin);
+  const socket = connect({ host: hostname, port: Number(port) });
+  let tail = '';
+  let answers = 0;
+  let isClosed = false;
+  const waiting = new Set<() => void>();
+  const look = () => {
+    for (const task of waiting) task();
+  };
+  if (reads) {
+    socket.on('data', (bytes) => {
+      const text = tail + bytes.toString('latin1');
+      answers += text.split('HTTP/1.1 ').length - 1;
+      // Too short to hold a start of an answer that has been counted.
+      tail = text.slice(-8);
+      look();
+    });
+  }
+  socket.on('error', () => {});
+  socket.once('close', () => {
+    isClosed = true;
+    look();
+  });
+  await once(socket, 'connect');
+  return {
+    socket,
+    get answers() {
+      return answers;
+    },
+    get isClosed() {
+      return isClosed;
+    },
+    /** Resolves when so many answers have come, or the connection is closed. */
+    until(count: number): Promise<void> {
+      return new Promise((resolve) => {
+        const task = () => {
+          if (answers < count && !isClosed) return;
+          waiting.delete(task);
+          resolve();
+        };
+        waiting.add(task);
+        task();
+      });
+    },
+  };
+}
+
+export type Flood = Awaited<ReturnType<typeof openFlood>>;
+
+/** A GET without anything that is not needed. */
+export const shortGet = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;

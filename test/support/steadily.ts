@@ -1,0 +1,16 @@
+/** Sends a request every 20 ms, whether the one before is answered or not, and tells how each was answered, and when. */
+export async function steadily(request: () => Promise<{ readonly status: number }>, until: Promise<unknown>) {
+  const running: Promise<{ readonly status: number; readonly after: number }>[] = [];
+  const timed = async () => {
+    const start = performance.now();
+    const { status } = await request().catch(() => ({ status: 0 }));
+    return { status, after: performance.now() - start };
+  };
+  const timer = setInterval(() => running.push(timed()), 20);
+  await until;
+  clearInterval(timer);
+  return await Promise.all(running);
+}
+
+export const percentile = (times: readonly number[], part: number) =>
+  times.toSorted((a, b) => a - b)[Math.ceil(times.length * part) - 1] ?? Number.NaN;
