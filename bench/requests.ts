@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import type { JsonObject } from '../src/json.ts';
+import type { JsonObject } from '../src/http/json.ts';
 import type { Dataset } from './plan.ts';
 
 /** Bodies of another kind each, so that no two requests in a row are alike. */

@@ -14,19 +14,19 @@ import { type Quotas, rateLimits } from './auth/rate-limits.ts';
 import { directoryRepository } from './companies/directory.ts';
 import { companyRoutes } from './companies/routes.ts';
 import type { Database } from './database/client.ts';
-import { healthRoutes } from './health/health.routes.ts';
+import { healthRoutes } from './health/routes.ts';
+import { body } from './http/body.ts';
+import { connections } from './http/connections.ts';
+import { errorHandler } from './http/error-handler.ts';
+import { housekeeping } from './http/housekeeping.ts';
+import { idempotency } from './http/idempotency.ts';
+import { lists } from './http/list-limits.ts';
+import { refuseOtherMethods } from './http/other-methods.ts';
+import { requestLog } from './http/request-log.ts';
+import { httpServer } from './http/server.ts';
 import { type Meter, silent } from './metrics/meter.ts';
-import { body } from './plugins/body.ts';
-import { connections } from './plugins/connections.ts';
-import { errorHandler } from './plugins/error-handler.ts';
-import { housekeeping } from './plugins/housekeeping.ts';
-import { httpServer } from './plugins/http-server.ts';
-import { idempotency } from './plugins/idempotency.ts';
-import { lists } from './plugins/lists.ts';
 import { openapi, openapiRoute } from './plugins/openapi.ts';
-import { refuseOtherMethods } from './plugins/other-methods.ts';
 import { referencePage } from './plugins/reference-page.ts';
-import { requestLog } from './plugins/request-log.ts';
 
 /** The secrets are those of the API keys. */
 export interface AppParts extends KeySecrets {

@@ -1,6 +1,6 @@
 import { type LoggerOptions, pino } from 'pino';
 import { sqlState } from './database/client.ts';
-import { ApiError } from './errors.ts';
+import { ApiError } from './http/problems.ts';
 
 const keys = /sk_[0-9A-Za-z]{8,}/g;
 

@@ -13,8 +13,8 @@ import { demonstrate } from './demo.ts';
 import { type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
 import type { Meter } from './metrics/meter.ts';
-import { metricsServer } from './metrics/metrics-server.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
+import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
 import { StartError } from './start-error.ts';
 

@@ -5,10 +5,10 @@ import { toAnswer } from '../../src/agents/answer.ts';
 import type { StoredAgent } from '../../src/agents/row.ts';
 import { applyPatch } from '../../src/agents/rules/patch.ts';
 import type { AgentPatch } from '../../src/agents/schema.ts';
-import { entityTag } from '../../src/entity-tag.ts';
-import { ApiError, invalid } from '../../src/errors.ts';
 import { Prisma, PrismaClient } from '../../src/generated/prisma/client.ts';
-import type { JsonObject } from '../../src/json.ts';
+import { entityTag } from '../../src/http/entity-tag.ts';
+import type { JsonObject } from '../../src/http/json.ts';
+import { ApiError, invalid } from '../../src/http/problems.ts';
 import { type Admitted, admit, environment, keyHash, readPatch } from './peer.ts';
 
 // Express and Prisma as their documentation shows them: a middleware finds the key, an interactive transaction finds the

@@ -5,8 +5,8 @@ import { toAnswer } from '../../src/agents/answer.ts';
 import type { AgentContent } from '../../src/agents/fields.ts';
 import type { StoredAgent } from '../../src/agents/row.ts';
 import { agentSchema } from '../../src/agents/schema.ts';
-import { entityTag } from '../../src/entity-tag.ts';
-import { ApiError } from '../../src/errors.ts';
+import { entityTag } from '../../src/http/entity-tag.ts';
+import { ApiError } from '../../src/http/problems.ts';
 import { type Admitted, admit, environment, keyHash, readPatch, type StoredKey } from './peer.ts';
 import { existsSql, keySql, patchSql } from './statements.ts';
 

@@ -11,15 +11,15 @@ import type { FoundKey } from '../../src/auth/lookup.statements.ts';
 import type { ApiKeyRepository } from '../../src/auth/lookup.ts';
 import { rateLimits } from '../../src/auth/rate-limits.ts';
 import { openDatabase } from '../../src/database/client.ts';
-import { ApiError } from '../../src/errors.ts';
+import { body } from '../../src/http/body.ts';
+import { connections } from '../../src/http/connections.ts';
+import { errorHandler } from '../../src/http/error-handler.ts';
+import { idempotency } from '../../src/http/idempotency.ts';
+import { ApiError } from '../../src/http/problems.ts';
+import { requestLog } from '../../src/http/request-log.ts';
+import { httpServer } from '../../src/http/server.ts';
 import { logOptions } from '../../src/logger.ts';
 import { silent } from '../../src/metrics/meter.ts';
-import { body } from '../../src/plugins/body.ts';
-import { connections } from '../../src/plugins/connections.ts';
-import { errorHandler } from '../../src/plugins/error-handler.ts';
-import { httpServer } from '../../src/plugins/http-server.ts';
-import { idempotency } from '../../src/plugins/idempotency.ts';
-import { requestLog } from '../../src/plugins/request-log.ts';
 import { environment } from './peer.ts';
 
 // The ceiling of this HTTP stack: what `buildApp` in src/app.ts registers on the way of a PATCH, in its order, over a

@@ -1,4 +1,4 @@
-import { entityTag } from '../entity-tag.ts';
+import { entityTag } from '../http/entity-tag.ts';
 import { record } from './fields.ts';
 import type { StoredAgent } from './row.ts';
 import { type AgentAnswer, answerMembers } from './schema.ts';

@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
-import type { JsonObject } from '../json.ts';
+import type { JsonObject } from '../http/json.ts';
 import { limits } from './rules/metadata.ts';
 
 /** What there is to say of a field beside what a request may hold in it. */

@@ -1,8 +1,8 @@
 import { type Author, authorColumns, type Caller } from '../auth/caller.ts';
 import { unlessRefused } from '../auth/lookup.ts';
 import { conflictOver, type Database, type Query, withinLimit } from '../database/client.ts';
-import { ApiError } from '../errors.ts';
-import type { Idempotency } from '../idempotency.ts';
+import type { Idempotency } from '../http/idempotency-key.ts';
+import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';

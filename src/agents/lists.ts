@@ -1,5 +1,5 @@
 import { type Database, withinLimit } from '../database/client.ts';
-import { itemsBefore, type Page } from '../page.ts';
+import { itemsBefore, type Page } from '../http/pages.ts';
 import type { AgentListQuery } from './request.schema.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
 import { countSql, type FilterName, isFilterName, listSql, pageSql, portionSql } from './statements.ts';

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { pagedQuery } from '../page.schema.ts';
+import { pagedQuery } from '../http/pages.schema.ts';
 import { fields, text, uuid } from './fields.ts';
 import { closed } from './schema.ts';
 

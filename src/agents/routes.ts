@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { matchesWeakly, parseEntityTags } from '../entity-tag.ts';
-import { toPage } from '../page.ts';
-import { pageStream } from '../page-stream.ts';
-import { sendStream } from '../plugins/lists.ts';
+import { matchesWeakly, parseEntityTags } from '../http/entity-tag.ts';
+import { sendStream } from '../http/list-limits.ts';
+import { pageStream } from '../http/page-stream.ts';
+import { toPage } from '../http/pages.ts';
 import { agentHeaders, changeHeaders, replayHeader, toAnswer } from './answer.ts';
 import {
   agentListQuerySchema,

@@ -1,5 +1,5 @@
 import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox';
-import { pageOf } from '../page.schema.ts';
+import { pageOf } from '../http/pages.schema.ts';
 import {
   type AgentContent,
   type AgentField,

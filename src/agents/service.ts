@@ -1,9 +1,9 @@
 import type { Author, Caller } from '../auth/caller.ts';
 import { withinLimit } from '../database/client.ts';
-import { matchesStrongly, matchesWeakly, parseEntityTags } from '../entity-tag.ts';
-import { ApiError, invalid } from '../errors.ts';
-import type { Idempotency } from '../idempotency.ts';
-import { type Page, readPage } from '../page.ts';
+import { matchesStrongly, matchesWeakly, parseEntityTags } from '../http/entity-tag.ts';
+import type { Idempotency } from '../http/idempotency-key.ts';
+import { type Page, readPage } from '../http/pages.ts';
+import { ApiError, invalid } from '../http/problems.ts';
 import type { AgentVersionRepository } from './history/repository.ts';
 import type { AgentRepository } from './repository.ts';
 import type { AgentListQuery, Preconditions } from './request.schema.ts';

@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { StoredAgent } from '../agents/row.ts';
-import { ApiError, invalid, scopeMissing } from '../errors.ts';
-import { complaints, inParameter } from '../faults.ts';
-import { countHeader } from '../plugins/connections.ts';
-import { isUuid } from '../uuid.ts';
+import { countHeader } from '../http/connections.ts';
+import { complaints, inParameter } from '../http/faults.ts';
+import { ApiError, invalid, scopeMissing } from '../http/problems.ts';
+import { isUuid } from '../http/uuid.ts';
 import { addressList, plainAddress } from './address.ts';
 import { hashesOf, type KeySecrets, readKey, type Scope } from './api-key.ts';
 import type { Caller } from './caller.ts';

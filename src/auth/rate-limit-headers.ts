@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiError } from '../errors.ts';
+import { ApiError } from '../http/problems.ts';
 import type { FoundKey } from './lookup.statements.ts';
 import type { LimitedWindow, RateLimits } from './rate-limits.ts';
 

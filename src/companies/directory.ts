@@ -1,6 +1,6 @@
 import type { KeyOwner } from '../auth/key-lifecycle.ts';
 import { type Database, withinLimit } from '../database/client.ts';
-import { itemsBefore, type Page } from '../page.ts';
+import { itemsBefore, type Page } from '../http/pages.ts';
 
 interface Company {
   readonly id: string;

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { readPage, toPage } from '../page.ts';
+import { readPage, toPage } from '../http/pages.ts';
 import type { DirectoryRepository } from './directory.ts';
 import {
   companyListQuerySchema,

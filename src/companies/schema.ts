@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { companyQuerySchema } from '../agents/request.schema.ts';
-import { pagedQuery, pageOf } from '../page.schema.ts';
+import { pagedQuery, pageOf } from '../http/pages.schema.ts';
 
 const id = (description: string) => Type.String({ format: 'uuid', description });
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import { ApiError, databaseUnavailable } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
+import { ApiError, databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
 import { trusted } from './trusted.ts';
 

@@ -1,4 +1,4 @@
-import { ApiError, overloaded } from '../errors.ts';
+import { ApiError, overloaded } from '../http/problems.ts';
 
 /** What became of one item of a batch. `again` takes its place at the head of the next batch. */
 export type Outcome<Item, Result> =

@@ -1,9 +1,9 @@
 import { Command } from '@commander-js/extra-typings';
 import { toAnswer } from '../agents/answer.ts';
 import { type AgentDraft, agentDraftSchema } from '../agents/schema.ts';
-import { invalid } from '../errors.ts';
+import { invalid } from '../http/problems.ts';
+import { compile } from '../http/validation.ts';
 import { UnknownIdError } from '../unknown-id.ts';
-import { compile } from '../validation.ts';
 import { jsonObject, uuid } from './arguments.ts';
 import type { Print } from './services.ts';
 

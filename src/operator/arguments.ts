@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { plainBlock } from '../auth/address.ts';
 import { isScope, type Scope, scopes } from '../auth/api-key.ts';
-import { isUuid } from '../uuid.ts';
+import { isUuid } from '../http/uuid.ts';
 
 /** @throws InvalidArgumentError, like every reader here: its text follows the name of the option */
 export function uuid(text: string): string {

@@ -1,5 +1,5 @@
 import type { FastifySchema, RouteOptions } from 'fastify';
-import { type ProblemCode, problems } from '../errors.ts';
+import { type ProblemCode, problems } from '../http/problems.ts';
 
 /** A route as it was declared, with the schema of its requests and answers. */
 export type Declared = Pick<RouteOptions, 'method' | 'url' | 'config'> & { readonly schema: FastifySchema };

@@ -1,4 +1,4 @@
-import type { ProblemCode } from '../errors.ts';
+import type { ProblemCode } from '../http/problems.ts';
 import { patchInWords } from './openapi-patch.ts';
 import type { AnswerHeaders } from './openapi-problems.ts';
 

@@ -1,5 +1,5 @@
-import { ApiError, invalid, type Problem, type ProblemCode, scopeMissing } from '../errors.ts';
-import { complaints, type Fault, inBody, inParameter } from '../faults.ts';
+import { complaints, type Fault, inBody, inParameter } from '../http/faults.ts';
+import { ApiError, invalid, type Problem, type ProblemCode, scopeMissing } from '../http/problems.ts';
 import type { Declared } from './openapi-checks.ts';
 import { ids } from './openapi-story.ts';
 

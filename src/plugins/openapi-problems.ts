@@ -1,4 +1,4 @@
-import { type ProblemCode, problemSchema, problems } from '../errors.ts';
+import { type ProblemCode, problemSchema, problems } from '../http/problems.ts';
 import { type Declared, problemCodesOf, tellsLimits } from './openapi-checks.ts';
 import { exampleOf } from './openapi-problem-examples.ts';
 

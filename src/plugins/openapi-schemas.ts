@@ -2,9 +2,9 @@ import type { FastifySchema } from 'fastify';
 import { diffSchema, versionedAgentSchema, versionListSchema, versionSchema } from '../agents/history/schema.ts';
 import { agentDraftSchema, agentListSchema, agentPatchSchema, agentSchema } from '../agents/schema.ts';
 import { companyListSchema, companySchema, phoneNumberListSchema, phoneNumberSchema } from '../companies/schema.ts';
-import { problemSchema } from '../errors.ts';
-import { faultSchema } from '../faults.ts';
-import { healthySchema } from '../health/health.schema.ts';
+import { healthySchema } from '../health/schema.ts';
+import { faultSchema } from '../http/faults.ts';
+import { problemSchema } from '../http/problems.ts';
 import { examples } from './openapi-story.ts';
 
 /** The schemas that have a name in the document. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { FastifyPluginAsync } from 'fastify';
-import { type PreparedFile, prepareFile, sendPrepared } from './prepared-file.ts';
+import { type PreparedFile, prepareFile, sendPrepared } from '../http/prepared-file.ts';
 
 // Of @fastify/swagger-ui only the files are used: its plugin adds a second and a third address of the document.
 const folder = join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static');

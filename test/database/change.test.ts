@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { agentRepository } from '../../src/agents/repository.ts';
 import type { Decide } from '../../src/agents/write/fold.ts';
 import { openDatabase } from '../../src/database/client.ts';
-import type { JsonObject } from '../../src/json.ts';
+import type { JsonObject } from '../../src/http/json.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { plainLength } from '../../src/json.ts';
+import { plainLength } from '../../src/http/json.ts';
 import { expectChange, newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { AgentDraft } from '../../src/agents/schema.ts';
-import { problems } from '../../src/errors.ts';
+import { problems } from '../../src/http/problems.ts';
 import { headingsOf, sectionsOf } from '../support/contract-page.ts';
 import { fill } from '../support/placeholders.ts';
 import { openWorld } from '../support/world.ts';

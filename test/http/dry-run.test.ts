@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { ProblemCode } from '../../src/errors.ts';
-import type { Fault } from '../../src/faults.ts';
+import type { Fault } from '../../src/http/faults.ts';
+import type { ProblemCode } from '../../src/http/problems.ts';
 import type { Client, Schemas } from '../support/client.ts';
 import type { Answer } from '../support/http.ts';
 import { expectRefusal, fullFields, newSubject, type Subject } from '../support/patch-agent.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import type { ProblemCode } from '../../src/errors.ts';
-import type { Fault } from '../../src/faults.ts';
+import type { Fault } from '../../src/http/faults.ts';
+import type { ProblemCode } from '../../src/http/problems.ts';
 import { draft, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import type { Answer } from '../support/http.ts';
 import { expectChange, expectRefusal, type Subject } from '../support/patch-agent.ts';

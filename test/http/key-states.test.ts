@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ProblemCode } from '../../src/errors.ts';
+import type { ProblemCode } from '../../src/http/problems.ts';
 import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';

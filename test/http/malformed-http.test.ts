@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { ProblemCode } from '../../src/errors.ts';
+import type { ProblemCode } from '../../src/http/problems.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';

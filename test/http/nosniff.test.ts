@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { METHODS } from 'node:http';
 import { expect, test } from 'vitest';
-import { metricsServer } from '../../src/metrics/metrics-server.ts';
 import { prometheus } from '../../src/metrics/prometheus.ts';
+import { metricsServer } from '../../src/metrics/server.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { forAnyCompany, forCompany, onAgent } from '../support/endpoints.ts';
 import { type Answer, send } from '../support/http.ts';

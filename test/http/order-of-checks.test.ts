@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { ProblemCode } from '../../src/errors.ts';
-import type { Fault } from '../../src/faults.ts';
+import type { Fault } from '../../src/http/faults.ts';
+import type { ProblemCode } from '../../src/http/problems.ts';
 import { draft, type Endpoint, forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';

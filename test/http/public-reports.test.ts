@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Json, JsonObject } from '../../src/json.ts';
+import type { Json, JsonObject } from '../../src/http/json.ts';
 import type { Answer } from '../support/http.ts';
 import { mergePatch } from '../support/merge-patch.ts';
 import { fill } from '../support/placeholders.ts';

@@ -2,9 +2,9 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { agentParamsSchema, changeQuerySchema, patchHeadersSchema } from '../../src/agents/request.schema.ts';
 import { agentPatchSchema } from '../../src/agents/schema.ts';
-import { errorHandler } from '../../src/plugins/error-handler.ts';
-import { httpServer } from '../../src/plugins/http-server.ts';
-import { compile } from '../../src/validation.ts';
+import { errorHandler } from '../../src/http/error-handler.ts';
+import { httpServer } from '../../src/http/server.ts';
+import { compile } from '../../src/http/validation.ts';
 import { send } from '../support/http.ts';
 
 const schemas = {

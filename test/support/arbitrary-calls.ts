@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { AgentPatch } from '../../src/agents/schema.ts';
-import type { Json, JsonObject } from '../../src/json.ts';
+import type { Json, JsonObject } from '../../src/http/json.ts';
 
 /** Something to be asked of an agent; which versions it names is decided when it is sent, from those that are known. */
 export interface Draft {

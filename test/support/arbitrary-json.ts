@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Json, JsonObject } from '../../src/json.ts';
+import type { Json, JsonObject } from '../../src/http/json.ts';
 
 /** Few keys, so that two values often have some in common, and those that objects inherit. */
 const key = fc.constantFrom('a', 'b', 'c', 'set', '', '0', 'constructor', 'toString', 'hasOwnProperty', 'é', 'a/b');

@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'vitest';
-import { uuidPattern } from '../../src/uuid.ts';
+import { uuidPattern } from '../../src/http/uuid.ts';
 import type { Answer } from './http.ts';
 import type { Schema } from './schema-arbitrary.ts';
 

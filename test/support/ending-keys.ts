@@ -1,4 +1,4 @@
-import type { ProblemCode } from '../../src/errors.ts';
+import type { ProblemCode } from '../../src/http/problems.ts';
 import { pathOf } from './endpoints.ts';
 import type { Answer } from './http.ts';
 import { newSubject } from './patch-agent.ts';

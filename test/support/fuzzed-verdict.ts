@@ -1,5 +1,5 @@
-import type { ProblemCode } from '../../src/errors.ts';
-import type { Json } from '../../src/json.ts';
+import type { Json } from '../../src/http/json.ts';
+import type { ProblemCode } from '../../src/http/problems.ts';
 import { type Document, faultsOf } from './document.ts';
 import type { Fuzzed } from './fuzzed-request.ts';
 import { mergePatch } from './merge-patch.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Fault } from '../../src/faults.ts';
+import type { Fault } from '../../src/http/faults.ts';
 import type { Answered, Asked, History, Recorded, Shown } from './history.ts';
 import { type Lawful, patched, restoredTo } from './history-law.ts';
 

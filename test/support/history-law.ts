@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AgentContent } from '../../src/agents/fields.ts';
 import type { AgentPatch } from '../../src/agents/schema.ts';
-import { complaints, type Fault, inBody } from '../../src/faults.ts';
-import type { Json } from '../../src/json.ts';
+import { complaints, type Fault, inBody } from '../../src/http/faults.ts';
+import type { Json } from '../../src/http/json.ts';
 import { mergePatch } from './merge-patch.ts';
 
 /** What a change makes of an agent, by the contract: new content and the fields that differ, or what forbids it. */

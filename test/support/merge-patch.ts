@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../src/json.ts';
+import type { Json, JsonObject } from '../../src/http/json.ts';
 
 /** RFC 7396, section 2, word for word: no recursion limit, no fast path. */
 export function mergePatch(target: Json | undefined, patch: Json): Json {

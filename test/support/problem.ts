@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { type ProblemCode, problems } from '../../src/errors.ts';
-import type { Fault } from '../../src/faults.ts';
+import type { Fault } from '../../src/http/faults.ts';
+import { type ProblemCode, problems } from '../../src/http/problems.ts';
 import type { Answer } from './http.ts';
 
 /** The closed list of section 6 of the contract. */

@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { agentPatchSchema } from '../../src/agents/schema.ts';
-import { invalid } from '../../src/errors.ts';
-import { compile } from '../../src/validation.ts';
+import { invalid } from '../../src/http/problems.ts';
+import { compile } from '../../src/http/validation.ts';
 import { costlyBodies, slowToParse } from '../support/costly-bodies.ts';
 import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';

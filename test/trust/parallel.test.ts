@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, inject, test } from 'vitest';
-import { complaints, inBody } from '../../src/faults.ts';
+import { complaints, inBody } from '../../src/http/faults.ts';
 import type { Answer } from '../support/http.ts';
 import { type Client, openClient, startUnlimited } from '../support/kept-client.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { type AgentContent, agentFields } from '../../src/agents/fields.ts';
 import { applyPatch, newContent, type Patched, restored } from '../../src/agents/rules/patch.ts';
 import type { AgentPatch } from '../../src/agents/schema.ts';
-import type { Fault } from '../../src/faults.ts';
-import { equal } from '../../src/json.ts';
+import type { Fault } from '../../src/http/faults.ts';
+import { equal } from '../../src/http/json.ts';
 import { anyMetadata } from '../support/arbitrary-json.ts';
 import { mergePatch } from '../support/merge-patch.ts';
 

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type EntityTags, entityTag, matchesStrongly, matchesWeakly, parseEntityTags } from '../../src/entity-tag.ts';
+import {
+  type EntityTags,
+  entityTag,
+  matchesStrongly,
+  matchesWeakly,
+  parseEntityTags,
+} from '../../src/http/entity-tag.ts';
 
 const strong = (value: string) => ({ weak: false, value });
 const weak = (value: string) => ({ weak: true, value });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { group, type Outcome } from '../../src/database/group.ts';
-import { ApiError } from '../../src/errors.ts';
+import { ApiError } from '../../src/http/problems.ts';
 
 /** A group whose batches end when the test says so. */
 function heldGroup({ size = 32, waiting = 1000 } = {}) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fingerprint, readIdempotencyKey } from '../../src/idempotency.ts';
+import { fingerprint, readIdempotencyKey } from '../../src/http/idempotency-key.ts';
 
 const longest = 'k'.repeat(255);
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { equal, isObject, type Json, plainLength, unstorable } from '../../src/json.ts';
+import { equal, isObject, type Json, plainLength, unstorable } from '../../src/http/json.ts';
 import { anyJson } from '../support/arbitrary-json.ts';
 import { plainNumber } from '../support/plain-number.ts';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { limits, merge, mergeWithinLimits } from '../../src/agents/rules/metadata.ts';
-import type { Complaint } from '../../src/faults.ts';
-import type { Json, JsonObject } from '../../src/json.ts';
+import type { Complaint } from '../../src/http/faults.ts';
+import type { Json, JsonObject } from '../../src/http/json.ts';
 import { anyMetadata } from '../support/arbitrary-json.ts';
 import { mergePatch } from '../support/merge-patch.ts';
 

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { slowReaders } from '../../src/plugins/slow-readers.ts';
+import { slowReaders } from '../../src/http/slow-readers.ts';
 
 /** A connection on which an answer is being sent to a client that reads nothing. */
 async function openSending() {

@@ -1,6 +1,6 @@
 import { type Database, withinLimit } from '../../database/client.ts';
-import type { JsonObject } from '../../json.ts';
-import { itemsBefore, type Page } from '../../page.ts';
+import type { JsonObject } from '../../http/json.ts';
+import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
 import { entriesSql, snapshotSql } from '../statements.ts';
 import { complete } from './snapshot.ts';

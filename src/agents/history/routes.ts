@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { toPage } from '../../page.ts';
+import { toPage } from '../../http/pages.ts';
 import { changeHeaders, toAnswer } from '../answer.ts';
 import { agentParamsSchema, changeQuerySchema, companyQuerySchema, restoreHeadersSchema } from '../request.schema.ts';
 import { differences } from '../rules/diff.ts';

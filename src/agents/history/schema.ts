@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { pagedQuery, pageOf } from '../../page.schema.ts';
+import { pagedQuery, pageOf } from '../../http/pages.schema.ts';
 import { agentParamsSchema, companyQuerySchema } from '../request.schema.ts';
 import { agentSchema } from '../schema.ts';
 

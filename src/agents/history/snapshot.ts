@@ -1,5 +1,5 @@
 import type { Query } from '../../database/client.ts';
-import type { JsonObject } from '../../json.ts';
+import type { JsonObject } from '../../http/json.ts';
 import { type AgentContent, type AgentField, agentFields, fields, record } from '../fields.ts';
 import { toStoredAgent } from '../row.ts';
 import type { KeptAnswer, KeptJson } from '../write/replay.ts';

@@ -1,4 +1,4 @@
-import { equal, isObject, type Json } from '../../json.ts';
+import { equal, isObject, type Json } from '../../http/json.ts';
 import { type AgentContent, agentFields } from '../fields.ts';
 
 /** One difference: of a field or, inside metadata, of a place. A side where there was nothing is absent. */

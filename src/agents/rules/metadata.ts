@@ -1,5 +1,5 @@
-import { type Complaint, complaints } from '../../faults.ts';
-import { isObject, type Json, type JsonObject } from '../../json.ts';
+import { type Complaint, complaints } from '../../http/faults.ts';
+import { isObject, type Json, type JsonObject } from '../../http/json.ts';
 
 /** Limits of the merged metadata (contract, section 4). */
 export const limits = {

@@ -1,5 +1,5 @@
-import { complaints, type Fault, inBody } from '../../faults.ts';
-import { equal } from '../../json.ts';
+import { complaints, type Fault, inBody } from '../../http/faults.ts';
+import { equal } from '../../http/json.ts';
 import { type AgentContent, type AgentField, agentFields, initialContent } from '../fields.ts';
 import type { AgentDraft, AgentPatch } from '../schema.ts';
 import { limitComplaints, mergeWithinLimits } from './metadata.ts';

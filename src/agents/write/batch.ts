@@ -1,7 +1,7 @@
 import type { Caller } from '../../auth/caller.ts';
 import { isOutdated, refusals } from '../../auth/lookup.ts';
 import type { Database, Query } from '../../database/client.ts';
-import type { Idempotency } from '../../idempotency.ts';
+import type { Idempotency } from '../../http/idempotency-key.ts';
 import { completeKept } from '../history/snapshot.ts';
 import { type AgentJson, type StoredAgent, toAgentJson, toStoredAgent } from '../row.ts';
 import { type Changed, committed, type Decide, type Folded, type Found, fold } from './fold.ts';

@@ -1,6 +1,6 @@
 import type { Caller } from '../../auth/caller.ts';
-import { ApiError } from '../../errors.ts';
-import type { Idempotency } from '../../idempotency.ts';
+import type { Idempotency } from '../../http/idempotency-key.ts';
+import { ApiError } from '../../http/problems.ts';
 import type { AgentField } from '../fields.ts';
 import type { StoredAgent } from '../row.ts';
 import type { Patched } from '../rules/patch.ts';

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import type { Caller } from '../../auth/caller.ts';
 import { conflictOver, type Database, withinLimit } from '../../database/client.ts';
 import { group, type Outcome } from '../../database/group.ts';
-import { ApiError } from '../../errors.ts';
+import { ApiError } from '../../http/problems.ts';
 import type { Meter } from '../../metrics/meter.ts';
 import type { StoredAgent } from '../row.ts';
 import { type Change, carryOut } from './batch.ts';

@@ -1,5 +1,5 @@
-import { ApiError } from '../../errors.ts';
-import type { Idempotency } from '../../idempotency.ts';
+import type { Idempotency } from '../../http/idempotency-key.ts';
+import { ApiError } from '../../http/problems.ts';
 import type { AgentField } from '../fields.ts';
 import type { AgentJson, StoredAgent } from '../row.ts';
 import type { Changed } from './fold.ts';

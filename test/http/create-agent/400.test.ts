@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Fault } from '../../../src/faults.ts';
+import type { Fault } from '../../../src/http/faults.ts';
 import { draft } from '../../support/endpoints.ts';
 import { expectNotCreated } from '../../support/new-agent.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';

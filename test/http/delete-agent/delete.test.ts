@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import type { Fault } from '../../../src/faults.ts';
+import type { Fault } from '../../../src/http/faults.ts';
 import { onAgent, pathOf } from '../../support/endpoints.ts';
 import type { Sent } from '../../support/http.ts';
 import { untilSomebodyWaits, whileAgentLocked } from '../../support/locks.ts';

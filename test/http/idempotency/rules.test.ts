@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Fault } from '../../../src/faults.ts';
+import type { Fault } from '../../../src/http/faults.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { everythingOf, expectReplay, newKey, sendKeyed } from '../../support/retry.ts';

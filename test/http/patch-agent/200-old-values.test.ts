@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inBody } from '../../../src/faults.ts';
+import { inBody } from '../../../src/http/faults.ts';
 import { expectChange, expectNoChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 

@@ -1,5 +1,5 @@
 import { test } from 'vitest';
-import type { Fault } from '../../../src/faults.ts';
+import type { Fault } from '../../../src/http/faults.ts';
 import { expectRefusal, fullFields, newSubject, sendText } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Fault } from '../../../src/faults.ts';
+import type { Fault } from '../../../src/http/faults.ts';
 import { expectChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 

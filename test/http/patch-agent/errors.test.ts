@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import { expect, test } from 'vitest';
-import { problems } from '../../../src/errors.ts';
+import { problems } from '../../../src/http/problems.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem, statuses } from '../../support/problem.ts';
 import { head, RawSocket } from '../../support/raw-socket.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Fault } from '../../../src/faults.ts';
+import type { Fault } from '../../../src/http/faults.ts';
 import type { Client, Schemas } from '../../support/client.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { answerOf, storedAgent } from '../../support/stored-agent.ts';

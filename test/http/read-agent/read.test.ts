@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Fault } from '../../../src/faults.ts';
+import type { Fault } from '../../../src/http/faults.ts';
 import { expectAgent, expectChange, expectRefusal, fullFields, newSubject } from '../../support/patch-agent.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';

@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { ApiError } from '../errors.ts';
+import { ApiError } from './problems.ts';
 
 /**
  * Answers 405 with Allow for every method that a known path does not have, before a body is read.

@@ -4,7 +4,7 @@ import { addressList } from '../auth/address.ts';
 import { boundedServer } from './bounded-server.ts';
 import { answerUnroutable, CutAnswers } from './error-handler.ts';
 import { requestIdOf } from './request-log.ts';
-import { validateOnce } from './validation.ts';
+import { validateOnce } from './validate-once.ts';
 
 interface Options {
   /** Addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed. */

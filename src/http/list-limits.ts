@@ -2,7 +2,7 @@ import type { ReadableStream } from 'node:stream/web';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import pLimit from 'p-limit';
-import { overloaded } from '../errors.ts';
+import { overloaded } from './problems.ts';
 
 /** Lists of one key that run at once, and those that may wait. Further ones are refused at once. */
 const bounds = { running: 2, waiting: 100 };

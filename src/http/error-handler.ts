@@ -1,7 +1,7 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
-import { ApiError } from '../errors.ts';
 import { noteProblem } from './logged-problem.ts';
+import { ApiError } from './problems.ts';
 
 /** Turns everything that can be thrown into problem details (contract, section 6). The one place that does. */
 export const errorHandler = fp(async (app) => {

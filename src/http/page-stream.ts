@@ -1,5 +1,5 @@
 import { ReadableStream } from 'node:stream/web';
-import type { Pagination } from './page.schema.ts';
+import type { Pagination } from './pages.schema.ts';
 
 /** Items of a page that are read together, and the ids of those behind them. */
 interface Portion<Item> {

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { rateLimitHeaders } from '../auth/rate-limit-headers.ts';
-import type { ApiError } from '../errors.ts';
 import { noteProblem } from './logged-problem.ts';
+import type { ApiError } from './problems.ts';
 import { newRequestId, requestIdOf } from './request-log.ts';
 import type { Connection, RequestQueue } from './request-queue.ts';
 

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { complaints, type Fault, inParameter } from '../faults.ts';
-import { fingerprint, type Idempotency, readIdempotencyKey } from '../idempotency.ts';
+import { complaints, type Fault, inParameter } from './faults.ts';
+import { fingerprint, type Idempotency, readIdempotencyKey } from './idempotency-key.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { negotiate } from '@fastify/accept-negotiator';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { parseEntityTags } from '../entity-tag.ts';
+import { parseEntityTags } from './entity-tag.ts';
 
 interface Representation {
   readonly bytes: Buffer;

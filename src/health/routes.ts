@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Database, withinLimit } from '../database/client.ts';
-import { databaseUnavailable } from '../errors.ts';
-import { healthySchema } from './health.schema.ts';
+import { databaseUnavailable } from '../http/problems.ts';
+import { healthySchema } from './schema.ts';
 
 interface Options {
   readonly database: Database;

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { ApiError } from '../errors.ts';
+import { ApiError } from './problems.ts';
 
 /** Bytes a body may have (contract, section 3). */
 const bodyLimit = 256 * 1024;

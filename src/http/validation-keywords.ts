@@ -3,9 +3,9 @@ import { Ajv, type ErrorObject } from 'ajv';
 import { distance } from 'fastest-levenshtein';
 import { parseEntityTags } from './entity-tag.ts';
 import { type Complaint, complaints, type Findings, listedFaults } from './faults.ts';
-import { readIdempotencyKey } from './idempotency.ts';
+import { readIdempotencyKey } from './idempotency-key.ts';
 import { unstorable } from './json.ts';
-import { type Page, readPage } from './page.ts';
+import { type Page, readPage } from './pages.ts';
 import { uuidPattern } from './uuid.ts';
 
 /** A keyword's function in Ajv; what it found is in `errors` after a refusal. */

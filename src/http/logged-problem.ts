@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { ApiError } from '../errors.ts';
+import type { ApiError } from './problems.ts';
 
 const problems = new WeakMap<IncomingMessage, ApiError>();
 

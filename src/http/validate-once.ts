@@ -1,9 +1,9 @@
 import { KindGuard, type TObject } from '@sinclair/typebox';
 import type { FastifyInstance, FastifySchema, preValidationHookHandler } from 'fastify';
-import { invalid } from '../errors.ts';
-import type { Place } from '../faults.ts';
-import { compile } from '../validation.ts';
+import type { Place } from './faults.ts';
 import { dryRunFaults } from './idempotency.ts';
+import { invalid } from './problems.ts';
+import { compile } from './validation.ts';
 
 /** The parts of a request in the order in which their faults are told: place, name in a route's schema, name in a request. */
 const parts = [

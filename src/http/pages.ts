@@ -1,4 +1,4 @@
-import type { Pagination } from './page.schema.ts';
+import type { Pagination } from './pages.schema.ts';
 
 /** Which part of a list is wanted. */
 export interface Page {
