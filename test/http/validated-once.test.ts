@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { agentParamsSchema, changeQuerySchema, patchHeadersSchema } from '../../src/agents/request.schema.ts';
 import { agentPatchSchema } from '../../src/agents/schema.ts';
+import { connections } from '../../src/http/connections.ts';
 import { errorHandler } from '../../src/http/error-handler.ts';
 import { httpServer } from '../../src/http/server.ts';
 import { compile } from '../../src/http/validation.ts';
@@ -67,6 +68,7 @@ test.for(requests.map((wrong) => ({ wrong })))(
     const app = httpServer(pino({ level: 'silent' }));
     onTestFinished(() => app.close());
     await app.register(errorHandler);
+    await app.register(connections);
     app.patch(
       '/agents/:id',
       {
