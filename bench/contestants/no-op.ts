@@ -44,7 +44,13 @@ async function readAll(url: string) {
 const keysInMemory: ApiKeyRepository = {
   lookUp: async ({ hash, agentId }) => {
     const at = performance.now();
-    return { key: keys.get(hash), agentWasRead: agentId !== null, agent: agents.get(agentId ?? ''), at };
+    return {
+      key: keys.get(hash),
+      agentWasRead: agentId !== null,
+      agent: agents.get(agentId ?? ''),
+      at,
+      databaseTime: 0,
+    };
   },
 };
 

@@ -82,7 +82,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     const agentId = agentIdOf(request);
     const { companyId, address, scope } = asked;
     const lookup = { ...hashes, companyId, address, scope, agentId: limited.has(hashes.hash) ? null : agentId };
-    const { key, agent, agentWasRead, at } = await keys.lookUp(lookup);
+    const { key, agent, agentWasRead, at, databaseTime } = await keys.lookUp(lookup);
     if (key) request.known.keyId = key.id;
     if (!isValid(key)) return await refuseKey(request);
     requireActive(key, asked);
@@ -97,7 +97,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     if (actsFor !== undefined) {
       request.known.companyId = actsFor;
       const check = (found: FoundKey | undefined) => checkAgain(found, asked);
-      const admission = { lookedUpAt: at, lookup: { ...lookup, agentId: null }, check };
+      const admission = { lookedUpAt: at, databaseTime, lookup: { ...lookup, agentId: null }, check };
       callers.set(request, { keyId: key.id, companyId: actsFor, requestId: request.id, address, admission });
     }
     // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.

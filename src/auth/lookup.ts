@@ -3,7 +3,7 @@ import { type Database, type Query, withinLimit } from '../database/client.ts';
 import { group } from '../database/group.ts';
 import { silent } from '../metrics/meter.ts';
 import type { Admission, Author, Caller } from './caller.ts';
-import { type FoundKey, type Lookup, lookupSql } from './lookup.statements.ts';
+import { type FoundKey, type Lookup, longestAdmission, lookupSql } from './lookup.statements.ts';
 
 export interface LookedUp {
   readonly key: FoundKey | undefined;
@@ -13,12 +13,11 @@ export interface LookedUp {
   readonly agent: StoredAgent | undefined;
   /** When the database was asked, in milliseconds as `performance.now()` counts. */
   readonly at: number;
+  /** When the database answered, in milliseconds of its clock. */
+  readonly databaseTime: number;
 }
 
 export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
-
-/** Milliseconds after which a key is looked up again before a write (contract, section 2). */
-const longestAdmission = 1_000;
 
 /**
  * Looks keys up in the database for every request: a revoked key or grant must not outlive its end in any cache. The
@@ -54,16 +53,18 @@ async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<Look
     lookups.map(({ address }) => address),
     lookups.map(({ scope }) => scope ?? null),
   ];
-  const rows = await query<{ key: FoundKey | null; agentWasRead: boolean; agent: AgentJson | null }>(
-    lookupSql,
-    parameters,
-  );
-  return rows.map(({ key, agentWasRead, agent }) => ({
+  const rows = await query<LookupRow>(lookupSql, parameters);
+  return rows.map(({ key, agent, ...row }) => ({
+    ...row,
     key: key ?? undefined,
-    agentWasRead,
     agent: agent ? toStoredAgent(agent) : undefined,
     at,
   }));
+}
+
+interface LookupRow extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
+  readonly key: FoundKey | null;
+  readonly agent: AgentJson | null;
 }
 
 /** Whether a key must be looked up again before its request writes. */
@@ -87,6 +88,7 @@ export async function refusals(query: Query, callers: readonly Caller[]): Promis
     try {
       caller.admission.check(found[place]?.key);
       caller.admission.lookedUpAt = found[place]?.at ?? 0;
+      caller.admission.databaseTime = found[place]?.databaseTime ?? 0;
     } catch (error) {
       refused.set(caller, error);
     }
@@ -95,14 +97,11 @@ export async function refusals(query: Query, callers: readonly Caller[]): Promis
 }
 
 /**
- * Writes for an author, unless it is a caller whose key or grant has ended since it was looked up.
+ * Looks the key of an author up again, where that was more than a second ago.
  * @param query of the connection that is going to write
+ * @throws the error of a key or grant that has ended; ApiError DATABASE_UNAVAILABLE
  */
-export async function unlessRefused<Result>(
-  query: Query,
-  by: Author,
-  write: () => Promise<Result>,
-): Promise<{ readonly result: Result } | { readonly error: unknown }> {
-  const refused = 'operator' in by ? undefined : await refusals(query, [by]);
-  return refused && refused.size > 0 ? { error: refused.values().next().value } : { result: await write() };
+export async function confirm(query: Query, by: Author): Promise<void> {
+  if ('operator' in by) return;
+  for (const error of (await refusals(query, [by])).values()) throw error;
 }

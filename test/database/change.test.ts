@@ -18,7 +18,7 @@ function openAgents() {
 /** A request with the key of a company: the database refuses keys that do not exist. */
 const caller = ({ id, keyId }: { id: string; keyId: string }) => ({
   ...{ companyId: id, keyId, requestId: randomUUID(), address: null },
-  admission: { lookedUpAt: Number.POSITIVE_INFINITY, lookup, check: () => {} },
+  admission: { lookedUpAt: Number.POSITIVE_INFINITY, databaseTime: Number.POSITIVE_INFINITY, lookup, check: () => {} },
 });
 
 const lookup = { hash: '', formerHash: null, companyId: null, agentId: null, address: null, scope: undefined };
@@ -110,6 +110,7 @@ test('a key that has ended fails alone, its neighbours in the batch are changed'
     ...caller({ id: company.id, keyId }),
     admission: {
       lookedUpAt: Number.NEGATIVE_INFINITY,
+      databaseTime: Number.NEGATIVE_INFINITY,
       lookup,
       check: () => {
         if (at === 2) throw new Error('ended');

@@ -3,10 +3,11 @@ import { isOutdated, refusals } from '../../auth/lookup.ts';
 import type { Database, Query } from '../../database/client.ts';
 import type { Idempotency } from '../../idempotency.ts';
 import { completeKept } from '../history/snapshot.ts';
-import { type AgentJson, type StoredAgent, toAgentJson, toStoredAgent } from '../row.ts';
+import { type AgentJson, type StoredAgent, toStoredAgent } from '../row.ts';
 import { type Changed, committed, type Decide, type Folded, type Found, fold } from './fold.ts';
+import { asJson } from './keep.ts';
 import type { KeptAnswer, KeptJson } from './replay.ts';
-import { changeSql, findSql, type Keeping, keepingChangeSql } from './statements.ts';
+import { changeSql, findSql, keepingChangeSql } from './statements.ts';
 
 /** A change to be made: of which agent, by whom, and how to decide it. */
 export interface Change {
@@ -26,7 +27,7 @@ export interface Change {
 export type Ended = { readonly result: Changed } | { readonly error: unknown } | undefined;
 
 /** Statements: each on any connection, or several on one. */
-export type Connections = Pick<Database, 'query' | 'session'>;
+export type Connections = Pick<Database, 'query' | 'transaction'>;
 
 /**
  * Carries out the changes of a batch: one read for those that need it, the decisions, one write. The keys that were looked
@@ -67,15 +68,15 @@ async function confirmAndWrite(
 ): Promise<{ folds: FoldOfAgent[]; refused: ReadonlyMap<Caller, unknown>; writtenAt: Map<string, Date> }> {
   const folds = foldAll(changes);
   const callers = changes.map(({ by }) => by);
-  const isIdle = folds.every(({ steps, keeping }) => steps.length === 0 && keeping.length === 0);
   // Also a key that gets an answer and writes nothing, such as a replay, is confirmed.
-  if (isIdle && !callers.some(({ admission }) => isOutdated(admission))) {
-    return { folds, refused: new Map(), writtenAt: new Map() };
+  if (!callers.some(({ admission }) => isOutdated(admission))) {
+    const lookedUpAt = Math.min(...callers.map(({ admission }) => admission.databaseTime));
+    return { folds, refused: new Map(), writtenAt: await write(database.query, folds, lookedUpAt) };
   }
-  return await database.session(async (query) => {
+  return await database.transaction(async (query) => {
     const refused = await refusals(query, callers);
     const allowed = refused.size === 0 ? folds : foldAll(changes.filter(({ by }) => !refused.has(by)));
-    return { folds: allowed, refused, writtenAt: await write(query, allowed) };
+    return { folds: allowed, refused, writtenAt: await write(query, allowed, null) };
   });
 }
 
@@ -128,20 +129,18 @@ async function toRead(query: Query, { agent, numberIsActive, kept }: FoundRow): 
 }
 
 /** Writes all steps together; returns when each agent was written, for those that were. */
-async function write(query: Query, folds: readonly Folded[]): Promise<Map<string, Date>> {
+async function write(query: Query, folds: readonly Folded[], lookedUpAt: number | null): Promise<Map<string, Date>> {
   const steps = folds.flatMap((folded) => folded.steps);
   const keeping = folds.flatMap((folded) => folded.keeping);
   if (steps.length === 0 && keeping.length === 0) return new Map();
   const ids = [...new Set(steps.map(({ id }) => id))];
   const [sql, parameters] =
     keeping.length > 0
-      ? [keepingChangeSql, [ids, JSON.stringify(steps), JSON.stringify(keeping.map(asJson))]]
-      : [changeSql, [ids, JSON.stringify(steps)]];
+      ? [keepingChangeSql, [ids, JSON.stringify(steps), lookedUpAt, JSON.stringify(keeping.map(asJson))]]
+      : [changeSql, [ids, JSON.stringify(steps), lookedUpAt]];
   const rows = await query<{ id: string; updatedAt: Date }>(sql, parameters);
   return new Map(rows.map(({ id, updatedAt }) => [id, updatedAt]));
 }
-
-const asJson = (kept: Keeping) => ({ ...kept, agent: toAgentJson(kept.agent) });
 
 function endOf({ answers, steps }: Folded, place: number, writtenAt: Date | undefined): Ended {
   const answer = answers[place];

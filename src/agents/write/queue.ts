@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import type { Caller } from '../../auth/caller.ts';
-import { conflictOver, type Database, withinLimit } from '../../database/client.ts';
+import { type Database, withinLimit } from '../../database/client.ts';
+import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { group, type Outcome } from '../../database/group.ts';
 import { ApiError } from '../../errors.ts';
 import type { Meter } from '../../metrics/meter.ts';
@@ -97,7 +98,7 @@ export function agentChange(database: Database, meter: Meter) {
         await query(lockSql, [changes[0]?.id]);
         if (changes.some(({ state }) => state.hasWaited)) await query(hurrySql, []);
         const unread = changes.map((change) => ({ ...change, readAhead: undefined }));
-        const ended = await carryOut({ query, session: (work) => work(query) }, unread, new Map());
+        const ended = await carryOut({ query, transaction: (work) => work(query) }, unread, new Map());
         return ended.map((end) => end ?? { error: new Error('a locked row was changed by somebody else') });
       }),
     );
@@ -112,14 +113,14 @@ export function agentChange(database: Database, meter: Meter) {
     try {
       return await run();
     } catch (error) {
-      const conflict = conflictOver(error, idempotencyIndex);
+      const isHeld = isLockTimeout(error) && changes.some(({ idempotency }) => idempotency !== undefined);
       const [change, ...others] = changes;
-      if (!conflict || !change) throw error;
+      if (!change || !(isHeld || isTaken(error, idempotencyIndex))) throw error;
       if (others.length > 0) {
-        if (conflict.isHeld) for (const { state, idempotency } of changes) state.hasWaited = idempotency !== undefined;
-        throw conflict.cause;
+        if (isHeld) for (const { state, idempotency } of changes) state.hasWaited = idempotency !== undefined;
+        throw error instanceof ApiError ? error.cause : error;
       }
-      if (conflict.isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
+      if (isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
       meter.repeated('key');
       await database.query(makeRoomSql, [change.by.keyId, change.idempotency?.key]);
       return [{ again: change }];
