@@ -50,6 +50,7 @@ const keysInMemory: ApiKeyRepository = {
       agent: agents.get(agentId ?? ''),
       at,
       databaseTime: 0,
+      readAt: 1,
     };
   },
 };
@@ -78,7 +79,7 @@ await app.register(async (authenticated) => {
     uses,
     secrets,
     limits,
-    readAgent: async (id) => agents.get(id),
+    readAgent: async (id) => ({ agent: agents.get(id), readAt: 1 }),
   });
   await authenticated.register(body);
   await authenticated.register(idempotency);

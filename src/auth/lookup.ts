@@ -1,6 +1,7 @@
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
 import { type Database, type Query, withinLimit } from '../database/client.ts';
 import { group } from '../database/group.ts';
+import { recentWrites } from '../database/recent-writes.ts';
 import { silent } from '../metrics/meter.ts';
 import type { Admission, Author, Caller } from './caller.ts';
 import { type FoundKey, type Lookup, longestAdmission, lookupSql } from './lookup.statements.ts';
@@ -11,6 +12,8 @@ export interface LookedUp {
   readonly agentWasRead: boolean;
   /** The agent, whoever owns it; undefined when it is not there or deleted, or was not looked for. */
   readonly agent: StoredAgent | undefined;
+  /** The place of the lookup in the order of this process's reads and writes. */
+  readonly readAt: number;
   /** When the database was asked, in milliseconds as `performance.now()` counts. */
   readonly at: number;
   /** When the database answered, in milliseconds of its clock. */
@@ -23,13 +26,16 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
  * Looks keys up in the database for every request: a revoked key or grant must not outlive its end in any cache. The
  * requests that arrive together ask in one statement, and with its key each asks for its agent, which saves a round trip.
  */
-export function apiKeyRepository(database: Database, meter = silent) {
+export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites()) {
   const find = group<Lookup & { expired: boolean }, LookedUp>({
     onBatch: (...batch) => meter.batch('keys', ...batch),
     size: 32,
     waiting: 1_000,
     isExpired: ({ expired }) => expired,
-    run: async (lookups) => (await lookUpAll(database.query, lookups)).map((result) => ({ result })),
+    run: async (lookups) => {
+      const readAt = writes.read();
+      return (await lookUpAll(database.query, lookups)).map((found) => ({ result: { ...found, readAt } }));
+    },
   });
 
   return {
@@ -43,7 +49,7 @@ export function apiKeyRepository(database: Database, meter = silent) {
   };
 }
 
-async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<LookedUp[]> {
+async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<Omit<LookedUp, 'readAt'>[]> {
   const at = performance.now();
   const parameters = [
     lookups.map(({ hash }) => hash),
