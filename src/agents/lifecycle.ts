@@ -1,6 +1,7 @@
 import { type Author, authorColumns, type Caller } from '../auth/caller.ts';
-import { unlessRefused } from '../auth/lookup.ts';
-import { conflictOver, type Database, type Query, withinLimit } from '../database/client.ts';
+import { confirm, isOutdated } from '../auth/lookup.ts';
+import { type Database, type Query, withinLimit } from '../database/client.ts';
+import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
@@ -8,7 +9,8 @@ import { completeKept } from './history/snapshot.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
 import { createSql, deleteSql, keepingCreateSql, numberSql } from './statements.ts';
 import type { Changed } from './write/fold.ts';
-import { idempotencyIndex, keptSql, makeRoomSql } from './write/replay.statements.ts';
+import { keepAnswers } from './write/keep.ts';
+import { hurrySql, idempotencyIndex, keptSql, makeRoomSql } from './write/replay.statements.ts';
 import { type KeptJson, replay } from './write/replay.ts';
 import { lockSql } from './write/statements.ts';
 
@@ -31,47 +33,85 @@ export function agentLifecycle(database: Database) {
     const { companyId, phoneNumberId, decide } = draft;
     const isActive = phoneNumberId !== null && (await numberIsActive(companyId, phoneNumberId));
     const kept = idempotency && 'keyId' in by && (await findReplay(by, idempotency));
-    if (kept) return resultOf(await unlessRefused(database.query, by, async () => kept));
-    const content = JSON.stringify(decide(isActive));
-    const values = [companyId, content, agentFields, ...authorColumns(by)];
-    if (!idempotency || !('keyId' in by)) return { agent: onlyAgent(await write(by, createSql, values)) };
-    return await createAndKeep(values, by, idempotency);
+    if (kept) {
+      await confirm(database.query, by);
+      return kept;
+    }
+    const values = [companyId, JSON.stringify(decide(isActive)), agentFields, ...authorColumns(by)];
+    if (idempotency && 'keyId' in by) return await createAndKeep(values, by, idempotency);
+    const row = await writeSoon(by, createSql, values);
+    return row ? { agent: toStoredAgent(row.agent) } : await database.transaction((tx) => createLate(tx, by, values));
   }
 
   /** Undefined when a twin of the request came first, or an answer that was out of date had to go. */
   async function createAndKeep(
     values: readonly unknown[],
     by: Caller,
-    { key, fingerprint }: Idempotency,
+    idempotency: Idempotency,
   ): Promise<Created | undefined> {
     try {
-      return { agent: onlyAgent(await write(by, keepingCreateSql, [...values, key, fingerprint])) };
+      return (await createAndKeepSoon(values, by, idempotency)) ?? (await createAndKeepLate(values, by, idempotency));
     } catch (error) {
-      const conflict = conflictOver(error, idempotencyIndex);
-      if (!conflict) throw error;
-      if (conflict.isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
-      await database.query(makeRoomSql, [by.keyId, key]);
+      if (!isTaken(error, idempotencyIndex)) throw error;
+      await database.query(makeRoomSql, [by.keyId, idempotency.key]);
       return undefined;
     }
   }
 
-  /** The key is confirmed on the connection that writes, when it is there. */
-  async function write(by: Author, sql: string, values: readonly unknown[]): Promise<AgentRow[]> {
-    const run = (query: Query) => unlessRefused(query, by, () => query<AgentRow>(sql, values));
-    return resultOf(await database.session(run));
+  /** Undefined when nothing was written: the key must be looked up again, or somebody holds what the statement needs. */
+  async function createAndKeepSoon(values: readonly unknown[], by: Caller, { key, fingerprint }: Idempotency) {
+    try {
+      const row = await writeSoon(by, keepingCreateSql, values, [key, fingerprint]);
+      return row && { agent: toStoredAgent(row.agent) };
+    } catch (error) {
+      if (isLockTimeout(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** In two statements, of which the one that fails tells what is held: the idempotency key, or something else. */
+  async function createAndKeepLate(
+    values: readonly unknown[],
+    by: Caller,
+    { key, fingerprint }: Idempotency,
+  ): Promise<Created> {
+    return await database.transaction(async (query) => {
+      await query(hurrySql, []);
+      const { agent } = await createLate(query, by, values);
+      const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
+      await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
+      return { agent };
+    });
+  }
+
+  /** In one statement, unless the key must be looked up again; nothing was written where it returns nothing. */
+  async function writeSoon(by: Author, sql: string, values: readonly unknown[], more: readonly unknown[] = []) {
+    const admission = 'operator' in by ? undefined : by.admission;
+    if (admission && isOutdated(admission)) return undefined;
+    const [row] = await database.query<AgentRow>(sql, [...values, admission?.databaseTime ?? null, ...more]);
+    return row;
+  }
+
+  /** In a transaction, where the key is confirmed on the connection that writes, when it is there. */
+  async function writeLate(query: Query, by: Author, sql: string, values: readonly unknown[]) {
+    await confirm(query, by);
+    return (await query<AgentRow>(sql, [...values, null]))[0];
+  }
+
+  async function createLate(query: Query, by: Author, values: readonly unknown[]): Promise<Created> {
+    const row = await writeLate(query, by, createSql, values);
+    if (!row) throw new Error('an insert returned no row');
+    return { agent: toStoredAgent(row.agent) };
   }
 
   /** Of an agent whose row is free; else the row is waited for, and the key confirmed behind that. */
   async function deleteRow(id: string, by: Author, values: readonly unknown[]): Promise<AgentRow | undefined> {
-    const [deleted] = await write(by, deleteSql, values);
+    const deleted = await writeSoon(by, deleteSql, values);
     if (deleted) return deleted;
-    const [late] = resultOf(
-      await database.transaction(async (query) => {
-        await query(lockSql, [id]);
-        return await unlessRefused(query, by, () => query<AgentRow>(deleteSql, values));
-      }),
-    );
-    return late;
+    return await database.transaction(async (query) => {
+      await query(lockSql, [id]);
+      return await writeLate(query, by, deleteSql, values);
+    });
   }
 
   async function findReplay({ keyId }: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
@@ -125,15 +165,4 @@ export function agentLifecycle(database: Database) {
 
 interface AgentRow {
   readonly agent: AgentJson;
-}
-
-/** @throws the error, where there is one */
-function resultOf<Result>(end: { readonly result: Result } | { readonly error: unknown }): Result {
-  if ('error' in end) throw end.error;
-  return end.result;
-}
-
-function onlyAgent([row]: readonly AgentRow[]): StoredAgent {
-  if (!row) throw new Error('an insert returned no row');
-  return toStoredAgent(row.agent);
 }

@@ -10,14 +10,10 @@ import type { AgentListQuery, Preconditions } from './request.schema.ts';
 import type { StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
+import type { ReadAhead } from './write/batch.ts';
 import type { Changed, Decide, Found } from './write/fold.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
-
-/** The agent that a request names, as it was found since the request arrived. */
-export interface ReadAhead {
-  readonly agent: StoredAgent | undefined;
-}
 
 /** What a change is aimed at, and how. */
 export interface Target {

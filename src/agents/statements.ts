@@ -1,3 +1,4 @@
+import { isRecent } from '../auth/lookup.statements.ts';
 import { agentFields, fields } from './fields.ts';
 import { agentJson, fieldOf } from './row.ts';
 
@@ -8,14 +9,17 @@ export const activeNumber = (id: string, companyId: string) =>
 /** $1 id, $2 company: whether a number is an active one of the company. */
 export const numberSql = `SELECT ${activeNumber('$1::uuid', '$2::uuid')} AS active`;
 
-/** $1 company, $2 content, $3 its fields, $4… its author: an agent and the history entry of its first version. */
+/**
+ * $1 company, $2 content, $3 its fields, $4… its author, $8 when the key was looked up (`isRecent`): an agent and the history
+ * entry of its first version. Returns nothing where the lookup was too long ago.
+ */
 export const createSql = `${creating()}
   SELECT ${agentJson('c')} AS agent FROM created c`;
 
-/** $8 idempotency key, $9 fingerprint, beside what `createSql` takes: keeps the answer too. A key that is taken undoes all. */
+/** $9 idempotency key, $10 fingerprint, beside what `createSql` takes: keeps the answer too. A key that is taken undoes all. */
 export const keepingCreateSql = `${creating()}, kept AS (
     INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-    SELECT $5::uuid, $8, $9, c.id, ${agentJson('c')}, $3::text[], c.updated_at FROM created c
+    SELECT $5::uuid, $9, $10, c.id, ${agentJson('c')}, $3::text[], c.updated_at FROM created c
   )
   SELECT ${agentJson('c')} AS agent FROM created c`;
 
@@ -25,6 +29,7 @@ function creating() {
     INSERT INTO agent (company_id, ${agentFields.map((name) => fields[name].column).join(', ')})
     SELECT $1::uuid, ${agentFields.map((field) => fieldOf('n.content', field)).join(', ')}
       FROM (SELECT $2::jsonb AS content) n
+     WHERE ${isRecent('$8')}
     RETURNING *
   ), entry AS (
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
@@ -33,12 +38,13 @@ function creating() {
 }
 
 /**
- * $1 id, $2 the company that must own it, or null for any, $3 the version likewise, $4… its author: a soft deletion.
- * Returns nothing where no such agent is there, or another transaction holds its row.
+ * $1 id, $2 the company that must own it, or null for any, $3 the version likewise, $4… its author, $8 when the key was
+ * looked up (`isRecent`): a soft deletion. Returns nothing where no such agent is there, another transaction holds its row,
+ * or the lookup was too long ago.
  */
 export const deleteSql = `
   WITH locked AS (
-    SELECT a.id FROM agent a WHERE a.id = $1::uuid FOR NO KEY UPDATE SKIP LOCKED
+    SELECT a.id FROM agent a WHERE a.id = $1::uuid AND ${isRecent('$8')} FOR NO KEY UPDATE SKIP LOCKED
   ), deleted AS (
     UPDATE agent a SET deleted_at = now()
       FROM locked
@@ -108,19 +114,6 @@ export const listSql = `
   SELECT (SELECT ${agentJson('one')} FROM agent one WHERE one.id = listed.id) AS agent
     FROM (SELECT a.id, a.created_at ${filtered([])}) listed
    ORDER BY listed.created_at DESC, listed.id DESC`;
-
-/** $1 agent, $2 version, $3 limit, $4 offset: its history up to that version, the newest first. */
-export const entriesSql = `
-  SELECT version, created_at AS "createdAt", changed_fields AS "changedFields", key_id AS "keyId",
-         request_id AS "requestId", restored_from AS "restoredFrom"
-    FROM agent_version
-   WHERE agent_id = $1::uuid AND version <= $2::int
-   ORDER BY version DESC LIMIT $3::int OFFSET $4::int`;
-
-/** $1 agent, $2 version: what the agent was. */
-export const snapshotSql = `
-  SELECT version, created_at AS "createdAt", snapshot AS content FROM agent_version
-   WHERE agent_id = $1::uuid AND version = $2::int`;
 
 /** $1 id, $2 operator: erases a deleted agent with its history, and what was answered about it. */
 export const purgeSql = `

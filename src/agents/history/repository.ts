@@ -1,8 +1,6 @@
 import { type Database, withinLimit } from '../../database/client.ts';
-import type { JsonObject } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
-import { entriesSql, snapshotSql } from '../statements.ts';
 import { complete } from './snapshot.ts';
 
 /** Who changed an agent, and when. */
@@ -22,23 +20,52 @@ export interface Snapshot {
   readonly content: AgentContent;
 }
 
-/** As it was stored, perhaps by another release. */
-type StoredSnapshot = Omit<Snapshot, 'content'> & { readonly content: JsonObject };
+const entry = {
+  version: true,
+  createdAt: true,
+  changedFields: true,
+  keyId: true,
+  requestId: true,
+  restoredFrom: true,
+} as const;
 
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 
 /** Reads the history of agents, whoever owns them. Entries never change once written. */
 export function agentVersionRepository(database: Database) {
+  async function read(agentId: string, version: number): Promise<Snapshot | undefined> {
+    const found = await database.typed(({ agentVersion }) =>
+      agentVersion.findUnique({
+        select: { createdAt: true, snapshot: true },
+        where: { agentId_version: { agentId, version } },
+      }),
+    );
+    if (!found) return undefined;
+    const { createdAt, snapshot } = found;
+    if (typeof snapshot !== 'object' || snapshot === null || Array.isArray(snapshot)) {
+      throw new Error('a version holds no object');
+    }
+    return { version, createdAt, content: await complete(database.query, snapshot, { agentId, version }) };
+  }
+
   return {
     /** Entries of an agent up to a version, the newest first. */
     entries: (agentId: string, upTo: number, page: Page): Promise<HistoryEntry[]> =>
-      withinLimit(database.query<HistoryEntry>(entriesSql, [agentId, upTo, page.limit, itemsBefore(page)])),
+      withinLimit(
+        database.typed(({ agentVersion }) =>
+          agentVersion.findMany({
+            select: entry,
+            where: { agentId, version: { lte: upTo } },
+            orderBy: { version: 'desc' },
+            take: page.limit,
+            skip: itemsBefore(page),
+          }),
+        ),
+      ),
 
     /** What an agent was at a version; undefined when there never was one. */
     async snapshot(agentId: string, version: number): Promise<Snapshot | undefined> {
-      const [found] = await withinLimit(database.query<StoredSnapshot>(snapshotSql, [agentId, version]));
-      if (!found) return undefined;
-      return { ...found, content: await withinLimit(complete(database.query, found.content, { agentId, version })) };
+      return await withinLimit(read(agentId, version));
     },
   };
 }

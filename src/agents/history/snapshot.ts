@@ -1,5 +1,4 @@
 import type { Query } from '../../database/client.ts';
-import type { JsonObject } from '../../http/json.ts';
 import { type AgentContent, type AgentField, agentFields, fields, record } from '../fields.ts';
 import { toStoredAgent } from '../row.ts';
 import type { KeptAnswer, KeptJson } from '../write/replay.ts';
@@ -26,7 +25,11 @@ const earlierSql = `
  * keeps that field. Where no earlier version holds it, it has its initial value. Members that this release does not know are
  * left out; they stay in storage.
  */
-export async function complete(query: Query, stored: JsonObject, { agentId, version }: Place): Promise<AgentContent> {
+export async function complete(
+  query: Query,
+  stored: Readonly<Record<string, unknown>>,
+  { agentId, version }: Place,
+): Promise<AgentContent> {
   const missing = missingFrom(stored);
   if (missing.length === 0) return known(stored);
   const rows = await query<{ name: AgentField; value: unknown }>(earlierSql, [agentId, version, missing]);

@@ -1,10 +1,11 @@
 import pLimit from 'p-limit';
 import type { Caller } from '../../auth/caller.ts';
-import { conflictOver, type Database, withinLimit } from '../../database/client.ts';
+import { type Database, withinLimit } from '../../database/client.ts';
+import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { group, type Outcome } from '../../database/group.ts';
+import type { RecentWrites } from '../../database/recent-writes.ts';
 import { ApiError } from '../../http/problems.ts';
 import type { Meter } from '../../metrics/meter.ts';
-import type { StoredAgent } from '../row.ts';
 import { type Change, carryOut } from './batch.ts';
 import type { Changed, Decide } from './fold.ts';
 import { hurrySql, idempotencyIndex, makeRoomSql } from './replay.statements.ts';
@@ -30,11 +31,8 @@ type Outcomes = readonly Outcome<Waiting, Changed>[];
  */
 const batches = { size: 32, waiting: 1_000, isExpired: ({ state }: Waiting) => state.expired };
 
-/** Agents that a lane remembers having written: more than it writes while a request is on its way to it. */
-const remembered = 256;
-
 /** Changes agents: those that arrive together are read and written together. */
-export function agentChange(database: Database, meter: Meter) {
+export function agentChange(database: Database, meter: Meter, writes: RecentWrites) {
   // All changes of one agent pass through one lane: no two batches of this process ever want the same row.
   const lanes = [lane(), lane()] as const;
   const crowds = new Map<string, { readonly join: ReturnType<typeof lane>; members: number }>();
@@ -46,7 +44,6 @@ export function agentChange(database: Database, meter: Meter) {
 
   /** Changes that arrive together are carried out together. */
   function lane() {
-    const written = new Map<string, StoredAgent>();
     return group<Waiting, Changed>({
       ...batches,
       onBatch: (...batch) => meter.batch('changes', ...batch),
@@ -55,8 +52,7 @@ export function agentChange(database: Database, meter: Meter) {
         mindingKeys(changes, async () => {
           const [first, ...others] = changes;
           if (first?.state.hasWaited && others.length === 0) return carryOutLocked(changes);
-          const ended = await carryOut(database, changes, written);
-          for (const id of written.keys()) if (written.size > remembered) written.delete(id);
+          const ended = await carryOut(database, changes, writes);
           return changes.map((change, place) => ended[place] ?? afterLoss(change));
         }),
     });
@@ -97,7 +93,7 @@ export function agentChange(database: Database, meter: Meter) {
         await query(lockSql, [changes[0]?.id]);
         if (changes.some(({ state }) => state.hasWaited)) await query(hurrySql, []);
         const unread = changes.map((change) => ({ ...change, readAhead: undefined }));
-        const ended = await carryOut({ query, session: (work) => work(query) }, unread, new Map());
+        const ended = await carryOut({ query, transaction: (work) => work(query) }, unread, writes);
         return ended.map((end) => end ?? { error: new Error('a locked row was changed by somebody else') });
       }),
     );
@@ -112,14 +108,14 @@ export function agentChange(database: Database, meter: Meter) {
     try {
       return await run();
     } catch (error) {
-      const conflict = conflictOver(error, idempotencyIndex);
+      const isHeld = isLockTimeout(error) && changes.some(({ idempotency }) => idempotency !== undefined);
       const [change, ...others] = changes;
-      if (!conflict || !change) throw error;
+      if (!change || !(isHeld || isTaken(error, idempotencyIndex))) throw error;
       if (others.length > 0) {
-        if (conflict.isHeld) for (const { state, idempotency } of changes) state.hasWaited = idempotency !== undefined;
-        throw conflict.cause;
+        if (isHeld) for (const { state, idempotency } of changes) state.hasWaited = idempotency !== undefined;
+        throw error instanceof ApiError ? error.cause : error;
       }
-      if (conflict.isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
+      if (isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
       meter.repeated('key');
       await database.query(makeRoomSql, [change.by.keyId, change.idempotency?.key]);
       return [{ again: change }];

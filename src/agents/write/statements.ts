@@ -1,3 +1,4 @@
+import { isRecent } from '../../auth/lookup.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf, type StoredAgent } from '../row.ts';
 import { activeNumber } from '../statements.ts';
@@ -70,9 +71,9 @@ const newValue = (field: AgentField) =>
     : fieldOf('s.content', field);
 
 /**
- * $1 ids of the agents, $2 their steps: writes each agent as its last step leaves it, and a history entry for each step,
+ * $1 ids of the agents, $2 their steps, $3 when the first of their keys was looked up (`isRecent`): writes each agent as its last step leaves it, and a history entry for each step,
  * under the version that was read. Returns the agents that were written; another change came first for the others, or
- * somebody holds their row.
+ * somebody holds their row, or the lookup was too long ago.
  *
  * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
  * Rows are locked in the order of their ids, so that two processes cannot wait for each other. The company is compared
@@ -82,25 +83,35 @@ export const changeSql = `${writing()}
   SELECT id, updated_at AS "updatedAt" FROM written`;
 
 /**
- * $3 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
+ * $4 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
  * it, changes too. Keys are inserted in their order, so that two processes cannot wait for each other.
  */
 export const keepingChangeSql = `${writing()}, kept AS (
     INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
     SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
            CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
-      FROM json_to_recordset($3::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
-     WHERE k.after = 0 OR w.id IS NOT NULL
+      FROM json_to_recordset($4::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
+     WHERE (k.after = 0 AND ${isRecent('$3')}) OR w.id IS NOT NULL
      ORDER BY k.api_key, k.key
   )
   SELECT id, updated_at AS "updatedAt" FROM written`;
+
+/**
+ * $1 answers, as `KeptAnswer`s with the key of each: keeps them, in a statement of its own, so that whatever it fails with or waits for
+ * is a key. Keys are inserted in their order, so that two processes cannot wait for each other.
+ */
+export const keepSql = `
+  INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+  SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed, k.updated
+    FROM json_to_recordset($1::json) AS k(${keepingColumns})
+   ORDER BY k.api_key, k.key`;
 
 function writing() {
   return `
   WITH step AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns})
   ), locked AS (
-    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${isRecent('$3')} ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (
     UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
            version = a.version + s.steps,
