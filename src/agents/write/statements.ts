@@ -70,17 +70,21 @@ const newValue = (field: AgentField) =>
     ? `CASE WHEN s.touched THEN ${fieldOf('s.content', field)} ELSE a.metadata END`
     : fieldOf('s.content', field);
 
+const writtenOrLate = `
+  SELECT id, updated_at AS "updatedAt" FROM written
+  UNION ALL SELECT NULL, NULL WHERE NOT ${isRecent('$3')}`;
+
 /**
  * $1 ids of the agents, $2 their steps, $3 when the first of their keys was looked up (`isRecent`): writes each agent as its last step leaves it, and a history entry for each step,
  * under the version that was read. Returns the agents that were written; another change came first for the others, or
- * somebody holds their row, or the lookup was too long ago.
+ * somebody holds their row. Where the lookup was too long ago, nothing is written, and a row of nulls says so.
  *
  * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
  * Rows are locked in the order of their ids, so that two processes cannot wait for each other. The company is compared
  * so that no index on it can be chosen: the primary key is the short way to the row.
  */
 export const changeSql = `${writing()}
-  SELECT id, updated_at AS "updatedAt" FROM written`;
+  ${writtenOrLate}`;
 
 /**
  * $4 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
@@ -94,7 +98,7 @@ export const keepingChangeSql = `${writing()}, kept AS (
      WHERE (k.after = 0 AND ${isRecent('$3')}) OR w.id IS NOT NULL
      ORDER BY k.api_key, k.key
   )
-  SELECT id, updated_at AS "updatedAt" FROM written`;
+  ${writtenOrLate}`;
 
 /**
  * $1 answers, as `KeptAnswer`s with the key of each: keeps them, in a statement of its own, so that whatever it fails with or waits for
