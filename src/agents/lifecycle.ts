@@ -10,7 +10,7 @@ import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
 import { createSql, deleteSql, keepingCreateSql, numberSql } from './statements.ts';
 import type { Changed } from './write/fold.ts';
 import { keepAnswers } from './write/keep.ts';
-import { idempotencyIndex, keptSql, makeRoomSql, shortLockWaitSql } from './write/replay.statements.ts';
+import { idempotencyIndex, keptSql, makeRoomSql, shortLockWait } from './write/replay.statements.ts';
 import { type KeptJson, replay } from './write/replay.ts';
 import { lockSql } from './write/statements.ts';
 
@@ -76,7 +76,7 @@ export function agentLifecycle(database: Database) {
     { key, fingerprint }: Idempotency,
   ): Promise<Created> {
     return await database.transaction(async (query) => {
-      await query(shortLockWaitSql, []);
+      await query(`SELECT ${shortLockWait}`, []);
       const { agent } = await createLate(query, by, values);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
       await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);

@@ -8,8 +8,8 @@ import type { Meter, Repeated } from '../../metrics/meter.ts';
 import { batchSize, type Change, endsOf, foldByAgent, readAll } from './batch.ts';
 import type { Changed } from './fold.ts';
 import { answered, keepAnswers } from './keep.ts';
-import { idempotencyIndex, makeRoomSql, shortLockWaitSql } from './replay.statements.ts';
-import { changeSql, lockSql } from './statements.ts';
+import { idempotencyIndex, makeRoomSql } from './replay.statements.ts';
+import { changeSql, lockSoonSql } from './statements.ts';
 
 /** A change that waits for its turn. */
 interface Call {
@@ -52,7 +52,11 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     meter.batch('changes alone', calls.length, 0, count - calls.length);
     const changes = calls.map(({ change }) => change);
     try {
-      const ended = await database.transaction((query) => carryOut(query, writes, id, changes));
+      const ended = await database.transaction(async (query) => {
+        await query(lockSoonSql, [id]);
+        await makeRoom(query, calls);
+        return await carryOut(query, writes, id, changes);
+      });
       writes.wrote(id);
       for (const [place, call] of calls.entries()) {
         const end = ended[place];
@@ -129,18 +133,19 @@ function takeFrom(queue: Call[]): Call[] {
   return queue.splice(0, together);
 }
 
+/** For a call that failed before: the answer in its way may be one that is kept no longer, which is not found. */
+async function makeRoom(query: Query, [call]: readonly Call[]): Promise<void> {
+  if (!call?.isSingle || !call.change.idempotency) return;
+  const { by, idempotency } = call.change;
+  await query(makeRoomSql, [[by.keyId], [idempotency.key]]);
+}
+
 async function carryOut(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
-  await query(shortLockWaitSql, []);
-  await query(lockSql, [id]);
   const refused = await refusals(
     query,
     changes.map(({ by }) => by),
   );
   const allowed = changes.filter(({ by }) => !refused.has(by));
-  const keyed = allowed.filter(({ idempotency }) => idempotency !== undefined);
-  if (keyed.length > 0) {
-    await query(makeRoomSql, [keyed.map(({ by }) => by.keyId), keyed.map(({ idempotency }) => idempotency?.key)]);
-  }
   const folds = foldByAgent(allowed, await readAll(query, writes, allowed));
   const steps = folds.flatMap((folded) => folded.steps);
   const rows = steps.length > 0 ? await query<{ updatedAt: Date }>(changeSql, [[id], JSON.stringify(steps), null]) : [];

@@ -20,7 +20,7 @@ export const makeRoomSql = `
    WHERE k.api_key_id = q.api_key AND k.key = q.key AND k.created_at <= now() - ${keptFor}`;
 
 /** The rest of the transaction waits for a lock no longer than this. */
-export const shortLockWaitSql = `SET LOCAL lock_timeout = '100ms'`;
+export const shortLockWait = `set_config('lock_timeout', '100ms', true)`;
 
 /** $1 how many at most: forgets answers that are kept no longer, unless another process is forgetting some. */
 export const forgetSql = `

@@ -88,13 +88,14 @@ test('changes that are made once more are counted: past a held row, of a batch t
     [keyId, id],
   );
   expect((await patch(origin, key, id, { duration: 47 }, { 'idempotency-key': 'old' })).status).toBe(200);
-  expect(await repeated('undone')).toBe(1);
+  // Together, and alone, where the old answer is found to be in the way.
+  expect(await repeated('undone')).toBe(2);
 
   const others = await Promise.all(Array.from({ length: 20 }, () => world.agent(companyId)));
   await world.sql.query(`ALTER TABLE agent ADD CONSTRAINT poison CHECK (duration <> 99) NOT VALID`);
   await Promise.all(others.map((agent, at) => patch(origin, key, agent.id, { duration: at === 10 ? 99 : 48 })));
   await world.sql.query('ALTER TABLE agent DROP CONSTRAINT poison');
-  expect(await repeated('undone')).toBeGreaterThan(1);
+  expect(await repeated('undone')).toBeGreaterThan(2);
 });
 
 test('429s are counted, for keys and for addresses', async () => {
