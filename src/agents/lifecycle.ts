@@ -1,6 +1,6 @@
 import { type Author, authorColumns, type Caller } from '../auth/caller.ts';
 import { confirm, isOutdated } from '../auth/lookup.ts';
-import { type Database, type Query, withinLimit } from '../database/client.ts';
+import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
@@ -10,7 +10,7 @@ import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
 import { createSql, deleteSql, keepingCreateSql, numberSql } from './statements.ts';
 import type { Changed } from './write/fold.ts';
 import { keepAnswers } from './write/keep.ts';
-import { hurrySql, idempotencyIndex, keptSql, makeRoomSql } from './write/replay.statements.ts';
+import { idempotencyIndex, keptSql, makeRoomSql, shortLockWait } from './write/replay.statements.ts';
 import { type KeptJson, replay } from './write/replay.ts';
 import { lockSql } from './write/statements.ts';
 
@@ -53,7 +53,7 @@ export function agentLifecycle(database: Database) {
       return (await createAndKeepSoon(values, by, idempotency)) ?? (await createAndKeepLate(values, by, idempotency));
     } catch (error) {
       if (!isTaken(error, idempotencyIndex)) throw error;
-      await database.query(makeRoomSql, [by.keyId, idempotency.key]);
+      await database.query(makeRoomSql, [[by.keyId], [idempotency.key]]);
       return undefined;
     }
   }
@@ -76,7 +76,7 @@ export function agentLifecycle(database: Database) {
     { key, fingerprint }: Idempotency,
   ): Promise<Created> {
     return await database.transaction(async (query) => {
-      await query(hurrySql, []);
+      await query(`SELECT ${shortLockWait}`, []);
       const { agent } = await createLate(query, by, values);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
       await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
@@ -131,16 +131,14 @@ export function agentLifecycle(database: Database) {
      * @throws what `decide` throws; ApiError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, DATABASE_UNAVAILABLE
      */
     create(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created> {
-      let isExpired = false;
+      const deadline = newDeadline();
       const untilCreated = async (): Promise<Created> => {
         const created = await create(draft, by, idempotency);
         if (created) return created;
-        if (isExpired) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
+        if (deadline <= performance.now()) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
         return await untilCreated();
       };
-      return withinLimit(untilCreated(), () => {
-        isExpired = true;
-      });
+      return withinLimit(untilCreated(), deadline);
     },
 
     /**

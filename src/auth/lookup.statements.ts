@@ -42,8 +42,8 @@ const keyBy = (hash: string) => `
                         WHERE g.company_id = q.company AND g.integration_id = k.integration_id) AS granted
           FROM api_key k WHERE k.hash = ${hash}`;
 
-/** Milliseconds of the database's clock. */
-const databaseTime = '(extract(epoch FROM clock_timestamp()) * 1000)::float8';
+/** When a statement reached the database, in milliseconds of its clock: one value in all of the statement. */
+const databaseTime = '(extract(epoch FROM statement_timestamp()) * 1000)::float8';
 
 /**
  * Whether the lookup of a key is recent enough for a statement that writes (contract, section 2). The statement judges it,

@@ -1,5 +1,5 @@
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
-import { type Database, type Query, withinLimit } from '../database/client.ts';
+import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
 import { group } from '../database/group.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { silent } from '../metrics/meter.ts';
@@ -16,7 +16,7 @@ export interface LookedUp {
   readonly readAt: number;
   /** When the database was asked, in milliseconds as `performance.now()` counts. */
   readonly at: number;
-  /** When the database answered, in milliseconds of its clock. */
+  /** The same in milliseconds of the database's clock. */
   readonly databaseTime: number;
 }
 
@@ -27,11 +27,10 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
  * requests that arrive together ask in one statement, and with its key each asks for its agent, which saves a round trip.
  */
 export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites()) {
-  const find = group<Lookup & { expired: boolean }, LookedUp>({
+  const find = group<Lookup & { readonly deadline: number }, LookedUp>({
     onBatch: (...batch) => meter.batch('keys', ...batch),
     size: 32,
-    waiting: 1_000,
-    isExpired: ({ expired }) => expired,
+    isExpired: ({ deadline }) => deadline <= performance.now(),
     run: async (lookups) => {
       const readAt = writes.read();
       return (await lookUpAll(database.query, lookups)).map((found) => ({ result: { ...found, readAt } }));
@@ -41,10 +40,8 @@ export function apiKeyRepository(database: Database, meter = silent, writes = re
   return {
     /** @throws ApiError OVERLOADED, DATABASE_UNAVAILABLE */
     lookUp(lookup: Lookup): Promise<LookedUp> {
-      const waiting = { ...lookup, expired: false };
-      return withinLimit(find(waiting), () => {
-        waiting.expired = true;
-      });
+      const deadline = newDeadline();
+      return withinLimit(find({ ...lookup, deadline }), deadline);
     },
   };
 }

@@ -130,16 +130,17 @@ export function openDatabase({
   };
 }
 
+/** When a call that begins now is answered at the latest, in milliseconds as `performance.now()` counts. */
+export const newDeadline = (): number => performance.now() + waits.call;
+
 /**
  * Answers a call in time, whatever the database does; what was asked of it goes on and may still be saved.
- * @param onLimit told when the time is over, so that what has not begun need not begin
+ * @param deadline of the request, where it is carried from an earlier call
  */
-export function withinLimit<Result>(call: Promise<Result>, onLimit = () => {}): Promise<Result> {
+export function withinLimit<Result>(call: Promise<Result>, deadline = newDeadline()): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      onLimit();
-      reject(databaseUnavailable(new Error('no answer in time')));
-    }, waits.call);
+    const end = () => reject(databaseUnavailable(new Error('no answer in time')));
+    const timer = setTimeout(end, deadline - performance.now());
     call.finally(() => clearTimeout(timer)).then(resolve, reject);
   });
 }

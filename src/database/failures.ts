@@ -61,3 +61,10 @@ export function isTaken(error: unknown, index: string): boolean {
 
 /** Whether a statement was undone because somebody else held a lock for longer than `lock_timeout`. */
 export const isLockTimeout = (error: unknown): boolean => sqlState(error) === '55P03';
+
+/**
+ * Whether PostgreSQL undid a statement for a reason that its items may not share when they run one by one: a bad value among
+ * them, a lock that was held, a deadlock. After a lost connection or a time limit nobody knows what was committed.
+ */
+export const wasUndone = (error: unknown): boolean =>
+  !(error instanceof ApiError) || /^(40001|40P01|55P03)$/.test(sqlState(error) ?? '');

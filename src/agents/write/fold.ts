@@ -41,7 +41,7 @@ export interface Question {
   readonly kept?: KeptAnswer | undefined;
 }
 
-/** What came of a question: an agent or an error, right only if the first `after` steps are written. */
+/** Outcome of a question; valid once the first `after` steps are written. */
 type Answered = { readonly after: number } & Changed;
 type Answer = Answered | { readonly after: number; readonly error: unknown };
 
@@ -123,7 +123,11 @@ const answerOf = ({ fingerprint, agent, changed }: Omit<Keeping, 'steps'>): Kept
   changedFields: changed,
 });
 
-/** An answer as committed: the last step was written at `writtenAt`, each one before it a millisecond earlier. */
+/** When a step was written: the last one at `writtenAt`, each one before it a millisecond earlier. */
+export const timeOfStep = (writtenAt: Date, step: number, steps: number): Date =>
+  new Date(writtenAt.getTime() - (steps - step));
+
+/** An answer as committed, which shows the agent after a step, or before the first. */
 export function committed(agent: StoredAgent, after: number, steps: number, writtenAt: Date): StoredAgent {
-  return after === 0 ? agent : { ...agent, updatedAt: new Date(writtenAt.getTime() - (steps - after)) };
+  return after === 0 ? agent : { ...agent, updatedAt: timeOfStep(writtenAt, after, steps) };
 }

@@ -2,12 +2,19 @@ import type { Query } from '../../database/client.ts';
 import { isLockTimeout } from '../../database/failures.ts';
 import { ApiError } from '../../http/problems.ts';
 import { toAgentJson } from '../row.ts';
+import { timeOfStep } from './fold.ts';
 import { type Keeping, keepSql } from './statements.ts';
 
 /** An answer whose change is written in the same transaction. */
 export type Answered = Omit<Keeping, 'after' | 'steps'>;
 
 export const asJson = <Kept extends Answered>(kept: Kept) => ({ ...kept, agent: toAgentJson(kept.agent) });
+
+/** @param writtenAt when the agent was written, where it was */
+export const answered = ({ after, steps, ...kept }: Keeping, writtenAt: Date | undefined): Answered => ({
+  ...kept,
+  updated: after > 0 && writtenAt ? timeOfStep(writtenAt, after, steps) : kept.updated,
+});
 
 /**
  * Keeps answers, in a transaction that has written what they show.
