@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
+import { Type } from '@sinclair/typebox';
 import pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import { ApiError, databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
+import { rowsOf } from './rows.ts';
 import { trusted } from './trusted.ts';
 
 /** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
@@ -26,6 +28,8 @@ export interface Database {
   readonly connections: number;
   poolUse(): PoolUse;
   readonly query: Query;
+  /** Runs calls of the typed client; throws like `query`. */
+  typed<Result>(work: (prisma: PrismaClient) => Promise<Result>): Promise<Result>;
   /** Runs statements on one connection, each for itself. The connection is closed when the work throws. */
   session<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
   /** Runs statements together or not at all. Rolls back when the work throws. */
@@ -46,6 +50,8 @@ interface Options {
   /** Told of connections that broke while nobody used them. */
   readonly onIdleError?: (error: Error) => void;
 }
+
+const migrationsOf = rowsOf(Type.Object({ name: Type.String() }));
 
 /** Opens a pool; connects at the first statement. */
 export function openDatabase({
@@ -101,6 +107,7 @@ export function openDatabase({
       waiting: pool.waitingCount,
     }),
     query: (sql, parameters) => session((query) => query(sql, parameters)),
+    typed: (work) => work(prisma),
     session,
     transaction: (work) =>
       withConnection(async (client) => {
@@ -110,9 +117,10 @@ export function openDatabase({
         return result;
       }),
     async appliedMigrations() {
+      // Raw: the table is Prisma Migrate's own, and no model of the client.
       const sql =
         'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL';
-      return (await session((query) => query<{ name: string }>(sql, []))).map(({ name }) => name);
+      return migrationsOf(await session((query) => query(sql, []))).map(({ name }) => name);
     },
     async close() {
       await prisma.$disconnect();
