@@ -109,19 +109,6 @@ export const listSql = `
     FROM (SELECT a.id, a.created_at ${filtered([])}) listed
    ORDER BY listed.created_at DESC, listed.id DESC`;
 
-/** $1 agent, $2 version, $3 limit, $4 offset: its history up to that version, the newest first. */
-export const entriesSql = `
-  SELECT version, created_at AS "createdAt", changed_fields AS "changedFields", key_id AS "keyId",
-         request_id AS "requestId", restored_from AS "restoredFrom"
-    FROM agent_version
-   WHERE agent_id = $1::uuid AND version <= $2::int
-   ORDER BY version DESC LIMIT $3::int OFFSET $4::int`;
-
-/** $1 agent, $2 version: what the agent was. */
-export const snapshotSql = `
-  SELECT version, created_at AS "createdAt", snapshot AS content FROM agent_version
-   WHERE agent_id = $1::uuid AND version = $2::int`;
-
 /** $1 id, $2 operator: erases a deleted agent with its history, and what was answered about it. */
 export const purgeSql = `
   WITH purged AS (DELETE FROM agent WHERE id = $1::uuid AND deleted_at IS NOT NULL RETURNING id, company_id, version),
