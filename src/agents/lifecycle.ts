@@ -1,11 +1,14 @@
+import type { Static } from '@sinclair/typebox';
 import { type Author, authorColumns, type Caller } from '../auth/caller.ts';
 import { unlessRefused } from '../auth/lookup.ts';
 import { conflictOver, type Database, type Query, withinLimit } from '../database/client.ts';
+import { rowsOf } from '../database/rows.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
-import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
+import { activeRowSchema, agentRowSchema } from './row.schema.ts';
+import { type StoredAgent, toStoredAgent } from './row.ts';
 import { createSql, deleteSql, keepingCreateSql, numberSql } from './statements.ts';
 import type { Changed } from './write/fold.ts';
 import { idempotencyIndex, keptSql, makeRoomSql } from './write/replay.statements.ts';
@@ -23,6 +26,10 @@ interface NewAgent {
 }
 
 type Created = Omit<Changed, 'changedFields'>;
+
+type AgentRow = Static<typeof agentRowSchema>;
+const agentsOf = rowsOf(agentRowSchema);
+const activesOf = rowsOf(activeRowSchema);
 
 /** Makes and deletes agents. */
 export function agentLifecycle(database: Database) {
@@ -57,7 +64,7 @@ export function agentLifecycle(database: Database) {
 
   /** The key is confirmed on the connection that writes, when it is there. */
   async function write(by: Author, sql: string, values: readonly unknown[]): Promise<AgentRow[]> {
-    const run = (query: Query) => unlessRefused(query, by, () => query<AgentRow>(sql, values));
+    const run = (query: Query) => unlessRefused(query, by, async () => agentsOf(await query(sql, values)));
     return resultOf(await database.session(run));
   }
 
@@ -68,7 +75,7 @@ export function agentLifecycle(database: Database) {
     const [late] = resultOf(
       await database.transaction(async (query) => {
         await query(lockSql, [id]);
-        return await unlessRefused(query, by, () => query<AgentRow>(deleteSql, values));
+        return await unlessRefused(query, by, async () => agentsOf(await query(deleteSql, values)));
       }),
     );
     return late;
@@ -80,7 +87,7 @@ export function agentLifecycle(database: Database) {
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
-    const [row] = await database.query<{ active: boolean }>(numberSql, [phoneNumberId, companyId]);
+    const [row] = activesOf(await database.query(numberSql, [phoneNumberId, companyId]));
     return row?.active === true;
   }
 
@@ -121,10 +128,6 @@ export function agentLifecycle(database: Database) {
       return deleted && toStoredAgent(deleted.agent);
     },
   };
-}
-
-interface AgentRow {
-  readonly agent: AgentJson;
 }
 
 /** @throws the error, where there is one */

@@ -2,26 +2,7 @@ import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { UnknownIdError } from '../unknown-id.ts';
-import { hashKey, makeKey, type Scope, startOf } from './api-key.ts';
-
-/** Whose a key is: a company's or an integration's, never of both. */
-export interface KeyOwner {
-  readonly companyId: string | null;
-  readonly integrationId: string | null;
-}
-
-/** A key to be made. */
-export interface KeyDraft extends KeyOwner {
-  readonly name: string | null;
-  readonly scopes: readonly Scope[];
-  /** Addresses and CIDR blocks that may use the key; empty means any. */
-  readonly allowedIps: readonly string[];
-  /** RFC 3339; null never expires. */
-  readonly expiresAt: string | null;
-  /** Its own rate limits, where it has some; 0 is none. */
-  readonly perMinute?: number | null;
-  readonly perHour?: number | null;
-}
+import { hashKey, type KeyDraft, type KeyOwner, makeKey, startOf } from './api-key.ts';
 
 /** What is read of a key. */
 const stored = {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
-import { Type } from '@sinclair/typebox';
 import pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import { ApiError, databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
 import { rowsOf } from './rows.ts';
+import { migrationSchema } from './schema.ts';
 import { trusted } from './trusted.ts';
 
 /** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
@@ -51,7 +51,7 @@ interface Options {
   readonly onIdleError?: (error: Error) => void;
 }
 
-const migrationsOf = rowsOf(Type.Object({ name: Type.String() }));
+const migrationsOf = rowsOf(migrationSchema);
 
 /** Opens a pool; connects at the first statement. */
 export function openDatabase({

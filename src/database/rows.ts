@@ -1,16 +1,17 @@
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import type { Static, TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 
 /**
  * For raw statements, whose rows no type describes.
- * @param row the shape of one row
- * @returns checks what a statement returned, and gives it its type; throws an Error that names the first wrong column
+ * @param schema of one row
+ * @returns gives the rows of a statement their type; throws an Error that names the first wrong column
  */
-export function rowsOf<Row extends TSchema>(row: Row): (found: unknown) => Static<Row>[] {
-  const rows = TypeCompiler.Compile(Type.Array(row));
-  return (found) => {
-    if (rows.Check(found)) return found;
-    const { path, message } = rows.Errors(found).First() ?? {};
-    throw new Error(`a statement returned rows of an unexpected shape: ${path} ${message}`);
-  };
+export function rowsOf<Row extends TSchema>(schema: Row): (rows: readonly unknown[]) => Static<Row>[] {
+  const compiled = TypeCompiler.Compile(schema);
+  return (rows) =>
+    rows.map((row) => {
+      if (compiled.Check(row)) return row;
+      const { path, message } = compiled.Errors(row).First() ?? {};
+      throw new Error(`a statement returned a row of an unexpected shape: ${path} ${message}`);
+    });
 }

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Type } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
+import { isRecord } from './json.ts';
 
 /** Milliseconds after which a client that sends too slowly, or nothing, is cut. */
 const patience = 10_000;
@@ -31,16 +30,15 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
   return server.on(begun, onBegun);
 }
 
-/** Node's report of a process with a limit; without one it says "unlimited". */
-const limitedReport = Type.Object({
-  userLimits: Type.Object({ open_files: Type.Object({ soft: Type.Number() }) }),
-});
-
 /** Connections that may be open: 80 % of the descriptors of the process (contract, section 6), as they are at its start. */
 export const maxConnections = Math.floor(descriptorLimit() * 0.8);
 
 /** The soft limit that `ulimit -n` shows; infinity where there is none. */
 function descriptorLimit(): number {
-  const report = process.report.getReport();
-  return Value.Check(limitedReport, report) ? report.userLimits.open_files.soft : Number.POSITIVE_INFINITY;
+  const path = ['userLimits', 'open_files', 'soft'];
+  const soft = path.reduce<unknown>(
+    (value, name) => (isRecord(value) ? value[name] : undefined),
+    process.report.getReport(),
+  );
+  return typeof soft === 'number' ? soft : Number.POSITIVE_INFINITY;
 }
