@@ -1,7 +1,9 @@
 import { type Database, withinLimit } from '../database/client.ts';
+import { rowsOf } from '../database/rows.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import type { AgentListQuery } from './request.schema.ts';
-import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
+import { agentRowSchema, portionRowSchema, totalRowSchema } from './row.schema.ts';
+import { type StoredAgent, toStoredAgent } from './row.ts';
 import { countSql, type FilterName, isFilterName, listSql, pageSql, portionSql } from './statements.ts';
 
 /** What a list may be narrowed by; every one that is given must hold. */
@@ -14,19 +16,17 @@ interface Portion {
   readonly rest: readonly string[];
 }
 
-interface PortionRow {
-  /** Null for one that was erased meanwhile. */
-  readonly agent: AgentJson | null;
-  readonly rest: readonly string[] | null;
-}
+const agentsOf = rowsOf(agentRowSchema);
+const totalsOf = rowsOf(totalRowSchema);
+const portionsOf = rowsOf(portionRowSchema);
 
 /** Reads the agents of a company. */
 export function agentLists(database: Database) {
   return {
     /** All agents of a company, the newest first. */
     async list(companyId: string): Promise<StoredAgent[]> {
-      const rows = await withinLimit(database.query<{ agent: AgentJson }>(listSql, [companyId]));
-      return rows.map(({ agent }) => toStoredAgent(agent));
+      const rows = await withinLimit(database.query(listSql, [companyId]));
+      return agentsOf(rows).map(({ agent }) => toStoredAgent(agent));
     },
 
     /** A page of a company's agents, the newest first: its first portion, and how many agents all pages have. */
@@ -35,11 +35,11 @@ export function agentLists(database: Database) {
       const values = [companyId, ...names.map((name) => filter[name])];
       const [counted, rows] = await withinLimit(
         Promise.all([
-          database.query<{ total: number }>(countSql(names), values),
-          database.query<PortionRow>(pageSql(names), [...values, page.limit, itemsBefore(page)]),
+          database.query(countSql(names), values),
+          database.query(pageSql(names), [...values, page.limit, itemsBefore(page)]),
         ]),
       );
-      return { ...toPortion(rows), total: counted[0]?.total ?? 0 };
+      return { ...toPortion(rows), total: totalsOf(counted)[0]?.total ?? 0 };
     },
 
     /**
@@ -47,11 +47,14 @@ export function agentLists(database: Database) {
      * that has been erased is left out.
      */
     portion: async (ids: readonly string[]): Promise<Portion> =>
-      toPortion(await withinLimit(database.query<PortionRow>(portionSql, [ids]))),
+      toPortion(await withinLimit(database.query(portionSql, [ids]))),
   };
 }
 
-const toPortion = (rows: readonly PortionRow[]): Portion => ({
-  agents: rows.flatMap(({ agent }) => (agent ? [toStoredAgent(agent)] : [])),
-  rest: rows.at(-1)?.rest ?? [],
-});
+function toPortion(found: readonly unknown[]): Portion {
+  const rows = portionsOf(found);
+  return {
+    agents: rows.flatMap(({ agent }) => (agent ? [toStoredAgent(agent)] : [])),
+    rest: rows.at(-1)?.rest ?? [],
+  };
+}

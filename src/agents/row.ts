@@ -1,4 +1,6 @@
+import type { Static } from '@sinclair/typebox';
 import { type AgentContent, type AgentField, agentFields, fields, record } from './fields.ts';
+import type { agentJsonSchema } from './row.schema.ts';
 
 /** An agent as its row holds it: what a patch can change apart from the rest, which must not get into the history. */
 export interface StoredAgent {
@@ -11,9 +13,8 @@ export interface StoredAgent {
   readonly content: AgentContent;
 }
 
-/** How `agentJson` arrives: times are text. */
-export type AgentJson = AgentContent &
-  Record<'id' | 'companyId' | 'createdAt' | 'updatedAt', string> & { version: number };
+/** What `agentJson` selects: times are text. */
+export type AgentJson = Static<typeof agentJsonSchema>;
 
 /** The members of an agent in a row and in a kept answer, each with its column. */
 export const columns: readonly (readonly [member: string, column: string])[] = [

@@ -1,124 +1,123 @@
 import type { Database } from '../database/client.ts';
+import { databaseTime } from '../database/clock.ts';
+import type { Prisma } from '../generated/prisma/client.ts';
 import { UnknownIdError } from '../unknown-id.ts';
-import { hashKey, makeKey, type Scope, startOf } from './api-key.ts';
+import { hashKey, type KeyDraft, type KeyOwner, makeKey, startOf } from './api-key.ts';
 
-/** Whose a key is: a company's or an integration's, never of both. */
-export interface KeyOwner {
-  readonly companyId: string | null;
-  readonly integrationId: string | null;
-}
+/** What is read of a key. */
+const stored = {
+  id: true,
+  companyId: true,
+  integrationId: true,
+  name: true,
+  start: true,
+  scopes: true,
+  allowedIps: true,
+  perMinute: true,
+  perHour: true,
+  createdAt: true,
+  expiresAt: true,
+  suspendedAt: true,
+  revokedAt: true,
+  lastUsedAt: true,
+} as const satisfies Prisma.ApiKeySelect;
 
-/** A key to be made. */
-export interface KeyDraft extends KeyOwner {
-  readonly name: string | null;
-  readonly scopes: readonly Scope[];
-  /** Addresses and CIDR blocks that may use the key; empty means any. */
-  readonly allowedIps: readonly string[];
-  /** RFC 3339; null never expires. */
-  readonly expiresAt: string | null;
-  /** Its own rate limits, where it has some; 0 is none. */
-  readonly perMinute?: number | null;
-  readonly perHour?: number | null;
-}
+type StoredKey = Prisma.ApiKeyGetPayload<{ select: typeof stored }>;
 
 /** A key as operators see it: all but its secret. */
-export interface ShownKey extends KeyDraft {
-  readonly id: string;
-  /** The key's first 8 characters. */
-  readonly start: string;
-  readonly perMinute: number | null;
-  readonly perHour: number | null;
+export interface ShownKey extends Omit<StoredKey, 'suspendedAt' | 'revokedAt'> {
   readonly state: 'active' | 'suspended' | 'expired' | 'revoked';
-  readonly createdAt: Date;
-  readonly lastUsedAt: Date | null;
 }
 
-const shown = `
-  id, company_id AS "companyId", integration_id AS "integrationId", name, start, scopes,
-  allowed_ips AS "allowedIps", per_minute AS "perMinute", per_hour AS "perHour",
-  CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-       WHEN expires_at <= now() THEN 'expired'
-       WHEN suspended_at IS NOT NULL THEN 'suspended'
-       ELSE 'active' END AS state,
-  created_at AS "createdAt", expires_at AS "expiresAt", last_used_at AS "lastUsedAt"`;
+function stateOf({ revokedAt, expiresAt, suspendedAt }: StoredKey, now: Date): ShownKey['state'] {
+  if (revokedAt) return 'revoked';
+  if (expiresAt && expiresAt <= now) return 'expired';
+  return suspendedAt ? 'suspended' : 'active';
+}
 
-/** A time as the command line prints the others. */
-const inUtc = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-
-/** An entry of the audit trail for each key in `from`. */
-const entryOf = (action: string, operator: string, from: string, details = "'{}'::jsonb") => `
-    INSERT INTO audit_entry (action, operator, company_id, integration_id, key_id, details)
-    SELECT '${action}', ${operator}, company_id, integration_id, id, ${details} FROM ${from}`;
-
-/** What the audit trail says of a new key. */
-const madeOf = `jsonb_build_object('name', name, 'start', start, 'scopes', scopes, 'allowedIps', allowed_ips,
-      'perMinute', per_minute, 'perHour', per_hour, 'expiresAt', ${inUtc('expires_at')})`;
-
-const createSql = `
-  WITH created AS (
-    INSERT INTO api_key (company_id, integration_id, name, start, hash, scopes, allowed_ips, expires_at, per_minute, per_hour)
-    VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6::text[], $7::text[], $8::timestamptz, $9::int, $10::int) RETURNING *
-  ), entry AS (${entryOf('key.created', '$11', 'created', madeOf)})
-  SELECT ${shown} FROM created`;
-
-const rotateSql = `
-  WITH old AS (
-    SELECT * FROM api_key
-     WHERE id = $1::uuid AND revoked_at IS NULL AND suspended_at IS NULL AND coalesce(expires_at > now(), true) FOR UPDATE
-  ), ending AS (
-    UPDATE api_key k SET expires_at = least(k.expires_at, now() + $2::int * interval '1 second') FROM old WHERE k.id = old.id
-    RETURNING k.*
-  ), created AS (
-    INSERT INTO api_key (company_id, integration_id, name, start, hash, scopes, allowed_ips, per_minute, per_hour, expires_at)
-    SELECT company_id, integration_id, name, $3, $4, scopes, allowed_ips, per_minute, per_hour, expires_at FROM old
-    RETURNING *
-  ), entry AS (
-    ${entryOf('key.rotated', '$5', 'ending', `jsonb_build_object('newKeyId', (SELECT id FROM created), 'expiresAt', ${inUtc('expires_at')})`)}
-  ), created_entry AS (
-    ${entryOf('key.created', '$5', 'created', madeOf)}
-  )
-  SELECT ${shown} FROM created`;
+function toShown(key: StoredKey, now: Date): ShownKey {
+  const { createdAt, expiresAt, lastUsedAt, suspendedAt, revokedAt, ...rest } = key;
+  return { ...rest, state: stateOf(key, now), createdAt, expiresAt, lastUsedAt };
+}
 
 export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
 
 /**
  * The life of a key. Each step holds from the key's next request on, on every replica, and is in the audit trail by the
- * same statement; times are the database's.
+ * same transaction; times are the database's.
  * @param operator who does it, for the trail
  */
-export function apiKeyLifecycle(database: Database, secret: string, operator: string) {
-  /** @param when the key changes at all: else it stays, and the trail says nothing */
-  async function update(id: string, action: string, change: string, when: string): Promise<ShownKey> {
-    const sql = `
-      WITH before AS (
-        SELECT * FROM api_key WHERE id = $1::uuid FOR UPDATE
-      ), after AS (
-        UPDATE api_key k SET ${change} FROM before WHERE k.id = before.id AND before.${when} RETURNING k.*
-      ), entry AS (${entryOf(action, '$2', 'after')})
-      SELECT ${shown} FROM after
-      UNION ALL SELECT ${shown} FROM before WHERE NOT before.${when}`;
-    const [key] = await database.query<ShownKey>(sql, [id, operator]);
-    if (!key) throw new UnknownIdError('API key', id);
-    return key;
+export function apiKeyLifecycle({ prisma }: Database, secret: string, operator: string) {
+  async function record(
+    tx: Prisma.TransactionClient,
+    action: string,
+    { id: keyId, companyId, integrationId }: StoredKey,
+    details: Prisma.InputJsonObject = {},
+  ): Promise<void> {
+    await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, keyId, details } });
+  }
+
+  /** Stores a key with its entry in the trail. */
+  async function insert(
+    tx: Prisma.TransactionClient,
+    key: string,
+    data: Omit<Prisma.ApiKeyUncheckedCreateInput, 'start' | 'hash'>,
+  ): Promise<StoredKey> {
+    const hash = hashKey(key, secret);
+    const made = await tx.apiKey.create({ data: { ...data, start: startOf(key), hash }, select: stored });
+    const { name, start, scopes, allowedIps, perMinute, perHour, expiresAt } = made;
+    const details = { name, start, scopes, allowedIps, perMinute, perHour, expiresAt: inUtc(expiresAt) };
+    await record(tx, 'key.created', made, details);
+    return made;
+  }
+
+  /**
+   * Changes a key with its entry in the trail.
+   * @param when the key changes at all: else it stays, and the trail says nothing
+   */
+  async function update(
+    id: string,
+    action: string,
+    change: (now: Date) => Prisma.ApiKeyUpdateManyMutationInput,
+    when: Prisma.ApiKeyWhereInput,
+  ): Promise<ShownKey> {
+    return await prisma.$transaction(async (tx) => {
+      const now = await databaseTime(tx);
+      const [changed] = await tx.apiKey.updateManyAndReturn({
+        where: { id, ...when },
+        data: change(now),
+        select: stored,
+      });
+      if (changed) await record(tx, action, changed);
+      const key = changed ?? (await tx.apiKey.findUnique({ where: { id }, select: stored }));
+      if (!key) throw new UnknownIdError('API key', id);
+      return toShown(key, now);
+    });
   }
 
   return {
     /** Makes a key. What it returns is the only place where the key itself ever stands. */
     async create(draft: KeyDraft): Promise<ShownKey & { key: string }> {
       const { companyId, integrationId, name, scopes, allowedIps, expiresAt, perMinute = null, perHour = null } = draft;
+      const lists = { scopes: [...scopes], allowedIps: [...allowedIps] };
       const key = makeKey();
-      const made = [companyId, integrationId, name, startOf(key), hashKey(key, secret), scopes, allowedIps, expiresAt];
-      const [created] = await database.query<ShownKey>(createSql, [...made, perMinute, perHour, operator]);
-      if (!created) throw new Error('an insert returned no row');
-      return { ...created, key };
+      return await prisma.$transaction(async (tx) => {
+        const made = await insert(tx, key, { companyId, integrationId, name, ...lists, expiresAt, perMinute, perHour });
+        return { ...toShown(made, await databaseTime(tx)), key };
+      });
     },
 
     /** All keys of an owner, the oldest first. */
-    list: ({ companyId, integrationId }: KeyOwner) =>
-      database.query<ShownKey>(
-        `SELECT ${shown} FROM api_key WHERE company_id = $1::uuid OR integration_id = $2::uuid ORDER BY created_at, id`,
-        [companyId, integrationId],
-      ),
+    async list({ companyId, integrationId }: KeyOwner): Promise<ShownKey[]> {
+      const found = await prisma.apiKey.findMany({
+        // One of the two is null, and so it is in the keys of the other.
+        where: { companyId, integrationId },
+        select: stored,
+        orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+      });
+      const now = await databaseTime(prisma);
+      return found.map((key) => toShown(key, now));
+    },
 
     /**
      * Makes a new key with all that an active one may do; the old one ends after the overlap, at its own time at the
@@ -126,24 +125,42 @@ export function apiKeyLifecycle(database: Database, secret: string, operator: st
      */
     async rotate(id: string, overlapSeconds: number): Promise<ShownKey & { key: string }> {
       const key = makeKey();
-      const [created] = await database.query<ShownKey>(rotateSql, [
-        id,
-        overlapSeconds,
-        startOf(key),
-        hashKey(key, secret),
-        operator,
-      ]);
-      if (!created) throw new UnknownIdError('active API key', id);
-      return { ...created, key };
+      return await prisma.$transaction(async (tx) => {
+        // Prisma cannot lock a row. Of two rotations at once the second waits here, and then finds the end of the key.
+        await tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
+        const now = await databaseTime(tx);
+        const old = await tx.apiKey.findUnique({ where: { id }, select: stored });
+        if (!old || stateOf(old, now) !== 'active') throw new UnknownIdError('active API key', id);
+        const overlapEnd = new Date(now.getTime() + overlapSeconds * 1_000);
+        const expiresAt = old.expiresAt && old.expiresAt < overlapEnd ? old.expiresAt : overlapEnd;
+        await tx.apiKey.update({ where: { id }, data: { expiresAt }, select: { id: true } });
+        const { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour } = old;
+        const data = {
+          companyId,
+          integrationId,
+          name,
+          scopes,
+          allowedIps,
+          perMinute,
+          perHour,
+          expiresAt: old.expiresAt,
+        };
+        const made = await insert(tx, key, { ...data, createdAt: now });
+        await record(tx, 'key.rotated', old, { newKeyId: made.id, expiresAt: inUtc(expiresAt) });
+        return { ...toShown(made, now), key };
+      });
     },
 
     /** Stops a key until it is resumed. */
-    suspend: (id: string) => update(id, 'key.suspended', 'suspended_at = now()', 'suspended_at IS NULL'),
+    suspend: (id: string) => update(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null }),
 
     /** Lets a suspended key go on. A revoked or expired key stays so. */
-    resume: (id: string) => update(id, 'key.resumed', 'suspended_at = NULL', 'suspended_at IS NOT NULL'),
+    resume: (id: string) => update(id, 'key.resumed', () => ({ suspendedAt: null }), { suspendedAt: { not: null } }),
 
     /** Ends a key for good. */
-    revoke: (id: string) => update(id, 'key.revoked', 'revoked_at = now()', 'revoked_at IS NULL'),
+    revoke: (id: string) => update(id, 'key.revoked', (now) => ({ revokedAt: now }), { revokedAt: null }),
   };
 }
+
+/** A time as the command line prints the others. */
+const inUtc = (time: Date | null) => time?.toISOString() ?? null;

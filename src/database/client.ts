@@ -4,6 +4,8 @@ import { PrismaClient } from '../generated/prisma/client.ts';
 import { databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
 import { isUnanswered, toDatabaseError } from './failures.ts';
+import { rowsOf } from './rows.ts';
+import { migrationSchema } from './schema.ts';
 import { TrustedPool } from './trusted-pool.ts';
 
 /** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
@@ -46,6 +48,8 @@ interface Options {
   /** Told of connections that broke while nobody used them. */
   readonly onIdleError?: (error: Error) => void;
 }
+
+const migrationsOf = rowsOf(migrationSchema);
 
 /** Opens a pool; connects at the first statement. All statements go through one Prisma client over it. */
 export function openDatabase({
@@ -119,9 +123,10 @@ export function openDatabase({
       });
     },
     async appliedMigrations() {
+      // Raw: the table is Prisma Migrate's own, and no model of the client.
       const sql =
         'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL';
-      return (await query<{ name: string }>(sql, [])).map(({ name }) => name);
+      return migrationsOf(await query(sql, [])).map(({ name }) => name);
     },
     async close() {
       await prisma.$disconnect();

@@ -1,17 +1,8 @@
 import { type Database, withinLimit } from '../../database/client.ts';
+import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
 import { complete } from './snapshot.ts';
-
-/** Who changed an agent, and when. */
-export interface HistoryEntry {
-  readonly version: number;
-  readonly createdAt: Date;
-  readonly changedFields: string[];
-  readonly keyId: string | null;
-  readonly requestId: string | null;
-  readonly restoredFrom: number | null;
-}
 
 /** What an agent was at a version. */
 export interface Snapshot {
@@ -20,6 +11,7 @@ export interface Snapshot {
   readonly content: AgentContent;
 }
 
+/** Who changed an agent, and when. */
 const entry = {
   version: true,
   createdAt: true,
@@ -32,30 +24,28 @@ const entry = {
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 
 /** Reads the history of agents, whoever owns them. Entries never change once written. */
-export function agentVersionRepository(database: Database) {
+export function agentVersionRepository({ typed, query }: Database) {
   async function read(agentId: string, version: number): Promise<Snapshot | undefined> {
-    const found = await database.typed(({ agentVersion }) =>
+    const found = await typed(({ agentVersion }) =>
       agentVersion.findUnique({
-        select: { createdAt: true, snapshot: true },
         where: { agentId_version: { agentId, version } },
+        select: { createdAt: true, snapshot: true },
       }),
     );
     if (!found) return undefined;
     const { createdAt, snapshot } = found;
-    if (typeof snapshot !== 'object' || snapshot === null || Array.isArray(snapshot)) {
-      throw new Error('a version holds no object');
-    }
-    return { version, createdAt, content: await complete(database.query, snapshot, { agentId, version }) };
+    if (!isRecord(snapshot)) throw new Error(`version ${version} of agent ${agentId} is stored as something else`);
+    return { version, createdAt, content: await complete(query, snapshot, { agentId, version }) };
   }
 
   return {
     /** Entries of an agent up to a version, the newest first. */
-    entries: (agentId: string, upTo: number, page: Page): Promise<HistoryEntry[]> =>
+    entries: (agentId: string, upTo: number, page: Page) =>
       withinLimit(
-        database.typed(({ agentVersion }) =>
+        typed(({ agentVersion }) =>
           agentVersion.findMany({
-            select: entry,
             where: { agentId, version: { lte: upTo } },
+            select: entry,
             orderBy: { version: 'desc' },
             take: page.limit,
             skip: itemsBefore(page),
@@ -64,8 +54,6 @@ export function agentVersionRepository(database: Database) {
       ),
 
     /** What an agent was at a version; undefined when there never was one. */
-    async snapshot(agentId: string, version: number): Promise<Snapshot | undefined> {
-      return await withinLimit(read(agentId, version));
-    },
+    snapshot: (agentId: string, version: number): Promise<Snapshot | undefined> => withinLimit(read(agentId, version)),
   };
 }

@@ -1,13 +1,20 @@
 import type { Query } from '../../database/client.ts';
-import { type AgentContent, type AgentField, agentFields, fields, record } from '../fields.ts';
+import { rowsOf } from '../../database/rows.ts';
+import { type AgentContent, agentFields, fields, record } from '../fields.ts';
 import { toStoredAgent } from '../row.ts';
 import type { KeptAnswer, KeptJson } from '../write/replay.ts';
+import { memberSchema } from './schema.ts';
 
 /** Where content was stored: in the history of an agent, or in a kept answer that shows one of its versions. */
 interface Place {
   readonly agentId: string;
   readonly version: number;
 }
+
+/** A document as it was stored, perhaps by another release. */
+type StoredContent = Readonly<Record<string, unknown>>;
+
+const membersOf = rowsOf(memberSchema);
 
 /** $1 agent, $2 version, $3 fields: the value of each in the newest version before that holds it. */
 const earlierSql = `
@@ -27,12 +34,12 @@ const earlierSql = `
  */
 export async function complete(
   query: Query,
-  stored: Readonly<Record<string, unknown>>,
+  stored: StoredContent,
   { agentId, version }: Place,
 ): Promise<AgentContent> {
   const missing = missingFrom(stored);
   if (missing.length === 0) return known(stored);
-  const rows = await query<{ name: AgentField; value: unknown }>(earlierSql, [agentId, version, missing]);
+  const rows = membersOf(await query(earlierSql, [agentId, version, missing]));
   const initial = record<Partial<AgentContent>>(missing, (name) => fields[name].initial);
   return known({ ...initial, ...Object.fromEntries(rows.map(({ name, value }) => [name, value])), ...stored });
 }
@@ -47,4 +54,4 @@ export async function completeKept(query: Query, { agent, updatedAt, ...kept }: 
 
 const missingFrom = (stored: object) => agentFields.filter((name) => !Object.hasOwn(stored, name));
 
-const known = (stored: Readonly<Record<string, unknown>>) => record<AgentContent>(agentFields, (name) => stored[name]);
+const known = (stored: StoredContent) => record<AgentContent>(agentFields, (name) => stored[name]);
