@@ -4,6 +4,12 @@ import { makeFolder, runToEnd } from './process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
+/** What a release is built from. */
+export const parts = [
+  ...['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'],
+  ...['scripts', 'prisma', 'src'],
+];
+
 /** Scripts of migrations, by the names of their folders. */
 export type Migrations = Readonly<Record<string, string>>;
 
@@ -13,8 +19,7 @@ export type Migrations = Readonly<Record<string, string>>;
  */
 export async function makeRelease(migrations: Migrations): Promise<string> {
   const folder = await makeFolder();
-  const parts = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'];
-  for (const name of [...parts, 'scripts', 'prisma', 'src', 'dist']) {
+  for (const name of [...parts, 'dist']) {
     await cp(join(root, name), join(folder, name), { recursive: true });
   }
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
@@ -43,8 +48,7 @@ export async function buildCommit(commit: string): Promise<string> {
     throw new Error(`this clone lacks the commit ${commit}, the release before: git fetch --unshallow brings it`);
   }
   const folder = await makeFolder();
-  const parts = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'];
-  const archive = `git archive ${commit} ${[...parts, 'scripts', 'prisma', 'src'].join(' ')} | tar -x -C ${folder}`;
+  const archive = `git archive ${commit} ${parts.join(' ')} | tar -x -C ${folder}`;
   const unpacked = await runToEnd(['sh', '-euc', archive]);
   if (unpacked.code !== 0) throw new Error(unpacked.stderr);
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
