@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { type AgentField, agentFields, record, type Value } from '../../src/agents/fields.ts';
-import type { AgentPatch } from '../../src/agents/schema.ts';
-import type { Json, JsonObject } from '../../src/http/json.ts';
-import { fieldRows } from './fields.ts';
+import { type AgentField, agentFields, record, type Value } from '../../../src/agents/fields.ts';
+import type { AgentPatch } from '../../../src/agents/schema.ts';
+import type { Json, JsonObject } from '../../../src/http/json.ts';
+import { fieldRows } from '../../support/fields.ts';
 
 /** Something to be asked of an agent; which versions it names is decided when it is sent, from those that are known. */
 export interface Draft {
