@@ -1,9 +1,9 @@
 import type { SwaggerTransform } from '@fastify/swagger';
-import type { Declared } from './openapi-checks.ts';
-import { type Operation, operations } from './openapi-operations.ts';
-import { type Answer, type AnswerHeaders, headersOfSuccess, problemAnswers } from './openapi-problems.ts';
-import { published, publishedParameters } from './openapi-schemas.ts';
-import { story } from './openapi-story.ts';
+import { story } from '../agents/examples.ts';
+import { type Operation, operations } from '../agents/openapi.ts';
+import type { Declared } from './checks.ts';
+import { type Answer, type AnswerHeaders, headersOfSuccess, problemAnswers } from './problems.ts';
+import { published, publishedParameters } from './schemas.ts';
 
 /** Completes the schema of a route for the document. The route itself goes on with its own. */
 export const describeOperation: SwaggerTransform = ({ schema, url, route: { method, config } }) => {

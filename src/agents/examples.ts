@@ -1,12 +1,5 @@
-import {
-  type AgentContent,
-  type Answered,
-  agentFields,
-  answeredFields,
-  initialContent,
-  record,
-} from '../agents/fields.ts';
-import type { AgentAnswer, AgentDraft, AgentPatch } from '../agents/schema.ts';
+import { type AgentContent, type Answered, agentFields, answeredFields, initialContent, record } from './fields.ts';
+import type { AgentAnswer, AgentDraft, AgentPatch } from './schema.ts';
 
 /** The ids in all examples. */
 export const ids = {

@@ -1,11 +1,11 @@
 import type { FastifySchema } from 'fastify';
+import { examples } from '../agents/examples.ts';
 import { diffSchema, versionedAgentSchema, versionListSchema, versionSchema } from '../agents/history/schema.ts';
 import { agentDraftSchema, agentListSchema, agentPatchSchema, agentSchema } from '../agents/schema.ts';
 import { companyListSchema, companySchema, phoneNumberListSchema, phoneNumberSchema } from '../companies/schema.ts';
 import { problemSchema } from '../errors.ts';
 import { faultSchema } from '../faults.ts';
 import { healthySchema } from '../health/health.schema.ts';
-import { examples } from './openapi-story.ts';
 
 /** The schemas that have a name in the document. */
 const named = new Map<unknown, string>([

@@ -1,6 +1,6 @@
 import type { ProblemCode } from '../errors.ts';
-import { patchInWords } from './openapi-patch.ts';
-import type { AnswerHeaders } from './openapi-problems.ts';
+import type { AnswerHeaders } from '../openapi/problems.ts';
+import { patchInWords } from './patch-tables.ts';
 
 /** What the document says of a route beside its schemas. */
 export interface Operation {

@@ -1,7 +1,7 @@
+import { ids } from '../agents/examples.ts';
 import { ApiError, invalid, type Problem, type ProblemCode, scopeMissing } from '../errors.ts';
 import { complaints, type Fault, inBody, inParameter } from '../faults.ts';
-import type { Declared } from './openapi-checks.ts';
-import { ids } from './openapi-story.ts';
+import type { Declared } from './checks.ts';
 
 /** An answer with that code, as the route gives it. */
 export function exampleOf(code: ProblemCode, route: Declared): Problem {

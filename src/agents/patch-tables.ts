@@ -1,5 +1,5 @@
-import { type AnyField, agentFields, fields } from '../agents/fields.ts';
-import { limits } from '../agents/rules/metadata.ts';
+import { type AnyField, agentFields, fields } from './fields.ts';
+import { limits } from './rules/metadata.ts';
 
 /** The three states of each field in the body of a PATCH, as a Markdown table. */
 const states = agentFields.map((name) => {

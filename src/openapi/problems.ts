@@ -1,6 +1,6 @@
 import { type ProblemCode, problemSchema, problems } from '../errors.ts';
-import { type Declared, problemCodesOf, tellsLimits } from './openapi-checks.ts';
-import { exampleOf } from './openapi-problem-examples.ts';
+import { type Declared, problemCodesOf, tellsLimits } from './checks.ts';
+import { exampleOf } from './problem-examples.ts';
 
 /** Headers of an answer by name: the schema of the value, and what it says. */
 export type AnswerHeaders = Readonly<

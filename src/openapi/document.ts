@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { FastifyPluginAsync } from 'fastify';
-import { checksInWords } from './openapi-checks.ts';
-import { components } from './openapi-schemas.ts';
-import { describeOperation } from './openapi-transform.ts';
-import { type PreparedFile, prepareFile, sendPrepared } from './prepared-file.ts';
+import { type PreparedFile, prepareFile, sendPrepared } from '../plugins/prepared-file.ts';
+import { checksInWords } from './checks.ts';
+import { components } from './schemas.ts';
+import { describeOperation } from './transform.ts';
 
 const { version }: { version: string } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
