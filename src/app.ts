@@ -58,7 +58,7 @@ export async function buildApp(parts: AppParts) {
   await app.register(errorHandler);
   await app.register(connections);
   const refuseTheRest = refuseOtherMethods(app);
-  await app.register(fastifySwagger, openapi);
+  await app.register(fastifySwagger, openapi());
 
   await app.register(healthRoutes, { database, migrations });
   await app.register(openapiRoute);

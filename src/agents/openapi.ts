@@ -1,158 +1,99 @@
-import type { ProblemCode } from '../errors.ts';
-import type { AnswerHeaders } from '../openapi/problems.ts';
+import { type Described, type Headers, onePage } from '../openapi/described.ts';
+import { ids } from '../openapi/ids.ts';
+import { changed, changedFields, created } from './examples.ts';
+import { requiredFields } from './fields.ts';
 import { patchInWords } from './patch-tables.ts';
 
-/** What the document says of a route beside its schemas. */
-export interface Operation {
-  readonly operationId: string;
-  readonly tag: 'Agents' | 'History' | 'Directory' | 'Health';
-  readonly summary: string;
-  readonly description: string;
-  /** What a success means. */
-  readonly success: string;
-  /** Headers of a success. */
-  readonly headers?: AnswerHeaders;
-  /** Problems that neither the scope nor the schema of the route shows. */
-  readonly problems?: readonly ProblemCode[];
-}
-
-const text = (description: string) => ({ type: 'string', description }) as const;
-const isTrue = (description: string) => ({ type: 'string', enum: ['true'], description }) as const;
-
-const agentHeaders: AnswerHeaders = {
-  ETag: text("The agent's version in quotes, to be sent as If-Match"),
-  'Agent-Phone-Number-Id': text('The id of the phone number for calls from the agent, where it has one'),
+const agentHeaders: Headers = {
+  ETag: { description: 'The version of the agent in double quotes, to be sent as If-Match' },
+  'Agent-Phone-Number-Id': { description: 'The id of the phone number for calls from the agent, if it has one' },
 };
 
-const replayHeaders: AnswerHeaders = {
-  'Idempotent-Replayed': isTrue('Where the request was answered before and nothing was changed again'),
+const replayHeaders: Headers = {
+  'Idempotent-Replayed': {
+    enum: ['true'],
+    description: 'Present if this answer repeats an earlier one and nothing was changed again',
+  },
 };
 
-const changeHeaders: AnswerHeaders = {
+export const changeHeaders: Headers = {
   ...agentHeaders,
   ...replayHeaders,
-  'Changed-Fields': text('The fields that got another value, separated by commas; empty where nothing changed'),
-  'Dry-Run': isTrue('Where the change was only tried'),
+  'Changed-Fields': { description: 'The fields whose values changed, separated by commas; empty if none did' },
+  'Dry-Run': { enum: ['true'], description: 'Present if the change was only tried' },
 };
 
-const retry =
-  ' With an `Idempotency-Key` the request can be sent again without a second change: within 24 hours the same request gets ' +
-  'the same answer.';
+/** Of the agent at version 2. */
+const headers = { ETag: '"2"', 'Agent-Phone-Number-Id': ids.phoneNumber };
 
-const dryRun =
-  ' With `dryRun=true` every check is made and the answer shows the agent as it would be, but nothing is written.';
+export const retryInWords =
+  'With an `Idempotency-Key` the request can be retried safely: for 24 hours, the same request with the same key gets the ' +
+  'same answer and changes nothing again.';
 
-export const operations: Readonly<Record<string, Operation>> = {
-  'POST /agents': {
-    operationId: 'createAgent',
-    tag: 'Agents',
-    summary: 'Create an agent',
-    description:
-      'Makes an agent of the company. `name`, `type`, `focus`, `language` and `duration` are required; the limits of all ' +
-      'fields are those of an update, and `null`, where an update takes it, is the same as none. `type: PHONE` needs ' +
-      '`companyPhoneNumberId`.' +
-      retry,
-    success: 'The agent as committed, at version 1',
-    headers: { ...agentHeaders, ...replayHeaders, Location: text('The path of the agent') },
+export const dryRunInWords =
+  'With `dryRun=true` all checks are made and the answer shows the agent as it would become, but nothing is written.';
+
+export const createAgent: Described = {
+  operationId: 'createAgent',
+  tags: ['Agents'],
+  summary: 'Create an agent',
+  description:
+    `Creates an agent of the company. ${requiredFields.map((name) => `\`${name}\``).join(', ')} are required. The other ` +
+    'fields may be left out, or be `null` where an update accepts it. Limits are those of an update. `type: PHONE` needs ' +
+    `\`companyPhoneNumberId\`. ${retryInWords}`,
+  successes: {
+    201: {
+      description: 'The agent as committed, at version 1',
+      headers: { ...agentHeaders, ...replayHeaders, Location: { description: 'The path of the agent' } },
+      example: { headers: { ETag: '"1"', Location: `/agents/${ids.agent}` }, body: created },
+    },
   },
-  'GET /agents': {
-    operationId: 'listAgents',
-    tag: 'Agents',
-    summary: 'List agents',
-    description: 'The agents of the company, the newest first. Every filter that is given must hold.',
-    success: 'One page of agents',
+};
+
+export const listAgents: Described = {
+  operationId: 'listAgents',
+  tags: ['Agents'],
+  summary: 'List agents',
+  description: 'The agents of the company, the newest first. Lists only the agents that match all given filters.',
+  successes: { 200: { description: 'One page of agents', example: { body: onePage(changed) } } },
+};
+
+export const getAgent: Described = {
+  operationId: 'getAgent',
+  tags: ['Agents'],
+  summary: 'Get an agent',
+  description: 'The stored agent. With `If-None-Match` the answer is 304 while the version is still the same.',
+  successes: {
+    200: { description: 'The agent', headers: agentHeaders, example: { headers, body: changed } },
+    304: {
+      description: 'The agent still has the entity tag that was sent',
+      headers: agentHeaders,
+      example: { headers },
+    },
   },
-  'GET /agents/:id': {
-    operationId: 'getAgent',
-    tag: 'Agents',
-    summary: 'Get an agent',
-    description: 'The agent as it is stored. `If-None-Match` answers 304 while the version is the same.',
-    success: 'The agent',
-    headers: agentHeaders,
+};
+
+export const updateAgent: Described = {
+  operationId: 'updateAgent',
+  tags: ['Agents'],
+  summary: 'Update an agent',
+  description:
+    'Changes the fields in the body; the other fields keep their values. A patch is applied completely or not at all. A ' +
+    'patch whose result equals what is stored changes nothing, not even the version. ' +
+    `${dryRunInWords} ${retryInWords}\n\n${patchInWords}`,
+  successes: {
+    200: {
+      description: 'The agent as committed',
+      headers: changeHeaders,
+      example: { headers: { ...headers, 'Changed-Fields': changedFields.join(', ') }, body: changed },
+    },
   },
-  'PATCH /agents/:id': {
-    operationId: 'updateAgent',
-    tag: 'Agents',
-    summary: 'Update an agent',
-    description:
-      'Changes the fields that the body holds; the others keep their values. A patch is applied whole or not at all; one ' +
-      'whose result equals what is stored changes nothing, not even the version.' +
-      dryRun +
-      retry +
-      `\n\n${patchInWords}`,
-    success: 'The agent as committed',
-    headers: changeHeaders,
-  },
-  'DELETE /agents/:id': {
-    operationId: 'deleteAgent',
-    tag: 'Agents',
-    summary: 'Delete an agent',
-    description: 'Deletes the agent for everybody: every later request on it is answered 404. A body is not read.',
-    success: 'The agent is deleted',
-  },
-  'GET /agents/:id/versions': {
-    operationId: 'listAgentVersions',
-    tag: 'History',
-    summary: 'List the versions of an agent',
-    description: 'Who changed which fields, and when: one entry for each version, the newest first.',
-    success: 'One page of the history',
-  },
-  'GET /agents/:id/versions/:version': {
-    operationId: 'getAgentVersion',
-    tag: 'History',
-    summary: 'Get a version of an agent',
-    description: "The agent as that version's answer showed it, with `companyPhoneNumberId` beside it.",
-    success: 'The agent as it was',
-  },
-  'GET /agents/:id/versions/:version/diff': {
-    operationId: 'compareAgentVersions',
-    tag: 'History',
-    summary: 'Compare two versions of an agent',
-    description:
-      'What differs between the version and the one in `to`, field by field; inside `metadata` by JSON pointer ' +
-      '(RFC 6901). A side where there was nothing is absent.',
-    success: 'The differences',
-  },
-  'POST /agents/:id/versions/:version/restore': {
-    operationId: 'restoreAgentVersion',
-    tag: 'History',
-    summary: 'Restore a version of an agent',
-    description:
-      'Gives the agent the content of that version, as a new version. Its phone number must still be active, unless the ' +
-      'agent has it. A value outside the enumerations of today is accepted. A body is not read.' +
-      dryRun +
-      retry,
-    success: 'The agent as committed',
-    headers: changeHeaders,
-  },
-  'GET /phone-numbers': {
-    operationId: 'listPhoneNumbers',
-    tag: 'Directory',
-    summary: 'List phone numbers',
-    description: 'The active phone numbers of the company, the oldest first: what `companyPhoneNumberId` takes.',
-    success: 'One page of phone numbers',
-  },
-  'GET /companies': {
-    operationId: 'listCompanies',
-    tag: 'Directory',
-    summary: 'List companies',
-    description:
-      'The companies that the API key can act for, the oldest first: those that an ATS manages, or a company key’s own.',
-    success: 'One page of companies',
-  },
-  'GET /health/live': {
-    operationId: 'getLiveness',
-    tag: 'Health',
-    summary: 'Is the process alive?',
-    description: 'Answers while the event loop turns; never asks the database.',
-    success: 'The process is alive',
-  },
-  'GET /health/ready': {
-    operationId: 'getReadiness',
-    tag: 'Health',
-    summary: 'Can requests be sent here?',
-    description: 'Asks the database, and whether a migration is pending. Fails from the beginning of a shutdown on.',
-    success: 'Requests can be sent here',
-    problems: ['DATABASE_UNAVAILABLE'],
-  },
+};
+
+export const deleteAgent: Described = {
+  operationId: 'deleteAgent',
+  tags: ['Agents'],
+  summary: 'Delete an agent',
+  description: 'Deletes the agent: all later requests for it are answered 404. A body is ignored.',
+  successes: { 204: { description: 'The agent is deleted', example: {} } },
 };

@@ -4,6 +4,7 @@ import { toPage } from '../page.ts';
 import { pageStream } from '../page-stream.ts';
 import { sendStream } from '../plugins/lists.ts';
 import { agentHeaders, changeHeaders, replayHeader, toAnswer } from './answer.ts';
+import { createAgent, deleteAgent, getAgent, listAgents, updateAgent } from './openapi.ts';
 import {
   agentListQuerySchema,
   agentParamsSchema,
@@ -24,6 +25,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     {
       config: { scope: 'write:agents' },
       schema: {
+        ...updateAgent,
         params: agentParamsSchema,
         querystring: changeQuerySchema,
         headers: patchHeadersSchema,
@@ -45,6 +47,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     {
       config: { scope: 'write:agents' },
       schema: {
+        ...createAgent,
         querystring: companyQuerySchema,
         headers: createHeadersSchema,
         body: agentDraftSchema,
@@ -62,7 +65,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     '/agents',
     {
       config: { scope: 'read:agents' },
-      schema: { querystring: agentListQuerySchema, response: { 200: agentListSchema } },
+      schema: { ...listAgents, querystring: agentListQuerySchema, response: { 200: agentListSchema } },
     },
     async ({ caller, query }, reply) => {
       const { agents: listed, rest, total, page } = await agents.list(caller, query);
@@ -81,6 +84,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     {
       config: { scope: 'read:agents' },
       schema: {
+        ...getAgent,
         params: agentParamsSchema,
         querystring: companyQuerySchema,
         headers: readHeadersSchema,
@@ -100,6 +104,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     {
       config: { scope: 'delete:agents' },
       schema: {
+        ...deleteAgent,
         params: agentParamsSchema,
         querystring: companyQuerySchema,
         headers: deleteHeadersSchema,

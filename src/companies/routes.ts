@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { readPage, toPage } from '../page.ts';
 import type { DirectoryRepository } from './directory.ts';
+import { listCompanies, listPhoneNumbers } from './openapi.ts';
 import {
   companyListQuerySchema,
   companyListSchema,
@@ -17,7 +18,7 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
     '/companies',
     {
       config: { scope: 'read:agents', forAnyCompany: true },
-      schema: { querystring: companyListQuerySchema, response: { 200: companyListSchema } },
+      schema: { ...listCompanies, querystring: companyListQuerySchema, response: { 200: companyListSchema } },
     },
     async ({ owner, query }) => {
       const page = readPage(query);
@@ -30,7 +31,11 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
     '/phone-numbers',
     {
       config: { scope: 'read:agents' },
-      schema: { querystring: phoneNumberListQuerySchema, response: { 200: phoneNumberListSchema } },
+      schema: {
+        ...listPhoneNumbers,
+        querystring: phoneNumberListQuerySchema,
+        response: { 200: phoneNumberListSchema },
+      },
     },
     async ({ caller, query }) => {
       const page = readPage(query);

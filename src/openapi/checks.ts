@@ -1,101 +1,110 @@
+import { KindGuard } from '@sinclair/typebox';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { type ProblemCode, problems } from '../errors.ts';
 
-/** A route as it was declared, with the schema of its requests and answers. */
-export type Declared = Pick<RouteOptions, 'method' | 'url' | 'config'> & { readonly schema: FastifySchema };
+/** A route as it was declared. */
+export type Route = Pick<RouteOptions, 'method' | 'url' | 'config'> & { readonly schema: FastifySchema };
+
+/** The properties of the schema of one part of a request. */
+export const propertiesOf = (schema: unknown) => (KindGuard.IsObject(schema) ? schema.properties : {});
 
 interface Check {
-  /** What is looked at, as the document's description says it. */
+  /** What must be true to pass, as the document's description says it. */
   readonly of: string;
   readonly codes: readonly ProblemCode[];
-  /** Which routes have this check; without it, none: the request reached no route. */
-  readonly on?: (route: Declared) => boolean;
+  /** Which routes have this check; without it, none: the request has not reached a route. */
+  readonly on?: (route: Route) => boolean;
 }
 
 const everyRoute = () => true;
-const withKey = ({ config }: Declared) => config?.scope !== undefined;
-const withBody = ({ schema }: Declared) => schema.body !== undefined;
-const withCompany = (route: Declared) => withKey(route) && !route.config?.forAnyCompany;
-const withId = ({ url }: Declared) => url.includes('/:id');
-const withHeader = (name: string) => (route: Declared) =>
-  route.method !== 'GET' && Object.hasOwn(Object(Object(route.schema.headers).properties), name);
-const takesIdempotencyKey = withHeader('idempotency-key');
+export const withKey = ({ config }: Route) => config?.scope !== undefined;
+export const withBody = ({ schema }: Route) => schema.body !== undefined;
+export const withAgent = ({ url }: Route) => url.startsWith('/agents/:id');
+const withCompany = (route: Route) => withKey(route) && !route.config?.forAnyCompany;
+const withHeader = (name: string) => (route: Route) =>
+  route.method !== 'GET' && Object.hasOwn(propertiesOf(route.schema.headers), name);
+const withIdempotencyKey = withHeader('idempotency-key');
 
-/** The order of checks (contract, section 1): the one table for the description and for the answers of each route. */
+/** The order of checks (docs/contract.md): the one table for the document's description and each route's problems. */
 const order: readonly Check[] = [
   {
-    of: 'the message is well-formed HTTP, within its limits',
+    of: 'the message is well-formed HTTP, not too large, and arrives in time',
     codes: ['MALFORMED_REQUEST', 'REQUEST_TIMEOUT', 'HEADERS_TOO_LARGE'],
     on: everyRoute,
   },
-  { of: 'the path is known', codes: ['ROUTE_NOT_FOUND'] },
-  { of: 'the path has the method (the header `Allow` lists those it has)', codes: ['METHOD_NOT_ALLOWED'] },
+  { of: 'the path exists', codes: ['ROUTE_NOT_FOUND'] },
+  { of: 'the path supports the method (`Allow` lists those that it supports)', codes: ['METHOD_NOT_ALLOWED'] },
   {
-    of: 'the API key is valid; who sends many that are not has to wait',
+    of: 'the API key is valid; clients that send many invalid keys are rate-limited',
     codes: ['INVALID_API_KEY', 'RATE_LIMITED'],
     on: withKey,
   },
   { of: 'the API key is not suspended', codes: ['API_KEY_SUSPENDED'], on: withKey },
-  { of: 'the API key may be used from the address', codes: ['IP_NOT_ALLOWED'], on: withKey },
+  { of: 'the API key may be used from the address of the client', codes: ['IP_NOT_ALLOWED'], on: withKey },
   { of: 'the API key is within its rate limits', codes: ['RATE_LIMITED'], on: withKey },
-  { of: 'the API key has the scope', codes: ['INSUFFICIENT_PERMISSIONS'], on: withKey },
+  { of: 'the API key has the scope of the operation', codes: ['INSUFFICIENT_PERMISSIONS'], on: withKey },
   {
-    of: 'the request acts for one company that the key may touch',
+    of: 'the request acts for one company, and the API key may act for that company',
     codes: ['COMPANY_ID_REQUIRED', 'VALIDATION_FAILED', 'COMPANY_ACCESS_DENIED'],
     on: withCompany,
   },
   {
-    of: 'media type, size, encoding and JSON of the body',
+    of: 'the body has a supported media type and encoding, is not too large, and is valid JSON',
     codes: ['UNSUPPORTED_MEDIA_TYPE', 'PAYLOAD_TOO_LARGE', 'MALFORMED_BODY'],
     on: withBody,
   },
-  { of: 'path, query, headers and body are valid: every fault at once', codes: ['VALIDATION_FAILED'], on: withKey },
   {
-    of: 'no other request used the `Idempotency-Key`, and its twin is not under way; one that was answered is answered again',
+    of: 'path, query, headers and body are valid; all faults are reported together',
+    codes: ['VALIDATION_FAILED'],
+    on: withKey,
+  },
+  {
+    of:
+      'the `Idempotency-Key` was not used for a different request, and no request with it is in progress; a request that ' +
+      'was answered before gets the same answer again',
     codes: ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_USE'],
-    on: takesIdempotencyKey,
+    on: withIdempotencyKey,
   },
   {
-    of: 'the resource exists and is not deleted; one that an answer given again is about, not erased',
+    of: 'the resource exists and is not deleted; a repeated answer also needs its agent not to be erased',
     codes: ['RESOURCE_NOT_FOUND'],
-    on: (route) => withId(route) || takesIdempotencyKey(route),
+    on: (route) => withAgent(route) || withIdempotencyKey(route),
   },
-  { of: 'the resource belongs to the company', codes: ['RESOURCE_ACCESS_DENIED'], on: withId },
-  { of: '`If-Match` and `If-None-Match` hold', codes: ['PRECONDITION_FAILED'], on: withHeader('if-match') },
-  { of: 'rules that need stored data hold', codes: ['VALIDATION_FAILED'], on: withBody },
+  { of: 'the resource belongs to the company', codes: ['RESOURCE_ACCESS_DENIED'], on: withAgent },
+  { of: '`If-Match` and `If-None-Match` are satisfied', codes: ['PRECONDITION_FAILED'], on: withHeader('if-match') },
+  { of: 'rules that depend on stored data are satisfied', codes: ['VALIDATION_FAILED'], on: withBody },
 ];
 
 /** What can go wrong between any two checks. */
 const anywhere: readonly Check[] = [
-  { of: 'too many requests wait', codes: ['OVERLOADED'], on: withKey },
+  { of: 'too many requests are waiting', codes: ['OVERLOADED'], on: withKey },
   { of: 'the database does not answer in time', codes: ['DATABASE_UNAVAILABLE'], on: withKey },
-  { of: 'the server is at fault', codes: ['INTERNAL_ERROR'], on: everyRoute },
+  { of: 'the server fails', codes: ['INTERNAL_ERROR'], on: everyRoute },
 ];
 
 /** The codes of the problems that a route can answer with, each once. */
-export function problemCodesOf(route: Declared): ProblemCode[] {
+export function problemCodesOf(route: Route): ProblemCode[] {
   const own = [...order, ...anywhere].filter(({ on }) => on?.(route));
-  return [...new Set(own.flatMap(({ codes }) => codes))];
+  return [...new Set([...own.flatMap(({ codes }) => codes), ...(route.schema.problems ?? [])])];
 }
 
-/** Whether the answer comes from a check behind the rate limits, and says what they are. */
-export function tellsLimits(code: ProblemCode): boolean {
-  // A body that breaks, or does not come to its end, does so behind them.
+/** Whether the answer comes from a check behind the rate limits, so that it has their headers. */
+export function hasRateLimitHeaders(code: ProblemCode): boolean {
+  // A body that is malformed or does not arrive in time fails behind them.
   if (order[0]?.codes.includes(code)) return true;
   const place = order.findLastIndex(({ codes }) => codes.includes(code));
   const ofLimits = order.findLastIndex(({ codes }) => codes.includes('RATE_LIMITED'));
   return place >= ofLimits || anywhere.some(({ codes }) => codes.includes(code));
 }
 
-/** Both tables as Markdown. */
-export function checksInWords(): string {
-  const line = ({ of, codes }: Check) => `${of}: ${codes.map(inWords).join(', ')}`;
-  return [
-    'Each check is answered before the next one is made:',
-    order.map((check, position) => `${position + 1}. ${line(check)}`).join('\n'),
-    'At any time:',
-    anywhere.map((check) => `- ${line(check)}`).join('\n'),
-  ].join('\n\n');
-}
+const inWords = ({ of, codes }: Check) =>
+  `${of}: ${codes.map((code) => `${problems[code].status} \`${code}\``).join(', ')}`;
 
-const inWords = (code: ProblemCode) => `${problems[code].status} \`${code}\``;
+/** Both tables as Markdown. */
+export const checksInWords = `The server checks a request in this order and answers with the first check that fails:
+
+${order.map((check, position) => `${position + 1}. ${inWords(check)}`).join('\n')}
+
+At any time:
+
+${anywhere.map((check) => `- ${inWords(check)}`).join('\n')}`;

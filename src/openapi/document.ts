@@ -3,52 +3,61 @@ import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { FastifyPluginAsync } from 'fastify';
 import { type PreparedFile, prepareFile, sendPrepared } from '../plugins/prepared-file.ts';
 import { checksInWords } from './checks.ts';
-import { components } from './schemas.ts';
-import { describeOperation } from './transform.ts';
+import { sharedHeaders } from './headers.ts';
+import { describeRoutes } from './transform.ts';
 
 const { version }: { version: string } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 );
 
-const description = `Holds the configuration of AI interviewers, called agents.
+const description = `Manages the configurations of AI interviewers, called agents.
 
-Every answer but a success is a problem (RFC 9457) of one shape, \`application/problem+json\`; its \`code\` comes from a
-closed list, and \`errors\` names each fault of the request. \`X-Request-Id\` is on every answer. HEAD is answered as GET is,
-without a body.
+Every error is a problem (RFC 9457) of one shape, \`application/problem+json\`: its \`code\` comes from a closed list, and
+\`errors\` names each fault of the request. \`X-Request-Id\` is on every answer. HEAD is answered as GET is, without a body.
 
-An API key has a number of requests in a minute and in an hour; the \`X-RateLimit-…\` headers say how many are left. Who gets a
-429 waits for the seconds in \`Retry-After\`.
+An API key may send a number of requests in a minute and in an hour; the \`X-RateLimit-…\` headers tell how many are left. After
+a 429, wait for the seconds in \`Retry-After\`.
 
-${checksInWords()}`;
+${checksInWords}`;
 
 /** Options of @fastify/swagger: all of the document (OpenAPI 3.1) that the routes themselves do not say. */
-export const openapi: FastifyDynamicSwaggerOptions = {
+export const openapi = (): FastifyDynamicSwaggerOptions => ({
   convertConstToEnum: false,
-  transform: describeOperation,
+  ...describeRoutes(),
   openapi: {
     openapi: '3.1.0',
     info: { title: 'Interview agents', version, description, license: { name: 'MIT', identifier: 'MIT' } },
     servers: [{ url: '/' }],
     tags: [
       { name: 'Agents', description: 'Stored configurations of AI interviewers' },
-      { name: 'History', description: 'What agents were, and the way back' },
-      { name: 'Directory', description: 'Companies and phone numbers, to be named in other requests' },
+      { name: 'History', description: 'All versions of an agent: read, compare, restore' },
+      { name: 'Directory', description: 'The companies and phone numbers that other requests refer to' },
       { name: 'Health', description: 'For load balancers and orchestrators' },
     ],
     components: {
-      schemas: components(),
+      headers: sharedHeaders,
+      parameters: { 'X-Request-Id': requestId },
       securitySchemes: {
         apiKey: {
           type: 'http',
           scheme: 'bearer',
           description:
-            'An API key, `sk_` and 43 letters and digits. A company key acts for its own company; the key of an applicant ' +
-            'tracking system (ATS) for the company in `companyId`.',
+            'An API key: `sk_` and 43 letters and digits. The key of a company acts for that company. The key of an applicant ' +
+            'tracking system (ATS) acts for the company in `companyId`. Each operation names the scope that it needs.',
         },
       },
     },
   },
-};
+});
+
+/** What requestIdOf accepts. */
+const requestId = {
+  name: 'X-Request-Id',
+  in: 'header',
+  description:
+    'An id for the request, repeated in the answer and in the log. One that does not match the pattern is replaced.',
+  schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' },
+} as const;
 
 /** Serves the document, made once when all routes are there. No key needed. */
 export const openapiRoute: FastifyPluginAsync = async (app) => {

@@ -1,40 +1,47 @@
-import { ids } from '../agents/examples.ts';
 import { ApiError, invalid, type Problem, type ProblemCode, scopeMissing } from '../errors.ts';
-import { complaints, type Fault, inBody, inParameter } from '../faults.ts';
-import type { Declared } from './checks.ts';
+import { complaints, inBody, inParameter } from '../faults.ts';
+import { type Route, withAgent, withBody } from './checks.ts';
+import { ids } from './ids.ts';
 
-/** An answer with that code, as the route gives it. */
-export function exampleOf(code: ProblemCode, route: Declared): Problem {
-  const path = route.url.replace(':id', ids.agent).replace(':version', '1');
-  if (code === 'VALIDATION_FAILED') {
-    const { fault, instance = path } = faultOf(route, path);
-    return invalid([fault]).problem(instance, ids.request);
-  }
-  return errorOf(code, route).problem(arrivesWhole(code) ? path : '', ids.request);
+/** An example of a problem, and its name among the components of the document. */
+export interface ProblemExample {
+  readonly name: string;
+  readonly problem: Problem;
 }
 
-/** Of a message that broke off before its path was read the server cannot tell the path. */
-const arrivesWhole = (code: ProblemCode) => code !== 'REQUEST_TIMEOUT' && code !== 'HEADERS_TOO_LARGE';
+const path = `/agents/${ids.agent}`;
 
-function errorOf(code: ProblemCode, { config }: Declared): ApiError {
+const example = (error: ApiError, instance = path, variant?: string): ProblemExample => ({
+  name: variant ? `${error.code}.${variant}` : error.code,
+  problem: error.problem(instance, ids.request),
+});
+
+/** A problem as the route answers with it, but for `instance`: routes that differ in that alone share an example. */
+export function exampleOf(code: ProblemCode, route: Route): ProblemExample {
   switch (code) {
+    case 'VALIDATION_FAILED':
+      return invalidExample(route);
+    case 'INSUFFICIENT_PERMISSIONS': {
+      const scope = String(route.config?.scope);
+      return example(scopeMissing(scope), path, scope.replace(':', '-'));
+    }
     case 'MALFORMED_REQUEST':
-      return new ApiError(code, { detail: 'Send exactly one Host header.' });
+      return example(new ApiError(code, { detail: 'Send exactly one Host header.' }));
     case 'MALFORMED_BODY':
-      return new ApiError(code, { detail: 'The body is not valid JSON.' });
-    case 'INSUFFICIENT_PERMISSIONS':
-      return scopeMissing(String(config?.scope));
+      return example(new ApiError(code, { detail: 'The body is not valid JSON.' }));
+    case 'REQUEST_TIMEOUT':
+    case 'HEADERS_TOO_LARGE':
+      // The server had not read the path yet.
+      return example(new ApiError(code), '');
     default:
-      return new ApiError(code);
+      return example(new ApiError(code));
   }
 }
 
-/** A fault that a request to the route can have, and the path of that request where it is another one. */
-function faultOf({ url, schema }: Declared, path: string): { readonly fault: Fault; readonly instance?: string } {
-  if (schema.body !== undefined) return { fault: inBody(['duration'], complaints.tooLarge(180)) };
-  if (!url.includes(':id')) return { fault: inParameter('query', 'limit', complaints.tooLarge(100)) };
-  return {
-    fault: inParameter('path', 'id', complaints.badFormat('uuid')),
-    instance: path.replace(ids.agent, '42'),
-  };
+function invalidExample(route: Route): ProblemExample {
+  if (withBody(route)) return example(invalid([inBody(['duration'], complaints.tooLarge(180))]), path, 'body');
+  if (withAgent(route)) {
+    return example(invalid([inParameter('path', 'id', complaints.badFormat('uuid'))]), '/agents/42', 'path');
+  }
+  return example(invalid([inParameter('query', 'limit', complaints.tooLarge(100))]), '/agents', 'query');
 }

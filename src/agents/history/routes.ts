@@ -5,6 +5,7 @@ import { agentParamsSchema, changeQuerySchema, companyQuerySchema, restoreHeader
 import { differences } from '../rules/diff.ts';
 import { agentSchema } from '../schema.ts';
 import type { AgentService } from '../service.ts';
+import { compareAgentVersions, getAgentVersion, listAgentVersions, restoreAgentVersion } from './openapi.ts';
 import {
   diffQuerySchema,
   diffSchema,
@@ -21,6 +22,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     {
       config: { scope: 'read:agents' },
       schema: {
+        ...listAgentVersions,
         params: agentParamsSchema,
         querystring: versionListQuerySchema,
         response: { 200: versionListSchema },
@@ -38,6 +40,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     {
       config: { scope: 'read:agents' },
       schema: {
+        ...getAgentVersion,
         params: versionParamsSchema,
         querystring: companyQuerySchema,
         response: { 200: versionedAgentSchema },
@@ -53,7 +56,12 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     '/agents/:id/versions/:version/diff',
     {
       config: { scope: 'read:agents' },
-      schema: { params: versionParamsSchema, querystring: diffQuerySchema, response: { 200: diffSchema } },
+      schema: {
+        ...compareAgentVersions,
+        params: versionParamsSchema,
+        querystring: diffQuerySchema,
+        response: { 200: diffSchema },
+      },
     },
     async ({ caller, readAhead, params, query }) => {
       const to = query.to === undefined ? undefined : Number(query.to);
@@ -67,6 +75,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     {
       config: { scope: 'write:agents' },
       schema: {
+        ...restoreAgentVersion,
         params: versionParamsSchema,
         querystring: changeQuerySchema,
         headers: restoreHeadersSchema,
