@@ -1,3 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
+
+/** Keywords of validation-keywords.ts that say nothing to a client. */
 const ownKeywords = ['storable', 'deepest'];
 
 /** Our own formats as patterns: what validation-keywords.ts accepts. */
@@ -14,6 +17,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
  * A schema as the document shows it: without the keywords and formats that only our validation knows, and each schema
  * inside it that has an `$id` as a reference.
  * @param named receives the schemas that are referred to, by `$id`
+ * @throws Error if another schema has the same `$id`
  */
 export function publish(schema: unknown, named: Record<string, object>): unknown {
   const text = JSON.stringify(schema, (key, value: unknown) => {
@@ -21,7 +25,9 @@ export function publish(schema: unknown, named: Record<string, object>): unknown
     if (!isObject(value)) return value;
     const { $id, ...members } = value;
     if (typeof $id === 'string') {
-      named[$id] ??= Object(publish(members, named));
+      const published = publish(members, named);
+      named[$id] ??= Object(published);
+      if (!isDeepStrictEqual(named[$id], published)) throw new Error(`two schemas have the $id ${$id}`);
       return { $ref: `#/components/schemas/${$id}` };
     }
     const pattern = patterns.get(members['format']);

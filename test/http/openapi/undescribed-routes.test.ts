@@ -1,0 +1,37 @@
+import { Type } from '@sinclair/typebox';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { getAgent } from '../../../src/agents/openapi.ts';
+import { agentSchema } from '../../../src/agents/schema.ts';
+import { buildApp } from '../../../src/app.ts';
+import { openDatabase } from '../../../src/database/client.ts';
+
+/** Starts a server, which asks no database anything, with one more route. */
+async function startWith(schema: object) {
+  const database = openDatabase({ url: 'postgresql://localhost', connections: 1 });
+  const app = await buildApp({ database, secret: '', migrations: [], logger: pino({ level: 'silent' }) });
+  onTestFinished(async () => {
+    await app.close();
+    await database.close();
+  });
+  app.get('/more', { schema }, async () => ({}));
+  await app.ready();
+}
+
+test('a server does not start with a route that is not described, and says which', async () => {
+  await expect(startWith({ response: { 200: agentSchema } })).rejects.toThrow(
+    new Error('GET /more is not described: give its schema a description from an openapi.ts'),
+  );
+});
+
+test('a server does not start with a success that is not described, and says of which route', async () => {
+  const schema = { ...getAgent, response: { 200: agentSchema, 202: agentSchema } };
+  await expect(startWith(schema)).rejects.toThrow(new Error('GET /more is not described: its `successes` lack 202'));
+});
+
+test('a server does not start with two schemas of one name', async () => {
+  const response = { 200: Type.Object({ id: Type.Boolean() }, { $id: 'Agent' }), 304: { type: 'null' } };
+  await expect(startWith({ ...getAgent, operationId: 'getMore', response })).rejects.toThrow(
+    new Error('two schemas have the $id Agent'),
+  );
+});
