@@ -9,7 +9,7 @@ export const companyListQuerySchema = pagedQuery({
   companyId: Type.Optional(Type.Unknown({ description: 'Ignored' })),
 });
 
-export const companySchema = Type.Object(
+const companySchema = Type.Object(
   {
     id: id('What the query parameter companyId takes'),
     name: Type.String({ description: 'Name of the company' }),
@@ -21,7 +21,7 @@ export const companyListSchema = pageOf(companySchema, 'CompanyPage');
 
 export const phoneNumberListQuerySchema = pagedQuery(companyQuerySchema.properties);
 
-export const phoneNumberSchema = Type.Object(
+const phoneNumberSchema = Type.Object(
   {
     id: id('What companyPhoneNumberId takes'),
     number: Type.String({ description: 'E.164, with its plus sign' }),

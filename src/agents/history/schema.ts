@@ -27,7 +27,7 @@ export const diffQuerySchema = Type.Object(
 );
 
 /** An entry of the history: who changed what, and when. */
-export const versionSchema = Type.Object(
+const versionSchema = Type.Object(
   {
     version: Type.Integer({ description: 'The version that the change made' }),
     createdAt: Type.String({ format: 'date-time', description: 'When the change was made, in UTC' }),
