@@ -1,4 +1,4 @@
-import { ids } from '../openapi/ids.ts';
+import { ids } from '../openapi/examples.ts';
 import { type AgentContent, type Answered, agentFields, answeredFields, initialContent, record } from './fields.ts';
 
 // The examples of the document tell one story in this order: an agent is created, patched, and restored to version 1.

@@ -15,7 +15,7 @@ import {
   patchHeadersSchema,
   readHeadersSchema,
 } from './request.schema.ts';
-import { agentDraftSchema, agentListSchema, agentPatchSchema, agentSchema, noBodySchema } from './schema.ts';
+import { agentDraftSchema, agentPatchSchema, agentSchema } from './schema.ts';
 import type { AgentService } from './service.ts';
 
 /** The HTTP sentence of each use case: schema, call, status, headers. Registered in the authenticated scope. */
@@ -30,7 +30,6 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
         querystring: changeQuerySchema,
         headers: patchHeadersSchema,
         body: agentPatchSchema,
-        response: { 200: agentSchema },
       },
     },
     async ({ caller, params, query, headers, body, readAhead, idempotency }, reply) => {
@@ -51,7 +50,6 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
         querystring: companyQuerySchema,
         headers: createHeadersSchema,
         body: agentDraftSchema,
-        response: { 201: agentSchema },
       },
     },
     async ({ caller, body, idempotency }, reply) => {
@@ -65,7 +63,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     '/agents',
     {
       config: { scope: 'read:agents' },
-      schema: { ...listAgents, querystring: agentListQuerySchema, response: { 200: agentListSchema } },
+      schema: { ...listAgents, querystring: agentListQuerySchema },
     },
     async ({ caller, query }, reply) => {
       const { agents: listed, rest, total, page } = await agents.list(caller, query);
@@ -88,7 +86,6 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
         params: agentParamsSchema,
         querystring: companyQuerySchema,
         headers: readHeadersSchema,
-        response: { 200: agentSchema, 304: noBodySchema },
       },
     },
     async ({ caller, headers, readAhead }, reply) => {
@@ -108,7 +105,6 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
         params: agentParamsSchema,
         querystring: companyQuerySchema,
         headers: deleteHeadersSchema,
-        response: { 204: noBodySchema },
       },
     },
     async ({ caller, params, headers, readAhead }, reply) => {

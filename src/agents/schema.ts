@@ -1,6 +1,6 @@
 import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox';
 import { pageOf } from '../page.schema.ts';
-import { changed, draft, patch } from './examples.ts';
+import { draft, patch } from './examples.ts';
 import {
   type AgentContent,
   type AgentField,
@@ -86,7 +86,7 @@ export const answerMembers = namesOf(members).toSorted((a, b) => place(a) - plac
 /** The answer: exactly these members, what is not set is null. */
 export const agentSchema = Type.Object(
   record<typeof members>(answerMembers, (name) => members[name]),
-  { $id: 'Agent', examples: [changed] },
+  { $id: 'Agent' },
 );
 export type AgentAnswer = Static<typeof agentSchema>;
 

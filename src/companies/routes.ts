@@ -2,12 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { readPage, toPage } from '../page.ts';
 import type { DirectoryRepository } from './directory.ts';
 import { listCompanies, listPhoneNumbers } from './openapi.ts';
-import {
-  companyListQuerySchema,
-  companyListSchema,
-  phoneNumberListQuerySchema,
-  phoneNumberListSchema,
-} from './schema.ts';
+import { companyListQuerySchema, phoneNumberListQuerySchema } from './schema.ts';
 
 /** What an integrator looks up before it changes agents. Registered in the authenticated scope. */
 export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepository }> = async (
@@ -18,7 +13,7 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
     '/companies',
     {
       config: { scope: 'read:agents', forAnyCompany: true },
-      schema: { ...listCompanies, querystring: companyListQuerySchema, response: { 200: companyListSchema } },
+      schema: { ...listCompanies, querystring: companyListQuerySchema },
     },
     async ({ owner, query }) => {
       const page = readPage(query);
@@ -34,7 +29,6 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
       schema: {
         ...listPhoneNumbers,
         querystring: phoneNumberListQuerySchema,
-        response: { 200: phoneNumberListSchema },
       },
     },
     async ({ caller, query }) => {

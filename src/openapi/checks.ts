@@ -2,11 +2,15 @@ import { KindGuard } from '@sinclair/typebox';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { type ProblemCode, problems } from '../errors.ts';
 
+declare module 'fastify' {
+  interface FastifySchema {
+    /** Problems of a route that the table below does not derive from it. */
+    readonly problems?: readonly ProblemCode[];
+  }
+}
+
 /** A route as it was declared. */
 export type Route = Pick<RouteOptions, 'method' | 'url' | 'config'> & { readonly schema: FastifySchema };
-
-/** The properties of the schema of one part of a request. */
-export const propertiesOf = (schema: unknown) => (KindGuard.IsObject(schema) ? schema.properties : {});
 
 interface Check {
   /** What must be true to pass, as the document's description says it. */
@@ -15,6 +19,9 @@ interface Check {
   /** Which routes have this check; without it, none: the request has not reached a route. */
   readonly on?: (route: Route) => boolean;
 }
+
+/** The properties of the schema of one part of a request. */
+export const propertiesOf = (schema: unknown) => (KindGuard.IsObject(schema) ? schema.properties : {});
 
 const everyRoute = () => true;
 export const withKey = ({ config }: Route) => config?.scope !== undefined;
@@ -53,15 +60,9 @@ const order: readonly Check[] = [
     codes: ['UNSUPPORTED_MEDIA_TYPE', 'PAYLOAD_TOO_LARGE', 'MALFORMED_BODY'],
     on: withBody,
   },
+  { of: 'path, query, headers and body are valid; all faults are told', codes: ['VALIDATION_FAILED'], on: withKey },
   {
-    of: 'path, query, headers and body are valid; all faults are reported together',
-    codes: ['VALIDATION_FAILED'],
-    on: withKey,
-  },
-  {
-    of:
-      'the `Idempotency-Key` was not used for a different request, and no request with it is in progress; a request that ' +
-      'was answered before gets the same answer again',
+    of: 'the `Idempotency-Key` is new, or its request was answered: then the same request gets the same answer again',
     codes: ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_USE'],
     on: withIdempotencyKey,
   },
@@ -86,15 +87,6 @@ const anywhere: readonly Check[] = [
 export function problemCodesOf(route: Route): ProblemCode[] {
   const own = [...order, ...anywhere].filter(({ on }) => on?.(route));
   return [...new Set([...own.flatMap(({ codes }) => codes), ...(route.schema.problems ?? [])])];
-}
-
-/** Whether the answer comes from a check behind the rate limits, so that it has their headers. */
-export function hasRateLimitHeaders(code: ProblemCode): boolean {
-  // A body that is malformed or does not arrive in time fails behind them.
-  if (order[0]?.codes.includes(code)) return true;
-  const place = order.findLastIndex(({ codes }) => codes.includes(code));
-  const ofLimits = order.findLastIndex(({ codes }) => codes.includes('RATE_LIMITED'));
-  return place >= ofLimits || anywhere.some(({ codes }) => codes.includes(code));
 }
 
 const inWords = ({ of, codes }: Check) =>

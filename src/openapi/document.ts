@@ -36,7 +36,6 @@ export const openapi = (): FastifyDynamicSwaggerOptions => ({
     ],
     components: {
       headers: sharedHeaders,
-      parameters: { 'X-Request-Id': requestId },
       securitySchemes: {
         apiKey: {
           type: 'http',
@@ -49,15 +48,6 @@ export const openapi = (): FastifyDynamicSwaggerOptions => ({
     },
   },
 });
-
-/** What requestIdOf accepts. */
-const requestId = {
-  name: 'X-Request-Id',
-  in: 'header',
-  description:
-    'An id for the request, repeated in the answer and in the log. One that does not match the pattern is replaced.',
-  schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' },
-} as const;
 
 /** Serves the document, made once when all routes are there. No key needed. */
 export const openapiRoute: FastifyPluginAsync = async (app) => {

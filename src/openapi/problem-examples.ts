@@ -1,7 +1,7 @@
 import { ApiError, invalid, type Problem, type ProblemCode, scopeMissing } from '../errors.ts';
 import { complaints, inBody, inParameter } from '../faults.ts';
 import { type Route, withAgent, withBody } from './checks.ts';
-import { ids } from './ids.ts';
+import { ids } from './examples.ts';
 
 /** An example of a problem, and its name among the components of the document. */
 export interface ProblemExample {
@@ -11,8 +11,8 @@ export interface ProblemExample {
 
 const path = `/agents/${ids.agent}`;
 
-const example = (error: ApiError, instance = path, variant?: string): ProblemExample => ({
-  name: variant ? `${error.code}.${variant}` : error.code,
+const example = (error: ApiError, instance = path, variant = ''): ProblemExample => ({
+  name: error.code + variant,
   problem: error.problem(instance, ids.request),
 });
 
@@ -20,28 +20,20 @@ const example = (error: ApiError, instance = path, variant?: string): ProblemExa
 export function exampleOf(code: ProblemCode, route: Route): ProblemExample {
   switch (code) {
     case 'VALIDATION_FAILED':
-      return invalidExample(route);
+      if (withBody(route)) return example(invalid([inBody(['duration'], complaints.tooLarge(180))]), path, '.body');
+      return withAgent(route)
+        ? example(invalid([inParameter('path', 'id', complaints.badFormat('uuid'))]), '/agents/42', '.path')
+        : example(invalid([inParameter('query', 'limit', complaints.tooLarge(100))]), '/agents', '.query');
     case 'INSUFFICIENT_PERMISSIONS': {
       const scope = String(route.config?.scope);
-      return example(scopeMissing(scope), path, scope.replace(':', '-'));
+      return example(scopeMissing(scope), path, `.${scope.replace(':', '-')}`);
     }
     case 'MALFORMED_REQUEST':
       return example(new ApiError(code, { detail: 'Send exactly one Host header.' }));
     case 'MALFORMED_BODY':
       return example(new ApiError(code, { detail: 'The body is not valid JSON.' }));
-    case 'REQUEST_TIMEOUT':
-    case 'HEADERS_TOO_LARGE':
-      // The server had not read the path yet.
-      return example(new ApiError(code), '');
     default:
-      return example(new ApiError(code));
+      // Of a message that did not arrive whole the server has not read the path.
+      return example(new ApiError(code), code === 'REQUEST_TIMEOUT' || code === 'HEADERS_TOO_LARGE' ? '' : path);
   }
-}
-
-function invalidExample(route: Route): ProblemExample {
-  if (withBody(route)) return example(invalid([inBody(['duration'], complaints.tooLarge(180))]), path, 'body');
-  if (withAgent(route)) {
-    return example(invalid([inParameter('path', 'id', complaints.badFormat('uuid'))]), '/agents/42', 'path');
-  }
-  return example(invalid([inParameter('query', 'limit', complaints.tooLarge(100))]), '/agents', 'query');
 }

@@ -1,7 +1,7 @@
-import { type ProblemCode, problemSchema, problems } from '../errors.ts';
-import { hasRateLimitHeaders, problemCodesOf, type Route, withKey } from './checks.ts';
-import { headerReferences, rateLimitHeaders, type SharedHeader } from './headers.ts';
-import { exampleOf } from './problem-examples.ts';
+import { problemSchema, problems } from '../errors.ts';
+import { problemCodesOf, type Route, withKey } from './checks.ts';
+import { headerReferences, rateLimitHeaders } from './headers.ts';
+import { exampleOf, type ProblemExample } from './problem-examples.ts';
 
 /** Components of the document by name, filled while its routes are described. */
 export interface Components {
@@ -10,14 +10,12 @@ export interface Components {
   readonly examples: Record<string, object>;
 }
 
-const headersOf: { readonly [Code in ProblemCode]?: readonly SharedHeader[] } = {
-  INVALID_API_KEY: ['WWW-Authenticate'],
-  API_KEY_SUSPENDED: ['WWW-Authenticate'],
-  INSUFFICIENT_PERMISSIONS: ['WWW-Authenticate'],
-  UNSUPPORTED_MEDIA_TYPE: ['Accept-Patch', 'Accept-Encoding'],
-  RATE_LIMITED: ['Retry-After'],
-  OVERLOADED: ['Retry-After'],
-  DATABASE_UNAVAILABLE: ['Retry-After'],
+const headersOf: Readonly<Record<number, readonly string[]>> = {
+  401: ['WWW-Authenticate'],
+  403: ['WWW-Authenticate'],
+  415: ['Accept-Patch', 'Accept-Encoding'],
+  429: ['Retry-After'],
+  503: ['Retry-After'],
 };
 
 /**
@@ -29,33 +27,33 @@ export function problemResponses(route: Route, components: Components): Record<s
   const statuses = [...new Set(codes.map((code) => problems[code].status))];
   return Object.fromEntries(
     statuses.map((status) => {
-      const own = codes.filter((code) => problems[code].status === status);
-      const examples = own.map((code) => exampleOf(code, route));
+      const examples = codes.filter((code) => problems[code].status === status).map((code) => exampleOf(code, route));
       for (const { name, problem } of examples) components.examples[name] = { value: problem };
       const name = [...(withKey(route) ? [] : ['without-key']), ...examples.map((example) => example.name)].join('-');
+      // A 401 comes before the rate limits.
+      const limits = withKey(route) && status !== 401 ? rateLimitHeaders : [];
       components.responses[name] = {
-        description: own.map((code) => `\`${code}\`: ${problems[code].title}`).join('\n\n'),
-        headers: headerReferences(['X-Request-Id', ...own.flatMap((code) => headersOfProblem(code, route))]),
-        content: {
-          'application/problem+json': {
-            schema: {
-              allOf: [
-                { $ref: `#/components/schemas/${problemSchema.$id}` },
-                { type: 'object', properties: { status: { const: status }, code: { enum: own } }, required: ['code'] },
-              ],
-            },
-            examples: Object.fromEntries(
-              own.map((code, at) => [code, { $ref: `#/components/examples/${examples[at]?.name}` }]),
-            ),
-          },
-        },
+        description: examples.map(({ problem: { code, title } }) => `\`${code}\`: ${title}`).join('\n\n'),
+        headers: headerReferences(['X-Request-Id', ...(headersOf[status] ?? []), ...limits]),
+        content: { 'application/problem+json': problemContent(status, examples) },
       };
       return [status, { $ref: `#/components/responses/${name}` }];
     }),
   );
 }
 
-const headersOfProblem = (code: ProblemCode, route: Route): readonly string[] => [
-  ...(headersOf[code] ?? []),
-  ...(withKey(route) && hasRateLimitHeaders(code) ? rateLimitHeaders : []),
-];
+const problemContent = (status: number, examples: readonly ProblemExample[]) => ({
+  schema: {
+    allOf: [
+      { $ref: `#/components/schemas/${problemSchema.$id}` },
+      {
+        type: 'object',
+        properties: { status: { const: status }, code: { enum: examples.map(({ problem }) => problem.code) } },
+        required: ['code'],
+      },
+    ],
+  },
+  examples: Object.fromEntries(
+    examples.map(({ name, problem }) => [problem.code, { $ref: `#/components/examples/${name}` }]),
+  ),
+});

@@ -14,30 +14,27 @@ const patterns = new Map<unknown, string>([
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
 /**
- * A schema as the document shows it: without the keywords and formats that only our validation knows, and each schema
- * inside it that has an `$id` as a reference.
+ * A schema, or what holds schemas, as the document shows it: without the keywords and formats that only our validation
+ * knows, and each schema that has an `$id` as a reference.
  * @param named receives the schemas that are referred to, by `$id`
  * @throws Error if another schema has the same `$id`
  */
-export function publish(schema: unknown, named: Record<string, object>): unknown {
-  const text = JSON.stringify(schema, (key, value: unknown) => {
+export function publish<Value>(value: Value, named: Record<string, object>): Value {
+  const text = JSON.stringify(value, (key, member: unknown) => {
     if (ownKeywords.includes(key)) return undefined;
-    if (!isObject(value)) return value;
-    const { $id, ...members } = value;
+    if (!isObject(member)) return member;
+    const { $id, format, ...others } = member;
     if (typeof $id === 'string') {
-      const published = publish(members, named);
-      named[$id] ??= Object(published);
+      const published = publish({ format, ...others }, named);
+      named[$id] ??= published;
       if (!isDeepStrictEqual(named[$id], published)) throw new Error(`two schemas have the $id ${$id}`);
       return { $ref: `#/components/schemas/${$id}` };
     }
-    const pattern = patterns.get(members['format']);
-    if (pattern !== undefined) {
-      const { format, ...others } = members;
-      return { ...others, pattern };
-    }
+    const pattern = patterns.get(format);
+    if (pattern !== undefined) return { ...others, pattern };
     // Has no type in the schema, since only the keys of integrations have to send a UUID (check 9 of the order).
-    if (key === 'companyId' && !members['type']) return { ...members, type: 'string', format: 'uuid' };
-    return value;
+    if (key === 'companyId' && !others['type']) return { ...others, type: 'string', format: 'uuid' };
+    return member;
   });
   return JSON.parse(text);
 }

@@ -3,17 +3,9 @@ import { toPage } from '../../page.ts';
 import { changeHeaders, toAnswer } from '../answer.ts';
 import { agentParamsSchema, changeQuerySchema, companyQuerySchema, restoreHeadersSchema } from '../request.schema.ts';
 import { differences } from '../rules/diff.ts';
-import { agentSchema } from '../schema.ts';
 import type { AgentService } from '../service.ts';
 import { compareAgentVersions, getAgentVersion, listAgentVersions, restoreAgentVersion } from './openapi.ts';
-import {
-  diffQuerySchema,
-  diffSchema,
-  versionedAgentSchema,
-  versionListQuerySchema,
-  versionListSchema,
-  versionParamsSchema,
-} from './schema.ts';
+import { diffQuerySchema, versionListQuerySchema, versionParamsSchema } from './schema.ts';
 
 /** The history of agents. Registered in the authenticated scope. */
 export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = async (app, { agents }) => {
@@ -25,7 +17,6 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
         ...listAgentVersions,
         params: agentParamsSchema,
         querystring: versionListQuerySchema,
-        response: { 200: versionListSchema },
       },
     },
     async ({ caller, readAhead, query }) => {
@@ -43,7 +34,6 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
         ...getAgentVersion,
         params: versionParamsSchema,
         querystring: companyQuerySchema,
-        response: { 200: versionedAgentSchema },
       },
     },
     async ({ caller, readAhead, params }) => {
@@ -60,7 +50,6 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
         ...compareAgentVersions,
         params: versionParamsSchema,
         querystring: diffQuerySchema,
-        response: { 200: diffSchema },
       },
     },
     async ({ caller, readAhead, params, query }) => {
@@ -79,7 +68,6 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
         params: versionParamsSchema,
         querystring: changeQuerySchema,
         headers: restoreHeadersSchema,
-        response: { 200: agentSchema },
       },
     },
     async ({ caller, readAhead, params, query, headers, idempotency }, reply) => {

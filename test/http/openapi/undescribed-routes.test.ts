@@ -24,14 +24,18 @@ test('a server does not start with a route that is not described, and says which
   );
 });
 
-test('a server does not start with a success that is not described, and says of which route', async () => {
-  const schema = { ...getAgent, response: { 200: agentSchema, 202: agentSchema } };
-  await expect(startWith(schema)).rejects.toThrow(new Error('GET /more is not described: its `successes` lack 202'));
-});
+test.for([{ type: 'null' }, { ...agentSchema, examples: [{}] }, { ...agentSchema, description: 'Without an example' }])(
+  'a server does not start with a success that is not described, and says which: %j',
+  async (success) => {
+    const schema = { ...getAgent, operationId: 'getMore', response: { ...getAgent.response, 202: success } };
+    await expect(startWith(schema)).rejects.toThrow(
+      new Error('GET /more 202 is not described: it needs a description and an example'),
+    );
+  },
+);
 
 test('a server does not start with two schemas of one name', async () => {
-  const response = { 200: Type.Object({ id: Type.Boolean() }, { $id: 'Agent' }), 304: { type: 'null' } };
-  await expect(startWith({ ...getAgent, operationId: 'getMore', response })).rejects.toThrow(
-    new Error('two schemas have the $id Agent'),
-  );
+  const other = { ...Type.Object({ id: Type.Boolean() }, { $id: 'Agent' }), description: 'Another', examples: [{}] };
+  const schema = { ...getAgent, operationId: 'getMore', response: { 200: other } };
+  await expect(startWith(schema)).rejects.toThrow(new Error('two schemas have the $id Agent'));
 });

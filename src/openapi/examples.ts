@@ -7,3 +7,9 @@ export const ids = {
   request: '6f1c2d7e-5b0a-4c55-9d0e-2f3b8a1c4e90',
   firstRequest: 'd3a1b7f0-4c2e-4e59-8b6d-1f7a9c0e5d28',
 } as const;
+
+/** An example of a list with one page. */
+export const onePage = (...data: object[]) => ({
+  data,
+  pagination: { total: data.length, page: 1, limit: 20, totalPages: 1, hasNextPage: false, hasPreviousPage: false },
+});
