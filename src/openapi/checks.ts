@@ -33,54 +33,39 @@ const withHeader = (name: string) => (route: Route) =>
 const withIdempotencyKey = withHeader('idempotency-key');
 
 /** The order of checks (docs/contract.md): the one table for the document's description and each route's problems. */
+// biome-ignore format: a table
 const order: readonly Check[] = [
-  {
-    of: 'the message is well-formed HTTP, not too large, and arrives in time',
-    codes: ['MALFORMED_REQUEST', 'REQUEST_TIMEOUT', 'HEADERS_TOO_LARGE'],
-    on: everyRoute,
-  },
+  { of: 'the message is well-formed HTTP, not too large, and arrives in time', on: everyRoute,
+    codes: ['MALFORMED_REQUEST', 'REQUEST_TIMEOUT', 'HEADERS_TOO_LARGE'] },
   { of: 'the path exists', codes: ['ROUTE_NOT_FOUND'] },
   { of: 'the path supports the method (`Allow` lists those that it supports)', codes: ['METHOD_NOT_ALLOWED'] },
-  {
-    of: 'the API key is valid; clients that send many invalid keys are rate-limited',
-    codes: ['INVALID_API_KEY', 'RATE_LIMITED'],
-    on: withKey,
-  },
-  { of: 'the API key is not suspended', codes: ['API_KEY_SUSPENDED'], on: withKey },
-  { of: 'the API key may be used from the address of the client', codes: ['IP_NOT_ALLOWED'], on: withKey },
-  { of: 'the API key is within its rate limits', codes: ['RATE_LIMITED'], on: withKey },
-  { of: 'the API key has the scope of the operation', codes: ['INSUFFICIENT_PERMISSIONS'], on: withKey },
-  {
-    of: 'the request acts for one company, and the API key may act for that company',
-    codes: ['COMPANY_ID_REQUIRED', 'VALIDATION_FAILED', 'COMPANY_ACCESS_DENIED'],
-    on: withCompany,
-  },
-  {
-    of: 'the body has a supported media type and encoding, is not too large, and is valid JSON',
-    codes: ['UNSUPPORTED_MEDIA_TYPE', 'PAYLOAD_TOO_LARGE', 'MALFORMED_BODY'],
-    on: withBody,
-  },
-  { of: 'path, query, headers and body are valid; all faults are told', codes: ['VALIDATION_FAILED'], on: withKey },
-  {
-    of: 'the `Idempotency-Key` is new, or its request was answered: then the same request gets the same answer again',
-    codes: ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_USE'],
-    on: withIdempotencyKey,
-  },
-  {
-    of: 'the resource exists and is not deleted; a repeated answer also needs its agent not to be erased',
-    codes: ['RESOURCE_NOT_FOUND'],
-    on: (route) => withAgent(route) || withIdempotencyKey(route),
-  },
-  { of: 'the resource belongs to the company', codes: ['RESOURCE_ACCESS_DENIED'], on: withAgent },
-  { of: '`If-Match` and `If-None-Match` are satisfied', codes: ['PRECONDITION_FAILED'], on: withHeader('if-match') },
-  { of: 'rules that depend on stored data are satisfied', codes: ['VALIDATION_FAILED'], on: withBody },
+  { of: 'the API key is valid; clients that send many invalid keys are rate-limited', on: withKey,
+    codes: ['INVALID_API_KEY', 'RATE_LIMITED'] },
+  { of: 'the API key is not suspended', on: withKey, codes: ['API_KEY_SUSPENDED'] },
+  { of: 'the API key may be used from the address of the client', on: withKey, codes: ['IP_NOT_ALLOWED'] },
+  { of: 'the API key is within its rate limits', on: withKey, codes: ['RATE_LIMITED'] },
+  { of: 'the API key has the scope of the operation', on: withKey, codes: ['INSUFFICIENT_PERMISSIONS'] },
+  { of: 'the request acts for one company, and the API key may act for that company', on: withCompany,
+    codes: ['COMPANY_ID_REQUIRED', 'VALIDATION_FAILED', 'COMPANY_ACCESS_DENIED'] },
+  { of: 'the body has a supported media type and encoding, is not too large, and is valid JSON', on: withBody,
+    codes: ['UNSUPPORTED_MEDIA_TYPE', 'PAYLOAD_TOO_LARGE', 'MALFORMED_BODY'] },
+  { of: 'path, query, headers and body are valid; all faults are reported together', on: withKey,
+    codes: ['VALIDATION_FAILED'] },
+  { of: 'the `Idempotency-Key` was not used for a different request, and no request with it is in progress; a request that ' +
+      'was answered before gets the same answer again', on: withIdempotencyKey,
+    codes: ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_USE'] },
+  { of: 'the resource exists and is not deleted; a repeated answer also needs its agent not to be erased',
+    on: (route) => withAgent(route) || withIdempotencyKey(route), codes: ['RESOURCE_NOT_FOUND'] },
+  { of: 'the resource belongs to the company', on: withAgent, codes: ['RESOURCE_ACCESS_DENIED'] },
+  { of: '`If-Match` and `If-None-Match` are satisfied', on: withHeader('if-match'), codes: ['PRECONDITION_FAILED'] },
+  { of: 'rules that depend on stored data are satisfied', on: withBody, codes: ['VALIDATION_FAILED'] },
 ];
 
 /** What can go wrong between any two checks. */
 const anywhere: readonly Check[] = [
-  { of: 'too many requests are waiting', codes: ['OVERLOADED'], on: withKey },
-  { of: 'the database does not answer in time', codes: ['DATABASE_UNAVAILABLE'], on: withKey },
-  { of: 'the server fails', codes: ['INTERNAL_ERROR'], on: everyRoute },
+  { of: 'too many requests are waiting', on: withKey, codes: ['OVERLOADED'] },
+  { of: 'the database does not answer in time', on: withKey, codes: ['DATABASE_UNAVAILABLE'] },
+  { of: 'the server fails', on: everyRoute, codes: ['INTERNAL_ERROR'] },
 ];
 
 /** The codes of the problems that a route can answer with, each once. */
