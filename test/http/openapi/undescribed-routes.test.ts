@@ -24,15 +24,16 @@ test('a server does not start with a route that is not described, and says which
   );
 });
 
-test.for([{ type: 'null' }, { ...agentSchema, examples: [{}] }, { ...agentSchema, description: 'Without an example' }])(
-  'a server does not start with a success that is not described, and says which: %j',
-  async (success) => {
-    const schema = { ...getAgent, operationId: 'getMore', response: { ...getAgent.response, 202: success } };
-    await expect(startWith(schema)).rejects.toThrow(
-      new Error('GET /more 202 is not described: it needs a description and an example'),
-    );
-  },
-);
+test.for([
+  { lacking: 'a description', success: { ...agentSchema, examples: [{}] } },
+  { lacking: 'an example', success: { ...agentSchema, description: 'Without an example' } },
+  { lacking: 'a description, and without a body', success: { type: 'null' } },
+])('a server does not start with a success lacking $lacking, and says which', async ({ success }) => {
+  const schema = { ...getAgent, operationId: 'getMore', response: { ...getAgent.response, 202: success } };
+  await expect(startWith(schema)).rejects.toThrow(
+    new Error('GET /more 202 is not described: it needs a description and an example'),
+  );
+});
 
 test('a server does not start with two schemas of one name', async () => {
   const other = { ...Type.Object({ id: Type.Boolean() }, { $id: 'Agent' }), description: 'Another', examples: [{}] };
