@@ -126,9 +126,7 @@ export const problemSchema = Type.Object(
     detail: Type.String({ description: 'What went wrong with this request, for people' }),
     instance: Type.String({ description: 'The path of the request, without query; empty where it was not read' }),
     requestId: Type.String({ description: 'The value of X-Request-Id, under which the log has the request' }),
-    errors: Type.Optional(
-      Type.Array(faultSchema, { maxItems: listedFaults, description: 'The first faults of the request' }),
-    ),
+    errors: Type.Optional(Type.Array(faultSchema, { maxItems: listedFaults, description: 'The first faults' })),
   },
   { $id: 'Problem' },
 );

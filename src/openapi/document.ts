@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
-import type { FastifyPluginAsync } from 'fastify';
-import { type PreparedFile, prepareFile, sendPrepared } from '../plugins/prepared-file.ts';
 import { checksInWords } from './checks.ts';
 import { sharedHeaders } from './headers.ts';
 import { describeRoutes } from './transform.ts';
@@ -48,12 +46,3 @@ export const openapi = (): FastifyDynamicSwaggerOptions => ({
     },
   },
 });
-
-/** Serves the document, made once when all routes are there. No key needed. */
-export const openapiRoute: FastifyPluginAsync = async (app) => {
-  let document: PreparedFile;
-  app.addHook('onReady', async () => {
-    document = await prepareFile(Buffer.from(JSON.stringify(app.swagger())), 'application/json; charset=utf-8');
-  });
-  app.get('/openapi.json', { schema: { hide: true } }, (request, reply) => sendPrepared(document, request, reply));
-};
