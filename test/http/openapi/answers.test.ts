@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { type Document, documented, expectDocumented } from '../../support/document.ts';
+import { documented, expectDocumented, readDocument } from '../../support/document.ts';
 import { forAnyCompany, forCompany, onAgent } from '../../support/endpoints.ts';
-import { fullFields } from '../../support/fields.ts';
+import { fullAgent } from '../../support/fields.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
-const document: Document = JSON.parse(served.text);
+const document = readDocument(served.text);
 
 /** What every answer must have once the key is good. */
 const limits = ['limit', 'remaining', 'reset'].flatMap((name) =>
@@ -25,7 +25,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
 test.for([...forAnyCompany, ...forCompany, ...onAgent])(
   'success and refusals of $line are as documented',
   async ({ line, status, body }) => {
-    const { id, companyId, key } = await newSubject(world, fullFields);
+    const { id, companyId, key } = await newSubject(world, fullAgent);
     await world.phoneNumber(companyId);
     await world.patch(key, id, { metadata: { team: null } });
     const [method, path] = documented(line);
