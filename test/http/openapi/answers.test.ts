@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { documented, expectDocumented, readDocument } from '../../support/document.ts';
 import { forAnyCompany, forCompany, onAgent } from '../../support/endpoints.ts';
-import { fullAgent } from '../../support/fields.ts';
+import { fullFields } from '../../support/fields.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -25,7 +25,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
 test.for([...forAnyCompany, ...forCompany, ...onAgent])(
   'success and refusals of $line are as documented',
   async ({ line, status, body }) => {
-    const { id, companyId, key } = await newSubject(world, fullAgent);
+    const { id, companyId, key } = await newSubject(world, fullFields);
     await world.phoneNumber(companyId);
     await world.patch(key, id, { metadata: { team: null } });
     const [method, path] = documented(line);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { agentFields } from '../../../src/agents/fields.ts';
 import { readDocument } from '../../support/document.ts';
 import { fieldRows, otherFields } from '../../support/fields.ts';
-import { expectChange, expectNoChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
+import { expectChange, expectNoChange, expectRefusal, fullAgent, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false });
