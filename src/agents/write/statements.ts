@@ -96,16 +96,14 @@ export const changeSql = `${writing()}
 
 /**
  * $4 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
- * it, changes too. A key that another request holds is waited for shortly, since all other changes wait behind it. Keys
- * are inserted in their order, so that two processes cannot wait for each other.
+ * it, changes too. Keys are inserted in their order, so that two processes cannot wait for each other.
  */
 export const keepingChangeSql = `${writing()}, kept AS (
     INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
     SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
            CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
-      FROM (SELECT ${shortLockWait} AS is_set) wait, json_to_recordset($4::json) AS k(${keepingColumns})
-           LEFT JOIN written w ON w.id = k.agent_id
-     WHERE wait.is_set IS NOT NULL AND ((k.after = 0 AND ${isRecent('$3')}) OR w.id IS NOT NULL)
+      FROM json_to_recordset($4::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
+     WHERE (k.after = 0 AND ${isRecent('$3')}) OR w.id IS NOT NULL
      ORDER BY k.api_key, k.key
   )
   ${writtenOrLate}`;
