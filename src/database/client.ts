@@ -107,7 +107,7 @@ export function openDatabase({
       waiting: pool.waitingCount,
     }),
     query: (sql, parameters) => session((query) => query(sql, parameters)),
-    typed: (work) => work(prisma),
+    typed: (work) => blaming(work(prisma)),
     session,
     transaction: (work) =>
       withConnection(async (client) => {
