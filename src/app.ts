@@ -27,8 +27,8 @@ import { requestLog } from './http/request-log.ts';
 import { httpServer } from './http/server.ts';
 import { type Meter, silent } from './metrics/meter.ts';
 import { openapi } from './openapi/document.ts';
-import { openapiRoute } from './openapi/routes.ts';
 import { referencePage } from './openapi/reference-page.ts';
+import { openapiRoute } from './openapi/routes.ts';
 
 /** The secrets are those of the API keys. */
 export interface AppParts extends KeySecrets {

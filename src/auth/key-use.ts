@@ -16,7 +16,8 @@ const size = 256;
 
 /**
  * $1 keys, $2 their hashes, $3 those under the secret before. A key that somebody else has just moved, or is changing,
- * is left as it is: no process waits for another.
+ * is left as it is: no process waits for another. Raw, since Prisma can neither skip locked rows nor give each row a value
+ * of its own in one statement.
  */
 const useSql = `
   WITH free AS (
