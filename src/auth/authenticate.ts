@@ -15,6 +15,7 @@ import type { FoundKey, Lookup } from './lookup.statements.ts';
 import type { ApiKeyRepository } from './lookup.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
+import { openShares } from './shares.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -59,6 +60,7 @@ const callers = new WeakMap<FastifyRequest, Caller>();
  */
 export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAgent }: Options) => {
   const limited = limitedKeys();
+  const shares = openShares();
   app.decorateRequest('caller', {
     getter() {
       const caller = callers.get(this);
@@ -82,10 +84,15 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     const agentId = agentIdOf(request);
     const { companyId, address, scope } = asked;
     const lookup = { ...hashes, companyId, address, scope, agentId: limited.has(hashes.hash) ? null : agentId };
-    const { key, agent, agentWasRead, at } = await keys.lookUp(lookup);
+    const bearer = { hash: hashes.hash, address, agentId };
+    request.share = shares.open(request, reply, bearer);
+    const { key, agent, agentWasRead, at } = await request.share.run(() => keys.lookUp(lookup));
     if (key) request.known.keyId = key.id;
+    shares.forget(bearer);
+    shares.noteSize(bearer, agent);
     if (!isValid(key)) return await refuseKey(request);
     requireActive(key, asked);
+    shares.admit(bearer, key);
     uses.note({ id: key.id, ...hashes });
     const tooMany = await countRequest(limits, key, request, reply);
     if (tooMany) {
