@@ -5,7 +5,7 @@ import { countHeader } from '../http/connections.ts';
 import { complaints, inParameter } from '../http/faults.ts';
 import { ApiError, invalid, scopeMissing } from '../http/problems.ts';
 import { isUuid } from '../http/uuid.ts';
-import { addressList, plainAddress } from './address.ts';
+import { addressList, callerAddress } from './address.ts';
 import { hashesOf, type KeySecrets, readKey, type Scope } from './api-key.ts';
 import type { Caller } from './caller.ts';
 import type { KeyOwner } from './key-lifecycle.ts';
@@ -79,7 +79,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     // While the connection is there: its address may be gone when the key has been looked up.
     const asked = askedBy(request);
     const text = readKey(onlyHeader(request, 'authorization'));
-    if (text === undefined) return await refuseKey(request);
+    if (text === undefined) return await refuseKey(asked);
     const hashes = hashesOf(text, secrets);
     const agentId = agentIdOf(request);
     const { companyId, address, scope } = asked;
@@ -90,7 +90,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     if (key) request.known.keyId = key.id;
     shares.forget(bearer);
     shares.noteSize(bearer, agent);
-    if (!isValid(key)) return await refuseKey(request);
+    if (!isValid(key)) return await refuseKey(asked);
     requireActive(key, asked);
     shares.admit(bearer, key);
     uses.note({ id: key.id, ...hashes });
@@ -114,8 +114,8 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
   app.addHook('onClose', () => uses.settled());
 
   /** One answer for every key that is not valid. */
-  async function refuseKey(request: FastifyRequest): Promise<never> {
-    await countRefusedKey(limits, request);
+  async function refuseKey({ address }: Asked): Promise<never> {
+    await countRefusedKey(limits, address);
     throw new ApiError('INVALID_API_KEY', challenge);
   }
 });
@@ -130,7 +130,7 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
 function askedBy(request: FastifyRequest): Asked {
   const { scope, forAnyCompany = false } = request.routeOptions.config;
   const wanted = companyIdOf(request);
-  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), address: plainAddress(request.ip) ?? null };
+  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), address: callerAddress(request.ip) ?? null };
 }
 
 /** Step 2, for a key that is well formed: known, not revoked, not expired. */
