@@ -151,3 +151,30 @@ test('600 connections that are kept open at 256 descriptors: the longest idle ma
   expect(await patch()).toMatchObject({ status: 200 });
   leave([used, ...kept]);
 });
+
+test('connections that ask for a large file and read nothing, at 256 descriptors: the longest served make room, new ones are served', async () => {
+  const { id, key } = await newSubject(world);
+  const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, LOG_LEVEL: 'fatal' };
+  const { server, origin } = await startServer(env, { descriptors: 256 });
+  const memory = memoryOf(server);
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const patch = () => send(origin, { path: `/agents/${id}`, headers, body: '{"duration":45}' });
+  const attackers: Flood[] = [];
+  // 24 MB of answers each: far more than the buffers of a socket take.
+  const attack = async () => {
+    const [attacker] = await floods(origin, 1, { reads: false });
+    attacker?.socket.pause();
+    attacker?.socket.write(shortGet('/docs/static/swagger-ui-bundle.js').repeat(16));
+    if (attacker) attackers.push(attacker);
+  };
+  for (let made = 0; made < 220; made += 1) await attack();
+  for (let time = 0; time < 20; time += 1) {
+    await attack();
+    expect(await patch()).toMatchObject({ status: 200 });
+  }
+  const closed = attackers.filter(({ isClosed }) => isClosed).length;
+  console.log(`${closed} of 240 are closed; ${(memoryOf(server) - memory).toFixed(0)} MB more than before`);
+  expect(closed).toBeGreaterThanOrEqual(240 - 204);
+  expect(memoryOf(server) - memory).toBeLessThan(150);
+  leave(attackers);
+});
