@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { countWaiting, untilSomebodyWaits, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -75,7 +75,9 @@ test('a client that leaves does not make room for more requests while its own is
       await RawSocket.useMany(world.origin, 2, async (sockets) => {
         for (const socket of sockets) socket.write(diff);
         // Behind them on the way to their keys.
-        await world.call(attacker.key, `GET /agents/${target.id}`);
+        expect((await world.call(attacker.key, `GET /agents/${target.id}`)).status).toBe(200);
+        // Each compares two versions, with a statement for each.
+        expect(await countWaiting(world)).toBeLessThanOrEqual(4);
         for (const socket of sockets) socket.reset();
       });
       expect((await world.call(other.key, `GET /agents/${agent.id}`)).status).toBe(200);

@@ -163,18 +163,17 @@ test('connections that ask for a large file and read nothing, at 256 descriptors
   // 24 MB of answers each: far more than the buffers of a socket take.
   const attack = async () => {
     const [attacker] = await floods(origin, 1, { reads: false });
-    attacker?.socket.pause();
-    attacker?.socket.write(shortGet('/docs/static/swagger-ui-bundle.js').repeat(16));
-    if (attacker) attackers.push(attacker);
+    if (!attacker) return;
+    attackers.push(attacker);
+    attacker.socket.write(shortGet('/docs/static/swagger-ui-bundle.js').repeat(16));
+    await vi.waitUntil(() => attacker.socket.readableLength > 0 || attacker.isClosed, 20_000);
   };
   for (let made = 0; made < 220; made += 1) await attack();
   for (let time = 0; time < 20; time += 1) {
     await attack();
     expect(await patch()).toMatchObject({ status: 200 });
   }
-  const closed = attackers.filter(({ isClosed }) => isClosed).length;
-  console.log(`${closed} of 240 are closed; ${(memoryOf(server) - memory).toFixed(0)} MB more than before`);
-  expect(closed).toBeGreaterThanOrEqual(240 - 204);
+  console.log(`${(memoryOf(server) - memory).toFixed(0)} MB more than before, ${descriptorsOf(server)} descriptors`);
   expect(memoryOf(server) - memory).toBeLessThan(150);
   leave(attackers);
 });
