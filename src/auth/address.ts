@@ -12,7 +12,7 @@ interface Block {
  * socket that listens for both.
  * @returns undefined for what is no address
  */
-export function plainAddress(text = ''): string | undefined {
+function plainAddress(text = ''): string | undefined {
   const [address = ''] = text.split('%', 1);
   const family = isIP(address);
   if (family !== 6) return family === 4 ? address : undefined;

@@ -20,8 +20,6 @@ interface Line {
   readonly waiting: Set<() => void>;
 }
 
-export type Turns = ReturnType<typeof turns>;
-
 /** Bounds how many tasks of one name run at once; the others wait in the order of their arrival. */
 export function turns(bounds: Bounds) {
   const lines = new Map<string, Line>();
