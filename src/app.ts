@@ -11,6 +11,7 @@ import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
 import { apiKeyRepository } from './auth/lookup.ts';
 import { type Quotas, rateLimits } from './auth/rate-limits.ts';
+import { shares } from './auth/shares.ts';
 import { directoryRepository } from './companies/directory.repository.ts';
 import { companyRoutes } from './companies/routes.ts';
 import type { Database } from './database/client.ts';
@@ -21,7 +22,6 @@ import { connections } from './http/connections.ts';
 import { errorHandler } from './http/error-handler.ts';
 import { housekeeping } from './http/housekeeping.ts';
 import { idempotency } from './http/idempotency.ts';
-import { lists } from './http/list-limits.ts';
 import { refuseOtherMethods } from './http/other-methods.ts';
 import { requestLog } from './http/request-log.ts';
 import { httpServer } from './http/server.ts';
@@ -79,9 +79,9 @@ export async function buildApp(parts: AppParts) {
       limits,
       readAgent: rows.readAhead,
     });
+    await authenticated.register(shares);
     await authenticated.register(body);
     await authenticated.register(idempotency);
-    await authenticated.register(lists);
     await authenticated.register(housekeeping, { tidy: rows.forgetAnswers });
     const agents = agentService(rows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents });

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { matchesWeakly, parseEntityTags } from '../http/entity-tag.ts';
-import { sendStream } from '../http/list-limits.ts';
-import { pageStream } from '../http/page-stream.ts';
+import { pageStream, sendStream } from '../http/page-stream.ts';
 import { toPage } from '../http/pages.ts';
 import { agentHeaders, changeHeaders, replayHeader, toAnswer } from './answer.ts';
 import { createAgent, deleteAgent, getAgent, listAgents, updateAgent } from './openapi.ts';

@@ -12,7 +12,7 @@ interface Block {
  * socket that listens for both.
  * @returns undefined for what is no address
  */
-export function plainAddress(text = ''): string | undefined {
+function plainAddress(text = ''): string | undefined {
   const [address = ''] = text.split('%', 1);
   const family = isIP(address);
   if (family !== 6) return family === 4 ? address : undefined;
@@ -52,6 +52,31 @@ export function senderOf(address = ''): string {
   const rest = after === undefined || after === '' ? [] : after.split(':');
   const zeros = Array(Math.max(0, 8 - groups.length - rest.length)).fill('0');
   return `${[...groups, ...zeros, ...rest].slice(0, 4).join(':')}::/64`;
+}
+
+/**
+ * The one form of the address in an entry of `X-Forwarded-For`, which may carry a port or brackets, or in that of a
+ * socket (contract, section 2).
+ * @returns undefined for what is no address
+ */
+export function callerAddress(entry = ''): string | undefined {
+  const [, bracketed] = /^\[([^\]]*:[^\]]*)\](?::\d{1,5})?$/.exec(entry) ?? [];
+  const [, beforePort] = /^([\d.]+):\d{1,5}$/.exec(entry) ?? [];
+  return plainAddress(bracketed ?? beforePort ?? entry);
+}
+
+/** Entries of `X-Forwarded-For` that are looked at; one beyond them is taken for the caller's. */
+const longestChain = 16;
+
+/**
+ * Whether an address is that of a proxy whose `X-Forwarded-For` is believed, for Fastify. It asks about the address of
+ * the connection, at place 0, and then about the entries from the last one on, until one is no proxy: without a bound,
+ * 16 KB of proxies would cost 10 ms a request.
+ * @param proxies addresses and CIDR blocks
+ */
+export function trustedProxy(proxies: readonly string[]) {
+  const isProxy = addressList(proxies);
+  return (entry: string | undefined, place: number): boolean => place <= longestChain && isProxy(callerAddress(entry));
 }
 
 /** Addresses and CIDR blocks to be found again. What is neither matches nothing. */

@@ -5,7 +5,7 @@ import { countHeader } from '../http/connections.ts';
 import { complaints, inParameter } from '../http/faults.ts';
 import { ApiError, invalid, scopeMissing } from '../http/problems.ts';
 import { isUuid } from '../http/uuid.ts';
-import { addressList, plainAddress } from './address.ts';
+import { addressList, callerAddress } from './address.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
 import type { Caller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
@@ -14,6 +14,7 @@ import type { FoundKey, Lookup } from './lookup.statements.ts';
 import type { ApiKeyRepository } from './lookup.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
+import { openShares } from './shares.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -58,6 +59,7 @@ const callers = new WeakMap<FastifyRequest, Caller>();
  */
 export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAgent }: Options) => {
   const limited = limitedKeys();
+  const shares = openShares();
   app.decorateRequest('caller', {
     getter() {
       const caller = callers.get(this);
@@ -76,15 +78,20 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     // While the connection is there: its address may be gone when the key has been looked up.
     const asked = askedBy(request);
     const text = readKey(onlyHeader(request, 'authorization'));
-    if (text === undefined) return await refuseKey(request);
+    if (text === undefined) return await refuseKey(asked);
     const hashes = hashesOf(text, secrets);
     const agentId = agentIdOf(request);
     const { companyId, address, scope } = asked;
     const lookup = { ...hashes, companyId, address, scope, agentId: limited.has(hashes.hash) ? null : agentId };
-    const { key, agent, agentWasRead, readAt, at, databaseTime } = await keys.lookUp(lookup);
+    const bearer = { hash: hashes.hash, address, agentId };
+    request.share = shares.open(request, reply, bearer);
+    const { key, agent, agentWasRead, readAt, at, databaseTime } = await request.share.run(() => keys.lookUp(lookup));
     if (key) request.known.keyId = key.id;
-    if (!isValid(key)) return await refuseKey(request);
+    shares.forget(bearer);
+    shares.noteSize(bearer, agent);
+    if (!isValid(key)) return await refuseKey(asked);
     requireActive(key, asked);
+    shares.admit(bearer, key);
     uses.note({ id: key.id, ...hashes });
     const tooMany = await countRequest(limits, key, request, reply);
     if (tooMany) {
@@ -106,8 +113,8 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
   app.addHook('onClose', () => uses.settled());
 
   /** One answer for every key that is not valid. */
-  async function refuseKey(request: FastifyRequest): Promise<never> {
-    await countRefusedKey(limits, request);
+  async function refuseKey({ address }: Asked): Promise<never> {
+    await countRefusedKey(limits, address);
     throw new ApiError('INVALID_API_KEY', challenge);
   }
 });
@@ -122,7 +129,7 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
 function askedBy(request: FastifyRequest): Asked {
   const { scope, forAnyCompany = false } = request.routeOptions.config;
   const wanted = companyIdOf(request);
-  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), address: plainAddress(request.ip) ?? null };
+  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), address: callerAddress(request.ip) ?? null };
 }
 
 /** Step 2, for a key that is well formed: known, not revoked, not expired. */

@@ -1,4 +1,6 @@
-/** Keys that are remembered at most: past them, the one that was noted first is forgotten. */
+import { bounded } from './bounded-map.ts';
+
+/** Keys that are remembered at most. */
 const capacity = 10_000;
 
 /**
@@ -6,15 +8,10 @@ const capacity = 10_000;
  * are likely to be refused too, so nothing is prepared for them. Decides nothing.
  */
 export function limitedKeys() {
-  const ends = new Map<string, number>();
+  const ends = bounded<number>(capacity);
   return {
     /** @param seconds after which the key gets through again */
-    note(hash: string, seconds: number): void {
-      ends.delete(hash);
-      ends.set(hash, performance.now() + seconds * 1_000);
-      const [oldest] = ends.keys();
-      if (ends.size > capacity && oldest !== undefined) ends.delete(oldest);
-    },
+    note: (hash: string, seconds: number): void => ends.set(hash, performance.now() + seconds * 1_000),
 
     has(hash: string): boolean {
       const end = ends.get(hash);

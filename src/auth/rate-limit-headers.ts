@@ -34,11 +34,11 @@ export async function countRequest(
 }
 
 /**
- * Step 2: counts a key that was refused against the address that it came from.
+ * Step 2: counts a key that was refused against the address that it came from; null is one that nobody knows.
  * @throws ApiError RATE_LIMITED where that address sent too many
  */
-export async function countRefusedKey(limits: RateLimits, { ip }: FastifyRequest): Promise<void> {
-  const wait = await limits.countRefused(ip);
+export async function countRefusedKey(limits: RateLimits, address: string | null): Promise<void> {
+  const wait = await limits.countRefused(address ?? undefined);
   if (wait !== undefined) throw rateLimited(wait);
 }
 

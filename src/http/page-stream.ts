@@ -1,4 +1,5 @@
 import { ReadableStream } from 'node:stream/web';
+import type { FastifyReply } from 'fastify';
 import type { Pagination } from './pages.schema.ts';
 
 /** Items of a page that are read together, and the ids of those behind them. */
@@ -46,3 +47,7 @@ export function pageStream<Item>(
     { highWaterMark: 0 },
   );
 }
+
+/** Sends JSON whose length is not known yet. An error of the stream closes the connection. */
+export const sendStream = (reply: FastifyReply, stream: ReadableStream<Buffer>): FastifyReply =>
+  reply.type('application/json; charset=utf-8').send(stream);

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { unsentBytes } from './slow-readers.ts';
 
 /** Requests of one connection that may be unanswered; past that its socket is not read (contract, section 6). */
 const maxUnanswered = 16;
@@ -39,6 +40,8 @@ export function requestQueue({ maxConnections, begin, onIdle }: Options) {
   const open = new Map<Socket, Connection>();
   /** In the order in which they became idle. */
   const idle = new Set<Connection>();
+  /** In the order in which their requests were begun. */
+  const running = new Set<Connection>();
   let held = 0;
   /** Those whose next request may be begun. */
   const ready = new Set<Connection>();
@@ -55,13 +58,20 @@ export function requestQueue({ maxConnections, begin, onIdle }: Options) {
     socket.on('resume', () => {
       if (isFull(connection)) socket.pause();
     });
-    const [longestIdle] = idle;
-    if (open.size > maxConnections && longestIdle) close(longestIdle);
+    if (open.size > maxConnections) close(dispensable(connection));
+  }
+
+  /** The connection that makes room for a new one: the longest idle, else that of the client that is waited for longest. */
+  function dispensable(newest: Connection): Connection {
+    for (const connection of idle) if (connection !== newest) return connection;
+    for (const connection of running) if (waitsForClient(connection)) return connection;
+    return newest;
   }
 
   function forget(connection: Connection): void {
     open.delete(connection.socket);
     idle.delete(connection);
+    running.delete(connection);
     ready.delete(connection);
     dropHeld(connection);
   }
@@ -103,6 +113,7 @@ export function requestQueue({ maxConnections, begin, onIdle }: Options) {
     connection.last = response;
     connection.isRunning = true;
     idle.delete(connection);
+    running.add(connection);
     response.once('close', () => proceed(connection));
     begin(response);
   }
@@ -110,6 +121,7 @@ export function requestQueue({ maxConnections, begin, onIdle }: Options) {
   function proceed(connection: Connection): void {
     const wasFull = isFull(connection);
     connection.isRunning = false;
+    running.delete(connection);
     if (!open.has(connection.socket)) return;
     if (wasFull && !isFull(connection)) connection.socket.resume();
     if (connection.held.length > 0) {
@@ -165,4 +177,9 @@ export function requestQueue({ maxConnections, begin, onIdle }: Options) {
       return newest;
     },
   };
+}
+
+/** Whether a request goes on only when its client sends more of it, or takes more of the response. */
+function waitsForClient({ socket, last }: Connection): boolean {
+  return last !== undefined && (!last.req.complete || (last.headersSent && unsentBytes(socket) > 0));
 }

@@ -1,6 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyBaseLogger, fastify } from 'fastify';
-import { addressList } from '../auth/address.ts';
+import { trustedProxy } from '../auth/address.ts';
 import { boundedServer } from './bounded-server.ts';
 import { answerUnroutable, CutAnswers } from './error-handler.ts';
 import { requestIdOf } from './request-log.ts';
@@ -23,7 +23,7 @@ export function httpServer(logger: FastifyBaseLogger, { trustedProxies = [], kee
     clientErrorHandler: () => {},
     loggerInstance: logger,
     // Without proxies the address of the connection itself, which costs less than looking for a header.
-    trustProxy: trustedProxies.length > 0 && addressList(trustedProxies),
+    trustProxy: trustedProxies.length > 0 && trustedProxy(trustedProxies),
     logController: new CutAnswers({ disableRequestLogging: true }),
     // The lines of a request name its id themselves: a logger of its own would cost more than they do.
     childLoggerFactory: (parent) => parent,

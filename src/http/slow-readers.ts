@@ -46,7 +46,7 @@ function progressOf(socket: Socket, now: number, before: Progress | undefined): 
 }
 
 /** Bytes that the operating system has not taken yet. Node has no public name for that; without it, whole writes count. */
-function unsentBytes(socket: Socket): number {
+export function unsentBytes(socket: Socket): number {
   const { writeQueueSize = socket.writableLength }: { writeQueueSize?: number } = Reflect.get(socket, '_handle') ?? {};
   return writeQueueSize;
 }

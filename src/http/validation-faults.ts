@@ -99,6 +99,6 @@ function expected({ type, enum: values, minimum, maximum }: AnySchemaObject): st
   const range = minimum === undefined ? '' : ` from ${minimum} to ${maximum}`;
   return [type]
     .flat()
-    .map((name) => `${types[name]}${range}`)
+    .map((name) => (name === 'null' ? 'null' : `${types[name]}${range}`))
     .join(' or ');
 }

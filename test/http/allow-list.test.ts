@@ -76,7 +76,15 @@ const proxied: readonly [forwardedFor: string | undefined, isLetIn: boolean][] =
   ['203.0.113.9, 10.0.0.7', false],
   ['192.0.2.1, 203.0.113.9, 10.0.0.7', false],
   ['unknown', false],
-  ['192.0.2.1:4711', false],
+  // Entries may carry a port or brackets.
+  ['192.0.2.1:4711', true],
+  ['[2001:db8::7]:443', true],
+  ['[2001:db8::7]', true],
+  ['192.0.2.1, 10.0.0.7:80', true],
+  ['192.0.2.1:', false],
+  ['192.0.2.1:port', false],
+  ['[192.0.2.1]:80', false],
+  ['2001:db8::7]:443', false],
   ['', false],
   [undefined, false],
 ];
@@ -86,6 +94,19 @@ test.for(proxied)('behind a trusted proxy, X-Forwarded-For: %s lets in: %s', asy
   const key = await world.keyFrom(companyId, '192.0.2.0/24', '2001:db8::/32');
   const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
   const ask = () => send(origin, { path: `/agents/${id}`, ...renaming(key, forwardedFor) });
+  if (isLetIn) expect((await ask()).status).toBe(200);
+  else await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
+});
+
+test.each([
+  [16, true],
+  [17, false],
+  [1_500, false],
+])('behind a trusted proxy and %i entries of further ones, a key is let in: %s', async (count, isLetIn) => {
+  const { id, companyId } = await newSubject(world);
+  const key = await world.keyFrom(companyId, '192.0.2.0/24');
+  const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
+  const ask = () => send(origin, { path: `/agents/${id}`, ...renaming(key, `192.0.2.1${', 10.0.0.7'.repeat(count)}`) });
   if (isLetIn) expect((await ask()).status).toBe(200);
   else await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
 });

@@ -53,7 +53,8 @@ export async function untilNobodyWaits(world: World): Promise<void> {
   await vi.waitUntil(async () => (await countWaiting(world)) === 0, { timeout: 60_000, interval: 10 });
 }
 
-async function countWaiting(world: World): Promise<number> {
+/** Statements of servers that wait for a lock. */
+export async function countWaiting(world: World): Promise<number> {
   const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
   return (await world.sql.query(sql)).rowCount ?? 0;
 }

@@ -63,6 +63,11 @@ export class RawSocket {
     this.#socket.resetAndDestroy();
   }
 
+  /** All that has come, whole or not. */
+  get received(): string {
+    return this.#received;
+  }
+
   get ending(): Ending {
     return this.#ending;
   }

@@ -151,3 +151,29 @@ test('600 connections that are kept open at 256 descriptors: the longest idle ma
   expect(await patch()).toMatchObject({ status: 200 });
   leave([used, ...kept]);
 });
+
+test('connections that ask for a large file and read nothing, at 256 descriptors: the longest served make room, new ones are served', async () => {
+  const { id, key } = await newSubject(world);
+  const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, LOG_LEVEL: 'fatal' };
+  const { server, origin } = await startServer(env, { descriptors: 256 });
+  const memory = memoryOf(server);
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const patch = () => send(origin, { path: `/agents/${id}`, headers, body: '{"duration":45}' });
+  const attackers: Flood[] = [];
+  // 24 MB of answers each: far more than the buffers of a socket take.
+  const attack = async () => {
+    const [attacker] = await floods(origin, 1, { reads: false });
+    if (!attacker) return;
+    attackers.push(attacker);
+    attacker.socket.write(shortGet('/docs/static/swagger-ui-bundle.js').repeat(16));
+    await vi.waitUntil(() => attacker.socket.readableLength > 0 || attacker.isClosed, 20_000);
+  };
+  for (let made = 0; made < 220; made += 1) await attack();
+  for (let time = 0; time < 20; time += 1) {
+    await attack();
+    expect(await patch()).toMatchObject({ status: 200 });
+  }
+  console.log(`${(memoryOf(server) - memory).toFixed(0)} MB more than before, ${descriptorsOf(server)} descriptors`);
+  expect(memoryOf(server) - memory).toBeLessThan(150);
+  leave(attackers);
+});

@@ -1,0 +1,15 @@
+/** A map that holds so many entries at most: past them, the one that was set first is forgotten. */
+export function bounded<Value>(capacity: number) {
+  const entries = new Map<string, Value>();
+  return {
+    get: (key: string): Value | undefined => entries.get(key),
+    has: (key: string): boolean => entries.has(key),
+    delete: (key: string): void => void entries.delete(key),
+    set(key: string, value: Value): void {
+      entries.delete(key);
+      entries.set(key, value);
+      const [oldest] = entries.keys();
+      if (entries.size > capacity && oldest !== undefined) entries.delete(oldest);
+    },
+  };
+}

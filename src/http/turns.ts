@@ -1,0 +1,85 @@
+import type { ServerResponse } from 'node:http';
+import { overloaded } from './problems.ts';
+
+interface Bounds {
+  /** Tasks of one name that run at once. */
+  readonly running: number;
+  /** Further tasks of one name that may wait. */
+  readonly waiting: number;
+}
+
+/** The right to run; given back once. */
+export interface Turn {
+  readonly end: () => void;
+}
+
+/** The tasks of one name. */
+interface Line {
+  running: number;
+  /** Each begins one that waits, oldest first. */
+  readonly waiting: Set<() => void>;
+}
+
+/** Bounds how many tasks of one name run at once; the others wait in the order of their arrival. */
+export function turns(bounds: Bounds) {
+  const lines = new Map<string, Line>();
+
+  function lineOf(name: string): Line {
+    const found = lines.get(name);
+    if (found) return found;
+    const line = { running: 0, waiting: new Set<() => void>() };
+    lines.set(name, line);
+    return line;
+  }
+
+  /** A turn that has been counted. */
+  function begun(name: string, line: Line): Turn {
+    let isOver = false;
+    return {
+      end() {
+        if (isOver) return;
+        isOver = true;
+        const [next] = line.waiting;
+        if (next) next();
+        else line.running -= 1;
+        if (line.running === 0) lines.delete(name);
+      },
+    };
+  }
+
+  return {
+    /**
+     * @param wait milliseconds
+     * @param response of the request whose task it is
+     * @returns a turn, which must be ended; a promise only where there is none yet
+     * @throws ApiError OVERLOADED when too many wait, the wait takes too long, or the client leaves meanwhile
+     */
+    take(name: string, wait: number, response: ServerResponse): Turn | Promise<Turn> {
+      const line = lineOf(name);
+      if (line.running < bounds.running) {
+        line.running += 1;
+        return begun(name, line);
+      }
+      if (line.waiting.size >= bounds.waiting) throw overloaded();
+      return new Promise((resolve, reject) => {
+        const stop = () => {
+          line.waiting.delete(begin);
+          clearTimeout(timer);
+          response.off('close', refuse);
+        };
+        // It takes over the place of the task that has ended.
+        const begin = () => {
+          stop();
+          resolve(begun(name, line));
+        };
+        const refuse = () => {
+          stop();
+          reject(overloaded());
+        };
+        line.waiting.add(begin);
+        const timer = setTimeout(refuse, wait);
+        response.once('close', refuse);
+      });
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { EventEmitter } from 'node:events';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { expect, test } from 'vitest';
+import { turns } from '../../src/http/turns.ts';
+
+const response = () => new ServerResponse(new IncomingMessage(new Socket()));
+const overloaded = { status: 503, code: 'OVERLOADED', headers: { 'retry-after': '1' } };
+
+/** A line whose tasks note their names when they begin. */
+function openLine(running: number, waiting: number) {
+  const { take } = turns({ running, waiting });
+  const begun: string[] = [];
+  return {
+    begun,
+    async take(line: string, task: string, of = response()) {
+      const turn = await take(line, 60_000, of);
+      begun.push(task);
+      return turn;
+    },
+  };
+}
+
+test('so many tasks of one name run at once, the others in their order as those end; other names do not wait', async () => {
+  const { begun, take } = openLine(2, 9);
+  const first = await take('a', '1');
+  const second = await take('a', '2');
+  const third = take('a', '3');
+  const fourth = take('a', '4');
+  await take('b', 'other');
+  expect(begun).toEqual(['1', '2', 'other']);
+  first.end();
+  // Ending twice frees one place.
+  first.end();
+  await third;
+  expect(begun).toEqual(['1', '2', 'other', '3']);
+  second.end();
+  await fourth;
+  expect(begun).toEqual(['1', '2', 'other', '3', '4']);
+});
+
+test('past those that may wait a task is refused at once, and admitted when there is room again', async () => {
+  const { take } = openLine(1, 2);
+  const running = await take('a', '1');
+  const waiting = [take('a', '2'), take('a', '3')];
+  await expect(take('a', '4')).rejects.toMatchObject(overloaded);
+  running.end();
+  (await waiting[0])?.end();
+  (await waiting[1])?.end();
+  (await take('a', '5')).end();
+});
+
+test('a wait that takes too long is refused, and takes no place', async () => {
+  const { take } = turns({ running: 1, waiting: 2 });
+  const running = await take('a', 60_000, response());
+  await expect(take('a', 1, response())).rejects.toMatchObject(overloaded);
+  const next = take('a', 60_000, response());
+  running.end();
+  (await next).end();
+});
+
+test('a client that leaves while it waits takes no place', async () => {
+  const { take } = openLine(1, 1);
+  const running = await take('a', '1');
+  const gone = response();
+  const left = take('a', '2', gone);
+  EventEmitter.prototype.emit.call(gone, 'close');
+  await expect(left).rejects.toMatchObject(overloaded);
+  const next = take('a', '3');
+  running.end();
+  (await next).end();
+});
