@@ -1,5 +1,5 @@
 import { type LoggerOptions, pino } from 'pino';
-import { sqlState } from './database/failures.ts';
+import { messageOf, sqlState } from './database/failures.ts';
 import { ApiError } from './http/problems.ts';
 
 const keys = /sk_[0-9A-Za-z]{8,}/g;
@@ -21,7 +21,7 @@ export function logOptions(level: string): LoggerOptions {
 function describe(error: unknown): object {
   if (error instanceof ApiError && error.cause !== undefined) return describe(error.cause);
   if (!(error instanceof Error)) return { type: typeof error };
-  return { type: error.name, sqlState: sqlState(error), message: withoutKeys(error.message).slice(0, longestText) };
+  return { type: error.name, sqlState: sqlState(error), message: withoutKeys(messageOf(error)).slice(0, longestText) };
 }
 
 function stackOf(error: unknown): string | undefined {

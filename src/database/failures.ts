@@ -52,6 +52,10 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : reported(error)?.originalCode;
 }
 
+/** What an error says in one line: without the call that Prisma puts before what the database or the driver said. */
+export const messageOf = ({ message }: Error): string =>
+  message.startsWith('\nInvalid `') ? message.slice(message.lastIndexOf('\n') + 1) : message;
+
 /** Whether a statement was undone because a unique index, by its name, holds the value already. */
 export function isTaken(error: unknown, index: string): boolean {
   const cause = reported(error);

@@ -153,7 +153,11 @@ test('a 5xx leaves its cause under the same request id, and says nothing of it t
   const answer = await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], () =>
     patch(key, agentId, requestId),
   );
-  const err = { type: 'error', sqlState: '55P03', message: expect.stringContaining('lock timeout') };
+  const err = {
+    type: 'PrismaClientKnownRequestError',
+    sqlState: '55P03',
+    message: expect.stringContaining('lock timeout'),
+  };
   const code = 'DATABASE_UNAVAILABLE';
   expect(await linesOf(requestId)).toEqual([line({ requestId, level: 50, status: 503, code, err })]);
   expect(answer.text).not.toMatch(/lock|SELECT|55P03|Prisma/);
