@@ -1,5 +1,5 @@
 import { agentFields, fields } from './fields.ts';
-import { agentJson, fieldOf } from './row.ts';
+import { agentJson, fieldOf } from './row.statements.ts';
 
 /** An active phone number of a company. */
 export const activeNumber = (id: string, companyId: string) =>

@@ -1,5 +1,6 @@
 import { type AgentField, agentFields, fields } from '../fields.ts';
-import { agentJson, fieldOf, type StoredAgent } from '../row.ts';
+import { agentJson, fieldOf } from '../row.statements.ts';
+import type { StoredAgent } from '../row.ts';
 import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson } from './replay.statements.ts';
 
