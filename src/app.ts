@@ -11,7 +11,7 @@ import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
 import { apiKeyRepository } from './auth/lookup.ts';
 import { type Quotas, rateLimits } from './auth/rate-limits.ts';
-import { directoryRepository } from './companies/directory.ts';
+import { directoryRepository } from './companies/directory.repository.ts';
 import { companyRoutes } from './companies/routes.ts';
 import type { Database } from './database/client.ts';
 import { healthRoutes } from './health/routes.ts';

@@ -1,12 +1,13 @@
-import { type Author, authorColumns, type Caller } from '../auth/caller.ts';
+import type { Author, Caller } from '../auth/caller.ts';
 import { unlessRefused } from '../auth/lookup.ts';
 import { conflictOver, type Database, type Query, withinLimit } from '../database/client.ts';
+import { run, type Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
-import { type AgentContent, agentFields } from './fields.ts';
+import type { AgentContent } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
-import { createSql, deleteSql, keepingCreateSql, numberSql } from './statements.ts';
+import { activeNumberStatement, createStatement, deleteStatement } from './statements.ts';
 import type { Changed } from './write/fold.ts';
 import { idempotencyIndex, keptSql, makeRoomSql } from './write/replay.statements.ts';
 import { type KeptJson, replay } from './write/replay.ts';
@@ -32,43 +33,46 @@ export function agentLifecycle(database: Database) {
     const isActive = phoneNumberId !== null && (await numberIsActive(companyId, phoneNumberId));
     const kept = idempotency && 'keyId' in by && (await findReplay(by, idempotency));
     if (kept) return resultOf(await unlessRefused(database.query, by, async () => kept));
-    const content = JSON.stringify(decide(isActive));
-    const values = [companyId, content, agentFields, ...authorColumns(by)];
-    if (!idempotency || !('keyId' in by)) return { agent: onlyAgent(await write(by, createSql, values)) };
-    return await createAndKeep(values, by, idempotency);
+    const content = decide(isActive);
+    if (!idempotency || !('keyId' in by)) {
+      return { agent: onlyAgent(await write(by, createStatement({ companyId, content, by }))) };
+    }
+    return await createAndKeep(companyId, content, by, idempotency);
   }
 
   /** Undefined when a twin of the request came first, or an answer that was out of date had to go. */
   async function createAndKeep(
-    values: readonly unknown[],
+    companyId: string,
+    content: AgentContent,
     by: Caller,
-    { key, fingerprint }: Idempotency,
+    idempotency: Idempotency,
   ): Promise<Created | undefined> {
     try {
-      return { agent: onlyAgent(await write(by, keepingCreateSql, [...values, key, fingerprint])) };
+      const keep = { ...idempotency, keyId: by.keyId };
+      return { agent: onlyAgent(await write(by, createStatement({ companyId, content, by, keep }))) };
     } catch (error) {
       const conflict = conflictOver(error, idempotencyIndex);
       if (!conflict) throw error;
       if (conflict.isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
-      await database.query(makeRoomSql, [by.keyId, key]);
+      await database.query(makeRoomSql, [by.keyId, idempotency.key]);
       return undefined;
     }
   }
 
   /** The key is confirmed on the connection that writes, when it is there. */
-  async function write(by: Author, sql: string, values: readonly unknown[]): Promise<AgentRow[]> {
-    const run = (query: Query) => unlessRefused(query, by, () => query<AgentRow>(sql, values));
-    return resultOf(await database.session(run));
+  async function write(by: Author, statement: Statement): Promise<AgentRow[]> {
+    const confirmed = (query: Query) => unlessRefused(query, by, () => run<AgentRow>(query, statement));
+    return resultOf(await database.session(confirmed));
   }
 
   /** Of an agent whose row is free; else the row is waited for, and the key confirmed behind that. */
-  async function deleteRow(id: string, by: Author, values: readonly unknown[]): Promise<AgentRow | undefined> {
-    const [deleted] = await write(by, deleteSql, values);
+  async function deleteRow(id: string, by: Author, statement: Statement): Promise<AgentRow | undefined> {
+    const [deleted] = await write(by, statement);
     if (deleted) return deleted;
     const [late] = resultOf(
       await database.transaction(async (query) => {
         await query(lockSql, [id]);
-        return await unlessRefused(query, by, () => query<AgentRow>(deleteSql, values));
+        return await unlessRefused(query, by, () => run<AgentRow>(query, statement));
       }),
     );
     return late;
@@ -80,7 +84,7 @@ export function agentLifecycle(database: Database) {
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
-    const [row] = await database.query<{ active: boolean }>(numberSql, [phoneNumberId, companyId]);
+    const [row] = await run<{ active: boolean }>(database.query, activeNumberStatement(phoneNumberId, companyId));
     return row?.active === true;
   }
 
@@ -116,8 +120,7 @@ export function agentLifecycle(database: Database) {
         version = null,
       }: { readonly companyId?: string | null; readonly version?: number | null } = {},
     ): Promise<StoredAgent | undefined> {
-      const values = [id, companyId, version, ...authorColumns(by)];
-      const deleted = await withinLimit(deleteRow(id, by, values));
+      const deleted = await withinLimit(deleteRow(id, by, deleteStatement({ id, companyId, version, by })));
       return deleted && toStoredAgent(deleted.agent);
     },
   };

@@ -52,6 +52,25 @@ export const hashesOf = (key: string, { secret, previousSecret }: KeySecrets): K
   formerHash: previousSecret === undefined ? null : hashKey(key, previousSecret),
 });
 
+/** Whose a key is: a company's or an integration's, never of both. */
+export interface KeyOwner {
+  readonly companyId: string | null;
+  readonly integrationId: string | null;
+}
+
+/** A key to be made. */
+export interface KeyDraft extends KeyOwner {
+  readonly name: string | null;
+  readonly scopes: readonly Scope[];
+  /** Addresses and CIDR blocks that may use the key; empty means any. */
+  readonly allowedIps: readonly string[];
+  /** RFC 3339; null never expires. */
+  readonly expiresAt: string | null;
+  /** Its own rate limits, where it has some; 0 is none. */
+  readonly perMinute?: number | null;
+  readonly perHour?: number | null;
+}
+
 /** Makes a secret for `hashKey`: 256 random bits. */
 export const makeSecret = () => randomBytes(32).toString('hex');
 

@@ -1,4 +1,4 @@
-import type { KeyOwner } from '../auth/key-lifecycle.ts';
+import type { KeyOwner } from '../auth/api-key.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { readPage, toPage } from '../http/pages.ts';
-import type { DirectoryRepository } from './directory.ts';
+import type { DirectoryRepository } from './directory.repository.ts';
 import {
   companyListQuerySchema,
   companyListSchema,

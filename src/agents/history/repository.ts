@@ -2,7 +2,6 @@ import { type Database, withinLimit } from '../../database/client.ts';
 import type { JsonObject } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
-import { entriesSql, snapshotSql } from '../statements.ts';
 import { complete } from './snapshot.ts';
 
 /** Who changed an agent, and when. */
@@ -24,6 +23,19 @@ export interface Snapshot {
 
 /** As it was stored, perhaps by another release. */
 type StoredSnapshot = Omit<Snapshot, 'content'> & { readonly content: JsonObject };
+
+/** $1 agent, $2 version, $3 limit, $4 offset: its history up to that version, the newest first. */
+const entriesSql = `
+  SELECT version, created_at AS "createdAt", changed_fields AS "changedFields", key_id AS "keyId",
+         request_id AS "requestId", restored_from AS "restoredFrom"
+    FROM agent_version
+   WHERE agent_id = $1::uuid AND version <= $2::int
+   ORDER BY version DESC LIMIT $3::int OFFSET $4::int`;
+
+/** $1 agent, $2 version: what the agent was. */
+const snapshotSql = `
+  SELECT version, created_at AS "createdAt", snapshot AS content FROM agent_version
+   WHERE agent_id = $1::uuid AND version = $2::int`;
 
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 

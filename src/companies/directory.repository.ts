@@ -1,4 +1,4 @@
-import type { KeyOwner } from '../auth/key-lifecycle.ts';
+import type { KeyOwner } from '../auth/api-key.ts';
 import { type Database, withinLimit } from '../database/client.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 
