@@ -17,6 +17,7 @@ const withKey = ({ config }: Declared) => config?.scope !== undefined;
 const withBody = ({ schema }: Declared) => schema.body !== undefined;
 const withCompany = (route: Declared) => withKey(route) && !route.config?.forAnyCompany;
 const withId = ({ url }: Declared) => url.includes('/:id');
+const withAgent = ({ config }: Declared) => config?.idOf === 'agent';
 const withHeader = (name: string) => (route: Declared) =>
   route.method !== 'GET' && Object.hasOwn(Object(Object(route.schema.headers).properties), name);
 const takesIdempotencyKey = withHeader('idempotency-key');
@@ -60,7 +61,7 @@ const order: readonly Check[] = [
     codes: ['RESOURCE_NOT_FOUND'],
     on: (route) => withId(route) || takesIdempotencyKey(route),
   },
-  { of: 'the resource belongs to the company', codes: ['RESOURCE_ACCESS_DENIED'], on: withId },
+  { of: 'the resource belongs to the company', codes: ['RESOURCE_ACCESS_DENIED'], on: withAgent },
   { of: '`If-Match` and `If-None-Match` hold', codes: ['PRECONDITION_FAILED'], on: withHeader('if-match') },
   { of: 'rules that need stored data hold', codes: ['VALIDATION_FAILED'], on: withBody },
 ];

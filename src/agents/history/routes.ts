@@ -19,7 +19,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
   app.get(
     '/agents/:id/versions',
     {
-      config: { scope: 'read:agents' },
+      config: { scope: 'read:agents', idOf: 'agent' },
       schema: {
         params: agentParamsSchema,
         querystring: versionListQuerySchema,
@@ -36,7 +36,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
   app.get(
     '/agents/:id/versions/:version',
     {
-      config: { scope: 'read:agents' },
+      config: { scope: 'read:agents', idOf: 'agent' },
       schema: {
         params: versionParamsSchema,
         querystring: companyQuerySchema,
@@ -52,7 +52,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
   app.get(
     '/agents/:id/versions/:version/diff',
     {
-      config: { scope: 'read:agents' },
+      config: { scope: 'read:agents', idOf: 'agent' },
       schema: { params: versionParamsSchema, querystring: diffQuerySchema, response: { 200: diffSchema } },
     },
     async ({ caller, readAhead, params, query }) => {
@@ -65,7 +65,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
   app.post(
     '/agents/:id/versions/:version/restore',
     {
-      config: { scope: 'write:agents' },
+      config: { scope: 'write:agents', idOf: 'agent' },
       schema: {
         params: versionParamsSchema,
         querystring: changeQuerySchema,
