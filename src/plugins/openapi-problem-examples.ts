@@ -1,4 +1,5 @@
 import { complaints, type Fault, inBody, inParameter } from '../http/faults.ts';
+import { problemDetails } from '../http/problem-details.ts';
 import { ApiError, invalid, type Problem, type ProblemCode, scopeMissing } from '../http/problems.ts';
 import type { Declared } from './openapi-checks.ts';
 import { ids } from './openapi-story.ts';
@@ -19,9 +20,9 @@ const arrivesWhole = (code: ProblemCode) => code !== 'REQUEST_TIMEOUT' && code !
 function errorOf(code: ProblemCode, { config }: Declared): ApiError {
   switch (code) {
     case 'MALFORMED_REQUEST':
-      return new ApiError(code, { detail: 'Send exactly one Host header.' });
+      return new ApiError(code, { detail: problemDetails.hostHeaders });
     case 'MALFORMED_BODY':
-      return new ApiError(code, { detail: 'The body is not valid JSON.' });
+      return new ApiError(code, { detail: problemDetails.bodyNotJson });
     case 'INSUFFICIENT_PERMISSIONS':
       return scopeMissing(String(config?.scope));
     default:
