@@ -36,7 +36,9 @@ export const codeOf = (line: string) => (/^\s*(\/?\*|\/\/)/.test(line) ? '' : li
 
 /** What a file imports or exports again, types too: files of the project by their names, packages as they are written. */
 export function importsOf({ name, lines }: SourceFile): string[] {
-  const statements = lines.join('\n').matchAll(/^(?:import|export|\})(?: .*?| )?'([^'\n]+)'|\bimport\('([^']+)'\)/gm);
-  const targets = [...statements].map(([, target, later]) => target ?? later ?? '');
+  const statements = lines
+    .join('\n')
+    .matchAll(/^(?:import|export|\}) [^'\n]*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm);
+  const targets = [...statements].map(([, from, effect, later]) => from ?? effect ?? later ?? '');
   return targets.map((target) => (target.startsWith('.') ? join(dirname(name), target) : target));
 }

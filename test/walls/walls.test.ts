@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { arrowRules } from './arrows.ts';
 import { lineRules } from './lines.ts';
@@ -33,4 +35,9 @@ describe.for(rules)('$says', ({ says, breaches, caught, kept }) => {
 test('every exception is still needed', () => {
   const found = rules.flatMap(({ breaches }) => breaches(sources));
   expect(exceptions.filter((exception) => !found.includes(exception))).toEqual([]);
+});
+
+test('CONTRIBUTING.md names every rule', () => {
+  const text = readFileSync(join(import.meta.dirname, '..', '..', 'CONTRIBUTING.md'), 'utf8').replaceAll(/\s+/g, ' ');
+  expect(rules.map(({ says }) => says).filter((says) => !text.includes(says))).toEqual([]);
 });
