@@ -69,7 +69,7 @@ export const readHeadersSchema = Type.Object({
  * What the list may be narrowed by; every filter that is given must hold. `statements.ts` has the SQL of each, and does not
  * compile without it.
  */
-export const agentFilters = {
+const agentFilters = {
   name: Type.Optional(text({ minLength: 1, maxLength: 100, description: 'Part of the name, in any case' })),
   type: Type.Optional({ ...fields.type.schema, description: 'Agents of this type' }),
   focus: Type.Optional({ ...fields.focus.schema, description: 'Agents with this focus' }),

@@ -25,6 +25,8 @@ const authorValues = (by: Author) =>
 const contentColumns = constant(agentFields.map((name) => fields[name].column).join(', '));
 const contentValues = constant(agentFields.map((field) => fieldOf('n.content', field)).join(', '));
 const created = constant(agentJson('c'));
+const deleted = constant(agentJson('d'));
+const one = constant(agentJson('one'));
 const names: readonly string[] = agentFields;
 
 /** What a new agent is made from. */
@@ -80,7 +82,7 @@ export const deleteStatement = ({ id, companyId, version, by }: Deletion) => sql
     INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
     SELECT 'agent.deleted', id, company_id, ${authorValues(by)} FROM deleted
   )
-  SELECT ${constant(agentJson('d'))} AS agent FROM deleted d`;
+  SELECT ${deleted} AS agent FROM deleted d`;
 
 /** How each filter of the list narrows it: every filter of the query's schema has its SQL here, or this does not compile. */
 const filters: { readonly [Name in FilterName]: (value: string) => Statement } = {
@@ -133,7 +135,7 @@ function portionOf(ids: Statement) {
     UNION ALL
     SELECT p.place + 1, p.bytes + coalesce(octet_length(next.agent::text), 0), next.agent, p.ids
       FROM portion p
-      LEFT JOIN LATERAL (SELECT ${constant(agentJson('one'))} AS agent FROM agent one WHERE one.id = p.ids[p.place + 1] OFFSET 0) next ON true
+      LEFT JOIN LATERAL (SELECT ${one} AS agent FROM agent one WHERE one.id = p.ids[p.place + 1] OFFSET 0) next ON true
      WHERE p.place < cardinality(p.ids) AND p.bytes < ${portionBytes}
   )
   SELECT agent, CASE WHEN bytes >= ${portionBytes} THEN ids[place + 1:] END AS rest FROM portion WHERE place > 0 ORDER BY place`;
@@ -141,7 +143,7 @@ function portionOf(ids: Statement) {
 
 /** All agents of a company, the newest first. */
 export const listStatement = (companyId: string) => sql`
-  SELECT (SELECT ${constant(agentJson('one'))} FROM agent one WHERE one.id = listed.id) AS agent
+  SELECT (SELECT ${one} FROM agent one WHERE one.id = listed.id) AS agent
     FROM (SELECT a.id, a.created_at ${filtered(companyId, [])}) listed
    ORDER BY listed.created_at DESC, listed.id DESC`;
 

@@ -1,7 +1,7 @@
 import { importsOf, type Rule, type SourceFile } from './source.ts';
 
 /** The layers, from the top down. A file imports from its own layer and those below it. */
-export const layers: readonly (readonly [layer: string, files: RegExp])[] = [
+const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ['programs', /^src\/(server|admin|migrate)\.ts$/],
   ['app', /^src\/((app|demo|foundation|logger|server-rights)\.ts$|operator\/)/],
   [
@@ -28,7 +28,7 @@ const importing = (files: readonly SourceFile[], isBreach: (name: string, target
   );
 
 /** Files that import each other, directly or around: the strongly connected components of the imports (Tarjan). */
-export function cyclesIn(files: readonly SourceFile[]): string[][] {
+function cyclesIn(files: readonly SourceFile[]): string[][] {
   const imports = new Map(files.map((file) => [file.name, importsOf(file)]));
   const order = new Map<string, number>();
   const open: string[] = [];
