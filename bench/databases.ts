@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
-import { agentFields, fields } from '../src/agents/fields.ts';
+import { type AnyField, agentFields, fields } from '../src/agents/fields.ts';
 import { hashKey, makeKey, scopes, startOf } from '../src/auth/api-key.ts';
 import { migrate } from '../src/database/migrate.ts';
 import { setRoleSettings } from '../src/database/server-role.ts';
@@ -135,8 +135,15 @@ function contentOf(field: (typeof agentFields)[number]): string {
       return `$3::jsonb || jsonb_build_object('department', 'Department ' || n % 12, 'position', 'P-' || n,
         'openings', n % 7, 'stage', 'sourced')`;
     default:
-      return 'NULL';
+      return initialOf(field);
   }
+}
+
+/** SQL for what a new agent has that is made without the field. */
+function initialOf(field: (typeof agentFields)[number]): string {
+  const { initial, sqlType }: AnyField = fields[field];
+  if (initial === null) return 'NULL';
+  return `${pg.escapeLiteral(typeof initial === 'string' ? initial : JSON.stringify(initial))}::${sqlType}`;
 }
 
 /** Lines "agent key", in no order. */

@@ -14,6 +14,7 @@ import { type Quotas, rateLimits } from './auth/rate-limits.ts';
 import { directoryRepository } from './companies/directory.repository.ts';
 import { companyRoutes } from './companies/routes.ts';
 import type { Database } from './database/client.ts';
+import { recentWrites } from './database/recent-writes.ts';
 import { healthRoutes } from './health/routes.ts';
 import { body } from './http/body.ts';
 import { connections } from './http/connections.ts';
@@ -68,13 +69,14 @@ export async function buildApp(parts: AppParts) {
   await app.register(async (authenticated) => {
     const limits = rateLimits(quotas, counters, meter);
     const uses = apiKeyUse(database, (err) => logger.warn({ err }, 'the use of keys was not written'));
-    const rows = agentRepository(database, meter);
+    const writes = recentWrites();
+    const rows = agentRepository(database, meter, writes);
     await authenticated.register(authenticate, {
-      keys: apiKeyRepository(database, meter),
+      keys: apiKeyRepository(database, meter, writes),
       uses,
       secrets: parts,
       limits,
-      readAgent: async (id) => (await rows.find(id, null))?.agent,
+      readAgent: rows.readAhead,
     });
     await authenticated.register(body);
     await authenticated.register(idempotency);

@@ -1,5 +1,5 @@
 import { type LoggerOptions, pino } from 'pino';
-import { sqlState } from './database/client.ts';
+import { sqlState } from './database/failures.ts';
 import { ApiError } from './http/problems.ts';
 
 const keys = /sk_[0-9A-Za-z]{8,}/g;

@@ -45,7 +45,14 @@ async function readAll(url: string) {
 const keysInMemory: ApiKeyRepository = {
   lookUp: async ({ hash, agentId }) => {
     const at = performance.now();
-    return { key: keys.get(hash), agentWasRead: agentId !== null, agent: agents.get(agentId ?? ''), at };
+    return {
+      key: keys.get(hash),
+      agentWasRead: agentId !== null,
+      agent: agents.get(agentId ?? ''),
+      at,
+      databaseTime: 0,
+      readAt: 1,
+    };
   },
 };
 
@@ -73,7 +80,7 @@ await app.register(async (authenticated) => {
     uses,
     secrets,
     limits,
-    readAgent: async (id) => agents.get(id),
+    readAgent: async (id) => ({ agent: agents.get(id), readAt: 1 }),
   });
   await authenticated.register(body);
   await authenticated.register(idempotency);

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { JsonObject } from '../http/json.ts';
+import { oneOf } from '../http/json-schema.ts';
 import { limits } from './rules/metadata.ts';
 
 /** What there is to say of a field beside what a request may hold in it. */
@@ -32,9 +33,6 @@ export const text = (options: { minLength?: number; maxLength: number; pattern?:
 
 /** At least one character that is not white space. */
 const notBlank = '[^\\s\\u0085]';
-
-const oneOf = <const Names extends readonly string[]>(names: Names, description: string) =>
-  Type.Unsafe<Names[number]>({ type: 'string', enum: names, description });
 
 export const uuid = (description: string) => Type.String({ format: 'uuid', description });
 
@@ -131,6 +129,7 @@ export const fields = {
     },
   ),
   metadata: field(
+    // TypeBox would describe the values of a record by a pattern for its keys.
     Type.Unsafe<JsonObject>({
       type: 'object',
       // Stated, since generators of typed clients take silence for an object without members.

@@ -1,15 +1,17 @@
 import type { Author, Caller } from '../auth/caller.ts';
-import { unlessRefused } from '../auth/lookup.ts';
-import { conflictOver, type Database, type Query, withinLimit } from '../database/client.ts';
+import { confirm, isOutdated } from '../auth/lookup.ts';
+import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
+import { isLockTimeout, isTaken } from '../database/failures.ts';
 import { run, type Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
-import type { AgentContent } from './fields.ts';
+import { type AgentContent, agentFields } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
-import { activeNumberStatement, createStatement, deleteStatement } from './statements.ts';
+import { activeNumberStatement, type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import type { Changed } from './write/fold.ts';
-import { idempotencyIndex, keptSql, makeRoomSql } from './write/replay.statements.ts';
+import { keepAnswers } from './write/keep.ts';
+import { idempotencyIndex, keptSql, makeRoomSql, shortLockWait } from './write/replay.statements.ts';
 import { type KeptJson, replay } from './write/replay.ts';
 import { lockSql } from './write/statements.ts';
 
@@ -25,6 +27,11 @@ interface NewAgent {
 
 type Created = Omit<Changed, 'changedFields'>;
 
+type Made = Omit<Creation, 'lookedUpAt' | 'keep'>;
+
+/** A statement that checks the age of the lookup itself. */
+type Write = (lookedUpAt: number | null) => Statement;
+
 /** Makes and deletes agents. */
 export function agentLifecycle(database: Database) {
   /** The number before the kept answer: what a twin has done meanwhile must not be taken for a reason to refuse. */
@@ -32,50 +39,80 @@ export function agentLifecycle(database: Database) {
     const { companyId, phoneNumberId, decide } = draft;
     const isActive = phoneNumberId !== null && (await numberIsActive(companyId, phoneNumberId));
     const kept = idempotency && 'keyId' in by && (await findReplay(by, idempotency));
-    if (kept) return resultOf(await unlessRefused(database.query, by, async () => kept));
-    const content = decide(isActive);
-    if (!idempotency || !('keyId' in by)) {
-      return { agent: onlyAgent(await write(by, createStatement({ companyId, content, by }))) };
+    if (kept) {
+      await confirm(database.query, by);
+      return kept;
     }
-    return await createAndKeep(companyId, content, by, idempotency);
+    const made = { companyId, content: decide(isActive), by };
+    if (idempotency && 'keyId' in by) return await createAndKeep(made, by, idempotency);
+    const row = await writeSoon(by, (lookedUpAt) => createStatement({ ...made, lookedUpAt }));
+    return row ? { agent: toStoredAgent(row.agent) } : await database.transaction((tx) => createLate(tx, made));
   }
 
   /** Undefined when a twin of the request came first, or an answer that was out of date had to go. */
-  async function createAndKeep(
-    companyId: string,
-    content: AgentContent,
-    by: Caller,
-    idempotency: Idempotency,
-  ): Promise<Created | undefined> {
+  async function createAndKeep(made: Made, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     try {
-      const keep = { ...idempotency, keyId: by.keyId };
-      return { agent: onlyAgent(await write(by, createStatement({ companyId, content, by, keep }))) };
+      return (await createAndKeepSoon(made, by, idempotency)) ?? (await createAndKeepLate(made, by, idempotency));
     } catch (error) {
-      const conflict = conflictOver(error, idempotencyIndex);
-      if (!conflict) throw error;
-      if (conflict.isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
-      await database.query(makeRoomSql, [by.keyId, idempotency.key]);
+      if (!isTaken(error, idempotencyIndex)) throw error;
+      await database.query(makeRoomSql, [[by.keyId], [idempotency.key]]);
       return undefined;
     }
   }
 
-  /** The key is confirmed on the connection that writes, when it is there. */
-  async function write(by: Author, statement: Statement): Promise<AgentRow[]> {
-    const confirmed = (query: Query) => unlessRefused(query, by, () => run<AgentRow>(query, statement));
-    return resultOf(await database.session(confirmed));
+  /** Undefined when nothing was written: the key must be looked up again, or somebody holds what the statement needs. */
+  async function createAndKeepSoon(made: Made, by: Caller, idempotency: Idempotency) {
+    const keep = { ...idempotency, keyId: by.keyId };
+    try {
+      const row = await writeSoon(by, (lookedUpAt) => createStatement({ ...made, lookedUpAt, keep }));
+      return row && { agent: toStoredAgent(row.agent) };
+    } catch (error) {
+      if (isLockTimeout(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** In two statements, of which the one that fails tells what is held: the idempotency key, or something else. */
+  async function createAndKeepLate(made: Made, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
+    return await database.transaction(async (query) => {
+      await query(`SELECT ${shortLockWait}`, []);
+      const { agent } = await createLate(query, made);
+      const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
+      await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
+      return { agent };
+    });
+  }
+
+  /** In one statement, unless the key must be looked up again; nothing was written where it returns nothing. */
+  async function writeSoon(by: Author, write: Write) {
+    const admission = 'operator' in by ? undefined : by.admission;
+    if (admission && isOutdated(admission)) return undefined;
+    const [row] = await run<AgentRow>(database.query, write(admission?.databaseTime ?? null));
+    return row;
+  }
+
+  /** In a transaction, where the key is confirmed on the connection that writes, when it is there. */
+  async function writeLate(query: Query, by: Author, write: Write) {
+    await confirm(query, by);
+    return (await run<AgentRow>(query, write(null)))[0];
+  }
+
+  async function createLate(query: Query, made: Made): Promise<Created> {
+    const row = await writeLate(query, made.by, (lookedUpAt) => createStatement({ ...made, lookedUpAt }));
+    if (!row) throw new Error('an insert returned no row');
+    return { agent: toStoredAgent(row.agent) };
   }
 
   /** Of an agent whose row is free; else the row is waited for, and the key confirmed behind that. */
-  async function deleteRow(id: string, by: Author, statement: Statement): Promise<AgentRow | undefined> {
-    const [deleted] = await write(by, statement);
+  async function deleteRow(wanted: Omit<Deletion, 'lookedUpAt'>): Promise<AgentRow | undefined> {
+    const { id, by } = wanted;
+    const write: Write = (lookedUpAt) => deleteStatement({ ...wanted, lookedUpAt });
+    const deleted = await writeSoon(by, write);
     if (deleted) return deleted;
-    const [late] = resultOf(
-      await database.transaction(async (query) => {
-        await query(lockSql, [id]);
-        return await unlessRefused(query, by, () => run<AgentRow>(query, statement));
-      }),
-    );
-    return late;
+    return await database.transaction(async (query) => {
+      await query(lockSql, [id]);
+      return await writeLate(query, by, write);
+    });
   }
 
   async function findReplay({ keyId }: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
@@ -95,16 +132,14 @@ export function agentLifecycle(database: Database) {
      * @throws what `decide` throws; ApiError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, DATABASE_UNAVAILABLE
      */
     create(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created> {
-      let isExpired = false;
+      const deadline = newDeadline();
       const untilCreated = async (): Promise<Created> => {
         const created = await create(draft, by, idempotency);
         if (created) return created;
-        if (isExpired) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
+        if (deadline <= performance.now()) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
         return await untilCreated();
       };
-      return withinLimit(untilCreated(), () => {
-        isExpired = true;
-      });
+      return withinLimit(untilCreated(), deadline);
     },
 
     /**
@@ -120,7 +155,7 @@ export function agentLifecycle(database: Database) {
         version = null,
       }: { readonly companyId?: string | null; readonly version?: number | null } = {},
     ): Promise<StoredAgent | undefined> {
-      const deleted = await withinLimit(deleteRow(id, by, deleteStatement({ id, companyId, version, by })));
+      const deleted = await withinLimit(deleteRow({ id, companyId, version, by }));
       return deleted && toStoredAgent(deleted.agent);
     },
   };
@@ -128,15 +163,4 @@ export function agentLifecycle(database: Database) {
 
 interface AgentRow {
   readonly agent: AgentJson;
-}
-
-/** @throws the error, where there is one */
-function resultOf<Result>(end: { readonly result: Result } | { readonly error: unknown }): Result {
-  if ('error' in end) throw end.error;
-  return end.result;
-}
-
-function onlyAgent([row]: readonly AgentRow[]): StoredAgent {
-  if (!row) throw new Error('an insert returned no row');
-  return toStoredAgent(row.agent);
 }

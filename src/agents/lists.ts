@@ -1,8 +1,10 @@
 import { type Database, withinLimit } from '../database/client.ts';
+import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import type { Page } from '../http/pages.ts';
 import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
-import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
+import { agentRowSchema, portionRowSchema, totalRowSchema } from './row.schema.ts';
+import { type StoredAgent, toStoredAgent } from './row.ts';
 import { countStatement, listStatement, type Narrowing, pageStatement, portionStatement } from './statements.ts';
 
 /** What a list may be narrowed by; every one that is given must hold. */
@@ -15,19 +17,17 @@ interface Portion {
   readonly rest: readonly string[];
 }
 
-interface PortionRow {
-  /** Null for one that was erased meanwhile. */
-  readonly agent: AgentJson | null;
-  readonly rest: readonly string[] | null;
-}
+const agentsOf = rowsOf(agentRowSchema);
+const totalsOf = rowsOf(totalRowSchema);
+const portionsOf = rowsOf(portionRowSchema);
 
 /** Reads the agents of a company. */
 export function agentLists(database: Database) {
   return {
     /** All agents of a company, the newest first. */
     async list(companyId: string): Promise<StoredAgent[]> {
-      const rows = await withinLimit(run<{ agent: AgentJson }>(database.query, listStatement(companyId)));
-      return rows.map(({ agent }) => toStoredAgent(agent));
+      const rows = await withinLimit(run(database.query, listStatement(companyId)));
+      return agentsOf(rows).map(({ agent }) => toStoredAgent(agent));
     },
 
     /** A page of a company's agents, the newest first: its first portion, and how many agents all pages have. */
@@ -35,11 +35,11 @@ export function agentLists(database: Database) {
       const given = narrowingsOf(filter);
       const [counted, rows] = await withinLimit(
         Promise.all([
-          run<{ total: number }>(database.query, countStatement(companyId, given)),
-          run<PortionRow>(database.query, pageStatement(companyId, page, given)),
+          run(database.query, countStatement(companyId, given)),
+          run(database.query, pageStatement(companyId, page, given)),
         ]),
       );
-      return { ...toPortion(rows), total: counted[0]?.total ?? 0 };
+      return { ...toPortion(rows), total: totalsOf(counted)[0]?.total ?? 0 };
     },
 
     /**
@@ -47,7 +47,7 @@ export function agentLists(database: Database) {
      * that has been erased is left out.
      */
     portion: async (ids: readonly string[]): Promise<Portion> =>
-      toPortion(await withinLimit(run<PortionRow>(database.query, portionStatement(ids)))),
+      toPortion(await withinLimit(run(database.query, portionStatement(ids)))),
   };
 }
 
@@ -57,7 +57,10 @@ const narrowingsOf = (filter: AgentFilter): Narrowing[] =>
     return value === undefined ? [] : [[name, value]];
   });
 
-const toPortion = (rows: readonly PortionRow[]): Portion => ({
-  agents: rows.flatMap(({ agent }) => (agent ? [toStoredAgent(agent)] : [])),
-  rest: rows.at(-1)?.rest ?? [],
-});
+function toPortion(found: readonly unknown[]): Portion {
+  const rows = portionsOf(found);
+  return {
+    agents: rows.flatMap(({ agent }) => (agent ? [toStoredAgent(agent)] : [])),
+    rest: rows.at(-1)?.rest ?? [],
+  };
+}

@@ -1,4 +1,5 @@
 import { type Database, withinLimit } from '../database/client.ts';
+import { recentWrites } from '../database/recent-writes.ts';
 import { run } from '../database/statement.ts';
 import { silent } from '../metrics/meter.ts';
 import { UnknownIdError } from '../unknown-id.ts';
@@ -6,6 +7,7 @@ import { agentLifecycle } from './lifecycle.ts';
 import { agentLists } from './lists.ts';
 import { type AgentJson, toStoredAgent } from './row.ts';
 import { purgeStatement } from './statements.ts';
+import type { ReadAhead } from './write/batch.ts';
 import type { Found } from './write/fold.ts';
 import { agentChange } from './write/queue.ts';
 import { forgetSql } from './write/replay.statements.ts';
@@ -17,7 +19,20 @@ export type AgentRepository = ReturnType<typeof agentRepository>;
 const forgotten = 500;
 
 /** Reads and changes agents. The company is part of every write. */
-export function agentRepository(database: Database, meter = silent) {
+export function agentRepository(database: Database, meter = silent, writes = recentWrites()) {
+  /** What is stored of an agent now; undefined when it is not there or deleted. */
+  async function find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
+    const [found] = await withinLimit(
+      database.query<{ agent: AgentJson | null; numberIsActive: boolean }>(findSql, [
+        [id],
+        [phoneNumberId],
+        [null],
+        [null],
+      ]),
+    );
+    return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
+  }
+
   return {
     /**
      * The one way an agent is changed: `decide` makes its next content from what is stored, which is written with its
@@ -26,26 +41,21 @@ export function agentRepository(database: Database, meter = silent) {
      * @returns the agent as committed, or as found when the decision changes nothing, and which fields it changed
      * @throws what `decide` throws; ApiError OVERLOADED, DATABASE_UNAVAILABLE
      */
-    change: agentChange(database, meter),
+    change: agentChange(database, meter, writes),
+
+    find,
+
+    /** An agent, whoever owns it, to be decided about later in the request. */
+    async readAhead(id: string): Promise<ReadAhead> {
+      const readAt = writes.read();
+      return { agent: (await find(id, null))?.agent, readAt };
+    },
 
     ...agentLifecycle(database),
 
     /** Forgets some of the answers that are older than a day; returns whether there may be more. */
     async forgetAnswers(): Promise<boolean> {
       return (await database.query(forgetSql, [forgotten])).length === forgotten;
-    },
-
-    /** What is stored of an agent now; undefined when it is not there or deleted. */
-    async find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
-      const [found] = await withinLimit(
-        database.query<{ agent: AgentJson | null; numberIsActive: boolean }>(findSql, [
-          [id],
-          [phoneNumberId],
-          [null],
-          [null],
-        ]),
-      );
-      return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
     },
 
     ...agentLists(database),

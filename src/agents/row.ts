@@ -1,4 +1,6 @@
+import type { Static } from '@sinclair/typebox';
 import { type AgentContent, agentFields, record } from './fields.ts';
+import type { agentJsonSchema } from './row.schema.ts';
 
 /** An agent as its row holds it: what a patch can change apart from the rest, which must not get into the history. */
 export interface StoredAgent {
@@ -12,8 +14,7 @@ export interface StoredAgent {
 }
 
 /** What `agentJson` selects: times are text. */
-export type AgentJson = AgentContent &
-  Record<'id' | 'companyId' | 'createdAt' | 'updatedAt', string> & { version: number };
+export type AgentJson = Static<typeof agentJsonSchema>;
 
 export function toStoredAgent(agent: AgentJson): StoredAgent {
   const { id, companyId, version, createdAt, updatedAt } = agent;

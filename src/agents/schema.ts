@@ -1,4 +1,5 @@
 import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox';
+import { nullable } from '../http/json-schema.ts';
 import { pageOf } from '../http/pages.schema.ts';
 import {
   type AgentContent,
@@ -14,10 +15,6 @@ import {
   uuid,
   type Value,
 } from './fields.ts';
-
-/** The same schema, accepting null too. Not a union: one fault for one value, and a serializer that takes old values. */
-const nullable = <Schema extends TSchema>({ type, enum: names, ...rest }: Schema) =>
-  Type.Unsafe<Static<Schema> | null>({ ...rest, type: [type, 'null'], ...(names && { enum: [...names, null] }) });
 
 /** The schema of each field in a body, with null where it clears. */
 const inBody = record<{ [Name in AgentField]: TUnsafe<Value<Name>> }>(agentFields, (name) =>
@@ -50,7 +47,10 @@ export type AgentDraft = Static<typeof agentDraftSchema>;
 
 const timestamp = (description: string) => Type.String({ format: 'date-time', description });
 
-/** A field in an answer: an enumeration is open, since a value of an older release stays readable (contract, section 5). */
+/**
+ * A field in an answer, made from its schema in a body, which TypeBox cannot do with a schema of any kind: an enumeration is open, since a value of an older
+ * release stays readable (contract, section 5).
+ */
 function inAnswer(name: AgentField): TSchema {
   // Merged metadata has no limits of its own to show.
   if (name === 'metadata')
@@ -84,5 +84,5 @@ export type AgentAnswer = Static<typeof agentSchema>;
 
 export const agentListSchema = pageOf(agentSchema);
 
-/** Of an answer without a body. */
+/** Of an answer without a body. TypeBox has null as a value, but nothing whose type is that of `send()`. */
 export const noBodySchema = Type.Unsafe<undefined>({ type: 'null' });

@@ -1,5 +1,5 @@
 import type { Author, Caller } from '../auth/caller.ts';
-import { withinLimit } from '../database/client.ts';
+import { newDeadline, withinLimit } from '../database/client.ts';
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../http/entity-tag.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
@@ -10,14 +10,10 @@ import type { AgentListQuery, Preconditions } from './request.schema.ts';
 import type { StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
+import type { ReadAhead } from './write/batch.ts';
 import type { Changed, Decide, Found } from './write/fold.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
-
-/** The agent that a request names, as it was found since the request arrived. */
-export interface ReadAhead {
-  readonly agent: StoredAgent | undefined;
-}
 
 /** What a change is aimed at, and how. */
 export interface Target {
@@ -32,14 +28,19 @@ export interface Target {
 }
 
 /** Without the agent where what was found is no longer enough. */
-type Aim = Omit<Target, 'readAhead'> & { readonly readAhead: ReadAhead | undefined };
+type Aim = Omit<Target, 'readAhead'> & {
+  readonly readAhead: ReadAhead | undefined;
+  /** Of the request, where the change is not its first call of the database. */
+  readonly deadline?: number;
+};
 
 /** The use cases of agents. A change is a pure decision about one agent, carried out by the repository. */
 export function agentService(agents: AgentRepository, versions: AgentVersionRepository) {
   /** A dry run goes the same way and stops before the write: the agent keeps its version and times. */
   async function change(caller: Caller, target: Aim, phoneNumberId: string | null, decide: Decide): Promise<Changed> {
-    const { id, readAhead, dryRun, idempotency } = target;
-    if (!dryRun) return await agents.change({ id, phoneNumberId, readAhead, idempotency }, caller, decide);
+    const { id, readAhead, dryRun, idempotency, deadline } = target;
+    const wanted = { id, phoneNumberId, readAhead, idempotency, ...(deadline !== undefined && { deadline }) };
+    if (!dryRun) return await agents.change(wanted, caller, decide);
     const found = await readAgain(target, phoneNumberId);
     const { content, changedFields } = decide(found);
     return { agent: { ...own(caller, found?.agent), content }, changedFields };
@@ -64,8 +65,10 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       }),
 
     /** Gives an agent the content of one of its versions, as a new version. */
-    restore: (caller: Caller, target: Target, version: number): Promise<Changed> =>
-      withinLimit(restore(caller, target, version)),
+    restore(caller: Caller, target: Target, version: number): Promise<Changed> {
+      const deadline = newDeadline();
+      return withinLimit(restore(caller, { ...target, deadline }, version), deadline);
+    },
 
     /** Makes an agent of a company that exists, with its first history entry. */
     create: (companyId: string, draft: AgentDraft, by: Author, idempotency?: Idempotency) =>
@@ -114,7 +117,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     },
   };
 
-  async function restore(caller: Caller, target: Target, version: number): Promise<Changed> {
+  async function restore(caller: Caller, target: Aim & Target, version: number): Promise<Changed> {
     // Of anybody's agent: what is made of it is decided below.
     const wanted = await versions.snapshot(target.id, version);
     // Found before that version was made, the agent would be judged by its own future: it is read again.

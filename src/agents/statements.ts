@@ -1,4 +1,5 @@
 import type { Author } from '../auth/caller.ts';
+import { isRecent } from '../auth/lookup.statements.ts';
 import { constant, empty, join, type Statement, sql } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
@@ -28,23 +29,28 @@ const created = constant(agentJson('c'));
 const deleted = constant(agentJson('d'));
 const one = constant(agentJson('one'));
 const names: readonly string[] = agentFields;
+const wasRecent = constant(isRecent('n.looked_up_at'));
 
 /** What a new agent is made from. */
-interface Creation {
+export interface Creation {
   readonly companyId: string;
   readonly content: AgentContent;
   readonly by: Author;
+  /** When the key was looked up, as `isRecent` judges it; null if that was judged already. */
+  readonly lookedUpAt: number | null;
   /** Keeps the answer for a request that may be sent again. A key that is taken rolls all of it back. */
   readonly keep?: (Idempotency & { readonly keyId: string }) | undefined;
 }
 
-/** Inserts an agent and the history entry of its first version. */
-export const createStatement = ({ companyId, content, by, keep }: Creation) => sql`
+/**
+ * Inserts an agent and the history entry of its first version. Returns nothing where the key was looked up too long ago.
+ */
+export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Creation) => sql`
   WITH given AS (
-    SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields
+    SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at
   ), created AS (
     INSERT INTO agent (company_id, ${contentColumns})
-    SELECT ${companyId}::uuid, ${contentValues} FROM given n
+    SELECT ${companyId}::uuid, ${contentValues} FROM given n WHERE ${wasRecent}
     RETURNING *
   ), entry AS (
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
@@ -58,19 +64,24 @@ const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: strin
   )`;
 
 /** What is deleted, and by whom. */
-interface Deletion {
+export interface Deletion {
   readonly id: string;
   /** The company that must own the agent; null for any. */
   readonly companyId: string | null;
   /** The version that the agent must have; null for any. */
   readonly version: number | null;
   readonly by: Author;
+  /** When the key was looked up, as `isRecent` judges it; null if that was judged already. */
+  readonly lookedUpAt: number | null;
 }
 
-/** Deletes an agent softly. Returns nothing where no such agent is there, or another transaction holds its row. */
-export const deleteStatement = ({ id, companyId, version, by }: Deletion) => sql`
-  WITH locked AS (
-    SELECT a.id FROM agent a WHERE a.id = ${id}::uuid FOR NO KEY UPDATE SKIP LOCKED
+/**
+ * Deletes an agent softly. Returns nothing where no such agent is there, another transaction holds its row, or the key was
+ * looked up too long ago.
+ */
+export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Deletion) => sql`
+  WITH given AS (SELECT ${lookedUpAt}::float8 AS looked_up_at), locked AS (
+    SELECT a.id FROM agent a, given n WHERE a.id = ${id}::uuid AND ${wasRecent} FOR NO KEY UPDATE OF a SKIP LOCKED
   ), deleted AS (
     UPDATE agent a SET deleted_at = now()
       FROM locked

@@ -1,4 +1,6 @@
 import type { Database } from '../database/client.ts';
+import { rowsOf } from '../database/rows.ts';
+import { type AuditEntry, auditEntrySchema } from './schema.ts';
 
 /** Which entries to list; all that is given must hold. */
 export interface AuditFilter {
@@ -10,26 +12,6 @@ export interface AuditFilter {
   readonly since?: string | undefined;
   /** … until before this one. */
   readonly until?: string | undefined;
-}
-
-/** Who did what, and when: a command of the operator, a deletion, or a version of an agent. */
-export interface AuditEntry {
-  readonly at: Date;
-  /** As `key.revoked`: what it was done to, and what was done. */
-  readonly action: string;
-  readonly by: {
-    /** Who gave the command; null when a key did it in a request. */
-    readonly operator: string | null;
-    readonly keyId: string | null;
-    readonly requestId: string | null;
-    readonly address: string | null;
-  };
-  readonly companyId: string | null;
-  readonly integrationId: string | null;
-  readonly keyId: string | null;
-  readonly phoneNumberId: string | null;
-  readonly agentId: string | null;
-  readonly details: object;
 }
 
 export type AuditRepository = ReturnType<typeof auditRepository>;
@@ -75,7 +57,12 @@ const history: Source = {
       FROM agent_version v LEFT JOIN agent a ON a.id = v.agent_id`,
 };
 
-/** Reads the trail: its own entries and the history of agents. */
+const entriesOf = rowsOf(auditEntrySchema);
+
+/**
+ * Reads the trail: its own entries and the history of agents, as one list. Raw, since Prisma can neither unite two tables
+ * nor find the company of a version, whose agent may be erased: no foreign key connects them.
+ */
 export function auditRepository(database: Database) {
   return {
     /** The newest first. */
@@ -92,7 +79,7 @@ export function auditRepository(database: Database) {
       return database.transaction(async (query) => {
         // The history of everybody may be long; the limit of the role is that of a request.
         await query('SET LOCAL statement_timeout = 60000', []);
-        return await query<AuditEntry>(sql, values);
+        return entriesOf(await query(sql, values));
       });
     },
   };

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { StoredAgent } from '../agents/row.ts';
+import type { ReadAhead } from '../agents/write/batch.ts';
 import { countHeader } from '../http/connections.ts';
 import { complaints, inParameter } from '../http/faults.ts';
 import { ApiError, invalid, scopeMissing } from '../http/problems.ts';
@@ -24,7 +24,7 @@ declare module 'fastify' {
     /** Whose the key is. */
     owner: KeyOwner;
     /** The agent that the path names, whoever owns it, as it was found since the request arrived. */
-    readAhead: { readonly agent: StoredAgent | undefined };
+    readAhead: ReadAhead;
   }
   interface FastifyContextConfig {
     /** What the key must be allowed to do; every route in the authenticated scope declares one. */
@@ -45,7 +45,7 @@ interface Options {
   readonly secrets: KeySecrets;
   readonly limits: RateLimits;
   /** Reads one agent, whoever owns it; undefined when it is not there or deleted. */
-  readonly readAgent: (id: string) => Promise<StoredAgent | undefined>;
+  readonly readAgent: (id: string) => Promise<ReadAhead>;
 }
 
 /** What a request asks for, apart from its key. */
@@ -90,7 +90,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     const agentId = agentIdOf(request);
     const { companyId, address, scope } = asked;
     const lookup = { ...hashes, companyId, address, scope, agentId: limited.has(hashes.hash) ? null : agentId };
-    const { key, agent, agentWasRead, at } = await keys.lookUp(lookup);
+    const { key, agent, agentWasRead, readAt, at, databaseTime } = await keys.lookUp(lookup);
     if (key) request.known.keyId = key.id;
     if (!isValid(key)) return await refuseKey(request);
     requireActive(key, asked);
@@ -105,11 +105,11 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     if (actsFor !== undefined) {
       request.known.companyId = actsFor;
       const check = (found: FoundKey | undefined) => checkAgain(found, asked);
-      const admission = { lookedUpAt: at, lookup: { ...lookup, agentId: null }, check };
+      const admission = { lookedUpAt: at, databaseTime, lookup: { ...lookup, agentId: null }, check };
       callers.set(request, { keyId: key.id, companyId: actsFor, requestId: request.id, address, admission });
     }
     // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.
-    request.readAhead = { agent: agentWasRead || agentId === null ? agent : await readAgent(agentId) };
+    request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await readAgent(agentId);
   });
 
   app.addHook('onClose', () => uses.settled());

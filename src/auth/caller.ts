@@ -15,6 +15,8 @@ export interface Caller {
 export interface Admission {
   /** When the key was last looked up, in milliseconds as `performance.now()` counts. */
   lookedUpAt: number;
+  /** The same in milliseconds of the database's clock, for statements that write (`isRecent`). */
+  databaseTime: number;
   readonly lookup: Lookup;
   /**
    * Checks 2 to 4, 6 and 7 of the contract's section 1.

@@ -1,54 +1,123 @@
 import type { Database } from '../database/client.ts';
-import { run } from '../database/statement.ts';
+import { databaseTime } from '../database/clock.ts';
+import type { Prisma } from '../generated/prisma/client.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { hashKey, type KeyDraft, type KeyOwner, makeKey, startOf } from './api-key.ts';
-import {
-  createStatement,
-  listStatement,
-  rotateStatement,
-  type Transition,
-  transitionStatement,
-  transitions,
-} from './key-lifecycle.statements.ts';
+
+/** What is read of a key. */
+const stored = {
+  id: true,
+  companyId: true,
+  integrationId: true,
+  name: true,
+  start: true,
+  scopes: true,
+  allowedIps: true,
+  perMinute: true,
+  perHour: true,
+  createdAt: true,
+  expiresAt: true,
+  suspendedAt: true,
+  revokedAt: true,
+  lastUsedAt: true,
+} as const satisfies Prisma.ApiKeySelect;
+
+type StoredKey = Prisma.ApiKeyGetPayload<{ select: typeof stored }>;
 
 /** A key as operators see it: all but its secret. */
-export interface ShownKey extends KeyDraft {
-  readonly id: string;
-  /** The key's first 8 characters. */
-  readonly start: string;
-  readonly perMinute: number | null;
-  readonly perHour: number | null;
+export interface ShownKey extends Omit<StoredKey, 'suspendedAt' | 'revokedAt'> {
   readonly state: 'active' | 'suspended' | 'expired' | 'revoked';
-  readonly createdAt: Date;
-  readonly lastUsedAt: Date | null;
+}
+
+function stateOf({ revokedAt, expiresAt, suspendedAt }: StoredKey, now: Date): ShownKey['state'] {
+  if (revokedAt) return 'revoked';
+  if (expiresAt && expiresAt <= now) return 'expired';
+  return suspendedAt ? 'suspended' : 'active';
+}
+
+function toShown(key: StoredKey, now: Date): ShownKey {
+  const { createdAt, expiresAt, lastUsedAt, suspendedAt, revokedAt, ...rest } = key;
+  return { ...rest, state: stateOf(key, now), createdAt, expiresAt, lastUsedAt };
 }
 
 export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
 
 /**
  * The life of a key. Each step holds from the key's next request on, on every replica, and is in the audit trail by the
- * same statement; times are the database's.
+ * same transaction; times are the database's.
  * @param operator who does it, for the trail
  */
-export function apiKeyLifecycle(database: Database, secret: string, operator: string) {
-  async function change(id: string, transition: Transition): Promise<ShownKey> {
-    const [key] = await run<ShownKey>(database.query, transitionStatement(transition, id, operator));
-    if (!key) throw new UnknownIdError('API key', id);
-    return key;
+export function apiKeyLifecycle({ prisma }: Database, secret: string, operator: string) {
+  async function record(
+    tx: Prisma.TransactionClient,
+    action: string,
+    { id: keyId, companyId, integrationId }: StoredKey,
+    details: Prisma.InputJsonObject = {},
+  ): Promise<void> {
+    await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, keyId, details } });
+  }
+
+  /** Stores a key with its entry in the trail. */
+  async function insert(
+    tx: Prisma.TransactionClient,
+    key: string,
+    data: Omit<Prisma.ApiKeyUncheckedCreateInput, 'start' | 'hash'>,
+  ): Promise<StoredKey> {
+    const hash = hashKey(key, secret);
+    const made = await tx.apiKey.create({ data: { ...data, start: startOf(key), hash }, select: stored });
+    const { name, start, scopes, allowedIps, perMinute, perHour, expiresAt } = made;
+    const details = { name, start, scopes, allowedIps, perMinute, perHour, expiresAt: inUtc(expiresAt) };
+    await record(tx, 'key.created', made, details);
+    return made;
+  }
+
+  /**
+   * Changes a key with its entry in the trail.
+   * @param when the key changes at all: else it stays, and the trail says nothing
+   */
+  async function update(
+    id: string,
+    action: string,
+    change: (now: Date) => Prisma.ApiKeyUpdateManyMutationInput,
+    when: Prisma.ApiKeyWhereInput,
+  ): Promise<ShownKey> {
+    return await prisma.$transaction(async (tx) => {
+      const now = await databaseTime(tx);
+      const [changed] = await tx.apiKey.updateManyAndReturn({
+        where: { id, ...when },
+        data: change(now),
+        select: stored,
+      });
+      if (changed) await record(tx, action, changed);
+      const key = changed ?? (await tx.apiKey.findUnique({ where: { id }, select: stored }));
+      if (!key) throw new UnknownIdError('API key', id);
+      return toShown(key, now);
+    });
   }
 
   return {
     /** Makes a key. What it returns is the only place where the key itself ever stands. */
     async create(draft: KeyDraft): Promise<ShownKey & { key: string }> {
+      const { companyId, integrationId, name, scopes, allowedIps, expiresAt, perMinute = null, perHour = null } = draft;
+      const lists = { scopes: [...scopes], allowedIps: [...allowedIps] };
       const key = makeKey();
-      const made = { ...draft, start: startOf(key), hash: hashKey(key, secret), operator };
-      const [created] = await run<ShownKey>(database.query, createStatement(made));
-      if (!created) throw new Error('an insert returned no row');
-      return { ...created, key };
+      return await prisma.$transaction(async (tx) => {
+        const made = await insert(tx, key, { companyId, integrationId, name, ...lists, expiresAt, perMinute, perHour });
+        return { ...toShown(made, await databaseTime(tx)), key };
+      });
     },
 
     /** All keys of an owner, the oldest first. */
-    list: (owner: KeyOwner) => run<ShownKey>(database.query, listStatement(owner)),
+    async list({ companyId, integrationId }: KeyOwner): Promise<ShownKey[]> {
+      const found = await prisma.apiKey.findMany({
+        // One of the two is null, and so it is in the keys of the other.
+        where: { companyId, integrationId },
+        select: stored,
+        orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+      });
+      const now = await databaseTime(prisma);
+      return found.map((key) => toShown(key, now));
+    },
 
     /**
      * Makes a new key with all that an active one may do; the old one ends after the overlap, at its own time at the
@@ -56,19 +125,42 @@ export function apiKeyLifecycle(database: Database, secret: string, operator: st
      */
     async rotate(id: string, overlapSeconds: number): Promise<ShownKey & { key: string }> {
       const key = makeKey();
-      const next = { id, overlapSeconds, start: startOf(key), hash: hashKey(key, secret), operator };
-      const [created] = await run<ShownKey>(database.query, rotateStatement(next));
-      if (!created) throw new UnknownIdError('active API key', id);
-      return { ...created, key };
+      return await prisma.$transaction(async (tx) => {
+        // Prisma cannot lock a row. Of two rotations at once the second waits here, and then finds the end of the key.
+        await tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
+        const now = await databaseTime(tx);
+        const old = await tx.apiKey.findUnique({ where: { id }, select: stored });
+        if (!old || stateOf(old, now) !== 'active') throw new UnknownIdError('active API key', id);
+        const overlapEnd = new Date(now.getTime() + overlapSeconds * 1_000);
+        const expiresAt = old.expiresAt && old.expiresAt < overlapEnd ? old.expiresAt : overlapEnd;
+        await tx.apiKey.update({ where: { id }, data: { expiresAt }, select: { id: true } });
+        const { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour } = old;
+        const data = {
+          companyId,
+          integrationId,
+          name,
+          scopes,
+          allowedIps,
+          perMinute,
+          perHour,
+          expiresAt: old.expiresAt,
+        };
+        const made = await insert(tx, key, { ...data, createdAt: now });
+        await record(tx, 'key.rotated', old, { newKeyId: made.id, expiresAt: inUtc(expiresAt) });
+        return { ...toShown(made, now), key };
+      });
     },
 
     /** Stops a key until it is resumed. */
-    suspend: (id: string) => change(id, transitions.suspend),
+    suspend: (id: string) => update(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null }),
 
     /** Lets a suspended key go on. A revoked or expired key stays so. */
-    resume: (id: string) => change(id, transitions.resume),
+    resume: (id: string) => update(id, 'key.resumed', () => ({ suspendedAt: null }), { suspendedAt: { not: null } }),
 
     /** Ends a key for good. */
-    revoke: (id: string) => change(id, transitions.revoke),
+    revoke: (id: string) => update(id, 'key.revoked', (now) => ({ revokedAt: now }), { revokedAt: null }),
   };
 }
+
+/** A time as the command line prints the others. */
+const inUtc = (time: Date | null) => time?.toISOString() ?? null;

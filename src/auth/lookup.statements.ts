@@ -33,11 +33,24 @@ export interface Lookup extends KeyHashes {
   readonly scope: Scope | undefined;
 }
 
+/** Milliseconds after which a key is looked up again before a write (contract, section 2). */
+export const longestAdmission = 1_000;
+
 const keyBy = (hash: string) => `
         SELECT k.*, k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false) AS ended,
                EXISTS (SELECT FROM integration_company g
                         WHERE g.company_id = q.company AND g.integration_id = k.integration_id) AS granted
           FROM api_key k WHERE k.hash = ${hash}`;
+
+/** When a statement reached the database, in milliseconds of its clock: one value in all of the statement. */
+const databaseTime = '(extract(epoch FROM statement_timestamp()) * 1000)::float8';
+
+/**
+ * Whether the lookup of a key is recent enough for a statement that writes (contract, section 2). The statement judges it,
+ * by the database's clock, so that it counts the wait for a connection too. Null is recent: it was judged already.
+ */
+export const isRecent = (lookedUpAt: string) =>
+  `(${databaseTime} - ${lookedUpAt}::float8 > ${longestAdmission}) IS NOT TRUE`;
 
 const octet = String.raw`(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)`;
 const ipv4 = String.raw`${octet}(\.${octet}){3}(/(3[0-2]|[12]?\d))?`;
@@ -66,7 +79,7 @@ const isAllowed = `
  * it is the same.
  */
 export const lookupSql = `
-  SELECT f.key, coalesce(f."agentWasRead", false) AS "agentWasRead",
+  SELECT f.key, ${databaseTime} AS "databaseTime", coalesce(f."agentWasRead", false) AS "agentWasRead",
          CASE WHEN f."agentWasRead" THEN
            (SELECT ${agentJson('a')} FROM agent a WHERE a.id = q.agent AND a.deleted_at IS NULL) END AS agent
     FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])

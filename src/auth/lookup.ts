@@ -1,9 +1,10 @@
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
-import { type Database, type Query, withinLimit } from '../database/client.ts';
+import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
 import { group } from '../database/group.ts';
+import { recentWrites } from '../database/recent-writes.ts';
 import { silent } from '../metrics/meter.ts';
 import type { Admission, Author, Caller } from './caller.ts';
-import { type FoundKey, type Lookup, lookupSql } from './lookup.statements.ts';
+import { type FoundKey, type Lookup, longestAdmission, lookupSql } from './lookup.statements.ts';
 
 export interface LookedUp {
   readonly key: FoundKey | undefined;
@@ -11,40 +12,41 @@ export interface LookedUp {
   readonly agentWasRead: boolean;
   /** The agent, whoever owns it; undefined when it is not there or deleted, or was not looked for. */
   readonly agent: StoredAgent | undefined;
+  /** The place of the lookup in the order of this process's reads and writes. */
+  readonly readAt: number;
   /** When the database was asked, in milliseconds as `performance.now()` counts. */
   readonly at: number;
+  /** The same in milliseconds of the database's clock. */
+  readonly databaseTime: number;
 }
 
 export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
-
-/** Milliseconds after which a key is looked up again before a write (contract, section 2). */
-const longestAdmission = 1_000;
 
 /**
  * Looks keys up in the database for every request: a revoked key or grant must not outlive its end in any cache. The
  * requests that arrive together ask in one statement, and with its key each asks for its agent, which saves a round trip.
  */
-export function apiKeyRepository(database: Database, meter = silent) {
-  const find = group<Lookup & { expired: boolean }, LookedUp>({
+export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites()) {
+  const find = group<Lookup & { readonly deadline: number }, LookedUp>({
     onBatch: (...batch) => meter.batch('keys', ...batch),
     size: 32,
-    waiting: 1_000,
-    isExpired: ({ expired }) => expired,
-    run: async (lookups) => (await lookUpAll(database.query, lookups)).map((result) => ({ result })),
+    isExpired: ({ deadline }) => deadline <= performance.now(),
+    run: async (lookups) => {
+      const readAt = writes.read();
+      return (await lookUpAll(database.query, lookups)).map((found) => ({ result: { ...found, readAt } }));
+    },
   });
 
   return {
     /** @throws ApiError OVERLOADED, DATABASE_UNAVAILABLE */
     lookUp(lookup: Lookup): Promise<LookedUp> {
-      const waiting = { ...lookup, expired: false };
-      return withinLimit(find(waiting), () => {
-        waiting.expired = true;
-      });
+      const deadline = newDeadline();
+      return withinLimit(find({ ...lookup, deadline }), deadline);
     },
   };
 }
 
-async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<LookedUp[]> {
+async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<Omit<LookedUp, 'readAt'>[]> {
   const at = performance.now();
   const parameters = [
     lookups.map(({ hash }) => hash),
@@ -54,16 +56,18 @@ async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<Look
     lookups.map(({ address }) => address),
     lookups.map(({ scope }) => scope ?? null),
   ];
-  const rows = await query<{ key: FoundKey | null; agentWasRead: boolean; agent: AgentJson | null }>(
-    lookupSql,
-    parameters,
-  );
-  return rows.map(({ key, agentWasRead, agent }) => ({
+  const rows = await query<LookupRow>(lookupSql, parameters);
+  return rows.map(({ key, agent, ...row }) => ({
+    ...row,
     key: key ?? undefined,
-    agentWasRead,
     agent: agent ? toStoredAgent(agent) : undefined,
     at,
   }));
+}
+
+interface LookupRow extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
+  readonly key: FoundKey | null;
+  readonly agent: AgentJson | null;
 }
 
 /** Whether a key must be looked up again before its request writes. */
@@ -87,6 +91,7 @@ export async function refusals(query: Query, callers: readonly Caller[]): Promis
     try {
       caller.admission.check(found[place]?.key);
       caller.admission.lookedUpAt = found[place]?.at ?? 0;
+      caller.admission.databaseTime = found[place]?.databaseTime ?? 0;
     } catch (error) {
       refused.set(caller, error);
     }
@@ -95,14 +100,11 @@ export async function refusals(query: Query, callers: readonly Caller[]): Promis
 }
 
 /**
- * Writes for an author, unless it is a caller whose key or grant has ended since it was looked up.
+ * Looks the key of an author up again, where that was more than a second ago.
  * @param query of the connection that is going to write
+ * @throws the error of a key or grant that has ended; ApiError DATABASE_UNAVAILABLE
  */
-export async function unlessRefused<Result>(
-  query: Query,
-  by: Author,
-  write: () => Promise<Result>,
-): Promise<{ readonly result: Result } | { readonly error: unknown }> {
-  const refused = 'operator' in by ? undefined : await refusals(query, [by]);
-  return refused && refused.size > 0 ? { error: refused.values().next().value } : { result: await write() };
+export async function confirm(query: Query, by: Author): Promise<void> {
+  if ('operator' in by) return;
+  for (const error of (await refusals(query, [by])).values()) throw error;
 }

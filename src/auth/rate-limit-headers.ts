@@ -26,7 +26,7 @@ export async function countRequest(
 ): Promise<{ readonly error: ApiError; readonly wait: number } | undefined> {
   const { windows, wait } = await limits.count(key);
   if (windows.length > 0) {
-    const headers = Object.assign({}, ...windows.map(headersOf));
+    const headers = Object.fromEntries(windows.flatMap(headersOf));
     shown.set(raw, headers);
     reply.headers(headers);
   }
@@ -47,11 +47,11 @@ const names = {
   hour: ['x-ratelimit-limit-hour', 'x-ratelimit-remaining-hour', 'x-ratelimit-reset-hour'],
 } as const;
 
-function headersOf({ name, limit, used, endsIn }: LimitedWindow): Headers {
+function headersOf({ name, limit, used, endsIn }: LimitedWindow): [name: string, value: string][] {
   const [ofLimit, ofRemaining, ofReset] = names[name];
-  return {
-    [ofLimit]: String(limit),
-    [ofRemaining]: String(Math.max(limit - used, 0)),
-    [ofReset]: String(Math.ceil((Date.now() + endsIn) / 1_000)),
-  };
+  return [
+    [ofLimit, String(limit)],
+    [ofRemaining, String(Math.max(limit - used, 0))],
+    [ofReset, String(Math.ceil((Date.now() + endsIn) / 1_000))],
+  ];
 }

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
-import { ApiError, databaseUnavailable } from '../http/problems.ts';
+import { databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
-import { trusted } from './trusted.ts';
+import { isUnanswered, toDatabaseError } from './failures.ts';
+import { rowsOf } from './rows.ts';
+import { migrationSchema } from './schema.ts';
+import { TrustedPool } from './trusted-pool.ts';
 
 /** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
 const waits = {
@@ -20,14 +22,14 @@ const waits = {
 export type Query = <Row>(sql: string, parameters: readonly unknown[]) => Promise<Row[]>;
 
 export interface Database {
-  /** For what is not in the way of a request: the operator's command line. */
+  /** Prisma's client, whose errors are its own: in the way of a request, use it through `typed`. */
   readonly prisma: PrismaClient;
   /** How many connections there are at most. */
   readonly connections: number;
   poolUse(): PoolUse;
   readonly query: Query;
-  /** Runs statements on one connection, each for itself. The connection is closed when the work throws. */
-  session<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
+  /** Runs calls of the typed client; throws like `query`. */
+  typed<Result>(work: (prisma: PrismaClient) => Promise<Result>): Promise<Result>;
   /** Runs statements together or not at all. Rolls back when the work throws. */
   transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
   /** Names of the migrations that the database holds. */
@@ -47,7 +49,9 @@ interface Options {
   readonly onIdleError?: (error: Error) => void;
 }
 
-/** Opens a pool; connects at the first statement. */
+const migrationsOf = rowsOf(migrationSchema);
+
+/** Opens a pool; connects at the first statement. All statements go through one Prisma client over it. */
 export function openDatabase({
   url,
   connections,
@@ -55,7 +59,7 @@ export function openDatabase({
   preparedStatements = true,
   onIdleError = () => {},
 }: Options): Database {
-  const pool = new pg.Pool({
+  const pool = new TrustedPool({
     connectionString: url,
     max: connections,
     connectionTimeoutMillis: waits.connection,
@@ -63,35 +67,36 @@ export function openDatabase({
     application_name: 'interview-agents-api',
   });
   pool.on('error', onIdleError);
-  const { connect, distrust } = trusted(pool);
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool), errorFormat: 'minimal' });
-  const nameOf = preparedStatements ? nameStatements() : () => undefined;
+  const names = statementNames();
+  const adapter = new PrismaPg(pool, preparedStatements ? { statementNameGenerator: names.of } : {});
+  const prisma = new PrismaClient({
+    adapter,
+    errorFormat: 'minimal',
+    // The time for BEGIN, which waits for a connection, and for all that follows.
+    transactionOptions: { maxWait: waits.connection, timeout: Math.max(waits.call, statementLimit) },
+  });
 
-  // Statements in the way of requests go to the pool itself: Prisma would add processor time to each.
-  const queryOn = (client: pg.PoolClient): Query => {
-    return async <Row>(sql: string, values: readonly unknown[]) => {
-      const name = nameOf(sql);
-      const asked = client.query({ text: sql, values: [...values], ...(name && { name }) });
-      const { rows } = await blaming(asked.catch(distrust));
-      const found: Row[] = rows;
-      return found;
-    };
-  };
-
-  /** Runs a task on a connection, which is closed where it failed: that takes back all that was not committed. */
-  async function withConnection<Result>(task: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await blaming(connect());
-    let isDone = false;
+  async function judged<Result>(asked: Promise<Result>): Promise<Result> {
     try {
-      const result = await task(client);
-      isDone = true;
-      return result;
-    } finally {
-      client.release(!isDone);
+      return await asked;
+    } catch (error) {
+      if (isUnanswered(error)) pool.distrustAll();
+      throw toDatabaseError(error);
     }
   }
 
-  const session: Database['session'] = (work) => withConnection((client) => work(queryOn(client)));
+  /**
+   * Raw statements by their text: it is a constant of ours, whose values go beside it as $1, $2 …, so nothing that a
+   * client sent is ever part of it.
+   */
+  const queryOn =
+    (client: Pick<PrismaClient, '$queryRawUnsafe'>): Query =>
+    <Row>(sql: string, values: readonly unknown[]) => {
+      names.add(sql);
+      return judged(client.$queryRawUnsafe<Row[]>(sql, ...values));
+    };
+  const query = queryOn(prisma);
+
   return {
     prisma,
     connections,
@@ -100,19 +105,28 @@ export function openDatabase({
       idle: pool.idleCount,
       waiting: pool.waitingCount,
     }),
-    query: (sql, parameters) => session((query) => query(sql, parameters)),
-    session,
-    transaction: (work) =>
-      withConnection(async (client) => {
-        await blaming(client.query('BEGIN').catch(distrust));
-        const result = await work(queryOn(client));
-        await blaming(client.query('COMMIT').catch(distrust));
-        return result;
-      }),
+    query,
+    typed: (work) => judged(work(prisma)),
+    async transaction(work) {
+      // What the work throws is no error of BEGIN or COMMIT, and passes as it is.
+      let thrown: { readonly error: unknown } | undefined;
+      const done = prisma.$transaction(async (client) => {
+        try {
+          return await work(queryOn(client));
+        } catch (error) {
+          thrown = { error };
+          throw error;
+        }
+      });
+      return await judged(done).catch((error: unknown) => {
+        throw thrown ? thrown.error : error;
+      });
+    },
     async appliedMigrations() {
+      // Raw: the table is Prisma Migrate's own, and no model of the client.
       const sql =
         'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL';
-      return (await session((query) => query<{ name: string }>(sql, []))).map(({ name }) => name);
+      return migrationsOf(await query(sql, [])).map(({ name }) => name);
     },
     async close() {
       await prisma.$disconnect();
@@ -121,59 +135,33 @@ export function openDatabase({
   };
 }
 
+/** When a call that begins now is answered at the latest, in milliseconds as `performance.now()` counts. */
+export const newDeadline = (): number => performance.now() + waits.call;
+
 /**
  * Answers a call in time, whatever the database does; what was asked of it goes on and may still be saved.
- * @param onLimit told when the time is over, so that what has not begun need not begin
+ * @param deadline of the request, where it is carried from an earlier call
  */
-export function withinLimit<Result>(call: Promise<Result>, onLimit = () => {}): Promise<Result> {
+export function withinLimit<Result>(call: Promise<Result>, deadline = newDeadline()): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      onLimit();
-      reject(databaseUnavailable(new Error('no answer in time')));
-    }, waits.call);
+    const end = () => reject(databaseUnavailable(new Error('no answer in time')));
+    const timer = setTimeout(end, deadline - performance.now());
     call.finally(() => clearTimeout(timer)).then(resolve, reject);
   });
-}
-
-/** Tells the errors that the database is to blame for from ours. */
-async function blaming<Result>(asked: Promise<Result>): Promise<Result> {
-  try {
-    return await asked;
-  } catch (error) {
-    throw ourClasses.test(sqlState(error) ?? '') ? error : databaseUnavailable(error);
-  }
-}
-
-/** Classes of SQLSTATE that tell of a wrong statement or value: data, constraint, syntax or access. */
-const ourClasses = /^(0A|21|22|23|26|2F|42|44|P0)/;
-
-/** The SQLSTATE that PostgreSQL reported; undefined when it reported nothing, as when the connection broke. */
-export function sqlState(error: unknown): string | undefined {
-  return error instanceof pg.DatabaseError ? error.code : undefined;
-}
-
-/**
- * What keeps a statement from putting its key into a unique index: another has it there, or (`isHeld`) is putting it
- * there and did not end in time. The statement was undone. Undefined for any other error.
- * @param index its name
- */
-export function conflictOver(error: unknown, index: string): { readonly isHeld: boolean; cause: unknown } | undefined {
-  const cause = error instanceof ApiError ? error.cause : error;
-  if (!(cause instanceof pg.DatabaseError)) return undefined;
-  if (cause.code === '23505' && cause.constraint === index) return { isHeld: false, cause };
-  // The place where it waited is told in PostgreSQL's own language, the name of the index in none.
-  return cause.code === '55P03' && cause.where?.includes(index) ? { isHeld: true, cause } : undefined;
 }
 
 /**
  * One name for each statement text, so that PostgreSQL plans it once for each connection. It stands for the text alone, in
  * every process: where a pooler lends a session to several, none may run the statement of another in place of its own.
+ * Only raw statements are named: there are few texts of them, while Prisma makes one for each length of a list.
  */
-function nameStatements(): (sql: string) => string {
+function statementNames() {
   const names = new Map<string, string>();
-  return (sql) => {
-    const name = names.get(sql) ?? `s_${createHash('sha256').update(sql).digest('hex').slice(0, 32)}`;
-    names.set(sql, name);
-    return name;
+  return {
+    add(sql: string): void {
+      if (!names.has(sql)) names.set(sql, `s_${createHash('sha256').update(sql).digest('hex').slice(0, 32)}`);
+    },
+    /** Empty for a statement without a name, as `pg` wants it. */
+    of: ({ sql }: { readonly sql: string }): string => names.get(sql) ?? '',
   };
 }

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isRecord } from './json.ts';
 
 /** Milliseconds after which a client that sends too slowly, or nothing, is cut. */
 const patience = 10_000;
@@ -34,6 +35,10 @@ export const maxConnections = Math.floor(descriptorLimit() * 0.8);
 
 /** The soft limit that `ulimit -n` shows; infinity where there is none. */
 function descriptorLimit(): number {
-  const { soft }: { soft?: unknown } = Object(process.report.getReport()).userLimits?.open_files ?? {};
+  const path = ['userLimits', 'open_files', 'soft'];
+  const soft = path.reduce<unknown>(
+    (value, name) => (isRecord(value) ? value[name] : undefined),
+    process.report.getReport(),
+  );
   return typeof soft === 'number' ? soft : Number.POSITIVE_INFINITY;
 }

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { oneOf } from './json-schema.ts';
 
 /** What can be wrong with one value: the closed list of `errors[].code` (contract, section 6). */
 const faultCodes = [
@@ -19,16 +20,14 @@ const faultCodes = [
   'not_found',
 ] as const;
 
-type FaultCode = (typeof faultCodes)[number];
-
 const places = ['body', 'path', 'query', 'header'] as const;
 export type Place = (typeof places)[number];
 
 export const faultSchema = Type.Object({
-  in: Type.Unsafe<Place>({ type: 'string', enum: places, description: 'The part of the request' }),
+  in: oneOf(places, 'The part of the request'),
   pointer: Type.Optional(Type.String({ description: 'In a body: JSON pointer in its URI fragment form (RFC 6901)' })),
   parameter: Type.Optional(Type.String({ description: 'Elsewhere: the name of the parameter or header' })),
-  code: Type.Unsafe<FaultCode>({ type: 'string', enum: faultCodes, description: 'What is wrong' }),
+  code: oneOf(faultCodes, 'What is wrong'),
   detail: Type.String({ description: 'What is wrong and what is allowed, for people' }),
   limit: Type.Optional(Type.Number({ description: 'The bound that was passed' })),
 });

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { complaints, type Fault, inParameter } from './faults.ts';
 import { fingerprint, type Idempotency, readIdempotencyKey } from './idempotency-key.ts';
+import { isRecord } from './json.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -21,7 +22,7 @@ export const idempotency = fp(async (app) => {
 
 /** A dry run leaves nothing that could be repeated. Neither header nor query shows it alone. To be called once the query is read. */
 export function dryRunFaults({ headers, query }: FastifyRequest): readonly Fault[] {
-  const isDryRun = headers['idempotency-key'] !== undefined && Object(query).dryRun === true;
+  const isDryRun = headers['idempotency-key'] !== undefined && isRecord(query) && query['dryRun'] === true;
   return isDryRun ? [inParameter('header', 'idempotency-key', complaints.notOnDryRun())] : [];
 }
 

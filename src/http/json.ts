@@ -11,6 +11,11 @@ export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Whether a value may have members, whatever they are: an object or a list. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
 /** Whether two JSON values are equal: the order of keys means nothing, 0 and -0 are one number. */
 export function equal(a: Json, b: Json): boolean {
   if (Array.isArray(a)) {

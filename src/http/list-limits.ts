@@ -1,4 +1,5 @@
 import type { ReadableStream } from 'node:stream/web';
+import { KindGuard } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import pLimit from 'p-limit';
@@ -63,7 +64,9 @@ export const lists = fp(async (app) => {
   });
 });
 
-const isList = ({ schema }: RouteOptions) => Object.hasOwn(Object(Object(schema?.querystring).properties), 'limit');
+function isList({ schema: { querystring } = {} }: RouteOptions): boolean {
+  return KindGuard.IsObject(querystring) && Object.hasOwn(querystring.properties, 'limit');
+}
 
 /** Resolves when an answer is with the socket, or its connection is closed, even if earlier answers held this one back. */
 function untilOver({ raw }: FastifyRequest, reply: FastifyReply): Promise<void> {

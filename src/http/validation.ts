@@ -1,5 +1,6 @@
 import type { TObject } from '@sinclair/typebox';
 import type { Faults, Place } from './faults.ts';
+import { isRecord } from './json.ts';
 import { toFaults } from './validation-faults.ts';
 import { ourAjv } from './validation-keywords.ts';
 
@@ -31,7 +32,7 @@ export function compile<Value = unknown>(schema: TObject, place: Place): Validat
 
 /** Makes numbers and booleans of the text in a query, in place, where its schema wants them. The rest stays text. */
 function readQuery({ properties }: TObject, query: unknown): void {
-  if (typeof query !== 'object' || query === null) return;
+  if (!isRecord(query)) return;
   for (const [name, text] of Object.entries(query)) {
     if (typeof text !== 'string') continue;
     const type: unknown = Object.hasOwn(properties, name) && properties[name]?.['type'];
@@ -55,8 +56,4 @@ function cutOverlongLists({ properties }: TObject): (value: unknown) => unknown 
     });
     return overlong.length > 0 ? { ...value, ...Object.fromEntries(overlong) } : value;
   };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

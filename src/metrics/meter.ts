@@ -1,8 +1,11 @@
-/** Calls that are collected into batches: lookups of keys, changes of agents, changes of one agent with its row locked. */
-type Batched = 'keys' | 'changes' | 'locked changes';
+/** Calls that are collected into batches: lookups of keys, changes of agents together, changes of one agent alone. */
+type Batched = 'keys' | 'changes' | 'changes alone';
 
-/** Why a change is made once more: another came first; it waits for the row; its batch was undone; its key was in use. */
-type Repeated = 'lost' | 'locked' | 'undone' | 'key';
+/**
+ * Why a change is made once more: another came first, or its row was locked (`lost`); PostgreSQL undid its batch (`undone`);
+ * it waited in vain for a row or an idempotency key that somebody holds (`held`).
+ */
+export type Repeated = 'lost' | 'undone' | 'held';
 
 /** How connections to the database are used: calls `waiting` for one, and those that are busy or idle. */
 export type PoolUse = Readonly<Record<'busy' | 'idle' | 'waiting', number>>;

@@ -47,7 +47,7 @@ export function prometheus(pool: () => PoolUse, droppedLogLines: () => number) {
   });
   const repeats = new Counter({
     name: `${prefix}changes_repeated_total`,
-    help: 'Changes made once more: another came first (lost), it waits for the row (locked), its batch was undone, its idempotency key was in use (key)',
+    help: 'Changes made once more: another came first or its row was locked (lost), its batch was undone (undone), it waited in vain for a row or an idempotency key (held)',
     labelNames: ['why'],
     registers,
   });

@@ -7,7 +7,9 @@ import { type ApiKeyLifecycle, apiKeyLifecycle } from '../auth/key-lifecycle.ts'
 import { type CompanyRepository, companyRepository } from '../companies/repository.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../database/client.ts';
+import { missingRoleSettings } from '../database/server-role.ts';
 import { openFoundation } from '../foundation.ts';
+import { StartError } from '../start-error.ts';
 
 /** What the operator's commands work with. */
 interface Services {
@@ -35,10 +37,17 @@ function operatorName(): string {
   }
 }
 
+/** Prisma writes and reads times without their zone: in another than UTC all of them would be wrong by hours. */
+async function checkTimeZone(url: string): Promise<void> {
+  const wrong = (await missingRoleSettings(url)).find((setting) => setting.startsWith('TimeZone'));
+  if (wrong) throw new StartError(`DATABASE_URL: ${wrong}: run npm run migrate as this role`);
+}
+
 /** A `Print` on the database of a configuration, which is read when a command runs. */
 export function printer(readConfiguration: () => Config): Print {
   return async (run) => {
     const { databaseUrl, secret, embedded } = await openFoundation(readConfiguration(), 'operator');
+    await checkTimeZone(databaseUrl);
     const database = openDatabase({ url: databaseUrl, connections: 2, statementLimit });
     const operator = operatorName();
     const agentRows = agentRepository(database);

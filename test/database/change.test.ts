@@ -18,7 +18,7 @@ function openAgents() {
 /** A request with the key of a company: the database refuses keys that do not exist. */
 const caller = ({ id, keyId }: { id: string; keyId: string }) => ({
   ...{ companyId: id, keyId, requestId: randomUUID(), address: null },
-  admission: { lookedUpAt: Number.POSITIVE_INFINITY, lookup, check: () => {} },
+  admission: { lookedUpAt: Number.POSITIVE_INFINITY, databaseTime: Number.POSITIVE_INFINITY, lookup, check: () => {} },
 });
 
 const lookup = { hash: '', formerHash: null, companyId: null, agentId: null, address: null, scope: undefined };
@@ -110,6 +110,7 @@ test('a key that has ended fails alone, its neighbours in the batch are changed'
     ...caller({ id: company.id, keyId }),
     admission: {
       lookedUpAt: Number.NEGATIVE_INFINITY,
+      databaseTime: Number.NEGATIVE_INFINITY,
       lookup,
       check: () => {
         if (at === 2) throw new Error('ended');
@@ -140,7 +141,7 @@ test('a change decided on an old reading is decided again on what is stored', as
 
   const seen: (number | undefined)[] = [];
   const end = await first.change(
-    { id, phoneNumberId: null, readAhead: { agent: read.agent } },
+    { id, phoneNumberId: null, readAhead: { agent: read.agent, readAt: Number.POSITIVE_INFINITY } },
     caller(company),
     (found) => {
       seen.push(found?.agent.version);
@@ -164,7 +165,7 @@ test('a change decided on a reading from before the deletion is decided again, a
 
   const seen: (number | undefined)[] = [];
   const change = agents.change(
-    { id, phoneNumberId: null, readAhead: { agent: read?.agent } },
+    { id, phoneNumberId: null, readAhead: { agent: read?.agent, readAt: Number.POSITIVE_INFINITY } },
     caller(company),
     (found) => {
       seen.push(found?.agent.version);

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openDatabase } from '../../src/database/client.ts';
 import { openLink } from '../support/database-link.ts';
+import { whileAgentLocked } from '../support/locks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -35,3 +36,24 @@ test('of many connections that the network has forgotten, one statement waits in
   await expect(database.query('SELECT 1 AS one', [])).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
   expect(await database.query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
 });
+
+test.for(['COMMIT', 'ROLLBACK'])(
+  'a connection whose %s got no answer is never used again: what is written next is committed',
+  async (unanswered) => {
+    const { id: companyId } = await world.company();
+    const [held, { id }] = [await world.agent(companyId), await world.agent(companyId)];
+    const database = open(world.ownerUrl, 1, 100);
+    await whileAgentLocked(world, held.id, async (release) => {
+      // The statement waits for the row, and what ends the transaction waits behind it: both in vain. The operator's way
+      // through the client, on which nothing else distrusts the connection.
+      const failing = database.prisma.$transaction(async (tx) => {
+        await tx.$queryRawUnsafe('SELECT FROM agent WHERE id = $1::uuid FOR UPDATE', held.id).catch(() => {});
+        if (unanswered === 'ROLLBACK') throw new Error('rolled back');
+      });
+      await expect(failing).rejects.toThrow(unanswered === 'ROLLBACK' ? 'rolled back' : 'Query read timeout');
+      await release();
+    });
+    await database.query('UPDATE agent SET name = $2 WHERE id = $1::uuid', [id, 'Acknowledged']);
+    expect(JSON.parse(await world.row(id))).toMatchObject({ name: 'Acknowledged' });
+  },
+);

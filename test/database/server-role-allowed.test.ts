@@ -68,7 +68,7 @@ test.for([
   const steps = Array.from({ length: 32 }, (_, at) => ({ ...step, step: at + 1 }));
   const server = new pg.Client(world.databaseUrl);
   await server.connect();
-  await server.query(changeSql, [[id], JSON.stringify(steps)]);
+  await server.query(changeSql, [[id], JSON.stringify(steps), null]);
   await server.end();
   const { row, history } = await storedAgent(world, id);
   expect(row).toMatchObject({ version: 33, duration: 31 });

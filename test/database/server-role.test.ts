@@ -1,4 +1,5 @@
 import { expect, inject, test } from 'vitest';
+import { fields } from '../../src/agents/fields.ts';
 import { run } from '../support/global-setup.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { storedAgent } from '../support/stored-agent.ts';
@@ -61,7 +62,8 @@ test('it has exactly the rights that the server uses, on each table and column',
   );
   const updated = (table: string) => columns.filter(({ name }) => name === table).map(({ column }) => column);
   expect(updated('api_key').toSorted()).toEqual(['hash', 'last_used_at']);
-  expect(updated('agent')).toHaveLength(15);
+  const ofFields = Object.values(fields).map(({ column }) => column);
+  expect(updated('agent').toSorted()).toEqual([...ofFields, 'version', 'updated_at', 'deleted_at'].toSorted());
   for (const kept of ['id', 'company_id', 'created_at']) expect(updated('agent')).not.toContain(kept);
   expect(columns).toHaveLength(17);
 });

@@ -159,18 +159,6 @@ test('the refusal of another company’s agent says nothing of the agent or its 
   for (const secret of [companyId, companyPhoneNumberId, 'Classified', 'EVA']) expect(said).not.toContain(secret);
 });
 
-test('a grant holds from the next request on, and so does its end', async () => {
-  const { id: companyId } = await world.company();
-  const ats = await world.ats();
-  const { id } = await world.agent(companyId);
-  const send = (name: string) => world.client(ats.key).patch(id, { name }, { query: { companyId } });
-  await expectRefusal(world, id, () => send('Too early'), { code: 'COMPANY_ACCESS_DENIED' });
-  await world.companies.grant(ats.id, companyId);
-  expect((await send('In time')).status).toBe(200);
-  await world.companies.revoke(ats.id, companyId);
-  await expectRefusal(world, id, () => send('Too late'), { code: 'COMPANY_ACCESS_DENIED' });
-});
-
 test('one integration may act for several companies, one in each request', async () => {
   const [one, two] = await Promise.all([world.company(), world.company()]);
   const ats = await world.ats(one.id, two.id);

@@ -35,7 +35,7 @@ async function serverWith(url: string, config: FastifyContextConfig) {
     uses: apiKeyUse(database, () => {}),
     secrets: { secret: world.secret },
     limits: rateLimits({ perMinute: 0, perHour: 0, refusedPerMinute: 0 }, memoryCounters(), silent),
-    readAgent: async (id) => (await agentRepository(database).find(id, null))?.agent,
+    readAgent: agentRepository(database).readAhead,
   });
   app.get(url, { config }, async ({ readAhead }) => ({ lookedUp: readAhead.agent?.id ?? null }));
   return callsOf(await app.listen({ host: '127.0.0.1', port: 0 }));

@@ -37,7 +37,7 @@ interface Reads {
 }
 
 async function readsSoFar(): Promise<Reads> {
-  await observer.query('SELECT pg_stat_force_next_flush()');
+  await observer.query('SELECT FROM pg_stat_force_next_flush()');
   const { rows } = await observer.query(
     `SELECT (heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::int AS table,
             (toast_blks_read + toast_blks_hit + tidx_blks_read + tidx_blks_hit)::int AS toast
@@ -49,7 +49,7 @@ async function readsSoFar(): Promise<Reads> {
 /** A server with one connection, which passes its counts on when it is told to. */
 async function openCounted() {
   const server = await openAnotherServer(world, { connections: 1 });
-  const passOn = () => server.database.query('SELECT pg_stat_force_next_flush()', []);
+  const passOn = () => server.database.query('SELECT FROM pg_stat_force_next_flush()', []);
   // A plan is made once for a connection, for which PostgreSQL looks at the indexes.
   const { key } = await world.newKey(company.id);
   await callsOf(server.origin).call(key, `GET /agents/${randomUUID()}`);

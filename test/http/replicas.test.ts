@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
-import { newSubject } from '../support/patch-agent.ts';
+import { expectRefusal, newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -33,7 +33,9 @@ test('suspend, resume and revoke hold from the next request on, on every replica
   expect(await next(key)).toEqual(both(200));
   await world.keys.revoke(keyId);
   expect(await next(key)).toEqual(ended);
-  await world.keys.resume(keyId);
+  // A revoked key stays revoked, whatever is done to it.
+  expect((await world.keys.suspend(keyId)).state).toBe('revoked');
+  expect((await world.keys.resume(keyId)).state).toBe('revoked');
   expect(await next(key)).toEqual(ended);
 });
 
@@ -49,40 +51,69 @@ test('a new key works from the next request on, on every replica, until it expir
   expect(await next(late.key)).toEqual(ended);
 });
 
-test('a rotated key has all that the old one had; both work during the overlap, then the new one alone', async () => {
-  const next = await openReplicas();
+/** A company key with a value of its own in every column that a rotation copies. */
+async function keyToRotate() {
   const { id: companyId, key, keyId } = await world.company();
   await world.sql.query(
     `UPDATE api_key SET name = 'Rotated', scopes = '{read:agents}', allowed_ips = '{127.0.0.0/8}', per_minute = 7,
                         per_hour = 70, expires_at = now() + interval '1 year' WHERE id = $1`,
     [keyId],
   );
-  const row = async (id: string) => (await world.sql.query('SELECT * FROM api_key WHERE id = $1', [id])).rows[0];
+  return { companyId, key, keyId };
+}
+
+const row = async (id: string) => (await world.sql.query('SELECT * FROM api_key WHERE id = $1', [id])).rows[0];
+const expire = (id: string) => world.sql.query('UPDATE api_key SET expires_at = now() WHERE id = $1', [id]);
+
+test('a rotated key has all that the old one had; both work during the overlap, then the new one alone', async () => {
+  const next = await openReplicas();
+  const { companyId, key, keyId } = await keyToRotate();
   const before = await row(keyId);
-  const renewed = await world.keys.rotate(keyId, 3_600);
-  const { id, hash, start, created_at, last_used_at, ...kept } = await row(renewed.id);
+  const rotated = await world.keys.rotate(keyId, 3_600);
+  const { id, hash, start, created_at: createdAt, last_used_at, ...kept } = await row(rotated.id);
   expect(kept).toEqual(Object.fromEntries(Object.keys(kept).map((column) => [column, before[column]])));
-  expect({ id, companyId }).toEqual({ id: renewed.id, companyId: renewed.companyId });
-  expect([await next(key), await next(renewed.key)]).toEqual([both(200), both(200)]);
+  const { name, scopes, expires_at: expiresAt } = before;
+  const shown = { id, companyId, start: rotated.key.slice(0, 8), createdAt, name, scopes, expiresAt };
+  expect(rotated).toMatchObject(shown);
+  expect(start).toBe(rotated.start);
+  expect([rotated.key === key, id === keyId, hash === before.hash]).toEqual([false, false, false]);
+  expect([await next(key), await next(rotated.key)]).toEqual([both(200), both(200)]);
   const { expires_at: end, ...rest } = await row(keyId);
   expect(rest).toEqual({ ...before, expires_at: undefined, last_used_at: rest.last_used_at });
-  expect(Math.abs(end.getTime() - Date.now() - 3_600_000)).toBeLessThan(60_000);
-  await world.sql.query('UPDATE api_key SET expires_at = now() WHERE id = $1', [keyId]);
-  expect([await next(key), await next(renewed.key)]).toEqual([ended, both(200)]);
+  // By the database's clock.
+  expect(end.getTime() - createdAt.getTime()).toBe(3_600_000);
+  await expire(keyId);
+  expect([await next(key), await next(rotated.key)]).toEqual([ended, both(200)]);
 });
 
-test('a key that is suspended, revoked or expired cannot be rotated', async () => {
-  const ends = [
-    (id: string) => world.keys.suspend(id),
-    (id: string) => world.keys.revoke(id),
-    (id: string) => world.sql.query('UPDATE api_key SET expires_at = now() WHERE id = $1', [id]),
-  ];
-  for (const end of ends) {
-    const { id: companyId, keyId } = await world.company();
-    await end(keyId);
-    await expect(world.keys.rotate(keyId, 60)).rejects.toThrow(keyId);
-    expect(await world.keys.list({ companyId, integrationId: null })).toHaveLength(1);
-  }
+test('without an overlap the old key ends with its rotation', async () => {
+  const next = await openReplicas();
+  const { key, keyId } = await keyToRotate();
+  const rotated = await world.keys.rotate(keyId, 0);
+  expect([await next(key), await next(rotated.key)]).toEqual([ended, both(200)]);
+});
+
+test('an overlap never lengthens the life of the old key', async () => {
+  const { keyId } = await keyToRotate();
+  await world.sql.query(`UPDATE api_key SET expires_at = now() + interval '1 minute' WHERE id = $1`, [keyId]);
+  const before = await row(keyId);
+  await world.keys.rotate(keyId, 90);
+  expect(await row(keyId)).toEqual(before);
+});
+
+const ends = {
+  revoked: (id: string) => world.keys.revoke(id),
+  suspended: (id: string) => world.keys.suspend(id),
+  expired: expire,
+};
+
+test.for(Object.entries(ends))('a key that is %s cannot be rotated', async ([, end]) => {
+  const { companyId, keyId } = await keyToRotate();
+  await end(keyId);
+  const owner = { companyId, integrationId: null };
+  const before = await world.keys.list(owner);
+  await expect(world.keys.rotate(keyId, 60)).rejects.toThrow(`there is no active API key with the id ${keyId}`);
+  expect(await world.keys.list(owner)).toEqual(before);
 });
 
 test('an ATS key sees a granted company at once and loses a revoked one at once, on every replica', async () => {
@@ -96,10 +127,14 @@ test('an ATS key sees a granted company at once and loses a revoked one at once,
     return [...new Set((await Promise.all(all)).flat())];
   };
   const listed = async () => (await world.client(ats.key).companies()).data.data.map((company) => company.id);
+  const rename = (name: string) => world.client(ats.key).patch(id, { name }, { query: { companyId } });
   expect([await seen(), await listed()]).toEqual([['COMPANY_ACCESS_DENIED'], [kept.id]]);
+  await expectRefusal(world, id, () => rename('Too early'), { code: 'COMPANY_ACCESS_DENIED' });
   await world.companies.grant(ats.id, companyId);
   expect([await seen(), (await listed()).toSorted()]).toEqual([[200], [kept.id, companyId].toSorted()]);
+  expect((await rename('In time')).status).toBe(200);
   await world.companies.revoke(ats.id, companyId);
+  await expectRefusal(world, id, () => rename('Too late'), { code: 'COMPANY_ACCESS_DENIED' });
   expect([await seen(), await listed()]).toEqual([['COMPANY_ACCESS_DENIED'], [kept.id]]);
   expect(await next(ats.key, `GET /agents?companyId=${kept.id}`)).toEqual(both(200));
 });

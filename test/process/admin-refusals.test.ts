@@ -1,5 +1,8 @@
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { migrate } from '../../src/database/migrate.ts';
+import { emptyDatabase, queryOn } from '../support/empty-database.ts';
+import { run } from '../support/global-setup.ts';
 import { build, runProgram } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -86,4 +89,23 @@ test('whatever is wrong is said in one line on stderr, with exit code 1, nothing
   };
   await Promise.all([worker(), worker()]);
   expect(await rows()).toEqual(before);
+});
+
+test('where sessions have another time zone than UTC, in which times would be wrong, nothing is done until migrate ran', async () => {
+  const url = await emptyDatabase();
+  await migrate(url);
+  const name = new URL(url).pathname.slice(1);
+  await run(url, `ALTER ROLE CURRENT_USER IN DATABASE ${name} SET TimeZone = 'Asia/Kolkata'`);
+  const create = () =>
+    runProgram([adminProgram, 'company', 'create', '--name', 'A'], {
+      env: { DATABASE_URL: url, API_KEY_SECRET: world.secret },
+    });
+  expect(await create()).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'error: DATABASE_URL: TimeZone is Asia/Kolkata, expected UTC: run npm run migrate as this role\n',
+  });
+  expect(await queryOn(url, 'SELECT FROM company')).toEqual([]);
+  await migrate(url);
+  expect(await create()).toMatchObject({ code: 0, stderr: '' });
 });

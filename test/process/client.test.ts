@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { agentFields } from '../../src/agents/fields.ts';
 import { blocksIn, commandsIn } from '../support/docs.ts';
+import { otherFields } from '../support/fields.ts';
 import { whileLocked } from '../support/locks.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { type AtEnd, makeFolder, startProcess } from '../support/process.ts';
@@ -48,19 +49,12 @@ test('the commands and the program of docs/client.md make a typed client, which 
   expect(row).toMatchObject({ version: 2, duration: 45, instructions: null, metadata });
 });
 
-const values: Readonly<Record<string, unknown>> = {
-  ...{ name: 'After', type: 'UNDEFINED', focus: 'OUTREACH', questions: ['Three?'], instructions: '', language: 'FI' },
-  ...{ duration: 46, voiceId: 'ALEX', cefrLevel: 'C1', metadata: { a: 1 }, backgroundSound: 'OFFICE' },
-};
-
 test('the types accept each state of a field that the server accepts, and refuse null, unknown fields and types that it refuses', async () => {
   const agent = await newSubject(world);
-  const companyPhoneNumberId = await world.phoneNumber(agent.companyId);
+  const values = otherFields(await world.phoneNumber(agent.companyId));
   const bodies = [
     ...[{}, { nmae: 'x' }, { name: 'After', nmae: 'x' }, { id: agent.id }, { type: 'VIDEO' }, { metadata: [] }],
-    ...agentFields.flatMap((field) => [
-      ...[{ [field]: null }, { [field]: values[field] ?? companyPhoneNumberId }, { [field]: true }],
-    ]),
+    ...agentFields.flatMap((field) => [...[{ [field]: null }, { [field]: values[field] }, { [field]: true }]]),
   ];
   const statuses: number[] = [];
   for (const body of bodies) statuses.push((await world.patch(agent.key, agent.id, body)).status);

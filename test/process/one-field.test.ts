@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { callsOf } from '../support/calls.ts';
 import { build, makeFolder, startProcess, startServer } from '../support/process.ts';
+import { parts } from '../support/release.ts';
 import { openWorld } from '../support/world.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -37,8 +38,7 @@ const migration = "SET LOCAL lock_timeout = '500ms';\nALTER TABLE agent ADD COLU
 /** A copy of this checkout with the field, built. */
 async function releaseWithField(): Promise<string> {
   const folder = await makeFolder();
-  const parts = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'];
-  for (const name of [...parts, 'CHANGELOG.md', 'scripts', 'prisma', 'src']) {
+  for (const name of [...parts, 'CHANGELOG.md']) {
     await cp(join(root, name), join(folder, name), { recursive: true });
   }
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));

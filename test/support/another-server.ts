@@ -40,7 +40,6 @@ export async function openAnotherServer(world: World, options: Options = {}) {
   const database: Database = {
     ...opened,
     query: told(opened.query),
-    session: (work) => opened.session((query) => work(told(query))),
     transaction: (work) => opened.transaction((query) => work(told(query))),
   };
   const parts = { database, secret, previousSecret, migrations: await migrationNames() };

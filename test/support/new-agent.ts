@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import { agentFields } from '../../src/agents/fields.ts';
+import { agentFields, initialContent } from '../../src/agents/fields.ts';
 import type { Schemas } from './client.ts';
 import type { Answer } from './http.ts';
 import { type ExpectedProblem, expectProblem } from './problem.ts';
@@ -13,17 +13,6 @@ interface Owner {
   readonly key: string;
   readonly keyId: string;
 }
-
-/** What an agent has where its draft says nothing. */
-const blank = {
-  questions: [],
-  instructions: null,
-  voiceId: null,
-  cefrLevel: null,
-  companyPhoneNumberId: null,
-  metadata: {},
-  backgroundSound: null,
-};
 
 /**
  * Makes an agent: compares the whole answer, row and history with what was sent.
@@ -43,7 +32,7 @@ export async function expectCreated(
   const { etag, location, 'agent-phone-number-id': number, 'content-type': type } = answer.headers;
 
   expect({ ...snapshotOf(row), companyId: row.company_id }).toEqual({
-    ...{ ...blank, ...fields, ...stored },
+    ...{ ...initialContent, ...fields, ...stored },
     companyId: owner.id,
   });
   expect(row).toMatchObject({ version: 1, updated_at: row.created_at, deleted_at: null });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type { AgentDraft } from '../../src/agents/schema.ts';
+import { fullFields } from './fields.ts';
 import type { Answer, Sent } from './http.ts';
 import { type ExpectedProblem, expectProblem } from './problem.ts';
 import { answerOf, asColumns, snapshotOf, storedAgent } from './stored-agent.ts';
@@ -21,20 +22,13 @@ export async function newSubject(world: World, fields: Partial<AgentDraft> = {})
   return { id, companyId, key, keyId };
 }
 
-/** Every field but the number set, each to something that is no default. */
-export const fullFields: Partial<AgentDraft> = {
-  name: 'Before',
-  type: 'ONLINE',
-  focus: 'SCREENING',
-  questions: ['One?', 'Two?'],
-  instructions: 'Be kind',
-  language: 'DE',
-  duration: 45,
-  voiceId: 'EVA',
-  cefrLevel: 'B2',
-  metadata: { team: 'A', nested: { list: [1, { deep: null }], on: false } },
-  backgroundSound: 'OFF',
-};
+/** A new company with an agent that has a value in every field, its number too. */
+export async function fullAgent(world: World): Promise<Subject> {
+  const agent = await newSubject(world, fullFields);
+  const companyPhoneNumberId = await world.phoneNumber(agent.companyId);
+  await world.client(agent.key).patch(agent.id, { companyPhoneNumberId });
+  return agent;
+}
 
 /** One PATCH with a body as it is, as JSON unless the headers say otherwise. */
 export function sendText(

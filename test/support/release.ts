@@ -1,8 +1,14 @@
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from './process.ts';
+import { makeFolder, runToEnd } from './process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
+
+/** What a release is built from. */
+export const parts = [
+  ...['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'],
+  ...['scripts', 'prisma', 'src'],
+];
 
 /** Scripts of migrations, by the names of their folders. */
 export type Migrations = Readonly<Record<string, string>>;
@@ -13,8 +19,7 @@ export type Migrations = Readonly<Record<string, string>>;
  */
 export async function makeRelease(migrations: Migrations): Promise<string> {
   const folder = await makeFolder();
-  const parts = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'];
-  for (const name of [...parts, 'scripts', 'prisma', 'src', 'dist']) {
+  for (const name of [...parts, 'dist']) {
     await cp(join(root, name), join(folder, name), { recursive: true });
   }
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
@@ -30,4 +35,24 @@ export async function writeMigrations(release: string, migrations: Migrations): 
   }
   // Built after all of that was written.
   await writeFile(join(release, 'dist', '.built'), '');
+}
+
+/**
+ * Builds a release from its commit, with the packages of today. Gone with the test.
+ * @returns its folder
+ * @throws where the clone lacks the commit
+ */
+export async function buildCommit(commit: string): Promise<string> {
+  const known = await runToEnd(['git', 'cat-file', '-e', `${commit}^{commit}`]);
+  if (known.code !== 0) {
+    throw new Error(`this clone lacks the commit ${commit}, the release before: git fetch --unshallow brings it`);
+  }
+  const folder = await makeFolder();
+  const archive = `git archive ${commit} ${parts.join(' ')} | tar -x -C ${folder}`;
+  const unpacked = await runToEnd(['sh', '-euc', archive]);
+  if (unpacked.code !== 0) throw new Error(unpacked.stderr);
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const built = await runToEnd([process.execPath, 'scripts/build.mjs', '--force'], { cwd: folder });
+  if (built.code !== 0) throw new Error(built.stderr);
+  return folder;
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
+import { fullFields } from './fields.ts';
 import type { Answer, Sent } from './http.ts';
-import { fullFields, newSubject, type Subject } from './patch-agent.ts';
+import { newSubject, type Subject } from './patch-agent.ts';
 import type { World } from './world.ts';
 
 /** A request that may be sent again: its first line, its body, its headers. */

@@ -1,3 +1,4 @@
+import { type AgentField, agentFields, answeredFields, fields } from '../../src/agents/fields.ts';
 import type { Answer } from './http.ts';
 import type { HistoryEntry } from './stored-rows.ts';
 import type { World } from './world.ts';
@@ -21,44 +22,18 @@ export async function storedAgent(world: World, id: string): Promise<StoredAgent
   return { text, row: text ? JSON.parse(text) : {}, history: sorted };
 }
 
-/** The answer that the contract's section 5 demands for a row: fifteen members, no other. */
-export function answerOf(row: Row) {
-  return {
-    id: row.id,
-    name: row.name,
-    type: row.type,
-    focus: row.focus,
-    language: row.language,
-    duration: row.duration,
-    createdAt: inUtc(row.created_at),
-    updatedAt: inUtc(row.updated_at),
-    questions: row.questions,
-    instructions: row.instructions,
-    voiceId: row.voice_id,
-    companyId: row.company_id,
-    metadata: row.metadata,
-    cefrLevel: row.cefr_level,
-    backgroundSound: row.background_sound,
-  };
-}
+/** The answer that the contract's section 5 demands for a row: these members, no other. */
+export const answerOf = (row: Row) => ({
+  ...{ id: row.id, companyId: row.company_id, createdAt: inUtc(row.created_at), updatedAt: inUtc(row.updated_at) },
+  ...valuesIn(row, answeredFields),
+});
 
-/** What a history entry keeps of a row: the twelve fields, in their names on the wire. */
-export function snapshotOf(row: Row) {
-  return {
-    name: row.name,
-    type: row.type,
-    focus: row.focus,
-    questions: row.questions,
-    instructions: row.instructions,
-    language: row.language,
-    duration: row.duration,
-    voiceId: row.voice_id,
-    cefrLevel: row.cefr_level,
-    companyPhoneNumberId: row.company_phone_number_id,
-    metadata: row.metadata,
-    backgroundSound: row.background_sound,
-  };
-}
+/** What a history entry keeps of a row: all fields, in their names on the wire. */
+export const snapshotOf = (row: Row) => valuesIn(row, agentFields);
+
+// The columns of the server's own table, which test/unit/fields.test.ts compares with the contract's.
+const valuesIn = (row: Row, names: readonly AgentField[]) =>
+  Object.fromEntries(names.map((name) => [name, row[fields[name].column]]));
 
 /** The answer that made the given version, from its history entry. */
 export function answerOfVersion({ row, history }: StoredAgent, version: number) {
@@ -72,9 +47,9 @@ export function answerOfVersion({ row, history }: StoredAgent, version: number) 
 export const versionIn = ({ headers }: Answer) => Number(JSON.parse(headers.etag ?? '0'));
 
 /** The same values under the names of their columns. */
-export function asColumns(fields: Readonly<Record<string, unknown>>): Row {
+export function asColumns(values: Readonly<Record<string, unknown>>): Row {
   const toColumn = (field: string) => field.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
-  return Object.fromEntries(Object.entries(fields).map(([field, value]) => [toColumn(field), value]));
+  return Object.fromEntries(Object.entries(values).map(([field, value]) => [toColumn(field), value]));
 }
 
 const inUtc = (time: unknown) => new Date(String(time)).toISOString();

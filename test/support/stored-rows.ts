@@ -3,7 +3,7 @@ import type pg from 'pg';
 export interface HistoryEntry {
   readonly version: number;
   readonly createdAt: Date;
-  /** The agent's twelve fields (agentFields), in their names on the wire, as the version left them. */
+  /** The agent's fields (agentFields), in their names on the wire, as the version left them. */
   readonly snapshot: Record<string, unknown>;
   readonly changedFields: string[];
   readonly keyId: string | null;

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { run } from '../support/global-setup.ts';
-import { makePostgres, type OwnPostgres } from '../support/own-postgres.ts';
-import { openSiege } from '../support/siege.ts';
-import { canMount, mountSmallDisk } from '../support/small-disk.ts';
+import { makePostgres, type OwnPostgres } from './support/own-postgres.ts';
+import { openSiege } from './support/siege.ts';
+import { canMount, mountSmallDisk } from './support/small-disk.ts';
 
 /** Milliseconds that the disk stays full. */
 const lasting = 5_000;

@@ -5,8 +5,8 @@ import { send } from '../support/http.ts';
 import { startUnlimited } from '../support/kept-client.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { build, startServer } from '../support/process.ts';
-import { percentile, steadily } from '../support/steadily.ts';
 import { openWorld } from '../support/world.ts';
+import { percentile, steadily } from './support/steadily.ts';
 
 const world = await openWorld({ docs: false });
 const isShort = inject('isShort');

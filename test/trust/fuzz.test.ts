@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, inject, test } from 'vitest';
 import { type Document, faultsOf, undocumented } from '../support/document.ts';
-import { type Lane, openLane, toBeWritten } from '../support/fuzzed-lane.ts';
-import { type Fuzzed, fuzzedRequests, toSent } from '../support/fuzzed-request.ts';
-import { codesFor } from '../support/fuzzed-verdict.ts';
 import type { Answer } from '../support/http.ts';
 import { fill } from '../support/placeholders.ts';
 import { openWorld } from '../support/world.ts';
+import { type Lane, openLane, toBeWritten } from './support/fuzzed-lane.ts';
+import { type Fuzzed, fuzzedRequests, toSent } from './support/fuzzed-request.ts';
+import { codesFor } from './support/fuzzed-verdict.ts';
 
 const requests = inject('isShort') ? 10_000 : 100_000;
 /** Requests that are under way at the same time, each on rows of its own. */

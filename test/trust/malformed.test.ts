@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { luck, type Malformed, malformedMessages } from '../support/malformed-message.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblemShape } from '../support/problem.ts';
 import { RawSocket } from '../support/raw-socket.ts';
 import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
+import { luck, type Malformed, malformedMessages } from './support/malformed-message.ts';
 
 const connections = 10_000;
 /** Connections that are open at the same time. */

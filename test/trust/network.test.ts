@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { inject, test } from 'vitest';
 import { openLink } from '../support/database-link.ts';
-import { openSiege } from '../support/siege.ts';
 import { openWorld } from '../support/world.ts';
+import { openSiege } from './support/siege.ts';
 
 const world = await openWorld();
 /** Milliseconds that an outage lasts, each time. */

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { expect, inject, test } from 'vitest';
 import { run } from '../support/global-setup.ts';
-import { makePostgres, type PostgresSettings, serverRole } from '../support/own-postgres.ts';
-import { openSiege } from '../support/siege.ts';
+import { makePostgres, type PostgresSettings, serverRole } from './support/own-postgres.ts';
+import { openSiege } from './support/siege.ts';
 
 const kills = inject('isShort') ? 3 : 10;
 /** Milliseconds that an outage lasts. */

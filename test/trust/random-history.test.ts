@@ -1,13 +1,13 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, inject, test } from 'vitest';
-import { anyDraft, type Draft } from '../support/arbitrary-calls.ts';
 import type { Asked, History, Recorded, Shown } from '../support/history.ts';
 import { unexplained } from '../support/history-check.ts';
 import { type Client, openClient, startUnlimited } from '../support/kept-client.ts';
-import { answeredBy, callFor, shownBy } from '../support/recording.ts';
 import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
+import { anyDraft, type Draft } from './support/arbitrary-calls.ts';
+import { answeredBy, callFor, shownBy } from './support/recording.ts';
 
 const world = await openWorld();
 const rounds = inject('isShort') ? 3 : 30;

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { startProcess, startServer } from '../support/process.ts';
-import { percentile, steadily } from '../support/steadily.ts';
 import { openWorld } from '../support/world.ts';
+import { percentile, steadily } from './support/steadily.ts';
 
 /** Milliseconds after which every slow or silent client is gone (12 s), and what a busy machine may add. */
 const limit = 12_000 + 500;

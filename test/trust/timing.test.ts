@@ -4,8 +4,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { makeKey } from '../../src/auth/api-key.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { startServer } from '../support/process.ts';
-import { median, rankDistance } from '../support/samples.ts';
 import { openWorld } from '../support/world.ts';
+import { median, rankDistance } from './support/samples.ts';
 
 /** Requests of each kind. */
 const each = 3_000;

@@ -1,31 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type AgentContent, agentFields } from '../../src/agents/fields.ts';
+import { type AgentContent, type AgentField, agentFields, record, type Value } from '../../src/agents/fields.ts';
 import { applyPatch, newContent, type Patched, restored } from '../../src/agents/rules/patch.ts';
 import type { AgentPatch } from '../../src/agents/schema.ts';
 import type { Fault } from '../../src/http/faults.ts';
 import { equal } from '../../src/http/json.ts';
 import { anyMetadata } from '../support/arbitrary-json.ts';
+import { contentWith, fieldRows, fullFields } from '../support/fields.ts';
 import { mergePatch } from '../support/merge-patch.ts';
 
 const number = '0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 const another = '5b0f7c0e-0c53-4d0b-9a53-0f8f2c9f7a11';
 
 /** Every field has a value, so that each can be cleared or replaced. */
-const agent: AgentContent = {
-  name: 'Frontend Interview',
-  type: 'ONLINE',
-  focus: 'SCREENING',
-  questions: ['Why?'],
-  instructions: 'Be kind',
-  language: 'EN',
-  duration: 30,
-  voiceId: 'ALEX',
-  cefrLevel: 'B2',
-  companyPhoneNumberId: number,
-  metadata: { team: 'web' },
-  backgroundSound: 'OFF',
-};
+const agent = contentWith({ ...fullFields, companyPhoneNumberId: number });
 const phone: AgentContent = { ...agent, type: 'PHONE' };
 
 const notFound: Fault = {
@@ -49,24 +37,17 @@ const tooDeep: Fault = {
 };
 const sixLevels = { a: { b: { c: { d: { e: {} } } } } };
 
-/** A patch for each field: of an other value, of the stored one, of null where it may be cleared. */
-const anyPatch: fc.Arbitrary<AgentPatch> = fc.record(
-  {
-    name: fc.constantFrom(agent.name, 'Another'),
-    type: fc.constantFrom('ONLINE', 'PHONE', 'UNDEFINED'),
-    focus: fc.constantFrom('SCREENING', 'GENERIC'),
-    questions: fc.constantFrom(['Why?'], [], ['Why?', 'How?']),
-    instructions: fc.constantFrom(agent.instructions, 'Be strict', '', null),
-    language: fc.constantFrom('EN', 'FR'),
-    duration: fc.constantFrom(30, 1),
-    voiceId: fc.constantFrom('ALEX', 'EVA', null),
-    cefrLevel: fc.constantFrom('B2', 'A1', null),
-    companyPhoneNumberId: fc.constantFrom(number, another, null),
-    metadata: fc.oneof(fc.constant(agent.metadata), anyMetadata),
-    backgroundSound: fc.constantFrom('OFF', 'OFFICE', null),
-  },
-  { requiredKeys: [] },
-);
+/** A patch of any fields: to other values, to the stored one, to null where it clears. */
+const anyPatch = fc.record(record<{ [Name in AgentField]: fc.Arbitrary<Value<Name>> }>(agentFields, anyValueOf), {
+  requiredKeys: [],
+});
+
+function anyValueOf(field: AgentField): fc.Arbitrary<unknown> {
+  if (field === 'metadata') return fc.oneof(fc.constant(agent.metadata), anyMetadata);
+  const { good = [], isNullable = false } = fieldRows[field] ?? {};
+  const others = field === 'companyPhoneNumberId' ? [another] : good;
+  return fc.constantFrom(agent[field], ...others, ...(isNullable ? [null] : []));
+}
 
 describe('applyPatch', () => {
   test('keeps what is absent, clears what is null, replaces the rest, merges metadata, and names what changed', () => {
@@ -120,16 +101,7 @@ describe('applyPatch', () => {
 
 describe('newContent', () => {
   const draft = { name: 'New', type: 'ONLINE', focus: 'GENERIC', language: 'DE', duration: 15 } as const;
-  const blank: AgentContent = {
-    ...draft,
-    questions: [],
-    instructions: null,
-    voiceId: null,
-    cefrLevel: null,
-    companyPhoneNumberId: null,
-    metadata: {},
-    backgroundSound: null,
-  };
+  const blank = contentWith(draft);
 
   test('leaves empty what the draft does not give', () => {
     expect(newContent(draft, false)).toMatchObject({ content: blank, faults: [] });

@@ -28,6 +28,7 @@ const composeSchema = Type.Object({
 });
 
 const secret = 'a'.repeat(64);
+const known = Object.keys(environmentSchema.properties);
 
 /** A Compose file as Compose would read it, with all secrets set. */
 function compose(path: string) {
@@ -72,11 +73,24 @@ describe.each(['docker-compose.yml', 'deploy/replicas/docker-compose.yml'])('%s'
     }
   });
 
-  test('the servers get variables that they know, with values that they take in production', () => {
+  test('the servers and the migrations get variables that they know, and DATABASE_URL', () => {
+    for (const name of [...serverNames, 'migrate']) {
+      const names = Object.keys(service(name).environment ?? {});
+      expect(known).toEqual(expect.arrayContaining(names));
+      expect(names).toContain('DATABASE_URL');
+    }
+  });
+
+  test('the one program that is named to a container is made by the build', () => {
+    const words = services.flatMap(([, { command = [] }]) => command).filter((word) => word.startsWith('dist/'));
+    expect(words).toEqual(['dist/migrate.js']);
+    expect(existsSync(join(root, 'src', 'migrate.ts'))).toBe(true);
+  });
+
+  test('the servers take the values of their variables in production, and are killed after their drain', () => {
     expect(serverNames.length).toBeGreaterThan(0);
     for (const name of serverNames) {
       const { environment = {} } = service(name);
-      expect(Object.keys(environmentSchema.properties)).toEqual(expect.arrayContaining(Object.keys(environment)));
       const given = Object.fromEntries(
         Object.entries(environment).map(([variable, value]) => [variable, String(value)]),
       );
@@ -147,4 +161,13 @@ describe('the composition with two servers', () => {
     expect(REDIS_URL).toBe('redis://valkey:6379');
     expect(text).not.toContain('9464:');
   });
+});
+
+test('the Dockerfile has only variables that the server knows, and an unprivileged user', () => {
+  const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
+  const lines = [...dockerfile.matchAll(/^ENV (.*)$/gm)].map(([, line = '']) => line);
+  const names = lines.flatMap((line) => [...line.matchAll(/(\w+)=/g)].map(([, name]) => name));
+  expect(names).toContain('HOST');
+  expect(known).toEqual(expect.arrayContaining(names));
+  expect(dockerfile).toMatch(/^USER node$/m);
 });

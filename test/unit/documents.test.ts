@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
+import { expect, test } from 'vitest';
 import { environmentSchema } from '../../src/config.ts';
 import { problems } from '../../src/http/problems.ts';
 
@@ -82,40 +81,4 @@ test('what the README shows of a day with the API stands in the example, in this
   expect(places.length).toBeGreaterThan(5);
   expect(places).not.toContain(-1);
   expect(places).toEqual(places.toSorted((a, b) => a - b));
-});
-
-interface Service {
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly command?: readonly string[];
-}
-
-describe('docker-compose.yml', () => {
-  const { services }: { services: Record<string, Service> } = parse(read('docker-compose.yml'), { merge: true });
-
-  test('gives the server and the migrations only variables of the schema', () => {
-    const { postgres, ...ours } = services;
-    expect(postgres).toBeDefined();
-    const names = Object.values(ours).flatMap(({ environment = {} }) => Object.keys(environment));
-    expect(names).toContain('DATABASE_URL');
-    expect(names.filter((name) => !(name in environmentSchema.properties))).toEqual([]);
-  });
-
-  test('runs programs that the build makes', () => {
-    const programs = Object.values(services).flatMap(({ command = [] }) =>
-      command.filter((word) => word.startsWith('dist/')),
-    );
-    expect(programs).toEqual(['dist/migrate.js']);
-    for (const program of programs)
-      expect(existsSync(join(root, program.replace('dist/', 'src/').replace('.js', '.ts')))).toBe(true);
-  });
-
-  test('has in its Dockerfile only variables of the schema, and an unprivileged user', () => {
-    const dockerfile = read('Dockerfile');
-    const names = [...dockerfile.matchAll(/^ENV (.*)$/gm)]
-      .flatMap(([, line = '']) => [...line.matchAll(/(\w+)=/g)])
-      .map(([, name]) => name);
-    expect(names).toContain('HOST');
-    expect(names.filter((name) => !(String(name) in environmentSchema.properties))).toEqual([]);
-    expect(dockerfile).toMatch(/^USER node$/m);
-  });
 });

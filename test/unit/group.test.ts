@@ -4,7 +4,7 @@ import { ApiError } from '../../src/http/problems.ts';
 
 /** A group whose batches end when the test says so. */
 function heldGroup({ size = 32, waiting = 1000 } = {}) {
-  const batches: { items: readonly string[]; end: (outcomes: Outcome<string, string>[]) => void }[] = [];
+  const batches: { items: readonly string[]; end: (outcomes: Outcome<string>[]) => void }[] = [];
   const expired = new Set<string>();
   const call = group<string, string>({
     size,
@@ -18,7 +18,7 @@ function heldGroup({ size = 32, waiting = 1000 } = {}) {
     expired,
     batches,
     /** Ends the batch under way and lets the next one begin. */
-    async endBatch(outcomes: (items: readonly string[]) => Outcome<string, string>[] = done) {
+    async endBatch(outcomes: (items: readonly string[]) => Outcome<string>[] = done) {
       const batch = batches.at(-1);
       batch?.end(outcomes(batch.items));
       await new Promise(setImmediate);
@@ -47,16 +47,6 @@ test('a batch has at most its size, the others wait for the next', async () => {
   for (let batch = 0; batch < 3; batch += 1) await endBatch();
   expect(batches.map(({ items }) => items)).toEqual([['a'], ['b', 'c'], ['d']]);
   await Promise.all(results);
-});
-
-test('an item that must run again is the first of the next batch, as it was changed', async () => {
-  const { call, batches, endBatch } = heldGroup();
-  const first = call('a');
-  const second = call('b');
-  await endBatch(() => [{ again: 'a again' }]);
-  await endBatch();
-  expect(batches.map(({ items }) => items)).toEqual([['a'], ['a again', 'b']]);
-  expect(await Promise.all([first, second])).toEqual(['a again done', 'b done']);
 });
 
 test('a full queue refuses at once with 503 and Retry-After, and takes calls again as soon as there is room', async () => {
@@ -104,14 +94,7 @@ async function failing(items: readonly string[], fail: (items: readonly string[]
   return { runs, ends: ends.map((end) => (end.status === 'fulfilled' ? end.value : end.reason)) };
 }
 
-test('a batch that the database refused runs one by one, so that the bad item fails alone', async () => {
-  const bad = new Error('refused');
-  const { runs, ends } = await failing(['a', 'b', 'bad', 'c'], (items) => items.includes('bad') && bad);
-  expect(runs).toEqual([['a'], ['b', 'bad', 'c'], ['b'], ['bad'], ['c']]);
-  expect(ends).toEqual(['a done', 'b done', bad, 'c done']);
-});
-
-test('a batch that may have been saved fails whole and is never run again', async () => {
+test('a batch that fails, fails whole and is never run again', async () => {
   const lost = new ApiError('DATABASE_UNAVAILABLE');
   const { runs, ends } = await failing(['a', 'b', 'c'], (items) => items.includes('b') && lost);
   expect(runs).toEqual([['a'], ['b', 'c']]);

@@ -1,13 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { AgentContent } from '../../src/agents/fields.ts';
 import type { AgentPatch } from '../../src/agents/schema.ts';
+import { contentWith } from '../support/fields.ts';
 import type { Answered, Asked, History, Recorded, Shown } from '../support/history.ts';
 import { unexplained } from '../support/history-check.ts';
 
-const blank: AgentContent = {
-  ...{ name: 'One', type: 'ONLINE', focus: 'GENERIC', questions: [], instructions: null, language: 'EN', duration: 30 },
-  ...{ voiceId: null, cefrLevel: null, companyPhoneNumberId: null, metadata: {}, backgroundSound: null },
-};
+const blank = contentWith({ name: 'One', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 });
 
 /** The agent at a version that was made in that second. */
 function shown(version: number, content: Partial<AgentContent> = {}): Shown {

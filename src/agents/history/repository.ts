@@ -1,18 +1,8 @@
 import { type Database, withinLimit } from '../../database/client.ts';
-import type { JsonObject } from '../../http/json.ts';
+import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
 import { complete } from './snapshot.ts';
-
-/** Who changed an agent, and when. */
-export interface HistoryEntry {
-  readonly version: number;
-  readonly createdAt: Date;
-  readonly changedFields: string[];
-  readonly keyId: string | null;
-  readonly requestId: string | null;
-  readonly restoredFrom: number | null;
-}
 
 /** What an agent was at a version. */
 export interface Snapshot {
@@ -21,36 +11,49 @@ export interface Snapshot {
   readonly content: AgentContent;
 }
 
-/** As it was stored, perhaps by another release. */
-type StoredSnapshot = Omit<Snapshot, 'content'> & { readonly content: JsonObject };
-
-/** $1 agent, $2 version, $3 limit, $4 offset: its history up to that version, the newest first. */
-const entriesSql = `
-  SELECT version, created_at AS "createdAt", changed_fields AS "changedFields", key_id AS "keyId",
-         request_id AS "requestId", restored_from AS "restoredFrom"
-    FROM agent_version
-   WHERE agent_id = $1::uuid AND version <= $2::int
-   ORDER BY version DESC LIMIT $3::int OFFSET $4::int`;
-
-/** $1 agent, $2 version: what the agent was. */
-const snapshotSql = `
-  SELECT version, created_at AS "createdAt", snapshot AS content FROM agent_version
-   WHERE agent_id = $1::uuid AND version = $2::int`;
+/** Who changed an agent, and when. */
+const entry = {
+  version: true,
+  createdAt: true,
+  changedFields: true,
+  keyId: true,
+  requestId: true,
+  restoredFrom: true,
+} as const;
 
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 
 /** Reads the history of agents, whoever owns them. Entries never change once written. */
-export function agentVersionRepository(database: Database) {
+export function agentVersionRepository({ typed, query }: Database) {
+  async function read(agentId: string, version: number): Promise<Snapshot | undefined> {
+    const found = await typed(({ agentVersion }) =>
+      agentVersion.findUnique({
+        where: { agentId_version: { agentId, version } },
+        select: { createdAt: true, snapshot: true },
+      }),
+    );
+    if (!found) return undefined;
+    const { createdAt, snapshot } = found;
+    if (!isRecord(snapshot)) throw new Error(`version ${version} of agent ${agentId} is stored as something else`);
+    return { version, createdAt, content: await complete(query, snapshot, { agentId, version }) };
+  }
+
   return {
     /** Entries of an agent up to a version, the newest first. */
-    entries: (agentId: string, upTo: number, page: Page): Promise<HistoryEntry[]> =>
-      withinLimit(database.query<HistoryEntry>(entriesSql, [agentId, upTo, page.limit, itemsBefore(page)])),
+    entries: (agentId: string, upTo: number, page: Page) =>
+      withinLimit(
+        typed(({ agentVersion }) =>
+          agentVersion.findMany({
+            where: { agentId, version: { lte: upTo } },
+            select: entry,
+            orderBy: { version: 'desc' },
+            take: page.limit,
+            skip: itemsBefore(page),
+          }),
+        ),
+      ),
 
     /** What an agent was at a version; undefined when there never was one. */
-    async snapshot(agentId: string, version: number): Promise<Snapshot | undefined> {
-      const [found] = await withinLimit(database.query<StoredSnapshot>(snapshotSql, [agentId, version]));
-      if (!found) return undefined;
-      return { ...found, content: await withinLimit(complete(database.query, found.content, { agentId, version })) };
-    },
+    snapshot: (agentId: string, version: number): Promise<Snapshot | undefined> => withinLimit(read(agentId, version)),
   };
 }

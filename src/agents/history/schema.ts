@@ -1,12 +1,11 @@
 import { Type } from '@sinclair/typebox';
+import { nullable } from '../../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../../http/pages.schema.ts';
 import { agentParamsSchema, companyQuerySchema } from '../request.schema.ts';
 import { agentSchema } from '../schema.ts';
 
 const closed = { additionalProperties: false };
 const version = (description: string) => Type.String({ format: 'version', description });
-const nullable = (type: 'string' | 'integer', description: string) =>
-  Type.Unsafe<string | null>({ type: [type, 'null'], description });
 
 export const versionParamsSchema = Type.Object(
   {
@@ -26,17 +25,17 @@ export const diffQuerySchema = Type.Object(
   closed,
 );
 
+/** A member of a stored document. */
+export const memberSchema = Type.Object({ name: Type.String(), value: Type.Unknown() });
+
 /** An entry of the history: who changed what, and when. */
 export const versionSchema = Type.Object({
   version: Type.Integer({ description: 'The version that the change made' }),
   createdAt: Type.String({ format: 'date-time', description: 'When the change was made, in UTC' }),
   changedFields: Type.Array(Type.String(), { description: 'The fields that the change gave another value' }),
-  keyId: nullable('string', 'The API key that made the change; null for the operator'),
-  requestId: nullable('string', 'The request that made the change; null for the operator'),
-  restoredFrom: Type.Unsafe<number | null>({
-    type: ['integer', 'null'],
-    description: 'The version whose content was restored',
-  }),
+  keyId: nullable(Type.String({ description: 'The API key that made the change; null for the operator' })),
+  requestId: nullable(Type.String({ description: 'The request that made the change; null for the operator' })),
+  restoredFrom: nullable(Type.Integer({ description: 'The version whose content was restored' })),
 });
 
 export const versionListSchema = pageOf(versionSchema);
@@ -44,7 +43,7 @@ export const versionListSchema = pageOf(versionSchema);
 /** An agent as a version's answer showed it, and its number beside it. */
 export const versionedAgentSchema = Type.Object({
   ...agentSchema.properties,
-  companyPhoneNumberId: nullable('string', 'Id of the phone number for calls from the agent'),
+  companyPhoneNumberId: nullable(Type.String({ description: 'Id of the phone number for calls from the agent' })),
 });
 
 /** What differs between two versions. A side where there was nothing is absent. */

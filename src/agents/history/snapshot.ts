@@ -1,10 +1,16 @@
 import type { Query } from '../../database/client.ts';
+import { rowsOf } from '../../database/rows.ts';
 import { run } from '../../database/statement.ts';
-import type { JsonObject } from '../../http/json.ts';
-import { type AgentContent, type AgentField, agentFields, fields, record } from '../fields.ts';
+import { type AgentContent, agentFields, fields, record } from '../fields.ts';
 import { toStoredAgent } from '../row.ts';
 import type { KeptAnswer, KeptJson } from '../write/replay.ts';
+import { memberSchema } from './schema.ts';
 import { earlierStatement, type Place } from './statements.ts';
+
+/** A document as it was stored, perhaps by another release. */
+type StoredContent = Readonly<Record<string, unknown>>;
+
+const membersOf = rowsOf(memberSchema);
 
 /**
  * Completes content as another release stored it, the one way in which stored content is read.
@@ -14,10 +20,14 @@ import { earlierStatement, type Place } from './statements.ts';
  * keeps that field. Where no earlier version holds it, it has its initial value. Members that this release does not know are
  * left out; they stay in storage.
  */
-export async function complete(query: Query, stored: JsonObject, { agentId, version }: Place): Promise<AgentContent> {
+export async function complete(
+  query: Query,
+  stored: StoredContent,
+  { agentId, version }: Place,
+): Promise<AgentContent> {
   const missing = missingFrom(stored);
   if (missing.length === 0) return known(stored);
-  const rows = await run<{ name: AgentField; value: unknown }>(query, earlierStatement({ agentId, version }, missing));
+  const rows = membersOf(await run(query, earlierStatement({ agentId, version }, missing)));
   const initial = record<Partial<AgentContent>>(missing, (name) => fields[name].initial);
   return known({ ...initial, ...Object.fromEntries(rows.map(({ name, value }) => [name, value])), ...stored });
 }
@@ -32,4 +42,4 @@ export async function completeKept(query: Query, { agent, updatedAt, ...kept }: 
 
 const missingFrom = (stored: object) => agentFields.filter((name) => !Object.hasOwn(stored, name));
 
-const known = (stored: Readonly<Record<string, unknown>>) => record<AgentContent>(agentFields, (name) => stored[name]);
+const known = (stored: StoredContent) => record<AgentContent>(agentFields, (name) => stored[name]);

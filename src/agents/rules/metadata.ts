@@ -27,6 +27,23 @@ export function merge(target: Json | undefined, patch: JsonObject): JsonObject {
 }
 
 /**
+ * The same value with the keys of every object in the order in which PostgreSQL keeps them in `jsonb`: by the length of
+ * their UTF-8 text, then by its bytes. So the answer to a PATCH has the bytes that a GET of that version has.
+ */
+export function inStoredOrder(object: JsonObject): JsonObject {
+  const keys = Object.keys(object).sort(byStoredOrder);
+  return Object.fromEntries(keys.map((key) => [key, orderedInside(object[key] ?? null)]));
+}
+
+function orderedInside(value: Json): Json {
+  if (Array.isArray(value)) return value.map(orderedInside);
+  return isObject(value) ? inStoredOrder(value) : value;
+}
+
+const byStoredOrder = (a: string, b: string) =>
+  Buffer.byteLength(a) - Buffer.byteLength(b) || Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+/**
  * Merges, and tells what forbids the result. An over-deep patch is refused before it is merged, without recursion:
  * every object and list of a patch stands in the result, at the same depth.
  */
@@ -37,7 +54,7 @@ export function mergeWithinLimits(
   const before = shape(stored);
   const tooDeep = depthComplaints(before, shape(patch));
   if (tooDeep.length > 0) return { merged: stored, complaints: tooDeep };
-  const merged = merge(stored, patch);
+  const merged = inStoredOrder(merge(stored, patch));
   return { merged, complaints: limitComplaints(stored, merged, before) };
 }
 

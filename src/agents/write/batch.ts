@@ -1,12 +1,26 @@
 import type { Caller } from '../../auth/caller.ts';
-import { isOutdated, refusals } from '../../auth/lookup.ts';
-import type { Database, Query } from '../../database/client.ts';
+import type { Query } from '../../database/client.ts';
+import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { completeKept } from '../history/snapshot.ts';
-import { type AgentJson, type StoredAgent, toAgentJson, toStoredAgent } from '../row.ts';
-import { type Changed, committed, type Decide, type Folded, type Found, fold } from './fold.ts';
-import type { KeptAnswer, KeptJson } from './replay.ts';
-import { changeSql, findSql, type Keeping, keepingChangeSql } from './statements.ts';
+import { type AgentJson, type StoredAgent, toStoredAgent } from '../row.ts';
+import { type Changed, committed, type Decide, type Folded, fold, type Question } from './fold.ts';
+import type { KeptJson } from './replay.ts';
+import { findSql } from './statements.ts';
+
+/**
+ * Larger batches leave the server idle while PostgreSQL works, and the other way round. The database refuses the server's
+ * role more than 100 changes of one agent in one statement (trigger `agent_update_values`).
+ */
+export const batchSize = 32;
+
+/** An agent as it was found since the request arrived, whoever owns it. */
+export interface ReadAhead {
+  /** Undefined when it is not there or deleted. */
+  readonly agent: StoredAgent | undefined;
+  /** When it was read (`recentWrites`). */
+  readonly readAt: number;
+}
 
 /** A change to be made: of which agent, by whom, and how to decide it. */
 export interface Change {
@@ -15,94 +29,48 @@ export interface Change {
   /** A number that the agent may get: whether it is active is read with the agent. */
   readonly phoneNumberId: string | null;
   /** The agent as it was found since the request arrived; without it, it is read. */
-  readonly readAhead?: { readonly agent: StoredAgent | undefined } | undefined;
+  readonly readAhead?: ReadAhead | undefined;
   /** That the request may be sent again: its answer is kept, and looked for. */
   readonly idempotency?: Idempotency | undefined;
   readonly by: Caller;
   readonly decide: Decide;
+  /** When its caller is answered at the latest (`newDeadline`). */
+  readonly deadline: number;
 }
 
-/** How a change ended; undefined when another change of its agent came first, or somebody holds the row. */
-export type Ended = { readonly result: Changed } | { readonly error: unknown } | undefined;
+/** What was read for a change, and when. */
+export type Read = ReadAhead & Pick<Question, 'numberIsActive' | 'kept'>;
 
-/** Statements: each on any connection, or several on one. */
-export type Connections = Pick<Database, 'query' | 'session'>;
+/** Whether all that a change is decided on was read ahead, and not written by this process since. */
+export const isRead = ({ id, readAhead: read, phoneNumberId, idempotency }: Change, writes: RecentWrites): boolean =>
+  read !== undefined && writes.isCurrent(id, read.readAt) && phoneNumberId === null && idempotency === undefined;
 
-/**
- * Carries out the changes of a batch: one read for those that need it, the decisions, one write. The keys that were looked
- * up more than a second ago are confirmed on the connection that writes, when it is there: a wait for it, or for a row
- * lock before, must not let a key write that has ended meanwhile. Such a change fails alone.
- * @param written what is known to be committed of agents that were written lately; kept up to date
- * @returns how each change ended, in the order of the changes
- */
-export async function carryOut(
-  database: Connections,
+export const readAhead = (change: Change): Read => ({ ...nothing, ...change.readAhead });
+
+const nothing: Read = { agent: undefined, numberIsActive: false, readAt: 0 };
+
+/** Reads what is stored of each change's agent, in one statement. */
+export async function readAll(
+  query: Query,
+  writes: RecentWrites,
   changes: readonly Change[],
-  written: Map<string, StoredAgent>,
-): Promise<Ended[]> {
-  const found = await findAll(database.query, changes);
-  const foldAll = (some: readonly Change[]) =>
-    byAgent(some).map(([id, ofAgent]) => {
-      const questions = ofAgent.map((change) => ({ ...change, ...(found.get(change) ?? nothing) }));
-      const newest = newestOf([written.get(id), ...questions.map((question) => question.found?.agent)]);
-      return { id, ofAgent, ...fold(questions, newest) };
-    });
-  const { folds, refused, writtenAt } = await confirmAndWrite(database, changes, foldAll);
-  const ended = new Map<Change, Ended>();
-  for (const { id, ofAgent, ...folded } of folds) {
-    const at = writtenAt.get(id);
-    for (const [place, change] of ofAgent.entries()) ended.set(change, endOf(folded, place, at));
-    if (folded.steps.length > 0) remember(written, id, folded, at);
-  }
-  return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : ended.get(change)));
-}
-
-type FoldOfAgent = Folded & { readonly id: string; readonly ofAgent: readonly Change[] };
-
-/** Writes what the callers who may still write have decided; what the others have decided is left out. */
-async function confirmAndWrite(
-  database: Connections,
-  changes: readonly Change[],
-  foldAll: (some: readonly Change[]) => FoldOfAgent[],
-): Promise<{ folds: FoldOfAgent[]; refused: ReadonlyMap<Caller, unknown>; writtenAt: Map<string, Date> }> {
-  const folds = foldAll(changes);
-  const callers = changes.map(({ by }) => by);
-  const isIdle = folds.every(({ steps, keeping }) => steps.length === 0 && keeping.length === 0);
-  // Also a key that gets an answer and writes nothing, such as a replay, is confirmed.
-  if (isIdle && !callers.some(({ admission }) => isOutdated(admission))) {
-    return { folds, refused: new Map(), writtenAt: new Map() };
-  }
-  return await database.session(async (query) => {
-    const refused = await refusals(query, callers);
-    const allowed = refused.size === 0 ? folds : foldAll(changes.filter(({ by }) => !refused.has(by)));
-    return { folds: allowed, refused, writtenAt: await write(query, allowed) };
-  });
-}
-
-const nothing: Read = { found: undefined };
-
-interface Read {
-  readonly found: Found | undefined;
-  readonly kept?: KeptAnswer | undefined;
-}
-
-/**
- * What is stored of each change's agent, read together where it was not read ahead, a number is asked about, or an answer
- * may be kept: the last two as of the same moment as the agent, else a twin's change could be taken for somebody's.
- */
-async function findAll(query: Query, changes: readonly Change[]): Promise<Map<Change, Read>> {
-  const isRead = ({ readAhead, phoneNumberId, idempotency }: Change) =>
-    readAhead !== undefined && phoneNumberId === null && idempotency === undefined;
+): Promise<Map<Change, Read>> {
+  const readAt = writes.read();
+  const rows = await query<FoundRow>(findSql, [
+    changes.map(({ id }) => id),
+    changes.map(({ phoneNumberId }) => phoneNumberId),
+    changes.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
+    changes.map(({ idempotency }) => idempotency?.key ?? null),
+  ]);
   const found = new Map<Change, Read>();
-  for (const change of changes) {
-    const agent = change.readAhead?.agent;
-    found.set(change, { found: agent && { agent, numberIsActive: false } });
-  }
-  const unread = changes.filter((change) => !isRead(change));
-  if (unread.length === 0) return found;
-  for (const [place, row] of (await query<FoundRow>(findSql, findParameters(unread))).entries()) {
-    const change = unread[place];
-    if (change) found.set(change, await toRead(query, row));
+  for (const [place, change] of changes.entries()) {
+    const { agent = null, numberIsActive = false, kept = null } = rows[place] ?? {};
+    found.set(change, {
+      agent: agent ? toStoredAgent(agent) : undefined,
+      numberIsActive,
+      kept: kept ? await completeKept(query, kept) : undefined,
+      readAt,
+    });
   }
   return found;
 }
@@ -113,49 +81,47 @@ interface FoundRow {
   readonly kept: KeptJson | null;
 }
 
-const findParameters = (changes: readonly Change[]) => [
-  changes.map(({ id }) => id),
-  changes.map(({ phoneNumberId }) => phoneNumberId),
-  changes.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
-  changes.map(({ idempotency }) => idempotency?.key ?? null),
-];
+export type FoldOfAgent = Folded & { readonly id: string; readonly changes: readonly Change[] };
 
-async function toRead(query: Query, { agent, numberIsActive, kept }: FoundRow): Promise<Read> {
-  return {
-    found: agent ? { agent: toStoredAgent(agent), numberIsActive } : undefined,
-    kept: kept ? await completeKept(query, kept) : undefined,
-  };
+/** Decides changes, agent by agent. */
+export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Change, Read>): FoldOfAgent[] {
+  return byAgent(changes).map(([id, ofAgent]) => {
+    const questions = ofAgent.map((change) => ({ ...change, ...(found.get(change) ?? nothing) }));
+    return { id, changes: ofAgent, ...fold(questions, lastRead(questions)) };
+  });
 }
 
-/** Writes all steps together; returns when each agent was written, for those that were. */
-async function write(query: Query, folds: readonly Folded[]): Promise<Map<string, Date>> {
-  const steps = folds.flatMap((folded) => folded.steps);
-  const keeping = folds.flatMap((folded) => folded.keeping);
-  if (steps.length === 0 && keeping.length === 0) return new Map();
-  const ids = [...new Set(steps.map(({ id }) => id))];
-  const [sql, parameters] =
-    keeping.length > 0
-      ? [keepingChangeSql, [ids, JSON.stringify(steps), JSON.stringify(keeping.map(asJson))]]
-      : [changeSql, [ids, JSON.stringify(steps)]];
-  const rows = await query<{ id: string; updatedAt: Date }>(sql, parameters);
-  return new Map(rows.map(({ id, updatedAt }) => [id, updatedAt]));
+/** The agent as it was read last: also where that is an older version, of a database that went back. */
+function lastRead(reads: readonly ReadAhead[]): StoredAgent | undefined {
+  let last: ReadAhead = nothing;
+  for (const read of reads) if (read.readAt > last.readAt) last = read;
+  return last.agent;
 }
 
-const asJson = (kept: Keeping) => ({ ...kept, agent: toAgentJson(kept.agent) });
+/** How a change ended. */
+export type End = { readonly result: Changed } | { readonly error: unknown };
 
-function endOf({ answers, steps }: Folded, place: number, writtenAt: Date | undefined): Ended {
+/**
+ * How changes ended, without those whose agent was not written: their decisions are void.
+ * @param writtenAt when each agent was written, for those that were
+ */
+export function endsOf(folds: readonly FoldOfAgent[], writtenAt: ReadonlyMap<string, Date>): Map<Change, End> {
+  const ends = new Map<Change, End>();
+  for (const { id, changes, ...folded } of folds) {
+    for (const [place, change] of changes.entries()) {
+      const end = endOf(folded, place, writtenAt.get(id));
+      if (end) ends.set(change, end);
+    }
+  }
+  return ends;
+}
+
+function endOf({ answers, steps }: Folded, place: number, writtenAt: Date | undefined): End | undefined {
   const answer = answers[place];
-  // What was decided on a step that did not get written was decided on nothing.
   if (!answer || (answer.after > 0 && !writtenAt)) return undefined;
   if ('error' in answer) return { error: answer.error };
   const { agent, after, ...rest } = answer;
   return { result: { ...rest, agent: writtenAt ? committed(agent, after, steps.length, writtenAt) : agent } };
-}
-
-function remember(written: Map<string, StoredAgent>, id: string, { last, steps }: Folded, at: Date | undefined): void {
-  // Deleted first, so that the map stays in the order of writing.
-  written.delete(id);
-  if (last && at) written.set(id, committed(last, steps.length, steps.length, at));
 }
 
 function byAgent(changes: readonly Change[]): [string, Change[]][] {
@@ -166,11 +132,4 @@ function byAgent(changes: readonly Change[]): [string, Change[]][] {
     else groups.set(change.id, [change]);
   }
   return [...groups];
-}
-
-function newestOf(agents: readonly (StoredAgent | undefined)[]): StoredAgent | undefined {
-  return agents.reduce(
-    (newest, agent) => (agent && agent.version > (newest?.version ?? 0) ? agent : newest),
-    undefined,
-  );
 }

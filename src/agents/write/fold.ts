@@ -35,12 +35,13 @@ export interface Question {
   readonly decide: Decide;
   readonly by: Caller;
   readonly idempotency?: Idempotency | undefined;
-  readonly found: Found | undefined;
+  /** Whether the number that it asks about is an active one of the company that owns the agent. */
+  readonly numberIsActive: boolean;
   /** What was answered to a request with the same Idempotency-Key. */
   readonly kept?: KeptAnswer | undefined;
 }
 
-/** What came of a question: an agent or an error, right only if the first `after` steps are written. */
+/** Outcome of a question; valid once the first `after` steps are written. */
 type Answered = { readonly after: number } & Changed;
 type Answer = Answered | { readonly after: number; readonly error: unknown };
 
@@ -51,29 +52,27 @@ export interface Folded {
   /** Answers to requests that may be sent again, each to be kept if the steps before it are written. */
   readonly keeping: readonly Keeping[];
   readonly answers: readonly Answer[];
-  /** The agent after the last step. */
-  readonly last: StoredAgent | undefined;
 }
 
 /**
  * Folds the questions about one agent, in their order: each decides on the result of those before it, and each real
  * change is a step with its own version, history entry and answer. A decision that throws fails alone. A request that
  * is sent again is not decided again, neither after its answer nor behind its twin in the batch. Pure.
- * @param newest the newest state of the agent that is known to be committed
+ * @param stored the agent as it was read; undefined when it is not there or deleted
  */
-export function fold(questions: readonly Question[], newest: StoredAgent | undefined): Folded {
+export function fold(questions: readonly Question[], stored: StoredAgent | undefined): Folded {
   const drafts: Omit<Step, 'steps'>[] = [];
   const keeping: Omit<Keeping, 'steps'>[] = [];
-  let agent = newest;
+  let agent = stored;
 
   function ask(question: Question): Answer {
-    const { decide, by, found, idempotency, kept } = question;
+    const { decide, by, numberIsActive, idempotency, kept } = question;
     const twin = idempotency && keeping.find(({ api_key, key }) => api_key === by.keyId && key === idempotency.key);
     try {
       if (idempotency && kept) return { ...replay(kept, idempotency), after: 0 };
       if (idempotency && twin) return { ...replay(answerOf(twin), idempotency), after: twin.after };
-      const decided = decide(found && agent && { ...found, agent });
-      if (!found || !agent) throw new ApiError('RESOURCE_NOT_FOUND');
+      const decided = decide(agent && { agent, numberIsActive });
+      if (!agent) throw new ApiError('RESOURCE_NOT_FOUND');
       if (decided.changedFields.length > 0) agent = take(agent, decided, by);
       const answer = { agent, changedFields: decided.changedFields, after: drafts.length };
       if (idempotency) keep(idempotency, by, answer);
@@ -113,7 +112,6 @@ export function fold(questions: readonly Question[], newest: StoredAgent | undef
   const steps = drafts.length;
   return {
     answers,
-    last: agent,
     steps: drafts.map((draft) => ({ ...draft, steps })),
     keeping: keeping.map((kept) => ({ ...kept, steps })),
   };
@@ -125,7 +123,11 @@ const answerOf = ({ fingerprint, agent, changed }: Omit<Keeping, 'steps'>): Kept
   changedFields: changed,
 });
 
-/** An answer as committed: the last step was written at `writtenAt`, each one before it a millisecond earlier. */
+/** When a step was written: the last one at `writtenAt`, each one before it a millisecond earlier. */
+export const timeOfStep = (writtenAt: Date, step: number, steps: number): Date =>
+  new Date(writtenAt.getTime() - (steps - step));
+
+/** An answer as committed, which shows the agent after a step, or before the first. */
 export function committed(agent: StoredAgent, after: number, steps: number, writtenAt: Date): StoredAgent {
-  return after === 0 ? agent : { ...agent, updatedAt: new Date(writtenAt.getTime() - (steps - after)) };
+  return after === 0 ? agent : { ...agent, updatedAt: timeOfStep(writtenAt, after, steps) };
 }

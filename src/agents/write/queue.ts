@@ -1,139 +1,53 @@
-import pLimit from 'p-limit';
-import type { Caller } from '../../auth/caller.ts';
-import { conflictOver, type Database, withinLimit } from '../../database/client.ts';
-import { group, type Outcome } from '../../database/group.ts';
-import { ApiError } from '../../http/problems.ts';
-import type { Meter } from '../../metrics/meter.ts';
-import type { StoredAgent } from '../row.ts';
-import { type Change, carryOut } from './batch.ts';
-import type { Changed, Decide } from './fold.ts';
-import { hurrySql, idempotencyIndex, makeRoomSql } from './replay.statements.ts';
-import { lockSql } from './statements.ts';
-
-/** A change that waits for its turn. */
-interface Waiting extends Change {
-  /** How often another change of its agent came first. */
-  readonly lost: number;
-  readonly state: {
-    /** Whether its caller has been answered already. */
-    expired: boolean;
-    /** Whether its batch has waited in vain for a request with its idempotency key, or that of a neighbour. */
-    hasWaited: boolean;
-  };
-}
-
-type Outcomes = readonly Outcome<Waiting, Changed>[];
-
 /**
- * Larger batches leave the server idle while PostgreSQL works, and the other way round. The database refuses the server's
- * role more than 100 changes of one agent in one statement (trigger `agent_update_values`).
+ * Changes of agents, in two modes.
+ *
+ *     a change ──► its agent has changes that run alone? ── yes ──────────────────────────┐
+ *                    │ no                                                                 │
+ *                    ▼                                                                    ▼
+ *        TOGETHER, one lane (together.ts)                               ALONE, by agent (alone.ts)
+ *        up to 32 that wait: read what is not current,                  a transaction for those of one agent: lock
+ *        decide, fold by agent, and write in one                        the row, look keys up again, read, decide,
+ *        statement under the versions that were read                    write, keep answers
+ *          │                 │                 │                          │          ▲            │            │
+ *       written,       not written:      undone: a bad row,            written,      │      the row or key     │
+ *       or refused     the version       a taken or held               or refused    │      is held for 100 ms,│
+ *          │           moved, the row    key, a deadlock                  │          │      a key was taken, a │
+ *          │           is locked         │                                │          │      neighbour's bad row│
+ *          ▼                 └───────────┴──► ALONE                       ▼          └────────────┘            │
+ *       answer                                                         answer            until its deadline ──► error
+ *
+ * A connection that broke, or a time limit, answers 503 in either mode, and nothing is run again: it may have been
+ * committed.
  */
-const batches = { size: 32, waiting: 1_000, isExpired: ({ state }: Waiting) => state.expired };
 
-/** Agents that a lane remembers having written: more than it writes while a request is on its way to it. */
-const remembered = 256;
+import type { Caller } from '../../auth/caller.ts';
+import { type Database, newDeadline, withinLimit } from '../../database/client.ts';
+import { group } from '../../database/group.ts';
+import type { RecentWrites } from '../../database/recent-writes.ts';
+import type { Meter } from '../../metrics/meter.ts';
+import { changesAlone } from './alone.ts';
+import { batchSize, type Change } from './batch.ts';
+import type { Changed, Decide } from './fold.ts';
+import { changeTogether } from './together.ts';
 
 /** Changes agents: those that arrive together are read and written together. */
-export function agentChange(database: Database, meter: Meter) {
-  // All changes of one agent pass through one lane: no two batches of this process ever want the same row.
-  const lanes = [lane(), lane()] as const;
-  const crowds = new Map<string, { readonly join: ReturnType<typeof lane>; members: number }>();
-  const oneOfAFew = pLimit(Math.max(1, Math.floor(database.connections / 2)));
-
-  function told(undone: number): void {
-    for (let change = 0; change < undone; change += 1) meter.repeated('undone');
-  }
-
-  /** Changes that arrive together are carried out together. */
-  function lane() {
-    const written = new Map<string, StoredAgent>();
-    return group<Waiting, Changed>({
-      ...batches,
-      onBatch: (...batch) => meter.batch('changes', ...batch),
-      onUndone: told,
-      run: (changes) =>
-        mindingKeys(changes, async () => {
-          const [first, ...others] = changes;
-          if (first?.state.hasWaited && others.length === 0) return carryOutLocked(changes);
-          const ended = await carryOut(database, changes, written);
-          for (const id of written.keys()) if (written.size > remembered) written.delete(id);
-          return changes.map((change, place) => ended[place] ?? afterLoss(change));
-        }),
-    });
-  }
-
-  /** Once more in the next batch; then with the row locked. */
-  function afterLoss(change: Waiting): Outcome<Waiting, Changed> {
-    const again = { ...change, readAhead: undefined, lost: change.lost + 1 };
-    meter.repeated(again.lost < 2 ? 'lost' : 'locked');
-    return again.lost < 2 ? { again } : { result: joinCrowd(again) };
-  }
-
-  /** Changes of one agent that somebody else changes too, or holds: they wait for its row, and nobody waits for them. */
-  async function joinCrowd(change: Waiting): Promise<Changed> {
-    const { id } = change;
-    const crowd = crowds.get(id) ?? {
-      join: group<Waiting, Changed>({
-        ...batches,
-        onBatch: (...batch) => meter.batch('locked changes', ...batch),
-        onUndone: told,
-        run: (changes) => mindingKeys(changes, () => carryOutLocked(changes)),
-      }),
-      members: 0,
-    };
-    crowds.set(id, crowd);
-    crowd.members += 1;
-    try {
-      return await crowd.join(change);
-    } finally {
-      crowd.members -= 1;
-      if (crowd.members === 0) crowds.delete(id);
-    }
-  }
-
-  function carryOutLocked(changes: readonly Waiting[]): Promise<Outcomes> {
-    return oneOfAFew(() =>
-      database.transaction(async (query) => {
-        await query(lockSql, [changes[0]?.id]);
-        if (changes.some(({ state }) => state.hasWaited)) await query(hurrySql, []);
-        const unread = changes.map((change) => ({ ...change, readAhead: undefined }));
-        const ended = await carryOut({ query, session: (work) => work(query) }, unread, new Map());
-        return ended.map((end) => end ?? { error: new Error('a locked row was changed by somebody else') });
-      }),
-    );
-  }
-
-  /**
-   * Runs a batch. Where the key of a request is in the way, all of it was undone: the batch runs again one by one, and
-   * the request alone finds the answer that its twin was given in the meantime, or has waited in vain for one. Its second
-   * wait is short, or its neighbours would run out of time behind it.
-   */
-  async function mindingKeys(changes: readonly Waiting[], run: () => Promise<Outcomes>): Promise<Outcomes> {
-    try {
-      return await run();
-    } catch (error) {
-      const conflict = conflictOver(error, idempotencyIndex);
-      const [change, ...others] = changes;
-      if (!conflict || !change) throw error;
-      if (others.length > 0) {
-        if (conflict.isHeld) for (const { state, idempotency } of changes) state.hasWaited = idempotency !== undefined;
-        throw conflict.cause;
-      }
-      if (conflict.isHeld) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
-      meter.repeated('key');
-      await database.query(makeRoomSql, [change.by.keyId, change.idempotency?.key]);
-      return [{ again: change }];
-    }
-  }
+export function agentChange(database: Database, meter: Meter, writes: RecentWrites) {
+  const alone = changesAlone(database, meter, writes);
+  const together = group<Change, Changed>({
+    size: batchSize,
+    isExpired: ({ deadline }) => deadline <= performance.now(),
+    onBatch: (...batch) => meter.batch('changes', ...batch),
+    run: (changes) => changeTogether(database, writes, changes, alone.run),
+  });
 
   /** See `agentRepository`. */
-  return (wanted: Omit<Change, 'by' | 'decide'>, by: Caller, decide: Decide): Promise<Changed> => {
-    const state = { expired: false, hasWaited: false };
-    const change = { ...wanted, by, decide, lost: 0, state };
-    const isOdd = Number.parseInt(wanted.id.slice(-1), 16) % 2 === 1;
-    const join = crowds.has(wanted.id) ? joinCrowd : lanes[isOdd ? 1 : 0];
-    return withinLimit(join(change), () => {
-      state.expired = true;
-    });
+  return (wanted: Wanted, by: Caller, decide: Decide): Promise<Changed> => {
+    const { deadline = newDeadline() } = wanted;
+    const change = { ...wanted, by, decide, deadline };
+    // Behind the others of its agent: together with other agents it would only lose against them.
+    return withinLimit(alone.isBusy(change.id) ? alone.run(change) : together(change), deadline);
   };
 }
+
+/** With a deadline where the request has one from an earlier call. */
+type Wanted = Omit<Change, 'by' | 'decide' | 'deadline'> & Partial<Pick<Change, 'deadline'>>;

@@ -14,12 +14,13 @@ export const keptSql = `
   SELECT ${keptJson('k')} AS kept FROM idempotency_key k
    WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at > now() - ${keptFor}`;
 
-/** $1 API key, $2 idempotency key: an answer that is kept no longer makes room for another. */
+/** $1 API keys, $2 their idempotency keys: answers that are kept no longer make room for others. */
 export const makeRoomSql = `
-  DELETE FROM idempotency_key k WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at <= now() - ${keptFor}`;
+  DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS q(api_key, key)
+   WHERE k.api_key_id = q.api_key AND k.key = q.key AND k.created_at <= now() - ${keptFor}`;
 
-/** The rest of the transaction waits for a request with the same key no longer than this. */
-export const hurrySql = `SET LOCAL lock_timeout = '100ms'`;
+/** The rest of the transaction waits for a lock no longer than this. */
+export const shortLockWait = `set_config('lock_timeout', '100ms', true)`;
 
 /** $1 how many at most: forgets answers that are kept no longer, unless another process is forgetting some. */
 export const forgetSql = `

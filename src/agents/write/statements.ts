@@ -1,8 +1,9 @@
+import { isRecent } from '../../auth/lookup.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
 import type { StoredAgent } from '../row.ts';
 import { activeNumber } from '../statements.ts';
-import { keptFor, keptJson } from './replay.statements.ts';
+import { keptFor, keptJson, shortLockWait } from './replay.statements.ts';
 
 /**
  * $1 ids of agents, $2 the number that each may get, or null, $3 API keys and $4 their idempotency keys, or nulls: in
@@ -19,6 +20,13 @@ export const findSql = `
 
 /** $1 id: keeps the agent from everybody else until the transaction ends. */
 export const lockSql = `SELECT id FROM agent WHERE id = $1::uuid FOR NO KEY UPDATE`;
+
+/**
+ * $1 id: the same after a short wait at most, as for all locks of the transaction. PostgreSQL locks rows behind all else that
+ * a statement does, so that the limit is set by then.
+ */
+export const lockSoonSql = `
+  SELECT a.id, wait.* FROM agent a, (SELECT ${shortLockWait}) wait WHERE a.id = $1::uuid FOR NO KEY UPDATE OF a`;
 
 /** One step of an agent, as `changeSql` takes it. */
 export interface Step {
@@ -70,38 +78,53 @@ const newValue = (field: AgentField) =>
     ? `CASE WHEN s.touched THEN ${fieldOf('s.content', field)} ELSE a.metadata END`
     : fieldOf('s.content', field);
 
+/** `statement_timestamp()` is one value in all of a statement: where it is late, nothing was written or kept. */
+const writtenOrLate = `
+  SELECT id, updated_at AS "updatedAt" FROM written
+  UNION ALL SELECT NULL, NULL WHERE NOT ${isRecent('$3')}`;
+
 /**
- * $1 ids of the agents, $2 their steps: writes each agent as its last step leaves it, and a history entry for each step,
- * under the version that was read. Returns the agents that were written; another change came first for the others, or
- * somebody holds their row.
+ * $1 ids of the agents, $2 their steps, $3 when the first of their keys was looked up (`isRecent`): writes each agent as its
+ * last step leaves it, and a history entry for each step, under the version that was read. Returns the agents that were
+ * written; another change came first for the others, or somebody holds their row. Where the lookup was too long ago, nothing is written, and a row of nulls says so.
  *
  * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
  * Rows are locked in the order of their ids, so that two processes cannot wait for each other. The company is compared
  * so that no index on it can be chosen: the primary key is the short way to the row.
  */
 export const changeSql = `${writing()}
-  SELECT id, updated_at AS "updatedAt" FROM written`;
+  ${writtenOrLate}`;
 
 /**
- * $3 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
+ * $4 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
  * it, changes too. Keys are inserted in their order, so that two processes cannot wait for each other.
  */
 export const keepingChangeSql = `${writing()}, kept AS (
     INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
     SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
            CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
-      FROM json_to_recordset($3::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
-     WHERE k.after = 0 OR w.id IS NOT NULL
+      FROM json_to_recordset($4::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
+     WHERE (k.after = 0 AND ${isRecent('$3')}) OR w.id IS NOT NULL
      ORDER BY k.api_key, k.key
   )
-  SELECT id, updated_at AS "updatedAt" FROM written`;
+  ${writtenOrLate}`;
+
+/**
+ * $1 answers: keeps them, in a statement of its own, so that what it waits for or fails with is an idempotency key. Keys are
+ * inserted in their order, so that two processes cannot wait for each other.
+ */
+export const keepSql = `
+  INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+  SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed, k.updated
+    FROM json_to_recordset($1::json) AS k(${keepingColumns})
+   ORDER BY k.api_key, k.key`;
 
 function writing() {
   return `
   WITH step AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns})
   ), locked AS (
-    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${isRecent('$3')} ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (
     UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
            version = a.version + s.steps,

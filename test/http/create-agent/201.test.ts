@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { draft } from '../../support/endpoints.ts';
+import { fullFields, nullableFields } from '../../support/fields.ts';
 import { expectCreated } from '../../support/new-agent.ts';
-import { expectChange, fullFields } from '../../support/patch-agent.ts';
+import { expectChange } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -14,9 +15,7 @@ test('the fields that are not required may be sent too, and all are stored as se
   await expectCreated(world, await world.company(), { ...draft, ...fullFields });
 });
 
-const clearable = ['instructions', 'voiceId', 'cefrLevel', 'companyPhoneNumberId', 'backgroundSound'];
-
-test.for(clearable)('a null %s, which PATCH allows too, is the same as none', async (field) => {
+test.for(nullableFields)('a null %s, which PATCH allows too, is the same as none', async (field) => {
   await expectCreated(world, await world.company(), { ...draft, [field]: null });
 });
 

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
 import { draft } from '../../support/endpoints.ts';
+import { fieldEntries, requiredFields } from '../../support/fields.ts';
 import { expectNotCreated } from '../../support/new-agent.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-const required = Object.keys(draft);
 const at = (field: string, code: Fault['code'], detail: string, limit?: number): Fault => ({
   ...{ in: 'body', pointer: `#/${field}`, code, detail },
   ...(limit !== undefined && { limit }),
@@ -26,7 +26,7 @@ async function expectSameOfPatch(fields: unknown, errors: readonly Fault[]): Pro
   await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
 }
 
-test.for(required)('%s is required', async (field) => {
+test.for(requiredFields)('%s is required', async (field) => {
   const { [field]: _, ...others }: Record<string, unknown> = draft;
   await expectFaults(others, [at(field, 'required', 'is required')]);
 });
@@ -34,29 +34,30 @@ test.for(required)('%s is required', async (field) => {
 test('all that is missing is told at once', async () => {
   await expectFaults(
     {},
-    required.map((field) => at(field, 'required', 'is required')),
+    requiredFields.map((field) => at(field, 'required', 'is required')),
   );
 });
 
+const notNullable = fieldEntries.filter(([, { isNullable }]) => !isNullable).map(([field]) => field);
+
+/** Of each field the first value that a patch refuses. */
+const refused = fieldEntries.flatMap(([field, { wrong }]) =>
+  wrong
+    .slice(0, 1)
+    .map(([json, place, { code, detail, limit }]): readonly [object, Fault] => [
+      { [field]: JSON.parse(json) },
+      at(`${field}${place}`, code, detail, limit),
+    ]),
+);
+
 const nested = { a: { b: { c: { d: { e: {} } } } } };
-const uuid = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
 const phone = 'is required when type is PHONE: the id of an active phone number of the company';
 const phoneNotNull = 'must not be null while type is PHONE; set another type in the same request';
 
 /** What a draft holds beside its required fields, and what is wrong with it: the limits are those of a patch. */
 const wrong: readonly (readonly [object, Fault])[] = [
-  [{ name: 'x' }, at('name', 'too_short', 'must have at least 2 characters', 2)],
-  [{ name: null }, at('name', 'not_null', 'must not be null, but a string')],
-  [{ type: 'VIDEO' }, at('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE')],
-  [{ duration: 181 }, at('duration', 'too_large', 'must be at most 180', 180)],
+  ...refused,
   [{ duration: '30' }, at('duration', 'wrong_type', 'must be a whole number from 1 to 180')],
-  [{ questions: null }, at('questions', 'not_null', 'must not be null, but a list')],
-  [{ questions: [' '] }, at('questions/0', 'blank', 'must not be only white space')],
-  [{ questions: Array(51).fill('?') }, at('questions', 'too_many', 'must have at most 50 items', 50)],
-  [{ instructions: 'x'.repeat(2001) }, at('instructions', 'too_long', 'must have at most 2000 characters', 2000)],
-  [{ backgroundSound: '' }, at('backgroundSound', 'not_allowed', 'must be one of OFFICE, OFF, null')],
-  [{ companyPhoneNumberId: '7' }, at('companyPhoneNumberId', 'bad_format', uuid)],
-  [{ metadata: null }, at('metadata', 'not_null', 'must not be null, but an object')],
   [{ metadata: nested }, at('metadata', 'too_deep', 'must be at most 5 levels deep once merged, but would be 6', 5)],
   [
     { metadata: { text: 'x'.repeat(10_230) } },
@@ -79,7 +80,7 @@ test.for(wrong.map(([fields, fault]) => ({ fields, fault })))(
   },
 );
 
-test.for([...required, 'questions', 'metadata'])('a null %s is refused, in the words of PATCH', async (field) => {
+test.for(notNullable)('a null %s is refused, in the words of PATCH', async (field) => {
   const company = await world.company();
   const answer = await world.call(company.key, 'POST /agents', { body: { ...draft, [field]: null } });
   const { errors } = Object(answer.body);

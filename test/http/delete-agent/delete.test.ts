@@ -1,9 +1,10 @@
 import { expect, test, vi } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
 import { onAgent, pathOf } from '../../support/endpoints.ts';
+import { fullFields } from '../../support/fields.ts';
 import type { Sent } from '../../support/http.ts';
 import { untilSomebodyWaits, whileAgentLocked } from '../../support/locks.ts';
-import { expectChange, expectRefusal, fullFields, newSubject, type Subject } from '../../support/patch-agent.ts';
+import { expectChange, expectRefusal, newSubject, type Subject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { type Document, documented, expectDocumented } from '../../support/document.ts';
 import { forAnyCompany, forCompany, onAgent } from '../../support/endpoints.ts';
-import { fullFields, newSubject } from '../../support/patch-agent.ts';
+import { fullFields } from '../../support/fields.ts';
+import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });

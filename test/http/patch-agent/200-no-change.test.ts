@@ -1,5 +1,6 @@
 import { test } from 'vitest';
-import { expectChange, expectNoChange, fullFields, newSubject } from '../../support/patch-agent.ts';
+import { fullFields, nullableFields } from '../../support/fields.ts';
+import { expectChange, expectNoChange, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -19,13 +20,10 @@ test.for(same)('%s is no change: same version, same updatedAt, no history', asyn
   await expectNoChange(world, agent, body);
 });
 
-test.for(['instructions', 'voiceId', 'cefrLevel', 'companyPhoneNumberId', 'backgroundSound'])(
-  'a null %s where none is set is no change',
-  async (field) => {
-    const agent = await newSubject(world);
-    await expectNoChange(world, agent, { [field]: null });
-  },
-);
+test.for(nullableFields)('a null %s where none is set is no change', async (field) => {
+  const agent = await newSubject(world);
+  await expectNoChange(world, agent, { [field]: null });
+});
 
 test('an empty list of questions where there are none is no change', async () => {
   const agent = await newSubject(world);

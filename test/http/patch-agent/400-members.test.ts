@@ -1,15 +1,13 @@
 import { test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
-import { expectRefusal, fullFields, newSubject, sendText } from '../../support/patch-agent.ts';
+import { fullFields, notSettable } from '../../support/fields.ts';
+import { expectRefusal, newSubject, sendText } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-const known =
-  'name, type, focus, questions, instructions, language, duration, voiceId, cefrLevel, companyPhoneNumberId, metadata, ' +
-  'backgroundSound';
 const meant = (name: string) => `is not known; did you mean ${name}?`;
-const listed = `is not known; what can be set is ${known}`;
+const listed = notSettable.detail;
 
 /** A member that cannot be set, its pointer where that is not plain, and what is said of it. */
 const unknown: readonly (readonly [string, string, string?])[] = [

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { fullFields, newSubject } from '../../support/patch-agent.ts';
+import { fullFields } from '../../support/fields.ts';
+import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { answerOf, answerOfVersion, storedAgent, versionIn } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';

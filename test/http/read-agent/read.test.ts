@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
-import { expectAgent, expectChange, expectRefusal, fullFields, newSubject } from '../../support/patch-agent.ts';
+import { fullFields } from '../../support/fields.ts';
+import { expectAgent, expectChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 

@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { Schemas } from '../../support/client.ts';
+import { fullFields } from '../../support/fields.ts';
 import { untilSomebodyWaits } from '../../support/locks.ts';
-import { expectRefusal, fullFields, newSubject } from '../../support/patch-agent.ts';
+import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { openWorld } from '../../support/world.ts';
 

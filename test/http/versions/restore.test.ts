@@ -1,14 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
-import {
-  changedFieldsIn,
-  expectAgent,
-  expectRefusal,
-  fullFields,
-  newSubject,
-  type Subject,
-} from '../../support/patch-agent.ts';
+import { fieldRows, fullFields, otherFields } from '../../support/fields.ts';
+import { changedFieldsIn, expectAgent, expectRefusal, newSubject, type Subject } from '../../support/patch-agent.ts';
 import { asColumns, snapshotOf, storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -53,12 +47,10 @@ const notFound: Fault = {
 
 test('a restore gives every field its old value, as a new version, and can itself be taken back', async () => {
   const agent = await newSubject(world, fullFields);
-  await world.client(agent.key).patch(agent.id, {
-    ...{ name: 'After', questions: [], instructions: null, language: 'EN', duration: 1, voiceId: null },
-    ...{ type: 'UNDEFINED', focus: 'GENERIC', cefrLevel: null, backgroundSound: null },
-    metadata: { team: null, nested: null, added: { deep: true } },
-  });
-  const changed = Object.keys(fullFields).toSorted();
+  const metadata = { team: null, nested: null, added: { deep: true } };
+  const number = await world.phoneNumber(agent.companyId);
+  await world.patch(agent.key, agent.id, { ...otherFields(number), metadata });
+  const changed = Object.keys(fieldRows).toSorted();
   await expectRestored(agent, 1, changed);
   await expectRestored(agent, 2, changed);
 });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import type { Document, Operation } from './document.ts';
-import { hostileText } from './hostile-values.ts';
-import type { Sent } from './http.ts';
-import { type Kind, kinds, type Names, type Schema, valuesOf } from './schema-arbitrary.ts';
+import type { Document, Operation } from '../../support/document.ts';
+import { hostileText } from '../../support/hostile-values.ts';
+import type { Sent } from '../../support/http.ts';
+import { type Kind, kinds, type Names, type Schema, valuesOf } from '../../support/schema-arbitrary.ts';
 
 /** Who sends a request; `reader` may only read. */
 const senders = ['company', 'ats', 'reader', 'suspended', 'nobody'] as const;

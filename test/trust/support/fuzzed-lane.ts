@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { type Answer, type Sent, send } from '../../support/http.ts';
+import type { Values } from '../../support/placeholders.ts';
+import type { World } from '../../support/world.ts';
 import type { Fuzzed } from './fuzzed-request.ts';
-import { type Answer, type Sent, send } from './http.ts';
-import type { Values } from './placeholders.ts';
-import type { World } from './world.ts';
 
 /** What is stored of all that one lane can reach; equal only when no row was written. */
 type Rows = Readonly<Record<'agents' | 'versions' | 'answers' | 'entries', string>>;

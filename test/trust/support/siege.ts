@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
-import { scopes } from '../../src/auth/api-key.ts';
-import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.ts';
-import { companyRepository } from '../../src/companies/repository.ts';
-import { openDatabase } from '../../src/database/client.ts';
-import type { Answer } from './http.ts';
-import { type Call, openClient, startUnlimited } from './kept-client.ts';
-import { expectProblem } from './problem.ts';
+import { scopes } from '../../../src/auth/api-key.ts';
+import { apiKeyLifecycle } from '../../../src/auth/key-lifecycle.ts';
+import { companyRepository } from '../../../src/companies/repository.ts';
+import { openDatabase } from '../../../src/database/client.ts';
+import type { Answer } from '../../support/http.ts';
+import { type Call, openClient, startUnlimited } from '../../support/kept-client.ts';
+import { expectProblem } from '../../support/problem.ts';
 
 /** Milliseconds that a request may take at most, whatever happens. */
 const longest = 5_000;

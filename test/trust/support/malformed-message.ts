@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { chunk, head } from './raw-socket.ts';
+import { chunk, head } from '../../support/raw-socket.ts';
 
 /** Bytes that are no good request, as latin1 text. */
 export interface Malformed {

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
-import type { AgentPatch } from '../../src/agents/schema.ts';
-import type { Json, JsonObject } from '../../src/http/json.ts';
+import { type AgentField, agentFields, record, type Value } from '../../../src/agents/fields.ts';
+import type { AgentPatch } from '../../../src/agents/schema.ts';
+import type { Json, JsonObject } from '../../../src/http/json.ts';
+import { fieldRows } from '../../support/fields.ts';
 
 /** Something to be asked of an agent; which versions it names is decided when it is sent, from those that are known. */
 export interface Draft {
@@ -26,23 +28,20 @@ const large: fc.Arbitrary<JsonObject> = fc
 const maybe = <Value>(value: fc.Arbitrary<Value>, weight: number) =>
   fc.oneof({ weight, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
 
+const sentAlone = agentFields.filter((name) => fieldRows[name] && fieldRows[name].good.length > 0);
+
+/** Few values of each field that may be sent alone, so that calls often repeat each other. */
+const someFields = record<{ [Name in AgentField]: fc.Arbitrary<Value<Name>> }>(sentAlone, (name) =>
+  fc.constantFrom(...fieldRows[name].good.slice(0, 2), ...(fieldRows[name].isNullable ? [null] : [])),
+);
+
 /** @param number an active number of the company */
 const patchOf = (number: string): fc.Arbitrary<AgentPatch> =>
   fc.oneof(
     { weight: 6, arbitrary: fc.record({ metadata: fc.oneof({ weight: 4, arbitrary: small }, large) }) },
     {
       weight: 4,
-      arbitrary: fc.record(
-        {
-          name: fc.constantFrom('One', 'Two', 'Three'),
-          questions: fc.array(fc.constantFrom('Why?', 'How?'), { maxLength: 2 }),
-          instructions: fc.constantFrom(null, '', 'Be kind'),
-          duration: fc.integer({ min: 30, max: 32 }),
-          voiceId: fc.constantFrom(null, 'EVA' as const),
-          metadata: small,
-        },
-        { requiredKeys: [] },
-      ),
+      arbitrary: fc.record({ ...someFields, metadata: small }, { requiredKeys: [] }),
     },
     {
       weight: 1,

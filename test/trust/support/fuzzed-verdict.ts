@@ -1,10 +1,10 @@
-import type { Json } from '../../src/http/json.ts';
-import type { ProblemCode } from '../../src/http/problems.ts';
-import { type Document, faultsOf } from './document.ts';
+import type { Json } from '../../../src/http/json.ts';
+import type { ProblemCode } from '../../../src/http/problems.ts';
+import { type Document, faultsOf } from '../../support/document.ts';
+import { mergePatch } from '../../support/merge-patch.ts';
+import type { Values } from '../../support/placeholders.ts';
+import { plainNumber } from '../../support/plain-number.ts';
 import type { Fuzzed } from './fuzzed-request.ts';
-import { mergePatch } from './merge-patch.ts';
-import type { Values } from './placeholders.ts';
-import { plainNumber } from './plain-number.ts';
 
 type Code = ProblemCode | 'success';
 

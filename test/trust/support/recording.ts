@@ -1,9 +1,9 @@
-import type { AgentContent } from '../../src/agents/fields.ts';
-import type { Answered, Asked, Shown } from './history.ts';
-import type { Answer } from './http.ts';
-import type { Call } from './kept-client.ts';
-import { changedFieldsIn } from './patch-agent.ts';
-import { versionIn } from './stored-agent.ts';
+import type { AgentContent } from '../../../src/agents/fields.ts';
+import type { Answered, Asked, Shown } from '../../support/history.ts';
+import type { Answer } from '../../support/http.ts';
+import type { Call } from '../../support/kept-client.ts';
+import { changedFieldsIn } from '../../support/patch-agent.ts';
+import { versionIn } from '../../support/stored-agent.ts';
 
 /** The request that asks something of an agent. */
 export function callFor(id: string, asked: Asked, requestId: string): Call {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { makeFolder } from './process.ts';
+import { makeFolder } from '../../support/process.ts';
 
 /** Whether this process may mount a disk: root outside of most containers. */
 export const canMount = ((): boolean => {

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
-import { freePort } from '../../deploy/replicas/programs.ts';
-import { migrate } from '../../src/database/migrate.ts';
-import { admitServerRole } from '../../src/database/server-role.ts';
-import { openEmbedded } from '../../src/embedded-postgres/embedded.ts';
-import { serverRights } from '../../src/server-rights.ts';
-import { eraseEmbedded } from './erase-embedded.ts';
-import { asServer, run, withDatabase } from './global-setup.ts';
-import { makeFolder } from './process.ts';
+import { freePort } from '../../../deploy/replicas/programs.ts';
+import { migrate } from '../../../src/database/migrate.ts';
+import { admitServerRole } from '../../../src/database/server-role.ts';
+import { openEmbedded } from '../../../src/embedded-postgres/embedded.ts';
+import { serverRights } from '../../../src/server-rights.ts';
+import { eraseEmbedded } from '../../support/erase-embedded.ts';
+import { asServer, run, withDatabase } from '../../support/global-setup.ts';
+import { makeFolder } from '../../support/process.ts';
 
 /** The server's role; its password is its name. */
 export const serverRole = 'agents_server';

@@ -1,0 +1,109 @@
+import { isOutdated, refusals } from '../../auth/lookup.ts';
+import type { Database, Query } from '../../database/client.ts';
+import { wasUndone } from '../../database/failures.ts';
+import type { Outcome } from '../../database/group.ts';
+import type { RecentWrites } from '../../database/recent-writes.ts';
+import type { Repeated } from '../../metrics/meter.ts';
+import { type Change, endsOf, type FoldOfAgent, foldByAgent, isRead, type Read, readAhead, readAll } from './batch.ts';
+import type { Changed } from './fold.ts';
+import { asJson } from './keep.ts';
+import { changeSql, keepingChangeSql } from './statements.ts';
+
+type RunAlone = (change: Change, why: Repeated) => Promise<Changed>;
+
+/**
+ * Carries out the changes of a batch: one read for those that need it, the decisions, one write.
+ * @param alone carries out a change that did not get through together with the others
+ */
+export async function changeTogether(
+  database: Database,
+  writes: RecentWrites,
+  changes: readonly Change[],
+  alone: RunAlone,
+): Promise<Outcome<Changed>[]> {
+  try {
+    const found = await readMissing(database.query, writes, changes);
+    const { folds, refused, writtenAt } = await write(database, changes, found);
+    for (const id of writtenAt.keys()) writes.wrote(id);
+    const ends = endsOf(folds, writtenAt);
+    return changes.map((change) => {
+      if (refused.has(change.by)) return { error: refused.get(change.by) };
+      return ends.get(change) ?? { result: alone(change, 'lost') };
+    });
+  } catch (error) {
+    if (!wasUndone(error)) throw error;
+    return changes.map((change) => ({ result: alone(change, 'undone') }));
+  }
+}
+
+/**
+ * What is stored of each change's agent, read together where it was not read ahead, was written since, a number is asked
+ * about, or an answer may be kept: the last two as of the same moment as the agent, or a retry looks like a conflict.
+ */
+async function readMissing(
+  query: Query,
+  writes: RecentWrites,
+  changes: readonly Change[],
+): Promise<ReadonlyMap<Change, Read>> {
+  const missing = changes.filter((change) => !isRead(change, writes));
+  const found = missing.length > 0 ? await readAll(query, writes, missing) : new Map<Change, Read>();
+  for (const change of changes) if (!found.has(change)) found.set(change, readAhead(change));
+  return found;
+}
+
+interface Written {
+  readonly folds: readonly FoldOfAgent[];
+  /** The error of each caller whose key or grant has ended. */
+  readonly refused: ReadonlyMap<Change['by'], unknown>;
+  /** When each agent was written, for those that were. */
+  readonly writtenAt: ReadonlyMap<string, Date>;
+}
+
+/**
+ * Writes what was decided. Keys that were looked up more than a second ago are looked up again first, on the connection
+ * that writes: a wait for it must not let a key write that has ended meanwhile. Such a change fails alone.
+ */
+async function write(
+  database: Database,
+  changes: readonly Change[],
+  found: ReadonlyMap<Change, Read>,
+): Promise<Written> {
+  const folds = foldByAgent(changes, found);
+  const callers = changes.map(({ by }) => by);
+  // Also a key that gets an answer and writes nothing, such as a replay, is looked up again.
+  if (!callers.some(({ admission }) => isOutdated(admission))) {
+    const lookedUpAt = Math.min(...callers.map(({ admission }) => admission.databaseTime));
+    return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds, lookedUpAt) };
+  }
+  return await database.transaction(async (query) => {
+    const refused = await refusals(query, callers);
+    const allowed = changes.filter(({ by }) => !refused.has(by));
+    const remaining = refused.size > 0 ? foldByAgent(allowed, found) : folds;
+    return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining, null) };
+  });
+}
+
+/** @param lookedUpAt when the first of the keys was looked up; null when they were looked up behind all waits */
+async function writeSteps(
+  query: Query,
+  folds: readonly FoldOfAgent[],
+  lookedUpAt: number | null,
+): Promise<Map<string, Date>> {
+  const steps = folds.flatMap((folded) => folded.steps);
+  const keeping = folds.flatMap((folded) => folded.keeping);
+  if (steps.length === 0 && keeping.length === 0) return new Map();
+  const values = [[...new Set(steps.map(({ id }) => id))], JSON.stringify(steps), lookedUpAt];
+  const rows =
+    keeping.length > 0
+      ? await query<WrittenRow>(keepingChangeSql, [...values, JSON.stringify(keeping.map(asJson))])
+      : await query<WrittenRow>(changeSql, values);
+  // The wait for a connection was long: nothing was written, and each runs alone, where keys are looked up behind all waits.
+  return new Map(
+    rows.map(({ id, updatedAt }) => {
+      if (id === null || updatedAt === null) throw new Error('the keys were looked up too long ago');
+      return [id, updatedAt];
+    }),
+  );
+}
+
+type WrittenRow = { readonly id: string; readonly updatedAt: Date } | { readonly id: null; readonly updatedAt: null };

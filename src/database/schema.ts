@@ -1,0 +1,5 @@
+import { Type } from '@sinclair/typebox';
+
+/** Rows of raw statements about the database itself. */
+export const timeSchema = Type.Object({ now: Type.Date() });
+export const migrationSchema = Type.Object({ name: Type.String() });
