@@ -2,11 +2,13 @@ import type { Author, Caller } from '../auth/caller.ts';
 import { confirm, isOutdated } from '../auth/lookup.ts';
 import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
+import { rowsOf } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
+import { activeRowSchema } from './row.schema.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
 import { activeNumberStatement, type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import type { Changed } from './write/fold.ts';
@@ -31,6 +33,8 @@ type Made = Omit<Creation, 'lookedUpAt' | 'keep'>;
 
 /** A statement that checks the age of the lookup itself. */
 type Write = (lookedUpAt: number | null) => Statement;
+
+const activesOf = rowsOf(activeRowSchema);
 
 /** Makes and deletes agents. */
 export function agentLifecycle(database: Database) {
@@ -121,7 +125,7 @@ export function agentLifecycle(database: Database) {
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
-    const [row] = await run<{ active: boolean }>(database.query, activeNumberStatement(phoneNumberId, companyId));
+    const [row] = activesOf(await run(database.query, activeNumberStatement(phoneNumberId, companyId)));
     return row?.active === true;
   }
 
