@@ -26,8 +26,9 @@ import { refuseOtherMethods } from './http/other-methods.ts';
 import { requestLog } from './http/request-log.ts';
 import { httpServer } from './http/server.ts';
 import { type Meter, silent } from './metrics/meter.ts';
-import { openapi, openapiRoute } from './plugins/openapi.ts';
-import { referencePage } from './plugins/reference-page.ts';
+import { openapi } from './openapi/document.ts';
+import { referencePage } from './openapi/reference-page.ts';
+import { openapiRoute } from './openapi/routes.ts';
 
 /** The secrets are those of the API keys. */
 export interface AppParts extends KeySecrets {
@@ -61,7 +62,7 @@ export async function buildApp(parts: AppParts) {
   await app.register(errorHandler);
   await app.register(connections);
   const refuseTheRest = refuseOtherMethods(app);
-  await app.register(fastifySwagger, openapi);
+  await app.register(fastifySwagger, openapi());
 
   await app.register(healthRoutes, { database, migrations });
   await app.register(openapiRoute);

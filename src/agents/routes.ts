@@ -4,6 +4,7 @@ import { sendStream } from '../http/list-limits.ts';
 import { pageStream } from '../http/page-stream.ts';
 import { toPage } from '../http/pages.ts';
 import { agentHeaders, changeHeaders, replayHeader, toAnswer } from './answer.ts';
+import { createAgent, deleteAgent, getAgent, listAgents, updateAgent } from './openapi.ts';
 import {
   agentListQuerySchema,
   agentParamsSchema,
@@ -14,7 +15,7 @@ import {
   patchHeadersSchema,
   readHeadersSchema,
 } from './request.schema.ts';
-import { agentDraftSchema, agentListSchema, agentPatchSchema, agentSchema, noBodySchema } from './schema.ts';
+import { agentDraftSchema, agentPatchSchema, agentSchema } from './schema.ts';
 import type { AgentService } from './service.ts';
 
 /** The HTTP sentence of each use case: schema, call, status, headers. Registered in the authenticated scope. */
@@ -24,11 +25,11 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     {
       config: { scope: 'write:agents', idOf: 'agent' },
       schema: {
+        ...updateAgent,
         params: agentParamsSchema,
         querystring: changeQuerySchema,
         headers: patchHeadersSchema,
         body: agentPatchSchema,
-        response: { 200: agentSchema },
       },
     },
     async ({ caller, params, query, headers, body, readAhead, idempotency }, reply) => {
@@ -45,10 +46,10 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     {
       config: { scope: 'write:agents' },
       schema: {
+        ...createAgent,
         querystring: companyQuerySchema,
         headers: createHeadersSchema,
         body: agentDraftSchema,
-        response: { 201: agentSchema },
       },
     },
     async ({ caller, body, idempotency }, reply) => {
@@ -62,7 +63,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     '/agents',
     {
       config: { scope: 'read:agents' },
-      schema: { querystring: agentListQuerySchema, response: { 200: agentListSchema } },
+      schema: { ...listAgents, querystring: agentListQuerySchema },
     },
     async ({ caller, query }, reply) => {
       const { agents: listed, rest, total, page } = await agents.list(caller, query);
@@ -81,10 +82,10 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     {
       config: { scope: 'read:agents', idOf: 'agent' },
       schema: {
+        ...getAgent,
         params: agentParamsSchema,
         querystring: companyQuerySchema,
         headers: readHeadersSchema,
-        response: { 200: agentSchema, 304: noBodySchema },
       },
     },
     async ({ caller, headers, readAhead }, reply) => {
@@ -100,10 +101,10 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     {
       config: { scope: 'delete:agents', idOf: 'agent' },
       schema: {
+        ...deleteAgent,
         params: agentParamsSchema,
         querystring: companyQuerySchema,
         headers: deleteHeadersSchema,
-        response: { 204: noBodySchema },
       },
     },
     async ({ caller, params, headers, readAhead }, reply) => {

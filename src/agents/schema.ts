@@ -1,6 +1,7 @@
 import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox';
 import { nullable } from '../http/json-schema.ts';
 import { pageOf } from '../http/pages.schema.ts';
+import { draft, patch } from './examples.ts';
 import {
   type AgentContent,
   type AgentField,
@@ -35,13 +36,17 @@ const phoneRule = {
 export const closed = { additionalProperties: false };
 
 /** The body of PATCH: any of the fields. Absent keeps, null clears where it is accepted. */
-export const agentPatchSchema = Type.Partial(Type.Object(inBody), { ...closed, ...phoneRule });
+export const agentPatchSchema = Type.Partial(Type.Object(inBody), {
+  ...{ $id: 'AgentPatch', examples: [patch] },
+  ...closed,
+  ...phoneRule,
+});
 export type AgentPatch = Static<typeof agentPatchSchema>;
 
 /** A new agent: the body of POST, and what the operator's command line takes. */
 export const agentDraftSchema = Type.Composite(
   [Type.Pick(Type.Object(inBody), requiredFields), Type.Partial(Type.Pick(Type.Object(inBody), optionalFields))],
-  { ...closed, ...phoneRule },
+  { $id: 'AgentDraft', examples: [draft], ...closed, ...phoneRule },
 );
 export type AgentDraft = Static<typeof agentDraftSchema>;
 
@@ -79,10 +84,13 @@ const place = (name: string) => (firstMembers.includes(name) ? firstMembers.inde
 export const answerMembers = namesOf(members).toSorted((a, b) => place(a) - place(b));
 
 /** The answer: exactly these members, what is not set is null. */
-export const agentSchema = Type.Object(record<typeof members>(answerMembers, (name) => members[name]));
+export const agentSchema = Type.Object(
+  record<typeof members>(answerMembers, (name) => members[name]),
+  { $id: 'Agent' },
+);
 export type AgentAnswer = Static<typeof agentSchema>;
 
-export const agentListSchema = pageOf(agentSchema);
+export const agentListSchema = pageOf(agentSchema, 'AgentPage');
 
 /** Of an answer without a body. TypeBox has null as a value, but nothing whose type is that of `send()`. */
 export const noBodySchema = Type.Unsafe<undefined>({ type: 'null' });

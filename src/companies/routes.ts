@@ -1,12 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { readPage, toPage } from '../http/pages.ts';
 import type { DirectoryRepository } from './directory.repository.ts';
-import {
-  companyListQuerySchema,
-  companyListSchema,
-  phoneNumberListQuerySchema,
-  phoneNumberListSchema,
-} from './schema.ts';
+import { listCompanies, listPhoneNumbers } from './openapi.ts';
+import { companyListQuerySchema, phoneNumberListQuerySchema } from './schema.ts';
 
 /** What an integrator looks up before it changes agents. Registered in the authenticated scope. */
 export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepository }> = async (
@@ -17,7 +13,7 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
     '/companies',
     {
       config: { scope: 'read:agents', forAnyCompany: true },
-      schema: { querystring: companyListQuerySchema, response: { 200: companyListSchema } },
+      schema: { ...listCompanies, querystring: companyListQuerySchema },
     },
     async ({ owner, query }) => {
       const page = readPage(query);
@@ -30,7 +26,10 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
     '/phone-numbers',
     {
       config: { scope: 'read:agents' },
-      schema: { querystring: phoneNumberListQuerySchema, response: { 200: phoneNumberListSchema } },
+      schema: {
+        ...listPhoneNumbers,
+        querystring: phoneNumberListQuerySchema,
+      },
     },
     async ({ caller, query }) => {
       const page = readPage(query);

@@ -9,21 +9,27 @@ export const companyListQuerySchema = pagedQuery({
   companyId: Type.Optional(Type.Unknown({ description: 'Ignored' })),
 });
 
-export const companySchema = Type.Object({
-  id: id('What the query parameter companyId takes'),
-  name: Type.String({ description: 'Name of the company' }),
-});
+const companySchema = Type.Object(
+  {
+    id: id('What the query parameter companyId takes'),
+    name: Type.String({ description: 'Name of the company' }),
+  },
+  { $id: 'Company' },
+);
 
-export const companyListSchema = pageOf(companySchema);
+export const companyListSchema = pageOf(companySchema, 'CompanyPage');
 
 export const phoneNumberListQuerySchema = pagedQuery(companyQuerySchema.properties);
 
-export const phoneNumberSchema = Type.Object({
-  id: id('What companyPhoneNumberId takes'),
-  number: Type.String({ description: 'E.164, with its plus sign' }),
-  companyId: id('Id of the company that has the number'),
-  status: Type.String({ description: 'ACTIVE' }),
-  createdAt: Type.String({ format: 'date-time', description: 'When the company got the number, in UTC' }),
-});
+const phoneNumberSchema = Type.Object(
+  {
+    id: id('What companyPhoneNumberId takes'),
+    number: Type.String({ description: 'E.164, with its plus sign' }),
+    companyId: id('Id of the company that has the number'),
+    status: Type.String({ description: 'ACTIVE' }),
+    createdAt: Type.String({ format: 'date-time', description: 'When the company got the number, in UTC' }),
+  },
+  { $id: 'PhoneNumber' },
+);
 
-export const phoneNumberListSchema = pageOf(phoneNumberSchema);
+export const phoneNumberListSchema = pageOf(phoneNumberSchema, 'PhoneNumberPage');

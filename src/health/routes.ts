@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Database, withinLimit } from '../database/client.ts';
 import { databaseUnavailable } from '../http/problems.ts';
-import { healthySchema } from './schema.ts';
+import { getLiveness, getReadiness } from './openapi.ts';
 
 interface Options {
   readonly database: Database;
@@ -11,9 +11,7 @@ interface Options {
 
 /** For load balancers and orchestrators: no key needed. */
 export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { database, migrations }) => {
-  const schema = { response: { 200: healthySchema } };
-
-  app.get('/health/live', { schema }, async () => ({ status: 'ok' }));
+  app.get('/health/live', { schema: { ...getLiveness } }, async () => ({ status: 'ok' }));
 
   /** The check that is running, which whoever asks meanwhile shares, whatever comes of it. */
   let checking: Promise<void> | undefined;
@@ -23,7 +21,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { da
     });
     return checking;
   };
-  app.get('/health/ready', { schema }, async () => {
+  app.get('/health/ready', { schema: { ...getReadiness } }, async () => {
     if (app.draining()) throw databaseUnavailable(new Error('shutting down'));
     await check();
     return { status: 'ok' };

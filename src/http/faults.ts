@@ -23,14 +23,17 @@ const faultCodes = [
 const places = ['body', 'path', 'query', 'header'] as const;
 export type Place = (typeof places)[number];
 
-export const faultSchema = Type.Object({
-  in: oneOf(places, 'The part of the request'),
-  pointer: Type.Optional(Type.String({ description: 'In a body: JSON pointer in its URI fragment form (RFC 6901)' })),
-  parameter: Type.Optional(Type.String({ description: 'Elsewhere: the name of the parameter or header' })),
-  code: oneOf(faultCodes, 'What is wrong'),
-  detail: Type.String({ description: 'What is wrong and what is allowed, for people' }),
-  limit: Type.Optional(Type.Number({ description: 'The bound that was passed' })),
-});
+export const faultSchema = Type.Object(
+  {
+    in: oneOf(places, 'The part of the request'),
+    pointer: Type.Optional(Type.String({ description: 'In a body: JSON pointer in its URI fragment form (RFC 6901)' })),
+    parameter: Type.Optional(Type.String({ description: 'Elsewhere: the name of the parameter or header' })),
+    code: oneOf(faultCodes, 'What is wrong'),
+    detail: Type.String({ description: 'What is wrong and what is allowed, for people' }),
+    limit: Type.Optional(Type.Number({ description: 'The bound that was passed' })),
+  },
+  { $id: 'Fault' },
+);
 
 /** One fault of a request: where it is, what is wrong, what is allowed. */
 export type Fault = Static<typeof faultSchema>;

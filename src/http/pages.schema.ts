@@ -19,16 +19,19 @@ export const pagedQuery = <Properties extends TProperties>(properties: Propertie
     { additionalProperties: false, deepest },
   );
 
-const paginationSchema = Type.Object({
-  total: Type.Integer({ description: 'Items on all pages' }),
-  page: Type.Integer(),
-  limit: Type.Integer(),
-  totalPages: Type.Integer(),
-  hasNextPage: Type.Boolean(),
-  hasPreviousPage: Type.Boolean(),
-});
+const paginationSchema = Type.Object(
+  {
+    total: Type.Integer({ description: 'Items on all pages' }),
+    page: Type.Integer(),
+    limit: Type.Integer(),
+    totalPages: Type.Integer(),
+    hasNextPage: Type.Boolean(),
+    hasPreviousPage: Type.Boolean(),
+  },
+  { $id: 'Pagination' },
+);
 export type Pagination = Static<typeof paginationSchema>;
 
-/** One page of a list. */
-export const pageOf = <Item extends TSchema>(item: Item) =>
-  Type.Object({ data: Type.Array(item), pagination: paginationSchema });
+/** One page of a list. @param $id its name in the OpenAPI document */
+export const pageOf = <Item extends TSchema>(item: Item, $id: string) =>
+  Type.Object({ data: Type.Array(item), pagination: paginationSchema }, { $id });

@@ -117,20 +117,20 @@ export const problems = {
 export type ProblemCode = keyof typeof problems;
 
 /** The one shape of every error: problem details (RFC 9457) with our own members. */
-export const problemSchema = Type.Object({
-  type: Type.String({ description: 'The kind of problem, as a relative URI: the code in lower case' }),
-  title: Type.String({ description: 'The kind of problem, in words' }),
-  status: Type.Integer({ description: 'The status of the answer' }),
-  // Not by `oneOf`: TypeScript gives the names of an object's members as plain text.
-  code: Type.Unsafe<ProblemCode>({ type: 'string', enum: Object.keys(problems), description: 'The kind of problem' }),
-  detail: Type.String({ description: 'What went wrong with this request, for people' }),
-  instance: Type.String({ description: 'The path of the request, without query; empty where it was not read' }),
-  requestId: Type.String({ description: 'The value of X-Request-Id, under which the log has the request' }),
-  errors: Type.Optional(
-    Type.Array(faultSchema, { maxItems: listedFaults, description: 'The first faults of the request' }),
-  ),
-});
-
+export const problemSchema = Type.Object(
+  {
+    type: Type.String({ description: 'The kind of problem, as a relative URI: the code in lower case' }),
+    title: Type.String({ description: 'The kind of problem, in words' }),
+    status: Type.Integer({ description: 'The status of the answer' }),
+    // Not by `oneOf`: TypeScript gives the names of an object's members as plain text.
+    code: Type.Unsafe<ProblemCode>({ type: 'string', enum: Object.keys(problems), description: 'The kind of problem' }),
+    detail: Type.String({ description: 'What went wrong with this request, for people' }),
+    instance: Type.String({ description: 'The path of the request, without query; empty where it was not read' }),
+    requestId: Type.String({ description: 'The value of X-Request-Id, under which the log has the request' }),
+    errors: Type.Optional(Type.Array(faultSchema, { maxItems: listedFaults, description: 'The first faults' })),
+  },
+  { $id: 'Problem' },
+);
 export type Problem = Static<typeof problemSchema>;
 
 interface Particulars {

@@ -15,9 +15,10 @@ const ajv = ourAjv();
 /**
  * Compiles the schema of one part of a request. Its `additionalProperties: false` counts where Ajv's own would make an
  * error of each of 40,000 members, so it holds at the root of a schema only.
+ * `$id` is left out: Ajv compiles a schema with one only once.
  */
 export function compile<Value = unknown>(schema: TObject, place: Place): Validator<Value> {
-  const { additionalProperties = true, ...others } = schema;
+  const { additionalProperties = true, $id, ...others } = schema;
   const validate = ajv.compile<Value>({ ...others, closed: additionalProperties === false });
   const cut = cutOverlongLists(schema);
   const validator: Validator<Value> = (value): value is Value => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Locator, type Page } from 'playwright-core';
 import { afterAll, expect, test } from 'vitest';
+import { problems } from '../../src/http/problems.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { answerOf, storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
@@ -92,4 +93,23 @@ test('the page shows a refusal as the problem that it is', async () => {
   expect(shown.status).toMatch(/^401\b/);
   expect(JSON.parse(shown.body)).toMatchObject({ status: 401, code: 'INVALID_API_KEY' });
   expect([...origins]).toEqual([world.origin]);
+});
+
+test('the page shows the example of each problem, with the headers of its answer', async () => {
+  const { page, complaints } = await openDocs();
+  const operation = page.locator('#operations-Agents-getAgent');
+  await operation.locator('.opblock-summary-control').click();
+  const notFound = operation.locator('tr.response[data-code="404"]');
+  expect(JSON.parse(await textOf(notFound.locator('.highlight-code code').first()))).toMatchObject({
+    ...{ status: 404, code: 'RESOURCE_NOT_FOUND' },
+    detail: problems.RESOURCE_NOT_FOUND.detail,
+  });
+  expect(await textOf(notFound)).toContain('X-Request-Id');
+  const forbidden = operation.locator('tr.response[data-code="403"]');
+  const choice = forbidden.locator('.examples-select select');
+  const codes = ['IP_NOT_ALLOWED', 'INSUFFICIENT_PERMISSIONS', 'COMPANY_ACCESS_DENIED', 'RESOURCE_ACCESS_DENIED'];
+  expect(await choice.locator('option').allTextContents()).toEqual(codes);
+  await choice.selectOption('INSUFFICIENT_PERMISSIONS');
+  expect(await textOf(forbidden.locator('.highlight-code code').first())).toContain('lacks the scope read:agents');
+  expect(complaints).toEqual([]);
 });

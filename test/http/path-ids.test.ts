@@ -13,7 +13,7 @@ import { errorHandler } from '../../src/http/error-handler.ts';
 import { requestLog } from '../../src/http/request-log.ts';
 import { httpServer } from '../../src/http/server.ts';
 import { silent } from '../../src/metrics/meter.ts';
-import { problemCodesOf } from '../../src/plugins/openapi-checks.ts';
+import { problemCodesOf } from '../../src/openapi/checks.ts';
 import { callsOf } from '../support/calls.ts';
 import { openWorld } from '../support/world.ts';
 

@@ -39,6 +39,24 @@ interface Media {
   readonly examples?: Readonly<Record<string, { readonly value: object }>>;
 }
 
+/** A document with the shared responses, headers, parameters and examples in place of the references to them. */
+export function readDocument(text: string): Document {
+  const { components }: Document = inlined(text, JSON.parse(text).components);
+  // Once more: the responses had references themselves.
+  return inlined(text, components);
+}
+
+function inlined(text: string, components: object): Document {
+  const shared = new Map(
+    Object.entries(components).flatMap(([kind, named]) =>
+      kind === 'schemas'
+        ? []
+        : Object.entries(named).map(([name, component]) => [`#/components/${kind}/${name}`, component] as const),
+    ),
+  );
+  return JSON.parse(text, (_, value) => shared.get(Object(value).$ref) ?? value);
+}
+
 /** The codes that an operation lists, by status. */
 export function codesOf({ responses }: Operation): Record<string, string[]> {
   const problems = Object.entries(responses).filter(([status]) => status >= '400');

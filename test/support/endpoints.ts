@@ -33,5 +33,11 @@ export const forCompany: readonly Endpoint[] = [
 
 export const forAnyCompany: readonly Endpoint[] = [{ line: 'GET /companies', scope: 'read:agents', status: 200 }];
 
+/** Those that need no key. */
+export const health: readonly Pick<Endpoint, 'line' | 'status'>[] = [
+  { line: 'GET /health/live', status: 200 },
+  { line: 'GET /health/ready', status: 200 },
+];
+
 /** The path of a request, without its query. */
 export const pathOf = (line: string) => line.replace(/^\S+ /, '').replace(/\?.*$/, '');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, inject, test } from 'vitest';
-import { type Document, faultsOf, undocumented } from '../support/document.ts';
+import { faultsOf, readDocument, undocumented } from '../support/document.ts';
 import type { Answer } from '../support/http.ts';
 import { fill } from '../support/placeholders.ts';
 import { openWorld } from '../support/world.ts';
@@ -15,7 +15,7 @@ const lanes = 4;
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
 
 const world = await openWorld({ docs: false, quotas: { perMinute: 999_999, perHour: 999_999 } });
-const document: Document = JSON.parse((await world.send({ method: 'GET', path: '/openapi.json' })).text);
+const document = readDocument((await world.send({ method: 'GET', path: '/openapi.json' })).text);
 const arbitrary = fuzzedRequests(document);
 
 const codeOf = ({ status, body }: Answer) => (status < 400 ? 'success' : String(Object(body).code));

@@ -61,7 +61,7 @@ test('every file and folder that README and CONTRIBUTING point to is there', () 
 });
 
 test('every file that CONTRIBUTING names is there', () => {
-  const folders = ['', 'src/', 'test/http/'];
+  const folders = ['', 'src/'];
   const files = ['src', 'test', 'prisma'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => basename(name)),
   );

@@ -50,8 +50,7 @@ export const lineRules: readonly Rule[] = [
   lineRule({
     says: '`fp(`, `decorate`, `addHook`',
     pattern: /\bfp\(|\.decorate\w*\(|\.addHook\(/,
-    // The pages of the documentation are moving from plugins/ to openapi/.
-    rooms: /^src\/(http|auth|openapi|plugins)\//,
+    rooms: /^src\/(http|auth|openapi)\//,
     caught: ['export const body = fp(async (app) => {', "app.decorateRequest('caller');", "app.addHook('onRoute', f);"],
     room: 'src/auth/authenticate.ts',
   }),

@@ -3,16 +3,9 @@ import { toPage } from '../../http/pages.ts';
 import { changeHeaders, toAnswer } from '../answer.ts';
 import { agentParamsSchema, changeQuerySchema, companyQuerySchema, restoreHeadersSchema } from '../request.schema.ts';
 import { differences } from '../rules/diff.ts';
-import { agentSchema } from '../schema.ts';
 import type { AgentService } from '../service.ts';
-import {
-  diffQuerySchema,
-  diffSchema,
-  versionedAgentSchema,
-  versionListQuerySchema,
-  versionListSchema,
-  versionParamsSchema,
-} from './schema.ts';
+import { compareAgentVersions, getAgentVersion, listAgentVersions, restoreAgentVersion } from './openapi.ts';
+import { diffQuerySchema, versionListQuerySchema, versionParamsSchema } from './schema.ts';
 
 /** The history of agents. Registered in the authenticated scope. */
 export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = async (app, { agents }) => {
@@ -21,9 +14,9 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     {
       config: { scope: 'read:agents', idOf: 'agent' },
       schema: {
+        ...listAgentVersions,
         params: agentParamsSchema,
         querystring: versionListQuerySchema,
-        response: { 200: versionListSchema },
       },
     },
     async ({ caller, readAhead, query }) => {
@@ -38,9 +31,9 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     {
       config: { scope: 'read:agents', idOf: 'agent' },
       schema: {
+        ...getAgentVersion,
         params: versionParamsSchema,
         querystring: companyQuerySchema,
-        response: { 200: versionedAgentSchema },
       },
     },
     async ({ caller, readAhead, params }) => {
@@ -53,7 +46,11 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     '/agents/:id/versions/:version/diff',
     {
       config: { scope: 'read:agents', idOf: 'agent' },
-      schema: { params: versionParamsSchema, querystring: diffQuerySchema, response: { 200: diffSchema } },
+      schema: {
+        ...compareAgentVersions,
+        params: versionParamsSchema,
+        querystring: diffQuerySchema,
+      },
     },
     async ({ caller, readAhead, params, query }) => {
       const to = query.to === undefined ? undefined : Number(query.to);
@@ -67,10 +64,10 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     {
       config: { scope: 'write:agents', idOf: 'agent' },
       schema: {
+        ...restoreAgentVersion,
         params: versionParamsSchema,
         querystring: changeQuerySchema,
         headers: restoreHeadersSchema,
-        response: { 200: agentSchema },
       },
     },
     async ({ caller, readAhead, params, query, headers, idempotency }, reply) => {

@@ -29,33 +29,42 @@ export const diffQuerySchema = Type.Object(
 export const memberSchema = Type.Object({ name: Type.String(), value: Type.Unknown() });
 
 /** An entry of the history: who changed what, and when. */
-export const versionSchema = Type.Object({
-  version: Type.Integer({ description: 'The version that the change made' }),
-  createdAt: Type.String({ format: 'date-time', description: 'When the change was made, in UTC' }),
-  changedFields: Type.Array(Type.String(), { description: 'The fields that the change gave another value' }),
-  keyId: nullable(Type.String({ description: 'The API key that made the change; null for the operator' })),
-  requestId: nullable(Type.String({ description: 'The request that made the change; null for the operator' })),
-  restoredFrom: nullable(Type.Integer({ description: 'The version whose content was restored' })),
-});
+const versionSchema = Type.Object(
+  {
+    version: Type.Integer({ description: 'The version that the change made' }),
+    createdAt: Type.String({ format: 'date-time', description: 'When the change was made, in UTC' }),
+    changedFields: Type.Array(Type.String(), { description: 'The fields that the change gave another value' }),
+    keyId: nullable(Type.String({ description: 'The API key that made the change; null for the operator' })),
+    requestId: nullable(Type.String({ description: 'The request that made the change; null for the operator' })),
+    restoredFrom: nullable(Type.Integer({ description: 'The version whose content was restored' })),
+  },
+  { $id: 'AgentVersion' },
+);
 
-export const versionListSchema = pageOf(versionSchema);
+export const versionListSchema = pageOf(versionSchema, 'AgentVersionPage');
 
 /** An agent as a version's answer showed it, and its number beside it. */
-export const versionedAgentSchema = Type.Object({
-  ...agentSchema.properties,
-  companyPhoneNumberId: nullable(Type.String({ description: 'Id of the phone number for calls from the agent' })),
-});
+export const versionedAgentSchema = Type.Object(
+  {
+    ...agentSchema.properties,
+    companyPhoneNumberId: nullable(Type.String({ description: 'Id of the phone number for calls from the agent' })),
+  },
+  { $id: 'VersionedAgent' },
+);
 
 /** What differs between two versions. A side where there was nothing is absent. */
-export const diffSchema = Type.Object({
-  from: Type.Integer({ description: 'The version before' }),
-  to: Type.Integer({ description: 'The version after' }),
-  changes: Type.Array(
-    Type.Object({
-      field: Type.String({ description: 'The field that differs' }),
-      pointer: Type.Optional(Type.String({ description: 'Inside metadata: a JSON pointer (RFC 6901)' })),
-      before: Type.Optional(Type.Any({ description: 'What was there' })),
-      after: Type.Optional(Type.Any({ description: 'What is there' })),
-    }),
-  ),
-});
+export const diffSchema = Type.Object(
+  {
+    from: Type.Integer({ description: 'The version before' }),
+    to: Type.Integer({ description: 'The version after' }),
+    changes: Type.Array(
+      Type.Object({
+        field: Type.String({ description: 'The field that differs' }),
+        pointer: Type.Optional(Type.String({ description: 'Inside metadata: a JSON pointer (RFC 6901)' })),
+        before: Type.Optional(Type.Any({ description: 'What was there' })),
+        after: Type.Optional(Type.Any({ description: 'What is there' })),
+      }),
+    ),
+  },
+  { $id: 'AgentDiff' },
+);

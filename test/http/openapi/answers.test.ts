@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Document, documented, expectDocumented } from '../../support/document.ts';
+import { documented, expectDocumented, readDocument } from '../../support/document.ts';
 import { forAnyCompany, forCompany, onAgent } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
 import { newSubject } from '../../support/patch-agent.ts';
@@ -7,7 +7,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
-const document: Document = JSON.parse(served.text);
+const document = readDocument(served.text);
 
 /** What every answer must have once the key is good. */
 const limits = ['limit', 'remaining', 'reset'].flatMap((name) =>

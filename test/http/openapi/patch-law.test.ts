@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { agentFields } from '../../../src/agents/fields.ts';
-import type { Document } from '../../support/document.ts';
+import { readDocument } from '../../support/document.ts';
 import { fieldRows, otherFields } from '../../support/fields.ts';
 import { expectChange, expectNoChange, expectRefusal, fullAgent, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false });
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
-const document: Document = JSON.parse(served.text);
+const document = readDocument(served.text);
 const description = document.paths['/agents/{id}']?.['patch']?.description ?? '';
 
 /** The rows of the table in the description of PATCH that begins with the given heading. */

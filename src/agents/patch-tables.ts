@@ -1,5 +1,5 @@
-import { type AnyField, agentFields, fields } from '../agents/fields.ts';
-import { limits } from '../agents/rules/metadata.ts';
+import { type AnyField, agentFields, fields } from './fields.ts';
+import { limits } from './rules/metadata.ts';
 
 /** The three states of each field in the body of a PATCH, as a Markdown table. */
 const states = agentFields.map((name) => {
@@ -28,14 +28,15 @@ export const patchInWords = `Absent, \`null\` and a value are three different th
 |---|---|---|---|
 ${states.join('\n')}
 
-\`metadata\` is merged by JSON Merge Patch (RFC 7396): objects merge at every depth, \`null\` removes a key, everything else,
-arrays included, replaces.
+\`metadata\` is merged by JSON Merge Patch (RFC 7396): objects merge at every depth, \`null\` removes a key, every other
+value, arrays included, replaces what is stored.
 
-| stored | sent | stored then |
+| stored | patch | result |
 |---|---|---|
 ${merged.join('\n')}
 
-What is stored then has at most ${limits.bytes} bytes as JSON in UTF-8, ${limits.depth} levels, of which \`metadata\` is the first, and ${limits.keys} keys at all
-levels; else nothing is changed and the 400 tells the limit and the number reached. What was over a limit before may stay
-as large. Integers beyond ±(2^53 − 1) are refused, as are numbers of more than 40 characters when
-written without an exponent (\`5e-324\`), the key \`__proto__\`, and \`prototype\` inside \`constructor\`.`;
+The merged \`metadata\` has at most ${limits.bytes} bytes as JSON in UTF-8, ${limits.depth} levels (\`metadata\` itself is the first), and ${limits.keys} keys on all
+levels together. If a patch would exceed a limit, nothing is changed, and the 400 tells the limit and the number that the patch
+would reach. Metadata that already exceeds a limit may keep its size, but not grow. Refused are integers beyond ±(2^53 − 1),
+numbers of more than 40 characters when written without an exponent (\`5e-324\`), the key \`__proto__\`, and \`prototype\` inside
+\`constructor\`.`;

@@ -1,0 +1,67 @@
+import { ids } from '../openapi/examples.ts';
+import { type AgentContent, type Answered, agentFields, answeredFields, initialContent, record } from './fields.ts';
+
+// The examples of the document tell one story in this order: an agent is created, patched, and restored to version 1.
+
+export const draft = {
+  name: 'Frontend Developer Interview',
+  type: 'ONLINE',
+  focus: 'SCREENING',
+  language: 'EN',
+  duration: 30,
+  questions: ['What is your experience with React?'],
+  instructions: 'Ask for an example of each skill',
+  metadata: { department: 'Engineering', team: 'Web', tags: ['remote', 'senior'] },
+};
+
+export const patch = {
+  companyPhoneNumberId: ids.phoneNumber,
+  duration: 45,
+  voiceId: 'EMMA',
+  instructions: null,
+  metadata: { department: 'Product', team: null },
+};
+
+/** What answers show of fields that were never set. */
+const unset = record<Pick<AgentContent, Answered>>(answeredFields, (name) => initialContent[name]);
+
+/** The agent at version 1. */
+export const created = {
+  id: ids.agent,
+  companyId: ids.company,
+  createdAt: '2026-11-20T10:30:00.000Z',
+  updatedAt: '2026-11-20T10:30:00.000Z',
+  ...unset,
+  ...draft,
+};
+
+/** The agent at version 2. */
+export const changed = {
+  ...created,
+  updatedAt: '2026-11-20T10:31:07.042Z',
+  duration: 45,
+  voiceId: 'EMMA',
+  instructions: null,
+  metadata: { department: 'Product', tags: ['remote', 'senior'] },
+};
+
+/** The agent at version 3. */
+export const restored = { ...created, updatedAt: '2026-11-20T10:32:19.518Z' };
+
+/** The fields that the patch changes. */
+export const changedFields = ['instructions', 'duration', 'voiceId', 'companyPhoneNumberId', 'metadata'];
+
+const version = { keyId: ids.key, restoredFrom: null };
+export const versions = [
+  { ...version, version: 2, createdAt: changed.updatedAt, changedFields, requestId: ids.request },
+  { ...version, version: 1, createdAt: created.createdAt, changedFields: agentFields, requestId: ids.firstRequest },
+];
+
+export const differences = [
+  { field: 'instructions', before: draft.instructions, after: null },
+  { field: 'duration', before: 30, after: 45 },
+  { field: 'voiceId', before: null, after: 'EMMA' },
+  { field: 'companyPhoneNumberId', before: null, after: ids.phoneNumber },
+  { field: 'metadata', pointer: '/department', before: 'Engineering', after: 'Product' },
+  { field: 'metadata', pointer: '/team', before: 'Web' },
+];

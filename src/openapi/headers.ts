@@ -1,0 +1,32 @@
+/** A header of a success in the form that @fastify/swagger takes. @param example its value in the example of the answer */
+export const header = (description: string, example?: string) => ({
+  ...{ type: 'string', description },
+  ...(example !== undefined && { examples: [example] }),
+});
+
+const shared = (type: 'string' | 'integer', description: string) => ({ description, schema: { type } });
+
+/** The rate limits of the API key; it may have one of the two, or none. */
+const rateLimits = {
+  'X-RateLimit-Limit-Minute': shared('integer', 'Requests that the API key may send in one minute'),
+  'X-RateLimit-Remaining-Minute': shared('integer', 'Requests left in this minute'),
+  'X-RateLimit-Reset-Minute': shared('integer', 'When this minute ends, in Unix seconds'),
+  'X-RateLimit-Limit-Hour': shared('integer', 'Requests that the API key may send in one hour'),
+  'X-RateLimit-Remaining-Hour': shared('integer', 'Requests left in this hour'),
+  'X-RateLimit-Reset-Hour': shared('integer', 'When this hour ends, in Unix seconds'),
+};
+export const rateLimitHeaders = Object.keys(rateLimits);
+
+/** Headers that answers of several operations have: components of the document. */
+export const sharedHeaders = {
+  'X-Request-Id': shared('string', 'The id of the request: the one that was sent, or a new one'),
+  ...rateLimits,
+  'WWW-Authenticate': shared('string', 'Bearer; with the name of the scope if one is missing'),
+  'Retry-After': shared('string', 'Seconds to wait before the request is sent again'),
+  'Accept-Patch': shared('string', 'The supported media types, if another one was sent'),
+  'Accept-Encoding': shared('string', 'identity, if the body had a Content-Encoding'),
+};
+
+/** The headers of an answer, by reference to those that are shared. */
+export const headerReferences = (names: readonly string[]) =>
+  Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));

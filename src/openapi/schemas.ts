@@ -1,0 +1,40 @@
+import { isDeepStrictEqual } from 'node:util';
+
+/** Keywords of validation-keywords.ts that say nothing to a client. */
+const ownKeywords = ['storable', 'deepest'];
+
+/** Our own formats as patterns: what validation-keywords.ts accepts. */
+const tag = '(?:W/)?"[!#-~\\x80-\\xff]*"';
+const patterns = new Map<unknown, string>([
+  ['version', '^[1-9]\\d{0,8}$'],
+  ['entity-tags', `^[ \\t]*(?:\\*|(?:,[ \\t]*)*${tag}(?:[ \\t]*,(?:[ \\t]*${tag})?)*)[ \\t]*$`],
+  ['idempotency-key', '^(?:[!#-~][!-~]{0,254}|"(?:[!#-\\[\\]-~]|\\\\["\\\\]){1,255}")$'],
+]);
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+/**
+ * A schema, or what holds schemas, as the document shows it: without the keywords and formats that only our validation
+ * knows, and each schema that has an `$id` as a reference.
+ * @param named receives the schemas that are referred to, by `$id`
+ * @throws Error if another schema has the same `$id`
+ */
+export function publish<Value>(value: Value, named: Record<string, object>): Value {
+  const text = JSON.stringify(value, (key, member: unknown) => {
+    if (ownKeywords.includes(key)) return undefined;
+    if (!isObject(member)) return member;
+    const { $id, format, ...others } = member;
+    if (typeof $id === 'string') {
+      const published = publish({ format, ...others }, named);
+      named[$id] ??= published;
+      if (!isDeepStrictEqual(named[$id], published)) throw new Error(`two schemas have the $id ${$id}`);
+      return { $ref: `#/components/schemas/${$id}` };
+    }
+    const pattern = patterns.get(format);
+    if (pattern !== undefined) return { ...others, pattern };
+    // Has no type in the schema, since only the keys of integrations have to send a UUID (check 9 of the order).
+    if (key === 'companyId' && !others['type']) return { ...others, type: 'string', format: 'uuid' };
+    return member;
+  });
+  return JSON.parse(text);
+}

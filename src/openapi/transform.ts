@@ -1,0 +1,90 @@
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import { problemSchema } from '../http/problems.ts';
+import { propertiesOf, type Route, withKey } from './checks.ts';
+import { headerReferences, rateLimitHeaders } from './headers.ts';
+import { type Components, problemResponses } from './problems.ts';
+import { publish } from './schemas.ts';
+
+/**
+ * Options of @fastify/swagger that describe the routes of one server: `transform` what a route says itself,
+ * `transformObject` what it has in common with others, by reference to components.
+ */
+export function describeRoutes(): Required<Pick<FastifyDynamicSwaggerOptions, 'transform' | 'transformObject'>> {
+  const components: Components = { schemas: {}, responses: {}, examples: {} };
+  const routes = new Map<string, Route>();
+  publish(problemSchema, components.schemas);
+
+  return {
+    transform: ({ schema, url, route: { method, config = {} } }) => {
+      if (schema.hide) return { schema, url };
+      const { operationId, headers, response } = schema;
+      const name = `${String(method)} ${url}`;
+      if (!operationId) throw new Error(`${name} is not described: give its schema a description from an openapi.ts`);
+      routes.set(operationId, { method, url, config, schema });
+      const described = {
+        ...schema,
+        security: config.scope ? [{ apiKey: [config.scope] }] : [],
+        headers: { type: 'object', properties: { ...capitalised(propertiesOf(headers)), 'X-Request-Id': requestId } },
+        consumes: ['application/json', 'application/merge-patch+json'],
+        response: Object.fromEntries(
+          Object.entries(response ?? {}).map(([status, answer]) => [status, responseOf(answer, `${name} ${status}`)]),
+        ),
+      };
+      return { url, schema: publish(described, components.schemas) };
+    },
+    transformObject: (document) => {
+      if (!('openapiObject' in document)) throw new Error('the document must be OpenAPI 3.1');
+      const { openapiObject } = document;
+      for (const { operationId, responses } of operationsIn(openapiObject.paths)) {
+        const route = routes.get(operationId);
+        if (!route) continue;
+        const common = headerReferences(['X-Request-Id', ...(withKey(route) ? rateLimitHeaders : [])]);
+        for (const response of Object.values(responses)) response.headers = { ...common, ...response.headers };
+        Object.assign(responses, problemResponses(route, components));
+      }
+      Object.assign(openapiObject.components ?? {}, components);
+      return openapiObject;
+    },
+  };
+}
+
+/** What requestIdOf accepts. */
+const requestId = {
+  type: 'string',
+  pattern: '^[A-Za-z0-9._-]{1,128}$',
+  description:
+    'An id for the request, repeated in the answer and in the log. One that does not match the pattern is replaced.',
+};
+
+/** Headers by their usual names: in a route's schema they are in lower case. */
+const capitalised = (headers: object) =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, schema]) => [
+      name.replace(/\b[a-z]/g, (letter) => letter.toUpperCase()),
+      schema,
+    ]),
+  );
+
+/** What a route says of a success: the schema of its body, or of none, and these members in it. */
+interface Success {
+  readonly type?: string;
+  readonly description?: string;
+  readonly headers?: object;
+  readonly examples?: readonly object[];
+}
+
+/** A response in the form that @fastify/swagger takes beside plain schemas. @throws Error that names one not described */
+function responseOf({ description, headers = {}, examples: [example] = [], ...schema }: Success, name: string) {
+  const hasBody = schema.type !== 'null';
+  if (!description || (hasBody && !example))
+    throw new Error(`${name} is not described: it needs a description and an example`);
+  return { description, headers, ...(hasBody ? { content: { 'application/json': { schema, example } } } : schema) };
+}
+
+/** What is completed of an operation once all routes are described. */
+interface Operation {
+  readonly operationId: string;
+  readonly responses: Readonly<Record<string, { headers?: object }>>;
+}
+
+const operationsIn = (paths: object = {}): Operation[] => Object.values(paths).flatMap((item) => Object.values(item));
