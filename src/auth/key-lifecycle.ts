@@ -4,24 +4,12 @@ import type { Prisma } from '../generated/prisma/client.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { hashKey, type KeyDraft, type KeyOwner, makeKey, startOf } from './api-key.ts';
 
-/** What is read of a key. */
+/** What is read of a key: never its hash. */
+// biome-ignore format: a list
 const stored = {
-  id: true,
-  companyId: true,
-  integrationId: true,
-  name: true,
-  start: true,
-  scopes: true,
-  allowedIps: true,
-  perMinute: true,
-  perHour: true,
-  createdAt: true,
-  expiresAt: true,
-  suspendedAt: true,
-  revokedAt: true,
-  lastUsedAt: true,
-} as const satisfies Prisma.ApiKeySelect;
-
+  id: true, companyId: true, integrationId: true, name: true, start: true, scopes: true, allowedIps: true, perMinute: true,
+  perHour: true, createdAt: true, expiresAt: true, suspendedAt: true, revokedAt: true, lastUsedAt: true,
+} as const;
 type StoredKey = Prisma.ApiKeyGetPayload<{ select: typeof stored }>;
 
 /** A key as operators see it: all but its secret. */
@@ -83,11 +71,8 @@ export function apiKeyLifecycle({ prisma }: Database, secret: string, operator: 
   ): Promise<ShownKey> {
     return await prisma.$transaction(async (tx) => {
       const now = await databaseTime(tx);
-      const [changed] = await tx.apiKey.updateManyAndReturn({
-        where: { id, ...when },
-        data: change(now),
-        select: stored,
-      });
+      const where = { id, ...when };
+      const [changed] = await tx.apiKey.updateManyAndReturn({ where, data: change(now), select: stored });
       if (changed) await record(tx, action, changed);
       const key = changed ?? (await tx.apiKey.findUnique({ where: { id }, select: stored }));
       if (!key) throw new UnknownIdError('API key', id);

@@ -8,7 +8,8 @@ export interface KeyUse extends KeyHashes {
 
 /**
  * Notes that keys were used, and moves those that are stored under the secret before. A key that another process has just
- * moved, or is changing, is left as it is: no process waits for another.
+ * moved, or is changing, is left as it is: no process waits for another. Raw, since Prisma can neither skip locked rows nor
+ * give each row a value of its own in one statement.
  */
 export function useStatement(uses: readonly KeyUse[]) {
   const ids = uses.map(({ id }) => id);

@@ -115,7 +115,7 @@ describe('messages that can be read, but that HTTP forbids, are answered 400 MAL
 });
 
 describe('messages of rare kinds are served', () => {
-  test('HTTP/1.0 without Host; its connection is closed', () =>
+  test('HTTP/1.0 needs no Host, and its connection is closed after the answer', () =>
     RawSocket.use(world.origin, async (socket) => {
       socket.write(head('GET /health/live HTTP/1.0'));
       const answers = await socket.untilClosed();
@@ -132,21 +132,21 @@ describe('messages of rare kinds are served', () => {
     expectProblem(answer, { code: 'ROUTE_NOT_FOUND', instance: '/' });
   });
 
-  test('OPTIONS * is 404', async () => {
+  test('OPTIONS * is answered 404 ROUTE_NOT_FOUND', async () => {
     expectProblem(await exchange(head('OPTIONS * HTTP/1.1', 'Host: api')), { code: 'ROUTE_NOT_FOUND', instance: '*' });
   });
 
-  test('a wish for an upgrade is passed over', async () => {
+  test('a request that offers an upgrade is answered as if it did not', async () => {
     const wish = ['Connection: Upgrade', 'Upgrade: websocket'];
     expect(await exchange(head('GET /health/live HTTP/1.1', 'Host: api', ...wish))).toMatchObject({ status: 200 });
   });
 
-  test('a body in chunks, with extensions and trailers', async () => {
+  test('a body in chunks is read whole, its extensions and trailers ignored', async () => {
     const body = '1\r\n{\r\n1;extension=1\r\n}\r\n0\r\nX-Trailer: 1\r\n\r\n';
     expect(await exchange(`${patch('Transfer-Encoding: chunked')}${body}`)).toMatchObject({ status: 200 });
   });
 
-  test('empty lines before a request', async () => {
+  test('empty lines before a request are ignored', async () => {
     expect(await exchange(`\r\n\r\n${patch('Content-Length: 2')}{}`)).toMatchObject({ status: 200 });
   });
 });

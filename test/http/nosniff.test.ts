@@ -36,7 +36,7 @@ test('every route answers with X-Content-Type-Options: nosniff, whatever the met
   }
 });
 
-test('so do refusals: unknown and undecodable paths, bad bodies, no database', async () => {
+test('refusals carry nosniff too: unknown and undecodable paths, bad bodies, no database', async () => {
   const { id, key } = await world.company();
   const path = `/agents/${(await world.agent(id)).id}`;
   const authorization = `Bearer ${key}`;
@@ -63,14 +63,14 @@ test.each([
   ['CONNECT', head('CONNECT api:80 HTTP/1.1', 'Host: api')],
   ['headers that are too large', head('GET / HTTP/1.1', 'Host: api', `X: ${'x'.repeat(20_000)}`)],
   ['a broken chunk', `${head('PATCH /agents/1 HTTP/1.1', 'Host: api', 'Transfer-Encoding: chunked')}zz\r\n`],
-])('so does the answer to %s', async (what, bytes) => {
+])('the answer to %s carries nosniff too', async (what, bytes) => {
   await RawSocket.use(world.origin, async (socket) => {
     socket.write(bytes);
     expectNosniff(await socket.answer(), what);
   });
 });
 
-test('so does the server of the metrics', async () => {
+test('the server of the metrics answers with nosniff', async () => {
   const server = metricsServer(
     prometheus(
       () => ({ busy: 0, idle: 0, waiting: 0 }),

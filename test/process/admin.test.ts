@@ -30,7 +30,7 @@ test('integrations: what is granted or revoked holds from the next request on', 
   expect(await admin('company', 'list')).toEqual(rows);
 });
 
-test('phone numbers and agents', async () => {
+test('phone numbers and agents are made, listed and ended, each printed as the server has it', async () => {
   const { id: companyId, key } = await world.company();
   const ofCompany = ['--company', companyId];
   const number = await admin('phone-number', 'add', ...ofCompany, '--number', '+12025550123');

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { callsOf } from '../support/calls.ts';
 import { commandsIn } from '../support/docs.ts';
@@ -7,96 +8,113 @@ import { statementIn } from '../support/last-release.ts';
 import { startLoad } from '../support/load.ts';
 import { build, runProgram, startProcess } from '../support/process.ts';
 import { buildCommit } from '../support/release.ts';
+import { versionIn } from '../support/stored-agent.ts';
 
 /** The last commit of the release before. */
 const before = 'ccde7484be24c023d64632b2596282a6a05cfbe6';
-const here = import.meta.dirname.replace(/\/test\/process$/, '');
-const secret = 'a secret of this test alone, in no server';
-const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
+const here = join(import.meta.dirname, '..', '..');
 const [, , , check = ''] = commandsIn('backup.md');
 
 beforeAll(build);
 
 test('servers of the release before and of this one change the same agents at once, and each reads, repeats and restores what the other wrote', async () => {
+  const database = await openDatabase();
   const folder = await buildCommit(before);
-  const ownerUrl = await emptyDatabase();
-  const env = { DATABASE_URL: asServer(ownerUrl, inject('serverRole')), API_KEY_SECRET: secret };
-  const migrate = async (cwd: string) => {
-    const program = ['dist/migrate.js', '--server-role', inject('serverRole')];
-    const migrated = await runProgram(program, { cwd, env: { DATABASE_URL: ownerUrl } });
-    expect(migrated.code, migrated.stderr).toBe(0);
-  };
-  const admin = async (...parameters: string[]) => {
-    const { stdout, stderr } = await runProgram(['dist/admin.js', ...parameters], {
-      cwd: folder,
-      env: { ...env, DATABASE_URL: ownerUrl },
-    });
-    expect(stderr).toBe('');
-    return JSON.parse(stdout);
-  };
-  const start = async (cwd: string) => {
-    const server = startProcess([process.execPath, 'dist/server.js'], {
-      cwd,
-      env: { ...env, ...limits, PORT: '0', NODE_ENV: 'production' },
-    });
-    return await server.until(/^Listening on (http:\S+)$/m);
-  };
-
-  await migrate(folder);
-  const { id: company } = await admin('company', 'create', '--name', 'Acme');
-  const { key }: { key: string } = await admin('key', 'create', '--company', company);
-  const oldOrigin = await start(folder);
-  const old = callsOf(oldOrigin);
-  const draft = { name: 'Upgraded', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
-  const agents: string[] = [];
-  for (let count = 0; count < 4; count += 1) {
-    const made = await old.call(key, 'POST /agents', { body: { ...draft, metadata: { z: 1, a: [null] } } });
-    agents.push(Object(made.body).id);
-  }
+  await database.migrate(folder);
+  const { id: company } = await database.admin(folder, 'company', 'create', '--name', 'Acme');
+  const { key } = await database.admin(folder, 'key', 'create', '--company', company);
+  const oldOrigin = await database.start(folder);
+  const old = { by: 'old', ...callsOf(oldOrigin) };
+  const agents = await makeAgents(old, key);
 
   // The release before is alone, then migrated under its load, then beside this one on the same agents.
   const loadOnOld = startLoad({ origin: oldOrigin, key, agents });
   await loadOnOld.more(40);
-  await migrate(here);
-  const origin = await start(here);
-  const next = callsOf(origin);
+  await database.migrate(here);
+  const origin = await database.start(here);
+  const next = { by: 'next', ...callsOf(origin) };
   const loadOnNext = startLoad({ origin, key, agents: agents.toReversed() });
   await Promise.all([loadOnOld.more(100), loadOnNext.more(100)]);
-  const sides = [
-    { by: 'old', of: old, other: next },
-    { by: 'next', of: next, other: old },
-  ];
-  for (const { by, of, other } of sides) {
-    for (const [at, id] of agents.entries()) {
-      const headers = { 'idempotency-key': `${by}-${at}` };
-      const body = { name: `Kept by ${by}`, questions: [`By ${by}?`], metadata: { kept: { [by]: [at, null, 'é'] } } };
-      const first = await of.patch(key, id, body, { headers });
-      const repeated = await other.patch(key, id, body, { headers });
-      expect([repeated.status, repeated.headers['idempotent-replayed']]).toEqual([200, 'true']);
-      expect([repeated.text, repeated.headers['etag']]).toEqual([first.text, first.headers['etag']]);
-    }
+  for (const id of agents) {
+    await expectRepeated(key, id, old, next);
+    await expectRepeated(key, id, next, old);
   }
   await Promise.all([loadOnOld.stop(), loadOnNext.stop()]);
   expect([...loadOnOld.failures, ...loadOnNext.failures]).toEqual([]);
 
   for (const id of agents) {
-    const acknowledged = [loadOnOld, loadOnNext].map((load) => load.acknowledged.get(id) ?? 0);
     const shown = await next.call(key, `GET /agents/${id}`);
     expect((await old.call(key, `GET /agents/${id}`)).text).toBe(shown.text);
-    const version = Number(JSON.parse(shown.headers.etag ?? '0'));
-    expect(version).toBeGreaterThanOrEqual(Math.max(...acknowledged));
-    const versions = await queryOn(ownerUrl, `SELECT version FROM agent_version WHERE agent_id = '${id}' ORDER BY 1`);
-    expect(versions.map((row) => row['version'])).toEqual(Array.from({ length: version }, (_, at) => at + 1));
-    // The first, and the last ten: the kept changes of both releases, and load of both around them.
-    const some = [1, ...Array.from({ length: 10 }, (_, at) => version - at)].filter((number) => number >= 1);
-    for (const [at, number] of some.entries()) {
-      const path = `/agents/${id}/versions/${number}`;
-      const [mine, theirs] = [await next.call(key, `GET ${path}`), await old.call(key, `GET ${path}`)];
-      expect([mine.status, mine.body], path).toEqual([200, theirs.body]);
-      const { companyPhoneNumberId, updatedAt, ...content } = Object(mine.body);
-      const restored = await (at % 2 === 0 ? next : old).call(key, `POST ${path}/restore`);
-      expect(restored, path).toMatchObject({ status: 200, body: content });
+    const version = versionIn(shown);
+    for (const { acknowledged } of [loadOnOld, loadOnNext]) {
+      expect(version).toBeGreaterThanOrEqual(acknowledged.get(id) ?? 0);
+    }
+    const history = await database.query(`SELECT version FROM agent_version WHERE agent_id = '${id}' ORDER BY 1`);
+    expect(history).toEqual(Array.from({ length: version }, (_, at) => ({ version: at + 1 })));
+    // The last ten were made under the load of both.
+    const last = history.slice(-10).map((row) => Number(row['version']));
+    for (const [at, number] of [1, ...last].entries()) {
+      await expectRestored(key, `/agents/${id}/versions/${number}`, at % 2 === 0 ? [next, old] : [old, next]);
     }
   }
-  expect(await queryOn(ownerUrl, statementIn(check))).toEqual([]);
+  expect(await database.query(statementIn(check))).toEqual([]);
 });
+
+interface Side extends ReturnType<typeof callsOf> {
+  readonly by: string;
+}
+
+/** An empty database, with the programs of any release on it. */
+async function openDatabase() {
+  const ownerUrl = await emptyDatabase();
+  const secret = 'a secret of this test alone, in no server';
+  const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
+  const owner = { DATABASE_URL: ownerUrl, API_KEY_SECRET: secret };
+  const run = async (cwd: string, ...parameters: string[]) => {
+    const { code, stdout, stderr } = await runProgram(parameters, { cwd, env: owner });
+    expect(code, stderr).toBe(0);
+    return stdout;
+  };
+  return {
+    query: (sql: string) => queryOn(ownerUrl, sql),
+    migrate: (cwd: string) => run(cwd, 'dist/migrate.js', '--server-role', inject('serverRole')),
+    admin: async (cwd: string, ...parameters: string[]) => JSON.parse(await run(cwd, 'dist/admin.js', ...parameters)),
+    /** @returns the origin of a server */
+    start(cwd: string): Promise<string> {
+      const url = asServer(ownerUrl, inject('serverRole'));
+      const env = { ...owner, ...limits, DATABASE_URL: url, NODE_ENV: 'production', PORT: '0' };
+      return startProcess([process.execPath, 'dist/server.js'], { cwd, env }).until(/^Listening on (http:\S+)$/m);
+    },
+  };
+}
+
+async function makeAgents({ call }: Side, key: string): Promise<string[]> {
+  const draft = { name: 'Upgraded', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
+  const ids: string[] = [];
+  for (let count = 0; count < 4; count += 1) {
+    const { body } = await call(key, 'POST /agents', { body: { ...draft, metadata: { z: 1, a: [null] } } });
+    ids.push(Object(body).id);
+  }
+  return ids;
+}
+
+/** What one server answered under an Idempotency-Key the other repeats, byte for byte. */
+async function expectRepeated(key: string, id: string, first: Side, second: Side): Promise<void> {
+  const { by } = first;
+  const headers = { 'idempotency-key': `${by}-${id}` };
+  const body = { name: `Kept by ${by}`, questions: [`By ${by}?`], metadata: { kept: { [by]: [null, 'é'] } } };
+  const answered = await first.patch(key, id, body, { headers });
+  expect(answered.status).toBe(200);
+  const repeated = await second.patch(key, id, body, { headers });
+  expect([repeated.status, repeated.headers['idempotent-replayed']]).toEqual([200, 'true']);
+  expect([repeated.text, repeated.headers['etag']]).toEqual([answered.text, answered.headers['etag']]);
+}
+
+/** Both show the same of a version, and one takes it back. */
+async function expectRestored(key: string, path: string, [one, other]: [one: Side, other: Side]): Promise<void> {
+  const [shown, same] = [await one.call(key, `GET ${path}`), await other.call(key, `GET ${path}`)];
+  expect([shown.status, shown.body], path).toEqual([200, same.body]);
+  const { companyPhoneNumberId, updatedAt, ...content } = Object(shown.body);
+  const restored = await one.call(key, `POST ${path}/restore`);
+  expect(restored, path).toMatchObject({ status: 200, body: content });
+}

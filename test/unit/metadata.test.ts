@@ -37,7 +37,7 @@ const laws: readonly (readonly [JsonObject, JsonObject, JsonObject])[] = [
 ];
 
 describe('merge', () => {
-  test.for(laws)('%j patched with %j', ([stored, patch, result]) => {
+  test.for(laws)('%j patched with %j is %j', ([stored, patch, result]) => {
     expect(merge(stored, patch)).toEqual(result);
   });
 
@@ -143,11 +143,14 @@ const limited: readonly Limited[] = [
 ];
 
 describe('mergeWithinLimits', () => {
-  test.for(limited)('judges $what', ({ stored, patch, complaints }) => {
-    const outcome = mergeWithinLimits(stored, patch);
-    expect(outcome.complaints).toEqual(complaints);
-    if (complaints.length === 0) expect(outcome.merged).toEqual(mergePatch(stored, patch));
-  });
+  test.for(limited)(
+    'a merge with $what has the complaints of its limits, and no others',
+    ({ stored, patch, complaints }) => {
+      const outcome = mergeWithinLimits(stored, patch);
+      expect(outcome.complaints).toEqual(complaints);
+      if (complaints.length === 0) expect(outcome.merged).toEqual(mergePatch(stored, patch));
+    },
+  );
 
   test('refuses 100,000 levels before it merges them', () => {
     const deep: JsonObject = { a: JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) };

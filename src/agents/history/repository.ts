@@ -12,14 +12,8 @@ export interface Snapshot {
 }
 
 /** Who changed an agent, and when. */
-const entry = {
-  version: true,
-  createdAt: true,
-  changedFields: true,
-  keyId: true,
-  requestId: true,
-  restoredFrom: true,
-} as const;
+// biome-ignore format: a list
+const entry = { version: true, createdAt: true, changedFields: true, keyId: true, requestId: true, restoredFrom: true } as const;
 
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 

@@ -8,7 +8,7 @@ import { memberSchema } from './schema.ts';
 import { earlierStatement, type Place } from './statements.ts';
 
 /** A document as it was stored, perhaps by another release. */
-type StoredContent = Readonly<Record<string, unknown>>;
+type Stored = Readonly<Record<string, unknown>>;
 
 const membersOf = rowsOf(memberSchema);
 
@@ -20,11 +20,7 @@ const membersOf = rowsOf(memberSchema);
  * keeps that field. Where no earlier version holds it, it has its initial value. Members that this release does not know are
  * left out; they stay in storage.
  */
-export async function complete(
-  query: Query,
-  stored: StoredContent,
-  { agentId, version }: Place,
-): Promise<AgentContent> {
+export async function complete(query: Query, stored: Stored, { agentId, version }: Place): Promise<AgentContent> {
   const missing = missingFrom(stored);
   if (missing.length === 0) return known(stored);
   const rows = membersOf(await run(query, earlierStatement({ agentId, version }, missing)));
@@ -42,4 +38,4 @@ export async function completeKept(query: Query, { agent, updatedAt, ...kept }: 
 
 const missingFrom = (stored: object) => agentFields.filter((name) => !Object.hasOwn(stored, name));
 
-const known = (stored: StoredContent) => record<AgentContent>(agentFields, (name) => stored[name]);
+const known = (stored: Stored) => record<AgentContent>(agentFields, (name) => stored[name]);

@@ -3,7 +3,7 @@ import { refusals } from '../../auth/lookup.ts';
 import type { Database, Query } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import { ApiError, overloaded } from '../../http/problems.ts';
+import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
 import type { Meter, Repeated } from '../../metrics/meter.ts';
 import { batchSize, type Change, endsOf, foldByAgent, readAll } from './batch.ts';
 import type { Changed } from './fold.ts';
@@ -46,8 +46,10 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
 
   /** Settles calls of one agent; returns those that must run once more. */
   async function attempt(id: string, taken: readonly Call[]): Promise<Call[]> {
-    // The callers of the others have been answered already.
-    const calls = taken.filter(({ change }) => change.deadline > performance.now());
+    const now = performance.now();
+    const calls = taken.filter(({ change }) => change.deadline > now);
+    for (const call of taken)
+      if (!calls.includes(call)) call.reject(databaseUnavailable(new Error('no answer in time')));
     if (calls.length === 0) return [];
     meter.batch('changes alone', calls.length, 0, count - calls.length);
     const changes = calls.map(({ change }) => change);
@@ -86,7 +88,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     if (hadOthers && !isHeldRow) return [again];
     const why = isTakenKey ? new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error }) : error;
     const remaining = call.change.deadline - lastTry - performance.now();
-    if (remaining > 0) setTimeout(() => rejectWaiting(again, why), remaining);
+    if (remaining > 0) setTimeout(() => rejectWaiting(again, why), remaining).unref();
     else call.reject(why);
     return remaining > 0 ? [again] : [];
   }

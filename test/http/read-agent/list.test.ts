@@ -62,7 +62,7 @@ test('a page is the first and holds 20 agents unless the query says otherwise, 1
   expect(await asked({ limit: 100, page: 2 })).toEqual(of(2, 100));
 });
 
-test('a page tells where it stands', async () => {
+test('a page says how many agents and pages there are, and whether others surround it', async () => {
   const company = await world.company();
   await agentsOf(company.id, [1, 2, 3, 4, 5]);
   const at = async (page: number) => (await list(company.key, { limit: 2, page })).pagination;

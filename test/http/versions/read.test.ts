@@ -49,7 +49,7 @@ test('each entry of the history tells which fields, when, by which key and reque
   expect(shown[0]).toMatchObject({ version: 1, keyId: null, requestId: null, restoredFrom: null });
 });
 
-test('the history has pages', async () => {
+test('a page of the history has its entries, newest first, and says how many there are and whether others surround it', async () => {
   const { key, id } = await newSubject(world);
   const api = world.client(key);
   for (const duration of [31, 32, 33, 34]) await api.patch(id, { duration });
