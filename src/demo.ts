@@ -5,7 +5,7 @@ import { agentVersionRepository } from './agents/history/repository.ts';
 import { agentRepository } from './agents/repository.ts';
 import type { AgentDraft } from './agents/schema.ts';
 import { agentService } from './agents/service.ts';
-import { hashesOf, type KeyHashes, type KeySecrets, scopes } from './auth/api-key.ts';
+import { defaultScopes, hashesOf, type KeyHashes, type KeySecrets } from './auth/api-key.ts';
 import { apiKeyLifecycle } from './auth/key-lifecycle.ts';
 import { apiKeyRepository } from './auth/lookup.ts';
 import { companyRepository } from './companies/repository.ts';
@@ -77,7 +77,14 @@ async function makeDemo(database: Database, secret: string): Promise<Demo> {
     metadata: { department: 'Sales' },
   };
   const { agent } = await agents.create(company.id, draft, { operator });
-  const key = { companyId: null, integrationId: null, scopes, allowedIps: [], name: 'Demo', expiresAt: null };
+  const key = {
+    companyId: null,
+    integrationId: null,
+    scopes: defaultScopes,
+    allowedIps: [],
+    name: 'Demo',
+    expiresAt: null,
+  };
   const companyKey = await keys.create({ ...key, companyId: company.id });
   const atsKey = await keys.create({ ...key, integrationId: ats.id });
   return { companyId: company.id, agentId: agent.id, companyKey: companyKey.key, atsKey: atsKey.key };

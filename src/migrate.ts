@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { migrate } from './database/migrate.ts';
 import { admitServerRole } from './database/server-role.ts';
+import { serverRights } from './server-rights.ts';
 import { StartError } from './start-error.ts';
 
 /** `npm run migrate [-- --server-role NAME]`: brings the database in DATABASE_URL up to date. */
@@ -15,7 +16,7 @@ async function main(): Promise<void> {
   if (applied.length === 0) console.log('nothing to apply');
   const serverRole = values['server-role'];
   if (serverRole === undefined) return;
-  const hasSettings = await admitServerRole(url, serverRole);
+  const hasSettings = await admitServerRole(url, serverRole, serverRights);
   const rest = hasSettings ? '' : `, once it has given itself its settings: run npm run migrate as ${serverRole} too`;
   console.log(`role ${serverRole} may run the server${rest}`);
 }

@@ -1,5 +1,5 @@
 import { type AgentField, agentFields, fields } from '../../src/agents/fields.ts';
-import { columns, fieldOf } from '../../src/agents/row.ts';
+import { columns, fieldOf } from '../../src/agents/row.statements.ts';
 
 // All that the benchmark knows of the form in which the server stores agents and their history.
 

@@ -1,13 +1,16 @@
-import { type Author, authorColumns, type Caller } from '../auth/caller.ts';
+import type { Author, Caller } from '../auth/caller.ts';
 import { confirm, isOutdated } from '../auth/lookup.ts';
 import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
+import { rowsOf } from '../database/rows.ts';
+import { run, type Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
+import { activeRowSchema } from './row.schema.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
-import { createSql, deleteSql, keepingCreateSql, numberSql } from './statements.ts';
+import { activeNumberStatement, type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import type { Changed } from './write/fold.ts';
 import { keepAnswers } from './write/keep.ts';
 import { idempotencyIndex, keptSql, makeRoomSql, shortLockWait } from './write/replay.statements.ts';
@@ -26,6 +29,13 @@ interface NewAgent {
 
 type Created = Omit<Changed, 'changedFields'>;
 
+type Made = Omit<Creation, 'lookedUpAt' | 'keep'>;
+
+/** A statement that checks the age of the lookup itself. */
+type Write = (lookedUpAt: number | null) => Statement;
+
+const activesOf = rowsOf(activeRowSchema);
+
 /** Makes and deletes agents. */
 export function agentLifecycle(database: Database) {
   /** The number before the kept answer: what a twin has done meanwhile must not be taken for a reason to refuse. */
@@ -37,20 +47,16 @@ export function agentLifecycle(database: Database) {
       await confirm(database.query, by);
       return kept;
     }
-    const values = [companyId, JSON.stringify(decide(isActive)), agentFields, ...authorColumns(by)];
-    if (idempotency && 'keyId' in by) return await createAndKeep(values, by, idempotency);
-    const row = await writeSoon(by, createSql, values);
-    return row ? { agent: toStoredAgent(row.agent) } : await database.transaction((tx) => createLate(tx, by, values));
+    const made = { companyId, content: decide(isActive), by };
+    if (idempotency && 'keyId' in by) return await createAndKeep(made, by, idempotency);
+    const row = await writeSoon(by, (lookedUpAt) => createStatement({ ...made, lookedUpAt }));
+    return row ? { agent: toStoredAgent(row.agent) } : await database.transaction((tx) => createLate(tx, made));
   }
 
   /** Undefined when a twin of the request came first, or an answer that was out of date had to go. */
-  async function createAndKeep(
-    values: readonly unknown[],
-    by: Caller,
-    idempotency: Idempotency,
-  ): Promise<Created | undefined> {
+  async function createAndKeep(made: Made, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     try {
-      return (await createAndKeepSoon(values, by, idempotency)) ?? (await createAndKeepLate(values, by, idempotency));
+      return (await createAndKeepSoon(made, by, idempotency)) ?? (await createAndKeepLate(made, by, idempotency));
     } catch (error) {
       if (!isTaken(error, idempotencyIndex)) throw error;
       await database.query(makeRoomSql, [[by.keyId], [idempotency.key]]);
@@ -59,9 +65,10 @@ export function agentLifecycle(database: Database) {
   }
 
   /** Undefined when nothing was written: the key must be looked up again, or somebody holds what the statement needs. */
-  async function createAndKeepSoon(values: readonly unknown[], by: Caller, { key, fingerprint }: Idempotency) {
+  async function createAndKeepSoon(made: Made, by: Caller, idempotency: Idempotency) {
+    const keep = { ...idempotency, keyId: by.keyId };
     try {
-      const row = await writeSoon(by, keepingCreateSql, values, [key, fingerprint]);
+      const row = await writeSoon(by, (lookedUpAt) => createStatement({ ...made, lookedUpAt, keep }));
       return row && { agent: toStoredAgent(row.agent) };
     } catch (error) {
       if (isLockTimeout(error)) return undefined;
@@ -70,14 +77,10 @@ export function agentLifecycle(database: Database) {
   }
 
   /** In two statements, of which the one that fails tells what is held: the idempotency key, or something else. */
-  async function createAndKeepLate(
-    values: readonly unknown[],
-    by: Caller,
-    { key, fingerprint }: Idempotency,
-  ): Promise<Created> {
+  async function createAndKeepLate(made: Made, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
     return await database.transaction(async (query) => {
       await query(`SELECT ${shortLockWait}`, []);
-      const { agent } = await createLate(query, by, values);
+      const { agent } = await createLate(query, made);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
       await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
       return { agent };
@@ -85,32 +88,34 @@ export function agentLifecycle(database: Database) {
   }
 
   /** In one statement, unless the key must be looked up again; nothing was written where it returns nothing. */
-  async function writeSoon(by: Author, sql: string, values: readonly unknown[], more: readonly unknown[] = []) {
+  async function writeSoon(by: Author, write: Write) {
     const admission = 'operator' in by ? undefined : by.admission;
     if (admission && isOutdated(admission)) return undefined;
-    const [row] = await database.query<AgentRow>(sql, [...values, admission?.databaseTime ?? null, ...more]);
+    const [row] = await run<AgentRow>(database.query, write(admission?.databaseTime ?? null));
     return row;
   }
 
   /** In a transaction, where the key is confirmed on the connection that writes, when it is there. */
-  async function writeLate(query: Query, by: Author, sql: string, values: readonly unknown[]) {
+  async function writeLate(query: Query, by: Author, write: Write) {
     await confirm(query, by);
-    return (await query<AgentRow>(sql, [...values, null]))[0];
+    return (await run<AgentRow>(query, write(null)))[0];
   }
 
-  async function createLate(query: Query, by: Author, values: readonly unknown[]): Promise<Created> {
-    const row = await writeLate(query, by, createSql, values);
+  async function createLate(query: Query, made: Made): Promise<Created> {
+    const row = await writeLate(query, made.by, (lookedUpAt) => createStatement({ ...made, lookedUpAt }));
     if (!row) throw new Error('an insert returned no row');
     return { agent: toStoredAgent(row.agent) };
   }
 
   /** Of an agent whose row is free; else the row is waited for, and the key confirmed behind that. */
-  async function deleteRow(id: string, by: Author, values: readonly unknown[]): Promise<AgentRow | undefined> {
-    const deleted = await writeSoon(by, deleteSql, values);
+  async function deleteRow(wanted: Omit<Deletion, 'lookedUpAt'>): Promise<AgentRow | undefined> {
+    const { id, by } = wanted;
+    const write: Write = (lookedUpAt) => deleteStatement({ ...wanted, lookedUpAt });
+    const deleted = await writeSoon(by, write);
     if (deleted) return deleted;
     return await database.transaction(async (query) => {
       await query(lockSql, [id]);
-      return await writeLate(query, by, deleteSql, values);
+      return await writeLate(query, by, write);
     });
   }
 
@@ -120,7 +125,7 @@ export function agentLifecycle(database: Database) {
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
-    const [row] = await database.query<{ active: boolean }>(numberSql, [phoneNumberId, companyId]);
+    const [row] = activesOf(await run(database.query, activeNumberStatement(phoneNumberId, companyId)));
     return row?.active === true;
   }
 
@@ -154,8 +159,7 @@ export function agentLifecycle(database: Database) {
         version = null,
       }: { readonly companyId?: string | null; readonly version?: number | null } = {},
     ): Promise<StoredAgent | undefined> {
-      const values = [id, companyId, version, ...authorColumns(by)];
-      const deleted = await withinLimit(deleteRow(id, by, values));
+      const deleted = await withinLimit(deleteRow({ id, companyId, version, by }));
       return deleted && toStoredAgent(deleted.agent);
     },
   };

@@ -1,10 +1,11 @@
 import { type Database, withinLimit } from '../database/client.ts';
 import { rowsOf } from '../database/rows.ts';
-import { itemsBefore, type Page } from '../http/pages.ts';
-import type { AgentListQuery } from './request.schema.ts';
+import { run } from '../database/statement.ts';
+import type { Page } from '../http/pages.ts';
+import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
 import { agentRowSchema, portionRowSchema, totalRowSchema } from './row.schema.ts';
 import { type StoredAgent, toStoredAgent } from './row.ts';
-import { countSql, type FilterName, isFilterName, listSql, pageSql, portionSql } from './statements.ts';
+import { countStatement, listStatement, type Narrowing, pageStatement, portionStatement } from './statements.ts';
 
 /** What a list may be narrowed by; every one that is given must hold. */
 type AgentFilter = Pick<AgentListQuery, FilterName>;
@@ -25,18 +26,17 @@ export function agentLists(database: Database) {
   return {
     /** All agents of a company, the newest first. */
     async list(companyId: string): Promise<StoredAgent[]> {
-      const rows = await withinLimit(database.query(listSql, [companyId]));
+      const rows = await withinLimit(run(database.query, listStatement(companyId)));
       return agentsOf(rows).map(({ agent }) => toStoredAgent(agent));
     },
 
     /** A page of a company's agents, the newest first: its first portion, and how many agents all pages have. */
     async page(companyId: string, filter: AgentFilter, page: Page): Promise<Portion & { readonly total: number }> {
-      const names = Object.keys(filter).filter(isFilterName);
-      const values = [companyId, ...names.map((name) => filter[name])];
+      const given = narrowingsOf(filter);
       const [counted, rows] = await withinLimit(
         Promise.all([
-          database.query(countSql(names), values),
-          database.query(pageSql(names), [...values, page.limit, itemsBefore(page)]),
+          run(database.query, countStatement(companyId, given)),
+          run(database.query, pageStatement(companyId, page, given)),
         ]),
       );
       return { ...toPortion(rows), total: totalsOf(counted)[0]?.total ?? 0 };
@@ -47,9 +47,15 @@ export function agentLists(database: Database) {
      * that has been erased is left out.
      */
     portion: async (ids: readonly string[]): Promise<Portion> =>
-      toPortion(await withinLimit(database.query(portionSql, [ids]))),
+      toPortion(await withinLimit(run(database.query, portionStatement(ids)))),
   };
 }
+
+const narrowingsOf = (filter: AgentFilter): Narrowing[] =>
+  filterNames.flatMap((name) => {
+    const value = filter[name];
+    return value === undefined ? [] : [[name, value]];
+  });
 
 function toPortion(found: readonly unknown[]): Portion {
   const rows = portionsOf(found);

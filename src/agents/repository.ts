@@ -1,11 +1,12 @@
 import { type Database, withinLimit } from '../database/client.ts';
 import { recentWrites } from '../database/recent-writes.ts';
+import { run } from '../database/statement.ts';
 import { silent } from '../metrics/meter.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { agentLifecycle } from './lifecycle.ts';
 import { agentLists } from './lists.ts';
 import { type AgentJson, toStoredAgent } from './row.ts';
-import { purgeSql } from './statements.ts';
+import { purgeStatement } from './statements.ts';
 import type { ReadAhead } from './write/batch.ts';
 import type { Found } from './write/fold.ts';
 import { agentChange } from './write/queue.ts';
@@ -65,7 +66,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
      * @throws UnknownIdError when no deleted agent has the id
      */
     async purge(id: string, operator: string): Promise<{ id: string; versions: number }> {
-      const [purged] = await database.query<{ id: string; versions: number }>(purgeSql, [id, operator]);
+      const [purged] = await run<{ id: string; versions: number }>(database.query, purgeStatement(id, operator));
       if (!purged) throw new UnknownIdError('deleted agent', id);
       return purged;
     },

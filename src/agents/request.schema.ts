@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { pagedQuery } from '../http/pages.schema.ts';
-import { fields, text, uuid } from './fields.ts';
+import { fields, namesOf, text, uuid } from './fields.ts';
 import { closed } from './schema.ts';
 
 export const agentParamsSchema = Type.Object({ id: uuid('Agent id') }, closed);
@@ -65,12 +65,18 @@ export const readHeadersSchema = Type.Object({
   'if-none-match': entityTags('304 while one of these entity tags is current'),
 });
 
-/** Lists and their filters; every filter narrows. */
-export const agentListQuerySchema = pagedQuery({
-  ...companyQuerySchema.properties,
+/**
+ * What the list may be narrowed by; every filter that is given must hold. `statements.ts` has the SQL of each, and does not
+ * compile without it.
+ */
+const agentFilters = {
   name: Type.Optional(text({ minLength: 1, maxLength: 100, description: 'Part of the name, in any case' })),
   type: Type.Optional({ ...fields.type.schema, description: 'Agents of this type' }),
   focus: Type.Optional({ ...fields.focus.schema, description: 'Agents with this focus' }),
   language: Type.Optional({ ...fields.language.schema, description: 'Agents that speak this language' }),
-});
+};
+export type FilterName = keyof typeof agentFilters;
+export const filterNames = namesOf(agentFilters);
+
+export const agentListQuerySchema = pagedQuery({ ...companyQuerySchema.properties, ...agentFilters });
 export type AgentListQuery = Static<typeof agentListQuerySchema>;

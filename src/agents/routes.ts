@@ -22,7 +22,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
   app.patch(
     '/agents/:id',
     {
-      config: { scope: 'write:agents' },
+      config: { scope: 'write:agents', idOf: 'agent' },
       schema: {
         ...updateAgent,
         params: agentParamsSchema,
@@ -79,7 +79,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
   app.get(
     '/agents/:id',
     {
-      config: { scope: 'read:agents' },
+      config: { scope: 'read:agents', idOf: 'agent' },
       schema: {
         ...getAgent,
         params: agentParamsSchema,
@@ -98,7 +98,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
   app.delete(
     '/agents/:id',
     {
-      config: { scope: 'delete:agents' },
+      config: { scope: 'delete:agents', idOf: 'agent' },
       schema: {
         ...deleteAgent,
         params: agentParamsSchema,

@@ -1,125 +1,168 @@
+import type { Author } from '../auth/caller.ts';
 import { isRecent } from '../auth/lookup.statements.ts';
-import { agentFields, fields } from './fields.ts';
-import { agentJson, fieldOf } from './row.ts';
+import { constant, empty, join, type Statement, sql } from '../database/statement.ts';
+import type { Idempotency } from '../http/idempotency-key.ts';
+import { itemsBefore, type Page } from '../http/pages.ts';
+import { type AgentContent, agentFields, fields } from './fields.ts';
+import type { FilterName } from './request.schema.ts';
+import { agentJson, fieldOf } from './row.statements.ts';
 
-/** An active phone number of a company. */
+/** An active phone number of a company, from SQL for the two ids. */
 export const activeNumber = (id: string, companyId: string) =>
   `EXISTS (SELECT FROM company_phone_number p WHERE p.id = ${id} AND p.company_id = ${companyId} AND p.status = 'ACTIVE')`;
 
-/** $1 id, $2 company: whether a number is an active one of the company. */
-export const numberSql = `SELECT ${activeNumber('$1::uuid', '$2::uuid')} AS active`;
+const numberIsActive = constant(activeNumber('n.id', 'n.company'));
 
-/**
- * $1 company, $2 content, $3 its fields, $4… its author, $8 when the key was looked up (`isRecent`): an agent and the history
- * entry of its first version. Returns nothing where the lookup was too long ago.
- */
-export const createSql = `${creating()}
-  SELECT ${agentJson('c')} AS agent FROM created c`;
+/** Whether a number is an active one of the company. */
+export const activeNumberStatement = (numberId: string, companyId: string) =>
+  sql`SELECT ${numberIsActive} AS active FROM (SELECT ${numberId}::uuid AS id, ${companyId}::uuid AS company) n`;
 
-/** $9 idempotency key, $10 fingerprint, beside what `createSql` takes: keeps the answer too. A key that is taken undoes all. */
-export const keepingCreateSql = `${creating()}, kept AS (
-    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-    SELECT $5::uuid, $9, $10, c.id, ${agentJson('c')}, $3::text[], c.updated_at FROM created c
-  )
-  SELECT ${agentJson('c')} AS agent FROM created c`;
+/** The author of an entry in its four columns: operator, key, request, address. */
+const authorValues = (by: Author) =>
+  'operator' in by
+    ? sql`${by.operator}, NULL::uuid, NULL, NULL`
+    : sql`NULL, ${by.keyId}::uuid, ${by.requestId}, ${by.address}`;
 
-function creating() {
-  return `
-  WITH created AS (
-    INSERT INTO agent (company_id, ${agentFields.map((name) => fields[name].column).join(', ')})
-    SELECT $1::uuid, ${agentFields.map((field) => fieldOf('n.content', field)).join(', ')}
-      FROM (SELECT $2::jsonb AS content) n
-     WHERE ${isRecent('$8')}
-    RETURNING *
-  ), entry AS (
-    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
-    SELECT id, version, updated_at, $2::jsonb, $3::text[], $4, $5::uuid, $6, $7 FROM created
-  )`;
+const contentColumns = constant(agentFields.map((name) => fields[name].column).join(', '));
+const contentValues = constant(agentFields.map((field) => fieldOf('n.content', field)).join(', '));
+const created = constant(agentJson('c'));
+const deleted = constant(agentJson('d'));
+const one = constant(agentJson('one'));
+const names: readonly string[] = agentFields;
+const wasRecent = constant(isRecent('n.looked_up_at'));
+
+/** What a new agent is made from. */
+export interface Creation {
+  readonly companyId: string;
+  readonly content: AgentContent;
+  readonly by: Author;
+  /** When the key was looked up, as `isRecent` judges it; null if that was judged already. */
+  readonly lookedUpAt: number | null;
+  /** Keeps the answer for a request that may be sent again. A key that is taken rolls all of it back. */
+  readonly keep?: (Idempotency & { readonly keyId: string }) | undefined;
 }
 
 /**
- * $1 id, $2 the company that must own it, or null for any, $3 the version likewise, $4… its author, $8 when the key was
- * looked up (`isRecent`): a soft deletion. Returns nothing where no such agent is there, another transaction holds its row,
- * or the lookup was too long ago.
+ * Inserts an agent and the history entry of its first version. Returns nothing where the key was looked up too long ago.
  */
-export const deleteSql = `
-  WITH locked AS (
-    SELECT a.id FROM agent a WHERE a.id = $1::uuid AND ${isRecent('$8')} FOR NO KEY UPDATE SKIP LOCKED
+export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Creation) => sql`
+  WITH given AS (
+    SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at
+  ), created AS (
+    INSERT INTO agent (company_id, ${contentColumns})
+    SELECT ${companyId}::uuid, ${contentValues} FROM given n WHERE ${wasRecent}
+    RETURNING *
+  ), entry AS (
+    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
+    SELECT c.id, c.version, c.updated_at, g.content, g.fields, ${authorValues(by)} FROM created c, given g
+  )${keep ? kept(keep) : empty}
+  SELECT ${created} AS agent FROM created c`;
+
+const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: string }) => sql`, kept AS (
+    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+    SELECT ${keyId}::uuid, ${key}, ${fingerprint}, c.id, ${created}, g.fields, c.updated_at FROM created c, given g
+  )`;
+
+/** What is deleted, and by whom. */
+export interface Deletion {
+  readonly id: string;
+  /** The company that must own the agent; null for any. */
+  readonly companyId: string | null;
+  /** The version that the agent must have; null for any. */
+  readonly version: number | null;
+  readonly by: Author;
+  /** When the key was looked up, as `isRecent` judges it; null if that was judged already. */
+  readonly lookedUpAt: number | null;
+}
+
+/**
+ * Deletes an agent softly. Returns nothing where no such agent is there, another transaction holds its row, or the key was
+ * looked up too long ago.
+ */
+export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Deletion) => sql`
+  WITH given AS (SELECT ${lookedUpAt}::float8 AS looked_up_at), locked AS (
+    SELECT a.id FROM agent a, given n WHERE a.id = ${id}::uuid AND ${wasRecent} FOR NO KEY UPDATE OF a SKIP LOCKED
   ), deleted AS (
     UPDATE agent a SET deleted_at = now()
       FROM locked
-     WHERE a.id = $1::uuid AND a.id = locked.id AND a.deleted_at IS NULL
-       AND ($2::uuid IS NULL OR a.company_id = $2::uuid) AND ($3::int IS NULL OR a.version = $3::int)
+     WHERE a.id = ${id}::uuid AND a.id = locked.id AND a.deleted_at IS NULL
+       AND (${companyId}::uuid IS NULL OR a.company_id = ${companyId}::uuid)
+       AND (${version}::int IS NULL OR a.version = ${version}::int)
     RETURNING a.*
   ), entry AS (
     INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
-    SELECT 'agent.deleted', id, company_id, $4, $5::uuid, $6, $7 FROM deleted
+    SELECT 'agent.deleted', id, company_id, ${authorValues(by)} FROM deleted
   )
-  SELECT ${agentJson('d')} AS agent FROM deleted d`;
+  SELECT ${deleted} AS agent FROM deleted d`;
 
-/** What a list may be narrowed by, `value` being the parameter. */
-const filters = {
-  name: (value: string) => `position(lower(${value}) IN lower(a.name)) > 0`,
-  type: (value: string) => `a.type = ${value}`,
-  focus: (value: string) => `a.focus = ${value}`,
-  language: (value: string) => `a.language = ${value}`,
+/** How each filter of the list narrows it: every filter of the query's schema has its SQL here, or this does not compile. */
+const filters: { readonly [Name in FilterName]: (value: string) => Statement } = {
+  name: (value) => sql`position(lower(${value}::text) IN lower(a.name)) > 0`,
+  type: (value) => sql`a.type = ${value}::text`,
+  focus: (value) => sql`a.focus = ${value}::text`,
+  language: (value) => sql`a.language = ${value}::text`,
 };
-export type FilterName = keyof typeof filters;
-export const isFilterName = (name: string): name is FilterName => Object.hasOwn(filters, name);
+
+/** A filter, and the value that it is given. */
+export type Narrowing = readonly [name: FilterName, value: string];
 
 // A filter that is not given is not in the statement: the planner would take it for one that leaves hardly a row, and
 // would sort the whole company instead of following the index.
-const filtered = (names: readonly FilterName[]) => `
+const filtered = (companyId: string, given: readonly Narrowing[]) => {
+  const narrowed = given.map(([name, value]) => filters[name](value));
+  return sql`
     FROM agent a
-   WHERE ${['a.company_id = $1::uuid', 'a.deleted_at IS NULL', ...names.map((name, at) => filters[name](`$${at + 2}::text`))].join(' AND ')}`;
+   WHERE ${join([sql`a.company_id = ${companyId}::uuid`, sql`a.deleted_at IS NULL`, ...narrowed], ' AND ')}`;
+};
 
-/** $1 company, then a value for each filter: how many agents there are. */
-export const countSql = (names: readonly FilterName[]) => `SELECT count(*)::int AS total ${filtered(names)}`;
+/** How many agents a company has that pass the filters. */
+export const countStatement = (companyId: string, given: readonly Narrowing[] = []) =>
+  sql`SELECT count(*)::int AS total ${filtered(companyId, given)}`;
 
 /** Bytes of JSON past which a portion of a page ends; its last agent may go beyond them. */
-const portionBytes = 1_048_576;
+const portionBytes = constant('1048576');
 
 /**
- * $1 company, then a value for each filter, then limit and offset: the first portion of a page, the newest agents first.
- * The ids come from the index alone, so that the rows before the page are not read.
+ * The first portion of a page of a company's agents, the newest first. The ids come from the index alone, so that the rows
+ * before the page are not read.
  */
-export const pageSql = (names: readonly FilterName[]) =>
-  portionOf(`
+export const pageStatement = (companyId: string, page: Page, given: readonly Narrowing[] = []) =>
+  portionOf(sql`
     SELECT array_agg(page.id ORDER BY page.created_at DESC, page.id DESC) AS ids
-      FROM (SELECT a.id, a.created_at ${filtered(names)}
-             ORDER BY a.created_at DESC, a.id DESC LIMIT $${names.length + 2}::int OFFSET $${names.length + 3}::int) page`);
+      FROM (SELECT a.id, a.created_at ${filtered(companyId, given)}
+             ORDER BY a.created_at DESC, a.id DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int) page`);
 
-/** $1 ids: the first portion of these agents, in this order, deleted ones included; null for one that was erased. */
-export const portionSql = portionOf('SELECT $1::uuid[] AS ids');
+/** The first portion of these agents, in this order, deleted ones included; null for one that was erased. */
+export const portionStatement = (ids: readonly string[]) => portionOf(sql`SELECT ${ids}::uuid[] AS ids`);
 
 /**
  * Agents are read one by one until a portion is full, and none behind it: their JSON would have to be made to learn its
  * size. The last row of a full portion holds the ids that are left.
  */
-function portionOf(idsSql: string) {
-  return `
-  WITH RECURSIVE wanted AS (${idsSql}), portion AS (
+function portionOf(ids: Statement) {
+  return sql`
+  WITH RECURSIVE wanted AS (${ids}), portion AS (
     SELECT 0 AS place, 0 AS bytes, NULL::json AS agent, ids FROM wanted
     UNION ALL
     SELECT p.place + 1, p.bytes + coalesce(octet_length(next.agent::text), 0), next.agent, p.ids
       FROM portion p
-      LEFT JOIN LATERAL (SELECT ${agentJson('one')} AS agent FROM agent one WHERE one.id = p.ids[p.place + 1] OFFSET 0) next ON true
+      LEFT JOIN LATERAL (SELECT ${one} AS agent FROM agent one WHERE one.id = p.ids[p.place + 1] OFFSET 0) next ON true
      WHERE p.place < cardinality(p.ids) AND p.bytes < ${portionBytes}
   )
   SELECT agent, CASE WHEN bytes >= ${portionBytes} THEN ids[place + 1:] END AS rest FROM portion WHERE place > 0 ORDER BY place`;
 }
 
-/** $1 company: all of its agents, the newest first. */
-export const listSql = `
-  SELECT (SELECT ${agentJson('one')} FROM agent one WHERE one.id = listed.id) AS agent
-    FROM (SELECT a.id, a.created_at ${filtered([])}) listed
+/** All agents of a company, the newest first. */
+export const listStatement = (companyId: string) => sql`
+  SELECT (SELECT ${one} FROM agent one WHERE one.id = listed.id) AS agent
+    FROM (SELECT a.id, a.created_at ${filtered(companyId, [])}) listed
    ORDER BY listed.created_at DESC, listed.id DESC`;
 
-/** $1 id, $2 operator: erases a deleted agent with its history, and what was answered about it. */
-export const purgeSql = `
-  WITH purged AS (DELETE FROM agent WHERE id = $1::uuid AND deleted_at IS NOT NULL RETURNING id, company_id, version),
+/** Erases a deleted agent with its history, and what was answered about it. */
+export const purgeStatement = (id: string, operator: string) => sql`
+  WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id, version),
        entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id),
        answers AS (UPDATE idempotency_key k SET agent = NULL FROM purged WHERE k.agent_id = purged.id),
        entry AS (INSERT INTO audit_entry (action, operator, agent_id, company_id)
-                 SELECT 'agent.purged', $2, id, company_id FROM purged)
+                 SELECT 'agent.purged', ${operator}, id, company_id FROM purged)
   SELECT id, version AS versions FROM purged`;

@@ -1,9 +1,30 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
+interface ScopeDetails {
+  /**
+   * Whether keys that were made before the scope existed have it: `'always'` for the scopes of the first release, the name of
+   * the migration that gives it to them, or false. A key that is made without naming scopes gets the same ones, so that the
+   * same command makes the same key before and after an upgrade.
+   */
+  readonly givenToExistingKeys: 'always' | `${number}_${string}` | false;
+}
+
+const scopeTable = {
+  'read:agents': { givenToExistingKeys: 'always' },
+  'write:agents': { givenToExistingKeys: 'always' },
+  'delete:agents': { givenToExistingKeys: 'always' },
+} as const satisfies Record<string, ScopeDetails>;
+
 /** What a key may be allowed to do. */
-export const scopes = ['read:agents', 'write:agents', 'delete:agents'] as const;
-export type Scope = (typeof scopes)[number];
-export const isScope = (name: string): name is Scope => scopes.some((scope) => scope === name);
+export type Scope = keyof typeof scopeTable;
+export const isScope = (name: string): name is Scope => Object.hasOwn(scopeTable, name);
+export const scopes: readonly Scope[] = Object.keys(scopeTable).filter(isScope);
+
+/** Each scope with what existing keys have of it. */
+export const scopeDetails: Readonly<Record<Scope, ScopeDetails>> = scopeTable;
+
+/** What a key may do that is made without naming scopes. */
+export const defaultScopes = scopes.filter((scope) => scopeDetails[scope].givenToExistingKeys !== false);
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const digits = 43;

@@ -30,6 +30,11 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What the key must be allowed to do; every route in the authenticated scope declares one. */
     scope?: Scope;
+    /**
+     * What `:id` in the path is the id of; every route in the authenticated scope that has it says so. An agent is looked up
+     * together with the key, and is the company's or answered 403.
+     */
+    idOf?: 'agent' | 'other';
     /** A route that does not act for one company: step 7 is left out, and so is `request.caller`. */
     forAnyCompany?: boolean;
   }
@@ -55,7 +60,7 @@ const callers = new WeakMap<FastifyRequest, Caller>();
 
 /**
  * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
- * before a body is read. A route without a declared scope fails the start.
+ * before a body is read. A route that declares no scope, or does not say what its `:id` names, fails the start.
  */
 export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAgent }: Options) => {
   const limited = limitedKeys();
@@ -70,6 +75,10 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
 
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.scope) throw new Error(`${method} ${url} declares no scope`);
+    const hasId = url.split('/').includes(':id');
+    if (hasId && !config.idOf)
+      throw new Error(`${method} ${url} does not declare in config.idOf what :id is the id of`);
+    if (!hasId && config.idOf) throw new Error(`${method} ${url} declares config.idOf, but its path has no :id`);
   });
 
   app.decorateRequest('readAhead');
@@ -157,8 +166,10 @@ function checkAgain(key: FoundKey | undefined, asked: Asked): void {
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);
 
-const agentIdOf = ({ params }: FastifyRequest): string | null =>
-  uuidOrNull(typeof params === 'object' && params !== null && 'id' in params ? params.id : null);
+const agentIdOf = ({ params, routeOptions }: FastifyRequest): string | null =>
+  routeOptions.config.idOf === 'agent' && typeof params === 'object' && params !== null && 'id' in params
+    ? uuidOrNull(params.id)
+    : null;
 
 const companyIdOf = ({ query }: FastifyRequest): unknown =>
   typeof query === 'object' && query !== null && 'companyId' in query ? query.companyId : undefined;

@@ -27,7 +27,3 @@ export interface Admission {
 
 /** Who does something: a key in a request, or somebody at the operator's command line. */
 export type Author = Caller | { readonly operator: string };
-
-/** The columns of an author in the tables that say who did something: operator, key, request, address. */
-export const authorColumns = (by: Author): (string | null)[] =>
-  'operator' in by ? [by.operator, null, null, null] : [null, by.keyId, by.requestId, by.address];

@@ -1,10 +1,6 @@
 import type { Database } from '../database/client.ts';
-import type { KeyHashes } from './api-key.ts';
-
-/** A key that was used. */
-interface KeyUse extends KeyHashes {
-  readonly id: string;
-}
+import { run } from '../database/statement.ts';
+import { type KeyUse, useStatement } from './key-use.statements.ts';
 
 export type ApiKeyUse = ReturnType<typeof apiKeyUse>;
 
@@ -13,20 +9,6 @@ const interval = 60_000;
 
 /** Keys that one statement writes at most. */
 const size = 256;
-
-/**
- * $1 keys, $2 their hashes, $3 those under the secret before. A key that somebody else has just moved, or is changing,
- * is left as it is: no process waits for another. Raw, since Prisma can neither skip locked rows nor give each row a value
- * of its own in one statement.
- */
-const useSql = `
-  WITH free AS (
-    SELECT k.id FROM api_key k WHERE k.id = ANY($1::uuid[]) ORDER BY k.id FOR UPDATE SKIP LOCKED
-  )
-  UPDATE api_key k
-     SET last_used_at = now(), hash = CASE WHEN k.hash = u.former THEN u.hash ELSE k.hash END
-    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u(id, hash, former), free
-   WHERE k.id = ANY($1::uuid[]) AND k.id = free.id AND k.id = u.id`;
 
 /**
  * Notes when keys are used, and moves those that are stored under the secret before: at most one write a minute for a
@@ -53,8 +35,7 @@ export function apiKeyUse(database: Database, onError: (error: unknown) => void)
   async function writeAll(): Promise<void> {
     while (waiting.length > 0) {
       const uses = waiting.splice(0, size);
-      const values = [uses.map(({ id }) => id), uses.map(({ hash }) => hash), uses.map(({ formerHash }) => formerHash)];
-      await database.query(useSql, values).catch(onError);
+      await run(database.query, useStatement(uses)).catch(onError);
     }
     running = undefined;
   }

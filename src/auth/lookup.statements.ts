@@ -1,4 +1,4 @@
-import { agentJson } from '../agents/row.ts';
+import { agentJson } from '../agents/row.statements.ts';
 import type { KeyHashes, Scope } from './api-key.ts';
 
 /** A key that a request came with, as far as the checks of a request need it. */

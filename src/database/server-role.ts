@@ -1,5 +1,4 @@
 import pg from 'pg';
-import { agentFields, fields } from '../agents/fields.ts';
 import { withClient, withMigrationLock } from './session.ts';
 
 /** What a session of the server's role has to begin with: old poolers refuse startup options, and a `SET` gets lost. */
@@ -11,6 +10,17 @@ export const roleSettings: Readonly<Record<string, string>> = {
   jit: 'off',
 };
 
+/** What a role may do with each table; with no other table it may do anything. */
+export type Rights = Readonly<Record<string, TableRights>>;
+
+interface TableRights {
+  readonly select?: true;
+  readonly insert?: true;
+  readonly delete?: true;
+  /** The columns that it may update. */
+  readonly update?: readonly string[];
+}
+
 /** Gives a role, by default that of the URL, its settings for this database; sessions that begin later have them. */
 export function setRoleSettings(url: string, role?: string): Promise<void> {
   return withMigrationLock(url, (client) => writeRoleSettings(client, role));
@@ -20,16 +30,19 @@ export function setRoleSettings(url: string, role?: string): Promise<void> {
  * Lets a role that owns nothing run the server on this database and do nothing else, whatever it could do before; and
  * gives it its settings where the owner may: else the role must give itself its settings, by a `migrate` of its own.
  * @param url of the role that owns the tables
+ * @param rights what the server does with the tables
  * @returns whether the role has its settings
  */
-export function admitServerRole(url: string, role: string): Promise<boolean> {
+export function admitServerRole(url: string, role: string, rights: Rights): Promise<boolean> {
   return withMigrationLock(url, async (client) => {
     const name = pg.escapeIdentifier(role);
     await client.query(`
       GRANT CONNECT ON DATABASE ${await databaseName(client)} TO ${name};
       GRANT USAGE ON SCHEMA public TO ${name};
       REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${name};
-      ${serverRights.map(([rights, tables]) => `GRANT ${rights} ON ${tables} TO ${name};`).join('\n')}
+      ${Object.entries(rights)
+        .map(([table, granted]) => grantOn(table, granted, name))
+        .join('\n')}
     `);
     try {
       await writeRoleSettings(client, role);
@@ -41,21 +54,16 @@ export function admitServerRole(url: string, role: string): Promise<boolean> {
   });
 }
 
-/**
- * What the server does, by its statements: it deletes nothing but answers of yesterday, changes no entry of a history or
- * a trail, moves no agent to another company, and leaves keys, grants and companies to the operator.
- */
-const serverRights: readonly (readonly [rights: string, tables: string])[] = [
-  ['SELECT', '_prisma_migrations, company, integration_company, company_phone_number'],
-  ['SELECT, UPDATE (hash, last_used_at)', 'api_key'],
-  [
-    `SELECT, INSERT, UPDATE (${[...agentFields.map((name) => fields[name].column), 'version', 'updated_at', 'deleted_at'].join(', ')})`,
-    'agent',
-  ],
-  ['SELECT, INSERT', 'agent_version'],
-  ['INSERT', 'audit_entry'],
-  ['SELECT, INSERT, DELETE', 'idempotency_key'],
-];
+function grantOn(table: string, { select, insert, delete: remove, update = [] }: TableRights, role: string): string {
+  const columns = update.map((column) => pg.escapeIdentifier(column)).join(', ');
+  const granted = [
+    ...(select ? ['SELECT'] : []),
+    ...(insert ? ['INSERT'] : []),
+    ...(remove ? ['DELETE'] : []),
+    ...(update.length > 0 ? [`UPDATE (${columns})`] : []),
+  ];
+  return `GRANT ${granted.join(', ')} ON ${pg.escapeIdentifier(table)} TO ${role};`;
+}
 
 /** SQLSTATE: only superusers, and some that may make roles, give settings to others. */
 const insufficientPrivilege = '42501';

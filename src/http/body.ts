@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 
 /** Bytes a body may have (contract, section 3). */
@@ -43,7 +44,7 @@ export const body = fp(async (app) => {
 
   app.addHook('preValidation', async ({ body: value, routeOptions }) => {
     if (value === undefined && takesBody(routeOptions))
-      throw new ApiError('MALFORMED_BODY', { detail: 'The request needs a JSON object as its body.' });
+      throw new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyMissing });
   });
 });
 
@@ -56,7 +57,7 @@ const unsupportedMediaType = () =>
 
 const unsupportedEncoding = () =>
   new ApiError('UNSUPPORTED_MEDIA_TYPE', {
-    detail: 'Send the body without a Content-Encoding.',
+    detail: problemDetails.bodyEncoding,
     headers: { 'accept-encoding': 'identity' },
   });
 
@@ -68,11 +69,11 @@ function parse(bytes: Buffer): unknown {
   try {
     text = utf8.decode(bytes);
   } catch {
-    throw new ApiError('MALFORMED_BODY', { detail: 'The body is not valid UTF-8.' });
+    throw new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyNotUtf8 });
   }
   try {
     return JSON.parse(text);
   } catch {
-    throw new ApiError('MALFORMED_BODY', { detail: 'The body is not valid JSON.' });
+    throw new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyNotJson });
   }
 }

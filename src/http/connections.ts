@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { begun, maxConnections } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
+import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 import { type Connection, requestQueue } from './request-queue.ts';
 import { slowReaders } from './slow-readers.ts';
@@ -60,7 +61,7 @@ export const connections = fp(async (app) => {
   }
   app.server.on('connect', (_, socket: Socket) => {
     socket.resume();
-    broken.breakOff(socket, malformed('CONNECT is not supported.'));
+    broken.breakOff(socket, malformed(problemDetails.connectMethod));
   });
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET') socket.destroy();
@@ -102,11 +103,11 @@ function toApiError({ code }: NodeJS.ErrnoException): ApiError {
 }
 
 function faultOf({ rawHeaders, httpVersion, headers }: IncomingMessage): ApiError | undefined {
-  if (!httpVersion.startsWith('1.')) return malformed('Send HTTP/1.1.');
+  if (!httpVersion.startsWith('1.')) return malformed(problemDetails.httpVersion);
   const hosts = countHeader(rawHeaders, 'host');
-  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return malformed('Send exactly one Host header.');
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return malformed(problemDetails.hostHeaders);
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
-    return malformed('The only expectation that is supported is "Expect: 100-continue".');
+    return malformed(problemDetails.expectation);
   }
   return undefined;
 }

@@ -1,6 +1,7 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
 import { noteProblem } from './logged-problem.ts';
+import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 
 /** Turns everything that can be thrown into problem details (contract, section 6). The one place that does. */
@@ -18,7 +19,7 @@ export const errorHandler = fp(async (app) => {
 
 /** Answers a request whose path the router could not decode; no hook has run for it. */
 export function answerUnroutable(_: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const error = new ApiError('MALFORMED_REQUEST', { detail: 'The path is not valid percent-encoded UTF-8.' });
+  const error = new ApiError('MALFORMED_REQUEST', { detail: problemDetails.pathEncoding });
   answer(error, request, reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' }));
 }
 
@@ -47,10 +48,10 @@ function toApiError(error: FastifyError): ApiError {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new ApiError('PAYLOAD_TOO_LARGE');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new ApiError('MALFORMED_BODY', { detail: 'The body is not as long as Content-Length says.' });
+      return new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyLength });
     case 'ECONNRESET':
       // The client broke off in its body: nobody reads this, and no cause goes to the log.
-      return new ApiError('MALFORMED_BODY', { detail: 'The body is not complete.' });
+      return new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyIncomplete });
     default:
       return new ApiError('INTERNAL_ERROR', { cause: error });
   }

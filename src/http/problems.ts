@@ -131,7 +131,6 @@ export const problemSchema = Type.Object(
   },
   { $id: 'Problem' },
 );
-
 export type Problem = Static<typeof problemSchema>;
 
 interface Particulars {

@@ -26,7 +26,8 @@ export const propertiesOf = (schema: unknown) => (KindGuard.IsObject(schema) ? s
 const everyRoute = () => true;
 export const withKey = ({ config }: Route) => config?.scope !== undefined;
 export const withBody = ({ schema }: Route) => schema.body !== undefined;
-export const withAgent = ({ url }: Route) => url.startsWith('/agents/:id');
+const withId = ({ url }: Route) => url.includes('/:id');
+export const withAgent = ({ config }: Route) => config?.idOf === 'agent';
 const withCompany = (route: Route) => withKey(route) && !route.config?.forAnyCompany;
 const withHeader = (name: string) => (route: Route) =>
   route.method !== 'GET' && Object.hasOwn(propertiesOf(route.schema.headers), name);
@@ -55,7 +56,7 @@ const order: readonly Check[] = [
       'was answered before gets the same answer again', on: withIdempotencyKey,
     codes: ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_USE'] },
   { of: 'the resource exists and is not deleted; a repeated answer also needs its agent not to be erased',
-    on: (route) => withAgent(route) || withIdempotencyKey(route), codes: ['RESOURCE_NOT_FOUND'] },
+    on: (route) => withId(route) || withIdempotencyKey(route), codes: ['RESOURCE_NOT_FOUND'] },
   { of: 'the resource belongs to the company', on: withAgent, codes: ['RESOURCE_ACCESS_DENIED'] },
   { of: '`If-Match` and `If-None-Match` are satisfied', on: withHeader('if-match'), codes: ['PRECONDITION_FAILED'] },
   { of: 'rules that depend on stored data are satisfied', on: withBody, codes: ['VALIDATION_FAILED'] },

@@ -1,4 +1,5 @@
 import { complaints, inBody, inParameter } from '../http/faults.ts';
+import { problemDetails } from '../http/problem-details.ts';
 import {
   ApiError,
   invalid,
@@ -92,9 +93,9 @@ function errorOf(code: ProblemCode, route: Route): ApiError {
     case 'INSUFFICIENT_PERMISSIONS':
       return scopeMissing(String(route.config?.scope));
     case 'MALFORMED_REQUEST':
-      return new ApiError(code, { detail: 'Send exactly one Host header.' });
+      return new ApiError(code, { detail: problemDetails.hostHeaders });
     case 'MALFORMED_BODY':
-      return new ApiError(code, { detail: 'The body is not valid JSON.' });
+      return new ApiError(code, { detail: problemDetails.bodyNotJson });
     default:
       return new ApiError(code);
   }

@@ -1,5 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { scopes } from '../auth/api-key.ts';
+import { defaultScopes } from '../auth/api-key.ts';
 import { block, filled, limit, scopeList, seconds, time, uuid } from './arguments.ts';
 import type { Print } from './services.ts';
 
@@ -15,7 +15,7 @@ export function keyCommand(print: Print) {
 
   withOwner('create', 'make a key; it is shown this once')
     .option('--name <text>', 'a name for lists', filled)
-    .option('--scopes <a,b>', 'what it may do', scopeList, scopes)
+    .option('--scopes <a,b>', 'what it may do', scopeList, defaultScopes)
     .option('--expires <iso>', 'when it ends, like 2030-01-31T12:00:00Z', time)
     .option('--allow-ip <cidr>', 'an address or block that may use it; may be repeated', block, [])
     .option('--per-minute <n>', "its own rate limit instead of the server's; 0 is none", limit)

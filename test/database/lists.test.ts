@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countSql, pageSql } from '../../src/agents/statements.ts';
+import { countStatement, pageStatement } from '../../src/agents/statements.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -46,9 +46,16 @@ test('count and page of a list are read from the index of living agents alone, w
   await manyAgents(id);
   const byIndex = [{ 'Node Type': 'Index Only Scan', 'Index Name': 'agent_living_idx', 'Heap Fetches': 0 }];
   for (const mode of ['force_generic_plan', 'force_custom_plan']) {
-    expect(await readingsOf(mode, countSql([]), 'uuid', `'${id}'`)).toMatchObject(byIndex);
+    expect(await readingsOf(mode, countStatement(id).text, 'uuid', `'${id}'`)).toMatchObject(byIndex);
     for (const offset of [0, 1_700]) {
-      expect(await readingsOf(mode, pageSql([]), 'uuid, int, int', `'${id}', 20, ${offset}`)).toMatchObject(byIndex);
+      expect(
+        await readingsOf(
+          mode,
+          pageStatement(id, { page: 1, limit: 20 }).text,
+          'uuid, int, int',
+          `'${id}', 20, ${offset}`,
+        ),
+      ).toMatchObject(byIndex);
     }
   }
 });

@@ -6,6 +6,7 @@ import type { TestProject } from 'vitest/node';
 import { migrate } from '../../src/database/migrate.ts';
 import { admitServerRole } from '../../src/database/server-role.ts';
 import { openEmbedded } from '../../src/embedded-postgres/embedded.ts';
+import { serverRights } from '../../src/server-rights.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
 import { beginTestRun } from './test-run.ts';
 
@@ -33,7 +34,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   await migrate(withDatabase(server.url, template));
   const serverRole = `server_${template}`;
   await run(server.url, `CREATE ROLE ${serverRole} LOGIN PASSWORD '${serverRole}'`);
-  await admitServerRole(withDatabase(server.url, template), serverRole);
+  await admitServerRole(withDatabase(server.url, template), serverRole, serverRights);
   provide('serverUrl', server.url);
   provide('template', template);
   provide('serverRole', serverRole);

@@ -1,6 +1,17 @@
 import { createHmac } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { hashesOf, hashKey, isScope, makeKey, makeSecret, readKey, startOf } from '../../src/auth/api-key.ts';
+import {
+  defaultScopes,
+  hashesOf,
+  hashKey,
+  isScope,
+  makeKey,
+  makeSecret,
+  readKey,
+  scopeDetails,
+  startOf,
+} from '../../src/auth/api-key.ts';
 
 const form = /^sk_[0-9A-Za-z]{43}$/;
 const sample = `sk_${'aZ09'.repeat(10)}xyz`;
@@ -107,3 +118,25 @@ test('a secret has 256 bits and is never the same', () => {
 test.for(['read:agents', 'write:agents', 'delete:agents'])('%s is a scope', (name) => {
   expect([isScope(name), isScope(name.toUpperCase()), isScope(`${name} `)]).toEqual([true, false, false]);
 });
+
+test('a scope that existing keys have got has the migration that gave it to them', () => {
+  expect(missingMigrations(scopeDetails)).toEqual([]);
+  expect(missingMigrations({ 'export:agents': { givenToExistingKeys: '20270101000000_export_scope' } })).toEqual([
+    'export:agents',
+  ]);
+});
+
+test('a key that is made without naming scopes has those that keys made before it have', () => {
+  expect(defaultScopes).toEqual(['read:agents', 'write:agents', 'delete:agents']);
+});
+
+/** Scopes that a migration is said to give to existing keys, without a script that names the scope. */
+function missingMigrations(details: Readonly<Record<string, { readonly givenToExistingKeys: string | false }>>) {
+  return Object.entries(details)
+    .filter(([, { givenToExistingKeys: given }]) => given !== 'always' && given !== false)
+    .filter(([scope, { givenToExistingKeys }]) => {
+      const script = new URL(`../../prisma/migrations/${givenToExistingKeys}/migration.sql`, import.meta.url);
+      return !existsSync(script) || !readFileSync(script, 'utf8').includes(`'${scope}'`);
+    })
+    .map(([scope]) => scope);
+}

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { environmentSchema } from '../../src/config.ts';
 import { problems } from '../../src/http/problems.ts';
@@ -58,6 +58,20 @@ test('every file and folder that README and CONTRIBUTING point to is there', () 
   const targets = [...`${read('README.md')}${read('CONTRIBUTING.md')}`.matchAll(/\]\((?!https?:)([^)#]+)\)/g)];
   expect(targets.length).toBeGreaterThan(5);
   expect(targets.map(([, target = '']) => target).filter((target) => !existsSync(join(root, target)))).toEqual([]);
+});
+
+test('every file that CONTRIBUTING names is there', () => {
+  const folders = ['', 'src/'];
+  const files = ['src', 'test', 'prisma'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => basename(name)),
+  );
+  const named = [...read('CONTRIBUTING.md').matchAll(/`([\w./-]+(?:\.(?:ts|md|prisma|json)|\/))`/g)].map(
+    ([, name = '']) => name,
+  );
+  expect(named.length).toBeGreaterThan(30);
+  const isThere = (name: string) =>
+    folders.some((folder) => existsSync(join(root, folder, name))) || (!name.includes('/') && files.includes(name));
+  expect(named.filter((name) => !isThere(name))).toEqual([]);
 });
 
 test('what the README shows of a day with the API stands in the example, in this order', () => {

@@ -12,7 +12,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
   app.get(
     '/agents/:id/versions',
     {
-      config: { scope: 'read:agents' },
+      config: { scope: 'read:agents', idOf: 'agent' },
       schema: {
         ...listAgentVersions,
         params: agentParamsSchema,
@@ -29,7 +29,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
   app.get(
     '/agents/:id/versions/:version',
     {
-      config: { scope: 'read:agents', isLarge: true },
+      config: { scope: 'read:agents', idOf: 'agent', isLarge: true },
       schema: {
         ...getAgentVersion,
         params: versionParamsSchema,
@@ -45,7 +45,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
   app.get(
     '/agents/:id/versions/:version/diff',
     {
-      config: { scope: 'read:agents', isLarge: true },
+      config: { scope: 'read:agents', idOf: 'agent', isLarge: true },
       schema: {
         ...compareAgentVersions,
         params: versionParamsSchema,
@@ -62,7 +62,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
   app.post(
     '/agents/:id/versions/:version/restore',
     {
-      config: { scope: 'write:agents', isLarge: true },
+      config: { scope: 'write:agents', idOf: 'agent', isLarge: true },
       schema: {
         ...restoreAgentVersion,
         params: versionParamsSchema,

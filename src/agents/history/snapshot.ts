@@ -1,28 +1,16 @@
 import type { Query } from '../../database/client.ts';
 import { rowsOf } from '../../database/rows.ts';
+import { run } from '../../database/statement.ts';
 import { type AgentContent, agentFields, fields, record } from '../fields.ts';
 import { toStoredAgent } from '../row.ts';
 import type { KeptAnswer, KeptJson } from '../write/replay.ts';
 import { memberSchema } from './schema.ts';
-
-/** Where content was stored: in the history of an agent, or in a kept answer that shows one of its versions. */
-interface Place {
-  readonly agentId: string;
-  readonly version: number;
-}
+import { earlierStatement, type Place } from './statements.ts';
 
 /** A document as it was stored, perhaps by another release. */
 type Stored = Readonly<Record<string, unknown>>;
 
 const membersOf = rowsOf(memberSchema);
-
-/** $1 agent, $2 version, $3 fields: the value of each in the newest version before that holds it. */
-const earlierSql = `
-  SELECT name, found.value
-    FROM unnest($3::text[]) AS name,
-         LATERAL (SELECT v.snapshot->name AS value FROM agent_version v
-                   WHERE v.agent_id = $1::uuid AND v.version < $2::int AND v.snapshot ? name
-                   ORDER BY v.version DESC LIMIT 1) found`;
 
 /**
  * Completes content as another release stored it, the one way in which stored content is read.
@@ -35,7 +23,7 @@ const earlierSql = `
 export async function complete(query: Query, stored: Stored, { agentId, version }: Place): Promise<AgentContent> {
   const missing = missingFrom(stored);
   if (missing.length === 0) return known(stored);
-  const rows = membersOf(await query(earlierSql, [agentId, version, missing]));
+  const rows = membersOf(await run(query, earlierStatement({ agentId, version }, missing)));
   const initial = record<Partial<AgentContent>>(missing, (name) => fields[name].initial);
   return known({ ...initial, ...Object.fromEntries(rows.map(({ name, value }) => [name, value])), ...stored });
 }

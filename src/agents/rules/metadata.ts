@@ -30,7 +30,7 @@ export function merge(target: Json | undefined, patch: JsonObject): JsonObject {
  * The same value with the keys of every object in the order in which PostgreSQL keeps them in `jsonb`: by the length of
  * their UTF-8 text, then by its bytes. So the answer to a PATCH has the bytes that a GET of that version has.
  */
-export function inStoredOrder(object: JsonObject): JsonObject {
+function inStoredOrder(object: JsonObject): JsonObject {
   const keys = Object.keys(object).sort(byStoredOrder);
   return Object.fromEntries(keys.map((key) => [key, orderedInside(object[key] ?? null)]));
 }

@@ -1,6 +1,7 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
-import { agentJson, fieldOf, type StoredAgent } from '../row.ts';
+import { agentJson, fieldOf } from '../row.statements.ts';
+import type { StoredAgent } from '../row.ts';
 import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson, shortLockWait } from './replay.statements.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { portionSql } from '../../../src/agents/statements.ts';
+import { portionStatement } from '../../../src/agents/statements.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { openLink } from '../../support/database-link.ts';
 import { send } from '../../support/http.ts';
@@ -32,7 +32,7 @@ async function openCountingServer() {
   let portions = 0;
   const { origin } = await openAnotherServer(world, {
     onStatement: (sql) => {
-      if (sql === portionSql) portions += 1;
+      if (sql === portionStatement([]).text) portions += 1;
     },
   });
   return { origin, portions: () => portions };

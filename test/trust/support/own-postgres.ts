@@ -9,6 +9,7 @@ import { freePort } from '../../../deploy/replicas/programs.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { admitServerRole } from '../../../src/database/server-role.ts';
 import { openEmbedded } from '../../../src/embedded-postgres/embedded.ts';
+import { serverRights } from '../../../src/server-rights.ts';
 import { eraseEmbedded } from '../../support/erase-embedded.ts';
 import { asServer, run, withDatabase } from '../../support/global-setup.ts';
 import { makeFolder } from '../../support/process.ts';
@@ -93,7 +94,7 @@ export async function makePostgres(settings: PostgresSettings = {}) {
       await run(superUrl, `CREATE DATABASE attacked ${how}`);
       await migrate(ownerUrl);
       await run(superUrl, `CREATE ROLE ${serverRole} LOGIN PASSWORD '${serverRole}'`);
-      await admitServerRole(ownerUrl, serverRole);
+      await admitServerRole(ownerUrl, serverRole, serverRights);
       return { ownerUrl, databaseUrl: asServer(ownerUrl, serverRole) };
     },
   };

@@ -1,0 +1,16 @@
+import { sql } from '../../database/statement.ts';
+import type { AgentField } from '../fields.ts';
+
+/** Where content was stored: in the history of an agent, or in a kept answer that shows one of its versions. */
+export interface Place {
+  readonly agentId: string;
+  readonly version: number;
+}
+
+/** The value of each field in the newest version before that holds it. */
+export const earlierStatement = ({ agentId, version }: Place, names: readonly AgentField[]) => sql`
+  SELECT name, found.value
+    FROM unnest(${names}::text[]) AS name,
+         LATERAL (SELECT v.snapshot->name AS value FROM agent_version v
+                   WHERE v.agent_id = ${agentId}::uuid AND v.version < ${version}::int AND v.snapshot ? name
+                   ORDER BY v.version DESC LIMIT 1) found`;

@@ -1,0 +1,29 @@
+import { type AgentField, agentFields, fields } from './fields.ts';
+
+/** The members of an agent in a row and in a kept answer, each with its column. */
+export const columns: readonly (readonly [member: string, column: string])[] = [
+  ['id', 'id'],
+  ['companyId', 'company_id'],
+  ['version', 'version'],
+  ['createdAt', 'created_at'],
+  ['updatedAt', 'updated_at'],
+  ...agentFields.map((name) => [name, fields[name].column] as const),
+];
+
+/** SQL for one JSON object of a row of agent: a batch of rows is cheaper to read so than column by column. */
+export const agentJson = (table: string) =>
+  `json_build_object(${columns.map(([member, column]) => `'${member}', ${table}.${column}`).join(', ')})`;
+
+/** SQL for the value of one field in `content`, a jsonb document of all fields in their names on the wire. */
+export function fieldOf(content: string, name: AgentField): string {
+  const { sqlType } = fields[name];
+  switch (sqlType) {
+    case 'jsonb':
+      return `${content}->'${name}'`;
+    case 'text':
+      return `${content}->>'${name}'`;
+    case 'integer':
+    case 'uuid':
+      return `(${content}->>'${name}')::${sqlType}`;
+  }
+}

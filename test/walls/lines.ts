@@ -1,0 +1,122 @@
+import { codeOf, type Project, type Rule } from './source.ts';
+
+interface LineRule {
+  readonly says: string;
+  /** What a line may say only in some rooms. */
+  readonly pattern: RegExp;
+  readonly rooms: RegExp;
+  /** Lines that the rule must catch outside these rooms. */
+  readonly caught: readonly string[];
+  /** A file of these rooms, where the same lines are kept. */
+  readonly room: string;
+}
+
+/** No room has it: a file outside all of them. */
+const stray = 'src/agents/stray.ts';
+const alone = (name: string, line: string): Project => ({ [name]: line });
+
+function lineRule({ says, pattern, rooms, caught, room }: LineRule): Rule {
+  return {
+    says,
+    breaches: (files) =>
+      files
+        .filter(({ name }) => !rooms.test(name))
+        .flatMap(({ name, lines }) =>
+          lines.flatMap((line, at) => (pattern.test(codeOf(line)) ? [`${name}:${at + 1} ${line.trim()}`] : [])),
+        ),
+    caught: caught.map((line) => alone(stray, line)),
+    kept: caught.flatMap((line) => [alone(room, line), alone(stray, `// ${line}`)]),
+  };
+}
+
+const statements = String.raw`(statements|repository|lifecycle)\.ts$`;
+
+/** What a line may say only in some rooms. */
+export const lineRules: readonly Rule[] = [
+  lineRule({
+    says: '`process.env`, `process.on`, `listen`',
+    pattern: /\bprocess\.(env|on|once)\b|\.listen\(/,
+    rooms: /^src\/(server|admin|migrate|embedded-postgres\/(embedded|postmaster))\.ts$/,
+    caught: ["const url = process.env['URL'];", "process.on('SIGTERM', stop);", 'await app.listen({ port });'],
+    room: 'src/server.ts',
+  }),
+  lineRule({
+    says: '`.register(`',
+    pattern: /\.register\(/,
+    rooms: /^src\/app\.ts$|\broutes\.ts$/,
+    caught: ['await app.register(agentRoutes);'],
+    room: 'src/app.ts',
+  }),
+  lineRule({
+    says: '`fp(`, `decorate`, `addHook`',
+    pattern: /\bfp\(|\.decorate\w*\(|\.addHook\(/,
+    rooms: /^src\/(http|auth|openapi)\//,
+    caught: ['export const body = fp(async (app) => {', "app.decorateRequest('caller');", "app.addHook('onRoute', f);"],
+    room: 'src/auth/authenticate.ts',
+  }),
+  lineRule({
+    says: '`Type.`',
+    pattern: /\bType\.[A-Z]/,
+    rooms: /\bschema\.ts$|^src\/(agents\/fields|config|http\/(problems|faults))\.ts$/,
+    caught: ['const id = Type.String();'],
+    room: 'src/agents/request.schema.ts',
+  }),
+  lineRule({
+    says: 'SQL',
+    pattern:
+      /\b(SELECT|INSERT INTO|UPDATE [a-z]|DELETE FROM|(ALTER|DROP|CREATE) [A-Z]|GRANT |json_build_object)\b|->>?'|::(uuid|text|int|integer|jsonb?)\b/,
+    rooms: new RegExp(String.raw`\b${statements}|^src/(database|embedded-postgres)/`),
+    caught: [
+      'const sql = `SELECT id FROM agent`;',
+      'sql`INSERT INTO agent (id) VALUES (1)`;',
+      "const name = `snapshot->>'name'`;",
+      "const row = `json_build_object('id', id)`;",
+      'const cast = `id::uuid`;',
+    ],
+    room: 'src/agents/statements.ts',
+  }),
+  lineRule({
+    says: 'Prisma, `companyId` in a `where`',
+    pattern: /generated\/prisma|'@prisma\/|where: \{[^}]*companyId/,
+    rooms: /\b(repository|lifecycle)\.ts$|^src\/database\//,
+    caught: [
+      "import { Prisma } from '../generated/prisma/client.ts';",
+      "import { PrismaPg } from '@prisma/adapter-pg';",
+      'await prisma.agent.findMany({ where: { id, companyId } });',
+    ],
+    room: 'src/companies/repository.ts',
+  }),
+  lineRule({
+    says: '`$1`, the number of a parameter',
+    // Where the values stand in another file, the two can disagree without notice.
+    pattern: /\$[1-9]\b(?!')/,
+    rooms: /\brepository\.ts$|^src\/(database|embedded-postgres|agents\/write)\/|^src\/auth\/lookup\.statements\.ts$/,
+    caught: ['const byId = `SELECT FROM agent WHERE id = $1`;'],
+    room: 'src/audit/repository.ts',
+  }),
+  lineRule({
+    says: 'the text of a problem or of a fault',
+    pattern: /\b(detail|malformed)(:|\()\s*['"`]/,
+    rooms: /^src\/http\/(problems|problem-details|faults)\.ts$/,
+    caught: [
+      "throw new ApiError('MALFORMED_BODY', { detail: 'It is not JSON.' });",
+      "return malformed('Send HTTP/1.1.');",
+      'const fault = { code, detail: `at most 5` };',
+    ],
+    room: 'src/http/problem-details.ts',
+  }),
+  lineRule({
+    says: 'the libraries of rate limits',
+    pattern: /'(rate-limiter-flexible|ioredis)'/,
+    rooms: /^src\/auth\//,
+    caught: ["import { Redis } from 'ioredis';", "import { RateLimiterMemory } from 'rate-limiter-flexible';"],
+    room: 'src/auth/counters.ts',
+  }),
+  lineRule({
+    says: 'the library of metrics',
+    pattern: /'prom-client'/,
+    rooms: /^src\/metrics\//,
+    caught: ["import { Registry } from 'prom-client';"],
+    room: 'src/metrics/prometheus.ts',
+  }),
+];
