@@ -29,7 +29,6 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
 export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites()) {
   const find = group<Lookup & { readonly deadline: number }, LookedUp>({
     onBatch: (...batch) => meter.batch('keys', ...batch),
-    size: 32,
     isExpired: ({ deadline }) => deadline <= performance.now(),
     run: async (lookups) => {
       const readAt = writes.read();

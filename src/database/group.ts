@@ -1,11 +1,17 @@
 import { overloaded } from '../http/problems.ts';
 
+/**
+ * Items in one batch at most. Larger batches leave the server idle while PostgreSQL works, and the other way round. The
+ * database refuses the server's role more than 100 changes of one agent in one statement (trigger `agent_update_values`).
+ */
+export const batchSize = 32;
+
 /** What became of one item of a batch. */
 export type Outcome<Result> = { readonly result: Result | Promise<Result> } | { readonly error: unknown };
 
 interface Options<Item, Result> {
   /** Items in one batch at most. */
-  readonly size: number;
+  readonly size?: number;
   /** Items that may wait; past them a call is refused at once. */
   readonly waiting?: number;
   /** Whether an item's caller has been answered already: then it does not begin any more. */
@@ -29,7 +35,13 @@ interface Call<Item, Result> {
  * for nothing. At most one batch is under way.
  * @returns the call for one item; rejects with ApiError OVERLOADED when too many wait, and with what `run` makes of it
  */
-export function group<Item, Result>({ size, waiting = 1_000, isExpired, onBatch, run }: Options<Item, Result>) {
+export function group<Item, Result>({
+  size = batchSize,
+  waiting = 1_000,
+  isExpired,
+  onBatch,
+  run,
+}: Options<Item, Result>) {
   let queue: Call<Item, Result>[] = [];
   let isRunning = false;
 

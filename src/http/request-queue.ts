@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { unsentBytes } from './slow-readers.ts';
+import { unsentBytes } from './unsent-bytes.ts';
 
 /** Requests of one connection that may be unanswered; past that its socket is not read (contract, section 6). */
 const maxUnanswered = 16;

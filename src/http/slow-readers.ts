@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Connection } from './request-queue.ts';
+import { unsentBytes } from './unsent-bytes.ts';
 
 /** Milliseconds from the first byte of a response within which all of it must be sent (contract, section 6). */
 const longestSending = 60_000;
@@ -43,10 +44,4 @@ function progressOf(socket: Socket, now: number, before: Progress | undefined): 
   // While nothing waits for the client, it is the server that takes its time.
   const hasMoved = queued === 0 || written !== before?.written || queued !== before.queued;
   return { since: before?.since ?? now, movedAt: hasMoved ? now : before.movedAt, written, queued };
-}
-
-/** Bytes that the operating system has not taken yet. Node has no public name for that; without it, whole writes count. */
-export function unsentBytes(socket: Socket): number {
-  const { writeQueueSize = socket.writableLength }: { writeQueueSize?: number } = Reflect.get(socket, '_handle') ?? {};
-  return writeQueueSize;
 }

@@ -150,16 +150,12 @@ test('a client that goes away while its key is looked up is no error: its reques
 
 test('a 5xx leaves its cause under the same request id, and says nothing of it to the client', async () => {
   const requestId = randomUUID();
-  const answer = await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], () =>
-    patch(key, agentId, requestId),
-  );
-  const err = {
-    type: 'PrismaClientKnownRequestError',
-    sqlState: '55P03',
-    message: expect.stringContaining('lock timeout'),
-  };
-  const code = 'DATABASE_UNAVAILABLE';
-  expect(await linesOf(requestId)).toEqual([line({ requestId, level: 50, status: 503, code, err })]);
+  const held = 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE';
+  const answer = await whileLocked(world, held, [], () => patch(key, agentId, requestId));
+  const message = expect.stringContaining('lock timeout');
+  const err = { type: 'PrismaClientKnownRequestError', sqlState: '55P03', message };
+  const shown = { level: 50, status: 503, code: 'DATABASE_UNAVAILABLE', err };
+  expect(await linesOf(requestId)).toEqual([line({ requestId, ...shown })]);
   expect(answer.text).not.toMatch(/lock|SELECT|55P03|Prisma/);
 });
 

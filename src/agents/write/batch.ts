@@ -8,12 +8,6 @@ import { type Changed, committed, type Decide, type Folded, fold, type Question 
 import type { KeptJson } from './replay.ts';
 import { findSql } from './statements.ts';
 
-/**
- * Larger batches leave the server idle while PostgreSQL works, and the other way round. The database refuses the server's
- * role more than 100 changes of one agent in one statement (trigger `agent_update_values`).
- */
-export const batchSize = 32;
-
 /** An agent as it was found since the request arrived, whoever owns it. */
 export interface ReadAhead {
   /** Undefined when it is not there or deleted. */

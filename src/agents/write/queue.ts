@@ -26,7 +26,7 @@ import { group } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Meter } from '../../metrics/meter.ts';
 import { changesAlone } from './alone.ts';
-import { batchSize, type Change } from './batch.ts';
+import type { Change } from './batch.ts';
 import type { Changed, Decide } from './fold.ts';
 import { changeTogether } from './together.ts';
 
@@ -34,7 +34,6 @@ import { changeTogether } from './together.ts';
 export function agentChange(database: Database, meter: Meter, writes: RecentWrites) {
   const alone = changesAlone(database, meter, writes);
   const together = group<Change, Changed>({
-    size: batchSize,
     isExpired: ({ deadline }) => deadline <= performance.now(),
     onBatch: (...batch) => meter.batch('changes', ...batch),
     run: (changes) => changeTogether(database, writes, changes, alone.run),
