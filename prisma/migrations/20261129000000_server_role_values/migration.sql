@@ -9,7 +9,8 @@ SET LOCAL lock_timeout = '100ms';
 LOCK TABLE "agent", "agent_version", "idempotency_key", "api_key", "audit_entry" IN SHARE ROW EXCLUSIVE MODE;
 
 -- All functions have a search_path of their own that ends with pg_temp: without it PostgreSQL would look for tables among
--- the temporary ones of the role first.
+-- the temporary ones of the role first. Those that look rows up never read a whole table: a session keeps the plan that it
+-- made while a table was small.
 
 -- Whether the current role has the privileges of the owner of a table.
 CREATE FUNCTION "has_owner_rights"("of_table" regclass) RETURNS boolean LANGUAGE sql STABLE
@@ -62,7 +63,8 @@ CREATE TRIGGER "agent_update_values" BEFORE UPDATE ON "agent" FOR EACH ROW
 
 -- At the end of the statement an agent that was inserted or changed has the history entry of its version. One query for all
 -- rows of the statement is several times cheaper than one for each.
-CREATE FUNCTION "check_agent_history"() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION "check_agent_history"() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
   IF EXISTS (
     SELECT FROM changed c
@@ -84,7 +86,8 @@ CREATE TRIGGER "agent_update_has_history" AFTER UPDATE ON "agent" REFERENCING NE
 -- A history entry is made by a key that exists and does not belong to another company. At the end of the statement its
 -- agent has reached its version, and the entry has the time of that version: the newest one is at the agent's time, each
 -- one before it a millisecond earlier. Subqueries use the primary keys, where a join might read a whole table.
-CREATE FUNCTION "check_agent_version_insert"() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION "check_agent_version_insert"() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
   IF EXISTS (
     SELECT FROM entry e
@@ -116,7 +119,7 @@ CREATE TRIGGER "audit_entry_insert_values" BEFORE INSERT ON "audit_entry" FOR EA
 -- At the end of the statement a deletion has exactly one entry, and the entry its deletion: of the same company and at the
 -- same time, by a key that exists and does not belong to another company. The role cannot read the trail, so the owner does.
 CREATE FUNCTION "check_agent_deletion"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-  SET search_path = pg_catalog, pg_temp AS $$
+  SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   deleted uuid;
 BEGIN
