@@ -76,7 +76,9 @@ async function startPgBouncer(): Promise<string> {
     LISTEN_PORT: String(port),
     FOLDER: folder,
   };
-  await start(['sh', join(here, 'pgbouncer.sh')], { env, ids, ready: /process up/ });
+  // Given as text: the user that PgBouncer runs as may not be able to enter this folder.
+  const script = await readFile(join(here, 'pgbouncer.sh'), 'utf8');
+  await start(['sh', '-c', script], { env, ids, ready: /process up/ });
   return Object.assign(new URL(database), { host: `${host}:${port}` }).href;
 }
 
