@@ -33,8 +33,10 @@ declare module 'fastify' {
 }
 
 export interface Share {
-  /** Does something for the request when it is its turn. The turn ends when all such tasks and the response are over. */
+  /** Does something for the request when it is its turn, and then lets others have it: while a body arrives, say. */
   run<Result>(task: () => Promise<Result>): Promise<Result>;
+  /** The same, but others have the turn when the response is over too, or its client has gone. */
+  runToEnd<Result>(task: () => Promise<Result>): Promise<Result>;
 }
 
 /** Who comes with a key, and for which agent. */
@@ -63,33 +65,39 @@ export function openShares() {
   }
 
   return {
-    open(request: FastifyRequest, { raw, elapsedTime }: FastifyReply, bearer: Bearer): Share {
+    open(request: FastifyRequest, { raw }: FastifyReply, bearer: Bearer): Share {
       const name = owners.get(idOf(bearer)) ?? senderOf(bearer.address ?? undefined);
-      const left = Math.max(0, patience - elapsedTime);
-      let held: Turn[] = [];
-      let tasks = 0;
-      const endIfOver = () => {
-        if (tasks > 0 || !raw.closed) return;
+      let left = patience;
+      const end = (held: readonly Turn[]) => {
         for (const turn of held) turn.end();
-        held = [];
       };
-      raw.once('close', endIfOver);
       /** The large ones wait for each other first, so that meanwhile small ones are served. */
-      async function takeTurns(): Promise<void> {
-        if (isLarge(request, bearer)) held.push(await byKey.take(bearer.hash, left, raw));
-        const turn = byOwner.take(name, left, raw);
-        held.push(turn instanceof Promise ? await turn : turn);
+      async function takeTurns(): Promise<Turn[]> {
+        const since = performance.now();
+        const remaining = () => Math.max(0, left - (performance.now() - since));
+        const held: Turn[] = [];
+        try {
+          if (isLarge(request, bearer)) held.push(await byKey.take(bearer.hash, remaining(), raw));
+          const turn = byOwner.take(name, remaining(), raw);
+          held.push(turn instanceof Promise ? await turn : turn);
+          left = remaining();
+          return held;
+        } catch (error) {
+          end(held);
+          throw error;
+        }
       }
       return {
         async run(task) {
-          tasks += 1;
-          try {
-            if (held.length === 0) await takeTurns();
-            return await task();
-          } finally {
-            tasks -= 1;
-            endIfOver();
-          }
+          const held = await takeTurns();
+          return await task().finally(() => end(held));
+        },
+        async runToEnd(task) {
+          const held = await takeTurns();
+          return await task().finally(() => {
+            if (raw.closed) end(held);
+            else raw.once('close', () => end(held));
+          });
         },
       };
     },
@@ -118,7 +126,7 @@ export const shares = fp(async (app) => {
     const { handler } = route;
     if (isList(route)) route.config = { ...route.config, isLarge: true };
     route.handler = function (request, reply) {
-      return request.share.run(async () => handler.call(this, request, reply));
+      return request.share.runToEnd(async () => handler.call(this, request, reply));
     };
   });
 });

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { countWaiting, untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { countWaiting, untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -46,19 +46,34 @@ test('of one company 64 requests run at once, whichever of its keys they come wi
   const read = (key: string, id: string) => world.call(key, `GET /agents/${id}`);
   // From now on the keys are known as the company's.
   for (const key of [company.key, second]) expect((await read(key, agent.id)).status).toBe(200);
-  await RawSocket.useMany(world.origin, 64, async (sockets) => {
-    for (const [at, socket] of sockets.entries()) socket.write(patchHead(at % 2 ? company.key : second, agent.id));
-    await vi.waitUntil(() => sockets.every(({ received }) => received.startsWith('HTTP/1.1 100 ')));
+  await whileAgentLocked(world, agent.id, async (release) => {
+    const held = Array.from({ length: 64 }, (_, at) =>
+      world.patch(at % 2 ? company.key : second, agent.id, { duration: 31 + at }),
+    );
+    await untilSomebodyWaits(world);
     let isAnswered = false;
     const waiting = read(company.key, agent.id).finally(() => {
       isAnswered = true;
     });
     const { id } = await world.agent(other.id);
-    for (let time = 0; time < 20; time += 1) expect((await read(other.key, id)).status).toBe(200);
+    for (let time = 0; time < 5; time += 1) expect((await read(other.key, id)).status).toBe(200);
     expect(isAnswered).toBe(false);
-    sockets[0]?.write('{}');
+    await release();
     expect((await waiting).status).toBe(200);
-    for (const socket of sockets.slice(1)) socket.write('{}');
+    await Promise.all(held);
+  });
+});
+
+test('bodies that are still on their way keep no request waiting, not of the same key either', async () => {
+  const company = await world.company();
+  const agent = await world.agent(company.id);
+  await RawSocket.useMany(world.origin, 100, async (sockets) => {
+    for (const socket of sockets) socket.write(patchHead(company.key, agent.id));
+    await vi.waitUntil(() => sockets.every(({ received }) => received.startsWith('HTTP/1.1 100 ')));
+    for (let time = 0; time < 20; time += 1) {
+      expect((await world.call(company.key, `GET /agents/${agent.id}`)).status).toBe(200);
+    }
+    for (const socket of sockets) socket.write('{}');
     await vi.waitUntil(() => sockets.every(({ received }) => received.includes('HTTP/1.1 200 ')));
   });
 });
