@@ -63,6 +63,8 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   });
   // The start keeps the process busy: only then can an answer be expected in time.
   await app.ready();
+  // The first statement loads Prisma's engine, which would hold up the first requests.
+  await database.appliedMigrations();
   await counters?.open();
   const baseUrl = await listen(app, config);
   const closeMetrics = metrics && (await serveMetrics(metrics, app, config));
