@@ -66,8 +66,10 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   // The first statement loads Prisma's engine, which would hold up the first requests.
   await database.appliedMigrations();
   await counters?.open();
-  const baseUrl = await listen(app, config);
-  const closeMetrics = metrics && (await serveMetrics(metrics, app, config));
+  const { baseUrl, closeMetrics } = await listenAll(app, config, metrics).catch(async (error: unknown) => {
+    await database.close();
+    throw error;
+  });
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');
     await drain(app, config);
@@ -108,6 +110,11 @@ async function checkDatabase(url: string): Promise<void> {
   }
   const missing = await missingRoleSettings(url);
   if (missing.length > 0) throw new StartError(`DATABASE_URL: ${missing.join('; ')}: run npm run migrate`);
+}
+
+async function listenAll(app: FastifyInstance, config: Config, metrics: Metrics | undefined) {
+  const baseUrl = await listen(app, config);
+  return { baseUrl, closeMetrics: metrics && (await serveMetrics(metrics, app, config)) };
 }
 
 /** @returns the server's URL, as somebody on this machine would write it */

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { countWaiting, untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { countWaiting, untilSomebodyWaits, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -35,32 +35,6 @@ test.each([
     await release();
     // On a slow machine some have waited too long.
     for (const { status } of await Promise.all(many)) expect([200, 503]).toContain(status);
-  });
-});
-
-test('of one company 64 requests run at once, whichever of its keys they come with: one more waits, others are served', async () => {
-  const company = await world.company();
-  const second = (await world.newKey(company.id)).key;
-  const other = await world.company();
-  const agent = await world.agent(company.id);
-  const read = (key: string, id: string) => world.call(key, `GET /agents/${id}`);
-  // From now on the keys are known as the company's.
-  for (const key of [company.key, second]) expect((await read(key, agent.id)).status).toBe(200);
-  await whileAgentLocked(world, agent.id, async (release) => {
-    const held = Array.from({ length: 64 }, (_, at) =>
-      world.patch(at % 2 ? company.key : second, agent.id, { duration: 31 + at }),
-    );
-    await untilSomebodyWaits(world);
-    let isAnswered = false;
-    const waiting = read(company.key, agent.id).finally(() => {
-      isAnswered = true;
-    });
-    const { id } = await world.agent(other.id);
-    for (let time = 0; time < 5; time += 1) expect((await read(other.key, id)).status).toBe(200);
-    expect(isAnswered).toBe(false);
-    await release();
-    expect((await waiting).status).toBe(200);
-    await Promise.all(held);
   });
 });
 
