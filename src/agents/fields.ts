@@ -37,7 +37,7 @@ const notBlank = '[^\\s\\u0085]';
 export const uuid = (description: string) => Type.String({ format: 'uuid', description });
 
 /**
- * What can be set on an agent (contract, section 3): the one table. Schemas of requests and answers, row and SQL, history,
+ * What can be set on an agent (docs/contract.md#fields): the one table. Schemas of requests and answers, row and SQL, history,
  * the rights of the server's role and the documentation are derived from it.
  */
 export const fields = {

@@ -22,7 +22,7 @@ const inBody = record<{ [Name in AgentField]: TUnsafe<Value<Name>> }>(agentField
   fields[name].isNullable ? nullable(fields[name].schema) : fields[name].schema,
 );
 
-/** An agent may be PHONE only together with a number (contract, section 3, phone rule). */
+/** An agent may be PHONE only together with a number (docs/contract.md#the-phone-rule). */
 const phoneRule = {
   if: { type: 'object', properties: { type: { const: 'PHONE' } }, required: ['type'] },
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
@@ -54,7 +54,7 @@ const timestamp = (description: string) => Type.String({ format: 'date-time', de
 
 /**
  * A field in an answer, made from its schema in a body, which TypeBox cannot do with a schema of any kind: an enumeration is open, since a value of an older
- * release stays readable (contract, section 5).
+ * release stays readable (docs/contract.md#answers).
  */
 function inAnswer(name: AgentField): TSchema {
   // Merged metadata has no limits of its own to show.

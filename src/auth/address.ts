@@ -56,7 +56,7 @@ export function senderOf(address = ''): string {
 
 /**
  * The one form of the address in an entry of `X-Forwarded-For`, which may carry a port or brackets, or in that of a
- * socket (contract, section 2).
+ * socket (docs/contract.md#authentication).
  * @returns undefined for what is no address
  */
 export function callerAddress(entry = ''): string | undefined {

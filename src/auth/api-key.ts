@@ -31,7 +31,7 @@ const digits = 43;
 const form = new RegExp(`^sk_[0-9A-Za-z]{${digits}}$`);
 const bearer = /^bearer +(\S+)$/i;
 
-/** Makes a key: `sk_` and 256 random bits as 43 base-62 digits (contract, section 2). */
+/** Makes a key: `sk_` and 256 random bits as 43 base-62 digits (docs/contract.md#api-keys). */
 export function makeKey(): string {
   let rest = BigInt(`0x${randomBytes(32).toString('hex')}`);
   let text = '';

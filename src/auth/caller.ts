@@ -11,7 +11,7 @@ export interface Caller {
   readonly admission: Admission;
 }
 
-/** How a request was admitted, and how that is confirmed before it writes (contract, section 2). */
+/** How a request was admitted, and how that is confirmed before it writes (docs/contract.md#authentication). */
 export interface Admission {
   /** When the key was last looked up, in milliseconds as `performance.now()` counts. */
   lookedUpAt: number;

@@ -33,7 +33,7 @@ export interface Lookup extends KeyHashes {
   readonly scope: Scope | undefined;
 }
 
-/** Milliseconds after which a key is looked up again before a write (contract, section 2). */
+/** Milliseconds after which a key is looked up again before a write (docs/contract.md#authentication). */
 export const longestAdmission = 1_000;
 
 const keyBy = (hash: string) => `
@@ -46,7 +46,7 @@ const keyBy = (hash: string) => `
 const databaseTime = '(extract(epoch FROM statement_timestamp()) * 1000)::float8';
 
 /**
- * Whether the lookup of a key is recent enough for a statement that writes (contract, section 2). The statement judges it,
+ * Whether the lookup of a key is recent enough for a statement that writes (docs/contract.md#authentication). The statement judges it,
  * by the database's clock, so that it counts the wait for a connection too. Null is recent: it was judged already.
  */
 export const isRecent = (lookedUpAt: string) =>

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 
-/** Bytes a body may have (contract, section 3). */
+/** Bytes a body may have (docs/contract.md#the-body). */
 const bodyLimit = 256 * 1024;
 
 declare module 'fastify' {

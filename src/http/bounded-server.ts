@@ -30,7 +30,7 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
   return server.on(begun, onBegun);
 }
 
-/** Connections that may be open: 80 % of the descriptors of the process (contract, section 6), as they are at its start. */
+/** Connections that may be open: 80 % of the descriptors of the process (docs/contract.md#sizes-and-connections), as they are at its start. */
 export const maxConnections = Math.floor(descriptorLimit() * 0.8);
 
 /** The soft limit that `ulimit -n` shows; infinity where there is none. */

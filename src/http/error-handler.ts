@@ -4,7 +4,7 @@ import { noteProblem } from './logged-problem.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 
-/** Turns everything that can be thrown into problem details (contract, section 6). The one place that does. */
+/** Turns everything that can be thrown into problem details (docs/contract.md#errors). The one place that does. */
 export const errorHandler = fp(async (app) => {
   app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply));
   // Before a body is read: an unknown path is nobody's to parse for.

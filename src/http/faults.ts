@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { oneOf } from './json-schema.ts';
 
-/** What can be wrong with one value: the closed list of `errors[].code` (contract, section 6). */
+/** What can be wrong with one value: the closed list of `errors[].code` (docs/contract.md#errors). */
 const faultCodes = [
   'required',
   'unknown_member',

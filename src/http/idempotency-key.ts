@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** A request that its client may send again without a second change (contract of the resource, "Retries"). */
+/** A request that its client may send again without a second change (docs/contract.md#retries). */
 export interface Idempotency {
   /** The value of Idempotency-Key, without quotes. */
   readonly key: string;

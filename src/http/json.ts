@@ -29,7 +29,7 @@ export function equal(a: Json, b: Json): boolean {
   );
 }
 
-/** Characters that a number may have when it is written without an exponent (contract, section 4). */
+/** Characters that a number may have when it is written without an exponent (docs/contract.md#numbers-in-metadata). */
 const longestNumber = 40;
 
 /**

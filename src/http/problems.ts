@@ -3,7 +3,7 @@ import { type Fault, faultSchema, listedFaults } from './faults.ts';
 import { StacklessError } from './stackless-error.ts';
 
 /**
- * Every problem the server can answer with (contract, section 6). The closed list from which the error handler, the
+ * Every problem the server can answer with (docs/contract.md#errors). The closed list from which the error handler, the
  * OpenAPI document and the README's list are made. `detail` is the text for the cases that have only one.
  */
 export const problems = {

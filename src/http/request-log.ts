@@ -10,7 +10,7 @@ export const newRequestId = (): string => randomUUID();
 
 const requestIds = new WeakMap<IncomingMessage, string>();
 
-/** The caller's request id where it is 1–128 of `[A-Za-z0-9._-]`, else a new one (contract, section 5). */
+/** The caller's request id where it is 1–128 of `[A-Za-z0-9._-]`, else a new one (docs/contract.md#answers). */
 export function requestIdOf(message: IncomingMessage): string {
   const given = message.headers['x-request-id'];
   if (typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given)) return given;

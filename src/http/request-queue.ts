@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { unsentBytes } from './unsent-bytes.ts';
 
-/** Requests of one connection that may be unanswered; past that its socket is not read (contract, section 6). */
+/** Requests of one connection that may be unanswered; past that its socket is not read (docs/contract.md#sizes-and-connections). */
 const maxUnanswered = 16;
 
 /** Requests of all connections together that may wait for their turn; each takes about 2 KB. */

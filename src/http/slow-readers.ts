@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Connection } from './request-queue.ts';
 import { unsentBytes } from './unsent-bytes.ts';
 
-/** Milliseconds from the first byte of a response within which all of it must be sent (contract, section 6). */
+/** Milliseconds from the first byte of a response within which all of it must be sent (docs/contract.md#sizes-and-connections). */
 const longestSending = 60_000;
 
 /** Milliseconds for which a client may take no byte of a response. */

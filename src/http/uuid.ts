@@ -1,4 +1,4 @@
-/** The one form of an id, in path, query or body (contract, section 3): 8-4-4-4-12 hexadecimal digits, either case. */
+/** The one form of an id, in path, query or body (docs/contract.md#fields): 8-4-4-4-12 hexadecimal digits, either case. */
 export const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export function isUuid(value: unknown): value is string {

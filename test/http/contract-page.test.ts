@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { AgentDraft } from '../../src/agents/schema.ts';
@@ -69,6 +69,16 @@ test('its links lead to its headings', () => {
   const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
   expect(links.length).toBeGreaterThan(10);
   expect(links.filter((anchor) => !headingsOf(page).includes(String(anchor)))).toEqual([]);
+});
+
+test('sources cite headings that it has', () => {
+  const src = join(import.meta.dirname, '../../src');
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /^(?!generated).*\.ts$/.test(name),
+  );
+  const cited = files.flatMap((name) => [...readFileSync(join(src, name), 'utf8').matchAll(/contract\.md#([\w-]+)/g)]);
+  expect(cited.length).toBeGreaterThan(10);
+  expect(cited.map(([, anchor = '']) => anchor).filter((anchor) => !headingsOf(page).includes(anchor))).toEqual([]);
 });
 
 test('it lists exactly the codes of the catalogue, each under its status', () => {

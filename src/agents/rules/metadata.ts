@@ -1,7 +1,7 @@
 import { type Complaint, complaints } from '../../http/faults.ts';
 import { isObject, type Json, type JsonObject } from '../../http/json.ts';
 
-/** Limits of the merged metadata (contract, section 4). */
+/** Limits of the merged metadata (docs/contract.md#limits-of-metadata). */
 export const limits = {
   /** UTF-8 bytes of `JSON.stringify`. */
   bytes: 10_240,

@@ -8,7 +8,7 @@ import { limitComplaints, mergeWithinLimits } from './metadata.ts';
 export interface Patched {
   readonly content: AgentContent;
   readonly changedFields: readonly AgentField[];
-  /** The rules that the result breaks, all of them (contract, section 1, step 13). */
+  /** The rules that the result breaks, all of them (docs/contract.md#the-order-of-checks). */
   readonly faults: readonly Fault[];
 }
 

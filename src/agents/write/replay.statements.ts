@@ -1,7 +1,7 @@
 /** The unique index of idempotency_key: a request whose key is in it already is not carried out. */
 export const idempotencyIndex = 'idempotency_key_pkey';
 
-/** How long an answer is kept for a request that is sent again (contract of the resource, "Retries"). */
+/** How long an answer is kept for a request that is sent again (docs/contract.md#retries). */
 export const keptFor = `interval '24 hours'`;
 
 /** A row of idempotency_key, as a KeptJson. */
