@@ -22,8 +22,13 @@ export async function applyMigrations(url: string, folder: string, names: readon
     connectionString: url,
     max: 1,
     idleTimeoutMillis: 0,
-    onConnect: (client) => client.query(withoutLimits),
+    async onConnect(client) {
+      // A connection that breaks fails the statement under way, or the next one. Nothing else is to be done about it.
+      client.on('error', () => {});
+      await client.query(withoutLimits);
+    },
   });
+  pool.on('error', () => {});
   const adapter = new MigrationAdapter(pool);
   try {
     return await deploy(adapter, await readMigrations(folder, names));

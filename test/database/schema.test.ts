@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { openEngine } from '../../src/database/schema-engine.ts';
-import { run, withDatabase } from '../support/global-setup.ts';
+import { run } from '../support/connection.ts';
+import { withDatabase } from '../support/global-setup.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -13,6 +14,7 @@ async function openEmpty(): Promise<pg.Pool> {
   const name = `empty_${randomUUID().replaceAll('-', '')}`;
   await run(inject('serverUrl'), `CREATE DATABASE ${name}`);
   const pool = new pg.Pool({ connectionString: withDatabase(inject('serverUrl'), name) });
+  pool.on('error', () => {});
   onTestFinished(async () => {
     await pool.end();
     await run(inject('serverUrl'), `DROP DATABASE ${name} WITH (FORCE)`);

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import { expect, inject, test, vi } from 'vitest';
 import { changeSql } from '../../src/agents/write/statements.ts';
 import { hashKey } from '../../src/auth/api-key.ts';
 import { openAnotherServer } from '../support/another-server.ts';
-import { run } from '../support/global-setup.ts';
+import { connect, run } from '../support/connection.ts';
 import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { storedAgent } from '../support/stored-agent.ts';
@@ -66,8 +65,7 @@ test.for([
     key: keyId,
   };
   const steps = Array.from({ length: 32 }, (_, at) => ({ ...step, step: at + 1 }));
-  const server = new pg.Client(world.databaseUrl);
-  await server.connect();
+  const server = await connect(world.databaseUrl);
   await server.query(changeSql, [[id], JSON.stringify(steps), null]);
   await server.end();
   const { row, history } = await storedAgent(world, id);

@@ -1,6 +1,6 @@
 import { expect, inject, test } from 'vitest';
 import { hashKey } from '../../src/auth/api-key.ts';
-import { run } from '../support/global-setup.ts';
+import { run } from '../support/connection.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
 

@@ -1,6 +1,6 @@
 import { expect, inject, test } from 'vitest';
 import { fields } from '../../src/agents/fields.ts';
-import { run } from '../support/global-setup.ts';
+import { run } from '../support/connection.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
+import { run } from '../support/connection.ts';
 import { openLink } from '../support/database-link.ts';
-import { run, withDatabase } from '../support/global-setup.ts';
+import { withDatabase } from '../support/global-setup.ts';
 import { type Answer, send } from '../support/http.ts';
 import { whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';

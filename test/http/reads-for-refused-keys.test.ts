@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
+import { connect } from '../support/connection.ts';
 import { openWorld } from '../support/world.ts';
 
 /**
@@ -10,12 +10,11 @@ import { openWorld } from '../support/world.ts';
  * connection that passes its counts on before a test begins.
  */
 const world = await openWorld();
-const observer = new pg.Client(world.ownerUrl);
+const observer = await connect(world.ownerUrl);
 let company: Awaited<ReturnType<typeof world.company>>;
 let agentId: string;
 
 beforeAll(async () => {
-  await observer.connect();
   company = await world.company();
   const { rows } = await observer.query(
     `INSERT INTO agent (company_id, name, type, focus, language, duration, metadata)

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
+import { connect, run } from '../support/connection.ts';
 import { openCluster, postgresCommands } from '../support/debian-postgres.ts';
 import { commandsIn } from '../support/docs.ts';
-import { run } from '../support/global-setup.ts';
 import { type Sent, send } from '../support/http.ts';
 import { startLoad } from '../support/load.ts';
 import { build, makeFolder, startProcess, startServer } from '../support/process.ts';
@@ -28,7 +28,7 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
   const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
   const { origin } = await startServer({ DATABASE_URL: old.server, API_KEY_SECRET: secret, ...limits });
   const made = await makeData(origin, { DATABASE_URL: old.owner, API_KEY_SECRET: secret });
-  const [source, holder] = [await connect(old.owner), await connect(old.owner)];
+  const [source, holder] = [await open(old.owner), await open(old.owner)];
 
   const load = startLoad({ origin, ...made });
   await load.more(20);
@@ -48,7 +48,7 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
   await shell(restore, page);
   expect(await shell(settle, page)).toMatch(/^nothing to apply\n(.|\n)*^nothing to apply$/m);
   expect(await shell(check, page)).toBe('');
-  const restored = await connect(fresh.owner);
+  const restored = await open(fresh.owner);
   for (const table of quietTables) expect(await rowsOf(restored, table)).toEqual(await rowsOf(source, table));
   for (const id of made.agents) {
     const { rows } = await restored.query<{ version: number }>('SELECT version FROM agent WHERE id = $1', [id]);
@@ -105,9 +105,8 @@ async function shell(block: string, env: Record<string, string>): Promise<string
   return running.stdout;
 }
 
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client(url);
-  await client.connect();
+async function open(url: string): Promise<pg.Client> {
+  const client = await connect(url);
   onTestFinished(() => client.end());
   return client;
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
-import { emptyDatabase, queryOn } from '../support/empty-database.ts';
-import { run } from '../support/global-setup.ts';
+import { run } from '../support/connection.ts';
+import { emptyDatabase } from '../support/empty-database.ts';
 import { build, runProgram } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -105,7 +105,7 @@ test('where sessions have another time zone than UTC, in which times would be wr
     stdout: '',
     stderr: 'error: DATABASE_URL: TimeZone is Asia/Kolkata, expected UTC: run npm run migrate as this role\n',
   });
-  expect(await queryOn(url, 'SELECT FROM company')).toEqual([]);
+  expect(await run(url, 'SELECT FROM company')).toEqual([]);
   await migrate(url);
   expect(await create()).toMatchObject({ code: 0, stderr: '' });
 });

@@ -1,6 +1,7 @@
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { run } from '../support/connection.ts';
 import {
   answers,
   canBeNobody,
@@ -14,7 +15,6 @@ import {
   nobody,
   open,
   release,
-  run,
 } from '../support/embedded.ts';
 import { eraseEmbedded } from '../support/erase-embedded.ts';
 

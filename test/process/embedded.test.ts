@@ -3,7 +3,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { StartError } from '../../src/start-error.ts';
-import { answers, crash, dataDir, expectRefusal, folder, hold, kill, open, release, run } from '../support/embedded.ts';
+import { run } from '../support/connection.ts';
+import { answers, crash, dataDir, expectRefusal, folder, hold, kill, open, release } from '../support/embedded.ts';
 import { eraseEmbedded } from '../support/erase-embedded.ts';
 
 /** PostgreSQL's processes that hold the lock of its owner. */

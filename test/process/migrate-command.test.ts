@@ -3,8 +3,8 @@ import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrate, pendingMigrations } from '../../src/database/migrate.ts';
 import { missingRoleSettings, roleSettings, setRoleSettings } from '../../src/database/server-role.ts';
-import { emptyDatabase, namesInFolder, queryOn } from '../support/empty-database.ts';
-import { run } from '../support/global-setup.ts';
+import { connect, run } from '../support/connection.ts';
+import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
 import { build, runProgram } from '../support/process.ts';
 
 let url: string;
@@ -20,14 +20,13 @@ describe('the settings of a role', () => {
     await migrate(url);
     expect(await missingRoleSettings(url)).toEqual([]);
     for (const [name, value] of Object.entries(roleSettings)) {
-      expect(await queryOn(url, `SELECT current_setting('${name}') AS value`)).toEqual([{ value }]);
+      expect(await run(url, `SELECT current_setting('${name}') AS value`)).toEqual([{ value }]);
     }
   });
 
   test('are looked up on a connection that is given, too', async () => {
     await setRoleSettings(url);
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
+    const client = await connect(url);
     const before = await missingRoleSettings(client);
     await client.query('SET jit = on');
     const after = await missingRoleSettings(client);

@@ -1,8 +1,7 @@
-import pg from 'pg';
 import { beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
-import { emptyDatabase, namesInFolder, queryOn } from '../support/empty-database.ts';
-import { run } from '../support/global-setup.ts';
+import { connect, run } from '../support/connection.ts';
+import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
 import { build, runProgram, startProcess } from '../support/process.ts';
 import { type Migrations, makeRelease, writeMigrations } from '../support/release.ts';
 
@@ -22,24 +21,19 @@ const migrateWith = (release: string) => runProgram(['dist/migrate.js'], { env: 
 
 /** Which of these tables there are. */
 async function tablesOf(...names: string[]): Promise<string[]> {
-  const rows = await queryOn(url, "SELECT relname FROM pg_class WHERE relkind = 'r' ORDER BY relname");
+  const rows = await run(url, "SELECT relname FROM pg_class WHERE relkind = 'r' ORDER BY relname");
   return rows.map(({ relname }) => relname).filter((name) => names.includes(name));
 }
 
 /** The names of all finished migrations. */
 async function finished(): Promise<string[]> {
-  const rows = await queryOn(
-    url,
-    'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL',
-  );
+  const rows = await run(url, 'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL');
   return rows.map(({ name }) => name).toSorted();
 }
 
 /** Runs a task while the migration `9_held` waits for a lock. @param task is given what releases it */
 async function whileHeld<Result>(task: (release: () => Promise<unknown>) => Promise<Result>): Promise<Result> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
+  const client = await connect(url);
   try {
     await client.query('SELECT pg_advisory_lock(47)');
     return await task(() => client.query('SELECT pg_advisory_unlock(47)'));
@@ -54,7 +48,7 @@ const isHeld = () =>
   vi.waitUntil(
     async () => {
       const waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
-      return (await queryOn(url, waiting)).length > 0;
+      return (await run(url, waiting)).length > 0;
     },
     { timeout: 60_000, interval: 20 },
   );
@@ -112,7 +106,7 @@ test('where the connections break during a migration, it says so and nothing of 
     // All but the one that holds the lock for which the migration waits.
     const others =
       "datname = current_database() AND pid <> pg_backend_pid() AND query <> 'SELECT pg_advisory_lock(47)'";
-    await queryOn(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
+    await run(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
     expect(await program.exit).toEqual({ code: 1, signal: null });
     expect([program.stdout, program.stderr]).toEqual([
       '',

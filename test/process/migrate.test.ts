@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { migrate, migrationNames, pendingMigrations } from '../../src/database/migrate.ts';
 import { StartError } from '../../src/start-error.ts';
-import { emptyDatabase, namesInFolder, queryOn } from '../support/empty-database.ts';
-import { run } from '../support/global-setup.ts';
+import { connect, run } from '../support/connection.ts';
+import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
 
 let url: string;
 let folder: string;
@@ -20,7 +19,7 @@ beforeEach(async () => {
   await cp('prisma/migrations/migration_lock.toml', join(folder, 'migration_lock.toml'));
 });
 
-const query = (sql: string) => queryOn(url, sql);
+const query = (sql: string) => run(url, sql);
 
 describe('migrate', () => {
   test('applies every migration to an empty database, the second time none', async () => {
@@ -62,8 +61,7 @@ test('agents can be written while their index is made, and it is valid afterward
   const [init = ''] = ourNames;
   await cp(join('prisma/migrations', init), join(folder, init), { recursive: true });
   await migrate(url, folder);
-  const holder = new pg.Client({ connectionString: url });
-  await holder.connect();
+  const holder = await connect(url);
   try {
     await holder.query('BEGIN');
     await holder.query(agentSql);

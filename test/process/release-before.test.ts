@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { callsOf } from '../support/calls.ts';
+import { run } from '../support/connection.ts';
 import { commandsIn } from '../support/docs.ts';
-import { emptyDatabase, queryOn } from '../support/empty-database.ts';
+import { emptyDatabase } from '../support/empty-database.ts';
 import { asServer } from '../support/global-setup.ts';
 import { statementIn } from '../support/last-release.ts';
 import { startLoad } from '../support/load.ts';
@@ -70,15 +71,16 @@ async function openDatabase() {
   const secret = 'a secret of this test alone, in no server';
   const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
   const owner = { DATABASE_URL: ownerUrl, API_KEY_SECRET: secret };
-  const run = async (cwd: string, ...parameters: string[]) => {
+  const runNode = async (cwd: string, ...parameters: string[]) => {
     const { code, stdout, stderr } = await runProgram(parameters, { cwd, env: owner });
     expect(code, stderr).toBe(0);
     return stdout;
   };
   return {
-    query: (sql: string) => queryOn(ownerUrl, sql),
-    migrate: (cwd: string) => run(cwd, 'dist/migrate.js', '--server-role', inject('serverRole')),
-    admin: async (cwd: string, ...parameters: string[]) => JSON.parse(await run(cwd, 'dist/admin.js', ...parameters)),
+    query: (sql: string) => run(ownerUrl, sql),
+    migrate: (cwd: string) => runNode(cwd, 'dist/migrate.js', '--server-role', inject('serverRole')),
+    admin: async (cwd: string, ...parameters: string[]) =>
+      JSON.parse(await runNode(cwd, 'dist/admin.js', ...parameters)),
     /** @returns the origin of a server */
     start(cwd: string): Promise<string> {
       const url = asServer(ownerUrl, inject('serverRole'));

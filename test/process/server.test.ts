@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { connect } from '../support/connection.ts';
 import { curlsIn, paste } from '../support/curl.ts';
 import { type Answer, send } from '../support/http.ts';
 import {
@@ -117,11 +118,9 @@ describe('start after start on one DATA_DIR', () => {
 
 /** Somebody else's lock on all agents. */
 async function lockAgents(dataDir: string): Promise<pg.Client> {
-  const client = new pg.Client(await embeddedUrl(dataDir));
+  const client = await connect(await embeddedUrl(dataDir));
   // Ends with PostgreSQL at the latest.
-  client.on('error', () => {});
   onTestFinished(() => client.end().catch(() => {}));
-  await client.connect();
   await client.query('BEGIN');
   await client.query('SELECT FROM agent FOR UPDATE');
   return client;

@@ -7,7 +7,8 @@ import { environmentSchema, readConfig } from '../../src/config.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { roleSettings } from '../../src/database/server-role.ts';
 import { StartError } from '../../src/start-error.ts';
-import { run, withDatabase } from '../support/global-setup.ts';
+import { run } from '../support/connection.ts';
+import { withDatabase } from '../support/global-setup.ts';
 import { send } from '../support/http.ts';
 import { build, makeDataDir, makeFolder, postgresPid, runProgram, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
@@ -94,7 +95,9 @@ describe('a start that cannot be', () => {
   test('on a DATABASE_URL that lacks migrations or settings, until npm run migrate has run', async () => {
     const name = `unmigrated_${process.pid}_${Date.now()}`;
     await run(inject('serverUrl'), `CREATE DATABASE ${name}`);
-    onTestFinished(() => run(inject('serverUrl'), `DROP DATABASE ${name} WITH (FORCE)`));
+    onTestFinished(async () => {
+      await run(inject('serverUrl'), `DROP DATABASE ${name} WITH (FORCE)`);
+    });
     const DATABASE_URL = withDatabase(inject('serverUrl'), name);
     const [first = ''] = await migrationNames();
     const lacking = new RegExp(`^DATABASE_URL lacks migrations \\(${first}.*\\): run npm run migrate\\n$`);

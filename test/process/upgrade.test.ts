@@ -1,7 +1,6 @@
 import { beforeAll, expect, inject, test, vi } from 'vitest';
+import { run } from '../support/connection.ts';
 import { commandsIn } from '../support/docs.ts';
-import { queryOn } from '../support/empty-database.ts';
-import { run } from '../support/global-setup.ts';
 import { startLoad } from '../support/load.ts';
 import { whileLocked } from '../support/locks.ts';
 import { build, runToEnd, startProcess, startServer } from '../support/process.ts';
@@ -20,7 +19,7 @@ test('the next release is migrated and takes over under load: no request fails, 
   const reader = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM company';
   const migrated = await whileLocked(world, reader, [], async (release) => {
     const migrating = shell(migrate, next, urls(world));
-    await vi.waitUntil(async () => (await queryOn(world.ownerUrl, waitingIndex)).length > 0, waiting);
+    await vi.waitUntil(async () => (await run(world.ownerUrl, waitingIndex)).length > 0, waiting);
     await load.more(20);
     const restarted = await startServer(env);
     for (const ORIGIN of [old.origin, restarted.origin]) {
@@ -30,7 +29,7 @@ test('the next release is migrated and takes over under load: no request fails, 
     return await migrating;
   });
   expect(migrated).toMatchObject({ code: 0, stdout: expect.stringMatching(/applied 3_column\napplied 3_index\n/) });
-  expect(await queryOn(world.ownerUrl, theirIndex)).toEqual([{ valid: true }]);
+  expect(await run(world.ownerUrl, theirIndex)).toEqual([{ valid: true }]);
 
   const server = startProcess([process.execPath, 'dist/server.js'], { env: { ...env, PORT: '0' }, cwd: next });
   const origin = await server.until(/^Listening on (http:\S+)$/m);

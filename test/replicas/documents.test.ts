@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
+import { run } from '../support/connection.ts';
 import { commandsIn } from '../support/docs.ts';
-import { emptyDatabase, queryOn } from '../support/empty-database.ts';
-import { asServer, run } from '../support/global-setup.ts';
+import { emptyDatabase } from '../support/empty-database.ts';
+import { asServer } from '../support/global-setup.ts';
 import { startProcess } from '../support/process.ts';
 
 /** A shell that runs commands of the page, with these variables. */
@@ -23,7 +24,7 @@ test('the commands of docs/replicas.md, in their order: migrate as both roles, r
   const SERVER_ROLE = `server_${randomUUID().replaceAll('-', '')}`;
   await run(inject('serverUrl'), `CREATE ROLE ${SERVER_ROLE} LOGIN PASSWORD '${SERVER_ROLE}'`);
   onTestFinished(async () => {
-    await queryOn(OWNER_URL, `DROP OWNED BY ${SERVER_ROLE}`);
+    await run(OWNER_URL, `DROP OWNED BY ${SERVER_ROLE}`);
     await run(inject('serverUrl'), `DROP ROLE ${SERVER_ROLE}`);
   });
   const SERVER_URL = asServer(OWNER_URL, SERVER_ROLE);

@@ -1,7 +1,7 @@
-import pg from 'pg';
 import { afterAll, describe, expect, test } from 'vitest';
 import { callsOf } from '../support/calls.ts';
 import { startComposition } from '../support/composition.ts';
+import { connect } from '../support/connection.ts';
 import { expectCreated } from '../support/new-agent.ts';
 import { expectChange, expectNoChange, newSubject } from '../support/patch-agent.ts';
 import { build, runProgram } from '../support/process.ts';
@@ -15,8 +15,7 @@ const composition = await startComposition(world, { atEnd: afterAll });
 /** What PgBouncer shows about itself. */
 async function show(what: string) {
   const url = Object.assign(new URL(world.databaseUrl), { host: composition.pgbouncer, pathname: '/pgbouncer' });
-  const client = new pg.Client(url.href);
-  await client.connect();
+  const client = await connect(url.href);
   try {
     return (await client.query(`SHOW ${what}`)).rows;
   } finally {

@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
 import { type EmbeddedDatabase, openEmbedded } from '../../src/embedded-postgres/embedded.ts';
 import { StartError } from '../../src/start-error.ts';
+import { connect, run } from './connection.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
 
 export const isRoot = process.getuid?.() === 0;
@@ -96,17 +96,6 @@ export async function kill(child: ChildProcess, signal: NodeJS.Signals): Promise
   await ended;
 }
 
-export async function run(url: string, sql: string): Promise<pg.QueryResultRow[]> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return (await client.query(sql)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
 export async function answers(url: string): Promise<boolean> {
   return await run(url, 'SELECT').then(
     () => true,
@@ -116,11 +105,10 @@ export async function answers(url: string): Promise<boolean> {
 
 /** Kills one of PostgreSQL's processes, as a machine without memory would; PostgreSQL cuts off all sessions. */
 export async function crash(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
+  const client = await connect(url);
   const ended = new Promise<void>((resolve) => {
     client.on('error', () => resolve());
   });
-  await client.connect();
   const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
   process.kill(rows[0].pid, 'SIGKILL');
   await ended;

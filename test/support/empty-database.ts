@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import pg from 'pg';
 import { inject, onTestFinished } from 'vitest';
-import { run, withDatabase } from './global-setup.ts';
+import { run } from './connection.ts';
+import { withDatabase } from './global-setup.ts';
 
 /** The URL of a database in which nothing is; it ends with the test. */
 export async function emptyDatabase(): Promise<string> {
   const name = `empty_${randomUUID().replaceAll('-', '')}`;
   await run(inject('serverUrl'), `CREATE DATABASE ${name}`);
-  onTestFinished(() => run(inject('serverUrl'), `DROP DATABASE ${name} WITH (FORCE)`));
+  onTestFinished(async () => {
+    await run(inject('serverUrl'), `DROP DATABASE ${name} WITH (FORCE)`);
+  });
   return withDatabase(inject('serverUrl'), name);
 }
 
@@ -19,15 +21,4 @@ export async function namesInFolder(): Promise<string[]> {
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
     .toSorted();
-}
-
-/** Runs one statement on a connection of its own. */
-export async function queryOn(url: string, sql: string): Promise<pg.QueryResultRow[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query(sql)).rows;
-  } finally {
-    await client.end();
-  }
 }

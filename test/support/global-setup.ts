@@ -1,12 +1,12 @@
 import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../src/database/migrate.ts';
 import { admitServerRole } from '../../src/database/server-role.ts';
 import { openEmbedded } from '../../src/embedded-postgres/embedded.ts';
 import { serverRights } from '../../src/server-rights.ts';
+import { run } from './connection.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
 import { beginTestRun } from './test-run.ts';
 
@@ -69,15 +69,4 @@ export function withDatabase(url: string, database: string): string {
 /** The same database, as the role of the server. */
 export function asServer(url: string, role: string): string {
   return Object.assign(new URL(url), { username: role, password: role }).href;
-}
-
-/** Runs one statement on a connection of its own. */
-export async function run(url: string, sql: string): Promise<void> {
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }

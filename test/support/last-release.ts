@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { inject } from 'vitest';
 import { type AgentField, agentFields, answeredFields, fields } from '../../src/agents/fields.ts';
 import { callsOf } from './calls.ts';
-import { emptyDatabase, queryOn } from './empty-database.ts';
-import { run } from './global-setup.ts';
+import { run } from './connection.ts';
+import { emptyDatabase } from './empty-database.ts';
 import type { Answer } from './http.ts';
 import { runProgram, startServer } from './process.ts';
 
@@ -63,7 +63,7 @@ export async function restoreLastRelease(missing: readonly AgentField[] = []) {
   const { origin } = await startServer({ DATABASE_URL: url.href, API_KEY_SECRET: secret, NODE_ENV: 'production' });
   const { send } = callsOf(origin);
   return {
-    query: (sql: string) => queryOn(ownerUrl, sql),
+    query: (sql: string) => run(ownerUrl, sql),
 
     /** Sends a request, a recorded one or another with one of its keys. */
     send({ key, line, headers = {}, body }: Pick<RecordedCall, 'key' | 'line' | 'headers' | 'body'>): Promise<Answer> {

@@ -19,7 +19,8 @@ import { setRoleSettings } from '../../src/database/server-role.ts';
 import { logOptions } from '../../src/logger.ts';
 import { callsOf } from './calls.ts';
 import { clientOf } from './client.ts';
-import { asServer, run, withDatabase } from './global-setup.ts';
+import { run } from './connection.ts';
+import { asServer, withDatabase } from './global-setup.ts';
 import { refuseKeys } from './no-keys.ts';
 import { storedRows } from './stored-rows.ts';
 

@@ -3,7 +3,7 @@ import { chown, cp, mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { run } from '../support/global-setup.ts';
+import { run } from '../support/connection.ts';
 import { makePostgres, type OwnPostgres } from './support/own-postgres.ts';
 import { openSiege } from './support/siege.ts';
 import { canMount, mountSmallDisk } from './support/small-disk.ts';

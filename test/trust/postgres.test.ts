@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { expect, inject, test } from 'vitest';
-import { run } from '../support/global-setup.ts';
+import { connect, run } from '../support/connection.ts';
 import { makePostgres, type PostgresSettings, serverRole } from './support/own-postgres.ts';
 import { openSiege } from './support/siege.ts';
 
@@ -21,14 +21,6 @@ async function openOwn({
   await postgres.start();
   const database = await postgres.makeDatabase();
   return { postgres, database, siege: await openSiege(database, env) };
-}
-
-/** A connection that somebody else has, as the owner of all. */
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client(url);
-  client.on('error', () => {});
-  await client.connect();
-  return client;
 }
 
 const endSessions = (url: string) =>

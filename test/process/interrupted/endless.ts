@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { inject, test } from 'vitest';
-import { queryOn } from '../../support/empty-database.ts';
+import { run } from '../../support/connection.ts';
 import { makeDataDir, postgresPid, startServer } from '../../support/process.ts';
 
 test('waits, with a PostgreSQL of the run, a server and its PostgreSQL, whose process ids it prints', async () => {
   const dataDir = await makeDataDir();
   await startServer({ DATA_DIR: dataDir });
-  const [{ file } = {}] = await queryOn(
+  const [{ file } = {}] = await run(
     inject('serverUrl'),
     "SELECT current_setting('data_directory') || '/postmaster.pid' AS file",
   );

@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { freePort } from '../../../deploy/replicas/programs.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { admitServerRole } from '../../../src/database/server-role.ts';
 import { openEmbedded } from '../../../src/embedded-postgres/embedded.ts';
 import { serverRights } from '../../../src/server-rights.ts';
+import { connect, run } from '../../support/connection.ts';
 import { eraseEmbedded } from '../../support/erase-embedded.ts';
-import { asServer, run, withDatabase } from '../../support/global-setup.ts';
+import { asServer, withDatabase } from '../../support/global-setup.ts';
 import { makeFolder } from '../../support/process.ts';
 
 /** The server's role; its password is its name. */
@@ -118,11 +118,4 @@ async function answers(url: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client(url);
-  client.on('error', () => {});
-  await client.connect();
-  return client;
 }
