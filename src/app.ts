@@ -10,7 +10,9 @@ import { authenticate } from './auth/authenticate.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
 import { apiKeyRepository } from './auth/lookup.ts';
+import { ownKeyRepository } from './auth/own-key.repository.ts';
 import { type Quotas, rateLimits } from './auth/rate-limits.ts';
+import { ownKeyRoutes } from './auth/routes.ts';
 import { shares } from './auth/shares.ts';
 import { directoryRepository } from './companies/directory.repository.ts';
 import { companyRoutes } from './companies/routes.ts';
@@ -87,6 +89,7 @@ export async function buildApp(parts: AppParts) {
     await authenticated.register(agentRoutes, { agents });
     await authenticated.register(agentVersionRoutes, { agents });
     await authenticated.register(companyRoutes, { directory: directoryRepository(database) });
+    await authenticated.register(ownKeyRoutes, { ownKeys: ownKeyRepository(database) });
   });
 
   refuseTheRest();

@@ -30,6 +30,7 @@ export const openapi = (): FastifyDynamicSwaggerOptions => ({
       { name: 'Agents', description: 'Stored configurations of AI interviewers' },
       { name: 'History', description: 'All versions of an agent: read, compare, restore' },
       { name: 'Directory', description: 'The companies and phone numbers that other requests refer to' },
+      { name: 'API key', description: 'Which key a client has, and what is left of its rate limits' },
       { name: 'Health', description: 'For load balancers and orchestrators' },
     ],
     components: {

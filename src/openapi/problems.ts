@@ -9,7 +9,7 @@ import {
   problems,
   scopeMissing,
 } from '../http/problems.ts';
-import { problemCodesOf, type Route, withAgent, withBody, withKey } from './checks.ts';
+import { problemCodesOf, propertiesOf, type Route, withAgent, withBody, withKey } from './checks.ts';
 import { ids } from './examples.ts';
 import { headerReferences, rateLimitHeaders } from './headers.ts';
 
@@ -65,7 +65,10 @@ export function problemResponses(route: Route, { responses, examples }: Componen
 /** Routes whose examples of a problem differ in more than `instance` have examples of their own, told apart by this. */
 function variantOf(code: ProblemCode, route: Route): string {
   if (code === 'INSUFFICIENT_PERMISSIONS') return `.${route.config?.scope?.replace(':', '-')}`;
-  if (code === 'VALIDATION_FAILED') return `.${faultOf(route).fault.in}`;
+  if (code === 'VALIDATION_FAILED') {
+    const { fault } = faultOf(route);
+    return fault.code === 'unknown_member' ? `.${fault.in}.unknown` : `.${fault.in}`;
+  }
   return '';
 }
 
@@ -75,7 +78,10 @@ const agentPath = `/agents/${ids.agent}`;
 function faultOf(route: Route) {
   if (withBody(route)) return { fault: inBody(['duration'], complaints.tooLarge(180)), path: agentPath };
   if (withAgent(route)) return { fault: inParameter('path', 'id', complaints.badFormat('uuid')), path: '/agents/42' };
-  return { fault: inParameter('query', 'limit', complaints.tooLarge(100)), path: '/agents' };
+  const parameters = Object.keys(propertiesOf(route.schema.querystring));
+  const isList = parameters.includes('limit');
+  const complaint = isList ? complaints.tooLarge(100) : complaints.unknownMember(undefined, parameters);
+  return { fault: inParameter('query', 'limit', complaint), path: isList ? '/agents' : route.url };
 }
 
 /** A problem as the route answers with it, but for `instance`. */

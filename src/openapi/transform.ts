@@ -23,7 +23,7 @@ export function describeRoutes(): Required<Pick<FastifyDynamicSwaggerOptions, 't
       routes.set(operationId, { method, url, config, schema });
       const described = {
         ...schema,
-        security: config.scope ? [{ apiKey: [config.scope] }] : [],
+        security: securityOf(config),
         headers: { type: 'object', properties: { ...capitalised(propertiesOf(headers)), 'X-Request-Id': requestId } },
         consumes: ['application/json', 'application/merge-patch+json'],
         response: Object.fromEntries(
@@ -46,6 +46,12 @@ export function describeRoutes(): Required<Pick<FastifyDynamicSwaggerOptions, 't
       return openapiObject;
     },
   };
+}
+
+/** Which key an operation needs: none, any, or one with a scope. */
+function securityOf({ scope }: NonNullable<Route['config']>) {
+  if (!scope) return [];
+  return [{ apiKey: scope === 'any' ? [] : [scope] }];
 }
 
 /** What requestIdOf accepts. */
