@@ -1,14 +1,7 @@
 import { complaints, inBody, inParameter } from '../http/faults.ts';
+import { problemUnknown, scopeMissing } from '../http/particular-problems.ts';
 import { problemDetails } from '../http/problem-details.ts';
-import {
-  ApiError,
-  invalid,
-  type Problem,
-  type ProblemCode,
-  problemSchema,
-  problems,
-  scopeMissing,
-} from '../http/problems.ts';
+import { ApiError, invalid, type Problem, type ProblemCode, problemSchema, problems } from '../http/problems.ts';
 import { problemCodesOf, propertiesOf, type Route, withAgent, withBody, withKey } from './checks.ts';
 import { ids } from './examples.ts';
 import { headerReferences, rateLimitHeaders } from './headers.ts';
@@ -32,7 +25,11 @@ const headersOf: Readonly<Record<number, readonly string[]>> = {
  * The error answers of a route by status, each a reference to a shared response, which is added to the components.
  * A response is named after its examples, so that routes with the same problems share it.
  */
-export function problemResponses(route: Route, { responses, examples }: Components): Record<string, { $ref: string }> {
+export function problemResponses(
+  route: Route,
+  { responses, examples }: Components,
+  prefix: string,
+): Record<string, { $ref: string }> {
   const codes = problemCodesOf(route);
   const statuses = [...new Set(codes.map((code) => problems[code].status))];
   return Object.fromEntries(
@@ -40,7 +37,7 @@ export function problemResponses(route: Route, { responses, examples }: Componen
       const own = codes
         .filter((code) => problems[code].status === status)
         .map((code) => ({ code, example: code + variantOf(code, route) }));
-      for (const { code, example } of own) examples[example] = { value: exampleOf(code, route) };
+      for (const { code, example } of own) examples[example] = { value: exampleOf(code, route, prefix) };
       const name = [...(withKey(route) ? [] : ['without-key']), ...own.map(({ example }) => example)].join('-');
       // A 401 comes before the rate limits.
       const limits = withKey(route) && status !== 401 ? rateLimitHeaders : [];
@@ -64,6 +61,7 @@ export function problemResponses(route: Route, { responses, examples }: Componen
 
 /** Routes whose examples of a problem differ in more than `instance` have examples of their own, told apart by this. */
 function variantOf(code: ProblemCode, route: Route): string {
+  if (code === 'RESOURCE_NOT_FOUND' && !withKey(route)) return '.problem';
   if (code === 'INSUFFICIENT_PERMISSIONS') return `.${route.config?.scope?.replace(':', '-')}`;
   if (code === 'VALIDATION_FAILED') {
     const { fault } = faultOf(route);
@@ -85,17 +83,19 @@ function faultOf(route: Route) {
 }
 
 /** A problem as the route answers with it, but for `instance`. */
-function exampleOf(code: ProblemCode, route: Route): Problem {
+function exampleOf(code: ProblemCode, route: Route, prefix: string): Problem {
   // The server has not read the path of a message that did not arrive whole.
   const isCut = code === 'REQUEST_TIMEOUT' || code === 'HEADERS_TOO_LARGE';
   const path = code === 'VALIDATION_FAILED' ? faultOf(route).path : agentPath;
-  return errorOf(code, route).problem(isCut ? '' : path, ids.request);
+  return errorOf(code, route).problem(isCut ? '' : path, ids.request, prefix);
 }
 
 function errorOf(code: ProblemCode, route: Route): ApiError {
   switch (code) {
     case 'VALIDATION_FAILED':
       return invalid([faultOf(route).fault]);
+    case 'RESOURCE_NOT_FOUND':
+      return withKey(route) ? new ApiError(code) : problemUnknown();
     case 'INSUFFICIENT_PERMISSIONS':
       return scopeMissing(String(route.config?.scope));
     case 'MALFORMED_REQUEST':

@@ -43,5 +43,10 @@ export const health: readonly Pick<Endpoint, 'line' | 'status'>[] = [
   { line: 'GET /health/ready', status: 200 },
 ];
 
+/** What explains a problem, to everybody; `:code` stands for the code. */
+export const explanations: readonly Pick<Endpoint, 'line' | 'status'>[] = [
+  { line: 'GET /problems/:code', status: 200 },
+];
+
 /** The path of a request, without its query. */
 export const pathOf = (line: string) => line.replace(/^\S+ /, '').replace(/\?.*$/, '');
