@@ -3,6 +3,7 @@ import { newDeadline, withinLimit } from '../database/client.ts';
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../http/entity-tag.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
+import { agentMissing, tagExcluded, tagNotCurrent, versionMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import type { AgentVersionRepository } from './history/repository.ts';
 import type { AgentRepository } from './repository.ts';
@@ -105,14 +106,14 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     /** An agent as the answer of one of its versions showed it. */
     async version(caller: Caller, { agent }: ReadAhead, version: number): Promise<StoredAgent> {
       const current = own(caller, agent);
-      const { content, createdAt } = await snapshot(current.id, version);
+      const { content, createdAt } = await snapshot(current, version);
       return { ...current, content, version, updatedAt: createdAt };
     },
 
     /** What two versions of an agent hold; `to` is the current one unless it is given. */
     async compare(caller: Caller, { agent }: ReadAhead, from: number, to?: number) {
-      const { id, version } = own(caller, agent);
-      const [before, after] = await Promise.all([snapshot(id, from), snapshot(id, to ?? version)]);
+      const current = own(caller, agent);
+      const [before, after] = await Promise.all([snapshot(current, from), snapshot(current, to ?? current.version)]);
       return { before, after };
     },
   };
@@ -126,7 +127,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     const aim = isOlder ? { ...target, readAhead: undefined } : target;
     return await change(caller, aim, wanted?.content.companyPhoneNumberId ?? null, (found) => {
       const agent = own(caller, found?.agent);
-      if (!wanted) throw new ApiError('RESOURCE_NOT_FOUND');
+      if (!wanted) throw versionMissing(version, agent.version);
       checkPreconditions(target.preconditions, agent.version);
       const decided = accepted(restored(agent.content, wanted.content, found?.numberIsActive === true));
       return { ...decided, restoredFrom: version };
@@ -146,16 +147,16 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     }
   }
 
-  async function snapshot(id: string, version: number) {
+  async function snapshot({ id, version: newest }: StoredAgent, version: number) {
     const found = await versions.snapshot(id, version);
-    if (!found) throw new ApiError('RESOURCE_NOT_FOUND');
+    if (!found) throw versionMissing(version, newest);
     return found;
   }
 }
 
 /** Steps 10 and 11: the agent is there, and it is the company's. */
 function own(caller: Caller, agent: StoredAgent | undefined): StoredAgent {
-  if (!agent) throw new ApiError('RESOURCE_NOT_FOUND');
+  if (!agent) throw agentMissing();
   if (agent.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
   return agent;
 }
@@ -164,9 +165,8 @@ function own(caller: Caller, agent: StoredAgent | undefined): StoredAgent {
 function checkPreconditions(preconditions: Preconditions, version: number): void {
   const demanded = parseEntityTags(preconditions['if-match'] ?? '*') ?? [];
   const excluded = parseEntityTags(preconditions['if-none-match'] ?? '') ?? [];
-  if (!matchesStrongly(demanded, version) || matchesWeakly(excluded, version)) {
-    throw new ApiError('PRECONDITION_FAILED');
-  }
+  if (!matchesStrongly(demanded, version)) throw tagNotCurrent(demanded, version);
+  if (matchesWeakly(excluded, version)) throw tagExcluded(version);
 }
 
 /** Step 13: what was decided breaks no rule. */

@@ -107,6 +107,11 @@ export const complaints = {
     limit,
   }),
   blank: (): Complaint => ({ code: 'blank', detail: 'must not be only white space' }),
+  readOnly: (): Complaint => ({ code: 'unknown_member', detail: 'is read-only: leave it out' }),
+  badEncoding: (): Complaint => ({
+    code: 'bad_format',
+    detail: 'must be percent-encoded UTF-8: é is %C3%A9, and % itself is %25',
+  }),
   badFormat: (format: keyof typeof formats): Complaint => ({
     code: 'bad_format',
     detail: `must be ${formats[format]}`,

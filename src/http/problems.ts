@@ -73,7 +73,7 @@ export const problems = {
   PRECONDITION_FAILED: {
     status: 412,
     title: 'The precondition failed',
-    detail: 'The resource has another version than the request demands. Read it again, then decide.',
+    detail: 'The resource has another version than If-Match demands; ETag tells which. Read it again, then decide.',
   },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large', detail: 'A body may have at most 262144 bytes.' },
   UNSUPPORTED_MEDIA_TYPE: {
@@ -138,7 +138,8 @@ export const problemSchema = Type.Object(
 export type Problem = Static<typeof problemSchema>;
 
 interface Particulars {
-  readonly detail?: string;
+  /** That of the code, unless it is given. */
+  readonly detail?: string | undefined;
   readonly faults?: readonly Fault[];
   readonly headers?: Readonly<Record<string, string>>;
   /** Goes to the log under the request's id, never into an answer. */

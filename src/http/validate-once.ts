@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifySchema, preValidationHookHandler } from 'f
 import type { Place } from './faults.ts';
 import { dryRunFaults } from './idempotency.ts';
 import { invalid } from './problems.ts';
+import { encodingFaults } from './query-encoding.ts';
 import { compile } from './validation.ts';
 
 /** The parts of a request in the order in which their faults are told: place, name in a route's schema, name in a request. */
@@ -33,9 +34,9 @@ function judge(schema: FastifySchema): preValidationHookHandler {
   });
   return (request, _, done) => {
     const found = checks.flatMap(({ name, validate }) => (validate(request[name]) ? [] : [validate.faults]));
-    const onDryRun = dryRunFaults(request);
-    const count = found.reduce((sum, faults) => sum + faults.count, onDryRun.length);
-    const first = () => [...found.flatMap((faults) => faults.first), ...onDryRun];
+    const others = [...encodingFaults(request.url), ...dryRunFaults(request)];
+    const count = found.reduce((sum, faults) => sum + faults.count, others.length);
+    const first = () => [...found.flatMap((faults) => faults.first), ...others];
     done(count > 0 ? invalid(first(), count) : undefined);
   };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Locator, type Page } from 'playwright-core';
 import { afterAll, expect, test } from 'vitest';
-import { problems } from '../../src/http/problems.ts';
+import { problemDetails } from '../../src/http/problem-details.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { answerOf, storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
@@ -102,7 +102,7 @@ test('the page shows the example of each problem, with the headers of its answer
   const notFound = operation.locator('tr.response[data-code="404"]');
   expect(JSON.parse(await textOf(notFound.locator('.highlight-code code').first()))).toMatchObject({
     ...{ status: 404, code: 'RESOURCE_NOT_FOUND' },
-    detail: problems.RESOURCE_NOT_FOUND.detail,
+    detail: problemDetails.agentMissing,
   });
   expect(await textOf(notFound)).toContain('X-Request-Id');
   const forbidden = operation.locator('tr.response[data-code="403"]');

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Fault } from '../../src/http/faults.ts';
+import { problemDetails } from '../../src/http/problem-details.ts';
 import { type ProblemCode, problems } from '../../src/http/problems.ts';
 import type { Answer } from './http.ts';
 
@@ -55,13 +56,17 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
       title: problems[code].title,
       status: statuses[code],
       code,
-      detail: detail ?? (errors ? summary(errors, count ?? errors.length) : problems[code].detail),
+      detail: detail ?? (errors ? summary(errors, count ?? errors.length) : usualDetail(code)),
       instance,
       requestId,
       ...(errors && { errors }),
     },
   });
 }
+
+/** The text of a code. A resource that is not found is an agent, unless the test says another. */
+const usualDetail = (code: ProblemCode) =>
+  code === 'RESOURCE_NOT_FOUND' ? problemDetails.agentMissing : problems[code].detail;
 
 /** The count of the faults and the first three of them. */
 function summary(errors: readonly Fault[], count: number): string {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
+import { problemDetails } from '../../../src/http/problem-details.ts';
 import { draft } from '../../support/endpoints.ts';
 import { fieldEntries, requiredFields } from '../../support/fields.ts';
 import { expectNotCreated } from '../../support/new-agent.ts';
@@ -105,9 +106,20 @@ test('a number of another company, of nobody or that is inactive is refused', as
 
 const bodies = [
   ['a text', 'text/plain', '{}', 'UNSUPPORTED_MEDIA_TYPE', undefined],
-  ['half an object', 'application/json', '{', 'MALFORMED_BODY', 'The body is not valid JSON.'],
+  [
+    'half an object',
+    'application/json',
+    '{',
+    'MALFORMED_BODY',
+    problemDetails.bodyNotJson({
+      line: 1,
+      column: 2,
+      expected: 'a name in double quotes or }',
+      found: 'the end of the body',
+    }),
+  ],
   ['too large', 'application/json', ' '.repeat(262_145), 'PAYLOAD_TOO_LARGE', undefined],
-  ['not there', 'application/json', undefined, 'MALFORMED_BODY', 'The body is not valid JSON.'],
+  ['not there', 'application/json', undefined, 'MALFORMED_BODY', problemDetails.bodyMissing],
 ] as const;
 
 test.for(bodies)('nothing is made where the body is %s', async ([, type, body, code, detail]) => {

@@ -8,15 +8,16 @@ const world = await openWorld();
 
 const meant = (name: string) => `is not known; did you mean ${name}?`;
 const listed = notSettable.detail;
+const readOnly = 'is read-only: leave it out';
 
 /** A member that cannot be set, its pointer where that is not plain, and what is said of it. */
 const unknown: readonly (readonly [string, string, string?])[] = [
-  ['id', listed],
-  ['createdAt', listed],
-  ['updatedAt', listed],
-  ['deletedAt', listed],
-  ['version', listed],
-  ['companyId', listed],
+  ['id', readOnly],
+  ['createdAt', readOnly],
+  ['updatedAt', readOnly],
+  ['deletedAt', readOnly],
+  ['version', readOnly],
+  ['companyId', readOnly],
   ['durration', meant('duration')],
   ['Name', meant('name')],
   ['voice_id', meant('voiceId')],
