@@ -52,6 +52,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     ...{ database, secret, previousSecret, migrations, logger },
     trustedProxies: listed(config.TRUST_PROXY),
     keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
+    publicUrl: config.PUBLIC_URL,
     docs: config.DOCS,
     quotas: {
       perMinute: config.RATE_LIMIT_PER_MINUTE,
