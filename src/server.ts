@@ -83,6 +83,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   };
   for (const note of embedded?.notes ?? []) stdout.write(`${note}\n`);
   stdout.write(`Listening on ${baseUrl}\n`);
+  if (config.DOCS) stdout.write(`To read and try the API: ${baseUrl}/docs\n`);
   if (embedded) {
     const demo = await demonstrate({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl });
     stdout.write(`${demo}\n`);
