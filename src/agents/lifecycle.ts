@@ -11,7 +11,7 @@ import { completeKept } from './history/snapshot.ts';
 import { activeRowSchema } from './row.schema.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
 import { activeNumberStatement, type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
-import type { Changed } from './write/fold.ts';
+import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
 import { idempotencyIndex, keptSql, makeRoomSql, shortLockWait } from './write/replay.statements.ts';
 import { type KeptJson, replay } from './write/replay.ts';

@@ -8,7 +8,7 @@ import { agentLists } from './lists.ts';
 import { type AgentJson, toStoredAgent } from './row.ts';
 import { purgeStatement } from './statements.ts';
 import type { ReadAhead } from './write/batch.ts';
-import type { Found } from './write/fold.ts';
+import type { Found } from './write/decision.ts';
 import { agentChange } from './write/queue.ts';
 import { forgetSql } from './write/replay.statements.ts';
 import { findSql } from './write/statements.ts';

@@ -7,7 +7,7 @@ import type { RecentWrites } from '../../database/recent-writes.ts';
 import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
 import type { Meter, Repeated } from '../../metrics/meter.ts';
 import { type Change, endsOf, foldByAgent, readAll } from './batch.ts';
-import type { Changed } from './fold.ts';
+import type { Changed } from './decision.ts';
 import { answered, keepAnswers } from './keep.ts';
 import { idempotencyIndex, makeRoomSql } from './replay.statements.ts';
 import { changeSql, lockSoonSql } from './statements.ts';

@@ -4,7 +4,8 @@ import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { completeKept } from '../history/snapshot.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../row.ts';
-import { type Changed, committed, type Decide, type Folded, fold, type Question } from './fold.ts';
+import type { Changed, Decide } from './decision.ts';
+import { committed, type Folded, fold, type Question } from './fold.ts';
 import type { KeptJson } from './replay.ts';
 import { findSql } from './statements.ts';
 

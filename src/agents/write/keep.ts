@@ -3,7 +3,8 @@ import { isLockTimeout } from '../../database/failures.ts';
 import { ApiError } from '../../http/problems.ts';
 import { toAgentJson } from '../row.ts';
 import { timeOfStep } from './fold.ts';
-import { type Keeping, keepSql } from './statements.ts';
+import { keepSql } from './statements.ts';
+import type { Keeping } from './step.ts';
 
 /** An answer whose change is written in the same transaction. */
 export type Answered = Omit<Keeping, 'after' | 'steps'>;

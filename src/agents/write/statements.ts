@@ -1,7 +1,6 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
-import type { StoredAgent } from '../row.ts';
 import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson, shortLockWait } from './replay.statements.ts';
 
@@ -27,44 +26,6 @@ export const lockSql = `SELECT id FROM agent WHERE id = $1::uuid FOR NO KEY UPDA
  */
 export const lockSoonSql = `
   SELECT a.id, wait.* FROM agent a, (SELECT ${shortLockWait}) wait WHERE a.id = $1::uuid FOR NO KEY UPDATE OF a`;
-
-/** One step of an agent, as `changeSql` takes it. */
-export interface Step {
-  readonly id: string;
-  readonly company: string;
-  /** The version that the first step of this agent was decided on. */
-  readonly read: number;
-  /** 1 for the first step of this agent in the batch … */
-  readonly step: number;
-  /** … up to this, its last. */
-  readonly steps: number;
-  /** All fields, as this step leaves them. */
-  readonly content: object;
-  readonly changed: readonly string[];
-  /** Whether this step or one before it changed the metadata. */
-  readonly touched: boolean;
-  readonly key: string;
-  readonly request: string;
-  readonly address: string | null;
-  /** The version whose content this step restores, or null. */
-  readonly restored: number | null;
-}
-
-/** An answer to be kept, as `keepingChangeSql` takes it. */
-export interface Keeping {
-  readonly api_key: string;
-  readonly key: string;
-  readonly fingerprint: string;
-  readonly agent_id: string;
-  readonly agent: StoredAgent;
-  readonly changed: readonly AgentField[];
-  /** When the agent was last changed, where this answer waits for no step. */
-  readonly updated: Date;
-  /** The step that the answer shows; 0 for none of this batch. */
-  readonly after: number;
-  /** The last step of this agent. */
-  readonly steps: number;
-}
 
 const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid, agent json, changed text[],
   updated timestamptz, after int, steps int`;

@@ -5,7 +5,7 @@ import type { Outcome } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Repeated } from '../../metrics/meter.ts';
 import { type Change, endsOf, type FoldOfAgent, foldByAgent, isRead, type Read, readAhead, readAll } from './batch.ts';
-import type { Changed } from './fold.ts';
+import type { Changed } from './decision.ts';
 import { asJson } from './keep.ts';
 import { changeSql, keepingChangeSql } from './statements.ts';
 
