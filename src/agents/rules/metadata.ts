@@ -1,9 +1,10 @@
+import { stringifyExact } from '../../http/exact-numbers.ts';
 import { type Complaint, complaints } from '../../http/faults.ts';
 import { isObject, type Json, type JsonObject } from '../../http/json.ts';
 
 /** Limits of the merged metadata (docs/contract.md#limits-of-metadata). */
 export const limits = {
-  /** UTF-8 bytes of `JSON.stringify`. */
+  /** UTF-8 bytes of `JSON.stringify`, numbers that JavaScript cannot hold as PostgreSQL writes them. */
   bytes: 10_240,
   /** Levels of objects and lists; the metadata object is the first. */
   depth: 5,
@@ -95,4 +96,4 @@ function shape(root: JsonObject): Shape {
   return { depth, keys };
 }
 
-const byteLength = (value: Json) => Buffer.byteLength(JSON.stringify(value));
+const byteLength = (value: Json) => Buffer.byteLength(stringifyExact(value));

@@ -6,12 +6,12 @@ import { keptFor, keptJson, shortLockWait } from './replay.statements.ts';
 
 /**
  * $1 ids of agents, $2 the number that each may get, or null, $3 API keys and $4 their idempotency keys, or nulls: in
- * this order, an agent that is not there is null, and so is an answer that is not kept.
+ * this order, as text for `parseExact`; an agent that is not there is null, and so is an answer that is not kept.
  */
 export const findSql = `
-  SELECT CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END AS agent,
-         ${activeNumber('q.number', 'a.company_id')} AS "numberIsActive",
-         CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END AS kept
+  SELECT json_build_object('agent', CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END,
+                           'numberIsActive', ${activeNumber('q.number', 'a.company_id')},
+                           'kept', CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END)::text AS found
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY AS q(id, number, api_key, key, place)
     LEFT JOIN agent a ON a.id = q.id AND a.deleted_at IS NULL
     LEFT JOIN idempotency_key k ON k.api_key_id = q.api_key AND k.key = q.key AND k.created_at > now() - ${keptFor}
