@@ -172,6 +172,8 @@ const isAnswered = (name: AgentField): name is Answered => !('isAnswered' in fie
 export const requiredFields = agentFields.filter(isRequired);
 export const optionalFields = agentFields.filter((name): name is Exclude<AgentField, Required> => !isRequired(name));
 export const answeredFields = agentFields.filter(isAnswered);
+/** Those that may be large. */
+export const jsonFields = agentFields.filter((name) => fields[name].sqlType === 'jsonb');
 
 /** What a request may hold in a field. */
 export type Value<Name extends AgentField> =

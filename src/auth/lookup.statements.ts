@@ -38,7 +38,7 @@ export const longestAdmission = 1_000;
 
 const keyBy = (hash: string) => `
         SELECT k.*, k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false) AS ended,
-               EXISTS (SELECT FROM integration_company g
+               k.integration_id IS NOT NULL AND EXISTS (SELECT FROM integration_company g
                         WHERE g.company_id = q.company AND g.integration_id = k.integration_id) AS granted
           FROM api_key k WHERE k.hash = ${hash}`;
 

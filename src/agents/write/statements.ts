@@ -30,13 +30,13 @@ export const lockSoonSql = `
 const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid, agent json, changed text[],
   updated timestamptz, after int, steps int`;
 
-const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched boolean,
+const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched text[],
   key uuid, request text, address text, restored int`;
 
-// Metadata that no step changed stays as it is: JavaScript could not carry every number that jsonb can.
+// A large value that no step changed stays where it is, or PostgreSQL would write it again.
 const newValue = (field: AgentField) =>
-  field === 'metadata'
-    ? `CASE WHEN s.touched THEN ${fieldOf('s.content', field)} ELSE a.metadata END`
+  fields[field].sqlType === 'jsonb'
+    ? `CASE WHEN '${field}' = ANY(s.touched) THEN ${fieldOf('s.content', field)} ELSE a.${fields[field].column} END`
     : fieldOf('s.content', field);
 
 /** `statement_timestamp()` is one value in all of a statement: where it is late, nothing was written or kept. */
@@ -50,8 +50,9 @@ const writtenOrLate = `
  * written; another change came first for the others, or somebody holds their row. Where the lookup was too long ago, nothing is written, and a row of nulls says so.
  *
  * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
- * Rows are locked in the order of their ids, so that two processes cannot wait for each other. The company is compared
- * so that no index on it can be chosen: the primary key is the short way to the row.
+ * Rows are locked in the order of their ids, so that two processes cannot wait for each other, and are then reached by
+ * their place in the table. A row that was changed between the snapshot of the statement and its lock has another place
+ * by then, which the snapshot does not see: it is not written, as if its version had moved.
  */
 export const changeSql = `${writing()}
   ${writtenOrLate}`;
@@ -85,15 +86,16 @@ function writing() {
   WITH step AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns})
   ), locked AS (
-    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${isRecent('$3')} ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT a.id, a.ctid AS place FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${isRecent('$3')}
+     ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (
     UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
            version = a.version + s.steps,
            updated_at = greatest(date_trunc('milliseconds', clock_timestamp()),
                                  a.updated_at + s.steps * interval '1 millisecond')
       FROM step s, locked
-     WHERE a.id = ANY($1::uuid[]) AND a.id = locked.id AND a.id = s.id AND s.step = s.steps
-       AND (a.company_id = s.company) IS TRUE AND a.version = s.read AND a.deleted_at IS NULL
+     WHERE a.ctid = locked.place AND locked.id = s.id AND s.step = s.steps
+       AND a.company_id = s.company AND a.version = s.read AND a.deleted_at IS NULL
     RETURNING a.id, a.updated_at
   ), entry AS (
     INSERT INTO agent_version

@@ -14,8 +14,8 @@ export interface Step {
   /** All fields, as this step leaves them. */
   readonly content: object;
   readonly changed: readonly string[];
-  /** Whether this step or one before it changed the metadata. */
-  readonly touched: boolean;
+  /** The fields of type jsonb that this step or one before it changed: the row keeps its value of the others. */
+  readonly touched: readonly string[];
   readonly key: string;
   readonly request: string;
   readonly address: string | null;
