@@ -22,6 +22,7 @@ import { healthRoutes } from './health/routes.ts';
 import { body } from './http/body.ts';
 import { connections } from './http/connections.ts';
 import { errorHandler } from './http/error-handler.ts';
+import { exactSerializer } from './http/exact-serializer.ts';
 import { housekeeping } from './http/housekeeping.ts';
 import { idempotency } from './http/idempotency.ts';
 import { refuseOtherMethods } from './http/other-methods.ts';
@@ -76,6 +77,7 @@ export async function buildApp(parts: AppParts) {
   await app.register(problemRoutes, { publicUrl });
   if (docs) await app.register(referencePage);
   await app.register(async (authenticated) => {
+    authenticated.setSerializerCompiler(exactSerializer);
     const limits = rateLimits(quotas, counters, meter);
     const uses = apiKeyUse(database, (err) => logger.warn({ err }, 'the use of keys was not written'));
     const writes = recentWrites();

@@ -9,6 +9,7 @@ import type { Config } from '../config.ts';
 import { openDatabase } from '../database/client.ts';
 import { missingRoleSettings } from '../database/server-role.ts';
 import { openFoundation } from '../foundation.ts';
+import { withNumbers } from '../http/exact-numbers.ts';
 import { StartError } from '../start-error.ts';
 
 /** What the operator's commands work with. */
@@ -60,7 +61,7 @@ export function printer(readConfiguration: () => Config): Print {
         agentRows,
         audit: auditRepository(database),
       });
-      console.log(JSON.stringify(result, undefined, 2));
+      console.log(withNumbers(JSON.stringify(result, undefined, 2)));
     } finally {
       await database.close();
       await embedded?.close();
