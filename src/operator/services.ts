@@ -52,7 +52,8 @@ export function printer(readConfiguration: () => Config): Print {
     // One that is generated here is not that of the servers elsewhere.
     const isKnown = embedded !== undefined || config.API_KEY_SECRET !== undefined;
     await checkSettings(databaseUrl);
-    const database = openDatabase({ url: databaseUrl, connections: 2, statementLimit });
+    const preparedStatements = config.DATABASE_PREPARED_STATEMENTS;
+    const database = openDatabase({ url: databaseUrl, connections: 2, statementLimit, preparedStatements });
     const operator = operatorName();
     const agentRows = agentRepository(database);
     try {
