@@ -6,10 +6,11 @@ import { type Logger, pino } from 'pino';
 import { buildApp } from './app.ts';
 import { requireKnownSecret } from './auth/secret.repository.ts';
 import { type SharedCounters, sharedCounters } from './auth/shared-counters.ts';
-import { addEnvironmentFile, type Config, listed, readConfig } from './config.ts';
+import { type Config, listed, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
 import { migrationNames } from './database/migrate.ts';
 import { demonstrate } from './demo.ts';
+import { addEnvironmentFile } from './environment-file.ts';
 import { checkDatabase, type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
 import type { Meter } from './metrics/meter.ts';
@@ -24,7 +25,7 @@ const stderr = openStandardStream(2);
 /** The process: environment, (embedded) database, app, listen, drain. */
 async function main(): Promise<void> {
   const toldToStop = untilToldToStop();
-  addEnvironmentFile();
+  for (const note of addEnvironmentFile(process.env)) stderr.write(`${note}\n`);
   const config = readConfig(process.env);
   const foundation = await openFoundation(config, 'server');
   try {
