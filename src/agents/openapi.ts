@@ -1,7 +1,7 @@
 import { noBodySchema } from '../http/json-schema.ts';
 import { ids, onePage } from '../openapi/examples.ts';
 import { header } from '../openapi/headers.ts';
-import { changed, changedFields, created } from './examples.ts';
+import { changed, changedFields, created, patches } from './examples.ts';
 import { requiredFields } from './fields.ts';
 import { patchInWords } from './patch-tables.ts';
 import { agentListSchema, agentSchema } from './schema.ts';
@@ -88,6 +88,7 @@ export const updateAgent = {
     'Changes the fields in the body; the other fields keep their values. A patch is applied completely or not at all. A ' +
     'patch whose result equals what is stored changes nothing, not even the version. ' +
     `${dryRunInWords} ${retryInWords}\n\n${patchInWords}`,
+  bodyExamples: patches,
   response: {
     200: {
       ...{ ...agentSchema, description: 'The agent as committed', examples: [changed] },

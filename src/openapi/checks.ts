@@ -6,6 +6,8 @@ declare module 'fastify' {
   interface FastifySchema {
     /** Problems of a route that the table below does not derive from it. */
     readonly problems?: readonly ProblemCode[];
+    /** Bodies to show, each with a line that says what it does. */
+    readonly bodyExamples?: Readonly<Record<string, { readonly summary: string; readonly value: object }>>;
   }
 }
 

@@ -17,7 +17,12 @@ Every error is a problem (RFC 9457) of one shape, \`application/problem+json\`: 
 An API key may send a number of requests in a minute and in an hour; the \`X-RateLimit-…\` headers tell how many are left. After
 a 429, wait for the seconds in \`Retry-After\`.
 
-${checksInWords}`;
+<details>
+<summary>The order of checks</summary>
+
+${checksInWords}
+
+</details>`;
 
 /** Options of @fastify/swagger: all of the document (OpenAPI 3.1) that the routes themselves do not say. */
 export const openapi = (publicUrl: PublicUrl): FastifyDynamicSwaggerOptions => ({

@@ -42,9 +42,11 @@ export function describeRoutes({
     transformObject: (document) => {
       if (!('openapiObject' in document)) throw new Error('the document must be OpenAPI 3.1');
       const { openapiObject } = document;
-      for (const { operationId, responses } of operationsIn(openapiObject.paths)) {
+      for (const { operationId, responses, requestBody } of operationsIn(openapiObject.paths)) {
         const route = routes.get(operationId);
         if (!route) continue;
+        const { bodyExamples: examples } = route.schema;
+        if (examples) for (const media of Object.values(requestBody?.content ?? {})) Object.assign(media, { examples });
         const common = headerReferences(['X-Request-Id', ...(withKey(route) ? rateLimitHeaders : [])]);
         for (const response of Object.values(responses)) response.headers = { ...common, ...response.headers };
         Object.assign(responses, problemResponses(route, components, prefix));
@@ -111,6 +113,7 @@ function responseOf(success: Success, name: string, base: string) {
 interface Operation {
   readonly operationId: string;
   readonly responses: Readonly<Record<string, { headers?: object }>>;
+  readonly requestBody?: { readonly content: Readonly<Record<string, object>> };
 }
 
 const operationsIn = (paths: object = {}): Operation[] => Object.values(paths).flatMap((item) => Object.values(item));

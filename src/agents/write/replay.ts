@@ -3,7 +3,7 @@ import { agentMissing } from '../../http/particular-problems.ts';
 import { ApiError } from '../../http/problems.ts';
 import type { AgentField } from '../fields.ts';
 import type { AgentJson, StoredAgent } from '../row.ts';
-import type { Changed } from './fold.ts';
+import type { Changed } from './decision.ts';
 
 /** What was answered to a request with an Idempotency-Key. */
 export interface KeptAnswer {
