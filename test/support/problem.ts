@@ -68,9 +68,11 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
 const usualDetail = (code: ProblemCode) =>
   code === 'RESOURCE_NOT_FOUND' ? problemDetails.agentMissing : problems[code].detail;
 
+const placeOf = ({ pointer, parameter }: Fault) => (pointer === '#' ? 'the body' : (pointer ?? parameter));
+
 /** The count of the faults and the first three of them. */
 function summary(errors: readonly Fault[], count: number): string {
-  const first = errors.slice(0, 3).map((fault) => `${fault.pointer ?? fault.parameter} ${fault.detail}`.slice(0, 300));
+  const first = errors.slice(0, 3).map((fault) => `${placeOf(fault)} ${fault.detail}`.slice(0, 300));
   return `${count} problem${count === 1 ? '' : 's'}: ${first.join('; ')}${count > 3 ? '; …' : ''}`;
 }
 

@@ -86,7 +86,7 @@ const notObjects = [
   ['a text', '"abc"', 'wrong_type', 'must be an object'],
   ['false', 'false', 'wrong_type', 'must be an object'],
   ['a number', '7', 'wrong_type', 'must be an object'],
-  ['null', 'null', 'not_null', 'must not be null, but an object'],
+  ['null', 'null', 'not_null', 'must be an object, not null'],
   ['100,000 lists', '['.repeat(100_000) + ']'.repeat(100_000), 'wrong_type', 'must be an object'],
 ] as const;
 

@@ -178,7 +178,8 @@ const refused: readonly (readonly [string, readonly Fault[]])[] = [
     'name=%E9&name=a',
     [inQuery('name', 'too_many', 'must be given once', 1), inQuery('name', 'bad_format', percentEncoded)],
   ],
-  ['type=online', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE')]],
+  ['type=online', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE; did you mean ONLINE?')]],
+  ['type=ON', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE')]],
   ['type=ONLINE&type=PHONE', [inQuery('type', 'too_many', 'must be given once', 1)]],
   ['sort=name', [inQuery('sort', 'unknown_member', `is not known; what can be set is ${known}`)]],
   [
