@@ -21,7 +21,6 @@ import { body } from './http/body.ts';
 import { connections } from './http/connections.ts';
 import { errorHandler } from './http/error-handler.ts';
 import { housekeeping } from './http/housekeeping.ts';
-import { idempotency } from './http/idempotency.ts';
 import { refuseOtherMethods } from './http/other-methods.ts';
 import { requestLog } from './http/request-log.ts';
 import { httpServer } from './http/server.ts';
@@ -81,7 +80,6 @@ export async function buildApp(parts: AppParts) {
     });
     await authenticated.register(shares);
     await authenticated.register(body);
-    await authenticated.register(idempotency);
     await authenticated.register(housekeeping, { tidy: rows.forgetAnswers });
     const agents = agentService(rows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents });

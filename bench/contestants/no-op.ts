@@ -15,7 +15,6 @@ import { openDatabase } from '../../src/database/client.ts';
 import { body } from '../../src/http/body.ts';
 import { connections } from '../../src/http/connections.ts';
 import { errorHandler } from '../../src/http/error-handler.ts';
-import { idempotency } from '../../src/http/idempotency.ts';
 import { ApiError } from '../../src/http/problems.ts';
 import { requestLog } from '../../src/http/request-log.ts';
 import { httpServer } from '../../src/http/server.ts';
@@ -83,7 +82,6 @@ await app.register(async (authenticated) => {
     readAgent: async (id) => ({ agent: agents.get(id), readAt: 1 }),
   });
   await authenticated.register(body);
-  await authenticated.register(idempotency);
   await authenticated.register(agentRoutes, { agents: inMemory });
 });
 

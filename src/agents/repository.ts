@@ -1,4 +1,4 @@
-import { type Database, withinLimit } from '../database/client.ts';
+import type { Database } from '../database/client.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { run } from '../database/statement.ts';
 import { silent } from '../metrics/meter.ts';
@@ -22,14 +22,12 @@ const forgotten = 500;
 export function agentRepository(database: Database, meter = silent, writes = recentWrites()) {
   /** What is stored of an agent now; undefined when it is not there or deleted. */
   async function find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
-    const [found] = await withinLimit(
-      database.query<{ agent: AgentJson | null; numberIsActive: boolean }>(findSql, [
-        [id],
-        [phoneNumberId],
-        [null],
-        [null],
-      ]),
-    );
+    const [found] = await database.query<{ agent: AgentJson | null; numberIsActive: boolean }>(findSql, [
+      [id],
+      [phoneNumberId],
+      [null],
+      [null],
+    ]);
     return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
   }
 

@@ -1,7 +1,11 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ReadAhead } from '../agents/write/batch.ts';
+import { over } from '../http/bounded-server.ts';
 import { countHeader } from '../http/connections.ts';
+import { Deadline } from '../http/deadline.ts';
+import { exchangeOf } from '../http/exchange.ts';
 import { complaints, inParameter } from '../http/faults.ts';
 import { ApiError, invalid, scopeMissing } from '../http/problems.ts';
 import { isUuid } from '../http/uuid.ts';
@@ -18,14 +22,16 @@ import { openShares } from './shares.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Throws outside the authenticated scope. */
-    readonly caller: Caller;
-    /** For the log: who is known so far, also of a request that was refused. */
-    known: { keyId?: string; companyId?: string };
+    /** Set in the authenticated scope, on routes that act for one company. */
+    caller: Caller;
     /** Whose the key is. */
     owner: KeyOwner;
-    /** The agent that the path names, whoever owns it, as it was found since the request arrived. */
+    /** The id of the agent in the path, in lower case; empty where there is none, or it is no UUID. */
+    agentId: string;
+    /** That agent, whoever owns it, as it was found since the request arrived. */
     readAhead: ReadAhead;
+    /** When the request is answered at the latest. */
+    deadline: Deadline;
   }
   interface FastifyContextConfig {
     /** What the key must be allowed to do; every route in the authenticated scope declares one. */
@@ -49,14 +55,12 @@ interface Options {
   readonly readAgent: (id: string) => Promise<ReadAhead>;
 }
 
-/** What a request asks for, apart from its key. */
-interface Asked extends Pick<Lookup, 'companyId' | 'address' | 'scope'> {
+/** What a request asks for, apart from its key: read from it once. */
+interface Asked extends Pick<Lookup, 'companyId' | 'agentId' | 'address' | 'scope'> {
   readonly forAnyCompany: boolean;
   /** `companyId` in the query, as it was sent. */
   readonly wanted: unknown;
 }
-
-const callers = new WeakMap<FastifyRequest, Caller>();
 
 /**
  * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
@@ -64,15 +68,7 @@ const callers = new WeakMap<FastifyRequest, Caller>();
  */
 export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAgent }: Options) => {
   const limited = limitedKeys();
-  const shares = openShares();
-  app.decorateRequest('caller', {
-    getter() {
-      const caller = callers.get(this);
-      if (!caller) throw new Error('request.caller outside the authenticated scope');
-      return caller;
-    },
-  });
-
+  const Share = openShares();
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.scope) throw new Error(`${method} ${url} declares no scope`);
     const hasId = url.split('/').includes(':id');
@@ -81,26 +77,30 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     if (!hasId && config.idOf) throw new Error(`${method} ${url} declares config.idOf, but its path has no :id`);
   });
 
-  app.decorateRequest('readAhead');
-  app.decorateRequest('owner');
+  for (const name of ['caller', 'readAhead', 'owner', 'agentId', 'deadline']) app.decorateRequest(name);
+  app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.deadline?.end());
   app.addHook('onRequest', async (request, reply) => {
+    const exchange = exchangeOf(request.raw);
+    const deadline = new Deadline(exchange.start);
+    request.deadline = deadline;
     // While the connection is there: its address may be gone when the key has been looked up.
     const asked = askedBy(request);
+    const { companyId, address, scope, agentId } = asked;
+    request.agentId = agentId ?? '';
     const text = readKey(onlyHeader(request, 'authorization'));
     if (text === undefined) return await refuseKey(asked);
     const hashes = hashesOf(text, secrets);
-    const agentId = agentIdOf(request);
-    const { companyId, address, scope } = asked;
     const lookup = { ...hashes, companyId, address, scope, agentId: limited.has(hashes.hash) ? null : agentId };
-    const bearer = { hash: hashes.hash, address, agentId };
-    request.share = shares.open(request, reply, bearer);
-    const { key, agent, agentWasRead, readAt, at, databaseTime } = await request.share.run(() => keys.lookUp(lookup));
-    if (key) request.known.keyId = key.id;
-    shares.forget(bearer);
-    shares.noteSize(bearer, agent);
+    const share = new Share(request, reply.raw, { hash: hashes.hash, address, agentId });
+    request.share = share;
+    const found = await share.run(() => deadline.race(keys.lookUp(lookup, deadline.at)));
+    const { key, agent, agentWasRead, readAt } = found;
+    share.forget();
+    share.noteSize(agent);
+    if (key) exchange.keyId = key.id;
     if (!isValid(key)) return await refuseKey(asked);
     requireActive(key, asked);
-    shares.admit(bearer, key);
+    share.admit(key);
     uses.note({ id: key.id, ...hashes });
     const tooMany = await countRequest(limits, key, request, reply);
     if (tooMany) {
@@ -108,15 +108,16 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
       throw tooMany.error;
     }
     const actsFor = requireAccess(key, asked);
-    request.owner = { companyId: key.companyId, integrationId: key.integrationId };
+    request.owner = key;
     if (actsFor !== undefined) {
-      request.known.companyId = actsFor;
-      const check = (found: FoundKey | undefined) => checkAgain(found, asked);
-      const admission = { lookedUpAt: at, databaseTime, lookup: { ...lookup, agentId: null }, check };
-      callers.set(request, { keyId: key.id, companyId: actsFor, requestId: request.id, address, admission });
+      exchange.companyId = actsFor;
+      const { at: lookedUpAt, databaseTime } = found;
+      const check = (again: FoundKey | undefined) => checkAgain(again, asked);
+      const admission = { lookedUpAt, databaseTime, lookup: { ...lookup, agentId: null }, check };
+      request.caller = { keyId: key.id, companyId: actsFor, requestId: request.id, address, admission, deadline };
     }
     // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.
-    request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await readAgent(agentId);
+    request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await deadline.race(readAgent(agentId));
   });
 
   app.addHook('onClose', () => uses.settled());
@@ -138,7 +139,8 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
 function askedBy(request: FastifyRequest): Asked {
   const { scope, forAnyCompany = false } = request.routeOptions.config;
   const wanted = companyIdOf(request);
-  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), address: callerAddress(request.ip) ?? null };
+  const [companyId, agentId] = [uuidOrNull(wanted), agentIdOf(request)];
+  return { scope, forAnyCompany, wanted, companyId, agentId, address: callerAddress(request.ip) ?? null };
 }
 
 /** Step 2, for a key that is well formed: known, not revoked, not expired. */

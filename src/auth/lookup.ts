@@ -1,5 +1,5 @@
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
-import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
+import type { Database, Query } from '../database/client.ts';
 import { group } from '../database/group.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { silent } from '../metrics/meter.ts';
@@ -27,21 +27,25 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
  * requests that arrive together ask in one statement, and with its key each asks for its agent, which saves a round trip.
  */
 export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites()) {
-  const find = group<Lookup & { readonly deadline: number }, LookedUp>({
+  const find = group<{ readonly lookup: Lookup; readonly deadline: number }, LookedUp>({
     onBatch: (...batch) => meter.batch('keys', ...batch),
     isExpired: ({ deadline }) => deadline <= performance.now(),
-    run: async (lookups) => {
+    run: async (items) => {
       const readAt = writes.read();
-      return (await lookUpAll(database.query, lookups)).map((found) => ({ result: { ...found, readAt } }));
+      const found = await lookUpAll(
+        database.query,
+        items.map(({ lookup }) => lookup),
+      );
+      return found.map((each) => ({ result: { ...each, readAt } }));
     },
   });
 
   return {
-    /** @throws ApiError OVERLOADED, DATABASE_UNAVAILABLE */
-    lookUp(lookup: Lookup): Promise<LookedUp> {
-      const deadline = newDeadline();
-      return withinLimit(find({ ...lookup, deadline }), deadline);
-    },
+    /**
+     * @param deadline past which the lookup need not begin, in milliseconds as `performance.now()` counts
+     * @throws ApiError OVERLOADED, DATABASE_UNAVAILABLE
+     */
+    lookUp: (lookup: Lookup, deadline: number): Promise<LookedUp> => find({ lookup, deadline }),
   };
 }
 

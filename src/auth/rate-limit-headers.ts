@@ -1,18 +1,11 @@
-import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { exchangeOf } from '../http/exchange.ts';
 import { ApiError } from '../http/problems.ts';
 import type { FoundKey } from './lookup.statements.ts';
 import type { LimitedWindow, RateLimits } from './rate-limits.ts';
 
-type Headers = Readonly<Record<string, string>>;
-
-const shown = new WeakMap<IncomingMessage, Headers>();
-
 /** 429; the client may come back after the given seconds, and gets through then. */
 const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });
-
-/** What the answer to a message says of rate limits, for those who answer without Fastify. */
-export const rateLimitHeaders = (message: IncomingMessage): Headers => shown.get(message) ?? {};
 
 /**
  * Step 5: counts a request of a key, and says on its answer, whatever that will be, what is left.
@@ -27,7 +20,7 @@ export async function countRequest(
   const { windows, wait } = await limits.count(key);
   if (windows.length > 0) {
     const headers = Object.fromEntries(windows.flatMap(headersOf));
-    shown.set(raw, headers);
+    exchangeOf(raw).rateLimits = headers;
     reply.headers(headers);
   }
   return wait === undefined ? undefined : { error: rateLimited(wait), wait };

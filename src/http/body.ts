@@ -23,15 +23,16 @@ const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
 export const body = fp(async (app) => {
   app.removeAllContentTypeParsers();
   app.decorateRequest('bodyBytes');
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, async (request: FastifyRequest, bytes: Buffer) => {
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (request: FastifyRequest, bytes: Buffer, done) => {
     request.bodyBytes = bytes;
-    return parse(bytes);
+    done(null, parse(bytes));
   });
 
-  app.addHook('preParsing', async ({ headers, routeOptions }) => {
+  app.addHook('preParsing', ({ headers, routeOptions, deadline }, _, payload, done) => {
     if (!takesBody(routeOptions)) {
       // By these alone Fastify sees that there is a body. Node drops the bytes once the answer is sent.
       for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete headers[name];
+      done(null, payload);
       return;
     }
     const length = Number(headers['content-length'] ?? 0);
@@ -40,11 +41,16 @@ export const body = fp(async (app) => {
     if (type === undefined ? hasBody : !mediaType.test(type)) throw unsupportedMediaType();
     if (length > bodyLimit) throw new ApiError('PAYLOAD_TOO_LARGE');
     if (headers['content-encoding'] !== undefined) throw unsupportedEncoding();
+    deadline.pause();
+    done(null, payload);
   });
 
-  app.addHook('preValidation', async ({ body: value, routeOptions }) => {
-    if (value === undefined && takesBody(routeOptions))
-      throw new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyMissing });
+  app.addHook('preValidation', ({ body: value, routeOptions, deadline }, _, done) => {
+    if (takesBody(routeOptions)) {
+      deadline.resume();
+      if (value === undefined) throw new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyMissing });
+    }
+    done();
   });
 });
 

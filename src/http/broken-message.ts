@@ -1,10 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
-import { rateLimitHeaders } from '../auth/rate-limit-headers.ts';
-import { noteProblem } from './logged-problem.ts';
+import { exchangeOf, newRequestId } from './exchange.ts';
 import type { ApiError } from './problems.ts';
-import { newRequestId, requestIdOf } from './request-log.ts';
 import type { Connection, RequestQueue } from './request-queue.ts';
 
 /** Milliseconds during which what a refused client still sends is read: a reset could overtake the answer. */
@@ -56,10 +54,11 @@ function refusal(
   isBegun: boolean,
   log: FastifyBaseLogger,
 ): string {
-  const requestId = response ? requestIdOf(response.req) : newRequestId();
-  if (response && isBegun) {
+  const exchange = response && exchangeOf(response.req);
+  const requestId = exchange?.requestId ?? newRequestId();
+  if (response && exchange && isBegun) {
     response.statusCode = error.status;
-    noteProblem(response.req, error);
+    exchange.problem = error;
   } else log.info({ status: error.status, code: error.code, requestId }, 'malformed');
   const body = JSON.stringify(error.problem(response?.req.url?.split('?', 1)[0] ?? '', requestId));
   const lines = [
@@ -69,7 +68,7 @@ function refusal(
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${requestId}`,
     'X-Content-Type-Options: nosniff',
-    ...Object.entries(response ? rateLimitHeaders(response.req) : {}).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries(exchange?.rateLimits ?? {}).map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
   ];
   return `${lines.join('\r\n')}\r\n\r\n${body}`;

@@ -1,6 +1,6 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
-import { noteProblem } from './logged-problem.ts';
+import { exchangeOf } from './exchange.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 
@@ -32,7 +32,7 @@ export class CutAnswers extends LogController {
 }
 
 function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  noteProblem(request.raw, error);
+  exchangeOf(request.raw).problem = error;
   if (error.code === 'INTERNAL_ERROR') {
     request.log.error({ requestId: request.id, err: error.cause, stack: error.cause }, error.code);
   }

@@ -3,7 +3,7 @@ import { type FastifyBaseLogger, fastify } from 'fastify';
 import { trustedProxy } from '../auth/address.ts';
 import { boundedServer } from './bounded-server.ts';
 import { answerUnroutable, CutAnswers } from './error-handler.ts';
-import { requestIdOf } from './request-log.ts';
+import { requestIdOf } from './exchange.ts';
 import { validateOnce } from './validate-once.ts';
 
 interface Options {

@@ -1,9 +1,7 @@
 import type { AnySchemaObject } from 'ajv';
 import { Ajv, type ErrorObject } from 'ajv';
 import { distance } from 'fastest-levenshtein';
-import { parseEntityTags } from './entity-tag.ts';
 import { type Complaint, complaints, type Findings, listedFaults } from './faults.ts';
-import { readIdempotencyKey } from './idempotency-key.ts';
 import { unstorable } from './json.ts';
 import { type Page, readPage } from './pages.ts';
 import { uuidPattern } from './uuid.ts';
@@ -30,8 +28,6 @@ export function ourAjv(): Ajv {
   const ajv = new Ajv({ ...options, allowUnionTypes: true });
   ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('version', /^[1-9]\d{0,8}$/);
-  ajv.addFormat('entity-tags', (text) => parseEntityTags(text) !== undefined);
-  ajv.addFormat('idempotency-key', (text) => readIdempotencyKey(text) !== undefined);
   ajv.addKeyword({ keyword: 'closed', type: 'object', schemaType: 'boolean', before: 'properties', compile: closed });
   ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: storable });
   ajv.addKeyword({ keyword: 'deepest', type: 'object', schemaType: 'number', compile: deepest });

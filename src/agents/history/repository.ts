@@ -1,4 +1,4 @@
-import { type Database, withinLimit } from '../../database/client.ts';
+import type { Database } from '../../database/client.ts';
 import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
@@ -35,19 +35,17 @@ export function agentVersionRepository({ typed, query }: Database) {
   return {
     /** Entries of an agent up to a version, the newest first. */
     entries: (agentId: string, upTo: number, page: Page) =>
-      withinLimit(
-        typed(({ agentVersion }) =>
-          agentVersion.findMany({
-            where: { agentId, version: { lte: upTo } },
-            select: entry,
-            orderBy: { version: 'desc' },
-            take: page.limit,
-            skip: itemsBefore(page),
-          }),
-        ),
+      typed(({ agentVersion }) =>
+        agentVersion.findMany({
+          where: { agentId, version: { lte: upTo } },
+          select: entry,
+          orderBy: { version: 'desc' },
+          take: page.limit,
+          skip: itemsBefore(page),
+        }),
       ),
 
     /** What an agent was at a version; undefined when there never was one. */
-    snapshot: (agentId: string, version: number): Promise<Snapshot | undefined> => withinLimit(read(agentId, version)),
+    snapshot: read,
   };
 }

@@ -28,7 +28,7 @@ export interface Change {
   readonly idempotency?: Idempotency | undefined;
   readonly by: Caller;
   readonly decide: Decide;
-  /** When its caller is answered at the latest (`newDeadline`). */
+  /** When its caller is answered at the latest, in milliseconds as `performance.now()` counts. */
   readonly deadline: number;
 }
 
