@@ -161,7 +161,9 @@ export function record<Members extends object>(
   names: readonly (keyof Members & string)[],
   member: (name: keyof Members & string) => unknown,
 ): Members {
-  return Object.fromEntries(names.map((name) => [name, member(name)])) as Members;
+  const made: Partial<Record<string, unknown>> = {};
+  for (const name of names) made[name] = member(name);
+  return made as Members;
 }
 
 export const agentFields: readonly AgentField[] = namesOf(fields);

@@ -7,6 +7,7 @@ import { countHeader } from '../http/connections.ts';
 import { Deadline } from '../http/deadline.ts';
 import { exchangeOf } from '../http/exchange.ts';
 import { complaints, inParameter } from '../http/faults.ts';
+import { isRecord } from '../http/json.ts';
 import { ApiError, invalid, scopeMissing } from '../http/problems.ts';
 import { isUuid } from '../http/uuid.ts';
 import { addressList, callerAddress } from './address.ts';
@@ -137,10 +138,17 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
 }
 
 function askedBy(request: FastifyRequest): Asked {
-  const { scope, forAnyCompany = false } = request.routeOptions.config;
-  const wanted = companyIdOf(request);
-  const [companyId, agentId] = [uuidOrNull(wanted), agentIdOf(request)];
-  return { scope, forAnyCompany, wanted, companyId, agentId, address: callerAddress(request.ip) ?? null };
+  const { scope, forAnyCompany = false, idOf } = request.routeOptions.config;
+  const wanted = memberOf(request.query, 'companyId');
+  const agentId = idOf === 'agent' ? uuidOrNull(memberOf(request.params, 'id')) : null;
+  return {
+    scope,
+    forAnyCompany,
+    wanted,
+    companyId: uuidOrNull(wanted),
+    agentId,
+    address: callerAddress(request.ip) ?? null,
+  };
 }
 
 /** Step 2, for a key that is well formed: known, not revoked, not expired. */
@@ -168,13 +176,7 @@ function checkAgain(key: FoundKey | undefined, asked: Asked): void {
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);
 
-const agentIdOf = ({ params, routeOptions }: FastifyRequest): string | null =>
-  routeOptions.config.idOf === 'agent' && typeof params === 'object' && params !== null && 'id' in params
-    ? uuidOrNull(params.id)
-    : null;
-
-const companyIdOf = ({ query }: FastifyRequest): unknown =>
-  typeof query === 'object' && query !== null && 'companyId' in query ? query.companyId : undefined;
+const memberOf = (part: unknown, name: 'companyId' | 'id'): unknown => (isRecord(part) ? part[name] : undefined);
 
 /** Step 7: a company key acts for its own company, whatever the query says; an ATS key for the one it names. */
 function resolveCompany(key: FoundKey, { wanted, companyId }: Asked): string {

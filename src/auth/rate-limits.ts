@@ -42,6 +42,7 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
     async count({ id, perMinute, perHour }: LimitedKey): Promise<Verdict> {
       const minuteLimit = perMinute ?? quotas.perMinute;
       const hourLimit = perHour ?? quotas.perHour;
+      if (minuteLimit === 0 && hourLimit === 0) return unlimited;
       // One after the other: what the first refuses must not be in the second, not even for a moment.
       const minute = await inMinute(id, minuteLimit);
       const isOver = minute !== undefined && minute.used > minute.limit;
@@ -86,6 +87,8 @@ function verdict(minute: LimitedWindow | undefined, hour: LimitedWindow | undefi
   const waits = windows.filter(({ used, limit }) => used >= limit).map(({ endsIn }) => toSeconds(endsIn));
   return { windows, wait: Math.max(...waits) };
 }
+
+const unlimited: Verdict = { windows: [] };
 
 const present = (...some: (LimitedWindow | undefined)[]) => some.filter((one) => one !== undefined);
 

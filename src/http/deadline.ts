@@ -1,7 +1,7 @@
 import { databaseUnavailable } from './problems.ts';
 
 /** Milliseconds within which a request is answered, without the time in which its body arrives. */
-const longest = 4_500;
+const longest = 4_800;
 
 /**
  * When a request is answered at the latest, whatever the database does. A request has one, which all that it waits for

@@ -13,6 +13,7 @@ export interface Preconditions {
 
 declare module 'fastify' {
   interface FastifyRequest {
+    /** Set on routes that declare headers, before the handler. */
     preconditions: Preconditions;
     /** That the request may be sent again, by its header Idempotency-Key; undefined without it. */
     idempotency: Idempotency | undefined;
@@ -33,12 +34,14 @@ export function headerReader({ properties }: TObject): (request: FastifyRequest)
   if (unknown.length > 0) throw new Error(`nothing reads the header ${unknown.join(', ')}`);
   const names = known.filter((name) => Object.hasOwn(properties, name));
   return (request) => {
-    if (!names.some((name) => request.headers[name] !== undefined)) return none;
-    return readHeaders(request, names);
+    if (names.some((name) => request.headers[name] !== undefined)) return readHeaders(request, names);
+    request.preconditions = unconditional;
+    return none;
   };
 }
 
 const none: readonly Fault[] = [];
+const unconditional: Preconditions = {};
 
 function readHeaders(request: FastifyRequest, names: readonly HeaderName[]): readonly Fault[] {
   const { method, url, headers, bodyBytes: body } = request;

@@ -10,7 +10,7 @@ interface Bounds {
 }
 
 /** Milliseconds that must be left for the statements of a task when its turn comes; else it is refused. */
-const leftForStatements = 2_200;
+const leftForStatements = 1_000;
 
 /** The right to run; given back once. */
 export interface Turn {

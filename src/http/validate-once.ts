@@ -15,7 +15,7 @@ type Check = (request: FastifyRequest) => Faults | undefined;
  */
 export function validateOnce(app: FastifyInstance): void {
   app.setValidatorCompiler(() => () => true);
-  app.decorateRequest('preconditions', { getter: () => ({}) });
+  app.decorateRequest('preconditions');
   app.decorateRequest('idempotency', undefined);
   // At the end of the route's own hooks, behind those of its scope: a body that is missing is told before.
   app.addHook('onRoute', (route) => {

@@ -41,15 +41,12 @@ function closed(isClosed: boolean, { properties }: AnySchemaObject): Check<objec
   const known = Object.keys(properties ?? {});
   const names = new Set(known);
   const check: Check<object> = (value) => {
-    const unknown = isClosed ? unknownMembers(value, names) : noMembers;
+    if (!isClosed) return true;
+    const unknown = Object.keys(value).filter((name) => !names.has(name));
     return unknown.length === 0 || refuse(check, 'closed', toFindings(unknown, known));
   };
   return check;
 }
-
-const noMembers: readonly string[] = [];
-const unknownMembers = (value: object, names: ReadonlySet<string>) =>
-  Object.keys(value).filter((name) => !names.has(name));
 
 function toFindings(unknown: readonly string[], known: readonly string[]): Findings {
   const first = unknown.slice(0, listedFaults).map((name) => ({ path: [name], complaint: unknownMember(name, known) }));

@@ -68,7 +68,7 @@ test('a turn that comes too late for the statements of its task is refused, and 
   const { take } = turns({ running: 1, waiting: 2 });
   const running = await take('a', ample(), response());
   const late = new Deadline(performance.now());
-  late.at = performance.now() + 2_000;
+  late.at = performance.now() + 900;
   const refused = take('a', late, response());
   const next = take('a', ample(), response());
   running.end();
