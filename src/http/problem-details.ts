@@ -14,4 +14,5 @@ export const problemDetails = {
   bodyNotJson: 'The body is not valid JSON.',
   bodyLength: 'The body is not as long as Content-Length says.',
   bodyIncomplete: 'The body is not complete.',
+  versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',
 } as const;
