@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { StartError } from '../start-error.ts';
+import { connectionReasonOf } from './reasons.ts';
 import { withoutLimits } from './schema-engine.ts';
 
 /** Held by the process that changes a database; others wait for it. Prisma Migrate has a lock of its own, but gives up. */
@@ -65,5 +66,5 @@ async function connect(url: string): Promise<pg.Client> {
 /** Where a name stands for several addresses, there is one error for each and none that says anything for all. */
 function reasonOf(error: unknown): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  return first instanceof Error ? first.message : String(first);
+  return connectionReasonOf(first) ?? (first instanceof Error ? first.message : String(first));
 }
