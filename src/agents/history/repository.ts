@@ -50,7 +50,17 @@ export function agentVersionRepository({ typed, query }: Database) {
         ),
       ),
 
-    /** What an agent was at a version; undefined when there never was one. */
+    /** The oldest version that is there: 1, or where the operator has pruned the history, the first that was left. */
+    async oldest(agentId: string): Promise<number | undefined> {
+      const found = await withinLimit(
+        typed(({ agentVersion }) =>
+          agentVersion.findFirst({ where: { agentId }, select: { version: true }, orderBy: { version: 'asc' } }),
+        ),
+      );
+      return found?.version;
+    },
+
+    /** What an agent was at a version; undefined when there never was one, or it was pruned. */
     snapshot: (agentId: string, version: number): Promise<Snapshot | undefined> => withinLimit(read(agentId, version)),
   };
 }
