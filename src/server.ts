@@ -2,17 +2,17 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
-import { type Logger, pino } from 'pino';
+import { pino } from 'pino';
 import { buildApp } from './app.ts';
-import { type SharedCounters, sharedCounters } from './auth/shared-counters.ts';
+import { reportChanges, sharedCounters } from './auth/shared-counters.ts';
 import { addEnvironmentFile, type Config, listed, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
+import { deploymentOf } from './database/deployment.ts';
 import { migrationNames, pendingMigrations } from './database/migrate.ts';
 import { missingRoleSettings } from './database/server-role.ts';
 import { demonstrate } from './demo.ts';
 import { type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
-import type { Meter } from './metrics/meter.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
@@ -47,7 +47,14 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   });
   const migrations = await migrationNames();
   const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(database.poolUse, stdout.dropped);
-  const counters = openCounters(config, logger, metrics?.meter);
+  const counters =
+    config.REDIS_URL === undefined
+      ? undefined
+      : sharedCounters({
+          url: config.REDIS_URL,
+          deployment: await deploymentOf(database.query),
+          onChange: reportChanges(logger, metrics?.meter),
+        });
   const app = await buildApp({
     ...{ database, secret, previousSecret, migrations, logger },
     trustedProxies: listed(config.TRUST_PROXY),
@@ -65,8 +72,9 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   await app.ready();
   // The first statement loads Prisma's engine, which would hold up the first requests.
   await database.appliedMigrations();
-  await counters?.open();
-  const { baseUrl, closeMetrics } = await listenAll(app, config, metrics).catch(async (error: unknown) => {
+  const opened = counters?.open() ?? Promise.resolve();
+  const listening = opened.then(() => listenAll(app, config, metrics));
+  const { baseUrl, closeMetrics } = await listening.catch(async (error: unknown) => {
     await database.close();
     throw error;
   });
@@ -87,19 +95,6 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     stdout.write(`${demo}\n`);
   }
   await stop(await toldToStop);
-}
-
-/** Where all replicas count together for the rate limits, if there is such a place. */
-function openCounters({ REDIS_URL }: Config, logger: Logger, meter?: Meter): SharedCounters | undefined {
-  if (REDIS_URL === undefined) return undefined;
-  return sharedCounters({
-    url: REDIS_URL,
-    onChange(isShared, err) {
-      meter?.countsAreShared(isShared);
-      if (isShared) logger.info('rate limits are counted in Redis, together with the other replicas');
-      else logger.warn({ err }, 'Redis does not answer: rate limits are counted by this replica alone');
-    },
-  });
 }
 
 /** A database of the operator's own must be as `npm run migrate` leaves it. */
