@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import { agentVersionRepository } from './agents/history/repository.ts';
 import { buildApp } from './app.ts';
 import { reportChanges, sharedCounters } from './auth/shared-counters.ts';
 import { addEnvironmentFile, type Config, listed, readConfig } from './config.ts';
@@ -46,7 +47,10 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const migrations = await migrationNames();
-  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(database.poolUse, stdout.dropped);
+  const { poolUse } = database;
+  const { bytes } = agentVersionRepository(database);
+  const measured = { poolUse, droppedLogLines: stdout.dropped, historyBytes: bytes };
+  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(measured);
   const counters =
     config.REDIS_URL === undefined
       ? undefined

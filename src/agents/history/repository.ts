@@ -1,8 +1,12 @@
 import { type Database, withinLimit } from '../../database/client.ts';
+import { rowsOf } from '../../database/rows.ts';
+import { run } from '../../database/statement.ts';
 import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
+import { sizeRowSchema } from './schema.ts';
 import { complete } from './snapshot.ts';
+import { sizeStatement } from './statements.ts';
 
 /** What an agent was at a version. */
 export interface Snapshot {
@@ -14,6 +18,8 @@ export interface Snapshot {
 /** Who changed an agent, and when. */
 // biome-ignore format: a list
 const entry = { version: true, createdAt: true, changedFields: true, keyId: true, requestId: true, restoredFrom: true } as const;
+
+const sizesOf = rowsOf(sizeRowSchema);
 
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 
@@ -32,6 +38,11 @@ export function agentVersionRepository({ typed, query }: Database) {
     return { version, createdAt, content: await complete(query, snapshot, { agentId, version }) };
   }
 
+  async function readSize(): Promise<number> {
+    const [size] = sizesOf(await run(query, sizeStatement()));
+    return size?.bytes ?? 0;
+  }
+
   return {
     /** Entries of an agent up to a version, the newest first. */
     entries: (agentId: string, upTo: number, page: Page) =>
@@ -46,6 +57,9 @@ export function agentVersionRepository({ typed, query }: Database) {
           }),
         ),
       ),
+
+    /** Bytes of the history of all agents on disk. */
+    bytes: () => withinLimit(readSize()),
 
     /** What an agent was at a version; undefined when there never was one. */
     snapshot: (agentId: string, version: number): Promise<Snapshot | undefined> => withinLimit(read(agentId, version)),
