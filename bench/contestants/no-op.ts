@@ -31,7 +31,7 @@ async function readAll(url: string) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const found = await client.query<FoundKey & { hash: string }>(
-    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, per_minute AS "perMinute", per_hour AS "perHour", allowed_ips AS "allowedIps", false AS ended, false AS suspended, false AS granted FROM api_key`,
+    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, per_minute AS "perMinute", per_hour AS "perHour", allowed_ips AS "allowedIps", NULL AS ended, false AS suspended, false AS granted FROM api_key`,
   );
   const { rows } = await client.query<{ agent: AgentJson }>(`SELECT ${agentJson('a')} AS agent FROM agent a`);
   await client.end();

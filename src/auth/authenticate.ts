@@ -11,7 +11,7 @@ import { isRecord } from '../http/json.ts';
 import { scopeMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { isUuid } from '../http/uuid.ts';
-import { addressList, callerAddress } from './address.ts';
+import { addressList } from './address.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
 import type { Caller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
@@ -86,12 +86,12 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     const exchange = exchangeOf(request.raw);
     const deadline = new Deadline(exchange.start);
     request.deadline = deadline;
-    // While the connection is there: its address may be gone when the key has been looked up.
-    const asked = askedBy(request);
+    const asked = askedBy(request, exchange.address);
     const { companyId, address, scope, agentId } = asked;
     request.agentId = agentId ?? '';
+    exchange.agentId = agentId;
     const text = readKey(onlyHeader(request, 'authorization'));
-    if (text === undefined) return await refuseKey(asked);
+    if (text === undefined) return await refuseKey(asked, 'malformed');
     const hashes = hashesOf(text, secrets);
     const needed = scope === 'any' ? undefined : scope;
     const lookup = { ...hashes, companyId, address, scope: needed, agentId: limited.has(hashes.hash) ? null : agentId };
@@ -102,7 +102,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     share.forget();
     share.noteSize(agent);
     if (key) exchange.keyId = key.id;
-    if (!isValid(key)) return await refuseKey(asked);
+    if (!key || key.ended) return await refuseKey(asked, key?.ended ?? 'unknown');
     requireActive(key, asked);
     share.admit(key);
     uses.note({ id: key.id, ...hashes });
@@ -126,38 +126,31 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
 
   app.addHook('onClose', () => uses.settled());
 
-  async function refuseKey({ address }: Asked): Promise<never> {
+  async function refuseKey({ address }: Asked, why: InvalidKey): Promise<never> {
     await countRefusedKey(limits, address);
-    throw invalidKey();
+    throw invalidKey(why);
   }
 });
 
 const challenge = { headers: { 'www-authenticate': 'Bearer' } };
 
-/** The one answer for every key that is not valid. */
-export const invalidKey = () => new ApiError('INVALID_API_KEY', challenge);
+/** `malformed` is missing or given twice, too. */
+type InvalidKey = 'malformed' | 'unknown' | 'revoked' | 'expired';
+
+/** The one answer for every key that is not valid: the log alone says why. */
+export const invalidKey = (why: InvalidKey) => new ApiError('INVALID_API_KEY', { ...challenge, cause: why });
 
 /** A header's value, or nothing when it is missing or repeated. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }
 
-function askedBy(request: FastifyRequest): Asked {
+function askedBy(request: FastifyRequest, address: string | null): Asked {
   const { scope, forAnyCompany = false, idOf } = request.routeOptions.config;
   const wanted = memberOf(request.query, 'companyId');
   const agentId = idOf === 'agent' ? uuidOrNull(memberOf(request.params, 'id')) : null;
-  return {
-    scope,
-    forAnyCompany,
-    wanted,
-    companyId: uuidOrNull(wanted),
-    agentId,
-    address: callerAddress(request.ip) ?? null,
-  };
+  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), agentId, address };
 }
-
-/** Step 2, for a key that is well formed: known, not revoked, not expired. */
-const isValid = (key: FoundKey | undefined): key is FoundKey => key !== undefined && !key.ended;
 
 /** Steps 3 and 4. What is no address, such as a name that a trusted proxy passes on, is in no list. */
 function requireActive({ suspended, allowedIps }: FoundKey, { address }: Asked): void {
@@ -174,7 +167,7 @@ function requireAccess(key: FoundKey, asked: Asked): string | undefined {
 
 /** All of it before a write; only rate limits do not count again. */
 function checkAgain(key: FoundKey | undefined, asked: Asked): void {
-  if (!isValid(key)) throw invalidKey();
+  if (!key || key.ended) throw invalidKey(key?.ended ?? 'unknown');
   requireActive(key, asked);
   requireAccess(key, asked);
 }

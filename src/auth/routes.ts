@@ -15,7 +15,7 @@ export const ownKeyRoutes: FastifyPluginAsyncTypebox<{ ownKeys: OwnKeyRepository
     },
     async (request) => {
       const key = await request.deadline.race(ownKeys.find(request.owner.keyId));
-      if (!key) throw invalidKey();
+      if (!key) throw invalidKey('unknown');
       const { createdAt, expiresAt, lastUsedAt } = key;
       return {
         ...key,

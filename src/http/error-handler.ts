@@ -1,5 +1,6 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
+import { callerAddress } from '../auth/address.ts';
 import { exchangeOf } from './exchange.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
@@ -23,6 +24,7 @@ export const answerUnroutable =
   ({ prefix }: Pick<PublicUrl, 'prefix'>) =>
   (_: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     const error = new ApiError('MALFORMED_REQUEST', { detail: problemDetails.pathEncoding });
+    exchangeOf(request.raw).address = callerAddress(request.ip) ?? null;
     reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
     answer(error, request, reply, prefix);
   };

@@ -17,6 +17,10 @@ export interface Exchange {
   /** Who is known so far, also of a request that was refused. */
   keyId: string | null;
   companyId: string | null;
+  /** The agent in the path, whoever owns it, and whether it is there or not. */
+  agentId: string | null;
+  /** Where the request came from (docs/contract.md#authentication); null where a proxy said something that is no address. */
+  address: string | null;
 }
 
 declare module 'node:http' {
@@ -37,6 +41,8 @@ export function exchangeOf(message: IncomingMessage): Exchange {
     rateLimits: {},
     keyId: null,
     companyId: null,
+    agentId: null,
+    address: null,
   };
   return message.exchange;
 }

@@ -5,6 +5,13 @@ import { invalid } from './problems.ts';
 import { dryRunFaults, headerReader } from './request-headers.ts';
 import { compile } from './validation.ts';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Names of all members and parameters that the schemas of routes have, for requests. */
+    readonly declaredNames: Set<string>;
+  }
+}
+
 /** Returns undefined where a request is right. */
 type Check = (request: FastifyRequest) => Faults | undefined;
 
@@ -15,11 +22,18 @@ type Check = (request: FastifyRequest) => Faults | undefined;
  */
 export function validateOnce(app: FastifyInstance): void {
   app.setValidatorCompiler(() => () => true);
+  app.decorate('declaredNames', new Set<string>());
   app.decorateRequest('preconditions');
   app.decorateRequest('idempotency', undefined);
   // At the end of the route's own hooks, behind those of its scope: a body that is missing is told before.
   app.addHook('onRoute', (route) => {
-    if (route.schema) route.preValidation = [...[route.preValidation ?? []].flat(), judge(route.schema)];
+    if (!route.schema) return;
+    route.preValidation = [...[route.preValidation ?? []].flat(), judge(route.schema)];
+    const { params, querystring, headers, body } = route.schema;
+    for (const part of [params, querystring, headers, body]) {
+      if (part === undefined) continue;
+      for (const name of Object.keys(toObjectSchema(part).properties)) app.declaredNames.add(name);
+    }
   });
 }
 
