@@ -90,7 +90,10 @@ export function auditRepository(database: Database) {
 /** Days that the history of a key is read back in one go: what a busy key did last is found in the first of them. */
 const reaches = [1, 8, 64, 512, undefined];
 
-/** The history has no index by which all of a key's entries are found in their order. */
+/**
+ * The history has no index of keys: it would cost every change as much again as its primary key. So what a busy key did last
+ * is found without the rest, and for a key that did little all of the history is read once, in pieces.
+ */
 async function searchBack(query: Query, filter: AuditFilter, limit: number): Promise<AuditEntry[]> {
   const found: AuditEntry[] = [];
   let beyond: number | undefined;
