@@ -5,7 +5,7 @@ import { agentVersionRoutes } from './agents/history/routes.ts';
 import { agentRepository } from './agents/repository.ts';
 import { agentRoutes } from './agents/routes.ts';
 import { agentService } from './agents/service.ts';
-import type { KeySecrets } from './auth/api-key.ts';
+import { fingerprintsOf, type KeySecrets } from './auth/api-key.ts';
 import { authenticate } from './auth/authenticate.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
@@ -79,7 +79,9 @@ export async function buildApp(parts: AppParts) {
   await app.register(async (authenticated) => {
     authenticated.setSerializerCompiler(exactSerializer);
     const limits = rateLimits(quotas, counters, meter);
-    const uses = apiKeyUse(database, (err) => logger.warn({ err }, 'the use of keys was not written'));
+    const uses = apiKeyUse(database, fingerprintsOf(parts), (err) =>
+      logger.warn({ err }, 'the use of keys was not written'),
+    );
     const writes = recentWrites();
     const rows = agentRepository(database, meter, writes);
     await authenticated.register(authenticate, {

@@ -5,9 +5,9 @@ import { parseExact } from '../../http/exact-numbers.ts';
 import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
-import { snapshotSchema } from './schema.ts';
+import { sizeRowSchema, snapshotSchema } from './schema.ts';
 import { complete } from './snapshot.ts';
-import { snapshotStatement } from './statements.ts';
+import { sizeStatement, snapshotStatement } from './statements.ts';
 
 /** What an agent was at a version. */
 export interface Snapshot {
@@ -19,6 +19,8 @@ export interface Snapshot {
 /** Who changed an agent, and when. */
 // biome-ignore format: a list
 const entry = { version: true, createdAt: true, changedFields: true, keyId: true, requestId: true, restoredFrom: true } as const;
+
+const sizesOf = rowsOf(sizeRowSchema);
 
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 
@@ -33,6 +35,11 @@ export function agentVersionRepository({ typed, query }: Database) {
     const snapshot = parseExact<unknown>(found.snapshot);
     if (!isRecord(snapshot)) throw new Error(`version ${version} of agent ${agentId} is stored as something else`);
     return { version, createdAt, content: await complete(query, snapshot, { agentId, version }) };
+  }
+
+  async function readSize(): Promise<number> {
+    const [size] = sizesOf(await run(query, sizeStatement()));
+    return size?.bytes ?? 0;
   }
 
   return {
@@ -52,7 +59,20 @@ export function agentVersionRepository({ typed, query }: Database) {
         ),
       ),
 
-    /** What an agent was at a version; undefined when there never was one. */
+    /** The oldest version that is there: 1, or where the operator has pruned the history, the first that was left. */
+    async oldest(agentId: string): Promise<number | undefined> {
+      const found = await withinLimit(
+        typed(({ agentVersion }) =>
+          agentVersion.findFirst({ where: { agentId }, select: { version: true }, orderBy: { version: 'asc' } }),
+        ),
+      );
+      return found?.version;
+    },
+
+    /** Bytes of the history of all agents on disk. */
+    bytes: () => withinLimit(readSize()),
+
+    /** What an agent was at a version; undefined when there never was one, or it was pruned. */
     snapshot: (agentId: string, version: number): Promise<Snapshot | undefined> => withinLimit(read(agentId, version)),
   };
 }

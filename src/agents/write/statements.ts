@@ -39,9 +39,12 @@ const newValue = (field: AgentField) =>
     ? `CASE WHEN '${field}' = ANY(s.touched) THEN ${fieldOf('s.content', field)} ELSE a.${fields[field].column} END`
     : fieldOf('s.content', field);
 
-/** `statement_timestamp()` is one value in all of a statement: where it is late, nothing was written or kept. */
+/**
+ * `statement_timestamp()` is one value in all of a statement: where it is late, nothing was written or kept. As JSON, times
+ * do not depend on the session's DateStyle.
+ */
 const writtenOrLate = `
-  SELECT id, updated_at AS "updatedAt" FROM written
+  SELECT id, to_json(updated_at) AS "updatedAt" FROM written
   UNION ALL SELECT NULL, NULL WHERE NOT ${isRecent('$3')}`;
 
 /**

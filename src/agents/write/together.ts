@@ -9,6 +9,7 @@ import { type Change, endsOf, type FoldOfAgent, foldByAgent, isRead, type Read, 
 import type { Changed } from './decision.ts';
 import { asJson } from './keep.ts';
 import { changeSql, keepingChangeSql } from './statements.ts';
+import { type WrittenRow, writtenTimes } from './written.ts';
 
 type RunAlone = (change: Change, why: Repeated) => Promise<Changed>;
 
@@ -98,13 +99,7 @@ async function writeSteps(
     keeping.length > 0
       ? await query<WrittenRow>(keepingChangeSql, [...values, stringifyExact(keeping.map(asJson))])
       : await query<WrittenRow>(changeSql, values);
-  // The wait for a connection was long: nothing was written, and each runs alone, where keys are looked up behind all waits.
-  return new Map(
-    rows.map(({ id, updatedAt }) => {
-      if (id === null || updatedAt === null) throw new Error('the keys were looked up too long ago');
-      return [id, updatedAt];
-    }),
-  );
+  // The wait for a connection may have been long: then nothing was written, and each runs alone, where keys are looked up
+  // behind all waits.
+  return writtenTimes(rows);
 }
-
-type WrittenRow = { readonly id: string; readonly updatedAt: Date } | { readonly id: null; readonly updatedAt: null };
