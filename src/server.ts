@@ -2,18 +2,19 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
-import { type Logger, pino } from 'pino';
+import { pino } from 'pino';
+import { agentVersionRepository } from './agents/history/repository.ts';
 import { buildApp } from './app.ts';
 import { requireKnownSecret } from './auth/secret.repository.ts';
-import { type SharedCounters, sharedCounters } from './auth/shared-counters.ts';
+import { reportChanges, sharedCounters } from './auth/shared-counters.ts';
 import { type Config, listed, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
+import { deploymentOf } from './database/deployment.ts';
 import { migrationNames } from './database/migrate.ts';
 import { demonstrate } from './demo.ts';
 import { addEnvironmentFile } from './environment-file.ts';
 import { checkDatabase, type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
-import type { Meter } from './metrics/meter.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
@@ -48,12 +49,23 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const migrations = await migrationNames();
-  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(database.poolUse, stdout.dropped);
-  const counters = openCounters(config, logger, metrics?.meter);
+  const { poolUse } = database;
+  const { bytes } = agentVersionRepository(database);
+  const measured = { poolUse, droppedLogLines: stdout.dropped, historyBytes: bytes };
+  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(measured);
+  const counters =
+    config.REDIS_URL === undefined
+      ? undefined
+      : sharedCounters({
+          url: config.REDIS_URL,
+          deployment: await deploymentOf(database.query),
+          onChange: reportChanges(logger, metrics?.meter),
+        });
   const app = await buildApp({
     ...{ database, secret, previousSecret, migrations, logger },
     trustedProxies: listed(config.TRUST_PROXY),
     keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
+    publicUrl: config.PUBLIC_URL,
     docs: config.DOCS,
     quotas: {
       perMinute: config.RATE_LIMIT_PER_MINUTE,
@@ -72,8 +84,9 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     await database.close();
     throw error;
   });
-  await counters?.open();
-  const { baseUrl, closeMetrics } = await listenAll(app, config, metrics).catch(async (error: unknown) => {
+  const opened = counters?.open() ?? Promise.resolve();
+  const listening = opened.then(() => listenAll(app, config, metrics));
+  const { baseUrl, closeMetrics } = await listening.catch(async (error: unknown) => {
     await database.close();
     throw error;
   });
@@ -89,24 +102,12 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   };
   for (const note of embedded?.notes ?? []) stdout.write(`${note}\n`);
   stdout.write(`Listening on ${baseUrl}\n`);
+  if (config.DOCS) stdout.write(`To read and try the API: ${baseUrl}/docs\n`);
   if (embedded) {
     const demo = await demonstrate({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl });
     stdout.write(`${demo}\n`);
   }
   await stop(await toldToStop);
-}
-
-/** Where all replicas count together for the rate limits, if there is such a place. */
-function openCounters({ REDIS_URL }: Config, logger: Logger, meter?: Meter): SharedCounters | undefined {
-  if (REDIS_URL === undefined) return undefined;
-  return sharedCounters({
-    url: REDIS_URL,
-    onChange(isShared, err) {
-      meter?.countsAreShared(isShared);
-      if (isShared) logger.info('rate limits are counted in Redis, together with the other replicas');
-      else logger.warn({ err }, 'Redis does not answer: rate limits are counted by this replica alone');
-    },
-  });
 }
 
 async function listenAll(app: FastifyInstance, config: Config, metrics: Metrics | undefined) {

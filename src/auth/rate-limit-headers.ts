@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../http/problems.ts';
+import type { Count } from './counters.ts';
 import type { FoundKey } from './lookup.statements.ts';
-import type { LimitedWindow, RateLimits } from './rate-limits.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -13,6 +14,31 @@ const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers:
 
 /** What the answer to a message says of rate limits, for those who answer without Fastify. */
 export const rateLimitHeaders = (message: IncomingMessage): Headers => shown.get(message) ?? {};
+
+/** What is left of a rate limit. */
+interface RateLimit {
+  readonly limit: number;
+  readonly remaining: number;
+  /** RFC 3339. */
+  readonly resetsAt: string;
+}
+
+/** The rate limits of a request's key, as the headers of its answer say them; null for a window without a limit. */
+export function rateLimitsOf({ raw }: FastifyRequest): {
+  readonly minute: RateLimit | null;
+  readonly hour: RateLimit | null;
+} {
+  const headers = rateLimitHeaders(raw);
+  const read = ([ofLimit, ofRemaining, ofReset]: readonly [string, string, string]): RateLimit | null =>
+    headers[ofLimit] === undefined
+      ? null
+      : {
+          limit: Number(headers[ofLimit]),
+          remaining: Number(headers[ofRemaining]),
+          resetsAt: new Date(Number(headers[ofReset]) * 1_000).toISOString(),
+        };
+  return { minute: read(names.minute), hour: read(names.hour) };
+}
 
 /**
  * Step 5: counts a request of a key, and says on its answer, whatever that will be, what is left.
@@ -47,11 +73,12 @@ const names = {
   hour: ['x-ratelimit-limit-hour', 'x-ratelimit-remaining-hour', 'x-ratelimit-reset-hour'],
 } as const;
 
-function headersOf({ name, limit, used, endsIn }: LimitedWindow): [name: string, value: string][] {
+function headersOf({ name, limit, used, endsAt }: Count): [name: string, value: string][] {
+  if (name === 'refused') return [];
   const [ofLimit, ofRemaining, ofReset] = names[name];
   return [
     [ofLimit, String(limit)],
     [ofRemaining, String(Math.max(limit - used, 0))],
-    [ofReset, String(Math.ceil((Date.now() + endsIn) / 1_000))],
+    [ofReset, String(Math.ceil(endsAt / 1_000))],
   ];
 }
