@@ -1,5 +1,6 @@
 import { Command } from '@commander-js/extra-typings';
-import { addEnvironmentFile, readConfig } from './config.ts';
+import { readConfig } from './config.ts';
+import { addEnvironmentFile } from './environment-file.ts';
 import { agentCommand } from './operator/agents.ts';
 import { auditCommand } from './operator/audit.ts';
 import { companyCommand, integrationCommand, phoneNumberCommand } from './operator/companies.ts';
@@ -7,7 +8,7 @@ import { keyCommand } from './operator/keys.ts';
 import { printer } from './operator/services.ts';
 
 const print = printer(() => {
-  addEnvironmentFile();
+  for (const note of addEnvironmentFile(process.env)) console.error(note);
   return readConfig(process.env);
 });
 

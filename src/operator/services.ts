@@ -7,8 +7,10 @@ import { type ApiKeyLifecycle, apiKeyLifecycle } from '../auth/key-lifecycle.ts'
 import { type CompanyRepository, companyRepository } from '../companies/repository.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../database/client.ts';
-import { missingRoleSettings } from '../database/server-role.ts';
+import { withClient } from '../database/session.ts';
+import { lackingSettings, meaningSettings } from '../database/settings.ts';
 import { openFoundation } from '../foundation.ts';
+import { withNumbers } from '../http/exact-numbers.ts';
 import { StartError } from '../start-error.ts';
 
 /** What the operator's commands work with. */
@@ -37,30 +39,34 @@ function operatorName(): string {
   }
 }
 
-/** Prisma writes and reads times without their zone: in another than UTC all of them would be wrong by hours. */
-async function checkTimeZone(url: string): Promise<void> {
-  const wrong = (await missingRoleSettings(url)).find((setting) => setting.startsWith('TimeZone'));
-  if (wrong) throw new StartError(`DATABASE_URL: ${wrong}: run npm run migrate as this role`);
+/** With other settings than those of `migrate`, such as another time zone, values would be read and written wrong. */
+async function checkSettings(url: string): Promise<void> {
+  const wrong = await withClient(url, (client) => lackingSettings(client, meaningSettings));
+  if (wrong.length > 0) throw new StartError(`DATABASE_URL: ${wrong.join('; ')}: run npm run migrate as this role`);
 }
 
 /** A `Print` on the database of a configuration, which is read when a command runs. */
 export function printer(readConfiguration: () => Config): Print {
   return async (run) => {
-    const { databaseUrl, secret, embedded } = await openFoundation(readConfiguration(), 'operator');
-    await checkTimeZone(databaseUrl);
-    const database = openDatabase({ url: databaseUrl, connections: 2, statementLimit });
+    const config = readConfiguration();
+    const { databaseUrl, embedded, ...secrets } = await openFoundation(config, 'operator');
+    // One that is generated here is not that of the servers elsewhere.
+    const isKnown = embedded !== undefined || config.API_KEY_SECRET !== undefined;
+    await checkSettings(databaseUrl);
+    const preparedStatements = config.DATABASE_PREPARED_STATEMENTS;
+    const database = openDatabase({ url: databaseUrl, connections: 2, statementLimit, preparedStatements });
     const operator = operatorName();
     const agentRows = agentRepository(database);
     try {
       const result = await run({
         operator,
         companies: companyRepository(database.prisma, operator),
-        keys: apiKeyLifecycle(database, secret, operator),
+        keys: apiKeyLifecycle(database, isKnown ? secrets : undefined, operator),
         agents: agentService(agentRows, agentVersionRepository(database)),
         agentRows,
         audit: auditRepository(database),
       });
-      console.log(JSON.stringify(result, undefined, 2));
+      console.log(withNumbers(JSON.stringify(result, undefined, 2)));
     } finally {
       await database.close();
       await embedded?.close();

@@ -25,8 +25,9 @@ export const diffQuerySchema = Type.Object(
   closed,
 );
 
-/** A member of a stored document. */
-export const memberSchema = Type.Object({ name: Type.String(), value: Type.Unknown() });
+/** A member of a stored document, as text, and a whole one. */
+export const memberSchema = Type.Object({ name: Type.String(), value: Type.String() });
+export const snapshotSchema = Type.Object({ createdAt: Type.Date(), snapshot: Type.String() });
 
 /** An entry of the history: who changed what, and when. */
 const versionSchema = Type.Object(
