@@ -57,10 +57,20 @@ export function agentVersionRepository({ typed, query }: Database) {
         ),
       ),
 
+    /** The oldest version that is there: 1, or where the operator has pruned the history, the first that was left. */
+    async oldest(agentId: string): Promise<number | undefined> {
+      const found = await withinLimit(
+        typed(({ agentVersion }) =>
+          agentVersion.findFirst({ where: { agentId }, select: { version: true }, orderBy: { version: 'asc' } }),
+        ),
+      );
+      return found?.version;
+    },
+
     /** Bytes of the history of all agents on disk. */
     bytes: () => withinLimit(readSize()),
 
-    /** What an agent was at a version; undefined when there never was one. */
+    /** What an agent was at a version; undefined when there never was one, or it was pruned. */
     snapshot: (agentId: string, version: number): Promise<Snapshot | undefined> => withinLimit(read(agentId, version)),
   };
 }
