@@ -1,8 +1,7 @@
 import { type LoggerOptions, pino } from 'pino';
+import { withoutKeys } from './auth/api-key.ts';
 import { messageOf, sqlState } from './database/failures.ts';
 import { ApiError } from './http/problems.ts';
-
-const keys = /sk_[0-9A-Za-z]{8,}/g;
 
 /** Characters of an error's text and of its stack that the log shows at most. */
 const longestText = 500;
@@ -12,10 +11,12 @@ const longestStack = 4_000;
  * The log: JSON lines, times as RFC 3339. An error shows its kind, SQLSTATE and text, but not the other members that
  * libraries hang on it, which can hold what a client sent; keys are cut out everywhere. Of an error that is an answer, it
  * shows the cause. Only a line that asks for the `stack` of an error has it: expected ones come in bulk.
+ * @param replica the name of this process among those that log to the same place
  */
-export function logOptions(level: string): LoggerOptions {
+export function logOptions(level: string, replica?: string): LoggerOptions {
   const serializers = { err: describe, stack: stackOf };
-  return { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers };
+  const base = replica === undefined ? null : { replica };
+  return { level, base, timestamp: pino.stdTimeFunctions.isoTime, serializers };
 }
 
 function describe(error: unknown): object {
@@ -27,5 +28,3 @@ function describe(error: unknown): object {
 function stackOf(error: unknown): string | undefined {
   return error instanceof Error ? withoutKeys(error.stack ?? '').slice(0, longestStack) : undefined;
 }
-
-const withoutKeys = (text: string) => text.replace(keys, 'sk_…');

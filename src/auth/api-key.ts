@@ -42,10 +42,16 @@ export function makeKey(): string {
   return `sk_${text}`;
 }
 
+/** A text without the keys in it, cut ones too: for logs and messages. */
+export const withoutKeys = (text: string) => text.replace(/sk_[0-9A-Za-z]{8,}/g, 'sk_…');
+
+/** Whether a text has the form of a key. */
+export const isKey = (text: string): boolean => form.test(text);
+
 /** The key in the value of an Authorization header (RFC 6750, section 2.1), or undefined when it is not well formed. */
 export function readKey(authorization: string): string | undefined {
   const key = bearer.exec(authorization)?.[1];
-  return key !== undefined && form.test(key) ? key : undefined;
+  return key !== undefined && isKey(key) ? key : undefined;
 }
 
 /** What is stored and looked up instead of a key: its HMAC-SHA256 under the server's secret, as base64url. */

@@ -1,6 +1,7 @@
 import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
+import { RefusedError } from '../refusal.ts';
 import { StartError } from '../start-error.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { hashKey, type KeyDraft, type KeyOwner, type KeySecrets, makeKey, startOf } from './api-key.ts';
@@ -8,11 +9,11 @@ import { recordSecret } from './secret.repository.ts';
 
 /** What is read of a key: never its hash. */
 // biome-ignore format: a list
-const stored = {
+export const stored = {
   id: true, companyId: true, integrationId: true, name: true, start: true, scopes: true, allowedIps: true, perMinute: true,
   perHour: true, createdAt: true, expiresAt: true, suspendedAt: true, revokedAt: true, lastUsedAt: true,
 } as const;
-type StoredKey = Prisma.ApiKeyGetPayload<{ select: typeof stored }>;
+export type StoredKey = Prisma.ApiKeyGetPayload<{ select: typeof stored }>;
 
 /** A key as operators see it: all but its secret. */
 export interface ShownKey extends Omit<StoredKey, 'suspendedAt' | 'revokedAt'> {
@@ -25,7 +26,7 @@ function stateOf({ revokedAt, expiresAt, suspendedAt }: StoredKey, now: Date): S
   return suspendedAt ? 'suspended' : 'active';
 }
 
-function toShown(key: StoredKey, now: Date): ShownKey {
+export function toShown(key: StoredKey, now: Date): ShownKey {
   const { createdAt, expiresAt, lastUsedAt, suspendedAt, revokedAt, ...rest } = key;
   return { ...rest, state: stateOf(key, now), createdAt, expiresAt, lastUsedAt };
 }
@@ -146,8 +147,16 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     /** Stops a key until it is resumed. */
     suspend: (id: string) => update(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null }),
 
-    /** Lets a suspended key go on. A revoked or expired key stays so. */
-    resume: (id: string) => update(id, 'key.resumed', () => ({ suspendedAt: null }), { suspendedAt: { not: null } }),
+    /**
+     * Lets a suspended key go on. An expired key stays so.
+     * @throws RefusedError for a revoked key
+     */
+    async resume(id: string): Promise<ShownKey> {
+      const when = { suspendedAt: { not: null }, revokedAt: null };
+      const key = await update(id, 'key.resumed', () => ({ suspendedAt: null }), when);
+      if (key.state === 'revoked') throw new RefusedError('the key is revoked, for good: make another one');
+      return key;
+    },
 
     /** Ends a key for good. */
     revoke: (id: string) => update(id, 'key.revoked', (now) => ({ revokedAt: now }), { revokedAt: null }),

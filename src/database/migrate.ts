@@ -30,6 +30,14 @@ export function pendingMigrations(url: string, folder = ourMigrations): Promise<
   return withClient(url, async (client) => (await readHistory(client, folder)).missing);
 }
 
+/** Whether a later release has migrated a database, or begun to. */
+export function isLater(url: string, folder = ourMigrations): Promise<boolean> {
+  return withClient(url, async (client) => {
+    const { names, recorded } = await readHistory(client, folder);
+    return recorded.some(({ name }) => !names.includes(name));
+  });
+}
+
 interface History {
   /** All migrations of this release, in order. */
   readonly names: string[];

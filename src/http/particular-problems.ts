@@ -25,8 +25,7 @@ export const agentMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: p
 
 /** 404 for a version of an agent that is there, and the company's. @param newest its current version */
 export function versionMissing(version: number, newest: number): ApiError {
-  const detail =
-    version > newest ? problemDetails.versionToCome(version, newest) : problemDetails.versionRemoved(version);
+  const detail = version > newest ? problemDetails.versionToCome(version, newest) : problemDetails.versionPruned;
   return new ApiError('RESOURCE_NOT_FOUND', { detail });
 }
 

@@ -27,12 +27,11 @@ export const problemDetails = {
   agentMissing: 'The agent does not exist or has been deleted.',
   versionToCome: (version: number, newest: number) =>
     `The agent has no version ${version}; its newest version is ${newest}.`,
-  versionRemoved: (version: number) =>
-    `Version ${version} of the agent is not kept any more: the operator has removed old versions.`,
   tagForeign:
     'No entity tag in If-Match is one that this server gave: they are weak (W/"7") or have another form ("7-gzip"). A proxy that ' +
     'compresses answers changes entity tags in this way. Send the tag in its original form, as "7", or let the proxy keep it.',
   tagExcluded: 'If-None-Match holds the current entity tag, or *. Nothing was changed.',
   problemUnknown: 'No problem has this code. The OpenAPI document lists the codes.',
   scopeMissing: (scope: string) => `This API key lacks the scope ${scope}.`,
+  versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',
 } as const;

@@ -73,6 +73,8 @@ export async function openWorld({ connections = 10, docs = true, quotas, previou
   const rows = agentRepository(owned);
   const agents = agentService(rows, agentVersionRepository(owned));
 
+  let phoneNumbers = 0;
+
   async function close(): Promise<void> {
     await app.close();
     await database.close();
@@ -134,9 +136,11 @@ export async function openWorld({ connections = 10, docs = true, quotas, previou
       return (await keys.create({ ...keyDraft, companyId, allowedIps })).key;
     },
 
-    /** The id of an active number. */
+    /** The id of an active number, of which each is another. */
     async phoneNumber(companyId: string) {
-      return (await companies.addPhoneNumber(companyId, '+12025550123')).id;
+      const number = `+1202555${String(123 + phoneNumbers).padStart(4, '0')}`;
+      phoneNumbers += 1;
+      return (await companies.addPhoneNumber(companyId, number)).id;
     },
 
     /** A fresh agent: type ONLINE, empty metadata. As an answer shows it. */
