@@ -69,7 +69,6 @@ function scan(text: string): Stop | undefined {
     if (closing === undefined) return at === text.length ? undefined : { at, expected: 'the end of the body' };
     if (text[at] !== ',') return { at, expected: `a comma or ${closing}` };
     at = skipSpace(text, at + 1);
-    if (text[at] === closing) return { at, expected: closing === '}' ? 'a name in double quotes' : 'a value' };
   }
 }
 
