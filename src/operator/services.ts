@@ -32,8 +32,8 @@ export interface Services {
   requireOwnRelease(): Promise<void>;
 }
 
-/** Milliseconds for one statement: lists of the whole history take longer than a request may. */
-const statementLimit = 60_000;
+/** Milliseconds: lists of the whole history take longer than a request may, and a command had better wait than fail. */
+const patience = { statementLimit: 60_000, connectionLimit: 20_000 };
 
 /** Who runs this program, as the operating system knows them; in a container they may have a number alone. */
 function operatorName(): string {
@@ -64,7 +64,7 @@ export async function withServices(config: Config, work: (services: Services) =>
   const { databaseUrl, secret, previousSecret, embedded } = await openFoundation(config, 'operator');
   try {
     await checkDatabase(databaseUrl);
-    const database = openDatabase({ url: databaseUrl, connections: 2, statementLimit });
+    const database = openDatabase({ url: databaseUrl, connections: 2, ...patience });
     const operator = operatorName();
     const agentRows = agentRepository(database);
     try {
