@@ -1,8 +1,9 @@
-import { addEnvironmentFile, readConfig } from './config.ts';
+import { readConfig } from './config.ts';
+import { addEnvironmentFile } from './environment-file.ts';
 import { failureOf, operatorProgram } from './operator/program.ts';
 
 const program = operatorProgram(() => {
-  addEnvironmentFile();
+  for (const note of addEnvironmentFile(process.env)) console.error(note);
   return readConfig(process.env);
 }, process);
 

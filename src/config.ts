@@ -1,7 +1,8 @@
-import { loadEnvFile } from 'node:process';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { plainBlock } from './auth/address.ts';
+import { databaseUrlFaults } from './database-url.ts';
+import { readPublicUrl } from './http/public-url.ts';
 import { StartError } from './start-error.ts';
 
 const wholeNumber = (minimum: number, maximum: number, options: { default: number; description: string }) =>
@@ -9,6 +10,7 @@ const wholeNumber = (minimum: number, maximum: number, options: { default: numbe
 
 const secret = 'at least 32 bytes, as `openssl rand -hex 32` makes them';
 const proxies = 'addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32';
+const publicUrl = 'a URL http://host/prefix or https://host/prefix, without user, query and fragment';
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /** Every variable that the server reads: the one list, which `.env.example` repeats. */
@@ -90,6 +92,12 @@ export const environmentSchema = Type.Object({
     description: 'Whether the reference page is served at /docs',
     expected: 'true or false',
   }),
+  PUBLIC_URL: Type.Optional(
+    Type.String({
+      description: 'The address that clients use, with a path prefix if a proxy removes one from each request',
+      expected: publicUrl,
+    }),
+  ),
   METRICS_PORT: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -102,15 +110,6 @@ export const environmentSchema = Type.Object({
 });
 
 export type Config = Readonly<Static<typeof environmentSchema>>;
-
-/** Adds the variables of a file `.env` in the current folder, where there is one, behind those of the process. */
-export function addEnvironmentFile(): void {
-  try {
-    loadEnvFile();
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-  }
-}
 
 /**
  * Reads the configuration. An empty variable counts as missing.
@@ -147,13 +146,15 @@ export const listed = (text: string | undefined): string[] =>
 const isShort = (text: string | undefined) => text !== undefined && Buffer.byteLength(text) < 32;
 
 function forbidden(config: Config): string[] {
-  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, TRUST_PROXY } = config;
+  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, TRUST_PROXY, PUBLIC_URL } = config;
   const inProduction = NODE_ENV === 'production';
   const short = (['API_KEY_SECRET', 'API_KEY_SECRET_PREVIOUS'] as const).filter((name) => isShort(config[name]));
   return [
     ...(inProduction && DATABASE_URL === undefined ? ['DATABASE_URL must be set when NODE_ENV=production'] : []),
     ...(inProduction && API_KEY_SECRET === undefined ? ['API_KEY_SECRET must be set when NODE_ENV=production'] : []),
+    ...(DATABASE_URL === undefined ? [] : databaseUrlFaults(DATABASE_URL)),
     ...short.map((name) => `${name} must be ${secret}`),
     ...(listed(TRUST_PROXY).every(plainBlock) ? [] : [`TRUST_PROXY must be ${proxies}`]),
+    ...(PUBLIC_URL === undefined || readPublicUrl(PUBLIC_URL) ? [] : [`PUBLIC_URL must be ${publicUrl}`]),
   ];
 }

@@ -30,7 +30,7 @@ export async function demonstrate({ database, dataDir, baseUrl, ...secrets }: Op
   const file = join(resolve(dataDir), 'demo.json');
   const kept = await readDemo(file);
   const isKnown = kept && (await isKnownKey(database, hashesOf(kept.companyKey, secrets)));
-  const demo = kept && isKnown ? kept : await makeDemo(database, secrets.secret);
+  const demo = kept && isKnown ? kept : await makeDemo(database, secrets);
   if (demo !== kept) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
   const url = `${baseUrl}/agents/${demo.agentId}`;
   return [
@@ -51,16 +51,16 @@ async function readDemo(file: string): Promise<Demo | undefined> {
   }
 }
 
-/** Not where the database, or the secret, is another than the one that the demo was made with. */
+/** Not where the database is another than the one that the demo was made in. */
 async function isKnownKey(database: Database, hashes: KeyHashes): Promise<boolean> {
   const lookup = { ...hashes, companyId: null, agentId: null, address: null, scope: undefined };
   const { key } = await apiKeyRepository(database).lookUp(lookup);
   return key !== undefined;
 }
 
-async function makeDemo(database: Database, secret: string): Promise<Demo> {
+async function makeDemo(database: Database, secrets: KeySecrets): Promise<Demo> {
   const companies = companyRepository(database.prisma, operator);
-  const keys = apiKeyLifecycle(database, secret, operator);
+  const keys = apiKeyLifecycle(database, secrets, operator);
   const company = await companies.createCompany('Demo company');
   const ats = await companies.createIntegration('Demo ATS');
   await companies.grant(ats.id, company.id);

@@ -4,13 +4,14 @@ import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { buildApp } from './app.ts';
+import { requireKnownSecret } from './auth/secret.repository.ts';
 import { type SharedCounters, sharedCounters } from './auth/shared-counters.ts';
-import { addEnvironmentFile, type Config, listed, readConfig } from './config.ts';
+import { type Config, listed, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
-import { migrationNames, pendingMigrations } from './database/migrate.ts';
-import { missingRoleSettings } from './database/server-role.ts';
+import { migrationNames } from './database/migrate.ts';
 import { demonstrate } from './demo.ts';
-import { type Foundation, openFoundation } from './foundation.ts';
+import { addEnvironmentFile } from './environment-file.ts';
+import { checkDatabase, type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
 import type { Meter } from './metrics/meter.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
@@ -26,7 +27,7 @@ const stderr = openStandardStream(2);
 async function main(): Promise<void> {
   readServerArguments();
   const toldToStop = untilToldToStop();
-  addEnvironmentFile();
+  for (const note of addEnvironmentFile(process.env)) stderr.write(`${note}\n`);
   const config = readConfig(process.env);
   const foundation = await openFoundation(config, 'server');
   try {
@@ -39,8 +40,9 @@ async function main(): Promise<void> {
 
 async function serve(config: Config, foundation: Foundation, toldToStop: Promise<string>): Promise<void> {
   const { databaseUrl, secret, previousSecret, embedded } = foundation;
-  if (!embedded) await checkDatabase(databaseUrl);
+  const warnings = embedded ? [] : await checkDatabase(databaseUrl, config);
   const logger = pino(logOptions(config.LOG_LEVEL), stdout);
+  for (const warning of warnings) logger.warn(warning);
   const database = openDatabase({
     url: databaseUrl,
     connections: config.DATABASE_POOL,
@@ -54,6 +56,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     ...{ database, secret, previousSecret, migrations, logger },
     trustedProxies: listed(config.TRUST_PROXY),
     keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
+    publicUrl: config.PUBLIC_URL,
     docs: config.DOCS,
     quotas: {
       perMinute: config.RATE_LIMIT_PER_MINUTE,
@@ -66,7 +69,11 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   // The start keeps the process busy: only then can an answer be expected in time.
   await app.ready();
   // The first statement loads Prisma's engine, which would hold up the first requests.
-  await database.appliedMigrations();
+  await requireKnownSecret(database.prisma, foundation).catch(async (error: unknown) => {
+    await app.close();
+    await database.close();
+    throw error;
+  });
   await counters?.open();
   const { baseUrl, closeMetrics } = await listenAll(app, config, metrics).catch(async (error: unknown) => {
     await database.close();
@@ -84,6 +91,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   };
   for (const note of embedded?.notes ?? []) stdout.write(`${note}\n`);
   stdout.write(`Listening on ${baseUrl}\n`);
+  if (config.DOCS) stdout.write(`To read and try the API: ${baseUrl}/docs\n`);
   if (embedded) {
     const demo = await demonstrate({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl });
     stdout.write(`${demo}\n`);
@@ -102,16 +110,6 @@ function openCounters({ REDIS_URL }: Config, logger: Logger, meter?: Meter): Sha
       else logger.warn({ err }, 'Redis does not answer: rate limits are counted by this replica alone');
     },
   });
-}
-
-/** A database of the operator's own must be as `npm run migrate` leaves it. */
-async function checkDatabase(url: string): Promise<void> {
-  const pending = await pendingMigrations(url);
-  if (pending.length > 0) {
-    throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
-  }
-  const missing = await missingRoleSettings(url);
-  if (missing.length > 0) throw new StartError(`DATABASE_URL: ${missing.join('; ')}: run npm run migrate`);
 }
 
 async function listenAll(app: FastifyInstance, config: Config, metrics: Metrics | undefined) {

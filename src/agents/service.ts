@@ -12,7 +12,7 @@ import type { StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
 import type { ReadAhead } from './write/batch.ts';
-import type { Changed, Decide, Found } from './write/fold.ts';
+import type { Changed, Decide, Found } from './write/decision.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
 

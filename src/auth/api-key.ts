@@ -79,6 +79,25 @@ export const hashesOf = (key: string, { secret, previousSecret }: KeySecrets): K
   formerHash: previousSecret === undefined ? null : hashKey(key, previousSecret),
 });
 
+/** Of the two secrets; null when there is no former one. */
+export interface SecretFingerprints {
+  readonly current: string;
+  readonly former: string | null;
+}
+
+/**
+ * What the database keeps to tell secrets apart: 16 bits of their HMAC-SHA256 of a fixed text, as hexadecimal digits. One
+ * wrong secret in 65,536 passes for the right one. More bits would let whoever reads them test guesses of a weak secret.
+ */
+export const fingerprintsOf = ({ secret, previousSecret }: KeySecrets): SecretFingerprints => ({
+  current: fingerprint(secret),
+  former: previousSecret === undefined ? null : fingerprint(previousSecret),
+});
+
+// No key is this text, so the fingerprint is no part of a key's hash.
+const fingerprint = (secret: string) =>
+  createHmac('sha256', secret).update('fingerprint of API_KEY_SECRET').digest('hex').slice(0, 4);
+
 /** Whose a key is: a company's or an integration's, never of both. */
 export interface KeyOwner {
   readonly companyId: string | null;

@@ -2,8 +2,10 @@ import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { RefusedError } from '../refusal.ts';
+import { StartError } from '../start-error.ts';
 import { UnknownIdError } from '../unknown-id.ts';
-import { hashKey, type KeyDraft, type KeyOwner, makeKey, startOf } from './api-key.ts';
+import { hashKey, type KeyDraft, type KeyOwner, type KeySecrets, makeKey, startOf } from './api-key.ts';
+import { recordSecret } from './secret.repository.ts';
 
 /** What is read of a key: never its hash. */
 // biome-ignore format: a list
@@ -34,9 +36,10 @@ export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
 /**
  * The life of a key. Each step holds from the key's next request on, on every replica, and is in the audit trail by the
  * same transaction; times are the database's.
+ * @param secrets of the servers on the database; without them no key can be made
  * @param operator who does it, for the trail
  */
-export function apiKeyLifecycle({ prisma }: Database, secret: string, operator: string) {
+export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | undefined, operator: string) {
   async function record(
     tx: Prisma.TransactionClient,
     action: string,
@@ -46,13 +49,17 @@ export function apiKeyLifecycle({ prisma }: Database, secret: string, operator: 
     await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, keyId, details } });
   }
 
-  /** Stores a key with its entry in the trail. */
+  /** Stores a key with its entry in the trail, and records its secret. */
   async function insert(
     tx: Prisma.TransactionClient,
     key: string,
     data: Omit<Prisma.ApiKeyUncheckedCreateInput, 'start' | 'hash'>,
   ): Promise<StoredKey> {
-    const hash = hashKey(key, secret);
+    if (!secrets) {
+      throw new StartError('API_KEY_SECRET must be set beside DATABASE_URL to make a key: the secret of its servers');
+    }
+    await recordSecret(tx, secrets);
+    const hash = hashKey(key, secrets.secret);
     const made = await tx.apiKey.create({ data: { ...data, start: startOf(key), hash }, select: stored });
     const { name, start, scopes, allowedIps, perMinute, perHour, expiresAt } = made;
     const details = { name, start, scopes, allowedIps, perMinute, perHour, expiresAt: inUtc(expiresAt) };

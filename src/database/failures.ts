@@ -84,6 +84,12 @@ export const isReferenced = (error: unknown): boolean => /^(23503|23001)$/.test(
 export const isLockTimeout = (error: unknown): boolean => sqlState(error) === '55P03';
 
 /**
+ * Whether a named statement was refused because its plan is stale: its result has other types since somebody changed a
+ * column. No statement of ours gets this SQLSTATE, feature_not_supported, for any other reason.
+ */
+export const isStalePlan = (error: unknown): boolean => sqlState(error) === '0A000';
+
+/**
  * Whether PostgreSQL undid a statement for a reason that its items may not share when they run one by one: a bad value among
  * them, a lock that was held, a deadlock. After a lost connection or a time limit nobody knows what was committed.
  */

@@ -43,8 +43,9 @@ export function reasonOf(error: unknown): string | undefined {
     const known = [5, 3, 2].flatMap((length) => byState[state.slice(0, length)] ?? []);
     return known[0] ?? `the database refused the command (SQLSTATE ${state})`;
   }
+  if (isWrongCall(error)) return 'the command met a fault of this program: report it, with the command';
   return isDatabaseError(error)
-    ? 'the database cannot be reached, or the connection to it broke: try again'
+    ? 'the database did not answer, or the connection to it broke: try again once it answers'
     : undefined;
 }
 

@@ -15,4 +15,6 @@ export const problemDetails = {
   bodyLength: 'The body is not as long as Content-Length says.',
   bodyIncomplete: 'The body is not complete.',
   versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',
+  problemUnknown: 'No problem has this code. The OpenAPI document lists the codes.',
+  scopeMissing: (scope: string) => `This API key lacks the scope ${scope}.`,
 } as const;

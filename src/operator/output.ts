@@ -1,6 +1,7 @@
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config.ts';
+import { withNumbers } from '../http/exact-numbers.ts';
 import { RefusedError } from '../refusal.ts';
 import { type Services, withServices } from './services.ts';
 
@@ -18,7 +19,7 @@ export function printer(readConfiguration: () => Config, stdout: Writable): { pr
   return {
     print: (run) =>
       withServices(readConfiguration(), async (services) => {
-        const text = JSON.stringify(await run(services), undefined, 2);
+        const text = withNumbers(JSON.stringify(await run(services), undefined, 2));
         await write([`${text}\n`], stdout);
       }),
     printLines: (run) => withServices(readConfiguration(), (services) => write(chunksOf(run(services)), stdout)),

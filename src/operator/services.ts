@@ -11,7 +11,8 @@ import { type CompanyRepository, companyRepository } from '../companies/reposito
 import type { Config } from '../config.ts';
 import { type Database, openDatabase } from '../database/client.ts';
 import { isLater, pendingMigrations } from '../database/migrate.ts';
-import { missingRoleSettings } from '../database/server-role.ts';
+import { withClient } from '../database/session.ts';
+import { lackingSettings, meaningSettings } from '../database/settings.ts';
 import { openFoundation } from '../foundation.ts';
 import { StartError } from '../start-error.ts';
 
@@ -44,10 +45,10 @@ function operatorName(): string {
   }
 }
 
-/** Prisma writes and reads times without their zone: in another than UTC all of them would be wrong by hours. */
+/** With other settings than those of `migrate`, such as another time zone, values would be read and written wrong. */
 async function checkDatabase(url: string): Promise<void> {
-  const wrong = (await missingRoleSettings(url)).find((setting) => setting.startsWith('TimeZone'));
-  if (wrong) throw new StartError(`DATABASE_URL: ${wrong}: run npm run migrate as this role`);
+  const wrong = await withClient(url, (client) => lackingSettings(client, meaningSettings));
+  if (wrong.length > 0) throw new StartError(`DATABASE_URL: ${wrong.join('; ')}: run npm run migrate as this role`);
   const pending = await pendingMigrations(url);
   if (pending.length > 0) {
     throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
@@ -61,10 +62,13 @@ async function requireOwnRelease(url: string): Promise<void> {
 
 /** Does some work on the database of a configuration. */
 export async function withServices(config: Config, work: (services: Services) => Promise<void>): Promise<void> {
-  const { databaseUrl, secret, previousSecret, embedded } = await openFoundation(config, 'operator');
+  const { databaseUrl, embedded, ...secrets } = await openFoundation(config, 'operator');
+  // One that is generated here is not that of the servers elsewhere.
+  const known = embedded !== undefined || config.API_KEY_SECRET !== undefined ? secrets : undefined;
   try {
     await checkDatabase(databaseUrl);
-    const database = openDatabase({ url: databaseUrl, connections: 2, ...patience });
+    const preparedStatements = config.DATABASE_PREPARED_STATEMENTS;
+    const database = openDatabase({ url: databaseUrl, connections: 2, preparedStatements, ...patience });
     const operator = operatorName();
     const agentRows = agentRepository(database);
     try {
@@ -73,8 +77,8 @@ export async function withServices(config: Config, work: (services: Services) =>
         companies: companyRepository(database.prisma, operator),
         companyErasure: companyErasure(database.prisma, operator),
         companyExport: companyExport(database, operator),
-        keys: apiKeyLifecycle(database, secret, operator),
-        keySettings: keySettings(database, { secret, previousSecret }, operator),
+        keys: apiKeyLifecycle(database, known, operator),
+        keySettings: keySettings(database, known, operator),
         agents: agentService(agentRows, agentVersionRepository(database)),
         agentRows,
         audit: auditRepository(database),

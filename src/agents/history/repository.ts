@@ -1,8 +1,13 @@
 import { type Database, withinLimit } from '../../database/client.ts';
+import { rowsOf } from '../../database/rows.ts';
+import { run } from '../../database/statement.ts';
+import { parseExact } from '../../http/exact-numbers.ts';
 import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
+import { snapshotSchema } from './schema.ts';
 import { complete } from './snapshot.ts';
+import { snapshotStatement } from './statements.ts';
 
 /** What an agent was at a version. */
 export interface Snapshot {
@@ -17,17 +22,15 @@ const entry = { version: true, createdAt: true, changedFields: true, keyId: true
 
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 
+const snapshotsOf = rowsOf(snapshotSchema);
+
 /** Reads the history of agents, whoever owns them. Entries never change once written. */
 export function agentVersionRepository({ typed, query }: Database) {
   async function read(agentId: string, version: number): Promise<Snapshot | undefined> {
-    const found = await typed(({ agentVersion }) =>
-      agentVersion.findUnique({
-        where: { agentId_version: { agentId, version } },
-        select: { createdAt: true, snapshot: true },
-      }),
-    );
+    const [found] = snapshotsOf(await run(query, snapshotStatement({ agentId, version })));
     if (!found) return undefined;
-    const { createdAt, snapshot } = found;
+    const { createdAt } = found;
+    const snapshot = parseExact<unknown>(found.snapshot);
     if (!isRecord(snapshot)) throw new Error(`version ${version} of agent ${agentId} is stored as something else`);
     return { version, createdAt, content: await complete(query, snapshot, { agentId, version }) };
   }

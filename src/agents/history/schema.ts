@@ -25,8 +25,9 @@ export const diffQuerySchema = Type.Object(
   closed,
 );
 
-/** A member of a stored document. */
-export const memberSchema = Type.Object({ name: Type.String(), value: Type.Unknown() });
+/** A member of a stored document, as text, and a whole one. */
+export const memberSchema = Type.Object({ name: Type.String(), value: Type.String() });
+export const snapshotSchema = Type.Object({ createdAt: Type.Date(), snapshot: Type.String() });
 
 /** Rows of the statements that remove old versions: what may go of an agent, and how many were removed. */
 export const plannedRowSchema = Type.Object({
