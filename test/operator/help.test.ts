@@ -50,7 +50,7 @@ test('the server and migrate say what they are for, with examples, and refuse op
   for (const [name, file] of Object.entries(programs)) {
     const path = join(import.meta.dirname, '..', '..', file);
     const help = await runProgram([path, '--help']);
-    expect(help).toEqual({ code: 0, stdout: expect.stringMatching(/^Usage: [^]+\nExamples:\n {2}\S/), stderr: '' });
+    expect(help).toEqual({ code: 0, stdout: expect.stringMatching(/^Usage: [\s\S]+\nExamples:\n {2}\S/), stderr: '' });
     expect(help.stdout).toContain(`Usage: ${name} `);
     const wrong = await runProgram([path, '--helpp']);
     const stderr = "error: unknown option '--helpp' (Did you mean --help?)\n";
