@@ -1,5 +1,8 @@
 import { userInfo } from 'node:os';
+import { Readable, Writable } from 'node:stream';
 import { expect, test } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { operatorProgram } from '../../src/operator/program.ts';
 import { time, uuid } from '../support/admin.ts';
 import { operatorOf, printedBy } from '../support/operator.ts';
 import { openWorld } from '../support/world.ts';
@@ -103,6 +106,55 @@ test('an export goes over as many batches as there are rows: each agent and vers
   expect(places).toHaveLength(129 * 2 + 120);
   // A number that JavaScript cannot hold is as PostgreSQL writes it.
   expect(text).toContain(`1${'0'.repeat(400)}`);
+});
+
+test('no more of a company is read than the reader of the output takes', async () => {
+  const { id: companyId } = await world.company();
+  await world.sql.query(
+    `INSERT INTO agent (company_id, name, type, focus, language, duration)
+     SELECT $1, 'Agent ' || n, 'ONLINE', 'GENERIC', 'EN', 30 FROM generate_series(1, 5000) n`,
+    [companyId],
+  );
+  let text = '';
+  let take = () => {};
+  // The first write is taken when `take` is called.
+  const stdout = new Writable({
+    write(chunk, _, done) {
+      text += String(chunk);
+      if (text.length === String(chunk).length) take = done;
+      else done();
+    },
+  });
+  const env = { DATABASE_URL: world.ownerUrl, API_KEY_SECRET: world.secret };
+  const streams = { stdin: Readable.from([]), stdout, stderr: process.stderr };
+  const program = operatorProgram(() => readConfig(env), streams);
+  const exported = program.parseAsync(['company', 'export', '--company', companyId], { from: 'user' });
+  const lastRead = async () => {
+    const { rows } = await world.sql.query(
+      `SELECT max(query_start)::text AS at FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'interview-agents-api'`,
+    );
+    return rows[0].at;
+  };
+  await expect.poll(() => text).not.toBe('');
+  // It reads no more once two looks find the same.
+  let last: unknown;
+  await expect
+    .poll(
+      async () => {
+        const before = last;
+        last = await lastRead();
+        return before === last;
+      },
+      { interval: 200 },
+    )
+    .toBe(true);
+  // What was not read by now is not in the export.
+  await world.sql.query('DELETE FROM agent WHERE company_id = $1', [companyId]);
+  take();
+  await exported;
+  expect(text.match(/"record" : "agent"/g)?.length).toBeLessThan(1_000);
+  expect(text).toContain('company.exported');
 });
 
 test('nothing is exported of a company that is not there', async () => {
