@@ -3,6 +3,7 @@ import { migrate } from './database/migrate.ts';
 import { reasonOf } from './database/reasons.ts';
 import { admitServerRole } from './database/server-role.ts';
 import { databaseUrlFaults } from './database-url.ts';
+import { addEnvironmentFile } from './environment-file.ts';
 import { serverRights } from './server-rights.ts';
 import { StartError } from './start-error.ts';
 
@@ -23,6 +24,7 @@ Examples:
 
 async function main(): Promise<void> {
   const { serverRole } = command.parse().opts();
+  for (const note of addEnvironmentFile(process.env)) console.error(note);
   const url = process.env['DATABASE_URL'];
   if (!url) {
     throw new StartError('DATABASE_URL is not set: the embedded database needs no migrate, it is migrated at start');

@@ -1,19 +1,21 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
+import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
-import { type Logger, pino } from 'pino';
+import { pino } from 'pino';
+import { agentVersionRepository } from './agents/history/repository.ts';
 import { buildApp } from './app.ts';
 import { requireKnownSecret } from './auth/secret.repository.ts';
-import { type SharedCounters, sharedCounters } from './auth/shared-counters.ts';
+import { reportChanges, sharedCounters } from './auth/shared-counters.ts';
 import { type Config, listed, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
+import { deploymentOf } from './database/deployment.ts';
 import { migrationNames } from './database/migrate.ts';
 import { demonstrate } from './demo.ts';
 import { addEnvironmentFile } from './environment-file.ts';
 import { checkDatabase, type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
-import type { Meter } from './metrics/meter.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
@@ -41,7 +43,7 @@ async function main(): Promise<void> {
 async function serve(config: Config, foundation: Foundation, toldToStop: Promise<string>): Promise<void> {
   const { databaseUrl, secret, previousSecret, embedded } = foundation;
   const warnings = embedded ? [] : await checkDatabase(databaseUrl, config);
-  const logger = pino(logOptions(config.LOG_LEVEL), stdout);
+  const logger = pino(logOptions(config.LOG_LEVEL, `${hostname()}-${process.pid}`), stdout);
   for (const warning of warnings) logger.warn(warning);
   const database = openDatabase({
     url: databaseUrl,
@@ -50,8 +52,18 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const migrations = await migrationNames();
-  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(database.poolUse, stdout.dropped);
-  const counters = openCounters(config, logger, metrics?.meter);
+  const { poolUse } = database;
+  const { bytes } = agentVersionRepository(database);
+  const measured = { poolUse, droppedLogLines: stdout.dropped, historyBytes: bytes };
+  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(measured);
+  const counters =
+    config.REDIS_URL === undefined
+      ? undefined
+      : sharedCounters({
+          url: config.REDIS_URL,
+          deployment: await deploymentOf(database.query),
+          onChange: reportChanges(logger, metrics?.meter),
+        });
   const app = await buildApp({
     ...{ database, secret, previousSecret, migrations, logger },
     trustedProxies: listed(config.TRUST_PROXY),
@@ -69,13 +81,15 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   // The start keeps the process busy: only then can an answer be expected in time.
   await app.ready();
   // The first statement loads Prisma's engine, which would hold up the first requests.
+  await database.state();
   await requireKnownSecret(database.prisma, foundation).catch(async (error: unknown) => {
     await app.close();
     await database.close();
     throw error;
   });
-  await counters?.open();
-  const { baseUrl, closeMetrics } = await listenAll(app, config, metrics).catch(async (error: unknown) => {
+  const opened = counters?.open() ?? Promise.resolve();
+  const listening = opened.then(() => listenAll(app, config, metrics));
+  const { baseUrl, closeMetrics } = await listening.catch(async (error: unknown) => {
     await database.close();
     throw error;
   });
@@ -97,19 +111,6 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     stdout.write(`${demo}\n`);
   }
   await stop(await toldToStop);
-}
-
-/** Where all replicas count together for the rate limits, if there is such a place. */
-function openCounters({ REDIS_URL }: Config, logger: Logger, meter?: Meter): SharedCounters | undefined {
-  if (REDIS_URL === undefined) return undefined;
-  return sharedCounters({
-    url: REDIS_URL,
-    onChange(isShared, err) {
-      meter?.countsAreShared(isShared);
-      if (isShared) logger.info('rate limits are counted in Redis, together with the other replicas');
-      else logger.warn({ err }, 'Redis does not answer: rate limits are counted by this replica alone');
-    },
-  });
 }
 
 async function listenAll(app: FastifyInstance, config: Config, metrics: Metrics | undefined) {

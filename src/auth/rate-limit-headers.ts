@@ -1,18 +1,12 @@
-import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { exchangeOf } from '../http/exchange.ts';
 import { ApiError } from '../http/problems.ts';
+import type { Count } from './counters.ts';
 import type { FoundKey } from './lookup.statements.ts';
-import type { LimitedWindow, RateLimits } from './rate-limits.ts';
-
-type Headers = Readonly<Record<string, string>>;
-
-const shown = new WeakMap<IncomingMessage, Headers>();
+import type { RateLimits } from './rate-limits.ts';
 
 /** 429; the client may come back after the given seconds, and gets through then. */
 const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });
-
-/** What the answer to a message says of rate limits, for those who answer without Fastify. */
-export const rateLimitHeaders = (message: IncomingMessage): Headers => shown.get(message) ?? {};
 
 /** What is left of a rate limit. */
 interface RateLimit {
@@ -27,7 +21,7 @@ export function rateLimitsOf({ raw }: FastifyRequest): {
   readonly minute: RateLimit | null;
   readonly hour: RateLimit | null;
 } {
-  const headers = rateLimitHeaders(raw);
+  const headers = exchangeOf(raw).rateLimits;
   const read = ([ofLimit, ofRemaining, ofReset]: readonly [string, string, string]): RateLimit | null =>
     headers[ofLimit] === undefined
       ? null
@@ -52,7 +46,7 @@ export async function countRequest(
   const { windows, wait } = await limits.count(key);
   if (windows.length > 0) {
     const headers = Object.fromEntries(windows.flatMap(headersOf));
-    shown.set(raw, headers);
+    exchangeOf(raw).rateLimits = headers;
     reply.headers(headers);
   }
   return wait === undefined ? undefined : { error: rateLimited(wait), wait };
@@ -72,11 +66,12 @@ const names = {
   hour: ['x-ratelimit-limit-hour', 'x-ratelimit-remaining-hour', 'x-ratelimit-reset-hour'],
 } as const;
 
-function headersOf({ name, limit, used, endsIn }: LimitedWindow): [name: string, value: string][] {
+function headersOf({ name, limit, used, endsAt }: Count): [name: string, value: string][] {
+  if (name === 'refused') return [];
   const [ofLimit, ofRemaining, ofReset] = names[name];
   return [
     [ofLimit, String(limit)],
     [ofRemaining, String(Math.max(limit - used, 0))],
-    [ofReset, String(Math.ceil((Date.now() + endsIn) / 1_000))],
+    [ofReset, String(Math.ceil(endsAt / 1_000))],
   ];
 }

@@ -4,3 +4,4 @@ import { type Static, Type } from '@sinclair/typebox';
 export const timeSchema = Type.Object({ now: Type.Date() });
 export const stateSchema = Type.Object({ isReadOnly: Type.Boolean(), migrations: Type.Array(Type.String()) });
 export type DatabaseState = Static<typeof stateSchema>;
+export const deploymentSchema = Type.Object({ id: Type.String() });

@@ -70,8 +70,9 @@ const unknownAuthority =
 /** Where a name stands for several addresses, there is one error for each and none that says anything for all. */
 function reasonOf(error: unknown): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  if (!(first instanceof Error)) return String(first);
-  const isUnknown = 'code' in first && typeof first.code === 'string' && unknownAuthority.test(first.code);
-  if (!isUnknown) return connectionReasonOf(first) ?? first.message;
-  return `${first.message}: name the file of its certificate authority in DATABASE_URL, as sslrootcert=/path/to/ca.pem`;
+  const isUnknown =
+    first instanceof Error && 'code' in first && typeof first.code === 'string' && unknownAuthority.test(first.code);
+  if (isUnknown)
+    return `${first.message}: name the file of its certificate authority in DATABASE_URL, as sslrootcert=/path/to/ca.pem`;
+  return connectionReasonOf(first) ?? (first instanceof Error ? first.message : String(first));
 }

@@ -14,7 +14,7 @@ export const problemDetails = {
   bodyNotJson: 'The body is not valid JSON.',
   bodyLength: 'The body is not as long as Content-Length says.',
   bodyIncomplete: 'The body is not complete.',
-  versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',
   problemUnknown: 'No problem has this code. The OpenAPI document lists the codes.',
   scopeMissing: (scope: string) => `This API key lacks the scope ${scope}.`,
+  versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',
 } as const;

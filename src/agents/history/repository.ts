@@ -5,9 +5,9 @@ import { parseExact } from '../../http/exact-numbers.ts';
 import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
-import { snapshotSchema } from './schema.ts';
+import { sizeRowSchema, snapshotSchema } from './schema.ts';
 import { complete } from './snapshot.ts';
-import { snapshotStatement } from './statements.ts';
+import { sizeStatement, snapshotStatement } from './statements.ts';
 
 /** What an agent was at a version. */
 export interface Snapshot {
@@ -19,6 +19,8 @@ export interface Snapshot {
 /** Who changed an agent, and when. */
 // biome-ignore format: a list
 const entry = { version: true, createdAt: true, changedFields: true, keyId: true, requestId: true, restoredFrom: true } as const;
+
+const sizesOf = rowsOf(sizeRowSchema);
 
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 
@@ -35,32 +37,38 @@ export function agentVersionRepository({ typed, query }: Database) {
     return { version, createdAt, content: await complete(query, snapshot, { agentId, version }) };
   }
 
+  async function readSize(): Promise<number> {
+    const [size] = sizesOf(await run(query, sizeStatement()));
+    return size?.bytes ?? 0;
+  }
+
   return {
-    /** Entries of an agent up to a version, the newest first. */
+    /**
+     * Entries of an agent up to a version, the newest first. Those that are there have consecutive versions, so that a page
+     * begins at a version instead of behind entries that would have to be read.
+     */
     entries: (agentId: string, upTo: number, page: Page) =>
-      withinLimit(
-        typed(({ agentVersion }) =>
-          agentVersion.findMany({
-            where: { agentId, version: { lte: upTo } },
-            select: entry,
-            orderBy: { version: 'desc' },
-            take: page.limit,
-            skip: itemsBefore(page),
-          }),
-        ),
+      typed(({ agentVersion }) =>
+        agentVersion.findMany({
+          where: { agentId, version: { lte: upTo - itemsBefore(page) } },
+          select: entry,
+          orderBy: { version: 'desc' },
+          take: page.limit,
+        }),
       ),
 
     /** The oldest version that is there: 1, or where the operator has pruned the history, the first that was left. */
     async oldest(agentId: string): Promise<number | undefined> {
-      const found = await withinLimit(
-        typed(({ agentVersion }) =>
-          agentVersion.findFirst({ where: { agentId }, select: { version: true }, orderBy: { version: 'asc' } }),
-        ),
+      const found = await typed(({ agentVersion }) =>
+        agentVersion.findFirst({ where: { agentId }, select: { version: true }, orderBy: { version: 'asc' } }),
       );
       return found?.version;
     },
 
+    /** Bytes of the history of all agents on disk. */
+    bytes: () => withinLimit(readSize()),
+
     /** What an agent was at a version; undefined when there never was one, or it was pruned. */
-    snapshot: (agentId: string, version: number): Promise<Snapshot | undefined> => withinLimit(read(agentId, version)),
+    snapshot: read,
   };
 }

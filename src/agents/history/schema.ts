@@ -78,3 +78,6 @@ export const diffSchema = Type.Object(
   },
   { $id: 'AgentDiff' },
 );
+
+/** A row of the statement about the size of the history. */
+export const sizeRowSchema = Type.Object({ bytes: Type.Number() });

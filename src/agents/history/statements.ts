@@ -19,3 +19,6 @@ export const earlierStatement = ({ agentId, version }: Place, names: readonly Ag
          LATERAL (SELECT (v.snapshot->name)::text AS value FROM agent_version v
                    WHERE v.agent_id = ${agentId}::uuid AND v.version < ${version}::int AND v.snapshot ? name
                    ORDER BY v.version DESC LIMIT 1) found`;
+
+/** Bytes of the whole history on disk: rows, long values, indexes. Asks for the size of files, and reads no row. */
+export const sizeStatement = () => sql`SELECT pg_total_relation_size('agent_version')::float8 AS bytes`;
