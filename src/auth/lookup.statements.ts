@@ -79,7 +79,7 @@ const isAllowed = `
  * it is the same.
  */
 export const lookupSql = `
-  SELECT json_build_object('key', f.key, 'databaseTime', ${databaseTime}, 'agentWasRead', coalesce(f."agentWasRead", false),
+  SELECT json_build_object('key', f.key, 'databaseTime', floor(${databaseTime}), 'agentWasRead', coalesce(f."agentWasRead", false),
            'agent', CASE WHEN f."agentWasRead" THEN
              (SELECT ${agentJson('a')} FROM agent a WHERE a.id = q.agent AND a.deleted_at IS NULL) END)::text AS json
     FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])
