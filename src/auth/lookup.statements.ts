@@ -77,6 +77,7 @@ const isAllowed = `
  *
  * One scan of an index for each hash and id: a join compares every key of a small table with both hashes. In a large one
  * it is the same.
+ * The time is in whole milliseconds: `parseExact` would take care of a number of sixteen characters.
  */
 export const lookupSql = `
   SELECT json_build_object('key', f.key, 'databaseTime', floor(${databaseTime}), 'agentWasRead', coalesce(f."agentWasRead", false),
