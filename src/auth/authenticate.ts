@@ -1,12 +1,17 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ReadAhead } from '../agents/write/batch.ts';
+import { over } from '../http/bounded-server.ts';
 import { countHeader } from '../http/connections.ts';
+import { Deadline } from '../http/deadline.ts';
+import { exchangeOf } from '../http/exchange.ts';
 import { complaints, inParameter } from '../http/faults.ts';
+import { isRecord } from '../http/json.ts';
 import { scopeMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { isUuid } from '../http/uuid.ts';
-import { addressList, callerAddress } from './address.ts';
+import { addressList } from './address.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
 import type { Caller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
@@ -19,14 +24,16 @@ import { openShares } from './shares.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Throws outside the authenticated scope. */
-    readonly caller: Caller;
-    /** For the log: who is known so far, also of a request that was refused. */
-    known: { keyId?: string; companyId?: string };
+    /** Set in the authenticated scope, on routes that act for one company. */
+    caller: Caller;
     /** Which key it is, and whose. */
     owner: KeyOwner & { readonly keyId: string };
-    /** The agent that the path names, whoever owns it, as it was found since the request arrived. */
+    /** The id of the agent in the path, in lower case; empty where there is none, or it is no UUID. */
+    agentId: string;
+    /** That agent, whoever owns it, as it was found since the request arrived. */
     readAhead: ReadAhead;
+    /** When the request is answered at the latest. */
+    deadline: Deadline;
   }
   interface FastifyContextConfig {
     /** What the key must be allowed to do, or `any` for a key with any scopes; every route in the authenticated scope declares it. */
@@ -50,15 +57,13 @@ interface Options {
   readonly readAgent: (id: string) => Promise<ReadAhead>;
 }
 
-/** What a request asks for, apart from its key. */
-interface Asked extends Pick<Lookup, 'companyId' | 'address'> {
+/** What a request asks for, apart from its key: read from it once. */
+interface Asked extends Pick<Lookup, 'companyId' | 'agentId' | 'address'> {
   readonly scope: Scope | 'any' | undefined;
   readonly forAnyCompany: boolean;
   /** `companyId` in the query, as it was sent. */
   readonly wanted: unknown;
 }
-
-const callers = new WeakMap<FastifyRequest, Caller>();
 
 /**
  * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
@@ -66,15 +71,7 @@ const callers = new WeakMap<FastifyRequest, Caller>();
  */
 export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAgent }: Options) => {
   const limited = limitedKeys();
-  const shares = openShares();
-  app.decorateRequest('caller', {
-    getter() {
-      const caller = callers.get(this);
-      if (!caller) throw new Error('request.caller outside the authenticated scope');
-      return caller;
-    },
-  });
-
+  const Share = openShares();
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.scope) throw new Error(`${method} ${url} declares no scope`);
     const hasId = url.split('/').includes(':id');
@@ -83,27 +80,31 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     if (!hasId && config.idOf) throw new Error(`${method} ${url} declares config.idOf, but its path has no :id`);
   });
 
-  app.decorateRequest('readAhead');
-  app.decorateRequest('owner');
+  for (const name of ['caller', 'readAhead', 'owner', 'agentId', 'deadline']) app.decorateRequest(name);
+  app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.deadline?.end());
   app.addHook('onRequest', async (request, reply) => {
-    // While the connection is there: its address may be gone when the key has been looked up.
-    const asked = askedBy(request);
+    const exchange = exchangeOf(request.raw);
+    const deadline = new Deadline(exchange.start);
+    request.deadline = deadline;
+    const asked = askedBy(request, exchange.address);
+    const { companyId, address, scope, agentId } = asked;
+    request.agentId = agentId ?? '';
+    exchange.agentId = agentId;
     const text = readKey(onlyHeader(request, 'authorization'));
-    if (text === undefined) return await refuseKey(asked);
+    if (text === undefined) return await refuseKey(asked, 'malformed');
     const hashes = hashesOf(text, secrets);
-    const agentId = agentIdOf(request);
-    const { companyId, address, scope } = asked;
     const needed = scope === 'any' ? undefined : scope;
     const lookup = { ...hashes, companyId, address, scope: needed, agentId: limited.has(hashes.hash) ? null : agentId };
-    const bearer = { hash: hashes.hash, address, agentId };
-    request.share = shares.open(request, reply, bearer);
-    const { key, agent, agentWasRead, readAt, at, databaseTime } = await request.share.run(() => keys.lookUp(lookup));
-    if (key) request.known.keyId = key.id;
-    shares.forget(bearer);
-    shares.noteSize(bearer, agent);
-    if (!isValid(key)) return await refuseKey(asked);
+    const share = new Share(request, reply.raw, { hash: hashes.hash, address, agentId });
+    request.share = share;
+    const found = await share.run(() => deadline.race(keys.lookUp(lookup, deadline.at)));
+    const { key, agent, agentWasRead, readAt } = found;
+    share.forget();
+    share.noteSize(agent);
+    if (key) exchange.keyId = key.id;
+    if (!key || key.ended) return await refuseKey(asked, key?.ended ?? 'unknown');
     requireActive(key, asked);
-    shares.admit(bearer, key);
+    share.admit(key);
     uses.note({ id: key.id, ...hashes });
     const tooMany = await countRequest(limits, key, request, reply);
     if (tooMany) {
@@ -113,41 +114,43 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     const actsFor = requireAccess(key, asked);
     request.owner = { keyId: key.id, companyId: key.companyId, integrationId: key.integrationId };
     if (actsFor !== undefined) {
-      request.known.companyId = actsFor;
-      const check = (found: FoundKey | undefined) => checkAgain(found, asked);
-      const admission = { lookedUpAt: at, databaseTime, lookup: { ...lookup, agentId: null }, check };
-      callers.set(request, { keyId: key.id, companyId: actsFor, requestId: request.id, address, admission });
+      exchange.companyId = actsFor;
+      const { at: lookedUpAt, databaseTime } = found;
+      const check = (again: FoundKey | undefined) => checkAgain(again, asked);
+      const admission = { lookedUpAt, databaseTime, lookup: { ...lookup, agentId: null }, check };
+      request.caller = { keyId: key.id, companyId: actsFor, requestId: request.id, address, admission, deadline };
     }
     // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.
-    request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await readAgent(agentId);
+    request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await deadline.race(readAgent(agentId));
   });
 
   app.addHook('onClose', () => uses.settled());
 
-  async function refuseKey({ address }: Asked): Promise<never> {
+  async function refuseKey({ address }: Asked, why: InvalidKey): Promise<never> {
     await countRefusedKey(limits, address);
-    throw invalidKey();
+    throw invalidKey(why);
   }
 });
 
 const challenge = { headers: { 'www-authenticate': 'Bearer' } };
 
-/** The one answer for every key that is not valid. */
-export const invalidKey = () => new ApiError('INVALID_API_KEY', challenge);
+/** `malformed` is missing or given twice, too. */
+type InvalidKey = 'malformed' | 'unknown' | 'revoked' | 'expired';
+
+/** The one answer for every key that is not valid: the log alone says why. */
+export const invalidKey = (why: InvalidKey) => new ApiError('INVALID_API_KEY', { ...challenge, cause: why });
 
 /** A header's value, or nothing when it is missing or repeated. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }
 
-function askedBy(request: FastifyRequest): Asked {
-  const { scope, forAnyCompany = false } = request.routeOptions.config;
-  const wanted = companyIdOf(request);
-  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), address: callerAddress(request.ip) ?? null };
+function askedBy(request: FastifyRequest, address: string | null): Asked {
+  const { scope, forAnyCompany = false, idOf } = request.routeOptions.config;
+  const wanted = memberOf(request.query, 'companyId');
+  const agentId = idOf === 'agent' ? uuidOrNull(memberOf(request.params, 'id')) : null;
+  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), agentId, address };
 }
-
-/** Step 2, for a key that is well formed: known, not revoked, not expired. */
-const isValid = (key: FoundKey | undefined): key is FoundKey => key !== undefined && !key.ended;
 
 /** Steps 3 and 4. What is no address, such as a name that a trusted proxy passes on, is in no list. */
 function requireActive({ suspended, allowedIps }: FoundKey, { address }: Asked): void {
@@ -164,20 +167,14 @@ function requireAccess(key: FoundKey, asked: Asked): string | undefined {
 
 /** All of it before a write; only rate limits do not count again. */
 function checkAgain(key: FoundKey | undefined, asked: Asked): void {
-  if (!isValid(key)) throw invalidKey();
+  if (!key || key.ended) throw invalidKey(key?.ended ?? 'unknown');
   requireActive(key, asked);
   requireAccess(key, asked);
 }
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);
 
-const agentIdOf = ({ params, routeOptions }: FastifyRequest): string | null =>
-  routeOptions.config.idOf === 'agent' && typeof params === 'object' && params !== null && 'id' in params
-    ? uuidOrNull(params.id)
-    : null;
-
-const companyIdOf = ({ query }: FastifyRequest): unknown =>
-  typeof query === 'object' && query !== null && 'companyId' in query ? query.companyId : undefined;
+const memberOf = (part: unknown, name: 'companyId' | 'id'): unknown => (isRecord(part) ? part[name] : undefined);
 
 /** Step 7: a company key acts for its own company, whatever the query says; an ATS key for the one it names. */
 function resolveCompany(key: FoundKey, { wanted, companyId }: Asked): string {

@@ -1,3 +1,4 @@
+import type { Deadline } from '../http/deadline.ts';
 import type { FoundKey, Lookup } from './lookup.statements.ts';
 
 /** Who a request acts for, once steps 2 to 7 of the contract's order of checks have admitted it. */
@@ -9,6 +10,8 @@ export interface Caller {
   /** Where the request came from; null when a proxy said something that is no address. */
   readonly address: string | null;
   readonly admission: Admission;
+  /** When the request is answered at the latest. */
+  readonly deadline: Deadline;
 }
 
 /** How a request was admitted, and how that is confirmed before it writes (docs/contract.md#authentication). */

@@ -26,8 +26,8 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
 
   const requests = new Histogram({
     name: `${prefix}request_seconds`,
-    help: 'Time from the arrival of a request to its answer, by method, route and status',
-    labelNames: ['method', 'route', 'status'],
+    help: 'Time from the arrival of a request to its answer, by method, route, status and code of the problem',
+    labelNames: ['method', 'route', 'status', 'code'],
     buckets: seconds,
     registers,
   });
@@ -129,8 +129,8 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
   for (const whom of limited) refusals.inc({ whom }, 0);
 
   const meter: Meter = {
-    request: (method, route, status, time) =>
-      requests.observe({ method, route: route ?? 'none', status: status ?? 'none' }, time),
+    request: (method, route, status, code, time) =>
+      requests.observe({ method, route: route ?? 'none', status: status ?? 'none', code: code ?? 'none' }, time),
     batch(of, size, waited, queued) {
       sizes.observe({ of }, size);
       waits.observe({ of }, waited);

@@ -38,19 +38,21 @@ const patch = (origin: string, key: string, id: string, body: object = {}, heade
     body: JSON.stringify(body),
   });
 
-const ofPatch = (status: number) =>
-  `interview_agents_request_seconds_count{method="PATCH",route="/agents/:id",status="${status}"}`;
+const ofPatch = (status: number, code = 'none') =>
+  `interview_agents_request_seconds_count{method="PATCH",route="/agents/:id",status="${status}",code="${code}"}`;
 
-test('requests are counted by method, route and status, those without a route too', async () => {
+test('requests are counted by method, route, status and code, those without a route too', async () => {
   const { id, key } = await newSubject(world);
   const { origin, read } = await openMeasured();
   for (let count = 0; count < 3; count += 1) await patch(origin, key, id, { duration: 40 + count });
   await patch(origin, key, id, { duration: 500 });
   await send(origin, { method: 'GET', path: '/nowhere' });
   await expect.poll(() => read(ofPatch(200))).toBe(3);
-  await expect.poll(() => read(ofPatch(400))).toBe(1);
+  await expect.poll(() => read(ofPatch(400, 'VALIDATION_FAILED'))).toBe(1);
   await expect
-    .poll(() => read('interview_agents_request_seconds_count{method="GET",route="none",status="404"}'))
+    .poll(() =>
+      read('interview_agents_request_seconds_count{method="GET",route="none",status="404",code="ROUTE_NOT_FOUND"}'),
+    )
     .toBe(1);
 });
 
