@@ -52,7 +52,12 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
 }
 
 /** @param isBegun whether the response belongs to a request that was begun, and so has its own line in the log */
-function refusal({ error, response, address }: Broken, isBegun: boolean, log: FastifyBaseLogger, prefix: string): string {
+function refusal(
+  { error, response, address }: Broken,
+  isBegun: boolean,
+  log: FastifyBaseLogger,
+  prefix: string,
+): string {
   const exchange = response && exchangeOf(response.req);
   const requestId = exchange?.requestId ?? newRequestId();
   if (response && exchange && isBegun) {

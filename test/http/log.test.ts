@@ -146,7 +146,9 @@ test('a client that goes away while its key is looked up is no error: its reques
     const trail = 'SELECT caller_address FROM audit_entry WHERE agent_id = $1';
     await vi.waitUntil(async () => (await world.sql.query(trail, [id])).rowCount, { timeout: 60_000 });
     expect((await world.sql.query(trail, [id])).rows).toEqual([{ caller_address: address }]);
-    expect(await linesOf(requestId)).toEqual([line({ requestId, method: 'DELETE', status: null, agentId: id, address })]);
+    expect(await linesOf(requestId)).toEqual([
+      line({ requestId, method: 'DELETE', status: null, agentId: id, address }),
+    ]);
   }
 });
 

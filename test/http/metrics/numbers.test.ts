@@ -47,7 +47,9 @@ test('requests are counted by method, route, status and code, those without a ro
   await expect.poll(() => read(ofPatch(200))).toBe(3);
   await expect.poll(() => read(ofPatch(400, 'VALIDATION_FAILED'))).toBe(1);
   await expect
-    .poll(() => read('interview_agents_request_seconds_count{method="GET",route="none",status="404",code="ROUTE_NOT_FOUND"}'))
+    .poll(() =>
+      read('interview_agents_request_seconds_count{method="GET",route="none",status="404",code="ROUTE_NOT_FOUND"}'),
+    )
     .toBe(1);
 });
 
