@@ -23,7 +23,7 @@ const ids = () => {
   return { requestId, headers: { 'x-request-id': requestId } };
 };
 
-test('the line of a 400 has the first five faults with place, pointer or parameter, and code, and no name or value of the client’s own', async () => {
+test('the line of a 400 has the first three faults with place, pointer or parameter, and code, and no name or value of the client’s own', async () => {
   const { id, key } = await newSubject(world);
   const { requestId, headers } = ids();
   const secret = `secret-${randomUUID()}`;
@@ -45,11 +45,9 @@ test('the line of a 400 has the first five faults with place, pointer or paramet
     { in: 'query', parameter: '*', code: 'unknown_member' },
     { in: 'header', parameter: 'if-match', code: 'bad_format' },
     { in: 'body', pointer: '#/*', code: 'unknown_member' },
-    { in: 'body', pointer: '#/name', code: 'not_null' },
-    { in: 'body', pointer: '#/questions/1', code: 'wrong_type' },
   ];
   expect(line).toMatchObject({ status: 400, code: 'VALIDATION_FAILED', faults });
-  expect(line['faults']).toHaveLength(5);
+  expect(line['faults']).toHaveLength(3);
   expect(JSON.stringify(line)).not.toContain(secret);
 });
 
