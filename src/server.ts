@@ -79,6 +79,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   // The start keeps the process busy: only then can an answer be expected in time.
   await app.ready();
   // The first statement loads Prisma's engine, which would hold up the first requests.
+  await database.state();
   await requireKnownSecret(database.prisma, foundation).catch(async (error: unknown) => {
     await app.close();
     await database.close();

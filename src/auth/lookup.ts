@@ -1,4 +1,5 @@
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
+import { askOnce } from '../database/ask-once.ts';
 import type { Database, Query } from '../database/client.ts';
 import { group } from '../database/group.ts';
 import { recentWrites } from '../database/recent-writes.ts';
@@ -50,26 +51,27 @@ export function apiKeyRepository(database: Database, meter = silent, writes = re
   };
 }
 
-async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<Omit<LookedUp, 'readAt'>[]> {
+function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<readonly Omit<LookedUp, 'readAt'>[]> {
   const at = performance.now();
-  const parameters = [
-    lookups.map(({ hash }) => hash),
-    lookups.map(({ formerHash }) => formerHash),
-    lookups.map(({ companyId }) => companyId),
-    lookups.map(({ agentId }) => agentId),
-    lookups.map(({ address }) => address),
-    lookups.map(({ scope }) => scope ?? null),
-  ];
-  const rows = await query<{ json: string }>(lookupSql, parameters);
-  return rows
-    .map(({ json }) => parseExact<Found>(json))
-    .map(({ key, agent, ...row }) => ({
-      ...row,
-      key: key ?? undefined,
-      agent: agent ? toStoredAgent(agent) : undefined,
-      at,
-    }));
+  return askOnce(lookups, wantedBy, async (distinct) => {
+    const rows = await query<{ json: string }>(lookupSql, [
+      distinct.map(({ hash }) => hash),
+      distinct.map(({ formerHash }) => formerHash),
+      distinct.map(({ companyId }) => companyId),
+      distinct.map(({ agentId }) => agentId),
+      distinct.map(({ address }) => address),
+      distinct.map(({ scope }) => scope ?? null),
+    ]);
+    return rows.map(({ json }) => {
+      const { key, agent, ...row } = parseExact<Found>(json);
+      return { ...row, key: key ?? undefined, agent: agent ? toStoredAgent(agent) : undefined, at };
+    });
+  });
 }
+
+/** None of these holds a space. */
+const wantedBy = ({ hash, formerHash, companyId, agentId, address, scope }: Lookup): string =>
+  `${hash} ${formerHash} ${companyId} ${agentId} ${address} ${scope}`;
 
 interface Found extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
   readonly key: FoundKey | null;

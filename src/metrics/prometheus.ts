@@ -73,23 +73,31 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
     help: '1 while REDIS_URL is set and this process counts alone, else 0',
     registers,
   });
-  const size = new Gauge({
+  /** The question that is under way, which both gauges of a reading share, and readings at the same moment. */
+  let asked: Promise<number | undefined> | undefined;
+  const askDatabase = () => {
+    asked ??= historyBytes()
+      .catch(() => undefined)
+      .finally(() => {
+        asked = undefined;
+      });
+    return asked;
+  };
+  new Gauge({
     name: `${prefix}history_bytes`,
     help: 'Bytes of the history of agents on disk, with its indexes, when the database last answered',
     registers,
+    async collect() {
+      const bytes = await askDatabase();
+      if (bytes !== undefined) this.set(bytes);
+    },
   });
   new Gauge({
     name: `${prefix}database_up`,
     help: '1 where the database has answered when the metrics were read, else 0',
     registers,
     async collect() {
-      await historyBytes().then(
-        (bytes) => {
-          size.set(bytes);
-          this.set(1);
-        },
-        () => this.set(0),
-      );
+      this.set((await askDatabase()) === undefined ? 0 : 1);
     },
   });
   new Gauge({

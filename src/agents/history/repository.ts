@@ -43,15 +43,17 @@ export function agentVersionRepository({ typed, query }: Database) {
   }
 
   return {
-    /** Entries of an agent up to a version, the newest first. */
+    /**
+     * Entries of an agent up to a version, the newest first. Those that are there have consecutive versions, so that a page
+     * begins at a version instead of behind entries that would have to be read.
+     */
     entries: (agentId: string, upTo: number, page: Page) =>
       typed(({ agentVersion }) =>
         agentVersion.findMany({
-          where: { agentId, version: { lte: upTo } },
+          where: { agentId, version: { lte: upTo - itemsBefore(page) } },
           select: entry,
           orderBy: { version: 'desc' },
           take: page.limit,
-          skip: itemsBefore(page),
         }),
       ),
 

@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { expect, test, vi } from 'vitest';
+import { agentVersionRepository } from '../../../src/agents/history/repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
 import { prometheus } from '../../../src/metrics/prometheus.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
+import { openLink } from '../../support/database-link.ts';
 import { send } from '../../support/http.ts';
 import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
@@ -134,4 +137,54 @@ test('the use of connections is that of the pool', async () => {
   });
   await late.waiting;
   await database.close();
+});
+
+test('a reading tells the size of the history, and whether the database answers; what was known stays while it does not', async () => {
+  const link = await openLink(world.databaseUrl);
+  const database = openDatabase({ url: link.url, connections: 1 });
+  const { bytes } = agentVersionRepository(database);
+  const { registry } = prometheus({ poolUse: database.poolUse, droppedLogLines: () => 0, historyBytes: bytes });
+  const read = async () => {
+    const text = await registry.metrics();
+    return ['database_up', 'history_bytes'].map((name) =>
+      Number(new RegExp(`^interview_agents_${name} (\\S+)$`, 'm').exec(text)?.[1]),
+    );
+  };
+  const size = async () => {
+    const { rows } = await world.sql.query("SELECT pg_total_relation_size('agent_version')::int AS size");
+    return rows[0].size;
+  };
+  await newSubject(world);
+  const before = await size();
+  expect(await read()).toEqual([1, before]);
+  const { id, key } = await newSubject(world);
+  const instructions = () => randomBytes(1_000).toString('hex');
+  for (let count = 0; count < 20; count += 1) {
+    expect((await world.patch(key, id, { instructions: instructions() })).status).toBe(200);
+  }
+  const after = await size();
+  expect(after).toBeGreaterThan(before);
+  expect(await read()).toEqual([1, after]);
+  await link.cutOff();
+  expect(await read()).toEqual([0, after]);
+  await link.repair();
+  await expect.poll(read).toEqual([1, after]);
+  await database.close();
+});
+
+test('the store of the rate limits is lost where it should be shared and is not, and nowhere else', async () => {
+  const { meter, registry } = prometheus({
+    ...{ poolUse: () => ({ busy: 0, idle: 0, waiting: 0 }), droppedLogLines: () => 0, historyBytes: async () => 0 },
+  });
+  const read = () =>
+    Promise.all(
+      ['limits_shared', 'limit_store_lost'].map(async (name) =>
+        (await registry.getSingleMetricAsString(`interview_agents_rate_${name}`)).slice(-1),
+      ),
+    );
+  expect(await read()).toEqual(['0', '0']);
+  meter.countsAreShared(false);
+  expect(await read()).toEqual(['0', '1']);
+  meter.countsAreShared(true);
+  expect(await read()).toEqual(['1', '0']);
 });
