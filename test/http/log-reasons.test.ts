@@ -4,6 +4,7 @@ import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
 import type { Answer } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
+import { RawSocket } from '../support/raw-socket.ts';
 import { sendSlowly } from '../support/slow-body.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -120,4 +121,14 @@ test('a probe that fails is an error of the log, with its cause', async () => {
   await callsOf(origin).call('', 'GET /health/ready', { headers });
   const err = { message: 'pending migrations: 99990101000000_missing' };
   expect(await lineOf(requestId)).toMatchObject({ level: 50, route: '/health/ready', status: 503, err });
+});
+
+test('a message that is no HTTP leaves a line with the request id of its answer', async () => {
+  const answer = await RawSocket.use(world.origin, (socket) => {
+    socket.write('garbage\r\n\r\n');
+    return socket.answer();
+  });
+  const [requestId, time] = [String(answer.headers['x-request-id']), expect.any(String)];
+  const told = { requestId, status: 400, code: 'MALFORMED_REQUEST', address: '127.0.0.1' };
+  expect(await lineOf(requestId)).toEqual({ level: 30, time, ...told, msg: 'malformed' });
 });
