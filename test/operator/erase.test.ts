@@ -121,3 +121,12 @@ test('what is added to a company when nearly all of it is gone is erased too', a
   expect({ code, erased: JSON.parse(stdout).erased }).toEqual({ code: 0, erased: { ...erased, agents: 3 } });
   expect(await left(company)).toEqual(nothing);
 });
+
+test('every table that holds a company is known: an erasure empties it, or it is the trail', async () => {
+  const { rows } = await world.sql.query(
+    `SELECT table_name AS name FROM information_schema.columns
+      WHERE table_schema = 'public' AND column_name = 'company_id' ORDER BY 1`,
+  );
+  const erased = ['agent', 'api_key', 'company_phone_number', 'integration_company'];
+  expect(rows.map(({ name }) => name)).toEqual([...erased, 'audit_entry'].toSorted());
+});
