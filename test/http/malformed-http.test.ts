@@ -5,7 +5,8 @@ import { expectProblem } from '../support/problem.ts';
 import { chunk, head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
-const world = await openWorld();
+/** Without the reference page, which `/` leads to. */
+const world = await openWorld({ docs: false });
 let key: string;
 let agentId: string;
 

@@ -66,7 +66,7 @@ test('a pruned version is 404 and says so, wherever it is named; lists have what
       detail: 'This version of the agent was pruned: the operator removes old versions from the history.',
     },
   };
-  const never = { status: 404, body: { detail: 'The resource does not exist or has been deleted.' } };
+  const never = { status: 404, body: { detail: 'The agent has no version 6; its newest version is 5.' } };
   const at = (path: string, method = 'GET') => world.call(key, `${method} /agents/${id}/versions${path}`);
   expect(await at('/3')).toMatchObject(pruned);
   expect(await at('/3/diff')).toMatchObject(pruned);

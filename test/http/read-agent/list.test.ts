@@ -147,7 +147,6 @@ const inQuery = (parameter: string, code: Fault['code'], detail: string, limit?:
 });
 const wholeFrom = (parameter: string, limit: number) =>
   inQuery(parameter, 'wrong_type', `must be a whole number from 1 to ${limit}`);
-const percentEncoded = 'must be percent-encoded UTF-8: é is %C3%A9, and % itself is %25';
 const known = 'companyId, name, type, focus, language, page, limit';
 
 const refused: readonly (readonly [string, readonly Fault[]])[] = [
@@ -170,14 +169,6 @@ const refused: readonly (readonly [string, readonly Fault[]])[] = [
     'name=a%00',
     [inQuery('name', 'bad_characters', 'must not hold U+0000 or an unpaired surrogate, in a string or in a key')],
   ],
-  ...['name=Caf%E9', 'name=100%', 'name=%zz', 'name=%ED%A0%80', 'na%6De=%C3'].map(
-    (query) => [query, [inQuery('name', 'bad_format', percentEncoded)]] as const,
-  ),
-  ['limit=%E9', [wholeFrom('limit', 100), inQuery('limit', 'bad_format', percentEncoded)]],
-  [
-    'name=%E9&name=a',
-    [inQuery('name', 'too_many', 'must be given once', 1), inQuery('name', 'bad_format', percentEncoded)],
-  ],
   ['type=online', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE; did you mean ONLINE?')]],
   ['type=ON', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE')]],
   ['type=ONLINE&type=PHONE', [inQuery('type', 'too_many', 'must be given once', 1)]],
@@ -195,11 +186,6 @@ test.for(refused)('the query %s is refused', async ([query, errors]) => {
   const { key } = await world.company();
   const answer = await world.call(key, `GET /agents?${query}`);
   expectProblem(answer, { code: 'VALIDATION_FAILED', instance: '/agents', errors });
-});
-
-test('a companyId of a company key is ignored, also if it is not percent-encoded UTF-8', async () => {
-  const { key } = await world.company();
-  expect((await world.call(key, 'GET /agents?companyId=%E9&name=%C3%A9')).status).toBe(200);
 });
 
 test.for([{ page: 1000, limit: 100 }, { page: 5000 }, { page: 100_000, limit: 1 }])(
