@@ -21,12 +21,14 @@ import { type Metrics, prometheus } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
 import { listenError, StartError } from './start-error.ts';
+import { readServerArguments } from './usage.ts';
 
 const stdout = openStandardStream(1);
 const stderr = openStandardStream(2);
 
 /** The process: environment, (embedded) database, app, listen, drain. */
 async function main(): Promise<void> {
+  readServerArguments();
   const toldToStop = untilToldToStop();
   for (const note of addEnvironmentFile(process.env)) stderr.write(`${note}\n`);
   const config = readConfig(process.env);

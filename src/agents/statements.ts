@@ -4,6 +4,7 @@ import { constant, empty, join, type Statement, sql } from '../database/statemen
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { type AgentContent, agentFields, fields } from './fields.ts';
+import { nameContains } from './name-search.statements.ts';
 import type { FilterName } from './request.schema.ts';
 import { agentJson, agentText, fieldOf } from './row.statements.ts';
 
@@ -98,7 +99,7 @@ export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Dele
 
 /** How each filter of the list narrows it: every filter of the query's schema has its SQL here, or this does not compile. */
 const filters: { readonly [Name in FilterName]: (value: string) => Statement } = {
-  name: (value) => sql`position(lower(${value}::text) IN lower(a.name)) > 0`,
+  name: nameContains,
   type: (value) => sql`a.type = ${value}::text`,
   focus: (value) => sql`a.focus = ${value}::text`,
   language: (value) => sql`a.language = ${value}::text`,

@@ -30,6 +30,11 @@ export function matchesStrongly(tags: EntityTags, version: number): boolean {
   return tags === '*' || tags.some(({ weak, value }) => !weak && value === String(version));
 }
 
+/** Whether none of the tags has the form that this server gives: each is weak, or no number in quotes. */
+export function isForeign(tags: EntityTags): boolean {
+  return tags !== '*' && tags.every(({ weak, value }) => weak || !/^\d+$/.test(value));
+}
+
 /** Weak comparison (RFC 9110, section 8.8.3.2), as If-None-Match demands it: W/"7" matches "7". */
 export function matchesWeakly(tags: EntityTags, version: number): boolean {
   return tags === '*' || tags.some(({ value }) => value === String(version));

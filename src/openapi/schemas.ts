@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 /** Keywords of validation-keywords.ts that say nothing to a client. */
-const ownKeywords = ['storable', 'deepest'];
+const ownKeywords = ['storable', 'deepest', 'readOnlyMembers'];
 
 /** Our own formats as patterns: what validation-keywords.ts accepts. */
 const tag = '(?:W/)?"[!#-~\\x80-\\xff]*"';

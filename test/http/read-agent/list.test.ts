@@ -102,6 +102,7 @@ test('the order is stable: a new agent comes first and leaves the others in thei
 const shapes = [
   { name: 'Sales 100% (EU)', type: 'ONLINE', focus: 'SCREENING', language: 'EN' },
   { name: 'ÄRZTE_sales', type: 'ONLINE', focus: 'OUTREACH', language: 'DE' },
+  { name: 'Straßenbahn ΟΔΟΣ İzmir', type: 'UNDEFINED', focus: 'GENERIC', language: 'TR' },
   { name: 'Nurses', type: 'UNDEFINED', focus: 'SCREENING', language: 'DE' },
 ] as const;
 
@@ -109,13 +110,20 @@ const filters: readonly (readonly [Query, readonly number[]])[] = [
   [{ name: 'sales' }, [0, 1]],
   [{ name: 'SALES' }, [0, 1]],
   [{ name: 'ärzte' }, [1]],
+  [{ name: 'STRASSENBAHN' }, [2]],
+  [{ name: 'ẞ' }, [2]],
+  [{ name: 'aSs' }, [2]],
+  [{ name: 'οδος' }, [2]],
+  [{ name: 'οδοσ ı' }, [2]],
+  [{ name: 'IZMIR' }, [2]],
+  [{ name: 'sS' }, [2]],
   [{ name: '100%' }, [0]],
   [{ name: '_' }, [1]],
   [{ name: '.*' }, []],
-  [{ name: ' ' }, [0]],
+  [{ name: ' ' }, [0, 2]],
   [{ type: 'ONLINE' }, [0, 1]],
-  [{ focus: 'SCREENING' }, [0, 2]],
-  [{ language: 'DE' }, [1, 2]],
+  [{ focus: 'SCREENING' }, [0, 3]],
+  [{ language: 'DE' }, [1, 3]],
   [{ type: 'ONLINE', focus: 'SCREENING', language: 'EN', name: 's' }, [0]],
   [{ type: 'PHONE' }, []],
 ];
@@ -139,6 +147,7 @@ const inQuery = (parameter: string, code: Fault['code'], detail: string, limit?:
 });
 const wholeFrom = (parameter: string, limit: number) =>
   inQuery(parameter, 'wrong_type', `must be a whole number from 1 to ${limit}`);
+const percentEncoded = 'must be percent-encoded UTF-8: é is %C3%A9, and % itself is %25';
 const known = 'companyId, name, type, focus, language, page, limit';
 
 const refused: readonly (readonly [string, readonly Fault[]])[] = [
@@ -161,7 +170,16 @@ const refused: readonly (readonly [string, readonly Fault[]])[] = [
     'name=a%00',
     [inQuery('name', 'bad_characters', 'must not hold U+0000 or an unpaired surrogate, in a string or in a key')],
   ],
-  ['type=online', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE')]],
+  ...['name=Caf%E9', 'name=100%', 'name=%zz', 'name=%ED%A0%80', 'na%6De=%C3'].map(
+    (query) => [query, [inQuery('name', 'bad_format', percentEncoded)]] as const,
+  ),
+  ['limit=%E9', [wholeFrom('limit', 100), inQuery('limit', 'bad_format', percentEncoded)]],
+  [
+    'name=%E9&name=a',
+    [inQuery('name', 'too_many', 'must be given once', 1), inQuery('name', 'bad_format', percentEncoded)],
+  ],
+  ['type=online', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE; did you mean ONLINE?')]],
+  ['type=ON', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE')]],
   ['type=ONLINE&type=PHONE', [inQuery('type', 'too_many', 'must be given once', 1)]],
   ['sort=name', [inQuery('sort', 'unknown_member', `is not known; what can be set is ${known}`)]],
   [
@@ -177,6 +195,11 @@ test.for(refused)('the query %s is refused', async ([query, errors]) => {
   const { key } = await world.company();
   const answer = await world.call(key, `GET /agents?${query}`);
   expectProblem(answer, { code: 'VALIDATION_FAILED', instance: '/agents', errors });
+});
+
+test('a companyId of a company key is ignored, also if it is not percent-encoded UTF-8', async () => {
+  const { key } = await world.company();
+  expect((await world.call(key, 'GET /agents?companyId=%E9&name=%C3%A9')).status).toBe(200);
 });
 
 test.for([{ page: 1000, limit: 100 }, { page: 5000 }, { page: 100_000, limit: 1 }])(
