@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { agentVersionRepository } from './agents/history/repository.ts';
+import { historyBytes } from './agents/history/repository.ts';
 import { buildApp } from './app.ts';
 import { requireKnownSecret } from './auth/secret.repository.ts';
 import { reportChanges, sharedCounters } from './auth/shared-counters.ts';
@@ -12,6 +12,7 @@ import { type Config, listed, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
 import { deploymentOf } from './database/deployment.ts';
 import { migrationNames } from './database/migrate.ts';
+import { ownConnection } from './database/own-connection.ts';
 import { demonstrate } from './demo.ts';
 import { addEnvironmentFile } from './environment-file.ts';
 import { checkDatabase, type Foundation, openFoundation } from './foundation.ts';
@@ -19,13 +20,15 @@ import { logOptions } from './logger.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
-import { StartError } from './start-error.ts';
+import { listenError, StartError } from './start-error.ts';
+import { readServerArguments } from './usage.ts';
 
 const stdout = openStandardStream(1);
 const stderr = openStandardStream(2);
 
 /** The process: environment, (embedded) database, app, listen, drain. */
 async function main(): Promise<void> {
+  readServerArguments();
   const toldToStop = untilToldToStop();
   for (const note of addEnvironmentFile(process.env)) stderr.write(`${note}\n`);
   const config = readConfig(process.env);
@@ -50,10 +53,14 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const migrations = await migrationNames();
-  const { poolUse } = database;
-  const { bytes } = agentVersionRepository(database);
-  const measured = { poolUse, droppedLogLines: stdout.dropped, historyBytes: bytes };
-  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(measured);
+  const watch = config.METRICS_PORT === undefined ? undefined : ownConnection(databaseUrl);
+  const metrics =
+    watch &&
+    prometheus({
+      poolUse: database.poolUse,
+      droppedLogLines: stdout.dropped,
+      historyBytes: () => historyBytes(watch.query),
+    });
   const counters =
     config.REDIS_URL === undefined
       ? undefined
@@ -96,6 +103,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     await drain(app, config);
     closeMetrics?.();
     counters?.close();
+    await watch?.close();
     await database.close();
     await embedded?.close();
     logger.info('stopped');
@@ -127,7 +135,7 @@ async function listen(app: FastifyInstance, { HOST, PORT }: Config): Promise<str
     return url.origin;
   } catch (error) {
     await app.close();
-    throw startErrorOf(error, HOST, PORT);
+    throw listenError(error, HOST, PORT);
   }
 }
 
@@ -144,25 +152,7 @@ async function serveMetrics(metrics: Metrics, app: FastifyInstance, { HOST, METR
     };
   } catch (error) {
     await app.close();
-    throw startErrorOf(error, HOST, METRICS_PORT, 'METRICS_PORT');
-  }
-}
-
-function startErrorOf(error: unknown, host: string, port: number, name = 'PORT'): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  switch (code) {
-    case 'EADDRINUSE':
-      return new StartError(
-        `${name} ${port} on ${host} is taken by another program: stop that, or set another ${name}`,
-      );
-    case 'EACCES':
-      return new StartError(`${name} ${port} needs rights that this user lacks: set another ${name}`);
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return new StartError(`HOST ${host} is not an address of this machine: set another HOST`);
-    default:
-      return error;
+    throw listenError(error, HOST, METRICS_PORT, 'METRICS_PORT');
   }
 }
 

@@ -1,10 +1,9 @@
 import type { Author, Caller } from '../auth/caller.ts';
-import { matchesStrongly, matchesWeakly } from '../http/entity-tag.ts';
+import { matchesStrongly, matchesWeakly, type Preconditions } from '../http/entity-tag.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { agentMissing, tagExcluded, tagNotCurrent, versionMissing } from '../http/particular-problems.ts';
 import { ApiError, databaseUnavailable, invalid } from '../http/problems.ts';
-import type { Preconditions } from '../http/request-headers.ts';
 import type { AgentVersionRepository } from './history/repository.ts';
 import type { AgentRepository } from './repository.ts';
 import type { AgentListQuery } from './request.schema.ts';

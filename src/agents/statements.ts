@@ -162,9 +162,9 @@ export const listStatement = (companyId: string) => sql`
 
 /** Erases a deleted agent with its history, and what was answered about it. */
 export const purgeStatement = (id: string, operator: string) => sql`
-  WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id, version),
-       entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id),
+  WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id),
+       entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id RETURNING v.version),
        answers AS (UPDATE idempotency_key k SET agent = NULL FROM purged WHERE k.agent_id = purged.id),
        entry AS (INSERT INTO audit_entry (action, operator, agent_id, company_id)
                  SELECT 'agent.purged', ${operator}, id, company_id FROM purged)
-  SELECT id, version AS versions FROM purged`;
+  SELECT id, (SELECT count(*)::int FROM entries) AS versions FROM purged`;

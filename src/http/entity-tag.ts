@@ -6,6 +6,12 @@ interface EntityTag {
 
 export type EntityTags = '*' | readonly EntityTag[];
 
+/** What the current version of a resource must be, or must not be (RFC 9110, section 13.1), as far as its route takes it. */
+export interface Preconditions {
+  readonly ifMatch?: EntityTags | undefined;
+  readonly ifNoneMatch?: EntityTags | undefined;
+}
+
 /** The strong entity tag of a version, as the ETag header carries it. */
 export const entityTag = (version: number) => `"${version}"`;
 
