@@ -3,6 +3,7 @@ import { isRecent } from '../auth/lookup.statements.ts';
 import { constant, empty, join, type Statement, sql } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
+import { deliveries } from '../webhooks/events.statements.ts';
 import { type AgentContent, agentFields, fields } from './fields.ts';
 import type { FilterName } from './request.schema.ts';
 import { agentJson, fieldOf } from './row.statements.ts';
@@ -31,6 +32,27 @@ const one = constant(agentJson('one'));
 const names: readonly string[] = agentFields;
 const wasRecent = constant(isRecent('n.looked_up_at'));
 
+const createdEvents = constant(
+  deliveries(
+    'agent.created',
+    { events: 'created c, entry v', companies: 'SELECT company_id FROM created' },
+    {
+      ...{ agent: 'c.id', company: 'c.company_id', version: 'c.version', at: 'c.updated_at' },
+      ...{ changed: 'v.changed_fields', restored: 'v.restored_from', request: 'v.request_id', key: 'v.key_id' },
+    },
+  ),
+);
+const deletedEvents = constant(
+  deliveries(
+    'agent.deleted',
+    { events: 'deleted d, entry v', companies: 'SELECT company_id FROM deleted' },
+    {
+      ...{ agent: 'd.id', company: 'd.company_id', version: 'd.version', at: 'd.deleted_at' },
+      ...{ changed: `'{}'::text[]`, restored: 'NULL::int', request: 'v.request_id', key: 'v.acting_key_id' },
+    },
+  ),
+);
+
 /** What a new agent is made from. */
 export interface Creation {
   readonly companyId: string;
@@ -55,7 +77,8 @@ export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Cr
   ), entry AS (
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
     SELECT c.id, c.version, c.updated_at, g.content, g.fields, ${authorValues(by)} FROM created c, given g
-  )${keep ? kept(keep) : empty}
+    RETURNING *
+  )${createdEvents}${keep ? kept(keep) : empty}
   SELECT ${created} AS agent FROM created c`;
 
 const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: string }) => sql`, kept AS (
@@ -92,7 +115,8 @@ export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Dele
   ), entry AS (
     INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
     SELECT 'agent.deleted', id, company_id, ${authorValues(by)} FROM deleted
-  )
+    RETURNING *
+  )${deletedEvents}
   SELECT ${deleted} AS agent FROM deleted d`;
 
 /** How each filter of the list narrows it: every filter of the query's schema has its SQL here, or this does not compile. */
@@ -162,6 +186,7 @@ export const listStatement = (companyId: string) => sql`
 export const purgeStatement = (id: string, operator: string) => sql`
   WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id, version),
        entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id),
+       deliveries AS (DELETE FROM webhook_delivery d USING purged WHERE d.agent_id = purged.id),
        answers AS (UPDATE idempotency_key k SET agent = NULL FROM purged WHERE k.agent_id = purged.id),
        entry AS (INSERT INTO audit_entry (action, operator, agent_id, company_id)
                  SELECT 'agent.purged', ${operator}, id, company_id FROM purged)

@@ -74,6 +74,9 @@ CREATE INDEX "webhook_delivery_due_idx" ON "webhook_delivery"("endpoint_id", "ne
 CREATE INDEX "webhook_delivery_list_idx" ON "webhook_delivery"("endpoint_id", "position" DESC);
 
 -- CreateIndex
+CREATE INDEX "webhook_delivery_failed_idx" ON "webhook_delivery"("endpoint_id", "position" DESC) WHERE ("status" = 'FAILED');
+
+-- CreateIndex
 CREATE INDEX "webhook_delivery_agent_id_idx" ON "webhook_delivery"("agent_id");
 
 -- CreateIndex

@@ -1,4 +1,5 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
+import { deliveries } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
 import type { StoredAgent } from '../row.ts';
@@ -83,6 +84,18 @@ const writtenOrLate = `
   SELECT id, updated_at AS "updatedAt" FROM written
   UNION ALL SELECT NULL, NULL WHERE NOT ${isRecent('$3')}`;
 
+const timeOfStep = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
+
+// Of agents that were written alone.
+const eventsOfSteps = deliveries(
+  'agent.updated',
+  { events: 'written w JOIN step s ON s.id = w.id', companies: 'SELECT company_id FROM written' },
+  {
+    ...{ agent: 's.id', company: 's.company', version: '(s.read + s.step)', at: timeOfStep },
+    ...{ changed: 's.changed', restored: 's.restored', request: 's.request', key: 's.key' },
+  },
+);
+
 /**
  * $1 ids of the agents, $2 their steps, $3 when the first of their keys was looked up (`isRecent`): writes each agent as its
  * last step leaves it, and a history entry for each step, under the version that was read. Returns the agents that were
@@ -133,12 +146,12 @@ function writing() {
       FROM step s, locked
      WHERE a.id = ANY($1::uuid[]) AND a.id = locked.id AND a.id = s.id AND s.step = s.steps
        AND (a.company_id = s.company) IS TRUE AND a.version = s.read AND a.deleted_at IS NULL
-    RETURNING a.id, a.updated_at
+    RETURNING a.id, a.company_id, a.updated_at
   ), entry AS (
     INSERT INTO agent_version
            (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, caller_address, restored_from)
-    SELECT s.id, s.read + s.step, w.updated_at - (s.steps - s.step) * interval '1 millisecond',
+    SELECT s.id, s.read + s.step, ${timeOfStep},
            s.content, s.changed, s.key, s.request, s.address, s.restored
       FROM written w JOIN step s ON s.id = w.id
-  )`;
+  )${eventsOfSteps}`;
 }
