@@ -74,7 +74,8 @@ function isPublic(address: string): boolean {
 export function targetOf(text: string, { allowHttp, allowNetworks }: AddressRules): URL {
   if (!URL.canParse(text)) throw new AddressError('the URL is not valid');
   const url = new URL(text);
-  if (url.protocol !== 'https:' && !(allowHttp && url.protocol === 'http:')) throw new AddressError('the URL is not https');
+  if (url.protocol !== 'https:' && !(allowHttp && url.protocol === 'http:'))
+    throw new AddressError('the URL is not https');
   if (url.username !== '' || url.password !== '') throw new AddressError('the URL has a user or a password');
   const host = hostOf(url);
   if (isIP(host) !== 0) check([host], allowNetworks);

@@ -1,4 +1,4 @@
-import { type AddressRules, AddressError, checkedAddresses, type Resolve, targetOf } from './address.ts';
+import { AddressError, type AddressRules, checkedAddresses, type Resolve, targetOf } from './address.ts';
 import { receiverPools } from './pools.ts';
 import { signedHeaders } from './signature.ts';
 
@@ -44,6 +44,7 @@ export type Deliver = ReturnType<typeof deliverer>;
 export function deliverer({ resolve, ...rules }: Options) {
   const pools = receiverPools();
   const underWay = new Set<AbortController>();
+  let isOver = false;
 
   async function send({ url: text, eventId, body, secrets, headers }: Attempt, signal: AbortSignal): Promise<Result> {
     const url = targetOf(text, rules);
@@ -76,6 +77,7 @@ export function deliverer({ resolve, ...rules }: Options) {
   return {
     /** Makes one attempt, in 10 s at most. Resolves with undefined when `giveUp` ended it; never rejects. */
     async deliver(attempt: Attempt): Promise<Result | undefined> {
+      if (isOver) return undefined;
       const ending = new AbortController();
       // Not `AbortSignal.timeout`: its timer would outlive the attempt.
       const timer = setTimeout(() => ending.abort(tooLate), attemptLimit);
@@ -92,8 +94,9 @@ export function deliverer({ resolve, ...rules }: Options) {
       }
     },
 
-    /** Ends all attempts that are under way, without a result. */
+    /** Ends all attempts, those that are under way and later ones, without a result. */
     giveUp(): void {
+      isOver = true;
       for (const ending of underWay) ending.abort();
     },
 

@@ -1,9 +1,15 @@
-import { type Static } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
 import type { Database } from '../database/client.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import { claimStatement, nextStatement, type Room } from './claim.statements.ts';
-import { claimRowSchema, type claimedSchema, finishedRowSchema, measuresSchema, nextRowSchema } from './delivery.schema.ts';
+import {
+  type claimedSchema,
+  claimRowSchema,
+  finishedRowSchema,
+  measuresSchema,
+  nextRowSchema,
+} from './delivery.schema.ts';
 import {
   type Ended,
   finishStatement,
