@@ -17,6 +17,7 @@ import { companyRoutes } from './companies/routes.ts';
 import type { Database } from './database/client.ts';
 import { recentWrites } from './database/recent-writes.ts';
 import { healthRoutes } from './health/routes.ts';
+import { afterChanges } from './http/after-changes.ts';
 import { body } from './http/body.ts';
 import { connections } from './http/connections.ts';
 import { errorHandler } from './http/error-handler.ts';
@@ -46,6 +47,8 @@ export interface AppParts extends KeySecrets {
   readonly quotas?: Quotas;
   /** Where requests are counted for them, if not in this process. */
   readonly counters?: Counters;
+  /** Called when something may have been committed: events may wait to be sent. */
+  readonly onChange?: () => void;
   /** Is told what happens; without it nothing is measured. */
   readonly meter?: Meter;
 }
@@ -79,6 +82,7 @@ export async function buildApp(parts: AppParts) {
       limits,
       readAgent: rows.readAhead,
     });
+    if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
     await authenticated.register(shares);
     await authenticated.register(body);
     await authenticated.register(idempotency);

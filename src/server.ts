@@ -12,11 +12,12 @@ import { missingRoleSettings } from './database/server-role.ts';
 import { demonstrate } from './demo.ts';
 import { type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
-import type { Meter } from './metrics/meter.ts';
+import { type Meter, silent } from './metrics/meter.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
-import { StartError } from './start-error.ts';
+import { listenError, StartError } from './start-error.ts';
+import { webhookSender } from './webhooks/sender.ts';
 
 const stdout = openStandardStream(1);
 const stderr = openStandardStream(2);
@@ -48,8 +49,14 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   const migrations = await migrationNames();
   const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(database.poolUse, stdout.dropped);
   const counters = openCounters(config, logger, metrics?.meter);
+  const webhooks = webhookSender({
+    ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent },
+    allowHttp: config.WEBHOOK_ALLOW_HTTP,
+    allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS),
+    onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
+  });
   const app = await buildApp({
-    ...{ database, secret, previousSecret, migrations, logger },
+    ...{ database, secret, previousSecret, migrations, logger, onChange: webhooks.wake },
     trustedProxies: listed(config.TRUST_PROXY),
     keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
     docs: config.DOCS,
@@ -70,9 +77,10 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     await database.close();
     throw error;
   });
+  webhooks.start();
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');
-    await drain(app, config);
+    await Promise.all([drain(app, config), webhooks.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)]);
     closeMetrics?.();
     counters?.close();
     await database.close();
@@ -128,7 +136,7 @@ async function listen(app: FastifyInstance, { HOST, PORT }: Config): Promise<str
     return url.origin;
   } catch (error) {
     await app.close();
-    throw startErrorOf(error, HOST, PORT);
+    throw listenError(error, HOST, PORT);
   }
 }
 
@@ -145,25 +153,7 @@ async function serveMetrics(metrics: Metrics, app: FastifyInstance, { HOST, METR
     };
   } catch (error) {
     await app.close();
-    throw startErrorOf(error, HOST, METRICS_PORT, 'METRICS_PORT');
-  }
-}
-
-function startErrorOf(error: unknown, host: string, port: number, name = 'PORT'): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  switch (code) {
-    case 'EADDRINUSE':
-      return new StartError(
-        `${name} ${port} on ${host} is taken by another program: stop that, or set another ${name}`,
-      );
-    case 'EACCES':
-      return new StartError(`${name} ${port} needs rights that this user lacks: set another ${name}`);
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return new StartError(`HOST ${host} is not an address of this machine: set another HOST`);
-    default:
-      return error;
+    throw listenError(error, HOST, METRICS_PORT, 'METRICS_PORT');
   }
 }
 

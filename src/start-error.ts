@@ -2,3 +2,22 @@
 export class StartError extends Error {
   override name = 'StartError';
 }
+
+/** Why a server cannot listen, as a StartError where the operator can mend it; any other error as it is. */
+export function listenError(error: unknown, host: string, port: number, name = 'PORT'): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'EADDRINUSE':
+      return new StartError(
+        `${name} ${port} on ${host} is taken by another program: stop that, or set another ${name}`,
+      );
+    case 'EACCES':
+      return new StartError(`${name} ${port} needs rights that this user lacks: set another ${name}`);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new StartError(`HOST ${host} is not an address of this machine: set another HOST`);
+    default:
+      return error;
+  }
+}

@@ -10,6 +10,16 @@ export type Repeated = 'lost' | 'undone' | 'held';
 /** How connections to the database are used: calls `waiting` for one, and those that are busy or idle. */
 export type PoolUse = Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
 
+/** What came of an attempt to deliver an event: it is tried again, or not. */
+type Delivered = 'DELIVERED' | 'FAILED' | 'PENDING';
+
+/** What waits to be delivered, whichever process does it. */
+export interface WebhookMeasures {
+  /** How long the delivery that is due longest has waited past its time, in seconds. */
+  readonly overdueSeconds: number;
+  readonly disabledEndpoints: number;
+}
+
 /** Is told what happens while the server works. Must be quick and must not throw. */
 export interface Meter {
   /** @param route the route's pattern, or null where there is none; the status is null where nobody read the answer */
@@ -21,6 +31,9 @@ export interface Meter {
   rateLimited(whom: 'key' | 'address'): void;
   /** Whether all replicas count together for the rate limits now. */
   countsAreShared(isShared: boolean): void;
+  /** An attempt to deliver an event ended. */
+  delivery(outcome: Delivered): void;
+  webhooks(measures: WebhookMeasures): void;
 }
 
 /** Measures nothing. */
@@ -30,4 +43,6 @@ export const silent: Meter = {
   repeated() {},
   rateLimited() {},
   countsAreShared() {},
+  delivery() {},
+  webhooks() {},
 };

@@ -62,6 +62,22 @@ export function prometheus(pool: () => PoolUse, droppedLogLines: () => number) {
     help: '1 while the rate limits are counted in Redis for all replicas, 0 while this process counts alone',
     registers,
   });
+  const attempts = new Counter({
+    name: `${prefix}webhook_attempts_total`,
+    help: 'Attempts to deliver an event to a webhook endpoint: delivered, to be tried again (retried), or given up (failed)',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const overdue = new Gauge({
+    name: `${prefix}webhook_overdue_seconds`,
+    help: 'How long the delivery that is due longest has waited past its time, for endpoints that are enabled; of all replicas together',
+    registers,
+  });
+  const disabled = new Gauge({
+    name: `${prefix}webhook_endpoints_disabled`,
+    help: 'Webhook endpoints that are disabled',
+    registers,
+  });
   new Gauge({
     name: `${prefix}database_connections`,
     help: 'Connections to the database: busy and idle ones, and calls that wait for one',
@@ -92,6 +108,11 @@ export function prometheus(pool: () => PoolUse, droppedLogLines: () => number) {
     repeated: (why) => repeats.inc({ why }),
     rateLimited: (whom) => refusals.inc({ whom }),
     countsAreShared: (isShared) => shared.set(isShared ? 1 : 0),
+    delivery: (outcome) => attempts.inc({ outcome: outcome === 'PENDING' ? 'retried' : outcome.toLowerCase() }),
+    webhooks({ overdueSeconds, disabledEndpoints }) {
+      overdue.set(overdueSeconds);
+      disabled.set(disabledEndpoints);
+    },
   };
   return { meter, registry };
 }

@@ -8,7 +8,7 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
     'routes and plugins',
     /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|shares)\.ts$|http\/(?!(problems|problem-details|faults|json|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|stackless-error|validation(-faults|-keywords)?)\.ts$))/,
   ],
-  ['service', /^src\/agents\/(service|answer)\.ts$/],
+  ['service', /^src\/(agents\/(service|answer)|webhooks\/(sender|worker|slots|outcome|attempt))\.ts$/],
   [
     'repositories',
     /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot|lifecycle|lists)\b|^src\/auth\/(lookup|key-lifecycle|key-use|caller)\.ts$/,

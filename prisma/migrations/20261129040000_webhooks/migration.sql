@@ -68,7 +68,7 @@ CREATE INDEX "webhook_endpoint_integration_id_idx" ON "webhook_endpoint"("integr
 CREATE INDEX "webhook_delivery_line_idx" ON "webhook_delivery"("endpoint_id", "agent_id", "position") WHERE ("status" = 'PENDING');
 
 -- CreateIndex
-CREATE INDEX "webhook_delivery_due_idx" ON "webhook_delivery"("next_attempt_at") WHERE ("status" = 'PENDING');
+CREATE INDEX "webhook_delivery_due_idx" ON "webhook_delivery"("endpoint_id", "next_attempt_at") WHERE ("status" = 'PENDING');
 
 -- CreateIndex
 CREATE INDEX "webhook_delivery_list_idx" ON "webhook_delivery"("endpoint_id", "position" DESC);
