@@ -18,11 +18,11 @@ const numberIsActive = constant(activeNumber('n.id', 'n.company'));
 export const activeNumberStatement = (numberId: string, companyId: string) =>
   sql`SELECT ${numberIsActive} AS active FROM (SELECT ${numberId}::uuid AS id, ${companyId}::uuid AS company) n`;
 
-/** The author of an entry in its four columns: operator, key, request, address. */
+/** The author of an entry, as columns of `given`. */
 const authorValues = (by: Author) =>
   'operator' in by
-    ? sql`${by.operator}, NULL::uuid, NULL, NULL`
-    : sql`NULL, ${by.keyId}::uuid, ${by.requestId}, ${by.address}`;
+    ? sql`${by.operator}::text AS operator, NULL::uuid AS key, NULL::text AS request, NULL::text AS address`
+    : sql`NULL::text AS operator, ${by.keyId}::uuid AS key, ${by.requestId}::text AS request, ${by.address}::text AS address`;
 
 const contentColumns = constant(agentFields.map((name) => fields[name].column).join(', '));
 const contentValues = constant(agentFields.map((field) => fieldOf('n.content', field)).join(', '));
@@ -35,20 +35,20 @@ const wasRecent = constant(isRecent('n.looked_up_at'));
 const createdEvents = constant(
   deliveries(
     'agent.created',
-    { events: 'created c, entry v', companies: 'SELECT company_id FROM created' },
+    { events: 'created c CROSS JOIN given g', companies: 'SELECT company_id FROM created' },
     {
       ...{ agent: 'c.id', company: 'c.company_id', version: 'c.version', at: 'c.updated_at' },
-      ...{ changed: 'v.changed_fields', restored: 'v.restored_from', request: 'v.request_id', key: 'v.key_id' },
+      ...{ changed: 'g.fields', restored: 'NULL::int', request: 'g.request', key: 'g.key' },
     },
   ),
 );
 const deletedEvents = constant(
   deliveries(
     'agent.deleted',
-    { events: 'deleted d, entry v', companies: 'SELECT company_id FROM deleted' },
+    { events: 'deleted d CROSS JOIN given g', companies: 'SELECT company_id FROM deleted' },
     {
       ...{ agent: 'd.id', company: 'd.company_id', version: 'd.version', at: 'd.deleted_at' },
-      ...{ changed: `'{}'::text[]`, restored: 'NULL::int', request: 'v.request_id', key: 'v.acting_key_id' },
+      ...{ changed: `'{}'::text[]`, restored: 'NULL::int', request: 'g.request', key: 'g.key' },
     },
   ),
 );
@@ -69,15 +69,15 @@ export interface Creation {
  */
 export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Creation) => sql`
   WITH given AS (
-    SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at
+    SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at,
+           ${authorValues(by)}
   ), created AS (
     INSERT INTO agent (company_id, ${contentColumns})
     SELECT ${companyId}::uuid, ${contentValues} FROM given n WHERE ${wasRecent}
     RETURNING *
   ), entry AS (
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
-    SELECT c.id, c.version, c.updated_at, g.content, g.fields, ${authorValues(by)} FROM created c, given g
-    RETURNING *
+    SELECT c.id, c.version, c.updated_at, g.content, g.fields, g.operator, g.key, g.request, g.address FROM created c, given g
   )${createdEvents}${keep ? kept(keep) : empty}
   SELECT ${created} AS agent FROM created c`;
 
@@ -103,7 +103,7 @@ export interface Deletion {
  * looked up too long ago.
  */
 export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Deletion) => sql`
-  WITH given AS (SELECT ${lookedUpAt}::float8 AS looked_up_at), locked AS (
+  WITH given AS (SELECT ${lookedUpAt}::float8 AS looked_up_at, ${authorValues(by)}), locked AS (
     SELECT a.id FROM agent a, given n WHERE a.id = ${id}::uuid AND ${wasRecent} FOR NO KEY UPDATE OF a SKIP LOCKED
   ), deleted AS (
     UPDATE agent a SET deleted_at = now()
@@ -114,8 +114,7 @@ export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Dele
     RETURNING a.*
   ), entry AS (
     INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
-    SELECT 'agent.deleted', id, company_id, ${authorValues(by)} FROM deleted
-    RETURNING *
+    SELECT 'agent.deleted', d.id, d.company_id, g.operator, g.key, g.request, g.address FROM deleted d, given g
   )${deletedEvents}
   SELECT ${deleted} AS agent FROM deleted d`;
 

@@ -112,5 +112,5 @@ CREATE OR REPLACE TRIGGER "audit_entry_insert_values" BEFORE INSERT ON "audit_en
   EXECUTE FUNCTION "refuse_values"();
 
 CREATE OR REPLACE TRIGGER "audit_entry_has_deletion" AFTER INSERT ON "audit_entry" FOR EACH ROW
-  WHEN (NEW."action" = 'agent.deleted' AND NOT "has_owner_rights"('"audit_entry"'))
+  WHEN (NEW."action" NOT LIKE 'webhook.%' AND NOT "has_owner_rights"('"audit_entry"'))
   EXECUTE FUNCTION "check_agent_deletion"();
