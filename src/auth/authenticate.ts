@@ -3,7 +3,8 @@ import fp from 'fastify-plugin';
 import type { ReadAhead } from '../agents/write/batch.ts';
 import { countHeader } from '../http/connections.ts';
 import { complaints, inParameter } from '../http/faults.ts';
-import { ApiError, invalid, scopeMissing } from '../http/problems.ts';
+import { scopeMissing } from '../http/particular-problems.ts';
+import { ApiError, invalid } from '../http/problems.ts';
 import { isUuid } from '../http/uuid.ts';
 import { addressList, callerAddress } from './address.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
@@ -22,14 +23,14 @@ declare module 'fastify' {
     readonly caller: Caller;
     /** For the log: who is known so far, also of a request that was refused. */
     known: { keyId?: string; companyId?: string };
-    /** Whose the key is. */
-    owner: KeyOwner;
+    /** Which key it is, and whose. */
+    owner: KeyOwner & { readonly keyId: string };
     /** The agent that the path names, whoever owns it, as it was found since the request arrived. */
     readAhead: ReadAhead;
   }
   interface FastifyContextConfig {
-    /** What the key must be allowed to do; every route in the authenticated scope declares one. */
-    scope?: Scope;
+    /** What the key must be allowed to do, or `any` for a key with any scopes; every route in the authenticated scope declares it. */
+    scope?: Scope | 'any';
     /**
      * What `:id` in the path is the id of; every route in the authenticated scope that has it says so. An agent is looked up
      * together with the key, and is the company's or answered 403.
@@ -50,7 +51,8 @@ interface Options {
 }
 
 /** What a request asks for, apart from its key. */
-interface Asked extends Pick<Lookup, 'companyId' | 'address' | 'scope'> {
+interface Asked extends Pick<Lookup, 'companyId' | 'address'> {
+  readonly scope: Scope | 'any' | undefined;
   readonly forAnyCompany: boolean;
   /** `companyId` in the query, as it was sent. */
   readonly wanted: unknown;
@@ -91,7 +93,8 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     const hashes = hashesOf(text, secrets);
     const agentId = agentIdOf(request);
     const { companyId, address, scope } = asked;
-    const lookup = { ...hashes, companyId, address, scope, agentId: limited.has(hashes.hash) ? null : agentId };
+    const needed = scope === 'any' ? undefined : scope;
+    const lookup = { ...hashes, companyId, address, scope: needed, agentId: limited.has(hashes.hash) ? null : agentId };
     const bearer = { hash: hashes.hash, address, agentId };
     request.share = shares.open(request, reply, bearer);
     const { key, agent, agentWasRead, readAt, at, databaseTime } = await request.share.run(() => keys.lookUp(lookup));
@@ -108,7 +111,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
       throw tooMany.error;
     }
     const actsFor = requireAccess(key, asked);
-    request.owner = { companyId: key.companyId, integrationId: key.integrationId };
+    request.owner = { keyId: key.id, companyId: key.companyId, integrationId: key.integrationId };
     if (actsFor !== undefined) {
       request.known.companyId = actsFor;
       const check = (found: FoundKey | undefined) => checkAgain(found, asked);
@@ -121,14 +124,16 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
 
   app.addHook('onClose', () => uses.settled());
 
-  /** One answer for every key that is not valid. */
   async function refuseKey({ address }: Asked): Promise<never> {
     await countRefusedKey(limits, address);
-    throw new ApiError('INVALID_API_KEY', challenge);
+    throw invalidKey();
   }
 });
 
 const challenge = { headers: { 'www-authenticate': 'Bearer' } };
+
+/** The one answer for every key that is not valid. */
+export const invalidKey = () => new ApiError('INVALID_API_KEY', challenge);
 
 /** A header's value, or nothing when it is missing or repeated. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
@@ -153,13 +158,13 @@ function requireActive({ suspended, allowedIps }: FoundKey, { address }: Asked):
 /** Steps 6 and 7. Returns the company that the request acts for, where it acts for one. */
 function requireAccess(key: FoundKey, asked: Asked): string | undefined {
   const { scope } = asked;
-  if (!scope || !key.scopes.includes(scope)) throw scopeMissing(String(scope));
+  if (scope !== 'any' && (!scope || !key.scopes.includes(scope))) throw scopeMissing(String(scope));
   return asked.forAnyCompany ? undefined : resolveCompany(key, asked);
 }
 
 /** All of it before a write; only rate limits do not count again. */
 function checkAgain(key: FoundKey | undefined, asked: Asked): void {
-  if (!isValid(key)) throw new ApiError('INVALID_API_KEY', challenge);
+  if (!isValid(key)) throw invalidKey();
   requireActive(key, asked);
   requireAccess(key, asked);
 }
