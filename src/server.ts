@@ -49,14 +49,16 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   const migrations = await migrationNames();
   const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(database.poolUse, stdout.dropped);
   const counters = openCounters(config, logger, metrics?.meter);
-  const webhooks = webhookSender({
-    ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent },
+  const webhookRules = {
     allowHttp: config.WEBHOOK_ALLOW_HTTP,
     allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS),
+  };
+  const webhooks = webhookSender({
+    ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
     onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
   });
   const app = await buildApp({
-    ...{ database, secret, previousSecret, migrations, logger, onChange: webhooks.wake },
+    ...{ database, secret, previousSecret, migrations, logger, webhookRules, onChange: webhooks.wake },
     trustedProxies: listed(config.TRUST_PROXY),
     keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
     docs: config.DOCS,
