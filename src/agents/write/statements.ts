@@ -1,5 +1,5 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
-import { deliveries } from '../../webhooks/events.statements.ts';
+import { deliveries, isHeard } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
 import type { StoredAgent } from '../row.ts';
@@ -79,14 +79,26 @@ const newValue = (field: AgentField) =>
     ? `CASE WHEN s.touched THEN ${fieldOf('s.content', field)} ELSE a.metadata END`
     : fieldOf('s.content', field);
 
-/** `statement_timestamp()` is one value in all of a statement: where it is late, nothing was written or kept. */
-const writtenOrLate = `
-  SELECT id, updated_at AS "updatedAt" FROM written
-  UNION ALL SELECT NULL, NULL WHERE NOT ${isRecent('$3')}`;
+/** Whether a statement has to be right to write at all: else nothing is written or kept, and a row of nulls says so. */
+const conditions = {
+  // `statement_timestamp()` is one value in all of a statement.
+  telling: { write: isRecent('$3'), why: `SELECT NULL, NULL, false WHERE NOT ${isRecent('$3')}` },
+  untold: {
+    write: `${isRecent('$3')} AND NOT (SELECT heard FROM hearing)`,
+    why: `SELECT NULL, NULL, heard FROM hearing WHERE heard OR NOT ${isRecent('$3')}`,
+  },
+} as const;
+type Mode = keyof typeof conditions;
+
+const writtenOrWhy = (mode: Mode) => `
+  SELECT id, updated_at AS "updatedAt", false AS heard FROM written
+  UNION ALL ${conditions[mode].why}`;
 
 const timeOfStep = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
 
-// Of agents that were written alone.
+const hearing = `, hearing AS MATERIALIZED (SELECT ${isHeard('SELECT company FROM step')} AS heard)`;
+
+// Only of agents that were written.
 const eventsOfSteps = deliveries(
   'agent.updated',
   { events: 'written w JOIN step s ON s.id = w.id', companies: 'SELECT company_id FROM written' },
@@ -98,29 +110,28 @@ const eventsOfSteps = deliveries(
 
 /**
  * $1 ids of the agents, $2 their steps, $3 when the first of their keys was looked up (`isRecent`): writes each agent as its
- * last step leaves it, and a history entry for each step, under the version that was read. Returns the agents that were
- * written; another change came first for the others, or somebody holds their row. Where the lookup was too long ago, nothing is written, and a row of nulls says so.
+ * last step leaves it, and a history entry and events for each step, under the version that was read. Returns the agents
+ * that were written; another change came first for the others, or somebody holds their row. Where the lookup was too long
+ * ago, nothing is written, and a row of nulls says so.
  *
  * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
  * Rows are locked in the order of their ids, so that two processes cannot wait for each other. The company is compared
  * so that no index on it can be chosen: the primary key is the short way to the row.
  */
-export const changeSql = `${writing()}
-  ${writtenOrLate}`;
+export const changeSql = changing('telling');
+
+/**
+ * The same for companies without webhooks, which the parts that make events would cost a tenth of the statement. Where there
+ * is an endpoint for one of the companies, nothing is written, and a row with `heard` says so.
+ */
+export const untoldChangeSql = changing('untold');
 
 /**
  * $4 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
  * it, changes too. Keys are inserted in their order, so that two processes cannot wait for each other.
  */
-export const keepingChangeSql = `${writing()}, kept AS (
-    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-    SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
-           CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
-      FROM json_to_recordset($4::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
-     WHERE (k.after = 0 AND ${isRecent('$3')}) OR w.id IS NOT NULL
-     ORDER BY k.api_key, k.key
-  )
-  ${writtenOrLate}`;
+export const keepingChangeSql = keepingChange('telling');
+export const untoldKeepingChangeSql = keepingChange('untold');
 
 /**
  * $1 answers: keeps them, in a statement of its own, so that what it waits for or fails with is an idempotency key. Keys are
@@ -132,12 +143,30 @@ export const keepSql = `
     FROM json_to_recordset($1::json) AS k(${keepingColumns})
    ORDER BY k.api_key, k.key`;
 
-function writing() {
+function changing(mode: Mode) {
+  return `${writing(mode)}
+  ${writtenOrWhy(mode)}`;
+}
+
+function keepingChange(mode: Mode) {
+  return `${writing(mode)}, kept AS (
+    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+    SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
+           CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
+      FROM json_to_recordset($4::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
+     WHERE (k.after = 0 AND ${conditions[mode].write}) OR w.id IS NOT NULL
+     ORDER BY k.api_key, k.key
+  )
+  ${writtenOrWhy(mode)}`;
+}
+
+function writing(mode: Mode) {
   return `
   WITH step AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns})
-  ), locked AS (
-    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${isRecent('$3')} ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+  )${mode === 'untold' ? hearing : ''}, locked AS (
+    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${conditions[mode].write}
+     ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (
     UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
            version = a.version + s.steps,
@@ -153,5 +182,5 @@ function writing() {
     SELECT s.id, s.read + s.step, ${timeOfStep},
            s.content, s.changed, s.key, s.request, s.address, s.restored
       FROM written w JOIN step s ON s.id = w.id
-  )${eventsOfSteps}`;
+  )${mode === 'telling' ? eventsOfSteps : ''}`;
 }
