@@ -10,7 +10,9 @@ import { authenticate } from './auth/authenticate.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
 import { apiKeyRepository } from './auth/lookup.ts';
+import { ownKeyRepository } from './auth/own-key.repository.ts';
 import { type Quotas, rateLimits } from './auth/rate-limits.ts';
+import { ownKeyRoutes } from './auth/routes.ts';
 import { shares } from './auth/shares.ts';
 import { directoryRepository } from './companies/directory.repository.ts';
 import { companyRoutes } from './companies/routes.ts';
@@ -24,12 +26,14 @@ import { errorHandler } from './http/error-handler.ts';
 import { housekeeping } from './http/housekeeping.ts';
 import { idempotency } from './http/idempotency.ts';
 import { refuseOtherMethods } from './http/other-methods.ts';
+import { readPublicUrl, unknownUrl } from './http/public-url.ts';
 import { requestLog } from './http/request-log.ts';
 import { httpServer } from './http/server.ts';
 import { type Meter, silent } from './metrics/meter.ts';
 import { openapi } from './openapi/document.ts';
 import { referencePage } from './openapi/reference-page.ts';
 import { openapiRoute } from './openapi/routes.ts';
+import { problemRoutes } from './problems/routes.ts';
 import type { AddressRules } from './webhooks/address.ts';
 import { webhookRepository } from './webhooks/repository.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
@@ -46,6 +50,8 @@ export interface AppParts extends KeySecrets {
   readonly trustedProxies?: readonly string[] | undefined;
   /** How long a connection that has had an answer may idle: 72, unless it is given. */
   readonly keepAliveSeconds?: number | undefined;
+  /** The address that clients use (PUBLIC_URL), if it is known. */
+  readonly publicUrl?: string | undefined;
   /** Whether the reference page is served: it is, unless this is false. */
   readonly docs?: boolean;
   /** The server's rate limits; without them there are none, but those of keys that have some of their own. */
@@ -67,16 +73,18 @@ const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 export async function buildApp(parts: AppParts) {
   const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true } = parts;
   const { quotas = unlimited, counters = memoryCounters(), meter = silent, webhookRules = publicOnly } = parts;
-  const app = httpServer(logger, { trustedProxies, keepAliveSeconds });
+  const publicUrl = readPublicUrl(parts.publicUrl ?? '') ?? unknownUrl;
+  const app = httpServer(logger, { trustedProxies, keepAliveSeconds, publicUrl });
 
   await app.register(requestLog, { meter });
-  await app.register(errorHandler);
-  await app.register(connections);
+  await app.register(errorHandler, { publicUrl });
+  await app.register(connections, { publicUrl });
   const refuseTheRest = refuseOtherMethods(app);
-  await app.register(fastifySwagger, openapi());
+  await app.register(fastifySwagger, openapi(publicUrl));
 
   await app.register(healthRoutes, { database, migrations });
   await app.register(openapiRoute);
+  await app.register(problemRoutes, { publicUrl });
   if (docs) await app.register(referencePage);
   await app.register(async (authenticated) => {
     const limits = rateLimits(quotas, counters, meter);
@@ -96,11 +104,12 @@ export async function buildApp(parts: AppParts) {
     await authenticated.register(idempotency);
     await authenticated.register(housekeeping, { tidy: rows.forgetAnswers });
     const agents = agentService(rows, agentVersionRepository(database));
-    await authenticated.register(agentRoutes, { agents });
+    await authenticated.register(agentRoutes, { agents, publicUrl });
     await authenticated.register(agentVersionRoutes, { agents });
     await authenticated.register(companyRoutes, { directory: directoryRepository(database) });
+    await authenticated.register(ownKeyRoutes, { ownKeys: ownKeyRepository(database) });
     const webhooks = webhookService(webhookRepository(database), sealer(parts), webhookRules);
-    await authenticated.register(webhookRoutes, { webhooks });
+    await authenticated.register(webhookRoutes, { webhooks, publicUrl });
   });
 
   refuseTheRest();

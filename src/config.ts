@@ -2,6 +2,7 @@ import { loadEnvFile } from 'node:process';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { plainBlock } from './auth/address.ts';
+import { readPublicUrl } from './http/public-url.ts';
 import { StartError } from './start-error.ts';
 
 const wholeNumber = (minimum: number, maximum: number, options: { default: number; description: string }) =>
@@ -9,6 +10,7 @@ const wholeNumber = (minimum: number, maximum: number, options: { default: numbe
 
 const secret = 'at least 32 bytes, as `openssl rand -hex 32` makes them';
 const blocks = 'addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32';
+const publicUrl = 'a URL http://host/prefix or https://host/prefix, without user, query and fragment';
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /** Every variable that the server reads: the one list, which `.env.example` repeats. */
@@ -90,6 +92,12 @@ export const environmentSchema = Type.Object({
     description: 'Whether the reference page is served at /docs',
     expected: 'true or false',
   }),
+  PUBLIC_URL: Type.Optional(
+    Type.String({
+      description: 'The address that clients use, with a path prefix if a proxy removes one from each request',
+      expected: publicUrl,
+    }),
+  ),
   METRICS_PORT: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -159,7 +167,7 @@ export const listed = (text: string | undefined): string[] =>
 const isShort = (text: string | undefined) => text !== undefined && Buffer.byteLength(text) < 32;
 
 function forbidden(config: Config): string[] {
-  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET } = config;
+  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, PUBLIC_URL } = config;
   const inProduction = NODE_ENV === 'production';
   const short = (['API_KEY_SECRET', 'API_KEY_SECRET_PREVIOUS'] as const).filter((name) => isShort(config[name]));
   return [
@@ -169,5 +177,6 @@ function forbidden(config: Config): string[] {
     ...(['TRUST_PROXY', 'WEBHOOK_ALLOW_NETWORKS'] as const)
       .filter((name) => !listed(config[name]).every(plainBlock))
       .map((name) => `${name} must be ${blocks}`),
+    ...(PUBLIC_URL === undefined || readPublicUrl(PUBLIC_URL) ? [] : [`PUBLIC_URL must be ${publicUrl}`]),
   ];
 }

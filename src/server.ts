@@ -61,6 +61,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     ...{ database, secret, previousSecret, migrations, logger, webhookRules, onChange: webhooks.wake },
     trustedProxies: listed(config.TRUST_PROXY),
     keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
+    publicUrl: config.PUBLIC_URL,
     docs: config.DOCS,
     quotas: {
       perMinute: config.RATE_LIMIT_PER_MINUTE,
@@ -92,6 +93,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   };
   for (const note of embedded?.notes ?? []) stdout.write(`${note}\n`);
   stdout.write(`Listening on ${baseUrl}\n`);
+  if (config.DOCS) stdout.write(`To read and try the API: ${baseUrl}/docs\n`);
   if (embedded) {
     const demo = await demonstrate({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl });
     stdout.write(`${demo}\n`);

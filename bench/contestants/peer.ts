@@ -1,7 +1,8 @@
 import { agentParamsSchema } from '../../src/agents/request.schema.ts';
 import { type AgentPatch, agentPatchSchema } from '../../src/agents/schema.ts';
 import { hashKey, readKey } from '../../src/auth/api-key.ts';
-import { ApiError, invalid, scopeMissing } from '../../src/http/problems.ts';
+import { scopeMissing } from '../../src/http/particular-problems.ts';
+import { ApiError, invalid } from '../../src/http/problems.ts';
 import { compile } from '../../src/http/validation.ts';
 
 // What the two peers share with the server: the same checks of the same requests. How they ask the database is their own.

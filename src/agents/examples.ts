@@ -22,6 +22,21 @@ export const patch = {
   metadata: { department: 'Product', team: null },
 };
 
+/** Further patches, each complete: what the reference page offers to send. */
+export const patches = {
+  fields: { summary: 'Change two fields', value: { duration: 45, voiceId: 'EMMA' } },
+  clear: { summary: 'Clear a field', value: { instructions: null } },
+  metadata: {
+    summary: 'Merge metadata: one key is set, one removed, the others stay',
+    value: { metadata: { department: 'Product', team: null } },
+  },
+  phone: {
+    summary: 'Call candidates by phone',
+    value: { type: 'PHONE', companyPhoneNumberId: ids.phoneNumber },
+  },
+  all: { summary: 'Several at once', value: patch },
+};
+
 /** What answers show of fields that were never set. */
 const unset = record<Pick<AgentContent, Answered>>(answeredFields, (name) => initialContent[name]);
 

@@ -1,9 +1,10 @@
+import { noBodySchema } from '../http/json-schema.ts';
 import { ids, onePage } from '../openapi/examples.ts';
 import { header } from '../openapi/headers.ts';
-import { changed, changedFields, created } from './examples.ts';
+import { changed, changedFields, created, patches } from './examples.ts';
 import { requiredFields } from './fields.ts';
 import { patchInWords } from './patch-tables.ts';
-import { agentListSchema, agentSchema, noBodySchema } from './schema.ts';
+import { agentListSchema, agentSchema } from './schema.ts';
 
 const agentHeaders = (version: number, phoneNumber?: string) => ({
   ETag: header('The version of the agent in double quotes, to be sent as If-Match', `"${version}"`),
@@ -49,7 +50,10 @@ export const createAgent = {
       headers: {
         ...agentHeaders(1),
         ...replayHeader,
-        Location: header('The path of the agent', `/agents/${ids.agent}`),
+        Location: header(
+          'The address of the agent: absolute if the server knows its own, else a path',
+          `/agents/${ids.agent}`,
+        ),
       },
     },
   },
@@ -84,6 +88,7 @@ export const updateAgent = {
     'Changes the fields in the body; the other fields keep their values. A patch is applied completely or not at all. A ' +
     'patch whose result equals what is stored changes nothing, not even the version. ' +
     `${dryRunInWords} ${retryInWords}\n\n${patchInWords}`,
+  bodyExamples: patches,
   response: {
     200: {
       ...{ ...agentSchema, description: 'The agent as committed', examples: [changed] },

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { matchesWeakly, parseEntityTags } from '../http/entity-tag.ts';
 import { pageStream, sendStream } from '../http/page-stream.ts';
 import { toPage } from '../http/pages.ts';
+import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
 import { agentHeaders, changeHeaders, replayHeader, toAnswer } from './answer.ts';
 import { createAgent, deleteAgent, getAgent, listAgents, updateAgent } from './openapi.ts';
 import {
@@ -17,8 +18,12 @@ import {
 import { agentDraftSchema, agentPatchSchema, agentSchema } from './schema.ts';
 import type { AgentService } from './service.ts';
 
+interface Options extends WithPublicUrl {
+  readonly agents: AgentService;
+}
+
 /** The HTTP sentence of each use case: schema, call, status, headers. Registered in the authenticated scope. */
-export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = async (app, { agents }) => {
+export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { agents, publicUrl = unknownUrl }) => {
   app.patch(
     '/agents/:id',
     {
@@ -53,7 +58,8 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     },
     async ({ caller, body, idempotency }, reply) => {
       const { agent, replayed } = await agents.create(caller.companyId, body, caller, idempotency);
-      reply.code(201).headers({ location: `/agents/${agent.id}`, ...agentHeaders(agent), ...replayHeader(replayed) });
+      const location = `${publicUrl.base}/agents/${agent.id}`;
+      reply.code(201).headers({ location, ...agentHeaders(agent), ...replayHeader(replayed) });
       return toAnswer(agent);
     },
   );

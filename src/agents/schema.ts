@@ -91,6 +91,3 @@ export const agentSchema = Type.Object(
 export type AgentAnswer = Static<typeof agentSchema>;
 
 export const agentListSchema = pageOf(agentSchema, 'AgentPage');
-
-/** Of an answer without a body. TypeBox has null as a value, but nothing whose type is that of `send()`. */
-export const noBodySchema = Type.Unsafe<undefined>({ type: 'null' });

@@ -1,19 +1,25 @@
 import { complaints, inParameter } from '../http/faults.ts';
-import { ApiError, invalid, scopeMissing } from '../http/problems.ts';
+import { scopeMissing } from '../http/particular-problems.ts';
+import { ApiError, invalid } from '../http/problems.ts';
 import { addressList } from './address.ts';
+import type { Scope } from './api-key.ts';
 import type { FoundKey, Lookup } from './lookup.statements.ts';
 
 // Checks 2 to 4, 6 and 7 of the order of checks (docs/contract.md), for a key that was looked up.
 
 /** What a request asks for, apart from its key. */
-export interface Asked extends Pick<Lookup, 'companyId' | 'address' | 'scope'> {
+export interface Asked extends Pick<Lookup, 'companyId' | 'address'> {
+  readonly scope: Scope | 'any' | undefined;
   readonly forAnyCompany: boolean;
   readonly orIntegration: boolean;
   /** `companyId` in the query, as it was sent. */
   readonly wanted: unknown;
 }
 
-export const challenge = { headers: { 'www-authenticate': 'Bearer' } };
+const challenge = { headers: { 'www-authenticate': 'Bearer' } };
+
+/** The one answer for every key that is not valid. */
+export const invalidKey = () => new ApiError('INVALID_API_KEY', challenge);
 
 /** Step 2, for a key that is well formed: known, not revoked, not expired. */
 export const isValid = (key: FoundKey | undefined): key is FoundKey => key !== undefined && !key.ended;
@@ -27,14 +33,14 @@ export function requireActive({ suspended, allowedIps }: FoundKey, { address }: 
 /** Steps 6 and 7. Returns the company that the request acts for, where it acts for one. */
 export function requireAccess(key: FoundKey, asked: Asked): string | undefined {
   const { scope } = asked;
-  if (!scope || !key.scopes.includes(scope)) throw scopeMissing(String(scope));
+  if (scope !== 'any' && (!scope || !key.scopes.includes(scope))) throw scopeMissing(String(scope));
   const isForIntegration = asked.orIntegration && key.companyId === null && asked.wanted === undefined;
   return asked.forAnyCompany || isForIntegration ? undefined : resolveCompany(key, asked);
 }
 
 /** All of it before a write; only rate limits do not count again. */
 export function checkAgain(key: FoundKey | undefined, asked: Asked): void {
-  if (!isValid(key)) throw new ApiError('INVALID_API_KEY', challenge);
+  if (!isValid(key)) throw invalidKey();
   requireActive(key, asked);
   requireAccess(key, asked);
 }

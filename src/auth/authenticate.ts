@@ -2,9 +2,8 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ReadAhead } from '../agents/write/batch.ts';
 import { countHeader } from '../http/connections.ts';
-import { ApiError } from '../http/problems.ts';
 import { isUuid } from '../http/uuid.ts';
-import { type Asked, challenge, checkAgain, isValid, requireAccess, requireActive } from './access.ts';
+import { type Asked, checkAgain, invalidKey, isValid, requireAccess, requireActive } from './access.ts';
 import { callerAddress } from './address.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
 import type { Caller, OwnerCaller } from './caller.ts';
@@ -24,14 +23,14 @@ declare module 'fastify' {
     readonly ownerCaller: OwnerCaller;
     /** For the log: who is known so far, also of a request that was refused. */
     known: { keyId?: string; companyId?: string };
-    /** Whose the key is. */
-    owner: KeyOwner;
+    /** Which key it is, and whose. */
+    owner: KeyOwner & { readonly keyId: string };
     /** The agent that the path names, whoever owns it, as it was found since the request arrived. */
     readAhead: ReadAhead;
   }
   interface FastifyContextConfig {
-    /** What the key must be allowed to do; every route in the authenticated scope declares one. */
-    scope?: Scope;
+    /** What the key must be allowed to do, or `any` for a key with any scopes; every route in the authenticated scope declares it. */
+    scope?: Scope | 'any';
     /**
      * What `:id` in the path is the id of; every route in the authenticated scope that has it says so. An agent is looked up
      * together with the key, and is the company's or answered 403.
@@ -100,7 +99,8 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     const hashes = hashesOf(text, secrets);
     const agentId = agentIdOf(request);
     const { companyId, address, scope } = asked;
-    const lookup = { ...hashes, companyId, address, scope, agentId: limited.has(hashes.hash) ? null : agentId };
+    const needed = scope === 'any' ? undefined : scope;
+    const lookup = { ...hashes, companyId, address, scope: needed, agentId: limited.has(hashes.hash) ? null : agentId };
     const bearer = { hash: hashes.hash, address, agentId };
     request.share = shares.open(request, reply, bearer);
     const { key, agent, agentWasRead, readAt, at, databaseTime } = await request.share.run(() => keys.lookUp(lookup));
@@ -117,13 +117,16 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
       throw tooMany.error;
     }
     const actsFor = requireAccess(key, asked);
-    request.owner = { companyId: key.companyId, integrationId: key.integrationId };
+    request.owner = { keyId: key.id, companyId: key.companyId, integrationId: key.integrationId };
     const check = (found: FoundKey | undefined) => checkAgain(found, asked);
     const admission = { lookedUpAt: at, databaseTime, lookup: { ...lookup, agentId: null }, check };
     const admitted = { keyId: key.id, requestId: request.id, address, admission };
     if (actsFor !== undefined) request.known.companyId = actsFor;
     if (asked.orIntegration) {
-      const owner = actsFor === undefined ? request.owner : { companyId: actsFor, integrationId: null };
+      const owner =
+        actsFor === undefined
+          ? { companyId: null, integrationId: key.integrationId }
+          : { companyId: actsFor, integrationId: null };
       ownerCallers.set(request, { ...admitted, owner });
     } else if (actsFor !== undefined) callers.set(request, { ...admitted, companyId: actsFor });
     // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.
@@ -132,10 +135,9 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
 
   app.addHook('onClose', () => uses.settled());
 
-  /** One answer for every key that is not valid. */
   async function refuseKey({ address }: Asked): Promise<never> {
     await countRefusedKey(limits, address);
-    throw new ApiError('INVALID_API_KEY', challenge);
+    throw invalidKey();
   }
 });
 

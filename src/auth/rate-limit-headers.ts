@@ -14,6 +14,31 @@ const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers:
 /** What the answer to a message says of rate limits, for those who answer without Fastify. */
 export const rateLimitHeaders = (message: IncomingMessage): Headers => shown.get(message) ?? {};
 
+/** What is left of a rate limit. */
+interface RateLimit {
+  readonly limit: number;
+  readonly remaining: number;
+  /** RFC 3339. */
+  readonly resetsAt: string;
+}
+
+/** The rate limits of a request's key, as the headers of its answer say them; null for a window without a limit. */
+export function rateLimitsOf({ raw }: FastifyRequest): {
+  readonly minute: RateLimit | null;
+  readonly hour: RateLimit | null;
+} {
+  const headers = rateLimitHeaders(raw);
+  const read = ([ofLimit, ofRemaining, ofReset]: readonly [string, string, string]): RateLimit | null =>
+    headers[ofLimit] === undefined
+      ? null
+      : {
+          limit: Number(headers[ofLimit]),
+          remaining: Number(headers[ofRemaining]),
+          resetsAt: new Date(Number(headers[ofReset]) * 1_000).toISOString(),
+        };
+  return { minute: read(names.minute), hour: read(names.hour) };
+}
+
 /**
  * Step 5: counts a request of a key, and says on its answer, whatever that will be, what is left.
  * @returns the error of a request that is one too many, and the whole seconds until the next one gets through

@@ -21,19 +21,19 @@ interface Broken {
  * last request, or to a message behind it. Requests that were whole are answered first, so that no client takes this
  * answer for that of another.
  */
-export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger) {
+export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, prefix: string) {
   const broken = new WeakMap<Socket, Broken>();
 
   /** Answers and hangs up, or waits: it is called again when the connection is idle. */
   function conclude({ socket, last, isRunning, held }: Connection): void {
     const message = broken.get(socket);
     if (!message) return;
-    const { error, response } = message;
+    const { response } = message;
     const isBegun = response !== undefined && response === last;
     const isAwaited = isRunning && (!isBegun || response.headersSent);
     if (isAwaited || held.length > 0) return;
     if (!socket.writable || (isBegun && response.headersSent)) hangUp(socket);
-    else hangUp(socket, refusal(error, response, isBegun, log));
+    else hangUp(socket, refusal(message, isBegun, log, prefix));
   }
 
   return {
@@ -50,18 +50,13 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger) {
 }
 
 /** @param isBegun whether the response belongs to a request that was begun, and so has its own line in the log */
-function refusal(
-  error: ApiError,
-  response: ServerResponse | undefined,
-  isBegun: boolean,
-  log: FastifyBaseLogger,
-): string {
+function refusal({ error, response }: Broken, isBegun: boolean, log: FastifyBaseLogger, prefix: string): string {
   const requestId = response ? requestIdOf(response.req) : newRequestId();
   if (response && isBegun) {
     response.statusCode = error.status;
     noteProblem(response.req, error);
   } else log.info({ status: error.status, code: error.code, requestId }, 'malformed');
-  const body = JSON.stringify(error.problem(response?.req.url?.split('?', 1)[0] ?? '', requestId));
+  const body = JSON.stringify(error.problem(response?.req.url?.split('?', 1)[0] ?? '', requestId, prefix));
   const lines = [
     `HTTP/1.1 ${error.status} ${error.code}`,
     `Date: ${new Date().toUTCString()}`,

@@ -6,6 +6,7 @@ import { begun, maxConnections } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
+import { unknownUrl, type WithPublicUrl } from './public-url.ts';
 import { type Connection, requestQueue } from './request-queue.ts';
 import { slowReaders } from './slow-readers.ts';
 import { untilQuiet } from './until-quiet.ts';
@@ -25,7 +26,7 @@ declare module 'fastify' {
  * connections at a shutdown. Every message gets an answer in the one error shape; at a shutdown what has arrived is
  * served, connections without a running request are closed and the others after theirs.
  */
-export const connections = fp(async (app) => {
+export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }: WithPublicUrl) => {
   let draining = false;
   let closesIdle = false;
   let arrivals = 0;
@@ -42,7 +43,7 @@ export const connections = fp(async (app) => {
       closeIfIdle(connection);
     },
   });
-  const broken = brokenMessages(queue, app.log);
+  const broken = brokenMessages(queue, app.log, prefix);
 
   app.server.on('connection', (socket: Socket) => {
     arrivals += 1;

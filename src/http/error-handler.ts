@@ -3,10 +3,11 @@ import fp from 'fastify-plugin';
 import { noteProblem } from './logged-problem.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
+import { type PublicUrl, unknownUrl, type WithPublicUrl } from './public-url.ts';
 
 /** Turns everything that can be thrown into problem details (docs/contract.md#errors). The one place that does. */
-export const errorHandler = fp(async (app) => {
-  app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply));
+export const errorHandler = fp(async (app, { publicUrl: { prefix } = unknownUrl }: WithPublicUrl) => {
+  app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply, prefix));
   // Before a body is read: an unknown path is nobody's to parse for.
   app.addHook('onRequest', (request, _, done) => {
     done(request.is404 ? new ApiError('ROUTE_NOT_FOUND') : undefined);
@@ -18,10 +19,13 @@ export const errorHandler = fp(async (app) => {
 });
 
 /** Answers a request whose path the router could not decode; no hook has run for it. */
-export function answerUnroutable(_: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const error = new ApiError('MALFORMED_REQUEST', { detail: problemDetails.pathEncoding });
-  answer(error, request, reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' }));
-}
+export const answerUnroutable =
+  ({ prefix }: Pick<PublicUrl, 'prefix'>) =>
+  (_: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    const error = new ApiError('MALFORMED_REQUEST', { detail: problemDetails.pathEncoding });
+    reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
+    answer(error, request, reply, prefix);
+  };
 
 /** Logs why an answer that had begun was cut off: a status cannot tell any more. A client that leaves is no error. */
 export class CutAnswers extends LogController {
@@ -31,12 +35,12 @@ export class CutAnswers extends LogController {
   }
 }
 
-function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply, prefix: string): FastifyReply {
   noteProblem(request.raw, error);
   if (error.code === 'INTERNAL_ERROR') {
     request.log.error({ requestId: request.id, err: error.cause, stack: error.cause }, error.code);
   }
-  const problem = error.problem(request.url.split('?', 1)[0] ?? '', request.id);
+  const problem = error.problem(request.url.split('?', 1)[0] ?? '', request.id, prefix);
   // As bytes: to text Fastify would add a charset, which the media type does not have.
   const bytes = Buffer.from(JSON.stringify(problem));
   return reply.code(error.status).headers(error.headers).type('application/problem+json').send(bytes);

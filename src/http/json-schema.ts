@@ -10,3 +10,6 @@ export const oneOf = <const Names extends readonly string[]>(names: Names, descr
 /** The same schema, accepting null too. */
 export const nullable = <Schema extends TSchema>({ type, enum: names, ...rest }: Schema) =>
   Type.Unsafe<Static<Schema> | null>({ ...rest, type: [type, 'null'], ...(names && { enum: [...names, null] }) });
+
+/** Of an answer without a body. TypeBox has null as a value, but nothing whose type is that of `send()`. */
+export const noBodySchema = Type.Unsafe<undefined>({ type: 'null' });

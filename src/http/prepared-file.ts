@@ -35,15 +35,21 @@ function represent(bytes: Buffer): Representation {
 /**
  * Answers GET or HEAD with a prepared file: in the coding that Accept-Encoding prefers (RFC 9110, section 12.5.3), or 304
  * where If-None-Match names it. A client may keep it for five minutes, then it has to ask whether it is still current.
+ * @param vary the headers of the request that the answer depends on
  */
-export function sendPrepared(file: PreparedFile, { headers }: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function sendPrepared(
+  file: PreparedFile,
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+  vary = 'accept-encoding',
+): FastifyReply {
   const accepted = headers['accept-encoding'];
   const coding = negotiate(String(accepted ?? '').toLowerCase(), [...codings]);
   const { bytes, tag } = file[codings.find((known) => known === coding) ?? 'identity'];
   reply.headers({
     etag: `"${tag}"`,
     'cache-control': 'public, max-age=300, must-revalidate',
-    vary: 'accept-encoding',
+    vary,
   });
   const known = parseEntityTags(headers['if-none-match'] ?? '') ?? [];
   if (known === '*' || known.some(({ value }) => value === tag)) return reply.code(304).send();

@@ -14,4 +14,6 @@ export const problemDetails = {
   bodyNotJson: 'The body is not valid JSON.',
   bodyLength: 'The body is not as long as Content-Length says.',
   bodyIncomplete: 'The body is not complete.',
+  problemUnknown: 'No problem has this code. The OpenAPI document lists the codes.',
+  scopeMissing: (scope: string) => `This API key lacks the scope ${scope}.`,
 } as const;

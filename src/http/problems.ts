@@ -115,11 +115,15 @@ export const problems = {
 } as const;
 
 export type ProblemCode = keyof typeof problems;
+export const isProblemCode = (name: string): name is ProblemCode => Object.hasOwn(problems, name);
+
+/** Where the server explains a problem. */
+export const problemPath = (code: ProblemCode) => `/problems/${code.toLowerCase().replaceAll('_', '-')}`;
 
 /** The one shape of every error: problem details (RFC 9457) with our own members. */
 export const problemSchema = Type.Object(
   {
-    type: Type.String({ description: 'The kind of problem, as a relative URI: the code in lower case' }),
+    type: Type.String({ description: 'The kind of problem, as a path of this server that explains it' }),
     title: Type.String({ description: 'The kind of problem, in words' }),
     status: Type.Integer({ description: 'The status of the answer' }),
     // Not by `oneOf`: TypeScript gives the names of an object's members as plain text.
@@ -157,16 +161,20 @@ export class ApiError extends StacklessError {
     this.headers = headers;
   }
 
-  /** The body of the answer to one request. `instance` is the request's path, without its query. */
-  problem(instance: string, requestId: string): Problem {
+  /**
+   * The body of the answer to one request.
+   * @param instance the request's path, without its query; empty where it was not read
+   * @param prefix of the paths that clients use (PUBLIC_URL)
+   */
+  problem(instance: string, requestId: string, prefix = ''): Problem {
     const { status, title } = problems[this.code];
     return {
-      type: `/problems/${this.code.toLowerCase().replaceAll('_', '-')}`,
+      type: prefix + problemPath(this.code),
       title,
       status,
       code: this.code,
       detail: this.message,
-      instance,
+      instance: instance && prefix + instance,
       requestId,
       ...(this.faults && { errors: this.faults.slice(0, listedFaults) }),
     };
@@ -189,12 +197,4 @@ export function databaseUnavailable(cause: unknown): ApiError {
 /** 503 because too many requests wait; nothing of this one has begun. */
 export function overloaded(): ApiError {
   return new ApiError('OVERLOADED', { headers: { 'retry-after': '1' } });
-}
-
-/** 403 that names the missing scope (RFC 6750, section 3.1). */
-export function scopeMissing(scope: string): ApiError {
-  return new ApiError('INSUFFICIENT_PERMISSIONS', {
-    detail: `This API key lacks the scope ${scope}.`,
-    headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
-  });
 }

@@ -3,10 +3,11 @@ import { type FastifyBaseLogger, fastify } from 'fastify';
 import { trustedProxy } from '../auth/address.ts';
 import { boundedServer } from './bounded-server.ts';
 import { answerUnroutable, CutAnswers } from './error-handler.ts';
+import { unknownUrl, type WithPublicUrl } from './public-url.ts';
 import { requestIdOf } from './request-log.ts';
 import { validateOnce } from './validate-once.ts';
 
-interface Options {
+interface Options extends WithPublicUrl {
   /** Addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies?: readonly string[] | undefined;
   /** How long a connection that has had an answer may idle. */
@@ -14,7 +15,8 @@ interface Options {
 }
 
 /** Fastify with the options and the validators of this server, and nothing registered yet. */
-export function httpServer(logger: FastifyBaseLogger, { trustedProxies = [], keepAliveSeconds }: Options = {}) {
+export function httpServer(logger: FastifyBaseLogger, options: Options = {}) {
+  const { trustedProxies = [], keepAliveSeconds, publicUrl = unknownUrl } = options;
   const app = fastify({
     serverFactory: (handler) => boundedServer(handler, keepAliveSeconds),
     forceCloseConnections: 'idle',
@@ -28,7 +30,7 @@ export function httpServer(logger: FastifyBaseLogger, { trustedProxies = [], kee
     // The lines of a request name its id themselves: a logger of its own would cost more than they do.
     childLoggerFactory: (parent) => parent,
     genReqId: requestIdOf,
-    frameworkErrors: answerUnroutable,
+    frameworkErrors: answerUnroutable(publicUrl),
     routerOptions: { maxParamLength: 16 * 1024 },
     // The absolute form of a request target (RFC 9112, section 3.2.2) names the same path.
     rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*\/?/i, '/'),

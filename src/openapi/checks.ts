@@ -6,6 +6,8 @@ declare module 'fastify' {
   interface FastifySchema {
     /** Problems of a route that the table below does not derive from it. */
     readonly problems?: readonly ProblemCode[];
+    /** Bodies to show, each with a line that says what it does. */
+    readonly bodyExamples?: Readonly<Record<string, { readonly summary: string; readonly value: object }>>;
   }
 }
 
@@ -25,6 +27,7 @@ export const propertiesOf = (schema: unknown) => (KindGuard.IsObject(schema) ? s
 
 const everyRoute = () => true;
 export const withKey = ({ config }: Route) => config?.scope !== undefined;
+const withScope = ({ config }: Route) => config?.scope !== undefined && config.scope !== 'any';
 export const withBody = ({ schema }: Route) => schema.body !== undefined;
 const withId = ({ url }: Route) => url.includes('/:id');
 export const withAgent = ({ config }: Route) => config?.idOf === 'agent';
@@ -45,7 +48,7 @@ const order: readonly Check[] = [
   { of: 'the API key is not suspended', on: withKey, codes: ['API_KEY_SUSPENDED'] },
   { of: 'the API key may be used from the address of the client', on: withKey, codes: ['IP_NOT_ALLOWED'] },
   { of: 'the API key is within its rate limits', on: withKey, codes: ['RATE_LIMITED'] },
-  { of: 'the API key has the scope of the operation', on: withKey, codes: ['INSUFFICIENT_PERMISSIONS'] },
+  { of: 'the API key has the scope of the operation', on: withScope, codes: ['INSUFFICIENT_PERMISSIONS'] },
   { of: 'the request acts for one company, and the API key may act for that company', on: withCompany,
     codes: ['COMPANY_ID_REQUIRED', 'VALIDATION_FAILED', 'COMPANY_ACCESS_DENIED'] },
   { of: 'the body has a supported media type and encoding, is not too large, and is valid JSON', on: withBody,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import type { PublicUrl } from '../http/public-url.ts';
 import { checksInWords } from './checks.ts';
 import { sharedHeaders } from './headers.ts';
 import { describeRoutes } from './transform.ts';
@@ -16,20 +17,27 @@ Every error is a problem (RFC 9457) of one shape, \`application/problem+json\`: 
 An API key may send a number of requests in a minute and in an hour; the \`X-RateLimit-…\` headers tell how many are left. After
 a 429, wait for the seconds in \`Retry-After\`.
 
-${checksInWords}`;
+<details>
+<summary>The order of checks</summary>
+
+${checksInWords}
+
+</details>`;
 
 /** Options of @fastify/swagger: all of the document (OpenAPI 3.1) that the routes themselves do not say. */
-export const openapi = (): FastifyDynamicSwaggerOptions => ({
+export const openapi = (publicUrl: PublicUrl): FastifyDynamicSwaggerOptions => ({
   convertConstToEnum: false,
-  ...describeRoutes(),
+  ...describeRoutes(publicUrl),
   openapi: {
     openapi: '3.1.0',
     info: { title: 'Interview agents', version, description, license: { name: 'MIT', identifier: 'MIT' } },
-    servers: [{ url: '/' }],
+    servers: [{ url: publicUrl.base || '/' }],
     tags: [
       { name: 'Agents', description: 'Stored configurations of AI interviewers' },
       { name: 'History', description: 'All versions of an agent: read, compare, restore' },
       { name: 'Directory', description: 'The companies and phone numbers that other requests refer to' },
+      { name: 'API key', description: 'Which key a client has, and what is left of its rate limits' },
+      { name: 'Problems', description: 'What an error means and how to resolve it' },
       { name: 'Health', description: 'For load balancers and orchestrators' },
     ],
     components: {

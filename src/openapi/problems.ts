@@ -1,15 +1,8 @@
 import { complaints, inBody, inParameter } from '../http/faults.ts';
+import { problemUnknown, scopeMissing } from '../http/particular-problems.ts';
 import { problemDetails } from '../http/problem-details.ts';
-import {
-  ApiError,
-  invalid,
-  type Problem,
-  type ProblemCode,
-  problemSchema,
-  problems,
-  scopeMissing,
-} from '../http/problems.ts';
-import { problemCodesOf, type Route, withAgent, withBody, withKey } from './checks.ts';
+import { ApiError, invalid, type Problem, type ProblemCode, problemSchema, problems } from '../http/problems.ts';
+import { problemCodesOf, propertiesOf, type Route, withAgent, withBody, withKey } from './checks.ts';
 import { ids } from './examples.ts';
 import { headerReferences, rateLimitHeaders } from './headers.ts';
 
@@ -32,7 +25,11 @@ const headersOf: Readonly<Record<number, readonly string[]>> = {
  * The error answers of a route by status, each a reference to a shared response, which is added to the components.
  * A response is named after its examples, so that routes with the same problems share it.
  */
-export function problemResponses(route: Route, { responses, examples }: Components): Record<string, { $ref: string }> {
+export function problemResponses(
+  route: Route,
+  { responses, examples }: Components,
+  prefix: string,
+): Record<string, { $ref: string }> {
   const codes = problemCodesOf(route);
   const statuses = [...new Set(codes.map((code) => problems[code].status))];
   return Object.fromEntries(
@@ -40,7 +37,7 @@ export function problemResponses(route: Route, { responses, examples }: Componen
       const own = codes
         .filter((code) => problems[code].status === status)
         .map((code) => ({ code, example: code + variantOf(code, route) }));
-      for (const { code, example } of own) examples[example] = { value: exampleOf(code, route) };
+      for (const { code, example } of own) examples[example] = { value: exampleOf(code, route, prefix) };
       const name = [...(withKey(route) ? [] : ['without-key']), ...own.map(({ example }) => example)].join('-');
       // A 401 comes before the rate limits.
       const limits = withKey(route) && status !== 401 ? rateLimitHeaders : [];
@@ -64,8 +61,12 @@ export function problemResponses(route: Route, { responses, examples }: Componen
 
 /** Routes whose examples of a problem differ in more than `instance` have examples of their own, told apart by this. */
 function variantOf(code: ProblemCode, route: Route): string {
+  if (code === 'RESOURCE_NOT_FOUND' && !withKey(route)) return '.problem';
   if (code === 'INSUFFICIENT_PERMISSIONS') return `.${route.config?.scope?.replace(':', '-')}`;
-  if (code === 'VALIDATION_FAILED') return `.${faultOf(route).fault.in}`;
+  if (code === 'VALIDATION_FAILED') {
+    const { fault } = faultOf(route);
+    return fault.code === 'unknown_member' ? `.${fault.in}.unknown` : `.${fault.in}`;
+  }
   return '';
 }
 
@@ -75,21 +76,26 @@ const agentPath = `/agents/${ids.agent}`;
 function faultOf(route: Route) {
   if (withBody(route)) return { fault: inBody(['duration'], complaints.tooLarge(180)), path: agentPath };
   if (withAgent(route)) return { fault: inParameter('path', 'id', complaints.badFormat('uuid')), path: '/agents/42' };
-  return { fault: inParameter('query', 'limit', complaints.tooLarge(100)), path: '/agents' };
+  const parameters = Object.keys(propertiesOf(route.schema.querystring));
+  const isList = parameters.includes('limit');
+  const complaint = isList ? complaints.tooLarge(100) : complaints.unknownMember(undefined, parameters);
+  return { fault: inParameter('query', 'limit', complaint), path: isList ? '/agents' : route.url };
 }
 
 /** A problem as the route answers with it, but for `instance`. */
-function exampleOf(code: ProblemCode, route: Route): Problem {
+function exampleOf(code: ProblemCode, route: Route, prefix: string): Problem {
   // The server has not read the path of a message that did not arrive whole.
   const isCut = code === 'REQUEST_TIMEOUT' || code === 'HEADERS_TOO_LARGE';
   const path = code === 'VALIDATION_FAILED' ? faultOf(route).path : agentPath;
-  return errorOf(code, route).problem(isCut ? '' : path, ids.request);
+  return errorOf(code, route).problem(isCut ? '' : path, ids.request, prefix);
 }
 
 function errorOf(code: ProblemCode, route: Route): ApiError {
   switch (code) {
     case 'VALIDATION_FAILED':
       return invalid([faultOf(route).fault]);
+    case 'RESOURCE_NOT_FOUND':
+      return withKey(route) ? new ApiError(code) : problemUnknown();
     case 'INSUFFICIENT_PERMISSIONS':
       return scopeMissing(String(route.config?.scope));
     case 'MALFORMED_REQUEST':

@@ -10,37 +10,16 @@ const script = 'text/javascript; charset=utf-8';
 const style = 'text/css; charset=utf-8';
 const assets = {
   'swagger-ui.css': style,
-  'index.css': style,
   'favicon-32x32.png': 'image/png',
   'favicon-16x16.png': 'image/png',
   'swagger-ui-bundle.js': script,
 } as const;
 
-/** @param base the address of the files, relative to that of the page */
-const page = (base: string) => `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>Interview agents: API reference</title>
-<link rel="stylesheet" href="${base}swagger-ui.css">
-<link rel="stylesheet" href="${base}index.css">
-<link rel="icon" type="image/png" href="${base}favicon-32x32.png" sizes="32x32">
-<link rel="icon" type="image/png" href="${base}favicon-16x16.png" sizes="16x16">
-</head>
-<body>
-<div id="swagger-ui"></div>
-<script src="${base}swagger-ui-bundle.js"></script>
-<script src="${base}swagger-initializer.js"></script>
-</body>
-</html>
-`;
+/** The page's own files, in the repository's root. */
+const own = (name: string) => readFileSync(new URL(`../../reference-page/${name}`, import.meta.url));
 
-// Without the bar that asks for the address of another document. Behind a path prefix the document has it too.
-const initializer = `const url = new URL('../../openapi.json', document.currentScript.src).href;
-window.onload = () => {
-  SwaggerUIBundle({ url, dom_id: '#swagger-ui', deepLinking: true, tryItOutEnabled: true, validatorUrl: null });
-};
-`;
+/** @param files the address of the folder of files, relative to that of the page */
+const page = (files: string) => Buffer.from(own('index.html').toString().replaceAll('{{files}}', files));
 
 const ownAssetsOnly = [
   "default-src 'self'",
@@ -56,9 +35,10 @@ const read = (name: string) => readFileSync(join(folder, name));
 
 /** By its address, how each file is made. */
 const files: ReadonlyMap<string, () => Promise<PreparedFile>> = new Map([
-  ['/docs', once(() => prepareFile(Buffer.from(page('docs/static/')), html))],
-  ['/docs/', once(() => prepareFile(Buffer.from(page('static/')), html))],
-  ['/docs/static/swagger-initializer.js', once(() => prepareFile(Buffer.from(initializer), script))],
+  ['/docs', once(() => prepareFile(page('docs/static/'), html))],
+  ['/docs/', once(() => prepareFile(page('static/'), html))],
+  ['/docs/static/page.js', once(() => prepareFile(own('page.js'), script))],
+  ['/docs/static/page.css', once(() => prepareFile(own('page.css'), style))],
   ...Object.entries(assets).map(
     ([name, type]) => [`/docs/static/${name}`, once(() => prepareFile(read(name), type))] as const,
   ),
@@ -73,8 +53,9 @@ function once<Result>(make: () => Result): () => Result {
   };
 }
 
-/** The page at /docs, with all it needs from this server. No key needed. */
+/** The page at /docs, to which / leads, with all it needs from this server. No key needed. */
 export const referencePage: FastifyPluginAsync = async (app) => {
+  app.get('/', { schema: { hide: true } }, (_, reply) => reply.redirect('docs'));
   app.addHook('onRequest', async (_, reply) => {
     reply.header('content-security-policy', ownAssetsOnly);
   });

@@ -1,5 +1,6 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import { problemSchema } from '../http/problems.ts';
+import type { PublicUrl } from '../http/public-url.ts';
 import { propertiesOf, type Route, withKey } from './checks.ts';
 import { headerReferences, rateLimitHeaders } from './headers.ts';
 import { type Components, problemResponses } from './problems.ts';
@@ -9,7 +10,10 @@ import { publish } from './schemas.ts';
  * Options of @fastify/swagger that describe the routes of one server: `transform` what a route says itself,
  * `transformObject` what it has in common with others, by reference to components.
  */
-export function describeRoutes(): Required<Pick<FastifyDynamicSwaggerOptions, 'transform' | 'transformObject'>> {
+export function describeRoutes({
+  base,
+  prefix,
+}: PublicUrl): Required<Pick<FastifyDynamicSwaggerOptions, 'transform' | 'transformObject'>> {
   const components: Components = { schemas: {}, responses: {}, examples: {} };
   const routes = new Map<string, Route>();
   publish(problemSchema, components.schemas);
@@ -23,11 +27,14 @@ export function describeRoutes(): Required<Pick<FastifyDynamicSwaggerOptions, 't
       routes.set(operationId, { method, url, config, schema });
       const described = {
         ...schema,
-        security: config.scope ? [{ apiKey: [config.scope] }] : [],
+        security: securityOf(config),
         headers: { type: 'object', properties: { ...capitalised(propertiesOf(headers)), 'X-Request-Id': requestId } },
         consumes: ['application/json', 'application/merge-patch+json'],
         response: Object.fromEntries(
-          Object.entries(response ?? {}).map(([status, answer]) => [status, responseOf(answer, `${name} ${status}`)]),
+          Object.entries(response ?? {}).map(([status, answer]) => [
+            status,
+            responseOf(answer, `${name} ${status}`, base),
+          ]),
         ),
       };
       return { url, schema: publish(described, components.schemas) };
@@ -35,17 +42,25 @@ export function describeRoutes(): Required<Pick<FastifyDynamicSwaggerOptions, 't
     transformObject: (document) => {
       if (!('openapiObject' in document)) throw new Error('the document must be OpenAPI 3.1');
       const { openapiObject } = document;
-      for (const { operationId, responses } of operationsIn(openapiObject.paths)) {
+      for (const { operationId, responses, requestBody } of operationsIn(openapiObject.paths)) {
         const route = routes.get(operationId);
         if (!route) continue;
+        const { bodyExamples: examples } = route.schema;
+        if (examples) for (const media of Object.values(requestBody?.content ?? {})) Object.assign(media, { examples });
         const common = headerReferences(['X-Request-Id', ...(withKey(route) ? rateLimitHeaders : [])]);
         for (const response of Object.values(responses)) response.headers = { ...common, ...response.headers };
-        Object.assign(responses, problemResponses(route, components));
+        Object.assign(responses, problemResponses(route, components, prefix));
       }
       Object.assign(openapiObject.components ?? {}, components);
       return openapiObject;
     },
   };
+}
+
+/** Which key an operation needs: none, any, or one with a scope. */
+function securityOf({ scope }: NonNullable<Route['config']>) {
+  if (!scope) return [];
+  return [{ apiKey: scope === 'any' ? [] : [scope] }];
 }
 
 /** What requestIdOf accepts. */
@@ -69,22 +84,36 @@ const capitalised = (headers: object) =>
 interface Success {
   readonly type?: string;
   readonly description?: string;
-  readonly headers?: object;
+  /** Whether clients that prefer it get HTML. */
+  readonly isPageToo?: boolean;
+  readonly headers?: Readonly<Record<string, { readonly examples?: readonly string[] }>>;
   readonly examples?: readonly object[];
 }
 
 /** A response in the form that @fastify/swagger takes beside plain schemas. @throws Error that names one not described */
-function responseOf({ description, headers = {}, examples: [example] = [], ...schema }: Success, name: string) {
+function responseOf(success: Success, name: string, base: string) {
+  const {
+    description,
+    headers: { Location, ...others } = {},
+    examples: [example] = [],
+    isPageToo,
+    ...schema
+  } = success;
+  const location = Location && { ...Location, examples: Location.examples?.map((path) => base + path) };
+  const headers = { ...others, ...(location && { Location: location }) };
   const hasBody = schema.type !== 'null';
   if (!description || (hasBody && !example))
     throw new Error(`${name} is not described: it needs a description and an example`);
-  return { description, headers, ...(hasBody ? { content: { 'application/json': { schema, example } } } : schema) };
+  const page = isPageToo && { 'text/html': { schema: { type: 'string' } } };
+  const content = { 'application/json': { schema, example }, ...page };
+  return { description, headers, ...(hasBody ? { content } : schema) };
 }
 
 /** What is completed of an operation once all routes are described. */
 interface Operation {
   readonly operationId: string;
   readonly responses: Readonly<Record<string, { headers?: object }>>;
+  readonly requestBody?: { readonly content: Readonly<Record<string, object>> };
 }
 
 const operationsIn = (paths: object = {}): Operation[] => Object.values(paths).flatMap((item) => Object.values(item));

@@ -1,5 +1,5 @@
 import { retryInWords } from '../agents/openapi.ts';
-import { noBodySchema } from '../agents/schema.ts';
+import { noBodySchema } from '../http/json-schema.ts';
 import type { ProblemCode } from '../http/problems.ts';
 import { ids, onePage } from '../openapi/examples.ts';
 import { header } from '../openapi/headers.ts';

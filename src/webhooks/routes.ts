@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
 import { toPage } from '../http/pages.ts';
+import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
 import {
   createWebhook,
   deleteWebhook,
@@ -37,8 +38,12 @@ function sendMade(reply: FastifyReply, status: number, { answer, replayed }: Mad
     .send(answer);
 }
 
+interface Options extends WithPublicUrl {
+  readonly webhooks: WebhookService;
+}
+
 /** Webhook endpoints and their deliveries. Registered in the authenticated scope. */
-export const webhookRoutes: FastifyPluginAsyncTypebox<{ webhooks: WebhookService }> = async (app, { webhooks }) => {
+export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { webhooks, publicUrl = unknownUrl }) => {
   const onOne = { params: webhookParamsSchema, querystring: ownerQuerySchema };
   const onOneAgain = { ...onOne, headers: webhookHeadersSchema };
 
@@ -55,7 +60,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<{ webhooks: WebhookService
     },
     async ({ ownerCaller, body, idempotency }, reply) => {
       const made = await webhooks.create(ownerCaller, body, idempotency);
-      return sendMade(reply.header('location', `/webhooks/${made.webhookId}`), 201, made);
+      return sendMade(reply.header('location', `${publicUrl.base}/webhooks/${made.webhookId}`), 201, made);
     },
   );
 

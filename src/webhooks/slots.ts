@@ -6,7 +6,7 @@ import { connectionsPerEndpoint } from './pools.ts';
  * Attempts that a process has under way at most, for endpoints that are well and for those whose last attempt failed. Apart,
  * since a dead receiver holds an attempt for 10 s: however many are dead, they take no place from the others.
  */
-const healthySlots = 256;
+const healthySlots = 512;
 const failingSlots = 128;
 
 /** Attempts at one endpoint that fails: enough to find out that it is back. */

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Locator, type Page } from 'playwright-core';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { patches } from '../../src/agents/examples.ts';
 import { problems } from '../../src/http/problems.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { answerOf, storedAgent } from '../support/stored-agent.ts';
@@ -30,8 +31,10 @@ afterAll(async () => {
 const world = await openWorld();
 
 /** Opens the reference page; what goes wrong in it is collected. */
-async function openDocs() {
+async function openDocs({ width = 1280, colorScheme = 'light' as 'light' | 'dark' } = {}) {
   const page = await browser.newPage();
+  await page.setViewportSize({ width, height: 900 });
+  await page.emulateMedia({ colorScheme });
   const complaints: string[] = [];
   const origins = new Set<string>();
   page.on('console', (message) => {
@@ -40,19 +43,18 @@ async function openDocs() {
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('requestfailed', (request) => complaints.push(`${request.url()} ${request.failure()?.errorText}`));
   page.on('request', (request) => origins.add(new URL(request.url()).origin));
-  await page.goto(`${world.origin}/docs`);
+  await page.goto(world.origin);
+  await page.locator('.opblock').first().waitFor();
   return { page, complaints, origins };
 }
 
-async function authorize(page: Page, key: string): Promise<void> {
-  await page.getByRole('button', { name: 'Authorize' }).first().click();
-  const dialog = page.locator('.dialog-ux');
-  await dialog.locator('input').fill(key);
-  await dialog.getByRole('button', { name: 'Apply credentials' }).click();
-  await dialog.getByRole('button', { name: 'Close' }).first().click();
+/** Pastes a key into the quick start. */
+async function useKey(page: Page, key: string): Promise<void> {
+  await page.getByLabel('API key').fill(key);
+  await page.getByRole('button', { name: 'Use this key' }).click();
 }
 
-/** Sends a PATCH from the page. @returns what the page shows of the answer */
+/** Sends a PATCH from the reference. @returns what the page shows of the answer */
 async function sendPatch(page: Page, id: string, patch: object) {
   const operation = page.locator('#operations-Agents-updateAgent');
   await operation.locator('.opblock-summary-control').click();
@@ -69,12 +71,69 @@ async function sendPatch(page: Page, id: string, patch: object) {
 
 const textOf = async (place: Locator) => String(await place.textContent());
 
+describe.each([
+  { width: 1280, colorScheme: 'light' },
+  { width: 390, colorScheme: 'dark' },
+] as const)('the page, $width pixels wide and $colorScheme', (look) => {
+  test('shows its first 200 after a key is pasted and one button pressed, and keeps the key over a reload', async () => {
+    const subject = await newSubject(world);
+    const { page, complaints, origins } = await openDocs(look);
+    await useKey(page, subject.key);
+    await page.getByRole('button', { name: 'Send PATCH' }).click();
+    await expect
+      .poll(() => textOf(page.locator('#status')))
+      .toBe('200 OK · ETag "2" · Changed-Fields: duration, metadata');
+    const { row } = await storedAgent(world, subject.id);
+    expect(row).toMatchObject({ duration: 45, version: 2 });
+    expect(JSON.parse(await textOf(page.locator('#answer')))).toEqual(answerOf(row));
+
+    await page.reload();
+    await page.getByRole('button', { name: 'Send PATCH' }).click();
+    await expect.poll(() => textOf(page.locator('#status'))).toBe('200 OK · ETag "2" · Changed-Fields: (none)');
+    expect(await page.evaluate('JSON.stringify(localStorage)')).not.toContain(subject.key);
+    expect(complaints).toEqual([]);
+    expect([...origins]).toEqual([world.origin]);
+  });
+
+  test('executes each example of a PATCH with 200, and fits its width', async () => {
+    const subject = await newSubject(world);
+    await world.phoneNumber(subject.companyId);
+    const { page, complaints } = await openDocs(look);
+    await useKey(page, subject.key);
+    await page.getByRole('button', { name: 'Send PATCH' }).waitFor();
+    const operation = page.locator('#operations-Agents-updateAgent');
+    await operation.locator('.opblock-summary-control').click();
+    const choice = operation
+      .locator('.body-param .examples-select select, .opblock-section-request-body select')
+      .last();
+    const examples = await choice
+      .locator('option')
+      .evaluateAll((options) => options.map((one) => one.getAttribute('value')));
+    expect(examples).toEqual(Object.keys(patches));
+    for (const example of examples) {
+      await choice.selectOption(example);
+      const answer = page.waitForResponse((response) => response.request().method() === 'PATCH');
+      await operation.getByRole('button', { name: 'Execute' }).click();
+      expect((await answer).status()).toBe(200);
+      const stored = answerOf((await storedAgent(world, subject.id)).row);
+      const body = operation.locator('.live-responses-table .response .highlight-code code').first();
+      await expect.poll(async () => JSON.parse((await textOf(body)) || '{}')).toEqual(stored);
+      expect(await textOf(operation.locator('.live-responses-table .response-col_status').last())).toMatch(/^200\b/);
+      await operation.getByRole('button', { name: 'Clear' }).click();
+    }
+    expect((await storedAgent(world, subject.id)).row).toMatchObject({ type: 'PHONE', voice_id: 'EMMA', version: 4 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(look.width);
+    expect(complaints).toEqual([]);
+  });
+});
+
 test('a reader of /docs pastes a key, sends a PATCH and sees the answer', async () => {
   const subject = await newSubject(world);
   const { page, complaints, origins } = await openDocs();
   await page.getByText('Update an agent').waitFor();
 
-  await authorize(page, subject.key);
+  await useKey(page, subject.key);
+  await page.getByRole('button', { name: 'Send PATCH' }).waitFor();
   const shown = await sendPatch(page, subject.id, { name: 'Changed in a browser', metadata: { from: 'docs' } });
 
   const { row } = await storedAgent(world, subject.id);
@@ -86,16 +145,17 @@ test('a reader of /docs pastes a key, sends a PATCH and sees the answer', async 
   expect([...origins]).toEqual([world.origin]);
 });
 
-test('the page shows a refusal as the problem that it is', async () => {
+test('the page says why a key is refused, and sends it with requests of the reference all the same', async () => {
   const { page, origins } = await openDocs();
-  await authorize(page, `sk_${'0'.repeat(43)}`);
+  await useKey(page, `sk_${'0'.repeat(43)}`);
+  await expect.poll(() => textOf(page.locator('#caller'))).toMatch(/^INVALID_API_KEY: /);
   const shown = await sendPatch(page, '123e4567-e89b-12d3-a456-426614174000', {});
   expect(shown.status).toMatch(/^401\b/);
   expect(JSON.parse(shown.body)).toMatchObject({ status: 401, code: 'INVALID_API_KEY' });
   expect([...origins]).toEqual([world.origin]);
 });
 
-test('the page shows the example of each problem, with the headers of its answer', async () => {
+test('the page shows the example of each problem', async () => {
   const { page, complaints } = await openDocs();
   const operation = page.locator('#operations-Agents-getAgent');
   await operation.locator('.opblock-summary-control').click();

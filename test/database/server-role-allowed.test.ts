@@ -83,7 +83,7 @@ test('a key that the server moves to its new secret has an entry in the trail, e
   const headers = { authorization: `Bearer ${company.key}` };
   expect((await send(origin, { method: 'GET', path: '/agents', headers })).status).toBe(200);
   const hash = hashKey(company.key, renewed);
-  await vi.waitUntil(async () => (await keyRow(company.keyId)).hash === hash, { timeout: 10_000, interval: 10 });
+  await vi.waitUntil(async () => (await keyRow(company.keyId)).hash === hash, { timeout: 60_000, interval: 10 });
   expect(await trailOf(company.keyId)).toEqual([rehashed(company)]);
   const other = hashKey('another key', renewed);
   await asServer(`UPDATE api_key SET last_used_at = now(), hash = '${other}' WHERE id = '${company.keyId}'`);

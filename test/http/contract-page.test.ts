@@ -8,7 +8,7 @@ import { fill } from '../support/placeholders.ts';
 import { openWorld } from '../support/world.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/contract.md'), 'utf8');
-const world = await openWorld();
+const world = await openWorld({ quotas: { perMinute: 600, perHour: 20_000 } });
 
 const fresh: AgentDraft = {
   name: 'Frontend Developer Interview',

@@ -37,8 +37,9 @@ test.each(['/docs', '/docs/'])('GET %s is a page without a key, and all it names
 });
 
 test('the page shows /openapi.json, the only document that there is', async () => {
-  const { text } = await get('/docs/static/swagger-initializer.js');
-  expect(text).toContain("new URL('../../openapi.json', document.currentScript.src)");
+  const { text } = await get('/docs/static/page.js');
+  expect(text).toContain("new URL('../../', document.currentScript.src)");
+  expect(text).toContain("new URL('openapi.json', base)");
   for (const path of ['/docs/json', '/docs/yaml']) {
     for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS']) {
       const answer = await world.send({ method, path });
@@ -46,6 +47,11 @@ test('the page shows /openapi.json, the only document that there is', async () =
       else expectProblem(answer, { code: 'ROUTE_NOT_FOUND', instance: path });
     }
   }
+});
+
+test('/ leads to the page, behind a path prefix too: the address is relative', async () => {
+  const { status, headers, text } = await get('/');
+  expect([status, headers['location'], text]).toEqual([302, 'docs', '']);
 });
 
 test.each(['/docs', '/docs/static/swagger-ui.css', '/docs/static/swagger-ui-bundle.js'])(
@@ -101,7 +107,7 @@ test.each([
   expect((await get('/docs/static/swagger-ui.css', headers)).status).toBe(200);
 });
 
-const page = ['/docs', '/docs/', '/docs/static/swagger-ui-bundle.js', '/docs/static/swagger-initializer.js'];
+const page = ['/docs', '/docs/', '/docs/static/swagger-ui-bundle.js', '/docs/static/page.js', '/docs/static/page.css'];
 const prepared = [...page, '/openapi.json'];
 const caching = 'public, max-age=300, must-revalidate';
 
@@ -173,7 +179,7 @@ test('the document is the same buffer for every request: it is not made again', 
 const without = await openWorld({ docs: false });
 
 test('with DOCS=false there is no page, but the document', async () => {
-  for (const path of ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/swagger-ui.css']) {
+  for (const path of ['/', '/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/swagger-ui.css']) {
     expectProblem(await without.send({ method: 'GET', path }), { code: 'ROUTE_NOT_FOUND', instance: path });
   }
   expect((await without.send({ method: 'GET', path: '/openapi.json' })).status).toBe(200);

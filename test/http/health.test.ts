@@ -56,7 +56,7 @@ async function whileManyWait(task: (fail: () => Promise<void>, release: () => Pr
   });
   return await whileLocked(world, 'LOCK TABLE _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async (release) => {
     const checks = Array.from({ length: 30 }, () => send(origin, { method: 'GET', path: '/health/ready' }));
-    await vi.waitUntil(() => arrived === 30, { timeout: 20_000 });
+    await vi.waitUntil(() => arrived === 30, { timeout: 60_000 });
     await untilSomebodyWaits(world);
     await task(link.cutOff, release);
     const answers = await Promise.all(checks);

@@ -30,7 +30,7 @@ const many = (task: () => Promise<unknown>) => Promise.all(Array.from({ length: 
 
 /** The lines that came after the first ones, when there are so many. */
 async function linesAfter(first: number, count: number): Promise<string[]> {
-  await vi.waitUntil(() => world.logLines.length >= first + count, { timeout: 20_000 });
+  await vi.waitUntil(() => world.logLines.length >= first + count, { timeout: 60_000 });
   return world.logLines.slice(first);
 }
 

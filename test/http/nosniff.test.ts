@@ -24,6 +24,8 @@ test('every route answers with X-Content-Type-Options: nosniff, whatever the met
     '/docs/json',
     '/health/live',
     '/health/ready',
+    '/problems/validation-failed',
+    '/problems/unknown',
   ];
   const lines = [...onAgent, ...forCompany, ...forAnyCompany].map(({ line }) => line.split(' ')[1] ?? '');
   const paths = [...lines, ...documents].map((path) => path.replace(/\{?:?id\}?(?=\/|$)/, agent.id));

@@ -36,7 +36,7 @@ test('a client that leaves during a large answer leaves one line and one metric;
   );
   await once(socket, 'readable');
   socket.resetAndDestroy();
-  await vi.waitUntil(() => linesOf([listId]).length > 0, { timeout: 20_000 });
+  await vi.waitUntil(() => linesOf([listId]).length > 0, { timeout: 60_000 });
   await untilWritten();
   expect(linesOf([listId, ...patchIds])).toEqual([{ requestId: listId, msg: 'request', status: 200 }]);
   expect(measured).toBe(1);
@@ -59,11 +59,11 @@ test('a client that leaves while its change waits leaves one line and one metric
       socket.write(all.join(''));
       await untilSomebodyWaits(world);
       socket.reset();
-      await vi.waitUntil(() => linesOf(requestIds).length > 0, { timeout: 20_000 });
+      await vi.waitUntil(() => linesOf(requestIds).length > 0, { timeout: 60_000 });
     });
     await release();
   });
-  await vi.waitUntil(async () => JSON.parse(await world.row(first.id)).duration === 77, { timeout: 20_000 });
+  await vi.waitUntil(async () => JSON.parse(await world.row(first.id)).duration === 77, { timeout: 60_000 });
   await untilWritten();
   expect(linesOf(requestIds)).toEqual([{ requestId: requestIds[0], msg: 'request', status: null }]);
   expect(measured).toBe(1);
@@ -97,7 +97,7 @@ test('what comes behind an answer that closes the connection is not begun', asyn
   );
   // One without a body: that of a closed connection could not be read.
   socket.write(request(`DELETE /agents/${id}`, ownKey, requestId));
-  await vi.waitUntil(() => arrived === 2, { timeout: 20_000 });
+  await vi.waitUntil(() => arrived === 2, { timeout: 60_000 });
   socket.resume();
   await closed;
   await untilWritten();

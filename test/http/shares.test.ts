@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { countWaiting, untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { countWaiting, untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -71,5 +71,31 @@ test('a client that leaves does not make room for more requests while its own is
       });
       expect((await world.call(other.key, `GET /agents/${agent.id}`)).status).toBe(200);
     }
+  });
+});
+
+test('sixty-four requests of one company at once keep its next one waiting until one of them ends, and nobody else’s', async () => {
+  const [busy, other] = [await world.company(), await world.company()];
+  const [held, free] = [await world.agent(busy.id), await world.agent(busy.id)];
+  const agent = await world.agent(other.id);
+  const readOther = async () => expect((await world.call(other.key, `GET /agents/${agent.id}`)).status).toBe(200);
+  // From its first answer on a key has the share of its company.
+  expect((await world.call(busy.key, `GET /agents/${free.id}`)).status).toBe(200);
+  await whileAgentLocked(world, held.id, async (release) => {
+    const body = { duration: 77 };
+    const many = Array.from({ length: 64 }, () => world.call(busy.key, `PATCH /agents/${held.id}`, { body }));
+    await untilSomebodyWaits(world, 1);
+    await readOther();
+    let isAnswered = false;
+    const next = world.call(busy.key, `GET /agents/${free.id}`).finally(() => {
+      isAnswered = true;
+    });
+    // Its key is looked up before theirs.
+    await readOther();
+    await readOther();
+    expect(isAnswered).toBe(false);
+    await release();
+    // On a slow machine some have waited too long.
+    for (const { status } of await Promise.all([next, ...many])) expect([200, 503]).toContain(status);
   });
 });

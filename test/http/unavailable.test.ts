@@ -8,8 +8,8 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** What is answered from the agent's own table, which nobody holds below. */
-const fromAgents = ['GET /agents/:id', 'GET /agents', 'DELETE /agents/:id'];
+/** What is answered from the tables of agents and keys, which nobody holds below. */
+const fromAgents = ['GET /agents/:id', 'GET /agents', 'DELETE /agents/:id', 'GET /api-key'];
 
 test('while the database does not answer in time, every endpoint is 503 and nothing is changed', async () => {
   const agent = await newSubject(world);

@@ -94,7 +94,7 @@ describe('several processes', () => {
       const operator = await hold(dataDir, 'operator');
       const next = open(dataDir, role);
       const waiting = `SELECT FROM pg_stat_activity WHERE starts_with(application_name, '${role} ${process.pid}')`;
-      await vi.waitUntil(async () => (await run(operator.url, waiting)).length > 0, { timeout: 20_000, interval: 1 });
+      await vi.waitUntil(async () => (await run(operator.url, waiting)).length > 0, { timeout: 60_000, interval: 1 });
       await release(operator.child);
       const opened = await next;
       expect(opened.notes).toEqual([]);
@@ -138,7 +138,7 @@ describe('several processes', () => {
     const ended = once(child, 'exit');
     process.kill(-(child.pid ?? 0), 'SIGINT');
     await ended;
-    await vi.waitUntil(async () => !(await answers(url)), { timeout: 20_000, interval: 10 });
+    await vi.waitUntil(async () => !(await answers(url)), { timeout: 60_000, interval: 10 });
   });
 
   test('first starts at the same moment end with one cluster, which each may use in turn', async () => {
@@ -192,7 +192,7 @@ describe('several processes', () => {
       const owners = await ownersOf(server.url).catch(() => []);
       return owners.length === 1 && owners[0] !== before[0];
     };
-    await vi.waitUntil(hasOwnerAgain, { timeout: 20_000, interval: 10 });
+    await vi.waitUntil(hasOwnerAgain, { timeout: 60_000, interval: 10 });
     await expectRefusal(open(dataDir, 'server'), /is in use by a running server/);
     await server.close();
     expect(await answers(server.url)).toBe(false);

@@ -13,5 +13,5 @@ test.each(['SIGINT', 'SIGTERM'] as const)('a test run that is ended by %s leaves
   expect(pids.map(isAlive)).toEqual([true, true, true]);
   run.signal(signal);
   await run.exit;
-  await vi.waitUntil(() => !pids.some(isAlive), { timeout: 20_000 });
+  await vi.waitUntil(() => !pids.some(isAlive), { timeout: 60_000 });
 });

@@ -97,7 +97,7 @@ test('a reader that was slow finds whole lines in their order, and the newest on
   closeSync(fifo.writer);
   await server.log(5_000);
   expect(await server.dropped()).toBe(0);
-  await vi.waitUntil(() => linesOf(fifo.read()).length === 5_000, { timeout: 20_000, interval: 10 });
+  await vi.waitUntil(() => linesOf(fifo.read()).length === 5_000, { timeout: 60_000, interval: 10 });
   await server.log(20);
   expect(await server.stop()).toEqual({ code: 0, signal: null });
   const text = fifo.read();
@@ -115,12 +115,12 @@ test('a pipe whose reader died: requests go on, the lines are counted, the next 
   const server = await startLogging(fifo.writer);
   closeSync(fifo.writer);
   const untilRead = (count: number) =>
-    vi.waitUntil(() => linesOf(fifo.read()).length === count, { timeout: 20_000, interval: 10 });
+    vi.waitUntil(() => linesOf(fifo.read()).length === count, { timeout: 60_000, interval: 10 });
   await server.log(100);
   await untilRead(100);
   fifo.closeReader();
   await server.log(1_000);
-  await vi.waitUntil(async () => (await server.dropped()) >= 1_000, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await server.dropped()) >= 1_000, { timeout: 60_000 });
   fifo.openReader();
   await server.log(100);
   await untilRead(200);
@@ -147,7 +147,7 @@ test('a socket whose reader died: requests go on, the lines are counted, SIGTERM
   const server = await startLogging('pipe');
   server.child.stdout?.destroy();
   await server.log(1_000);
-  await vi.waitUntil(async () => (await server.dropped()) >= 1_000, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await server.dropped()) >= 1_000, { timeout: 60_000 });
   expect(await server.stop()).toEqual({ code: 0, signal: null });
 });
 
@@ -156,7 +156,7 @@ test('a device that is full: requests go on, the lines are counted, SIGTERM ends
   const server = await startLogging(full);
   closeSync(full);
   await server.log(1_000);
-  await vi.waitUntil(async () => (await server.dropped()) >= 1_000, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await server.dropped()) >= 1_000, { timeout: 60_000 });
   expect(await server.stop()).toEqual({ code: 0, signal: null });
 });
 

@@ -50,6 +50,29 @@ describe('a wrong variable', () => {
         'must be addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32',
       ],
     ),
+    ...[
+      ...[
+        'api.example.com',
+        '//api.example.com',
+        '/prefix',
+        'ftp://api.example.com',
+        'https://',
+        'https://:80',
+        'https://a b',
+      ],
+      ...['https://user@api.example.com', 'https://user:password@api.example.com', 'https://api.example.com?a=1'],
+      ...[
+        'https://api.example.com/#top',
+        'https://api.example.com//other.example',
+        'https://a/b//c',
+        'https://a:99999',
+      ],
+      ...['https://a/b\\c', 'https://a/\n', 'https://[::1', ' https://a'],
+    ].map((value): [string, string, string] => [
+      'PUBLIC_URL',
+      value,
+      'must be a URL http://host/prefix or https://host/prefix, without user, query and fragment',
+    ]),
     ['LOG_LEVEL', 'loud', 'must be one of fatal, error, warn, info, debug, trace, silent'],
     ['DOCS', 'yes', 'must be true or false'],
   ])('%s=%s is refused with its name and what is expected', (name, value, expected) => {

@@ -20,6 +20,7 @@ interface Options extends Partial<KeySecrets> {
   readonly onStatement?: (sql: string) => void;
   readonly trustedProxies?: readonly string[];
   readonly keepAliveSeconds?: number;
+  readonly publicUrl?: string;
   readonly meter?: Meter;
   /** The address to listen on. */
   readonly host?: string;
@@ -29,7 +30,7 @@ interface Options extends Partial<KeySecrets> {
 export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
-  const { quotas, counters, meter } = options;
+  const { quotas, counters, meter, publicUrl } = options;
   const opened = openDatabase({ url: databaseUrl, connections });
   const told =
     (query: Query): Query =>
@@ -46,6 +47,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
   const limits = {
     trustedProxies,
     keepAliveSeconds,
+    publicUrl,
     ...(quotas && { quotas }),
     ...(counters && { counters }),
     ...(meter && { meter }),

@@ -159,5 +159,5 @@ async function stopLeftOver(place: string): Promise<void> {
   const pid = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10);
   if (Number.isNaN(pid)) return;
   process.kill(pid, 'SIGQUIT');
-  await vi.waitUntil(() => !existsSync(file), { timeout: 20_000 });
+  await vi.waitUntil(() => !existsSync(file), { timeout: 60_000 });
 }

@@ -4,7 +4,8 @@ import type { Scope } from '../../src/auth/api-key.ts';
 export interface Endpoint {
   /** Method and path; `:id` stands for an agent. */
   readonly line: string;
-  readonly scope: Scope;
+  /** `any`: a key with any scopes, or none. */
+  readonly scope: Scope | 'any';
   /** Of a success. */
   readonly status: number;
   readonly body?: object;
@@ -31,12 +32,20 @@ export const forCompany: readonly Endpoint[] = [
   { line: 'POST /agents', scope: 'write:agents', status: 201, body: draft },
 ];
 
-export const forAnyCompany: readonly Endpoint[] = [{ line: 'GET /companies', scope: 'read:agents', status: 200 }];
+export const forAnyCompany: readonly Endpoint[] = [
+  { line: 'GET /companies', scope: 'read:agents', status: 200 },
+  { line: 'GET /api-key', scope: 'any', status: 200 },
+];
 
 /** Those that need no key. */
 export const health: readonly Pick<Endpoint, 'line' | 'status'>[] = [
   { line: 'GET /health/live', status: 200 },
   { line: 'GET /health/ready', status: 200 },
+];
+
+/** What explains a problem, to everybody; `:code` stands for the code. */
+export const explanations: readonly Pick<Endpoint, 'line' | 'status'>[] = [
+  { line: 'GET /problems/:code', status: 200 },
 ];
 
 /** The path of a request, without its query. */

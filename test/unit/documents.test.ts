@@ -37,6 +37,7 @@ test('the README lists exactly the variables of the schema, with their defaults'
     API_KEY_SECRET_PREVIOUS: 'none',
     REDIS_URL: 'none',
     METRICS_PORT: 'none',
+    PUBLIC_URL: 'none',
     TRUST_PROXY: 'none',
   };
   const expected = Object.entries(variables).map(([name, { default: value }]) => [name, `\`${value}\``]);

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { agentFields } from '../../../src/agents/fields.ts';
 import { agentPatchSchema, agentSchema } from '../../../src/agents/schema.ts';
 import { codesOf, documented, expectDocumented, faultsOf, readDocument } from '../../support/document.ts';
-import { draft, forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
+import { draft, explanations, forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
 import type { Sent } from '../../support/http.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
@@ -41,15 +41,15 @@ test('the document has every route but its own and the reference page', () => {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  const endpoints = [...withKey, ...health].map(({ line }) => documented(line).join(' '));
+  const endpoints = [...withKey, ...health, ...explanations].map(({ line }) => documented(line).join(' '));
   expect(operations.toSorted()).toEqual(endpoints.toSorted());
 });
 
-const withoutKey = health.map(({ line }) => ({ line, scope: 'no key' }));
+const withoutKey = [...health, ...explanations].map(({ line }) => ({ line, scope: 'no key' }));
 
 test.for([...withKey, ...withoutKey])('the document says that $line needs $scope', ({ line, scope }) => {
   const [method, path] = documented(line);
-  const security = scope === 'no key' ? [] : [{ apiKey: [scope] }];
+  const security = scope === 'no key' ? [] : [{ apiKey: scope === 'any' ? [] : [scope] }];
   expect(document.paths[path]?.[method.toLowerCase()]?.security).toEqual(security);
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { documented, expectDocumentedHeaders, readDocument } from '../../support/document.ts';
-import { forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
+import { explanations, forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
 import type { Answer, Sent } from '../../support/http.ts';
 import { untilNobodyWaits, whileLocked } from '../../support/locks.ts';
 import { newSubject, type Subject } from '../../support/patch-agent.ts';
@@ -20,6 +20,7 @@ interface Case {
   readonly body?: object | undefined;
 }
 
+const explained = 'validation-failed';
 const unknownId = '00000000-0000-4000-8000-00000000dead';
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 const send = ({ method, path, headers, body }: Case, change: Partial<Sent> = {}) =>
@@ -43,6 +44,7 @@ function invalid(one: Case): Promise<Answer> {
 
 /** A replay about an agent that was erased, or a request for one that never was. */
 async function notFound(one: Case): Promise<Answer> {
+  if (one.path.endsWith(explained)) return send(one, { path: one.path.replace(explained, 'unknown') });
   if (one.path.includes(one.agent.id)) return send(one, { path: one.path.replace(one.agent.id, unknownId) });
   const headers = { 'idempotency-key': 'erased' };
   const { id } = Object((await sendWith(one, headers)).body);
@@ -91,14 +93,14 @@ const provoke: Readonly<Record<string, (one: Case) => Promise<Answer>>> = {
 /** A request that succeeds, with an agent of its own. */
 async function caseOf(line: string, body?: object): Promise<Case> {
   const agent = await newSubject(world);
-  const [method = '', path = ''] = line.replace(':id', agent.id).split(' ');
+  const [method = '', path = ''] = line.replace(':id', agent.id).replace(':code', explained).split(' ');
   const headers = { ...bearer(agent.key), ...(body && { 'content-type': 'application/json' }) };
   return { agent, method, path, headers, body };
 }
 
 const endpoints = [
   ...[...onAgent, ...forCompany, ...forAnyCompany],
-  ...health.map(({ line }) => ({ line, body: undefined })),
+  ...[...health, ...explanations].map(({ line }) => ({ line, body: undefined })),
 ];
 
 /** What the document says of the answers to a request, by status. */
@@ -125,7 +127,10 @@ function expectExample(line: string, code: string, { agent, path }: Case, answer
   expect(answer.body).toEqual({ ...example, instance, requestId });
   expect(requestId).toBe(answer.headers['x-request-id']);
   const ids = [agent.id, unknownId, '42'];
-  const sent = example.instance === '' ? [''] : ids.map((id) => path.replace(agent.id, id));
+  const sent =
+    example.instance === ''
+      ? ['']
+      : ids.map((id) => path.replace(agent.id, id).replace(explained, instance.replace(/^.*\//, '')));
   expect(sent).toContain(instance);
   expectDocumentedHeaders(responsesTo(line)[answer.status], answer);
 }
@@ -173,7 +178,7 @@ test('so can every route that lists REQUEST_TIMEOUT', async () => {
 
 test('so can every route that lists DATABASE_UNAVAILABLE', async () => {
   const cases = await casesOf('DATABASE_UNAVAILABLE');
-  expect(cases).toHaveLength(endpoints.length - 1);
+  expect(cases).toHaveLength(endpoints.length - 2);
   await whileLocked(world, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async () => {
     const answers = await Promise.all(cases.map(({ one }) => send(one)));
     for (const [at, { line, one }] of cases.entries()) {

@@ -1,10 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { documented, readDocument } from '../../support/document.ts';
 import { forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
 import type { Answer } from '../../support/http.ts';
 import { openWorld } from '../../support/world.ts';
 
-const world = await openWorld({ docs: false });
+const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
 const document = readDocument(served.text);
 
@@ -33,7 +33,7 @@ function shown(line: string, status: number) {
 }
 
 const ofEveryAnswer =
-  /^(?:connection|content-length|content-type|date|keep-alive|x-content-type-options|x-request-id)$/;
+  /^(?:connection|content-length|content-type|date|keep-alive|x-content-type-options|x-ratelimit-.*|x-request-id)$/;
 const ofItself = ({ status, headers, body }: Answer) => ({
   status,
   headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !ofEveryAnswer.test(name))),
@@ -54,7 +54,7 @@ const renamed = (value: unknown, names: readonly (readonly [string, string])[]):
   JSON.parse(names.reduce((text, [from, to]) => text.replaceAll(from, to), JSON.stringify(value)));
 
 /** The order of the requests: the agent is created, patched, read, restored and deleted, as the examples show it. */
-const order = [/^GET (?!\/agents)/, /^POST \/agents$/, /^PATCH/, /^GET/, /^POST/, /^DELETE/];
+const order = [/^GET \/api-key$/, /^GET (?!\/agents)/, /^POST \/agents$/, /^PATCH/, /^GET/, /^POST/, /^DELETE/];
 const place = (line: string) => order.findIndex((pattern) => pattern.test(line));
 
 /** Each endpoint once for each success that the document lists. */
@@ -66,14 +66,24 @@ const lines = [...health, ...forAnyCompany, ...forCompany, ...onAgent]
     return successes.map((status) => `${line} ${status}`);
   });
 
+/** Uses a key, so that its last use is stored and does not change for a minute. */
+async function useOnce(key: string, keyId: string): Promise<void> {
+  await world.call(key, 'GET /companies');
+  const isNoted = 'SELECT last_used_at FROM api_key WHERE id = $1 AND last_used_at IS NOT NULL';
+  await vi.waitUntil(async () => (await world.sql.query(isNoted, [keyId])).rowCount === 1);
+}
+
 test('every success that the document lists has an example, which is what a server answers but for ids and times', async () => {
   const { id: companyId } = await world.companies.createCompany('Example company');
   const { id: keyId, key } = await world.newKey(companyId);
+  await useOnce(key, keyId);
   const number = await world.phoneNumber(companyId);
+  const { rows } = await world.sql.query('SELECT start FROM api_key WHERE id = $1', [keyId]);
   const [second, first] = Object(shown('GET /agents/:id/versions', 200).body).data;
   const names: [string, string][] = [
     [companyId, Object(shown('POST /agents', 201).body).companyId],
     [keyId, first.keyId],
+    [rows[0].start, Object(shown('GET /api-key', 200).body).start],
     [number, Object(bodyOf('PATCH /agents/:id')).companyPhoneNumberId],
   ];
   const back = () => names.map(([real, example]) => [example, real] as const);
@@ -87,7 +97,7 @@ test('every success that the document lists has an example, which is what a serv
       'x-request-id': requestIds[method] ?? 'another',
       ...(status === '304' && { 'if-none-match': String(shown('GET /agents/:id', 304).headers.etag) }),
     };
-    const line = `${method} ${path.replace(':id', names[3]?.[0] ?? '')}`;
+    const line = `${method} ${path.replace(':id', names[4]?.[0] ?? '')}`;
     const answer = await world.call(key, line, { headers, body: body && renamed(body, back()) });
     if (status === '201') names.push([Object(answer.body).id, Object(shown(`${method} ${path}`, 201).body).id]);
     real.push(ofItself(answer));

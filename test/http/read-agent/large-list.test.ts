@@ -41,7 +41,7 @@ async function openCountingServer() {
 /** Resolves when the log has the line of a request, with all lines about it. */
 async function linesOf(requestId: string): Promise<Record<string, unknown>[]> {
   const lines = () => world.logLines.filter((line) => line.includes(requestId)).map((line) => JSON.parse(line));
-  await vi.waitUntil(() => lines().some(({ msg }) => msg === 'request'), { timeout: 20_000, interval: 10 });
+  await vi.waitUntil(() => lines().some(({ msg }) => msg === 'request'), { timeout: 60_000, interval: 10 });
   return lines();
 }
 

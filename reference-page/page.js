@@ -1,0 +1,158 @@
+/* global SwaggerUIBundle */
+// The address of the API: behind a path prefix these files have it too.
+const base = new URL('../../', document.currentScript.src);
+
+const at = (id) => document.getElementById(id);
+
+/** What this tab remembers: the key, and nothing else of it anywhere. */
+const kept = {
+  get key() {
+    return sessionStorage.getItem('key') ?? '';
+  },
+  set key(key) {
+    sessionStorage.setItem('key', key);
+  },
+};
+
+/** Sends a request with the key. @returns the answer, its body read */
+async function call(method, path, body) {
+  const headers = { authorization: `Bearer ${kept.key}`, ...(body && { 'content-type': 'application/json' }) };
+  const response = await fetch(new URL(path, base), { method, headers, body });
+  const text = await response.text();
+  return { response, text };
+}
+
+/** @throws Error that says why the server refuses */
+async function read(path) {
+  const { response, text } = await call('GET', path);
+  const value = JSON.parse(text);
+  if (!response.ok) throw new Error(`${value.code}: ${value.detail}`);
+  return value;
+}
+
+/** Who the key is, and what it may see first: the page's examples are about these. */
+async function findSubject() {
+  const key = await read('api-key');
+  const [company] = key.companyId ? [{ id: key.companyId }] : (await read('companies?limit=1')).data;
+  if (!company) throw new Error('no company has granted this integration anything yet');
+  const query = `companyId=${company.id}&limit=1`;
+  const [agent] = (await read(`agents?${query}`)).data;
+  const [number] = (await read(`phone-numbers?${query}`)).data;
+  return { name: key.name ?? key.start, isOfIntegration: !key.companyId, company, agent, number };
+}
+
+/** The document with examples about what the key may change. */
+function aboutSubject(text, { isOfIntegration, company, agent, number } = {}) {
+  const { get, patch } = JSON.parse(text).paths['/agents/{id}'];
+  const shown = get.responses[200].content['application/json'].example;
+  const phone = patch.requestBody.content['application/json'].examples.phone.value;
+  const ids = [
+    [shown.id, agent?.id],
+    [shown.companyId, company?.id],
+    [phone.companyPhoneNumberId, number?.id],
+  ];
+  const spec = JSON.parse(
+    ids.reduce((changed, [example, id]) => (id ? changed.replaceAll(example, id) : changed), text),
+  );
+  spec.servers = [{ url: base.href.replace(/\/$/, '') }];
+  const values = {
+    ...(agent && { id: agent.id, version: 1 }),
+    ...(isOfIntegration && { companyId: company.id }),
+  };
+  for (const [path, operations] of Object.entries(spec.paths)) {
+    for (const { parameters = [] } of Object.values(operations)) {
+      for (const parameter of parameters) {
+        const isOfOther = parameter.name === 'id' && !path.startsWith('/agents/');
+        if (!isOfOther && parameter.name in values) parameter.example = values[parameter.name];
+      }
+    }
+  }
+  return spec;
+}
+
+/** In the order of a day's work; what is not named here stays where it is. */
+const day = ['listAgents', 'createAgent', 'getAgent', 'updateAgent', 'deleteAgent'];
+const place = (operation) => day.indexOf(operation.getIn(['operation', 'operationId']));
+
+let source;
+
+/** Shows the reference, with the key filled in. */
+async function showReference(subject) {
+  source ??= await (await fetch(new URL('openapi.json', base))).text();
+  const ui = SwaggerUIBundle({
+    spec: aboutSubject(source, subject),
+    domNode: at('reference'),
+    deepLinking: true,
+    tryItOutEnabled: true,
+    validatorUrl: null,
+    defaultModelsExpandDepth: 0,
+    operationsSorter: (one, other) => place(one) - place(other),
+    requestInterceptor(request) {
+      const [, key] = /^Bearer (.+)$/.exec(request.headers.Authorization ?? '') ?? [];
+      if (key) kept.key = key;
+      return request;
+    },
+    onComplete() {
+      if (kept.key) ui.preauthorizeApiKey('apiKey', kept.key);
+    },
+  });
+}
+
+/** Tells who the key is, and offers a PATCH of its first agent. */
+async function connect() {
+  at('caller').textContent = 'Looking up the key …';
+  at('try').hidden = true;
+  try {
+    const subject = await findSubject();
+    const { name, company, agent, isOfIntegration } = subject;
+    at('caller').textContent = agent
+      ? `Connected as ${name}.`
+      : `Connected as ${name}. The company has no agent yet: create one with POST /agents below.`;
+    if (agent) {
+      at('agent').textContent = agent.name;
+      at('address').textContent = `agents/${agent.id}${isOfIntegration ? `?companyId=${company.id}` : ''}`;
+      at('try').hidden = false;
+    }
+    await showReference(subject);
+  } catch (error) {
+    at('caller').textContent = error.message;
+    await showReference();
+  }
+}
+
+at('connect').addEventListener('submit', (event) => {
+  event.preventDefault();
+  kept.key = at('key').value.trim();
+  connect();
+});
+
+at('patch').value = JSON.stringify({ duration: 45, metadata: { department: 'Engineering' } }, undefined, 2);
+at('try').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const { response, text } = await call('PATCH', at('address').textContent, at('patch').value);
+  const etag = response.headers.get('etag');
+  const changed = response.headers.get('changed-fields');
+  const facts = [etag && `ETag ${etag}`, changed !== null && `Changed-Fields: ${changed || '(none)'}`].filter(Boolean);
+  at('status').textContent = [`${response.status} ${response.statusText}`, ...facts].join(' · ');
+  at('answer').textContent = JSON.stringify(JSON.parse(text), undefined, 2);
+  at('answer').hidden = false;
+});
+
+/** Dark or light: as the system has it until the button is pressed. */
+function setTheme(isDark) {
+  document.documentElement.classList.toggle('dark-mode', isDark);
+  at('theme').textContent = isDark ? 'Light' : 'Dark';
+}
+const isSystemDark = matchMedia('(prefers-color-scheme: dark)');
+const theme = sessionStorage.getItem('theme');
+setTheme(theme ? theme === 'dark' : isSystemDark.matches);
+at('theme').addEventListener('click', () => {
+  const isDark = !document.documentElement.classList.contains('dark-mode');
+  sessionStorage.setItem('theme', isDark ? 'dark' : 'light');
+  setTheme(isDark);
+});
+
+if (kept.key) {
+  at('key').value = kept.key;
+  connect();
+} else showReference();
