@@ -5,7 +5,7 @@ import { agentVersionRoutes } from './agents/history/routes.ts';
 import { agentRepository } from './agents/repository.ts';
 import { agentRoutes } from './agents/routes.ts';
 import { agentService } from './agents/service.ts';
-import type { KeySecrets } from './auth/api-key.ts';
+import { fingerprintsOf, type KeySecrets } from './auth/api-key.ts';
 import { authenticate } from './auth/authenticate.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
@@ -23,6 +23,7 @@ import { afterChanges } from './http/after-changes.ts';
 import { body } from './http/body.ts';
 import { connections } from './http/connections.ts';
 import { errorHandler } from './http/error-handler.ts';
+import { exactSerializer } from './http/exact-serializer.ts';
 import { housekeeping } from './http/housekeeping.ts';
 import { idempotency } from './http/idempotency.ts';
 import { refuseOtherMethods } from './http/other-methods.ts';
@@ -87,8 +88,11 @@ export async function buildApp(parts: AppParts) {
   await app.register(problemRoutes, { publicUrl });
   if (docs) await app.register(referencePage);
   await app.register(async (authenticated) => {
+    authenticated.setSerializerCompiler(exactSerializer);
     const limits = rateLimits(quotas, counters, meter);
-    const uses = apiKeyUse(database, (err) => logger.warn({ err }, 'the use of keys was not written'));
+    const uses = apiKeyUse(database, fingerprintsOf(parts), (err) =>
+      logger.warn({ err }, 'the use of keys was not written'),
+    );
     const writes = recentWrites();
     const rows = agentRepository(database, meter, writes);
     await authenticated.register(authenticate, {

@@ -2,6 +2,7 @@ import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.t
 import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
 import { group } from '../database/group.ts';
 import { recentWrites } from '../database/recent-writes.ts';
+import { parseExact } from '../http/exact-numbers.ts';
 import { silent } from '../metrics/meter.ts';
 import type { Admission } from './caller.ts';
 import { type FoundKey, type Lookup, longestAdmission, lookupSql } from './lookup.statements.ts';
@@ -55,16 +56,18 @@ async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<Omit
     lookups.map(({ address }) => address),
     lookups.map(({ scope }) => scope ?? null),
   ];
-  const rows = await query<LookupRow>(lookupSql, parameters);
-  return rows.map(({ key, agent, ...row }) => ({
-    ...row,
-    key: key ?? undefined,
-    agent: agent ? toStoredAgent(agent) : undefined,
-    at,
-  }));
+  const rows = await query<{ json: string }>(lookupSql, parameters);
+  return rows
+    .map(({ json }) => parseExact<Found>(json))
+    .map(({ key, agent, ...row }) => ({
+      ...row,
+      key: key ?? undefined,
+      agent: agent ? toStoredAgent(agent) : undefined,
+      at,
+    }));
 }
 
-interface LookupRow extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
+interface Found extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
   readonly key: FoundKey | null;
   readonly agent: AgentJson | null;
 }

@@ -1,6 +1,6 @@
 import type { AnySchemaObject } from 'ajv';
 import { Ajv, type ErrorObject } from 'ajv';
-import { distance } from 'fastest-levenshtein';
+import { nearestName } from '../nearest-name.ts';
 import { parseEntityTags } from './entity-tag.ts';
 import { type Complaint, complaints, type Findings, listedFaults } from './faults.ts';
 import { wrongHeaderFields } from './header-fields.ts';
@@ -70,9 +70,8 @@ function toFindings(unknown: readonly string[], known: readonly string[]): Findi
 
 /** Names the member meant where one is close: as many slips as a third of what was written. */
 function unknownMember(written: string, known: readonly string[]): Complaint {
-  const slips = (name: string) => distance(written.toLowerCase(), name.toLowerCase());
-  const near = written.length > 40 ? [] : known.filter((name) => slips(name) <= Math.ceil(written.length / 3));
-  return complaints.unknownMember(near.sort((a, b) => slips(a) - slips(b))[0], known);
+  const meant = written.length > 40 ? undefined : nearestName(written, known, Math.ceil(written.length / 3));
+  return complaints.unknownMember(meant, known);
 }
 
 /** A keyword that gives one error for all that is found in a value. */

@@ -106,11 +106,11 @@ export const lineRules: readonly Rule[] = [
     room: 'src/http/problem-details.ts',
   }),
   lineRule({
-    says: 'the libraries of rate limits',
-    pattern: /'(rate-limiter-flexible|ioredis)'/,
+    says: 'the library of Redis',
+    pattern: /'ioredis'/,
     rooms: /^src\/auth\//,
-    caught: ["import { Redis } from 'ioredis';", "import { RateLimiterMemory } from 'rate-limiter-flexible';"],
-    room: 'src/auth/counters.ts',
+    caught: ["import { Redis } from 'ioredis';"],
+    room: 'src/auth/shared-counters.ts',
   }),
   lineRule({
     says: 'the library of metrics',

@@ -27,7 +27,7 @@ import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Meter } from '../../metrics/meter.ts';
 import { changesAlone } from './alone.ts';
 import type { Change } from './batch.ts';
-import type { Changed, Decide } from './fold.ts';
+import type { Changed, Decide } from './decision.ts';
 import { changeTogether } from './together.ts';
 
 /** Changes agents: those that arrive together are read and written together. */

@@ -2,18 +2,17 @@ import { isRecent } from '../../auth/lookup.statements.ts';
 import { deliveries, isHeard } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
-import type { StoredAgent } from '../row.ts';
 import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson, shortLockWait } from './replay.statements.ts';
 
 /**
  * $1 ids of agents, $2 the number that each may get, or null, $3 API keys and $4 their idempotency keys, or nulls: in
- * this order, an agent that is not there is null, and so is an answer that is not kept.
+ * this order, as text for `parseExact`; an agent that is not there is null, and so is an answer that is not kept.
  */
 export const findSql = `
-  SELECT CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END AS agent,
-         ${activeNumber('q.number', 'a.company_id')} AS "numberIsActive",
-         CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END AS kept
+  SELECT json_build_object('agent', CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END,
+                           'numberIsActive', ${activeNumber('q.number', 'a.company_id')},
+                           'kept', CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END)::text AS found
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY AS q(id, number, api_key, key, place)
     LEFT JOIN agent a ON a.id = q.id AND a.deleted_at IS NULL
     LEFT JOIN idempotency_key k ON k.api_key_id = q.api_key AND k.key = q.key AND k.created_at > now() - ${keptFor}
@@ -29,54 +28,16 @@ export const lockSql = `SELECT id FROM agent WHERE id = $1::uuid FOR NO KEY UPDA
 export const lockSoonSql = `
   SELECT a.id, wait.* FROM agent a, (SELECT ${shortLockWait}) wait WHERE a.id = $1::uuid FOR NO KEY UPDATE OF a`;
 
-/** One step of an agent, as `changeSql` takes it. */
-export interface Step {
-  readonly id: string;
-  readonly company: string;
-  /** The version that the first step of this agent was decided on. */
-  readonly read: number;
-  /** 1 for the first step of this agent in the batch … */
-  readonly step: number;
-  /** … up to this, its last. */
-  readonly steps: number;
-  /** All fields, as this step leaves them. */
-  readonly content: object;
-  readonly changed: readonly string[];
-  /** Whether this step or one before it changed the metadata. */
-  readonly touched: boolean;
-  readonly key: string;
-  readonly request: string;
-  readonly address: string | null;
-  /** The version whose content this step restores, or null. */
-  readonly restored: number | null;
-}
-
-/** An answer to be kept, as `keepingChangeSql` takes it. */
-export interface Keeping {
-  readonly api_key: string;
-  readonly key: string;
-  readonly fingerprint: string;
-  readonly agent_id: string;
-  readonly agent: StoredAgent;
-  readonly changed: readonly AgentField[];
-  /** When the agent was last changed, where this answer waits for no step. */
-  readonly updated: Date;
-  /** The step that the answer shows; 0 for none of this batch. */
-  readonly after: number;
-  /** The last step of this agent. */
-  readonly steps: number;
-}
-
 const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid, agent json, changed text[],
   updated timestamptz, after int, steps int`;
 
-const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched boolean,
+const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched text[],
   key uuid, request text, address text, restored int`;
 
-// Metadata that no step changed stays as it is: JavaScript could not carry every number that jsonb can.
+// A large value that no step changed stays where it is, or PostgreSQL would write it again.
 const newValue = (field: AgentField) =>
-  field === 'metadata'
-    ? `CASE WHEN s.touched THEN ${fieldOf('s.content', field)} ELSE a.metadata END`
+  fields[field].sqlType === 'jsonb'
+    ? `CASE WHEN '${field}' = ANY(s.touched) THEN ${fieldOf('s.content', field)} ELSE a.${fields[field].column} END`
     : fieldOf('s.content', field);
 
 /** Whether a statement has to be right to write at all: else nothing is written or kept, and a row of nulls says so. */
@@ -90,8 +51,9 @@ const conditions = {
 } as const;
 type Mode = keyof typeof conditions;
 
+/** As JSON, times do not depend on the session's DateStyle. */
 const writtenOrWhy = (mode: Mode) => `
-  SELECT id, updated_at AS "updatedAt", false AS heard FROM written
+  SELECT id, to_json(updated_at) AS "updatedAt", false AS heard FROM written
   UNION ALL ${conditions[mode].why}`;
 
 const timeOfStep = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
@@ -115,8 +77,9 @@ const eventsOfSteps = deliveries(
  * ago, nothing is written, and a row of nulls says so.
  *
  * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
- * Rows are locked in the order of their ids, so that two processes cannot wait for each other. The company is compared
- * so that no index on it can be chosen: the primary key is the short way to the row.
+ * Rows are locked in the order of their ids, so that two processes cannot wait for each other, and are then reached by
+ * their place in the table. A row that was changed between the snapshot of the statement and its lock has another place
+ * by then, which the snapshot does not see: it is not written, as if its version had moved.
  */
 export const changeSql = changing('telling');
 
@@ -165,7 +128,7 @@ function writing(mode: Mode) {
   WITH step AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns})
   )${mode === 'untold' ? hearing : ''}, locked AS (
-    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${conditions[mode].write}
+    SELECT a.id, a.ctid AS place FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${conditions[mode].write}
      ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (
     UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
@@ -173,8 +136,8 @@ function writing(mode: Mode) {
            updated_at = greatest(date_trunc('milliseconds', clock_timestamp()),
                                  a.updated_at + s.steps * interval '1 millisecond')
       FROM step s, locked
-     WHERE a.id = ANY($1::uuid[]) AND a.id = locked.id AND a.id = s.id AND s.step = s.steps
-       AND (a.company_id = s.company) IS TRUE AND a.version = s.read AND a.deleted_at IS NULL
+     WHERE a.ctid = locked.place AND locked.id = s.id AND s.step = s.steps
+       AND a.company_id = s.company AND a.version = s.read AND a.deleted_at IS NULL
     RETURNING a.id, a.company_id, a.updated_at
   ), entry AS (
     INSERT INTO agent_version

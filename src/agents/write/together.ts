@@ -3,11 +3,13 @@ import type { Database, Query } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
+import { stringifyExact } from '../../http/exact-numbers.ts';
 import type { Repeated } from '../../metrics/meter.ts';
 import { type Change, endsOf, type FoldOfAgent, foldByAgent, isRead, type Read, readAhead, readAll } from './batch.ts';
-import type { Changed } from './fold.ts';
+import type { Changed } from './decision.ts';
 import { asJson } from './keep.ts';
 import { changeSql, keepingChangeSql, untoldChangeSql, untoldKeepingChangeSql } from './statements.ts';
+import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** When a change was last one that webhooks are told of, as `performance.now()` counts. */
 export interface Heard {
@@ -103,10 +105,10 @@ async function writeSteps(
   const steps = folds.flatMap((folded) => folded.steps);
   const keeping = folds.flatMap((folded) => folded.keeping);
   if (steps.length === 0 && keeping.length === 0) return new Map();
-  const values = [[...new Set(steps.map(({ id }) => id))], JSON.stringify(steps), lookedUpAt];
+  const values = [[...new Set(steps.map(({ id }) => id))], stringifyExact(steps), lookedUpAt];
   const run = (change: string, keepingChange: string) =>
     keeping.length > 0
-      ? query<WrittenRow>(keepingChange, [...values, JSON.stringify(keeping.map(asJson))])
+      ? query<WrittenRow>(keepingChange, [...values, stringifyExact(keeping.map(asJson))])
       : query<WrittenRow>(change, values);
   const isUntold = performance.now() - heard.at > heardFor;
   let rows = isUntold ? await run(untoldChangeSql, untoldKeepingChangeSql) : await run(changeSql, keepingChangeSql);
@@ -114,16 +116,7 @@ async function writeSteps(
     heard.at = performance.now();
     rows = await run(changeSql, keepingChangeSql);
   }
-  // The wait for a connection was long: nothing was written, and each runs alone, where keys are looked up behind all waits.
-  return new Map(
-    rows.map(({ id, updatedAt }) => {
-      if (id === null || updatedAt === null) throw new Error('the keys were looked up too long ago');
-      return [id, updatedAt];
-    }),
-  );
+  // The wait for a connection may have been long: then nothing was written, and each runs alone, where keys are looked up
+  // behind all waits.
+  return writtenTimes(rows);
 }
-
-type WrittenRow = { readonly heard: boolean } & (
-  | { readonly id: string; readonly updatedAt: Date }
-  | { readonly id: null; readonly updatedAt: null }
-);
