@@ -5,7 +5,7 @@ import { agentVersionRoutes } from './agents/history/routes.ts';
 import { agentRepository } from './agents/repository.ts';
 import { agentRoutes } from './agents/routes.ts';
 import { agentService } from './agents/service.ts';
-import type { KeySecrets } from './auth/api-key.ts';
+import { fingerprintsOf, type KeySecrets } from './auth/api-key.ts';
 import { authenticate } from './auth/authenticate.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
@@ -23,6 +23,7 @@ import { afterChanges } from './http/after-changes.ts';
 import { body } from './http/body.ts';
 import { connections } from './http/connections.ts';
 import { errorHandler } from './http/error-handler.ts';
+import { exactSerializer } from './http/exact-serializer.ts';
 import { housekeeping } from './http/housekeeping.ts';
 import { idempotency } from './http/idempotency.ts';
 import { refuseOtherMethods } from './http/other-methods.ts';
@@ -34,6 +35,11 @@ import { openapi } from './openapi/document.ts';
 import { referencePage } from './openapi/reference-page.ts';
 import { openapiRoute } from './openapi/routes.ts';
 import { problemRoutes } from './problems/routes.ts';
+import type { AddressRules } from './webhooks/address.ts';
+import { webhookRepository } from './webhooks/repository.ts';
+import { webhookRoutes } from './webhooks/routes.ts';
+import { sealer } from './webhooks/sealed.ts';
+import { webhookService } from './webhooks/service.ts';
 
 /** The secrets are those of the API keys. */
 export interface AppParts extends KeySecrets {
@@ -53,18 +59,21 @@ export interface AppParts extends KeySecrets {
   readonly quotas?: Quotas;
   /** Where requests are counted for them, if not in this process. */
   readonly counters?: Counters;
+  /** Where webhooks may go, beside https to public addresses; by default nowhere else. */
+  readonly webhookRules?: AddressRules;
   /** Called when something may have been committed: events may wait to be sent. */
   readonly onChange?: () => void;
   /** Is told what happens; without it nothing is measured. */
   readonly meter?: Meter;
 }
 
+const publicOnly: AddressRules = { allowHttp: false, allowNetworks: [] };
 const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /** The table of contents: everything that the server consists of, in the order in which requests meet it. */
 export async function buildApp(parts: AppParts) {
   const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true } = parts;
-  const { quotas = unlimited, counters = memoryCounters(), meter = silent } = parts;
+  const { quotas = unlimited, counters = memoryCounters(), meter = silent, webhookRules = publicOnly } = parts;
   const publicUrl = readPublicUrl(parts.publicUrl ?? '') ?? unknownUrl;
   const app = httpServer(logger, { trustedProxies, keepAliveSeconds, publicUrl });
 
@@ -79,8 +88,11 @@ export async function buildApp(parts: AppParts) {
   await app.register(problemRoutes, { publicUrl });
   if (docs) await app.register(referencePage);
   await app.register(async (authenticated) => {
+    authenticated.setSerializerCompiler(exactSerializer);
     const limits = rateLimits(quotas, counters, meter);
-    const uses = apiKeyUse(database, (err) => logger.warn({ err }, 'the use of keys was not written'));
+    const uses = apiKeyUse(database, fingerprintsOf(parts), (err) =>
+      logger.warn({ err }, 'the use of keys was not written'),
+    );
     const writes = recentWrites();
     const rows = agentRepository(database, meter, writes);
     await authenticated.register(authenticate, {
@@ -100,6 +112,8 @@ export async function buildApp(parts: AppParts) {
     await authenticated.register(agentVersionRoutes, { agents });
     await authenticated.register(companyRoutes, { directory: directoryRepository(database) });
     await authenticated.register(ownKeyRoutes, { ownKeys: ownKeyRepository(database) });
+    const webhooks = webhookService(webhookRepository(database), sealer(parts), webhookRules);
+    await authenticated.register(webhookRoutes, { webhooks, publicUrl });
   });
 
   refuseTheRest();

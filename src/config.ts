@@ -1,7 +1,7 @@
-import { loadEnvFile } from 'node:process';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { plainBlock } from './auth/address.ts';
+import { databaseUrlFaults } from './database-url.ts';
 import { readPublicUrl } from './http/public-url.ts';
 import { StartError } from './start-error.ts';
 
@@ -123,15 +123,6 @@ export const environmentSchema = Type.Object({
 
 export type Config = Readonly<Static<typeof environmentSchema>>;
 
-/** Adds the variables of a file `.env` in the current folder, where there is one, behind those of the process. */
-export function addEnvironmentFile(): void {
-  try {
-    loadEnvFile();
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-  }
-}
-
 /**
  * Reads the configuration. An empty variable counts as missing.
  * @throws StartError that names each wrong or missing variable and what is expected, never its value
@@ -173,6 +164,7 @@ function forbidden(config: Config): string[] {
   return [
     ...(inProduction && DATABASE_URL === undefined ? ['DATABASE_URL must be set when NODE_ENV=production'] : []),
     ...(inProduction && API_KEY_SECRET === undefined ? ['API_KEY_SECRET must be set when NODE_ENV=production'] : []),
+    ...(DATABASE_URL === undefined ? [] : databaseUrlFaults(DATABASE_URL)),
     ...short.map((name) => `${name} must be ${secret}`),
     ...(['TRUST_PROXY', 'WEBHOOK_ALLOW_NETWORKS'] as const)
       .filter((name) => !listed(config[name]).every(plainBlock))

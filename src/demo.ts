@@ -8,7 +8,7 @@ import { agentService } from './agents/service.ts';
 import { defaultScopes, hashesOf, type KeyHashes, type KeySecrets } from './auth/api-key.ts';
 import { apiKeyLifecycle } from './auth/key-lifecycle.ts';
 import { apiKeyRepository } from './auth/lookup.ts';
-import { companyRepository } from './companies/repository.ts';
+import { type CompanyRepository, companyRepository } from './companies/repository.ts';
 import type { Database } from './database/client.ts';
 import { type Demo, demoSchema } from './demo.schema.ts';
 
@@ -30,7 +30,7 @@ export async function demonstrate({ database, dataDir, baseUrl, ...secrets }: Op
   const file = join(resolve(dataDir), 'demo.json');
   const kept = await readDemo(file);
   const isKnown = kept && (await isKnownKey(database, hashesOf(kept.companyKey, secrets)));
-  const demo = kept && isKnown ? kept : await makeDemo(database, secrets.secret);
+  const demo = kept && isKnown ? kept : await makeDemo(database, secrets);
   if (demo !== kept) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
   const url = `${baseUrl}/agents/${demo.agentId}`;
   return [
@@ -51,20 +51,20 @@ async function readDemo(file: string): Promise<Demo | undefined> {
   }
 }
 
-/** Not where the database, or the secret, is another than the one that the demo was made with. */
+/** Not where the database is another than the one that the demo was made in. */
 async function isKnownKey(database: Database, hashes: KeyHashes): Promise<boolean> {
   const lookup = { ...hashes, companyId: null, agentId: null, address: null, scope: undefined };
   const { key } = await apiKeyRepository(database).lookUp(lookup);
   return key !== undefined;
 }
 
-async function makeDemo(database: Database, secret: string): Promise<Demo> {
+async function makeDemo(database: Database, secrets: KeySecrets): Promise<Demo> {
   const companies = companyRepository(database.prisma, operator);
-  const keys = apiKeyLifecycle(database, secret, operator);
+  const keys = apiKeyLifecycle(database, secrets, operator);
   const company = await companies.createCompany('Demo company');
   const ats = await companies.createIntegration('Demo ATS');
   await companies.grant(ats.id, company.id);
-  const number = await companies.addPhoneNumber(company.id, '+12025550123');
+  const number = await companies.addPhoneNumber(company.id, await freeNumber(companies));
   const agents = agentService(agentRepository(database), agentVersionRepository(database));
   const draft: AgentDraft = {
     name: 'Frontend Developer Interview',
@@ -88,6 +88,13 @@ async function makeDemo(database: Database, secret: string): Promise<Demo> {
   const companyKey = await keys.create({ ...key, companyId: company.id });
   const atsKey = await keys.create({ ...key, integrationId: ats.id });
   return { companyId: company.id, agentId: agent.id, companyKey: companyKey.key, atsKey: atsKey.key };
+}
+
+/** One of those that are for examples. A demo that is made anew finds that of the last one in use. */
+async function freeNumber(companies: CompanyRepository): Promise<string> {
+  const numbers = ['+12025550123', ...Array.from({ length: 100 }, (_, index) => `+12025550${100 + index}`)];
+  const active = await companies.activeNumbers(numbers);
+  return numbers.find((number) => !active.has(number)) ?? '+12025550123';
 }
 
 function curl(url: string, key: string, patch: object): string {

@@ -1,9 +1,14 @@
 import { join, resolve } from 'node:path';
 import { type KeySecrets, makeSecret } from './auth/api-key.ts';
 import type { Config } from './config.ts';
-import { migrate } from './database/migrate.ts';
+import { migrate, pendingMigrations, requireGivenSettings } from './database/migrate.ts';
+import { keepsStatementNames } from './database/pooler.ts';
+import { ownsTables } from './database/server-role.ts';
+import { withClient } from './database/session.ts';
+import { durabilityRisks, lackingSettings, roleSettings } from './database/settings.ts';
 import { type EmbeddedDatabase, openEmbedded } from './embedded-postgres/embedded.ts';
 import { keptFile } from './kept-file.ts';
+import { StartError } from './start-error.ts';
 
 /** What the server and the operator's command line both stand on. */
 export interface Foundation extends KeySecrets {
@@ -28,3 +33,29 @@ export async function openFoundation(config: Config, as: 'server' | 'operator'):
     throw error;
   }
 }
+
+/**
+ * Checks that a database of the operator's own is as `npm run migrate` leaves it, and reached as the configuration says.
+ * @returns sentences about what is dangerous, and works all the same
+ * @throws StartError that names what is missing
+ */
+export async function checkDatabase(url: string, config: Config): Promise<string[]> {
+  const pending = await pendingMigrations(url);
+  if (pending.length > 0) {
+    throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
+  }
+  const warnings = await withClient(url, async (client) => {
+    await requireGivenSettings(client);
+    const missing = await lackingSettings(client, roleSettings);
+    if (missing.length > 0) throw new StartError(`DATABASE_URL: ${missing.join('; ')}: run npm run migrate`);
+    const isOwner = config.NODE_ENV === 'production' && (await ownsTables(client));
+    return [...(await durabilityRisks(client)), ...(isOwner ? [ownerWarning] : [])];
+  });
+  if (config.DATABASE_PREPARED_STATEMENTS && !(await keepsStatementNames(url))) throw new StartError(noNames);
+  return warnings;
+}
+
+const ownerWarning =
+  'the role in DATABASE_URL owns the tables: run the server as a role that npm run migrate -- --server-role NAME admits';
+const noNames =
+  'DATABASE_URL leads to a pooler that does not know named statements: set DATABASE_PREPARED_STATEMENTS=false';

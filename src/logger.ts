@@ -1,8 +1,7 @@
 import { type LoggerOptions, pino } from 'pino';
+import { withoutKeys } from './auth/api-key.ts';
 import { messageOf, sqlState } from './database/failures.ts';
 import { ApiError } from './http/problems.ts';
-
-const keys = /sk_[0-9A-Za-z]{8,}/g;
 
 /** Characters of an error's text and of its stack that the log shows at most. */
 const longestText = 500;
@@ -27,5 +26,3 @@ function describe(error: unknown): object {
 function stackOf(error: unknown): string | undefined {
   return error instanceof Error ? withoutKeys(error.stack ?? '').slice(0, longestStack) : undefined;
 }
-
-const withoutKeys = (text: string) => text.replace(keys, 'sk_…');

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { migrate } from './database/migrate.ts';
 import { admitServerRole } from './database/server-role.ts';
+import { databaseUrlFaults } from './database-url.ts';
 import { serverRights } from './server-rights.ts';
 import { StartError } from './start-error.ts';
 
@@ -11,6 +12,8 @@ async function main(): Promise<void> {
   if (!url) {
     throw new StartError('DATABASE_URL is not set: the embedded database needs no migrate, it is migrated at start');
   }
+  const faults = databaseUrlFaults(url);
+  if (faults.length > 0) throw new StartError(faults.join('; '));
   const applied = await migrate(url, undefined, (sentence) => console.error(sentence));
   for (const name of applied) console.log(`applied ${name}`);
   if (applied.length === 0) console.log('nothing to apply');

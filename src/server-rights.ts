@@ -11,6 +11,7 @@ export const serverRights: Rights = {
   integration_company: { select: true },
   company_phone_number: { select: true },
   api_key: { select: true, update: ['hash', 'last_used_at'] },
+  secret_fingerprint: { select: true, insert: true, update: ['fingerprint', 'recorded_at'] },
   agent: {
     select: true,
     insert: true,

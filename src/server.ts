@@ -2,17 +2,20 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
-import { type Logger, pino } from 'pino';
+import { pino } from 'pino';
+import { agentVersionRepository } from './agents/history/repository.ts';
 import { buildApp } from './app.ts';
-import { type SharedCounters, sharedCounters } from './auth/shared-counters.ts';
-import { addEnvironmentFile, type Config, listed, readConfig } from './config.ts';
+import { requireKnownSecret } from './auth/secret.repository.ts';
+import { reportChanges, sharedCounters } from './auth/shared-counters.ts';
+import { type Config, listed, readConfig } from './config.ts';
 import { openDatabase } from './database/client.ts';
-import { migrationNames, pendingMigrations } from './database/migrate.ts';
-import { missingRoleSettings } from './database/server-role.ts';
+import { deploymentOf } from './database/deployment.ts';
+import { migrationNames } from './database/migrate.ts';
 import { demonstrate } from './demo.ts';
-import { type Foundation, openFoundation } from './foundation.ts';
+import { addEnvironmentFile } from './environment-file.ts';
+import { checkDatabase, type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
-import { type Meter, silent } from './metrics/meter.ts';
+import { silent } from './metrics/meter.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
@@ -25,7 +28,7 @@ const stderr = openStandardStream(2);
 /** The process: environment, (embedded) database, app, listen, drain. */
 async function main(): Promise<void> {
   const toldToStop = untilToldToStop();
-  addEnvironmentFile();
+  for (const note of addEnvironmentFile(process.env)) stderr.write(`${note}\n`);
   const config = readConfig(process.env);
   const foundation = await openFoundation(config, 'server');
   try {
@@ -38,8 +41,9 @@ async function main(): Promise<void> {
 
 async function serve(config: Config, foundation: Foundation, toldToStop: Promise<string>): Promise<void> {
   const { databaseUrl, secret, previousSecret, embedded } = foundation;
-  if (!embedded) await checkDatabase(databaseUrl);
+  const warnings = embedded ? [] : await checkDatabase(databaseUrl, config);
   const logger = pino(logOptions(config.LOG_LEVEL), stdout);
+  for (const warning of warnings) logger.warn(warning);
   const database = openDatabase({
     url: databaseUrl,
     connections: config.DATABASE_POOL,
@@ -47,16 +51,28 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
   const migrations = await migrationNames();
-  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(database.poolUse, stdout.dropped);
-  const counters = openCounters(config, logger, metrics?.meter);
-  const webhooks = webhookSender({
-    ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent },
+  const { poolUse } = database;
+  const { bytes } = agentVersionRepository(database);
+  const measured = { poolUse, droppedLogLines: stdout.dropped, historyBytes: bytes };
+  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(measured);
+  const counters =
+    config.REDIS_URL === undefined
+      ? undefined
+      : sharedCounters({
+          url: config.REDIS_URL,
+          deployment: await deploymentOf(database.query),
+          onChange: reportChanges(logger, metrics?.meter),
+        });
+  const webhookRules = {
     allowHttp: config.WEBHOOK_ALLOW_HTTP,
     allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS),
+  };
+  const webhooks = webhookSender({
+    ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
     onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
   });
   const app = await buildApp({
-    ...{ database, secret, previousSecret, migrations, logger, onChange: webhooks.wake },
+    ...{ database, secret, previousSecret, migrations, logger, webhookRules, onChange: webhooks.wake },
     trustedProxies: listed(config.TRUST_PROXY),
     keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
     publicUrl: config.PUBLIC_URL,
@@ -72,9 +88,14 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   // The start keeps the process busy: only then can an answer be expected in time.
   await app.ready();
   // The first statement loads Prisma's engine, which would hold up the first requests.
-  await database.appliedMigrations();
-  await counters?.open();
-  const { baseUrl, closeMetrics } = await listenAll(app, config, metrics).catch(async (error: unknown) => {
+  await requireKnownSecret(database.prisma, foundation).catch(async (error: unknown) => {
+    await app.close();
+    await database.close();
+    throw error;
+  });
+  const opened = counters?.open() ?? Promise.resolve();
+  const listening = opened.then(() => listenAll(app, config, metrics));
+  const { baseUrl, closeMetrics } = await listening.catch(async (error: unknown) => {
     await database.close();
     throw error;
   });
@@ -97,29 +118,6 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     stdout.write(`${demo}\n`);
   }
   await stop(await toldToStop);
-}
-
-/** Where all replicas count together for the rate limits, if there is such a place. */
-function openCounters({ REDIS_URL }: Config, logger: Logger, meter?: Meter): SharedCounters | undefined {
-  if (REDIS_URL === undefined) return undefined;
-  return sharedCounters({
-    url: REDIS_URL,
-    onChange(isShared, err) {
-      meter?.countsAreShared(isShared);
-      if (isShared) logger.info('rate limits are counted in Redis, together with the other replicas');
-      else logger.warn({ err }, 'Redis does not answer: rate limits are counted by this replica alone');
-    },
-  });
-}
-
-/** A database of the operator's own must be as `npm run migrate` leaves it. */
-async function checkDatabase(url: string): Promise<void> {
-  const pending = await pendingMigrations(url);
-  if (pending.length > 0) {
-    throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
-  }
-  const missing = await missingRoleSettings(url);
-  if (missing.length > 0) throw new StartError(`DATABASE_URL: ${missing.join('; ')}: run npm run migrate`);
 }
 
 async function listenAll(app: FastifyInstance, config: Config, metrics: Metrics | undefined) {

@@ -10,7 +10,7 @@ import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { addEnvironmentFile } from '../../src/config.ts';
+import { addEnvironmentFile } from '../../src/environment-file.ts';
 import { freePort, type Program, startProgram } from './programs.ts';
 
 /**
@@ -22,7 +22,7 @@ const longestUse = 10_000;
 const here = import.meta.dirname;
 const host = '127.0.0.1';
 
-addEnvironmentFile();
+for (const note of addEnvironmentFile(process.env)) console.error(note);
 const { DATABASE_URL = '', PORT = '8080', REDIS_SERVER = 'redis-server' } = process.env;
 // Where Debian has nginx and PgBouncer, and ordinary users do not look.
 const PATH = `${process.env['PATH']}:/usr/sbin`;

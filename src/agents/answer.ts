@@ -2,7 +2,7 @@ import { entityTag } from '../http/entity-tag.ts';
 import { record } from './fields.ts';
 import type { StoredAgent } from './row.ts';
 import { type AgentAnswer, answerMembers } from './schema.ts';
-import type { Changed } from './write/fold.ts';
+import type { Changed } from './write/decision.ts';
 
 /** The agent as answers show it: exactly the members of its schema, in their order. */
 export function toAnswer({ id, companyId, createdAt, updatedAt, content }: StoredAgent): AgentAnswer {

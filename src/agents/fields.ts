@@ -161,7 +161,9 @@ export function record<Members extends object>(
   names: readonly (keyof Members & string)[],
   member: (name: keyof Members & string) => unknown,
 ): Members {
-  return Object.fromEntries(names.map((name) => [name, member(name)])) as Members;
+  const members: { [name: string]: unknown } = {};
+  for (const name of names) members[name] = member(name);
+  return members as Members;
 }
 
 export const agentFields: readonly AgentField[] = namesOf(fields);
@@ -172,6 +174,8 @@ const isAnswered = (name: AgentField): name is Answered => !('isAnswered' in fie
 export const requiredFields = agentFields.filter(isRequired);
 export const optionalFields = agentFields.filter((name): name is Exclude<AgentField, Required> => !isRequired(name));
 export const answeredFields = agentFields.filter(isAnswered);
+/** Those that may be large. */
+export const jsonFields = agentFields.filter((name) => fields[name].sqlType === 'jsonb');
 
 /** What a request may hold in a field. */
 export type Value<Name extends AgentField> =

@@ -4,6 +4,7 @@ import { type Database, newDeadline, type Query, withinLimit } from '../database
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
+import { parseExact } from '../http/exact-numbers.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
@@ -11,7 +12,7 @@ import { completeKept } from './history/snapshot.ts';
 import { activeRowSchema } from './row.schema.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
 import { activeNumberStatement, type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
-import type { Changed } from './write/fold.ts';
+import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
 import { idempotencyIndex, keptSql, makeRoomSql, shortLockWait } from './write/replay.statements.ts';
 import { type KeptJson, replay } from './write/replay.ts';
@@ -50,7 +51,7 @@ export function agentLifecycle(database: Database) {
     const made = { companyId, content: decide(isActive), by };
     if (idempotency && 'keyId' in by) return await createAndKeep(made, by, idempotency);
     const row = await writeSoon(by, (lookedUpAt) => createStatement({ ...made, lookedUpAt }));
-    return row ? { agent: toStoredAgent(row.agent) } : await database.transaction((tx) => createLate(tx, made));
+    return row ? { agent: agentOf(row) } : await database.transaction((tx) => createLate(tx, made));
   }
 
   /** Undefined when a twin of the request came first, or an answer that was out of date had to go. */
@@ -69,7 +70,7 @@ export function agentLifecycle(database: Database) {
     const keep = { ...idempotency, keyId: by.keyId };
     try {
       const row = await writeSoon(by, (lookedUpAt) => createStatement({ ...made, lookedUpAt, keep }));
-      return row && { agent: toStoredAgent(row.agent) };
+      return row && { agent: agentOf(row) };
     } catch (error) {
       if (isLockTimeout(error)) return undefined;
       throw error;
@@ -104,7 +105,7 @@ export function agentLifecycle(database: Database) {
   async function createLate(query: Query, made: Made): Promise<Created> {
     const row = await writeLate(query, made.by, (lookedUpAt) => createStatement({ ...made, lookedUpAt }));
     if (!row) throw new Error('an insert returned no row');
-    return { agent: toStoredAgent(row.agent) };
+    return { agent: agentOf(row) };
   }
 
   /** Of an agent whose row is free; else the row is waited for, and the key confirmed behind that. */
@@ -120,8 +121,8 @@ export function agentLifecycle(database: Database) {
   }
 
   async function findReplay({ keyId }: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
-    const [row] = await database.query<{ kept: KeptJson }>(keptSql, [keyId, idempotency.key]);
-    return row && replay(await completeKept(database.query, row.kept), idempotency);
+    const [row] = await database.query<{ kept: string }>(keptSql, [keyId, idempotency.key]);
+    return row && replay(await completeKept(database.query, parseExact<KeptJson>(row.kept)), idempotency);
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
@@ -160,11 +161,13 @@ export function agentLifecycle(database: Database) {
       }: { readonly companyId?: string | null; readonly version?: number | null } = {},
     ): Promise<StoredAgent | undefined> {
       const deleted = await withinLimit(deleteRow({ id, companyId, version, by }));
-      return deleted && toStoredAgent(deleted.agent);
+      return deleted && agentOf(deleted);
     },
   };
 }
 
 interface AgentRow {
-  readonly agent: AgentJson;
+  readonly agent: string;
 }
+
+const agentOf = ({ agent }: AgentRow): StoredAgent => toStoredAgent(parseExact<AgentJson>(agent));

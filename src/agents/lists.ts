@@ -1,9 +1,10 @@
 import { type Database, withinLimit } from '../database/client.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
+import { parseExact } from '../http/exact-numbers.ts';
 import type { Page } from '../http/pages.ts';
 import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
-import { agentRowSchema, portionRowSchema, totalRowSchema } from './row.schema.ts';
+import { agentJsonSchema, agentRowSchema, portionRowSchema, totalRowSchema } from './row.schema.ts';
 import { type StoredAgent, toStoredAgent } from './row.ts';
 import { countStatement, listStatement, type Narrowing, pageStatement, portionStatement } from './statements.ts';
 
@@ -17,6 +18,7 @@ interface Portion {
   readonly rest: readonly string[];
 }
 
+const jsonOf = rowsOf(agentJsonSchema);
 const agentsOf = rowsOf(agentRowSchema);
 const totalsOf = rowsOf(totalRowSchema);
 const portionsOf = rowsOf(portionRowSchema);
@@ -27,7 +29,7 @@ export function agentLists(database: Database) {
     /** All agents of a company, the newest first. */
     async list(companyId: string): Promise<StoredAgent[]> {
       const rows = await withinLimit(run(database.query, listStatement(companyId)));
-      return agentsOf(rows).map(({ agent }) => toStoredAgent(agent));
+      return agentsIn(agentsOf(rows).map(({ agent }) => agent));
     },
 
     /** A page of a company's agents, the newest first: its first portion, and how many agents all pages have. */
@@ -57,10 +59,13 @@ const narrowingsOf = (filter: AgentFilter): Narrowing[] =>
     return value === undefined ? [] : [[name, value]];
   });
 
+const agentsIn = (texts: readonly string[]): StoredAgent[] =>
+  jsonOf(texts.map((text) => parseExact<unknown>(text))).map(toStoredAgent);
+
 function toPortion(found: readonly unknown[]): Portion {
   const rows = portionsOf(found);
   return {
-    agents: rows.flatMap(({ agent }) => (agent ? [toStoredAgent(agent)] : [])),
+    agents: agentsIn(rows.flatMap(({ agent }) => agent ?? [])),
     rest: rows.at(-1)?.rest ?? [],
   };
 }

@@ -1,14 +1,15 @@
 import { type Database, withinLimit } from '../database/client.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { run } from '../database/statement.ts';
+import { parseExact } from '../http/exact-numbers.ts';
 import { silent } from '../metrics/meter.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { agentLifecycle } from './lifecycle.ts';
 import { agentLists } from './lists.ts';
-import { type AgentJson, toStoredAgent } from './row.ts';
+import { toStoredAgent } from './row.ts';
 import { purgeStatement } from './statements.ts';
-import type { ReadAhead } from './write/batch.ts';
-import type { Found } from './write/fold.ts';
+import type { FoundRow, ReadAhead } from './write/batch.ts';
+import type { Found } from './write/decision.ts';
 import { agentChange } from './write/queue.ts';
 import { forgetSql } from './write/replay.statements.ts';
 import { findSql } from './write/statements.ts';
@@ -22,15 +23,10 @@ const forgotten = 500;
 export function agentRepository(database: Database, meter = silent, writes = recentWrites()) {
   /** What is stored of an agent now; undefined when it is not there or deleted. */
   async function find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
-    const [found] = await withinLimit(
-      database.query<{ agent: AgentJson | null; numberIsActive: boolean }>(findSql, [
-        [id],
-        [phoneNumberId],
-        [null],
-        [null],
-      ]),
-    );
-    return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
+    const asked = [[id], [phoneNumberId], [null], [null]];
+    const [row] = await withinLimit(database.query<{ found: string }>(findSql, asked));
+    const { agent, numberIsActive } = parseExact<FoundRow>(row?.found ?? '{}');
+    return agent ? { agent: toStoredAgent(agent), numberIsActive } : undefined;
   }
 
   return {

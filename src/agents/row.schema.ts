@@ -22,13 +22,13 @@ export const agentJsonSchema = Type.Object({
   }),
 });
 
-/** Rows of the statements about agents. */
-export const agentRowSchema = Type.Object({ agent: agentJsonSchema });
+/** Rows of the statements about agents, an agent as text for `parseExact`. */
+export const agentRowSchema = Type.Object({ agent: Type.String() });
 export const totalRowSchema = Type.Object({ total: Type.Integer() });
 export const activeRowSchema = Type.Object({ active: Type.Boolean() });
 
 /** `agent` is null for one that was erased meanwhile; `rest` are the ids behind the last row of a full portion. */
 export const portionRowSchema = Type.Object({
-  agent: Type.Union([agentJsonSchema, Type.Null()]),
+  agent: Type.Union([Type.String(), Type.Null()]),
   rest: Type.Union([Type.Array(Type.String()), Type.Null()]),
 });

@@ -14,6 +14,9 @@ export const columns: readonly (readonly [member: string, column: string])[] = [
 export const agentJson = (table: string) =>
   `json_build_object(${columns.map(([member, column]) => `'${member}', ${table}.${column}`).join(', ')})`;
 
+/** The same as text, for `parseExact`: Prisma would parse JSON itself, and round what JavaScript cannot hold. */
+export const agentText = (table: string) => `${agentJson(table)}::text`;
+
 /** SQL for the value of one field in `content`, a jsonb document of all fields in their names on the wire. */
 export function fieldOf(content: string, name: AgentField): string {
   const { sqlType } = fields[name];

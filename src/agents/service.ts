@@ -3,6 +3,7 @@ import { newDeadline, withinLimit } from '../database/client.ts';
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../http/entity-tag.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
+import { problemDetails } from '../http/problem-details.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import type { AgentVersionRepository } from './history/repository.ts';
 import type { AgentRepository } from './repository.ts';
@@ -11,7 +12,7 @@ import type { StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
 import type { ReadAhead } from './write/batch.ts';
-import type { Changed, Decide, Found } from './write/fold.ts';
+import type { Changed, Decide, Found } from './write/decision.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
 
@@ -98,21 +99,25 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     async history(caller: Caller, { agent }: ReadAhead, query: Partial<Page>) {
       const { id, version } = own(caller, agent);
       const page = readPage(query);
-      // One entry a version, from the first on.
-      return { entries: await versions.entries(id, version, page), total: version, page };
+      const [entries, oldest = version + 1] = await Promise.all([
+        versions.entries(id, version, page),
+        versions.oldest(id),
+      ]);
+      // One entry for each version from the oldest on.
+      return { entries, total: Math.max(version + 1 - oldest, 0), page };
     },
 
     /** An agent as the answer of one of its versions showed it. */
     async version(caller: Caller, { agent }: ReadAhead, version: number): Promise<StoredAgent> {
       const current = own(caller, agent);
-      const { content, createdAt } = await snapshot(current.id, version);
+      const { content, createdAt } = await snapshot(current, version);
       return { ...current, content, version, updatedAt: createdAt };
     },
 
     /** What two versions of an agent hold; `to` is the current one unless it is given. */
     async compare(caller: Caller, { agent }: ReadAhead, from: number, to?: number) {
-      const { id, version } = own(caller, agent);
-      const [before, after] = await Promise.all([snapshot(id, from), snapshot(id, to ?? version)]);
+      const current = own(caller, agent);
+      const [before, after] = await Promise.all([snapshot(current, from), snapshot(current, to ?? current.version)]);
       return { before, after };
     },
   };
@@ -126,7 +131,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     const aim = isOlder ? { ...target, readAhead: undefined } : target;
     return await change(caller, aim, wanted?.content.companyPhoneNumberId ?? null, (found) => {
       const agent = own(caller, found?.agent);
-      if (!wanted) throw new ApiError('RESOURCE_NOT_FOUND');
+      if (!wanted) throw versionNotFound(agent, version);
       checkPreconditions(target.preconditions, agent.version);
       const decided = accepted(restored(agent.content, wanted.content, found?.numberIsActive === true));
       return { ...decided, restoredFrom: version };
@@ -146,11 +151,17 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     }
   }
 
-  async function snapshot(id: string, version: number) {
-    const found = await versions.snapshot(id, version);
-    if (!found) throw new ApiError('RESOURCE_NOT_FOUND');
+  async function snapshot(current: StoredAgent, version: number) {
+    const found = await versions.snapshot(current.id, version);
+    if (!found) throw versionNotFound(current, version);
     return found;
   }
+}
+
+/** Every version up to the current one has had its entry: one that is missing was pruned. */
+function versionNotFound(current: StoredAgent, version: number): ApiError {
+  const wasPruned = version <= current.version;
+  return new ApiError('RESOURCE_NOT_FOUND', wasPruned ? { detail: problemDetails.versionPruned } : {});
 }
 
 /** Steps 10 and 11: the agent is there, and it is the company's. */

@@ -6,7 +6,7 @@ import { itemsBefore, type Page } from '../http/pages.ts';
 import { deliveries } from '../webhooks/events.statements.ts';
 import { type AgentContent, agentFields, fields } from './fields.ts';
 import type { FilterName } from './request.schema.ts';
-import { agentJson, fieldOf } from './row.statements.ts';
+import { agentJson, agentText, fieldOf } from './row.statements.ts';
 
 /** An active phone number of a company, from SQL for the two ids. */
 export const activeNumber = (id: string, companyId: string) =>
@@ -27,8 +27,9 @@ const authorValues = (by: Author) =>
 const contentColumns = constant(agentFields.map((name) => fields[name].column).join(', '));
 const contentValues = constant(agentFields.map((field) => fieldOf('n.content', field)).join(', '));
 const created = constant(agentJson('c'));
-const deleted = constant(agentJson('d'));
-const one = constant(agentJson('one'));
+const createdText = constant(agentText('c'));
+const deletedText = constant(agentText('d'));
+const one = constant(agentText('one'));
 const names: readonly string[] = agentFields;
 const wasRecent = constant(isRecent('n.looked_up_at'));
 
@@ -79,7 +80,7 @@ export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Cr
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
     SELECT c.id, c.version, c.updated_at, g.content, g.fields, g.operator, g.key, g.request, g.address FROM created c, given g
   )${createdEvents}${keep ? kept(keep) : empty}
-  SELECT ${created} AS agent FROM created c`;
+  SELECT ${createdText} AS agent FROM created c`;
 
 const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: string }) => sql`, kept AS (
     INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
@@ -116,7 +117,7 @@ export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Dele
     INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
     SELECT 'agent.deleted', d.id, d.company_id, g.operator, g.key, g.request, g.address FROM deleted d, given g
   )${deletedEvents}
-  SELECT ${deleted} AS agent FROM deleted d`;
+  SELECT ${deletedText} AS agent FROM deleted d`;
 
 /** How each filter of the list narrows it: every filter of the query's schema has its SQL here, or this does not compile. */
 const filters: { readonly [Name in FilterName]: (value: string) => Statement } = {
@@ -165,9 +166,9 @@ export const portionStatement = (ids: readonly string[]) => portionOf(sql`SELECT
 function portionOf(ids: Statement) {
   return sql`
   WITH RECURSIVE wanted AS (${ids}), portion AS (
-    SELECT 0 AS place, 0 AS bytes, NULL::json AS agent, ids FROM wanted
+    SELECT 0 AS place, 0 AS bytes, NULL::text AS agent, ids FROM wanted
     UNION ALL
-    SELECT p.place + 1, p.bytes + coalesce(octet_length(next.agent::text), 0), next.agent, p.ids
+    SELECT p.place + 1, p.bytes + coalesce(octet_length(next.agent), 0), next.agent, p.ids
       FROM portion p
       LEFT JOIN LATERAL (SELECT ${one} AS agent FROM agent one WHERE one.id = p.ids[p.place + 1] OFFSET 0) next ON true
      WHERE p.place < cardinality(p.ids) AND p.bytes < ${portionBytes}

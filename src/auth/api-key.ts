@@ -13,6 +13,8 @@ const scopeTable = {
   'read:agents': { givenToExistingKeys: 'always' },
   'write:agents': { givenToExistingKeys: 'always' },
   'delete:agents': { givenToExistingKeys: 'always' },
+  'read:webhooks': { givenToExistingKeys: false },
+  'write:webhooks': { givenToExistingKeys: false },
 } as const satisfies Record<string, ScopeDetails>;
 
 /** What a key may be allowed to do. */
@@ -42,10 +44,16 @@ export function makeKey(): string {
   return `sk_${text}`;
 }
 
+/** A text without the keys in it, cut ones too: for logs and messages. */
+export const withoutKeys = (text: string) => text.replace(/sk_[0-9A-Za-z]{8,}/g, 'sk_…');
+
+/** Whether a text has the form of a key. */
+export const isKey = (text: string): boolean => form.test(text);
+
 /** The key in the value of an Authorization header (RFC 6750, section 2.1), or undefined when it is not well formed. */
 export function readKey(authorization: string): string | undefined {
   const key = bearer.exec(authorization)?.[1];
-  return key !== undefined && form.test(key) ? key : undefined;
+  return key !== undefined && isKey(key) ? key : undefined;
 }
 
 /** What is stored and looked up instead of a key: its HMAC-SHA256 under the server's secret, as base64url. */
@@ -72,6 +80,25 @@ export const hashesOf = (key: string, { secret, previousSecret }: KeySecrets): K
   hash: hashKey(key, secret),
   formerHash: previousSecret === undefined ? null : hashKey(key, previousSecret),
 });
+
+/** Of the two secrets; null when there is no former one. */
+export interface SecretFingerprints {
+  readonly current: string;
+  readonly former: string | null;
+}
+
+/**
+ * What the database keeps to tell secrets apart: 16 bits of their HMAC-SHA256 of a fixed text, as hexadecimal digits. One
+ * wrong secret in 65,536 passes for the right one. More bits would let whoever reads them test guesses of a weak secret.
+ */
+export const fingerprintsOf = ({ secret, previousSecret }: KeySecrets): SecretFingerprints => ({
+  current: fingerprint(secret),
+  former: previousSecret === undefined ? null : fingerprint(previousSecret),
+});
+
+// No key is this text, so the fingerprint is no part of a key's hash.
+const fingerprint = (secret: string) =>
+  createHmac('sha256', secret).update('fingerprint of API_KEY_SECRET').digest('hex').slice(0, 4);
 
 /** Whose a key is: a company's or an integration's, never of both. */
 export interface KeyOwner {

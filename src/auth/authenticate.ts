@@ -2,16 +2,14 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ReadAhead } from '../agents/write/batch.ts';
 import { countHeader } from '../http/connections.ts';
-import { complaints, inParameter } from '../http/faults.ts';
-import { scopeMissing } from '../http/particular-problems.ts';
-import { ApiError, invalid } from '../http/problems.ts';
 import { isUuid } from '../http/uuid.ts';
-import { addressList, callerAddress } from './address.ts';
+import { type Asked, checkAgain, invalidKey, isValid, requireAccess, requireActive } from './access.ts';
+import { callerAddress } from './address.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
-import type { Caller } from './caller.ts';
+import type { Caller, OwnerCaller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
-import type { FoundKey, Lookup } from './lookup.statements.ts';
+import type { FoundKey } from './lookup.statements.ts';
 import type { ApiKeyRepository } from './lookup.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -21,6 +19,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Throws outside the authenticated scope. */
     readonly caller: Caller;
+    /** Throws where the route is not one with `orIntegration`. */
+    readonly ownerCaller: OwnerCaller;
     /** For the log: who is known so far, also of a request that was refused. */
     known: { keyId?: string; companyId?: string };
     /** Which key it is, and whose. */
@@ -38,6 +38,11 @@ declare module 'fastify' {
     idOf?: 'agent' | 'other';
     /** A route that does not act for one company: step 7 is left out, and so is `request.caller`. */
     forAnyCompany?: boolean;
+    /**
+     * A route on which an ATS key may leave `companyId` out and then acts for its integration: it has
+     * `request.ownerCaller` in place of `request.caller`.
+     */
+    orIntegration?: boolean;
   }
 }
 
@@ -50,15 +55,8 @@ interface Options {
   readonly readAgent: (id: string) => Promise<ReadAhead>;
 }
 
-/** What a request asks for, apart from its key. */
-interface Asked extends Pick<Lookup, 'companyId' | 'address'> {
-  readonly scope: Scope | 'any' | undefined;
-  readonly forAnyCompany: boolean;
-  /** `companyId` in the query, as it was sent. */
-  readonly wanted: unknown;
-}
-
 const callers = new WeakMap<FastifyRequest, Caller>();
+const ownerCallers = new WeakMap<FastifyRequest, OwnerCaller>();
 
 /**
  * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
@@ -71,6 +69,14 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     getter() {
       const caller = callers.get(this);
       if (!caller) throw new Error('request.caller outside the authenticated scope');
+      return caller;
+    },
+  });
+
+  app.decorateRequest('ownerCaller', {
+    getter() {
+      const caller = ownerCallers.get(this);
+      if (!caller) throw new Error('request.ownerCaller on a route without orIntegration');
       return caller;
     },
   });
@@ -112,12 +118,17 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     }
     const actsFor = requireAccess(key, asked);
     request.owner = { keyId: key.id, companyId: key.companyId, integrationId: key.integrationId };
-    if (actsFor !== undefined) {
-      request.known.companyId = actsFor;
-      const check = (found: FoundKey | undefined) => checkAgain(found, asked);
-      const admission = { lookedUpAt: at, databaseTime, lookup: { ...lookup, agentId: null }, check };
-      callers.set(request, { keyId: key.id, companyId: actsFor, requestId: request.id, address, admission });
-    }
+    const check = (found: FoundKey | undefined) => checkAgain(found, asked);
+    const admission = { lookedUpAt: at, databaseTime, lookup: { ...lookup, agentId: null }, check };
+    const admitted = { keyId: key.id, requestId: request.id, address, admission };
+    if (actsFor !== undefined) request.known.companyId = actsFor;
+    if (asked.orIntegration) {
+      const owner =
+        actsFor === undefined
+          ? { companyId: null, integrationId: key.integrationId }
+          : { companyId: actsFor, integrationId: null };
+      ownerCallers.set(request, { ...admitted, owner });
+    } else if (actsFor !== undefined) callers.set(request, { ...admitted, companyId: actsFor });
     // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.
     request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await readAgent(agentId);
   });
@@ -130,43 +141,22 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
   }
 });
 
-const challenge = { headers: { 'www-authenticate': 'Bearer' } };
-
-/** The one answer for every key that is not valid. */
-export const invalidKey = () => new ApiError('INVALID_API_KEY', challenge);
-
 /** A header's value, or nothing when it is missing or repeated. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }
 
 function askedBy(request: FastifyRequest): Asked {
-  const { scope, forAnyCompany = false } = request.routeOptions.config;
+  const { scope, forAnyCompany = false, orIntegration = false } = request.routeOptions.config;
   const wanted = companyIdOf(request);
-  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), address: callerAddress(request.ip) ?? null };
-}
-
-/** Step 2, for a key that is well formed: known, not revoked, not expired. */
-const isValid = (key: FoundKey | undefined): key is FoundKey => key !== undefined && !key.ended;
-
-/** Steps 3 and 4. What is no address, such as a name that a trusted proxy passes on, is in no list. */
-function requireActive({ suspended, allowedIps }: FoundKey, { address }: Asked): void {
-  if (suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
-  if (allowedIps.length > 0 && !addressList(allowedIps)(address ?? undefined)) throw new ApiError('IP_NOT_ALLOWED');
-}
-
-/** Steps 6 and 7. Returns the company that the request acts for, where it acts for one. */
-function requireAccess(key: FoundKey, asked: Asked): string | undefined {
-  const { scope } = asked;
-  if (scope !== 'any' && (!scope || !key.scopes.includes(scope))) throw scopeMissing(String(scope));
-  return asked.forAnyCompany ? undefined : resolveCompany(key, asked);
-}
-
-/** All of it before a write; only rate limits do not count again. */
-function checkAgain(key: FoundKey | undefined, asked: Asked): void {
-  if (!isValid(key)) throw invalidKey();
-  requireActive(key, asked);
-  requireAccess(key, asked);
+  return {
+    scope,
+    forAnyCompany,
+    orIntegration,
+    wanted,
+    companyId: uuidOrNull(wanted),
+    address: callerAddress(request.ip) ?? null,
+  };
 }
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);
@@ -178,13 +168,3 @@ const agentIdOf = ({ params, routeOptions }: FastifyRequest): string | null =>
 
 const companyIdOf = ({ query }: FastifyRequest): unknown =>
   typeof query === 'object' && query !== null && 'companyId' in query ? query.companyId : undefined;
-
-/** Step 7: a company key acts for its own company, whatever the query says; an ATS key for the one it names. */
-function resolveCompany(key: FoundKey, { wanted, companyId }: Asked): string {
-  if (key.companyId !== null) return key.companyId;
-  if (wanted === undefined || wanted === '') throw new ApiError('COMPANY_ID_REQUIRED');
-  if (Array.isArray(wanted)) throw invalid([inParameter('query', 'companyId', complaints.givenTwice())]);
-  if (companyId === null) throw invalid([inParameter('query', 'companyId', complaints.badFormat('uuid'))]);
-  if (!key.granted) throw new ApiError('COMPANY_ACCESS_DENIED');
-  return companyId;
-}

@@ -1,16 +1,19 @@
 import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
+import { RefusedError } from '../refusal.ts';
+import { StartError } from '../start-error.ts';
 import { UnknownIdError } from '../unknown-id.ts';
-import { hashKey, type KeyDraft, type KeyOwner, makeKey, startOf } from './api-key.ts';
+import { hashKey, type KeyDraft, type KeyOwner, type KeySecrets, makeKey, startOf } from './api-key.ts';
+import { recordSecret } from './secret.repository.ts';
 
 /** What is read of a key: never its hash. */
 // biome-ignore format: a list
-const stored = {
+export const stored = {
   id: true, companyId: true, integrationId: true, name: true, start: true, scopes: true, allowedIps: true, perMinute: true,
   perHour: true, createdAt: true, expiresAt: true, suspendedAt: true, revokedAt: true, lastUsedAt: true,
 } as const;
-type StoredKey = Prisma.ApiKeyGetPayload<{ select: typeof stored }>;
+export type StoredKey = Prisma.ApiKeyGetPayload<{ select: typeof stored }>;
 
 /** A key as operators see it: all but its secret. */
 export interface ShownKey extends Omit<StoredKey, 'suspendedAt' | 'revokedAt'> {
@@ -23,7 +26,7 @@ function stateOf({ revokedAt, expiresAt, suspendedAt }: StoredKey, now: Date): S
   return suspendedAt ? 'suspended' : 'active';
 }
 
-function toShown(key: StoredKey, now: Date): ShownKey {
+export function toShown(key: StoredKey, now: Date): ShownKey {
   const { createdAt, expiresAt, lastUsedAt, suspendedAt, revokedAt, ...rest } = key;
   return { ...rest, state: stateOf(key, now), createdAt, expiresAt, lastUsedAt };
 }
@@ -33,9 +36,10 @@ export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
 /**
  * The life of a key. Each step holds from the key's next request on, on every replica, and is in the audit trail by the
  * same transaction; times are the database's.
+ * @param secrets of the servers on the database; without them no key can be made
  * @param operator who does it, for the trail
  */
-export function apiKeyLifecycle({ prisma }: Database, secret: string, operator: string) {
+export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | undefined, operator: string) {
   async function record(
     tx: Prisma.TransactionClient,
     action: string,
@@ -45,13 +49,17 @@ export function apiKeyLifecycle({ prisma }: Database, secret: string, operator: 
     await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, keyId, details } });
   }
 
-  /** Stores a key with its entry in the trail. */
+  /** Stores a key with its entry in the trail, and records its secret. */
   async function insert(
     tx: Prisma.TransactionClient,
     key: string,
     data: Omit<Prisma.ApiKeyUncheckedCreateInput, 'start' | 'hash'>,
   ): Promise<StoredKey> {
-    const hash = hashKey(key, secret);
+    if (!secrets) {
+      throw new StartError('API_KEY_SECRET must be set beside DATABASE_URL to make a key: the secret of its servers');
+    }
+    await recordSecret(tx, secrets);
+    const hash = hashKey(key, secrets.secret);
     const made = await tx.apiKey.create({ data: { ...data, start: startOf(key), hash }, select: stored });
     const { name, start, scopes, allowedIps, perMinute, perHour, expiresAt } = made;
     const details = { name, start, scopes, allowedIps, perMinute, perHour, expiresAt: inUtc(expiresAt) };
@@ -139,8 +147,16 @@ export function apiKeyLifecycle({ prisma }: Database, secret: string, operator: 
     /** Stops a key until it is resumed. */
     suspend: (id: string) => update(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null }),
 
-    /** Lets a suspended key go on. A revoked or expired key stays so. */
-    resume: (id: string) => update(id, 'key.resumed', () => ({ suspendedAt: null }), { suspendedAt: { not: null } }),
+    /**
+     * Lets a suspended key go on. An expired key stays so.
+     * @throws RefusedError for a revoked key
+     */
+    async resume(id: string): Promise<ShownKey> {
+      const when = { suspendedAt: { not: null }, revokedAt: null };
+      const key = await update(id, 'key.resumed', () => ({ suspendedAt: null }), when);
+      if (key.state === 'revoked') throw new RefusedError('the key is revoked, for good: make another one');
+      return key;
+    },
 
     /** Ends a key for good. */
     revoke: (id: string) => update(id, 'key.revoked', (now) => ({ revokedAt: now }), { revokedAt: null }),

@@ -1,5 +1,6 @@
 import type { Database } from '../database/client.ts';
 import { run } from '../database/statement.ts';
+import type { SecretFingerprints } from './api-key.ts';
 import { type KeyUse, useStatement } from './key-use.statements.ts';
 
 export type ApiKeyUse = ReturnType<typeof apiKeyUse>;
@@ -13,9 +14,10 @@ const size = 256;
 /**
  * Notes when keys are used, and moves those that are stored under the secret before: at most one write a minute for a
  * key, behind the request, which neither waits for it nor fails with it.
+ * @param fingerprints of the secrets under which keys are found
  * @param onError told of what was not written; a later use makes up for it
  */
-export function apiKeyUse(database: Database, onError: (error: unknown) => void) {
+export function apiKeyUse(database: Database, fingerprints: SecretFingerprints, onError: (error: unknown) => void) {
   /** When each key was noted last, in the order of these times. */
   const noted = new Map<string, number>();
   const waiting: KeyUse[] = [];
@@ -35,7 +37,7 @@ export function apiKeyUse(database: Database, onError: (error: unknown) => void)
   async function writeAll(): Promise<void> {
     while (waiting.length > 0) {
       const uses = waiting.splice(0, size);
-      await run(database.query, useStatement(uses)).catch(onError);
+      await run(database.query, useStatement(uses, fingerprints)).catch(onError);
     }
     running = undefined;
   }

@@ -38,7 +38,7 @@ export const longestAdmission = 1_000;
 
 const keyBy = (hash: string) => `
         SELECT k.*, k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false) AS ended,
-               EXISTS (SELECT FROM integration_company g
+               k.integration_id IS NOT NULL AND EXISTS (SELECT FROM integration_company g
                         WHERE g.company_id = q.company AND g.integration_id = k.integration_id) AS granted
           FROM api_key k WHERE k.hash = ${hash}`;
 
@@ -79,9 +79,9 @@ const isAllowed = `
  * it is the same.
  */
 export const lookupSql = `
-  SELECT f.key, ${databaseTime} AS "databaseTime", coalesce(f."agentWasRead", false) AS "agentWasRead",
-         CASE WHEN f."agentWasRead" THEN
-           (SELECT ${agentJson('a')} FROM agent a WHERE a.id = q.agent AND a.deleted_at IS NULL) END AS agent
+  SELECT json_build_object('key', f.key, 'databaseTime', ${databaseTime}, 'agentWasRead', coalesce(f."agentWasRead", false),
+           'agent', CASE WHEN f."agentWasRead" THEN
+             (SELECT ${agentJson('a')} FROM agent a WHERE a.id = q.agent AND a.deleted_at IS NULL) END)::text AS json
     FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])
          WITH ORDINALITY AS q(hash, former, company, agent, address, scope, place)
     LEFT JOIN LATERAL (

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../http/problems.ts';
+import type { Count } from './counters.ts';
 import type { FoundKey } from './lookup.statements.ts';
-import type { LimitedWindow, RateLimits } from './rate-limits.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -72,11 +73,12 @@ const names = {
   hour: ['x-ratelimit-limit-hour', 'x-ratelimit-remaining-hour', 'x-ratelimit-reset-hour'],
 } as const;
 
-function headersOf({ name, limit, used, endsIn }: LimitedWindow): [name: string, value: string][] {
+function headersOf({ name, limit, used, endsAt }: Count): [name: string, value: string][] {
+  if (name === 'refused') return [];
   const [ofLimit, ofRemaining, ofReset] = names[name];
   return [
     [ofLimit, String(limit)],
     [ofRemaining, String(Math.max(limit - used, 0))],
-    [ofReset, String(Math.ceil((Date.now() + endsIn) / 1_000))],
+    [ofReset, String(Math.ceil(endsAt / 1_000))],
   ];
 }

@@ -1,6 +1,6 @@
 import { silent } from '../metrics/meter.ts';
 import { senderOf } from './address.ts';
-import type { Count, Counters } from './counters.ts';
+import type { Count, Counters, Limit } from './counters.ts';
 
 /** How many requests are let through in each window; 0 is no limit. */
 export interface Quotas {
@@ -17,15 +17,9 @@ interface LimitedKey {
   readonly perHour: number | null;
 }
 
-/** A window that limits a key, as it is once a request has been counted. */
-export interface LimitedWindow extends Count {
-  readonly name: 'minute' | 'hour';
-  readonly limit: number;
-}
-
 export interface Verdict {
-  /** Those that have a limit. */
-  readonly windows: readonly LimitedWindow[];
+  /** The windows that limit the key, as they are once the request has been counted: `minute`, `hour`, both or none. */
+  readonly windows: readonly Count[];
   /** Of a request that is one too many: the whole seconds after which the next one gets through. */
   readonly wait?: number;
 }
@@ -33,23 +27,22 @@ export interface Verdict {
 export type RateLimits = ReturnType<typeof rateLimits>;
 
 /**
- * Fixed windows: each begins with the first request that is counted in it, and ends when its time is over, whatever was
- * refused meanwhile. So `wait` holds also for a caller who never stops.
+ * Fixed windows: each begins with the first request that is counted in it, and ends when its time is over. What is refused
+ * is not counted. So `wait` holds also for a caller who never stops, and a limit that is raised has room at once.
  */
 export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
   return {
     /** Counts a request of a key. One that is refused uses up nothing, in either window. */
     async count({ id, perMinute, perHour }: LimitedKey): Promise<Verdict> {
-      const minuteLimit = perMinute ?? quotas.perMinute;
-      const hourLimit = perHour ?? quotas.perHour;
-      // One after the other: what the first refuses must not be in the second, not even for a moment.
-      const minute = await inMinute(id, minuteLimit);
-      const isOver = minute !== undefined && minute.used > minute.limit;
-      const hour = await inHour(id, hourLimit, isOver);
-      if (!isOver && (!hour || hour.used <= hour.limit)) return { windows: present(minute, hour) };
+      const limits = limited([
+        { name: 'minute', limit: perMinute ?? quotas.perMinute },
+        { name: 'hour', limit: perHour ?? quotas.perHour },
+      ]);
+      if (limits.length === 0) return { windows: [] };
+      const { isCounted, counts } = await counters.count(id, limits);
+      if (isCounted) return { windows: counts };
       meter.rateLimited('key');
-      if (isOver) return verdict(minute, hour);
-      return verdict(minute && (await takeBack(id, minute)), hour);
+      return { windows: counts, wait: waitOf(counts) };
     },
 
     /**
@@ -57,37 +50,20 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
      * @returns the whole seconds after which the address is listened to again, where it sent too many
      */
     async countRefused(address: string | undefined): Promise<number | undefined> {
-      if (quotas.refusedPerMinute === 0) return undefined;
-      const { used, endsIn } = await counters.refused.add(senderOf(address));
-      if (used <= quotas.refusedPerMinute) return undefined;
+      const limits = limited([{ name: 'refused', limit: quotas.refusedPerMinute }]);
+      if (limits.length === 0) return undefined;
+      const { isCounted, counts } = await counters.count(senderOf(address), limits);
+      if (isCounted) return undefined;
       meter.rateLimited('address');
-      return toSeconds(endsIn);
+      return waitOf(counts);
     },
   };
-
-  async function inMinute(id: string, limit: number): Promise<LimitedWindow | undefined> {
-    return limit === 0 ? undefined : { name: 'minute', limit, ...(await counters.minute.add(id)) };
-  }
-
-  async function inHour(id: string, limit: number, isRefused: boolean): Promise<LimitedWindow | undefined> {
-    if (limit === 0) return undefined;
-    const count = await (isRefused ? counters.hour.read(id) : counters.hour.add(id));
-    return { name: 'hour', limit, ...count };
-  }
-
-  /** A window that is about to end keeps its count: taken back too late, it would be a gift to the next one. */
-  async function takeBack(id: string, minute: LimitedWindow): Promise<LimitedWindow> {
-    return minute.endsIn < 1_000 ? minute : { ...minute, ...(await counters.minute.takeBack(id)) };
-  }
 }
 
-function verdict(minute: LimitedWindow | undefined, hour: LimitedWindow | undefined): Verdict {
-  const windows = present(minute, hour);
-  const waits = windows.filter(({ used, limit }) => used >= limit).map(({ endsIn }) => toSeconds(endsIn));
-  return { windows, wait: Math.max(...waits) };
+const limited = (limits: readonly Limit[]) => limits.filter(({ limit }) => limit > 0);
+
+/** Until the last full window ends, in whole seconds, rounded up: who waits that long must get through. */
+function waitOf(counts: readonly Count[]): number {
+  const full = counts.filter(({ used, limit }) => used >= limit);
+  return Math.max(...full.map(({ endsIn }) => Math.ceil(endsIn / 1_000)));
 }
-
-const present = (...some: (LimitedWindow | undefined)[]) => some.filter((one) => one !== undefined);
-
-/** Rounded up: who waits that long must get through. */
-const toSeconds = (milliseconds: number) => Math.ceil(milliseconds / 1_000);

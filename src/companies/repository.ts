@@ -1,5 +1,6 @@
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { RefusedError } from '../refusal.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 
 const named = { id: true, name: true } as const;
@@ -42,6 +43,17 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
         ({ id: companyId }) => ({ action: 'company.created', companyId, details: { name } }),
       ),
 
+    /** Gives a company another name; the trail has the new one. */
+    async renameCompany(id: string, name: string) {
+      const [renamed] = await audited(
+        (tx) => tx.company.updateManyAndReturn({ where: { id, name: { not: name } }, data: { name }, select: named }),
+        ([company]) => company && { action: 'company.renamed', companyId: id, details: { name } },
+      );
+      const found = renamed ?? (await prisma.company.findUnique({ where: { id }, select: named }));
+      if (!found) throw new UnknownIdError('company', id);
+      return found;
+    },
+
     listCompanies: () => prisma.company.findMany({ select: named, orderBy: oldestFirst }),
 
     createIntegration: (name: string) =>
@@ -76,11 +88,20 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
       return companiesOf(integrationId);
     },
 
-    /** @param number in E.164, with its plus sign */
+    /**
+     * @param number in E.164, with its plus sign
+     * @throws RefusedError for a number that is active already, whichever company has it
+     */
     async addPhoneNumber(companyId: string, number: string) {
       await this.requireCompany(companyId);
       return await audited(
-        (tx) => tx.companyPhoneNumber.create({ data: { companyId, number }, select: phoneNumber }),
+        async (tx) => {
+          // Of two additions at once the second waits for the first. Servers, which only read the table, go on.
+          await tx.$executeRaw`LOCK TABLE company_phone_number IN SHARE ROW EXCLUSIVE MODE`;
+          const active = await tx.companyPhoneNumber.findFirst({ where: { number, status: 'ACTIVE' } });
+          if (active) throw new RefusedError(`the number is active already, for the company ${active.companyId}`);
+          return await tx.companyPhoneNumber.create({ data: { companyId, number }, select: phoneNumber });
+        },
         // The number itself stays out of what can never be erased.
         ({ id: phoneNumberId }) => ({ action: 'phone-number.added', companyId, phoneNumberId }),
       );
@@ -101,6 +122,15 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
       const found = deactivated ?? (await prisma.companyPhoneNumber.findUnique({ where: { id }, select: phoneNumber }));
       if (!found) throw new UnknownIdError('phone number', id);
       return found;
+    },
+
+    /** Those of some numbers that are active, whichever company has them. */
+    async activeNumbers(numbers: readonly string[]): Promise<Set<string>> {
+      const found = await prisma.companyPhoneNumber.findMany({
+        where: { number: { in: [...numbers] }, status: 'ACTIVE' },
+        select: { number: true },
+      });
+      return new Set(found.map(({ number }) => number));
     },
 
     async listPhoneNumbers(companyId: string) {

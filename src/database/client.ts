@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import { databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
-import { isUnanswered, toDatabaseError } from './failures.ts';
+import { isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
 import { rowsOf } from './rows.ts';
-import { migrationSchema } from './schema.ts';
+import { type DatabaseState, stateSchema } from './schema.ts';
+import { statementNames } from './statement-names.ts';
 import { TrustedPool } from './trusted-pool.ts';
 
 /** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
@@ -30,10 +30,10 @@ export interface Database {
   readonly query: Query;
   /** Runs calls of the typed client; throws like `query`. */
   typed<Result>(work: (prisma: PrismaClient) => Promise<Result>): Promise<Result>;
-  /** Runs statements together or not at all. Rolls back when the work throws. */
+  /** Runs statements together or not at all. Rolls back when the work throws. May run the work a second time. */
   transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
-  /** Names of the migrations that the database holds. */
-  appliedMigrations(): Promise<string[]>;
+  /** Names of the migrations that the database holds, and whether it takes no writes, as a standby does. */
+  state(): Promise<DatabaseState>;
   close(): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ interface Options {
   readonly onIdleError?: (error: Error) => void;
 }
 
-const migrationsOf = rowsOf(migrationSchema);
+const statesOf = rowsOf(stateSchema);
 
 /** Opens a pool; connects at the first statement. All statements go through one Prisma client over it. */
 export function openDatabase({
@@ -91,11 +91,41 @@ export function openDatabase({
    */
   const queryOn =
     (client: Pick<PrismaClient, '$queryRawUnsafe'>): Query =>
-    <Row>(sql: string, values: readonly unknown[]) => {
-      names.add(sql);
-      return judged(client.$queryRawUnsafe<Row[]>(sql, ...values));
-    };
-  const query = queryOn(prisma);
+    <Row>(sql: string, values: readonly unknown[]) =>
+      judged(client.$queryRawUnsafe<Row[]>(names.textOf(sql), ...values));
+  const askOnce = queryOn(prisma);
+  const query: Query = (sql, values) => withFreshPlans(() => askOnce(sql, values));
+
+  /**
+   * Runs work once more where a plan was stale: PostgreSQL refused its statement before it did anything, and rolled back
+   * the transaction that it was in.
+   */
+  async function withFreshPlans<Result>(work: () => Promise<Result>): Promise<Result> {
+    const { generation } = names;
+    try {
+      return await work();
+    } catch (error) {
+      if (!isStalePlan(error)) throw error;
+      names.renew(generation);
+      return await work();
+    }
+  }
+
+  async function transact<Result>(work: (query: Query) => Promise<Result>): Promise<Result> {
+    // What the work throws is no error of BEGIN or COMMIT, and passes as it is.
+    let thrown: { readonly error: unknown } | undefined;
+    const done = prisma.$transaction(async (client) => {
+      try {
+        return await work(queryOn(client));
+      } catch (error) {
+        thrown = { error };
+        throw error;
+      }
+    });
+    return await judged(done).catch((error: unknown) => {
+      throw thrown ? thrown.error : error;
+    });
+  }
 
   return {
     prisma,
@@ -107,26 +137,16 @@ export function openDatabase({
     }),
     query,
     typed: (work) => judged(work(prisma)),
-    async transaction(work) {
-      // What the work throws is no error of BEGIN or COMMIT, and passes as it is.
-      let thrown: { readonly error: unknown } | undefined;
-      const done = prisma.$transaction(async (client) => {
-        try {
-          return await work(queryOn(client));
-        } catch (error) {
-          thrown = { error };
-          throw error;
-        }
-      });
-      return await judged(done).catch((error: unknown) => {
-        throw thrown ? thrown.error : error;
-      });
-    },
-    async appliedMigrations() {
+    transaction: (work) => withFreshPlans(() => transact(work)),
+    async state() {
       // Raw: the table is Prisma Migrate's own, and no model of the client.
-      const sql =
-        'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL';
-      return migrationsOf(await query(sql, [])).map(({ name }) => name);
+      const sql = `
+        SELECT current_setting('transaction_read_only') = 'on' AS "isReadOnly",
+               ARRAY(SELECT migration_name FROM _prisma_migrations
+                      WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL) AS migrations`;
+      const [state] = statesOf(await query(sql, []));
+      if (!state) throw new Error('the database told no state');
+      return state;
     },
     async close() {
       await prisma.$disconnect();
@@ -148,20 +168,4 @@ export function withinLimit<Result>(call: Promise<Result>, deadline = newDeadlin
     const timer = setTimeout(end, deadline - performance.now());
     call.finally(() => clearTimeout(timer)).then(resolve, reject);
   });
-}
-
-/**
- * One name for each statement text, so that PostgreSQL plans it once for each connection. It stands for the text alone, in
- * every process: where a pooler lends a session to several, none may run the statement of another in place of its own.
- * Only raw statements are named: there are few texts of them, while Prisma makes one for each length of a list.
- */
-function statementNames() {
-  const names = new Map<string, string>();
-  return {
-    add(sql: string): void {
-      if (!names.has(sql)) names.set(sql, `s_${createHash('sha256').update(sql).digest('hex').slice(0, 32)}`);
-    },
-    /** Empty for a statement without a name, as `pg` wants it. */
-    of: ({ sql }: { readonly sql: string }): string => names.get(sql) ?? '',
-  };
 }

@@ -52,6 +52,18 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : reported(error)?.originalCode;
 }
 
+/** Whether an error comes from Prisma, from its driver, or from PostgreSQL. */
+export const isDatabaseError = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError ||
+  isDriverAdapterError(error) ||
+  [
+    Prisma.PrismaClientKnownRequestError,
+    Prisma.PrismaClientUnknownRequestError,
+    Prisma.PrismaClientInitializationError,
+    Prisma.PrismaClientRustPanicError,
+    Prisma.PrismaClientValidationError,
+  ].some((kind) => error instanceof kind);
+
 /** What an error says in one line: without the call that Prisma puts before what the database or the driver said. */
 export const messageOf = ({ message }: Error): string =>
   message.startsWith('\nInvalid `') ? message.slice(message.lastIndexOf('\n') + 1) : message;
@@ -63,8 +75,17 @@ export function isTaken(error: unknown, index: string): boolean {
   return 'index' in cause.constraint && cause.constraint.index === index;
 }
 
+/** Whether a row was not deleted because others refer to it. */
+export const isForeignKeyViolation = (error: unknown): boolean => sqlState(error) === '23503';
+
 /** Whether a statement was undone because somebody else held a lock for longer than `lock_timeout`. */
 export const isLockTimeout = (error: unknown): boolean => sqlState(error) === '55P03';
+
+/**
+ * Whether a named statement was refused because its plan is stale: its result has other types since somebody changed a
+ * column. No statement of ours gets this SQLSTATE, feature_not_supported, for any other reason.
+ */
+export const isStalePlan = (error: unknown): boolean => sqlState(error) === '0A000';
 
 /**
  * Whether PostgreSQL undid a statement for a reason that its items may not share when they run one by one: a bad value among

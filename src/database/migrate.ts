@@ -7,6 +7,7 @@ import { StartError } from '../start-error.ts';
 import { applyMigrations } from './schema-engine.ts';
 import { writeRoleSettings } from './server-role.ts';
 import { withClient, withMigrationLock } from './session.ts';
+import { givenSettings, lackingSettings } from './settings.ts';
 
 /** From `src/database` as from `dist/database`. */
 const ourMigrations = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
@@ -27,6 +28,14 @@ export async function migrationNames(folder = ourMigrations): Promise<string[]> 
  */
 export function pendingMigrations(url: string, folder = ourMigrations): Promise<string[]> {
   return withClient(url, async (client) => (await readHistory(client, folder)).missing);
+}
+
+/** Whether a later release has migrated a database, or begun to. */
+export function isLater(url: string, folder = ourMigrations): Promise<boolean> {
+  return withClient(url, async (client) => {
+    const { names, recorded } = await readHistory(client, folder);
+    return recorded.some(({ name }) => !names.includes(name));
+  });
 }
 
 interface History {
@@ -61,11 +70,11 @@ interface RecordedMigration {
 }
 
 async function recordedMigrations(client: pg.ClientBase): Promise<RecordedMigration[]> {
-  const table = await client.query("SELECT FROM pg_class WHERE oid = to_regclass('_prisma_migrations')");
+  const table = await client.query("SELECT FROM pg_class WHERE oid = to_regclass('public._prisma_migrations')");
   if (table.rowCount === 0) return [];
   const { rows } = await client.query<RecordedMigration>(
     `SELECT migration_name AS name, finished_at IS NOT NULL AS finished, checksum
-       FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at, migration_name`,
+       FROM public._prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at, migration_name`,
   );
   return rows;
 }
@@ -77,7 +86,7 @@ type Note = (sentence: string) => void;
  * at once: each waits for the one before it.
  * @param note gets a sentence for the operator where another process is waited for, or a later release was here before
  * @returns the names of the migrations it applied, in order
- * @throws StartError when a migration fails, failed earlier, or was edited after it was applied, when a later release's
+ * @throws StartError when the database is not as `givenSettings` says, a migration fails, failed earlier, or was edited after it was applied, when a later release's
  * stands in the way, or when the database cannot be reached
  */
 export function migrate(url: string, folder = ourMigrations, note: Note = () => {}): Promise<string[]> {
@@ -86,6 +95,7 @@ export function migrate(url: string, folder = ourMigrations, note: Note = () => 
 }
 
 async function migrateLocked(client: pg.ClientBase, url: string, folder: string, note: Note): Promise<string[]> {
+  await requireGivenSettings(client);
   const { names, missing, recorded } = await readHistory(client, folder);
   await refuseEdited(recorded, names, folder);
   const later = recorded.filter(({ name }) => !names.includes(name));
@@ -105,6 +115,12 @@ async function migrateLocked(client: pg.ClientBase, url: string, folder: string,
   const applied = missing.length > 0 ? await applyMigrations(url, folder, names).catch(refuse) : [];
   await writeRoleSettings(client);
   return applied;
+}
+
+/** @throws StartError that names what is wrong with the database, and no migration mends */
+export async function requireGivenSettings(client: pg.ClientBase): Promise<void> {
+  const wrong = await lackingSettings(client, givenSettings);
+  if (wrong.length > 0) throw new StartError(`DATABASE_URL: ${wrong.join('; ')}: use another database or role`);
 }
 
 /** @throws StartError naming the migration whose script is not the one that was applied */

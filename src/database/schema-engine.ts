@@ -6,9 +6,7 @@ import type { MigrationDirectory, MigrationList, SchemaEngine } from '@prisma/sc
 import pg from 'pg';
 import { StartError } from '../start-error.ts';
 import { loadEngine } from './schema-engine-binding.ts';
-
-/** Undoes the limits that the role has for requests: a migration, or the wait for one, may take long. */
-export const withoutLimits = 'SET statement_timeout = 0; SET lock_timeout = 0';
+import { migrationSession } from './settings.ts';
 
 /**
  * Applies the migrations that a database lacks, in order, as `prisma migrate deploy` does. Stops at the first that fails.
@@ -25,7 +23,7 @@ export async function applyMigrations(url: string, folder: string, names: readon
     async onConnect(client) {
       // A connection that breaks fails the statement under way, or the next one. Nothing else is to be done about it.
       client.on('error', () => {});
-      await client.query(withoutLimits);
+      await client.query(migrationSession);
     },
   });
   pool.on('error', () => {});

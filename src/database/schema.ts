@@ -1,5 +1,7 @@
-import { Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 
 /** Rows of raw statements about the database itself. */
 export const timeSchema = Type.Object({ now: Type.Date() });
-export const migrationSchema = Type.Object({ name: Type.String() });
+export const stateSchema = Type.Object({ isReadOnly: Type.Boolean(), migrations: Type.Array(Type.String()) });
+export type DatabaseState = Static<typeof stateSchema>;
+export const deploymentSchema = Type.Object({ id: Type.String() });

@@ -1,14 +1,6 @@
 import pg from 'pg';
 import { withClient, withMigrationLock } from './session.ts';
-
-/** What a session of the server's role has to begin with: old poolers refuse startup options, and a `SET` gets lost. */
-export const roleSettings: Readonly<Record<string, string>> = {
-  TimeZone: 'UTC',
-  statement_timeout: '2s',
-  lock_timeout: '1s',
-  plan_cache_mode: 'force_generic_plan',
-  jit: 'off',
-};
+import { lackingSettings, roleSettings } from './settings.ts';
 
 /** What a role may do with each table; with no other table it may do anything. */
 export type Rights = Readonly<Record<string, TableRights>>;
@@ -83,16 +75,18 @@ async function databaseName(client: pg.ClientBase): Promise<string> {
 }
 
 /**
- * What a session that has just begun lacks, as `lock_timeout is 0, expected 1s`; nothing when all is well.
+ * What a session of the server's role that has just begun lacks, as `lock_timeout is 0, expected 1s`.
  * @param from a connection on which nothing was set, or a URL to open one
  */
 export async function missingRoleSettings(from: string | pg.ClientBase): Promise<string[]> {
   if (typeof from === 'string') return await withClient(from, missingRoleSettings);
-  const { rows } = await from.query<{ name: string; value: string }>(
-    'SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name',
-    [Object.keys(roleSettings)],
+  return await lackingSettings(from, roleSettings);
+}
+
+/** Whether the role of a connection has the privileges of the role that made the tables, as superusers have. */
+export async function ownsTables(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ owns: boolean }>(
+    "SELECT pg_has_role(relowner, 'USAGE') AS owns FROM pg_class WHERE oid = 'public._prisma_migrations'::regclass",
   );
-  return rows
-    .filter(({ name, value }) => value !== roleSettings[name])
-    .map(({ name, value }) => `${name} is ${value}, expected ${roleSettings[name]}`);
+  return rows[0]?.owns === true;
 }

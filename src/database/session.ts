@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { StartError } from '../start-error.ts';
-import { withoutLimits } from './schema-engine.ts';
+import { connectionReasonOf } from './reasons.ts';
+import { migrationSession } from './settings.ts';
 
 /** Held by the process that changes a database; others wait for it. Prisma Migrate has a lock of its own, but gives up. */
 const migrationLock = '7214839, 3';
@@ -17,7 +18,7 @@ export function withMigrationLock<Result>(
   onWait: () => void = () => {},
 ): Promise<Result> {
   return withClient(url, async (client) => {
-    await client.query(withoutLimits);
+    await client.query(migrationSession);
     if (!(await tryLock(client))) {
       onWait();
       do await setTimeout(200);
@@ -62,8 +63,16 @@ async function connect(url: string): Promise<pg.Client> {
   }
 }
 
+/** Of OpenSSL, for a certificate that no known authority has signed. */
+const unknownAuthority =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET_ISSUER_CERT(_LOCALLY)?|VERIFY_LEAF_SIGNATURE))$/;
+
 /** Where a name stands for several addresses, there is one error for each and none that says anything for all. */
 function reasonOf(error: unknown): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  return first instanceof Error ? first.message : String(first);
+  const isUnknown =
+    first instanceof Error && 'code' in first && typeof first.code === 'string' && unknownAuthority.test(first.code);
+  if (isUnknown)
+    return `${first.message}: name the file of its certificate authority in DATABASE_URL, as sslrootcert=/path/to/ca.pem`;
+  return connectionReasonOf(first) ?? (first instanceof Error ? first.message : String(first));
 }

@@ -16,7 +16,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { da
   /** The check that is running, which whoever asks meanwhile shares, whatever comes of it. */
   let checking: Promise<void> | undefined;
   const check = () => {
-    checking ??= checkMigrations(database, migrations).finally(() => {
+    checking ??= checkState(database, migrations).finally(() => {
       checking = undefined;
     });
     return checking;
@@ -28,9 +28,10 @@ export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { da
   });
 };
 
-/** @throws ApiError 503 while the database does not answer, or lacks a migration */
-async function checkMigrations(database: Database, migrations: readonly string[]): Promise<void> {
-  const applied = await withinLimit(database.appliedMigrations());
+/** @throws ApiError 503 while the database does not answer, takes no writes, or lacks a migration */
+async function checkState(database: Database, migrations: readonly string[]): Promise<void> {
+  const { isReadOnly, migrations: applied } = await withinLimit(database.state());
+  if (isReadOnly) throw databaseUnavailable(new Error('the database is read-only'));
   const pending = migrations.filter((migration) => !applied.includes(migration));
   if (pending.length > 0) throw databaseUnavailable(new Error(`pending migrations: ${pending.join(', ')}`));
 }

@@ -16,4 +16,5 @@ export const problemDetails = {
   bodyIncomplete: 'The body is not complete.',
   problemUnknown: 'No problem has this code. The OpenAPI document lists the codes.',
   scopeMissing: (scope: string) => `This API key lacks the scope ${scope}.`,
+  versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',
 } as const;

@@ -1,8 +1,9 @@
 import type { AnySchemaObject } from 'ajv';
 import { Ajv, type ErrorObject } from 'ajv';
-import { distance } from 'fastest-levenshtein';
+import { nearestName } from '../nearest-name.ts';
 import { parseEntityTags } from './entity-tag.ts';
 import { type Complaint, complaints, type Findings, listedFaults } from './faults.ts';
+import { wrongHeaderFields } from './header-fields.ts';
 import { readIdempotencyKey } from './idempotency-key.ts';
 import { unstorable } from './json.ts';
 import { type Page, readPage } from './pages.ts';
@@ -18,9 +19,10 @@ interface Check<Value> {
  * Ajv with our own formats and keywords:
  * - `closed`: no members but those in `properties`. Unlike Ajv's `additionalProperties` it counts most of what it finds.
  * - `storable`: what the database can hold faithfully, in a value and all inside it.
+ * - `headerFields`: an object of headers that are to be sent with requests.
  * - `deepest`: how far into a list a query may reach, `page` × `limit`.
  *
- * `closed` and `storable` give one error for all that they find: its `params` are `Findings`.
+ * `closed`, `storable` and `headerFields` give one error for all that they find: its `params` are `Findings`.
  *
  * Nothing is coerced, removed or filled in where a value could be lost by it. All faults are reported, with the values
  * they are about.
@@ -31,15 +33,21 @@ export function ourAjv(): Ajv {
   ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('version', /^[1-9]\d{0,8}$/);
   ajv.addFormat('entity-tags', (text) => parseEntityTags(text) !== undefined);
+  ajv.addFormat('webhook-url', isWebhookUrl);
   ajv.addFormat('idempotency-key', (text) => readIdempotencyKey(text) !== undefined);
   ajv.addKeyword({ keyword: 'closed', type: 'object', schemaType: 'boolean', before: 'properties', compile: closed });
-  ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: storable });
+  ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: finding('storable', unstorable) });
+  ajv.addKeyword({
+    keyword: 'headerFields',
+    schemaType: 'boolean',
+    compile: finding('headerFields', wrongHeaderFields),
+  });
   ajv.addKeyword({ keyword: 'deepest', type: 'object', schemaType: 'number', compile: deepest });
   return ajv;
 }
 
 /** Whether an error of Ajv stands for all that one of our keywords found. */
-export const holdsFindings = ({ keyword }: ErrorObject) => keyword === 'closed' || keyword === 'storable';
+export const holdsFindings = ({ keyword }: ErrorObject) => ['closed', 'storable', 'headerFields'].includes(keyword);
 
 function closed(isClosed: boolean, { properties }: AnySchemaObject): Check<object> {
   const known = Object.keys(properties ?? {});
@@ -62,17 +70,24 @@ function toFindings(unknown: readonly string[], known: readonly string[]): Findi
 
 /** Names the member meant where one is close: as many slips as a third of what was written. */
 function unknownMember(written: string, known: readonly string[]): Complaint {
-  const slips = (name: string) => distance(written.toLowerCase(), name.toLowerCase());
-  const near = written.length > 40 ? [] : known.filter((name) => slips(name) <= Math.ceil(written.length / 3));
-  return complaints.unknownMember(near.sort((a, b) => slips(a) - slips(b))[0], known);
+  const meant = written.length > 40 ? undefined : nearestName(written, known, Math.ceil(written.length / 3));
+  return complaints.unknownMember(meant, known);
 }
 
-function storable(): Check<unknown> {
+/** A keyword that gives one error for all that is found in a value. */
+const finding = (keyword: string, find: (value: unknown) => Findings) => (): Check<unknown> => {
   const check: Check<unknown> = (value) => {
-    const findings = unstorable(value);
-    return findings.count === 0 || refuse(check, 'storable', findings);
+    const findings = find(value);
+    return findings.count === 0 || refuse(check, keyword, findings);
   };
   return check;
+};
+
+/** Whether webhooks may go to a URL is judged later (webhooks/address.ts); this is what no setting allows. */
+function isWebhookUrl(text: string): boolean {
+  if (!/^https?:\/\/[!-~]+$/i.test(text) || /[\\#]/.test(text) || !URL.canParse(text)) return false;
+  const { username, password } = new URL(text);
+  return username === '' && password === '';
 }
 
 function deepest(limit: number): Check<Partial<Page>> {

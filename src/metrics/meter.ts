@@ -1,11 +1,18 @@
 /** Calls that are collected into batches: lookups of keys, changes of agents together, changes of one agent alone. */
-type Batched = 'keys' | 'changes' | 'changes alone';
+export const batched = ['keys', 'changes', 'changes alone'] as const;
+
+type Batched = (typeof batched)[number];
 
 /**
  * Why a change is made once more: another came first, or its row was locked (`lost`); PostgreSQL undid its batch (`undone`);
  * it waited in vain for a row or an idempotency key that somebody holds (`held`).
  */
-export type Repeated = 'lost' | 'undone' | 'held';
+export const reasons = ['lost', 'undone', 'held'] as const;
+
+export type Repeated = (typeof reasons)[number];
+
+/** 429: for a key past its limits, or an address that sent too many refused keys. */
+export const limited = ['key', 'address'] as const;
 
 /** How connections to the database are used: calls `waiting` for one, and those that are busy or idle. */
 export type PoolUse = Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
@@ -27,9 +34,8 @@ export interface Meter {
   /** A batch begins. @param waited seconds that its first call has waited; `left` calls wait on */
   batch(of: Batched, size: number, waited: number, left: number): void;
   repeated(why: Repeated): void;
-  /** 429: for a key past its limits, or an address that sent too many refused keys. */
-  rateLimited(whom: 'key' | 'address'): void;
-  /** Whether all replicas count together for the rate limits now. */
+  rateLimited(whom: (typeof limited)[number]): void;
+  /** Whether all replicas count together for the rate limits now; only told where they should. */
   countsAreShared(isShared: boolean): void;
   /** An attempt to deliver an event ended. */
   delivery(outcome: Delivered): void;

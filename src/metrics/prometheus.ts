@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Meter, PoolUse } from './meter.ts';
+import { batched, limited, type Meter, type PoolUse, reasons } from './meter.ts';
 
 const prefix = 'interview_agents_';
 
@@ -8,12 +8,18 @@ const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 export type Metrics = ReturnType<typeof prometheus>;
 
-/**
- * A meter whose numbers Prometheus can read, and those of the process: event loop, memory, garbage collection.
- * @param pool how the database's connections are used, asked at each reading
- * @param droppedLogLines lines of the log that were dropped so far, asked at each reading
- */
-export function prometheus(pool: () => PoolUse, droppedLogLines: () => number) {
+/** What is asked at each reading. */
+interface Sources {
+  /** How the database's connections are used. */
+  readonly poolUse: () => PoolUse;
+  /** Lines of the log that were dropped so far. */
+  readonly droppedLogLines: () => number;
+  /** Bytes of the agents' history on disk; rejects while the database does not answer, within a few seconds. */
+  readonly historyBytes: () => Promise<number>;
+}
+
+/** A meter whose numbers Prometheus can read, and those of the process: event loop, memory, garbage collection. */
+export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -78,13 +84,37 @@ export function prometheus(pool: () => PoolUse, droppedLogLines: () => number) {
     help: 'Webhook endpoints that are disabled',
     registers,
   });
+  const lost = new Gauge({
+    name: `${prefix}rate_limit_store_lost`,
+    help: '1 while REDIS_URL is set and this process counts alone, else 0',
+    registers,
+  });
+  const size = new Gauge({
+    name: `${prefix}history_bytes`,
+    help: 'Bytes of the history of agents on disk, with its indexes, when the database last answered',
+    registers,
+  });
+  new Gauge({
+    name: `${prefix}database_up`,
+    help: '1 where the database has answered when the metrics were read, else 0',
+    registers,
+    async collect() {
+      await historyBytes().then(
+        (bytes) => {
+          size.set(bytes);
+          this.set(1);
+        },
+        () => this.set(0),
+      );
+    },
+  });
   new Gauge({
     name: `${prefix}database_connections`,
     help: 'Connections to the database: busy and idle ones, and calls that wait for one',
     labelNames: ['state'],
     registers,
     collect() {
-      for (const [state, count] of Object.entries(pool())) this.set({ state }, count);
+      for (const [state, count] of Object.entries(poolUse())) this.set({ state }, count);
     },
   });
   new Counter({
@@ -97,6 +127,15 @@ export function prometheus(pool: () => PoolUse, droppedLogLines: () => number) {
     },
   });
 
+  // Series that are there before anything was counted: a rate needs the 0 from which it grew.
+  for (const of of batched) {
+    sizes.zero({ of });
+    waits.zero({ of });
+    left.set({ of }, 0);
+  }
+  for (const why of reasons) repeats.inc({ why }, 0);
+  for (const whom of limited) refusals.inc({ whom }, 0);
+
   const meter: Meter = {
     request: (method, route, status, time) =>
       requests.observe({ method, route: route ?? 'none', status: status ?? 'none' }, time),
@@ -107,7 +146,10 @@ export function prometheus(pool: () => PoolUse, droppedLogLines: () => number) {
     },
     repeated: (why) => repeats.inc({ why }),
     rateLimited: (whom) => refusals.inc({ whom }),
-    countsAreShared: (isShared) => shared.set(isShared ? 1 : 0),
+    countsAreShared(isShared) {
+      shared.set(isShared ? 1 : 0);
+      lost.set(isShared ? 0 : 1);
+    },
     delivery: (outcome) => attempts.inc({ outcome: outcome === 'PENDING' ? 'retried' : outcome.toLowerCase() }),
     webhooks({ overdueSeconds, disabledEndpoints }) {
       overdue.set(overdueSeconds);

@@ -4,20 +4,29 @@ import { type AgentDraft, agentDraftSchema } from '../agents/schema.ts';
 import { invalid } from '../http/problems.ts';
 import { compile } from '../http/validation.ts';
 import { UnknownIdError } from '../unknown-id.ts';
-import { jsonObject, uuid } from './arguments.ts';
-import type { Print } from './services.ts';
+import { filled, jsonObject, uuid } from './arguments.ts';
+import { examples } from './examples.ts';
+import type { Print } from './output.ts';
 
 /** What a new agent is unless the operator says otherwise. */
 const defaults = { type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
 
+/** In the examples. */
+const ofCompany = '--company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
+const ofAgent = '--id 5b0f7c0e-0c53-4d0b-9a53-0f8f2c9f7a11';
+const create = `agent create ${ofCompany} --name 'First interview' --json '{"language":"DE","duration":45}'`;
+
 export function agentCommand(print: Print) {
-  const agent = new Command('agent').description('agents');
+  const agent = new Command('agent')
+    .description('agents')
+    .addHelpText('after', examples(create, `agent list ${ofCompany}`));
   agent
     .command('create')
     .description('make an agent: ONLINE, GENERIC, EN, 30 minutes, unless --json says otherwise')
     .requiredOption('--company <id>', 'the company that owns it', uuid)
-    .requiredOption('--name <text>', 'its name')
+    .requiredOption('--name <text>', 'its name', filled)
     .option('--json <fields>', 'its other fields, as PATCH takes them', jsonObject, {})
+    .addHelpText('after', examples(create))
     .action(({ company, name, json }) =>
       print(async ({ companies, agents, operator }) => {
         await companies.requireCompany(company);
@@ -29,6 +38,7 @@ export function agentCommand(print: Print) {
     .command('list')
     .description('the agents of a company, the newest first')
     .requiredOption('--company <id>', 'the company', uuid)
+    .addHelpText('after', examples(`agent list ${ofCompany}`))
     .action(({ company }) =>
       print(async ({ companies, agentRows }) => {
         await companies.requireCompany(company);
@@ -39,6 +49,7 @@ export function agentCommand(print: Print) {
     .command('delete')
     .description('delete an agent for everybody; its row and history stay')
     .requiredOption('--id <id>', 'the agent', uuid)
+    .addHelpText('after', examples(`agent delete ${ofAgent}`))
     .action(({ id }) =>
       print(async ({ agentRows, operator }) => {
         const deleted = await agentRows.delete(id, { operator });
@@ -50,6 +61,7 @@ export function agentCommand(print: Print) {
     .command('purge')
     .description('erase a deleted agent with its history, for deletion requests')
     .requiredOption('--id <id>', 'the agent', uuid)
+    .addHelpText('after', examples(`agent purge ${ofAgent}`))
     .action(({ id }) => print(({ agentRows, operator }) => agentRows.purge(id, operator)));
   return agent;
 }

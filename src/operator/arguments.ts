@@ -10,7 +10,8 @@ export function uuid(text: string): string {
 }
 
 export function filled(text: string): string {
-  if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
+  // White space as for the names of agents: what JavaScript calls so, and U+0085.
+  if (/^[\s\u0085]*$/.test(text)) throw new InvalidArgumentError('It must not be empty.');
   return text;
 }
 
@@ -44,6 +45,41 @@ export function time(text: string): string {
     throw new InvalidArgumentError('It must be a time with its zone, like 2030-01-31T12:00:00Z.');
   }
   return new Date(text).toISOString();
+}
+
+/** A time that is still to come. */
+export function expiry(text: string): string {
+  const expires = time(text);
+  if (Date.parse(expires) <= Date.now()) throw new InvalidArgumentError('It must be in the future.');
+  return expires;
+}
+
+/** What an option of `key update` holds, or null for `none`, which takes away what was set. */
+export const orNone =
+  <Value>(read: (text: string) => Value) =>
+  (text: string): Value | null =>
+    text === 'none' ? null : read(text);
+
+/** One more address or block, like `block`; `none`, alone, takes all of them away. */
+export function blockOrNone(text: string, before: readonly string[] | undefined): readonly string[] {
+  if (text !== 'none') {
+    if (before?.length === 0) throw new InvalidArgumentError('It must not be given beside none.');
+    return block(text, before ?? []);
+  }
+  if (before !== undefined) throw new InvalidArgumentError('It must not be given beside none.');
+  return [];
+}
+
+export function days(text: string): number {
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (value < 1) throw new InvalidArgumentError('It must be a whole number of days, from 1 to 99999.');
+  return value;
+}
+
+export function versions(text: string): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (value < 1) throw new InvalidArgumentError('It must be a whole number of versions, from 1 on.');
+  return value;
 }
 
 export function seconds(text: string): number {

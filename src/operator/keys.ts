@@ -1,10 +1,18 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { defaultScopes } from '../auth/api-key.ts';
-import { block, filled, limit, scopeList, seconds, time, uuid } from './arguments.ts';
-import type { Print } from './services.ts';
+import { block, blockOrNone, expiry, filled, limit, orNone, scopeList, seconds, uuid } from './arguments.ts';
+import { examples } from './examples.ts';
+import type { Print } from './output.ts';
 
-export function keyCommand(print: Print) {
-  const key = new Command('key').description('API keys of companies and integrations');
+/** In the examples. */
+const ofCompany = '--company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
+const ofKey = '--key 9a0c2f6e-1d5b-4b7e-8c3f-5e6d7c8b9a01';
+
+/** @param stdin where `key find` reads a key that is not an option */
+export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
+  const key = new Command('key')
+    .description('API keys of companies and integrations')
+    .addHelpText('after', examples(`key create ${ofCompany} --name Production`, `key list ${ofCompany}`));
 
   const withOwner = (name: string, description: string) =>
     key
@@ -16,10 +24,17 @@ export function keyCommand(print: Print) {
   withOwner('create', 'make a key; it is shown this once')
     .option('--name <text>', 'a name for lists', filled)
     .option('--scopes <a,b>', 'what it may do', scopeList, defaultScopes)
-    .option('--expires <iso>', 'when it ends, like 2030-01-31T12:00:00Z', time)
+    .option('--expires <iso>', 'when it ends, like 2030-01-31T12:00:00Z', expiry)
     .option('--allow-ip <cidr>', 'an address or block that may use it; may be repeated', block, [])
     .option('--per-minute <n>', "its own rate limit instead of the server's; 0 is none", limit)
     .option('--per-hour <n>', "its own rate limit instead of the server's; 0 is none", limit)
+    .addHelpText(
+      'after',
+      examples(
+        `key create ${ofCompany} --name Production --allow-ip 192.0.2.0/24`,
+        'key create --integration 7d1b4c1e-7a55-4c37-9d0c-6a0f7e0b9a10 --scopes read:agents --expires 2030-01-31',
+      ),
+    )
     .action(({ company, integration, allowIp: allowedIps, expires: expiresAt = null, ...options }, command) =>
       print(async ({ companies, keys }) => {
         const owner = await companies.requireOwner(ownerOf({ company, integration }, command));
@@ -28,19 +43,59 @@ export function keyCommand(print: Print) {
       }),
     );
 
-  withOwner('list', 'the keys of an owner, the oldest first, without their secrets').action((options, command) =>
-    print(async ({ companies, keys }) => keys.list(await companies.requireOwner(ownerOf(options, command)))),
-  );
+  withOwner('list', 'the keys of an owner, the oldest first, without their secrets')
+    .addHelpText('after', examples(`key list ${ofCompany}`))
+    .action((options, command) =>
+      print(async ({ companies, keys }) => keys.list(await companies.requireOwner(ownerOf(options, command)))),
+    );
+
+  key
+    .command('find')
+    .description('whose a key is, and its state: for one that has leaked; it is not shown again')
+    .option('--key <key>', 'the key itself; without it, it is read from standard input, out of sight of other users')
+    .addHelpText('after', examples('key find < leaked-key.txt', 'key find --key sk_…'))
+    .action((options) =>
+      print(async ({ keySettings }) => keySettings.find((options.key ?? (await firstLine(stdin))).trim())),
+    );
 
   const ofOne = (name: string, description: string) =>
     key.command(name).description(description).requiredOption('--key <id>', 'its id (not the key itself)', uuid);
 
   ofOne('rotate', 'make a new key in place of one, which ends after the overlap')
     .option('--overlap-seconds <n>', 'how long both work', seconds, 0)
+    .addHelpText('after', examples(`key rotate ${ofKey} --overlap-seconds 86400`))
     .action((options) => print(({ keys }) => keys.rotate(options.key, options.overlapSeconds)));
-  ofOne('suspend', 'stop a key until it is resumed').action((of) => print(({ keys }) => keys.suspend(of.key)));
-  ofOne('resume', 'let a suspended key go on').action((of) => print(({ keys }) => keys.resume(of.key)));
-  ofOne('revoke', 'end a key for good').action((of) => print(({ keys }) => keys.revoke(of.key)));
+  ofOne('suspend', 'stop a key until it is resumed')
+    .addHelpText('after', examples(`key suspend ${ofKey}`))
+    .action((of) => print(({ keys }) => keys.suspend(of.key)));
+  ofOne('resume', 'let a suspended key go on')
+    .addHelpText('after', examples(`key resume ${ofKey}`))
+    .action((of) => print(({ keys }) => keys.resume(of.key)));
+  ofOne('revoke', 'end a key for good')
+    .addHelpText('after', examples(`key revoke ${ofKey}`))
+    .action((of) => print(({ keys }) => keys.revoke(of.key)));
+  ofOne('update', 'change what a key may do; what is not given stays')
+    .option('--name <text>', 'its name for lists', filled)
+    .option('--scopes <a,b>', 'what it may do, instead of what it may do now', scopeList)
+    .option('--expires <iso>', 'when it ends; none: never', orNone(expiry))
+    .option('--allow-ip <cidr>', 'instead of those of now; may be repeated; none: any address', blockOrNone)
+    .option('--per-minute <n>', "its own rate limit; 0 is no limit; none: the server's", orNone(limit))
+    .option('--per-hour <n>', "its own rate limit; 0 is no limit; none: the server's", orNone(limit))
+    .addHelpText(
+      'after',
+      examples(
+        `key update ${ofKey} --name Production --expires 2030-01-31`,
+        `key update ${ofKey} --allow-ip 192.0.2.7 --allow-ip 2001:db8::/32 --per-minute 1200`,
+        `key update ${ofKey} --per-minute none --expires none --allow-ip none`,
+      ),
+    )
+    .action(({ key: id, allowIp: allowedIps, expires: expiresAt, ...others }, command) => {
+      const settings = { ...others, allowedIps, expiresAt };
+      if (Object.values(settings).every((value) => value === undefined)) {
+        command.error("error: give at least one option besides '--key <id>': what is to be changed");
+      }
+      return print(({ keySettings }) => keySettings.update(id, settings));
+    });
   return key;
 }
 
@@ -54,4 +109,16 @@ function ownerOf({ company, integration }: GivenOwner, command: { error(message:
     command.error("error: one of the options '--company <id>' and '--integration <id>' is required");
   }
   return { companyId: company ?? null, integrationId: integration ?? null };
+}
+
+/** Characters that are read at most: a key has 46. */
+const longestLine = 1_000;
+
+async function firstLine(stdin: AsyncIterable<unknown>): Promise<string> {
+  let text = '';
+  for await (const part of stdin) {
+    text += String(part);
+    if (text.includes('\n') || text.length > longestLine) break;
+  }
+  return text.split('\n', 1)[0] ?? '';
 }

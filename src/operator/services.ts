@@ -4,26 +4,34 @@ import { type AgentRepository, agentRepository } from '../agents/repository.ts';
 import { type AgentService, agentService } from '../agents/service.ts';
 import { type AuditRepository, auditRepository } from '../audit/repository.ts';
 import { type ApiKeyLifecycle, apiKeyLifecycle } from '../auth/key-lifecycle.ts';
+import { type KeySettingsRepository, keySettings } from '../auth/key-settings.repository.ts';
+import { type CompanyErasure, companyErasure } from '../companies/erase.repository.ts';
+import { type CompanyExport, companyExport } from '../companies/export.repository.ts';
 import { type CompanyRepository, companyRepository } from '../companies/repository.ts';
 import type { Config } from '../config.ts';
-import { openDatabase } from '../database/client.ts';
-import { missingRoleSettings } from '../database/server-role.ts';
+import { type Database, openDatabase } from '../database/client.ts';
+import { isLater, pendingMigrations } from '../database/migrate.ts';
+import { withClient } from '../database/session.ts';
+import { lackingSettings, meaningSettings } from '../database/settings.ts';
 import { openFoundation } from '../foundation.ts';
 import { StartError } from '../start-error.ts';
 
 /** What the operator's commands work with. */
-interface Services {
+export interface Services {
   /** Who gives the command. */
   readonly operator: string;
   readonly companies: CompanyRepository;
+  readonly companyErasure: CompanyErasure;
+  readonly companyExport: CompanyExport;
   readonly keys: ApiKeyLifecycle;
+  readonly keySettings: KeySettingsRepository;
   readonly agents: AgentService;
   readonly agentRows: AgentRepository;
   readonly audit: AuditRepository;
+  readonly database: Database;
+  /** @throws StartError on the database of a later release, whose tables and fields this one does not know */
+  requireOwnRelease(): Promise<void>;
 }
-
-/** Carries out one command and prints its result on stdout, as one JSON value. */
-export type Print = (run: (services: Services) => Promise<unknown>) => Promise<void>;
 
 /** Milliseconds for one statement: lists of the whole history take longer than a request may. */
 const statementLimit = 60_000;
@@ -37,33 +45,50 @@ function operatorName(): string {
   }
 }
 
-/** Prisma writes and reads times without their zone: in another than UTC all of them would be wrong by hours. */
-async function checkTimeZone(url: string): Promise<void> {
-  const wrong = (await missingRoleSettings(url)).find((setting) => setting.startsWith('TimeZone'));
-  if (wrong) throw new StartError(`DATABASE_URL: ${wrong}: run npm run migrate as this role`);
+/** With other settings than those of `migrate`, such as another time zone, values would be read and written wrong. */
+async function checkDatabase(url: string): Promise<void> {
+  const wrong = await withClient(url, (client) => lackingSettings(client, meaningSettings));
+  if (wrong.length > 0) throw new StartError(`DATABASE_URL: ${wrong.join('; ')}: run npm run migrate as this role`);
+  const pending = await pendingMigrations(url);
+  if (pending.length > 0) {
+    throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
+  }
 }
 
-/** A `Print` on the database of a configuration, which is read when a command runs. */
-export function printer(readConfiguration: () => Config): Print {
-  return async (run) => {
-    const { databaseUrl, secret, embedded } = await openFoundation(readConfiguration(), 'operator');
-    await checkTimeZone(databaseUrl);
-    const database = openDatabase({ url: databaseUrl, connections: 2, statementLimit });
+async function requireOwnRelease(url: string): Promise<void> {
+  if (!(await isLater(url))) return;
+  throw new StartError('a later release has migrated this database: run this command from that release');
+}
+
+/** Does some work on the database of a configuration. */
+export async function withServices(config: Config, work: (services: Services) => Promise<void>): Promise<void> {
+  const { databaseUrl, embedded, ...secrets } = await openFoundation(config, 'operator');
+  // One that is generated here is not that of the servers elsewhere.
+  const isKnown = embedded !== undefined || config.API_KEY_SECRET !== undefined;
+  try {
+    await checkDatabase(databaseUrl);
+    const preparedStatements = config.DATABASE_PREPARED_STATEMENTS;
+    const database = openDatabase({ url: databaseUrl, connections: 2, statementLimit, preparedStatements });
     const operator = operatorName();
     const agentRows = agentRepository(database);
     try {
-      const result = await run({
+      await work({
         operator,
         companies: companyRepository(database.prisma, operator),
-        keys: apiKeyLifecycle(database, secret, operator),
+        companyErasure: companyErasure(database.prisma, operator),
+        companyExport: companyExport(database, operator),
+        keys: apiKeyLifecycle(database, isKnown ? secrets : undefined, operator),
+        keySettings: keySettings(database, secrets, operator),
         agents: agentService(agentRows, agentVersionRepository(database)),
         agentRows,
         audit: auditRepository(database),
+        database,
+        requireOwnRelease: () => requireOwnRelease(databaseUrl),
       });
-      console.log(JSON.stringify(result, undefined, 2));
     } finally {
       await database.close();
-      await embedded?.close();
     }
-  };
+  } finally {
+    await embedded?.close();
+  }
 }

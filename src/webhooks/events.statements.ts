@@ -24,9 +24,18 @@ const bodyOf = (type: string, { agent, company, version, at, changed, restored, 
 /** A new webhook-id. */
 export const newEventId = `'msg_' || replace(gen_random_uuid()::text, '-', '')`;
 
+/** Endpoints of companies and of the integrations that manage them. @param companies SQL for a query of the companies */
+const heardBy = (companies: string) => `e.status = 'ENABLED'
+       AND (e.company_id = ANY(ARRAY(${companies}))
+            OR e.integration_id = ANY(ARRAY(SELECT g.integration_id FROM integration_company g
+                                             WHERE g.company_id = ANY(ARRAY(${companies})))))`;
+
+/** Whether there is an endpoint that may want an event of one of the companies. */
+export const isHeard = (companies: string) => `EXISTS (SELECT FROM webhook_endpoint e WHERE ${heardBy(companies)})`;
+
 /**
  * Parts of a statement that changes agents: one delivery for each event and each endpoint that wants it, in the order of
- * the versions. They stand and fall with the change. Without an endpoint they cost two looks into indexes.
+ * the versions. They stand and fall with the change.
  *
  * The endpoints are locked against deletion, so that none disappears between this and the check of the foreign key: a change
  * must not fail because an endpoint was deleted. A change of an endpoint and the results of its deliveries do not wait.
@@ -39,10 +48,7 @@ export const deliveries = (
   columns: EventColumns,
 ) => `, wanting AS (
     SELECT e.id, e.company_id, e.integration_id FROM webhook_endpoint e
-     WHERE e.status = 'ENABLED' AND e.events && '{*,${type}}'
-       AND (e.company_id = ANY(ARRAY(${companies}))
-            OR e.integration_id = ANY(ARRAY(SELECT g.integration_id FROM integration_company g
-                                             WHERE g.company_id = ANY(ARRAY(${companies})))))
+     WHERE e.events && '{*,${type}}' AND ${heardBy(companies)}
        FOR KEY SHARE
   ), delivery AS (
     INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, company_id, version, body)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import { agentRepository } from '../../src/agents/repository.ts';
-import type { Decide } from '../../src/agents/write/fold.ts';
+import type { Decide } from '../../src/agents/write/decision.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import type { JsonObject } from '../../src/http/json.ts';
 import { openWorld } from '../support/world.ts';

@@ -9,8 +9,8 @@ import { newSubject } from '../support/patch-agent.ts';
 import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
 
-const world = await openWorld();
 const renewed = randomUUID().repeat(2);
+const world = await openWorld({ previousSecret: renewed });
 const role = inject('serverRole');
 
 const asServer = (sql: string) => run(world.databaseUrl, sql);

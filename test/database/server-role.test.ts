@@ -54,6 +54,7 @@ test('it has exactly the rights that the server uses, on each table and column',
     company_phone_number: 'SELECT',
     idempotency_key: 'DELETE INSERT SELECT',
     integration_company: 'SELECT',
+    secret_fingerprint: 'INSERT SELECT',
   });
   const { rows: columns } = await world.sql.query(
     `SELECT table_name AS name, column_name AS "column" FROM information_schema.role_column_grants
@@ -65,7 +66,9 @@ test('it has exactly the rights that the server uses, on each table and column',
   const ofFields = Object.values(fields).map(({ column }) => column);
   expect(updated('agent').toSorted()).toEqual([...ofFields, 'version', 'updated_at', 'deleted_at'].toSorted());
   for (const kept of ['id', 'company_id', 'created_at']) expect(updated('agent')).not.toContain(kept);
-  expect(columns).toHaveLength(updated('api_key').length + updated('agent').length);
+  expect(updated('secret_fingerprint').toSorted()).toEqual(['fingerprint', 'recorded_at']);
+  const tables = ['api_key', 'agent', 'secret_fingerprint'];
+  expect(columns).toHaveLength(tables.flatMap(updated).length);
 });
 
 const refused = [
@@ -81,6 +84,7 @@ const refused = [
   'DELETE FROM api_key',
   'UPDATE api_key SET revoked_at = NULL',
   "UPDATE api_key SET scopes = '{}'",
+  'DELETE FROM secret_fingerprint',
   'UPDATE api_key SET company_id = company_id',
   "INSERT INTO api_key (company_id, start, hash, scopes) SELECT id, 'sk_', 'hash', '{}' FROM company",
   "INSERT INTO company (name) VALUES ('mine')",

@@ -74,10 +74,11 @@ test.each([
 
 test('the server of the metrics answers with nosniff', async () => {
   const server = metricsServer(
-    prometheus(
-      () => ({ busy: 0, idle: 0, waiting: 0 }),
-      () => 0,
-    ),
+    prometheus({
+      poolUse: () => ({ busy: 0, idle: 0, waiting: 0 }),
+      droppedLogLines: () => 0,
+      historyBytes: async () => 0,
+    }),
   );
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);

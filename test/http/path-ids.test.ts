@@ -2,6 +2,7 @@ import type { FastifyContextConfig } from 'fastify';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { agentRepository } from '../../src/agents/repository.ts';
+import { fingerprintsOf } from '../../src/auth/api-key.ts';
 import { authenticate } from '../../src/auth/authenticate.ts';
 import { memoryCounters } from '../../src/auth/counters.ts';
 import { apiKeyUse } from '../../src/auth/key-use.ts';
@@ -32,7 +33,7 @@ async function serverWith(url: string, config: FastifyContextConfig) {
   await app.register(connections);
   await app.register(authenticate, {
     keys: apiKeyRepository(database),
-    uses: apiKeyUse(database, () => {}),
+    uses: apiKeyUse(database, fingerprintsOf(world), () => {}),
     secrets: { secret: world.secret },
     limits: rateLimits({ perMinute: 0, perHour: 0, refusedPerMinute: 0 }, memoryCounters(), silent),
     readAgent: agentRepository(database).readAhead,

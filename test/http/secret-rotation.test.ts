@@ -5,10 +5,10 @@ import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
 import { openWorld } from '../support/world.ts';
 
-/** The world's own server has the old secret, under which its keys are made. */
-const world = await openWorld();
-const old = world.secret;
 const renewed = randomUUID().repeat(2);
+/** The world's own server has the old secret, under which its keys are made. */
+const world = await openWorld({ previousSecret: renewed });
+const old = world.secret;
 
 const get = async (origin: string, key: string) =>
   (await send(origin, { method: 'GET', path: '/agents', headers: { authorization: `Bearer ${key}` } })).status;

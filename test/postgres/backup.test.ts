@@ -7,7 +7,7 @@ import { openCluster, postgresCommands } from '../support/debian-postgres.ts';
 import { commandsIn } from '../support/docs.ts';
 import { type Sent, send } from '../support/http.ts';
 import { startLoad } from '../support/load.ts';
-import { build, makeFolder, startProcess, startServer } from '../support/process.ts';
+import { build, makeFolder, runProgram, startProcess, startServer } from '../support/process.ts';
 
 const [dump = '', restore = '', settle = '', check = '', start = '', use = ''] = commandsIn('backup.md');
 
@@ -75,8 +75,12 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
   });
   expect(await send(ORIGIN, change)).toMatchObject({ status: 200, body: { name: 'After the restore', metadata: {} } });
   expect(await shell(check, page)).toBe('');
-  const other = await startServer({ DATABASE_URL: fresh.server, API_KEY_SECRET: randomUUID().repeat(2) });
-  expect(await send(other.origin, change)).toMatchObject({ status: 401 });
+  const other = { DATABASE_URL: fresh.server, API_KEY_SECRET: randomUUID().repeat(2), PORT: '0' };
+  expect(await runProgram(['dist/server.js'], { env: other })).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^the API keys in this database are stored under another secret [^\n]+\n$/),
+  });
 
   const [changed = '', headless = '', gap = ''] = made.agents;
   await restored.query('UPDATE agent SET duration = duration + 1 WHERE id = $1', [changed]);

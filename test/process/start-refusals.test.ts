@@ -5,7 +5,7 @@ import { parseEnv } from 'node:util';
 import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { environmentSchema, readConfig } from '../../src/config.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
-import { roleSettings } from '../../src/database/server-role.ts';
+import { roleSettings } from '../../src/database/settings.ts';
 import { StartError } from '../../src/start-error.ts';
 import { run } from '../support/connection.ts';
 import { withDatabase } from '../support/global-setup.ts';

@@ -9,6 +9,7 @@ import { startReplica } from '../support/replicas.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
+const elsewhere = await openWorld();
 beforeAll(build);
 
 async function startPair(env: Readonly<Record<string, string>> = {}) {
@@ -62,40 +63,105 @@ test('refused keys of one address count together', async () => {
   expect(statuses).toEqual([401, 401, 401, 429, 429, 429]);
 });
 
-test('a client that waits as long as Retry-After says gets through, and nothing outlives its window', async () => {
-  const redis = await makeRedis();
-  await redis.start();
-  const counters = sharedCounters({ url: redis.url, onChange: () => {} });
+/** What a server of this process answers that counts in a Redis: status and limits, for a key with the given ones. */
+async function openCounting(url: string, deployment = 'one') {
+  const counters = sharedCounters({ url, deployment, onChange: () => {} });
   await counters.open();
   onTestFinished(() => counters.close());
   const { origin } = await openAnotherServer(world, { counters });
-  const { id } = await world.company();
-  const key = await world.limitedKey(id, { perMinute: 1, perHour: 2 });
-  const call = async () => {
-    const answer = await send(origin, {
-      method: 'GET',
-      path: '/companies',
-      headers: { authorization: `Bearer ${key}` },
-    });
+  return async (key: string) => {
+    const headers = { authorization: `Bearer ${key}` };
+    const answer = await send(origin, { method: 'GET', path: '/companies', headers });
     return { status: answer.status, ...toldBy(answer) };
   };
+}
+
+test('a client that waits as long as Retry-After says gets through, and nothing outlives its window', async () => {
+  const redis = await makeRedis();
+  await redis.start();
+  const ask = await openCounting(redis.url);
+  const { id } = await world.company();
+  const key = await world.limitedKey(id, { perMinute: 1, perHour: 2 });
   const now = Math.floor(Date.now() / 1_000);
-  expect(await call()).toMatchObject({ status: 200 });
-  const refusal = await call();
+  expect(await ask(key)).toMatchObject({ status: 200 });
+  const refusal = await ask(key);
   expect(refusal).toMatchObject({ status: 429, minute: { remaining: 0 }, hour: { remaining: 1 } });
   expect(refusal.retryAfter).toSatisfy((seconds) => seconds > 30 && seconds <= 60);
   expect(refusal.minute?.reset).toBeGreaterThanOrEqual(now + 59);
   expect(refusal.hour?.reset).toBeGreaterThanOrEqual(now + 3_599);
 
-  // The window is made to end sooner, since the clock of Redis cannot be set.
   const keys = await redis.client.keys('*');
-  const ofMinute = keys.filter((name) => name.startsWith('interview-agents-api:minute:'));
-  expect(ofMinute).toHaveLength(1);
-  expect(keys).toHaveLength(2);
-  for (const name of keys) expect(await redis.client.ttl(name)).toBeGreaterThan(0);
-  for (const name of ofMinute) await redis.client.pexpire(name, 1_500);
-  expect([1, 2]).toContain((await call()).retryAfter);
+  const ofMinute = keys.filter((name) => name.startsWith('interview-agents-api:one:') && name.endsWith(':minute'));
+  expect([keys.length, ofMinute.length]).toEqual([2, 1]);
+  for (const name of keys) {
+    expect(await redis.client.pexpiretime(name)).toBe(Number(await redis.client.hget(name, 'ends')));
+  }
+  // The window is made to end sooner, since the clock of Redis cannot be set.
+  const soon = Number((await redis.client.time())[0]) * 1_000 + 2_000;
+  for (const name of ofMinute) await redis.client.multi().hset(name, 'ends', soon).pexpireat(name, soon).exec();
+  expect([1, 2]).toContain((await ask(key)).retryAfter);
   await vi.waitUntil(async () => (await redis.client.exists(...ofMinute)) === 0, { timeout: 60_000, interval: 20 });
-  expect(await call()).toMatchObject({ status: 200, hour: { remaining: 0 } });
-  expect(await call()).toMatchObject({ status: 429, retryAfter: expect.toSatisfy((wait) => wait > 3_590) });
+  expect(await ask(key)).toMatchObject({ status: 200, hour: { remaining: 0 } });
+  expect(await ask(key)).toMatchObject({ status: 429, retryAfter: expect.toSatisfy((wait) => wait > 3_590) });
+});
+
+test('refused requests use up nothing: a limit that is raised has as much room as it was raised by, on every replica', async () => {
+  const redis = await makeRedis();
+  await redis.start();
+  const [one, other] = await Promise.all([openCounting(redis.url), openCounting(redis.url)]);
+  const { id: companyId } = await world.company();
+  const { id, key } = await world.newKey(companyId);
+  const raise = (minute: number, hour: number) =>
+    world.sql.query('UPDATE api_key SET per_minute = $2, per_hour = $3 WHERE id = $1', [id, minute, hour]);
+  await raise(2, 2);
+  const statuses = [];
+  for (let count = 0; count < 10; count += 1) statuses.push((await one(key)).status, (await other(key)).status);
+  expect(statuses).toEqual([200, 200, ...Array(18).fill(429)]);
+  await raise(5, 4);
+  expect(await one(key)).toMatchObject({ status: 200, minute: { remaining: 2 }, hour: { remaining: 1 } });
+  expect(await other(key)).toMatchObject({ status: 200, minute: { remaining: 1 }, hour: { remaining: 0 } });
+  // Refused by the hour, and so not in the minute either.
+  for (const ask of [one, other]) {
+    expect(await ask(key)).toMatchObject({ status: 429, minute: { remaining: 1 }, hour: { remaining: 0 } });
+  }
+  await raise(5, 5);
+  expect(await other(key)).toMatchObject({ status: 200, minute: { remaining: 0 }, hour: { remaining: 0 } });
+});
+
+test('replicas whose clocks differ tell one time at which a window ends: that of Redis', async () => {
+  const redis = await makeRedis();
+  await redis.start();
+  const [one, other] = await Promise.all([openCounting(redis.url), openCounting(redis.url)]);
+  const { id } = await world.company();
+  const key = await world.limitedKey(id, { perMinute: 2, perHour: 2 });
+  const first = await one(key);
+  const names = await redis.client.keys('*');
+  const ends = await Promise.all(
+    ['minute', 'hour'].map(async (kind) => {
+      const name = names.find((some) => some.endsWith(`:${kind}`)) ?? '';
+      return Math.ceil(Number(await redis.client.hget(name, 'ends')) / 1_000);
+    }),
+  );
+  expect([first.minute?.reset, first.hour?.reset]).toEqual(ends);
+  // The other one is a day ahead.
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 86_400_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  for (const status of [200, 429]) {
+    const { status: told, minute, hour } = await other(key);
+    expect([told, minute?.reset, hour?.reset]).toEqual([status, ...ends]);
+  }
+});
+
+test('two deployments on one Redis count apart: keys of both, and the addresses that call both', async () => {
+  const redis = await makeRedis();
+  await redis.start();
+  const limits = { RATE_LIMIT_REFUSED_PER_MINUTE: '3' };
+  const replicas = await Promise.all([world, world, elsewhere].map((some) => startReplica(some, redis.url, limits)));
+  const [one, sibling, other] = replicas;
+  const refused = async (replica = one) => (await replica?.call('nonsense'))?.status;
+  for (const _ of Array(3)) expect(await refused()).toBe(401);
+  expect([await refused(one), await refused(sibling)]).toEqual([429, 429]);
+  for (const _ of Array(3)) expect(await refused(other)).toBe(401);
+  expect(await refused(other)).toBe(429);
+  for (const replica of replicas) expect(await replica.isShared()).toBe(true);
 });

@@ -4,7 +4,7 @@ import { startComposition } from '../support/composition.ts';
 import { connect } from '../support/connection.ts';
 import { expectCreated } from '../support/new-agent.ts';
 import { expectChange, expectNoChange, newSubject } from '../support/patch-agent.ts';
-import { build, runProgram } from '../support/process.ts';
+import { build, runProgram, startServer } from '../support/process.ts';
 import { agentAtTwo, everythingOf, expectReplay, newKey, retriables, sendKeyed } from '../support/retry.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -99,4 +99,23 @@ test('many changes of few agents at once, on the connections that both servers s
     expect(version).toBe(31);
     expect(metadata).toEqual(Object.fromEntries(clients.map((_, at) => [`client${at}`, at])));
   }
+});
+
+test('a server that would use named statements behind this PgBouncer does not start, and says what to set', async () => {
+  const DATABASE_URL = Object.assign(new URL(world.databaseUrl), { host: composition.pgbouncer }).href;
+  const env = { DATABASE_URL, API_KEY_SECRET: world.secret, PORT: '0' };
+  const program = ['dist/server.js'];
+  // Once with the first connection of the pool, and once more with what that left on it.
+  for (let time = 0; time < 2; time += 1) {
+    expect(await runProgram(program, { env })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'DATABASE_URL leads to a pooler that does not know named statements: set DATABASE_PREPARED_STATEMENTS=false\n',
+    });
+  }
+  const { server, origin } = await startServer({ ...env, DATABASE_PREPARED_STATEMENTS: 'false' });
+  expect(await callsOf(origin).send({ method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
 });

@@ -56,27 +56,49 @@ test('the answers of servers pass unchanged, and so does the id of a request', a
   expectProblem(own, { code: 'PAYLOAD_TOO_LARGE', instance: `/agents/${id}` });
 });
 
-test('a request that a server does not answer is 503 in the one error shape, and one that makes something is sent to no other', async () => {
-  const { key } = await world.company();
-  const body = { name: 'New', type: 'ONLINE', focus: 'SCREENING', language: 'FI', duration: 20 };
-  const linesOf = (requestId: string) =>
-    composition.program.stdout.match(new RegExp(`^{.*"requestId":"${requestId}".*"msg":"request"}$`, 'gm')) ?? [];
-  composition.freeze();
-  try {
-    const answer = await composition.world.call(key, 'POST /agents', { body, headers: { 'x-request-id': 'lost' } });
-    const detail =
-      'No server answered. The change may have been saved: send it again with If-Match or Idempotency-Key.';
-    expectProblem(answer, { code: 'DATABASE_UNAVAILABLE', instance: '/agents', detail });
-    expect(answer.headers['retry-after']).toBe('1');
-  } finally {
-    composition.thaw();
-  }
-  await vi.waitUntil(() => linesOf('lost').length > 0, { timeout: 60_000 });
-  // Behind whatever waited there.
-  for (const server of composition.servers) {
-    const headers = { 'x-request-id': `behind-${new URL(server).port}` };
-    expect(await callsOf(server).call(key, 'POST /agents', { body, headers })).toMatchObject({ status: 201 });
-    await vi.waitUntil(() => linesOf(headers['x-request-id']).length === 1, { timeout: 60_000 });
-  }
-  expect(linesOf('lost')).toHaveLength(1);
+const body = { name: 'New', type: 'ONLINE', focus: 'SCREENING', language: 'FI', duration: 20 };
+
+test.each([
+  { method: 'POST', make: async () => ({ ...(await world.company()), path: '/agents', body }) },
+  { method: 'PATCH', make: async () => onAgent({ duration: 44 }) },
+  { method: 'DELETE', make: async () => onAgent() },
+])(
+  'a $method that a server does not answer is 503 in the one error shape, and is sent to no other',
+  async ({ method, make }) => {
+    const { key, path, body: sent } = await make();
+    const linesOf = (requestId: string) =>
+      composition.program.stdout.match(new RegExp(`^{.*"requestId":"${requestId}".*"msg":"request"}$`, 'gm')) ?? [];
+    composition.freeze();
+    try {
+      const headers = { 'x-request-id': `lost-${method}` };
+      const answer = await composition.world.call(key, `${method} ${path}`, { headers, ...(sent && { body: sent }) });
+      const detail =
+        'No server answered. The change may have been saved: send it again with If-Match or Idempotency-Key.';
+      expectProblem(answer, { code: 'DATABASE_UNAVAILABLE', instance: path, detail });
+      expect(answer.headers['retry-after']).toBe('1');
+    } finally {
+      composition.thaw();
+    }
+    await vi.waitUntil(() => linesOf(`lost-${method}`).length > 0, { timeout: 60_000 });
+    // Behind whatever waited there.
+    for (const server of composition.servers) {
+      const headers = { 'x-request-id': `behind-${method}-${new URL(server).port}` };
+      expect(await callsOf(server).call(key, 'POST /agents', { body, headers })).toMatchObject({ status: 201 });
+      await vi.waitUntil(() => linesOf(headers['x-request-id']).length === 1, { timeout: 60_000 });
+    }
+    expect(linesOf(`lost-${method}`)).toHaveLength(1);
+  },
+);
+
+/** A request for an agent of its own. */
+async function onAgent(sent?: object) {
+  const { key, id } = await newSubject(world);
+  return { key, path: `/agents/${id}`, body: sent };
+}
+
+test('a DELETE goes to either server, and its answers pass unchanged', async () => {
+  const { key, id } = await newSubject(world);
+  const call = () => composition.world.call(key, `DELETE /agents/${id}`, { headers: { 'x-request-id': 'twice' } });
+  expect(await call()).toMatchObject({ status: 204, text: '', headers: { 'x-request-id': 'twice' } });
+  expectProblem(await call(), { code: 'RESOURCE_NOT_FOUND', instance: `/agents/${id}` });
 });

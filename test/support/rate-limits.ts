@@ -33,15 +33,29 @@ export function toldBy({ headers }: Answer): Told {
 /** A moment that is no whole second. */
 const start = Date.parse('2030-01-01T00:00:00.250Z');
 
-/** Stops the clock of this process, and so of the servers in it; it goes on when the test is over. */
+/** What `performance.now()` was when a test ended that had stopped it. */
+let latest = 0;
+
+/** Stops the clocks of this process, and so of the servers in it; they go on when the test is over. */
 export function stopClock() {
-  vi.useFakeTimers({ toFake: ['Date'], now: start });
+  latest = Math.ceil(Math.max(latest, performance.now()));
+  vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+  // A stopped one begins at 0, and `performance.now()` never goes back.
+  vi.advanceTimersByTime(latest);
+  vi.setSystemTime(start);
   onTestFinished(() => {
+    latest = performance.now();
     vi.useRealTimers();
   });
+  let passed = 0;
   return {
-    /** Sets it to so many seconds after it was stopped. */
-    at: (seconds: number) => vi.setSystemTime(start + seconds * 1_000),
+    /** Lets time pass, until so many seconds after it was stopped. */
+    at(seconds: number): void {
+      vi.advanceTimersByTime(seconds * 1_000 - passed);
+      passed = seconds * 1_000;
+    },
+    /** Sets the machine's clock by so many seconds, as an administrator or a time service does. No time passes. */
+    set: (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1_000),
     /** In Unix seconds, rounded up, so many seconds after it was stopped. */
     unix: (seconds: number) => Math.ceil(start / 1_000 + seconds),
   };

@@ -20,8 +20,10 @@ export async function makeRedis() {
     /** Asks it beside the servers. */
     client,
 
-    async start(): Promise<void> {
-      running = startProcess([program, ...parameters], {});
+    /** @param settings as in redis.conf */
+    async start(settings: Readonly<Record<string, string>> = {}): Promise<void> {
+      const more = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+      running = startProcess([program, ...parameters, ...more], {});
       await running.until(/(Ready to accept connections)/);
     },
 

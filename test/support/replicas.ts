@@ -10,8 +10,14 @@ export type Replica = Awaited<ReturnType<typeof startReplica>>;
 /** What the log says when the place of the counts changes. */
 export const saying = {
   shared: 'rate limits are counted in Redis, together with the other replicas',
-  alone: 'Redis does not answer: rate limits are counted by this replica alone',
+  alone: 'Redis cannot be used: rate limits are counted by this replica alone',
 } as const;
+
+/** What a log tells of the place of the counts. */
+function reportsIn(log: string): { msg: string; err?: { message: string } }[] {
+  const lines = log.split('\n').filter((line) => line.startsWith('{'));
+  return lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === saying.shared || msg === saying.alone);
+}
 
 /** A server process over the world's database that counts in a Redis, without limits but those of keys. */
 export async function startReplica(world: World, redisUrl: string, env: Readonly<Record<string, string>> = {}) {
@@ -28,7 +34,16 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
   const call = (key: string, further: Partial<Sent> = {}): Promise<Answer> =>
     send(origin, { method: 'GET', path: '/companies', headers: { authorization: `Bearer ${key}` }, ...further });
 
-  return {
+  const until = (key: string, isSo: () => boolean) =>
+    vi.waitUntil(
+      async () => {
+        await call(key);
+        return isSo();
+      },
+      { timeout: 60_000, interval: 20 },
+    );
+
+  const replica = {
     call,
 
     /** Status and what is left of the minute. */
@@ -37,22 +52,18 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
       return [answer.status, toldBy(answer).minute?.remaining];
     },
 
-    /** The changes that its log tells of, in order. */
+    /** The changes that its log tells of, in order; several reports of one outage are one. */
     changes: () =>
-      server.stdout
-        .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line): string => JSON.parse(line).msg)
-        .filter((message) => message === saying.shared || message === saying.alone),
+      reportsIn(server.stdout)
+        .map(({ msg }) => msg)
+        .filter((msg, at, all) => msg !== all[at - 1]),
+
+    /** The cause in each report of its log, if there is one. */
+    causes: () => reportsIn(server.stdout).map(({ err }) => err?.message),
 
     /** Resolves when its log has told of so many changes; the servers are asked meanwhile, or nothing would change. */
-    async untilChanges(count: number, key: string): Promise<void> {
-      const told = async () => {
-        await call(key);
-        return this.changes().length >= count;
-      };
-      await vi.waitUntil(told, { timeout: 60_000, interval: 20 });
-    },
+    untilChanges: (count: number, key: string) => until(key, () => replica.changes().length >= count),
+    untilReports: (count: number, key: string) => until(key, () => replica.causes().length >= count),
 
     /** Whether its metrics say that all replicas count together. */
     async isShared(): Promise<boolean> {
@@ -62,4 +73,5 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
 
     stdout: () => server.stdout,
   };
+  return replica;
 }

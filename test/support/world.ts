@@ -31,6 +31,8 @@ interface WorldOptions {
   readonly docs?: boolean;
   /** The server's rate limits; those that are not given are none. */
   readonly quotas?: Partial<Quotas>;
+  /** Another secret that keys may be stored under when the tests make further ones. */
+  readonly previousSecret?: string;
 }
 
 const noQuotas: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
@@ -40,7 +42,7 @@ const noQuotas: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
  * the tests set up and compare is the owner's. Ends with the file that opened it. Its log is kept in
  * `logLines`; a key in it fails the file.
  */
-export async function openWorld({ connections = 10, docs = true, quotas }: WorldOptions = {}) {
+export async function openWorld({ connections = 10, docs = true, quotas, previousSecret }: WorldOptions = {}) {
   const name = `world_${randomUUID().replaceAll('-', '')}`;
   const serverUrl = inject('serverUrl');
   const ownerUrl = withDatabase(serverUrl, name);
@@ -67,9 +69,11 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
 
   const owned = openDatabase({ url: ownerUrl, connections: 10 });
   const companies = companyRepository(owned.prisma, operator);
-  const keys = apiKeyLifecycle(owned, secret, operator);
+  const keys = apiKeyLifecycle(owned, { secret, previousSecret }, operator);
   const rows = agentRepository(owned);
   const agents = agentService(rows, agentVersionRepository(owned));
+
+  let phoneNumbers = 0;
 
   async function close(): Promise<void> {
     await app.close();
@@ -132,9 +136,11 @@ export async function openWorld({ connections = 10, docs = true, quotas }: World
       return (await keys.create({ ...keyDraft, companyId, allowedIps })).key;
     },
 
-    /** The id of an active number. */
+    /** The id of an active number, of which each is another. */
     async phoneNumber(companyId: string) {
-      return (await companies.addPhoneNumber(companyId, '+12025550123')).id;
+      const number = `+1202555${String(123 + phoneNumbers).padStart(4, '0')}`;
+      phoneNumbers += 1;
+      return (await companies.addPhoneNumber(companyId, number)).id;
     },
 
     /** A fresh agent: type ONLINE, empty metadata. As an answer shows it. */

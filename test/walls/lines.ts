@@ -97,7 +97,7 @@ export const lineRules: readonly Rule[] = [
   lineRule({
     says: 'the text of a problem or of a fault',
     pattern: /\b(detail|malformed)(:|\()\s*['"`]/,
-    rooms: /^src\/http\/(problems|problem-details|faults)\.ts$/,
+    rooms: /^src\/http\/(problems|problem-details|faults|webhook-complaints)\.ts$/,
     caught: [
       "throw new ApiError('MALFORMED_BODY', { detail: 'It is not JSON.' });",
       "return malformed('Send HTTP/1.1.');",
@@ -106,11 +106,11 @@ export const lineRules: readonly Rule[] = [
     room: 'src/http/problem-details.ts',
   }),
   lineRule({
-    says: 'the libraries of rate limits',
-    pattern: /'(rate-limiter-flexible|ioredis)'/,
+    says: 'the library of Redis',
+    pattern: /'ioredis'/,
     rooms: /^src\/auth\//,
-    caught: ["import { Redis } from 'ioredis';", "import { RateLimiterMemory } from 'rate-limiter-flexible';"],
-    room: 'src/auth/counters.ts',
+    caught: ["import { Redis } from 'ioredis';"],
+    room: 'src/auth/shared-counters.ts',
   }),
   lineRule({
     says: 'the library of metrics',

@@ -13,14 +13,6 @@ const everywhere = ['src', 'test', 'bench', 'examples', 'deploy'].flatMap(filesI
 /** Rules that hold in all folders, not in `src` alone. */
 const global = ['Files stay under 200 lines', 'Of `embedded-postgres/` others import `embedded.ts` alone'];
 
-/** Breaches of today, each with its reason. One that is no breach any more must go from this list. */
-const exceptions: readonly string[] = [
-  // The room agents/write is being rewritten: the types of a step and of an answer to be kept move out of its statements, and
-  // those of an outcome out of fold.ts.
-  'src/agents/write/fold.ts imports src/agents/write/statements.ts',
-  'src/agents/write/fold.ts and src/agents/write/replay.ts',
-];
-
 describe.for(rules)('$says', ({ says, breaches, caught, kept }) => {
   test.for(caught)('is broken by %j', (project) => expect(breaches(sourcesOf(project))).not.toEqual([]));
 
@@ -28,13 +20,8 @@ describe.for(rules)('$says', ({ says, breaches, caught, kept }) => {
 
   test('is kept by the project', () => {
     const found = breaches(global.includes(says) ? everywhere : sources);
-    expect(found.filter((breach) => !exceptions.includes(breach))).toEqual([]);
+    expect(found).toEqual([]);
   });
-});
-
-test('every exception is still needed', () => {
-  const found = rules.flatMap(({ breaches }) => breaches(sources));
-  expect(exceptions.filter((exception) => !found.includes(exception))).toEqual([]);
 });
 
 test('CONTRIBUTING.md names every rule', () => {

@@ -43,10 +43,11 @@ test('attempts are counted by outcome; the age of what is overdue and disabled e
   await set(held.id, 2, `next_attempt_at = now() - interval '1 hour', leased_until = now() + interval '1 hour'`);
   await set(disabled.id, 2, `next_attempt_at = now() - interval '2 hours'`);
   await world.sql.query(`UPDATE webhook_endpoint SET status = 'DISABLED' WHERE id = $1`, [disabled.id]);
-  const { meter, registry } = prometheus(
-    () => ({ busy: 0, idle: 0, waiting: 0 }),
-    () => 0,
-  );
+  const { meter, registry } = prometheus({
+    poolUse: () => ({ busy: 0, idle: 0, waiting: 0 }),
+    droppedLogLines: () => 0,
+    historyBytes: async () => 0,
+  });
   openSender(world, { meter });
   const sample = async (name: string): Promise<number> => {
     const line = (await registry.metrics()).split('\n').find((text) => text.startsWith(`interview_agents_${name} `));

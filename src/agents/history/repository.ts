@@ -1,8 +1,13 @@
 import { type Database, withinLimit } from '../../database/client.ts';
+import { rowsOf } from '../../database/rows.ts';
+import { run } from '../../database/statement.ts';
+import { parseExact } from '../../http/exact-numbers.ts';
 import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
+import { sizeRowSchema, snapshotSchema } from './schema.ts';
 import { complete } from './snapshot.ts';
+import { sizeStatement, snapshotStatement } from './statements.ts';
 
 /** What an agent was at a version. */
 export interface Snapshot {
@@ -15,21 +20,26 @@ export interface Snapshot {
 // biome-ignore format: a list
 const entry = { version: true, createdAt: true, changedFields: true, keyId: true, requestId: true, restoredFrom: true } as const;
 
+const sizesOf = rowsOf(sizeRowSchema);
+
 export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
+
+const snapshotsOf = rowsOf(snapshotSchema);
 
 /** Reads the history of agents, whoever owns them. Entries never change once written. */
 export function agentVersionRepository({ typed, query }: Database) {
   async function read(agentId: string, version: number): Promise<Snapshot | undefined> {
-    const found = await typed(({ agentVersion }) =>
-      agentVersion.findUnique({
-        where: { agentId_version: { agentId, version } },
-        select: { createdAt: true, snapshot: true },
-      }),
-    );
+    const [found] = snapshotsOf(await run(query, snapshotStatement({ agentId, version })));
     if (!found) return undefined;
-    const { createdAt, snapshot } = found;
+    const { createdAt } = found;
+    const snapshot = parseExact<unknown>(found.snapshot);
     if (!isRecord(snapshot)) throw new Error(`version ${version} of agent ${agentId} is stored as something else`);
     return { version, createdAt, content: await complete(query, snapshot, { agentId, version }) };
+  }
+
+  async function readSize(): Promise<number> {
+    const [size] = sizesOf(await run(query, sizeStatement()));
+    return size?.bytes ?? 0;
   }
 
   return {
@@ -47,7 +57,20 @@ export function agentVersionRepository({ typed, query }: Database) {
         ),
       ),
 
-    /** What an agent was at a version; undefined when there never was one. */
+    /** The oldest version that is there: 1, or where the operator has pruned the history, the first that was left. */
+    async oldest(agentId: string): Promise<number | undefined> {
+      const found = await withinLimit(
+        typed(({ agentVersion }) =>
+          agentVersion.findFirst({ where: { agentId }, select: { version: true }, orderBy: { version: 'asc' } }),
+        ),
+      );
+      return found?.version;
+    },
+
+    /** Bytes of the history of all agents on disk. */
+    bytes: () => withinLimit(readSize()),
+
+    /** What an agent was at a version; undefined when there never was one, or it was pruned. */
     snapshot: (agentId: string, version: number): Promise<Snapshot | undefined> => withinLimit(read(agentId, version)),
   };
 }

@@ -25,8 +25,18 @@ export const diffQuerySchema = Type.Object(
   closed,
 );
 
-/** A member of a stored document. */
-export const memberSchema = Type.Object({ name: Type.String(), value: Type.Unknown() });
+/** A member of a stored document, as text, and a whole one. */
+export const memberSchema = Type.Object({ name: Type.String(), value: Type.String() });
+export const snapshotSchema = Type.Object({ createdAt: Type.Date(), snapshot: Type.String() });
+
+/** Rows of the statements that remove old versions: what may go of an agent, and how many were removed. */
+export const plannedRowSchema = Type.Object({
+  id: Type.String(),
+  first: Type.Union([Type.Integer(), Type.Null()]),
+  stays: Type.Union([Type.Integer(), Type.Null()]),
+  more: Type.Boolean(),
+});
+export const removedRowSchema = Type.Object({ versions: Type.Integer() });
 
 /** An entry of the history: who changed what, and when. */
 const versionSchema = Type.Object(
@@ -68,3 +78,6 @@ export const diffSchema = Type.Object(
   },
   { $id: 'AgentDiff' },
 );
+
+/** A row of the statement about the size of the history. */
+export const sizeRowSchema = Type.Object({ bytes: Type.Number() });

@@ -1,6 +1,7 @@
 import type { Query } from '../../database/client.ts';
 import { rowsOf } from '../../database/rows.ts';
 import { run } from '../../database/statement.ts';
+import { parseExact } from '../../http/exact-numbers.ts';
 import { type AgentContent, agentFields, fields, record } from '../fields.ts';
 import { toStoredAgent } from '../row.ts';
 import type { KeptAnswer, KeptJson } from '../write/replay.ts';
@@ -25,7 +26,11 @@ export async function complete(query: Query, stored: Stored, { agentId, version 
   if (missing.length === 0) return known(stored);
   const rows = membersOf(await run(query, earlierStatement({ agentId, version }, missing)));
   const initial = record<Partial<AgentContent>>(missing, (name) => fields[name].initial);
-  return known({ ...initial, ...Object.fromEntries(rows.map(({ name, value }) => [name, value])), ...stored });
+  return known({
+    ...initial,
+    ...Object.fromEntries(rows.map(({ name, value }) => [name, parseExact(value)])),
+    ...stored,
+  });
 }
 
 /** The same for an answer that was kept for a request that is sent again. */

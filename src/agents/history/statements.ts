@@ -7,10 +7,18 @@ export interface Place {
   readonly version: number;
 }
 
-/** The value of each field in the newest version before that holds it. */
+/** What an agent was at a version. As text, for `parseExact`, and so raw: Prisma parses JSON itself. */
+export const snapshotStatement = ({ agentId, version }: Place) => sql`
+  SELECT v.created_at AS "createdAt", v.snapshot::text AS snapshot FROM agent_version v
+   WHERE v.agent_id = ${agentId}::uuid AND v.version = ${version}::int`;
+
+/** The value of each field in the newest version before that holds it, as text. */
 export const earlierStatement = ({ agentId, version }: Place, names: readonly AgentField[]) => sql`
   SELECT name, found.value
     FROM unnest(${names}::text[]) AS name,
-         LATERAL (SELECT v.snapshot->name AS value FROM agent_version v
+         LATERAL (SELECT (v.snapshot->name)::text AS value FROM agent_version v
                    WHERE v.agent_id = ${agentId}::uuid AND v.version < ${version}::int AND v.snapshot ? name
                    ORDER BY v.version DESC LIMIT 1) found`;
+
+/** Bytes of the whole history on disk: rows, long values, indexes. Asks for the size of files, and reads no row. */
+export const sizeStatement = () => sql`SELECT pg_total_relation_size('agent_version')::float8 AS bytes`;

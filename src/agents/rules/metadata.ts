@@ -1,9 +1,10 @@
+import { stringifyExact } from '../../http/exact-numbers.ts';
 import { type Complaint, complaints } from '../../http/faults.ts';
 import { isObject, type Json, type JsonObject } from '../../http/json.ts';
 
 /** Limits of the merged metadata (docs/contract.md#limits-of-metadata). */
 export const limits = {
-  /** UTF-8 bytes of `JSON.stringify`. */
+  /** UTF-8 bytes of `JSON.stringify`, numbers that JavaScript cannot hold as PostgreSQL writes them. */
   bytes: 10_240,
   /** Levels of objects and lists; the metadata object is the first. */
   depth: 5,
@@ -14,6 +15,9 @@ export const limits = {
 /**
  * Merges a patch into metadata by JSON Merge Patch (RFC 7396, section 2): objects merge at every depth, null removes a
  * key, everything else replaces. Neither argument is changed. Recurses as deep as the patch: measure that first.
+ *
+ * The keys of the result stand in the order in which PostgreSQL keeps them in `jsonb`, as those of the target do already. So
+ * the answer to a PATCH has the bytes that a GET of that version has.
  */
 export function merge(target: Json | undefined, patch: JsonObject): JsonObject {
   // A map, since a plain object would find inherited members such as "constructor".
@@ -21,27 +25,28 @@ export function merge(target: Json | undefined, patch: JsonObject): JsonObject {
   for (const key of Object.keys(patch)) {
     const value = patch[key] ?? null;
     if (value === null) merged.delete(key);
-    else merged.set(key, isObject(value) ? merge(merged.get(key), value) : value);
+    else merged.set(key, isObject(value) ? merge(merged.get(key), value) : inStoredOrder(value));
   }
-  return Object.fromEntries(merged);
+  return withSortedKeys([...merged]);
 }
 
-/**
- * The same value with the keys of every object in the order in which PostgreSQL keeps them in `jsonb`: by the length of
- * their UTF-8 text, then by its bytes. So the answer to a PATCH has the bytes that a GET of that version has.
- */
-function inStoredOrder(object: JsonObject): JsonObject {
-  const keys = Object.keys(object).sort(byStoredOrder);
-  return Object.fromEntries(keys.map((key) => [key, orderedInside(object[key] ?? null)]));
+function inStoredOrder(value: Json): Json {
+  if (Array.isArray(value)) return value.map(inStoredOrder);
+  if (!isObject(value)) return value;
+  return withSortedKeys(Object.entries(value).map(([key, inner]) => [key, inStoredOrder(inner)]));
 }
 
-function orderedInside(value: Json): Json {
-  if (Array.isArray(value)) return value.map(orderedInside);
-  return isObject(value) ? inStoredOrder(value) : value;
-}
+const withSortedKeys = (members: [string, Json][]): JsonObject =>
+  Object.fromEntries(members.sort(([a], [b]) => byStoredOrder(a, b)));
 
-const byStoredOrder = (a: string, b: string) =>
-  Buffer.byteLength(a) - Buffer.byteLength(b) || Buffer.compare(Buffer.from(a), Buffer.from(b));
+/** By the length of their UTF-8 text, then by its bytes, which for ASCII is the order that JavaScript has. */
+function byStoredOrder(a: string, b: string): number {
+  const bytes = Buffer.byteLength(a);
+  const longer = bytes - Buffer.byteLength(b);
+  if (longer !== 0) return longer;
+  if (bytes === a.length && bytes === b.length) return a < b ? -1 : 1;
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
 
 /**
  * Merges, and tells what forbids the result. An over-deep patch is refused before it is merged, without recursion:
@@ -51,28 +56,27 @@ export function mergeWithinLimits(
   stored: JsonObject,
   patch: JsonObject,
 ): { readonly merged: JsonObject; readonly complaints: readonly Complaint[] } {
-  const before = shape(stored);
-  const tooDeep = depthComplaints(before, shape(patch));
+  const tooDeep = depthComplaints(stored, shape(patch));
   if (tooDeep.length > 0) return { merged: stored, complaints: tooDeep };
-  const merged = inStoredOrder(merge(stored, patch));
-  return { merged, complaints: limitComplaints(stored, merged, before) };
+  const merged = merge(stored, patch);
+  return { merged, complaints: limitComplaints(stored, merged) };
 }
 
 /**
  * What forbids metadata to become another value. A stored value that is over a limit already may stay so, if it is no
  * larger in that measure afterwards.
  */
-export function limitComplaints(stored: JsonObject, next: JsonObject, before = shape(stored)): readonly Complaint[] {
-  const after = shape(next);
-  const found = depthComplaints(before, after);
+export function limitComplaints(stored: JsonObject, next: JsonObject): readonly Complaint[] {
+  const { depth, keys } = shape(next);
+  const found = depthComplaints(stored, { depth });
   const bytes = byteLength(next);
   if (bytes > limits.bytes && bytes > byteLength(stored)) found.push(complaints.metadataBytes(limits.bytes, bytes));
-  if (after.keys > Math.max(limits.keys, before.keys)) found.push(complaints.metadataKeys(limits.keys, after.keys));
+  if (keys > limits.keys && keys > shape(stored).keys) found.push(complaints.metadataKeys(limits.keys, keys));
   return found;
 }
 
-const depthComplaints = (before: Shape, { depth }: Shape): Complaint[] =>
-  depth > Math.max(limits.depth, before.depth) ? [complaints.metadataDepth(limits.depth, depth)] : [];
+const depthComplaints = (stored: JsonObject, { depth }: Pick<Shape, 'depth'>): Complaint[] =>
+  depth > limits.depth && depth > shape(stored).depth ? [complaints.metadataDepth(limits.depth, depth)] : [];
 
 interface Shape {
   readonly depth: number;
@@ -95,4 +99,4 @@ function shape(root: JsonObject): Shape {
   return { depth, keys };
 }
 
-const byteLength = (value: Json) => Buffer.byteLength(JSON.stringify(value));
+const byteLength = (value: Json) => Buffer.byteLength(stringifyExact(value));

@@ -18,7 +18,9 @@ export interface Patched {
  * @param numberIsActive whether the number in `companyPhoneNumberId` is an active one of the agent's company
  */
 export function applyPatch(agent: AgentContent, patch: AgentPatch, numberIsActive: boolean): Patched {
-  const { merged, complaints: aboutMetadata } = mergeWithinLimits(agent.metadata, patch.metadata ?? {});
+  const { merged, complaints: aboutMetadata } = patch.metadata
+    ? mergeWithinLimits(agent.metadata, patch.metadata)
+    : { merged: agent.metadata, complaints: [] };
   const content = {
     ...agent,
     ...patch,
@@ -50,7 +52,7 @@ export function restored(agent: AgentContent, content: AgentContent, numberIsAct
 }
 
 const changedFields = (before: AgentContent, after: AgentContent) =>
-  agentFields.filter((field) => !equal(before[field], after[field]));
+  agentFields.filter((field) => before[field] !== after[field] && !equal(before[field], after[field]));
 
 /** A new agent's content: the draft's fields, and the initial values of the others. */
 export const newContent = (draft: AgentDraft, numberIsActive: boolean): Patched =>

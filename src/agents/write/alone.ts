@@ -4,13 +4,15 @@ import type { Database, Query } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
+import { stringifyExact } from '../../http/exact-numbers.ts';
 import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
 import type { Meter, Repeated } from '../../metrics/meter.ts';
 import { type Change, endsOf, foldByAgent, readAll } from './batch.ts';
-import type { Changed } from './fold.ts';
+import type { Changed } from './decision.ts';
 import { answered, keepAnswers } from './keep.ts';
 import { idempotencyIndex, makeRoomSql } from './replay.statements.ts';
 import { changeSql, lockSoonSql } from './statements.ts';
+import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** A change that waits for its turn. */
 interface Call {
@@ -151,8 +153,8 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
   const allowed = changes.filter(({ by }) => !refused.has(by));
   const folds = foldByAgent(allowed, await readAll(query, writes, allowed));
   const steps = folds.flatMap((folded) => folded.steps);
-  const rows = steps.length > 0 ? await query<{ updatedAt: Date }>(changeSql, [[id], JSON.stringify(steps), null]) : [];
-  const writtenAt = new Map(rows.map(({ updatedAt }) => [id, updatedAt]));
+  const rows = steps.length > 0 ? await query<WrittenRow>(changeSql, [[id], stringifyExact(steps), null]) : [];
+  const writtenAt = writtenTimes(rows);
   // Thrown before answers are kept, which would show what was not written.
   if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by somebody else');
   const keeping = folds.flatMap((folded) => folded.keeping);

@@ -1,10 +1,12 @@
 import type { Caller } from '../../auth/caller.ts';
 import type { Query } from '../../database/client.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
+import { parseExact } from '../../http/exact-numbers.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { completeKept } from '../history/snapshot.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../row.ts';
-import { type Changed, committed, type Decide, type Folded, fold, type Question } from './fold.ts';
+import type { Changed, Decide } from './decision.ts';
+import { committed, type Folded, fold, type Question } from './fold.ts';
 import type { KeptJson } from './replay.ts';
 import { findSql } from './statements.ts';
 
@@ -50,7 +52,7 @@ export async function readAll(
   changes: readonly Change[],
 ): Promise<Map<Change, Read>> {
   const readAt = writes.read();
-  const rows = await query<FoundRow>(findSql, [
+  const rows = await query<{ found: string }>(findSql, [
     changes.map(({ id }) => id),
     changes.map(({ phoneNumberId }) => phoneNumberId),
     changes.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
@@ -58,7 +60,7 @@ export async function readAll(
   ]);
   const found = new Map<Change, Read>();
   for (const [place, change] of changes.entries()) {
-    const { agent = null, numberIsActive = false, kept = null } = rows[place] ?? {};
+    const { agent, numberIsActive, kept } = parseExact<FoundRow>(rows[place]?.found ?? '{}');
     found.set(change, {
       agent: agent ? toStoredAgent(agent) : undefined,
       numberIsActive,
@@ -69,7 +71,8 @@ export async function readAll(
   return found;
 }
 
-interface FoundRow {
+/** What `findSql` finds for one agent. */
+export interface FoundRow {
   readonly agent: AgentJson | null;
   readonly numberIsActive: boolean;
   readonly kept: KeptJson | null;

@@ -1,34 +1,11 @@
 import type { Caller } from '../../auth/caller.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { ApiError } from '../../http/problems.ts';
-import type { AgentField } from '../fields.ts';
+import { jsonFields } from '../fields.ts';
 import type { StoredAgent } from '../row.ts';
-import type { Patched } from '../rules/patch.ts';
+import type { Changed, Decide, Decided } from './decision.ts';
 import { type KeptAnswer, replay } from './replay.ts';
-import type { Keeping, Step } from './statements.ts';
-
-/** What a decision is made from: an agent that is not deleted, and whether the number it may get is active. */
-export interface Found {
-  readonly agent: StoredAgent;
-  readonly numberIsActive: boolean;
-}
-
-/** What shall be stored. Nothing changes where no field does. */
-interface Decided extends Pick<Patched, 'content' | 'changedFields'> {
-  /** The version whose content is restored. */
-  readonly restoredFrom?: number;
-}
-
-/** A pure function from what is stored to what shall be stored. It is asked again when another change came first. */
-export type Decide = (found: Found | undefined) => Decided;
-
-/** An agent after a change, and the fields that it changed. */
-export interface Changed {
-  readonly agent: StoredAgent;
-  readonly changedFields: readonly AgentField[];
-  /** The answer was given before, and nothing is changed again. */
-  readonly replayed?: true;
-}
+import type { Keeping, Step } from './step.ts';
 
 /** A decision to be made, for whom, and what was found for it. */
 export interface Question {
@@ -90,7 +67,7 @@ export function fold(questions: readonly Question[], stored: StoredAgent | undef
       step: drafts.length + 1,
       content,
       changed: changedFields,
-      touched: changedFields.includes('metadata') || (drafts.at(-1)?.touched ?? false),
+      touched: jsonFields.filter((name) => changedFields.includes(name) || drafts.at(-1)?.touched.includes(name)),
       key: by.keyId,
       request: by.requestId,
       address: by.address,

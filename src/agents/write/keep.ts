@@ -1,9 +1,11 @@
 import type { Query } from '../../database/client.ts';
 import { isLockTimeout } from '../../database/failures.ts';
+import { stringifyExact } from '../../http/exact-numbers.ts';
 import { ApiError } from '../../http/problems.ts';
 import { toAgentJson } from '../row.ts';
 import { timeOfStep } from './fold.ts';
-import { type Keeping, keepSql } from './statements.ts';
+import { keepSql } from './statements.ts';
+import type { Keeping } from './step.ts';
 
 /** An answer whose change is written in the same transaction. */
 export type Answered = Omit<Keeping, 'after' | 'steps'>;
@@ -24,7 +26,7 @@ export const answered = ({ after, steps, ...kept }: Keeping, writtenAt: Date | u
 export async function keepAnswers(query: Query, answers: readonly Answered[]): Promise<void> {
   if (answers.length === 0) return;
   try {
-    await query(keepSql, [JSON.stringify(answers.map(asJson))]);
+    await query(keepSql, [stringifyExact(answers.map(asJson))]);
   } catch (error) {
     if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
     throw error;

@@ -9,9 +9,9 @@ export const keptJson = (table: string) =>
   `json_build_object('fingerprint', ${table}.fingerprint, 'agent', ${table}.agent,
                      'changedFields', ${table}.changed_fields, 'updatedAt', ${table}.updated_at)`;
 
-/** $1 API key, $2 idempotency key: the answer that is kept. */
+/** $1 API key, $2 idempotency key: the answer that is kept, as text for `parseExact`. */
 export const keptSql = `
-  SELECT ${keptJson('k')} AS kept FROM idempotency_key k
+  SELECT ${keptJson('k')}::text AS kept FROM idempotency_key k
    WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at > now() - ${keptFor}`;
 
 /** $1 API keys, $2 their idempotency keys: answers that are kept no longer make room for others. */

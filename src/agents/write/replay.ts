@@ -2,7 +2,7 @@ import type { Idempotency } from '../../http/idempotency-key.ts';
 import { ApiError } from '../../http/problems.ts';
 import type { AgentField } from '../fields.ts';
 import type { AgentJson, StoredAgent } from '../row.ts';
-import type { Changed } from './fold.ts';
+import type { Changed } from './decision.ts';
 
 /** What was answered to a request with an Idempotency-Key. */
 export interface KeptAnswer {

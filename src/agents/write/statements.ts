@@ -1,19 +1,18 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
-import { deliveries } from '../../webhooks/events.statements.ts';
+import { deliveries, isHeard } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
-import type { StoredAgent } from '../row.ts';
 import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson, shortLockWait } from './replay.statements.ts';
 
 /**
  * $1 ids of agents, $2 the number that each may get, or null, $3 API keys and $4 their idempotency keys, or nulls: in
- * this order, an agent that is not there is null, and so is an answer that is not kept.
+ * this order, as text for `parseExact`; an agent that is not there is null, and so is an answer that is not kept.
  */
 export const findSql = `
-  SELECT CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END AS agent,
-         ${activeNumber('q.number', 'a.company_id')} AS "numberIsActive",
-         CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END AS kept
+  SELECT json_build_object('agent', CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END,
+                           'numberIsActive', ${activeNumber('q.number', 'a.company_id')},
+                           'kept', CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END)::text AS found
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY AS q(id, number, api_key, key, place)
     LEFT JOIN agent a ON a.id = q.id AND a.deleted_at IS NULL
     LEFT JOIN idempotency_key k ON k.api_key_id = q.api_key AND k.key = q.key AND k.created_at > now() - ${keptFor}
@@ -29,64 +28,39 @@ export const lockSql = `SELECT id FROM agent WHERE id = $1::uuid FOR NO KEY UPDA
 export const lockSoonSql = `
   SELECT a.id, wait.* FROM agent a, (SELECT ${shortLockWait}) wait WHERE a.id = $1::uuid FOR NO KEY UPDATE OF a`;
 
-/** One step of an agent, as `changeSql` takes it. */
-export interface Step {
-  readonly id: string;
-  readonly company: string;
-  /** The version that the first step of this agent was decided on. */
-  readonly read: number;
-  /** 1 for the first step of this agent in the batch … */
-  readonly step: number;
-  /** … up to this, its last. */
-  readonly steps: number;
-  /** All fields, as this step leaves them. */
-  readonly content: object;
-  readonly changed: readonly string[];
-  /** Whether this step or one before it changed the metadata. */
-  readonly touched: boolean;
-  readonly key: string;
-  readonly request: string;
-  readonly address: string | null;
-  /** The version whose content this step restores, or null. */
-  readonly restored: number | null;
-}
-
-/** An answer to be kept, as `keepingChangeSql` takes it. */
-export interface Keeping {
-  readonly api_key: string;
-  readonly key: string;
-  readonly fingerprint: string;
-  readonly agent_id: string;
-  readonly agent: StoredAgent;
-  readonly changed: readonly AgentField[];
-  /** When the agent was last changed, where this answer waits for no step. */
-  readonly updated: Date;
-  /** The step that the answer shows; 0 for none of this batch. */
-  readonly after: number;
-  /** The last step of this agent. */
-  readonly steps: number;
-}
-
 const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid, agent json, changed text[],
   updated timestamptz, after int, steps int`;
 
-const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched boolean,
+const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched text[],
   key uuid, request text, address text, restored int`;
 
-// Metadata that no step changed stays as it is: JavaScript could not carry every number that jsonb can.
+// A large value that no step changed stays where it is, or PostgreSQL would write it again.
 const newValue = (field: AgentField) =>
-  field === 'metadata'
-    ? `CASE WHEN s.touched THEN ${fieldOf('s.content', field)} ELSE a.metadata END`
+  fields[field].sqlType === 'jsonb'
+    ? `CASE WHEN '${field}' = ANY(s.touched) THEN ${fieldOf('s.content', field)} ELSE a.${fields[field].column} END`
     : fieldOf('s.content', field);
 
-/** `statement_timestamp()` is one value in all of a statement: where it is late, nothing was written or kept. */
-const writtenOrLate = `
-  SELECT id, updated_at AS "updatedAt" FROM written
-  UNION ALL SELECT NULL, NULL WHERE NOT ${isRecent('$3')}`;
+/** Whether a statement has to be right to write at all: else nothing is written or kept, and a row of nulls says so. */
+const conditions = {
+  // `statement_timestamp()` is one value in all of a statement.
+  telling: { write: isRecent('$3'), why: `SELECT NULL, NULL, false WHERE NOT ${isRecent('$3')}` },
+  untold: {
+    write: `${isRecent('$3')} AND NOT (SELECT heard FROM hearing)`,
+    why: `SELECT NULL, NULL, heard FROM hearing WHERE heard OR NOT ${isRecent('$3')}`,
+  },
+} as const;
+type Mode = keyof typeof conditions;
+
+/** As JSON, times do not depend on the session's DateStyle. */
+const writtenOrWhy = (mode: Mode) => `
+  SELECT id, to_json(updated_at) AS "updatedAt", false AS heard FROM written
+  UNION ALL ${conditions[mode].why}`;
 
 const timeOfStep = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
 
-// Of agents that were written alone.
+const hearing = `, hearing AS MATERIALIZED (SELECT ${isHeard('SELECT company FROM step')} AS heard)`;
+
+// Only of agents that were written.
 const eventsOfSteps = deliveries(
   'agent.updated',
   { events: 'written w JOIN step s ON s.id = w.id', companies: 'SELECT company_id FROM written' },
@@ -98,29 +72,29 @@ const eventsOfSteps = deliveries(
 
 /**
  * $1 ids of the agents, $2 their steps, $3 when the first of their keys was looked up (`isRecent`): writes each agent as its
- * last step leaves it, and a history entry for each step, under the version that was read. Returns the agents that were
- * written; another change came first for the others, or somebody holds their row. Where the lookup was too long ago, nothing is written, and a row of nulls says so.
+ * last step leaves it, and a history entry and events for each step, under the version that was read. Returns the agents
+ * that were written; another change came first for the others, or somebody holds their row. Where the lookup was too long
+ * ago, nothing is written, and a row of nulls says so.
  *
  * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
- * Rows are locked in the order of their ids, so that two processes cannot wait for each other. The company is compared
- * so that no index on it can be chosen: the primary key is the short way to the row.
+ * Rows are locked in the order of their ids, so that two processes cannot wait for each other, and are then reached by
+ * their place in the table. A row that was changed between the snapshot of the statement and its lock has another place
+ * by then, which the snapshot does not see: it is not written, as if its version had moved.
  */
-export const changeSql = `${writing()}
-  ${writtenOrLate}`;
+export const changeSql = changing('telling');
+
+/**
+ * The same for companies without webhooks, which the parts that make events would cost a tenth of the statement. Where there
+ * is an endpoint for one of the companies, nothing is written, and a row with `heard` says so.
+ */
+export const untoldChangeSql = changing('untold');
 
 /**
  * $4 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
  * it, changes too. Keys are inserted in their order, so that two processes cannot wait for each other.
  */
-export const keepingChangeSql = `${writing()}, kept AS (
-    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-    SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
-           CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
-      FROM json_to_recordset($4::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
-     WHERE (k.after = 0 AND ${isRecent('$3')}) OR w.id IS NOT NULL
-     ORDER BY k.api_key, k.key
-  )
-  ${writtenOrLate}`;
+export const keepingChangeSql = keepingChange('telling');
+export const untoldKeepingChangeSql = keepingChange('untold');
 
 /**
  * $1 answers: keeps them, in a statement of its own, so that what it waits for or fails with is an idempotency key. Keys are
@@ -132,20 +106,38 @@ export const keepSql = `
     FROM json_to_recordset($1::json) AS k(${keepingColumns})
    ORDER BY k.api_key, k.key`;
 
-function writing() {
+function changing(mode: Mode) {
+  return `${writing(mode)}
+  ${writtenOrWhy(mode)}`;
+}
+
+function keepingChange(mode: Mode) {
+  return `${writing(mode)}, kept AS (
+    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+    SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
+           CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
+      FROM json_to_recordset($4::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
+     WHERE (k.after = 0 AND ${conditions[mode].write}) OR w.id IS NOT NULL
+     ORDER BY k.api_key, k.key
+  )
+  ${writtenOrWhy(mode)}`;
+}
+
+function writing(mode: Mode) {
   return `
   WITH step AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns})
-  ), locked AS (
-    SELECT a.id FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${isRecent('$3')} ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+  )${mode === 'untold' ? hearing : ''}, locked AS (
+    SELECT a.id, a.ctid AS place FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${conditions[mode].write}
+     ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (
     UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
            version = a.version + s.steps,
            updated_at = greatest(date_trunc('milliseconds', clock_timestamp()),
                                  a.updated_at + s.steps * interval '1 millisecond')
       FROM step s, locked
-     WHERE a.id = ANY($1::uuid[]) AND a.id = locked.id AND a.id = s.id AND s.step = s.steps
-       AND (a.company_id = s.company) IS TRUE AND a.version = s.read AND a.deleted_at IS NULL
+     WHERE a.ctid = locked.place AND locked.id = s.id AND s.step = s.steps
+       AND a.company_id = s.company AND a.version = s.read AND a.deleted_at IS NULL
     RETURNING a.id, a.company_id, a.updated_at
   ), entry AS (
     INSERT INTO agent_version
@@ -153,5 +145,5 @@ function writing() {
     SELECT s.id, s.read + s.step, ${timeOfStep},
            s.content, s.changed, s.key, s.request, s.address, s.restored
       FROM written w JOIN step s ON s.id = w.id
-  )${eventsOfSteps}`;
+  )${mode === 'telling' ? eventsOfSteps : ''}`;
 }

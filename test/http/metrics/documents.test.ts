@@ -4,10 +4,11 @@ import { expect, test } from 'vitest';
 import { prometheus } from '../../../src/metrics/prometheus.ts';
 
 const docs = join(import.meta.dirname, '..', '..', '..', 'docs');
-const { registry } = prometheus(
-  () => ({ busy: 0, idle: 0, waiting: 0 }),
-  () => 0,
-);
+const { registry } = prometheus({
+  poolUse: () => ({ busy: 0, idle: 0, waiting: 0 }),
+  droppedLogLines: () => 0,
+  historyBytes: async () => 0,
+});
 const known = await registry.getMetricsAsJSON();
 
 test('the page of metrics lists exactly our own, with their types', () => {

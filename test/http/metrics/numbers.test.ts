@@ -11,10 +11,11 @@ const world = await openWorld();
 
 /** A server that is measured, and what Prometheus reads of it. */
 async function openMeasured() {
-  const metrics = prometheus(
-    () => ({ busy: 1, idle: 2, waiting: 3 }),
-    () => 0,
-  );
+  const metrics = prometheus({
+    poolUse: () => ({ busy: 1, idle: 2, waiting: 3 }),
+    droppedLogLines: () => 0,
+    historyBytes: async () => 0,
+  });
   const server = await openAnotherServer(world, {
     meter: metrics.meter,
     quotas: { perMinute: 0, perHour: 0, refusedPerMinute: 1 },
@@ -115,7 +116,7 @@ test('429s are counted, for keys and for addresses', async () => {
 
 test('the use of connections is that of the pool', async () => {
   const database = openDatabase({ url: world.databaseUrl, connections: 1 });
-  const { registry } = prometheus(database.poolUse, () => 0);
+  const { registry } = prometheus({ poolUse: database.poolUse, droppedLogLines: () => 0, historyBytes: async () => 0 });
   const state = async (name: string) => {
     const lines = (await registry.metrics()).split('\n');
     return lines.find((line) => line.startsWith(`interview_agents_database_connections{state="${name}"}`));

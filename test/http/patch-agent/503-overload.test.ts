@@ -97,7 +97,7 @@ test('a key that another process revokes is refused from the next request on, by
       body: '{"name":"Changed"}',
     });
   expect([(await patch(world.origin)).status, (await patch(other.origin)).status]).toEqual([200, 200]);
-  await apiKeyLifecycle(database, world.secret, 'tester').revoke(company.keyId);
+  await apiKeyLifecycle(database, world, 'tester').revoke(company.keyId);
   await database.close();
   expect([(await patch(world.origin)).status, (await patch(other.origin)).status]).toEqual([401, 401]);
 });

@@ -8,6 +8,8 @@ const world = await openWorld({ quotas: { perMinute: 1, perHour: 1 } });
 
 let subject: Subject;
 
+const draft = { integrationId: null, name: null, scopes: ['read:agents'] as const, allowedIps: [], expiresAt: null };
+
 beforeEach(async () => {
   subject = await newSubject(world);
 });
@@ -59,7 +61,8 @@ test('an hour has its number of requests; those that it refuses use up nothing o
   const last = { limit: 3, remaining: 3, reset: clock.unix(3_659) };
   for (const _ of Array(10)) expect(await call()).toEqual({ status: 429, minute: last, hour: hour(0), retryAfter: 1 });
   clock.at(3_600);
-  expect(await call()).toMatchObject({ status: 200, minute: { ...last, remaining: 2 }, hour: { remaining: 3 } });
+  const first = { limit: 3, remaining: 2, reset: clock.unix(3_660) };
+  expect(await call()).toMatchObject({ status: 200, minute: first, hour: { remaining: 3 } });
 });
 
 test('where both windows are used up, Retry-After is the longer wait', async () => {
@@ -96,15 +99,54 @@ test('a window that is over is told as a whole one, until the next request begin
   expect(await call()).toMatchObject({ status: 429, minute: { remaining: 0 }, hour, retryAfter: 40 });
 });
 
-test('what the hour refuses in the last second of a minute stays in that minute, and is no gift to the next one', async () => {
+test('what the hour refuses is not counted in the minute, not even in its last second', async () => {
   const clock = stopClock();
   const call = await caller({ perMinute: 3, perHour: 1 });
   await call();
   clock.at(59.5);
-  expect(await call()).toMatchObject({ status: 429, minute: { remaining: 1 }, hour: { remaining: 0 } });
+  expect(await call()).toMatchObject({ status: 429, minute: { remaining: 2 }, hour: { remaining: 0 } });
   clock.at(60.5);
   expect(await call()).toMatchObject({ status: 429, minute: { remaining: 3 }, hour: { remaining: 0 } });
 });
+
+test('refused requests use up nothing: a limit that is raised has as much room as it was raised by, at once', async () => {
+  stopClock();
+  const { id, key } = await world.keys.create({ ...draft, companyId: subject.companyId });
+  const call = async () => {
+    const answer = await world.call(key, `GET /agents/${subject.id}`);
+    return { status: answer.status, ...toldBy(answer) };
+  };
+  const raise = (minute: number, hour: number) =>
+    world.sql.query('UPDATE api_key SET per_minute = $2, per_hour = $3 WHERE id = $1', [id, minute, hour]);
+  await raise(2, 2);
+  for (const status of [200, 200, ...Array(20).fill(429)]) expect(await call()).toMatchObject({ status });
+  await raise(5, 4);
+  for (const [status, minute, hour] of [
+    [200, 2, 1],
+    [200, 1, 0],
+    [429, 1, 0],
+    [429, 1, 0],
+  ]) {
+    expect(await call()).toMatchObject({ status, minute: { remaining: minute }, hour: { remaining: hour } });
+  }
+  await raise(5, 100);
+  expect(await call()).toMatchObject({ status: 200, minute: { remaining: 0 }, hour: { remaining: 95 } });
+});
+
+test.for([86_400, -86_400])(
+  'a machine whose clock is set by %d seconds makes no window longer or shorter',
+  async (seconds) => {
+    const clock = stopClock();
+    const call = await caller({ perMinute: 1, perHour: 100 });
+    expect(await call()).toMatchObject({ status: 200 });
+    clock.at(10);
+    clock.set(seconds);
+    const minute = { limit: 1, remaining: 0, reset: clock.unix(60 + seconds) };
+    expect(await call()).toMatchObject({ status: 429, minute, retryAfter: 50 });
+    clock.at(60);
+    expect(await call()).toMatchObject({ status: 200, hour: { remaining: 98 } });
+  },
+);
 
 test.for([
   { what: 'the minute', limits: { perMinute: 10, perHour: 1_000 } },

@@ -151,7 +151,7 @@ async function makeKey(ownerUrl: string, secret: string): Promise<string> {
   try {
     const { id: companyId } = await companyRepository(database.prisma, 'tester').createCompany('Besieged');
     const draft = { companyId, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
-    return (await apiKeyLifecycle(database, secret, 'tester').create(draft)).key;
+    return (await apiKeyLifecycle(database, { secret }, 'tester').create(draft)).key;
   } finally {
     await database.close();
   }

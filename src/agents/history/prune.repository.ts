@@ -1,0 +1,75 @@
+import type { Database } from '../../database/client.ts';
+import { databaseTime } from '../../database/clock.ts';
+import { longTransaction } from '../../database/long-transaction.ts';
+import { rowsOf } from '../../database/rows.ts';
+import { run } from '../../database/statement.ts';
+import { type Pruning, pageAgents, planStatement, pruneStatement, type Range } from './prune.statements.ts';
+import { plannedRowSchema, removedRowSchema } from './schema.ts';
+
+/** What was removed. */
+interface Pruned {
+  readonly versions: number;
+  /** The agents that they belonged to. */
+  readonly agents: number;
+}
+
+/** Versions past which a batch ends; the last agent's may go beyond them. */
+const batchVersions = 5_000;
+
+const day = 24 * 60 * 60 * 1_000;
+
+/** Below every id. */
+const start = '00000000-0000-0000-0000-000000000000';
+
+const plannedOf = rowsOf(plannedRowSchema);
+const removedOf = rowsOf(removedRowSchema);
+
+/**
+ * Removes versions of living agents that are older than some days, by the database's clock: never the last `keep` of an
+ * agent. In batches of about 5,000, each one transaction with its entry in the audit trail. A run that ends early leaves whole histories
+ * from some version on; the next run finds what is left.
+ * @param operator who does it, for the trail
+ */
+export async function pruneHistory(database: Database, days: number, keep: number, operator: string): Promise<Pruned> {
+  const now = await databaseTime(database.prisma);
+  const pruning = { before: new Date(now.getTime() - days * day).toISOString(), keep };
+  let versions = 0;
+  let agents = 0;
+  let batch: Range[] = [];
+  let lastCounted: string | undefined;
+
+  async function removeBatch(): Promise<void> {
+    if (batch.length === 0) return;
+    const statement = pruneStatement(batch, pruning, operator);
+    const [removed] = removedOf(await longTransaction(database, (query) => run(query, statement)));
+    versions += removed?.versions ?? 0;
+    // An agent with very many versions is the last of one batch and the first of the next.
+    agents += batch.filter(({ id }) => id !== lastCounted).length;
+    lastCounted = batch.at(-1)?.id;
+    batch = [];
+  }
+
+  for (let after = start, isEnd = false; !isEnd; ) {
+    const page = await plan(database, after, pruning);
+    isEnd = page.length < pageAgents;
+    for (const { id, first, stays, more } of page) {
+      if (first !== null && stays !== null) batch.push({ id, first, stays });
+      if (more || sizeOf(batch) >= batchVersions) await removeBatch();
+      if (more) {
+        // Plan this agent and those behind it once more.
+        isEnd = false;
+        break;
+      }
+      after = id;
+    }
+  }
+  await removeBatch();
+  return { versions, agents };
+}
+
+async function plan(database: Database, after: string, pruning: Pruning) {
+  const statement = planStatement(after, pruning);
+  return plannedOf(await longTransaction(database, (query) => run(query, statement)));
+}
+
+const sizeOf = (batch: readonly Range[]) => batch.reduce((sum, { first, stays }) => sum + stays - first, 0);

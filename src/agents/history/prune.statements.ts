@@ -1,0 +1,81 @@
+import { constant, sql } from '../../database/statement.ts';
+import { agentFields } from '../fields.ts';
+
+/** Agents that are looked at together, and versions of each that are read for it at most. */
+export const pageAgents = 200;
+const pageVersions = constant('2000');
+
+/** Which versions go. */
+export interface Pruning {
+  /** RFC 3339: only versions from before this time. */
+  readonly before: string;
+  /** Never the last so many; the current one is one of them. */
+  readonly keep: number;
+}
+
+const names: readonly string[] = agentFields;
+
+/**
+ * The next living agents behind an id, in the order of their ids, each with the versions that may go: from `first` until
+ * before `stays`; both null for an agent that has none. `more` where the agent may have further ones, because only its
+ * oldest were read.
+ *
+ * What goes is always the beginning of a history, so that the versions that stay are consecutive numbers.
+ *
+ * The first version that stays must not need one that goes: a version by an old server that does not know a field is read
+ * with the value of the newest earlier version that holds it (`snapshot.ts`). Later versions need none that this one does
+ * not need.
+ */
+export const planStatement = (after: string, { before, keep }: Pruning) => sql`
+  WITH listed AS MATERIALIZED (
+    SELECT a.id, a.version - ${keep}::int + 1 AS kept
+      FROM agent a WHERE a.id > ${after}::uuid AND a.deleted_at IS NULL ORDER BY a.id LIMIT ${pageAgents}::int
+  ), begun AS (
+    SELECT l.id, l.kept, oldest.version AS first, least(l.kept, oldest.version + ${pageVersions}) AS stop
+      FROM listed l, LATERAL (SELECT v.version, v.created_at FROM agent_version v WHERE v.agent_id = l.id
+                               ORDER BY v.version LIMIT 1) oldest
+     WHERE oldest.version < l.kept AND oldest.created_at < ${before}::timestamptz
+  ), bounded AS (
+    SELECT b.*, coalesce(young.version, b.stop) AS bound
+      FROM begun b
+      LEFT JOIN LATERAL (SELECT v.version FROM agent_version v
+                          WHERE v.agent_id = b.id AND v.version > b.first AND v.version < b.stop
+                            AND v.created_at >= ${before}::timestamptz
+                          ORDER BY v.version LIMIT 1) young ON true
+  )
+  SELECT l.id, b.first, whole.version AS stays, whole.version = b.stop AND b.stop < b.kept IS TRUE AS more
+    FROM listed l
+    LEFT JOIN (bounded b CROSS JOIN LATERAL (
+           SELECT v.version FROM agent_version v
+            WHERE v.agent_id = b.id AND v.version > b.first AND v.version <= b.bound
+              AND NOT EXISTS (SELECT FROM unnest(${names}::text[]) AS name
+                               WHERE NOT v.snapshot ? name
+                                 AND EXISTS (SELECT FROM agent_version e
+                                              WHERE e.agent_id = v.agent_id AND e.version < v.version AND e.snapshot ? name))
+            ORDER BY v.version DESC LIMIT 1) whole) ON b.id = l.id
+   ORDER BY l.id`;
+
+/** Versions of one agent, from `first` until before `stays`. */
+export interface Range {
+  readonly id: string;
+  readonly first: number;
+  readonly stays: number;
+}
+
+/** Removes versions, with their entry in the trail; returns how many were there. */
+export const pruneStatement = (ranges: readonly Range[], { before, keep }: Pruning, operator: string) => sql`
+  WITH pruned AS (
+    DELETE FROM agent_version v
+     USING unnest(${ranges.map(({ id }) => id)}::uuid[], ${ranges.map(({ first }) => first)}::int[],
+                  ${ranges.map(({ stays }) => stays)}::int[]) AS r(id, first, stays)
+     WHERE v.agent_id = r.id AND v.version >= r.first AND v.version < r.stays
+    RETURNING v.agent_id
+  ), counted AS (
+    SELECT count(*)::int AS versions FROM pruned
+  ), entry AS (
+    INSERT INTO audit_entry (action, operator, details)
+    SELECT 'history.pruned', ${operator},
+           jsonb_build_object('versions', versions, 'before', ${before}::text, 'keep', ${keep}::int)
+      FROM counted WHERE versions > 0
+  )
+  SELECT versions FROM counted`;

@@ -1,0 +1,101 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Database } from '../database/client.ts';
+import { databaseTime } from '../database/clock.ts';
+import type { Prisma } from '../generated/prisma/client.ts';
+import { RefusedError } from '../refusal.ts';
+import { UnknownIdError } from '../unknown-id.ts';
+import { hashesOf, isKey, type KeySecrets, type Scope } from './api-key.ts';
+import { type ShownKey, type StoredKey, stored, toShown } from './key-lifecycle.ts';
+
+/** A key and the name of its company or integration. */
+export interface FoundKey extends ShownKey {
+  readonly ownerName: string | null;
+}
+
+/** What is changed of a key; what is absent stays. */
+export interface KeySettings {
+  readonly name?: string | undefined;
+  readonly scopes?: readonly Scope[] | undefined;
+  /** Empty means any address. */
+  readonly allowedIps?: readonly string[] | undefined;
+  /** Null is the server's limit, 0 is none. */
+  readonly perMinute?: number | null | undefined;
+  readonly perHour?: number | null | undefined;
+  /** RFC 3339; null never ends. */
+  readonly expiresAt?: string | null | undefined;
+}
+
+export type KeySettingsRepository = ReturnType<typeof keySettings>;
+
+const named = { select: { name: true } } as const;
+
+/**
+ * Whose a key is, and what it may do. Changes hold from the key's next request on, on every replica.
+ * @param operator who does it, for the trail
+ */
+export function keySettings({ prisma }: Database, secrets: KeySecrets, operator: string) {
+  return {
+    /**
+     * Finds a key by itself, as one that has leaked. Neither it nor a part of it is in an error or in the trail.
+     * @throws RefusedError when it is no key, or not one of this server
+     */
+    async find(text: string): Promise<FoundKey> {
+      if (!isKey(text)) throw new RefusedError('this is no API key: one is sk_ and 43 letters and digits');
+      const { hash, formerHash } = hashesOf(text, secrets);
+      const hashes = formerHash === null ? [hash] : [hash, formerHash];
+      return await prisma.$transaction(async (tx) => {
+        const found = await tx.apiKey.findFirst({
+          where: { hash: { in: hashes } },
+          select: { ...stored, company: named, integration: named },
+        });
+        if (!found) throw new RefusedError('no such key is stored under API_KEY_SECRET or API_KEY_SECRET_PREVIOUS');
+        const { company, integration, ...key } = found;
+        const { id: keyId, companyId, integrationId } = key;
+        await tx.auditEntry.create({ data: { action: 'key.found', operator, companyId, integrationId, keyId } });
+        return { ...toShown(key, await databaseTime(tx)), ownerName: (company ?? integration)?.name ?? null };
+      });
+    },
+
+    /**
+     * Changes what a key may do. The trail has what was before and what is after.
+     * @throws UnknownIdError, and RefusedError for a revoked key
+     */
+    async update(id: string, settings: KeySettings): Promise<ShownKey> {
+      return await prisma.$transaction(async (tx) => {
+        // Prisma cannot lock a row. The entry must say what this change, and no other one, found.
+        await tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
+        const before = await tx.apiKey.findUnique({ where: { id }, select: stored });
+        if (!before) throw new UnknownIdError('API key', id);
+        if (before.revokedAt) throw new RefusedError('the key is revoked, for good: make another one');
+        const { name, scopes, allowedIps, perMinute, perHour, expiresAt } = settings;
+        const data = {
+          ...(name !== undefined && { name }),
+          ...(scopes && { scopes: [...scopes] }),
+          ...(allowedIps && { allowedIps: [...allowedIps] }),
+          ...(perMinute !== undefined && { perMinute }),
+          ...(perHour !== undefined && { perHour }),
+          ...(expiresAt !== undefined && { expiresAt }),
+        };
+        const after = await tx.apiKey.update({ where: { id }, data, select: stored });
+        const details = differences(settingsOf(before), settingsOf(after));
+        if (Object.keys(details).length > 0) {
+          const { companyId, integrationId } = after;
+          const entry = { action: 'key.updated', operator, companyId, integrationId, keyId: id };
+          await tx.auditEntry.create({ data: { ...entry, details } });
+        }
+        return toShown(after, await databaseTime(tx));
+      });
+    },
+  };
+}
+
+/** What can be changed of a key, as the trail says it. */
+function settingsOf({ name, scopes, allowedIps, perMinute, perHour, expiresAt }: StoredKey): Prisma.InputJsonObject {
+  return { name, scopes, allowedIps, perMinute, perHour, expiresAt: expiresAt?.toISOString() ?? null };
+}
+
+/** The members that differ, each with its value before and after. */
+function differences(before: Prisma.InputJsonObject, after: Prisma.InputJsonObject): Prisma.InputJsonObject {
+  const names = Object.keys(after).filter((name) => !isDeepStrictEqual(before[name], after[name]));
+  return Object.fromEntries(names.map((name) => [name, { before: before[name] ?? null, after: after[name] ?? null }]));
+}

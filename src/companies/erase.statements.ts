@@ -1,0 +1,59 @@
+import { constant, sql } from '../database/statement.ts';
+
+/** Locks a company until the transaction ends: others can add nothing that belongs to it. */
+export const lockStatement = (companyId: string) => sql`SELECT FROM company WHERE id = ${companyId}::uuid FOR UPDATE`;
+
+/** Waits while a server forgets old answers, and keeps servers from it until the transaction ends (`forgetSql`). */
+export const lockAnswersStatement = sql`SELECT pg_advisory_xact_lock(7214839, 4)`;
+
+/** Kept answers that are looked at in one go. */
+const walked = constant('5000');
+
+/**
+ * Erases kept answers of a company's keys and about its agents, among the next ones behind a place in the table, which it walks
+ * because no index has their agents. Returns how many, and the place from which to go on; null at its end.
+ */
+export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readonly [string, string]) => sql`
+  WITH walked AS MATERIALIZED (
+    SELECT k.api_key_id, k.key, k.agent_id FROM idempotency_key k
+     WHERE (k.api_key_id, k.key) > (${apiKeyId}::uuid, ${key}::text)
+     ORDER BY k.api_key_id, k.key LIMIT ${walked}
+  ), erased AS (
+    DELETE FROM idempotency_key k USING walked w
+     WHERE k.api_key_id = w.api_key_id AND k.key = w.key
+       AND (EXISTS (SELECT FROM api_key o WHERE o.id = w.api_key_id AND o.company_id = ${companyId}::uuid)
+         OR EXISTS (SELECT FROM agent a WHERE a.id = w.agent_id AND a.company_id = ${companyId}::uuid))
+    RETURNING k.key
+  )
+  SELECT (SELECT count(*)::int FROM erased) AS erased,
+         CASE WHEN (SELECT count(*) FROM walked) = ${walked}
+              THEN (SELECT ARRAY[api_key_id::text, key] FROM walked ORDER BY api_key_id DESC, key DESC LIMIT 1) END AS next`;
+
+/** Erases at most `limit` versions of these agents; returns how many. */
+export const eraseVersionsStatement = (ids: readonly string[], limit: number) => sql`
+  WITH erased AS (
+    DELETE FROM agent_version v
+     USING (SELECT some.* FROM unnest(${ids}::uuid[]) AS given(id),
+                   LATERAL (SELECT h.agent_id, h.version FROM agent_version h WHERE h.agent_id = given.id
+                             ORDER BY h.version LIMIT ${limit}::int) some
+             LIMIT ${limit}::int) some
+     WHERE v.agent_id = some.agent_id AND v.version = some.version
+    RETURNING v.version
+  )
+  SELECT count(*)::int AS erased FROM erased`;
+
+/** Erases those of these agents that have no history any more; returns how many. */
+export const eraseAgentsStatement = (ids: readonly string[]) => sql`
+  WITH erased AS (
+    DELETE FROM agent a
+     WHERE a.id = ANY(${ids}::uuid[]) AND NOT EXISTS (SELECT FROM agent_version v WHERE v.agent_id = a.id)
+    RETURNING a.id
+  )
+  SELECT count(*)::int AS erased FROM erased`;
+
+/** What the trail says of the batches in which a company was erased, by earlier runs too: the sum of each count. */
+export const erasedSoFarStatement = (companyId: string) => sql`
+  SELECT counted.key AS name, sum(counted.value::int)::int AS count
+    FROM audit_entry e, jsonb_each_text(e.details) counted
+   WHERE e.action = 'company.erasing' AND e.company_id = ${companyId}::uuid
+   GROUP BY counted.key`;

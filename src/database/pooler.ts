@@ -1,0 +1,33 @@
+import pg from 'pg';
+import { withClient } from './session.ts';
+
+/** It stays on the connections of a pooler that does not know it, so every process has to use the same name for the same text. */
+const probe = { name: 's_probe', text: 'SELECT pg_backend_pid()' };
+
+/** Executions on each of two connections. */
+const rounds = 10;
+
+/** SQLSTATE of a name that another client of the same session has given, and of one that was given in another session. */
+const foreignNames = ['42P05', '26000'];
+
+/**
+ * Whether statements keep their names on a connection. Behind a transaction pooler that does not know named statements,
+ * one connection finds names that another has given, or does not find its own again. Where the pooler is idle this is
+ * sure to be noticed, because it lends out the session that was used last.
+ * @throws StartError when the database cannot be reached
+ */
+export function keepsStatementNames(url: string): Promise<boolean> {
+  return withClient(url, (first) =>
+    withClient(url, async (second) => {
+      try {
+        await first.query(probe);
+        await second.query(probe);
+        for (let round = 1; round < rounds; round += 1) await Promise.all([first.query(probe), second.query(probe)]);
+        return true;
+      } catch (error) {
+        if (error instanceof pg.DatabaseError && foreignNames.includes(error.code ?? '')) return false;
+        throw error;
+      }
+    }),
+  );
+}

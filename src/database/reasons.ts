@@ -1,0 +1,55 @@
+import { ApiError } from '../http/problems.ts';
+import { isDatabaseError, sqlState } from './failures.ts';
+
+/** By SQLSTATE, or the beginning of it: what an operator can make of it. The longest that fits counts. */
+const byState: Readonly<Record<string, string>> = {
+  '08': 'the connection to the database broke: try again once it answers',
+  '22021': 'a text holds a character that the database cannot store',
+  '22P05': 'a text holds a character that the database cannot store',
+  '25006': 'the database is read-only: DATABASE_URL must name the primary',
+  '28': 'the database refuses the user or the password of DATABASE_URL',
+  '3D000': 'the database that DATABASE_URL names does not exist',
+  '40': 'another command came in the way: try again',
+  '42501': 'the role in DATABASE_URL lacks a right: use the one that owns the tables',
+  '42703': 'the database lacks a column: run npm run migrate',
+  '42P01': 'the database lacks a table: run npm run migrate',
+  '53100': 'the disk of the database is full',
+  '53300': 'the database has no connection left: try again later',
+  '55P03': 'another transaction holds what the command needs: try again later',
+  '57014': 'the database took longer than a statement may: try again when it is less busy',
+  '57P': 'the database is starting or stopping: try again once it answers',
+};
+
+/** By the code of a connection that could not be made. */
+const bySystemCode: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens at its address (ECONNREFUSED)',
+  ECONNRESET: 'the connection broke (ECONNRESET)',
+  EHOSTUNREACH: 'its host cannot be reached (EHOSTUNREACH)',
+  ENETUNREACH: 'its network cannot be reached (ENETUNREACH)',
+  ENOENT: 'there is no socket at its path (ENOENT)',
+  ENOTFOUND: 'its host has no address (ENOTFOUND)',
+  EAI_AGAIN: 'its host has no address for now (EAI_AGAIN)',
+  ETIMEDOUT: 'its host does not answer (ETIMEDOUT)',
+  ERR_INVALID_URL: 'DATABASE_URL is not a URL',
+};
+
+/** A sentence for an operator about an error of the database; undefined for another error. Never the text of a library. */
+export function reasonOf(error: unknown): string | undefined {
+  if (error instanceof ApiError && error.code === 'DATABASE_UNAVAILABLE') {
+    return reasonOf(error.cause) ?? 'the database did not answer in time; look at what was done before trying again';
+  }
+  const state = sqlState(error);
+  if (state !== undefined) {
+    const known = [5, 3, 2].flatMap((length) => byState[state.slice(0, length)] ?? []);
+    return known[0] ?? `the database refused the command (SQLSTATE ${state})`;
+  }
+  return isDatabaseError(error)
+    ? 'the database cannot be reached, or the connection to it broke: try again'
+    : undefined;
+}
+
+/** Why no connection could be made; undefined where no sentence is known for it. */
+export function connectionReasonOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return reasonOf(error) ?? (typeof code === 'string' ? bySystemCode[code] : undefined);
+}

@@ -1,0 +1,40 @@
+/**
+ * JSON with numbers that JavaScript cannot hold, as SQL may have written them into stored metadata: `1e400`, an integer
+ * beyond ±(2^53 − 1), 30 decimal digits.
+ *
+ * In memory such a number is a string: U+0000 and the digits. No other string begins so, since requests and PostgreSQL
+ * refuse U+0000. It is compared, merged and kept like any string, and written as the number that it was.
+ */
+
+/** Sixteen digits and points in a row: JavaScript holds all numbers that are shorter. Most JSON has none. */
+const sixteenDigits = /\d[\d.]{15}/;
+const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
+const heldNumber = /"\\u0000([^"]*)"/g;
+
+/**
+ * Parses JSON that PostgreSQL wrote, and keeps each number that JavaScript cannot hold.
+ * @throws SyntaxError when the text is no JSON
+ */
+export function parseExact<Value>(json: string): Value {
+  return JSON.parse(sixteenDigits.test(json) ? json.replaceAll(stringOrNumber, held) : json);
+}
+
+/** The same numbers as `parseExact` has read, in JSON of what it returned. JSON of anything else must not come here. */
+export const withNumbers = (json: string): string =>
+  json.includes('\\u0000') ? json.replaceAll(heldNumber, '$1') : json;
+
+/** Writes what `parseExact` has read, or what was made of it, as JSON. */
+export const stringifyExact = (value: unknown): string => withNumbers(JSON.stringify(value));
+
+const held = (token: string): string =>
+  token.startsWith('"') || isExact(token, Number(token)) ? token : `"\\u0000${token}"`;
+
+const isExact = (text: string, number: number): boolean =>
+  Math.abs(number) <= Number.MAX_SAFE_INTEGER && significant(text) === significant(String(number));
+
+/** The digits of a number without its exponent and the zeros at both ends. */
+const significant = (number: string): string =>
+  number
+    .replace(/[eE].*/, '')
+    .replaceAll(/[-.]/g, '')
+    .replaceAll(/^0+|0+$/g, '');

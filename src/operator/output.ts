@@ -1,0 +1,48 @@
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Config } from '../config.ts';
+import { withNumbers } from '../http/exact-numbers.ts';
+import { RefusedError } from '../refusal.ts';
+import { type Services, withServices } from './services.ts';
+
+/** Carries out one command and prints its result, as one JSON value. */
+export type Print = (run: (services: Services) => Promise<unknown>) => Promise<void>;
+
+/** Carries out one command whose result is many lines. */
+export type PrintLines = (run: (services: Services) => AsyncIterable<string>) => Promise<void>;
+
+/** Lines are written together until they have so many characters. */
+const chunkLength = 64 * 1024;
+
+/** Prints what commands answer, on the database of a configuration, which is read when a command runs. */
+export function printer(readConfiguration: () => Config, stdout: Writable): { print: Print; printLines: PrintLines } {
+  return {
+    print: (run) =>
+      withServices(readConfiguration(), async (services) => {
+        const text = withNumbers(JSON.stringify(await run(services), undefined, 2));
+        await write([`${text}\n`], stdout);
+      }),
+    printLines: (run) => withServices(readConfiguration(), (services) => write(chunksOf(run(services)), stdout)),
+  };
+}
+
+async function* chunksOf(lines: AsyncIterable<string>): AsyncGenerator<string> {
+  let chunk = '';
+  for await (const line of lines) {
+    chunk += `${line}\n`;
+    if (chunk.length < chunkLength) continue;
+    yield chunk;
+    chunk = '';
+  }
+  yield chunk;
+}
+
+/** Waits for a reader that is slow: only what it takes is asked for. */
+async function write(texts: Iterable<string> | AsyncIterable<string>, stdout: Writable): Promise<void> {
+  try {
+    await pipeline(Readable.from(texts, { highWaterMark: 1 }), stdout, { end: false });
+  } catch (error) {
+    const isGone = error instanceof Error && 'code' in error && error.code === 'EPIPE';
+    throw isGone ? new RefusedError('the reader of the output has gone, so that it is not complete') : error;
+  }
+}

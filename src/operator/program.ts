@@ -1,0 +1,62 @@
+import type { Writable } from 'node:stream';
+import { Command } from '@commander-js/extra-typings';
+import { withoutKeys } from '../auth/api-key.ts';
+import type { Config } from '../config.ts';
+import { reasonOf } from '../database/reasons.ts';
+import { agentCommand } from './agents.ts';
+import { auditCommand } from './audit.ts';
+import { companyCommand, integrationCommand, phoneNumberCommand } from './companies.ts';
+import { examples } from './examples.ts';
+import { historyCommand } from './history.ts';
+import { keyCommand } from './keys.ts';
+import { printer } from './output.ts';
+
+/** The streams of a process. */
+interface Streams {
+  readonly stdin: AsyncIterable<unknown>;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+}
+
+/** The line that says why a command failed. */
+export function failureOf(error: unknown): string {
+  const reason = reasonOf(error) ?? (error instanceof Error ? error.message : String(error));
+  return `error: ${withoutKeys(reason).replaceAll('\n', ' ')}`;
+}
+
+/**
+ * The operator's command line: a group of commands for each subject.
+ * @param readConfiguration is called when a command runs
+ */
+export function operatorProgram(readConfiguration: () => Config, { stdin, stdout, stderr }: Streams) {
+  const { print, printLines } = printer(readConfiguration, stdout);
+  const program = new Command('admin')
+    .description(
+      'The operator’s command line. It works on DATABASE_URL or, without it, on the embedded database in DATA_DIR; prints ' +
+        'one JSON value on stdout, and on stderr one line that says why nothing was done. `admin GROUP --help` has the ' +
+        'commands of a group, `admin GROUP COMMAND --help` the options of a command.',
+    )
+    .addHelpText(
+      'after',
+      examples("company create --name 'Our company'", 'key create --help', 'audit list --limit 20'),
+    );
+  const groups = [
+    companyCommand(print, printLines),
+    integrationCommand(print),
+    keyCommand(print, stdin),
+    phoneNumberCommand(print),
+    agentCommand(print),
+    historyCommand(print),
+    auditCommand(print),
+  ];
+  for (const group of groups) program.addCommand(group);
+  for (const command of [program, ...program.commands.flatMap((group) => [group, ...group.commands])]) {
+    command.configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      // A reason is one line, its suggestion included; what was given may be a key.
+      outputError: (text, write) => write(`${withoutKeys(text).trim().replaceAll('\n', ' ')}\n`),
+    });
+  }
+  return program;
+}

@@ -1,0 +1,115 @@
+import { userInfo } from 'node:os';
+import { expect, test } from 'vitest';
+import { printedBy } from '../support/operator.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const printed = printedBy(world);
+const prune = async (...options: string[]) => JSON.parse(await printed('history', 'prune', ...options));
+
+/** Makes all versions of an agent, but for the last ones, as old as so many days. */
+async function age(agentId: string, days: number, last: number) {
+  await world.sql.query('ALTER TABLE agent_version DISABLE TRIGGER agent_version_never_changes');
+  await world.sql.query(
+    `UPDATE agent_version v SET created_at = v.created_at - $2::int * interval '1 day' FROM agent a
+      WHERE a.id = $1 AND v.agent_id = a.id AND v.version <= a.version - $3::int`,
+    [agentId, days, last],
+  );
+  await world.sql.query('ALTER TABLE agent_version ENABLE TRIGGER agent_version_never_changes');
+}
+
+/** A company with an agent of so many versions. */
+async function agentWith(versions: number) {
+  const { id: companyId, key } = await world.company();
+  const { id } = await world.agent(companyId, { duration: 1 });
+  for (let duration = 2; duration <= versions; duration += 1) await world.patch(key, id, { duration });
+  return { companyId, key, id };
+}
+
+const versionsOf = async (id: string) => (await world.history(id)).map(({ version }) => version);
+
+test('versions go that are older, but never the current one and never the last ones that are kept', async () => {
+  const [whole, half, young] = await Promise.all([agentWith(8), agentWith(8), agentWith(8)]);
+  await age(whole.id, 31, 0);
+  await age(half.id, 31, 4);
+  await age(young.id, 29, 0);
+  const untouched = await world.row(whole.id);
+  expect(await prune('--older-than', '30', '--keep', '6')).toEqual({ versions: 4, agents: 2 });
+  expect(await versionsOf(whole.id)).toEqual([3, 4, 5, 6, 7, 8]);
+  expect(await versionsOf(half.id)).toEqual([3, 4, 5, 6, 7, 8]);
+  expect(await prune('--older-than', '30')).toEqual({ versions: 7, agents: 2 });
+  expect(await versionsOf(whole.id)).toEqual([8]);
+  expect(await versionsOf(half.id)).toEqual([5, 6, 7, 8]);
+  expect(await versionsOf(young.id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(await world.row(whole.id)).toEqual(untouched);
+  expect(await prune('--older-than', '30')).toEqual({ versions: 0, agents: 0 });
+
+  const { rows } = await world.sql.query(
+    `SELECT operator, details FROM audit_entry WHERE action = 'history.pruned' ORDER BY created_at`,
+  );
+  const operator = userInfo().username;
+  const before = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  expect(rows).toEqual([
+    { operator, details: { versions: 4, before, keep: 6 } },
+    { operator, details: { versions: 7, before, keep: 1 } },
+  ]);
+});
+
+test('a pruned version is 404 and says so, wherever it is named; lists have what is left, with its total', async () => {
+  const { key, id } = await agentWith(5);
+  await age(id, 31, 2);
+  await prune('--older-than', '30');
+  const pruned = {
+    status: 404,
+    body: {
+      code: 'RESOURCE_NOT_FOUND',
+      detail: 'This version of the agent was pruned: the operator removes old versions from the history.',
+    },
+  };
+  const never = { status: 404, body: { detail: 'The resource does not exist or has been deleted.' } };
+  const at = (path: string, method = 'GET') => world.call(key, `${method} /agents/${id}/versions${path}`);
+  expect(await at('/3')).toMatchObject(pruned);
+  expect(await at('/3/diff')).toMatchObject(pruned);
+  expect(await at('/4/diff?to=3')).toMatchObject(pruned);
+  expect(await at('/3/restore', 'POST')).toMatchObject(pruned);
+  expect(await at('/3/restore?dryRun=true', 'POST')).toMatchObject(pruned);
+  expect(await at('/6')).toMatchObject(never);
+  expect(await at('/6/restore', 'POST')).toMatchObject(never);
+
+  expect(await at('/4')).toMatchObject({ status: 200, body: { duration: 4 } });
+  const pages = [await at('?limit=1'), await at('?limit=1&page=2'), await at('?limit=1&page=3')];
+  expect(pages.map(({ body }) => body)).toMatchObject([
+    { data: [{ version: 5 }], pagination: { total: 2, totalPages: 2, hasNextPage: true } },
+    { data: [{ version: 4 }], pagination: { total: 2, totalPages: 2, hasNextPage: false } },
+    { data: [], pagination: { total: 2, totalPages: 2, hasNextPage: false } },
+  ]);
+  expect(await at('/4/restore', 'POST')).toMatchObject({ status: 200, headers: { etag: '"6"' } });
+});
+
+test('the history of a deleted agent stays', async () => {
+  const { id } = await agentWith(3);
+  await age(id, 31, 0);
+  await world.deleteAgent(id);
+  expect(await prune('--older-than', '30')).toEqual({ versions: 0, agents: 0 });
+  expect(await versionsOf(id)).toEqual([1, 2, 3]);
+});
+
+test('a version stays that another one needs to be read, where servers of two releases wrote in turn', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await world.agent(companyId, { voiceId: 'EMMA' });
+  for (let duration = 31; duration <= 35; duration += 1) await world.patch(key, id, { duration });
+  await age(id, 31, 1);
+  // Versions 3 to 5 as a server wrote them that does not know voiceId.
+  await world.sql.query('ALTER TABLE agent_version DISABLE TRIGGER agent_version_never_changes');
+  await world.sql.query(
+    `UPDATE agent_version SET snapshot = snapshot - 'voiceId' WHERE agent_id = $1 AND version BETWEEN 3 AND 5`,
+    [id],
+  );
+  await world.sql.query('ALTER TABLE agent_version ENABLE TRIGGER agent_version_never_changes');
+  expect(await prune('--older-than', '30', '--keep', '2')).toEqual({ versions: 1, agents: 1 });
+  expect(await versionsOf(id)).toEqual([2, 3, 4, 5, 6]);
+  const fourth = await world.call(key, `GET /agents/${id}/versions/4`);
+  expect(fourth).toMatchObject({ status: 200, body: { voiceId: 'EMMA', duration: 33 } });
+  expect(await prune('--older-than', '30')).toEqual({ versions: 4, agents: 1 });
+  expect(await versionsOf(id)).toEqual([6]);
+});

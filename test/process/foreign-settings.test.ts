@@ -1,0 +1,126 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { connect, run } from '../support/connection.ts';
+import { emptyDatabase } from '../support/empty-database.ts';
+import { foreignSettings, setForDatabase, setForRole } from '../support/foreign-settings.ts';
+import { withDatabase } from '../support/global-setup.ts';
+import { send } from '../support/http.ts';
+import { build, makeFolder, runProgram, startServer } from '../support/process.ts';
+import { openWorld } from '../support/world.ts';
+
+const programs = join(import.meta.dirname, '..', '..', 'dist');
+const world = await openWorld();
+const foreign = await openWorld();
+const secret = { API_KEY_SECRET: world.secret };
+
+beforeAll(build);
+
+const migrate = (DATABASE_URL: string) => runProgram([join(programs, 'migrate.js')], { env: { DATABASE_URL } });
+const start = (DATABASE_URL: string) =>
+  runProgram([join(programs, 'server.js')], { env: { DATABASE_URL, PORT: '0', ...secret } });
+const refused = (stderr: string) => ({ code: 1, stdout: '', stderr });
+
+test('each setting with which values would mean something else is named at the start, of the server and of a command', async () => {
+  for (const [name, value] of Object.entries(foreignSettings)) {
+    await setForRole(foreign.ownerUrl, inject('serverRole'), name, value);
+    await setForRole(foreign.ownerUrl, 'CURRENT_USER', name, value);
+  }
+  const lacking =
+    'DATABASE_URL: TimeZone is Asia/Kolkata, expected UTC; DateStyle is German, DMY, expected ISO, MDY; ' +
+    'IntervalStyle is sql_standard, expected postgres; standard_conforming_strings is off, expected on; ' +
+    'bytea_output is escape, expected hex; extra_float_digits is -15, expected 1; array_nulls is off, expected on; ' +
+    'row_security is off, expected on; search_path is elsewhere, expected public; ' +
+    'default_transaction_isolation is serializable, expected read committed; ' +
+    'default_transaction_read_only is on, expected off: run npm run migrate';
+  expect(await start(foreign.databaseUrl)).toEqual(refused(`${lacking}\n`));
+  const command = [join(programs, 'admin.js'), 'company', 'create', '--name', 'A'];
+  const made = await runProgram(command, { env: { DATABASE_URL: foreign.ownerUrl, ...secret } });
+  expect(made).toEqual(refused(`error: ${lacking} as this role\n`));
+  expect((await run(foreign.ownerUrl, 'SELECT FROM public.company')).length).toBe(0);
+});
+
+test('npm run migrate makes its tables in public, and the server runs, whatever the database sets for its sessions', async () => {
+  const url = await emptyDatabase();
+  await run(url, 'CREATE SCHEMA elsewhere');
+  await setForDatabase(url);
+  expect(await migrate(url)).toMatchObject({ code: 0, stderr: '' });
+  const schemas = await run(
+    url,
+    "SELECT DISTINCT schemaname AS name FROM pg_tables WHERE schemaname !~ '^(pg_|information)'",
+  );
+  expect(schemas).toEqual([{ name: 'public' }]);
+  const { server, origin } = await startServer({ DATABASE_URL: url, ...secret });
+  expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+  expect(server.stdout).not.toMatch(/"level":(40|50|60)/);
+});
+
+test('a database in another encoding is refused, and nothing is made in it', async () => {
+  const name = `ascii_${process.pid}_${Date.now()}`;
+  await run(
+    inject('serverUrl'),
+    `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'`,
+  );
+  onTestFinished(async () => {
+    await run(inject('serverUrl'), `DROP DATABASE ${name} WITH (FORCE)`);
+  });
+  const url = withDatabase(inject('serverUrl'), name);
+  const wrong = 'DATABASE_URL: server_encoding is SQL_ASCII, expected UTF8: use another database or role\n';
+  expect(await migrate(url)).toEqual(refused(wrong));
+  expect(await run(url, "SELECT FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
+});
+
+test('a role without triggers is refused', async () => {
+  await setForRole(world.ownerUrl, 'CURRENT_USER', 'session_replication_role', 'replica');
+  onTestFinished(() => setForRole(world.ownerUrl, 'CURRENT_USER', 'session_replication_role'));
+  const wrong = 'DATABASE_URL: session_replication_role is replica, expected origin: use another database or role\n';
+  expect(await start(world.ownerUrl)).toEqual(refused(wrong));
+});
+
+/** What a server in production warns of until it is ready. */
+async function warningsOf(DATABASE_URL: string): Promise<string[]> {
+  const { server } = await startServer({ DATABASE_URL, NODE_ENV: 'production', ...secret });
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+  const lines = server.stdout.split('\n').filter((line) => line.includes('"level":40'));
+  return lines.map((line) => JSON.parse(line).msg);
+}
+
+test('a server in production warns of answers that a crash can undo, and of a role that owns the tables', async () => {
+  const owner =
+    'the role in DATABASE_URL owns the tables: run the server as a role that npm run migrate -- --server-role NAME admits';
+  expect(await warningsOf(world.databaseUrl)).toEqual([]);
+  expect(await warningsOf(world.ownerUrl)).toEqual([owner]);
+  const role = inject('serverRole');
+  await setForRole(world.ownerUrl, role, 'synchronous_commit', 'off');
+  onTestFinished(() => setForRole(world.ownerUrl, role, 'synchronous_commit'));
+  const off = 'synchronous_commit is off: when PostgreSQL crashes, changes that were answered can be lost';
+  expect(await warningsOf(world.databaseUrl)).toEqual([off]);
+});
+
+test('npm run migrate refuses a parameter of DATABASE_URL that would have no effect, and changes nothing', async () => {
+  const url = await emptyDatabase();
+  const withSchema = `${url}${url.includes('?') ? '&' : '?'}schema=tenant`;
+  expect(await migrate(withSchema)).toEqual(refused('schema in DATABASE_URL must be public\n'));
+  const client = await connect(url);
+  expect((await client.query("SELECT FROM pg_tables WHERE schemaname IN ('public', 'tenant')")).rowCount).toBe(0);
+  await client.end();
+});
+
+test('a file .env may begin with a byte order mark, and a slip in a name is named on stderr', async () => {
+  const folder = await makeFolder();
+  const lines = [`DATABASE_URL=${world.databaseUrl}`, `API_KEY_SECRET=${world.secret}`, 'RATE_LIMT_PER_MINUTE=5'];
+  await writeFile(join(folder, '.env'), `\uFEFF${lines.join('\n')}\n`);
+  const { server } = await startServer({ NODE_ENV: 'production' }, { cwd: folder });
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+  expect(server.stderr).toBe(
+    'RATE_LIMT_PER_MINUTE is no variable of this program: did you mean RATE_LIMIT_PER_MINUTE?\n',
+  );
+
+  await writeFile(join(folder, '.env'), Buffer.from(`\uFEFF${lines.join('\n')}\n`, 'utf16le'));
+  const outcome = await runProgram([join(programs, 'server.js')], { cwd: folder, env: { PORT: '0' } });
+  expect(outcome).toEqual(refused('the file .env must be UTF-8\n'));
+});

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { fingerprintsOf } from '../../src/auth/api-key.ts';
+import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.ts';
+import { openDatabase } from '../../src/database/client.ts';
+import { adminWith } from '../support/admin.ts';
+import { openAnotherServer } from '../support/another-server.ts';
+import { send } from '../support/http.ts';
+import { build, runProgram, startServer } from '../support/process.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+const programs = join(import.meta.dirname, '..', '..', 'dist');
+const newSecret = () => randomUUID().repeat(2);
+
+// One for each test: a database has one fingerprint.
+const renewed = newSecret();
+const worlds = {
+  first: await openWorld(),
+  withoutSecret: await openWorld(),
+  changing: await openWorld({ previousSecret: renewed }),
+  making: await openWorld(),
+  older: await openWorld(),
+  atOnce: await openWorld(),
+};
+
+beforeAll(build);
+
+const recorded = async ({ sql }: World) => (await sql.query('SELECT id, fingerprint FROM secret_fingerprint')).rows;
+const fingerprint = (secret: string) => fingerprintsOf({ secret }).current;
+const keysOf = async ({ sql }: World) => (await sql.query('SELECT * FROM api_key ORDER BY id')).rows;
+
+const get = async (origin: string, key: string) =>
+  (await send(origin, { method: 'GET', path: '/agents', headers: { authorization: `Bearer ${key}` } })).status;
+
+const otherSecret =
+  'the API keys in this database are stored under another secret than API_KEY_SECRET and API_KEY_SECRET_PREVIOUS: ' +
+  'set the secret that its servers have, or restore the file api-key-secret in DATA_DIR where it was generated\n';
+
+interface Secrets {
+  readonly API_KEY_SECRET?: string;
+  readonly API_KEY_SECRET_PREVIOUS?: string;
+}
+
+const start = ({ databaseUrl }: World, secrets: Secrets) =>
+  runProgram([join(programs, 'server.js')], { env: { DATABASE_URL: databaseUrl, PORT: '0', ...secrets } });
+
+const admin = ({ ownerUrl }: World, secrets: Secrets, ...parameters: string[]) =>
+  runProgram([join(programs, 'admin.js'), ...parameters], { env: { DATABASE_URL: ownerUrl, ...secrets } });
+
+test('the first key records 16 bits of its secret, and a server or command with other secrets ends in one sentence', async () => {
+  const world = worlds.first;
+  expect(await recorded(world)).toEqual([]);
+  const { id, keyId } = await world.company();
+  const row = { id: 1, fingerprint: fingerprint(world.secret) };
+  expect(row.fingerprint).toMatch(/^[0-9a-f]{4}$/);
+  expect(await recorded(world)).toEqual([row]);
+  const keys = await keysOf(world);
+
+  const others = { API_KEY_SECRET: newSecret(), API_KEY_SECRET_PREVIOUS: newSecret() };
+  expect(await start(world, others)).toEqual({ code: 1, stdout: '', stderr: otherSecret });
+  const making = [
+    ['key', 'create', '--company', id],
+    ['key', 'rotate', '--key', keyId],
+  ];
+  for (const command of making) {
+    expect(await admin(world, others, ...command)).toEqual({ code: 1, stdout: '', stderr: `error: ${otherSecret}` });
+  }
+  expect([await recorded(world), await keysOf(world)]).toEqual([[row], keys]);
+});
+
+test('a key is made on DATABASE_URL with API_KEY_SECRET alone; what makes no key needs none', async () => {
+  const world = worlds.withoutSecret;
+  const { id, keyId } = await world.company();
+  const keys = await keysOf(world);
+  const missing = 'error: API_KEY_SECRET must be set beside DATABASE_URL to make a key: the secret of its servers\n';
+  const making = [
+    ['key', 'create', '--company', id],
+    ['key', 'rotate', '--key', keyId],
+  ];
+  for (const command of making) {
+    expect(await admin(world, {}, ...command)).toEqual({ code: 1, stdout: '', stderr: missing });
+  }
+  expect(await keysOf(world)).toEqual(keys);
+  expect(await adminWith({ DATABASE_URL: world.ownerUrl }, 'key', 'list', '--company', id)).toMatchObject([
+    { id: keyId },
+  ]);
+});
+
+test('while the secret is changed, servers with the two in either order go on; the one under which keys were used stays', async () => {
+  const world = worlds.changing;
+  const old = world.secret;
+  const { key } = await world.company();
+  const [before, after] = [
+    { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: old, API_KEY_SECRET_PREVIOUS: renewed },
+    { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: renewed, API_KEY_SECRET_PREVIOUS: old },
+  ];
+  const servers = [await startServer(before), await startServer(after)];
+  for (const { origin } of servers) expect(await get(origin, key)).toBe(200);
+  const row = (secret: string) => [{ id: 1, fingerprint: fingerprint(secret) }];
+  await vi.waitUntil(async () => (await recorded(world))[0]?.fingerprint === fingerprint(renewed));
+  const { origin: restarted } = await startServer(before);
+  for (const origin of [...servers.map((server) => server.origin), restarted]) expect(await get(origin, key)).toBe(200);
+  await vi.waitUntil(async () => (await recorded(world))[0]?.fingerprint === fingerprint(old));
+  const { server: last, origin } = await startServer(after);
+  expect(await get(origin, key)).toBe(200);
+  last.signal('SIGTERM');
+  expect(await last.exit).toEqual({ code: 0, signal: null });
+  expect(await recorded(world)).toEqual(row(renewed));
+
+  expect(await start(world, { API_KEY_SECRET: old })).toEqual({ code: 1, stdout: '', stderr: otherSecret });
+  const alone = await startServer({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: renewed });
+  expect(await get(alone.origin, key)).toBe(200);
+});
+
+test('a key that is made during the change moves the fingerprint, too', async () => {
+  const world = worlds.making;
+  const { id } = await world.company();
+  const renewed = newSecret();
+  const both = { API_KEY_SECRET: renewed, API_KEY_SECRET_PREVIOUS: world.secret };
+  expect(await admin(world, both, 'key', 'create', '--company', id)).toMatchObject({ code: 0, stderr: '' });
+  expect(await recorded(world)).toEqual([{ id: 1, fingerprint: fingerprint(renewed) }]);
+});
+
+test('where a release before recorded nothing, the first key that is found does, and no key that is made', async () => {
+  const world = worlds.older;
+  const { id, key } = await world.company();
+  await world.sql.query('DELETE FROM secret_fingerprint');
+  const wrong = { API_KEY_SECRET: newSecret() };
+  expect(await admin(world, wrong, 'key', 'create', '--company', id)).toMatchObject({ code: 0, stderr: '' });
+  const other = await openAnotherServer(world, { secret: wrong.API_KEY_SECRET });
+  expect(await get(other.origin, key)).toBe(401);
+  expect(await recorded(world)).toEqual([]);
+  expect(await get(world.origin, key)).toBe(200);
+  await vi.waitUntil(async () => (await recorded(world)).length > 0);
+  expect(await recorded(world)).toEqual([{ id: 1, fingerprint: fingerprint(world.secret) }]);
+  expect(await start(world, wrong)).toEqual({ code: 1, stdout: '', stderr: otherSecret });
+});
+
+test('of first keys that are made at once under different secrets, one secret wins, and the others make no key', async () => {
+  const world = worlds.atOnce;
+  const { id } = await world.companies.createCompany('Test company');
+  const database = openDatabase({ url: world.ownerUrl, connections: 8 });
+  const secrets = Array.from({ length: 8 }, newSecret);
+  const draft = { companyId: id, integrationId: null, name: null, scopes: [], allowedIps: [], expiresAt: null };
+  const made = await Promise.allSettled(
+    secrets.map((secret) => apiKeyLifecycle(database, { secret }, 'tester').create(draft)),
+  );
+  await database.close();
+  const [winner] = await recorded(world);
+  const expected = secrets.map((secret) => (fingerprint(secret) === winner?.fingerprint ? 'fulfilled' : 'rejected'));
+  expect(made.map(({ status }) => status)).toEqual(expected);
+  expect(await keysOf(world)).toHaveLength(expected.filter((status) => status === 'fulfilled').length);
+});

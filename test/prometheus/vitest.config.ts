@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+// Apart from `npm test`, which must pass where there is no Prometheus: Debian's package `prometheus`, which has promtool.
+export default defineConfig({
+  test: {
+    globalSetup: 'test/support/global-setup.ts',
+    include: ['test/prometheus/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});

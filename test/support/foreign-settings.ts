@@ -1,0 +1,32 @@
+import { run } from './connection.ts';
+
+/** What other people's databases and roles set for their sessions. */
+export const foreignSettings: Readonly<Record<string, string>> = {
+  TimeZone: 'Asia/Kolkata',
+  DateStyle: 'German, DMY',
+  IntervalStyle: 'sql_standard',
+  standard_conforming_strings: 'off',
+  bytea_output: 'escape',
+  extra_float_digits: '-15',
+  array_nulls: 'off',
+  row_security: 'off',
+  search_path: 'elsewhere',
+  default_transaction_isolation: 'serializable',
+  default_transaction_read_only: 'on',
+};
+
+/** Sets something for all sessions of a role in the database of a URL that begin from now on. */
+export async function setForRole(ownerUrl: string, role: string, name: string, value?: string): Promise<void> {
+  const database = new URL(ownerUrl).pathname.slice(1);
+  const change = value === undefined ? `RESET ${name}` : `SET ${name} = '${value}'`;
+  await run(ownerUrl, `ALTER ROLE ${role} IN DATABASE ${database} ${change}`);
+}
+
+/** Sets all of it for a database, as `ALTER DATABASE` does: what a role has for the database goes before that. */
+export async function setForDatabase(ownerUrl: string, settings = foreignSettings): Promise<void> {
+  const database = new URL(ownerUrl).pathname.slice(1);
+  const changes = Object.entries(settings).map(
+    ([name, value]) => `ALTER DATABASE ${database} SET ${name} = '${value}'`,
+  );
+  await run(ownerUrl, changes.join('; '));
+}

@@ -1,0 +1,57 @@
+import { Readable, Writable } from 'node:stream';
+import { CommanderError } from '@commander-js/extra-typings';
+import { expect } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { failureOf, operatorProgram } from '../../src/operator/program.ts';
+import type { World } from './world.ts';
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The operator's command line in this process, which is faster than a process for each command. */
+export async function runOperator(
+  env: Record<string, string>,
+  parameters: readonly string[],
+  stdin = '',
+): Promise<Outcome> {
+  const texts = { stdout: '', stderr: '' };
+  const into = (name: keyof typeof texts) =>
+    new Writable({
+      write(chunk, _, done) {
+        texts[name] += String(chunk);
+        done();
+      },
+    });
+  const streams = { stdin: Readable.from([stdin]), stdout: into('stdout'), stderr: into('stderr') };
+  const program = operatorProgram(() => readConfig(env), streams);
+  for (const command of [program, ...program.commands.flatMap((group) => [group, ...group.commands])]) {
+    command.exitOverride();
+  }
+  const code = await program.parseAsync(parameters, { from: 'user' }).then(
+    () => 0,
+    (error: unknown) => {
+      if (error instanceof CommanderError) return error.exitCode;
+      texts.stderr += `${failureOf(error)}\n`;
+      return 1;
+    },
+  );
+  return { code, ...texts };
+}
+
+/** On the database of a world, beside the world's server: the outcome of a command … */
+export const operatorOf =
+  ({ ownerUrl, secret }: World) =>
+  (parameters: readonly string[], stdin?: string) =>
+    runOperator({ DATABASE_URL: ownerUrl, API_KEY_SECRET: secret }, parameters, stdin);
+
+/** … or what a command printed, which must succeed and have nothing to say on stderr. */
+export const printedBy =
+  (world: World) =>
+  async (...parameters: string[]): Promise<string> => {
+    const { stdout, ...rest } = await operatorOf(world)(parameters);
+    expect(rest).toEqual({ code: 0, stderr: '' });
+    return stdout;
+  };

@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { environmentSchema, readConfig } from '../../src/config.ts';
+import { databaseUrlFaults } from '../../src/database-url.ts';
+import { addEnvironmentFile } from '../../src/environment-file.ts';
+import { StartError } from '../../src/start-error.ts';
+
+const names = Object.keys(environmentSchema.properties);
+const notesOn = (...written: string[]) => addEnvironmentFile(Object.fromEntries(written.map((name) => [name, 'x'])));
+
+describe('a variable of the environment', () => {
+  test.each([
+    ['RATE_LIMT_PER_MINUTE', 'RATE_LIMIT_PER_MINUTE'],
+    ['API_KEY_SECRETS', 'API_KEY_SECRET'],
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['DATABASE_URI', 'DATABASE_URL'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['log_level', 'LOG_LEVEL'],
+    ['Port', 'PORT'],
+    ['PROT', 'PORT'],
+    ['HOTS', 'HOST'],
+  ])('%s is named with the one that is meant, %s', (written, meant) => {
+    expect(notesOn(written)).toEqual([`${written} is no variable of this program: did you mean ${meant}?`]);
+  });
+
+  test('that a shell, a container or another program has is no slip, nor is one of ours', () => {
+    const theirs = ['HOME', 'HOSTNAME', 'PATH', 'PWD', 'USER', 'SHELL', 'TERM', 'LANG', 'LOGNAME', 'NODE_OPTIONS'];
+    const ofContainers = ['REDIS_PORT', 'DATABASE_PORT', 'PGHOST', 'POSTGRES_PASSWORD', 'TEST_DATABASE_URL'];
+    expect(notesOn(...names, ...theirs, ...ofContainers)).toEqual([]);
+  });
+});
+
+describe('a parameter of DATABASE_URL', () => {
+  const url = (query: string) => `postgresql://me:pa55word@host:5432/db?${query}`;
+  test.each([
+    ['schema=tenant', 'schema in DATABASE_URL must be public'],
+    [
+      'sslmode=allow',
+      'sslmode in DATABASE_URL must be one of disable, prefer, require, verify-ca, verify-full, no-verify',
+    ],
+    ['sslmode=', 'sslmode in DATABASE_URL must be one of disable, prefer, require, verify-ca, verify-full, no-verify'],
+    ['ssl=yes', 'ssl in DATABASE_URL must be one of true, 1, 0'],
+    ['connection_limit=5', 'connection_limit in DATABASE_URL is not supported: set DATABASE_POOL'],
+    ['pgbouncer=true', 'pgbouncer in DATABASE_URL is not supported: set DATABASE_PREPARED_STATEMENTS'],
+    ['channel_binding=require', 'channel_binding in DATABASE_URL is not supported'],
+    ['constructor=1', 'constructor in DATABASE_URL is not supported'],
+  ])('%s is refused by name', (query, fault) => {
+    expect(() => readConfig({ DATABASE_URL: url(query) })).toThrow(new StartError(fault));
+  });
+
+  test('each of several is named, also where a parameter has the host', () => {
+    expect(databaseUrlFaults('postgresql://me@/db?host=/run/postgresql&schema=a&sslmode=b')).toHaveLength(2);
+  });
+
+  test.each([
+    '',
+    'schema=public',
+    'sslmode=verify-full&sslrootcert=/etc/ca.pem&sslcert=/etc/me.pem&sslkey=/etc/me.key',
+    'sslmode=no-verify',
+    'host=/run/postgresql&application_name=mine',
+  ])('%s is accepted', (query) => {
+    expect(readConfig({ DATABASE_URL: url(query) }).DATABASE_URL).toBe(url(query));
+  });
+
+  test('what is no URL is shown in no part', () => {
+    expect(databaseUrlFaults('postgresql://me:pa?ss=word@host/db')).toEqual([]);
+  });
+});
+
+test('docs/operate.md names every parameter of DATABASE_URL that is supported', async () => {
+  const page = await readFile('docs/operate.md', 'utf8');
+  for (const name of ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'schema', 'host', 'application_name', 'options'])
+    expect(page).toContain(`\`${name}\``);
+});
