@@ -6,6 +6,9 @@ import { type Received, verify } from '../../support/receiver.ts';
 import { storeEndpoint } from '../../support/sending.ts';
 import type { World } from '../../support/world.ts';
 
+/** The database of a server, and a pool of its owner. */
+export type SendingWorld = Pick<World, 'databaseUrl' | 'secret' | 'sql'>;
+
 /** What a server needs to send webhooks to this machine. */
 const hooksToLoopback = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' };
 
