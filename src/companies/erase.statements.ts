@@ -33,11 +33,11 @@ export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readon
 export const eraseVersionsStatement = (ids: readonly string[], limit: number) => sql`
   WITH erased AS (
     DELETE FROM agent_version v
-     USING (SELECT some.* FROM unnest(${ids}::uuid[]) AS given(id),
+     USING (SELECT oldest.* FROM unnest(${ids}::uuid[]) AS given(id),
                    LATERAL (SELECT h.agent_id, h.version FROM agent_version h WHERE h.agent_id = given.id
-                             ORDER BY h.version LIMIT ${limit}::int) some
-             LIMIT ${limit}::int) some
-     WHERE v.agent_id = some.agent_id AND v.version = some.version
+                             ORDER BY h.version LIMIT ${limit}::int) oldest
+             LIMIT ${limit}::int) part
+     WHERE v.agent_id = part.agent_id AND v.version = part.version
     RETURNING v.version
   )
   SELECT count(*)::int AS erased FROM erased`;
