@@ -20,6 +20,8 @@ import { type Metrics, prometheus } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
 import { listenError, StartError } from './start-error.ts';
+import { resealWebhooks } from './webhooks/reseal.repository.ts';
+import { sealer } from './webhooks/sealed.ts';
 import { webhookSender } from './webhooks/sender.ts';
 
 const stdout = openStandardStream(1);
@@ -88,11 +90,14 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   // The start keeps the process busy: only then can an answer be expected in time.
   await app.ready();
   // The first statement loads Prisma's engine, which would hold up the first requests.
-  await requireKnownSecret(database.prisma, foundation).catch(async (error: unknown) => {
-    await app.close();
-    await database.close();
-    throw error;
-  });
+  const known = requireKnownSecret(database.prisma, foundation);
+  await known
+    .then(() => resealWebhooks(database, sealer(foundation), logger))
+    .catch(async (error: unknown) => {
+      await app.close();
+      await database.close();
+      throw error;
+    });
   const opened = counters?.open() ?? Promise.resolve();
   const listening = opened.then(() => listenAll(app, config, metrics));
   const { baseUrl, closeMetrics } = await listening.catch(async (error: unknown) => {

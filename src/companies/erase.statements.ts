@@ -33,20 +33,30 @@ export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readon
 export const eraseVersionsStatement = (ids: readonly string[], limit: number) => sql`
   WITH erased AS (
     DELETE FROM agent_version v
-     USING (SELECT some.* FROM unnest(${ids}::uuid[]) AS given(id),
+     USING (SELECT oldest.* FROM unnest(${ids}::uuid[]) AS given(id),
                    LATERAL (SELECT h.agent_id, h.version FROM agent_version h WHERE h.agent_id = given.id
-                             ORDER BY h.version LIMIT ${limit}::int) some
-             LIMIT ${limit}::int) some
-     WHERE v.agent_id = some.agent_id AND v.version = some.version
+                             ORDER BY h.version LIMIT ${limit}::int) oldest
+             LIMIT ${limit}::int) part
+     WHERE v.agent_id = part.agent_id AND v.version = part.version
     RETURNING v.version
   )
   SELECT count(*)::int AS erased FROM erased`;
 
-/** Erases those of these agents that have no history any more; returns how many. */
+/** Erases at most `limit` deliveries of events of these agents, to whichever endpoint; returns how many. */
+export const eraseDeliveriesStatement = (ids: readonly string[], limit: number) => sql`
+  WITH erased AS (
+    DELETE FROM webhook_delivery WHERE id IN (
+      SELECT d.id FROM webhook_delivery d WHERE d.agent_id = ANY(${ids}::uuid[]) LIMIT ${limit}::int)
+    RETURNING id
+  )
+  SELECT count(*)::int AS erased FROM erased`;
+
+/** Erases those of these agents that have no history and no deliveries any more; returns how many. */
 export const eraseAgentsStatement = (ids: readonly string[]) => sql`
   WITH erased AS (
     DELETE FROM agent a
      WHERE a.id = ANY(${ids}::uuid[]) AND NOT EXISTS (SELECT FROM agent_version v WHERE v.agent_id = a.id)
+       AND NOT EXISTS (SELECT FROM webhook_delivery d WHERE d.agent_id = a.id)
     RETURNING a.id
   )
   SELECT count(*)::int AS erased FROM erased`;

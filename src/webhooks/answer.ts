@@ -1,7 +1,8 @@
 import type { StoredDelivery, StoredWebhook } from './row.schema.ts';
 import type { DeliveryAnswer, WebhookAnswer } from './schema.ts';
 
-const orNull = (time: Date | null) => time?.toISOString() ?? null;
+const inUtc = (time: string) => new Date(time).toISOString();
+const orNull = (time: string | null) => (time === null ? null : inUtc(time));
 
 /** An endpoint as answers show it: without secret and header values. */
 export const toWebhookAnswer = ({
@@ -15,8 +16,8 @@ export const toWebhookAnswer = ({
   ...times
 }: StoredWebhook): WebhookAnswer => ({
   ...{ id, url, events, description, headerNames, status, disabledReason },
-  createdAt: times.createdAt.toISOString(),
-  updatedAt: times.updatedAt.toISOString(),
+  createdAt: inUtc(times.createdAt),
+  updatedAt: inUtc(times.updatedAt),
   lastSuccessAt: orNull(times.lastSuccessAt),
   lastFailureAt: orNull(times.lastFailureAt),
 });
@@ -24,5 +25,5 @@ export const toWebhookAnswer = ({
 export const toDeliveryAnswer = ({ nextAttemptAt, createdAt, ...delivery }: StoredDelivery): DeliveryAnswer => ({
   ...delivery,
   nextAttemptAt: orNull(nextAttemptAt),
-  createdAt: createdAt.toISOString(),
+  createdAt: inUtc(createdAt),
 });

@@ -10,8 +10,8 @@ export interface DeliveryFilter {
 
 const delivery = constant(`
   d.id, d.event_type AS "eventType", d.agent_id AS "agentId", d.version, d.status, d.attempts,
-  CASE WHEN d.status = 'PENDING' THEN d.next_attempt_at END AS "nextAttemptAt", d.last_status AS "lastStatus",
-  d.last_error AS "lastError", d.created_at AS "createdAt"`);
+  CASE WHEN d.status = 'PENDING' THEN to_json(d.next_attempt_at) END AS "nextAttemptAt", d.last_status AS "lastStatus",
+  d.last_error AS "lastError", to_json(d.created_at) AS "createdAt"`);
 
 /** An integration does not see what it was told of companies that it no longer manages. */
 const isStillManaged = sql`(d.company_id IS NULL OR EXISTS (
@@ -49,7 +49,7 @@ export const countDeliveriesStatement = (endpointId: string, filter: DeliveryFil
 export const pingStatement = (endpointId: string, companyId: string | null, requestId: string, keyId: string) => sql`
   INSERT INTO webhook_delivery AS d (endpoint_id, event_id, event_type, company_id, body)
   SELECT ${endpointId}::uuid, ${constant(newEventId)}, 'webhook.ping', ${companyId}::uuid,
-         '{"type":"webhook.ping","timestamp":"' || to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+         '{"type":"webhook.ping","timestamp":"' || to_char(now()::timestamptz(3) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
          || '","data":{"webhookId":' || to_json(${endpointId}::text) || ',"requestId":' || to_json(${requestId}::text)
          || ',"keyId":' || to_json(${keyId}::text) || '}}'
   RETURNING ${delivery}`;

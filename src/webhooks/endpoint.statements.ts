@@ -4,13 +4,14 @@ import { constant, sql } from '../database/statement.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import type { StoredWebhook } from './row.schema.ts';
 
+/** As JSON, times do not depend on the session's DateStyle. */
 const columns = (table: string) => `
   ${table}.id, ${table}.company_id AS "companyId", ${table}.integration_id AS "integrationId", ${table}.url, ${table}.events,
   ${table}.description, ${table}.header_names AS "headerNames", ${table}.sealed_headers AS "sealedHeaders",
   ${table}.sealed_secret AS "sealedSecret", ${table}.sealed_previous_secret AS "sealedPreviousSecret",
   ${table}.sealed_under AS "sealedUnder", ${table}.status, ${table}.disabled_reason AS "disabledReason",
-  ${table}.created_at AS "createdAt", ${table}.updated_at AS "updatedAt", ${table}.last_success_at AS "lastSuccessAt",
-  ${table}.last_failure_at AS "lastFailureAt"`;
+  to_json(${table}.created_at) AS "createdAt", to_json(${table}.updated_at) AS "updatedAt", to_json(${table}.last_success_at) AS "lastSuccessAt",
+  to_json(${table}.last_failure_at) AS "lastFailureAt"`;
 const webhook = constant(columns('e'));
 
 /** Endpoints of a company, or of an integration: one of the two is null. */

@@ -1,9 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox';
 
 const text = Type.Union([Type.String(), Type.Null()]);
-const time = Type.Union([Type.Date(), Type.Null()]);
 
-/** An endpoint as its row holds it. */
+/** An endpoint as its row holds it; times are ISO 8601. */
 export const storedWebhookSchema = Type.Object({
   id: Type.String(),
   companyId: text,
@@ -18,12 +17,18 @@ export const storedWebhookSchema = Type.Object({
   sealedUnder: Type.String(),
   status: Type.String(),
   disabledReason: text,
-  createdAt: Type.Date(),
-  updatedAt: Type.Date(),
-  lastSuccessAt: time,
-  lastFailureAt: time,
+  createdAt: Type.String(),
+  updatedAt: Type.String(),
+  lastSuccessAt: text,
+  lastFailureAt: text,
 });
 export type StoredWebhook = Static<typeof storedWebhookSchema>;
+
+/** What of an endpoint is encrypted, and under which secret. */
+export const sealedRowSchema = Type.Pick(storedWebhookSchema, [
+  ...(['id', 'sealedSecret', 'sealedPreviousSecret', 'sealedHeaders', 'sealedUnder'] as const),
+]);
+export type SealedRow = Static<typeof sealedRowSchema>;
 
 /** A delivery as lists show it. */
 export const storedDeliverySchema = Type.Object({
@@ -33,10 +38,10 @@ export const storedDeliverySchema = Type.Object({
   version: Type.Union([Type.Integer(), Type.Null()]),
   status: Type.String(),
   attempts: Type.Integer(),
-  nextAttemptAt: time,
+  nextAttemptAt: text,
   lastStatus: Type.Union([Type.Integer(), Type.Null()]),
   lastError: text,
-  createdAt: Type.Date(),
+  createdAt: Type.String(),
 });
 export type StoredDelivery = Static<typeof storedDeliverySchema>;
 

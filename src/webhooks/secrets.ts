@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Value } from '@sinclair/typebox/value';
-import { headersSchema, type StoredWebhook } from './row.schema.ts';
+import { headersSchema, type SealedRow, type StoredWebhook } from './row.schema.ts';
 import type { Sealer } from './sealed.ts';
 
 /** Headers of an endpoint by their names in lower case. */
@@ -29,10 +29,11 @@ export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: StoredWe
   return Value.Parse(headersSchema, JSON.parse(open(sealed, sealedUnder, { endpointId: id, column: 'headers' })));
 }
 
-type Sealed = Pick<StoredWebhook, 'id' | 'sealedSecret' | 'sealedPreviousSecret' | 'sealedHeaders' | 'sealedUnder'>;
-
 /** The same, encrypted under the current API_KEY_SECRET. */
-export function resealed<Endpoint extends Sealed>(endpoint: Endpoint, { fingerprint, open, seal }: Sealer): Endpoint {
+export function resealed<Endpoint extends SealedRow>(
+  endpoint: Endpoint,
+  { fingerprint, open, seal }: Sealer,
+): Endpoint {
   const { id: endpointId, sealedUnder } = endpoint;
   if (sealedUnder === fingerprint) return endpoint;
   const again = (sealed: string | null, column: 'secret' | 'headers') =>
