@@ -22,7 +22,7 @@ type Delivered = 'DELIVERED' | 'FAILED' | 'PENDING';
 
 /** What waits to be delivered, whichever process does it. */
 export interface WebhookMeasures {
-  /** How long the delivery that is due longest has waited past its time, in seconds. */
+  /** How long the delivery that is due longest has waited past its time, in seconds, of endpoints that do not fail. */
   readonly overdueSeconds: number;
   readonly disabledEndpoints: number;
 }

@@ -74,9 +74,11 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
     labelNames: ['outcome'],
     registers,
   });
+  // From the first reading on, so that a rate can be told of the first one that fails.
+  for (const outcome of ['delivered', 'retried', 'failed']) attempts.inc({ outcome }, 0);
   const overdue = new Gauge({
     name: `${prefix}webhook_overdue_seconds`,
-    help: 'How long the delivery that is due longest has waited past its time, for endpoints that are enabled; of all replicas together',
+    help: 'How long the delivery of an event that is due longest has waited past its time, of endpoints that do not fail; the same from every server',
     registers,
   });
   const disabled = new Gauge({

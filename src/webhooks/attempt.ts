@@ -1,7 +1,7 @@
 import { Value } from '@sinclair/typebox/value';
 import type { Attempt } from './deliver.ts';
 import type { Claimed } from './delivery.repository.ts';
-import { headersSchema } from './delivery.schema.ts';
+import { headersSchema } from './row.schema.ts';
 import type { Sealer } from './sealed.ts';
 
 /**

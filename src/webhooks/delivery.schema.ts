@@ -37,6 +37,3 @@ export const nextRowSchema = Type.Object({ before: id, claimed: claimedSchema })
 export const finishedRowSchema = Type.Object({ id });
 
 export const measuresSchema = Type.Object({ overdueSeconds: Type.Number(), disabledEndpoints: Type.Integer() });
-
-/** Headers of an endpoint, as they are encrypted. */
-export const headersSchema = Type.Record(Type.String(), Type.String());

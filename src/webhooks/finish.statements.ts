@@ -87,13 +87,14 @@ export function finishStatement(ended: readonly Ended[]) {
 }
 
 /**
- * How many seconds the delivery that is due longest is past its time, and how many endpoints are disabled. Not the age of
- * the oldest delivery: one dead receiver would hide whether the others are served.
+ * How many seconds the delivery that is due longest is past its time, and how many endpoints are disabled. Endpoints that
+ * fail are left out, and it is not the age of the oldest delivery: one dead receiver would hide whether the others are served.
  */
 export const measuresStatement = sql`
   WITH RECURSIVE ${waitingEndpoints}
   SELECT coalesce(greatest(extract(epoch FROM now() - (
-           SELECT min(w.due) FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id WHERE e.status = 'ENABLED'
+           SELECT min(w.due) FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id
+            WHERE e.status = 'ENABLED' AND e.failing_since IS NULL
          )), 0), 0)::float8 AS "overdueSeconds",
          (SELECT count(*) FROM webhook_endpoint e WHERE e.status = 'DISABLED')::int AS "disabledEndpoints"`;
 

@@ -22,6 +22,7 @@ interface Options extends Partial<KeySecrets> {
   readonly keepAliveSeconds?: number;
   readonly publicUrl?: string;
   readonly meter?: Meter;
+  readonly onChange?: () => void;
   /** The address to listen on. */
   readonly host?: string;
 }
@@ -30,7 +31,7 @@ interface Options extends Partial<KeySecrets> {
 export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
-  const { quotas, counters, meter, publicUrl } = options;
+  const { quotas, counters, meter, publicUrl, onChange } = options;
   const opened = openDatabase({ url: databaseUrl, connections });
   const told =
     (query: Query): Query =>
@@ -51,6 +52,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     ...(quotas && { quotas }),
     ...(counters && { counters }),
     ...(meter && { meter }),
+    ...(onChange && { onChange }),
   };
   const app = await buildApp({ ...parts, logger: pino(logOptions('info'), world.log), ...limits });
   const origin = await app.listen({ host, port: 0 });
