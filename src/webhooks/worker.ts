@@ -26,7 +26,7 @@ const shortPause = 20;
 const longPause = 200;
 
 /** Milliseconds until an outcome that could not be written is tried again. */
-const retryPause = 200;
+const retryPause = 1_000;
 
 /** Milliseconds between measurements, and between two rounds of deleting what is kept no longer. */
 const measuring = 15_000;
@@ -75,8 +75,7 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
     for (;;) {
       try {
         return await finish(ended);
-      } catch (error) {
-        onError(error);
+      } catch {
         if (signal.aborted || performance.now() > deadline) return undefined;
         await delay(retryPause);
       }
