@@ -25,7 +25,6 @@ import { connections } from './http/connections.ts';
 import { errorHandler } from './http/error-handler.ts';
 import { exactSerializer } from './http/exact-serializer.ts';
 import { housekeeping } from './http/housekeeping.ts';
-import { idempotency } from './http/idempotency.ts';
 import { refuseOtherMethods } from './http/other-methods.ts';
 import { readPublicUrl, unknownUrl } from './http/public-url.ts';
 import { requestLog } from './http/request-log.ts';
@@ -105,7 +104,6 @@ export async function buildApp(parts: AppParts) {
     if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
     await authenticated.register(shares);
     await authenticated.register(body);
-    await authenticated.register(idempotency);
     await authenticated.register(housekeeping, { tidy: rows.forgetAnswers });
     const agents = agentService(rows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents, publicUrl });

@@ -54,7 +54,7 @@ async function readDemo(file: string): Promise<Demo | undefined> {
 /** Not where the database is another than the one that the demo was made in. */
 async function isKnownKey(database: Database, hashes: KeyHashes): Promise<boolean> {
   const lookup = { ...hashes, companyId: null, agentId: null, address: null, scope: undefined };
-  const { key } = await apiKeyRepository(database).lookUp(lookup);
+  const { key } = await apiKeyRepository(database).lookUp(lookup, Number.POSITIVE_INFINITY);
   return key !== undefined;
 }
 

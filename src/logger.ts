@@ -11,10 +11,12 @@ const longestStack = 4_000;
  * The log: JSON lines, times as RFC 3339. An error shows its kind, SQLSTATE and text, but not the other members that
  * libraries hang on it, which can hold what a client sent; keys are cut out everywhere. Of an error that is an answer, it
  * shows the cause. Only a line that asks for the `stack` of an error has it: expected ones come in bulk.
+ * @param replica the name of this process among those that log to the same place
  */
-export function logOptions(level: string): LoggerOptions {
+export function logOptions(level: string, replica?: string): LoggerOptions {
   const serializers = { err: describe, stack: stackOf };
-  return { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers };
+  const base = replica === undefined ? null : { replica };
+  return { level, base, timestamp: pino.stdTimeFunctions.isoTime, serializers };
 }
 
 function describe(error: unknown): object {

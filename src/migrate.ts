@@ -2,12 +2,14 @@ import { parseArgs } from 'node:util';
 import { migrate } from './database/migrate.ts';
 import { admitServerRole } from './database/server-role.ts';
 import { databaseUrlFaults } from './database-url.ts';
+import { addEnvironmentFile } from './environment-file.ts';
 import { serverRights } from './server-rights.ts';
 import { StartError } from './start-error.ts';
 
 /** `npm run migrate [-- --server-role NAME]`: brings the database in DATABASE_URL up to date. */
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { 'server-role': { type: 'string' } } });
+  for (const note of addEnvironmentFile(process.env)) console.error(note);
   const url = process.env['DATABASE_URL'];
   if (!url) {
     throw new StartError('DATABASE_URL is not set: the embedded database needs no migrate, it is migrated at start');

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
+import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
 async function serve(config: Config, foundation: Foundation, toldToStop: Promise<string>): Promise<void> {
   const { databaseUrl, secret, previousSecret, embedded } = foundation;
   const warnings = embedded ? [] : await checkDatabase(databaseUrl, config);
-  const logger = pino(logOptions(config.LOG_LEVEL), stdout);
+  const logger = pino(logOptions(config.LOG_LEVEL, `${hostname()}-${process.pid}`), stdout);
   for (const warning of warnings) logger.warn(warning);
   const database = openDatabase({
     url: databaseUrl,
@@ -90,6 +91,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   // The start keeps the process busy: only then can an answer be expected in time.
   await app.ready();
   // The first statement loads Prisma's engine, which would hold up the first requests.
+  await database.state();
   const known = requireKnownSecret(database.prisma, foundation);
   await known
     .then(() => resealWebhooks(database, sealer(foundation), logger))

@@ -15,7 +15,6 @@ import { openDatabase } from '../../src/database/client.ts';
 import { body } from '../../src/http/body.ts';
 import { connections } from '../../src/http/connections.ts';
 import { errorHandler } from '../../src/http/error-handler.ts';
-import { idempotency } from '../../src/http/idempotency.ts';
 import { ApiError } from '../../src/http/problems.ts';
 import { requestLog } from '../../src/http/request-log.ts';
 import { httpServer } from '../../src/http/server.ts';
@@ -32,7 +31,7 @@ async function readAll(url: string) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const found = await client.query<FoundKey & { hash: string }>(
-    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, per_minute AS "perMinute", per_hour AS "perHour", allowed_ips AS "allowedIps", false AS ended, false AS suspended, false AS granted FROM api_key`,
+    `SELECT hash, id, company_id AS "companyId", integration_id AS "integrationId", scopes, per_minute AS "perMinute", per_hour AS "perHour", allowed_ips AS "allowedIps", NULL AS ended, false AS suspended, false AS granted FROM api_key`,
   );
   const { rows } = await client.query<{ agent: AgentJson }>(`SELECT ${agentJson('a')} AS agent FROM agent a`);
   await client.end();
@@ -83,7 +82,6 @@ await app.register(async (authenticated) => {
     readAgent: async (id) => ({ agent: agents.get(id), readAt: 1 }),
   });
   await authenticated.register(body);
-  await authenticated.register(idempotency);
   await authenticated.register(agentRoutes, { agents: inMemory });
 });
 

@@ -1,6 +1,6 @@
 import type { Author, Caller } from '../auth/caller.ts';
 import { confirm, isOutdated } from '../auth/lookup.ts';
-import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
+import type { Database, Query } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
@@ -40,7 +40,7 @@ const activesOf = rowsOf(activeRowSchema);
 /** Makes and deletes agents. */
 export function agentLifecycle(database: Database) {
   /** The number before the kept answer: what a twin has done meanwhile must not be taken for a reason to refuse. */
-  async function create(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created | undefined> {
+  async function tryToCreate(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created | undefined> {
     const { companyId, phoneNumberId, decide } = draft;
     const isActive = phoneNumberId !== null && (await numberIsActive(companyId, phoneNumberId));
     const kept = idempotency && 'keyId' in by && (await findReplay(by, idempotency));
@@ -136,15 +136,12 @@ export function agentLifecycle(database: Database) {
      * @param idempotency that the request may be sent again: then its answer is kept, and given again
      * @throws what `decide` throws; ApiError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, DATABASE_UNAVAILABLE
      */
-    create(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created> {
-      const deadline = newDeadline();
-      const untilCreated = async (): Promise<Created> => {
-        const created = await create(draft, by, idempotency);
+    async create(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created> {
+      for (;;) {
+        const created = await tryToCreate(draft, by, idempotency);
         if (created) return created;
-        if (deadline <= performance.now()) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
-        return await untilCreated();
-      };
-      return withinLimit(untilCreated(), deadline);
+        if ('operator' in by || by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
+      }
     },
 
     /**
@@ -160,7 +157,7 @@ export function agentLifecycle(database: Database) {
         version = null,
       }: { readonly companyId?: string | null; readonly version?: number | null } = {},
     ): Promise<StoredAgent | undefined> {
-      const deleted = await withinLimit(deleteRow({ id, companyId, version, by }));
+      const deleted = await deleteRow({ id, companyId, version, by });
       return deleted && agentOf(deleted);
     },
   };

@@ -28,19 +28,17 @@ export function agentLists(database: Database) {
   return {
     /** All agents of a company, the newest first. */
     async list(companyId: string): Promise<StoredAgent[]> {
-      const rows = await withinLimit(run(database.query, listStatement(companyId)));
+      const rows = await run(database.query, listStatement(companyId));
       return agentsIn(agentsOf(rows).map(({ agent }) => agent));
     },
 
     /** A page of a company's agents, the newest first: its first portion, and how many agents all pages have. */
     async page(companyId: string, filter: AgentFilter, page: Page): Promise<Portion & { readonly total: number }> {
       const given = narrowingsOf(filter);
-      const [counted, rows] = await withinLimit(
-        Promise.all([
-          run(database.query, countStatement(companyId, given)),
-          run(database.query, pageStatement(companyId, page, given)),
-        ]),
-      );
+      const [counted, rows] = await Promise.all([
+        run(database.query, countStatement(companyId, given)),
+        run(database.query, pageStatement(companyId, page, given)),
+      ]);
       return { ...toPortion(rows), total: totalsOf(counted)[0]?.total ?? 0 };
     },
 

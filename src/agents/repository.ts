@@ -1,4 +1,4 @@
-import { type Database, withinLimit } from '../database/client.ts';
+import type { Database } from '../database/client.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { run } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
@@ -24,7 +24,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
   /** What is stored of an agent now; undefined when it is not there or deleted. */
   async function find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
     const asked = [[id], [phoneNumberId], [null], [null]];
-    const [row] = await withinLimit(database.query<{ found: string }>(findSql, asked));
+    const [row] = await database.query<{ found: string }>(findSql, asked);
     const { agent, numberIsActive } = parseExact<FoundRow>(row?.found ?? '{}');
     return agent ? { agent: toStoredAgent(agent), numberIsActive } : undefined;
   }

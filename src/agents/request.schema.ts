@@ -46,10 +46,6 @@ export const patchHeadersSchema = Type.Object({
   'if-none-match': entityTags('Change only if none of these entity tags is current, or * for never'),
   ...idempotencyKey,
 });
-/** The headers that a change depends on, as far as its route has them. */
-export type Preconditions = {
-  readonly [Name in 'if-match' | 'if-none-match']?: Static<typeof patchHeadersSchema>[Name] | undefined;
-};
 
 /** Of a creation. */
 export const createHeadersSchema = Type.Object(idempotencyKey);

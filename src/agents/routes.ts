@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { matchesWeakly, parseEntityTags } from '../http/entity-tag.ts';
+import { matchesWeakly } from '../http/entity-tag.ts';
 import { pageStream, sendStream } from '../http/page-stream.ts';
 import { toPage } from '../http/pages.ts';
 import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
@@ -36,9 +36,8 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
         body: agentPatchSchema,
       },
     },
-    async ({ caller, params, query, headers, body, readAhead, idempotency }, reply) => {
-      const id = params.id.toLowerCase();
-      const target = { id, readAhead, preconditions: headers, dryRun: query.dryRun, idempotency };
+    async ({ caller, agentId: id, query, preconditions, body, readAhead, idempotency }, reply) => {
+      const target = { id, readAhead, preconditions, dryRun: query.dryRun, idempotency };
       const changed = await agents.update(caller, target, body);
       reply.headers(changeHeaders(changed, query.dryRun));
       return toAnswer(changed.agent);
@@ -93,11 +92,10 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
         headers: readHeadersSchema,
       },
     },
-    async ({ caller, headers, readAhead }, reply) => {
+    async ({ caller, preconditions: { ifNoneMatch = [] }, readAhead }, reply) => {
       const agent = agents.get(caller, readAhead);
       reply.headers(agentHeaders(agent));
-      const known = parseEntityTags(headers['if-none-match'] ?? '') ?? [];
-      return matchesWeakly(known, agent.version) ? reply.code(304).send() : toAnswer(agent);
+      return matchesWeakly(ifNoneMatch, agent.version) ? reply.code(304).send() : toAnswer(agent);
     },
   );
 
@@ -112,8 +110,8 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
         headers: deleteHeadersSchema,
       },
     },
-    async ({ caller, params, headers, readAhead }, reply) => {
-      await agents.remove(caller, { id: params.id.toLowerCase(), readAhead, preconditions: headers });
+    async ({ caller, agentId: id, preconditions, readAhead }, reply) => {
+      await agents.remove(caller, { id, readAhead, preconditions });
       return reply.code(204).send();
     },
   );

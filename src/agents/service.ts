@@ -1,13 +1,13 @@
 import type { Author, Caller } from '../auth/caller.ts';
-import { newDeadline, withinLimit } from '../database/client.ts';
-import { matchesStrongly, matchesWeakly, parseEntityTags } from '../http/entity-tag.ts';
+import { matchesStrongly, matchesWeakly } from '../http/entity-tag.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { problemDetails } from '../http/problem-details.ts';
-import { ApiError, invalid } from '../http/problems.ts';
+import { ApiError, databaseUnavailable, invalid } from '../http/problems.ts';
+import type { Preconditions } from '../http/request-headers.ts';
 import type { AgentVersionRepository } from './history/repository.ts';
 import type { AgentRepository } from './repository.ts';
-import type { AgentListQuery, Preconditions } from './request.schema.ts';
+import type { AgentListQuery } from './request.schema.ts';
 import type { StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
@@ -31,17 +31,17 @@ export interface Target {
 /** Without the agent where what was found is no longer enough. */
 type Aim = Omit<Target, 'readAhead'> & {
   readonly readAhead: ReadAhead | undefined;
-  /** Of the request, where the change is not its first call of the database. */
-  readonly deadline?: number;
 };
 
-/** The use cases of agents. A change is a pure decision about one agent, carried out by the repository. */
+/**
+ * The use cases of agents. A change is a pure decision about one agent, carried out by the repository. Each is answered by
+ * the deadline of its caller's request, with ApiError DATABASE_UNAVAILABLE if need be.
+ */
 export function agentService(agents: AgentRepository, versions: AgentVersionRepository) {
   /** A dry run goes the same way and stops before the write: the agent keeps its version and times. */
   async function change(caller: Caller, target: Aim, phoneNumberId: string | null, decide: Decide): Promise<Changed> {
-    const { id, readAhead, dryRun, idempotency, deadline } = target;
-    const wanted = { id, phoneNumberId, readAhead, idempotency, ...(deadline !== undefined && { deadline }) };
-    if (!dryRun) return await agents.change(wanted, caller, decide);
+    const { id, readAhead, dryRun, idempotency } = target;
+    if (!dryRun) return await agents.change({ id, phoneNumberId, readAhead, idempotency }, caller, decide);
     const found = await readAgain(target, phoneNumberId);
     const { content, changedFields } = decide(found);
     return { agent: { ...own(caller, found?.agent), content }, changedFields };
@@ -58,22 +58,22 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
      * @returns the agent as committed; the same version where the patch changes nothing
      * @throws ApiError for steps 10 to 13 of the contract's order of checks, like every use case here
      */
-    update: (caller: Caller, target: Target, patch: AgentPatch): Promise<Changed> =>
-      change(caller, target, patch.companyPhoneNumberId ?? null, (found) => {
+    update(caller: Caller, target: Target, patch: AgentPatch): Promise<Changed> {
+      const changed = change(caller, target, patch.companyPhoneNumberId ?? null, (found) => {
         const agent = own(caller, found?.agent);
         checkPreconditions(target.preconditions, agent.version);
         return accepted(applyPatch(agent.content, patch, found?.numberIsActive === true));
-      }),
-
-    /** Gives an agent the content of one of its versions, as a new version. */
-    restore(caller: Caller, target: Target, version: number): Promise<Changed> {
-      const deadline = newDeadline();
-      return withinLimit(restore(caller, { ...target, deadline }, version), deadline);
+      });
+      return caller.deadline.race(changed);
     },
 
+    /** Gives an agent the content of one of its versions, as a new version. */
+    restore: (caller: Caller, target: Target, version: number): Promise<Changed> =>
+      caller.deadline.race(restore(caller, target, version)),
+
     /** Makes an agent of a company that exists, with its first history entry. */
-    create: (companyId: string, draft: AgentDraft, by: Author, idempotency?: Idempotency) =>
-      agents.create(
+    create(companyId: string, draft: AgentDraft, by: Author, idempotency?: Idempotency) {
+      const created = agents.create(
         {
           companyId,
           phoneNumberId: draft.companyPhoneNumberId ?? null,
@@ -81,28 +81,28 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
         },
         by,
         idempotency,
-      ),
+      );
+      return 'operator' in by ? created : by.deadline.race(created);
+    },
 
     get: (caller: Caller, { agent }: ReadAhead): StoredAgent => own(caller, agent),
 
     /** A page of the company's agents: its first portion; `portion` reads the others, by the ids in `rest`. */
-    async list({ companyId }: Caller, query: AgentListQuery) {
+    async list({ companyId, deadline }: Caller, query: AgentListQuery) {
       const page = readPage(query);
-      return { ...(await agents.page(companyId, query, page)), page };
+      return { ...(await deadline.race(agents.page(companyId, query, page))), page };
     },
 
     portion: agents.portion,
 
     /** Deletes an agent for everybody: every later request on it is 404. */
-    remove: (caller: Caller, target: Target): Promise<void> => withinLimit(remove(caller, target)),
+    remove: (caller: Caller, target: Target): Promise<void> => caller.deadline.race(remove(caller, target)),
 
     async history(caller: Caller, { agent }: ReadAhead, query: Partial<Page>) {
       const { id, version } = own(caller, agent);
       const page = readPage(query);
-      const [entries, oldest = version + 1] = await Promise.all([
-        versions.entries(id, version, page),
-        versions.oldest(id),
-      ]);
+      const both = Promise.all([versions.entries(id, version, page), versions.oldest(id)]);
+      const [entries, oldest = version + 1] = await caller.deadline.race(both);
       // One entry for each version from the oldest on.
       return { entries, total: Math.max(version + 1 - oldest, 0), page };
     },
@@ -110,14 +110,15 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     /** An agent as the answer of one of its versions showed it. */
     async version(caller: Caller, { agent }: ReadAhead, version: number): Promise<StoredAgent> {
       const current = own(caller, agent);
-      const { content, createdAt } = await snapshot(current, version);
+      const { content, createdAt } = await caller.deadline.race(snapshot(current, version));
       return { ...current, content, version, updatedAt: createdAt };
     },
 
     /** What two versions of an agent hold; `to` is the current one unless it is given. */
     async compare(caller: Caller, { agent }: ReadAhead, from: number, to?: number) {
       const current = own(caller, agent);
-      const [before, after] = await Promise.all([snapshot(current, from), snapshot(current, to ?? current.version)]);
+      const both = Promise.all([snapshot(current, from), snapshot(current, to ?? current.version)]);
+      const [before, after] = await caller.deadline.race(both);
       return { before, after };
     },
   };
@@ -139,16 +140,17 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
   }
 
   async function remove(caller: Caller, { id, readAhead, preconditions }: Target): Promise<void> {
-    const demanded = parseEntityTags(preconditions['if-match'] ?? '*');
+    const { ifMatch = '*' } = preconditions;
     let { agent } = readAhead;
-    for (;;) {
+    while (caller.deadline.left() > 0) {
       const { version } = own(caller, agent);
       checkPreconditions(preconditions, version);
-      const only = { companyId: caller.companyId, version: demanded === '*' ? null : version };
+      const only = { companyId: caller.companyId, version: ifMatch === '*' ? null : version };
       if (await agents.delete(id, caller, only)) return;
       // Another change came first.
       agent = (await agents.find(id, null))?.agent;
     }
+    throw databaseUnavailable(new Error('no answer in time'));
   }
 
   async function snapshot(current: StoredAgent, version: number) {
@@ -172,10 +174,8 @@ function own(caller: Caller, agent: StoredAgent | undefined): StoredAgent {
 }
 
 /** Step 12: If-Match by strong, If-None-Match by weak comparison (RFC 9110, section 13.1). */
-function checkPreconditions(preconditions: Preconditions, version: number): void {
-  const demanded = parseEntityTags(preconditions['if-match'] ?? '*') ?? [];
-  const excluded = parseEntityTags(preconditions['if-none-match'] ?? '') ?? [];
-  if (!matchesStrongly(demanded, version) || matchesWeakly(excluded, version)) {
+function checkPreconditions({ ifMatch = '*', ifNoneMatch = [] }: Preconditions, version: number): void {
+  if (!matchesStrongly(ifMatch, version) || matchesWeakly(ifNoneMatch, version)) {
     throw new ApiError('PRECONDITION_FAILED');
   }
 }

@@ -7,8 +7,8 @@ import type { FoundKey, Lookup } from './lookup.statements.ts';
 
 // Checks 2 to 4, 6 and 7 of the order of checks (docs/contract.md), for a key that was looked up.
 
-/** What a request asks for, apart from its key. */
-export interface Asked extends Pick<Lookup, 'companyId' | 'address'> {
+/** What a request asks for, apart from its key: read from it once. */
+export interface Asked extends Pick<Lookup, 'companyId' | 'agentId' | 'address'> {
   readonly scope: Scope | 'any' | undefined;
   readonly forAnyCompany: boolean;
   readonly orIntegration: boolean;
@@ -18,11 +18,11 @@ export interface Asked extends Pick<Lookup, 'companyId' | 'address'> {
 
 const challenge = { headers: { 'www-authenticate': 'Bearer' } };
 
-/** The one answer for every key that is not valid. */
-export const invalidKey = () => new ApiError('INVALID_API_KEY', challenge);
+/** `malformed` is missing or given twice, too. */
+export type InvalidKey = 'malformed' | 'unknown' | 'revoked' | 'expired';
 
-/** Step 2, for a key that is well formed: known, not revoked, not expired. */
-export const isValid = (key: FoundKey | undefined): key is FoundKey => key !== undefined && !key.ended;
+/** The one answer for every key that is not valid: the log alone says why. */
+export const invalidKey = (why: InvalidKey) => new ApiError('INVALID_API_KEY', { ...challenge, cause: why });
 
 /** Steps 3 and 4. What is no address, such as a name that a trusted proxy passes on, is in no list. */
 export function requireActive({ suspended, allowedIps }: FoundKey, { address }: Asked): void {
@@ -40,7 +40,7 @@ export function requireAccess(key: FoundKey, asked: Asked): string | undefined {
 
 /** All of it before a write; only rate limits do not count again. */
 export function checkAgain(key: FoundKey | undefined, asked: Asked): void {
-  if (!isValid(key)) throw invalidKey();
+  if (!key || key.ended) throw invalidKey(key?.ended ?? 'unknown');
   requireActive(key, asked);
   requireAccess(key, asked);
 }

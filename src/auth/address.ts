@@ -1,4 +1,4 @@
-import { BlockList, isIP, SocketAddress } from 'node:net';
+import { BlockList, isIP, isIPv4, SocketAddress } from 'node:net';
 
 /** One address, or all that share its first bits: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`. */
 interface Block {
@@ -60,6 +60,8 @@ export function senderOf(address = ''): string {
  * @returns undefined for what is no address
  */
 export function callerAddress(entry = ''): string | undefined {
+  // Most are, and nothing is to be done about them.
+  if (isIPv4(entry)) return entry;
   const [, bracketed] = /^\[([^\]]*:[^\]]*)\](?::\d{1,5})?$/.exec(entry) ?? [];
   const [, beforePort] = /^([\d.]+):\d{1,5}$/.exec(entry) ?? [];
   return plainAddress(bracketed ?? beforePort ?? entry);

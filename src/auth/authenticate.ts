@@ -1,10 +1,14 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ReadAhead } from '../agents/write/batch.ts';
+import { over } from '../http/bounded-server.ts';
 import { countHeader } from '../http/connections.ts';
+import { Deadline } from '../http/deadline.ts';
+import { exchangeOf } from '../http/exchange.ts';
+import { isRecord } from '../http/json.ts';
 import { isUuid } from '../http/uuid.ts';
-import { type Asked, checkAgain, invalidKey, isValid, requireAccess, requireActive } from './access.ts';
-import { callerAddress } from './address.ts';
+import { type Asked, checkAgain, type InvalidKey, invalidKey, requireAccess, requireActive } from './access.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
 import type { Caller, OwnerCaller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
@@ -17,16 +21,18 @@ import { openShares } from './shares.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Throws outside the authenticated scope. */
-    readonly caller: Caller;
-    /** Throws where the route is not one with `orIntegration`. */
-    readonly ownerCaller: OwnerCaller;
-    /** For the log: who is known so far, also of a request that was refused. */
-    known: { keyId?: string; companyId?: string };
+    /** Set in the authenticated scope, on routes that act for one company. */
+    caller: Caller;
+    /** Set on routes with `orIntegration`. */
+    ownerCaller: OwnerCaller;
     /** Which key it is, and whose. */
     owner: KeyOwner & { readonly keyId: string };
-    /** The agent that the path names, whoever owns it, as it was found since the request arrived. */
+    /** The id of the agent in the path, in lower case; empty where there is none, or it is no UUID. */
+    agentId: string;
+    /** That agent, whoever owns it, as it was found since the request arrived. */
     readAhead: ReadAhead;
+    /** When the request is answered at the latest. */
+    deadline: Deadline;
   }
   interface FastifyContextConfig {
     /** What the key must be allowed to do, or `any` for a key with any scopes; every route in the authenticated scope declares it. */
@@ -55,32 +61,13 @@ interface Options {
   readonly readAgent: (id: string) => Promise<ReadAhead>;
 }
 
-const callers = new WeakMap<FastifyRequest, Caller>();
-const ownerCallers = new WeakMap<FastifyRequest, OwnerCaller>();
-
 /**
  * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
  * before a body is read. A route that declares no scope, or does not say what its `:id` names, fails the start.
  */
 export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAgent }: Options) => {
   const limited = limitedKeys();
-  const shares = openShares();
-  app.decorateRequest('caller', {
-    getter() {
-      const caller = callers.get(this);
-      if (!caller) throw new Error('request.caller outside the authenticated scope');
-      return caller;
-    },
-  });
-
-  app.decorateRequest('ownerCaller', {
-    getter() {
-      const caller = ownerCallers.get(this);
-      if (!caller) throw new Error('request.ownerCaller on a route without orIntegration');
-      return caller;
-    },
-  });
-
+  const Share = openShares();
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.scope) throw new Error(`${method} ${url} declares no scope`);
     const hasId = url.split('/').includes(':id');
@@ -89,27 +76,31 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     if (!hasId && config.idOf) throw new Error(`${method} ${url} declares config.idOf, but its path has no :id`);
   });
 
-  app.decorateRequest('readAhead');
-  app.decorateRequest('owner');
+  for (const name of ['caller', 'readAhead', 'owner', 'agentId', 'deadline']) app.decorateRequest(name);
+  app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.deadline?.end());
   app.addHook('onRequest', async (request, reply) => {
-    // While the connection is there: its address may be gone when the key has been looked up.
-    const asked = askedBy(request);
+    const exchange = exchangeOf(request.raw);
+    const deadline = new Deadline(exchange.start);
+    request.deadline = deadline;
+    const asked = askedBy(request, exchange.address);
+    const { companyId, address, scope, agentId } = asked;
+    request.agentId = agentId ?? '';
+    exchange.agentId = agentId;
     const text = readKey(onlyHeader(request, 'authorization'));
-    if (text === undefined) return await refuseKey(asked);
+    if (text === undefined) return await refuseKey(asked, 'malformed');
     const hashes = hashesOf(text, secrets);
-    const agentId = agentIdOf(request);
-    const { companyId, address, scope } = asked;
     const needed = scope === 'any' ? undefined : scope;
     const lookup = { ...hashes, companyId, address, scope: needed, agentId: limited.has(hashes.hash) ? null : agentId };
-    const bearer = { hash: hashes.hash, address, agentId };
-    request.share = shares.open(request, reply, bearer);
-    const { key, agent, agentWasRead, readAt, at, databaseTime } = await request.share.run(() => keys.lookUp(lookup));
-    if (key) request.known.keyId = key.id;
-    shares.forget(bearer);
-    shares.noteSize(bearer, agent);
-    if (!isValid(key)) return await refuseKey(asked);
+    const share = new Share(request, reply.raw, { hash: hashes.hash, address, agentId });
+    request.share = share;
+    const found = await share.run(() => deadline.race(keys.lookUp(lookup, deadline.at)));
+    const { key, agent, agentWasRead, readAt } = found;
+    share.forget();
+    share.noteSize(agent);
+    if (key) exchange.keyId = key.id;
+    if (!key || key.ended) return await refuseKey(asked, key?.ended ?? 'unknown');
     requireActive(key, asked);
-    shares.admit(bearer, key);
+    share.admit(key);
     uses.note({ id: key.id, ...hashes });
     const tooMany = await countRequest(limits, key, request, reply);
     if (tooMany) {
@@ -118,26 +109,24 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     }
     const actsFor = requireAccess(key, asked);
     request.owner = { keyId: key.id, companyId: key.companyId, integrationId: key.integrationId };
-    const check = (found: FoundKey | undefined) => checkAgain(found, asked);
-    const admission = { lookedUpAt: at, databaseTime, lookup: { ...lookup, agentId: null }, check };
-    const admitted = { keyId: key.id, requestId: request.id, address, admission };
-    if (actsFor !== undefined) request.known.companyId = actsFor;
+    const { at: lookedUpAt, databaseTime } = found;
+    const check = (again: FoundKey | undefined) => checkAgain(again, asked);
+    const admission = { lookedUpAt, databaseTime, lookup: { ...lookup, agentId: null }, check };
+    const admitted = { keyId: key.id, requestId: request.id, address, admission, deadline };
+    if (actsFor !== undefined) exchange.companyId = actsFor;
     if (asked.orIntegration) {
-      const owner =
-        actsFor === undefined
-          ? { companyId: null, integrationId: key.integrationId }
-          : { companyId: actsFor, integrationId: null };
-      ownerCallers.set(request, { ...admitted, owner });
-    } else if (actsFor !== undefined) callers.set(request, { ...admitted, companyId: actsFor });
+      const integrationId = actsFor === undefined ? key.integrationId : null;
+      request.ownerCaller = { ...admitted, owner: { companyId: actsFor ?? null, integrationId } };
+    } else if (actsFor !== undefined) request.caller = { ...admitted, companyId: actsFor };
     // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.
-    request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await readAgent(agentId);
+    request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await deadline.race(readAgent(agentId));
   });
 
   app.addHook('onClose', () => uses.settled());
 
-  async function refuseKey({ address }: Asked): Promise<never> {
+  async function refuseKey({ address }: Asked, why: InvalidKey): Promise<never> {
     await countRefusedKey(limits, address);
-    throw invalidKey();
+    throw invalidKey(why);
   }
 });
 
@@ -146,25 +135,13 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }
 
-function askedBy(request: FastifyRequest): Asked {
-  const { scope, forAnyCompany = false, orIntegration = false } = request.routeOptions.config;
-  const wanted = companyIdOf(request);
-  return {
-    scope,
-    forAnyCompany,
-    orIntegration,
-    wanted,
-    companyId: uuidOrNull(wanted),
-    address: callerAddress(request.ip) ?? null,
-  };
+function askedBy(request: FastifyRequest, address: string | null): Asked {
+  const { scope, forAnyCompany = false, orIntegration = false, idOf } = request.routeOptions.config;
+  const wanted = memberOf(request.query, 'companyId');
+  const agentId = idOf === 'agent' ? uuidOrNull(memberOf(request.params, 'id')) : null;
+  return { scope, forAnyCompany, orIntegration, wanted, companyId: uuidOrNull(wanted), agentId, address };
 }
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);
 
-const agentIdOf = ({ params, routeOptions }: FastifyRequest): string | null =>
-  routeOptions.config.idOf === 'agent' && typeof params === 'object' && params !== null && 'id' in params
-    ? uuidOrNull(params.id)
-    : null;
-
-const companyIdOf = ({ query }: FastifyRequest): unknown =>
-  typeof query === 'object' && query !== null && 'companyId' in query ? query.companyId : undefined;
+const memberOf = (part: unknown, name: 'companyId' | 'id'): unknown => (isRecord(part) ? part[name] : undefined);

@@ -8,8 +8,9 @@ export function bounded<Value>(capacity: number) {
     set(key: string, value: Value): void {
       entries.delete(key);
       entries.set(key, value);
+      if (entries.size <= capacity) return;
       const [oldest] = entries.keys();
-      if (entries.size > capacity && oldest !== undefined) entries.delete(oldest);
+      if (oldest !== undefined) entries.delete(oldest);
     },
   };
 }

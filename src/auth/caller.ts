@@ -1,3 +1,4 @@
+import type { Deadline } from '../http/deadline.ts';
 import type { KeyOwner } from './api-key.ts';
 import type { FoundKey, Lookup } from './lookup.statements.ts';
 
@@ -8,6 +9,8 @@ interface Admitted {
   /** Where the request came from; null when a proxy said something that is no address. */
   readonly address: string | null;
   readonly admission: Admission;
+  /** When the request is answered at the latest. */
+  readonly deadline: Deadline;
 }
 
 /** Who a request acts for: one company. */

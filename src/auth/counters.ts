@@ -1,7 +1,7 @@
 /** Milliseconds. A fixed window begins with the first count of an id in it, and ends when its time is over. */
 export const lengths = { minute: 60_000, hour: 3_600_000, refused: 60_000 } as const;
 
-export type WindowName = keyof typeof lengths;
+type WindowName = keyof typeof lengths;
 
 /** A kind of window, and how many it has room for: keys have limits of their own, and those can change at any time. */
 export interface Limit {

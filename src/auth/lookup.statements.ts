@@ -14,8 +14,8 @@ export interface FoundKey {
   readonly perHour: number | null;
   /** Addresses and CIDR blocks that may use the key; empty means any. */
   readonly allowedIps: readonly string[];
-  /** Revoked or expired. */
-  readonly ended: boolean;
+  /** Why it is valid no longer; null while it is. */
+  readonly ended: 'revoked' | 'expired' | null;
   readonly suspended: boolean;
   /** Whether the key's integration manages the company that was asked about. */
   readonly granted: boolean;
@@ -37,7 +37,7 @@ export interface Lookup extends KeyHashes {
 export const longestAdmission = 1_000;
 
 const keyBy = (hash: string) => `
-        SELECT k.*, k.revoked_at IS NOT NULL OR coalesce(k.expires_at <= now(), false) AS ended,
+        SELECT k.*, CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.expires_at <= now() THEN 'expired' END AS ended,
                k.integration_id IS NOT NULL AND EXISTS (SELECT FROM integration_company g
                         WHERE g.company_id = q.company AND g.integration_id = k.integration_id) AS granted
           FROM api_key k WHERE k.hash = ${hash}`;
@@ -89,7 +89,7 @@ export const lookupSql = `
                'id', k.id, 'companyId', k.company_id, 'integrationId', k.integration_id, 'scopes', k.scopes,
                'allowedIps', k.allowed_ips, 'perMinute', k.per_minute, 'perHour', k.per_hour,
                'ended', k.ended, 'suspended', k.suspended_at IS NOT NULL, 'granted', k.granted) AS key,
-             q.agent IS NOT NULL AND NOT k.ended AND k.suspended_at IS NULL AND q.scope = ANY(k.scopes)
+             q.agent IS NOT NULL AND k.ended IS NULL AND k.suspended_at IS NULL AND q.scope = ANY(k.scopes)
              AND (k.company_id IS NOT NULL OR k.granted) AND ${isAllowed} AS "agentWasRead"
         FROM (${keyBy('q.hash')}
         UNION ALL ${keyBy('q.former')}

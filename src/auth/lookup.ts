@@ -1,5 +1,6 @@
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
-import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
+import { askOnce } from '../database/ask-once.ts';
+import type { Database, Query } from '../database/client.ts';
 import { group } from '../database/group.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { parseExact } from '../http/exact-numbers.ts';
@@ -28,44 +29,49 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
  * requests that arrive together ask in one statement, and with its key each asks for its agent, which saves a round trip.
  */
 export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites()) {
-  const find = group<Lookup & { readonly deadline: number }, LookedUp>({
+  const find = group<{ readonly lookup: Lookup; readonly deadline: number }, LookedUp>({
     onBatch: (...batch) => meter.batch('keys', ...batch),
     isExpired: ({ deadline }) => deadline <= performance.now(),
-    run: async (lookups) => {
+    run: async (items) => {
       const readAt = writes.read();
-      return (await lookUpAll(database.query, lookups)).map((found) => ({ result: { ...found, readAt } }));
+      const found = await lookUpAll(
+        database.query,
+        items.map(({ lookup }) => lookup),
+      );
+      return found.map((each) => ({ result: { ...each, readAt } }));
     },
   });
 
   return {
-    /** @throws ApiError OVERLOADED, DATABASE_UNAVAILABLE */
-    lookUp(lookup: Lookup): Promise<LookedUp> {
-      const deadline = newDeadline();
-      return withinLimit(find({ ...lookup, deadline }), deadline);
-    },
+    /**
+     * @param deadline past which the lookup need not begin, in milliseconds as `performance.now()` counts
+     * @throws ApiError OVERLOADED, DATABASE_UNAVAILABLE
+     */
+    lookUp: (lookup: Lookup, deadline: number): Promise<LookedUp> => find({ lookup, deadline }),
   };
 }
 
-async function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<Omit<LookedUp, 'readAt'>[]> {
+function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<readonly Omit<LookedUp, 'readAt'>[]> {
   const at = performance.now();
-  const parameters = [
-    lookups.map(({ hash }) => hash),
-    lookups.map(({ formerHash }) => formerHash),
-    lookups.map(({ companyId }) => companyId),
-    lookups.map(({ agentId }) => agentId),
-    lookups.map(({ address }) => address),
-    lookups.map(({ scope }) => scope ?? null),
-  ];
-  const rows = await query<{ json: string }>(lookupSql, parameters);
-  return rows
-    .map(({ json }) => parseExact<Found>(json))
-    .map(({ key, agent, ...row }) => ({
-      ...row,
-      key: key ?? undefined,
-      agent: agent ? toStoredAgent(agent) : undefined,
-      at,
-    }));
+  return askOnce(lookups, wantedBy, async (distinct) => {
+    const rows = await query<{ json: string }>(lookupSql, [
+      distinct.map(({ hash }) => hash),
+      distinct.map(({ formerHash }) => formerHash),
+      distinct.map(({ companyId }) => companyId),
+      distinct.map(({ agentId }) => agentId),
+      distinct.map(({ address }) => address),
+      distinct.map(({ scope }) => scope ?? null),
+    ]);
+    return rows.map(({ json }) => {
+      const { key, agent, ...row } = parseExact<Found>(json);
+      return { ...row, key: key ?? undefined, agent: agent ? toStoredAgent(agent) : undefined, at };
+    });
+  });
 }
+
+/** None of these holds a space. */
+const wantedBy = ({ hash, formerHash, companyId, agentId, address, scope }: Lookup): string =>
+  `${hash} ${formerHash} ${companyId} ${agentId} ${address} ${scope}`;
 
 interface Found extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
   readonly key: FoundKey | null;

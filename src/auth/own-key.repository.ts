@@ -1,4 +1,4 @@
-import { type Database, withinLimit } from '../database/client.ts';
+import type { Database } from '../database/client.ts';
 
 /** What a client may see of its own key. */
 // biome-ignore format: a list
@@ -17,7 +17,7 @@ export function ownKeyRepository({ typed }: Database) {
      * @throws ApiError DATABASE_UNAVAILABLE
      */
     async find(id: string) {
-      const found = await withinLimit(typed(({ apiKey }) => apiKey.findUnique({ where: { id }, select: shown })));
+      const found = await typed(({ apiKey }) => apiKey.findUnique({ where: { id }, select: shown }));
       return found ?? undefined;
     },
   };

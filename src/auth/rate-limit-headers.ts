@@ -1,19 +1,12 @@
-import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { exchangeOf } from '../http/exchange.ts';
 import { ApiError } from '../http/problems.ts';
 import type { Count } from './counters.ts';
 import type { FoundKey } from './lookup.statements.ts';
 import type { RateLimits } from './rate-limits.ts';
 
-type Headers = Readonly<Record<string, string>>;
-
-const shown = new WeakMap<IncomingMessage, Headers>();
-
 /** 429; the client may come back after the given seconds, and gets through then. */
 const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });
-
-/** What the answer to a message says of rate limits, for those who answer without Fastify. */
-export const rateLimitHeaders = (message: IncomingMessage): Headers => shown.get(message) ?? {};
 
 /** What is left of a rate limit. */
 interface RateLimit {
@@ -28,7 +21,7 @@ export function rateLimitsOf({ raw }: FastifyRequest): {
   readonly minute: RateLimit | null;
   readonly hour: RateLimit | null;
 } {
-  const headers = rateLimitHeaders(raw);
+  const headers = exchangeOf(raw).rateLimits;
   const read = ([ofLimit, ofRemaining, ofReset]: readonly [string, string, string]): RateLimit | null =>
     headers[ofLimit] === undefined
       ? null
@@ -53,7 +46,7 @@ export async function countRequest(
   const { windows, wait } = await limits.count(key);
   if (windows.length > 0) {
     const headers = Object.fromEntries(windows.flatMap(headersOf));
-    shown.set(raw, headers);
+    exchangeOf(raw).rateLimits = headers;
     reply.headers(headers);
   }
   return wait === undefined ? undefined : { error: rateLimited(wait), wait };

@@ -14,8 +14,8 @@ export const ownKeyRoutes: FastifyPluginAsyncTypebox<{ ownKeys: OwnKeyRepository
       schema: { ...getOwnKey, querystring: ownKeyQuerySchema },
     },
     async (request) => {
-      const key = await ownKeys.find(request.owner.keyId);
-      if (!key) throw invalidKey();
+      const key = await request.deadline.race(ownKeys.find(request.owner.keyId));
+      if (!key) throw invalidKey('unknown');
       const { createdAt, expiresAt, lastUsedAt } = key;
       return {
         ...key,

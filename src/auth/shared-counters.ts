@@ -1,5 +1,5 @@
-import type { FastifyBaseLogger } from 'fastify';
 import { Redis, type Result } from 'ioredis';
+import type { Logger } from 'pino';
 import { type Meter, silent } from '../metrics/meter.ts';
 import { StartError } from '../start-error.ts';
 import { type Counted, type Counters, type Limit, lengths, memoryCounters } from './counters.ts';
@@ -190,7 +190,7 @@ const isRefusal = ({ name }: Error) => name === 'ReplyError';
 
 /** @returns an `onChange` that tells the log and the metrics */
 export const reportChanges =
-  (logger: FastifyBaseLogger, meter: Meter = silent): Options['onChange'] =>
+  (logger: Logger, meter: Meter = silent): Options['onChange'] =>
   (isShared, err) => {
     meter.countsAreShared(isShared);
     if (isShared) logger.info('rate limits are counted in Redis, together with the other replicas');

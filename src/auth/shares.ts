@@ -1,6 +1,9 @@
-import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import type { StoredAgent } from '../agents/row.ts';
+import { over } from '../http/bounded-server.ts';
+import type { Deadline } from '../http/deadline.ts';
 import { type Turn, turns } from '../http/turns.ts';
 import { senderOf } from './address.ts';
 import type { KeyOwner } from './api-key.ts';
@@ -14,9 +17,6 @@ const ofKey = { running: 2, waiting: 50 };
 
 /** Bytes of a body, and characters of an agent's questions, past which a request is large. */
 const large = 32_768;
-
-/** Milliseconds that a request may wait for its turn; what is left of 5 s is for its statements. */
-const patience = 2_600;
 
 /** Keys and agents that are remembered at most. */
 const remembered = 10_000;
@@ -32,13 +32,6 @@ declare module 'fastify' {
   }
 }
 
-export interface Share {
-  /** Does something for the request when it is its turn, and then lets others have it: while a body arrives, say. */
-  run<Result>(task: () => Promise<Result>): Promise<Result>;
-  /** The same, but others have the turn when the response is over too, or its client has gone. */
-  runToEnd<Result>(task: () => Promise<Result>): Promise<Result>;
-}
-
 /** Who comes with a key, and for which agent. */
 interface Bearer {
   readonly hash: string;
@@ -46,10 +39,13 @@ interface Bearer {
   readonly agentId: string | null;
 }
 
+export type Share = InstanceType<ReturnType<typeof openShares>>;
+
 /**
  * Shares the server out, so that nobody alone fills the queues, the memory or the connections to the database that all
  * need: of one company or integration a number of requests run at once, of one key two large ones, and further ones wait.
  * A key that was not admitted from its address before takes the share of that address.
+ * @returns the share of one request; made while its client is there
  */
 export function openShares() {
   // Neither decides anything but where a request waits.
@@ -57,71 +53,110 @@ export function openShares() {
   const largeAgents = bounded<true>(remembered);
   const byOwner = turns(ofOwner);
   const byKey = turns(ofKey);
-  const idOf = ({ hash, address }: Bearer) => `${hash} ${address}`;
 
-  function isLarge({ routeOptions, headers }: FastifyRequest, { agentId }: Bearer): boolean {
-    if (routeOptions.config.isLarge || (agentId !== null && largeAgents.has(agentId))) return true;
-    return Number(headers['content-length'] ?? 0) > large || headers['transfer-encoding'] !== undefined;
-  }
+  return class {
+    readonly #bearer: Bearer;
+    readonly #bearerId: string;
+    readonly #owner: string;
+    readonly #deadline: Deadline;
+    readonly #response: ServerResponse;
+    readonly #isLarge: boolean;
+    /** Of `runToEnd`, once its task is done. */
+    #turn: Turn | undefined;
 
-  return {
-    open(request: FastifyRequest, { raw }: FastifyReply, bearer: Bearer): Share {
-      const name = owners.get(idOf(bearer)) ?? senderOf(bearer.address ?? undefined);
-      let left = patience;
-      const end = (held: readonly Turn[]) => {
-        for (const turn of held) turn.end();
-      };
-      /** The large ones wait for each other first, so that meanwhile small ones are served. */
-      async function takeTurns(): Promise<Turn[]> {
-        const since = performance.now();
-        const remaining = () => Math.max(0, left - (performance.now() - since));
-        const held: Turn[] = [];
-        try {
-          if (isLarge(request, bearer)) held.push(await byKey.take(bearer.hash, remaining(), raw));
-          const turn = byOwner.take(name, remaining(), raw);
-          held.push(turn instanceof Promise ? await turn : turn);
-          left = remaining();
-          return held;
-        } catch (error) {
-          end(held);
-          throw error;
-        }
+    constructor(request: FastifyRequest, response: ServerResponse, bearer: Bearer) {
+      this.#bearer = bearer;
+      this.#bearerId = `${bearer.hash} ${bearer.address}`;
+      this.#owner = owners.get(this.#bearerId) ?? senderOf(bearer.address ?? undefined);
+      this.#deadline = request.deadline;
+      this.#response = response;
+      const { agentId } = bearer;
+      this.#isLarge = isLarge(request) || (agentId !== null && largeAgents.has(agentId));
+    }
+
+    /** Does something for the request when it is its turn, and then lets others have it: while a body arrives, say. */
+    async run<Result>(task: () => Promise<Result>): Promise<Result> {
+      const taken = this.#takeTurn();
+      const turn = taken instanceof Promise ? await taken : taken;
+      try {
+        return await task();
+      } finally {
+        turn.end();
       }
-      return {
-        async run(task) {
-          const held = await takeTurns();
-          return await task().finally(() => end(held));
-        },
-        async runToEnd(task) {
-          const held = await takeTurns();
-          return await task().finally(() => {
-            if (raw.closed) end(held);
-            else raw.once('close', () => end(held));
-          });
-        },
-      };
-    },
+    }
+
+    /** The same, but others have the turn when the response is over too, or its client has gone. */
+    async runToEnd<Result>(task: () => Promise<Result>): Promise<Result> {
+      const taken = this.#takeTurn();
+      const turn = taken instanceof Promise ? await taken : taken;
+      try {
+        return await task();
+      } finally {
+        if (this.#response.closed) turn.end();
+        else this.#turn = turn;
+      }
+    }
+
+    /** The response is over. */
+    end(): void {
+      this.#turn?.end();
+    }
 
     /** From now on the key takes the share of its owner, where it comes from the same address. */
-    admit: (bearer: Bearer, { companyId, integrationId }: KeyOwner): void =>
-      owners.set(idOf(bearer), companyId ?? integrationId ?? ''),
+    admit({ companyId, integrationId }: KeyOwner): void {
+      owners.set(this.#bearerId, companyId ?? integrationId ?? '');
+    }
 
     /** Until it is admitted again: nobody uses up the share of an owner with a key that is refused. */
-    forget: (bearer: Bearer): void => owners.delete(idOf(bearer)),
+    forget(): void {
+      owners.delete(this.#bearerId);
+    }
 
     /** What a request found decides whether the next one for the same agent is large. */
-    noteSize({ agentId }: Bearer, agent: StoredAgent | undefined): void {
+    noteSize(agent: StoredAgent | undefined): void {
+      const { agentId } = this.#bearer;
       if (agentId === null || agent === undefined) return;
-      const characters = agent.content.questions.reduce((sum, { length }) => sum + length, 0);
+      let characters = 0;
+      for (const { length } of agent.content.questions) characters += length;
       if (characters > large) largeAgents.set(agentId, true);
       else largeAgents.delete(agentId);
-    },
+    }
+
+    #takeTurn(): Turn | Promise<Turn> {
+      return this.#isLarge ? this.#takeBoth() : byOwner.take(this.#owner, this.#deadline, this.#response);
+    }
+
+    /** The large ones wait for each other first, so that meanwhile small ones are served. */
+    async #takeBoth(): Promise<Turn> {
+      const first = await byKey.take(this.#bearer.hash, this.#deadline, this.#response);
+      try {
+        const second = await byOwner.take(this.#owner, this.#deadline, this.#response);
+        return both(first, second);
+      } catch (error) {
+        first.end();
+        throw error;
+      }
+    }
   };
+}
+
+const both = (one: Turn, other: Turn): Turn => ({
+  end() {
+    one.end();
+    other.end();
+  },
+});
+
+/** By its route, or by its body. */
+function isLarge({ routeOptions, headers }: FastifyRequest): boolean {
+  if (routeOptions.config.isLarge === true || headers['transfer-encoding'] !== undefined) return true;
+  return Number(headers['content-length'] ?? 0) > large;
 }
 
 /** What a route does is done when it is the turn of its request. */
 export const shares = fp(async (app) => {
   app.decorateRequest('share');
+  app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.share?.end());
   app.addHook('onRoute', (route) => {
     const { handler } = route;
     if (isList(route)) route.config = { ...route.config, isLarge: true };

@@ -1,5 +1,5 @@
 import type { KeyOwner } from '../auth/api-key.ts';
-import { type Database, withinLimit } from '../database/client.ts';
+import type { Database } from '../database/client.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 
@@ -19,13 +19,11 @@ export function directoryRepository({ typed }: Database) {
       const own = companyId === null ? [] : [{ id: companyId }];
       const managed = integrationId === null ? [] : [{ integrations: { some: { integrationId } } }];
       const where: Prisma.CompanyWhereInput = { OR: [...own, ...managed] };
-      const [items, total] = await withinLimit(
-        typed(({ company }) =>
-          Promise.all([
-            company.findMany({ where, select: { id: true, name: true }, ...partOf(page) }),
-            company.count({ where }),
-          ]),
-        ),
+      const [items, total] = await typed(({ company }) =>
+        Promise.all([
+          company.findMany({ where, select: { id: true, name: true }, ...partOf(page) }),
+          company.count({ where }),
+        ]),
       );
       return { items, total };
     },
@@ -34,13 +32,11 @@ export function directoryRepository({ typed }: Database) {
     async phoneNumbers(companyId: string, page: Page) {
       const where = { companyId, status: 'ACTIVE' };
       const select = { id: true, number: true, companyId: true, status: true, createdAt: true } as const;
-      const [items, total] = await withinLimit(
-        typed(({ companyPhoneNumber }) =>
-          Promise.all([
-            companyPhoneNumber.findMany({ where, select, ...partOf(page) }),
-            companyPhoneNumber.count({ where }),
-          ]),
-        ),
+      const [items, total] = await typed(({ companyPhoneNumber }) =>
+        Promise.all([
+          companyPhoneNumber.findMany({ where, select, ...partOf(page) }),
+          companyPhoneNumber.count({ where }),
+        ]),
       );
       return { items, total };
     },

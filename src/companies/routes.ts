@@ -15,9 +15,9 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
       config: { scope: 'read:agents', forAnyCompany: true },
       schema: { ...listCompanies, querystring: companyListQuerySchema },
     },
-    async ({ owner, query }) => {
+    async ({ owner, query, deadline }) => {
       const page = readPage(query);
-      const { items, total } = await directory.companies(owner, page);
+      const { items, total } = await deadline.race(directory.companies(owner, page));
       return toPage(items, total, page);
     },
   );
@@ -31,9 +31,9 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
         querystring: phoneNumberListQuerySchema,
       },
     },
-    async ({ caller, query }) => {
+    async ({ caller, query, deadline }) => {
       const page = readPage(query);
-      const { items, total } = await directory.phoneNumbers(caller.companyId, page);
+      const { items, total } = await deadline.race(directory.phoneNumbers(caller.companyId, page));
       const data = items.map(({ createdAt, ...number }) => ({ ...number, createdAt: createdAt.toISOString() }));
       return toPage(data, total, page);
     },

@@ -8,13 +8,13 @@ import { type DatabaseState, stateSchema } from './schema.ts';
 import { statementNames } from './statement-names.ts';
 import { TrustedPool } from './trusted-pool.ts';
 
-/** Limits in milliseconds. A request asks the database twice (its key, its agent) and is answered within 5 seconds. */
+/** Limits in milliseconds. A request asks the database twice (its key, its agent) and has its own limit (`Deadline`). */
 const waits = {
   /** For a free connection, or a new one. */
   connection: 2_000,
   /** For one statement, measured here too: a database that is frozen cannot keep its own limits. */
   statement: 2_200,
-  /** For all that one call of a repository asks, waits for connections and repetitions included. */
+  /** For a transaction, and for a call that belongs to no request. */
   call: 2_300,
 } as const;
 
@@ -155,17 +155,14 @@ export function openDatabase({
   };
 }
 
-/** When a call that begins now is answered at the latest, in milliseconds as `performance.now()` counts. */
-export const newDeadline = (): number => performance.now() + waits.call;
-
 /**
- * Answers a call in time, whatever the database does; what was asked of it goes on and may still be saved.
- * @param deadline of the request, where it is carried from an earlier call
+ * Answers a call in time that no deadline of a request bounds: a check that several share, or a part of a response that is
+ * being sent. What was asked of the database goes on.
  */
-export function withinLimit<Result>(call: Promise<Result>, deadline = newDeadline()): Promise<Result> {
+export function withinLimit<Result>(call: Promise<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {
     const end = () => reject(databaseUnavailable(new Error('no answer in time')));
-    const timer = setTimeout(end, deadline - performance.now());
+    const timer = setTimeout(end, waits.call);
     call.finally(() => clearTimeout(timer)).then(resolve, reject);
   });
 }

@@ -11,6 +11,8 @@ const meanings = {
   extra_float_digits: '1',
   array_nulls: 'on',
   row_security: 'on',
+  // It would put the search_path of a role in quotes.
+  quote_all_identifiers: 'off',
   search_path: 'public',
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',

@@ -11,7 +11,7 @@ interface Options {
 
 /** For load balancers and orchestrators: no key needed. */
 export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { database, migrations }) => {
-  app.get('/health/live', { schema: { ...getLiveness } }, async () => ({ status: 'ok' }));
+  app.get('/health/live', { config: { isProbe: true }, schema: { ...getLiveness } }, async () => ({ status: 'ok' }));
 
   /** The check that is running, which whoever asks meanwhile shares, whatever comes of it. */
   let checking: Promise<void> | undefined;
@@ -21,7 +21,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { da
     });
     return checking;
   };
-  app.get('/health/ready', { schema: { ...getReadiness } }, async () => {
+  app.get('/health/ready', { config: { isProbe: true }, schema: { ...getReadiness } }, async () => {
     if (app.draining()) throw databaseUnavailable(new Error('shutting down'));
     await check();
     return { status: 'ok' };

@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyRequest, preParsingHookHandler, preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
@@ -23,32 +23,40 @@ const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
 export const body = fp(async (app) => {
   app.removeAllContentTypeParsers();
   app.decorateRequest('bodyBytes');
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, async (request: FastifyRequest, bytes: Buffer) => {
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (request: FastifyRequest, bytes: Buffer, done) => {
     request.bodyBytes = bytes;
-    return parse(bytes);
+    done(null, parse(bytes));
   });
 
-  app.addHook('preParsing', async ({ headers, routeOptions }) => {
-    if (!takesBody(routeOptions)) {
-      // By these alone Fastify sees that there is a body. Node drops the bytes once the answer is sent.
-      for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete headers[name];
-      return;
-    }
-    const length = Number(headers['content-length'] ?? 0);
-    const hasBody = length > 0 || headers['transfer-encoding'] !== undefined;
-    const type = headers['content-type'];
-    if (type === undefined ? hasBody : !mediaType.test(type)) throw unsupportedMediaType();
-    if (length > bodyLimit) throw new ApiError('PAYLOAD_TOO_LARGE');
-    if (headers['content-encoding'] !== undefined) throw unsupportedEncoding();
-  });
-
-  app.addHook('preValidation', async ({ body: value, routeOptions }) => {
-    if (value === undefined && takesBody(routeOptions))
-      throw new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyMissing });
+  app.addHook('onRoute', (route) => {
+    const takesBody = route.schema?.body !== undefined;
+    route.preParsing = [takesBody ? admit : ignoreBody, ...[route.preParsing ?? []].flat()];
+    if (takesBody) route.preValidation = [requireBody, ...[route.preValidation ?? []].flat()];
   });
 });
 
-const takesBody = ({ schema }: FastifyRequest['routeOptions']) => schema?.body !== undefined;
+/** By these alone Fastify sees that there is a body. Node drops the bytes once the answer is sent. */
+const ignoreBody: preParsingHookHandler = ({ headers }, _, payload, done) => {
+  for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete headers[name];
+  done(null, payload);
+};
+
+const admit: preParsingHookHandler = ({ headers, deadline }, _, payload, done) => {
+  const length = Number(headers['content-length'] ?? 0);
+  const hasBody = length > 0 || headers['transfer-encoding'] !== undefined;
+  const type = headers['content-type'];
+  if (type === undefined ? hasBody : !mediaType.test(type)) throw unsupportedMediaType();
+  if (length > bodyLimit) throw new ApiError('PAYLOAD_TOO_LARGE');
+  if (headers['content-encoding'] !== undefined) throw unsupportedEncoding();
+  deadline.pause();
+  done(null, payload);
+};
+
+const requireBody: preValidationHookHandler = ({ body: value, deadline }, _, done) => {
+  deadline.resume();
+  if (value === undefined) throw new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyMissing });
+  done();
+};
 
 const unsupportedMediaType = () =>
   new ApiError('UNSUPPORTED_MEDIA_TYPE', {

@@ -7,6 +7,9 @@ const patience = 10_000;
 /** The event of the server for each request that is begun. Node's own, `request`, is its arrival. */
 export const begun = 'begun';
 
+/** The event of the server for each request that was begun, when its response is out or its connection is closed. */
+export const over = 'over';
+
 type Listener = (message: IncomingMessage, response: ServerResponse) => void;
 
 /**

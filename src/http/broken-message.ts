@@ -1,10 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
-import { rateLimitHeaders } from '../auth/rate-limit-headers.ts';
-import { noteProblem } from './logged-problem.ts';
+import { callerAddress } from '../auth/address.ts';
+import { exchangeOf, newRequestId } from './exchange.ts';
 import type { ApiError } from './problems.ts';
-import { newRequestId, requestIdOf } from './request-log.ts';
 import type { Connection, RequestQueue } from './request-queue.ts';
 
 /** Milliseconds during which what a refused client still sends is read: a reset could overtake the answer. */
@@ -14,6 +13,8 @@ const afterlife = 1_000;
 interface Broken {
   readonly error: ApiError;
   readonly response: ServerResponse | undefined;
+  /** Of the connection: what a proxy says of its client is not read. */
+  readonly address: string | null;
 }
 
 /**
@@ -42,7 +43,8 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
       const connection = queue.of(socket);
       if (!connection) socket.destroy();
       else if (!broken.has(socket)) {
-        broken.set(socket, { error, response: queue.takeUnfinished(connection) });
+        const address = callerAddress(socket.remoteAddress) ?? null;
+        broken.set(socket, { error, response: queue.takeUnfinished(connection), address });
         conclude(connection);
       }
     },
@@ -50,12 +52,18 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
 }
 
 /** @param isBegun whether the response belongs to a request that was begun, and so has its own line in the log */
-function refusal({ error, response }: Broken, isBegun: boolean, log: FastifyBaseLogger, prefix: string): string {
-  const requestId = response ? requestIdOf(response.req) : newRequestId();
-  if (response && isBegun) {
+function refusal(
+  { error, response, address }: Broken,
+  isBegun: boolean,
+  log: FastifyBaseLogger,
+  prefix: string,
+): string {
+  const exchange = response && exchangeOf(response.req);
+  const requestId = exchange?.requestId ?? newRequestId();
+  if (response && exchange && isBegun) {
     response.statusCode = error.status;
-    noteProblem(response.req, error);
-  } else log.info({ status: error.status, code: error.code, requestId }, 'malformed');
+    exchange.problem = error;
+  } else log.info({ requestId, status: error.status, code: error.code, address }, 'malformed');
   const body = JSON.stringify(error.problem(response?.req.url?.split('?', 1)[0] ?? '', requestId, prefix));
   const lines = [
     `HTTP/1.1 ${error.status} ${error.code}`,
@@ -64,7 +72,7 @@ function refusal({ error, response }: Broken, isBegun: boolean, log: FastifyBase
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${requestId}`,
     'X-Content-Type-Options: nosniff',
-    ...Object.entries(response ? rateLimitHeaders(response.req) : {}).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries(exchange?.rateLimits ?? {}).map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
   ];
   return `${lines.join('\r\n')}\r\n\r\n${body}`;

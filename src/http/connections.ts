@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { preParsingHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
-import { begun, maxConnections } from './bounded-server.ts';
+import { begun, maxConnections, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
@@ -38,6 +38,7 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
   const queue = requestQueue({
     maxConnections,
     begin: (response) => app.server.emit(begun, response.req, response),
+    end: (response) => app.server.emit(over, response.req, response),
     onIdle(connection) {
       broken.conclude(connection);
       closeIfIdle(connection);
@@ -123,6 +124,7 @@ export function countHeader(rawHeaders: readonly string[], name: string): number
   return times;
 }
 
-async function askForBody({ raw }: FastifyRequest, reply: FastifyReply): Promise<void> {
+const askForBody: preParsingHookHandler = ({ raw }, reply, payload, done) => {
   if (raw.headers.expect !== undefined && raw.httpVersion === '1.1') reply.raw.writeContinue();
-}
+  done(null, payload);
+};

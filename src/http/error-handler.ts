@@ -1,6 +1,7 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
-import { noteProblem } from './logged-problem.ts';
+import { callerAddress } from '../auth/address.ts';
+import { exchangeOf } from './exchange.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 import { type PublicUrl, unknownUrl, type WithPublicUrl } from './public-url.ts';
@@ -23,6 +24,7 @@ export const answerUnroutable =
   ({ prefix }: Pick<PublicUrl, 'prefix'>) =>
   (_: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     const error = new ApiError('MALFORMED_REQUEST', { detail: problemDetails.pathEncoding });
+    exchangeOf(request.raw).address = callerAddress(request.ip) ?? null;
     reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
     answer(error, request, reply, prefix);
   };
@@ -36,7 +38,7 @@ export class CutAnswers extends LogController {
 }
 
 function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply, prefix: string): FastifyReply {
-  noteProblem(request.raw, error);
+  exchangeOf(request.raw).problem = error;
   if (error.code === 'INTERNAL_ERROR') {
     request.log.error({ requestId: request.id, err: error.cause, stack: error.cause }, error.code);
   }

@@ -1,22 +1,17 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { callerAddress } from '../auth/address.ts';
 import type { Meter } from '../metrics/meter.ts';
-import { begun } from './bounded-server.ts';
-import { loggedProblem } from './logged-problem.ts';
+import { begun, over } from './bounded-server.ts';
+import { exchangeOf } from './exchange.ts';
+import { loggedFaults } from './logged-faults.ts';
+import type { ApiError } from './problems.ts';
 
-export const newRequestId = (): string => randomUUID();
-
-const requestIds = new WeakMap<IncomingMessage, string>();
-
-/** The caller's request id where it is 1–128 of `[A-Za-z0-9._-]`, else a new one (docs/contract.md#answers). */
-export function requestIdOf(message: IncomingMessage): string {
-  const given = message.headers['x-request-id'];
-  if (typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given)) return given;
-  const made = requestIds.get(message) ?? newRequestId();
-  requestIds.set(message, made);
-  return made;
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route is asked every few seconds by whoever watches the server: what goes well is logged at debug. */
+    isProbe?: boolean;
+  }
 }
 
 /**
@@ -25,36 +20,49 @@ export function requestIdOf(message: IncomingMessage): string {
  * null. A 5xx is an error of the log, with its cause.
  */
 export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) => {
-  const routed = new WeakMap<IncomingMessage, FastifyRequest>();
-  app.decorateRequest('known');
   app.addHook('onRequest', (request, reply, done) => {
-    request.known = {};
-    routed.set(request.raw, request);
+    const exchange = exchangeOf(request.raw);
+    exchange.request = request;
+    // While the connection is there.
+    exchange.address = callerAddress(request.ip) ?? null;
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     done();
   });
-  app.server.prependListener(begun, (message: IncomingMessage, response: ServerResponse) => {
-    const start = performance.now();
-    response.once('close', () => {
-      const request = routed.get(message);
-      const isAnswered = response.headersSent || response.statusCode >= 400;
-      const { method = '' } = message;
-      const route = request?.routeOptions.url ?? null;
-      const status = isAnswered ? response.statusCode : null;
-      const ms = performance.now() - start;
-      meter.request(method, route, status, ms / 1_000);
-      const line = {
-        requestId: requestIdOf(message),
-        method,
-        route,
-        status,
-        ...loggedProblem(message),
-        ms: Math.round(ms * 10) / 10,
-        keyId: request?.known.keyId ?? null,
-        companyId: request?.known.companyId ?? null,
-      };
-      app.log[(status ?? 0) >= 500 ? 'error' : 'info'](line, 'request');
-    });
+  app.server.prependListener(begun, (message: IncomingMessage) => {
+    exchangeOf(message).start = performance.now();
   });
+  // Fastify's onResponse does not run for a client that went away before its answer.
+  app.server.on(over, (message: IncomingMessage, response: ServerResponse) => {
+    const { start, requestId, request, problem, keyId, companyId, agentId, address } = exchangeOf(message);
+    const ms = performance.now() - start;
+    const { method = '' } = message;
+    const { url: route = null, config } = request?.routeOptions ?? {};
+    const status = response.headersSent || response.statusCode >= 400 ? response.statusCode : null;
+    const code = problem?.code ?? null;
+    meter.request(method, route, status, code, ms / 1_000);
+    const line = {
+      requestId,
+      method,
+      route,
+      status,
+      code,
+      ...(problem && whyOf(problem)),
+      ms: Math.round(ms * 10) / 10,
+      keyId,
+      companyId,
+      agentId,
+      address,
+    };
+    if (status !== null && status >= 500) app.log.error(line, 'request');
+    else if (config?.isProbe === true) app.log.debug(line, 'request');
+    else app.log.info(line, 'request');
+  });
+
+  /** Of a 5xx its cause, of a 401 the case, of a 400 the first faults. */
+  function whyOf({ status, cause, faults }: ApiError) {
+    if (status >= 500) return cause === undefined ? undefined : { err: cause };
+    if (status === 401) return { reason: cause };
+    return faults && { faults: loggedFaults(faults, app.declaredNames) };
+  }
 });

@@ -24,6 +24,8 @@ interface Options {
   readonly maxConnections: number;
   /** Serves a request. It is over when its response emits `close`. */
   readonly begin: (response: ServerResponse) => void;
+  /** Is told when a response has emitted `close`. */
+  readonly end: (response: ServerResponse) => void;
   /** Is told when a connection has answered all that has arrived on it. */
   readonly onIdle: (connection: Connection) => void;
 }
@@ -36,7 +38,7 @@ export type RequestQueue = ReturnType<typeof requestQueue>;
  * that are not safe, and so that one response of a connection takes memory and descriptors at a time. Node parses all
  * requests of a read at once and queues their responses; one that waits there would not notice that its socket closed.
  */
-export function requestQueue({ maxConnections, begin, onIdle }: Options) {
+export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
   const open = new Map<Socket, Connection>();
   /** In the order in which they became idle. */
   const idle = new Set<Connection>();
@@ -114,7 +116,10 @@ export function requestQueue({ maxConnections, begin, onIdle }: Options) {
     connection.isRunning = true;
     idle.delete(connection);
     running.add(connection);
-    response.once('close', () => proceed(connection));
+    response.once('close', () => {
+      end(response);
+      proceed(connection);
+    });
     begin(response);
   }
 

@@ -3,8 +3,8 @@ import { type FastifyBaseLogger, fastify } from 'fastify';
 import { trustedProxy } from '../auth/address.ts';
 import { boundedServer } from './bounded-server.ts';
 import { answerUnroutable, CutAnswers } from './error-handler.ts';
+import { requestIdOf } from './exchange.ts';
 import { unknownUrl, type WithPublicUrl } from './public-url.ts';
-import { requestIdOf } from './request-log.ts';
 import { validateOnce } from './validate-once.ts';
 
 interface Options extends WithPublicUrl {

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Deadline } from './deadline.ts';
 import { overloaded } from './problems.ts';
 
 interface Bounds {
@@ -8,6 +9,9 @@ interface Bounds {
   readonly waiting: number;
 }
 
+/** Milliseconds that must be left for the statements of a task when its turn comes; else it is refused. */
+const leftForStatements = 1_000;
+
 /** The right to run; given back once. */
 export interface Turn {
   readonly end: () => void;
@@ -16,8 +20,8 @@ export interface Turn {
 /** The tasks of one name. */
 interface Line {
   running: number;
-  /** Each begins one that waits, oldest first. */
-  readonly waiting: Set<() => void>;
+  /** Each begins one that waits, oldest first, or refuses it: then it returns false. */
+  readonly waiting: Set<() => boolean>;
 }
 
 /** Bounds how many tasks of one name run at once; the others wait in the order of their arrival. */
@@ -27,7 +31,7 @@ export function turns(bounds: Bounds) {
   function lineOf(name: string): Line {
     const found = lines.get(name);
     if (found) return found;
-    const line = { running: 0, waiting: new Set<() => void>() };
+    const line = { running: 0, waiting: new Set<() => boolean>() };
     lines.set(name, line);
     return line;
   }
@@ -39,9 +43,8 @@ export function turns(bounds: Bounds) {
       end() {
         if (isOver) return;
         isOver = true;
-        const [next] = line.waiting;
-        if (next) next();
-        else line.running -= 1;
+        for (const begin of line.waiting) if (begin()) return;
+        line.running -= 1;
         if (line.running === 0) lines.delete(name);
       },
     };
@@ -49,12 +52,12 @@ export function turns(bounds: Bounds) {
 
   return {
     /**
-     * @param wait milliseconds
-     * @param response of the request whose task it is
+     * @param deadline of the request whose task it is, and that waits for nothing else meanwhile
+     * @param response of the request
      * @returns a turn, which must be ended; a promise only where there is none yet
      * @throws ApiError OVERLOADED when too many wait, the wait takes too long, or the client leaves meanwhile
      */
-    take(name: string, wait: number, response: ServerResponse): Turn | Promise<Turn> {
+    take(name: string, deadline: Deadline, response: ServerResponse): Turn | Promise<Turn> {
       const line = lineOf(name);
       if (line.running < bounds.running) {
         line.running += 1;
@@ -64,20 +67,25 @@ export function turns(bounds: Bounds) {
       return new Promise((resolve, reject) => {
         const stop = () => {
           line.waiting.delete(begin);
-          clearTimeout(timer);
+          deadline.unwatch();
           response.off('close', refuse);
-        };
-        // It takes over the place of the task that has ended.
-        const begin = () => {
-          stop();
-          resolve(begun(name, line));
         };
         const refuse = () => {
           stop();
           reject(overloaded());
         };
+        // It takes over the place of the task that has ended.
+        const begin = () => {
+          if (deadline.left() < leftForStatements) {
+            refuse();
+            return false;
+          }
+          stop();
+          resolve(begun(name, line));
+          return true;
+        };
         line.waiting.add(begin);
-        const timer = setTimeout(refuse, wait);
+        deadline.watch(refuse);
         response.once('close', refuse);
       });
     },

@@ -1,17 +1,19 @@
 import { KindGuard, type TObject } from '@sinclair/typebox';
-import type { FastifyInstance, FastifySchema, preValidationHookHandler } from 'fastify';
-import type { Place } from './faults.ts';
-import { dryRunFaults } from './idempotency.ts';
+import type { FastifyInstance, FastifyRequest, FastifySchema, preValidationHookHandler } from 'fastify';
+import type { Fault, Faults, Place } from './faults.ts';
 import { invalid } from './problems.ts';
+import { dryRunFaults, headerReader } from './request-headers.ts';
 import { compile } from './validation.ts';
 
-/** The parts of a request in the order in which their faults are told: place, name in a route's schema, name in a request. */
-const parts = [
-  ['path', 'params', 'params'],
-  ['query', 'querystring', 'query'],
-  ['header', 'headers', 'headers'],
-  ['body', 'body', 'body'],
-] as const satisfies readonly (readonly [Place, keyof FastifySchema, string])[];
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Names of all members and parameters that the schemas of routes have, for requests. */
+    readonly declaredNames: Set<string>;
+  }
+}
+
+/** Returns undefined where a request is right. */
+type Check = (request: FastifyRequest) => Faults | undefined;
 
 /**
  * Step 9 of the contract's order of checks: each part of a request is judged once, and the faults of all are told
@@ -20,25 +22,52 @@ const parts = [
  */
 export function validateOnce(app: FastifyInstance): void {
   app.setValidatorCompiler(() => () => true);
+  app.decorate('declaredNames', new Set<string>());
+  app.decorateRequest('preconditions');
+  app.decorateRequest('idempotency', undefined);
   // At the end of the route's own hooks, behind those of its scope: a body that is missing is told before.
   app.addHook('onRoute', (route) => {
-    if (route.schema) route.preValidation = [...[route.preValidation ?? []].flat(), judge(route.schema)];
+    if (!route.schema) return;
+    route.preValidation = [...[route.preValidation ?? []].flat(), judge(route.schema)];
+    const { params, querystring, headers, body } = route.schema;
+    for (const part of [params, querystring, headers, body]) {
+      if (part === undefined) continue;
+      for (const name of Object.keys(toObjectSchema(part).properties)) app.declaredNames.add(name);
+    }
   });
 }
 
-function judge(schema: FastifySchema): preValidationHookHandler {
-  const checks = parts.flatMap(([place, part, name]) => {
-    const ofPart = schema[part];
-    return ofPart === undefined ? [] : [{ name, validate: compile(toObjectSchema(ofPart), place) }];
-  });
+/** In the order in which faults are told. */
+function judge({ params, querystring, headers, body }: FastifySchema): preValidationHookHandler {
+  const checks: Check[] = [];
+  if (params !== undefined) checks.push(checkOf(params, 'path', (request) => request.params));
+  if (querystring !== undefined) checks.push(checkOf(querystring, 'query', (request) => request.query));
+  if (headers !== undefined) {
+    const read = headerReader(toObjectSchema(headers));
+    checks.push((request) => toFaults(read(request)));
+  }
+  if (body !== undefined) checks.push(checkOf(body, 'body', (request) => request.body));
+  checks.push((request) => toFaults(dryRunFaults(request)));
   return (request, _, done) => {
-    const found = checks.flatMap(({ name, validate }) => (validate(request[name]) ? [] : [validate.faults]));
-    const onDryRun = dryRunFaults(request);
-    const count = found.reduce((sum, faults) => sum + faults.count, onDryRun.length);
-    const first = () => [...found.flatMap((faults) => faults.first), ...onDryRun];
-    done(count > 0 ? invalid(first(), count) : undefined);
+    const first: Fault[] = [];
+    let count = 0;
+    for (const check of checks) {
+      const faults = check(request);
+      if (!faults) continue;
+      first.push(...faults.first);
+      count += faults.count;
+    }
+    done(count > 0 ? invalid(first, count) : undefined);
   };
 }
+
+function checkOf(schema: unknown, place: Place, read: (request: FastifyRequest) => unknown): Check {
+  const validate = compile(toObjectSchema(schema), place);
+  return (request) => (validate(read(request)) ? undefined : validate.faults);
+}
+
+const toFaults = (first: readonly Fault[]): Faults | undefined =>
+  first.length > 0 ? { first, count: first.length } : undefined;
 
 /** @throws Error at the start: a part that is not judged would let anything in */
 function toObjectSchema(schema: unknown): TObject {

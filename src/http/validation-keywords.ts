@@ -1,10 +1,8 @@
 import type { AnySchemaObject } from 'ajv';
 import { Ajv, type ErrorObject } from 'ajv';
 import { nearestName } from '../nearest-name.ts';
-import { parseEntityTags } from './entity-tag.ts';
 import { type Complaint, complaints, type Findings, listedFaults } from './faults.ts';
 import { wrongHeaderFields } from './header-fields.ts';
-import { readIdempotencyKey } from './idempotency-key.ts';
 import { unstorable } from './json.ts';
 import { type Page, readPage } from './pages.ts';
 import { uuidPattern } from './uuid.ts';
@@ -32,9 +30,7 @@ export function ourAjv(): Ajv {
   const ajv = new Ajv({ ...options, allowUnionTypes: true });
   ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('version', /^[1-9]\d{0,8}$/);
-  ajv.addFormat('entity-tags', (text) => parseEntityTags(text) !== undefined);
   ajv.addFormat('webhook-url', isWebhookUrl);
-  ajv.addFormat('idempotency-key', (text) => readIdempotencyKey(text) !== undefined);
   ajv.addKeyword({ keyword: 'closed', type: 'object', schemaType: 'boolean', before: 'properties', compile: closed });
   ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: finding('storable', unstorable) });
   ajv.addKeyword({
@@ -53,15 +49,12 @@ function closed(isClosed: boolean, { properties }: AnySchemaObject): Check<objec
   const known = Object.keys(properties ?? {});
   const names = new Set(known);
   const check: Check<object> = (value) => {
-    const unknown = isClosed ? unknownMembers(value, names) : noMembers;
+    if (!isClosed) return true;
+    const unknown = Object.keys(value).filter((name) => !names.has(name));
     return unknown.length === 0 || refuse(check, 'closed', toFindings(unknown, known));
   };
   return check;
 }
-
-const noMembers: readonly string[] = [];
-const unknownMembers = (value: object, names: ReadonlySet<string>) =>
-  Object.keys(value).filter((name) => !names.has(name));
 
 function toFindings(unknown: readonly string[], known: readonly string[]): Findings {
   const first = unknown.slice(0, listedFaults).map((name) => ({ path: [name], complaint: unknownMember(name, known) }));

@@ -48,13 +48,13 @@ const wholeNumber = /^-?\d{1,15}$/;
 /** Ajv has no bound on errors: of a list that is too long it sees the allowed items and one more. */
 function cutOverlongLists({ properties }: TObject): (value: unknown) => unknown {
   const bounds = Object.entries(properties).flatMap(([name, { maxItems }]) => (maxItems ? [{ name, maxItems }] : []));
-  if (bounds.length === 0) return (value) => value;
   return (value) => {
     if (!isRecord(value)) return value;
-    const overlong = bounds.flatMap(({ name, maxItems }) => {
+    let cut = value;
+    for (const { name, maxItems } of bounds) {
       const list = value[name];
-      return Array.isArray(list) && list.length > maxItems ? [[name, list.slice(0, maxItems + 1)]] : [];
-    });
-    return overlong.length > 0 ? { ...value, ...Object.fromEntries(overlong) } : value;
+      if (Array.isArray(list) && list.length > maxItems) cut = { ...cut, [name]: list.slice(0, maxItems + 1) };
+    }
+    return cut;
   };
 }

@@ -29,8 +29,12 @@ export interface WebhookMeasures {
 
 /** Is told what happens while the server works. Must be quick and must not throw. */
 export interface Meter {
-  /** @param route the route's pattern, or null where there is none; the status is null where nobody read the answer */
-  request(method: string, route: string | null, status: number | null, seconds: number): void;
+  /**
+   * @param route the route's pattern, or null where there is none
+   * @param status null where nobody read the answer
+   * @param code of the problem that was answered; null on success
+   */
+  request(method: string, route: string | null, status: number | null, code: string | null, seconds: number): void;
   /** A batch begins. @param waited seconds that its first call has waited; `left` calls wait on */
   batch(of: Batched, size: number, waited: number, left: number): void;
   repeated(why: Repeated): void;

@@ -26,8 +26,8 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
 
   const requests = new Histogram({
     name: `${prefix}request_seconds`,
-    help: 'Time from the arrival of a request to its answer, by method, route and status',
-    labelNames: ['method', 'route', 'status'],
+    help: 'Time from the arrival of a request to its answer, by method, route, status and code of the problem',
+    labelNames: ['method', 'route', 'status', 'code'],
     buckets: seconds,
     registers,
   });
@@ -91,23 +91,31 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
     help: '1 while REDIS_URL is set and this process counts alone, else 0',
     registers,
   });
-  const size = new Gauge({
+  /** The question that is under way, which both gauges of a reading share, and readings at the same moment. */
+  let asked: Promise<number | undefined> | undefined;
+  const askDatabase = () => {
+    asked ??= historyBytes()
+      .catch(() => undefined)
+      .finally(() => {
+        asked = undefined;
+      });
+    return asked;
+  };
+  new Gauge({
     name: `${prefix}history_bytes`,
     help: 'Bytes of the history of agents on disk, with its indexes, when the database last answered',
     registers,
+    async collect() {
+      const bytes = await askDatabase();
+      if (bytes !== undefined) this.set(bytes);
+    },
   });
   new Gauge({
     name: `${prefix}database_up`,
     help: '1 where the database has answered when the metrics were read, else 0',
     registers,
     async collect() {
-      await historyBytes().then(
-        (bytes) => {
-          size.set(bytes);
-          this.set(1);
-        },
-        () => this.set(0),
-      );
+      this.set((await askDatabase()) === undefined ? 0 : 1);
     },
   });
   new Gauge({
@@ -139,8 +147,8 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
   for (const whom of limited) refusals.inc({ whom }, 0);
 
   const meter: Meter = {
-    request: (method, route, status, time) =>
-      requests.observe({ method, route: route ?? 'none', status: status ?? 'none' }, time),
+    request: (method, route, status, code, time) =>
+      requests.observe({ method, route: route ?? 'none', status: status ?? 'none', code: code ?? 'none' }, time),
     batch(of, size, waited, queued) {
       sizes.observe({ of }, size);
       waits.observe({ of }, waited);

@@ -2,7 +2,7 @@ import { idempotencyIndex, makeRoomSql } from '../agents/write/replay.statements
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.ts';
-import { type Database, newDeadline, type Query, withinLimit } from '../database/client.ts';
+import type { Database, Query } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
@@ -112,44 +112,39 @@ export function webhookRepository(database: Database) {
      * with one Idempotency-Key.
      * @throws what `work` throws; ApiError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE
      */
-    change(
+    async change(
       by: OwnerCaller,
       idempotency: Idempotency | undefined,
       work: (tx: WebhookTransaction) => Promise<Made>,
     ): Promise<Made> {
-      const deadline = newDeadline();
-      const untilMade = async (): Promise<Made> => {
+      for (;;) {
         try {
           return await attempt(by, idempotency, work);
         } catch (error) {
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
           // By a twin that ended meanwhile, or by an answer that is kept no longer.
-          if (deadline <= performance.now()) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
+          if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
           await query(makeRoomSql, [[by.keyId], [idempotency.key]]);
-          return await untilMade();
         }
-      };
-      return withinLimit(untilMade(), deadline);
+      }
     },
 
     /** An endpoint, whoever owns it. */
     async find(id: string): Promise<StoredWebhook | undefined> {
-      return webhooksOf(await withinLimit(run(query, endpoints.findStatement(id))))[0];
+      return webhooksOf(await run(query, endpoints.findStatement(id)))[0];
     },
 
     async list(owner: KeyOwner, page: Page) {
-      const read = Promise.all([run(query, endpoints.listStatement(owner, page)), total(query, owner)]);
-      const [rows, all] = await withinLimit(read);
+      const [rows, all] = await Promise.all([run(query, endpoints.listStatement(owner, page)), total(query, owner)]);
       return { items: webhooksOf(rows), total: all };
     },
 
     /** The newest first; `total` counts as many as pages can reach. */
     async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
-      const read = Promise.all([
+      const [rows, totals] = await Promise.all([
         run(query, deliveries.deliveriesStatement(id, page, filter)),
         run(query, deliveries.countDeliveriesStatement(id, filter, counted)),
       ]);
-      const [rows, totals] = await withinLimit(read);
       return { items: deliveriesOf(rows), total: totalsOf(totals)[0]?.total ?? 0 };
     },
   };

@@ -59,7 +59,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
       },
     },
     async ({ ownerCaller, body, idempotency }, reply) => {
-      const made = await webhooks.create(ownerCaller, body, idempotency);
+      const made = await ownerCaller.deadline.race(webhooks.create(ownerCaller, body, idempotency));
       return sendMade(reply.header('location', `${publicUrl.base}/webhooks/${made.webhookId}`), 201, made);
     },
   );
@@ -68,7 +68,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     '/webhooks',
     { config: read, schema: { ...listWebhooks, querystring: webhookListQuerySchema } },
     async ({ ownerCaller, query }) => {
-      const { items, total, page } = await webhooks.list(ownerCaller, query);
+      const { items, total, page } = await ownerCaller.deadline.race(webhooks.list(ownerCaller, query));
       return toPage(items, total, page);
     },
   );
@@ -76,7 +76,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
   app.get(
     '/webhooks/:id',
     { config: { ...read, ...ofOne }, schema: { ...getWebhook, ...onOne } },
-    async ({ ownerCaller, params }) => webhooks.get(ownerCaller, params.id.toLowerCase()),
+    async ({ ownerCaller, params }) => ownerCaller.deadline.race(webhooks.get(ownerCaller, params.id.toLowerCase())),
   );
 
   app.patch(
@@ -84,7 +84,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     { config: { ...write, ...ofOne }, schema: { ...updateWebhook, ...onOneAgain, body: webhookPatchSchema } },
     async ({ ownerCaller, params, body, idempotency }, reply) => {
       const target = { id: params.id.toLowerCase(), idempotency };
-      return sendMade(reply, 200, await webhooks.update(ownerCaller, target, body));
+      return sendMade(reply, 200, await ownerCaller.deadline.race(webhooks.update(ownerCaller, target, body)));
     },
   );
 
@@ -92,7 +92,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     '/webhooks/:id',
     { config: { ...write, ...ofOne }, schema: { ...deleteWebhook, ...onOne } },
     async ({ ownerCaller, params }, reply) => {
-      await webhooks.remove(ownerCaller, params.id.toLowerCase());
+      await ownerCaller.deadline.race(webhooks.remove(ownerCaller, params.id.toLowerCase()));
       return reply.code(204).send();
     },
   );
@@ -102,7 +102,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     { config: { ...write, ...ofOne }, schema: { ...rotateWebhookSecret, ...onOneAgain } },
     async ({ ownerCaller, params, idempotency }, reply) => {
       const target = { id: params.id.toLowerCase(), idempotency };
-      return sendMade(reply, 200, await webhooks.rotateSecret(ownerCaller, target));
+      return sendMade(reply, 200, await ownerCaller.deadline.race(webhooks.rotateSecret(ownerCaller, target)));
     },
   );
 
@@ -111,7 +111,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     { config: { ...write, ...ofOne }, schema: { ...pingWebhook, ...onOneAgain } },
     async ({ ownerCaller, params, idempotency }, reply) => {
       const target = { id: params.id.toLowerCase(), idempotency };
-      return sendMade(reply, 202, await webhooks.ping(ownerCaller, target));
+      return sendMade(reply, 202, await ownerCaller.deadline.race(webhooks.ping(ownerCaller, target)));
     },
   );
 
@@ -122,7 +122,9 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
       schema: { ...listWebhookDeliveries, ...onOne, querystring: deliveryListQuerySchema },
     },
     async ({ ownerCaller, params, query }) => {
-      const { items, total, page } = await webhooks.deliveries(ownerCaller, params.id.toLowerCase(), query);
+      const { items, total, page } = await ownerCaller.deadline.race(
+        webhooks.deliveries(ownerCaller, params.id.toLowerCase(), query),
+      );
       return toPage(items, total, page);
     },
   );
@@ -135,7 +137,11 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     },
     async ({ ownerCaller, params, idempotency }, reply) => {
       const target = { id: params.id.toLowerCase(), idempotency };
-      return sendMade(reply, 202, await webhooks.redeliver(ownerCaller, target, params.deliveryId.toLowerCase()));
+      return sendMade(
+        reply,
+        202,
+        await ownerCaller.deadline.race(webhooks.redeliver(ownerCaller, target, params.deliveryId.toLowerCase())),
+      );
     },
   );
 };

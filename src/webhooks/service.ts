@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { OwnerCaller } from '../auth/caller.ts';
-import { withinLimit } from '../database/client.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { ApiError } from '../http/problems.ts';
@@ -102,7 +101,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
      * Deletes an endpoint with its deliveries. Where there are many, it is disabled first, so that no more are added, and
      * they are dropped in several transactions: none may last so long that changes of agents wait for it.
      */
-    remove: (by: OwnerCaller, id: string): Promise<void> => withinLimit(remove(by, id)),
+    remove,
 
     /** Makes a new secret; the one before signs as well for 24 hours. */
     async rotateSecret(by: OwnerCaller, target: Target): Promise<Made> {

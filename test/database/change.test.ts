@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { agentRepository } from '../../src/agents/repository.ts';
 import type { Decide } from '../../src/agents/write/decision.ts';
 import { openDatabase } from '../../src/database/client.ts';
+import { Deadline } from '../../src/http/deadline.ts';
 import type { JsonObject } from '../../src/http/json.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -18,6 +19,7 @@ function openAgents() {
 /** A request with the key of a company: the database refuses keys that do not exist. */
 const caller = ({ id, keyId }: { id: string; keyId: string }) => ({
   ...{ companyId: id, keyId, requestId: randomUUID(), address: null },
+  deadline: new Deadline(performance.now()),
   admission: { lookedUpAt: Number.POSITIVE_INFINITY, databaseTime: Number.POSITIVE_INFINITY, lookup, check: () => {} },
 });
 

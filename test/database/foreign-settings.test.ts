@@ -9,6 +9,7 @@ import { expectCreated } from '../support/new-agent.ts';
 import { expectChange, expectNoChange, expectRefusal, newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { agentAtTwo, expectReplay, newKey, retriables, sendKeyed } from '../support/retry.ts';
+import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const world = await openWorld();
@@ -53,9 +54,16 @@ test('what a database sets for its sessions changes no answer, row or history, o
   const get = async (line: string) => (await there.call(subject.key, `GET ${line}`)).status;
   const lines = ['/agents?name=fresh', path, `${path}/versions`, `${path}/versions/1`, `${path}/versions/1/diff`];
   for (const line of [...lines, '/companies', '/phone-numbers']) expect([line, await get(line)]).toEqual([line, 200]);
-  const versions = await there.call(subject.key, `GET ${path}/versions`);
-  const ofAnother = await foreign.call(subject.key, `GET ${path}/versions`);
-  expect(versions.text).toBe(ofAnother.text);
+  const { history } = await storedAgent(there, subject.id);
+  const versions = await there.client(subject.key).versions(subject.id);
+  const times = history.map(({ createdAt }) => createdAt.toISOString());
+  expect(versions.data.data.map(({ createdAt }) => createdAt)).toEqual(times.toReversed());
+
+  const keys = Array.from({ length: 20 }, (_, at) => `key${at}`);
+  const parallel = keys.map((key) => there.patch(subject.key, subject.id, { metadata: { [key]: true } }));
+  expect(new Set((await Promise.all(parallel)).map(({ status }) => status))).toEqual(new Set([200]));
+  const after = await there.client(subject.key).read(subject.id);
+  expect(after.data.metadata).toEqual({ ...metadata, ...Object.fromEntries(keys.map((key) => [key, true])) });
 
   for (const make of Object.values(retriables)) {
     const agent = await agentAtTwo(there);

@@ -61,7 +61,7 @@ test.for([
     steps: 32,
     content,
     changed: ['duration'],
-    touched: false,
+    touched: [],
     key: keyId,
   };
   const steps = Array.from({ length: 32 }, (_, at) => ({ ...step, step: at + 1 }));

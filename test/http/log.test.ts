@@ -37,6 +37,8 @@ const line = (members: Line) => ({
   ms: expect.any(Number),
   keyId: null,
   companyId: null,
+  agentId: null,
+  address: '127.0.0.1',
   msg: 'request',
   ...members,
 });
@@ -44,23 +46,23 @@ const line = (members: Line) => ({
 const patch = (bearer: string, id: string, requestId: string, body: unknown = {}) =>
   world.patch(bearer, id, body, { headers: { 'x-request-id': requestId } });
 
-test('a request leaves one line with exactly method, route, status, code, ms, request id, key id and company id', async () => {
+test('a request leaves one line with exactly method, route, status, code, ms, address and the ids of request, key, company and agent', async () => {
   const requestId = randomUUID();
   await patch(key, agentId, requestId, { duration: 45 });
-  expect(await linesOf(requestId)).toEqual([line({ requestId, status: 200, keyId, companyId })]);
+  expect(await linesOf(requestId)).toEqual([line({ requestId, status: 200, keyId, companyId, agentId })]);
 });
 
 test('a refused request leaves the same line, with what was known of its caller', async () => {
   const ats = await world.ats(companyId);
   const cases = [
-    { bearer: 'wrong', known: {}, status: 401, code: 'INVALID_API_KEY' },
+    { bearer: 'wrong', known: {}, status: 401, code: 'INVALID_API_KEY', reason: 'malformed' },
     { bearer: ats.key, known: { keyId: ats.keyId }, status: 400, code: 'COMPANY_ID_REQUIRED' },
     { bearer: key, known: { keyId, companyId }, status: 404, code: 'RESOURCE_NOT_FOUND' },
   ];
-  for (const { bearer, known, status, code } of cases) {
-    const requestId = randomUUID();
-    expect((await patch(bearer, randomUUID(), requestId)).status).toBe(status);
-    expect(await linesOf(requestId)).toEqual([line({ requestId, status, code, ...known })]);
+  for (const { bearer, known, ...refusal } of cases) {
+    const [requestId, wanted] = [randomUUID(), randomUUID()];
+    expect((await patch(bearer, wanted, requestId)).status).toBe(refusal.status);
+    expect(await linesOf(requestId)).toEqual([line({ requestId, agentId: wanted, ...refusal, ...known })]);
   }
 });
 
@@ -84,7 +86,7 @@ test('a message that is no HTTP leaves a line with the request id of its answer'
   });
   const [requestId, time] = [answer.headers['x-request-id'], expect.any(String)];
   expect(lines().filter((some) => some['requestId'] === requestId)).toEqual([
-    { level: 30, time, requestId, status: 400, code: 'MALFORMED_REQUEST', msg: 'malformed' },
+    { level: 30, time, requestId, status: 400, code: 'MALFORMED_REQUEST', address: '127.0.0.1', msg: 'malformed' },
   ]);
 });
 
@@ -99,7 +101,7 @@ test('a client that went away before its answer leaves a line without a status',
       );
       await untilSomebodyWaits(world);
       socket.reset();
-      expect(await linesOf(requestId)).toEqual([line({ requestId, status: null, keyId, companyId })]);
+      expect(await linesOf(requestId)).toEqual([line({ requestId, status: null, keyId, companyId, agentId })]);
     }),
   );
 });
@@ -119,7 +121,7 @@ test('a client that breaks off in its body is no error of the server: one line a
     });
     const status = expect.toSatisfy((value) => value === null || value === 400);
     const code = expect.toSatisfy((value) => value === null || String(value).startsWith('MALFORMED_'));
-    expect(await linesOf(requestId)).toEqual([line({ requestId, status, code, keyId, companyId })]);
+    expect(await linesOf(requestId)).toEqual([line({ requestId, status, code, keyId, companyId, agentId })]);
   }
 });
 
@@ -144,7 +146,9 @@ test('a client that goes away while its key is looked up is no error: its reques
     const trail = 'SELECT caller_address FROM audit_entry WHERE agent_id = $1';
     await vi.waitUntil(async () => (await world.sql.query(trail, [id])).rowCount, { timeout: 60_000 });
     expect((await world.sql.query(trail, [id])).rows).toEqual([{ caller_address: address }]);
-    expect(await linesOf(requestId)).toEqual([line({ requestId, method: 'DELETE', status: null })]);
+    expect(await linesOf(requestId)).toEqual([
+      line({ requestId, method: 'DELETE', status: null, agentId: id, address }),
+    ]);
   }
 });
 
@@ -155,7 +159,7 @@ test('a 5xx leaves its cause under the same request id, and says nothing of it t
   const message = expect.stringContaining('lock timeout');
   const err = { type: 'PrismaClientKnownRequestError', sqlState: '55P03', message };
   const shown = { level: 50, status: 503, code: 'DATABASE_UNAVAILABLE', err };
-  expect(await linesOf(requestId)).toEqual([line({ requestId, ...shown })]);
+  expect(await linesOf(requestId)).toEqual([line({ requestId, agentId, ...shown })]);
   expect(answer.text).not.toMatch(/lock|SELECT|55P03|Prisma/);
 });
 

@@ -30,7 +30,7 @@ test('each setting with which values would mean something else is named at the s
     'DATABASE_URL: TimeZone is Asia/Kolkata, expected UTC; DateStyle is German, DMY, expected ISO, MDY; ' +
     'IntervalStyle is sql_standard, expected postgres; standard_conforming_strings is off, expected on; ' +
     'bytea_output is escape, expected hex; extra_float_digits is -15, expected 1; array_nulls is off, expected on; ' +
-    'row_security is off, expected on; search_path is elsewhere, expected public; ' +
+    'row_security is off, expected on; quote_all_identifiers is on, expected off; search_path is elsewhere, expected public; ' +
     'default_transaction_isolation is serializable, expected read committed; ' +
     'default_transaction_read_only is on, expected off: run npm run migrate';
   expect(await start(foreign.databaseUrl)).toEqual(refused(`${lacking}\n`));

@@ -31,9 +31,14 @@ function productionModules(): string[] {
   return kept.map(([path]) => path).filter((path) => path.lastIndexOf('node_modules/') === 0);
 }
 
+/** What the last stage of the Dockerfile takes from the one before. */
+const copied = [...read('Dockerfile').matchAll(/^COPY --from=build \/app\/(\S+)/gm)].map(([, path = '']) => path);
+
+/** The folder of the image, before its modules are pruned. */
 async function makeImage(): Promise<string> {
   const folder = await makeFolder();
-  for (const path of ['package.json', 'prisma', 'dist', 'scripts', ...productionModules()]) {
+  const paths = copied.filter((path) => path !== 'node_modules');
+  for (const path of [...paths, 'scripts', ...productionModules()]) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await cp(join(root, path), join(folder, path), { recursive: true });
   }
@@ -88,10 +93,14 @@ test('the modules of the image are under 40 MB, and migrate, the command line an
   expect(await server.exit).toEqual({ code: 0, signal: null });
 });
 
-test('the Dockerfile prunes in the stage that builds, after the build', () => {
+test('the Dockerfile prunes in the stage that builds, and gets all files that it copies', () => {
   const [building = '', running = ''] = read('Dockerfile')
     .split(/^FROM .*\n/m)
     .slice(1);
   expect(building).toMatch(/npm run build && npm prune --omit=dev --omit=optional && node scripts\/prune-modules.mjs/);
   expect(running).not.toContain('scripts');
+  const allowed = read('.dockerignore').split('\n');
+  for (const path of copied.filter((name) => !['node_modules', 'dist'].includes(name))) {
+    expect(allowed).toContain(`!${path}`);
+  }
 });

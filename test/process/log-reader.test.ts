@@ -23,6 +23,9 @@ const pipe = 64 * 1024;
 
 const requestId = 'x'.repeat(128);
 
+/** Needs no key. */
+const path = '/problems/rate-limited';
+
 type Output = 'pipe' | 'ignore' | number;
 
 /** A server whose standard output is the given one; the command ends with `node dist/server.js`, or replaces it. */
@@ -58,7 +61,7 @@ async function startLogging(stdout: Output, command: readonly string[] = [proces
     /** Sends requests, of which each is one long line of the log, and expects every one to be answered 200. */
     async log(amount: number): Promise<void> {
       const headers = { 'x-request-id': requestId };
-      const result = await autocannon({ url: `${origin}/health/live`, connections: 20, amount, headers });
+      const result = await autocannon({ url: `${origin}${path}`, connections: 20, amount, headers });
       expect({ answered: result['2xx'], errors: result.errors }).toEqual({ answered: amount, errors: 0 });
     },
 
@@ -82,7 +85,7 @@ test('a pipe whose reader stops: every request is answered, at most 8 MiB of lin
   const rounds = 4;
   const amount = 15_000;
   for (let round = 0; round < rounds; round += 1) await server.log(amount);
-  const line = { level: 30, time: new Date().toISOString(), requestId, method: 'GET', route: '/health/live' };
+  const line = { level: 30, time: new Date().toISOString(), requestId, method: 'GET', route: path };
   const kept = rounds * amount - (await server.dropped());
   expect(kept * JSON.stringify(line).length).toBeLessThan(capacity + pipe);
   const before = await server.read('process_resident_memory_bytes');

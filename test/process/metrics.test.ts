@@ -18,7 +18,7 @@ test('with METRICS_PORT Prometheus reads /metrics there, nothing else is there, 
   expect(answer.status).toBe(200);
   expect(answer.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
   expect(answer.text).toContain(
-    'interview_agents_request_seconds_count{method="GET",route="/health/live",status="200"} 1',
+    'interview_agents_request_seconds_count{method="GET",route="/health/live",status="200",code="none"} 1',
   );
   expect(answer.text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m);
   expect((await send(metrics, { method: 'GET', path: '/agents' })).status).toBe(404);

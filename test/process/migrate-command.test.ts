@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrate, pendingMigrations } from '../../src/database/migrate.ts';
@@ -6,7 +8,7 @@ import { missingRoleSettings, setRoleSettings } from '../../src/database/server-
 import { roleSettings } from '../../src/database/settings.ts';
 import { connect, run } from '../support/connection.ts';
 import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
-import { build, runProgram } from '../support/process.ts';
+import { build, makeFolder, runProgram } from '../support/process.ts';
 
 let url: string;
 
@@ -41,6 +43,21 @@ describe('npm run migrate', () => {
     const applied = (await namesInFolder()).map((name) => `applied ${name}\n`).join('');
     expect(await command()).toEqual({ code: 0, stdout: applied, stderr: '' });
     expect(await command()).toEqual({ code: 0, stdout: 'nothing to apply\n', stderr: '' });
+  });
+
+  test('reads DATABASE_URL from a file .env too, and names a slip', async () => {
+    const folder = await makeFolder();
+    const program = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
+    await writeFile(join(folder, '.env'), `DATABASE_URL=${url}\n`);
+    expect(await runProgram([program], { cwd: folder })).toMatchObject({ code: 0, stderr: '' });
+    expect(await missingRoleSettings(url)).toEqual([]);
+    await writeFile(join(folder, '.env'), `DATABASE_URI=${url}\n`);
+    const slip = 'DATABASE_URI is no variable of this program: did you mean DATABASE_URL?\n';
+    expect(await runProgram([program], { cwd: folder })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `${slip}DATABASE_URL is not set: the embedded database needs no migrate, it is migrated at start\n`,
+    });
   });
 
   test.each([

@@ -15,7 +15,7 @@ const composition = await startComposition(world, { atEnd: afterAll });
 async function answered(metrics: string, status: number): Promise<number> {
   const { text } = await send(metrics, { method: 'GET', path: '/metrics' });
   const line = new RegExp(
-    `^interview_agents_request_seconds_count{method="GET",route="/companies",status="${status}"} (\\d+)$`,
+    `^interview_agents_request_seconds_count{method="GET",route="/companies",status="${status}",code="\\w+"} (\\d+)$`,
     'm',
   );
   return Number(line.exec(text)?.[1] ?? 0);

@@ -23,6 +23,9 @@ interface Options extends Partial<KeySecrets> {
   readonly publicUrl?: string;
   readonly meter?: Meter;
   readonly onChange?: () => void;
+  readonly logLevel?: string;
+  /** Names of the migrations that it needs, if not those that there are. */
+  readonly migrations?: readonly string[];
   /** The address to listen on. */
   readonly host?: string;
 }
@@ -31,7 +34,7 @@ interface Options extends Partial<KeySecrets> {
 export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
-  const { quotas, counters, meter, publicUrl, onChange } = options;
+  const { quotas, counters, meter, publicUrl, onChange, logLevel = 'info' } = options;
   const opened = openDatabase({ url: databaseUrl, connections });
   const told =
     (query: Query): Query =>
@@ -44,7 +47,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     query: told(opened.query),
     transaction: (work) => opened.transaction((query) => work(told(query))),
   };
-  const parts = { database, secret, previousSecret, migrations: await migrationNames() };
+  const parts = { database, secret, previousSecret, migrations: options.migrations ?? (await migrationNames()) };
   const limits = {
     trustedProxies,
     keepAliveSeconds,
@@ -54,7 +57,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     ...(meter && { meter }),
     ...(onChange && { onChange }),
   };
-  const app = await buildApp({ ...parts, logger: pino(logOptions('info'), world.log), ...limits });
+  const app = await buildApp({ ...parts, logger: pino(logOptions(logLevel), world.log), ...limits });
   const origin = await app.listen({ host, port: 0 });
   onTestFinished(async () => {
     await app.close();

@@ -1,7 +1,10 @@
 import { run } from './connection.ts';
 
-/** What other people's databases and roles set for their sessions. */
+/** What other people's databases and roles set for their sessions. The last one lets nobody set another. */
 export const foreignSettings: Readonly<Record<string, string>> = {
+  // Nothing depends on these two: `pg` sets the encoding of each connection itself.
+  client_encoding: 'LATIN1',
+  transform_null_equals: 'on',
   TimeZone: 'Asia/Kolkata',
   DateStyle: 'German, DMY',
   IntervalStyle: 'sql_standard',
@@ -11,6 +14,7 @@ export const foreignSettings: Readonly<Record<string, string>> = {
   array_nulls: 'off',
   row_security: 'off',
   search_path: 'elsewhere',
+  quote_all_identifiers: 'on',
   default_transaction_isolation: 'serializable',
   default_transaction_read_only: 'on',
 };

@@ -2,9 +2,12 @@ import { EventEmitter } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { expect, test } from 'vitest';
+import { Deadline } from '../../src/http/deadline.ts';
 import { turns } from '../../src/http/turns.ts';
 
 const response = () => new ServerResponse(new IncomingMessage(new Socket()));
+/** A deadline with enough time left for a task. */
+const ample = () => new Deadline(performance.now() + 60_000);
 const overloaded = { status: 503, code: 'OVERLOADED', headers: { 'retry-after': '1' } };
 
 /** A line whose tasks note their names when they begin. */
@@ -14,7 +17,7 @@ function openLine(running: number, waiting: number) {
   return {
     begun,
     async take(line: string, task: string, of = response()) {
-      const turn = await take(line, 60_000, of);
+      const turn = await take(line, ample(), of);
       begun.push(task);
       return turn;
     },
@@ -50,12 +53,26 @@ test('past those that may wait a task is refused at once, and admitted when ther
   (await take('a', '5')).end();
 });
 
-test('a wait that takes too long is refused, and takes no place', async () => {
+test('a wait that lasts until the deadline of the request is refused then, and takes no place', async () => {
   const { take } = turns({ running: 1, waiting: 2 });
-  const running = await take('a', 60_000, response());
-  await expect(take('a', 1, response())).rejects.toMatchObject(overloaded);
-  const next = take('a', 60_000, response());
+  const running = await take('a', ample(), response());
+  const nearlyPassed = new Deadline(performance.now());
+  nearlyPassed.at = performance.now() + 1;
+  await expect(take('a', nearlyPassed, response())).rejects.toMatchObject(overloaded);
+  const next = take('a', ample(), response());
   running.end();
+  (await next).end();
+});
+
+test('a turn that comes too late for the statements of its task is refused, and goes to the next one', async () => {
+  const { take } = turns({ running: 1, waiting: 2 });
+  const running = await take('a', ample(), response());
+  const late = new Deadline(performance.now());
+  late.at = performance.now() + 900;
+  const refused = take('a', late, response());
+  const next = take('a', ample(), response());
+  running.end();
+  await expect(refused).rejects.toMatchObject(overloaded);
   (await next).end();
 });
 

@@ -43,26 +43,24 @@ export function agentVersionRepository({ typed, query }: Database) {
   }
 
   return {
-    /** Entries of an agent up to a version, the newest first. */
+    /**
+     * Entries of an agent up to a version, the newest first. Those that are there have consecutive versions, so that a page
+     * begins at a version instead of behind entries that would have to be read.
+     */
     entries: (agentId: string, upTo: number, page: Page) =>
-      withinLimit(
-        typed(({ agentVersion }) =>
-          agentVersion.findMany({
-            where: { agentId, version: { lte: upTo } },
-            select: entry,
-            orderBy: { version: 'desc' },
-            take: page.limit,
-            skip: itemsBefore(page),
-          }),
-        ),
+      typed(({ agentVersion }) =>
+        agentVersion.findMany({
+          where: { agentId, version: { lte: upTo - itemsBefore(page) } },
+          select: entry,
+          orderBy: { version: 'desc' },
+          take: page.limit,
+        }),
       ),
 
     /** The oldest version that is there: 1, or where the operator has pruned the history, the first that was left. */
     async oldest(agentId: string): Promise<number | undefined> {
-      const found = await withinLimit(
-        typed(({ agentVersion }) =>
-          agentVersion.findFirst({ where: { agentId }, select: { version: true }, orderBy: { version: 'asc' } }),
-        ),
+      const found = await typed(({ agentVersion }) =>
+        agentVersion.findFirst({ where: { agentId }, select: { version: true }, orderBy: { version: 'asc' } }),
       );
       return found?.version;
     },
@@ -71,6 +69,6 @@ export function agentVersionRepository({ typed, query }: Database) {
     bytes: () => withinLimit(readSize()),
 
     /** What an agent was at a version; undefined when there never was one, or it was pruned. */
-    snapshot: (agentId: string, version: number): Promise<Snapshot | undefined> => withinLimit(read(agentId, version)),
+    snapshot: read,
   };
 }

@@ -70,9 +70,8 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
         headers: restoreHeadersSchema,
       },
     },
-    async ({ caller, readAhead, params, query, headers, idempotency }, reply) => {
-      const id = params.id.toLowerCase();
-      const target = { id, readAhead, preconditions: headers, dryRun: query.dryRun, idempotency };
+    async ({ caller, agentId: id, readAhead, params, query, preconditions, idempotency }, reply) => {
+      const target = { id, readAhead, preconditions, dryRun: query.dryRun, idempotency };
       const changed = await agents.restore(caller, target, Number(params.version));
       reply.headers(changeHeaders(changed, query.dryRun));
       return toAnswer(changed.agent);

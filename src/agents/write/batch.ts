@@ -1,4 +1,5 @@
 import type { Caller } from '../../auth/caller.ts';
+import { askOnce } from '../../database/ask-once.ts';
 import type { Query } from '../../database/client.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
@@ -30,7 +31,7 @@ export interface Change {
   readonly idempotency?: Idempotency | undefined;
   readonly by: Caller;
   readonly decide: Decide;
-  /** When its caller is answered at the latest (`newDeadline`). */
+  /** When its caller is answered at the latest, in milliseconds as `performance.now()` counts. */
   readonly deadline: number;
 }
 
@@ -52,24 +53,28 @@ export async function readAll(
   changes: readonly Change[],
 ): Promise<Map<Change, Read>> {
   const readAt = writes.read();
-  const rows = await query<{ found: string }>(findSql, [
-    changes.map(({ id }) => id),
-    changes.map(({ phoneNumberId }) => phoneNumberId),
-    changes.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
-    changes.map(({ idempotency }) => idempotency?.key ?? null),
-  ]);
-  const found = new Map<Change, Read>();
-  for (const [place, change] of changes.entries()) {
-    const { agent, numberIsActive, kept } = parseExact<FoundRow>(rows[place]?.found ?? '{}');
-    found.set(change, {
-      agent: agent ? toStoredAgent(agent) : undefined,
-      numberIsActive,
-      kept: kept ? await completeKept(query, kept) : undefined,
-      readAt,
-    });
-  }
-  return found;
+  const found = await askOnce(changes, wantedBy, async (distinct) => {
+    const rows = await query<{ found: string }>(findSql, [
+      distinct.map(({ id }) => id),
+      distinct.map(({ phoneNumberId }) => phoneNumberId),
+      distinct.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
+      distinct.map(({ idempotency }) => idempotency?.key ?? null),
+    ]);
+    return await Promise.all(rows.map((row) => toRead(query, readAt, parseExact(row.found))));
+  });
+  return new Map(changes.map((change, place) => [change, found[place] ?? { ...nothing, readAt }]));
 }
+
+/** None of these holds a space. */
+const wantedBy = ({ id, phoneNumberId, by, idempotency }: Change): string =>
+  idempotency ? `${id} ${phoneNumberId} ${by.keyId} ${idempotency.key}` : `${id} ${phoneNumberId}`;
+
+const toRead = async (query: Query, readAt: number, { agent, numberIsActive, kept }: FoundRow): Promise<Read> => ({
+  agent: agent ? toStoredAgent(agent) : undefined,
+  numberIsActive,
+  kept: kept ? await completeKept(query, kept) : undefined,
+  readAt,
+});
 
 /** What `findSql` finds for one agent. */
 export interface FoundRow {

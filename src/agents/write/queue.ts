@@ -21,7 +21,7 @@
  */
 
 import type { Caller } from '../../auth/caller.ts';
-import { type Database, newDeadline, withinLimit } from '../../database/client.ts';
+import type { Database } from '../../database/client.ts';
 import { group } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Meter } from '../../metrics/meter.ts';
@@ -42,12 +42,10 @@ export function agentChange(database: Database, meter: Meter, writes: RecentWrit
 
   /** See `agentRepository`. */
   return (wanted: Wanted, by: Caller, decide: Decide): Promise<Changed> => {
-    const { deadline = newDeadline() } = wanted;
-    const change = { ...wanted, by, decide, deadline };
+    const change = { ...wanted, by, decide, deadline: by.deadline.at };
     // Behind the others of its agent: together with other agents it would only lose against them.
-    return withinLimit(alone.isBusy(change.id) ? alone.run(change) : together(change), deadline);
+    return alone.isBusy(change.id) ? alone.run(change) : together(change);
   };
 }
 
-/** With a deadline where the request has one from an earlier call. */
-type Wanted = Omit<Change, 'by' | 'decide' | 'deadline'> & Partial<Pick<Change, 'deadline'>>;
+type Wanted = Omit<Change, 'by' | 'decide' | 'deadline'>;

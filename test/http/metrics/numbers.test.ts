@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { expect, test, vi } from 'vitest';
+import { agentVersionRepository } from '../../../src/agents/history/repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
 import { prometheus } from '../../../src/metrics/prometheus.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
+import { openLink } from '../../support/database-link.ts';
 import { send } from '../../support/http.ts';
 import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
@@ -35,19 +38,21 @@ const patch = (origin: string, key: string, id: string, body: object = {}, heade
     body: JSON.stringify(body),
   });
 
-const ofPatch = (status: number) =>
-  `interview_agents_request_seconds_count{method="PATCH",route="/agents/:id",status="${status}"}`;
+const ofPatch = (status: number, code = 'none') =>
+  `interview_agents_request_seconds_count{method="PATCH",route="/agents/:id",status="${status}",code="${code}"}`;
 
-test('requests are counted by method, route and status, those without a route too', async () => {
+test('requests are counted by method, route, status and code, those without a route too', async () => {
   const { id, key } = await newSubject(world);
   const { origin, read } = await openMeasured();
   for (let count = 0; count < 3; count += 1) await patch(origin, key, id, { duration: 40 + count });
   await patch(origin, key, id, { duration: 500 });
   await send(origin, { method: 'GET', path: '/nowhere' });
   await expect.poll(() => read(ofPatch(200))).toBe(3);
-  await expect.poll(() => read(ofPatch(400))).toBe(1);
+  await expect.poll(() => read(ofPatch(400, 'VALIDATION_FAILED'))).toBe(1);
   await expect
-    .poll(() => read('interview_agents_request_seconds_count{method="GET",route="none",status="404"}'))
+    .poll(() =>
+      read('interview_agents_request_seconds_count{method="GET",route="none",status="404",code="ROUTE_NOT_FOUND"}'),
+    )
     .toBe(1);
 });
 
@@ -132,4 +137,54 @@ test('the use of connections is that of the pool', async () => {
   });
   await late.waiting;
   await database.close();
+});
+
+test('a reading tells the size of the history, and whether the database answers; what was known stays while it does not', async () => {
+  const link = await openLink(world.databaseUrl);
+  const database = openDatabase({ url: link.url, connections: 1 });
+  const { bytes } = agentVersionRepository(database);
+  const { registry } = prometheus({ poolUse: database.poolUse, droppedLogLines: () => 0, historyBytes: bytes });
+  const read = async () => {
+    const text = await registry.metrics();
+    return ['database_up', 'history_bytes'].map((name) =>
+      Number(new RegExp(`^interview_agents_${name} (\\S+)$`, 'm').exec(text)?.[1]),
+    );
+  };
+  const size = async () => {
+    const { rows } = await world.sql.query("SELECT pg_total_relation_size('agent_version')::int AS size");
+    return rows[0].size;
+  };
+  await newSubject(world);
+  const before = await size();
+  expect(await read()).toEqual([1, before]);
+  const { id, key } = await newSubject(world);
+  const instructions = () => randomBytes(1_000).toString('hex');
+  for (let count = 0; count < 20; count += 1) {
+    expect((await world.patch(key, id, { instructions: instructions() })).status).toBe(200);
+  }
+  const after = await size();
+  expect(after).toBeGreaterThan(before);
+  expect(await read()).toEqual([1, after]);
+  await link.cutOff();
+  expect(await read()).toEqual([0, after]);
+  await link.repair();
+  await expect.poll(read).toEqual([1, after]);
+  await database.close();
+});
+
+test('the store of the rate limits is lost where it should be shared and is not, and nowhere else', async () => {
+  const { meter, registry } = prometheus({
+    ...{ poolUse: () => ({ busy: 0, idle: 0, waiting: 0 }), droppedLogLines: () => 0, historyBytes: async () => 0 },
+  });
+  const read = () =>
+    Promise.all(
+      ['limits_shared', 'limit_store_lost'].map(async (name) =>
+        (await registry.getSingleMetricAsString(`interview_agents_rate_${name}`)).slice(-1),
+      ),
+    );
+  expect(await read()).toEqual(['0', '0']);
+  meter.countsAreShared(false);
+  expect(await read()).toEqual(['0', '1']);
+  meter.countsAreShared(true);
+  expect(await read()).toEqual(['1', '0']);
 });

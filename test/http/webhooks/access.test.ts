@@ -1,34 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
-import { defaultScopes, type Scope, scopes } from '../../../src/auth/api-key.ts';
-import { pathOf } from '../../support/endpoints.ts';
+import { defaultScopes, scopes } from '../../../src/auth/api-key.ts';
+import { forOwner, onWebhook, pathOf } from '../../support/endpoints.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { newWebhook, target, webhookRow } from '../../support/webhooks.ts';
+import { newWebhook, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
-
-interface Case {
-  readonly line: string;
-  readonly scope: Scope;
-  readonly status: number;
-  readonly body?: object;
-}
-
-/** What can be done to one endpoint, its deletion last; `:delivery` is a delivery of it. */
-const onOne: readonly Case[] = [
-  { line: 'GET /webhooks/:id', scope: 'read:webhooks', status: 200 },
-  { line: 'GET /webhooks/:id/deliveries', scope: 'read:webhooks', status: 200 },
-  { line: 'PATCH /webhooks/:id', scope: 'write:webhooks', status: 200, body: { description: 'Reached' } },
-  { line: 'POST /webhooks/:id/ping', scope: 'write:webhooks', status: 202 },
-  { line: 'POST /webhooks/:id/deliveries/:delivery/redeliver', scope: 'write:webhooks', status: 202 },
-  { line: 'POST /webhooks/:id/rotate-secret', scope: 'write:webhooks', status: 200 },
-  { line: 'DELETE /webhooks/:id', scope: 'write:webhooks', status: 204 },
-];
-const onNone: readonly Case[] = [
-  { line: 'GET /webhooks', scope: 'read:webhooks', status: 200 },
-  { line: 'POST /webhooks', scope: 'write:webhooks', status: 201, body: target },
-];
 
 /** A company, an integration that manages it, and strangers; each of the first two has an endpoint with a delivery. */
 async function openCase() {
@@ -51,7 +29,7 @@ beforeAll(async () => {
 });
 
 const named = (line: string, { id, delivery }: { id: string; delivery: string }) =>
-  line.replace(':id', id).replace(':delivery', delivery);
+  line.replace(':id', id).replace(':deliveryId', delivery);
 
 /** Who may do something with which endpoint, and who may not. */
 const attempts: readonly (readonly [
@@ -82,7 +60,7 @@ const attempts: readonly (readonly [
 test.for(attempts)('an endpoint is its owner’s alone, on every route: %s', async ([, key, query, hook, isAllowed]) => {
   const on = isAllowed ? await openCase() : opened;
   const before = await webhookRow(world, on[hook].id);
-  for (const { line, status, body } of onOne) {
+  for (const { line, status, body } of onWebhook) {
     const path = named(line, on[hook]);
     const answer = await world.call(key(on), `${path}${query(on)}`, { body });
     if (isAllowed) expect([line, answer.status]).toEqual([line, status]);
@@ -104,7 +82,7 @@ test('a list shows the endpoints of the owner alone', async () => {
   for (const key of [other.key, stranger.key]) expect(await ids(key)).toEqual([]);
 });
 
-test.for([...onNone, ...onOne])(
+test.for([...forOwner, ...onWebhook])(
   '$line is refused for a company that the ATS does not manage',
   async ({ line, body }) => {
     const path = named(line, opened.ofCompany);
@@ -121,7 +99,7 @@ test.for([...onNone, ...onOne])(
   },
 );
 
-test.for([...onNone, ...onOne])(
+test.for([...forOwner, ...onWebhook])(
   '$line needs a key with the scope $scope, and no other',
   async ({ line, scope, status, body }) => {
     const on = await openCase();
@@ -140,7 +118,7 @@ test('keys that exist, and keys that are made without naming scopes, have no sco
   expect(defaultScopes).toEqual(['read:agents', 'write:agents', 'delete:agents']);
 });
 
-test.for(onOne)('$line of no endpoint is 404, behind the faults of the request', async ({ line, body }) => {
+test.for(onWebhook)('$line of no endpoint is 404, behind the faults of the request', async ({ line, body }) => {
   const path = named(line, { id: randomUUID(), delivery: randomUUID() });
   const { key } = opened.own;
   expectProblem(await world.call(key, path, { body }), { code: 'RESOURCE_NOT_FOUND', instance: pathOf(path) });

@@ -1,0 +1,165 @@
+import { randomBytes } from 'node:crypto';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { agentVersionRepository } from '../../src/agents/history/repository.ts';
+import { agentRepository } from '../../src/agents/repository.ts';
+import { auditRepository } from '../../src/audit/repository.ts';
+import { type Database, openDatabase } from '../../src/database/client.ts';
+import { connect } from '../support/connection.ts';
+import { newSubject, type Subject } from '../support/patch-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+/** What is read is counted by PostgreSQL in blocks of 8 KB, which do not depend on the machine. */
+const world = await openWorld();
+
+const versions = 200_000;
+const answers = 200_000;
+const expired = 80_000;
+let subject: Subject;
+let rareKey: string;
+
+beforeAll(async () => {
+  subject = await newSubject(world);
+  rareKey = (await world.newKey(subject.companyId)).id;
+  const filler = await connect(world.ownerUrl);
+  await filler.query('SET statement_timeout = 0');
+  // A history of a year: one version of each agent a time, as servers write them, by one key but for three entries.
+  await filler.query(
+    `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id)
+     SELECT CASE WHEN n % 10 = 0 THEN $1::uuid ELSE md5((n % 500)::text)::uuid END, n / 10 + 2,
+            now() - interval '1 year' + n * interval '1 year' / ${versions}, '{"name": "Agent"}', '{name}',
+            CASE WHEN n IN (500, 1000, 50000) THEN $3::uuid ELSE $2::uuid END, 'r'
+       FROM generate_series(0, ${versions - 1}) n`,
+    [subject.id, subject.keyId, rareKey],
+  );
+  await filler.query(`UPDATE agent SET version = ${versions / 10 + 1} WHERE id = $1`, [subject.id]);
+  await filler.query(
+    `INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at, created_at)
+     SELECT $1, 'k' || n, repeat('f', 43), gen_random_uuid(), json_build_object('instructions', repeat('i', 300)), '{}', now(),
+            now() - (4 - n * 5 / ${answers}) * interval '8 hours' FROM generate_series(0, ${answers - 1}) n`,
+    [subject.keyId],
+  );
+  for (const table of ['agent_version', 'idempotency_key']) await filler.query(`VACUUM (ANALYZE) ${table}`);
+  await filler.end();
+});
+
+/** A database with one connection, which passes its counts on when it is told to. */
+function open(url: string) {
+  const database = openDatabase({ url, connections: 1 });
+  onTestFinished(() => database.close());
+  return database;
+}
+
+/** The blocks that a task reads of a table and its indexes, on a connection that has its plans already. */
+async function blocksOf(database: Database, table: string, task: () => Promise<unknown>): Promise<number> {
+  const soFar = async (): Promise<number> => {
+    await database.query('SELECT FROM pg_stat_force_next_flush()', []);
+    const { rows } = await world.sql.query(
+      `SELECT (heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0))::int AS blocks
+         FROM pg_statio_all_tables WHERE relid = $1::regclass`,
+      [table],
+    );
+    return rows[0].blocks;
+  };
+  const before = await soFar();
+  await task();
+  return (await soFar()) - before;
+}
+
+test('forgetting 500 of 80,000 expired answers among 200,000 reads a few blocks for each, and forgets the oldest', async () => {
+  const database = open(world.databaseUrl);
+  const agents = agentRepository(database);
+  await agents.forgetAnswers();
+  expect(await blocksOf(database, 'idempotency_key', () => agents.forgetAnswers())).toBeLessThan(500 * 6);
+  const { rows } = await world.sql.query(
+    `SELECT count(*)::int AS left, count(*) FILTER (WHERE created_at <= now() - interval '24 hours')::int AS expired
+       FROM idempotency_key`,
+  );
+  expect(rows).toEqual([{ left: answers - 1_000, expired: expired - 1_000 }]);
+});
+
+test('a page of the history costs the same at any depth, and holds the versions of its place', async () => {
+  const database = open(world.databaseUrl);
+  const history = agentVersionRepository(database);
+  const current = versions / 10 + 1;
+  const page = (number: number) => history.entries(subject.id, current, { page: number, limit: 20 });
+  await page(1);
+  for (const number of [1, 25, 950]) {
+    const first = current - (number - 1) * 20;
+    const found = await page(number);
+    expect(found.map(({ version }) => version)).toEqual(Array.from({ length: 20 }, (_, at) => first - at));
+    expect(await blocksOf(database, 'agent_version', () => page(number))).toBeLessThan(60);
+  }
+});
+
+test('a page of a history whose oldest versions were pruned ends with the oldest that is left', async () => {
+  const { id, key } = await newSubject(world);
+  for (let duration = 1; duration <= 5; duration += 1) await world.patch(key, id, { duration });
+  await world.sql.query('DELETE FROM agent_version WHERE agent_id = $1 AND version < 3', [id]);
+  const history = agentVersionRepository(open(world.databaseUrl));
+  const on = async (page: number) => (await history.entries(id, 6, { page, limit: 3 })).map(({ version }) => version);
+  expect([await on(1), await on(2), await on(3)]).toEqual([[6, 5, 4], [3], []]);
+});
+
+test('what a key did last is found without reading the history of all; entries from before are not left out', async () => {
+  const database = open(world.ownerUrl);
+  const list = (key: string, limit: number) => auditRepository(database).list({ key }, limit);
+  await list(subject.keyId, 100);
+  const blocks = await blocksOf(database, 'agent_version', () => list(subject.keyId, 100));
+  const { rows } = await world.sql.query(
+    `SELECT pg_relation_size('agent_version')::int / 8192 AS blocks,
+            (SELECT array_agg(v.created_at ORDER BY v.created_at DESC) FROM agent_version v WHERE v.key_id = $1) AS times`,
+    [rareKey],
+  );
+  expect(blocks).toBeLessThan(rows[0].blocks / 4);
+
+  expect(await list(subject.keyId, 100)).toHaveLength(100);
+  const rare = await list(rareKey, 100);
+  expect(rare.map(({ action, at }) => [action, at])).toEqual([
+    ['key.created', expect.any(Date)],
+    ...rows[0].times.map((at: Date) => ['agent.changed', at]),
+  ]);
+  expect(await list(rareKey, 2)).toEqual(rare.slice(0, 2));
+});
+
+test('questions that a patch does not change are not stored again', async () => {
+  const questions = Array.from({ length: 20 }, () => randomBytes(900).toString('hex'));
+  const { id, key } = await newSubject(world, { questions });
+  const stored = async (): Promise<string> => {
+    const { rows } = await world.sql.query(
+      `SELECT pg_relation_size(reltoastrelid)::text AS bytes FROM pg_class WHERE oid = 'agent'::regclass`,
+    );
+    return rows[0].bytes;
+  };
+  const before = await stored();
+  expect(Number(before)).toBeGreaterThan(20_000);
+  for (let duration = 1; duration <= 20; duration += 1)
+    await world.patch(key, id, { duration, metadata: { duration } });
+  expect(await stored()).toBe(before);
+});
+
+test('changes of a tenth of the agents on full pages leave the indexes alone', async () => {
+  const changed = `SELECT n_tup_upd::int AS all, (n_tup_upd - n_tup_hot_upd)::int AS others FROM pg_stat_user_tables WHERE relname = 'agent'`;
+  const client = await connect(world.ownerUrl);
+  onTestFinished(() => client.end());
+  await client.query(
+    `INSERT INTO agent (company_id, name, type, focus, language, duration)
+     SELECT $1, 'Agent ' || n, 'ONLINE', 'GENERIC', 'EN', 30 FROM generate_series(1, 3000) n`,
+    [subject.companyId],
+  );
+  await client.query('SELECT FROM pg_stat_force_next_flush()');
+  const before = (await client.query(changed)).rows[0];
+  await client.query(`UPDATE agent SET duration = 31 WHERE name LIKE 'Agent %5'`);
+  await client.query('SELECT FROM pg_stat_force_next_flush()');
+  expect((await client.query(changed)).rows).toEqual([{ all: before.all + 300, others: before.others }]);
+});
+
+test('large values are compressed by lz4 where the server has it', async () => {
+  const { rows } = await world.sql.query(
+    `SELECT attname, (attcompression = 'l') = ('lz4' = ANY(enumvals)) AS best
+       FROM pg_attribute, pg_settings WHERE name = 'default_toast_compression'
+        AND (attrelid, attname) IN (('agent'::regclass, 'questions'), ('agent'::regclass, 'metadata'),
+                                    ('agent_version'::regclass, 'snapshot'), ('idempotency_key'::regclass, 'agent'))
+      ORDER BY attname`,
+  );
+  expect(rows).toEqual(['agent', 'metadata', 'questions', 'snapshot'].map((attname) => ({ attname, best: true })));
+});

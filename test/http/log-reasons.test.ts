@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test, vi } from 'vitest';
+import { openAnotherServer } from '../support/another-server.ts';
+import { callsOf } from '../support/calls.ts';
+import type { Answer } from '../support/http.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { sendSlowly } from '../support/slow-body.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+type Line = Record<string, unknown>;
+
+/** The line of the log about a request. */
+async function lineOf(requestId: string): Promise<Line> {
+  const find = () =>
+    world.logLines.map((line): Line => JSON.parse(line)).find((line) => line['requestId'] === requestId);
+  return await vi.waitUntil(find, { timeout: 60_000 });
+}
+
+const ids = () => {
+  const requestId = randomUUID();
+  return { requestId, headers: { 'x-request-id': requestId } };
+};
+
+test('the line of a 400 has the first five faults with place, pointer or parameter, and code, and no name or value of the client’s own', async () => {
+  const { id, key } = await newSubject(world);
+  const { requestId, headers } = ids();
+  const secret = `secret-${randomUUID()}`;
+  const body = {
+    duration: 500,
+    questions: [secret, 7],
+    metadata: { [secret]: { [secret]: '\u0000' } },
+    name: null,
+    [secret]: secret,
+    language: secret,
+  };
+  const answer = await world.patch(key, id, body, {
+    query: `?${secret}=1`,
+    headers: { ...headers, 'if-match': secret },
+  });
+  expect(answer.status).toBe(400);
+  const line = await lineOf(requestId);
+  const faults = [
+    { in: 'query', parameter: '*', code: 'unknown_member' },
+    { in: 'header', parameter: 'if-match', code: 'bad_format' },
+    { in: 'body', pointer: '#/*', code: 'unknown_member' },
+    { in: 'body', pointer: '#/name', code: 'not_null' },
+    { in: 'body', pointer: '#/questions/1', code: 'wrong_type' },
+  ];
+  expect(line).toMatchObject({ status: 400, code: 'VALIDATION_FAILED', faults });
+  expect(line['faults']).toHaveLength(5);
+  expect(JSON.stringify(line)).not.toContain(secret);
+});
+
+test('a fault inside metadata is told without the keys of the metadata', async () => {
+  const { id, key } = await newSubject(world);
+  const { requestId, headers } = ids();
+  await world.patch(key, id, { metadata: { department: [{ floor: '\u0000' }] } }, { headers });
+  expect(await lineOf(requestId)).toMatchObject({
+    faults: [{ in: 'body', pointer: '#/metadata/*/0/*', code: 'bad_characters' }],
+  });
+});
+
+test('the line of a 401 says which case it was; its answer is the same for all', async () => {
+  const { id, companyId } = await newSubject(world);
+  const [revoked, expired] = [await world.newKey(companyId), await world.newKey(companyId)];
+  await world.keys.revoke(revoked.id);
+  await world.sql.query('UPDATE api_key SET expires_at = now() WHERE id = $1', [expired.id]);
+  const cases = [
+    { key: 'nonsense', reason: 'malformed', keyId: null },
+    { key: `sk_${'u'.repeat(43)}`, reason: 'unknown', keyId: null },
+    { key: revoked.key, reason: 'revoked', keyId: revoked.id },
+    { key: expired.key, reason: 'expired', keyId: expired.id },
+  ];
+  const answers: Answer[] = [];
+  for (const { key, ...known } of cases) {
+    const { requestId, headers } = ids();
+    answers.push(await world.patch(key, id, {}, { headers }));
+    expect(await lineOf(requestId)).toMatchObject({ status: 401, code: 'INVALID_API_KEY', agentId: id, ...known });
+  }
+  const told = answers.map(({ status, body }) => ({ status, body: { ...Object(body), requestId: '' } }));
+  expect(told).toEqual(told.map(() => told[0]));
+  expect(JSON.stringify(answers.map(({ text, headers }) => [text, headers]))).not.toMatch(
+    /malformed|unknown|revoked|expired/,
+  );
+});
+
+test('a key that ends while its body is on the way is told so in the log', async () => {
+  const { id, key, keyId } = await newSubject(world);
+  const { requestId } = ids();
+  const request = { line: `PATCH /agents/${id}`, key, body: { name: 'Late' }, headers: [`X-Request-Id: ${requestId}`] };
+  await sendSlowly(world.origin, request, () => world.keys.revoke(keyId));
+  expect(await lineOf(requestId)).toMatchObject({ status: 401, code: 'INVALID_API_KEY', reason: 'revoked', keyId });
+});
+
+test('behind a proxy the line has the address that the proxy names', async () => {
+  const { id, key } = await newSubject(world);
+  const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1'] });
+  const { requestId, headers } = ids();
+  await callsOf(origin).patch(key, id, {}, { headers: { ...headers, 'x-forwarded-for': '[2001:DB8::1]:443' } });
+  expect(await lineOf(requestId)).toMatchObject({ status: 200, address: '2001:db8::1' });
+});
+
+test('health probes are logged at debug, and not at the usual level', async () => {
+  const { origin } = await openAnotherServer(world, { logLevel: 'debug' });
+  for (const path of ['/health/live', '/health/ready']) {
+    const [quiet, told, later] = [ids(), ids(), ids()];
+    await world.call('', `GET ${path}`, quiet);
+    await callsOf(origin).call('', `GET ${path}`, told);
+    expect(await lineOf(told.requestId)).toMatchObject({ level: 20, route: path, status: 200 });
+    // What comes later has its line, so that of the probe would be there too.
+    await world.call('', 'GET /nowhere', later);
+    await lineOf(later.requestId);
+    expect(world.logLines.filter((line) => line.includes(quiet.requestId))).toEqual([]);
+  }
+});
+
+test('a probe that fails is an error of the log, with its cause', async () => {
+  const { origin } = await openAnotherServer(world, { migrations: ['99990101000000_missing'] });
+  const { requestId, headers } = ids();
+  await callsOf(origin).call('', 'GET /health/ready', { headers });
+  const err = { message: 'pending migrations: 99990101000000_missing' };
+  expect(await lineOf(requestId)).toMatchObject({ level: 50, route: '/health/ready', status: 503, err });
+});

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { makeFolder, runToEnd } from '../support/process.ts';
+
+const unit = readFileSync(
+  join(import.meta.dirname, '..', '..', 'deploy', 'systemd', 'interview-agents.service'),
+  'utf8',
+);
+const setting = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1];
+
+/** The unit in a folder, with the Node of this machine in place of the one that it names. */
+async function placed(text = unit): Promise<string> {
+  const file = join(await makeFolder(), 'interview-agents.service');
+  await writeFile(file, text.replace('/usr/bin/node', process.execPath));
+  return file;
+}
+
+const analyze = (...parameters: string[]) => runToEnd(['systemd-analyze', ...parameters]);
+
+test('systemd takes the unit without a complaint, and would say so of a wrong line', async () => {
+  expect(await analyze('verify', '--man=no', await placed())).toEqual({ code: 0, stdout: '', stderr: '' });
+  const { stderr } = await analyze('verify', '--man=no', await placed(unit.replace('ProtectSystem', 'ProtectSystems')));
+  expect(stderr).toContain("'ProtectSystems'");
+});
+
+test('systemd finds the exposure of the service to be at most 2 of 10', async () => {
+  const { code, stdout } = await analyze('security', '--offline=yes', '--threshold=20', await placed());
+  expect(stdout).toMatch(/Overall exposure level for interview-agents.service: [\d.]+ OK/);
+  expect(code).toBe(0);
+});
+
+test('the server has longer for its drain than it takes, and begins with the program of the build', () => {
+  const { SHUTDOWN_GRACE_SECONDS } = readConfig({});
+  expect(Number(setting('TimeoutStopSec'))).toBeGreaterThan(SHUTDOWN_GRACE_SECONDS);
+  expect(setting('ExecStart')).toBe('/usr/bin/node dist/server.js');
+  expect(setting('Environment')).toBe('NODE_ENV=production');
+});

@@ -1,0 +1,159 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Deployment } from 'kubernetes-models/apps/v1';
+import { Job } from 'kubernetes-models/batch/v1';
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
+import { ConfigMap, type IPodSpec, Service } from 'kubernetes-models/v1';
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { environmentSchema, readConfig } from '../../src/config.ts';
+
+// No Kubernetes here: what can be known of the manifests without it. Their schemas are Kubernetes' own, as a package has them.
+const root = join(import.meta.dirname, '..', '..');
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+
+const kinds = [Deployment, Job, PodDisruptionBudget, ConfigMap, Service];
+
+const documentsIn = (file: string) => parseAllDocuments(read(`deploy/kubernetes/${file}`)).map((one) => one.toJS({}));
+
+/**
+ * A value that notes which of its members are read. Kubernetes' schemas allow members that they do not know, so a name that
+ * is misspelt would pass; but nothing reads it.
+ */
+function watched(value: unknown, at: string, unread: Set<string>): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const seen = new Map<PropertyKey, unknown>();
+  for (const key of Object.keys(value)) unread.add(`${at}/${key}`);
+  return new Proxy(value, {
+    get(target, key, receiver) {
+      unread.delete(`${at}/${String(key)}`);
+      if (!seen.has(key)) seen.set(key, watched(Reflect.get(target, key, receiver), `${at}/${String(key)}`, unread));
+      return seen.get(key);
+    },
+  });
+}
+
+/** What is wrong with a manifest: the complaint of its schema, or the members that no schema knows. */
+function faultsOf(manifest: unknown): string[] {
+  const kind = kinds.find((known) => known.kind === Object(manifest).kind);
+  const unread = new Set<string>();
+  try {
+    // On the manifest itself: what the constructor makes is a copy of all members.
+    kind?.prototype.validate.call(watched(manifest, '', unread));
+  } catch (error) {
+    return [String(error)];
+  }
+  return kind ? [...unread] : ['an unknown kind'];
+}
+
+const files = ['server.yaml', 'migrate.yaml'];
+
+describe.each(files)('%s', (file) => {
+  test.each(documentsIn(file).map((manifest) => [manifest.kind, manifest]))(
+    'its %s is what the schema of Kubernetes describes, without a member that it does not know',
+    (_, manifest) => expect(faultsOf(manifest)).toEqual([]),
+  );
+});
+
+test('a value of the wrong type, a member that is missing, and one that is misspelt at any depth are found', () => {
+  const [, deployment] = documentsIn('server.yaml');
+  const broken = (change: (pod: IPodSpec) => void) => {
+    const copy = structuredClone(deployment);
+    change(copy.spec.template.spec);
+    return faultsOf(copy);
+  };
+  expect(broken((pod) => Object.assign(pod, { terminationGracePeriodSeconds: '30' }))[0]).toMatch(/integer/);
+  expect(broken((pod) => Object.assign(pod.containers[0] ?? {}, { name: undefined }))[0]).toMatch(/name/);
+  expect(
+    broken((pod) => Object.assign(pod.containers[0]?.securityContext ?? {}, { readOnlyRootFileSystem: true })),
+  ).toEqual(['/spec/template/spec/containers/0/securityContext/readOnlyRootFileSystem']);
+  expect(faultsOf({ ...deployment, sepc: {} })).toEqual(['/sepc']);
+});
+
+const [configMap, deployment, service, budget] = documentsIn('server.yaml');
+const [job] = documentsIn('migrate.yaml');
+const pods: [string, IPodSpec][] = [
+  ['the servers', deployment.spec.template.spec],
+  ['the migration', job.spec.template.spec],
+];
+const containersOf = ({ containers, initContainers = [] }: IPodSpec) => [...initContainers, ...containers];
+
+test.each(pods)('%s run without rights, on a root file system that is read only, with bounded memory', (_, pod) => {
+  expect(pod).toMatchObject({
+    automountServiceAccountToken: false,
+    securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+  });
+  for (const { securityContext, resources } of containersOf(pod)) {
+    expect(securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
+    expect(resources).toMatchObject({ requests: { cpu: expect.any(String) }, limits: { memory: expect.any(String) } });
+  }
+});
+
+test.each(pods)(
+  '%s use the image of this release, and get variables that they know, secrets by reference',
+  (_, pod) => {
+    const { version }: { version: string } = JSON.parse(read('package.json'));
+    const known = Object.keys(environmentSchema.properties);
+    for (const { image, env = [] } of containersOf(pod)) {
+      expect(image).toBe(`registry.example.com/interview-agents-api:${version}`);
+      expect(known).toEqual(expect.arrayContaining(env.map(({ name }) => name)));
+      for (const { name, value, valueFrom } of env) {
+        expect(value).toBeUndefined();
+        expect(valueFrom?.secretKeyRef).toMatchObject({ key: name });
+      }
+    }
+  },
+);
+
+test('the server takes the values of its variables in production, and is killed after its pause and its drain', () => {
+  const secrets = {
+    DATABASE_URL: 'postgresql://agents_server:password@host:5432/interview_agents',
+    API_KEY_SECRET: 'a'.repeat(64),
+  };
+  const { SHUTDOWN_GRACE_SECONDS, METRICS_PORT } = readConfig({
+    ...configMap.data,
+    ...secrets,
+    NODE_ENV: 'production',
+  });
+  const { terminationGracePeriodSeconds, containers } = deployment.spec.template.spec;
+  const [{ lifecycle, ports, envFrom }] = containers;
+  const [program, pause] = lifecycle.preStop.exec.command;
+  expect(program).toBe('sleep');
+  expect(terminationGracePeriodSeconds).toBeGreaterThan(Number(pause) + SHUTDOWN_GRACE_SECONDS);
+  expect(envFrom).toEqual([{ configMapRef: { name: configMap.metadata.name } }]);
+  expect(ports).toEqual([
+    { name: 'http', containerPort: Number(/ PORT=(\d+)$/m.exec(read('Dockerfile'))?.[1]) },
+    { name: 'metrics', containerPort: METRICS_PORT },
+  ]);
+});
+
+test('the service and the budget find the pods, and probes ask paths that are served', () => {
+  const { labels } = deployment.spec.template.metadata;
+  expect(service.spec.selector).toEqual(labels);
+  expect(deployment.spec.selector.matchLabels).toEqual(labels);
+  expect(budget.spec.selector.matchLabels).toEqual(labels);
+  expect(budget.spec.maxUnavailable).toBeLessThan(deployment.spec.replicas);
+  expect(job.spec.template.metadata.labels).not.toEqual(labels);
+  const [{ startupProbe, livenessProbe, readinessProbe }] = deployment.spec.template.spec.containers;
+  const { paths }: { paths: object } = JSON.parse(read('openapi.json'));
+  for (const { httpGet } of [startupProbe, livenessProbe, readinessProbe]) {
+    expect(httpGet.port).toBe('http');
+    expect(paths).toHaveProperty([httpGet.path]);
+  }
+  // A server whose database is down is not restarted for it.
+  expect([livenessProbe.httpGet.path, readinessProbe.httpGet.path]).toEqual(['/health/live', '/health/ready']);
+});
+
+test('docs/operate.md makes every secret that the manifests name, with the keys that they need', () => {
+  const page = read('docs/operate.md');
+  for (const { valueFrom } of pods.flatMap(([, pod]) => containersOf(pod).flatMap(({ env = [] }) => env))) {
+    const { name, key, optional } = valueFrom?.secretKeyRef ?? {};
+    const command =
+      new RegExp(`kubectl create secret generic ${name} (?:[^\\n]*\\\\\\n)*[^\\n]*`).exec(page)?.[0] ?? '';
+    if (!optional) expect(command).toContain(`--from-literal=${key}=`);
+  }
+});
