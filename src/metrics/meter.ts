@@ -21,7 +21,7 @@ export type PoolUse = Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
 type Delivered = 'DELIVERED' | 'FAILED' | 'PENDING';
 
 /** What waits to be delivered, whichever process does it. */
-export interface WebhookMeasures {
+interface WebhookMeasures {
   /** How long the delivery that is due longest has waited past its time, in seconds, of endpoints that do not fail. */
   readonly overdueSeconds: number;
   readonly disabledEndpoints: number;

@@ -83,7 +83,7 @@ export function targetOf(text: string, { allowHttp, allowNetworks }: AddressRule
 }
 
 /** The host of a URL, an IPv6 address without its brackets. */
-export const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1');
+const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1');
 
 /**
  * Finds where a request goes. One address that is not allowed condemns the name: else an attacker could mix addresses, and

@@ -32,7 +32,7 @@ interface Options extends AddressRules {
 }
 
 /** Milliseconds for all of an attempt: name, connection, answer. */
-export const attemptLimit = 10_000;
+const attemptLimit = 10_000;
 
 /** Bytes of an answer's body that are read, and of these, that are kept. */
 const readLimit = 65_536;

@@ -4,7 +4,7 @@ const hour = 60 * minute;
 const day = 24 * hour;
 
 /** Waits after the first attempt, the second, … that failed, in milliseconds. After one more failure none is left. */
-export const steps = [
+const steps = [
   5 * second,
   30 * second,
   2 * minute,
