@@ -4,17 +4,7 @@ const hour = 60 * minute;
 const day = 24 * hour;
 
 /** Waits after the first attempt, the second, … that failed, in milliseconds. After one more failure none is left. */
-const steps = [
-  5 * second,
-  30 * second,
-  2 * minute,
-  10 * minute,
-  hour,
-  3 * hour,
-  8 * hour,
-  12 * hour,
-  day,
-] as const;
+const steps = [5 * second, 30 * second, 2 * minute, 10 * minute, hour, 3 * hour, 8 * hour, 12 * hour, day] as const;
 
 /** How far each wait is spread to both sides, so that deliveries that failed together are not tried again together. */
 const spread = 0.2;

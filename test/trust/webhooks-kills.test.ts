@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, inject, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { openReceiver, type Received } from '../support/receiver.ts';
@@ -10,7 +11,10 @@ const kills = inject('isShort') ? 3 : 20;
 
 test(`${kills} times SIGKILL of the server under load: every acknowledged change is told, in order, and nothing else`, async () => {
   const accepted: Received[] = [];
-  const receiver = await openReceiver((received, response) => {
+  // It takes its time, so that every kill hits attempts under way.
+  const receiver = await openReceiver(async (received, response) => {
+    await delay(100);
+    if (response.destroyed) return;
     accepted.push(received);
     response.writeHead(204).end();
   });
