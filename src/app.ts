@@ -19,6 +19,7 @@ import { companyRoutes } from './companies/routes.ts';
 import type { Database } from './database/client.ts';
 import { recentWrites } from './database/recent-writes.ts';
 import { healthRoutes } from './health/routes.ts';
+import { afterChanges } from './http/after-changes.ts';
 import { body } from './http/body.ts';
 import { connections } from './http/connections.ts';
 import { errorHandler } from './http/error-handler.ts';
@@ -33,6 +34,11 @@ import { openapi } from './openapi/document.ts';
 import { referencePage } from './openapi/reference-page.ts';
 import { openapiRoute } from './openapi/routes.ts';
 import { problemRoutes } from './problems/routes.ts';
+import type { AddressRules } from './webhooks/address.ts';
+import { webhookRepository } from './webhooks/repository.ts';
+import { webhookRoutes } from './webhooks/routes.ts';
+import { sealer } from './webhooks/sealed.ts';
+import { webhookService } from './webhooks/service.ts';
 
 /** The secrets are those of the API keys. */
 export interface AppParts extends KeySecrets {
@@ -52,16 +58,21 @@ export interface AppParts extends KeySecrets {
   readonly quotas?: Quotas;
   /** Where requests are counted for them, if not in this process. */
   readonly counters?: Counters;
+  /** Where webhooks may go, beside https to public addresses; by default nowhere else. */
+  readonly webhookRules?: AddressRules;
+  /** Called when something may have been committed: events may wait to be sent. */
+  readonly onChange?: () => void;
   /** Is told what happens; without it nothing is measured. */
   readonly meter?: Meter;
 }
 
+const publicOnly: AddressRules = { allowHttp: false, allowNetworks: [] };
 const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /** The table of contents: everything that the server consists of, in the order in which requests meet it. */
 export async function buildApp(parts: AppParts) {
   const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true } = parts;
-  const { quotas = unlimited, counters = memoryCounters(), meter = silent } = parts;
+  const { quotas = unlimited, counters = memoryCounters(), meter = silent, webhookRules = publicOnly } = parts;
   const publicUrl = readPublicUrl(parts.publicUrl ?? '') ?? unknownUrl;
   const app = httpServer(logger, { trustedProxies, keepAliveSeconds, publicUrl });
 
@@ -90,6 +101,7 @@ export async function buildApp(parts: AppParts) {
       limits,
       readAgent: rows.readAhead,
     });
+    if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
     await authenticated.register(shares);
     await authenticated.register(body);
     await authenticated.register(housekeeping, { tidy: rows.forgetAnswers });
@@ -98,6 +110,8 @@ export async function buildApp(parts: AppParts) {
     await authenticated.register(agentVersionRoutes, { agents });
     await authenticated.register(companyRoutes, { directory: directoryRepository(database) });
     await authenticated.register(ownKeyRoutes, { ownKeys: ownKeyRepository(database) });
+    const webhooks = webhookService(webhookRepository(database), sealer(parts), webhookRules);
+    await authenticated.register(webhookRoutes, { webhooks, publicUrl });
   });
 
   refuseTheRest();

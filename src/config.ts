@@ -9,7 +9,7 @@ const wholeNumber = (minimum: number, maximum: number, options: { default: numbe
   Type.Integer({ minimum, maximum, ...options, expected: `a whole number from ${minimum} to ${maximum}` });
 
 const secret = 'at least 32 bytes, as `openssl rand -hex 32` makes them';
-const proxies = 'addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32';
+const blocks = 'addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32';
 const publicUrl = 'a URL http://host/prefix or https://host/prefix, without user, query and fragment';
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
@@ -45,7 +45,7 @@ export const environmentSchema = Type.Object({
   TRUST_PROXY: Type.Optional(
     Type.String({
       description: 'Proxies whose X-Forwarded-For is believed: addresses and CIDR blocks, separated by commas',
-      expected: proxies,
+      expected: blocks,
     }),
   ),
   RATE_LIMIT_PER_MINUTE: wholeNumber(0, 999_999_999, {
@@ -106,6 +106,18 @@ export const environmentSchema = Type.Object({
       expected: 'a whole number from 1 to 65535',
     }),
   ),
+  WEBHOOK_ALLOW_HTTP: Type.Boolean({
+    default: false,
+    description: 'Whether webhooks may go to http URLs beside https',
+    expected: 'true or false',
+  }),
+  WEBHOOK_ALLOW_NETWORKS: Type.Optional(
+    Type.String({
+      description:
+        'Addresses that webhooks may go to although they are not public: addresses and CIDR blocks, separated by commas',
+      expected: blocks,
+    }),
+  ),
   NODE_ENV: Type.Optional(Type.String({ description: 'production refuses whatever is only fit for a trial' })),
 });
 
@@ -146,7 +158,7 @@ export const listed = (text: string | undefined): string[] =>
 const isShort = (text: string | undefined) => text !== undefined && Buffer.byteLength(text) < 32;
 
 function forbidden(config: Config): string[] {
-  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, TRUST_PROXY, PUBLIC_URL } = config;
+  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, PUBLIC_URL } = config;
   const inProduction = NODE_ENV === 'production';
   const short = (['API_KEY_SECRET', 'API_KEY_SECRET_PREVIOUS'] as const).filter((name) => isShort(config[name]));
   return [
@@ -154,7 +166,9 @@ function forbidden(config: Config): string[] {
     ...(inProduction && API_KEY_SECRET === undefined ? ['API_KEY_SECRET must be set when NODE_ENV=production'] : []),
     ...(DATABASE_URL === undefined ? [] : databaseUrlFaults(DATABASE_URL)),
     ...short.map((name) => `${name} must be ${secret}`),
-    ...(listed(TRUST_PROXY).every(plainBlock) ? [] : [`TRUST_PROXY must be ${proxies}`]),
+    ...(['TRUST_PROXY', 'WEBHOOK_ALLOW_NETWORKS'] as const)
+      .filter((name) => !listed(config[name]).every(plainBlock))
+      .map((name) => `${name} must be ${blocks}`),
     ...(PUBLIC_URL === undefined || readPublicUrl(PUBLIC_URL) ? [] : [`PUBLIC_URL must be ${publicUrl}`]),
   ];
 }

@@ -2,7 +2,7 @@ import { agentFields, fields } from './agents/fields.ts';
 import type { Rights } from './database/server-role.ts';
 
 /**
- * What the server's statements need: it deletes nothing but answers of yesterday, changes no entry of a history or a trail,
+ * What the server's statements need: it deletes nothing but answers of yesterday and webhooks, changes no entry of a history or a trail,
  * moves no agent to another company, and leaves keys, grants and companies to the operator.
  */
 export const serverRights: Rights = {
@@ -20,4 +20,23 @@ export const serverRights: Rights = {
   agent_version: { select: true, insert: true },
   audit_entry: { insert: true },
   idempotency_key: { select: true, insert: true, delete: true },
+  webhook_endpoint: {
+    select: true,
+    insert: true,
+    delete: true,
+    update: [
+      ...['url', 'events', 'description', 'header_names', 'sealed_headers', 'status', 'disabled_reason', 'updated_at'],
+      ...['sealed_secret', 'sealed_previous_secret', 'previous_secret_until', 'sealed_under'],
+      ...['last_success_at', 'last_failure_at', 'failing_since'],
+    ],
+  },
+  webhook_delivery: {
+    select: true,
+    insert: true,
+    delete: true,
+    update: [
+      ...['status', 'attempts', 'next_attempt_at', 'leased_until', 'lease'],
+      ...['last_status', 'last_error', 'last_answer', 'finished_at'],
+    ],
+  },
 };

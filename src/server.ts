@@ -17,11 +17,15 @@ import { demonstrate } from './demo.ts';
 import { addEnvironmentFile } from './environment-file.ts';
 import { checkDatabase, type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
+import { silent } from './metrics/meter.ts';
 import { type Metrics, prometheus } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
 import { listenError, StartError } from './start-error.ts';
 import { readServerArguments } from './usage.ts';
+import { resealWebhooks } from './webhooks/reseal.repository.ts';
+import { sealer } from './webhooks/sealed.ts';
+import { webhookSender } from './webhooks/sender.ts';
 
 const stdout = openStandardStream(1);
 const stderr = openStandardStream(2);
@@ -69,8 +73,16 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
           deployment: await deploymentOf(database.query),
           onChange: reportChanges(logger, metrics?.meter),
         });
+  const webhookRules = {
+    allowHttp: config.WEBHOOK_ALLOW_HTTP,
+    allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS),
+  };
+  const webhooks = webhookSender({
+    ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
+    onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
+  });
   const app = await buildApp({
-    ...{ database, secret, previousSecret, migrations, logger },
+    ...{ database, secret, previousSecret, migrations, logger, webhookRules, onChange: webhooks.wake },
     trustedProxies: listed(config.TRUST_PROXY),
     keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
     publicUrl: config.PUBLIC_URL,
@@ -87,20 +99,24 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   await app.ready();
   // The first statement loads Prisma's engine, which would hold up the first requests.
   await database.state();
-  await requireKnownSecret(database.prisma, foundation).catch(async (error: unknown) => {
-    await app.close();
-    await database.close();
-    throw error;
-  });
+  const known = requireKnownSecret(database.prisma, foundation);
+  await known
+    .then(() => resealWebhooks(database, sealer(foundation), logger))
+    .catch(async (error: unknown) => {
+      await app.close();
+      await database.close();
+      throw error;
+    });
   const opened = counters?.open() ?? Promise.resolve();
   const listening = opened.then(() => listenAll(app, config, metrics));
   const { baseUrl, closeMetrics } = await listening.catch(async (error: unknown) => {
     await database.close();
     throw error;
   });
+  webhooks.start();
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');
-    await drain(app, config);
+    await Promise.all([drain(app, config), webhooks.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)]);
     closeMetrics?.();
     counters?.close();
     await watch?.close();

@@ -3,6 +3,7 @@ import { isRecent } from '../auth/lookup.statements.ts';
 import { constant, empty, join, type Statement, sql } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
+import { deliveries } from '../webhooks/events.statements.ts';
 import { type AgentContent, agentFields, fields } from './fields.ts';
 import { nameContains } from './name-search.statements.ts';
 import type { FilterName } from './request.schema.ts';
@@ -18,11 +19,11 @@ const numberIsActive = constant(activeNumber('n.id', 'n.company'));
 export const activeNumberStatement = (numberId: string, companyId: string) =>
   sql`SELECT ${numberIsActive} AS active FROM (SELECT ${numberId}::uuid AS id, ${companyId}::uuid AS company) n`;
 
-/** The author of an entry in its four columns: operator, key, request, address. */
+/** The author of an entry, as columns of `given`. */
 const authorValues = (by: Author) =>
   'operator' in by
-    ? sql`${by.operator}, NULL::uuid, NULL, NULL`
-    : sql`NULL, ${by.keyId}::uuid, ${by.requestId}, ${by.address}`;
+    ? sql`${by.operator}::text AS operator, NULL::uuid AS key, NULL::text AS request, NULL::text AS address`
+    : sql`NULL::text AS operator, ${by.keyId}::uuid AS key, ${by.requestId}::text AS request, ${by.address}::text AS address`;
 
 const contentColumns = constant(agentFields.map((name) => fields[name].column).join(', '));
 const contentValues = constant(agentFields.map((field) => fieldOf('n.content', field)).join(', '));
@@ -32,6 +33,27 @@ const deletedText = constant(agentText('d'));
 const one = constant(agentText('one'));
 const names: readonly string[] = agentFields;
 const wasRecent = constant(isRecent('n.looked_up_at'));
+
+const createdEvents = constant(
+  deliveries(
+    'agent.created',
+    { events: 'created c CROSS JOIN given g', companies: 'SELECT company_id FROM created' },
+    {
+      ...{ agent: 'c.id', company: 'c.company_id', version: 'c.version', at: 'c.updated_at' },
+      ...{ changed: 'g.fields', restored: 'NULL::int', request: 'g.request', key: 'g.key' },
+    },
+  ),
+);
+const deletedEvents = constant(
+  deliveries(
+    'agent.deleted',
+    { events: 'deleted d CROSS JOIN given g', companies: 'SELECT company_id FROM deleted' },
+    {
+      ...{ agent: 'd.id', company: 'd.company_id', version: 'd.version', at: 'd.deleted_at' },
+      ...{ changed: `'{}'::text[]`, restored: 'NULL::int', request: 'g.request', key: 'g.key' },
+    },
+  ),
+);
 
 /** What a new agent is made from. */
 export interface Creation {
@@ -49,15 +71,16 @@ export interface Creation {
  */
 export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Creation) => sql`
   WITH given AS (
-    SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at
+    SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at,
+           ${authorValues(by)}
   ), created AS (
     INSERT INTO agent (company_id, ${contentColumns})
     SELECT ${companyId}::uuid, ${contentValues} FROM given n WHERE ${wasRecent}
     RETURNING *
   ), entry AS (
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
-    SELECT c.id, c.version, c.updated_at, g.content, g.fields, ${authorValues(by)} FROM created c, given g
-  )${keep ? kept(keep) : empty}
+    SELECT c.id, c.version, c.updated_at, g.content, g.fields, g.operator, g.key, g.request, g.address FROM created c, given g
+  )${createdEvents}${keep ? kept(keep) : empty}
   SELECT ${createdText} AS agent FROM created c`;
 
 const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: string }) => sql`, kept AS (
@@ -82,7 +105,7 @@ export interface Deletion {
  * looked up too long ago.
  */
 export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Deletion) => sql`
-  WITH given AS (SELECT ${lookedUpAt}::float8 AS looked_up_at), locked AS (
+  WITH given AS (SELECT ${lookedUpAt}::float8 AS looked_up_at, ${authorValues(by)}), locked AS (
     SELECT a.id FROM agent a, given n WHERE a.id = ${id}::uuid AND ${wasRecent} FOR NO KEY UPDATE OF a SKIP LOCKED
   ), deleted AS (
     UPDATE agent a SET deleted_at = now()
@@ -93,8 +116,8 @@ export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Dele
     RETURNING a.*
   ), entry AS (
     INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
-    SELECT 'agent.deleted', id, company_id, ${authorValues(by)} FROM deleted
-  )
+    SELECT 'agent.deleted', d.id, d.company_id, g.operator, g.key, g.request, g.address FROM deleted d, given g
+  )${deletedEvents}
   SELECT ${deletedText} AS agent FROM deleted d`;
 
 /** How each filter of the list narrows it: every filter of the query's schema has its SQL here, or this does not compile. */
@@ -164,6 +187,7 @@ export const listStatement = (companyId: string) => sql`
 export const purgeStatement = (id: string, operator: string) => sql`
   WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id),
        entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id RETURNING v.version),
+       deliveries AS (DELETE FROM webhook_delivery d USING purged WHERE d.agent_id = purged.id),
        answers AS (UPDATE idempotency_key k SET agent = NULL FROM purged WHERE k.agent_id = purged.id),
        entry AS (INSERT INTO audit_entry (action, operator, agent_id, company_id)
                  SELECT 'agent.purged', ${operator}, id, company_id FROM purged)

@@ -13,6 +13,8 @@ const scopeTable = {
   'read:agents': { givenToExistingKeys: 'always' },
   'write:agents': { givenToExistingKeys: 'always' },
   'delete:agents': { givenToExistingKeys: 'always' },
+  'read:webhooks': { givenToExistingKeys: false },
+  'write:webhooks': { givenToExistingKeys: false },
 } as const satisfies Record<string, ScopeDetails>;
 
 /** What a key may be allowed to do. */

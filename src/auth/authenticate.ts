@@ -6,17 +6,14 @@ import { over } from '../http/bounded-server.ts';
 import { countHeader } from '../http/connections.ts';
 import { Deadline } from '../http/deadline.ts';
 import { exchangeOf } from '../http/exchange.ts';
-import { complaints, inParameter } from '../http/faults.ts';
 import { isRecord } from '../http/json.ts';
-import { scopeMissing } from '../http/particular-problems.ts';
-import { ApiError, invalid } from '../http/problems.ts';
 import { isUuid } from '../http/uuid.ts';
-import { addressList } from './address.ts';
+import { type Asked, checkAgain, type InvalidKey, invalidKey, requireAccess, requireActive } from './access.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
-import type { Caller } from './caller.ts';
+import type { Caller, OwnerCaller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
-import type { FoundKey, Lookup } from './lookup.statements.ts';
+import type { FoundKey } from './lookup.statements.ts';
 import type { ApiKeyRepository } from './lookup.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -26,6 +23,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set in the authenticated scope, on routes that act for one company. */
     caller: Caller;
+    /** Set on routes with `orIntegration`. */
+    ownerCaller: OwnerCaller;
     /** Which key it is, and whose. */
     owner: KeyOwner & { readonly keyId: string };
     /** The id of the agent in the path, in lower case; empty where there is none, or it is no UUID. */
@@ -45,6 +44,11 @@ declare module 'fastify' {
     idOf?: 'agent' | 'other';
     /** A route that does not act for one company: step 7 is left out, and so is `request.caller`. */
     forAnyCompany?: boolean;
+    /**
+     * A route on which an ATS key may leave `companyId` out and then acts for its integration: it has
+     * `request.ownerCaller` in place of `request.caller`.
+     */
+    orIntegration?: boolean;
   }
 }
 
@@ -55,14 +59,6 @@ interface Options {
   readonly limits: RateLimits;
   /** Reads one agent, whoever owns it; undefined when it is not there or deleted. */
   readonly readAgent: (id: string) => Promise<ReadAhead>;
-}
-
-/** What a request asks for, apart from its key: read from it once. */
-interface Asked extends Pick<Lookup, 'companyId' | 'agentId' | 'address'> {
-  readonly scope: Scope | 'any' | undefined;
-  readonly forAnyCompany: boolean;
-  /** `companyId` in the query, as it was sent. */
-  readonly wanted: unknown;
 }
 
 /**
@@ -113,13 +109,15 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     }
     const actsFor = requireAccess(key, asked);
     request.owner = { keyId: key.id, companyId: key.companyId, integrationId: key.integrationId };
-    if (actsFor !== undefined) {
-      exchange.companyId = actsFor;
-      const { at: lookedUpAt, databaseTime } = found;
-      const check = (again: FoundKey | undefined) => checkAgain(again, asked);
-      const admission = { lookedUpAt, databaseTime, lookup: { ...lookup, agentId: null }, check };
-      request.caller = { keyId: key.id, companyId: actsFor, requestId: request.id, address, admission, deadline };
-    }
+    const { at: lookedUpAt, databaseTime } = found;
+    const check = (again: FoundKey | undefined) => checkAgain(again, asked);
+    const admission = { lookedUpAt, databaseTime, lookup: { ...lookup, agentId: null }, check };
+    const admitted = { keyId: key.id, requestId: request.id, address, admission, deadline };
+    if (actsFor !== undefined) exchange.companyId = actsFor;
+    if (asked.orIntegration) {
+      const integrationId = actsFor === undefined ? key.integrationId : null;
+      request.ownerCaller = { ...admitted, owner: { companyId: actsFor ?? null, integrationId } };
+    } else if (actsFor !== undefined) request.caller = { ...admitted, companyId: actsFor };
     // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.
     request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await deadline.race(readAgent(agentId));
   });
@@ -132,56 +130,18 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
   }
 });
 
-const challenge = { headers: { 'www-authenticate': 'Bearer' } };
-
-/** `malformed` is missing or given twice, too. */
-type InvalidKey = 'malformed' | 'unknown' | 'revoked' | 'expired';
-
-/** The one answer for every key that is not valid: the log alone says why. */
-export const invalidKey = (why: InvalidKey) => new ApiError('INVALID_API_KEY', { ...challenge, cause: why });
-
 /** A header's value, or nothing when it is missing or repeated. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }
 
 function askedBy(request: FastifyRequest, address: string | null): Asked {
-  const { scope, forAnyCompany = false, idOf } = request.routeOptions.config;
+  const { scope, forAnyCompany = false, orIntegration = false, idOf } = request.routeOptions.config;
   const wanted = memberOf(request.query, 'companyId');
   const agentId = idOf === 'agent' ? uuidOrNull(memberOf(request.params, 'id')) : null;
-  return { scope, forAnyCompany, wanted, companyId: uuidOrNull(wanted), agentId, address };
-}
-
-/** Steps 3 and 4. What is no address, such as a name that a trusted proxy passes on, is in no list. */
-function requireActive({ suspended, allowedIps }: FoundKey, { address }: Asked): void {
-  if (suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
-  if (allowedIps.length > 0 && !addressList(allowedIps)(address ?? undefined)) throw new ApiError('IP_NOT_ALLOWED');
-}
-
-/** Steps 6 and 7. Returns the company that the request acts for, where it acts for one. */
-function requireAccess(key: FoundKey, asked: Asked): string | undefined {
-  const { scope } = asked;
-  if (scope !== 'any' && (!scope || !key.scopes.includes(scope))) throw scopeMissing(String(scope));
-  return asked.forAnyCompany ? undefined : resolveCompany(key, asked);
-}
-
-/** All of it before a write; only rate limits do not count again. */
-function checkAgain(key: FoundKey | undefined, asked: Asked): void {
-  if (!key || key.ended) throw invalidKey(key?.ended ?? 'unknown');
-  requireActive(key, asked);
-  requireAccess(key, asked);
+  return { scope, forAnyCompany, orIntegration, wanted, companyId: uuidOrNull(wanted), agentId, address };
 }
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);
 
 const memberOf = (part: unknown, name: 'companyId' | 'id'): unknown => (isRecord(part) ? part[name] : undefined);
-
-/** Step 7: a company key acts for its own company, whatever the query says; an ATS key for the one it names. */
-function resolveCompany(key: FoundKey, { wanted, companyId }: Asked): string {
-  if (key.companyId !== null) return key.companyId;
-  if (wanted === undefined || wanted === '') throw new ApiError('COMPANY_ID_REQUIRED');
-  if (Array.isArray(wanted)) throw invalid([inParameter('query', 'companyId', complaints.givenTwice())]);
-  if (companyId === null) throw invalid([inParameter('query', 'companyId', complaints.badFormat('uuid'))]);
-  if (!key.granted) throw new ApiError('COMPANY_ACCESS_DENIED');
-  return companyId;
-}

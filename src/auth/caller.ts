@@ -1,17 +1,27 @@
 import type { Deadline } from '../http/deadline.ts';
+import type { KeyOwner } from './api-key.ts';
 import type { FoundKey, Lookup } from './lookup.statements.ts';
 
-/** Who a request acts for, once steps 2 to 7 of the contract's order of checks have admitted it. */
-export interface Caller {
+/** How a request came in, once steps 2 to 7 of the contract's order of checks have admitted it. */
+interface Admitted {
   readonly keyId: string;
-  /** The one company that the request may touch. */
-  readonly companyId: string;
   readonly requestId: string;
   /** Where the request came from; null when a proxy said something that is no address. */
   readonly address: string | null;
   readonly admission: Admission;
   /** When the request is answered at the latest. */
   readonly deadline: Deadline;
+}
+
+/** Who a request acts for: one company. */
+export interface Caller extends Admitted {
+  /** The one company that the request may touch. */
+  readonly companyId: string;
+}
+
+/** Who a request acts for: one company, or an integration as a whole. */
+export interface OwnerCaller extends Admitted {
+  readonly owner: KeyOwner;
 }
 
 /** How a request was admitted, and how that is confirmed before it writes (docs/contract.md#authentication). */

@@ -5,7 +5,7 @@ import { group } from '../database/group.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import { silent } from '../metrics/meter.ts';
-import type { Admission, Author, Caller } from './caller.ts';
+import type { Admission } from './caller.ts';
 import { type FoundKey, type Lookup, longestAdmission, lookupSql } from './lookup.statements.ts';
 
 export interface LookedUp {
@@ -87,7 +87,10 @@ export const isOutdated = ({ lookedUpAt }: Admission): boolean => performance.no
  * @returns the error of each caller who may write no longer
  * @throws ApiError DATABASE_UNAVAILABLE
  */
-export async function refusals(query: Query, callers: readonly Caller[]): Promise<Map<Caller, unknown>> {
+export async function refusals<Caller extends { readonly admission: Admission }>(
+  query: Query,
+  callers: readonly Caller[],
+): Promise<Map<Caller, unknown>> {
   const refused = new Map<Caller, unknown>();
   const outdated = callers.filter(({ admission }) => isOutdated(admission));
   if (outdated.length === 0) return refused;
@@ -112,7 +115,10 @@ export async function refusals(query: Query, callers: readonly Caller[]): Promis
  * @param query of the connection that is going to write
  * @throws the error of a key or grant that has ended; ApiError DATABASE_UNAVAILABLE
  */
-export async function confirm(query: Query, by: Author): Promise<void> {
+export async function confirm(
+  query: Query,
+  by: { readonly admission: Admission } | { readonly operator: string },
+): Promise<void> {
   if ('operator' in by) return;
   for (const error of (await refusals(query, [by])).values()) throw error;
 }

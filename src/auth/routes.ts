@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { invalidKey } from './authenticate.ts';
+import { invalidKey } from './access.ts';
 import { getOwnKey } from './openapi.ts';
 import type { OwnKeyRepository } from './own-key.repository.ts';
 import { rateLimitsOf } from './rate-limit-headers.ts';

@@ -3,6 +3,7 @@ import type { Prisma } from '../generated/prisma/client.ts';
 import {
   eraseAgentsStatement,
   eraseAnswersStatement,
+  eraseDeliveriesStatement,
   eraseVersionsStatement,
   lockAnswersStatement,
 } from './erase.statements.ts';
@@ -45,17 +46,18 @@ const answers: Part = async (tx, companyId, place) => {
   return { counts: { keptAnswers: row?.erased ?? 0 }, next: row?.next ?? undefined };
 };
 
-const most = { agents: 500, versions: 5_000 };
+const most = { agents: 500, versions: 5_000, deliveries: 5_000 };
 
-/** Agents with their history. An agent stays until all of its versions are gone. */
+/** Agents with their history and what webhooks were told of them. An agent stays until all of that is gone. */
 const agents: Part = async (tx, companyId, [after]) => {
   const count = async (statement: Prisma.Sql) => erasedOf(await tx.$queryRaw<unknown[]>(statement))[0]?.erased ?? 0;
   const [found] = nextAgentsOf(await tx.$queryRaw<unknown[]>(nextAgentsStatement(companyId, after, most.agents)));
   const { ids = [], next = null } = found ?? {};
   const versions = await count(eraseVersionsStatement(ids, most.versions));
+  const deliveries = await count(eraseDeliveriesStatement(ids, most.deliveries));
   const erased = await count(eraseAgentsStatement(ids));
   const place = erased < ids.length ? after : next;
-  return { counts: { agents: erased, versions }, next: place === null ? undefined : [place, ''] };
+  return { counts: { agents: erased, versions, deliveries }, next: place === null ? undefined : [place, ''] };
 };
 
 /** What lets others act for the company. It goes before all else. */
@@ -67,6 +69,10 @@ export const grants = indexed('grants', ({ integrationCompany }, companyId) =>
 export const parts: readonly Part[] = [
   answers,
   agents,
+  // With the deliveries that are left, of tests and of agents that were purged.
+  indexed('webhooks', ({ webhookEndpoint }, companyId) =>
+    webhookEndpoint.deleteMany({ where: { companyId }, limit: 1 }),
+  ),
   // For each of them PostgreSQL looks through all agents for one that still has it, since no index has that: 0.1 s a million.
   indexed('phoneNumbers', ({ companyPhoneNumber }, companyId) =>
     companyPhoneNumber.deleteMany({ where: { companyId }, limit: 2 }),

@@ -42,11 +42,21 @@ export const eraseVersionsStatement = (ids: readonly string[], limit: number) =>
   )
   SELECT count(*)::int AS erased FROM erased`;
 
-/** Erases those of these agents that have no history any more; returns how many. */
+/** Erases at most `limit` deliveries of events of these agents, to whichever endpoint; returns how many. */
+export const eraseDeliveriesStatement = (ids: readonly string[], limit: number) => sql`
+  WITH erased AS (
+    DELETE FROM webhook_delivery WHERE id IN (
+      SELECT d.id FROM webhook_delivery d WHERE d.agent_id = ANY(${ids}::uuid[]) LIMIT ${limit}::int)
+    RETURNING id
+  )
+  SELECT count(*)::int AS erased FROM erased`;
+
+/** Erases those of these agents that have no history and no deliveries any more; returns how many. */
 export const eraseAgentsStatement = (ids: readonly string[]) => sql`
   WITH erased AS (
     DELETE FROM agent a
      WHERE a.id = ANY(${ids}::uuid[]) AND NOT EXISTS (SELECT FROM agent_version v WHERE v.agent_id = a.id)
+       AND NOT EXISTS (SELECT FROM webhook_delivery d WHERE d.agent_id = a.id)
     RETURNING a.id
   )
   SELECT count(*)::int AS erased FROM erased`;

@@ -67,6 +67,7 @@ const formats = {
   uuid: 'a UUID: hexadecimal digits as 8-4-4-4-12',
   'entity-tags': '* or a list of entity tags, each in double quotes',
   'idempotency-key': '1 to 255 visible ASCII characters, bare or in double quotes',
+  'webhook-url': 'a URL like https://example.com/hooks, in ASCII, without user, password and fragment',
 };
 
 /** The text of every complaint stands here and nowhere else. */
@@ -111,6 +112,11 @@ export const complaints = {
   tooMany: (limit: number): Complaint => ({
     code: 'too_many',
     detail: `must have at most ${count(limit, 'item')}`,
+    limit,
+  }),
+  tooFew: (limit: number): Complaint => ({
+    code: 'too_short',
+    detail: `must have at least ${count(limit, 'item')}`,
     limit,
   }),
   blank: (): Complaint => ({ code: 'blank', detail: 'must not be only white space' }),

@@ -72,7 +72,10 @@ function complaintAbout({ keyword, params, data, parentSchema = {}, schemaPath }
       return complaints.tooShort(params['limit']);
     case 'maxLength':
       return complaints.tooLong(params['limit']);
+    case 'minItems':
+      return complaints.tooFew(params['limit']);
     case 'maxItems':
+    case 'maxProperties':
       return complaints.tooMany(params['limit']);
     case 'pattern':
       return complaints.blank();

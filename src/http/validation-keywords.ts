@@ -2,6 +2,7 @@ import type { AnySchemaObject } from 'ajv';
 import { Ajv, type ErrorObject } from 'ajv';
 import { nearestName } from '../nearest-name.ts';
 import { type Complaint, complaints, type Findings, listedFaults } from './faults.ts';
+import { wrongHeaderFields } from './header-fields.ts';
 import { unstorable } from './json.ts';
 import { type Page, readPage } from './pages.ts';
 import { uuidPattern } from './uuid.ts';
@@ -17,9 +18,10 @@ interface Check<Value> {
  * - `closed`: no members but those in `properties`. Unlike Ajv's `additionalProperties` it counts most of what it finds.
  * - `readOnlyMembers`: names that `closed` refuses as read-only.
  * - `storable`: what the database can hold faithfully, in a value and all inside it.
+ * - `headerFields`: an object of headers that are to be sent with requests.
  * - `deepest`: how far into a list a query may reach, `page` × `limit`.
  *
- * `closed` and `storable` give one error for all that they find: its `params` are `Findings`.
+ * `closed`, `storable` and `headerFields` give one error for all that they find: its `params` are `Findings`.
  *
  * Nothing is coerced, removed or filled in where a value could be lost by it. All faults are reported, with the values
  * they are about.
@@ -30,14 +32,20 @@ export function ourAjv(): Ajv {
   ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('version', /^[1-9]\d{0,8}$/);
   ajv.addKeyword({ keyword: 'readOnlyMembers', schemaType: 'array' });
+  ajv.addFormat('webhook-url', isWebhookUrl);
   ajv.addKeyword({ keyword: 'closed', type: 'object', schemaType: 'boolean', before: 'properties', compile: closed });
-  ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: storable });
+  ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: finding('storable', unstorable) });
+  ajv.addKeyword({
+    keyword: 'headerFields',
+    schemaType: 'boolean',
+    compile: finding('headerFields', wrongHeaderFields),
+  });
   ajv.addKeyword({ keyword: 'deepest', type: 'object', schemaType: 'number', compile: deepest });
   return ajv;
 }
 
 /** Whether an error of Ajv stands for all that one of our keywords found. */
-export const holdsFindings = ({ keyword }: ErrorObject) => keyword === 'closed' || keyword === 'storable';
+export const holdsFindings = ({ keyword }: ErrorObject) => ['closed', 'storable', 'headerFields'].includes(keyword);
 
 function closed(isClosed: boolean, { properties, readOnlyMembers = [] }: AnySchemaObject): Check<object> {
   const known = Object.keys(properties ?? {});
@@ -62,12 +70,20 @@ function unknownMember(written: string, known: readonly string[]): Complaint {
   return complaints.unknownMember(meant, known);
 }
 
-function storable(): Check<unknown> {
+/** A keyword that gives one error for all that is found in a value. */
+const finding = (keyword: string, find: (value: unknown) => Findings) => (): Check<unknown> => {
   const check: Check<unknown> = (value) => {
-    const findings = unstorable(value);
-    return findings.count === 0 || refuse(check, 'storable', findings);
+    const findings = find(value);
+    return findings.count === 0 || refuse(check, keyword, findings);
   };
   return check;
+};
+
+/** Whether webhooks may go to a URL is judged later (webhooks/address.ts); this is what no setting allows. */
+function isWebhookUrl(text: string): boolean {
+  if (!/^https?:\/\/[!-~]+$/i.test(text) || /[\\#]/.test(text) || !URL.canParse(text)) return false;
+  const { username, password } = new URL(text);
+  return username === '' && password === '';
 }
 
 function deepest(limit: number): Check<Partial<Page>> {

@@ -17,6 +17,16 @@ export const limited = ['key', 'address'] as const;
 /** How connections to the database are used: calls `waiting` for one, and those that are busy or idle. */
 export type PoolUse = Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
 
+/** What came of an attempt to deliver an event: it is tried again, or not. */
+type Delivered = 'DELIVERED' | 'FAILED' | 'PENDING';
+
+/** What waits to be delivered, whichever process does it. */
+interface WebhookMeasures {
+  /** How long the delivery that is due longest has waited past its time, in seconds, of endpoints that do not fail. */
+  readonly overdueSeconds: number;
+  readonly disabledEndpoints: number;
+}
+
 /** Is told what happens while the server works. Must be quick and must not throw. */
 export interface Meter {
   /**
@@ -31,6 +41,9 @@ export interface Meter {
   rateLimited(whom: (typeof limited)[number]): void;
   /** Whether all replicas count together for the rate limits now; only told where they should. */
   countsAreShared(isShared: boolean): void;
+  /** An attempt to deliver an event ended. */
+  delivery(outcome: Delivered): void;
+  webhooks(measures: WebhookMeasures): void;
 }
 
 /** Measures nothing. */
@@ -40,4 +53,6 @@ export const silent: Meter = {
   repeated() {},
   rateLimited() {},
   countsAreShared() {},
+  delivery() {},
+  webhooks() {},
 };

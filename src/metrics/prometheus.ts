@@ -71,6 +71,24 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
     help: '1 while the rate limits are counted in Redis for all replicas, 0 while this process counts alone',
     registers,
   });
+  const attempts = new Counter({
+    name: `${prefix}webhook_attempts_total`,
+    help: 'Attempts to deliver an event to a webhook endpoint: delivered, to be tried again (retried), or given up (failed)',
+    labelNames: ['outcome'],
+    registers,
+  });
+  // From the first reading on, so that a rate can be told of the first one that fails.
+  for (const outcome of ['delivered', 'retried', 'failed']) attempts.inc({ outcome }, 0);
+  const overdue = new Gauge({
+    name: `${prefix}webhook_overdue_seconds`,
+    help: 'How long the delivery of an event that is due longest has waited past its time, of endpoints that do not fail; the same from every server',
+    registers,
+  });
+  const disabled = new Gauge({
+    name: `${prefix}webhook_endpoints_disabled`,
+    help: 'Webhook endpoints that are disabled',
+    registers,
+  });
   const lost = new Gauge({
     name: `${prefix}rate_limit_store_lost`,
     help: '1 while REDIS_URL is set and this process counts alone, else 0',
@@ -148,6 +166,11 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
     countsAreShared(isShared) {
       shared.set(isShared ? 1 : 0);
       lost.set(isShared ? 0 : 1);
+    },
+    delivery: (outcome) => attempts.inc({ outcome: outcome === 'PENDING' ? 'retried' : outcome.toLowerCase() }),
+    webhooks({ overdueSeconds, disabledEndpoints }) {
+      overdue.set(overdueSeconds);
+      disabled.set(disabledEndpoints);
     },
   };
   return { meter, registry };

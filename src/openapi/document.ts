@@ -38,6 +38,10 @@ export const openapi = (publicUrl: PublicUrl): FastifyDynamicSwaggerOptions => (
       { name: 'Directory', description: 'The companies and phone numbers that other requests refer to' },
       { name: 'API key', description: 'Which key a client has, and what is left of its rate limits' },
       { name: 'Problems', description: 'What an error means and how to resolve it' },
+      {
+        name: 'Webhooks',
+        description: 'Endpoints that are told of changes, by requests signed as Standard Webhooks says',
+      },
       { name: 'Health', description: 'For load balancers and orchestrators' },
     ],
     components: {

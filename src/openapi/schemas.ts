@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 
 /** Keywords of validation-keywords.ts that say nothing to a client. */
-const ownKeywords = ['storable', 'deepest', 'readOnlyMembers'];
+const ownKeywords = ['storable', 'deepest', 'readOnlyMembers', 'headerFields'];
 
 /** Our own formats as patterns: what validation-keywords.ts accepts. */
 const tag = '(?:W/)?"[!#-~\\x80-\\xff]*"';
 const patterns = new Map<unknown, string>([
   ['version', '^[1-9]\\d{0,8}$'],
+  ['webhook-url', '^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$'],
   ['entity-tags', `^[ \\t]*(?:\\*|(?:,[ \\t]*)*${tag}(?:[ \\t]*,(?:[ \\t]*${tag})?)*)[ \\t]*$`],
   ['idempotency-key', '^(?:[!#-~][!-~]{0,254}|"(?:[!#-\\[\\]-~]|\\\\["\\\\]){1,255}")$'],
 ]);
@@ -30,6 +31,8 @@ export function publish<Value>(value: Value, named: Record<string, object>): Val
       if (!isDeepStrictEqual(named[$id], published)) throw new Error(`two schemas have the $id ${$id}`);
       return { $ref: `#/components/schemas/${$id}` };
     }
+    // Each value is judged by our own keyword, which has a bound on what it reports.
+    if (others['headerFields']) return { ...others, additionalProperties: { type: ['string', 'null'] } };
     const pattern = patterns.get(format);
     if (pattern !== undefined) return { ...others, pattern };
     // Has no type in the schema, since only the keys of integrations have to send a UUID (check 9 of the order).

@@ -1,6 +1,7 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import { problemSchema } from '../http/problems.ts';
 import type { PublicUrl } from '../http/public-url.ts';
+import { webhookRequests } from '../webhooks/events.openapi.ts';
 import { propertiesOf, type Route, withKey } from './checks.ts';
 import { headerReferences, rateLimitHeaders } from './headers.ts';
 import { type Components, problemResponses } from './problems.ts';
@@ -51,6 +52,7 @@ export function describeRoutes({
         for (const response of Object.values(responses)) response.headers = { ...common, ...response.headers };
         Object.assign(responses, problemResponses(route, components, prefix));
       }
+      Object.assign(openapiObject, { webhooks: publish(webhookRequests, components.schemas) });
       Object.assign(openapiObject.components ?? {}, components);
       return openapiObject;
     },

@@ -105,7 +105,7 @@ interface GivenOwner {
   readonly integration?: string | undefined;
 }
 
-function ownerOf({ company, integration }: GivenOwner, command: { error(message: string): never }) {
+export function ownerOf({ company, integration }: GivenOwner, command: { error(message: string): never }) {
   if (company === undefined && integration === undefined) {
     command.error("error: one of the options '--company <id>' and '--integration <id>' is required");
   }

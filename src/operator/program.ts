@@ -10,6 +10,7 @@ import { examples } from './examples.ts';
 import { historyCommand } from './history.ts';
 import { keyCommand } from './keys.ts';
 import { printer } from './output.ts';
+import { webhookCommand } from './webhooks.ts';
 
 /** The streams of a process. */
 interface Streams {
@@ -47,6 +48,7 @@ export function operatorProgram(readConfiguration: () => Config, { stdin, stdout
     phoneNumberCommand(print),
     agentCommand(print),
     historyCommand(print),
+    webhookCommand(print),
     auditCommand(print),
   ];
   for (const group of groups) program.addCommand(group);

@@ -15,6 +15,7 @@ import { withClient } from '../database/session.ts';
 import { lackingSettings, meaningSettings } from '../database/settings.ts';
 import { openFoundation } from '../foundation.ts';
 import { StartError } from '../start-error.ts';
+import { type OperatorWebhooks, operatorWebhooks } from '../webhooks/operator.repository.ts';
 
 /** What the operator's commands work with. */
 export interface Services {
@@ -28,6 +29,7 @@ export interface Services {
   readonly agents: AgentService;
   readonly agentRows: AgentRepository;
   readonly audit: AuditRepository;
+  readonly webhooks: OperatorWebhooks;
   readonly database: Database;
   /** @throws StartError on the database of a later release, whose tables and fields this one does not know */
   requireOwnRelease(): Promise<void>;
@@ -82,6 +84,7 @@ export async function withServices(config: Config, work: (services: Services) =>
         agents: agentService(agentRows, agentVersionRepository(database)),
         agentRows,
         audit: auditRepository(database),
+        webhooks: operatorWebhooks(database.prisma, operator),
         database,
         requireOwnRelease: () => requireOwnRelease(databaseUrl),
       });

@@ -55,6 +55,8 @@ test('it has exactly the rights that the server uses, on each table and column',
     idempotency_key: 'DELETE INSERT SELECT',
     integration_company: 'SELECT',
     secret_fingerprint: 'INSERT SELECT',
+    webhook_delivery: 'DELETE INSERT SELECT',
+    webhook_endpoint: 'DELETE INSERT SELECT',
   });
   const { rows: columns } = await world.sql.query(
     `SELECT table_name AS name, column_name AS "column" FROM information_schema.role_column_grants
@@ -67,7 +69,13 @@ test('it has exactly the rights that the server uses, on each table and column',
   expect(updated('agent').toSorted()).toEqual([...ofFields, 'version', 'updated_at', 'deleted_at'].toSorted());
   for (const kept of ['id', 'company_id', 'created_at']) expect(updated('agent')).not.toContain(kept);
   expect(updated('secret_fingerprint').toSorted()).toEqual(['fingerprint', 'recorded_at']);
-  const tables = ['api_key', 'agent', 'secret_fingerprint'];
+  for (const kept of ['id', 'company_id', 'integration_id', 'created_at']) {
+    expect(updated('webhook_endpoint')).not.toContain(kept);
+  }
+  for (const kept of ['id', 'position', 'endpoint_id', 'event_id', 'body', 'agent_id', 'company_id']) {
+    expect(updated('webhook_delivery')).not.toContain(kept);
+  }
+  const tables = ['api_key', 'agent', 'secret_fingerprint', 'webhook_endpoint', 'webhook_delivery'];
   expect(columns).toHaveLength(tables.flatMap(updated).length);
 });
 

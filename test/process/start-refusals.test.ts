@@ -50,6 +50,12 @@ describe('a wrong variable', () => {
         'must be addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32',
       ],
     ),
+    [
+      'WEBHOOK_ALLOW_NETWORKS',
+      'hooks.internal',
+      'must be addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32',
+    ],
+    ['WEBHOOK_ALLOW_HTTP', 'yes', 'must be true or false'],
     ...[
       ...[
         'api.example.com',

@@ -22,6 +22,7 @@ interface Options extends Partial<KeySecrets> {
   readonly keepAliveSeconds?: number;
   readonly publicUrl?: string;
   readonly meter?: Meter;
+  readonly onChange?: () => void;
   readonly logLevel?: string;
   /** Names of the migrations that it needs, if not those that there are. */
   readonly migrations?: readonly string[];
@@ -33,7 +34,7 @@ interface Options extends Partial<KeySecrets> {
 export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
-  const { quotas, counters, meter, publicUrl, logLevel = 'info' } = options;
+  const { quotas, counters, meter, publicUrl, onChange, logLevel = 'info' } = options;
   const opened = openDatabase({ url: databaseUrl, connections });
   const told =
     (query: Query): Query =>
@@ -54,6 +55,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     ...(quotas && { quotas }),
     ...(counters && { counters }),
     ...(meter && { meter }),
+    ...(onChange && { onChange }),
   };
   const app = await buildApp({ ...parts, logger: pino(logOptions(logLevel), world.log), ...limits });
   const origin = await app.listen({ host, port: 0 });

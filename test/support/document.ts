@@ -71,7 +71,14 @@ export function codesOf({ responses }: Operation): Record<string, string[]> {
 /** Method and path of a request, as the document names them. */
 export function documented(line: string): readonly [method: string, path: string] {
   const [method = '', path = ''] = line.split(' ');
-  return [method, path.replace(':id', '{id}').replace(':code', '{code}').replace('/1', '/{version}')];
+  return [
+    method,
+    path
+      .replace(':id', '{id}')
+      .replace(':deliveryId', '{deliveryId}')
+      .replace(':code', '{code}')
+      .replace('/1', '/{version}'),
+  ];
 }
 
 /** What HTTP itself puts on every answer. */

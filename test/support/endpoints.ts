@@ -37,6 +37,26 @@ export const forAnyCompany: readonly Endpoint[] = [
   { line: 'GET /api-key', scope: 'any', status: 200 },
 ];
 
+/** What can be done to one webhook endpoint, its deletion last; `:deliveryId` is a delivery of it. */
+export const onWebhook: readonly (Endpoint & { readonly scope: Scope })[] = [
+  { line: 'GET /webhooks/:id', scope: 'read:webhooks', status: 200 },
+  { line: 'GET /webhooks/:id/deliveries', scope: 'read:webhooks', status: 200 },
+  { line: 'PATCH /webhooks/:id', scope: 'write:webhooks', status: 200, body: { description: 'Reached' } },
+  { line: 'POST /webhooks/:id/ping', scope: 'write:webhooks', status: 202 },
+  { line: 'POST /webhooks/:id/deliveries/:deliveryId/redeliver', scope: 'write:webhooks', status: 202 },
+  { line: 'POST /webhooks/:id/rotate-secret', scope: 'write:webhooks', status: 200 },
+  { line: 'DELETE /webhooks/:id', scope: 'write:webhooks', status: 204 },
+];
+
+/** What can be done for one company or one integration. */
+export const forOwner: readonly (Endpoint & { readonly scope: Scope })[] = [
+  { line: 'GET /webhooks', scope: 'read:webhooks', status: 200 },
+  {
+    ...{ line: 'POST /webhooks', scope: 'write:webhooks', status: 201 },
+    body: { url: 'https://hooks.example.com/agents', events: ['*'] },
+  },
+];
+
 /** Those that need no key. */
 export const health: readonly Pick<Endpoint, 'line' | 'status'>[] = [
   { line: 'GET /health/live', status: 200 },

@@ -40,6 +40,7 @@ test('docs/operate.md lists exactly the variables of the schema, with their defa
     METRICS_PORT: 'none',
     PUBLIC_URL: 'none',
     TRUST_PROXY: 'none',
+    WEBHOOK_ALLOW_NETWORKS: 'none',
   };
   const expected = Object.entries(variables).map(([name, { default: value }]) => [name, `\`${value}\``]);
   expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(expected), ...explained });

@@ -6,12 +6,12 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ['app', /^src\/((app|demo|foundation|logger|server-rights)\.ts$|operator\/)/],
   [
     'routes and plugins',
-    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|shares)\.ts$|http\/(?!(problems|problem-details|particular-problems|json-fault|public-url|faults|exact-numbers|json|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
+    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|shares)\.ts$|http\/(?!(problems|problem-details|particular-problems|json-fault|public-url|faults|webhook-complaints|header-fields|exact-numbers|json|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
   ],
-  ['service', /^src\/agents\/(service|answer)\.ts$/],
+  ['service', /^src\/(agents\/(service|answer)|webhooks\/(service|answer|sender|worker|slots|outcome|attempt))\.ts$/],
   [
     'repositories',
-    /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot|lifecycle|lists)\b|^src\/auth\/(lookup|key-lifecycle|key-use|caller)\.ts$/,
+    /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot|lifecycle|lists)\b|^src\/auth\/(access|lookup|key-lifecycle|key-use|caller)\.ts$/,
   ],
   ['database', /^src\/(database|embedded-postgres)\//],
   ['rules and values', /^src\//],

@@ -97,7 +97,7 @@ export const lineRules: readonly Rule[] = [
   lineRule({
     says: 'the text of a problem or of a fault',
     pattern: /\b(detail|malformed)(:|\()\s*['"`]/,
-    rooms: /^src\/http\/(problems|problem-details|faults)\.ts$/,
+    rooms: /^src\/http\/(problems|problem-details|faults|webhook-complaints)\.ts$/,
     caught: [
       "throw new ApiError('MALFORMED_BODY', { detail: 'It is not JSON.' });",
       "return malformed('Send HTTP/1.1.');",

@@ -33,10 +33,11 @@ import { changeTogether } from './together.ts';
 /** Changes agents: those that arrive together are read and written together. */
 export function agentChange(database: Database, meter: Meter, writes: RecentWrites) {
   const alone = changesAlone(database, meter, writes);
+  const heard = { at: Number.NEGATIVE_INFINITY };
   const together = group<Change, Changed>({
     isExpired: ({ deadline }) => deadline <= performance.now(),
     onBatch: (...batch) => meter.batch('changes', ...batch),
-    run: (changes) => changeTogether(database, writes, changes, alone.run),
+    run: (changes) => changeTogether(database, writes, changes, alone.run, heard),
   });
 
   /** See `agentRepository`. */

@@ -1,4 +1,5 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
+import { deliveries, isHeard } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
 import { activeNumber } from '../statements.ts';
@@ -39,40 +40,61 @@ const newValue = (field: AgentField) =>
     ? `CASE WHEN '${field}' = ANY(s.touched) THEN ${fieldOf('s.content', field)} ELSE a.${fields[field].column} END`
     : fieldOf('s.content', field);
 
-/**
- * `statement_timestamp()` is one value in all of a statement: where it is late, nothing was written or kept. As JSON, times
- * do not depend on the session's DateStyle.
- */
-const writtenOrLate = `
-  SELECT id, to_json(updated_at) AS "updatedAt" FROM written
-  UNION ALL SELECT NULL, NULL WHERE NOT ${isRecent('$3')}`;
+/** Whether a statement has to be right to write at all: else nothing is written or kept, and a row of nulls says so. */
+const conditions = {
+  // `statement_timestamp()` is one value in all of a statement.
+  telling: { write: isRecent('$3'), why: `SELECT NULL, NULL, false WHERE NOT ${isRecent('$3')}` },
+  untold: {
+    write: `${isRecent('$3')} AND NOT (SELECT heard FROM hearing)`,
+    why: `SELECT NULL, NULL, heard FROM hearing WHERE heard OR NOT ${isRecent('$3')}`,
+  },
+} as const;
+type Mode = keyof typeof conditions;
+
+/** As JSON, times do not depend on the session's DateStyle. */
+const writtenOrWhy = (mode: Mode) => `
+  SELECT id, to_json(updated_at) AS "updatedAt", false AS heard FROM written
+  UNION ALL ${conditions[mode].why}`;
+
+const timeOfStep = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
+
+const hearing = `, hearing AS MATERIALIZED (SELECT ${isHeard('SELECT company FROM step')} AS heard)`;
+
+// Only of agents that were written.
+const eventsOfSteps = deliveries(
+  'agent.updated',
+  { events: 'written w JOIN step s ON s.id = w.id', companies: 'SELECT company_id FROM written' },
+  {
+    ...{ agent: 's.id', company: 's.company', version: '(s.read + s.step)', at: timeOfStep },
+    ...{ changed: 's.changed', restored: 's.restored', request: 's.request', key: 's.key' },
+  },
+);
 
 /**
  * $1 ids of the agents, $2 their steps, $3 when the first of their keys was looked up (`isRecent`): writes each agent as its
- * last step leaves it, and a history entry for each step, under the version that was read. Returns the agents that were
- * written; another change came first for the others, or somebody holds their row. Where the lookup was too long ago, nothing is written, and a row of nulls says so.
+ * last step leaves it, and a history entry and events for each step, under the version that was read. Returns the agents
+ * that were written; another change came first for the others, or somebody holds their row. Where the lookup was too long
+ * ago, nothing is written, and a row of nulls says so.
  *
  * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
  * Rows are locked in the order of their ids, so that two processes cannot wait for each other, and are then reached by
  * their place in the table. A row that was changed between the snapshot of the statement and its lock has another place
  * by then, which the snapshot does not see: it is not written, as if its version had moved.
  */
-export const changeSql = `${writing()}
-  ${writtenOrLate}`;
+export const changeSql = changing('telling');
+
+/**
+ * The same for companies without webhooks, which the parts that make events would cost a tenth of the statement. Where there
+ * is an endpoint for one of the companies, nothing is written, and a row with `heard` says so.
+ */
+export const untoldChangeSql = changing('untold');
 
 /**
  * $4 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
  * it, changes too. Keys are inserted in their order, so that two processes cannot wait for each other.
  */
-export const keepingChangeSql = `${writing()}, kept AS (
-    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-    SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
-           CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
-      FROM json_to_recordset($4::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
-     WHERE (k.after = 0 AND ${isRecent('$3')}) OR w.id IS NOT NULL
-     ORDER BY k.api_key, k.key
-  )
-  ${writtenOrLate}`;
+export const keepingChangeSql = keepingChange('telling');
+export const untoldKeepingChangeSql = keepingChange('untold');
 
 /**
  * $1 answers: keeps them, in a statement of its own, so that what it waits for or fails with is an idempotency key. Keys are
@@ -84,12 +106,29 @@ export const keepSql = `
     FROM json_to_recordset($1::json) AS k(${keepingColumns})
    ORDER BY k.api_key, k.key`;
 
-function writing() {
+function changing(mode: Mode) {
+  return `${writing(mode)}
+  ${writtenOrWhy(mode)}`;
+}
+
+function keepingChange(mode: Mode) {
+  return `${writing(mode)}, kept AS (
+    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+    SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
+           CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
+      FROM json_to_recordset($4::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
+     WHERE (k.after = 0 AND ${conditions[mode].write}) OR w.id IS NOT NULL
+     ORDER BY k.api_key, k.key
+  )
+  ${writtenOrWhy(mode)}`;
+}
+
+function writing(mode: Mode) {
   return `
   WITH step AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns})
-  ), locked AS (
-    SELECT a.id, a.ctid AS place FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${isRecent('$3')}
+  )${mode === 'untold' ? hearing : ''}, locked AS (
+    SELECT a.id, a.ctid AS place FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${conditions[mode].write}
      ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (
     UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
@@ -99,12 +138,12 @@ function writing() {
       FROM step s, locked
      WHERE a.ctid = locked.place AND locked.id = s.id AND s.step = s.steps
        AND a.company_id = s.company AND a.version = s.read AND a.deleted_at IS NULL
-    RETURNING a.id, a.updated_at
+    RETURNING a.id, a.company_id, a.updated_at
   ), entry AS (
     INSERT INTO agent_version
            (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, caller_address, restored_from)
-    SELECT s.id, s.read + s.step, w.updated_at - (s.steps - s.step) * interval '1 millisecond',
+    SELECT s.id, s.read + s.step, ${timeOfStep},
            s.content, s.changed, s.key, s.request, s.address, s.restored
       FROM written w JOIN step s ON s.id = w.id
-  )`;
+  )${mode === 'telling' ? eventsOfSteps : ''}`;
 }

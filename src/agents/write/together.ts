@@ -8,8 +8,16 @@ import type { Repeated } from '../../metrics/meter.ts';
 import { type Change, endsOf, type FoldOfAgent, foldByAgent, isRead, type Read, readAhead, readAll } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { asJson } from './keep.ts';
-import { changeSql, keepingChangeSql } from './statements.ts';
+import { changeSql, keepingChangeSql, untoldChangeSql, untoldKeepingChangeSql } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
+
+/** When a change was last one that webhooks are told of, as `performance.now()` counts. */
+export interface Heard {
+  at: number;
+}
+
+/** Milliseconds for which the next changes are taken for such ones too; which they are is judged by the statement. */
+const heardFor = 60_000;
 
 type RunAlone = (change: Change, why: Repeated) => Promise<Changed>;
 
@@ -22,10 +30,11 @@ export async function changeTogether(
   writes: RecentWrites,
   changes: readonly Change[],
   alone: RunAlone,
+  heard: Heard,
 ): Promise<Outcome<Changed>[]> {
   try {
     const found = await readMissing(database.query, writes, changes);
-    const { folds, refused, writtenAt } = await write(database, changes, found);
+    const { folds, refused, writtenAt } = await write(database, changes, found, heard);
     for (const id of writtenAt.keys()) writes.wrote(id);
     const ends = endsOf(folds, writtenAt);
     return changes.map((change) => {
@@ -69,19 +78,20 @@ async function write(
   database: Database,
   changes: readonly Change[],
   found: ReadonlyMap<Change, Read>,
+  heard: Heard,
 ): Promise<Written> {
   const folds = foldByAgent(changes, found);
   const callers = changes.map(({ by }) => by);
   // Also a key that gets an answer and writes nothing, such as a replay, is looked up again.
   if (!callers.some(({ admission }) => isOutdated(admission))) {
     const lookedUpAt = Math.min(...callers.map(({ admission }) => admission.databaseTime));
-    return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds, lookedUpAt) };
+    return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds, lookedUpAt, heard) };
   }
   return await database.transaction(async (query) => {
     const refused = await refusals(query, callers);
     const allowed = changes.filter(({ by }) => !refused.has(by));
     const remaining = refused.size > 0 ? foldByAgent(allowed, found) : folds;
-    return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining, null) };
+    return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining, null, heard) };
   });
 }
 
@@ -90,15 +100,22 @@ async function writeSteps(
   query: Query,
   folds: readonly FoldOfAgent[],
   lookedUpAt: number | null,
+  heard: Heard,
 ): Promise<Map<string, Date>> {
   const steps = folds.flatMap((folded) => folded.steps);
   const keeping = folds.flatMap((folded) => folded.keeping);
   if (steps.length === 0 && keeping.length === 0) return new Map();
   const values = [[...new Set(steps.map(({ id }) => id))], stringifyExact(steps), lookedUpAt];
-  const rows =
+  const run = (change: string, keepingChange: string) =>
     keeping.length > 0
-      ? await query<WrittenRow>(keepingChangeSql, [...values, stringifyExact(keeping.map(asJson))])
-      : await query<WrittenRow>(changeSql, values);
+      ? query<WrittenRow>(keepingChange, [...values, stringifyExact(keeping.map(asJson))])
+      : query<WrittenRow>(change, values);
+  const isUntold = performance.now() - heard.at > heardFor;
+  let rows = isUntold ? await run(untoldChangeSql, untoldKeepingChangeSql) : await run(changeSql, keepingChangeSql);
+  if (rows.some((row) => row.heard)) {
+    heard.at = performance.now();
+    rows = await run(changeSql, keepingChangeSql);
+  }
   // The wait for a connection may have been long: then nothing was written, and each runs alone, where keys are looked up
   // behind all waits.
   return writtenTimes(rows);

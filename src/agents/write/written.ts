@@ -1,7 +1,13 @@
 import { ApiError } from '../../http/problems.ts';
 
-/** What `changeSql` returns: an agent that was written, its time in ISO 8601, or nulls where the lookup was too long ago. */
-export type WrittenRow = { readonly id: string; readonly updatedAt: string } | { readonly id: null };
+/**
+ * What `changeSql` returns: an agent that was written, its time in ISO 8601, or nulls where nothing was: the lookup was too
+ * long ago, or webhooks have to be told (`heard`).
+ */
+export type WrittenRow = { readonly heard?: boolean } & (
+  | { readonly id: string; readonly updatedAt: string }
+  | { readonly id: null }
+);
 
 /**
  * When each agent was written.

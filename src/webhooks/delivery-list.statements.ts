@@ -1,0 +1,64 @@
+import { constant, join, type Statement, sql } from '../database/statement.ts';
+import { itemsBefore, type Page } from '../http/pages.ts';
+import { newEventId } from './events.statements.ts';
+
+/** What a list of deliveries may be narrowed by. */
+export interface DeliveryFilter {
+  readonly status?: string | undefined;
+  readonly agentId?: string | undefined;
+}
+
+const delivery = constant(`
+  d.id, d.event_type AS "eventType", d.agent_id AS "agentId", d.version, d.status, d.attempts,
+  CASE WHEN d.status = 'PENDING' THEN to_json(d.next_attempt_at) END AS "nextAttemptAt", d.last_status AS "lastStatus",
+  d.last_error AS "lastError", to_json(d.created_at) AS "createdAt"`);
+
+/** An integration does not see what it was told of companies that it no longer manages. */
+const isStillManaged = sql`(d.company_id IS NULL OR EXISTS (
+  SELECT FROM webhook_endpoint e
+   WHERE e.id = d.endpoint_id AND (e.company_id = d.company_id OR EXISTS (
+         SELECT FROM integration_company g WHERE g.company_id = d.company_id AND g.integration_id = e.integration_id))))`;
+
+// The status is no parameter: the planner has to know it, to choose an index of one status.
+const withStatus: Readonly<Record<string, Statement>> = {
+  PENDING: sql`d.status = 'PENDING'`,
+  DELIVERED: sql`d.status = 'DELIVERED'`,
+  FAILED: sql`d.status = 'FAILED'`,
+};
+
+const filtered = (endpointId: string, { status, agentId }: DeliveryFilter) => {
+  const narrowed = [
+    ...(status === undefined ? [] : [withStatus[status] ?? sql`false`]),
+    ...(agentId === undefined ? [] : [sql`d.agent_id = ${agentId}::uuid`]),
+  ];
+  return sql`
+    FROM webhook_delivery d
+   WHERE ${join([sql`d.endpoint_id = ${endpointId}::uuid`, ...narrowed, isStillManaged], ' AND ')}`;
+};
+
+/** The newest first. */
+export const deliveriesStatement = (endpointId: string, page: Page, filter: DeliveryFilter) => sql`
+  SELECT ${delivery} ${filtered(endpointId, filter)}
+   ORDER BY d.position DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int`;
+
+/** How many there are; counting ends at the limit. */
+export const countDeliveriesStatement = (endpointId: string, filter: DeliveryFilter, limit: number) => sql`
+  SELECT count(*)::int AS total FROM (SELECT ${filtered(endpointId, filter)} LIMIT ${limit}::int) d`;
+
+/** A delivery of `webhook.ping`, at once. */
+export const pingStatement = (endpointId: string, companyId: string | null, requestId: string, keyId: string) => sql`
+  INSERT INTO webhook_delivery AS d (endpoint_id, event_id, event_type, company_id, body)
+  SELECT ${endpointId}::uuid, ${constant(newEventId)}, 'webhook.ping', ${companyId}::uuid,
+         '{"type":"webhook.ping","timestamp":"' || to_char(now()::timestamptz(3) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+         || '","data":{"webhookId":' || to_json(${endpointId}::text) || ',"requestId":' || to_json(${requestId}::text)
+         || ',"keyId":' || to_json(${keyId}::text) || '}}'
+  RETURNING ${delivery}`;
+
+/** One more delivery of an event, outside the order. Returns nothing where the endpoint has no such delivery. */
+export const redeliverStatement = (endpointId: string, deliveryId: string) => sql`
+  INSERT INTO webhook_delivery AS d
+         (endpoint_id, event_id, event_type, agent_id, company_id, version, body, is_redelivery)
+  SELECT endpoint_id, event_id, event_type, agent_id, company_id, version, body, true FROM (
+    SELECT d.* FROM webhook_delivery d
+     WHERE d.id = ${deliveryId}::uuid AND d.endpoint_id = ${endpointId}::uuid AND ${isStillManaged}) one
+  RETURNING ${delivery}`;

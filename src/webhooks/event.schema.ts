@@ -1,0 +1,43 @@
+import { type TObject, Type } from '@sinclair/typebox';
+import { uuid } from '../agents/fields.ts';
+import { nullable } from '../http/json-schema.ts';
+
+const timestamp = Type.String({ format: 'date-time', description: 'When it happened, in UTC' });
+const requestId = (what: string) => Type.String({ description: what });
+
+const event = <Data extends TObject>(type: string, data: Data, $id: string, example: object) =>
+  Type.Object({ type: Type.Literal(type), timestamp, data }, { $id, examples: [example] });
+
+/** What all events of agents say. Other members may be added. */
+const agentData = Type.Object(
+  {
+    agentId: uuid('Agent id'),
+    companyId: uuid('Id of the company that owns the agent'),
+    version: Type.Integer({ description: 'The version that the change made; of a deletion, the last version' }),
+    changedFields: Type.Array(Type.String(), { description: 'The fields that changed; empty for a deletion' }),
+    restoredFrom: nullable(Type.Integer({ description: 'The version whose content was restored' })),
+    requestId: nullable(requestId('X-Request-Id of the request; null for a change by the operator of the server')),
+    keyId: nullable(uuid('The API key of the request; null for a change by the operator of the server')),
+  },
+  { $id: 'AgentEventData' },
+);
+const pingData = Type.Object(
+  {
+    webhookId: uuid('Webhook id'),
+    requestId: requestId('X-Request-Id of the request that asked for it'),
+    keyId: uuid('The API key of that request'),
+  },
+  { $id: 'PingEventData' },
+);
+
+export const eventSchemas = (examples: {
+  readonly created: object;
+  readonly updated: object;
+  readonly deleted: object;
+  readonly ping: object;
+}) => ({
+  'agent.created': event('agent.created', agentData, 'AgentCreatedEvent', examples.created),
+  'agent.updated': event('agent.updated', agentData, 'AgentUpdatedEvent', examples.updated),
+  'agent.deleted': event('agent.deleted', agentData, 'AgentDeletedEvent', examples.deleted),
+  'webhook.ping': event('webhook.ping', pingData, 'WebhookPingEvent', examples.ping),
+});

@@ -1,0 +1,76 @@
+import { ids } from '../openapi/examples.ts';
+import { eventSchemas } from './event.schema.ts';
+
+const data = { agentId: ids.agent, companyId: ids.company };
+const by = { requestId: ids.request, keyId: ids.key };
+const timestamp = '2026-11-29T03:00:00.000Z';
+const none = { changedFields: [], restoredFrom: null };
+
+const schemas = eventSchemas({
+  created: {
+    ...{ type: 'agent.created', timestamp },
+    data: {
+      ...data,
+      version: 1,
+      changedFields: ['name', 'type', 'focus', 'language', 'duration'],
+      restoredFrom: null,
+      ...by,
+    },
+  },
+  updated: {
+    ...{ type: 'agent.updated', timestamp },
+    data: { ...data, version: 7, changedFields: ['duration', 'metadata'], restoredFrom: null, ...by },
+  },
+  deleted: { type: 'agent.deleted', timestamp, data: { ...data, version: 7, ...none, ...by } },
+  ping: { type: 'webhook.ping', timestamp, data: { webhookId: ids.webhook, ...by } },
+});
+
+const header = (name: string, description: string, example: string) => ({
+  ...{ name, in: 'header', required: true, description, schema: { type: 'string' }, example },
+});
+const parameters = [
+  header(
+    'webhook-id',
+    'The same for every attempt and for a redelivery: drop repeats by it',
+    'msg_2f6c1b8e4d3a4c5f9e7a0b1c2d3e4f5a',
+  ),
+  header('webhook-timestamp', 'When this attempt was made, in Unix seconds', '1795921200'),
+  header(
+    'webhook-signature',
+    'By Standard Webhooks 1.0.0: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` with the bytes of the secret. Two ' +
+      'of them, separated by a blank, for 24 hours after the secret was rotated',
+    'v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=',
+  ),
+];
+
+const summaries = {
+  'agent.created': ['onAgentCreated', 'An agent was created'],
+  'agent.updated': ['onAgentUpdated', 'An agent was changed or restored'],
+  'agent.deleted': ['onAgentDeleted', 'An agent was deleted'],
+  'webhook.ping': ['onWebhookPing', 'A test event was asked for'],
+} as const;
+
+const operationOf = (type: keyof typeof schemas) => {
+  const [operationId, summary] = summaries[type];
+  return {
+    post: {
+      ...{ operationId, summary, tags: ['Webhooks'], security: [], parameters },
+      description:
+        'Sent to the endpoints that want it. The events of one agent come in the order of its versions; a delivery may be repeated.',
+      requestBody: { required: true, content: { 'application/json': { schema: schemas[type] } } },
+      responses: {
+        '2XX': {
+          description: 'Received. Anything else, or nothing within 10 s, is tried again; 410 disables the endpoint',
+        },
+      },
+    },
+  };
+};
+
+/** The section `webhooks` of the document: the requests that endpoints get (OpenAPI 3.1). */
+export const webhookRequests = {
+  'agent.created': operationOf('agent.created'),
+  'agent.updated': operationOf('agent.updated'),
+  'agent.deleted': operationOf('agent.deleted'),
+  'webhook.ping': operationOf('webhook.ping'),
+};

@@ -1,0 +1,116 @@
+import { sql } from '../database/statement.ts';
+import { waitingEndpoints } from './claim.statements.ts';
+import { longestFailure } from './schedule.ts';
+
+/** How a claim ended. */
+export interface Ended {
+  readonly id: string;
+  readonly lease: string;
+  readonly endpointId: string;
+  /** PENDING is tried again. */
+  readonly status: 'DELIVERED' | 'FAILED' | 'PENDING';
+  /** Milliseconds until it is tried again. */
+  readonly wait: number;
+  /** Whether anything was sent: else the attempt does not count. */
+  readonly isAttempt: boolean;
+  /** 410: the receiver wants no more. */
+  readonly isGone: boolean;
+  readonly lastStatus: number | null;
+  readonly lastError: string | null;
+  readonly lastAnswer: string | null;
+}
+
+/** Why an endpoint was disabled, as its owner reads it. */
+const gone = 'The receiver answered 410 Gone.';
+const failing = 'All attempts have failed for five days.';
+
+/**
+ * Writes how claims ended, and what they tell of the endpoints: when they were last reached or not, and that they are
+ * disabled. A claim whose lease was lost changes nothing. Returns the deliveries that it wrote.
+ *
+ * Endpoints are locked before deliveries, in the order of their ids, as DELETE of an endpoint does it. The time of a last
+ * success is not moved within a second: for a busy endpoint that is most of the work.
+ */
+export function finishStatement(ended: readonly Ended[]) {
+  const ids = ended.map(({ id }) => id);
+  const endpoints = [...new Set(ended.map(({ endpointId }) => endpointId))];
+  return sql`
+  WITH ended AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(${JSON.stringify(ended)}::json) AS r(id uuid, lease uuid, "endpointId" uuid,
+      status text, wait float8, "isAttempt" boolean, "isGone" boolean, "lastStatus" int, "lastError" text,
+      "lastAnswer" text)
+  ), told AS MATERIALIZED (
+    SELECT r."endpointId" AS id, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
+           bool_or(r."isGone") AS gone
+      FROM ended r WHERE r."isAttempt" GROUP BY r."endpointId"
+  ), locked AS MATERIALIZED (
+    SELECT e.id, t.good, t.bad,
+           CASE WHEN t.gone THEN ${gone}::text
+                WHEN NOT t.good AND e.failing_since <= now() - ${longestFailure}::float8 * interval '1 millisecond'
+                THEN ${failing}::text END AS reason
+      FROM webhook_endpoint e JOIN told t ON t.id = e.id
+     WHERE e.id = ANY(${endpoints}::uuid[])
+       AND (t.bad OR e.failing_since IS NOT NULL OR e.last_success_at IS NULL
+            OR e.last_success_at <= now() - interval '1 second')
+     ORDER BY e.id FOR NO KEY UPDATE OF e
+  ), noted AS (
+    UPDATE webhook_endpoint e
+       SET last_success_at = CASE WHEN l.good THEN now() ELSE e.last_success_at END,
+           last_failure_at = CASE WHEN l.bad THEN now() ELSE e.last_failure_at END,
+           failing_since = CASE WHEN NOT l.good THEN coalesce(e.failing_since, now()) END
+      FROM locked l WHERE e.id = l.id AND (e.status = 'DISABLED' OR l.reason IS NULL)
+  ), disabled AS (
+    UPDATE webhook_endpoint e
+       SET last_success_at = CASE WHEN l.good THEN now() ELSE e.last_success_at END,
+           last_failure_at = now(), failing_since = coalesce(e.failing_since, now()),
+           status = 'DISABLED', disabled_reason = l.reason, updated_at = greatest(now(), e.updated_at)
+      FROM locked l WHERE e.id = l.id AND e.status = 'ENABLED' AND l.reason IS NOT NULL
+    RETURNING e.id, e.company_id, e.integration_id, e.disabled_reason
+  ), entry AS (
+    INSERT INTO audit_entry (action, operator, company_id, integration_id, details)
+    SELECT 'webhook.disabled', 'server', d.company_id, d.integration_id,
+           jsonb_build_object('webhookId', d.id, 'reason', d.disabled_reason)
+      FROM disabled d
+  )
+  UPDATE webhook_delivery d
+     SET status = r.status, attempts = d.attempts + r."isAttempt"::int,
+         next_attempt_at = CASE WHEN r.status = 'PENDING' THEN now() + r.wait * interval '1 millisecond'
+                                ELSE d.next_attempt_at END,
+         leased_until = NULL, lease = NULL,
+         last_status = CASE WHEN r."isAttempt" THEN r."lastStatus" ELSE d.last_status END,
+         last_error = CASE WHEN r."isAttempt" OR r."lastError" IS NOT NULL THEN r."lastError" ELSE d.last_error END,
+         last_answer = CASE WHEN r."isAttempt" THEN r."lastAnswer" ELSE d.last_answer END,
+         finished_at = CASE WHEN r.status <> 'PENDING' THEN now() END
+    FROM ended r, (SELECT count(*) FROM locked) AS endpoints_first
+   WHERE d.id = ANY(${ids}::uuid[]) AND d.id = r.id AND d.lease = r.lease
+  RETURNING d.id`;
+}
+
+/**
+ * How many seconds the delivery that is due longest is past its time, and how many endpoints are disabled. Endpoints that
+ * fail are left out, and it is not the age of the oldest delivery: one dead receiver would hide whether the others are served.
+ */
+export const measuresStatement = sql`
+  WITH RECURSIVE ${waitingEndpoints}
+  SELECT coalesce(greatest(extract(epoch FROM now() - (
+           SELECT min(w.due) FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id
+            WHERE e.status = 'ENABLED' AND e.failing_since IS NULL
+         )), 0), 0)::float8 AS "overdueSeconds",
+         (SELECT count(*) FROM webhook_endpoint e WHERE e.status = 'DISABLED')::int AS "disabledEndpoints"`;
+
+/** Deletes some of the deliveries that were finished 30 days ago. */
+export const forgetFinishedStatement = (size: number) => sql`
+  DELETE FROM webhook_delivery WHERE id IN (
+    SELECT d.id FROM webhook_delivery d WHERE d.finished_at < now() - interval '30 days'
+     ORDER BY d.finished_at LIMIT ${size} FOR UPDATE SKIP LOCKED)
+  RETURNING id`;
+
+/** Deletes some of the deliveries that have waited for a disabled endpoint for 30 days. */
+export const forgetWaitingStatement = (size: number) => sql`
+  DELETE FROM webhook_delivery WHERE id IN (
+    SELECT waiting.id FROM webhook_endpoint e CROSS JOIN LATERAL (
+      SELECT d.id FROM webhook_delivery d
+       WHERE d.endpoint_id = e.id AND d.status = 'PENDING' AND d.next_attempt_at < now() - interval '30 days'
+       ORDER BY d.next_attempt_at LIMIT ${size}) waiting
+     WHERE e.status = 'DISABLED' LIMIT ${size})
+  RETURNING id`;

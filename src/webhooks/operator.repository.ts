@@ -1,0 +1,56 @@
+import type { KeyOwner } from '../auth/api-key.ts';
+import { databaseTime } from '../database/clock.ts';
+import type { PrismaClient } from '../generated/prisma/client.ts';
+import { UnknownIdError } from '../unknown-id.ts';
+
+/** What operators see of an endpoint: no secret and no value of a header. */
+// biome-ignore format: a list
+const shown = {
+  id: true, companyId: true, integrationId: true, url: true, events: true, description: true, headerNames: true, status: true,
+  disabledReason: true, createdAt: true, updatedAt: true, lastSuccessAt: true, lastFailureAt: true,
+} as const;
+
+export type OperatorWebhooks = ReturnType<typeof operatorWebhooks>;
+
+/**
+ * What operators do to webhook endpoints. Each change is in the audit trail by the same transaction.
+ * @param operator who does it, for the trail
+ */
+export function operatorWebhooks(prisma: PrismaClient, operator: string) {
+  async function change(id: string, status: 'ENABLED' | 'DISABLED', disabledReason: string | null) {
+    const [changed] = await prisma.$transaction(async (tx) => {
+      const updatedAt = await databaseTime(tx);
+      const webhooks = await tx.webhookEndpoint.updateManyAndReturn({
+        where: { id, status: { not: status } },
+        data: { status, disabledReason, failingSince: null, updatedAt },
+        select: shown,
+      });
+      for (const { companyId, integrationId, status } of webhooks) {
+        const action = status === 'ENABLED' ? 'webhook.enabled' : 'webhook.disabled';
+        const details = { webhookId: id, ...(disabledReason !== null && { reason: disabledReason }) };
+        await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, details } });
+      }
+      return webhooks;
+    });
+    const found = changed ?? (await prisma.webhookEndpoint.findUnique({ where: { id }, select: shown }));
+    if (!found) throw new UnknownIdError('webhook', id);
+    return found;
+  }
+
+  return {
+    /** All endpoints of an owner, the oldest first. */
+    list: ({ companyId, integrationId }: KeyOwner) =>
+      prisma.webhookEndpoint.findMany({
+        // One of the two is null, and so it is in the endpoints of the other.
+        where: { companyId, integrationId },
+        select: shown,
+        orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+      }),
+
+    /** Stops deliveries to an endpoint until it is enabled. Disabling twice is fine. */
+    disable: (id: string) => change(id, 'DISABLED', 'The operator of the server disabled it.'),
+
+    /** Lets an endpoint go on, with what has waited. Enabling twice is fine. */
+    enable: (id: string) => change(id, 'ENABLED', null),
+  };
+}

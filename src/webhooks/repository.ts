@@ -1,0 +1,171 @@
+import { idempotencyIndex, makeRoomSql } from '../agents/write/replay.statements.ts';
+import type { KeyOwner } from '../auth/api-key.ts';
+import type { OwnerCaller } from '../auth/caller.ts';
+import { confirm } from '../auth/lookup.ts';
+import type { Database, Query } from '../database/client.ts';
+import { isLockTimeout, isTaken } from '../database/failures.ts';
+import { rowsOf } from '../database/rows.ts';
+import { run } from '../database/statement.ts';
+import type { Idempotency } from '../http/idempotency-key.ts';
+import type { Page } from '../http/pages.ts';
+import { ApiError } from '../http/problems.ts';
+import * as deliveries from './delivery-list.statements.ts';
+import * as endpoints from './endpoint.statements.ts';
+import { keepStatement, keptStatement } from './kept.statements.ts';
+import {
+  idRowSchema,
+  keptRowSchema,
+  type StoredDelivery,
+  type StoredWebhook,
+  storedDeliverySchema,
+  storedWebhookSchema,
+  totalRowSchema,
+} from './row.schema.ts';
+
+export type WebhookRepository = ReturnType<typeof webhookRepository>;
+export type WebhookTransaction = ReturnType<typeof transactionOf>;
+
+/** What a request did: the endpoint that its answer is about, and the answer, but for a secret. */
+export interface Made {
+  readonly webhookId: string;
+  readonly answer: object;
+  /** The answer was given before, and nothing is done again. */
+  readonly replayed?: true;
+}
+
+/** How far into the deliveries of an endpoint a page may reach: no more are counted. */
+const counted = 100_000;
+
+const webhooksOf = rowsOf(storedWebhookSchema);
+const deliveriesOf = rowsOf(storedDeliverySchema);
+const idsOf = rowsOf(idRowSchema);
+const totalsOf = rowsOf(totalRowSchema);
+const keptOf = rowsOf(keptRowSchema);
+
+/** What a change of an endpoint may do, in one transaction. */
+function transactionOf(query: Query, by: OwnerCaller) {
+  const one = <Row>([row]: readonly Row[]): Row => {
+    if (row === undefined) throw new Error('a statement that writes an endpoint returned no row');
+    return row;
+  };
+  return {
+    /** An endpoint, whoever owns it, locked until the transaction ends. */
+    async find(id: string): Promise<StoredWebhook | undefined> {
+      return webhooksOf(await run(query, endpoints.findLockedStatement(id)))[0];
+    },
+    count: (owner: KeyOwner) => total(query, owner),
+    async insert(made: endpoints.WrittenWebhook): Promise<StoredWebhook> {
+      return one(webhooksOf(await run(query, endpoints.insertStatement(made))));
+    },
+    async save(saved: endpoints.WrittenWebhook, isRotated = false): Promise<StoredWebhook> {
+      return one(webhooksOf(await run(query, endpoints.saveStatement(saved, isRotated))));
+    },
+    /** Drops some of the deliveries; returns whether there may be more. */
+    async dropDeliveries(id: string, size: number): Promise<boolean> {
+      return idsOf(await run(query, endpoints.dropDeliveriesStatement(id, size))).length === size;
+    },
+    async remove(id: string): Promise<void> {
+      await run(query, endpoints.deleteStatement(id));
+    },
+    /** The entry in the audit trail. */
+    async record(action: endpoints.WebhookAction, owner: KeyOwner, details: object): Promise<void> {
+      await run(query, endpoints.entryStatement(action, owner, by, details));
+    },
+    async ping({ id, companyId }: StoredWebhook): Promise<StoredDelivery> {
+      return one(deliveriesOf(await run(query, deliveries.pingStatement(id, companyId, by.requestId, by.keyId))));
+    },
+    /** Undefined when the endpoint has no such delivery. */
+    async redeliver(id: string, deliveryId: string): Promise<StoredDelivery | undefined> {
+      return deliveriesOf(await run(query, deliveries.redeliverStatement(id, deliveryId)))[0];
+    },
+  };
+}
+
+async function total(query: Query, owner: KeyOwner): Promise<number> {
+  return totalsOf(await run(query, endpoints.countStatement(owner)))[0]?.total ?? 0;
+}
+
+/** Webhook endpoints and their deliveries, as their owners see them. Throws ApiError DATABASE_UNAVAILABLE. */
+export function webhookRepository(database: Database) {
+  const { query } = database;
+
+  async function attempt(
+    by: OwnerCaller,
+    idempotency: Idempotency | undefined,
+    work: (tx: WebhookTransaction) => Promise<Made>,
+  ): Promise<Made> {
+    return await database.transaction(async (tx) => {
+      await run(tx, endpoints.lockOwnerStatement(by.owner));
+      await confirm(tx, by);
+      if (!idempotency) return await work(transactionOf(tx, by));
+      const kept = await replay(tx, by, idempotency);
+      if (kept) return kept;
+      const made = await work(transactionOf(tx, by));
+      await keep(tx, by, idempotency, made);
+      return made;
+    });
+  }
+
+  return {
+    /**
+     * Carries out a change of one owner's endpoints: in one transaction, one after the other, and once for all requests
+     * with one Idempotency-Key.
+     * @throws what `work` throws; ApiError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE
+     */
+    async change(
+      by: OwnerCaller,
+      idempotency: Idempotency | undefined,
+      work: (tx: WebhookTransaction) => Promise<Made>,
+    ): Promise<Made> {
+      for (;;) {
+        try {
+          return await attempt(by, idempotency, work);
+        } catch (error) {
+          if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
+          // By a twin that ended meanwhile, or by an answer that is kept no longer.
+          if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
+          await query(makeRoomSql, [[by.keyId], [idempotency.key]]);
+        }
+      }
+    },
+
+    /** An endpoint, whoever owns it. */
+    async find(id: string): Promise<StoredWebhook | undefined> {
+      return webhooksOf(await run(query, endpoints.findStatement(id)))[0];
+    },
+
+    async list(owner: KeyOwner, page: Page) {
+      const [rows, all] = await Promise.all([run(query, endpoints.listStatement(owner, page)), total(query, owner)]);
+      return { items: webhooksOf(rows), total: all };
+    },
+
+    /** The newest first; `total` counts as many as pages can reach. */
+    async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
+      const [rows, totals] = await Promise.all([
+        run(query, deliveries.deliveriesStatement(id, page, filter)),
+        run(query, deliveries.countDeliveriesStatement(id, filter, counted)),
+      ]);
+      return { items: deliveriesOf(rows), total: totalsOf(totals)[0]?.total ?? 0 };
+    },
+  };
+}
+
+/** @throws ApiError IDEMPOTENCY_KEY_REUSED when the key belongs to another request */
+async function replay(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency): Promise<Made | undefined> {
+  const [kept] = keptOf(await run(query, keptStatement(keyId, idempotency.key)));
+  if (!kept) return undefined;
+  const { fingerprint, webhookId, answer } = kept;
+  if (fingerprint !== idempotency.fingerprint || webhookId === null || answer === null) {
+    throw new ApiError('IDEMPOTENCY_KEY_REUSED');
+  }
+  return { webhookId, answer, replayed: true };
+}
+
+async function keep(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency, made: Made): Promise<void> {
+  try {
+    await run(query, keepStatement(keyId, idempotency, made));
+  } catch (error) {
+    if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
+    throw error;
+  }
+}

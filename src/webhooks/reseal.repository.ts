@@ -1,0 +1,44 @@
+import type { Database } from '../database/client.ts';
+import { rowsOf } from '../database/rows.ts';
+import { run } from '../database/statement.ts';
+import { sealedElsewhereStatement, storeResealedStatement } from './reseal.statements.ts';
+import { idRowSchema, sealedRowSchema } from './row.schema.ts';
+import type { Sealer } from './sealed.ts';
+import { resealed } from './secrets.ts';
+
+/** Of pino. */
+interface Log {
+  info(what: object, message: string): void;
+  warn(what: object, message: string): void;
+}
+
+/** Endpoints that are read in one go. */
+const portion = 100;
+
+const sealedOf = rowsOf(sealedRowSchema);
+const idsOf = rowsOf(idRowSchema);
+
+/**
+ * Encrypts under API_KEY_SECRET what is still encrypted under API_KEY_SECRET_PREVIOUS, at the start of a server. An endpoint
+ * that is changed at this moment is left to that change. The log says how many there were, and how many are encrypted under
+ * neither secret.
+ */
+export async function resealWebhooks({ query }: Pick<Database, 'query'>, sealer: Sealer, log: Log): Promise<void> {
+  const counts = { resealed: 0, unreadable: 0 };
+  let after = '00000000-0000-0000-0000-000000000000';
+  for (;;) {
+    const rows = sealedOf(await run(query, sealedElsewhereStatement(sealer.fingerprint, after, portion)));
+    for (const row of rows) {
+      after = row.id;
+      if (!sealer.canOpen(row.sealedUnder)) counts.unreadable += 1;
+      else counts.resealed += idsOf(await run(query, storeResealedStatement(row, resealed(row, sealer)))).length;
+    }
+    if (rows.length < portion) break;
+  }
+  if (counts.resealed > 0) {
+    log.info({ endpoints: counts.resealed }, 'webhook endpoints were encrypted anew, under API_KEY_SECRET');
+  }
+  if (counts.unreadable > 0) {
+    log.warn({ endpoints: counts.unreadable }, 'webhook endpoints are encrypted under another API_KEY_SECRET');
+  }
+}

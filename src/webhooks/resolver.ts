@@ -1,0 +1,18 @@
+import { Resolver } from 'node:dns/promises';
+import type { Resolve } from './address.ts';
+
+/**
+ * Asks the DNS servers of the machine for all addresses of a name, IPv4 before IPv6. Not `lookup`, which keeps one of Node's
+ * four threads for as long as a name server does not answer: four endpoints could hold up all others. So `/etc/hosts` does
+ * not count.
+ */
+export function dnsResolver(): Resolve {
+  const resolver = new Resolver({ timeout: 2_000, tries: 2 });
+  return async (name) => {
+    const found = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
+    const addresses = found.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+    const [failed] = found.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []));
+    if (addresses.length === 0 && failed !== undefined) throw failed;
+    return addresses;
+  };
+}

@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import { Value } from '@sinclair/typebox/value';
+import { headersSchema, type SealedRow, type StoredWebhook } from './row.schema.ts';
+import type { Sealer } from './sealed.ts';
+
+/** Headers of an endpoint by their names in lower case. */
+export type Headers = Readonly<Record<string, string>>;
+
+/** A new signing secret in the form of Standard Webhooks: 256 random bits. */
+export const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
+
+/** What is stored of a secret and of headers that are new or have changed. */
+export const sealedSecret = (secret: string, endpointId: string, { seal }: Sealer) =>
+  seal(secret, { endpointId, column: 'secret' });
+
+export const sealedHeaders = (headers: Headers, endpointId: string, { seal }: Sealer) => ({
+  headerNames: Object.keys(headers),
+  sealedHeaders: isEmpty(headers) ? null : seal(JSON.stringify(headers), { endpointId, column: 'headers' }),
+});
+
+const isEmpty = (headers: Headers) => Object.keys(headers).length === 0;
+
+/** @throws Error, like all of these, when the endpoint is encrypted under a secret that this process does not have */
+export const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: StoredWebhook, { open }: Sealer) =>
+  open(sealed, sealedUnder, { endpointId: id, column: 'secret' });
+
+export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: StoredWebhook, { open }: Sealer): Headers {
+  if (sealed === null) return {};
+  return Value.Parse(headersSchema, JSON.parse(open(sealed, sealedUnder, { endpointId: id, column: 'headers' })));
+}
+
+/** The same, encrypted under the current API_KEY_SECRET. */
+export function resealed<Endpoint extends SealedRow>(
+  endpoint: Endpoint,
+  { fingerprint, open, seal }: Sealer,
+): Endpoint {
+  const { id: endpointId, sealedUnder } = endpoint;
+  if (sealedUnder === fingerprint) return endpoint;
+  const again = (sealed: string | null, column: 'secret' | 'headers') =>
+    sealed === null ? null : seal(open(sealed, sealedUnder, { endpointId, column }), { endpointId, column });
+  return {
+    ...endpoint,
+    sealedSecret: again(endpoint.sealedSecret, 'secret'),
+    sealedPreviousSecret: again(endpoint.sealedPreviousSecret, 'secret'),
+    sealedHeaders: again(endpoint.sealedHeaders, 'headers'),
+    sealedUnder: fingerprint,
+  };
+}
+
+/** Merges headers by name, in any case: null removes one, or all of them (RFC 7396). */
+export function mergedHeaders(
+  stored: Headers,
+  patch: Readonly<Record<string, string | null>> | null | undefined,
+): Headers {
+  if (patch === null) return {};
+  const merged = new Map(Object.entries(stored));
+  for (const [name, value] of Object.entries(patch ?? {})) {
+    if (value === null) merged.delete(name.toLowerCase());
+    else merged.set(name.toLowerCase(), value);
+  }
+  return Object.fromEntries(merged);
+}

@@ -1,0 +1,30 @@
+import type { KeySecrets } from '../auth/api-key.ts';
+import type { Database } from '../database/client.ts';
+import type { Meter } from '../metrics/meter.ts';
+import type { AddressRules, Resolve } from './address.ts';
+import { attemptOf } from './attempt.ts';
+import { deliverer } from './deliver.ts';
+import { deliveryRepository } from './delivery.repository.ts';
+import { dnsResolver } from './resolver.ts';
+import { sealer } from './sealed.ts';
+import { type Worker, webhookWorker } from './worker.ts';
+
+interface Parts extends AddressRules, KeySecrets {
+  readonly database: Pick<Database, 'query'>;
+  readonly meter: Meter;
+  readonly onError: (error: unknown) => void;
+  /** Finds the addresses of names; asks DNS, unless it is given. */
+  readonly resolve?: Resolve;
+}
+
+/** All that sends webhooks, put together; it sends nothing until it is started. */
+export function webhookSender({ database, meter, onError, resolve = dnsResolver(), ...given }: Parts): Worker {
+  const { allowHttp, allowNetworks } = given;
+  const sealed = sealer(given);
+  return webhookWorker({
+    deliveries: deliveryRepository(database),
+    deliver: deliverer({ resolve, allowHttp, allowNetworks }),
+    open: (claimed) => attemptOf(claimed, sealed),
+    ...{ meter, onError },
+  });
+}

@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import type { OwnerCaller } from '../auth/caller.ts';
+import type { Idempotency } from '../http/idempotency-key.ts';
+import { type Page, readPage } from '../http/pages.ts';
+import { ApiError } from '../http/problems.ts';
+import type { AddressRules } from './address.ts';
+import { toDeliveryAnswer, toWebhookAnswer } from './answer.ts';
+import type { Made, WebhookRepository, WebhookTransaction } from './repository.ts';
+import type { StoredWebhook } from './row.schema.ts';
+import { changesBetween, checkCount, checkedHeaders, checkTarget, enabled, fieldsOf, own, recorded } from './rules.ts';
+import type { DeliveryListQuery, WebhookDraft, WebhookPatch } from './schema.ts';
+import type { Sealer } from './sealed.ts';
+import { mergedHeaders, newSecret, openHeaders, openSecret, resealed, sealedHeaders, sealedSecret } from './secrets.ts';
+
+export type WebhookService = ReturnType<typeof webhookService>;
+
+/** Deliveries of a deleted endpoint that are dropped in one go. */
+const dropped = 2_000;
+
+/** What a request names: an endpoint, and whether the request may be sent again. */
+interface Target {
+  /** In lower case. */
+  readonly id: string;
+  readonly idempotency?: Idempotency | undefined;
+}
+
+/** The use cases of webhook endpoints. Each throws ApiError for steps 9 to 13 of the contract's order of checks. */
+export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rules: AddressRules) {
+  /** A kept answer has no secret: it is that of the endpoint. */
+  async function withSecret(made: Made, secret: string): Promise<Made> {
+    if (!made.replayed) return { ...made, answer: { ...made.answer, secret } };
+    const stored = await webhooks.find(made.webhookId);
+    if (!stored) throw new ApiError('RESOURCE_NOT_FOUND');
+    return { ...made, answer: { ...made.answer, secret: openSecret(stored, sealer) } };
+  }
+
+  /** Changes one endpoint of the caller. */
+  const change = (
+    by: OwnerCaller,
+    { id, idempotency }: Target,
+    work: (stored: StoredWebhook, tx: WebhookTransaction) => Promise<object>,
+  ) =>
+    webhooks.change(by, idempotency, async (tx) => ({
+      webhookId: id,
+      answer: await work(own(by, await tx.find(id)), tx),
+    }));
+
+  return {
+    /** Makes an endpoint; its secret is in this answer alone. */
+    async create(by: OwnerCaller, draft: WebhookDraft, idempotency?: Idempotency): Promise<Made> {
+      checkTarget(draft.url, rules);
+      const { url, events, description = null } = draft;
+      const headers = checkedHeaders(mergedHeaders({}, draft.headers));
+      const secret = newSecret();
+      const id = randomUUID();
+      const made = await webhooks.change(by, idempotency, async (tx) => {
+        checkCount(await tx.count(by.owner));
+        const stored = await tx.insert({
+          ...{ id, ...by.owner, url, events, description, ...sealedHeaders(headers, id, sealer) },
+          ...{ sealedSecret: sealedSecret(secret, id, sealer), sealedPreviousSecret: null },
+          ...{ sealedUnder: sealer.fingerprint, status: 'ENABLED', disabledReason: null },
+        });
+        await tx.record('webhook.created', by.owner, { ...recorded(stored), events });
+        return { webhookId: id, answer: toWebhookAnswer(stored) };
+      });
+      return await withSecret(made, secret);
+    },
+
+    async list({ owner }: OwnerCaller, query: Partial<Page>) {
+      const page = readPage(query);
+      const { items, total } = await webhooks.list(owner, page);
+      return { items: items.map(toWebhookAnswer), total, page };
+    },
+
+    get: async (by: OwnerCaller, id: string) => toWebhookAnswer(own(by, await webhooks.find(id))),
+
+    /** Changes what the patch names; one that changes nothing leaves no trace. */
+    async update(by: OwnerCaller, target: Target, patch: WebhookPatch): Promise<Made> {
+      if (patch.url !== undefined) checkTarget(patch.url, rules);
+      return await change(by, target, async (stored, tx) => {
+        const before = { ...fieldsOf(stored), headers: openHeaders(stored, sealer) };
+        const { headers: headersPatch, ...given } = patch;
+        const headers =
+          'headers' in patch ? checkedHeaders(mergedHeaders(before.headers, headersPatch)) : before.headers;
+        const after = { ...before, ...given, headers };
+        const changed = changesBetween(before, after);
+        if (changed.length === 0) return toWebhookAnswer(stored);
+        const disabledReason = after.status === before.status ? stored.disabledReason : null;
+        const { headers: _, ...fields } = after;
+        const next = { ...resealed(stored, sealer), ...fields, disabledReason };
+        const saved = await tx.save({
+          ...next,
+          ...(changed.includes('headers') && sealedHeaders(headers, stored.id, sealer)),
+        });
+        await tx.record('webhook.updated', by.owner, { ...recorded(saved), changed });
+        return toWebhookAnswer(saved);
+      });
+    },
+
+    /**
+     * Deletes an endpoint with its deliveries. Where there are many, it is disabled first, so that no more are added, and
+     * they are dropped in several transactions: none may last so long that changes of agents wait for it.
+     */
+    remove,
+
+    /** Makes a new secret; the one before signs as well for 24 hours. */
+    async rotateSecret(by: OwnerCaller, target: Target): Promise<Made> {
+      const secret = newSecret();
+      const made = await change(by, target, async (stored, tx) => {
+        const current = resealed(stored, sealer);
+        const next = sealedSecret(secret, stored.id, sealer);
+        const saved = await tx.save(
+          { ...current, sealedSecret: next, sealedPreviousSecret: current.sealedSecret },
+          true,
+        );
+        await tx.record('webhook.secret-rotated', by.owner, recorded(saved));
+        return toWebhookAnswer(saved);
+      });
+      return await withSecret(made, secret);
+    },
+
+    ping: (by: OwnerCaller, target: Target): Promise<Made> =>
+      change(by, target, async (stored, tx) => toDeliveryAnswer(await tx.ping(enabled(stored)))),
+
+    async deliveries(by: OwnerCaller, id: string, { status, agentId, ...query }: DeliveryListQuery) {
+      own(by, await webhooks.find(id));
+      const page = readPage(query);
+      const { items, total } = await webhooks.deliveries(id, { status, agentId }, page);
+      return { items: items.map(toDeliveryAnswer), total, page };
+    },
+
+    /** Sends an event once more, from the first step on. */
+    redeliver: (by: OwnerCaller, target: Target, deliveryId: string): Promise<Made> =>
+      change(by, target, async (stored, tx) => {
+        const delivery = await tx.redeliver(enabled(stored).id, deliveryId);
+        if (!delivery) throw new ApiError('RESOURCE_NOT_FOUND');
+        return toDeliveryAnswer(delivery);
+      }),
+  };
+
+  async function remove(by: OwnerCaller, id: string): Promise<void> {
+    let hasMore = true;
+    while (hasMore) {
+      await change(by, { id }, async (stored, tx) => {
+        hasMore = await tx.dropDeliveries(id, dropped);
+        if (!hasMore) {
+          await tx.remove(id);
+          await tx.record('webhook.deleted', by.owner, recorded(stored));
+        } else if (stored.status !== 'DISABLED') {
+          await tx.save({ ...stored, status: 'DISABLED', disabledReason: 'It is being deleted.' });
+          await tx.record('webhook.updated', by.owner, { ...recorded(stored), changed: ['status'] });
+        }
+        return {};
+      });
+    }
+  }
+}

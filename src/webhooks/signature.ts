@@ -1,0 +1,31 @@
+import { createHmac } from 'node:crypto';
+
+/** What is signed: one attempt to deliver one event. */
+export interface Message {
+  /** `webhook-id`: the same for all attempts at an event. */
+  readonly id: string;
+  /** When this attempt begins, in seconds since 1970. */
+  readonly timestamp: number;
+  /** The bytes of the body, as UTF-8. */
+  readonly body: string;
+}
+
+/** What a secret begins with as people see it; the rest is its bytes in base64. */
+const prefix = 'whsec_';
+
+/**
+ * The headers that sign an attempt (Standard Webhooks 1.0.0): HMAC-SHA256 over `id.timestamp.body`.
+ * @param secrets as `whsec_…`: the current one, and during a rotation the one before; each makes one signature
+ */
+export function signedHeaders({ id, timestamp, body }: Message, secrets: readonly string[]): Record<string, string> {
+  const content = `${id}.${timestamp}.${body}`;
+  const signatures = secrets.map(
+    (secret) => `v1,${createHmac('sha256', bytesOf(secret)).update(content).digest('base64')}`,
+  );
+  return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signatures.join(' ') };
+}
+
+function bytesOf(secret: string): Buffer {
+  if (!secret.startsWith(prefix)) throw new Error(`the secret of an endpoint does not begin with ${prefix}`);
+  return Buffer.from(secret.slice(prefix.length), 'base64');
+}

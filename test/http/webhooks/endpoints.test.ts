@@ -1,0 +1,209 @@
+import { expect, test } from 'vitest';
+import { sealer } from '../../../src/webhooks/sealed.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { newWebhook, requestOf, target, trailOf, webhookRow } from '../../support/webhooks.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+const { open, fingerprint } = sealer({ secret: world.secret });
+const form = /^whsec_[A-Za-z0-9+/]{43}=$/;
+
+test('POST /webhooks makes an endpoint and shows its secret, which is stored encrypted like the values of headers', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const fields = {
+    events: ['agent.updated'],
+    description: 'Copy',
+    headers: { Authorization: 'Basic c2VjcmV0', 'X-Team': 'a b' },
+  };
+  const { id, secret, shown, answer } = await newWebhook(world, key, fields);
+  const row = await webhookRow(world, id);
+  expect(answer.headers.location).toBe(`/webhooks/${id}`);
+  expect(secret).toMatch(form);
+  const created = new Date(row.created_at).toISOString();
+  expect(shown).toEqual({
+    ...{
+      id,
+      url: target.url,
+      events: ['agent.updated'],
+      description: 'Copy',
+      headerNames: ['authorization', 'x-team'],
+    },
+    ...{ status: 'ENABLED', disabledReason: null, createdAt: created, updatedAt: created },
+    ...{ lastSuccessAt: null, lastFailureAt: null },
+  });
+  expect(row).toEqual({
+    ...{
+      id,
+      company_id: companyId,
+      integration_id: null,
+      url: target.url,
+      events: ['agent.updated'],
+      description: 'Copy',
+    },
+    ...{
+      header_names: ['authorization', 'x-team'],
+      sealed_headers: row.sealed_headers,
+      sealed_secret: row.sealed_secret,
+    },
+    ...{ sealed_previous_secret: null, previous_secret_until: null, sealed_under: fingerprint, status: 'ENABLED' },
+    ...{ disabled_reason: null, created_at: row.created_at, updated_at: row.created_at, last_success_at: null },
+    ...{ last_failure_at: null, failing_since: null },
+  });
+  expect(open(row.sealed_secret, fingerprint, { endpointId: id, column: 'secret' })).toBe(secret);
+  const headers = open(row.sealed_headers, fingerprint, { endpointId: id, column: 'headers' });
+  expect(JSON.parse(headers)).toEqual({ authorization: 'Basic c2VjcmV0', 'x-team': 'a b' });
+  const details = { webhookId: id, origin: 'https://hooks.example.com', events: ['agent.updated'] };
+  const by = { operator: null, key: keyId, request: requestOf(answer), company: companyId, integration: null };
+  expect(await trailOf(world, id)).toEqual([{ action: 'webhook.created', ...by, details }]);
+});
+
+test('reading shows endpoints without secrets, the newest first, page by page', async () => {
+  const { key } = await world.company();
+  const made = [await newWebhook(world, key), await newWebhook(world, key), await newWebhook(world, key)];
+  const newestFirst = made.map(({ shown }) => shown).toReversed();
+  const page = { total: 3, page: 1, limit: 2, totalPages: 2, hasNextPage: true, hasPreviousPage: false };
+  const first = await world.call(key, 'GET /webhooks?limit=2');
+  expect([first.status, first.body]).toEqual([200, { data: newestFirst.slice(0, 2), pagination: page }]);
+  const second = await world.call(key, 'GET /webhooks?limit=2&page=2');
+  expect(Object(second.body).data).toEqual(newestFirst.slice(2));
+  const one = await world.call(key, `GET /webhooks/${made[0]?.id.toUpperCase()}`);
+  expect([one.status, one.body]).toEqual([200, made[0]?.shown]);
+});
+
+test('PATCH /webhooks/:id changes what it names: null clears, headers merge by name in any case, updatedAt moves', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const { id, shown } = await newWebhook(world, key, { description: 'Old', headers: { 'X-A': '1', 'X-B': '2' } });
+  const before = await webhookRow(world, id);
+  const body = {
+    url: 'https://other.example.com/?token=t',
+    description: null,
+    headers: { 'x-a': null, 'X-b': '3', 'X-C': '4' },
+  };
+  const answer = await world.call(key, `PATCH /webhooks/${id}`, { body });
+  const row = await webhookRow(world, id);
+  expect(new Date(row.updated_at).getTime()).toBeGreaterThan(new Date(before.updated_at).getTime());
+  const changed = { url: body.url, description: null, headerNames: ['x-b', 'x-c'] };
+  const updatedAt = new Date(row.updated_at).toISOString();
+  expect([answer.status, answer.body]).toEqual([200, { ...shown, ...changed, updatedAt }]);
+  expect(row).toEqual({
+    ...{ ...before, url: body.url, description: null, header_names: ['x-b', 'x-c'] },
+    ...{ sealed_headers: row.sealed_headers, updated_at: row.updated_at },
+  });
+  const headers = open(row.sealed_headers, fingerprint, { endpointId: id, column: 'headers' });
+  expect(JSON.parse(headers)).toEqual({ 'x-b': '3', 'x-c': '4' });
+  const details = { webhookId: id, origin: 'https://other.example.com', changed: ['url', 'description', 'headers'] };
+  const by = { operator: null, key: keyId, request: requestOf(answer), company: companyId, integration: null };
+  expect((await trailOf(world, id)).slice(1)).toEqual([{ action: 'webhook.updated', ...by, details }]);
+  const cleared = await world.call(key, `PATCH /webhooks/${id}`, { body: { headers: null } });
+  expect(cleared.body).toMatchObject({ headerNames: [] });
+  expect(await webhookRow(world, id)).toMatchObject({ header_names: [], sealed_headers: null });
+});
+
+test('a patch of an endpoint that changes nothing leaves row and trail as they are', async () => {
+  const { key } = await world.company();
+  const { id, shown } = await newWebhook(world, key, { headers: { 'X-A': '1' } });
+  const before = await webhookRow(world, id);
+  for (const body of [
+    {},
+    { url: target.url, events: ['*'], headers: { 'x-a': '1', 'x-b': null }, status: 'ENABLED' },
+  ]) {
+    const answer = await world.call(key, `PATCH /webhooks/${id}`, { body });
+    expect([answer.status, answer.body]).toEqual([200, shown]);
+  }
+  expect(await webhookRow(world, id)).toEqual(before);
+  expect(await trailOf(world, id)).toHaveLength(1);
+});
+
+test('enabling an endpoint clears the reason and its failures, and keeps what waits', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  await world.agent(companyId);
+  await world.sql.query(
+    `UPDATE webhook_endpoint SET status = 'DISABLED', disabled_reason = 'Gone', failing_since = now() - interval '6 days'
+      WHERE id = $1`,
+    [id],
+  );
+  expect((await world.call(key, `PATCH /webhooks/${id}`, { body: { status: 'DISABLED' } })).body).toMatchObject({
+    ...{ status: 'DISABLED', disabledReason: 'Gone' },
+  });
+  const enabled = await world.call(key, `PATCH /webhooks/${id}`, { body: { status: 'ENABLED' } });
+  expect(enabled.body).toMatchObject({ status: 'ENABLED', disabledReason: null });
+  expect(await webhookRow(world, id)).toMatchObject({ status: 'ENABLED', disabled_reason: null, failing_since: null });
+  const { body } = await world.call(key, `GET /webhooks/${id}/deliveries`);
+  expect(Object(body).data).toMatchObject([{ eventType: 'agent.created', status: 'PENDING' }]);
+});
+
+test('DELETE /webhooks/:id drops the endpoint with all that waits, also where that is much', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const { id } = await newWebhook(world, key);
+  await world.agent(companyId);
+  await world.sql.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, body)
+     SELECT $1, 'msg_' || n, 'webhook.ping', '{}' FROM generate_series(1, 5000) n`,
+    [id],
+  );
+  const answer = await world.call(key, `DELETE /webhooks/${id}`);
+  expect([answer.status, answer.text]).toEqual([204, '']);
+  expect(await webhookRow(world, id)).toBeUndefined();
+  const { rows } = await world.sql.query('SELECT count(*)::int AS left FROM webhook_delivery WHERE endpoint_id = $1', [
+    id,
+  ]);
+  expect(rows).toEqual([{ left: 0 }]);
+  const details = { webhookId: id, origin: 'https://hooks.example.com' };
+  const by = { operator: null, key: keyId, request: requestOf(answer), company: companyId, integration: null };
+  expect((await trailOf(world, id)).slice(1)).toEqual([
+    { action: 'webhook.updated', ...by, details: { ...details, changed: ['status'] } },
+    { action: 'webhook.deleted', ...by, details },
+  ]);
+  const again = await world.call(key, `DELETE /webhooks/${id}`);
+  expectProblem(again, { code: 'RESOURCE_NOT_FOUND', instance: `/webhooks/${id}` });
+});
+
+test('a change of an agent that meets the deletion of an endpoint succeeds', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id: agentId } = await world.agent(companyId);
+  for (let round = 0; round < 5; round += 1) {
+    const { id } = await newWebhook(world, key);
+    const patches = Array.from({ length: 6 }, (_, at) => world.patch(key, agentId, { duration: 31 + at + round * 10 }));
+    const [deleted, ...answers] = await Promise.all([world.call(key, `DELETE /webhooks/${id}`), ...patches]);
+    expect([deleted.status, answers.map(({ status }) => status)]).toEqual([204, Array(6).fill(200)]);
+  }
+});
+
+test('an owner has at most ten endpoints, however many are made at once', async () => {
+  const { key } = await world.company();
+  const ats = await world.ats();
+  for (const owner of [key, ats.key]) {
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => world.call(owner, 'POST /webhooks', { body: target })),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([...Array(10).fill(201), 400, 400]);
+    const detail = 'must not be one webhook more: there are 10 already, which is the limit';
+    const refused = answers.find(({ status }) => status === 400);
+    const errors = [{ in: 'body', pointer: '#', code: 'too_many', detail, limit: 10 } as const];
+    if (refused) expectProblem(refused, { code: 'VALIDATION_FAILED', instance: '/webhooks', errors });
+    expect(Object((await world.call(owner, 'GET /webhooks')).body).pagination.total).toBe(10);
+  }
+});
+
+test('rotate-secret shows a new secret; the one before signs for 24 hours more', async () => {
+  const { key } = await world.company();
+  const { id, secret, shown } = await newWebhook(world, key, { headers: { 'X-A': '1' } });
+  const answer = await world.call(key, `POST /webhooks/${id}/rotate-secret`);
+  const row = await webhookRow(world, id);
+  const { secret: next, ...rest } = Object(answer.body);
+  expect([answer.status, rest]).toEqual([200, { ...shown, updatedAt: new Date(row.updated_at).toISOString() }]);
+  expect(next).toMatch(form);
+  expect(next).not.toBe(secret);
+  const opened = [row.sealed_secret, row.sealed_previous_secret].map((sealed) =>
+    open(sealed, row.sealed_under, { endpointId: id, column: 'secret' }),
+  );
+  expect(opened).toEqual([next, secret]);
+  const { rows } = await world.sql.query(
+    `SELECT previous_secret_until - now() BETWEEN interval '23 hours 59 minutes' AND interval '24 hours' AS day
+       FROM webhook_endpoint WHERE id = $1`,
+    [id],
+  );
+  expect(rows).toEqual([{ day: true }]);
+  expect((await trailOf(world, id)).map(({ action }) => action)).toEqual(['webhook.created', 'webhook.secret-rotated']);
+});

@@ -1,0 +1,221 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { openAnotherServer } from '../../support/another-server.ts';
+import { draft } from '../../support/endpoints.ts';
+import { send } from '../../support/http.ts';
+import { inOneBatch, whileAgentLocked } from '../../support/locks.ts';
+import { newSubject } from '../../support/patch-agent.ts';
+import { bodiesFor, inShort, newWebhook, requestOf } from '../../support/webhooks.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+test('each change of an agent makes one event, which says what the history says', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const created = await world.call(key, 'POST /agents', { body: draft });
+  const agentId = String(Object(created.body).id);
+  const patched = await world.patch(key, agentId, { duration: 45, metadata: { tier: 1 } });
+  const restored = await world.call(key, `POST /agents/${agentId}/versions/1/restore`);
+  const deleted = await world.call(key, `DELETE /agents/${agentId}`);
+  const history = await world.history(agentId);
+  const { rows } = await world.sql.query('SELECT deleted_at FROM agent WHERE id = $1', [agentId]);
+  const data = { agentId, companyId, keyId };
+  const of = (at: number) => ({
+    timestamp: history[at]?.createdAt.toISOString(),
+    data: {
+      ...{ ...data, version: at + 1, changedFields: history[at]?.changedFields },
+      ...{ restoredFrom: history[at]?.restoredFrom, requestId: history[at]?.requestId },
+    },
+  });
+  expect(history.map(({ requestId }) => requestId)).toEqual([created, patched, restored].map(requestOf));
+  expect(await bodiesFor(world, id)).toEqual([
+    { type: 'agent.created', ...of(0) },
+    { type: 'agent.updated', ...of(1) },
+    { type: 'agent.updated', ...of(2) },
+    {
+      type: 'agent.deleted',
+      timestamp: rows[0].deleted_at.toISOString(),
+      data: { ...data, version: 3, changedFields: [], restoredFrom: null, requestId: requestOf(deleted) },
+    },
+  ]);
+  expect(history[2]?.restoredFrom).toBe(1);
+});
+
+test('the members of an event stand in the order of the contract, without blanks', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const agent = await world.agent(companyId);
+  const patched = await world.patch(key, agent.id, { duration: 45 });
+  const { rows } = await world.sql.query('SELECT body FROM webhook_delivery WHERE endpoint_id = $1 AND version = 2', [
+    id,
+  ]);
+  const { updatedAt } = Object(patched.body);
+  const data = { agentId: agent.id, companyId, version: 2, changedFields: ['duration'], restoredFrom: null };
+  const requestId = requestOf(patched);
+  expect(rows).toEqual([
+    { body: JSON.stringify({ type: 'agent.updated', timestamp: updatedAt, data: { ...data, requestId, keyId } }) },
+  ]);
+});
+
+test('what changes nothing makes no event: a no-op, a dry run, a refusal, a replay', async () => {
+  const { id: agentId, key } = await newSubject(world);
+  const { id } = await newWebhook(world, key);
+  const headers = { 'idempotency-key': randomUUID() };
+  await world.patch(key, agentId, { duration: 31 }, { headers });
+  expect((await world.patch(key, agentId, { duration: 31 }, { headers })).headers['idempotent-replayed']).toBe('true');
+  expect((await world.patch(key, agentId, { duration: 31 })).status).toBe(200);
+  expect((await world.patch(key, agentId, { duration: 32 }, { query: '?dryRun=true' })).status).toBe(200);
+  expect((await world.patch(key, agentId, { duration: 32 }, { headers: { 'if-match': '"1"' } })).status).toBe(412);
+  const one = { 'idempotency-key': randomUUID() };
+  const first = await world.call(key, 'POST /agents', { body: draft, headers: one });
+  expect((await world.call(key, 'POST /agents', { body: draft, headers: one })).body).toEqual(first.body);
+  expect(inShort(await bodiesFor(world, id))).toEqual(['agent.updated 2', 'agent.created 1']);
+});
+
+test('a change that is rolled back makes no event', async () => {
+  const { id: agentId, key } = await newSubject(world);
+  const { id } = await newWebhook(world, key);
+  await world.sql.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$`);
+  await world.sql.query(
+    `CREATE TRIGGER fails AFTER INSERT ON webhook_delivery FOR EACH ROW WHEN (NEW.version = 2) EXECUTE FUNCTION fail()`,
+  );
+  expect((await world.patch(key, agentId, { duration: 31 })).status).toBe(500);
+  await world.sql.query('DROP FUNCTION fail CASCADE');
+  expect(await bodiesFor(world, id)).toEqual([]);
+  expect((await world.history(agentId)).map(({ version }) => version)).toEqual([1]);
+});
+
+test('changes of one batch, and changes that run alone, make their events in the order of versions', async () => {
+  const subject = await newSubject(world);
+  const { id: agentId, key } = subject;
+  const { id } = await newWebhook(world, key);
+  const names = Array.from({ length: 8 }, (_, at) => `Name ${at}`);
+  await inOneBatch(world, subject, () => Promise.all(names.map((name) => world.patch(key, agentId, { name }))));
+  const alone = whileAgentLocked(world, agentId, async (release) => {
+    const sent = Promise.all([
+      world.patch(key, agentId, { duration: 61 }),
+      world.patch(key, agentId, { duration: 62 }),
+    ]);
+    await world.call(key, `GET /agents/${agentId}`);
+    await release();
+    return await sent;
+  });
+  expect((await alone).map(({ status }) => status)).toEqual([200, 200]);
+  const versions = (await world.history(agentId)).map(({ version }) => version).slice(1);
+  expect(versions).toHaveLength(11);
+  expect(inShort(await bodiesFor(world, id))).toEqual(versions.map((version) => `agent.updated ${version}`));
+});
+
+test('an endpoint gets the event types that it lists, as they are at the moment of the change', async () => {
+  const { key } = await world.company();
+  const wants = (...events: string[]) => newWebhook(world, key, { events });
+  const [created, updated, all, disabled] = [
+    await wants('agent.created'),
+    await wants('agent.updated', 'agent.deleted'),
+    await wants('*'),
+    await wants('*'),
+  ];
+  await world.call(key, `PATCH /webhooks/${disabled.id}`, { body: { status: 'DISABLED' } });
+  const agentId = String(Object((await world.call(key, 'POST /agents', { body: draft })).body).id);
+  await world.patch(key, agentId, { duration: 31 });
+  await world.call(key, `PATCH /webhooks/${disabled.id}`, { body: { status: 'ENABLED' } });
+  await world.call(key, `PATCH /webhooks/${created.id}`, { body: { events: ['agent.updated'] } });
+  await world.patch(key, agentId, { duration: 32 });
+  await world.call(key, `DELETE /agents/${agentId}`);
+  const got = async ({ id }: { id: string }) => inShort(await bodiesFor(world, id));
+  expect(await got(created)).toEqual(['agent.created 1', 'agent.updated 3']);
+  expect(await got(updated)).toEqual(['agent.updated 2', 'agent.updated 3', 'agent.deleted 3']);
+  expect(await got(all)).toEqual(['agent.created 1', 'agent.updated 2', 'agent.updated 3', 'agent.deleted 3']);
+  expect(await got(disabled)).toEqual(['agent.updated 3', 'agent.deleted 3']);
+});
+
+test('a company gets its own events only, an integration those of the companies that it manages at the moment', async () => {
+  const [one, two, foreign] = [await world.company(), await world.company(), await world.company()];
+  const ats = await world.ats(one.id, two.id);
+  const other = await world.ats(foreign.id);
+  const hooks = {
+    one: await newWebhook(world, one.key),
+    'one by its ATS': await newWebhook(world, ats.key, {}, `?companyId=${one.id}`),
+    ats: await newWebhook(world, ats.key),
+    other: await newWebhook(world, other.key),
+  };
+  const [ofOne, ofTwo] = [await world.agent(one.id), await world.agent(two.id)];
+  await world.patch(one.key, ofOne.id, { duration: 31 });
+  await world.patch(two.key, ofTwo.id, { duration: 31 });
+  await world.companies.revoke(ats.id, one.id);
+  await world.companies.grant(other.id, one.id);
+  await world.patch(one.key, ofOne.id, { duration: 32 });
+  const told = async ({ id }: { id: string }) =>
+    (await bodiesFor(world, id)).map((event) => [Object(event).data.agentId, Object(event).data.version]);
+  expect(await told(hooks.one)).toEqual([
+    [ofOne.id, 1],
+    [ofOne.id, 2],
+    [ofOne.id, 3],
+  ]);
+  expect(await told(hooks['one by its ATS'])).toEqual([
+    [ofOne.id, 1],
+    [ofOne.id, 2],
+    [ofOne.id, 3],
+  ]);
+  expect(await told(hooks.ats)).toEqual([
+    [ofOne.id, 1],
+    [ofTwo.id, 1],
+    [ofOne.id, 2],
+    [ofTwo.id, 2],
+  ]);
+  expect(await told(hooks.other)).toEqual([[ofOne.id, 3]]);
+});
+
+test('a server that never heard of an endpoint writes its events, those of a batch with other companies too', async () => {
+  const quiet = await newSubject(world);
+  const heard = await newSubject(world);
+  const { id } = await newWebhook(world, heard.key);
+  const statements: string[] = [];
+  const { origin } = await openAnotherServer(world, { onStatement: (sql) => statements.push(sql) });
+  const patch = ({ key, id: agentId }: { key: string; id: string }, duration: number, extra = {}) =>
+    send(origin, {
+      ...{ method: 'PATCH', path: `/agents/${agentId}`, body: JSON.stringify({ duration }) },
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...extra },
+    });
+  const writes = () =>
+    statements
+      .splice(0)
+      .filter((sql) => sql.includes('UPDATE agent a'))
+      .map((sql) => sql.includes('INSERT INTO webhook_delivery'));
+  expect((await patch(quiet, 41)).status).toBe(200);
+  expect(writes()).toEqual([false]);
+  const keyed = { 'idempotency-key': randomUUID() };
+  const answers = await Promise.all([patch(quiet, 42), patch(heard, 42, keyed)]);
+  expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+  expect((await patch(heard, 43)).status).toBe(200);
+  expect((await patch(heard, 42, keyed)).headers['idempotent-replayed']).toBe('true');
+  expect(writes()).toContain(true);
+  expect(inShort(await bodiesFor(world, id))).toEqual(['agent.updated 2', 'agent.updated 3']);
+});
+
+test('what an operator does to agents makes events without key and request', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const agent = await world.agent(companyId);
+  await world.agents.delete(agent.id, { operator: 'tester' });
+  const events = await bodiesFor(world, id);
+  expect(inShort(events)).toEqual(['agent.created 1', 'agent.deleted 1']);
+  expect(events).toMatchObject([
+    { data: { requestId: null, keyId: null } },
+    { data: { requestId: null, keyId: null } },
+  ]);
+});
+
+test('a purged agent leaves nothing in deliveries, to whichever endpoint', async () => {
+  const { id: companyId, key } = await world.company();
+  const ats = await world.ats(companyId);
+  const hooks = [await newWebhook(world, key), await newWebhook(world, ats.key)];
+  const [purged, kept] = [await world.agent(companyId), await world.agent(companyId)];
+  await world.patch(key, purged.id, { duration: 31 });
+  await world.call(key, `DELETE /agents/${purged.id}`);
+  await world.agents.purge(purged.id, 'tester');
+  for (const { id } of hooks) {
+    expect((await bodiesFor(world, id)).map((event) => Object(event).data.agentId)).toEqual([kept.id]);
+  }
+});

@@ -1,0 +1,59 @@
+import { afterAll, expect, test } from 'vitest';
+import { companyErasure } from '../../../src/companies/erase.repository.ts';
+import { openDatabase } from '../../../src/database/client.ts';
+import { operatorWebhooks } from '../../../src/webhooks/operator.repository.ts';
+import { newWebhook, trailOf, webhookRow } from '../../support/webhooks.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+const database = openDatabase({ url: world.ownerUrl, connections: 2 });
+afterAll(() => database.close());
+const webhooks = operatorWebhooks(database.prisma, 'root');
+
+test('operators list the endpoints of an owner, disable and enable them; each change is in the trail', async () => {
+  const { id: companyId, key } = await world.company();
+  const ats = await world.ats(companyId);
+  const [one, two] = [await newWebhook(world, key, { headers: { 'X-A': '1' } }), await newWebhook(world, key)];
+  const ofAts = await newWebhook(world, ats.key);
+  const listed = await webhooks.list({ companyId, integrationId: null });
+  expect(JSON.parse(JSON.stringify(listed))).toEqual(
+    [one, two].map(({ shown }) => ({ ...shown, companyId, integrationId: null })),
+  );
+  expect((await webhooks.list({ companyId: null, integrationId: ats.id })).map(({ id }) => id)).toEqual([ofAts.id]);
+  const reason = 'The operator of the server disabled it.';
+  for (const disabled of [await webhooks.disable(one.id), await webhooks.disable(one.id)]) {
+    expect(disabled).toMatchObject({ id: one.id, status: 'DISABLED', disabledReason: reason });
+  }
+  expect(await webhookRow(world, one.id)).toMatchObject({ status: 'DISABLED', disabled_reason: reason });
+  expect((await world.call(key, `GET /webhooks/${one.id}`)).body).toMatchObject({ disabledReason: reason });
+  for (const enabled of [await webhooks.enable(one.id), await webhooks.enable(one.id)]) {
+    expect(enabled).toMatchObject({ id: one.id, status: 'ENABLED', disabledReason: null });
+  }
+  const by = { operator: 'root', key: null, request: null, company: companyId, integration: null };
+  expect((await trailOf(world, one.id)).slice(1)).toEqual([
+    { action: 'webhook.disabled', ...by, details: { webhookId: one.id, reason } },
+    { action: 'webhook.enabled', ...by, details: { webhookId: one.id } },
+  ]);
+  await expect(webhooks.enable(companyId)).rejects.toThrow(`there is no webhook with the id ${companyId}`);
+});
+
+test('a company that is erased leaves no endpoint, and nothing of its agents in deliveries to integrations', async () => {
+  const [erased, kept] = [await world.company(), await world.company()];
+  const ats = await world.ats(erased.id, kept.id);
+  const own = await newWebhook(world, erased.key);
+  const ofAts = await newWebhook(world, ats.key);
+  await world.agent(erased.id);
+  const deleted = await world.agent(erased.id);
+  await world.call(erased.key, `DELETE /agents/${deleted.id}`);
+  const other = await world.agent(kept.id);
+  await world.call(erased.key, `POST /webhooks/${own.id}/ping`);
+  await world.keys.revoke(erased.keyId);
+  const { erased: counts } = await companyErasure(database.prisma, 'root').erase(erased.id, 'Test company');
+  expect(counts).toMatchObject({ agents: 2, deliveries: 6, webhooks: 1 });
+  const { rows } = await world.sql.query(
+    'SELECT endpoint_id, agent_id FROM webhook_delivery WHERE endpoint_id = ANY($1)',
+    [[own.id, ofAts.id]],
+  );
+  expect(rows).toEqual([{ endpoint_id: ofAts.id, agent_id: other.id }]);
+  expect(await webhookRow(world, own.id)).toBeUndefined();
+});

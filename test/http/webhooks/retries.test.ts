@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { openAnotherServer } from '../../support/another-server.ts';
+import { send } from '../../support/http.ts';
+import { newSubject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { newWebhook, target, trailOf, webhookRow } from '../../support/webhooks.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+const keyed = (key = randomUUID()) => ({ 'idempotency-key': key });
+
+/** What is kept of answers to a key. */
+async function kept(keyId: string) {
+  const { rows } = await world.sql.query(
+    'SELECT webhook_id AS id, answer::text AS answer, agent_id FROM idempotency_key WHERE api_key_id = $1',
+    [keyId],
+  );
+  return rows;
+}
+
+test('a repeated POST /webhooks makes one endpoint and gets the same answer; no secret is kept with it', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const headers = keyed();
+  const create = () => world.call(key, 'POST /webhooks', { body: target, headers });
+  const first = await create();
+  const again = await create();
+  expect([again.status, again.text]).toEqual([201, first.text]);
+  expect(again.headers).toMatchObject({ location: first.headers.location, 'idempotent-replayed': 'true' });
+  const { secret, ...shown } = Object(first.body);
+  expect(await kept(keyId)).toEqual([{ id: shown.id, answer: JSON.stringify(shown), agent_id: null }]);
+  expect(secret).toMatch(/^whsec_/);
+  const { rows } = await world.sql.query('SELECT id FROM webhook_endpoint WHERE company_id = $1', [companyId]);
+  expect(rows).toEqual([{ id: shown.id }]);
+  await world.call(key, `DELETE /webhooks/${shown.id}`);
+  expectProblem(await create(), { code: 'RESOURCE_NOT_FOUND', instance: '/webhooks' });
+});
+
+test('of twenty parallel requests with one key one is carried out, on two servers', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const { origin } = await openAnotherServer(world);
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...keyed() };
+  const sent = { method: 'POST', path: '/webhooks', headers, body: JSON.stringify(target) };
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, at) => send(at % 2 ? origin : world.origin, sent)));
+  expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+  expect(answers.filter((answer) => answer.headers['idempotent-replayed'] === undefined)).toHaveLength(1);
+  expect(await kept(keyId)).toHaveLength(1);
+  const { rows } = await world.sql.query('SELECT id FROM webhook_endpoint WHERE company_id = $1', [companyId]);
+  expect(rows).toHaveLength(1);
+});
+
+test('repeated changes, rotations, pings and redeliveries are made once', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  await world.agent(companyId);
+  const { body } = await world.call(key, `GET /webhooks/${id}/deliveries`);
+  const lines = [
+    [`PATCH /webhooks/${id}`, { description: 'Once' }],
+    [`POST /webhooks/${id}/rotate-secret`],
+    [`POST /webhooks/${id}/ping`],
+    [`POST /webhooks/${id}/deliveries/${Object(body).data[0].id}/redeliver`],
+  ] as const;
+  for (const [line, patch] of lines) {
+    const headers = keyed();
+    const first = await world.call(key, line, { headers, body: patch });
+    const row = await webhookRow(world, id);
+    const again = await world.call(key, line, { headers, body: patch });
+    expect([again.status, again.text]).toEqual([first.status, first.text]);
+    expect([first.headers['idempotent-replayed'], again.headers['idempotent-replayed']]).toEqual([undefined, 'true']);
+    expect(await webhookRow(world, id)).toEqual(row);
+  }
+  const { rows } = await world.sql.query('SELECT FROM webhook_delivery WHERE endpoint_id = $1', [id]);
+  expect(rows).toHaveLength(3);
+  expect((await trailOf(world, id)).map(({ action }) => action)).toEqual([
+    ...['webhook.created', 'webhook.updated', 'webhook.secret-rotated'],
+  ]);
+});
+
+test('a key that was used for another request is refused, between agents and webhooks too', async () => {
+  const { id: agentId, key } = await newSubject(world);
+  const [ofAgent, ofHook] = [keyed(), keyed()];
+  await world.patch(key, agentId, { duration: 31 }, { headers: ofAgent });
+  expect((await world.call(key, 'POST /webhooks', { body: target, headers: ofHook })).status).toBe(201);
+  const reused = [
+    [await world.call(key, 'POST /webhooks', { body: target, headers: ofAgent }), '/webhooks'],
+    [
+      await world.call(key, 'POST /webhooks', { body: { ...target, events: ['agent.created'] }, headers: ofHook }),
+      '/webhooks',
+    ],
+    [await world.patch(key, agentId, { duration: 32 }, { headers: ofHook }), `/agents/${agentId}`],
+  ] as const;
+  for (const [answer, instance] of reused) expectProblem(answer, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
+});
+
+test('a refusal is not kept, and after a day a key is as new', async () => {
+  const { key, keyId } = await world.company();
+  const headers = keyed();
+  const create = (body: object) => world.call(key, 'POST /webhooks', { body, headers });
+  expect((await create({ ...target, url: 'http://example.com' })).status).toBe(400);
+  const first = await create(target);
+  await world.sql.query(
+    `UPDATE idempotency_key SET created_at = created_at - interval '25 hours' WHERE api_key_id = $1`,
+    [keyId],
+  );
+  const second = await create({ ...target, events: ['agent.created'] });
+  expect([first.status, second.status]).toEqual([201, 201]);
+  expect(Object(second.body).id).not.toBe(Object(first.body).id);
+});

@@ -1,0 +1,51 @@
+import type { Answer } from './http.ts';
+import type { World } from './world.ts';
+
+export const target = { url: 'https://hooks.example.com/agents', events: ['*'] };
+
+/** An endpoint that a key makes, as its answer shows it. */
+export async function newWebhook(world: World, key: string, fields: object = {}, query = '') {
+  const answer = await world.call(key, `POST /webhooks${query}`, { body: { ...target, ...fields } });
+  if (answer.status !== 201) throw new Error(`POST /webhooks was answered ${answer.text}`);
+  const { id, secret, ...shown } = Object(answer.body);
+  return { id: String(id), secret: String(secret), shown: { id, ...shown }, answer };
+}
+
+/** The row of an endpoint, all columns; undefined when it is not there. */
+export async function webhookRow(world: World, id: string) {
+  const { rows } = await world.sql.query('SELECT to_jsonb(e) AS row FROM webhook_endpoint e WHERE id = $1', [id]);
+  return rows[0]?.row;
+}
+
+/** What an endpoint is to be told, in the order of the deliveries. */
+export async function bodiesFor(world: World, id: string): Promise<unknown[]> {
+  const { rows } = await world.sql.query(
+    'SELECT event_type, agent_id, company_id, version, body FROM webhook_delivery WHERE endpoint_id = $1 ORDER BY position',
+    [id],
+  );
+  return rows.map(({ body, ...columns }) => {
+    const event = JSON.parse(body);
+    const { agentId = null, companyId = columns.company_id, version = null } = event.data;
+    const told = { event_type: event.type, agent_id: agentId, company_id: companyId, version };
+    if (JSON.stringify(told) !== JSON.stringify(columns)) throw new Error(`${body} is not what its columns say`);
+    return event;
+  });
+}
+
+/** The types and versions of events, in short. */
+export const inShort = (events: readonly unknown[]) =>
+  events.map((event) => `${Object(event).type} ${Object(event).data.version}`);
+
+/** The audit trail of an endpoint, oldest first. */
+export async function trailOf(world: World, id: string) {
+  const { rows } = await world.sql.query(
+    `SELECT action, operator, acting_key_id AS key, request_id AS request, company_id AS company,
+            integration_id AS integration, details
+       FROM audit_entry WHERE details->>'webhookId' = $1 ORDER BY created_at`,
+    [id],
+  );
+  return rows;
+}
+
+/** The id of a request that was answered. */
+export const requestOf = ({ headers }: Answer) => headers['x-request-id'];

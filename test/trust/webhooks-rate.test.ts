@@ -1,0 +1,34 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, inject, test } from 'vitest';
+import { openReceiver } from '../support/receiver.ts';
+import { openWorld } from '../support/world.ts';
+import { type Hooked, makeHooked, startChanging, startSending } from './support/hooked.ts';
+
+const world = await openWorld();
+const seconds = inject('isShort') ? 12 : 120;
+const companies = 20;
+
+const waiting = async (): Promise<number> => {
+  const { rows } = await world.sql.query(
+    `SELECT count(*)::int AS count FROM webhook_delivery WHERE status = 'PENDING'`,
+  );
+  return rows[0].count;
+};
+
+test('as many PATCHes as the machine can take, one endpoint for each company: what waits is less than three seconds of them', async () => {
+  const receiver = await openReceiver();
+  const hooked: Hooked[] = [];
+  for (let count = 0; count < companies; count += 1) hooked.push(await makeHooked(world, receiver.url, 10));
+  const { origin } = await startSending(world);
+  const start = performance.now();
+  const loads = hooked.map((company) => startChanging(company, [origin], 2));
+  const samples: number[] = [];
+  while (performance.now() - start < seconds * 1_000) {
+    await delay(500);
+    samples.push(await waiting());
+  }
+  const changes = (await Promise.all(loads.map(({ stop }) => stop()))).reduce((sum, count) => sum + count);
+  const rate = changes / ((performance.now() - start) / 1_000);
+  console.log(`${Math.round(rate)} changes a second; waiting: ${samples.join(' ')}`);
+  expect(Math.max(...samples.slice(samples.length / 2))).toBeLessThan(3 * rate);
+});

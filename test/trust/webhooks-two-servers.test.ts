@@ -1,0 +1,55 @@
+import { expect, inject, test } from 'vitest';
+import { openReceiver, type Received } from '../support/receiver.ts';
+import { openWorld } from '../support/world.ts';
+import { expectFaithful, hurry, makeHooked, startChanging, startSending, untilAllDelivered } from './support/hooked.ts';
+
+const world = await openWorld();
+const changes = inject('isShort') ? 250 : 10_000;
+
+test('two servers and a receiver that fails at random: every change is told in order, no attempt is made by two at once', async () => {
+  const accepted: Received[] = [];
+  /** Attempts that the receiver has and the sender still waits for. */
+  const open = new Set<string>();
+  let twice = 0;
+  const outcomes = { good: 0, refused: 0, late: 0, reset: 0 };
+  const receiver = await openReceiver((received, response) => {
+    if (open.has(received.id)) twice += 1;
+    open.add(received.id);
+    response.on('close', () => open.delete(received.id));
+    const dice = Math.random();
+    if (dice < 0.3) {
+      outcomes.refused += 1;
+      response.writeHead(500).end();
+    } else if (dice < 0.35) {
+      outcomes.reset += 1;
+      response.socket?.resetAndDestroy();
+    } else if (dice < 0.45) {
+      // The sender gives up.
+      outcomes.late += 1;
+    } else {
+      outcomes.good += 1;
+      accepted.push(received);
+      response.writeHead(204).end();
+    }
+  });
+  const hooked = await makeHooked(world, receiver.url, 60);
+  const servers = await Promise.all([startSending(world), startSending(world)]);
+  const load = startChanging(
+    hooked,
+    servers.map(({ origin }) => origin),
+    8,
+  );
+  // Retries come sooner than they would: the schedule is another test's.
+  const hurrying = setInterval(() => void hurry(world), 500);
+  try {
+    await load.more(changes);
+    await load.stop();
+    await untilAllDelivered(world);
+  } finally {
+    clearInterval(hurrying);
+  }
+  console.log(outcomes);
+  expect(Object.values(outcomes)).not.toContain(0);
+  expect(twice).toBe(0);
+  await expectFaithful(world, hooked, accepted);
+});

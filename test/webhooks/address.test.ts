@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import { type AddressRules, checkedAddresses, targetOf } from '../../src/webhooks/address.ts';
+
+const strict: AddressRules = { allowHttp: false, allowNetworks: [] };
+const notPublic = 'the address is not public';
+
+/** What DNS says in these tests. */
+const zone: Readonly<Record<string, readonly string[]>> = {
+  'public.example': ['8.8.8.8', '2606:4700:4700::1111'],
+  'inside.example': ['10.0.0.7'],
+  'mixed.example': ['8.8.8.8', '127.0.0.1'],
+  'mixed6.example': ['2606:4700:4700::1111', 'fe80::1'],
+  localhost: ['127.0.0.1', '::1'],
+  'nothing.example': [],
+  'nat64.example': ['64:ff9b::808:808'],
+  'nat64-inside.example': ['64:ff9b::7f00:1'],
+};
+const resolve = async (name: string) => zone[name] ?? Promise.reject(Object.assign(new Error(), { code: 'ENOTFOUND' }));
+
+/** The addresses that a URL leads to; throws what a delivery would. */
+const addressesOf = async (text: string, rules = strict) => checkedAddresses(targetOf(text, rules), rules, resolve);
+
+const hostile: readonly (readonly [kind: string, fault: string, urls: readonly string[]])[] = [
+  ['no URL', 'the URL is not valid', ['', 'hook', '//a.example/', 'https://', 'https://a b.example/', 'https://[::1/']],
+  ['an IPv4 address out of range', 'the URL is not valid', ['https://256.1.1.1/', 'https://0x100000000/']],
+  [
+    'another scheme',
+    'the URL is not https',
+    ['http://public.example/', 'ftp://public.example/', 'file:///etc/passwd', 'gopher://public.example/', 'data:,x'],
+  ],
+  [
+    'a user or a password',
+    'the URL has a user or a password',
+    ['https://user@public.example/', 'https://:word@public.example/', 'https://public.example:1@127.0.0.1/'],
+  ],
+  [
+    'loopback in every spelling',
+    notPublic,
+    [
+      ...['https://127.0.0.1/', 'https://127.1/', 'https://127.0.1/', 'https://2130706433/', 'https://0x7f000001/'],
+      ...['https://0x7f.0.0.1/', 'https://0177.0.0.1/', 'https://017700000001/', 'https://127.0.0.1./'],
+      ...['https://127.255.255.254/', 'https://1２7.0.0.1/', 'https://127。0。0。1/', 'https://%31%32%37.0.0.1/'],
+      ...['https://[::1]/', 'https://[0:0:0:0:0:0:0:1]/', 'https://localhost/', 'https://LOCALHOST:8443/'],
+    ],
+  ],
+  [
+    'IPv4 in IPv6',
+    notPublic,
+    [
+      ...['https://[::ffff:127.0.0.1]/', 'https://[::ffff:7f00:1]/', 'https://[::ffff:10.0.0.1]/'],
+      ...['https://[::127.0.0.1]/', 'https://[::7f00:1]/', 'https://[64:ff9b::127.0.0.1]/'],
+      ...['https://[64:ff9b::169.254.169.254]/', 'https://[64:ff9b:1::1]/', 'https://[2002:7f00:1::]/'],
+      ...['https://[2001:0:7f00:1::]/', 'https://[::ffff:0:127.0.0.1]/', 'https://nat64-inside.example/'],
+    ],
+  ],
+  [
+    'metadata services',
+    notPublic,
+    [
+      ...['https://169.254.169.254/', 'https://0xa9fea9fe/', 'https://2852039166/', 'https://[fd00:ec2::254]/'],
+      ...['https://169.254.170.2/', 'https://100.100.100.200/', 'https://192.0.0.192/', 'https://168.63.129.16/'],
+    ],
+  ],
+  [
+    'private, shared, reserved and multicast IPv4',
+    notPublic,
+    [
+      ...['https://10.0.0.1/', 'https://172.16.0.1/', 'https://172.31.255.255/', 'https://192.168.1.1:8443/'],
+      ...['https://0.0.0.0/', 'https://0/', 'https://100.64.0.1/', 'https://198.18.0.1/', 'https://198.19.255.255/'],
+      ...['https://192.0.2.1/', 'https://198.51.100.1/', 'https://203.0.113.1/', 'https://192.88.99.1/'],
+      ...['https://224.0.0.1/', 'https://239.255.255.255/', 'https://240.0.0.1/', 'https://255.255.255.255/'],
+    ],
+  ],
+  [
+    'IPv6 that is not global',
+    notPublic,
+    [
+      ...['https://[::]/', 'https://[fe80::1]/', 'https://[febf::1]/', 'https://[fc00::1]/', 'https://[fdff::1]/'],
+      ...['https://[fec0::1]/', 'https://[ff02::1]/', 'https://[100::1]/', 'https://[2001:db8::1]/'],
+      ...['https://[2001:2::1]/', 'https://[2001:10::1]/', 'https://[3fff::1]/', 'https://[5f00::1]/'],
+    ],
+  ],
+  [
+    'names of which one address is not public',
+    notPublic,
+    ['https://inside.example/', 'https://mixed.example/', 'https://mixed6.example/'],
+  ],
+  ['a name without an address', 'the name has no address', ['https://nothing.example/']],
+];
+
+describe.each(hostile)('%s', (_, fault, urls) => {
+  test.each(urls)('%s is refused', async (url) => {
+    await expect(addressesOf(url)).rejects.toMatchObject({ name: 'Error', fault });
+  });
+});
+
+test.each([
+  ['https://public.example/hook', zone['public.example']],
+  ['https://public.example:8443/', zone['public.example']],
+  ['https://8.8.8.8/', ['8.8.8.8']],
+  ['https://[2606:4700:4700::1111]/', ['2606:4700:4700::1111']],
+  ['https://nat64.example/', zone['nat64.example']],
+  ['https://172.15.255.255/', ['172.15.255.255']],
+  ['https://172.32.0.0/', ['172.32.0.0']],
+  ['https://100.63.255.255/', ['100.63.255.255']],
+])('%s is public', async (url, addresses) => {
+  expect(await addressesOf(url)).toEqual(addresses);
+});
+
+test('WEBHOOK_ALLOW_HTTP allows http, and no other scheme', async () => {
+  const rules = { ...strict, allowHttp: true };
+  expect(await addressesOf('http://public.example/', rules)).toEqual(zone['public.example']);
+  await expect(addressesOf('http://127.0.0.1/', rules)).rejects.toMatchObject({ fault: notPublic });
+  await expect(addressesOf('ftp://public.example/', rules)).rejects.toMatchObject({ fault: 'the URL is not https' });
+});
+
+test('WEBHOOK_ALLOW_NETWORKS allows what it lists, and no more', async () => {
+  const rules = { ...strict, allowNetworks: ['10.0.0.0/24', '::1'] };
+  expect(await addressesOf('https://inside.example/', rules)).toEqual(['10.0.0.7']);
+  expect(await addressesOf('https://[::1]/', rules)).toEqual(['::1']);
+  expect(await addressesOf('https://[::ffff:10.0.0.7]/', rules)).toEqual(['::ffff:a00:7']);
+  await expect(addressesOf('https://10.0.1.7/', rules)).rejects.toMatchObject({ fault: notPublic });
+  await expect(addressesOf('https://mixed.example/', rules)).rejects.toMatchObject({ fault: notPublic });
+});
+
+test('a name that is not known fails as the resolver does', async () => {
+  await expect(addressesOf('https://unknown.example/')).rejects.toMatchObject({ code: 'ENOTFOUND' });
+});

@@ -1,0 +1,59 @@
+import type { Socket } from 'node:net';
+import { expect, test, vi } from 'vitest';
+import { failure, openDeliverer, openSocketServer } from '../support/attempts.ts';
+import { openReceiver } from '../support/receiver.ts';
+
+test('an address that is not public is not connected to, whether the URL or the name has it', async () => {
+  const connections = vi.fn((socket: Socket) => socket.destroy());
+  const { port } = await openSocketServer(connections);
+  const { deliver } = openDeliverer(undefined, { allowHttp: true, allowNetworks: [] });
+  const urls = [`http://127.0.0.1:${port}/`, `http://inside.example:${port}/`, `http://2130706433:${port}/`];
+  for (const url of urls) expect(await deliver(url)).toEqual(failure('the address is not public'));
+  expect(connections).not.toHaveBeenCalled();
+});
+
+test('a name that means another address at each look is asked once an attempt: that answer is checked and connected to', async () => {
+  const receiver = await openReceiver();
+  const answers = ['127.0.0.1', '10.0.0.1', '127.0.0.1'];
+  const resolve = vi.fn(async () => [answers[resolve.mock.calls.length - 1] ?? '169.254.169.254']);
+  const { deliver } = openDeliverer(resolve);
+  const url = `http://changing.example:${receiver.port}/`;
+  const outcomes = [await deliver(url), await deliver(url), await deliver(url), await deliver(url)];
+  expect(outcomes.map((outcome) => outcome?.error)).toEqual([
+    ...[null, 'the address is not public', null, 'the address is not public'],
+  ]);
+  expect(receiver.received.map(({ headers }) => headers.host)).toEqual(
+    Array(2).fill(`changing.example:${receiver.port}`),
+  );
+  expect(resolve).toHaveBeenCalledTimes(4);
+});
+
+test('a connection is kept for a next attempt, but not when the name means another address by then', async () => {
+  const receiver = await openReceiver();
+  let connections = 0;
+  receiver.server.on('connection', () => {
+    connections += 1;
+  });
+  let address = '127.0.0.1';
+  const { deliver } = openDeliverer(async () => [address]);
+  const url = `http://moving.example:${receiver.port}/`;
+  for (let count = 0; count < 20; count += 1) await deliver(url);
+  // The first is not free again at the moment of its answer.
+  expect(connections).toBeLessThan(4);
+  address = '127.0.0.2';
+  // Nothing listens there.
+  expect(await deliver(url)).toEqual(failure('no answer: ECONNREFUSED'));
+});
+
+test('TLS asks for the name of the URL, at the address that was checked', async () => {
+  let hello = '';
+  const { port } = await openSocketServer((socket) =>
+    socket.once('data', (bytes) => {
+      hello = bytes.toString('latin1');
+      socket.destroy();
+    }),
+  );
+  const { deliver } = openDeliverer();
+  expect(await deliver(`https://hooks.example:${port}/`)).toMatchObject({ isDelivered: false, status: null });
+  expect(hello).toContain('hooks.example');
+});

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { connectionsPerEndpoint } from '../../src/webhooks/pools.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { openReceiver } from '../support/receiver.ts';
+import { openSender, storedDeliveries, storeEndpoint } from '../support/sending.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** Stores deliveries of so many agents, each of one. */
+const storeAgents = (endpointId: string, companyId: string, agents: number) =>
+  world.sql.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, company_id, version, body)
+     SELECT $1::uuid, 'msg_' || gen_random_uuid(), 'agent.updated', gen_random_uuid(), $2::uuid, 2, '{}'
+       FROM generate_series(1, $3::int)`,
+    [endpointId, companyId, agents],
+  );
+
+const countOf = async (endpointId: string, status: string) =>
+  (await storedDeliveries(world, endpointId)).filter((delivery) => delivery.status === status).length;
+
+test('endpoints that never answer hold up no other, however much waits for them, and get a bounded number of attempts', async () => {
+  const { companyId } = await newSubject(world);
+  const dead = await openReceiver(() => {});
+  const healthy = await openReceiver();
+  const deadOnes = [];
+  for (let count = 0; count < 10; count += 1) {
+    const { id } = await storeEndpoint(world, companyId, `${dead.url}/${count}`);
+    // Before all else in the queue.
+    await storeAgents(id, companyId, 200);
+    deadOnes.push(id);
+  }
+  const { id } = await storeEndpoint(world, companyId, healthy.url);
+  await storeAgents(id, companyId, 60);
+  openSender(world);
+  await expect.poll(() => countOf(id, 'DELIVERED')).toBe(60);
+  // No attempt at a dead one has come to its end meanwhile: nothing waited for one.
+  const { rows } = await world.sql.query(
+    'SELECT sum(attempts)::int AS attempts FROM webhook_delivery WHERE endpoint_id = ANY($1)',
+    [deadOnes],
+  );
+  expect(rows).toEqual([{ attempts: 0 }]);
+  for (let count = 0; count < 10; count += 1) {
+    const attempts = dead.received.filter(({ path }) => path === `/hook/${count}`);
+    expect(attempts.length).toBeLessThanOrEqual(connectionsPerEndpoint);
+    expect(attempts.length).toBeGreaterThan(0);
+  }
+});
+
+test('an endpoint that fails gets few attempts at once, until one is good', async () => {
+  const { companyId } = await newSubject(world);
+  const open: (() => void)[] = [];
+  const receiver = await openReceiver((_, response) => open.push(() => response.writeHead(204).end()));
+  const { id } = await storeEndpoint(world, companyId, receiver.url);
+  await storeAgents(id, companyId, 100);
+  await world.sql.query('UPDATE webhook_endpoint SET failing_since = now() WHERE id = $1', [id]);
+  const other = await openReceiver();
+  const { id: otherId } = await storeEndpoint(world, companyId, other.url);
+  openSender(world);
+  await expect.poll(() => open.length).toBe(2);
+  await storeAgents(otherId, companyId, 1);
+  await expect.poll(() => countOf(otherId, 'DELIVERED')).toBe(1);
+  // Some claims later there are no more.
+  expect(open).toHaveLength(2);
+  for (const answer of open.splice(0)) answer();
+  await expect.poll(() => open.length).toBe(connectionsPerEndpoint);
+});

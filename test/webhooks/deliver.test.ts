@@ -1,0 +1,122 @@
+import { expect, test, vi } from 'vitest';
+import { failure, openDeliverer, openSocketServer } from '../support/attempts.ts';
+import { openReceiver } from '../support/receiver.ts';
+
+test.each([200, 201, 202, 204, 299])('%d is a success', async (status) => {
+  const receiver = await openReceiver((_, response) => response.writeHead(status).end());
+  expect(await openDeliverer().deliver(receiver.url)).toEqual({ isDelivered: true, status, error: null, answer: '' });
+});
+
+test.each([301, 302, 303, 307, 308])('%d is a failure, and the redirect is not followed', async (status) => {
+  const target = await openReceiver();
+  const receiver = await openReceiver((_, response) => response.writeHead(status, { location: target.url }).end());
+  expect(await openDeliverer().deliver(receiver.url)).toMatchObject({ isDelivered: false, status });
+  expect(target.received).toEqual([]);
+});
+
+test.each([304, 400, 401, 404, 410, 429, 500, 503])('%d is a failure', async (status) => {
+  const receiver = await openReceiver((_, response) => response.writeHead(status, { 'retry-after': '7' }).end());
+  expect(await openDeliverer().deliver(receiver.url)).toMatchObject({
+    ...{ isDelivered: false, status, error: `the answer was ${status}`, retryAfter: '7' },
+  });
+});
+
+test('of a long answer 1 KiB is kept, and the rest is not read', async () => {
+  let isCut = false;
+  const receiver = await openReceiver((_, response) => {
+    response.on('close', () => {
+      isCut = !response.writableFinished;
+    });
+    const send = () => {
+      while (response.write('é'.repeat(4_096)));
+      response.once('drain', send);
+    };
+    send();
+  });
+  const result = await openDeliverer().deliver(receiver.url);
+  expect(result).toEqual({ isDelivered: true, status: 200, error: null, answer: 'é'.repeat(512) });
+  await vi.waitUntil(() => isCut);
+});
+
+test('an answer that is no text is kept as text of 1 KiB at most, without what a database cannot store', async () => {
+  const receiver = await openReceiver((_, response) => response.end(Buffer.alloc(2_000, Buffer.from([0, 255]))));
+  const result = await openDeliverer().deliver(receiver.url);
+  expect(result?.answer).toBe('\uFFFD'.repeat(341));
+});
+
+test('an answer of endless headers is refused', async () => {
+  const { port } = await openSocketServer((socket) => {
+    socket.on('error', () => {});
+    socket.write('HTTP/1.1 200 OK\r\n');
+    const send = () => {
+      while (socket.writable && socket.write(`x-header: ${'x'.repeat(1_000)}\r\n`));
+    };
+    socket.on('drain', send);
+    send();
+  });
+  expect(await openDeliverer().deliver(`http://127.0.0.1:${port}/`)).toEqual(
+    failure('no answer: UND_ERR_HEADERS_OVERFLOW'),
+  );
+});
+
+test('an attempt ends after 10 s, wherever it waits: for the name, the answer, or the end of it', async () => {
+  const silent = await openReceiver(() => {});
+  const slow = await openReceiver((_, response) => response.writeHead(200).write('begun'));
+  const byName = openDeliverer(() => new Promise(() => {}));
+  const { deliver } = openDeliverer();
+  const start = performance.now();
+  expect(await Promise.all([byName.deliver('http://slow.example/'), deliver(silent.url), deliver(slow.url)])).toEqual([
+    failure('no answer within 10 s'),
+    failure('no answer within 10 s'),
+    { isDelivered: true, status: 200, error: null, answer: 'begun' },
+  ]);
+  expect(performance.now() - start).toBeGreaterThan(9_900);
+});
+
+test('refused and broken connections, and names that are not found, are told by their code alone', async () => {
+  const { port } = await openSocketServer((socket) => socket.destroy());
+  const gone = await openReceiver();
+  await new Promise((resolve) => gone.server.close(resolve));
+  const { deliver } = openDeliverer();
+  const unknown = openDeliverer(() => Promise.reject(Object.assign(new Error('secret'), { code: 'ENOTFOUND' })));
+  expect(await deliver(`http://127.0.0.1:${gone.port}/`)).toEqual(failure('no answer: ECONNREFUSED'));
+  expect(await deliver(`http://127.0.0.1:${port}/`)).toEqual(failure('no answer: UND_ERR_SOCKET'));
+  expect(await unknown.deliver('http://unknown.example/')).toEqual(failure('no answer: ENOTFOUND'));
+});
+
+test('no error tells a secret or a header, whatever is wrong with them', async () => {
+  const receiver = await openReceiver();
+  const { deliver } = openDeliverer();
+  const results = [
+    await deliver(receiver.url, { headers: { authorization: 'tell-nobody\r\nx: y' } }),
+    await deliver(receiver.url, { headers: { 'transfer-encoding': 'tell-nobody' } }),
+    await deliver(receiver.url, { headers: { 'bad name': 'tell-nobody' } }),
+    await deliver(receiver.url, { secrets: ['tell-nobody'] }),
+    await deliver('http://tell-nobody@127.0.0.1/'),
+  ];
+  for (const result of results) expect(result).toMatchObject({ isDelivered: false, status: null });
+  expect(JSON.stringify(results)).not.toContain('tell-nobody');
+  expect(receiver.received).toEqual([]);
+});
+
+test("headers of the endpoint's owner do not replace those of the event", async () => {
+  const receiver = await openReceiver();
+  await openDeliverer().deliver(receiver.url, {
+    headers: { 'Content-Type': 'text/plain', 'Webhook-Id': 'msg_2', 'WEBHOOK-SIGNATURE': 'v1,none', 'X-Own': 'kept' },
+  });
+  const [received] = receiver.received;
+  expect(received?.headers).toMatchObject({
+    'content-type': 'application/json',
+    'webhook-id': 'msg_1',
+    'x-own': 'kept',
+  });
+  expect(received?.headers['webhook-signature']).not.toContain('none');
+});
+
+test('giving up ends attempts without a result, also those that begin later', async () => {
+  const receiver = await openReceiver(() => giveUp());
+  const { deliver, giveUp } = openDeliverer();
+  expect(await deliver(receiver.url)).toBeUndefined();
+  expect(await deliver(receiver.url)).toBeUndefined();
+  expect(receiver.received).toHaveLength(1);
+});

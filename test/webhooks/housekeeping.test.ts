@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { prometheus } from '../../src/metrics/prometheus.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { openReceiver } from '../support/receiver.ts';
+import { openSender, storedDeliveries, storeEndpoint } from '../support/sending.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+const set = (endpointId: string, version: number, values: string) =>
+  world.sql.query(`UPDATE webhook_delivery SET ${values} WHERE endpoint_id = $1 AND version = $2`, [
+    endpointId,
+    version,
+  ]);
+
+test('finished deliveries are kept for 30 days, and so are those that wait for a disabled endpoint', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const { url } = await openReceiver();
+  const endpoint = await storeEndpoint(world, companyId, url);
+  for (let duration = 42; duration < 48; duration += 1) await world.patch(key, id, { duration });
+  await world.sql.query(`UPDATE webhook_endpoint SET status = 'DISABLED' WHERE id = $1`, [endpoint.id]);
+  await set(endpoint.id, 2, `status = 'DELIVERED', finished_at = now() - interval '30 days 1 minute'`);
+  await set(endpoint.id, 3, `status = 'FAILED', finished_at = now() - interval '30 days 1 minute'`);
+  await set(endpoint.id, 4, `status = 'DELIVERED', finished_at = now() - interval '29 days 23 hours'`);
+  await set(endpoint.id, 5, `next_attempt_at = now() - interval '30 days 1 minute'`);
+  await set(endpoint.id, 6, `next_attempt_at = now() - interval '29 days 23 hours'`);
+  openSender(world);
+  await expect
+    .poll(async () => (await storedDeliveries(world, endpoint.id)).map(({ version }) => version))
+    .toEqual([4, 6, 7]);
+});
+
+test('attempts are counted by outcome; the age of what is overdue and disabled endpoints are measured', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const answers: Record<string, number> = { '/good': 204, '/busy': 503, '/last': 503 };
+  const receiver = await openReceiver(({ path }, response) => response.writeHead(answers[path] ?? 500).end());
+  const at = (path: string) => storeEndpoint(world, companyId, receiver.url.replace('/hook', path));
+  const [good, busy, last, held] = [await at('/good'), await at('/busy'), await at('/last'), await at('/held')];
+  const disabled = await at('/disabled');
+  await world.patch(key, id, { duration: 44 });
+  await set(last.id, 2, 'attempts = 9');
+  // Another process has it.
+  await set(held.id, 2, `next_attempt_at = now() - interval '1 hour', leased_until = now() + interval '1 hour'`);
+  await set(disabled.id, 2, `next_attempt_at = now() - interval '2 hours'`);
+  await world.sql.query(`UPDATE webhook_endpoint SET status = 'DISABLED' WHERE id = $1`, [disabled.id]);
+  const { meter, registry } = prometheus({
+    poolUse: () => ({ busy: 0, idle: 0, waiting: 0 }),
+    droppedLogLines: () => 0,
+    historyBytes: async () => 0,
+  });
+  openSender(world, { meter });
+  const sample = async (name: string): Promise<number> => {
+    const line = (await registry.metrics()).split('\n').find((text) => text.startsWith(`interview_agents_${name} `));
+    return Number(line?.split(' ')[1] ?? 0);
+  };
+  await expect.poll(() => sample('webhook_attempts_total{outcome="delivered"}')).toBe(1);
+  await expect.poll(() => sample('webhook_attempts_total{outcome="retried"}')).toBe(1);
+  await expect.poll(() => sample('webhook_attempts_total{outcome="failed"}')).toBe(1);
+  await expect.poll(() => sample('webhook_overdue_seconds')).toBeGreaterThanOrEqual(3_600);
+  expect(await sample('webhook_overdue_seconds')).toBeLessThan(7_200);
+  const { rows } = await world.sql.query(
+    `SELECT count(*)::int AS count FROM webhook_endpoint WHERE status = 'DISABLED'`,
+  );
+  expect(await sample('webhook_endpoints_disabled')).toBe(rows[0].count);
+  expect(await storedDeliveries(world, good.id)).toMatchObject([{ status: 'DELIVERED' }]);
+  expect(await storedDeliveries(world, busy.id)).toMatchObject([{ status: 'PENDING' }]);
+});

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { openDatabase } from '../../src/database/client.ts';
+import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
+import { endedAs } from '../../src/webhooks/outcome.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { openReceiver } from '../support/receiver.ts';
+import { openSender, storedDeliveries, storedEndpoint, storeEndpoint } from '../support/sending.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+const leaseUntil = (endpointId: string, until: string) =>
+  world.sql.query(
+    `UPDATE webhook_delivery SET lease = $2, leased_until = now() + $3::interval WHERE endpoint_id = $1`,
+    [...[endpointId, randomUUID(), until]],
+  );
+
+/** A company with one waiting delivery for one endpoint. */
+async function openWaiting(receiver: Awaited<ReturnType<typeof openReceiver>>) {
+  const { id, key, companyId } = await newSubject(world);
+  const endpoint = await storeEndpoint(world, companyId, receiver.url);
+  await world.patch(key, id, { duration: 44 });
+  return { endpoint, companyId, id, key };
+}
+
+test('a delivery that another process has claimed is left to it; when its lease is over, it is sent', async () => {
+  const receiver = await openReceiver();
+  const held = await openWaiting(receiver);
+  const lost = await openWaiting(receiver);
+  await leaseUntil(held.endpoint.id, '1 hour');
+  await leaseUntil(lost.endpoint.id, '-1 second');
+  openSender(world);
+  await expect
+    .poll(() => storedDeliveries(world, lost.endpoint.id))
+    .toMatchObject([{ status: 'DELIVERED', attempts: 1 }]);
+  expect(receiver.received.map(({ event }) => event.data.agentId)).toEqual([lost.id]);
+  expect(await storedDeliveries(world, held.endpoint.id)).toMatchObject([{ status: 'PENDING', attempts: 0 }]);
+});
+
+test('what a process says of a delivery whose lease it has lost changes nothing of it', async () => {
+  const receiver = await openReceiver();
+  const { endpoint } = await openWaiting(receiver);
+  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  try {
+    const deliveries = deliveryRepository(database);
+    const room = { healthy: 100, failing: 100, perHealthy: 10, perFailing: 10, underWay: new Map<string, number>() };
+    const { claimed } = await deliveries.claim(room);
+    const mine = claimed.find(({ endpointId }) => endpointId === endpoint.id);
+    if (!mine) throw new Error('the delivery was not claimed');
+    await leaseUntil(endpoint.id, '1 hour');
+    const before = await storedDeliveries(world, endpoint.id);
+    const answered = endedAs(mine, { isDelivered: true, status: 200, error: null, answer: '' });
+    expect(await deliveries.finish([answered])).toEqual(new Set());
+    const [after] = await storedDeliveries(world, endpoint.id);
+    expect({ ...after, secondsLeft: 0 }).toEqual({ ...before[0], secondsLeft: 0 });
+    expect(after.status).toBe('PENDING');
+  } finally {
+    await database.close();
+  }
+});
+
+test('a stop lets attempts under way end', async () => {
+  const arrived: (() => void)[] = [];
+  const receiver = await openReceiver((_, response) => arrived.push(() => response.writeHead(204).end()));
+  const { endpoint, id, key } = await openWaiting(receiver);
+  const { stop } = openSender(world);
+  await expect.poll(() => arrived.length).toBe(1);
+  const stopped = stop(60_000);
+  // Behind the one under way, in its line: nothing new begins.
+  await world.patch(key, id, { duration: 45 });
+  for (const answer of arrived) answer();
+  await stopped;
+  expect(await storedDeliveries(world, endpoint.id)).toMatchObject([
+    { status: 'DELIVERED', attempts: 1 },
+    { status: 'PENDING', attempts: 0, lease: null, leasedUntil: null },
+  ]);
+  expect(receiver.received).toHaveLength(1);
+});
+
+test('a stop gives back what takes longer than the grace, and another process sends it at once', async () => {
+  let isOpen = false;
+  const receiver = await openReceiver((_, response) => {
+    if (isOpen) response.writeHead(204).end();
+  });
+  const { endpoint } = await openWaiting(receiver);
+  const { stop } = openSender(world);
+  await expect.poll(() => receiver.received.length).toBe(1);
+  await stop(0);
+  expect(await storedDeliveries(world, endpoint.id)).toMatchObject([
+    { status: 'PENDING', attempts: 0, lease: null, leasedUntil: null, lastError: null },
+  ]);
+  expect(await storedEndpoint(world, endpoint.id)).toMatchObject({ failing_since: null, last_failure_at: null });
+  isOpen = true;
+  openSender(world);
+  await expect.poll(() => storedDeliveries(world, endpoint.id)).toMatchObject([{ status: 'DELIVERED', attempts: 1 }]);
+});
+
+test('a secret that cannot be read is told to the log, not to the receiver; the delivery waits for the right setting', async () => {
+  const receiver = await openReceiver();
+  const { endpoint } = await openWaiting(receiver);
+  const errors: unknown[] = [];
+  openSender({ ...world, secret: randomUUID().repeat(2) }, { onError: (error) => errors.push(error) });
+  await expect
+    .poll(() => storedDeliveries(world, endpoint.id))
+    .toMatchObject([
+      { status: 'PENDING', attempts: 0, lastError: 'the server could not read the secret of this endpoint' },
+    ]);
+  expect(errors).toMatchObject([{ message: 'a webhook endpoint is encrypted under another API_KEY_SECRET' }]);
+  expect(receiver.received).toEqual([]);
+});

@@ -1,0 +1,183 @@
+import { expect, test } from 'vitest';
+import { newSubject } from '../support/patch-agent.ts';
+import { openReceiver, verify } from '../support/receiver.ts';
+import { newSecret, openSender, storedDeliveries, storedEndpoint, storeEndpoint } from '../support/sending.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+const idle = { lease: null, leasedUntil: null };
+
+test('a change is told to the endpoint of its company, signed so that Standard Webhooks accepts it', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver((_, response) => response.end('thank you'));
+  const { secret, ...endpoint } = await storeEndpoint(world, companyId, `${receiver.url}?a=b`, {
+    headers: { 'X-Tenant': 'seven' },
+  });
+  openSender(world);
+  await world.patch(key, id, { duration: 44 });
+
+  await expect.poll(() => storedDeliveries(world, endpoint.id)).toMatchObject([{ status: 'DELIVERED' }]);
+  const [delivery] = await storedDeliveries(world, endpoint.id);
+  const [received, ...more] = receiver.received;
+  if (!received) throw new Error('nothing was received');
+  expect(more).toEqual([]);
+  expect(received).toMatchObject({
+    path: '/hook?a=b',
+    event: { type: 'agent.updated', data: { agentId: id, version: 2 } },
+  });
+  expect(received.headers).toMatchObject({ 'content-type': 'application/json', 'x-tenant': 'seven' });
+  expect(received.id).toBe(delivery.eventId);
+  expect(verify(received, secret)).toEqual(received.event);
+  expect(() => verify({ ...received, body: `${received.body} ` }, secret)).toThrow();
+  expect(delivery).toMatchObject({
+    ...{ eventType: 'agent.updated', agentId: id, version: 2, attempts: 1, finishedAt: expect.any(Date) },
+    ...{ lastStatus: 200, lastError: null, lastAnswer: 'thank you', ...idle },
+  });
+  expect(await storedEndpoint(world, endpoint.id)).toMatchObject({
+    ...{ status: 'ENABLED', last_success_at: expect.any(Date), last_failure_at: null, failing_since: null },
+  });
+});
+
+test('during a rotation the new secret and the one before both verify', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver();
+  const previousSecret = newSecret();
+  const { secret } = await storeEndpoint(world, companyId, receiver.url, { previousSecret });
+  openSender(world);
+  await world.patch(key, id, { duration: 44 });
+  await expect.poll(() => receiver.received).toHaveLength(1);
+  const [received] = receiver.received;
+  if (!received) throw new Error('nothing was received');
+  expect(verify(received, secret)).toEqual(verify(received, previousSecret));
+  expect(() => verify(received, newSecret())).toThrow();
+});
+
+test('a failed attempt is tried again by the schedule, and Retry-After makes the wait longer', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const failing = await openReceiver((_, response) => response.writeHead(500).end('no'));
+  const busy = await openReceiver((_, response) => response.writeHead(503, { 'retry-after': '3600' }).end());
+  const first = await storeEndpoint(world, companyId, failing.url);
+  const second = await storeEndpoint(world, companyId, busy.url);
+  openSender(world);
+  await world.patch(key, id, { duration: 44 });
+
+  await expect.poll(() => storedDeliveries(world, first.id)).toMatchObject([{ attempts: 1 }]);
+  await expect.poll(() => storedDeliveries(world, second.id)).toMatchObject([{ attempts: 1 }]);
+  const [later] = await storedDeliveries(world, first.id);
+  expect(later).toMatchObject({
+    status: 'PENDING',
+    lastStatus: 500,
+    lastError: 'the answer was 500',
+    lastAnswer: 'no',
+    ...idle,
+  });
+  expect(later.secondsLeft).toBeLessThan(6);
+  const [muchLater] = await storedDeliveries(world, second.id);
+  expect(muchLater).toMatchObject({ status: 'PENDING', lastStatus: 503, ...idle });
+  expect(muchLater.secondsLeft).toBeGreaterThan(3_500);
+  expect(await storedEndpoint(world, first.id)).toMatchObject({
+    ...{ status: 'ENABLED', last_success_at: null, last_failure_at: expect.any(Date), failing_since: expect.any(Date) },
+  });
+});
+
+test('after the last attempt the delivery is FAILED, and the next one of its line is sent', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver(({ event }, response) =>
+    response.writeHead(event.data.version === 2 ? 400 : 204).end(),
+  );
+  const endpoint = await storeEndpoint(world, companyId, receiver.url);
+  await world.patch(key, id, { duration: 44 });
+  await world.patch(key, id, { duration: 45 });
+  await world.sql.query('UPDATE webhook_delivery SET attempts = 9 WHERE endpoint_id = $1 AND version = 2', [
+    endpoint.id,
+  ]);
+  openSender(world);
+
+  await expect
+    .poll(() => storedDeliveries(world, endpoint.id))
+    .toMatchObject([
+      { version: 2, status: 'FAILED', attempts: 10, lastStatus: 400, finishedAt: expect.any(Date), ...idle },
+      { version: 3, status: 'DELIVERED', attempts: 1, lastStatus: 204, finishedAt: expect.any(Date), ...idle },
+    ]);
+});
+
+test('410 disables the endpoint with an entry in the trail; what waits stays, and nothing more is sent', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver((_, response) => response.writeHead(410).end());
+  const endpoint = await storeEndpoint(world, companyId, receiver.url);
+  await world.patch(key, id, { duration: 44 });
+  await world.patch(key, id, { duration: 45 });
+  openSender(world);
+
+  await expect.poll(() => storedEndpoint(world, endpoint.id)).toMatchObject({ status: 'DISABLED' });
+  expect(await storedEndpoint(world, endpoint.id)).toMatchObject({
+    disabled_reason: 'The receiver answered 410 Gone.',
+  });
+  const { rows } = await world.sql.query(
+    `SELECT operator, company_id, details FROM audit_entry WHERE action = 'webhook.disabled' AND company_id = $1`,
+    [companyId],
+  );
+  expect(rows).toEqual([
+    {
+      ...{ operator: 'server', company_id: companyId },
+      details: { webhookId: endpoint.id, reason: 'The receiver answered 410 Gone.' },
+    },
+  ]);
+  // Due again, they would be sent if the endpoint did not matter.
+  await world.sql.query(`UPDATE webhook_delivery SET next_attempt_at = now() WHERE endpoint_id = $1`, [endpoint.id]);
+  const other = await openReceiver();
+  await storeEndpoint(world, companyId, other.url);
+  await world.patch(key, id, { duration: 46 });
+  await expect.poll(() => other.received).toHaveLength(1);
+  expect(receiver.received).toHaveLength(1);
+  expect(await storedDeliveries(world, endpoint.id)).toMatchObject([{ status: 'PENDING' }, { status: 'PENDING' }]);
+});
+
+test('five days of failed attempts without a success disable the endpoint; less do not', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver((_, response) => response.writeHead(500).end());
+  const [five, four] = [
+    await storeEndpoint(world, companyId, receiver.url),
+    await storeEndpoint(world, companyId, receiver.url),
+  ];
+  const since = `UPDATE webhook_endpoint SET failing_since = now() - $2::interval WHERE id = $1`;
+  await world.sql.query(since, [five.id, '5 days']);
+  await world.sql.query(since, [four.id, '4 days 23 hours']);
+  await world.patch(key, id, { duration: 44 });
+  openSender(world);
+  await expect.poll(() => storedDeliveries(world, four.id)).toMatchObject([{ attempts: 1 }]);
+  await expect.poll(() => storedDeliveries(world, five.id)).toMatchObject([{ attempts: 1, status: 'PENDING' }]);
+  expect(await storedEndpoint(world, four.id)).toMatchObject({ status: 'ENABLED', disabled_reason: null });
+  expect(await storedEndpoint(world, five.id)).toMatchObject({
+    ...{ status: 'DISABLED', disabled_reason: 'All attempts have failed for five days.' },
+  });
+});
+
+test('a success ends the count of failures', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver();
+  const endpoint = await storeEndpoint(world, companyId, receiver.url);
+  await world.sql.query(`UPDATE webhook_endpoint SET failing_since = now() - interval '9 days' WHERE id = $1`, [
+    endpoint.id,
+  ]);
+  await world.patch(key, id, { duration: 44 });
+  openSender(world);
+  await expect.poll(() => storedDeliveries(world, endpoint.id)).toMatchObject([{ status: 'DELIVERED' }]);
+  expect(await storedEndpoint(world, endpoint.id)).toMatchObject({ status: 'ENABLED', failing_since: null });
+});
+
+test('an integration whose grant is gone gets nothing: the delivery is FAILED, and nothing was sent', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const ats = await world.ats(companyId);
+  const receiver = await openReceiver();
+  const endpoint = await storeEndpoint(world, companyId, receiver.url, { integrationId: ats.id });
+  await world.patch(key, id, { duration: 44 });
+  await world.companies.revoke(ats.id, companyId);
+  openSender(world);
+  await expect.poll(() => storedDeliveries(world, endpoint.id)).toMatchObject([{ status: 'FAILED' }]);
+  expect(await storedDeliveries(world, endpoint.id)).toMatchObject([
+    { attempts: 0, lastStatus: null, lastError: 'the integration does not manage this company any more', ...idle },
+  ]);
+  expect(receiver.received).toEqual([]);
+});
