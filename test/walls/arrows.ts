@@ -2,7 +2,7 @@ import { importsOf, type Rule, type SourceFile } from './source.ts';
 
 /** The layers, from the top down. A file imports from its own layer and those below it. */
 const layers: readonly (readonly [layer: string, files: RegExp])[] = [
-  ['programs', /^src\/(server|admin|migrate)\.ts$/],
+  ['programs', /^src\/(server|assemble|admin|migrate)\.ts$/],
   ['app', /^src\/((app|demo|foundation|logger|server-rights)\.ts$|operator\/)/],
   [
     'routes and plugins',
