@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { untilSomebodyWaits } from '../../support/locks.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { bodiesFor, inShort, newWebhook, requestOf, trailOf, webhookRow } from '../../support/webhooks.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+test('DELETE /webhooks/:id drops the endpoint with all that waits, also where that is much', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const { id } = await newWebhook(world, key);
+  await world.agent(companyId);
+  await world.sql.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, body)
+     SELECT $1, 'msg_' || n, 'webhook.ping', '{}' FROM generate_series(1, 5000) n`,
+    [id],
+  );
+  const answer = await world.call(key, `DELETE /webhooks/${id}`);
+  expect([answer.status, answer.text]).toEqual([204, '']);
+  expect(await webhookRow(world, id)).toBeUndefined();
+  const { rows } = await world.sql.query('SELECT count(*)::int AS left FROM webhook_delivery WHERE endpoint_id = $1', [
+    id,
+  ]);
+  expect(rows).toEqual([{ left: 0 }]);
+  const details = { webhookId: id, origin: 'https://hooks.example.com' };
+  const by = { operator: null, key: keyId, request: requestOf(answer), company: companyId, integration: null };
+  expect((await trailOf(world, id)).slice(1)).toEqual([
+    { action: 'webhook.updated', ...by, details: { ...details, changed: ['status'] } },
+    { action: 'webhook.deleted', ...by, details },
+  ]);
+  const again = await world.call(key, `DELETE /webhooks/${id}`);
+  expectProblem(again, { code: 'RESOURCE_NOT_FOUND', instance: `/webhooks/${id}` });
+});
+
+test('a change of an agent that meets the deletion of an endpoint succeeds', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id: agentId } = await world.agent(companyId);
+  const { id } = await newWebhook(world, key);
+  const other = await newWebhook(world, key);
+  const holder = await world.sql.connect();
+  await holder.query('BEGIN');
+  await holder.query('DELETE FROM webhook_endpoint WHERE id = $1', [id]);
+  const sent = world.patch(key, agentId, { duration: 31 });
+  await untilSomebodyWaits(world);
+  await holder.query('COMMIT');
+  holder.release();
+  expect(await sent).toMatchObject({ status: 200, headers: { etag: '"2"' } });
+  expect(inShort(await bodiesFor(world, other.id))).toEqual(['agent.updated 2']);
+});
