@@ -60,10 +60,6 @@ export const saveStatement = (saved: WrittenWebhook, isRotated: boolean) => sql`
    WHERE e.id = ${saved.id}::uuid
   RETURNING ${webhook}`;
 
-/** From now on no change of an agent makes a delivery for it. */
-export const disableStatement = (id: string) =>
-  sql`UPDATE webhook_endpoint SET status = 'DISABLED' WHERE id = ${id}::uuid AND status <> 'DISABLED'`;
-
 /** Deletes some deliveries of an endpoint, but none that is being sent; returns those that it deleted. */
 export const dropDeliveriesStatement = (id: string, size: number) => sql`
   DELETE FROM webhook_delivery WHERE id IN (

@@ -6,8 +6,7 @@ import { nullable, oneOf } from '../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../http/pages.schema.ts';
 import { draft, patch } from './examples.ts';
 
-export const eventTypes = ['agent.created', 'agent.updated', 'agent.deleted', 'webhook.ping'] as const;
-export type EventType = (typeof eventTypes)[number];
+const eventTypes = ['agent.created', 'agent.updated', 'agent.deleted', 'webhook.ping'] as const;
 
 /** How many headers an endpoint may have (docs/contract.md#webhooks). */
 export const maxHeaders = 10;

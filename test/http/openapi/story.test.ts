@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { defaultScopes } from '../../../src/auth/api-key.ts';
 import { documented, readDocument } from '../../support/document.ts';
 import { forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
 import type { Answer } from '../../support/http.ts';
@@ -75,7 +76,8 @@ async function useOnce(key: string, keyId: string): Promise<void> {
 
 test('every success that the document lists has an example, which is what a server answers but for ids and times', async () => {
   const { id: companyId } = await world.companies.createCompany('Example company');
-  const { id: keyId, key } = await world.newKey(companyId);
+  const draft = { companyId, integrationId: null, name: null, scopes: defaultScopes, allowedIps: [], expiresAt: null };
+  const { id: keyId, key } = await world.keys.create(draft);
   await useOnce(key, keyId);
   const number = await world.phoneNumber(companyId);
   const { rows } = await world.sql.query('SELECT start FROM api_key WHERE id = $1', [keyId]);

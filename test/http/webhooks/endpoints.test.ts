@@ -133,43 +133,6 @@ test('enabling an endpoint clears the reason and its failures, and keeps what wa
   expect(Object(body).data).toMatchObject([{ eventType: 'agent.created', status: 'PENDING' }]);
 });
 
-test('DELETE /webhooks/:id drops the endpoint with all that waits, also where that is much', async () => {
-  const { id: companyId, key, keyId } = await world.company();
-  const { id } = await newWebhook(world, key);
-  await world.agent(companyId);
-  await world.sql.query(
-    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, body)
-     SELECT $1, 'msg_' || n, 'webhook.ping', '{}' FROM generate_series(1, 5000) n`,
-    [id],
-  );
-  const answer = await world.call(key, `DELETE /webhooks/${id}`);
-  expect([answer.status, answer.text]).toEqual([204, '']);
-  expect(await webhookRow(world, id)).toBeUndefined();
-  const { rows } = await world.sql.query('SELECT count(*)::int AS left FROM webhook_delivery WHERE endpoint_id = $1', [
-    id,
-  ]);
-  expect(rows).toEqual([{ left: 0 }]);
-  const details = { webhookId: id, origin: 'https://hooks.example.com' };
-  const by = { operator: null, key: keyId, request: requestOf(answer), company: companyId, integration: null };
-  expect((await trailOf(world, id)).slice(1)).toEqual([
-    { action: 'webhook.updated', ...by, details: { ...details, changed: ['status'] } },
-    { action: 'webhook.deleted', ...by, details },
-  ]);
-  const again = await world.call(key, `DELETE /webhooks/${id}`);
-  expectProblem(again, { code: 'RESOURCE_NOT_FOUND', instance: `/webhooks/${id}` });
-});
-
-test('a change of an agent that meets the deletion of an endpoint succeeds', async () => {
-  const { id: companyId, key } = await world.company();
-  const { id: agentId } = await world.agent(companyId);
-  for (let round = 0; round < 5; round += 1) {
-    const { id } = await newWebhook(world, key);
-    const patches = Array.from({ length: 6 }, (_, at) => world.patch(key, agentId, { duration: 31 + at + round * 10 }));
-    const [deleted, ...answers] = await Promise.all([world.call(key, `DELETE /webhooks/${id}`), ...patches]);
-    expect([deleted.status, answers.map(({ status }) => status)]).toEqual([204, Array(6).fill(200)]);
-  }
-});
-
 test('an owner has at most ten endpoints, however many are made at once', async () => {
   const { key } = await world.company();
   const ats = await world.ats();
