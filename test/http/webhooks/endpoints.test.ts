@@ -77,7 +77,7 @@ test('PATCH /webhooks/:id changes what it names: null clears, headers merge by n
   const body = {
     url: 'https://other.example.com/?token=t',
     description: null,
-    headers: { 'x-a': null, 'X-b': '3', 'X-C': '4' },
+    headers: { 'X-a': null, 'X-b': '3', 'X-C': '4' },
   };
   const answer = await world.call(key, `PATCH /webhooks/${id}`, { body });
   const row = await webhookRow(world, id);
