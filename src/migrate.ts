@@ -1,14 +1,29 @@
-import { parseArgs } from 'node:util';
+import { Command } from '@commander-js/extra-typings';
 import { migrate } from './database/migrate.ts';
+import { reasonOf } from './database/reasons.ts';
 import { admitServerRole } from './database/server-role.ts';
 import { databaseUrlFaults } from './database-url.ts';
 import { addEnvironmentFile } from './environment-file.ts';
 import { serverRights } from './server-rights.ts';
 import { StartError } from './start-error.ts';
 
-/** `npm run migrate [-- --server-role NAME]`: brings the database in DATABASE_URL up to date. */
+const command = new Command('migrate')
+  .description(
+    'Brings the database in DATABASE_URL up to date, and gives the role in it its settings. Servers of the release before ' +
+      'go on meanwhile. The embedded database is migrated by the server, at start.',
+  )
+  .option('--server-role <name>', 'also lets this role, which owns nothing, run the server, and do nothing else')
+  .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`) })
+  .addHelpText(
+    'after',
+    `
+Examples:
+  DATABASE_URL=postgresql://agents_owner:…@host/interview_agents npm run migrate -- --server-role agents_server
+  DATABASE_URL=postgresql://agents_server:…@host/interview_agents npm run migrate`,
+  );
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { 'server-role': { type: 'string' } } });
+  const { serverRole } = command.parse().opts();
   for (const note of addEnvironmentFile(process.env)) console.error(note);
   const url = process.env['DATABASE_URL'];
   if (!url) {
@@ -19,7 +34,6 @@ async function main(): Promise<void> {
   const applied = await migrate(url, undefined, (sentence) => console.error(sentence));
   for (const name of applied) console.log(`applied ${name}`);
   if (applied.length === 0) console.log('nothing to apply');
-  const serverRole = values['server-role'];
   if (serverRole === undefined) return;
   const hasSettings = await admitServerRole(url, serverRole, serverRights);
   const rest = hasSettings ? '' : `, once it has given itself its settings: run npm run migrate as ${serverRole} too`;
@@ -29,6 +43,6 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(reasonOf(error) ?? (error instanceof Error ? error.message : error));
   process.exitCode = 1;
 }

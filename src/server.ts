@@ -4,32 +4,27 @@ import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { agentVersionRepository } from './agents/history/repository.ts';
-import { buildApp } from './app.ts';
+import { assemble } from './assemble.ts';
 import { requireKnownSecret } from './auth/secret.repository.ts';
-import { reportChanges, sharedCounters } from './auth/shared-counters.ts';
-import { type Config, listed, readConfig } from './config.ts';
-import { openDatabase } from './database/client.ts';
-import { deploymentOf } from './database/deployment.ts';
-import { migrationNames } from './database/migrate.ts';
+import { type Config, readConfig } from './config.ts';
 import { demonstrate } from './demo.ts';
 import { addEnvironmentFile } from './environment-file.ts';
 import { checkDatabase, type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
-import { silent } from './metrics/meter.ts';
-import { type Metrics, prometheus } from './metrics/prometheus.ts';
+import type { Metrics } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
 import { listenError, StartError } from './start-error.ts';
+import { readServerArguments } from './usage.ts';
 import { resealWebhooks } from './webhooks/reseal.repository.ts';
 import { sealer } from './webhooks/sealed.ts';
-import { webhookSender } from './webhooks/sender.ts';
 
 const stdout = openStandardStream(1);
 const stderr = openStandardStream(2);
 
 /** The process: environment, (embedded) database, app, listen, drain. */
 async function main(): Promise<void> {
+  readServerArguments();
   const toldToStop = untilToldToStop();
   for (const note of addEnvironmentFile(process.env)) stderr.write(`${note}\n`);
   const config = readConfig(process.env);
@@ -47,47 +42,12 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   const warnings = embedded ? [] : await checkDatabase(databaseUrl, config);
   const logger = pino(logOptions(config.LOG_LEVEL, `${hostname()}-${process.pid}`), stdout);
   for (const warning of warnings) logger.warn(warning);
-  const database = openDatabase({
-    url: databaseUrl,
-    connections: config.DATABASE_POOL,
-    preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
-    onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
-  });
-  const migrations = await migrationNames();
-  const { poolUse } = database;
-  const { bytes } = agentVersionRepository(database);
-  const measured = { poolUse, droppedLogLines: stdout.dropped, historyBytes: bytes };
-  const metrics = config.METRICS_PORT === undefined ? undefined : prometheus(measured);
-  const counters =
-    config.REDIS_URL === undefined
-      ? undefined
-      : sharedCounters({
-          url: config.REDIS_URL,
-          deployment: await deploymentOf(database.query),
-          onChange: reportChanges(logger, metrics?.meter),
-        });
-  const webhookRules = {
-    allowHttp: config.WEBHOOK_ALLOW_HTTP,
-    allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS),
-  };
-  const webhooks = webhookSender({
-    ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
-    onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
-  });
-  const app = await buildApp({
-    ...{ database, secret, previousSecret, migrations, logger, webhookRules, onChange: webhooks.wake },
-    trustedProxies: listed(config.TRUST_PROXY),
-    keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
-    publicUrl: config.PUBLIC_URL,
-    docs: config.DOCS,
-    quotas: {
-      perMinute: config.RATE_LIMIT_PER_MINUTE,
-      perHour: config.RATE_LIMIT_PER_HOUR,
-      refusedPerMinute: config.RATE_LIMIT_REFUSED_PER_MINUTE,
-    },
-    ...(counters && { counters }),
-    ...(metrics && { meter: metrics.meter }),
-  });
+  const { app, database, watch, metrics, counters, webhooks } = await assemble(
+    config,
+    foundation,
+    logger,
+    stdout.dropped,
+  );
   // The start keeps the process busy: only then can an answer be expected in time.
   await app.ready();
   // The first statement loads Prisma's engine, which would hold up the first requests.
@@ -112,6 +72,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     await Promise.all([drain(app, config), webhooks.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)]);
     closeMetrics?.();
     counters?.close();
+    await watch?.close();
     await database.close();
     await embedded?.close();
     logger.info('stopped');

@@ -3,7 +3,11 @@ export class StartError extends Error {
   override name = 'StartError';
 }
 
-/** Why a server cannot listen, as a StartError where the operator can mend it; any other error as it is. */
+/**
+ * Why the server cannot listen.
+ * @param name of the variable that holds the port
+ * @returns a StartError, or the error itself where it is of no known kind
+ */
 export function listenError(error: unknown, host: string, port: number, name = 'PORT'): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {

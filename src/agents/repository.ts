@@ -1,4 +1,5 @@
 import type { Database } from '../database/client.ts';
+import { longTransaction } from '../database/long-transaction.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { run } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
@@ -62,7 +63,11 @@ export function agentRepository(database: Database, meter = silent, writes = rec
      * @throws UnknownIdError when no deleted agent has the id
      */
     async purge(id: string, operator: string): Promise<{ id: string; versions: number }> {
-      const [purged] = await run<{ id: string; versions: number }>(database.query, purgeStatement(id, operator));
+      const statement = purgeStatement(id, operator);
+      // Its history may be long, and so may be the table of kept answers, through which it looks.
+      const [purged] = await longTransaction(database, (query) =>
+        run<{ id: string; versions: number }>(query, statement),
+      );
       if (!purged) throw new UnknownIdError('deleted agent', id);
       return purged;
     },

@@ -35,10 +35,14 @@ const phoneRule = {
 
 export const closed = { additionalProperties: false };
 
+/** What a body must not hold although answers show it, or other answers speak of it. */
+const readOnly = { readOnlyMembers: ['id', 'companyId', 'createdAt', 'updatedAt', 'deletedAt', 'version'] };
+
 /** The body of PATCH: any of the fields. Absent keeps, null clears where it is accepted. */
 export const agentPatchSchema = Type.Partial(Type.Object(inBody), {
   ...{ $id: 'AgentPatch', examples: [patch] },
   ...closed,
+  ...readOnly,
   ...phoneRule,
 });
 export type AgentPatch = Static<typeof agentPatchSchema>;
@@ -46,7 +50,7 @@ export type AgentPatch = Static<typeof agentPatchSchema>;
 /** A new agent: the body of POST, and what the operator's command line takes. */
 export const agentDraftSchema = Type.Composite(
   [Type.Pick(Type.Object(inBody), requiredFields), Type.Partial(Type.Pick(Type.Object(inBody), optionalFields))],
-  { $id: 'AgentDraft', examples: [draft], ...closed, ...phoneRule },
+  { $id: 'AgentDraft', examples: [draft], ...closed, ...readOnly, ...phoneRule },
 );
 export type AgentDraft = Static<typeof agentDraftSchema>;
 

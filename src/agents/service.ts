@@ -1,10 +1,9 @@
 import type { Author, Caller } from '../auth/caller.ts';
-import { matchesStrongly, matchesWeakly } from '../http/entity-tag.ts';
+import { matchesStrongly, matchesWeakly, type Preconditions } from '../http/entity-tag.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
-import { problemDetails } from '../http/problem-details.ts';
+import { agentMissing, tagExcluded, tagNotCurrent, versionMissing } from '../http/particular-problems.ts';
 import { ApiError, databaseUnavailable, invalid } from '../http/problems.ts';
-import type { Preconditions } from '../http/request-headers.ts';
 import type { AgentVersionRepository } from './history/repository.ts';
 import type { AgentRepository } from './repository.ts';
 import type { AgentListQuery } from './request.schema.ts';
@@ -132,7 +131,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     const aim = isOlder ? { ...target, readAhead: undefined } : target;
     return await change(caller, aim, wanted?.content.companyPhoneNumberId ?? null, (found) => {
       const agent = own(caller, found?.agent);
-      if (!wanted) throw versionNotFound(agent, version);
+      if (!wanted) throw versionMissing(version, agent.version);
       checkPreconditions(target.preconditions, agent.version);
       const decided = accepted(restored(agent.content, wanted.content, found?.numberIsActive === true));
       return { ...decided, restoredFrom: version };
@@ -155,29 +154,22 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
 
   async function snapshot(current: StoredAgent, version: number) {
     const found = await versions.snapshot(current.id, version);
-    if (!found) throw versionNotFound(current, version);
+    if (!found) throw versionMissing(version, current.version);
     return found;
   }
 }
 
-/** Every version up to the current one has had its entry: one that is missing was pruned. */
-function versionNotFound(current: StoredAgent, version: number): ApiError {
-  const wasPruned = version <= current.version;
-  return new ApiError('RESOURCE_NOT_FOUND', wasPruned ? { detail: problemDetails.versionPruned } : {});
-}
-
 /** Steps 10 and 11: the agent is there, and it is the company's. */
 function own(caller: Caller, agent: StoredAgent | undefined): StoredAgent {
-  if (!agent) throw new ApiError('RESOURCE_NOT_FOUND');
+  if (!agent) throw agentMissing();
   if (agent.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
   return agent;
 }
 
 /** Step 12: If-Match by strong, If-None-Match by weak comparison (RFC 9110, section 13.1). */
 function checkPreconditions({ ifMatch = '*', ifNoneMatch = [] }: Preconditions, version: number): void {
-  if (!matchesStrongly(ifMatch, version) || matchesWeakly(ifNoneMatch, version)) {
-    throw new ApiError('PRECONDITION_FAILED');
-  }
+  if (!matchesStrongly(ifMatch, version)) throw tagNotCurrent(ifMatch, version);
+  if (matchesWeakly(ifNoneMatch, version)) throw tagExcluded(version);
 }
 
 /** Step 13: what was decided breaks no rule. */

@@ -5,6 +5,7 @@ import type { Idempotency } from '../http/idempotency-key.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { deliveries } from '../webhooks/events.statements.ts';
 import { type AgentContent, agentFields, fields } from './fields.ts';
+import { nameContains } from './name-search.statements.ts';
 import type { FilterName } from './request.schema.ts';
 import { agentJson, agentText, fieldOf } from './row.statements.ts';
 
@@ -121,7 +122,7 @@ export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Dele
 
 /** How each filter of the list narrows it: every filter of the query's schema has its SQL here, or this does not compile. */
 const filters: { readonly [Name in FilterName]: (value: string) => Statement } = {
-  name: (value) => sql`position(lower(${value}::text) IN lower(a.name)) > 0`,
+  name: nameContains,
   type: (value) => sql`a.type = ${value}::text`,
   focus: (value) => sql`a.focus = ${value}::text`,
   language: (value) => sql`a.language = ${value}::text`,
@@ -184,10 +185,10 @@ export const listStatement = (companyId: string) => sql`
 
 /** Erases a deleted agent with its history, and what was answered about it. */
 export const purgeStatement = (id: string, operator: string) => sql`
-  WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id, version),
-       entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id),
+  WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id),
+       entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id RETURNING v.version),
        deliveries AS (DELETE FROM webhook_delivery d USING purged WHERE d.agent_id = purged.id),
        answers AS (UPDATE idempotency_key k SET agent = NULL FROM purged WHERE k.agent_id = purged.id),
        entry AS (INSERT INTO audit_entry (action, operator, agent_id, company_id)
                  SELECT 'agent.purged', ${operator}, id, company_id FROM purged)
-  SELECT id, version AS versions FROM purged`;
+  SELECT id, (SELECT count(*)::int FROM entries) AS versions FROM purged`;

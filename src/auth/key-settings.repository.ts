@@ -3,9 +3,11 @@ import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { RefusedError } from '../refusal.ts';
+import { StartError } from '../start-error.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { hashesOf, isKey, type KeySecrets, type Scope } from './api-key.ts';
 import { type ShownKey, type StoredKey, stored, toShown } from './key-lifecycle.ts';
+import { requireKnownSecret } from './secret.repository.ts';
 
 /** A key and the name of its company or integration. */
 export interface FoundKey extends ShownKey {
@@ -31,19 +33,24 @@ const named = { select: { name: true } } as const;
 
 /**
  * Whose a key is, and what it may do. Changes hold from the key's next request on, on every replica.
+ * @param secrets of the servers on the database; without them no key can be found
  * @param operator who does it, for the trail
  */
-export function keySettings({ prisma }: Database, secrets: KeySecrets, operator: string) {
+export function keySettings({ prisma }: Database, secrets: KeySecrets | undefined, operator: string) {
   return {
     /**
      * Finds a key by itself, as one that has leaked. Neither it nor a part of it is in an error or in the trail.
-     * @throws RefusedError when it is no key, or not one of this server
+     * @throws RefusedError when it is no key, or not one of this server; StartError for the secret of another one
      */
     async find(text: string): Promise<FoundKey> {
       if (!isKey(text)) throw new RefusedError('this is no API key: one is sk_ and 43 letters and digits');
+      if (!secrets) {
+        throw new StartError('API_KEY_SECRET must be set beside DATABASE_URL to find a key: the secret of its servers');
+      }
       const { hash, formerHash } = hashesOf(text, secrets);
       const hashes = formerHash === null ? [hash] : [hash, formerHash];
       return await prisma.$transaction(async (tx) => {
+        await requireKnownSecret(tx, secrets);
         const found = await tx.apiKey.findFirst({
           where: { hash: { in: hashes } },
           select: { ...stored, company: named, integration: named },

@@ -77,9 +77,10 @@ const isAllowed = `
  *
  * One scan of an index for each hash and id: a join compares every key of a small table with both hashes. In a large one
  * it is the same.
+ * The time is in whole milliseconds: `parseExact` would take care of a number of sixteen characters.
  */
 export const lookupSql = `
-  SELECT json_build_object('key', f.key, 'databaseTime', ${databaseTime}, 'agentWasRead', coalesce(f."agentWasRead", false),
+  SELECT json_build_object('key', f.key, 'databaseTime', floor(${databaseTime}), 'agentWasRead', coalesce(f."agentWasRead", false),
            'agent', CASE WHEN f."agentWasRead" THEN
              (SELECT ${agentJson('a')} FROM agent a WHERE a.id = q.agent AND a.deleted_at IS NULL) END)::text AS json
     FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])

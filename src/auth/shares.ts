@@ -39,7 +39,7 @@ interface Bearer {
   readonly agentId: string | null;
 }
 
-export type Share = InstanceType<ReturnType<typeof openShares>>;
+type Share = InstanceType<ReturnType<typeof openShares>>;
 
 /**
  * Shares the server out, so that nobody alone fills the queues, the memory or the connections to the database that all

@@ -73,9 +73,9 @@ export const parts: readonly Part[] = [
   indexed('webhooks', ({ webhookEndpoint }, companyId) =>
     webhookEndpoint.deleteMany({ where: { companyId }, limit: 1 }),
   ),
-  // For each of them PostgreSQL looks through all agents for one that still has it: no index has that.
+  // For each of them PostgreSQL looks through all agents for one that still has it, since no index has that: 0.1 s a million.
   indexed('phoneNumbers', ({ companyPhoneNumber }, companyId) =>
-    companyPhoneNumber.deleteMany({ where: { companyId }, limit: 10 }),
+    companyPhoneNumber.deleteMany({ where: { companyId }, limit: 2 }),
   ),
   indexed('keys', ({ apiKey }, companyId) => apiKey.deleteMany({ where: { companyId }, limit: 1_000 })),
 ];

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { databaseTime } from '../database/clock.ts';
-import { isForeignKeyViolation } from '../database/failures.ts';
+import { isReferenced } from '../database/failures.ts';
 import { setLongLimits } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
@@ -21,6 +21,9 @@ export type CompanyErasure = ReturnType<typeof companyErasure>;
 
 /** Milliseconds after which a request is over that was let in before: an admission holds for 1 s, a call for 2.3 s. */
 const longestRequest = 4_000;
+
+/** How often everything is looked through once more, because something was added meanwhile. */
+const mostRounds = 10;
 
 const countsOf = rowsOf(countRowSchema);
 
@@ -61,18 +64,25 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
     return none;
   }
 
-  /** Undefined where something was added to the company meanwhile. */
-  async function finish(id: string, confirm: string, none: Counts): Promise<Counts | undefined> {
+  /** The last transaction: the company itself. */
+  function finish(id: string, confirm: string, none: Counts): Promise<Counts> {
+    return locked(id, confirm, async (tx) => {
+      await tx.company.delete({ where: { id }, select: { id: true } });
+      const counts = countsOf(await tx.$queryRaw<unknown[]>(erasedSoFarStatement(id)));
+      const details = { ...none, ...Object.fromEntries(counts.map(({ name, count }) => [name, count])) };
+      await tx.auditEntry.create({ data: { action: 'company.erased', operator, companyId: id, details } });
+      return details;
+    });
+  }
+
+  async function eraseRest(id: string, confirm: string, rounds = mostRounds): Promise<Counts> {
+    let none: Counts = {};
     try {
-      return await locked(id, confirm, async (tx) => {
-        await tx.company.delete({ where: { id }, select: { id: true } });
-        const counts = countsOf(await tx.$queryRaw<unknown[]>(erasedSoFarStatement(id)));
-        const details = { ...none, ...Object.fromEntries(counts.map(({ name, count }) => [name, count])) };
-        await tx.auditEntry.create({ data: { action: 'company.erased', operator, companyId: id, details } });
-        return details;
-      });
+      for (const part of [grants, ...parts]) none = { ...none, ...(await erasePart(id, confirm, part)) };
+      return await finish(id, confirm, none);
     } catch (error) {
-      if (isForeignKeyViolation(error)) return undefined;
+      // Something was added behind the part that erases such rows: go round again.
+      if (rounds > 1 && isReferenced(error)) return await eraseRest(id, confirm, rounds - 1);
       throw error;
     }
   }
@@ -86,14 +96,10 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
      * @throws UnknownIdError, and RefusedError for another name or where a key of the company is active
      */
     async erase(id: string, confirm: string): Promise<ErasedCompany> {
-      let none = await erasePart(id, confirm, grants);
+      await erasePart(id, confirm, grants);
       // Requests under way may still write. Behind them nothing comes, since no key and no grant is left.
       await setTimeout(longestRequest);
-      for (;;) {
-        for (const part of parts) none = { ...none, ...(await erasePart(id, confirm, part)) };
-        const erased = await finish(id, confirm, none);
-        if (erased) return { id, name: confirm, erased };
-      }
+      return { id, name: confirm, erased: await eraseRest(id, confirm) };
     },
   };
 }

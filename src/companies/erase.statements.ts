@@ -33,9 +33,9 @@ export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readon
 export const eraseVersionsStatement = (ids: readonly string[], limit: number) => sql`
   WITH erased AS (
     DELETE FROM agent_version v
-     USING (SELECT oldest.* FROM unnest(${ids}::uuid[]) AS given(id),
+     USING (SELECT part.* FROM unnest(${ids}::uuid[]) AS given(id),
                    LATERAL (SELECT h.agent_id, h.version FROM agent_version h WHERE h.agent_id = given.id
-                             ORDER BY h.version LIMIT ${limit}::int) oldest
+                             ORDER BY h.version LIMIT ${limit}::int) part
              LIMIT ${limit}::int) part
      WHERE v.agent_id = part.agent_id AND v.version = part.version
     RETURNING v.version

@@ -117,13 +117,13 @@ export interface Place {
 /** Of these agents, in the order of their ids, the next versions behind a place, each agent's up to the one that is given. */
 export const versionLines = (agents: readonly Place[], after: Place) => sql`
   WITH next AS (
-    SELECT some.* FROM unnest(${agents.map(({ id }) => id)}::uuid[], ${agents.map(({ version }) => version)}::int[])
+    SELECT part.* FROM unnest(${agents.map(({ id }) => id)}::uuid[], ${agents.map(({ version }) => version)}::int[])
                        WITH ORDINALITY AS given(id, version, place),
            LATERAL (SELECT h.agent_id, h.version, given.place FROM agent_version h
                      WHERE h.agent_id = given.id AND h.version <= given.version
                        AND (h.agent_id, h.version) > (${after.id}::uuid, ${after.version}::int)
-                     ORDER BY h.version LIMIT ${agentBatch}::int) some
-     ORDER BY some.place, some.version LIMIT ${agentBatch}::int
+                     ORDER BY h.version LIMIT ${agentBatch}::int) part
+     ORDER BY part.place, part.version LIMIT ${agentBatch}::int
   )
   SELECT v.agent_id AS id, v.version, ${version}
     FROM next JOIN agent_version v ON v.agent_id = next.agent_id AND v.version = next.version

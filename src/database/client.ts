@@ -43,6 +43,8 @@ interface Options {
   readonly connections: number;
   /** Milliseconds for one statement, measured here; PostgreSQL's own limit for the role holds beside it. */
   readonly statementLimit?: number;
+  /** Milliseconds for a free connection, or a new one. */
+  readonly connectionLimit?: number;
   /** Named prepared statements: off behind transaction poolers that do not know them. */
   readonly preparedStatements?: boolean;
   /** Told of connections that broke while nobody used them. */
@@ -56,13 +58,14 @@ export function openDatabase({
   url,
   connections,
   statementLimit = waits.statement,
+  connectionLimit = waits.connection,
   preparedStatements = true,
   onIdleError = () => {},
 }: Options): Database {
   const pool = new TrustedPool({
     connectionString: url,
     max: connections,
-    connectionTimeoutMillis: waits.connection,
+    connectionTimeoutMillis: connectionLimit,
     query_timeout: statementLimit,
     application_name: 'interview-agents-api',
   });
@@ -73,7 +76,7 @@ export function openDatabase({
     adapter,
     errorFormat: 'minimal',
     // The time for BEGIN, which waits for a connection, and for all that follows.
-    transactionOptions: { maxWait: waits.connection, timeout: Math.max(waits.call, statementLimit) },
+    transactionOptions: { maxWait: connectionLimit, timeout: Math.max(waits.call, statementLimit) },
   });
 
   async function judged<Result>(asked: Promise<Result>): Promise<Result> {

@@ -52,6 +52,9 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : reported(error)?.originalCode;
 }
 
+/** Whether Prisma refused a call before it became a statement: a fault of this program. */
+export const isWrongCall = (error: unknown): boolean => error instanceof Prisma.PrismaClientValidationError;
+
 /** Whether an error comes from Prisma, from its driver, or from PostgreSQL. */
 export const isDatabaseError = (error: unknown): boolean =>
   error instanceof pg.DatabaseError ||
@@ -61,7 +64,6 @@ export const isDatabaseError = (error: unknown): boolean =>
     Prisma.PrismaClientUnknownRequestError,
     Prisma.PrismaClientInitializationError,
     Prisma.PrismaClientRustPanicError,
-    Prisma.PrismaClientValidationError,
   ].some((kind) => error instanceof kind);
 
 /** What an error says in one line: without the call that Prisma puts before what the database or the driver said. */
@@ -75,8 +77,8 @@ export function isTaken(error: unknown, index: string): boolean {
   return 'index' in cause.constraint && cause.constraint.index === index;
 }
 
-/** Whether a row was not deleted because others refer to it. */
-export const isForeignKeyViolation = (error: unknown): boolean => sqlState(error) === '23503';
+/** Whether a row was not deleted because others refer to it: before PostgreSQL 18 by the one code, since then by the other. */
+export const isReferenced = (error: unknown): boolean => /^(23503|23001)$/.test(sqlState(error) ?? '');
 
 /** Whether a statement was undone because somebody else held a lock for longer than `lock_timeout`. */
 export const isLockTimeout = (error: unknown): boolean => sqlState(error) === '55P03';

@@ -1,13 +1,13 @@
 import pg from 'pg';
 import { withClient } from './session.ts';
 
-/** It stays on the connections of a pooler that does not know it, so every process has to use the same name for the same text. */
+/** It stays on sessions that a pooler lends out, so this name must always stand for this text. */
 const probe = { name: 's_probe', text: 'SELECT pg_backend_pid()' };
 
 /** Executions on each of two connections. */
 const rounds = 10;
 
-/** SQLSTATE of a name that another client of the same session has given, and of one that was given in another session. */
+/** SQLSTATEs: the session has a statement of this name already, or has none. */
 const foreignNames = ['42P05', '26000'];
 
 /**

@@ -1,5 +1,5 @@
 import { ApiError } from '../http/problems.ts';
-import { isDatabaseError, sqlState } from './failures.ts';
+import { isDatabaseError, isWrongCall, sqlState } from './failures.ts';
 
 /** By SQLSTATE, or the beginning of it: what an operator can make of it. The longest that fits counts. */
 const byState: Readonly<Record<string, string>> = {
@@ -36,15 +36,16 @@ const bySystemCode: Readonly<Record<string, string>> = {
 /** A sentence for an operator about an error of the database; undefined for another error. Never the text of a library. */
 export function reasonOf(error: unknown): string | undefined {
   if (error instanceof ApiError && error.code === 'DATABASE_UNAVAILABLE') {
-    return reasonOf(error.cause) ?? 'the database did not answer in time; look at what was done before trying again';
+    return reasonOf(error.cause) ?? 'the database did not answer in time: look at what was done before trying again';
   }
   const state = sqlState(error);
   if (state !== undefined) {
     const known = [5, 3, 2].flatMap((length) => byState[state.slice(0, length)] ?? []);
     return known[0] ?? `the database refused the command (SQLSTATE ${state})`;
   }
+  if (isWrongCall(error)) return 'the command met a fault of this program: report it, with the command';
   return isDatabaseError(error)
-    ? 'the database cannot be reached, or the connection to it broke: try again'
+    ? 'the database did not answer, or the connection to it broke: try again once it answers'
     : undefined;
 }
 

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** What values are read and written as, where they are looked for, and what a transaction is: statements depend on these. */
+/** How values are read and written, which table a name means, and how transactions work. */
 const meanings = {
   TimeZone: 'UTC',
   DateStyle: 'ISO, MDY',
@@ -18,7 +18,7 @@ const meanings = {
   default_transaction_read_only: 'off',
 };
 
-/** The settings without which a program would read or write something wrong; that of the operator needs these alone. */
+/** Without these, a statement could read or write something wrong. All that the operator's command line needs. */
 export const meaningSettings: Readonly<Record<string, string>> = meanings;
 
 /** What a session of the server's role has to begin with: old poolers refuse startup options, and a `SET` gets lost. */

@@ -1,5 +1,6 @@
 import type { FastifyRequest, preParsingHookHandler, preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
+import { notJson } from './particular-problems.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 
@@ -82,6 +83,6 @@ function parse(bytes: Buffer): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyNotJson });
+    throw notJson(text);
   }
 }

@@ -4,6 +4,7 @@ import type { preParsingHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { begun, maxConnections, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
+import { malformedMessage } from './malformed-message.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 import { unknownUrl, type WithPublicUrl } from './public-url.ts';
@@ -67,7 +68,7 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
   });
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET') socket.destroy();
-    else broken.breakOff(socket, toApiError(error));
+    else broken.breakOff(socket, malformedMessage(error));
   });
 
   const findSlow = slowReaders();
@@ -97,12 +98,6 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
 });
 
 const malformed = (detail: string) => new ApiError('MALFORMED_REQUEST', { detail });
-
-function toApiError({ code }: NodeJS.ErrnoException): ApiError {
-  if (code === 'HPE_HEADER_OVERFLOW') return new ApiError('HEADERS_TOO_LARGE');
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new ApiError('REQUEST_TIMEOUT');
-  return new ApiError('MALFORMED_REQUEST');
-}
 
 function faultOf({ rawHeaders, httpVersion, headers }: IncomingMessage): ApiError | undefined {
   if (!httpVersion.startsWith('1.')) return malformed(problemDetails.httpVersion);

@@ -6,6 +6,12 @@ interface EntityTag {
 
 export type EntityTags = '*' | readonly EntityTag[];
 
+/** What the current version of a resource must be, or must not be (RFC 9110, section 13.1), as far as its route takes it. */
+export interface Preconditions {
+  readonly ifMatch?: EntityTags | undefined;
+  readonly ifNoneMatch?: EntityTags | undefined;
+}
+
 /** The strong entity tag of a version, as the ETag header carries it. */
 export const entityTag = (version: number) => `"${version}"`;
 
@@ -28,6 +34,11 @@ export function parseEntityTags(text: string): EntityTags | undefined {
 /** Strong comparison (RFC 9110, section 8.8.3.2), as If-Match demands it: a weak tag never matches. */
 export function matchesStrongly(tags: EntityTags, version: number): boolean {
   return tags === '*' || tags.some(({ weak, value }) => !weak && value === String(version));
+}
+
+/** Whether none of the tags has the form that this server gives: each is weak, or no number in quotes. */
+export function isForeign(tags: EntityTags): boolean {
+  return tags !== '*' && tags.every(({ weak, value }) => weak || !/^\d+$/.test(value));
 }
 
 /** Weak comparison (RFC 9110, section 8.8.3.2), as If-None-Match demands it: W/"7" matches "7". */

@@ -38,6 +38,9 @@ export const faultSchema = Type.Object(
 /** One fault of a request: where it is, what is wrong, what is allowed. */
 export type Fault = Static<typeof faultSchema>;
 
+/** Where a fault is, in words. */
+export const placeOf = ({ pointer, parameter }: Fault) => (pointer === '#' ? 'the body' : (pointer ?? parameter));
+
 /** How many faults one answer lists; the others are only counted. */
 export const listedFaults = 20;
 
@@ -81,15 +84,19 @@ export const complaints = {
       : `is not known; what can be set is ${known.length > 0 ? listed(known) : 'nothing'}`,
   }),
   wrongType: (expected: string): Complaint => ({ code: 'wrong_type', detail: `must be ${expected}` }),
-  notNull: (expected: string): Complaint => ({ code: 'not_null', detail: `must not be null, but ${expected}` }),
+  notNull: (expected: string): Complaint => ({ code: 'not_null', detail: `must be ${expected}, not null` }),
   phoneNumberNotNull: (): Complaint => ({
     code: 'not_null',
-    detail: 'must not be null while type is PHONE; set another type in the same request',
+    detail:
+      'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request',
   }),
-  notAllowed: (allowed: readonly unknown[]): Complaint => ({
-    code: 'not_allowed',
-    detail: `must be one of ${listed(allowed.map((value) => String(value)))}`,
-  }),
+  notAllowed: (allowed: readonly unknown[], sent: unknown): Complaint => {
+    const names = allowed.map(String);
+    const written = typeof sent === 'string' ? sent.toLowerCase() : undefined;
+    const meant = allowed.find((name) => typeof name === 'string' && name.toLowerCase() === written);
+    const hint = meant ? `; did you mean ${meant}?` : '';
+    return { code: 'not_allowed', detail: `must be one of ${listed(names)}${hint}` };
+  },
   tooSmall: (limit: number): Complaint => ({ code: 'too_small', detail: `must be at least ${limit}`, limit }),
   tooLarge: (limit: number): Complaint => ({ code: 'too_large', detail: `must be at most ${limit}`, limit }),
   tooShort: (limit: number): Complaint => ({
@@ -113,6 +120,11 @@ export const complaints = {
     limit,
   }),
   blank: (): Complaint => ({ code: 'blank', detail: 'must not be only white space' }),
+  readOnly: (): Complaint => ({ code: 'unknown_member', detail: 'is read-only: leave it out' }),
+  badEncoding: (): Complaint => ({
+    code: 'bad_format',
+    detail: 'must be percent-encoded UTF-8: é is %C3%A9, and % itself is %25',
+  }),
   badFormat: (format: keyof typeof formats): Complaint => ({
     code: 'bad_format',
     detail: `must be ${formats[format]}`,

@@ -1,7 +1,8 @@
 import type { Fault } from './faults.ts';
 
-/** Faults that the line of a request shows at most. */
-const shown = 5;
+/** Faults that the line of a request shows at most, and steps of a pointer. */
+const shown = 3;
+const longestPointer = 4;
 
 /** Where a fault is and what is wrong, without any value. */
 type LoggedFault = Pick<Fault, 'in' | 'code' | 'pointer' | 'parameter'>;
@@ -15,7 +16,15 @@ export function loggedFaults(faults: readonly Fault[], declared: ReadonlySet<str
   const known = (name: string) => (declared.has(name) || /^\d{1,9}$/.test(name) ? name : '*');
   return faults.slice(0, shown).map(({ in: place, code, pointer, parameter }) => ({
     in: place,
-    ...(pointer !== undefined && { pointer: ['#', ...pointer.split('/').slice(1, 9).map(known)].join('/') }),
+    ...(pointer !== undefined && {
+      pointer: [
+        '#',
+        ...pointer
+          .split('/', longestPointer + 1)
+          .slice(1)
+          .map(known),
+      ].join('/'),
+    }),
     ...(parameter !== undefined && { parameter: known(parameter) }),
     code,
   }));

@@ -1,5 +1,9 @@
+import { type EntityTags, entityTag, isForeign } from './entity-tag.ts';
+import { findJsonFault } from './json-fault.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
+
+// Problems whose text says more than their code.
 
 /** 403 that names the missing scope (RFC 6750, section 3.1). */
 export function scopeMissing(scope: string): ApiError {
@@ -9,5 +13,35 @@ export function scopeMissing(scope: string): ApiError {
   });
 }
 
+/** 400 for a body that `JSON.parse` refused: says where, or that there is none. */
+export function notJson(text: string): ApiError {
+  if (text.trim() === '') return new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyMissing });
+  const fault = findJsonFault(text);
+  return new ApiError('MALFORMED_BODY', { detail: fault ? problemDetails.bodyNotJson(fault) : undefined });
+}
+
+/** 404 for an agent, whoever asks. */
+export const agentMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemDetails.agentMissing });
+
+/** 404 for a version of an agent that is there, and the company's. @param newest its current version */
+export function versionMissing(version: number, newest: number): ApiError {
+  const detail = version > newest ? problemDetails.versionToCome(version, newest) : problemDetails.versionPruned;
+  return new ApiError('RESOURCE_NOT_FOUND', { detail });
+}
+
 /** 404 for a problem that is not in the catalogue. */
 export const problemUnknown = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemDetails.problemUnknown });
+
+/** 412 of If-Match, with the current entity tag. */
+export function tagNotCurrent(demanded: EntityTags, version: number): ApiError {
+  const detail = isForeign(demanded) ? problemDetails.tagForeign : undefined;
+  return new ApiError('PRECONDITION_FAILED', { detail, headers: { etag: entityTag(version) } });
+}
+
+/** 412 of If-None-Match, with the current entity tag. */
+export function tagExcluded(version: number): ApiError {
+  return new ApiError('PRECONDITION_FAILED', {
+    detail: problemDetails.tagExcluded,
+    headers: { etag: entityTag(version) },
+  });
+}

@@ -1,19 +1,36 @@
+import type { JsonFault } from './json-fault.ts';
+
 /**
  * The `detail` of a problem whose code stands for several cases. A code with one case has its text in `problems`, and what is
  * wrong with one value is in `complaints`: a client sees no other texts.
  */
 export const problemDetails = {
+  methodUnknown: 'HTTP has no such method. Methods are written in capital letters: PATCH, not patch.',
+  targetCharacters:
+    'The path must begin with a slash, and other characters than ASCII must be percent-encoded UTF-8: é is %C3%A9.',
+  requestLine: 'The first line must be a method, a path and HTTP/1.1, each once. A space in a path is %20.',
+  headerCharacters: 'A header has no colon, or a character that HTTP does not allow there.',
+  framing: 'Send one Content-Length, or Transfer-Encoding: chunked, but not both.',
+  chunkSize: 'A chunk of the body does not begin with its size in hexadecimal digits.',
   connectMethod: 'CONNECT is not supported.',
   httpVersion: 'Send HTTP/1.1.',
   hostHeaders: 'Send exactly one Host header.',
   expectation: 'The only expectation that is supported is "Expect: 100-continue".',
-  pathEncoding: 'The path is not valid percent-encoded UTF-8.',
+  pathEncoding: 'The path is not valid percent-encoded UTF-8: é is %C3%A9, and % itself is %25.',
   bodyMissing: 'The request needs a JSON object as its body.',
   bodyEncoding: 'Send the body without a Content-Encoding.',
   bodyNotUtf8: 'The body is not valid UTF-8.',
-  bodyNotJson: 'The body is not valid JSON.',
+  bodyNotJson: ({ line, column, expected, found }: JsonFault) =>
+    `The body is not valid JSON: at line ${line}, column ${column}, expected ${expected}, but found ${found}.`,
   bodyLength: 'The body is not as long as Content-Length says.',
   bodyIncomplete: 'The body is not complete.',
+  agentMissing: 'The agent does not exist or has been deleted.',
+  versionToCome: (version: number, newest: number) =>
+    `The agent has no version ${version}; its newest version is ${newest}.`,
+  tagForeign:
+    'No entity tag in If-Match is one that this server gave: they are weak (W/"7") or have another form ("7-gzip"). A proxy that ' +
+    'compresses answers changes entity tags in this way. Send the tag in its original form, as "7", or let the proxy keep it.',
+  tagExcluded: 'If-None-Match holds the current entity tag, or *. Nothing was changed.',
   problemUnknown: 'No problem has this code. The OpenAPI document lists the codes.',
   scopeMissing: (scope: string) => `This API key lacks the scope ${scope}.`,
   versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { type Fault, faultSchema, listedFaults } from './faults.ts';
+import { type Fault, faultSchema, listedFaults, placeOf } from './faults.ts';
 import { StacklessError } from './stackless-error.ts';
 
 /**
@@ -17,7 +17,7 @@ export const problems = {
   COMPANY_ID_REQUIRED: {
     status: 400,
     title: 'The company is missing',
-    detail: 'This API key acts for several companies: name one with the query parameter companyId.',
+    detail: 'This API key acts for several companies: name one in companyId, from GET /companies.',
   },
   INVALID_API_KEY: {
     status: 401,
@@ -42,7 +42,7 @@ export const problems = {
   COMPANY_ACCESS_DENIED: {
     status: 403,
     title: 'The company is not accessible',
-    detail: 'This API key does not act for the company in companyId.',
+    detail: 'This API key does not act for the company in companyId. GET /companies lists those that it acts for.',
   },
   RESOURCE_ACCESS_DENIED: {
     status: 403,
@@ -73,13 +73,13 @@ export const problems = {
   PRECONDITION_FAILED: {
     status: 412,
     title: 'The precondition failed',
-    detail: 'The resource has another version than the request demands. Read it again, then decide.',
+    detail: 'The resource has another version than If-Match demands; ETag tells which. Read it again, then decide.',
   },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large', detail: 'A body may have at most 262144 bytes.' },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     title: 'The media type is not supported',
-    detail: 'Send the body as application/json or application/merge-patch+json.',
+    detail: 'Send the body with Content-Type: application/json, or application/merge-patch+json.',
   },
   IDEMPOTENCY_KEY_REUSED: {
     status: 422,
@@ -138,7 +138,7 @@ export const problemSchema = Type.Object(
 export type Problem = Static<typeof problemSchema>;
 
 interface Particulars {
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   readonly faults?: readonly Fault[];
   readonly headers?: Readonly<Record<string, string>>;
   /** Goes to the log under the request's id, never into an answer. */
@@ -183,7 +183,7 @@ export class ApiError extends StacklessError {
 
 /** 400 for all that is wrong with path, query, headers and body together; `first` must not be empty. */
 export function invalid(first: readonly Fault[], count = first.length): ApiError {
-  const shown = first.slice(0, 3).map((fault) => `${fault.pointer ?? fault.parameter} ${fault.detail}`.slice(0, 300));
+  const shown = first.slice(0, 3).map((fault) => `${placeOf(fault)} ${fault.detail}`.slice(0, 300));
   const more = count > shown.length ? '; …' : '';
   const problems = count === 1 ? '1 problem' : `${count} problems`;
   return new ApiError('VALIDATION_FAILED', { detail: `${problems}: ${shown.join('; ')}${more}`, faults: first });

@@ -1,15 +1,9 @@
 import type { TObject } from '@sinclair/typebox';
 import type { FastifyRequest } from 'fastify';
-import { type EntityTags, parseEntityTags } from './entity-tag.ts';
+import { type Preconditions, parseEntityTags } from './entity-tag.ts';
 import { complaints, type Fault, inParameter } from './faults.ts';
 import { fingerprint, type Idempotency, readIdempotencyKey } from './idempotency-key.ts';
 import { isRecord } from './json.ts';
-
-/** What the current version of a resource must be, or must not be (RFC 9110, section 13.1), as far as its route takes it. */
-export interface Preconditions {
-  readonly ifMatch?: EntityTags | undefined;
-  readonly ifNoneMatch?: EntityTags | undefined;
-}
 
 declare module 'fastify' {
   interface FastifyRequest {

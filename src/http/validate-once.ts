@@ -2,6 +2,7 @@ import { KindGuard, type TObject } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyRequest, FastifySchema, preValidationHookHandler } from 'fastify';
 import type { Fault, Faults, Place } from './faults.ts';
 import { invalid } from './problems.ts';
+import { encodingFaults } from './query-encoding.ts';
 import { dryRunFaults, headerReader } from './request-headers.ts';
 import { compile } from './validation.ts';
 
@@ -41,7 +42,10 @@ export function validateOnce(app: FastifyInstance): void {
 function judge({ params, querystring, headers, body }: FastifySchema): preValidationHookHandler {
   const checks: Check[] = [];
   if (params !== undefined) checks.push(checkOf(params, 'path', (request) => request.params));
-  if (querystring !== undefined) checks.push(checkOf(querystring, 'query', (request) => request.query));
+  if (querystring !== undefined) {
+    checks.push(checkOf(querystring, 'query', (request) => request.query));
+    checks.push((request) => toFaults(encodingFaults(request.url)));
+  }
   if (headers !== undefined) {
     const read = headerReader(toObjectSchema(headers));
     checks.push((request) => toFaults(read(request)));

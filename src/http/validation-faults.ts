@@ -60,7 +60,7 @@ function complaintAbout({ keyword, params, data, parentSchema = {}, schemaPath }
         return ofPhoneRule ? complaints.phoneNumberNotNull() : complaints.notNull(expected(parentSchema));
       return complaints.wrongType(expected(parentSchema));
     case 'enum':
-      return complaints.notAllowed(params['allowedValues']);
+      return complaints.notAllowed(params['allowedValues'], data);
     case 'required':
       return ofPhoneRule ? complaints.requiredForPhone() : complaints.required();
     case 'minimum':

@@ -16,6 +16,7 @@ interface Check<Value> {
 /**
  * Ajv with our own formats and keywords:
  * - `closed`: no members but those in `properties`. Unlike Ajv's `additionalProperties` it counts most of what it finds.
+ * - `readOnlyMembers`: names that `closed` refuses as read-only.
  * - `storable`: what the database can hold faithfully, in a value and all inside it.
  * - `headerFields`: an object of headers that are to be sent with requests.
  * - `deepest`: how far into a list a query may reach, `page` × `limit`.
@@ -30,6 +31,7 @@ export function ourAjv(): Ajv {
   const ajv = new Ajv({ ...options, allowUnionTypes: true });
   ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('version', /^[1-9]\d{0,8}$/);
+  ajv.addKeyword({ keyword: 'readOnlyMembers', schemaType: 'array' });
   ajv.addFormat('webhook-url', isWebhookUrl);
   ajv.addKeyword({ keyword: 'closed', type: 'object', schemaType: 'boolean', before: 'properties', compile: closed });
   ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: finding('storable', unstorable) });
@@ -45,19 +47,20 @@ export function ourAjv(): Ajv {
 /** Whether an error of Ajv stands for all that one of our keywords found. */
 export const holdsFindings = ({ keyword }: ErrorObject) => ['closed', 'storable', 'headerFields'].includes(keyword);
 
-function closed(isClosed: boolean, { properties }: AnySchemaObject): Check<object> {
+function closed(isClosed: boolean, { properties, readOnlyMembers = [] }: AnySchemaObject): Check<object> {
   const known = Object.keys(properties ?? {});
   const names = new Set(known);
   const check: Check<object> = (value) => {
     if (!isClosed) return true;
     const unknown = Object.keys(value).filter((name) => !names.has(name));
-    return unknown.length === 0 || refuse(check, 'closed', toFindings(unknown, known));
+    return unknown.length === 0 || refuse(check, 'closed', toFindings(unknown, known, readOnlyMembers));
   };
   return check;
 }
 
-function toFindings(unknown: readonly string[], known: readonly string[]): Findings {
-  const first = unknown.slice(0, listedFaults).map((name) => ({ path: [name], complaint: unknownMember(name, known) }));
+function toFindings(unknown: readonly string[], known: readonly string[], readOnly: readonly string[]): Findings {
+  const complain = (name: string) => (readOnly.includes(name) ? complaints.readOnly() : unknownMember(name, known));
+  const first = unknown.slice(0, listedFaults).map((name) => ({ path: [name], complaint: complain(name) }));
   return { first, count: unknown.length };
 }
 

@@ -14,8 +14,11 @@ interface Sources {
   readonly poolUse: () => PoolUse;
   /** Lines of the log that were dropped so far. */
   readonly droppedLogLines: () => number;
-  /** Bytes of the agents' history on disk; rejects while the database does not answer, within a few seconds. */
-  readonly historyBytes: () => Promise<number>;
+  /**
+   * Bytes of the agents' history on disk, or undefined where they cannot be known now. Rejects while the database does not
+   * answer, within a few seconds.
+   */
+  readonly historyBytes: () => Promise<number | undefined>;
 }
 
 /** A meter whose numbers Prometheus can read, and those of the process: event loop, memory, garbage collection. */
@@ -92,10 +95,13 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
     registers,
   });
   /** The question that is under way, which both gauges of a reading share, and readings at the same moment. */
-  let asked: Promise<number | undefined> | undefined;
+  let asked: Promise<{ readonly isUp: boolean; readonly bytes?: number | undefined }> | undefined;
   const askDatabase = () => {
     asked ??= historyBytes()
-      .catch(() => undefined)
+      .then(
+        (bytes) => ({ isUp: true, bytes }),
+        () => ({ isUp: false }),
+      )
       .finally(() => {
         asked = undefined;
       });
@@ -103,10 +109,10 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
   };
   new Gauge({
     name: `${prefix}history_bytes`,
-    help: 'Bytes of the history of agents on disk, with its indexes, when the database last answered',
+    help: 'Bytes of the history of agents on disk, with its indexes, as they were last known',
     registers,
     async collect() {
-      const bytes = await askDatabase();
+      const { bytes } = await askDatabase();
       if (bytes !== undefined) this.set(bytes);
     },
   });
@@ -115,7 +121,8 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
     help: '1 where the database has answered when the metrics were read, else 0',
     registers,
     async collect() {
-      this.set((await askDatabase()) === undefined ? 0 : 1);
+      const { isUp } = await askDatabase();
+      this.set(isUp ? 1 : 0);
     },
   });
   new Gauge({

@@ -23,6 +23,7 @@ export const sharedHeaders = {
   ...rateLimits,
   'WWW-Authenticate': shared('string', 'Bearer; with the name of the scope if one is missing'),
   'Retry-After': shared('string', 'Seconds to wait before the request is sent again'),
+  ETag: shared('string', 'The current version of the agent in double quotes'),
   'Accept-Patch': shared('string', 'The supported media types, if another one was sent'),
   'Accept-Encoding': shared('string', 'identity, if the body had a Content-Encoding'),
 };

@@ -1,5 +1,5 @@
 import { complaints, inBody, inParameter } from '../http/faults.ts';
-import { problemUnknown, scopeMissing } from '../http/particular-problems.ts';
+import { agentMissing, notJson, problemUnknown, scopeMissing } from '../http/particular-problems.ts';
 import { problemDetails } from '../http/problem-details.ts';
 import { ApiError, invalid, type Problem, type ProblemCode, problemSchema, problems } from '../http/problems.ts';
 import { problemCodesOf, propertiesOf, type Route, withAgent, withBody, withKey } from './checks.ts';
@@ -16,6 +16,7 @@ export interface Components {
 const headersOf: Readonly<Record<number, readonly string[]>> = {
   401: ['WWW-Authenticate'],
   403: ['WWW-Authenticate'],
+  412: ['ETag'],
   415: ['Accept-Patch', 'Accept-Encoding'],
   429: ['Retry-After'],
   503: ['Retry-After'],
@@ -95,13 +96,13 @@ function errorOf(code: ProblemCode, route: Route): ApiError {
     case 'VALIDATION_FAILED':
       return invalid([faultOf(route).fault]);
     case 'RESOURCE_NOT_FOUND':
-      return withKey(route) ? new ApiError(code) : problemUnknown();
+      return withKey(route) ? agentMissing() : problemUnknown();
     case 'INSUFFICIENT_PERMISSIONS':
       return scopeMissing(String(route.config?.scope));
     case 'MALFORMED_REQUEST':
       return new ApiError(code, { detail: problemDetails.hostHeaders });
     case 'MALFORMED_BODY':
-      return new ApiError(code, { detail: problemDetails.bodyNotJson });
+      return notJson('{');
     default:
       return new ApiError(code);
   }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 /** Keywords of validation-keywords.ts that say nothing to a client. */
-const ownKeywords = ['storable', 'deepest', 'headerFields'];
+const ownKeywords = ['storable', 'deepest', 'readOnlyMembers', 'headerFields'];
 
 /** Our own formats as patterns: what validation-keywords.ts accepts. */
 const tag = '(?:W/)?"[!#-~\\x80-\\xff]*"';

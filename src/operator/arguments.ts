@@ -54,11 +54,14 @@ export function expiry(text: string): string {
   return expires;
 }
 
-/** What an option of `key update` holds, or null for `none`, which takes away what was set. */
+/** What an option of `key update` holds, or `none`, which takes away what was set. */
 export const orNone =
   <Value>(read: (text: string) => Value) =>
-  (text: string): Value | null =>
-    text === 'none' ? null : read(text);
+  (text: string): Value | 'none' =>
+    text === 'none' ? text : read(text);
+
+/** What is set: commander would make an empty text of a null. */
+export const cleared = <Value>(value: Value | 'none'): Value | null => (value === 'none' ? null : value);
 
 /** One more address or block, like `block`; `none`, alone, takes all of them away. */
 export function blockOrNone(text: string, before: readonly string[] | undefined): readonly string[] {

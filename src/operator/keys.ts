@@ -1,6 +1,6 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { defaultScopes } from '../auth/api-key.ts';
-import { block, blockOrNone, expiry, filled, limit, orNone, scopeList, seconds, uuid } from './arguments.ts';
+import { block, blockOrNone, cleared, expiry, filled, limit, orNone, scopeList, seconds, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print } from './output.ts';
 
@@ -89,8 +89,9 @@ export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
         `key update ${ofKey} --per-minute none --expires none --allow-ip none`,
       ),
     )
-    .action(({ key: id, allowIp: allowedIps, expires: expiresAt, ...others }, command) => {
-      const settings = { ...others, allowedIps, expiresAt };
+    .action(({ key: id, name, scopes, allowIp: allowedIps, expires, perMinute, perHour }, command) => {
+      const limits = { perMinute: cleared(perMinute), perHour: cleared(perHour) };
+      const settings = { name, scopes, allowedIps, ...limits, expiresAt: cleared(expires) };
       if (Object.values(settings).every((value) => value === undefined)) {
         command.error("error: give at least one option besides '--key <id>': what is to be changed");
       }

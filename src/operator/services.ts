@@ -35,8 +35,8 @@ export interface Services {
   requireOwnRelease(): Promise<void>;
 }
 
-/** Milliseconds for one statement: lists of the whole history take longer than a request may. */
-const statementLimit = 60_000;
+/** Milliseconds: lists of the whole history take longer than a request may, and a command had better wait than fail. */
+const patience = { statementLimit: 60_000, connectionLimit: 20_000 };
 
 /** Who runs this program, as the operating system knows them; in a container they may have a number alone. */
 function operatorName(): string {
@@ -66,11 +66,11 @@ async function requireOwnRelease(url: string): Promise<void> {
 export async function withServices(config: Config, work: (services: Services) => Promise<void>): Promise<void> {
   const { databaseUrl, embedded, ...secrets } = await openFoundation(config, 'operator');
   // One that is generated here is not that of the servers elsewhere.
-  const isKnown = embedded !== undefined || config.API_KEY_SECRET !== undefined;
+  const known = embedded !== undefined || config.API_KEY_SECRET !== undefined ? secrets : undefined;
   try {
     await checkDatabase(databaseUrl);
     const preparedStatements = config.DATABASE_PREPARED_STATEMENTS;
-    const database = openDatabase({ url: databaseUrl, connections: 2, statementLimit, preparedStatements });
+    const database = openDatabase({ url: databaseUrl, connections: 2, preparedStatements, ...patience });
     const operator = operatorName();
     const agentRows = agentRepository(database);
     try {
@@ -79,8 +79,8 @@ export async function withServices(config: Config, work: (services: Services) =>
         companies: companyRepository(database.prisma, operator),
         companyErasure: companyErasure(database.prisma, operator),
         companyExport: companyExport(database, operator),
-        keys: apiKeyLifecycle(database, isKnown ? secrets : undefined, operator),
-        keySettings: keySettings(database, secrets, operator),
+        keys: apiKeyLifecycle(database, known, operator),
+        keySettings: keySettings(database, known, operator),
         agents: agentService(agentRows, agentVersionRepository(database)),
         agentRows,
         audit: auditRepository(database),

@@ -22,8 +22,8 @@ beforeAll(async () => {
 
 const amount = 1_000;
 
-/** Bytes that the line of one refused request may have, with the longest request id and the cause of a 503. */
-const longestLine = 500;
+/** Bytes that the line of one refused request may have, with the longest request id, and faults or the cause of a 503. */
+const longestLine = 800;
 
 const limit = pLimit(20);
 const many = (task: () => Promise<unknown>) => Promise.all(Array.from({ length: amount }, () => limit(task)));
@@ -44,7 +44,7 @@ test.each([
   { code: 'METHOD_NOT_ALLOWED', status: 405, bearer: () => key, method: longestMethod },
   { code: 'DATABASE_UNAVAILABLE', status: 503, bearer: () => key, withoutDatabase: true },
 ])(
-  '$status $code, a thousand times: one line each, without a stack, of at most 500 bytes',
+  '$status $code, a thousand times: one line each, without a stack, of at most 800 bytes',
   async ({ code, status, bearer, method = 'PATCH', body = '{}', withoutDatabase = false }) => {
     if (withoutDatabase) {
       const server = await openAnotherServer(world, { databaseUrl: 'postgresql://server@127.0.0.1:1/nothing' });

@@ -79,17 +79,6 @@ test('a request without a route leaves the same line, its path included in nothi
   }
 });
 
-test('a message that is no HTTP leaves a line with the request id of its answer', async () => {
-  const answer = await RawSocket.use(world.origin, (socket) => {
-    socket.write('garbage\r\n\r\n');
-    return socket.answer();
-  });
-  const [requestId, time] = [answer.headers['x-request-id'], expect.any(String)];
-  expect(lines().filter((some) => some['requestId'] === requestId)).toEqual([
-    { level: 30, time, requestId, status: 400, code: 'MALFORMED_REQUEST', address: '127.0.0.1', msg: 'malformed' },
-  ]);
-});
-
 test('a client that went away before its answer leaves a line without a status', async () => {
   const requestId = randomUUID();
   await whileAgentLocked(world, agentId, () =>

@@ -1,10 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { ProblemCode } from '../../src/http/problems.ts';
+import { problemDetails } from '../../src/http/problem-details.ts';
+import { type ProblemCode, problems } from '../../src/http/problems.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
-const world = await openWorld();
+/** Without the reference page, which `/` leads to. */
+const world = await openWorld({ docs: false });
 let key: string;
 let agentId: string;
 
@@ -34,27 +36,47 @@ async function expectService(): Promise<void> {
   expect((await world.patch(key, agentId, {})).status).toBe(200);
 }
 
-type Case = [what: string, bytes: () => string, code?: ProblemCode];
+type Case = [what: string, bytes: () => string, told: string, code?: ProblemCode];
+const { headerCharacters, httpVersion, methodUnknown, requestLine, targetCharacters } = problemDetails;
+const headersTooLarge = problems.HEADERS_TOO_LARGE.detail;
 
 describe('what is no HTTP is answered in the one shape and closed, and others are served', () => {
   test.each<Case>([
-    ['bytes of another protocol', () => '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
-    ['an unknown method', () => head('GRAB / HTTP/1.1', 'Host: api')],
-    ['an unknown version', () => head('GET / HTTP/7.3', 'Host: api')],
-    ['NUL in a header', () => patch('X-Nul: a\0b')],
-    ['a header without a colon', () => patch('no colon')],
-    ['a header folded over two lines', () => patch('X-Folded: a', ' b', 'Content-Length: 0')],
-    ['a line that ends in a bare CR', () => 'GET / HTTP/1.1\rHost: api\r\n\r\n'],
-    ['CONNECT', () => head('CONNECT example.com:443 HTTP/1.1', 'Host: api')],
-    ['a header of 17 KB', () => patch(`X-Long: ${'x'.repeat(17 * 1024)}`), 'HEADERS_TOO_LARGE'],
-    ['a path of 17 KB', () => head(`GET /${'x'.repeat(17 * 1024)} HTTP/1.1`, 'Host: api'), 'HEADERS_TOO_LARGE'],
-    ['8 MB of headers, sent without a look at the answer', () => patch(longHeaders), 'HEADERS_TOO_LARGE'],
-  ])('%s', async (what, bytes, code = 'MALFORMED_REQUEST') => {
+    ['bytes of another protocol', () => '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', methodUnknown],
+    ['an unknown method', () => head('GRAB / HTTP/1.1', 'Host: api'), methodUnknown],
+    ['a method in small letters', () => patch('Content-Length: 2').replace('PATCH', 'patch'), methodUnknown],
+    ['a method with a capital letter', () => patch('Content-Length: 2').replace('PATCH', 'Patch'), methodUnknown],
+    ['a body where a request should be', () => '{"duration":45}\r\n\r\n', methodUnknown],
+    ['an unknown version', () => head('GET / HTTP/7.3', 'Host: api'), httpVersion],
+    ['the preface of HTTP/2', () => 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', httpVersion],
+    ['a space in the path', () => head('GET /agents?name=a b HTTP/1.1', 'Host: api'), requestLine],
+    ['a letter in Latin-1 in the path', () => head('GET /agents/\xe9 HTTP/1.1', 'Host: api'), targetCharacters],
+    ['a path without a slash', () => head('GET agents HTTP/1.1', 'Host: api'), targetCharacters],
+    ['NUL in a header', () => patch('X-Nul: a\0b'), headerCharacters],
+    ['a header without a colon', () => patch('no colon'), headerCharacters],
+    ['a space before a colon', () => patch('X-Space : a'), headerCharacters],
+    ['a header folded over two lines', () => patch('X-Folded: a', ' b', 'Content-Length: 0'), headerCharacters],
+    ['a line that ends in a bare CR', () => 'GET / HTTP/1.1\rHost: api\r\n\r\n', problems.MALFORMED_REQUEST.detail],
+    ['CONNECT', () => head('CONNECT example.com:443 HTTP/1.1', 'Host: api'), problemDetails.connectMethod],
+    ['a header of 17 KB', () => patch(`X-Long: ${'x'.repeat(17 * 1024)}`), headersTooLarge, 'HEADERS_TOO_LARGE'],
+    [
+      'a path of 17 KB',
+      () => head(`GET /${'x'.repeat(17 * 1024)} HTTP/1.1`, 'Host: api'),
+      headersTooLarge,
+      'HEADERS_TOO_LARGE',
+    ],
+    [
+      '8 MB of headers, sent without a look at the answer',
+      () => patch(longHeaders),
+      headersTooLarge,
+      'HEADERS_TOO_LARGE',
+    ],
+  ])('%s', async (_, bytes, detail, code = 'MALFORMED_REQUEST') => {
     await RawSocket.use(world.origin, async (socket) => {
       socket.write(bytes());
       const [answer, ...more] = await socket.untilClosed();
       if (!answer) throw new Error('no answer');
-      expectProblem(answer, { code, instance: '', ...(what === 'CONNECT' && { detail: 'CONNECT is not supported.' }) });
+      expectProblem(answer, { code, instance: '', detail });
       expect(answer.headers['connection']).toBe('close');
       expect(more).toEqual([]);
       expect(socket.ending).toBe('closed');
@@ -66,22 +88,40 @@ describe('what is no HTTP is answered in the one shape and closed, and others ar
 const longHeaders = Array.from({ length: 800 }, () => `X-Long: ${'x'.repeat(10_000)}`).join('\r\n');
 
 describe('a body that breaks the rules of HTTP is answered in the one shape and closed, and others are served', () => {
+  const { chunkSize, framing } = problemDetails;
   test.each<Case>([
-    ['two lengths', () => `${patch('Content-Length: 2', 'Content-Length: 3')}{}`],
-    ['a length that is no number', () => `${patch('Content-Length: two')}{}`],
+    ['two lengths', () => `${patch('Content-Length: 2', 'Content-Length: 3')}{}`, framing],
+    ['a length that is no number', () => `${patch('Content-Length: two')}{}`, framing],
     [
       'a length and chunks',
       () => `${patch('Content-Length: 2', 'Transfer-Encoding: chunked')}${chunk('{}')}${chunk('')}`,
+      framing,
     ],
-    ['chunks inside another coding', () => `${patch('Transfer-Encoding: chunked, gzip')}${chunk('{}')}${chunk('')}`],
-    ['a chunk size that is no number', () => `${patch('Transfer-Encoding: chunked')}zz\r\n{}\r\n${chunk('')}`],
-    ['a chunk size beyond all numbers', () => `${patch('Transfer-Encoding: chunked')}${'f'.repeat(20)}\r\n{}`],
-    ['a chunk that is longer than its size', () => `${patch('Transfer-Encoding: chunked')}1\r\n{}\r\n${chunk('')}`],
-  ])('%s', async (_, bytes) => {
+    [
+      'chunks inside another coding',
+      () => `${patch('Transfer-Encoding: chunked, gzip')}${chunk('{}')}${chunk('')}`,
+      framing,
+    ],
+    [
+      'a chunk size that is no number',
+      () => `${patch('Transfer-Encoding: chunked')}zz\r\n{}\r\n${chunk('')}`,
+      chunkSize,
+    ],
+    [
+      'a chunk size beyond all numbers',
+      () => `${patch('Transfer-Encoding: chunked')}${'f'.repeat(20)}\r\n{}`,
+      chunkSize,
+    ],
+    [
+      'a chunk that is longer than its size',
+      () => `${patch('Transfer-Encoding: chunked')}1\r\n{}\r\n${chunk('')}`,
+      problems.MALFORMED_REQUEST.detail,
+    ],
+  ])('%s', async (_, bytes, detail) => {
     await RawSocket.use(world.origin, async (socket) => {
       socket.write(bytes());
       const [answer, ...more] = await socket.untilClosed();
-      expect(answer).toMatchObject({ status: 400, body: { code: 'MALFORMED_REQUEST' } });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'MALFORMED_REQUEST', detail } });
       expect(answer?.headers).toMatchObject({ 'content-type': 'application/problem+json', connection: 'close' });
       expect(answer?.body).toMatchObject({ requestId: answer?.headers['x-request-id'] });
       expect(more).toEqual([]);
@@ -106,7 +146,7 @@ describe('messages that can be read, but that HTTP forbids, are answered 400 MAL
       'a path that cannot be decoded',
       () => head('GET /agents/%zz HTTP/1.1', 'Host: api'),
       '/agents/%zz',
-      'The path is not valid percent-encoded UTF-8.',
+      problemDetails.pathEncoding,
     ],
   ])('%s', async (_, bytes, instance, detail) => {
     expectProblem(await exchange(bytes()), { code: 'MALFORMED_REQUEST', instance, detail });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../src/http/faults.ts';
+import { problemDetails } from '../../src/http/problem-details.ts';
 import type { ProblemCode } from '../../src/http/problems.ts';
 import { draft, type Endpoint, forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -141,10 +142,12 @@ function faultsOf(check: Check, line: string): Fault[] | undefined {
 
 /** What differs from the code's usual text, where one code stands for several checks. */
 function detailOf(check: Check, { scope }: Endpoint): string | undefined {
-  if (check === 'the path can be decoded') return 'The path is not valid percent-encoded UTF-8.';
+  if (check === 'the path can be decoded') return problemDetails.pathEncoding;
   if (check === 'the scope') return `This API key lacks the scope ${scope}.`;
   if (check === 'the encoding') return 'Send the body without a Content-Encoding.';
-  return check === 'the JSON' ? 'The body is not valid JSON.' : undefined;
+  return check === 'the JSON'
+    ? 'The body is not valid JSON: at line 1, column 2, expected a name in double quotes or }, but found the end of the body.'
+    : undefined;
 }
 
 /** All that is stored of the agents of some companies, history included. */

@@ -66,7 +66,7 @@ test('a pruned version is 404 and says so, wherever it is named; lists have what
       detail: 'This version of the agent was pruned: the operator removes old versions from the history.',
     },
   };
-  const never = { status: 404, body: { detail: 'The resource does not exist or has been deleted.' } };
+  const never = { status: 404, body: { detail: 'The agent has no version 6; its newest version is 5.' } };
   const at = (path: string, method = 'GET') => world.call(key, `${method} /agents/${id}/versions${path}`);
   expect(await at('/3')).toMatchObject(pruned);
   expect(await at('/3/diff')).toMatchObject(pruned);
@@ -86,12 +86,14 @@ test('a pruned version is 404 and says so, wherever it is named; lists have what
   expect(await at('/4/restore', 'POST')).toMatchObject({ status: 200, headers: { etag: '"6"' } });
 });
 
-test('the history of a deleted agent stays', async () => {
-  const { id } = await agentWith(3);
+test('the history of a deleted agent stays until it is purged, which says how many versions were left', async () => {
+  const { id } = await agentWith(4);
   await age(id, 31, 0);
+  expect(await prune('--older-than', '30', '--keep', '3')).toEqual({ versions: 1, agents: 1 });
   await world.deleteAgent(id);
   expect(await prune('--older-than', '30')).toEqual({ versions: 0, agents: 0 });
-  expect(await versionsOf(id)).toEqual([1, 2, 3]);
+  expect(await versionsOf(id)).toEqual([2, 3, 4]);
+  expect(JSON.parse(await printed('agent', 'purge', '--id', id))).toEqual({ id, versions: 3 });
 });
 
 test('a version stays that another one needs to be read, where servers of two releases wrote in turn', async () => {

@@ -14,7 +14,7 @@ test('keys: what is made, suspended, resumed, rotated or revoked holds from the 
   const company = await admin('company', 'create', '--name', 'Ünternehmen "A"');
   expect(company).toEqual({ id: uuid, name: 'Ünternehmen "A"' });
   const ofCompany = ['--company', company.id];
-  const old = ['--name', 'Old', '--scopes', 'read:agents', '--expires', '2020-01-31T12:00:00+01:00'];
+  const old = ['--name', 'Old', '--scopes', 'read:agents', '--expires', '2999-01-31T12:00:00+01:00'];
   const [agent, expired] = await Promise.all([
     admin('agent', 'create', ...ofCompany, '--name', 'New agent'),
     admin('key', 'create', ...ofCompany, ...old),
@@ -37,8 +37,9 @@ test('keys: what is made, suspended, resumed, rotated or revoked holds from the 
     expiresAt: null,
     lastUsedAt: null,
   });
-  const ofOld = { name: 'Old', scopes: ['read:agents'], state: 'expired', expiresAt: '2020-01-31T11:00:00.000Z' };
+  const ofOld = { name: 'Old', scopes: ['read:agents'], state: 'active', expiresAt: '2999-01-31T11:00:00.000Z' };
   expect(expired).toMatchObject(ofOld);
+  await world.sql.query('UPDATE api_key SET expires_at = now() WHERE id = $1', [expired.id]);
 
   const patch = (bearer: string) => world.patch(bearer, agent.id, {});
   expect(await patch(text)).toMatchObject({ status: 200, body: agent });

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
+import { setRoleSettings } from '../../src/database/server-role.ts';
 import { run } from '../support/connection.ts';
-import { emptyDatabase } from '../support/empty-database.ts';
+import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
+import { operatorOf } from '../support/operator.ts';
 import { build, runProgram } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -12,16 +14,22 @@ const nowhere = '00000000-0000-4000-8000-000000000000';
 const world = await openWorld();
 let companyId: string;
 let agentId: string;
+let keyId: string;
+let taken: string;
 
 beforeAll(async () => {
   build();
-  companyId = (await world.company()).id;
+  ({ id: companyId, keyId } = await world.company());
+  const other = await world.company();
+  taken = (await world.companies.addPhoneNumber(other.id, '+12025550199')).number;
   agentId = (await world.agent(companyId)).id;
 });
 
 const ofCompany = () => ['--company', companyId];
 const agent = (json: string) => ['agent', 'create', ...ofCompany(), '--name', 'New agent', '--json', json];
 const key = (...options: string[]) => ['key', 'create', ...ofCompany(), ...options];
+const update = (...options: string[]) => ['key', 'update', '--key', keyId, ...options];
+const prune = (...options: string[]) => ['history', 'prune', ...options];
 const number = (text: string) => ['phone-number', 'add', ...ofCompany(), '--number', text];
 
 /** What was asked for, and what the one line must say. */
@@ -30,6 +38,12 @@ const refusals: readonly [parameters: () => string[], says: RegExp][] = [
   [() => ['company', 'craete'], /unknown command 'craete'.*Did you mean create\?/],
   [() => ['company', 'create'], /required option '--name <text>'/],
   [() => ['company', 'create', '--name', ' '], /--name.*must not be empty/],
+  [() => ['company', 'create', '--name', '\u00a0\u0085'], /--name.*must not be empty/],
+  [() => ['company', 'rename', ...ofCompany(), '--name', ''], /--name.*must not be empty/],
+  [() => ['company', 'rename', '--company', nowhere, '--name', 'A'], new RegExp(`company.*${nowhere}`)],
+  [() => ['company', 'erase', '--company', nowhere, '--confirm', 'A'], new RegExp(`company.*${nowhere}`)],
+  [() => ['company', 'erase', ...ofCompany()], /required option '--confirm <name>'/],
+  [() => ['company', 'export', '--company', nowhere], new RegExp(`company.*${nowhere}`)],
   [() => ['integration', 'grant', '--integration', nowhere, ...ofCompany()], new RegExp(`integration.*${nowhere}`)],
   [() => ['agent', 'list', '--company', nowhere], new RegExp(`company.*${nowhere}`)],
   [() => ['agent', 'list', '--company', '7'], /--company.*must be a UUID/],
@@ -41,6 +55,20 @@ const refusals: readonly [parameters: () => string[], says: RegExp][] = [
   [() => key('--scopes', 'write:agents,all'), /--scopes.*read:agents, write:agents, delete:agents/],
   [() => key('--expires', 'tomorrow'), /--expires.*2030-01-31T12:00:00Z/],
   [() => key('--expires', '2030-02-31'), /--expires.*2030-01-31T12:00:00Z/],
+  [() => key('--expires', '2020-01-31T12:00:00Z'), /--expires.*must be in the future/],
+  [() => update('--expires', '2020-01-31T12:00:00Z'), /--expires.*must be in the future/],
+  [() => update(), /at least one option/],
+  [() => update('--name', ' '), /--name.*must not be empty/],
+  [() => update('--scopes', ''), /--scopes.*read:agents/],
+  [() => update('--per-minute', 'nothing'), /--per-minute.*whole number of requests/],
+  [() => update('--allow-ip', 'none', '--allow-ip', '192.0.2.7'), /--allow-ip.*beside none/],
+  [() => update('--allow-ip', '192.0.2.7', '--allow-ip', 'none'), /--allow-ip.*beside none/],
+  [() => ['key', 'update', '--key', nowhere, '--name', 'A'], new RegExp(`key.*${nowhere}`)],
+  [() => prune(), /required option '--older-than <days>'/],
+  [() => prune('--older-than', '0'), /--older-than.*whole number of days, from 1/],
+  [() => prune('--older-than', '1.5'), /--older-than.*whole number of days, from 1/],
+  [() => prune('--older-than', '30', '--keep', '0'), /--keep.*whole number of versions, from 1/],
+  [() => number(taken), /the number is active already/],
   [() => key('--allow-ip', '10.0.0.0/33'), /--allow-ip.*192\.0\.2\.7 or 2001:db8::\/32/],
   [() => key('--allow-ip', '10.0.0.7', '--allow-ip', 'localhost'), /--allow-ip.*192\.0\.2\.7 or 2001:db8::\/32/],
   [() => key('--per-minute', '1e3'), /--per-minute.*whole number of requests/],
@@ -72,23 +100,56 @@ test('whatever is wrong is said in one line on stderr, with exit code 1, nothing
     return (await Promise.all(counts)).flatMap((result) => result.rows);
   };
   const before = await rows();
-  const env = { DATABASE_URL: world.ownerUrl, API_KEY_SECRET: world.secret };
-  const left = [...refusals];
-  const worker = async (): Promise<void> => {
-    for (let next = left.shift(); next; next = left.shift()) {
-      const [parameters, says] = next;
-      const outcome = await runProgram([adminProgram, ...parameters()], { env });
-      expect({ parameters: parameters(), ...outcome }).toEqual({
-        parameters: parameters(),
-        code: 1,
-        stdout: '',
-        stderr: expect.stringMatching(/^error: [^\n]+\n$/),
-      });
-      expect(outcome.stderr).toMatch(says);
-    }
-  };
-  await Promise.all([worker(), worker()]);
+  for (const [parameters, says] of refusals) {
+    const outcome = await operatorOf(world)(parameters());
+    expect({ parameters: parameters(), ...outcome }).toEqual({
+      parameters: parameters(),
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: [^\n]+\n$/),
+    });
+    expect(outcome.stderr).toMatch(says);
+  }
   expect(await rows()).toEqual(before);
+});
+
+test('what the database says is told in a sentence of ours, by the program as it is built', async () => {
+  const create = async (url: string) => {
+    const env = { DATABASE_URL: url, API_KEY_SECRET: world.secret };
+    return await runProgram([adminProgram, 'company', 'create', '--name', 'A'], { env });
+  };
+  const reason = (text: string) => ({ code: 1, stdout: '', stderr: `error: ${text}\n` });
+  const withUser = (username: string, password: string) =>
+    Object.assign(new URL(world.ownerUrl), { username, password }).href;
+  expect(await create(world.databaseUrl)).toEqual(
+    reason('the role in DATABASE_URL lacks a right: use the one that owns the tables'),
+  );
+  expect(await create(withUser('nobody_there', 'wrong'))).toEqual(
+    reason('the database cannot be reached: the database refuses the user or the password of DATABASE_URL'),
+  );
+  expect(await create('postgresql://a:b@127.0.0.1:1/c')).toEqual(
+    reason('the database cannot be reached: nothing listens at its address (ECONNREFUSED)'),
+  );
+  const url = await emptyDatabase();
+  await setRoleSettings(url);
+  expect(await create(url)).toEqual(
+    reason(`DATABASE_URL lacks migrations (${(await namesInFolder()).join(', ')}): run npm run migrate`),
+  );
+});
+
+test('a database that a later release has migrated is neither erased nor pruned by this one', async () => {
+  await world.sql.query(
+    `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count)
+     VALUES ('later', '', '29990101000000_later', now(), 1)`,
+  );
+  const reason = 'error: a later release has migrated this database: run this command from that release\n';
+  for (const command of [
+    prune('--older-than', '1'),
+    ['company', 'erase', ...ofCompany(), '--confirm', 'Test company'],
+  ]) {
+    expect(await operatorOf(world)(command)).toEqual({ code: 1, stdout: '', stderr: reason });
+  }
+  expect(await operatorOf(world)(['company', 'list'])).toMatchObject({ code: 0 });
 });
 
 test('where sessions have another time zone than UTC, in which times would be wrong, nothing is done until migrate ran', async () => {

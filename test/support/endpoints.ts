@@ -63,6 +63,9 @@ export const health: readonly Pick<Endpoint, 'line' | 'status'>[] = [
   { line: 'GET /health/ready', status: 200 },
 ];
 
+/** A code, as a path names it. */
+export const explained = 'validation-failed';
+
 /** What explains a problem, to everybody; `:code` stands for the code. */
 export const explanations: readonly Pick<Endpoint, 'line' | 'status'>[] = [
   { line: 'GET /problems/:code', status: 200 },

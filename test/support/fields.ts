@@ -49,7 +49,10 @@ function oneOf(names: string, full: string, { isNullable }: { isNullable?: true 
   const good = names.split(' ');
   const words = `one of ${[...good, ...(isNullable ? ['null'] : [])].join(', ')}`;
   const said: Said = { code: 'not_allowed', detail: `must be ${words}` };
-  const wrong = mistaken.map((text) => [JSON.stringify(text), '', said] as const);
+  const wrong = mistaken.map((text) => {
+    const hint = good.includes(text.toUpperCase()) ? `; did you mean ${text.toUpperCase()}?` : '';
+    return [JSON.stringify(text), '', { ...said, detail: said.detail + hint }] as const;
+  });
   return { full, good, words, wrong, jsonType: 'string' as const, ...(isNullable && { isNullable }) };
 }
 
@@ -110,7 +113,7 @@ export const fieldRows: Readonly<Record<AgentField, FieldRow>> = {
       [`["${'😀'.repeat(2001)}"]`, '/0', length('too_long', 2000)],
       ['["a","b"," \\n"]', '/2', blank],
       ['["a\\udc00"]', '/0', badCharacters],
-      ['["a",null]', '/1', { code: 'not_null', detail: 'must not be null, but a string' }],
+      ['["a",null]', '/1', { code: 'not_null', detail: 'must be a string, not null' }],
       ['["a",["b"]]', '/1', { code: 'wrong_type', detail: 'must be a string' }],
       [`["a"${',"b"'.repeat(50)}]`, '', { code: 'too_many', detail: 'must have at most 50 items', limit: 50 }],
     ],

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Fault } from '../../src/http/faults.ts';
+import { problemDetails } from '../../src/http/problem-details.ts';
 import { type ProblemCode, problems } from '../../src/http/problems.ts';
 import type { Answer } from './http.ts';
 
@@ -55,7 +56,7 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
       title: problems[code].title,
       status: statuses[code],
       code,
-      detail: detail ?? (errors ? summary(errors, count ?? errors.length) : problems[code].detail),
+      detail: detail ?? (errors ? summary(errors, count ?? errors.length) : usualDetail(code)),
       instance,
       requestId,
       ...(errors && { errors }),
@@ -63,9 +64,15 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
   });
 }
 
+/** The text of a code. A resource that is not found is an agent, unless the test says another. */
+const usualDetail = (code: ProblemCode) =>
+  code === 'RESOURCE_NOT_FOUND' ? problemDetails.agentMissing : problems[code].detail;
+
+const placeOf = ({ pointer, parameter }: Fault) => (pointer === '#' ? 'the body' : (pointer ?? parameter));
+
 /** The count of the faults and the first three of them. */
 function summary(errors: readonly Fault[], count: number): string {
-  const first = errors.slice(0, 3).map((fault) => `${fault.pointer ?? fault.parameter} ${fault.detail}`.slice(0, 300));
+  const first = errors.slice(0, 3).map((fault) => `${placeOf(fault)} ${fault.detail}`.slice(0, 300));
   return `${count} problem${count === 1 ? '' : 's'}: ${first.join('; ')}${count > 3 ? '; …' : ''}`;
 }
 

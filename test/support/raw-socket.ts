@@ -110,3 +110,10 @@ function parse(received: string): Answer[] {
   const body: unknown = text === '' ? undefined : JSON.parse(text);
   return [{ status: Number(status), headers, text, body }, ...parse(received.slice(bodyEnd))];
 }
+
+/** Sends a request as text, and reads the one answer that comes. */
+export const ask = (origin: string, ...lines: string[]) =>
+  RawSocket.use(origin, async (socket) => {
+    socket.write(head(...lines));
+    return await socket.answer();
+  });

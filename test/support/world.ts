@@ -67,7 +67,7 @@ export async function openWorld({ connections = 10, docs = true, quotas, previou
   const sql = new pg.Pool({ connectionString: ownerUrl, max: 5 });
   sql.on('error', () => {});
 
-  const owned = openDatabase({ url: ownerUrl, connections: 10 });
+  const owned = openDatabase({ url: ownerUrl, connections: 10, connectionLimit: 60_000 });
   const companies = companyRepository(owned.prisma, operator);
   const keys = apiKeyLifecycle(owned, { secret, previousSecret }, operator);
   const rows = agentRepository(owned);

@@ -32,7 +32,8 @@ test('systemd finds the exposure of the service to be at most 2 of 10', async ()
   expect(code).toBe(0);
 });
 
-test('the server has longer for its drain than it takes, and begins with the program of the build', () => {
+test('the server has a user of its own, longer for its drain than it takes, and begins with the program of the build', () => {
+  expect(setting('DynamicUser')).toBe('yes');
   const { SHUTDOWN_GRACE_SECONDS } = readConfig({});
   expect(Number(setting('TimeoutStopSec'))).toBeGreaterThan(SHUTDOWN_GRACE_SECONDS);
   expect(setting('ExecStart')).toBe('/usr/bin/node dist/server.js');

@@ -26,7 +26,8 @@ const notNull: Fault = {
   in: 'body',
   pointer: '#/companyPhoneNumberId',
   code: 'not_null',
-  detail: 'must not be null while type is PHONE; set another type in the same request',
+  detail:
+    'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request',
 };
 const tooDeep: Fault = {
   in: 'body',

@@ -7,9 +7,9 @@ import { problems } from '../../src/http/problems.ts';
 const root = join(import.meta.dirname, '..', '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 
-/** The rows of the README's table between two marks, each as its cells. */
-function table(mark: string): string[][] {
-  const [, text = ''] = new RegExp(`<!-- ${mark} -->\n([^]*?)<!-- /${mark} -->`).exec(read('README.md')) ?? [];
+/** The rows of the table of variables, each as its cells. */
+function variableRows(): string[][] {
+  const [, text = ''] = /<!-- variables -->\n([\s\S]*?)<!-- \/variables -->/.exec(read('docs/operate.md')) ?? [];
   const rows = text.trim().split('\n').slice(2);
   return rows.map((row) =>
     row
@@ -20,17 +20,18 @@ function table(mark: string): string[][] {
 }
 
 test('the README lists exactly the codes of the catalogue, each under its status', () => {
-  const listed = table('codes').flatMap(([status, codes = '']) =>
-    [...codes.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => [code, Number(status)]),
+  const [, text = ''] = /<!-- codes -->\n([\s\S]*?)<!-- \/codes -->/.exec(read('README.md')) ?? [];
+  const listed = [...text.matchAll(/(\d{3})((?:\s`[A-Z_]+`)+)/g)].flatMap(([, status, codes = '']) =>
+    [...codes.matchAll(/[A-Z_]+/g)].map(([code]) => [code, Number(status)]),
   );
   expect(Object.fromEntries(listed)).toEqual(
     Object.fromEntries(Object.entries(problems).map(([code, { status }]) => [code, status])),
   );
 });
 
-test('the README lists exactly the variables of the schema, with their defaults', () => {
+test('docs/operate.md lists exactly the variables of the schema, with their defaults', () => {
   const { NODE_ENV, ...variables } = environmentSchema.properties;
-  const listed = table('variables').map(([name, value]) => [name?.replaceAll('`', ''), value]);
+  const listed = variableRows().map(([name, value]) => [name?.replaceAll('`', ''), value]);
   const explained = {
     DATABASE_URL: 'embedded',
     API_KEY_SECRET: 'generated in `DATA_DIR`',
@@ -76,8 +77,8 @@ test('every file that CONTRIBUTING names is there', () => {
   expect(named.filter((name) => !isThere(name))).toEqual([]);
 });
 
-test('what the README shows of a day with the API stands in the example, in this order', () => {
-  const [, shown = ''] = /^## A day with the API\n[\s\S]*?```ts\n([\s\S]*?)\n```/m.exec(read('README.md')) ?? [];
+test('what docs/client.md shows of a day with the API stands in the example, in this order', () => {
+  const [, shown = ''] = /^## A day with the API\n[\s\S]*?```ts\n([\s\S]*?)\n```/m.exec(read('docs/client.md')) ?? [];
   const example = read('examples/a-day-with-the-api.ts');
   const places = shown.split('\n\n').map((part) => example.indexOf(`\n${part}\n`));
   expect(places.length).toBeGreaterThan(5);

@@ -1,4 +1,4 @@
-import { type Database, withinLimit } from '../../database/client.ts';
+import type { Database, Query } from '../../database/client.ts';
 import { rowsOf } from '../../database/rows.ts';
 import { run } from '../../database/statement.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
@@ -37,11 +37,6 @@ export function agentVersionRepository({ typed, query }: Database) {
     return { version, createdAt, content: await complete(query, snapshot, { agentId, version }) };
   }
 
-  async function readSize(): Promise<number> {
-    const [size] = sizesOf(await run(query, sizeStatement()));
-    return size?.bytes ?? 0;
-  }
-
   return {
     /**
      * Entries of an agent up to a version, the newest first. Those that are there have consecutive versions, so that a page
@@ -65,10 +60,13 @@ export function agentVersionRepository({ typed, query }: Database) {
       return found?.version;
     },
 
-    /** Bytes of the history of all agents on disk. */
-    bytes: () => withinLimit(readSize()),
-
     /** What an agent was at a version; undefined when there never was one, or it was pruned. */
     snapshot: read,
   };
+}
+
+/** Bytes of the history of all agents on disk; undefined while its table is locked. Throws what `query` throws. */
+export async function historyBytes(query: Query): Promise<number | undefined> {
+  const [size] = sizesOf(await run(query, sizeStatement()));
+  return size?.bytes ?? undefined;
 }

@@ -80,4 +80,4 @@ export const diffSchema = Type.Object(
 );
 
 /** A row of the statement about the size of the history. */
-export const sizeRowSchema = Type.Object({ bytes: Type.Number() });
+export const sizeRowSchema = Type.Object({ bytes: Type.Union([Type.Number(), Type.Null()]) });

@@ -20,5 +20,12 @@ export const earlierStatement = ({ agentId, version }: Place, names: readonly Ag
                    WHERE v.agent_id = ${agentId}::uuid AND v.version < ${version}::int AND v.snapshot ? name
                    ORDER BY v.version DESC LIMIT 1) found`;
 
-/** Bytes of the whole history on disk: rows, long values, indexes. Asks for the size of files, and reads no row. */
-export const sizeStatement = () => sql`SELECT pg_total_relation_size('agent_version')::float8 AS bytes`;
+/**
+ * Bytes of the whole history on disk: rows, long values, indexes. Asks for the size of files, and reads no row. Null while
+ * the table is locked for itself, as by a migration: the size would have to wait for that.
+ */
+export const sizeStatement = () => sql`
+  SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                                WHERE d.datname = current_database() AND l.relation = 'agent_version'::regclass
+                                  AND l.mode = 'AccessExclusiveLock')
+              THEN pg_total_relation_size('agent_version')::float8 END AS bytes`;

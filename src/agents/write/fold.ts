@@ -1,6 +1,6 @@
 import type { Caller } from '../../auth/caller.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
-import { ApiError } from '../../http/problems.ts';
+import { agentMissing } from '../../http/particular-problems.ts';
 import { jsonFields } from '../fields.ts';
 import type { StoredAgent } from '../row.ts';
 import type { Changed, Decide, Decided } from './decision.ts';
@@ -49,7 +49,7 @@ export function fold(questions: readonly Question[], stored: StoredAgent | undef
       if (idempotency && kept) return { ...replay(kept, idempotency), after: 0 };
       if (idempotency && twin) return { ...replay(answerOf(twin), idempotency), after: twin.after };
       const decided = decide(agent && { agent, numberIsActive });
-      if (!agent) throw new ApiError('RESOURCE_NOT_FOUND');
+      if (!agent) throw agentMissing();
       if (decided.changedFields.length > 0) agent = take(agent, decided, by);
       const answer = { agent, changedFields: decided.changedFields, after: drafts.length };
       if (idempotency) keep(idempotency, by, answer);

@@ -1,4 +1,5 @@
 import type { Idempotency } from '../../http/idempotency-key.ts';
+import { agentMissing } from '../../http/particular-problems.ts';
 import { ApiError } from '../../http/problems.ts';
 import type { AgentField } from '../fields.ts';
 import type { AgentJson, StoredAgent } from '../row.ts';
@@ -25,6 +26,6 @@ export interface KeptJson extends Pick<KeptAnswer, 'fingerprint' | 'changedField
  */
 export function replay({ fingerprint, agent, changedFields }: KeptAnswer, request: Idempotency): Changed {
   if (fingerprint !== request.fingerprint) throw new ApiError('IDEMPOTENCY_KEY_REUSED');
-  if (!agent) throw new ApiError('RESOURCE_NOT_FOUND');
+  if (!agent) throw agentMissing();
   return { agent, changedFields, replayed: true };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
+import { problemDetails } from '../../../src/http/problem-details.ts';
 import { draft } from '../../support/endpoints.ts';
 import { fieldEntries, requiredFields } from '../../support/fields.ts';
 import { expectNotCreated } from '../../support/new-agent.ts';
@@ -52,7 +53,8 @@ const refused = fieldEntries.flatMap(([field, { wrong }]) =>
 
 const nested = { a: { b: { c: { d: { e: {} } } } } };
 const phone = 'is required when type is PHONE: the id of an active phone number of the company';
-const phoneNotNull = 'must not be null while type is PHONE; set another type in the same request';
+const phoneNotNull =
+  'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request';
 
 /** What a draft holds beside its required fields, and what is wrong with it: the limits are those of a patch. */
 const wrong: readonly (readonly [object, Fault])[] = [
@@ -84,7 +86,7 @@ test.for(notNullable)('a null %s is refused, in the words of PATCH', async (fiel
   const company = await world.company();
   const answer = await world.call(company.key, 'POST /agents', { body: { ...draft, [field]: null } });
   const { errors } = Object(answer.body);
-  expect(errors).toEqual([at(field, 'not_null', expect.stringMatching(/^must not be null, but /))]);
+  expect(errors).toEqual([at(field, 'not_null', expect.stringMatching(/^must be .*, not null$/))]);
   await expectFaults({ ...draft, [field]: null }, errors);
   await expectSameOfPatch({ [field]: null }, errors);
 });
@@ -105,9 +107,20 @@ test('a number of another company, of nobody or that is inactive is refused', as
 
 const bodies = [
   ['a text', 'text/plain', '{}', 'UNSUPPORTED_MEDIA_TYPE', undefined],
-  ['half an object', 'application/json', '{', 'MALFORMED_BODY', 'The body is not valid JSON.'],
+  [
+    'half an object',
+    'application/json',
+    '{',
+    'MALFORMED_BODY',
+    problemDetails.bodyNotJson({
+      line: 1,
+      column: 2,
+      expected: 'a name in double quotes or }',
+      found: 'the end of the body',
+    }),
+  ],
   ['too large', 'application/json', ' '.repeat(262_145), 'PAYLOAD_TOO_LARGE', undefined],
-  ['not there', 'application/json', undefined, 'MALFORMED_BODY', 'The body is not valid JSON.'],
+  ['not there', 'application/json', undefined, 'MALFORMED_BODY', problemDetails.bodyMissing],
 ] as const;
 
 test.for(bodies)('nothing is made where the body is %s', async ([, type, body, code, detail]) => {

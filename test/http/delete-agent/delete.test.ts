@@ -1,5 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
+import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problems } from '../../../src/http/problems.ts';
 import { onAgent, pathOf } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
 import type { Sent } from '../../support/http.ts';
@@ -39,11 +41,16 @@ test.for(['"2"', '"1", "2"', '*'])('If-Match: %s deletes version 2', async (tag)
   await expectDeleted(agent, { 'If-Match': tag });
 });
 
-test.for(['"1"', 'W/"2"', '"3"'])('If-Match: %s does not delete version 2', async (tag) => {
+test.for([
+  ['"1"', problems.PRECONDITION_FAILED.detail],
+  ['W/"2"', problemDetails.tagForeign],
+  ['"3"', problems.PRECONDITION_FAILED.detail],
+] as const)('If-Match: %s does not delete version 2', async ([tag, detail]) => {
   const agent = await newSubject(world);
   await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
   const send = () => world.client(agent.key).remove(agent.id, { header: { 'If-Match': tag } });
-  await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED' });
+  const answer = await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED', detail });
+  expect(answer.headers.etag).toBe('"2"');
 });
 
 test('an If-Match that cannot be parsed, a malformed id and a query are told together', async () => {

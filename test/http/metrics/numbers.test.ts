@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { expect, test, vi } from 'vitest';
-import { agentVersionRepository } from '../../../src/agents/history/repository.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { historyBytes } from '../../../src/agents/history/repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
+import { ownConnection } from '../../../src/database/own-connection.ts';
 import { prometheus } from '../../../src/metrics/prometheus.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { openLink } from '../../support/database-link.ts';
@@ -139,11 +140,12 @@ test('the use of connections is that of the pool', async () => {
   await database.close();
 });
 
-test('a reading tells the size of the history, and whether the database answers; what was known stays while it does not', async () => {
+test('a reading tells the size of the history, and whether the database answers; what was known stays while a lock or an outage hides it', async () => {
   const link = await openLink(world.databaseUrl);
-  const database = openDatabase({ url: link.url, connections: 1 });
-  const { bytes } = agentVersionRepository(database);
-  const { registry } = prometheus({ poolUse: database.poolUse, droppedLogLines: () => 0, historyBytes: bytes });
+  const { query, close } = ownConnection(link.url);
+  onTestFinished(close);
+  const sources = { poolUse: () => ({ busy: 0, idle: 0, waiting: 0 }), droppedLogLines: () => 0 };
+  const { registry } = prometheus({ ...sources, historyBytes: () => historyBytes(query) });
   const read = async () => {
     const text = await registry.metrics();
     return ['database_up', 'history_bytes'].map((name) =>
@@ -165,11 +167,12 @@ test('a reading tells the size of the history, and whether the database answers;
   const after = await size();
   expect(after).toBeGreaterThan(before);
   expect(await read()).toEqual([1, after]);
+  // As by a migration; the lock is never waited for.
+  await whileLocked(world, 'LOCK TABLE agent_version', [], async () => expect(await read()).toEqual([1, after]));
   await link.cutOff();
   expect(await read()).toEqual([0, after]);
   await link.repair();
-  await expect.poll(read).toEqual([1, after]);
-  await database.close();
+  expect(await read()).toEqual([1, after]);
 });
 
 test('the store of the rate limits is lost where it should be shared and is not, and nowhere else', async () => {

@@ -181,6 +181,7 @@ const cases: readonly Case[] = [
   {
     answers: '412 PRECONDITION_FAILED',
     sent: { path, headers: authorized(key, { ...json, 'if-match': '"0"' }), body: '{}' },
+    headers: ['etag'],
   },
   { answers: '413 PAYLOAD_TOO_LARGE', sent: { path, headers: authorized(key), body: ' '.repeat(262_145) } },
   {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { documented, expectDocumentedHeaders, readDocument } from '../../support/document.ts';
-import { explanations, forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
+import { explained, explanations, forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
 import type { Answer, Sent } from '../../support/http.ts';
 import { untilNobodyWaits, whileLocked } from '../../support/locks.ts';
 import { newSubject, type Subject } from '../../support/patch-agent.ts';
-import { head, RawSocket } from '../../support/raw-socket.ts';
+import { ask, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
@@ -20,20 +20,12 @@ interface Case {
   readonly body?: object | undefined;
 }
 
-const explained = 'validation-failed';
 const unknownId = '00000000-0000-4000-8000-00000000dead';
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 const send = ({ method, path, headers, body }: Case, change: Partial<Sent> = {}) =>
   world.send({ method, path, headers, ...(body && { body: JSON.stringify(body) }), ...change });
 const sendAs = (one: Case, key: string) => send(one, { headers: { ...one.headers, ...bearer(key) } });
 const sendWith = (one: Case, headers: Sent['headers']) => send(one, { headers: { ...one.headers, ...headers } });
-
-/** Sends a request as text, and reads the one answer that comes. */
-const sendRaw = (...lines: string[]) =>
-  RawSocket.use(world.origin, async (socket) => {
-    socket.write(head(...lines));
-    return await socket.answer();
-  });
 
 /** Sends a request that is valid but for one fault, which depends on the kind of route. */
 function invalid(one: Case): Promise<Answer> {
@@ -55,8 +47,8 @@ async function notFound(one: Case): Promise<Answer> {
 
 /** How a request is made to fail with each code. */
 const provoke: Readonly<Record<string, (one: Case) => Promise<Answer>>> = {
-  MALFORMED_REQUEST: ({ method, path }) => sendRaw(`${method} ${path} HTTP/1.1`),
-  HEADERS_TOO_LARGE: ({ method, path }) => sendRaw(`${method} ${path} HTTP/1.1`, `X: ${'x'.repeat(17_000)}`),
+  MALFORMED_REQUEST: ({ method, path }) => ask(world.origin, `${method} ${path} HTTP/1.1`),
+  HEADERS_TOO_LARGE: ({ method, path }) => ask(world.origin, `${method} ${path} HTTP/1.1`, `X: ${'x'.repeat(17_000)}`),
   MALFORMED_BODY: (one) => send(one, { body: '{' }),
   PAYLOAD_TOO_LARGE: (one) => send(one, { body: ' '.repeat(262_145) }),
   UNSUPPORTED_MEDIA_TYPE: (one) => sendWith(one, { 'content-type': 'text/plain' }),

@@ -107,7 +107,7 @@ test('exactly twenty faults are all listed', async () => {
     in: 'body',
     pointer: `#/questions/${at}`,
     code: 'not_null',
-    detail: 'must not be null, but a string',
+    detail: 'must be a string, not null',
   }));
   const send = () => world.patch(agent.key, agent.id, { questions: Array(20).fill(null) });
   await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });

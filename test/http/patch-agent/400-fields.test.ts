@@ -22,7 +22,7 @@ const notNullable = fieldEntries.filter(([, { isNullable }]) => !isNullable);
 
 test.for(notNullable)('a null %s is refused', async ([field, { words }]) => {
   const agent = await newSubject(world, fullFields);
-  const detail = `must not be null, but ${words}`;
+  const detail = `must be ${words}, not null`;
   const errors: Fault[] = [{ in: 'body', pointer: `#/${field}`, code: 'not_null', detail }];
   const send = () => world.patch(agent.key, agent.id, { [field]: null });
   await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });

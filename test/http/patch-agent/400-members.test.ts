@@ -8,15 +8,16 @@ const world = await openWorld();
 
 const meant = (name: string) => `is not known; did you mean ${name}?`;
 const listed = notSettable.detail;
+const readOnly = 'is read-only: leave it out';
 
 /** A member that cannot be set, its pointer where that is not plain, and what is said of it. */
 const unknown: readonly (readonly [string, string, string?])[] = [
-  ['id', listed],
-  ['createdAt', listed],
-  ['updatedAt', listed],
-  ['deletedAt', listed],
-  ['version', listed],
-  ['companyId', listed],
+  ['id', readOnly],
+  ['createdAt', readOnly],
+  ['updatedAt', readOnly],
+  ['deletedAt', readOnly],
+  ['version', readOnly],
+  ['companyId', readOnly],
   ['durration', meant('duration')],
   ['Name', meant('name')],
   ['voice_id', meant('voiceId')],
@@ -85,7 +86,7 @@ const notObjects = [
   ['a text', '"abc"', 'wrong_type', 'must be an object'],
   ['false', 'false', 'wrong_type', 'must be an object'],
   ['a number', '7', 'wrong_type', 'must be an object'],
-  ['null', 'null', 'not_null', 'must not be null, but an object'],
+  ['null', 'null', 'not_null', 'must be an object, not null'],
   ['100,000 lists', '['.repeat(100_000) + ']'.repeat(100_000), 'wrong_type', 'must be an object'],
 ] as const;
 

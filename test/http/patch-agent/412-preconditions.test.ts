@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
+import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problems } from '../../../src/http/problems.ts';
 import { expectChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -37,30 +39,41 @@ test.for(passes)('a patch of version 2 passes with %o', async (headers) => {
   expect(answer).toMatchObject({ status: 200, body: { name: 'Third' }, headers: { etag: '"3"' } });
 });
 
-const fails: readonly Record<string, string | string[]>[] = [
-  { 'if-match': '"1"' },
-  { 'if-match': '"3"' },
-  { 'if-match': 'W/"2"' },
-  { 'if-match': 'W/"2", "1"' },
-  { 'if-match': '"02"' },
-  { 'if-match': '"2.0"' },
-  { 'if-match': '"1,2"' },
-  { 'if-match': '",2,"' },
-  { 'if-match': '""' },
-  { 'if-match': '"*"' },
-  { 'if-match': '"é"' },
-  { 'if-none-match': '*' },
-  { 'if-none-match': '"2"' },
-  { 'if-none-match': 'W/"2"' },
-  { 'if-none-match': '"1", "2"' },
-  { 'if-match': '"2"', 'if-none-match': '"2"' },
-  { 'if-match': '"1"', 'if-none-match': '"1"' },
+const stale = problems.PRECONDITION_FAILED.detail;
+const { tagForeign, tagExcluded } = problemDetails;
+
+const fails: readonly (readonly [Record<string, string | string[]>, detail: string])[] = [
+  [{ 'if-match': '"1"' }, stale],
+  [{ 'if-match': '"3"' }, stale],
+  [{ 'if-match': 'W/"2", "1"' }, stale],
+  [{ 'if-match': '"02"' }, stale],
+  [{ 'if-match': 'W/"2"' }, tagForeign],
+  [{ 'if-match': '"2-gzip"' }, tagForeign],
+  [{ 'if-match': 'W/"2", "2-br"' }, tagForeign],
+  [{ 'if-match': '"2.0"' }, tagForeign],
+  [{ 'if-match': '"1,2"' }, tagForeign],
+  [{ 'if-match': '",2,"' }, tagForeign],
+  [{ 'if-match': '""' }, tagForeign],
+  [{ 'if-match': '"*"' }, tagForeign],
+  [{ 'if-match': '"é"' }, tagForeign],
+  [{ 'if-none-match': '*' }, tagExcluded],
+  [{ 'if-none-match': '"2"' }, tagExcluded],
+  [{ 'if-none-match': 'W/"2"' }, tagExcluded],
+  [{ 'if-none-match': '"1", "2"' }, tagExcluded],
+  [{ 'if-match': '"2"', 'if-none-match': '"2"' }, tagExcluded],
+  [{ 'if-match': '"1"', 'if-none-match': '"1"' }, stale],
 ];
 
-test.for(fails)('a patch of version 2 fails with %o', async (headers) => {
+test.for(fails)('a patch of version 2 fails with %o, and is told the current entity tag', async ([headers, detail]) => {
   const agent = await agentAtTwo();
   const send = () => patch(agent, headers, { name: 'Must not stick' });
-  await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED' });
+  const answer = await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED', detail });
+  expect(answer.headers.etag).toBe('"2"');
+});
+
+test('what says that a proxy changed the entity tag shows how, and does not ask to read again', () => {
+  for (const part of ['proxy', 'W/"7"', '"7-gzip"', '"7"']) expect(tagForeign).toContain(part);
+  expect(tagForeign).not.toMatch(/again/);
 });
 
 const unparsable = ['2', '"2', '2"', "'2'", '"1" "2"', 'w/"2"', 'W/2', 'W/ "2"', '*, "2"', '"2", *', ',', '', '"a b"'];

@@ -105,37 +105,57 @@ test.for([limit + 1, 1_000_000])('a chunked body of %d bytes is refused', async 
   await expectRefusal(world, agent.id, send, { code: 'PAYLOAD_TOO_LARGE' });
 });
 
-const withoutBody = [
-  [{}, 'The request needs a JSON object as its body.'],
-  [{ 'content-type': 'application/json' }, 'The body is not valid JSON.'],
-] as const;
+const withoutBody = [{}, { 'content-type': 'application/json' }];
+const bodyMissing = 'The request needs a JSON object as its body.';
 
-test.for(withoutBody)('a request without a body is refused, with the headers %o', async ([type, detail]) => {
+test.for(withoutBody)('a request without a body is refused, with the headers %o', async (type) => {
   const agent = await newSubject(world);
   const headers = { authorization: `Bearer ${agent.key}`, ...type };
   const send = () => world.send({ path: `/agents/${agent.id}`, headers });
-  await expectRefusal(world, agent.id, send, { code: 'MALFORMED_BODY', detail });
+  await expectRefusal(world, agent.id, send, { code: 'MALFORMED_BODY', detail: bodyMissing });
 });
 
+/** Where the fault is (line and column), what should be there, and what is. */
 const notJson = [
-  ['with a comma too many', '{"name":"abc",}'],
-  ['in single quotes', "{'name':'abc'}"],
-  ['that is half an object', '{"name":"abc"'],
-  ['with a line break in a text', '{"name":"a\nb"}'],
-  ['with a leading zero', '{"duration":045}'],
-  ['with NaN', '{"duration":NaN}'],
-  ['of two values', '{} {}'],
-  ['that is undefined', 'undefined'],
-  ['of no bytes', ''],
-  ['that is a space', ' '],
-  ['of 100,000 open brackets', '{"metadata":{"a":'.concat('['.repeat(100_000))],
-  ['with a no-break space before it', '\u00a0{}'],
+  ['with a comma too many', '{"name":"abc",}', [1, 15], 'a name in double quotes', '"}"'],
+  ['in single quotes', "{'name':'abc'}", [1, 2], 'a name in double quotes or }', '"\'"'],
+  ['that is half an object', '{"name":"abc"', [1, 14], 'a comma or }', 'the end of the body'],
+  [
+    'with a line break in a text',
+    '{\n"name":"a\nb"}',
+    [2, 10],
+    'an escape such as \\n or \\u0009 in its place',
+    'a line break',
+  ],
+  ['with a leading zero', '{"duration":045}', [1, 13], 'a number without a leading zero', '"045"'],
+  ['with NaN', '{"duration":NaN}', [1, 13], 'a value', '"NaN"'],
+  ['of two values', '{} {}', [1, 4], 'the end of the body', '"{"'],
+  ['that is undefined', 'undefined', [1, 1], 'a value', '"undefined"'],
+  [
+    'of 100,000 open brackets',
+    `{"metadata":{"a":${'['.repeat(100_000)}`,
+    [1, 100_018],
+    'a value or ]',
+    'the end of the body',
+  ],
+  ['with a no-break space before it', '\u00a0{}', [1, 1], 'a value', 'U+00A0'],
+  ['with letters of four bytes before the fault', '{"name":"😀😀" "b"}', [1, 14], 'a comma or }', 'a double quote'],
 ] as const;
 
-test.for(notJson)('a body %s is not JSON', async ([, text]) => {
+test.for(notJson)(
+  'a body %s is not JSON, and the answer says where',
+  async ([, text, [line, column], expected, found]) => {
+    const agent = await newSubject(world);
+    const place = `at line ${line}, column ${column}, expected ${expected}, but found ${found}`;
+    const detail = `The body is not valid JSON: ${place}.`;
+    await expectRefusal(world, agent.id, () => sendText(world, agent, text), { code: 'MALFORMED_BODY', detail });
+  },
+);
+
+test.for(['', ' ', '\r\n\t', '\ufeff'])('a body that is only the white space %j is none', async (text) => {
   const agent = await newSubject(world);
-  const detail = 'The body is not valid JSON.';
-  await expectRefusal(world, agent.id, () => sendText(world, agent, text), { code: 'MALFORMED_BODY', detail });
+  const send = () => sendText(world, agent, text);
+  await expectRefusal(world, agent.id, send, { code: 'MALFORMED_BODY', detail: bodyMissing });
 });
 
 test.for(['ff', 'c3', 'c0af', 'eda080', 'f4908080'])('the bytes %s in a string are not UTF-8', async (hex) => {

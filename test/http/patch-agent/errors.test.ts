@@ -1,5 +1,6 @@
 import { METHODS } from 'node:http';
 import { expect, test } from 'vitest';
+import { problemDetails } from '../../../src/http/problem-details.ts';
 import { problems } from '../../../src/http/problems.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem, statuses } from '../../support/problem.ts';
@@ -68,7 +69,7 @@ const undecodable = [
 
 test.for(undecodable)('the path %s cannot be decoded, whoever asks', async (path) => {
   const { key } = await world.company();
-  const detail = 'The path is not valid percent-encoded UTF-8.';
+  const detail = problemDetails.pathEncoding;
   for (const headers of [{}, { authorization: `Bearer ${key}` }]) {
     const answer = await world.send({ path, headers, body: '{' });
     expectProblem(answer, { code: 'MALFORMED_REQUEST', instance: path, detail });

@@ -8,7 +8,10 @@ const world = await openWorld();
 const atNumber = (code: Fault['code'], detail: string) =>
   ({ code: 'VALIDATION_FAILED', errors: [{ in: 'body', pointer: '#/companyPhoneNumberId', code, detail }] }) as const;
 const missing = atNumber('required', 'is required when type is PHONE: the id of an active phone number of the company');
-const notNull = atNumber('not_null', 'must not be null while type is PHONE; set another type in the same request');
+const notNull = atNumber(
+  'not_null',
+  'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request',
+);
 const notFound = atNumber('not_found', 'must be the id of an active phone number of the company');
 
 const refuse = (agent: Subject, body: unknown, problem: typeof missing) =>

@@ -102,6 +102,7 @@ test('the order is stable: a new agent comes first and leaves the others in thei
 const shapes = [
   { name: 'Sales 100% (EU)', type: 'ONLINE', focus: 'SCREENING', language: 'EN' },
   { name: 'ÄRZTE_sales', type: 'ONLINE', focus: 'OUTREACH', language: 'DE' },
+  { name: 'Straßenbahn ΟΔΟΣ İzmir', type: 'UNDEFINED', focus: 'GENERIC', language: 'TR' },
   { name: 'Nurses', type: 'UNDEFINED', focus: 'SCREENING', language: 'DE' },
 ] as const;
 
@@ -109,13 +110,20 @@ const filters: readonly (readonly [Query, readonly number[]])[] = [
   [{ name: 'sales' }, [0, 1]],
   [{ name: 'SALES' }, [0, 1]],
   [{ name: 'ärzte' }, [1]],
+  [{ name: 'STRASSENBAHN' }, [2]],
+  [{ name: 'ẞ' }, [2]],
+  [{ name: 'aSs' }, [2]],
+  [{ name: 'οδος' }, [2]],
+  [{ name: 'οδοσ ı' }, [2]],
+  [{ name: 'IZMIR' }, [2]],
+  [{ name: 'sS' }, [2]],
   [{ name: '100%' }, [0]],
   [{ name: '_' }, [1]],
   [{ name: '.*' }, []],
-  [{ name: ' ' }, [0]],
+  [{ name: ' ' }, [0, 2]],
   [{ type: 'ONLINE' }, [0, 1]],
-  [{ focus: 'SCREENING' }, [0, 2]],
-  [{ language: 'DE' }, [1, 2]],
+  [{ focus: 'SCREENING' }, [0, 3]],
+  [{ language: 'DE' }, [1, 3]],
   [{ type: 'ONLINE', focus: 'SCREENING', language: 'EN', name: 's' }, [0]],
   [{ type: 'PHONE' }, []],
 ];
@@ -161,7 +169,8 @@ const refused: readonly (readonly [string, readonly Fault[]])[] = [
     'name=a%00',
     [inQuery('name', 'bad_characters', 'must not hold U+0000 or an unpaired surrogate, in a string or in a key')],
   ],
-  ['type=online', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE')]],
+  ['type=online', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE; did you mean ONLINE?')]],
+  ['type=ON', [inQuery('type', 'not_allowed', 'must be one of UNDEFINED, ONLINE, PHONE')]],
   ['type=ONLINE&type=PHONE', [inQuery('type', 'too_many', 'must be given once', 1)]],
   ['sort=name', [inQuery('sort', 'unknown_member', `is not known; what can be set is ${known}`)]],
   [

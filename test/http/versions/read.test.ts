@@ -1,5 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { problemDetails } from '../../../src/http/problem-details.ts';
 import type { Schemas } from '../../support/client.ts';
+import { pathOf } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
 import { untilSomebodyWaits } from '../../support/locks.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
@@ -118,7 +120,24 @@ test.for(['2', '999999999'])('version %s of an agent that never had it is 404', 
   for (const line of lines) {
     const instance = line.replace(/^\S+ /, '').replace(/\?.*/, '');
     const send = () => world.call(agent.key, line);
-    await expectRefusal(world, agent.id, send, { code: 'RESOURCE_NOT_FOUND', instance });
+    const detail = `The agent has no version ${version}; its newest version is 1.`;
+    await expectRefusal(world, agent.id, send, { code: 'RESOURCE_NOT_FOUND', instance, detail });
+  }
+});
+
+test('a version that the operator has removed is 404, which says so, and another company learns nothing of it', async () => {
+  const agent = await newSubject(world);
+  await world.patch(agent.key, agent.id, { name: 'Second' });
+  await world.patch(agent.key, agent.id, { name: 'Third' });
+  await world.sql.query('DELETE FROM agent_version WHERE agent_id = $1 AND version = 2', [agent.id]);
+  const path = `/agents/${agent.id}/versions`;
+  const lines = [`GET ${path}/2`, `GET ${path}/2/diff`, `GET ${path}/1/diff?to=2`, `POST ${path}/2/restore`];
+  const { key } = await world.company();
+  for (const line of lines) {
+    const instance = pathOf(line);
+    const detail = problemDetails.versionPruned;
+    expectProblem(await world.call(agent.key, line), { code: 'RESOURCE_NOT_FOUND', instance, detail });
+    expectProblem(await world.call(key, line), { code: 'RESOURCE_ACCESS_DENIED', instance });
   }
 });
 

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
+import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problems } from '../../../src/http/problems.ts';
 import { fieldRows, fullFields, otherFields } from '../../support/fields.ts';
 import { changedFieldsIn, expectAgent, expectRefusal, newSubject, type Subject } from '../../support/patch-agent.ts';
 import { asColumns, snapshotOf, storedAgent } from '../../support/stored-agent.ts';
@@ -121,12 +123,19 @@ test('metadata over a limit does not come back, unless what is stored is as larg
   await expectRestored(agent, 1, ['metadata']);
 });
 
-test.for(['"1"', 'W/"2"', '"3", "1"'])('If-Match: %s does not restore over version 2', async (tag) => {
+const stale = problems.PRECONDITION_FAILED.detail;
+
+test.for([
+  ['"1"', stale],
+  ['W/"2"', problemDetails.tagForeign],
+  ['"3", "1"', stale],
+] as const)('If-Match: %s does not restore over version 2', async ([tag, detail]) => {
   const agent = await newSubject(world);
   await world.client(agent.key).patch(agent.id, { name: 'Second' });
   const instance = `/agents/${agent.id}/versions/1/restore`;
   const send = () => restore(agent, 1, { 'If-Match': tag });
-  await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED', instance });
+  const answer = await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED', instance, detail });
+  expect(answer.headers.etag).toBe('"2"');
 });
 
 test.for(['"2"', '*'])('If-Match: %s restores over version 2', async (tag) => {

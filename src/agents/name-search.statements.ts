@@ -1,0 +1,36 @@
+import { type Statement, sql } from '../database/statement.ts';
+import { expandingInto, foldCase, variantsOf } from './rules/case-folding.ts';
+
+/**
+ * Numbers of letters for which there is a statement: each number would be one more to prepare. Latin letters need at most 16,
+ * Unicode has about 100.
+ */
+const sizes = [0, 8, 16, 128];
+
+/**
+ * Whether `a.name` contains a text, by full case folding of both, whatever the locale of the database. The letters of the
+ * text become a regular expression in which each stands for all that are folded to it. Letters of the name that are folded
+ * to several (`ß`) are replaced by these first, but only in names that have one, and only those that matter for the text:
+ * other names are read once, however long the text is.
+ */
+export function nameContains(text: string): Statement {
+  const folded = foldCase(text);
+  const pattern = [...folded].map((letter) => oneOf(variantsOf(letter))).join('');
+  const expanding = expandingInto(folded);
+  if (expanding.length === 0) return sql`${name} ~ ${pattern}`;
+  const size = sizes.find((one) => one >= expanding.length) ?? expanding.length;
+  const padding = Array.from({ length: size - expanding.length }, () => ['', ''] as const);
+  const expanded = [...expanding, ...padding].reduce(
+    (inner, [letter, letters]) => sql`replace(${inner}, ${letter}::text, ${letters}::text)`,
+    name,
+  );
+  const any = oneOf(expanding.map(([letter]) => letter));
+  return sql`CASE WHEN ${name} ~ ${any} THEN ${expanded} ~ ${pattern} ELSE ${name} ~ ${pattern} END`;
+}
+
+/** In the order of code points: another collation may find letters equal, or refuse regular expressions. */
+const name = sql`(a.name COLLATE "C")`;
+
+/** By their code points, so that none of them means anything in a regular expression. */
+const oneOf = (letters: readonly string[]) =>
+  `[${letters.map((letter) => `\\U${letter.codePointAt(0)?.toString(16).padStart(8, '0')}`).join('')}]`;

@@ -1,0 +1,64 @@
+import type { Logger } from 'pino';
+import { historyBytes } from './agents/history/repository.ts';
+import { buildApp } from './app.ts';
+import { reportChanges, sharedCounters } from './auth/shared-counters.ts';
+import { type Config, listed } from './config.ts';
+import { openDatabase } from './database/client.ts';
+import { deploymentOf } from './database/deployment.ts';
+import { migrationNames } from './database/migrate.ts';
+import { ownConnection } from './database/own-connection.ts';
+import type { Foundation } from './foundation.ts';
+import { silent } from './metrics/meter.ts';
+import { prometheus } from './metrics/prometheus.ts';
+import { webhookSender } from './webhooks/sender.ts';
+
+export type Assembly = Awaited<ReturnType<typeof assemble>>;
+
+/**
+ * All parts of a server, from its configuration; none of them has begun to work.
+ * @param droppedLogLines how many lines of the log were dropped so far
+ */
+export async function assemble(config: Config, foundation: Foundation, logger: Logger, droppedLogLines: () => number) {
+  const { databaseUrl, secret, previousSecret } = foundation;
+  const database = openDatabase({
+    url: databaseUrl,
+    connections: config.DATABASE_POOL,
+    preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
+    onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
+  });
+  const watch = config.METRICS_PORT === undefined ? undefined : ownConnection(databaseUrl);
+  const metrics =
+    watch && prometheus({ poolUse: database.poolUse, droppedLogLines, historyBytes: () => historyBytes(watch.query) });
+  const counters =
+    config.REDIS_URL === undefined
+      ? undefined
+      : sharedCounters({
+          url: config.REDIS_URL,
+          deployment: await deploymentOf(database.query),
+          onChange: reportChanges(logger, metrics?.meter),
+        });
+  const webhookRules = {
+    allowHttp: config.WEBHOOK_ALLOW_HTTP,
+    allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS),
+  };
+  const webhooks = webhookSender({
+    ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
+    onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
+  });
+  const migrations = await migrationNames();
+  const app = await buildApp({
+    ...{ database, secret, previousSecret, migrations, logger, webhookRules, onChange: webhooks.wake },
+    trustedProxies: listed(config.TRUST_PROXY),
+    keepAliveSeconds: config.KEEP_ALIVE_SECONDS,
+    publicUrl: config.PUBLIC_URL,
+    docs: config.DOCS,
+    quotas: {
+      perMinute: config.RATE_LIMIT_PER_MINUTE,
+      perHour: config.RATE_LIMIT_PER_HOUR,
+      refusedPerMinute: config.RATE_LIMIT_REFUSED_PER_MINUTE,
+    },
+    ...(counters && { counters }),
+    ...(metrics && { meter: metrics.meter }),
+  });
+  return { app, database, watch, metrics, counters, webhooks };
+}

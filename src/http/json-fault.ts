@@ -1,0 +1,156 @@
+/** Where a text stops being JSON (RFC 8259). */
+export interface JsonFault {
+  /** From 1 on; lines end at line feeds. */
+  readonly line: number;
+  /** From 1 on, in Unicode code points. */
+  readonly column: number;
+  /** In words, as what follows. */
+  readonly expected: string;
+  readonly found: string;
+}
+
+interface Stop {
+  readonly at: number;
+  readonly expected: string;
+}
+
+const space = /[ \t\n\r]*/y;
+// All from the space on but the quote and the backslash.
+const plain = /[ !#-[\]-\uffff]*/y;
+const escaped = /\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})/y;
+const digits = /[0-9]*/y;
+const literal = /(?:true|false|null)(?![A-Za-z0-9_])/y;
+const word = /[A-Za-z0-9_$]{1,20}/y;
+
+/** Where a match of a sticky pattern ends; undefined without a match. */
+function endOf(pattern: RegExp, text: string, at: number): number | undefined {
+  pattern.lastIndex = at;
+  return pattern.test(text) ? pattern.lastIndex : undefined;
+}
+
+/**
+ * Finds where a text that `JSON.parse` refused stops being JSON; undefined if it is JSON. Reads each character a bounded
+ * number of times, without recursion: a body may have 100,000 brackets.
+ */
+export function findJsonFault(text: string): JsonFault | undefined {
+  const stop = scan(text);
+  if (!stop) return undefined;
+  return { ...placeOf(text, stop.at), expected: stop.expected, found: foundAt(text, stop.at) };
+}
+
+function placeOf(text: string, at: number): { readonly line: number; readonly column: number } {
+  let line = 1;
+  let start = 0;
+  for (let end = text.indexOf('\n'); end !== -1 && end < at; end = text.indexOf('\n', start)) {
+    line += 1;
+    start = end + 1;
+  }
+  let column = 1;
+  for (const _ of text.slice(start, at)) column += 1;
+  return { line, column };
+}
+
+function scan(text: string): Stop | undefined {
+  /** The brackets that close what is open. */
+  const open: ('}' | ']')[] = [];
+  let at = skipSpace(text, 0);
+  for (;;) {
+    // A value begins here, or in an object the name of one.
+    const first = startOf(text, at, open);
+    if (typeof first === 'object') return first;
+    at = first;
+    // A value has ended here: close what ends with it.
+    at = skipSpace(text, at);
+    while (open.length > 0 && text[at] === open.at(-1)) {
+      open.pop();
+      at = skipSpace(text, at + 1);
+    }
+    const closing = open.at(-1);
+    if (closing === undefined) return at === text.length ? undefined : { at, expected: 'the end of the body' };
+    if (text[at] !== ',') return { at, expected: `a comma or ${closing}` };
+    at = skipSpace(text, at + 1);
+  }
+}
+
+/** Reads a value up to its end, or up to the bracket that closes it at once. */
+function startOf(text: string, from: number, open: ('}' | ']')[]): number | Stop {
+  let at = from;
+  for (;;) {
+    if (open.at(-1) === '}') {
+      const after = member(text, at);
+      if (typeof after === 'object') return after;
+      at = after;
+    }
+    const bracket = text[at];
+    if (bracket !== '{' && bracket !== '[') return scalar(text, at);
+    const closing = bracket === '{' ? '}' : ']';
+    open.push(closing);
+    at = skipSpace(text, at + 1);
+    if (text[at] === closing) return at;
+    if (bracket === '{' && text[at] !== '"') return { at, expected: 'a name in double quotes or }' };
+    if (bracket === '[' && !canBegin(text[at])) return { at, expected: 'a value or ]' };
+  }
+}
+
+const canBegin = (character: string | undefined) => character !== undefined && /["{[\-0-9tfn]/.test(character);
+const skipSpace = (text: string, at: number) => endOf(space, text, at) ?? at;
+
+/** The name of a member and its colon, up to its value. */
+function member(text: string, at: number): number | Stop {
+  if (text[at] !== '"') return { at, expected: 'a name in double quotes' };
+  const end = string(text, at);
+  if (typeof end === 'object') return end;
+  const colon = skipSpace(text, end);
+  return text[colon] === ':' ? skipSpace(text, colon + 1) : { at: colon, expected: 'a colon' };
+}
+
+function scalar(text: string, at: number): number | Stop {
+  if (text[at] === '"') return string(text, at);
+  if (/[-0-9]/.test(text[at] ?? '')) return number(text, at);
+  return endOf(literal, text, at) ?? { at, expected: 'a value' };
+}
+
+function string(text: string, from: number): number | Stop {
+  let at = from + 1;
+  for (;;) {
+    at = endOf(plain, text, at) ?? at;
+    if (text[at] === '"') return at + 1;
+    if (at === text.length) return { at, expected: 'the closing quote of a string' };
+    if (text[at] !== '\\') return { at, expected: 'an escape such as \\n or \\u0009 in its place' };
+    const end = endOf(escaped, text, at);
+    if (end === undefined)
+      return { at, expected: 'one of the escapes \\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u with 4 digits' };
+    at = end;
+  }
+}
+
+function number(text: string, from: number): number | Stop {
+  const start = text[from] === '-' ? from + 1 : from;
+  let at = endOf(digits, text, start) ?? start;
+  if (at === start) return { at, expected: 'a digit' };
+  if (text[start] === '0' && at > start + 1) return { at: start, expected: 'a number without a leading zero' };
+  for (const [begins, sign] of [
+    [/[.]/, ''],
+    [/[eE]/, '+-'],
+  ] as const) {
+    if (!begins.test(text[at] ?? '')) continue;
+    const next = text[at + 1];
+    const part = next !== undefined && sign.includes(next) && sign !== '' ? at + 2 : at + 1;
+    at = endOf(digits, text, part) ?? part;
+    if (at === part) return { at, expected: 'a digit' };
+  }
+  return at;
+}
+
+/** What stands at a place, in a few words: an answer must not grow with a hostile body. */
+function foundAt(text: string, at: number): string {
+  const code = text.codePointAt(at);
+  if (code === undefined) return 'the end of the body';
+  if (code === 0x0a || code === 0x0d) return 'a line break';
+  const character = String.fromCodePoint(code);
+  if (code <= 0x20 || code === 0x7f || !/^[\p{L}\p{N}\p{P}\p{S}]$/u.test(character)) {
+    return `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+  }
+  const end = endOf(word, text, at) ?? at + character.length;
+  return character === '"' ? 'a double quote' : `"${text.slice(at, end)}"`;
+}

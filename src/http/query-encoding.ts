@@ -1,0 +1,28 @@
+import { complaints, type Fault, inParameter } from './faults.ts';
+
+/**
+ * A fault for each parameter of a query whose value is not percent-encoded UTF-8: the parser would take it as it is
+ * written. `companyId` is judged with the key, before.
+ */
+export function encodingFaults(url: string): readonly Fault[] {
+  const start = url.indexOf('?');
+  if (start === -1 || !url.includes('%', start)) return none;
+  const pairs = url.slice(start + 1).split('&');
+  const names = pairs.flatMap((pair) => {
+    const [name = '', ...value] = pair.split('=');
+    return decoded(value.join('=')) === undefined ? [decoded(name) ?? name] : [];
+  });
+  const wrong = new Set(names.filter((name) => name !== 'companyId'));
+  return [...wrong].map((name) => inParameter('query', name, complaints.badEncoding()));
+}
+
+const none: readonly Fault[] = [];
+
+function decoded(text: string): string | undefined {
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { nameContains } from '../../src/agents/name-search.statements.ts';
+import { foldCase } from '../../src/agents/rules/case-folding.ts';
+import { connect, run } from '../support/connection.ts';
+import { withDatabase } from '../support/global-setup.ts';
+
+/** A database with a locale of its own, which ends with the test. */
+async function openDatabaseOf(locale: string) {
+  const name = `locale_${randomUUID().replaceAll('-', '')}`;
+  const server = inject('serverUrl');
+  await run(server, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' ${locale}`);
+  onTestFinished(async () => {
+    await run(server, `DROP DATABASE ${name} WITH (FORCE)`);
+  });
+  const client = await connect(withDatabase(server, name));
+  onTestFinished(() => client.end());
+  return {
+    lower: async (text: string) => (await client.query('SELECT lower($1) AS lower', [text])).rows[0].lower,
+    /** Which of these names the list's filter finds. */
+    async find(names: readonly string[], text: string): Promise<string[]> {
+      const { text: sql, values } = nameContains(text);
+      const place = `$${values.length + 1}`;
+      const { rows } = await client.query(`SELECT a.name FROM unnest(${place}::text[]) AS a(name) WHERE ${sql}`, [
+        ...values,
+        names,
+      ]);
+      return rows.map((row) => row.name);
+    },
+  };
+}
+
+const locales = [
+  [`LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'`, 'Éi'],
+  [`LOCALE_PROVIDER icu ICU_LOCALE 'tr' LC_COLLATE 'C' LC_CTYPE 'C'`, 'éı'],
+] as const;
+
+/** Letters that a search could get wrong, and what regular expressions and LIKE give a meaning. */
+const letters = [
+  ...'sSſßẞtTﬆﬅiIıİfFﬁﬃlﬂσΣςαιΑΙᾳᾼ\u0345Έέ\u0390kK\u212aåÅ\u212bäÄaA\u0308nŉʼxX漢',
+  ...'%_\\[]().*+?|^$-: {}',
+];
+const text = (maxLength: number) =>
+  fc.array(fc.constantFrom(...letters), { minLength: 1, maxLength }).map((parts) => parts.join(''));
+
+test.for(locales)(
+  'in a database with %s, where lower case of ÉI is %s, a name is found where its folding contains that of the text',
+  async ([locale, lower]) => {
+    const database = await openDatabaseOf(locale);
+    expect(await database.lower('ÉI')).toBe(lower);
+    const rounds = fc.sample(fc.tuple(fc.array(text(12), { minLength: 20, maxLength: 20 }), text(3)), 300);
+    let found = 0;
+    for (const [names, part] of rounds) {
+      const expected = names.filter((name) => foldCase(name).includes(foldCase(part)));
+      expect({ part, names: await database.find(names, part) }).toEqual({ part, names: expected });
+      found += expected.length;
+    }
+    expect(found).toBeGreaterThan(100);
+  },
+);
+
+test('the longest text, of letters that all expand, is found in the name that is it', async () => {
+  const database = await openDatabaseOf(`LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'`);
+  for (const name of ['ß'.repeat(100), 'ﬃ'.repeat(33), 'sß'.repeat(50), 'αβγδεζηθικλμνξοπρστυφχψωᾳῃῳΐΰﬅﬃßŉǰẖẗẘẙև']) {
+    const folded = foldCase(name);
+    expect(await database.find([name, `${name}x`, 'x', ''], name)).toEqual([name, `${name}x`]);
+    expect(await database.find([name, folded.toUpperCase()], folded.slice(0, 100))).toContain(name);
+    expect(await database.find([name.slice(1)], name)).toEqual([]);
+  }
+});

@@ -1,0 +1,132 @@
+import { userInfo } from 'node:os';
+import { expect, test } from 'vitest';
+import { operatorOf, printedBy } from '../support/operator.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const printed = printedBy(world);
+const operator = userInfo().username;
+
+/** A company with two agents, one of them deleted, kept answers, and an integration that acts for it. */
+async function furnished(name: string) {
+  const { id, key, keyId } = await world.company();
+  await printed('company', 'rename', '--company', id, '--name', name);
+  const numberId = await world.phoneNumber(id);
+  const agent = await world.agent(id, { type: 'PHONE', companyPhoneNumberId: numberId });
+  const deleted = await world.agent(id);
+  const ats = await world.ats(id);
+  const query = `?companyId=${id}`;
+  await world.patch(key, agent.id, { duration: 31 }, { headers: { 'idempotency-key': `of-${keyId}` } });
+  await world.patch(ats.key, agent.id, { duration: 32 }, { query, headers: { 'idempotency-key': `of-${ats.keyId}` } });
+  await world.deleteAgent(deleted.id);
+  return { id, name, key, keyId, ats, agents: [agent.id, deleted.id] };
+}
+
+type Furnished = Awaited<ReturnType<typeof furnished>>;
+
+/** How many rows are left of a company, by table. */
+async function left({ id, keyId, ats, agents }: Furnished) {
+  const { rows } = await world.sql.query(
+    `SELECT (SELECT count(*)::int FROM company WHERE id = $1) AS companies,
+            (SELECT count(*)::int FROM agent WHERE company_id = $1) AS agents,
+            (SELECT count(*)::int FROM agent_version WHERE agent_id = ANY($2)) AS versions,
+            (SELECT count(*)::int FROM company_phone_number WHERE company_id = $1) AS "phoneNumbers",
+            (SELECT count(*)::int FROM api_key WHERE company_id = $1) AS keys,
+            (SELECT count(*)::int FROM integration_company WHERE company_id = $1) AS grants,
+            (SELECT count(*)::int FROM idempotency_key WHERE api_key_id = ANY($3)) AS "keptAnswers"`,
+    [id, agents, [keyId, ats.keyId]],
+  );
+  return rows[0];
+}
+
+const whole = { companies: 1, agents: 2, versions: 4, phoneNumbers: 1, keys: 1, grants: 1, keptAnswers: 2 };
+const nothing = { companies: 0, agents: 0, versions: 0, phoneNumbers: 0, keys: 0, grants: 0, keptAnswers: 0 };
+
+/** The trail of a company, with the oldest first. */
+async function trailOf({ id }: Furnished) {
+  const { rows } = await world.sql.query(
+    'SELECT id, action, operator, details FROM audit_entry WHERE company_id = $1 ORDER BY created_at, id',
+    [id],
+  );
+  return rows;
+}
+
+const erase = (company: Furnished, confirm = company.name) =>
+  operatorOf(world)(['company', 'erase', '--company', company.id, '--confirm', confirm]);
+
+test('a company is erased with all that belongs to it, and nothing of another; the trail stays and has the counts', async () => {
+  const [company, other] = [await furnished('Erased'), await furnished('Other')];
+  await world.keys.revoke(company.keyId);
+  const before = await trailOf(company);
+  const { code, stdout, stderr } = await erase(company);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const { companies, ...erased } = whole;
+  expect(JSON.parse(stdout)).toEqual({ id: company.id, name: 'Erased', erased });
+  expect(await left(company)).toEqual(nothing);
+  expect(await left(other)).toEqual(whole);
+  const trail = await trailOf(company);
+  expect(trail.slice(0, before.length)).toEqual(before);
+  const added = trail.slice(before.length);
+  expect(added.at(-1)).toEqual({ id: expect.any(String), action: 'company.erased', operator, details: erased });
+  const sums: Record<string, number> = {};
+  for (const { action, details } of added.slice(0, -1)) {
+    expect(action).toBe('company.erasing');
+    for (const [name, count] of Object.entries<number>(details)) sums[name] = (sums[name] ?? 0) + count;
+  }
+  expect(sums).toEqual(erased);
+
+  const query = `?companyId=${company.id}`;
+  const denied = { status: 403, body: { code: 'COMPANY_ACCESS_DENIED' } };
+  expect(await world.patch(company.ats.key, company.agents[0] ?? '', {}, { query })).toMatchObject(denied);
+  expect(await world.patch(other.key, other.agents[0] ?? '', {})).toMatchObject({ status: 200 });
+  expect(await erase(company)).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `error: there is no company with the id ${company.id}\n`,
+  });
+});
+
+test('a company is not erased under another name, or while one of its keys is active, also one that is made meanwhile', async () => {
+  const company = await furnished('Kept');
+  const refused = (reason: string) => ({ code: 1, stdout: '', stderr: `error: ${reason}\n` });
+  expect(await erase(company, 'kept')).toEqual(refused('--confirm is not the name of the company'));
+  const active = (keyId: string) => refused(`the company has an active key, ${keyId}: revoke it first`);
+  expect(await erase(company)).toEqual(active(company.keyId));
+  expect(await left(company)).toEqual(whole);
+  await world.keys.suspend(company.keyId);
+  const erasing = erase(company);
+  await expect.poll(() => left(company)).toMatchObject({ grants: 0 });
+  const made = await world.newKey(company.id);
+  expect(await erasing).toEqual(active(made.id));
+  expect(await left(company)).toEqual({ ...whole, grants: 0, keys: 2 });
+  await world.keys.revoke(made.id);
+  expect(await erase(company)).toMatchObject({ code: 0, stderr: '' });
+  expect(await left(company)).toEqual(nothing);
+});
+
+test('what is added to a company when nearly all of it is gone is erased too', async () => {
+  const company = await furnished('Grown');
+  await world.keys.revoke(company.keyId);
+  // The keys go last: with them comes one more agent, without history.
+  await world.sql.query(`
+    CREATE FUNCTION add_late_agent() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      INSERT INTO agent (company_id, name, type, focus, language, duration)
+      VALUES (OLD.company_id, 'Late agent', 'ONLINE', 'GENERIC', 'EN', 30);
+      RETURN NULL;
+    END $$;
+    CREATE TRIGGER late AFTER DELETE ON api_key FOR EACH ROW EXECUTE FUNCTION add_late_agent()`);
+  const { code, stdout } = await erase(company);
+  await world.sql.query('DROP TRIGGER late ON api_key');
+  const { companies, ...erased } = whole;
+  expect({ code, erased: JSON.parse(stdout).erased }).toEqual({ code: 0, erased: { ...erased, agents: 3 } });
+  expect(await left(company)).toEqual(nothing);
+});
+
+test('every table that holds a company is known: an erasure empties it, or it is the trail', async () => {
+  const { rows } = await world.sql.query(
+    `SELECT table_name AS name FROM information_schema.columns
+      WHERE table_schema = 'public' AND column_name = 'company_id' ORDER BY 1`,
+  );
+  const erased = ['agent', 'api_key', 'company_phone_number', 'integration_company'];
+  expect(rows.map(({ name }) => name)).toEqual([...erased, 'audit_entry'].toSorted());
+});

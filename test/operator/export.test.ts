@@ -1,0 +1,167 @@
+import { userInfo } from 'node:os';
+import { Readable, Writable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { operatorProgram } from '../../src/operator/program.ts';
+import { time, uuid } from '../support/admin.ts';
+import { operatorOf, printedBy } from '../support/operator.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const printed = printedBy(world);
+
+const linesOf = async (companyId: string) => {
+  const text = await printed('company', 'export', '--company', companyId);
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+};
+
+test('a company is exported with its numbers, keys, agents with all versions, and trail; nothing of another', async () => {
+  const [{ id: companyId, key, keyId }, other] = [await world.company(), await world.company()];
+  await world.agent(other.id);
+  const numberId = await world.phoneNumber(companyId);
+  const first = await world.agent(companyId, { metadata: { department: 'Sales', '1': [1.5, null] } });
+  const headers = { 'x-request-id': 'request-of-the-export' };
+  await world.patch(key, first.id, { type: 'PHONE', companyPhoneNumberId: numberId }, { headers });
+  const second = await world.agent(companyId);
+  await world.agents.delete(second.id, { operator: 'tester' });
+
+  const lines = await linesOf(companyId);
+  const of = (record: string) =>
+    lines.filter((line) => line.record === record).map(({ record: _, ...members }) => members);
+  expect(new Set(lines.map(({ record }) => record))).toEqual(
+    new Set(['company', 'phoneNumber', 'key', 'agent', 'version', 'auditEntry']),
+  );
+  expect(of('company')).toEqual([{ id: companyId, name: 'Test company', createdAt: time }]);
+  expect(of('phoneNumber')).toEqual([
+    { id: numberId, companyId, number: '+12025550123', status: 'ACTIVE', createdAt: time },
+  ]);
+  expect(of('key')).toEqual([
+    {
+      ...{ id: keyId, companyId, name: null, start: key.slice(0, 8), allowedIps: [], perMinute: null, perHour: null },
+      scopes: ['read:agents', 'write:agents', 'delete:agents'],
+      ...{ createdAt: time, expiresAt: null, suspendedAt: null, revokedAt: null },
+      lastUsedAt: expect.toBeOneOf([null, time]),
+    },
+  ]);
+  const changed = { ...first, type: 'PHONE', updatedAt: time };
+  const agents = [
+    { ...changed, version: 2, companyPhoneNumberId: numberId, deletedAt: null },
+    { ...second, version: 1, companyPhoneNumberId: null, deletedAt: time },
+  ];
+  expect(of('agent')).toEqual(agents.toSorted((a, b) => (a.id < b.id ? -1 : 1)));
+  const histories = [...(await world.history(first.id)), ...(await world.history(second.id))];
+  const versions = of('version').toSorted((a, b) => (a.agentId === b.agentId ? a.version - b.version : 0));
+  expect(versions.filter(({ agentId }) => agentId === first.id)).toEqual([
+    expect.objectContaining({ version: 1, keyId: null, operator: 'tester', requestId: null, callerAddress: null }),
+    expect.objectContaining({ version: 2, keyId, operator: null, ...{ requestId: 'request-of-the-export' } }),
+  ]);
+  expect(versions.map(({ snapshot }) => snapshot)).toEqual(expect.arrayContaining(histories.map((h) => h.snapshot)));
+  expect(versions).toHaveLength(histories.length);
+
+  const trail = of('auditEntry');
+  expect(trail.map(({ action }) => action)).toEqual([
+    'company.created',
+    'key.created',
+    'phone-number.added',
+    'agent.deleted',
+    'company.exported',
+  ]);
+  expect(trail.at(-1)).toEqual({
+    ...{ id: uuid, createdAt: time, action: 'company.exported', operator: userInfo().username, companyId },
+    ...{ actingKeyId: null, requestId: null, callerAddress: null, integrationId: null, keyId: null },
+    ...{ phoneNumberId: null, agentId: null, details: {} },
+  });
+  const { rows } = await world.sql.query('SELECT hash FROM api_key WHERE id = $1', [keyId]);
+  expect(JSON.stringify(lines)).not.toContain(rows[0].hash);
+});
+
+test('an export goes over as many batches as there are rows: each agent and version is in it once, in order', async () => {
+  const { id: companyId } = await world.company();
+  // More than a batch of agents, and more than a batch of versions, in total and of one agent.
+  await world.sql.query(
+    `WITH made AS (
+       INSERT INTO agent (company_id, version, name, type, focus, language, duration)
+       SELECT $1, CASE n WHEN 1 THEN 120 ELSE 2 END, 'Agent ' || n, 'ONLINE', 'GENERIC', 'EN', 30
+         FROM generate_series(1, 130) n RETURNING id, version
+     )
+     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator)
+     SELECT id, v, now(), '{"metadata": {"number": 1e400}}', '{}', 'tester' FROM made, generate_series(1, version) v`,
+    [companyId],
+  );
+  const text = await printed('company', 'export', '--company', companyId);
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const agents = lines.filter(({ record }) => record === 'agent').map(({ id }) => id);
+  expect(agents).toEqual([...new Set(agents)].toSorted());
+  expect(agents).toHaveLength(130);
+  const versions = lines.filter(({ record }) => record === 'version');
+  const place = (id: string, version: number) => `${id} ${String(version).padStart(3, '0')}`;
+  const places = versions.map(({ agentId, version }) => place(agentId, version));
+  expect(places).toEqual([...new Set(places)].toSorted());
+  expect(places).toHaveLength(129 * 2 + 120);
+  // A number that JavaScript cannot hold is as PostgreSQL writes it.
+  expect(text).toContain(`1${'0'.repeat(400)}`);
+});
+
+test('no more of a company is read than the reader of the output takes', async () => {
+  const { id: companyId } = await world.company();
+  await world.sql.query(
+    `INSERT INTO agent (company_id, name, type, focus, language, duration)
+     SELECT $1, 'Agent ' || n, 'ONLINE', 'GENERIC', 'EN', 30 FROM generate_series(1, 5000) n`,
+    [companyId],
+  );
+  let text = '';
+  let take = () => {};
+  // The first write is taken when `take` is called.
+  const stdout = new Writable({
+    write(chunk, _, done) {
+      text += String(chunk);
+      if (text.length === String(chunk).length) take = done;
+      else done();
+    },
+  });
+  const env = { DATABASE_URL: world.ownerUrl, API_KEY_SECRET: world.secret };
+  const streams = { stdin: Readable.from([]), stdout, stderr: process.stderr };
+  const program = operatorProgram(() => readConfig(env), streams);
+  const exported = program.parseAsync(['company', 'export', '--company', companyId], { from: 'user' });
+  const lastRead = async () => {
+    const { rows } = await world.sql.query(
+      `SELECT max(query_start)::text AS at FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'interview-agents-api'`,
+    );
+    return rows[0].at;
+  };
+  await expect.poll(() => text).not.toBe('');
+  // It reads no more once two looks find the same.
+  let last: unknown;
+  await expect
+    .poll(
+      async () => {
+        const before = last;
+        last = await lastRead();
+        return before === last;
+      },
+      { interval: 200 },
+    )
+    .toBe(true);
+  // What was not read by now is not in the export.
+  await world.sql.query('DELETE FROM agent WHERE company_id = $1', [companyId]);
+  take();
+  await exported;
+  expect(text.match(/"record" : "agent"/g)?.length).toBeLessThan(1_000);
+  expect(text).toContain('company.exported');
+});
+
+test('nothing is exported of a company that is not there', async () => {
+  const nowhere = '00000000-0000-4000-8000-000000000000';
+  expect(await operatorOf(world)(['company', 'export', '--company', nowhere])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `error: there is no company with the id ${nowhere}\n`,
+  });
+});

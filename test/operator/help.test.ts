@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { environmentSchema } from '../../src/config.ts';
+import { operatorProgram } from '../../src/operator/program.ts';
+import { runOperator } from '../support/operator.ts';
+import { build, runProgram } from '../support/process.ts';
+
+beforeAll(build);
+
+const { commands: groups } = operatorProgram(() => {
+  throw new Error('help reads no configuration');
+}, process);
+const named = groups.flatMap((group) => [
+  [group.name()],
+  ...group.commands.map((command) => [group.name(), command.name()]),
+]);
+
+test('the program, each group and each command have a help text with examples, which the program understands', async () => {
+  expect(named.length).toBeGreaterThan(30);
+  for (const path of [[], ...named]) {
+    const { code, stdout, stderr } = await runOperator({}, [...path, '--help']);
+    expect({ path, code, stderr }).toEqual({ path, code: 0, stderr: '' });
+    const [description = '', examples = ''] = stdout.split('\nExamples:\n');
+    expect(description, path.join(' ')).toMatch(/^Usage: admin /);
+    const shown = examples.trimEnd().split('\n');
+    for (const example of shown) {
+      const [, words = ''] = /^ {2}npm run --silent admin -- (\S.*)$/.exec(example) ?? [];
+      expect(words.startsWith(path.join(' ')), `${path.join(' ')}: ${example}`).toBe(true);
+      await expectOptionsOf(words);
+    }
+  }
+});
+
+/** Every option of an example is one of its command. */
+async function expectOptionsOf(words: string) {
+  const [group = '', command = ''] = words.split(' ');
+  const { stdout } = await runOperator({}, [group, command, '--help']);
+  for (const [option] of words.matchAll(/--[a-z-]+/g)) expect(stdout, words).toContain(option);
+}
+
+test('key update says how what was set is taken away', async () => {
+  const { stdout } = await runOperator({}, ['key', 'update', '--help']);
+  for (const option of ['--expires', '--allow-ip', '--per-minute', '--per-hour']) {
+    expect(stdout).toMatch(new RegExp(`${option} <[a-z]+> [^\\n]*none`));
+  }
+});
+
+test('the server and migrate say what they are for, with examples, and refuse options that they do not have', async () => {
+  const programs = { server: 'dist/server.js', migrate: 'dist/migrate.js', admin: 'dist/admin.js' };
+  for (const [name, file] of Object.entries(programs)) {
+    const path = join(import.meta.dirname, '..', '..', file);
+    const help = await runProgram([path, '--help']);
+    expect(help).toEqual({ code: 0, stdout: expect.stringMatching(/^Usage: [\s\S]+\nExamples:\n {2}\S/), stderr: '' });
+    expect(help.stdout).toContain(`Usage: ${name} `);
+    const wrong = await runProgram([path, '--helpp']);
+    const stderr = "error: unknown option '--helpp' (Did you mean --help?)\n";
+    expect(wrong).toEqual({ code: 1, stdout: '', stderr });
+    if (name === 'server') {
+      for (const variable of Object.keys(environmentSchema.properties))
+        expect(help.stdout).toContain(`  ${variable}\n`);
+    }
+  }
+});

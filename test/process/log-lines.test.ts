@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { callsOf } from '../support/calls.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { build, startServer } from '../support/process.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+beforeAll(build);
+
+const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'operate.md'), 'utf8');
+
+test('every line of the log names the replica, and the sample in docs/operate.md has the members of such a line', async () => {
+  const { id, key } = await newSubject(world);
+  const { server, origin } = await startServer({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret });
+  await callsOf(origin).patch(key, id, { duration: 500 });
+  server.signal('SIGTERM');
+  await server.exit;
+  const log = server.stdout.split('\n').filter((line) => line.startsWith('{'));
+  const lines = log.map((line): Record<string, unknown> => JSON.parse(line));
+  expect(lines.map(({ msg }) => msg)).toEqual(expect.arrayContaining(['request', 'stopping', 'stopped']));
+  expect(new Set(lines.map(({ replica }) => replica))).toEqual(new Set([`${hostname()}-${server.pid}`]));
+  const [, sample = '{}'] = /^```json\n(\{"level".*\})\n```$/m.exec(page) ?? [];
+  const request = lines.find(({ msg }) => msg === 'request') ?? {};
+  expect(Object.keys(JSON.parse(sample))).toEqual(Object.keys(request));
+});

@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Deadline } from '../../src/http/deadline.ts';
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }));
+afterEach(() => void vi.useRealTimers());
+
+/** Milliseconds that a request has. */
+const whole = 4_800;
+
+const unavailable = { status: 503, code: 'DATABASE_UNAVAILABLE', headers: { 'retry-after': '1' } };
+const never = () => new Promise<never>(() => {});
+
+test('what a request waits for, one thing after the other, has one deadline together and one timer', async () => {
+  const deadline = new Deadline(performance.now());
+  let answer = (_: string) => {};
+  const first = deadline.race(
+    new Promise<string>((resolve) => {
+      answer = resolve;
+    }),
+  );
+  await vi.advanceTimersByTimeAsync(whole - 1_000);
+  answer('found');
+  expect(await first).toBe('found');
+  const second = expect(deadline.race(never())).rejects.toMatchObject(unavailable);
+  expect(vi.getTimerCount()).toBe(1);
+  await vi.advanceTimersByTimeAsync(1_000);
+  await second;
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('the time in which a body arrives does not count', async () => {
+  const deadline = new Deadline(performance.now());
+  await deadline.race(Promise.resolve());
+  await vi.advanceTimersByTimeAsync(1_000);
+  deadline.pause();
+  await vi.advanceTimersByTimeAsync(9_000);
+  deadline.resume();
+  expect(deadline.left()).toBe(whole - 1_000);
+  let isOver = false;
+  const ended = deadline.race(never()).catch(() => {
+    isOver = true;
+  });
+  await vi.advanceTimersByTimeAsync(whole - 1_001);
+  expect(isOver).toBe(false);
+  await vi.advanceTimersByTimeAsync(1);
+  await ended;
+});
+
+test('an error comes through as it is, and a call that fails after the deadline is nobody’s rejection any more', async () => {
+  const deadline = new Deadline(performance.now());
+  await expect(deadline.race(Promise.reject(new Error('refused')))).rejects.toThrow('refused');
+  let fail = (_: Error) => {};
+  const late = deadline.race(
+    new Promise<never>((_, reject) => {
+      fail = reject;
+    }),
+  );
+  const refused = expect(late).rejects.toMatchObject(unavailable);
+  await vi.advanceTimersByTimeAsync(whole);
+  await refused;
+  fail(new Error('too late'));
+});
+
+test('a request that is over leaves no timer; what it still waits for is given up at its deadline', async () => {
+  const done = new Deadline(performance.now());
+  await done.race(Promise.resolve());
+  done.end();
+  expect(vi.getTimerCount()).toBe(0);
+  const left = new Deadline(performance.now());
+  const waiting = expect(left.race(never())).rejects.toMatchObject(unavailable);
+  left.end();
+  await vi.advanceTimersByTimeAsync(whole);
+  await waiting;
+  expect(vi.getTimerCount()).toBe(0);
+});
