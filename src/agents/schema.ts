@@ -28,7 +28,8 @@ const phoneRule = {
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
   then: {
     type: 'object',
-    properties: { companyPhoneNumberId: { type: 'string' } },
+    // `type` stands here too for linters, which take it for an unknown member in the examples otherwise.
+    properties: { type: {}, companyPhoneNumberId: { type: 'string' } },
     required: ['companyPhoneNumberId'],
   },
 };

@@ -18,7 +18,7 @@ async function stored(id: string) {
   return JSON.parse(JSON.stringify(rows[0]));
 }
 
-const isUsed = (id: string) => vi.waitUntil(async () => (await stored(id)).lastUsedAt !== null);
+const isUsed = (id: string) => vi.waitUntil(async () => (await stored(id)).lastUsedAt !== null, { timeout: 60_000 });
 
 /** A window as the headers of an answer say it. */
 const windowIn = ({ headers }: Answer, name: string) => ({

@@ -89,7 +89,7 @@ test('what comes behind an answer that closes the connection is not begun', asyn
       client.socket.write(request('GET /agents?limit=100', ownKey, randomUUID()));
       await untilSomebodyWaits(world);
       const closing = app.close();
-      await vi.waitUntil(() => app.draining());
+      await vi.waitUntil(() => app.draining(), { timeout: 60_000 });
       await release();
       await once(client.socket, 'readable');
       return { socket: client.socket, closed: closing };

@@ -43,12 +43,14 @@ test('bodies that are still on their way keep no request waiting, not of the sam
   const agent = await world.agent(company.id);
   await RawSocket.useMany(world.origin, 100, async (sockets) => {
     for (const socket of sockets) socket.write(patchHead(company.key, agent.id));
-    await vi.waitUntil(() => sockets.every(({ received }) => received.startsWith('HTTP/1.1 100 ')));
+    await vi.waitUntil(() => sockets.every(({ received }) => received.startsWith('HTTP/1.1 100 ')), {
+      timeout: 60_000,
+    });
     for (let time = 0; time < 20; time += 1) {
       expect((await world.call(company.key, `GET /agents/${agent.id}`)).status).toBe(200);
     }
     for (const socket of sockets) socket.write('{}');
-    await vi.waitUntil(() => sockets.every(({ received }) => received.includes('HTTP/1.1 200 ')));
+    await vi.waitUntil(() => sockets.every(({ received }) => received.includes('HTTP/1.1 200 ')), { timeout: 60_000 });
   });
 });
 

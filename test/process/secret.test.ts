@@ -98,10 +98,10 @@ test('while the secret is changed, servers with the two in either order go on; t
   const servers = [await startServer(before), await startServer(after)];
   for (const { origin } of servers) expect(await get(origin, key)).toBe(200);
   const row = (secret: string) => [{ id: 1, fingerprint: fingerprint(secret) }];
-  await vi.waitUntil(async () => (await recorded(world))[0]?.fingerprint === fingerprint(renewed));
+  await vi.waitUntil(async () => (await recorded(world))[0]?.fingerprint === fingerprint(renewed), { timeout: 60_000 });
   const { origin: restarted } = await startServer(before);
   for (const origin of [...servers.map((server) => server.origin), restarted]) expect(await get(origin, key)).toBe(200);
-  await vi.waitUntil(async () => (await recorded(world))[0]?.fingerprint === fingerprint(old));
+  await vi.waitUntil(async () => (await recorded(world))[0]?.fingerprint === fingerprint(old), { timeout: 60_000 });
   const { server: last, origin } = await startServer(after);
   expect(await get(origin, key)).toBe(200);
   last.signal('SIGTERM');
@@ -132,7 +132,7 @@ test('where a release before recorded nothing, the first key that is found does,
   expect(await get(other.origin, key)).toBe(401);
   expect(await recorded(world)).toEqual([]);
   expect(await get(world.origin, key)).toBe(200);
-  await vi.waitUntil(async () => (await recorded(world)).length > 0);
+  await vi.waitUntil(async () => (await recorded(world)).length > 0, { timeout: 60_000 });
   expect(await recorded(world)).toEqual([{ id: 1, fingerprint: fingerprint(world.secret) }]);
   expect(await start(world, wrong)).toEqual({ code: 1, stdout: '', stderr: otherSecret });
 });

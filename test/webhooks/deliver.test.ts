@@ -36,7 +36,7 @@ test('of a long answer 1 KiB is kept, and the rest is not read', async () => {
   });
   const result = await openDeliverer().deliver(receiver.url);
   expect(result).toEqual({ isDelivered: true, status: 200, error: null, answer: 'é'.repeat(512) });
-  await vi.waitUntil(() => sent !== undefined);
+  await vi.waitUntil(() => sent !== undefined, { timeout: 60_000 });
   // Beside what was read, what sockets hold.
   expect(sent).toBeLessThan(16 * 1_024 * 1_024);
 });

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { expect, test } from 'vitest';
+import { patches } from '../../../src/agents/examples.ts';
 import { agentFields } from '../../../src/agents/fields.ts';
 import { agentPatchSchema, agentSchema } from '../../../src/agents/schema.ts';
 import { codesOf, documented, expectDocumented, faultsOf, readDocument } from '../../support/document.ts';
@@ -123,8 +124,8 @@ test.each([
 test('PATCH takes both media types, an id, a company, preconditions, an idempotency key and a request id', () => {
   const schema = { $ref: '#/components/schemas/AgentPatch' };
   expect(patch.requestBody?.content).toEqual({
-    'application/json': { schema },
-    'application/merge-patch+json': { schema },
+    'application/json': { schema, examples: patches },
+    'application/merge-patch+json': { schema, examples: patches },
   });
   const names = ['companyId', 'dryRun', 'id', 'If-Match', 'If-None-Match', 'Idempotency-Key', 'X-Request-Id'];
   expect(patch.parameters.map(({ name }) => name)).toEqual(names);

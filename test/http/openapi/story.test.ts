@@ -71,7 +71,7 @@ const lines = [...health, ...forAnyCompany, ...forCompany, ...onAgent]
 async function useOnce(key: string, keyId: string): Promise<void> {
   await world.call(key, 'GET /companies');
   const isNoted = 'SELECT last_used_at FROM api_key WHERE id = $1 AND last_used_at IS NOT NULL';
-  await vi.waitUntil(async () => (await world.sql.query(isNoted, [keyId])).rowCount === 1);
+  await vi.waitUntil(async () => (await world.sql.query(isNoted, [keyId])).rowCount === 1, { timeout: 60_000 });
 }
 
 test('every success that the document lists has an example, which is what a server answers but for ids and times', async () => {
