@@ -124,7 +124,7 @@ test('an erasure that is killed has done what the trail says; the next one does 
     agents: all.agents - sums.agents,
     versions: all.versions - sums.versions,
   });
-  const erased = { ...all, phoneNumbers: 0, keys: 1, grants: 0, keptAnswers: 0 };
+  const erased = { ...all, phoneNumbers: 0, keys: 1, grants: 0, keptAnswers: 0, deliveries: 0, webhooks: 0 };
   expect(await admin(...parameters)).toEqual({ id: companyId, name: 'Test company', erased });
   expect(await countsOf(companyId)).toMatchObject({ agents: 0, versions: 0 });
   expect(await countsOf(other.id)).toEqual({ agents: 10, versions: 30, broken: 0 });
