@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { draft } from '../../support/endpoints.ts';
 import { untilSomebodyWaits } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { bodiesFor, inShort, newWebhook, requestOf, trailOf, webhookRow } from '../../support/webhooks.ts';
@@ -32,7 +33,7 @@ test('DELETE /webhooks/:id drops the endpoint with all that waits, also where th
   expectProblem(again, { code: 'RESOURCE_NOT_FOUND', instance: `/webhooks/${id}` });
 });
 
-test('a change of an agent that meets the deletion of an endpoint succeeds', async () => {
+test('a change or creation of an agent that meets the deletion of an endpoint succeeds', async () => {
   const { id: companyId, key } = await world.company();
   const { id: agentId } = await world.agent(companyId);
   const { id } = await newWebhook(world, key);
@@ -40,10 +41,13 @@ test('a change of an agent that meets the deletion of an endpoint succeeds', asy
   const holder = await world.sql.connect();
   await holder.query('BEGIN');
   await holder.query('DELETE FROM webhook_endpoint WHERE id = $1', [id]);
-  const sent = world.patch(key, agentId, { duration: 31 });
+  const created = world.call(key, 'POST /agents', { body: draft });
   await untilSomebodyWaits(world);
+  const sent = world.patch(key, agentId, { duration: 31 });
+  await untilSomebodyWaits(world, 2);
   await holder.query('COMMIT');
   holder.release();
   expect(await sent).toMatchObject({ status: 200, headers: { etag: '"2"' } });
-  expect(inShort(await bodiesFor(world, other.id))).toEqual(['agent.updated 2']);
+  expect((await created).status).toBe(201);
+  expect(inShort(await bodiesFor(world, other.id)).toSorted()).toEqual(['agent.created 1', 'agent.updated 2']);
 });
