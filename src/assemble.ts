@@ -12,8 +12,6 @@ import { silent } from './metrics/meter.ts';
 import { prometheus } from './metrics/prometheus.ts';
 import { webhookSender } from './webhooks/sender.ts';
 
-export type Assembly = Awaited<ReturnType<typeof assemble>>;
-
 /**
  * All parts of a server, from its configuration; none of them has begun to work.
  * @param droppedLogLines how many lines of the log were dropped so far

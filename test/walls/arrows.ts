@@ -2,8 +2,8 @@ import { importsOf, type Rule, type SourceFile } from './source.ts';
 
 /** The layers, from the top down. A file imports from its own layer and those below it. */
 const layers: readonly (readonly [layer: string, files: RegExp])[] = [
-  ['programs', /^src\/(server|admin|migrate)\.ts$/],
-  ['app', /^src\/((app|assemble|demo|foundation|logger|server-rights)\.ts$|operator\/)/],
+  ['programs', /^src\/(server|assemble|admin|migrate)\.ts$/],
+  ['app', /^src\/((app|demo|foundation|logger|server-rights)\.ts$|operator\/)/],
   [
     'routes and plugins',
     /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|shares)\.ts$|http\/(?!(problems|problem-details|particular-problems|json-fault|public-url|faults|webhook-complaints|header-fields|exact-numbers|json|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,

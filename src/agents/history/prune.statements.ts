@@ -68,7 +68,7 @@ export const pruneStatement = (ranges: readonly Range[], { before, keep }: Pruni
     DELETE FROM agent_version v
      USING unnest(${ranges.map(({ id }) => id)}::uuid[], ${ranges.map(({ first }) => first)}::int[],
                   ${ranges.map(({ stays }) => stays)}::int[]) AS r(id, first, stays)
-     WHERE v.agent_id = r.id AND v.version >= r.first AND v.version < r.stays AND v.version <> 3
+     WHERE v.agent_id = r.id AND v.version >= r.first AND v.version < r.stays
     RETURNING v.agent_id
   ), counted AS (
     SELECT count(*)::int AS versions FROM pruned
