@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { pointer } from './json-pointer.ts';
 import { oneOf } from './json-schema.ts';
 
 /** What can be wrong with one value: the closed list of `errors[].code` (docs/contract.md#errors). */
@@ -182,25 +183,4 @@ export function inBody(path: readonly (string | number)[], complaint: Complaint)
 /** A fault of a path or query parameter or of a header. */
 export function inParameter(place: Exclude<Place, 'body'>, parameter: string, complaint: Complaint): Fault {
   return { in: place, parameter, ...complaint };
-}
-
-/** Characters of a pointer before they are encoded. An answer must not grow with the keys of a hostile body. */
-const longestPointer = 1_000;
-
-/** A pointer that would be longer ends in an ellipsis, or at an ancestor. */
-function pointer(path: readonly (string | number)[]): string {
-  const tokens = ['#'];
-  let left = longestPointer;
-  for (const step of path) {
-    if (left <= 0) break;
-    const text = String(step);
-    tokens.push(text.length > left ? `${token(text.slice(0, left))}%E2%80%A6` : token(text));
-    left -= text.length;
-  }
-  return tokens.join('/');
-}
-
-function token(text: string): string {
-  const escaped = text.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
-  return encodeURI(escaped).replaceAll('#', '%23');
 }

@@ -1,0 +1,23 @@
+/** Characters of a pointer before they are encoded. An answer must not grow with the keys of a hostile body. */
+const longestPointer = 1_000;
+
+/**
+ * The JSON pointer of a place in a body, in its URI fragment form (RFC 6901, section 6).
+ * @returns for a pointer that would be longer, one that ends in an ellipsis, or at an ancestor
+ */
+export function pointer(path: readonly (string | number)[]): string {
+  const tokens = ['#'];
+  let left = longestPointer;
+  for (const step of path) {
+    if (left <= 0) break;
+    const text = String(step);
+    tokens.push(text.length > left ? `${token(text.slice(0, left))}%E2%80%A6` : token(text));
+    left -= text.length;
+  }
+  return tokens.join('/');
+}
+
+function token(text: string): string {
+  const escaped = text.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
+  return encodeURI(escaped).replaceAll('#', '%23');
+}
