@@ -12,6 +12,8 @@ export default defineConfig({
       'test/redis/**',
       'test/replicas/**',
       'test/postgres/**',
+      'test/prometheus/**',
+      'test/systemd/**',
       'test/trust/**',
     ],
     pool: 'forks',

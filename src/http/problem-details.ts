@@ -33,5 +33,7 @@ export const problemDetails = {
   tagExcluded: 'If-None-Match holds the current entity tag, or *. Nothing was changed.',
   problemUnknown: 'No problem has this code. The OpenAPI document lists the codes.',
   scopeMissing: (scope: string) => `This API key lacks the scope ${scope}.`,
+  webhookMissing: 'The webhook does not exist or has been deleted.',
+  deliveryMissing: 'The webhook has no such delivery; those that are finished are kept for 30 days.',
   versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',
 } as const;
