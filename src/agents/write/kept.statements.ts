@@ -1,7 +1,10 @@
 /** The unique index of idempotency_key: a request whose key is in it already is not carried out. */
 export const idempotencyIndex = 'idempotency_key_pkey';
 
-/** How long an answer is kept for a request that is sent again (docs/contract.md#retries). */
+/**
+ * How long an answer is kept for a request that is sent again (docs/contract.md#retries). A shorter time needs a migration:
+ * the trigger `idempotency_key_delete_values` refuses the server's role to delete an answer before.
+ */
 export const keptFor = `interval '24 hours'`;
 
 /** A row of idempotency_key, as a KeptJson. */
@@ -18,9 +21,6 @@ export const keptSql = `
 export const makeRoomSql = `
   DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS q(api_key, key)
    WHERE k.api_key_id = q.api_key AND k.key = q.key AND k.created_at <= now() - ${keptFor}`;
-
-/** The rest of the transaction waits for a lock no longer than this. */
-export const shortLockWait = `set_config('lock_timeout', '100ms', true)`;
 
 /**
  * $1 how many at most: forgets answers that are kept no longer, unless another process is forgetting some. By their places
