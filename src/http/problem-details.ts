@@ -5,6 +5,7 @@ import type { JsonFault } from './json-fault.ts';
  * wrong with one value is in `complaints`: a client sees no other texts.
  */
 export const problemDetails = {
+  methodNotAllowed: (allowed: string) => `This path has the methods ${allowed} alone.`,
   methodUnknown: 'HTTP has no such method. Methods are written in capital letters: PATCH, not patch.',
   targetCharacters:
     'The path must begin with a slash, and other characters than ASCII must be percent-encoded UTF-8: é is %C3%A9.',
