@@ -1,5 +1,5 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
-import { deliveries, isHeard } from '../../webhooks/events.statements.ts';
+import { deliveries, hasEndpoint } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
 import { activeNumber } from '../statements.ts';
@@ -58,7 +58,7 @@ const writtenOrWhy = (mode: Mode) => `
 
 const timeOfStep = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
 
-const hearing = `, hearing AS MATERIALIZED (SELECT ${isHeard('SELECT company FROM step')} AS heard)`;
+const hearing = `, hearing AS MATERIALIZED (SELECT ${hasEndpoint('SELECT company FROM step')} AS heard)`;
 
 // Only of agents that were written.
 const eventsOfSteps = deliveries(
