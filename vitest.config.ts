@@ -4,9 +4,18 @@ export default defineConfig({
   test: {
     globalSetup: 'test/support/global-setup.ts',
     include: ['test/**/*.test.ts'],
-    // They need what a machine may not have: npm run test:browser Chromium, npm run test:redis a redis-server, npm run
-    // test:postgres Debian's PostgreSQL.
-    exclude: ['test/browser/**', 'test/redis/**', 'test/replicas/**', 'test/postgres/**', 'test/trust/**'],
+    // Apart, each with a script of its own: test/process takes as long as all of these, the others need what a machine may
+    // not have, and test/trust attacks.
+    exclude: [
+      'test/process/**',
+      'test/browser/**',
+      'test/redis/**',
+      'test/replicas/**',
+      'test/postgres/**',
+      'test/prometheus/**',
+      'test/systemd/**',
+      'test/trust/**',
+    ],
     pool: 'forks',
     // One more than cores on a small machine: tests wait a lot, for processes and time limits.
     maxWorkers: 3,

@@ -33,12 +33,12 @@ async function read(path) {
 /** Who the key is, and what it may see first: the page's examples are about these. */
 async function findSubject() {
   const key = await read('api-key');
-  const [company] = key.companyId ? [{ id: key.companyId }] : (await read('companies?limit=1')).data;
+  const [company] = (await read('companies?limit=1')).data;
   if (!company) throw new Error('no company has granted this integration anything yet');
   const query = `companyId=${company.id}&limit=1`;
   const [agent] = (await read(`agents?${query}`)).data;
   const [number] = (await read(`phone-numbers?${query}`)).data;
-  return { name: key.name ?? key.start, isOfIntegration: !key.companyId, company, agent, number };
+  return { key, isOfIntegration: !key.companyId, company, agent, number };
 }
 
 /** The document with examples about what the key may change. */
@@ -104,10 +104,17 @@ async function connect() {
   at('try').hidden = true;
   try {
     const subject = await findSubject();
-    const { name, company, agent, isOfIntegration } = subject;
-    at('caller').textContent = agent
-      ? `Connected as ${name}.`
-      : `Connected as ${name}. The company has no agent yet: create one with POST /agents below.`;
+    const { key, company, agent, isOfIntegration } = subject;
+    const left = Object.entries(key.rateLimits).flatMap(([window, limit]) =>
+      limit ? [`${limit.remaining} of ${limit.limit} requests left in this ${window}`] : [],
+    );
+    const facts = [
+      `The key ${key.name ?? key.start} ${isOfIntegration ? 'of an ATS acts for' : 'of'} ${company.name}`,
+      `scopes: ${key.scopes.join(', ')}`,
+      ...left,
+      ...(agent ? [] : ['the company has no agent: create one with POST /agents below']),
+    ];
+    at('caller').textContent = `${facts.join(' · ')}.`;
     if (agent) {
       at('agent').textContent = agent.name;
       at('address').textContent = `agents/${agent.id}${isOfIntegration ? `?companyId=${company.id}` : ''}`;
@@ -122,7 +129,10 @@ async function connect() {
 
 at('connect').addEventListener('submit', (event) => {
   event.preventDefault();
-  kept.key = at('key').value.trim();
+  // People copy the whole header, too.
+  kept.key = at('key')
+    .value.trim()
+    .replace(/^Bearer +/i, '');
   connect();
 });
 

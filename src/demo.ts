@@ -5,7 +5,7 @@ import { agentVersionRepository } from './agents/history/repository.ts';
 import { agentRepository } from './agents/repository.ts';
 import type { AgentDraft } from './agents/schema.ts';
 import { agentService } from './agents/service.ts';
-import { defaultScopes, hashesOf, type KeyHashes, type KeySecrets } from './auth/api-key.ts';
+import { hashesOf, type KeyHashes, type KeySecrets, scopes } from './auth/api-key.ts';
 import { apiKeyLifecycle } from './auth/key-lifecycle.ts';
 import { apiKeyRepository } from './auth/lookup.ts';
 import { type CompanyRepository, companyRepository } from './companies/repository.ts';
@@ -14,6 +14,15 @@ import { type Demo, demoSchema } from './demo.schema.ts';
 
 /** Who made the demo, for the audit trail. */
 const operator = 'demo';
+
+const draft = {
+  name: 'Frontend Developer Interview',
+  focus: 'SCREENING',
+  language: 'EN',
+  duration: 30,
+  questions: ['What is your experience with React?'],
+  metadata: { department: 'Sales' },
+} satisfies Omit<AgentDraft, 'type'>;
 
 interface Options extends KeySecrets {
   readonly database: Database;
@@ -30,7 +39,7 @@ export async function demonstrate({ database, dataDir, baseUrl, ...secrets }: Op
   const file = join(resolve(dataDir), 'demo.json');
   const kept = await readDemo(file);
   const isKnown = kept && (await isKnownKey(database, hashesOf(kept.companyKey, secrets)));
-  const demo = kept && isKnown ? kept : await makeDemo(database, secrets);
+  const demo = kept && isKnown ? await withAgent(kept, database) : await makeDemo(database, secrets);
   if (demo !== kept) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
   const url = `${baseUrl}/agents/${demo.agentId}`;
   return [
@@ -58,6 +67,18 @@ async function isKnownKey(database: Database, hashes: KeyHashes): Promise<boolea
   return key !== undefined;
 }
 
+/** The demo's agent may have been deleted: then its company gets another. */
+async function withAgent(demo: Demo, database: Database): Promise<Demo> {
+  const agents = agentRepository(database);
+  if (await agents.find(demo.agentId, null)) return demo;
+  const { agent } = await agentService(agents, agentVersionRepository(database)).create(
+    demo.companyId,
+    { ...draft, type: 'ONLINE' },
+    { operator },
+  );
+  return { ...demo, agentId: agent.id };
+}
+
 async function makeDemo(database: Database, secrets: KeySecrets): Promise<Demo> {
   const companies = companyRepository(database.prisma, operator);
   const keys = apiKeyLifecycle(database, secrets, operator);
@@ -66,21 +87,12 @@ async function makeDemo(database: Database, secrets: KeySecrets): Promise<Demo> 
   await companies.grant(ats.id, company.id);
   const number = await companies.addPhoneNumber(company.id, await freeNumber(companies));
   const agents = agentService(agentRepository(database), agentVersionRepository(database));
-  const draft: AgentDraft = {
-    name: 'Frontend Developer Interview',
-    type: 'PHONE',
-    focus: 'SCREENING',
-    language: 'EN',
-    duration: 30,
-    questions: ['What is your experience with React?'],
-    companyPhoneNumberId: number.id,
-    metadata: { department: 'Sales' },
-  };
-  const { agent } = await agents.create(company.id, draft, { operator });
+  const phoneAgent: AgentDraft = { ...draft, type: 'PHONE', companyPhoneNumberId: number.id };
+  const { agent } = await agents.create(company.id, phoneAgent, { operator });
   const key = {
     companyId: null,
     integrationId: null,
-    scopes: defaultScopes,
+    scopes,
     allowedIps: [],
     name: 'Demo',
     expiresAt: null,

@@ -14,9 +14,9 @@ import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
 import { activeNumberStatement, type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
-import { idempotencyIndex, keptSql, makeRoomSql, shortLockWait } from './write/replay.statements.ts';
+import { idempotencyIndex, keptSql, makeRoomSql } from './write/kept.statements.ts';
 import { type KeptJson, replay } from './write/replay.ts';
-import { lockSql } from './write/statements.ts';
+import { lockSql, shortLockWait } from './write/statements.ts';
 
 /** An agent to be made. */
 interface NewAgent {

@@ -4,7 +4,7 @@ import type { preParsingHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { begun, maxConnections, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
-import { malformedMessage } from './malformed-message.ts';
+import { malformedMessage } from './parser-problems.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 import { unknownUrl, type WithPublicUrl } from './public-url.ts';

@@ -1,5 +1,6 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 
 /**
@@ -24,7 +25,10 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
         method: all.filter((method) => !isThere(method)),
         schema: { hide: true },
         onRequest: async () => {
-          throw new ApiError('METHOD_NOT_ALLOWED', { headers: { allow } });
+          throw new ApiError('METHOD_NOT_ALLOWED', {
+            detail: problemDetails.methodNotAllowed(allow),
+            headers: { allow },
+          });
         },
         handler: async () => {},
       });

@@ -29,6 +29,12 @@ export function versionMissing(version: number, newest: number): ApiError {
   return new ApiError('RESOURCE_NOT_FOUND', { detail });
 }
 
+/** 404 for a webhook endpoint, whoever asks. */
+export const webhookMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemDetails.webhookMissing });
+
+/** 404 for a delivery of a webhook endpoint that is there, and the owner's. */
+export const deliveryMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemDetails.deliveryMissing });
+
 /** 404 for a problem that is not in the catalogue. */
 export const problemUnknown = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemDetails.problemUnknown });
 

@@ -5,6 +5,7 @@ import type { JsonFault } from './json-fault.ts';
  * wrong with one value is in `complaints`: a client sees no other texts.
  */
 export const problemDetails = {
+  methodNotAllowed: (allowed: string) => `This path has the methods ${allowed} alone.`,
   methodUnknown: 'HTTP has no such method. Methods are written in capital letters: PATCH, not patch.',
   targetCharacters:
     'The path must begin with a slash, and other characters than ASCII must be percent-encoded UTF-8: é is %C3%A9.',
@@ -33,5 +34,7 @@ export const problemDetails = {
   tagExcluded: 'If-None-Match holds the current entity tag, or *. Nothing was changed.',
   problemUnknown: 'No problem has this code. The OpenAPI document lists the codes.',
   scopeMissing: (scope: string) => `This API key lacks the scope ${scope}.`,
+  webhookMissing: 'The webhook does not exist or has been deleted.',
+  deliveryMissing: 'The webhook has no such delivery; those that are finished are kept for 30 days.',
   versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',
 } as const;

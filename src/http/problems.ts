@@ -17,7 +17,7 @@ export const problems = {
   COMPANY_ID_REQUIRED: {
     status: 400,
     title: 'The company is missing',
-    detail: 'This API key acts for several companies: name one in companyId, from GET /companies.',
+    detail: 'This API key acts for several companies: add ?companyId=… to the address. GET /companies lists their ids.',
   },
   INVALID_API_KEY: {
     status: 401,

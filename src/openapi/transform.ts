@@ -1,4 +1,5 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import type { FastifyContextConfig } from 'fastify';
 import { problemSchema } from '../http/problems.ts';
 import type { PublicUrl } from '../http/public-url.ts';
 import { webhookRequests } from '../webhooks/events.openapi.ts';
@@ -28,6 +29,7 @@ export function describeRoutes({
       routes.set(operationId, { method, url, config, schema });
       const described = {
         ...schema,
+        description: [schema.description, scopeInWords(config)].filter(Boolean).join('\n\n'),
         security: securityOf(config),
         headers: { type: 'object', properties: { ...capitalised(propertiesOf(headers)), 'X-Request-Id': requestId } },
         consumes: ['application/json', 'application/merge-patch+json'],
@@ -64,6 +66,10 @@ function securityOf({ scope }: NonNullable<Route['config']>) {
   if (!scope) return [];
   return [{ apiKey: scope === 'any' ? [] : [scope] }];
 }
+
+/** The scope that a key needs, for readers of the reference page, which does not show it otherwise. */
+const scopeInWords = ({ scope }: FastifyContextConfig) =>
+  scope === undefined || scope === 'any' ? '' : `Scope: \`${scope}\`.`;
 
 /** What requestIdOf accepts. */
 const requestId = {

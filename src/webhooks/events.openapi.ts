@@ -50,13 +50,18 @@ const summaries = {
   'webhook.ping': ['onWebhookPing', 'A test event was asked for'],
 } as const;
 
+const ofAgents =
+  'Sent to the endpoints whose `events` have it. The events of one agent come in the order of its versions; a delivery may be ' +
+  'repeated. What is not answered with 2xx within 10 s is tried again after 5 s, 30 s, 2 min, 10 min, 1 h, 3 h, 8 h, 12 h and 24 h.';
+const ofPing =
+  'Sent when POST /webhooks/{id}/ping asks for it, whatever `events` are. It belongs to no agent, and so has no order.';
+
 const operationOf = (type: keyof typeof schemas) => {
   const [operationId, summary] = summaries[type];
   return {
     post: {
       ...{ operationId, summary, tags: ['Webhooks'], security: [], parameters },
-      description:
-        'Sent to the endpoints that want it. The events of one agent come in the order of its versions; a delivery may be repeated.',
+      description: type === 'webhook.ping' ? ofPing : ofAgents,
       requestBody: { required: true, content: { 'application/json': { schema: schemas[type] } } },
       responses: {
         '2XX': {

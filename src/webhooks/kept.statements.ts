@@ -1,4 +1,4 @@
-import { keptFor } from '../agents/write/replay.statements.ts';
+import { keptFor } from '../agents/write/kept.statements.ts';
 import { constant, sql } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 

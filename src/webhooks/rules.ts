@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KeyOwner } from '../auth/api-key.ts';
 import { complaints, inBody, inParameter } from '../http/faults.ts';
+import { webhookMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { webhookComplaints } from '../http/webhook-complaints.ts';
 import { AddressError, type AddressRules, targetOf } from './address.ts';
@@ -13,7 +14,7 @@ const maxWebhooks = 10;
 
 /** Checks 10 and 11: the endpoint exists and belongs to the owner. @throws ApiError for the first that fails */
 export function own({ owner }: { readonly owner: KeyOwner }, stored: StoredWebhook | undefined): StoredWebhook {
-  if (!stored) throw new ApiError('RESOURCE_NOT_FOUND');
+  if (!stored) throw webhookMissing();
   if (stored.companyId !== owner.companyId || stored.integrationId !== owner.integrationId) {
     throw new ApiError('RESOURCE_ACCESS_DENIED');
   }

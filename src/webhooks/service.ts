@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { OwnerCaller } from '../auth/caller.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
-import { ApiError } from '../http/problems.ts';
+import { deliveryMissing, webhookMissing } from '../http/particular-problems.ts';
 import type { AddressRules } from './address.ts';
 import { toDeliveryAnswer, toWebhookAnswer } from './answer.ts';
 import type { Made, WebhookRepository, WebhookTransaction } from './repository.ts';
@@ -30,7 +30,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
   async function withSecret(made: Made, secret: string): Promise<Made> {
     if (!made.replayed) return { ...made, answer: { ...made.answer, secret } };
     const stored = await webhooks.find(made.webhookId);
-    if (!stored) throw new ApiError('RESOURCE_NOT_FOUND');
+    if (!stored) throw webhookMissing();
     return { ...made, answer: { ...made.answer, secret: openSecret(stored, sealer) } };
   }
 
@@ -134,7 +134,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     redeliver: (by: OwnerCaller, target: Target, deliveryId: string): Promise<Made> =>
       change(by, target, async (stored, tx) => {
         const delivery = await tx.redeliver(enabled(stored).id, deliveryId);
-        if (!delivery) throw new ApiError('RESOURCE_NOT_FOUND');
+        if (!delivery) throw deliveryMissing();
         return toDeliveryAnswer(delivery);
       }),
   };

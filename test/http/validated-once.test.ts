@@ -59,7 +59,7 @@ test.for(requests.map((wrong) => ({ wrong })))(
   async ({ wrong }) => {
     const kindOf = (part: Part) => (wrong.includes(part) ? 'wrong' : 'right');
     const judgedOnce = counter();
-    for (const part of parts) {
+    for (const part of ['path', 'query', 'body'] as const) {
       compile(schemas[part], part)(judgedOnce.watched(part, { ...values[kindOf(part)][part] }));
     }
 
@@ -93,6 +93,7 @@ test.for(requests.map((wrong) => ({ wrong })))(
     expect(status).toBe(wrong.length > 0 ? 400 : 204);
     const places = Object(body).errors?.map((fault: { in: Part }) => fault.in) ?? [];
     expect([...new Set(places)]).toEqual(wrong);
-    expect(sent.reads).toEqual(judgedOnce.reads);
+    // Headers are read by name: whether there is one of them, then If-Match and If-None-Match.
+    expect(sent.reads).toEqual({ ...judgedOnce.reads, header: 3 });
   },
 );

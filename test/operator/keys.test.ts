@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { expect, test } from 'vitest';
-import { makeKey } from '../../src/auth/api-key.ts';
+import { makeKey, scopes } from '../../src/auth/api-key.ts';
 import { operatorOf, printedBy } from '../support/operator.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -61,7 +61,7 @@ test('what a key may do is changed from its next request on, and no more than wh
   const update = async (...options: string[]) => JSON.parse(await printed('key', 'update', '--key', keyId, ...options));
   const patch = () => world.patch(key, agent.id, {});
   const untouched = { id: keyId, companyId, start: key.slice(0, 8), state: 'active' };
-  const all = ['read:agents', 'write:agents', 'delete:agents'];
+  const all = [...scopes];
 
   expect(await update('--name', 'Production', '--per-minute', '7')).toMatchObject({
     ...{ ...untouched, name: 'Production', perMinute: 7, perHour: null, scopes: all, allowedIps: [], expiresAt: null },

@@ -56,7 +56,7 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
       title: problems[code].title,
       status: statuses[code],
       code,
-      detail: detail ?? (errors ? summary(errors, count ?? errors.length) : usualDetail(code)),
+      detail: detail ?? (errors ? summary(errors, count ?? errors.length) : usualDetail(code, answer)),
       instance,
       requestId,
       ...(errors && { errors }),
@@ -65,8 +65,11 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
 }
 
 /** The text of a code. A resource that is not found is an agent, unless the test says another. */
-const usualDetail = (code: ProblemCode) =>
-  code === 'RESOURCE_NOT_FOUND' ? problemDetails.agentMissing : problems[code].detail;
+function usualDetail(code: ProblemCode, { headers }: Answer): string {
+  if (code === 'RESOURCE_NOT_FOUND') return problemDetails.agentMissing;
+  if (code === 'METHOD_NOT_ALLOWED') return problemDetails.methodNotAllowed(String(headers['allow']));
+  return problems[code].detail;
+}
 
 const placeOf = ({ pointer, parameter }: Fault) => (pointer === '#' ? 'the body' : (pointer ?? parameter));
 

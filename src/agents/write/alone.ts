@@ -10,7 +10,7 @@ import type { Meter, Repeated } from '../../metrics/meter.ts';
 import { type Change, endsOf, foldByAgent, readAll } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { answered, keepAnswers } from './keep.ts';
-import { idempotencyIndex, makeRoomSql } from './replay.statements.ts';
+import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
 import { changeSql, lockSoonSql } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 

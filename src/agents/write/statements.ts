@@ -3,7 +3,10 @@ import { deliveries, hasEndpoint } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
 import { activeNumber } from '../statements.ts';
-import { keptFor, keptJson, shortLockWait } from './replay.statements.ts';
+import { keptFor, keptJson } from './kept.statements.ts';
+
+/** The rest of the transaction waits for a lock no longer than this. */
+export const shortLockWait = `set_config('lock_timeout', '100ms', true)`;
 
 /**
  * $1 ids of agents, $2 the id of a phone number for each or null, $3 the id of an API key for each or null, $4 an

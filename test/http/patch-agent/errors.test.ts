@@ -7,7 +7,7 @@ import { expectProblem, statuses } from '../../support/problem.ts';
 import { head, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
-const world = await openWorld();
+const world = await openWorld({ docs: false });
 
 const id = '123e4567-e89b-12d3-a456-426614174000';
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { defaultScopes, scopes } from '../../../src/auth/api-key.ts';
+import { problemDetails } from '../../../src/http/problem-details.ts';
 import { forOwner, onWebhook, pathOf } from '../../support/endpoints.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { newWebhook, webhookRow } from '../../support/webhooks.ts';
@@ -121,7 +122,10 @@ test('keys that exist, and keys that are made without naming scopes, have no sco
 test.for(onWebhook)('$line of no endpoint is 404, behind the faults of the request', async ({ line, body }) => {
   const path = named(line, { id: randomUUID(), delivery: randomUUID() });
   const { key } = opened.own;
-  expectProblem(await world.call(key, path, { body }), { code: 'RESOURCE_NOT_FOUND', instance: pathOf(path) });
+  expectProblem(await world.call(key, path, { body }), {
+    ...{ code: 'RESOURCE_NOT_FOUND', instance: pathOf(path) },
+    detail: problemDetails.webhookMissing,
+  });
   const wrong = await world.call(key, `${named(line, { id: '1', delivery: randomUUID() })}`, { body });
   expect([wrong.status, Object(wrong.body).errors]).toMatchObject([400, [{ in: 'path', parameter: 'id' }]]);
 });

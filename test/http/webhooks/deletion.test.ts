@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { problemDetails } from '../../../src/http/problem-details.ts';
 import { draft } from '../../support/endpoints.ts';
 import { untilSomebodyWaits } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
@@ -30,7 +31,10 @@ test('DELETE /webhooks/:id drops the endpoint with all that waits, also where th
     { action: 'webhook.deleted', ...by, details },
   ]);
   const again = await world.call(key, `DELETE /webhooks/${id}`);
-  expectProblem(again, { code: 'RESOURCE_NOT_FOUND', instance: `/webhooks/${id}` });
+  expectProblem(again, {
+    ...{ code: 'RESOURCE_NOT_FOUND', instance: `/webhooks/${id}` },
+    detail: problemDetails.webhookMissing,
+  });
 });
 
 test('a change or creation of an agent that meets the deletion of an endpoint succeeds', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { problemDetails } from '../../../src/http/problem-details.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { newWebhook, requestOf } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -104,7 +105,10 @@ test('a delivery of another endpoint, or none, is not found', async () => {
   const [{ id: ofOne }] = await stored(one.id);
   for (const deliveryId of [ofOne, randomUUID()]) {
     const path = `/webhooks/${two.id}/deliveries/${deliveryId}/redeliver`;
-    expectProblem(await world.call(key, `POST ${path}`), { code: 'RESOURCE_NOT_FOUND', instance: path });
+    expectProblem(await world.call(key, `POST ${path}`), {
+      ...{ code: 'RESOURCE_NOT_FOUND', instance: path },
+      detail: problemDetails.deliveryMissing,
+    });
   }
   expect(await stored(two.id)).toHaveLength(1);
 });
@@ -123,5 +127,8 @@ test('an integration neither sees nor redelivers what it was told of a company t
   expect(Object(body).data.map((delivery: object) => Object(delivery).agentId)).toEqual([null, agent.id]);
   expect(Object(body).pagination.total).toBe(2);
   const path = `/webhooks/${id}/deliveries/${deliveryId}/redeliver`;
-  expectProblem(await world.call(ats.key, `POST ${path}`), { code: 'RESOURCE_NOT_FOUND', instance: path });
+  expectProblem(await world.call(ats.key, `POST ${path}`), {
+    ...{ code: 'RESOURCE_NOT_FOUND', instance: path },
+    detail: problemDetails.deliveryMissing,
+  });
 });

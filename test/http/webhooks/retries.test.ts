@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { problemDetails } from '../../../src/http/problem-details.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
 import { newSubject } from '../../support/patch-agent.ts';
@@ -33,7 +34,10 @@ test('a repeated POST /webhooks makes one endpoint and gets the same answer; no 
   const { rows } = await world.sql.query('SELECT id FROM webhook_endpoint WHERE company_id = $1', [companyId]);
   expect(rows).toEqual([{ id: shown.id }]);
   await world.call(key, `DELETE /webhooks/${shown.id}`);
-  expectProblem(await create(), { code: 'RESOURCE_NOT_FOUND', instance: '/webhooks' });
+  expectProblem(await create(), {
+    ...{ code: 'RESOURCE_NOT_FOUND', instance: '/webhooks' },
+    detail: problemDetails.webhookMissing,
+  });
 });
 
 test('of twenty parallel requests with one key one is carried out, on two servers', async () => {

@@ -1,7 +1,10 @@
 /** The unique index of idempotency_key, by which a unique violation of a key is recognized. */
 export const idempotencyIndex = 'idempotency_key_pkey';
 
-/** How long the answer to a request with an Idempotency-Key is kept (docs/contract.md#retries). */
+/**
+ * How long the answer to a request with an Idempotency-Key is kept (docs/contract.md#retries). A shorter time needs a
+ * migration: the trigger `idempotency_key_delete_values` does not let the server's role delete younger answers.
+ */
 export const keptFor = `interval '24 hours'`;
 
 /** SQL for a row of idempotency_key as a `KeptJson`. */
@@ -18,9 +21,6 @@ export const keptSql = `
 export const makeRoomSql = `
   DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS q(api_key, key)
    WHERE k.api_key_id = q.api_key AND k.key = q.key AND k.created_at <= now() - ${keptFor}`;
-
-/** SQL that limits each lock wait in the rest of the transaction to 100 ms. */
-export const shortLockWait = `set_config('lock_timeout', '100ms', true)`;
 
 /**
  * $1 limit: deletes at most so many answers older than 24 hours; none while another process does this. Rows are deleted by

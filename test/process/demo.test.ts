@@ -1,0 +1,29 @@
+import { beforeAll, expect, test } from 'vitest';
+import { curlsIn, paste } from '../support/curl.ts';
+import { build, makeDataDir, startServer } from '../support/process.ts';
+
+beforeAll(build);
+
+/** Starts a server, waits for what it prints of its demo, uses it and stops it. */
+async function withDemo<Result>(dataDir: string, use: (curls: readonly string[]) => Promise<Result>): Promise<Result> {
+  const { server } = await startServer({ DATA_DIR: dataDir });
+  await server.until(/^ {2}-d '(.*"source":"ats".*)'$/m);
+  const result = await use(curlsIn(server.stdout));
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+  return result;
+}
+
+test('after the demo’s agent was deleted, the next start prints curls that work, with the same keys', async () => {
+  const dataDir = await makeDataDir();
+  const keys = await withDemo(dataDir, async (curls) => {
+    const [, url = '', key = ''] = /'(http[^']+)'[\s\S]*Bearer (sk_\w{43})/.exec(curls[0] ?? '') ?? [];
+    const { status } = await fetch(url, { method: 'DELETE', headers: { authorization: `Bearer ${key}` } });
+    expect(status).toBe(204);
+    return curls.join().match(/sk_\w{43}/g);
+  });
+  await withDemo(dataDir, async (curls) => {
+    expect(curls.join().match(/sk_\w{43}/g)).toEqual(keys);
+    for (const curl of curls) expect(await paste(curl)).toMatchObject({ status: 200 });
+  });
+});
