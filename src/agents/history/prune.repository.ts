@@ -6,19 +6,19 @@ import { run } from '../../database/statement.ts';
 import { type Pruning, pageAgents, planStatement, pruneStatement, type Range } from './prune.statements.ts';
 import { plannedRowSchema, removedRowSchema } from './schema.ts';
 
-/** What was removed. */
+/** The numbers of a pruning. */
 interface Pruned {
   readonly versions: number;
-  /** The agents that they belonged to. */
+  /** Agents of which versions were removed. */
   readonly agents: number;
 }
 
-/** Versions past which a batch ends; the last agent's may go beyond them. */
+/** Versions at which a batch ends; those of its last agent can exceed the number. */
 const batchVersions = 5_000;
 
 const day = 24 * 60 * 60 * 1_000;
 
-/** Below every id. */
+/** Lower than every id. */
 const start = '00000000-0000-0000-0000-000000000000';
 
 const plannedOf = rowsOf(plannedRowSchema);
@@ -43,7 +43,7 @@ export async function pruneHistory(database: Database, days: number, keep: numbe
     const statement = pruneStatement(batch, pruning, operator);
     const [removed] = removedOf(await longTransaction(database, (query) => run(query, statement)));
     versions += removed?.versions ?? 0;
-    // An agent with very many versions is the last of one batch and the first of the next.
+    // An agent with too many versions for one batch is continued in the next.
     agents += batch.filter(({ id }) => id !== lastCounted).length;
     lastCounted = batch.at(-1)?.id;
     batch = [];
@@ -56,7 +56,7 @@ export async function pruneHistory(database: Database, days: number, keep: numbe
       if (first !== null && stays !== null) batch.push({ id, first, stays });
       if (more || sizeOf(batch) >= batchVersions) await removeBatch();
       if (more) {
-        // Plan this agent and those behind it once more.
+        // Plan this agent and those behind it again.
         isEnd = false;
         break;
       }

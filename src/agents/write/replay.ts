@@ -14,7 +14,7 @@ export interface KeptAnswer {
   readonly changedFields: readonly AgentField[];
 }
 
-/** A kept answer as the database returns it. The agent has the fields of the release that stored it, and no `updatedAt`. */
+/** A kept answer as the database returns it: the agent with the fields of the release that stored it, and its `updatedAt`. */
 export interface KeptJson extends Pick<KeptAnswer, 'fingerprint' | 'changedFields'> {
   readonly agent: AgentJson | null;
   readonly updatedAt: string;

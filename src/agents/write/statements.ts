@@ -5,7 +5,7 @@ import { agentJson, fieldOf } from '../row.statements.ts';
 import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson } from './kept.statements.ts';
 
-/** The rest of the transaction waits for a lock no longer than this. */
+/** SQL that limits each lock wait in the rest of the transaction to 100 ms. */
 export const shortLockWait = `set_config('lock_timeout', '100ms', true)`;
 
 /**
