@@ -11,6 +11,7 @@ const byState: Readonly<Record<string, string>> = {
   '3D000': 'the database that DATABASE_URL names does not exist',
   '40': 'another command came in the way: try again',
   '42501': 'the role in DATABASE_URL lacks a right: use the one that owns the tables',
+  '42704': 'a role of that name does not exist: make it with CREATE ROLE … LOGIN',
   '42703': 'the database lacks a column: run npm run migrate',
   '42P01': 'the database lacks a table: run npm run migrate',
   '53100': 'the disk of the database is full',
