@@ -66,7 +66,7 @@ export interface Creation {
   readonly keep?: (Idempotency & { readonly keyId: string }) | undefined;
 }
 
-/** Inserts an agent, the history entry of its first version and its events. Returns no row if the key's lookup is too old. */
+/** Inserts an agent, its first history entry and its events. Returns no row if the lookup of the key is too old. */
 export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Creation) => sql`
   WITH given AS (
     SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at,

@@ -25,10 +25,10 @@ const plannedOf = rowsOf(plannedRowSchema);
 const removedOf = rowsOf(removedRowSchema);
 
 /**
- * Removes versions of living agents that are older than some days, by the database's clock: never the last `keep` of an
- * agent. In batches of about 5,000, each one transaction with its entry in the audit trail. A run that ends early leaves whole histories
- * from some version on; the next run finds what is left.
- * @param operator who does it, for the trail
+ * Removes versions of agents that are not deleted, if they are older than some days by the database's clock; never the last
+ * `keep` of an agent. Works in batches of about 5,000, each in one transaction with its audit entry. After an interruption
+ * every history is still complete from some version on, and the next run continues.
+ * @param operator the name for the audit entries
  */
 export async function pruneHistory(database: Database, days: number, keep: number, operator: string): Promise<Pruned> {
   const now = await databaseTime(database.prisma);

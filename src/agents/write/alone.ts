@@ -164,7 +164,7 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
   const rows = steps.length > 0 ? await query<WrittenRow>(changeSql, [[id], stringifyExact(steps), null]) : [];
   const writtenAt = writtenTimes(rows);
   // Must come before answers are kept: they would show a change that was not written.
-  if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by somebody else');
+  if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by another transaction');
   const keeping = folds.flatMap((folded) => folded.keeping);
   await keepAnswers(
     query,

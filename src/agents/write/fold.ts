@@ -44,10 +44,10 @@ export function fold(questions: readonly Question[], stored: StoredAgent | undef
 
   function ask(question: Question): Answer {
     const { decide, by, numberIsActive, idempotency, kept } = question;
-    const twin = idempotency && keeping.find(({ api_key, key }) => api_key === by.keyId && key === idempotency.key);
+    const earlier = idempotency && keeping.find(({ api_key, key }) => api_key === by.keyId && key === idempotency.key);
     try {
       if (idempotency && kept) return { ...replay(kept, idempotency), after: 0 };
-      if (idempotency && twin) return { ...replay(answerOf(twin), idempotency), after: twin.after };
+      if (idempotency && earlier) return { ...replay(answerOf(earlier), idempotency), after: earlier.after };
       const decided = decide(agent && { agent, numberIsActive });
       if (!agent) throw agentMissing();
       if (decided.changedFields.length > 0) agent = take(agent, decided, by);

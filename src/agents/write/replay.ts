@@ -14,7 +14,7 @@ export interface KeptAnswer {
   readonly changedFields: readonly AgentField[];
 }
 
-/** A kept answer as the database returns it: the agent with the fields of the release that stored it, and its `updatedAt`. */
+/** A kept answer as the database returns it: the agent with the fields of the release that stored it, and its time. */
 export interface KeptJson extends Pick<KeptAnswer, 'fingerprint' | 'changedFields'> {
   readonly agent: AgentJson | null;
   readonly updatedAt: string;
@@ -22,7 +22,7 @@ export interface KeptJson extends Pick<KeptAnswer, 'fingerprint' | 'changedField
 
 /**
  * Repeats a kept answer.
- * @throws ApiError IDEMPOTENCY_KEY_REUSED if the answer belongs to another request; RESOURCE_NOT_FOUND if the agent was erased
+ * @throws ApiError IDEMPOTENCY_KEY_REUSED if the answer is for another request; RESOURCE_NOT_FOUND if the agent was erased
  */
 export function replay({ fingerprint, agent, changedFields }: KeptAnswer, request: Idempotency): Changed {
   if (fingerprint !== request.fingerprint) throw new ApiError('IDEMPOTENCY_KEY_REUSED');
