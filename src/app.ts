@@ -40,36 +40,36 @@ import { webhookRoutes } from './webhooks/routes.ts';
 import { sealer } from './webhooks/sealed.ts';
 import { webhookService } from './webhooks/service.ts';
 
-/** The secrets are those of the API keys. */
+/** The options of an app; the secrets are those under which API keys are stored. */
 export interface AppParts extends KeySecrets {
   readonly database: Database;
-  /** Names of the migrations that the database must hold. */
+  /** Names of the migrations that must be applied to the database. */
   readonly migrations: readonly string[];
   readonly logger: FastifyBaseLogger;
-  /** Addresses and CIDR blocks of the proxies whose X-Forwarded-For is believed. */
+  /** Addresses and CIDR blocks of the trusted proxies, whose X-Forwarded-For is used. */
   readonly trustedProxies?: readonly string[] | undefined;
-  /** How long a connection that has had an answer may idle: 72, unless it is given. */
+  /** Seconds for which a connection may be idle after an answer; 72 by default. */
   readonly keepAliveSeconds?: number | undefined;
-  /** The address that clients use (PUBLIC_URL), if it is known. */
+  /** The URL that clients use (PUBLIC_URL), if it is known. */
   readonly publicUrl?: string | undefined;
-  /** Whether the reference page is served: it is, unless this is false. */
+  /** Whether the reference page is served; true by default. */
   readonly docs?: boolean;
-  /** The server's rate limits; without them there are none, but those of keys that have some of their own. */
+  /** The server's rate limits; without them, only keys with limits of their own are limited. */
   readonly quotas?: Quotas;
-  /** Where requests are counted for them, if not in this process. */
+  /** Counters for the rate limits; in memory by default. */
   readonly counters?: Counters;
-  /** Where webhooks may go, beside https to public addresses; by default nowhere else. */
+  /** Where webhooks may be sent besides `https` to public addresses; by default nowhere else. */
   readonly webhookRules?: AddressRules;
-  /** Called when something may have been committed: events may wait to be sent. */
+  /** Called after requests that may have committed a change, as there may be events to send. */
   readonly onChange?: () => void;
-  /** Is told what happens; without it nothing is measured. */
+  /** Collects the metrics; without it nothing is measured. */
   readonly meter?: Meter;
 }
 
 const publicOnly: AddressRules = { allowHttp: false, allowNetworks: [] };
 const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
-/** The table of contents: everything that the server consists of, in the order in which requests meet it. */
+/** Assembles the HTTP server: all plugins and routes, in the order in which a request passes them. */
 export async function buildApp(parts: AppParts) {
   const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true } = parts;
   const { quotas = unlimited, counters = memoryCounters(), meter = silent, webhookRules = publicOnly } = parts;

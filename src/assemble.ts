@@ -13,7 +13,7 @@ import { prometheus } from './metrics/prometheus.ts';
 import { webhookSender } from './webhooks/sender.ts';
 
 /**
- * All parts of a server, from its configuration; none of them has begun to work.
+ * Assembles all parts of a server from its configuration. Nothing is started yet.
  * @param droppedLogLines how many lines of the log were dropped so far
  */
 export async function assemble(config: Config, foundation: Foundation, logger: Logger, droppedLogLines: () => number) {

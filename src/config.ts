@@ -13,7 +13,7 @@ const blocks = 'addresses and CIDR blocks separated by commas, like 10.0.0.1,200
 const publicUrl = 'a URL http://host/prefix or https://host/prefix, without user, query and fragment';
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
-/** Every variable that the server reads: the one list, which `.env.example` repeats. */
+/** All environment variables that the server reads. `.env.example` has the same list. */
 export const environmentSchema = Type.Object({
   HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on' }),
   PORT: wholeNumber(0, 65_535, { default: 3000, description: 'Port to listen on; 0 picks a free one and logs it' }),
@@ -142,7 +142,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   return Object.freeze(values);
 }
 
-/** A text that is no number stays one, and is refused: a port must not be 1 because somebody wrote 1.5 or true. */
+/** Only texts of digits become numbers; others stay texts, which the schema refuses: a port must not be 1 for `1.5` or `true`. */
 function readValue(text: string, { type }: TSchema): unknown {
   if (type === 'integer') return /^\d{1,9}$/.test(text) ? Number(text) : text;
   if (type === 'boolean') return text === 'true' || (text === 'false' ? false : text);
@@ -151,7 +151,7 @@ function readValue(text: string, { type }: TSchema): unknown {
 
 const complaint = (name: string, schema: TSchema) => `${name} must be ${schema['expected'] ?? 'set'}`;
 
-/** The members of a list that a variable holds. */
+/** Splits the value of a variable that holds a list. */
 export const listed = (text: string | undefined): string[] =>
   text === undefined ? [] : text.split(',').map((member) => member.trim());
 

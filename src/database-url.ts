@@ -1,7 +1,7 @@
-/** What `pg` does with `sslmode`; libpq knows `allow` too, which `pg` would ignore. */
+/** The values of `sslmode` that `pg` supports. It would ignore libpq's `allow`. */
 const sslModes = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'];
 
-/** The parameters of DATABASE_URL that `pg` obeys, with their values where only some are obeyed. */
+/** The parameters of DATABASE_URL that `pg` supports, with their values if only some are supported. */
 const supported: Readonly<Record<string, readonly string[] | undefined>> = {
   host: undefined,
   port: undefined,
@@ -9,7 +9,7 @@ const supported: Readonly<Record<string, readonly string[] | undefined>> = {
   password: undefined,
   application_name: undefined,
   options: undefined,
-  // The tables are in this one.
+  // The schema of the tables.
   schema: ['public'],
   sslmode: sslModes,
   sslrootcert: undefined,
@@ -20,18 +20,18 @@ const supported: Readonly<Record<string, readonly string[] | undefined>> = {
   uselibpqcompat: ['true'],
 };
 
-/** What to use instead of parameters that other programs know. */
+/** Replacements for parameters of other programs, for the message. */
 const instead: Readonly<Record<string, string>> = {
   connection_limit: 'DATABASE_POOL',
   pgbouncer: 'DATABASE_PREPARED_STATEMENTS',
 };
 
 /**
- * What is wrong with the parameters of DATABASE_URL: those that `pg` would ignore.
- * @returns sentences with names, never with values; none for a text that is no URL, of which nothing may be shown
+ * Finds parameters of DATABASE_URL that `pg` would ignore.
+ * @returns sentences that name them, never with values; none for a text that is not a URL, as any part may be a secret
  */
 export function databaseUrlFaults(url: string): string[] {
-  // Without a host `pg` reads it like this, too.
+  // `pg` parses a URL without a host in the same way.
   const text = URL.canParse(url) ? url : url.replace('@/', '@host/');
   if (!URL.canParse(text)) return [];
   return [...new URL(text).searchParams].flatMap(([name, value]) => {

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 
-/** What stands in `demo.json`, readable by its owner alone: the keys, which the database does not hold. */
+/** The content of `demo.json` (mode 0600): the demo's keys, which the database does not have. */
 export const demoSchema = Type.Object({
   companyId: Type.String(),
   agentId: Type.String(),

@@ -7,14 +7,14 @@ import { StartError } from './start-error.ts';
 type Environment = Record<string, string | undefined>;
 
 /**
- * Adds the variables of a file `.env` in the current folder, where there is one, behind those of the process.
- * @returns a sentence for each name, in the file or the environment, that is close to the name of a variable
- * @throws StartError when the file is not UTF-8
+ * Adds the variables of the file `.env` in the current folder, if there is one. Variables of the process have precedence.
+ * @returns a warning for each name, in the file or the environment, that is similar to the name of a known variable
+ * @throws StartError if the file is not UTF-8
  */
 export function addEnvironmentFile(environment: Environment): string[] {
   const file = readEnvironmentFile();
   const notes = misspelled(Object.keys(environment), 1);
-  // What stands in the file is for this server, so more of it is taken for a slip.
+  // The file is for this server only, so a less similar name counts as a typo too.
   const ofFile = misspelled(Object.keys(file), 2);
   for (const [name, value] of Object.entries(file)) environment[name] ??= value;
   return [...new Set([...notes, ...ofFile])];
@@ -22,7 +22,7 @@ export function addEnvironmentFile(environment: Environment): string[] {
 
 function readEnvironmentFile(): Environment {
   try {
-    // Without the byte order mark that the file may begin with.
+    // The decoder removes a byte order mark.
     return parseEnv(new TextDecoder('utf-8', { fatal: true }).decode(readFileSync('.env')));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -32,7 +32,7 @@ function readEnvironmentFile(): Environment {
   }
 }
 
-/** @param slips fewer in a short name, where they are too likely another word: HOME is no slip of HOST */
+/** @param slips letters that may differ; fewer in a short name, which could be another word: HOME is no typo of HOST */
 function misspelled(names: readonly string[], slips: number): string[] {
   const known = Object.keys(environmentSchema.properties);
   return names.flatMap((name) => {
@@ -43,7 +43,7 @@ function misspelled(names: readonly string[], slips: number): string[] {
   });
 }
 
-/** Whether two letters beside each other changed places. */
+/** Whether two neighbouring letters are exchanged. */
 function isSwap(written: string, name: string): boolean {
   const at = [...name].findIndex((letter, place) => letter !== written[place]);
   const [first = '', second = ''] = name.slice(at);

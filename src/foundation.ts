@@ -10,14 +10,14 @@ import { type EmbeddedDatabase, openEmbedded } from './embedded-postgres/embedde
 import { keptFile } from './kept-file.ts';
 import { StartError } from './start-error.ts';
 
-/** What the server and the operator's command line both stand on. */
+/** What both the server and the operator's command line need: the database and the secrets. */
 export interface Foundation extends KeySecrets {
   readonly databaseUrl: string;
   /** The embedded database, migrated; undefined when DATABASE_URL names another. */
   readonly embedded: EmbeddedDatabase | undefined;
 }
 
-/** @throws StartError when the embedded database cannot be had */
+/** @throws StartError if the embedded database cannot be started */
 export async function openFoundation(config: Config, as: 'server' | 'operator'): Promise<Foundation> {
   const embedded = config.DATABASE_URL === undefined ? await openEmbedded(config.DATA_DIR, as) : undefined;
   try {
@@ -35,8 +35,8 @@ export async function openFoundation(config: Config, as: 'server' | 'operator'):
 }
 
 /**
- * Checks that a database of the operator's own is as `npm run migrate` leaves it, and reached as the configuration says.
- * @returns sentences about what is dangerous, and works all the same
+ * Checks a database that DATABASE_URL names: `npm run migrate` has prepared it, and the configuration fits the connection.
+ * @returns warnings about settings that work but are dangerous
  * @throws StartError that names what is missing
  */
 export async function checkDatabase(url: string, config: Config): Promise<string[]> {

@@ -3,14 +3,14 @@ import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * The content of a small secret file, made once (mode 0600). Whoever comes first makes it, everybody gets the same.
- * @param make the content, when there is no file yet
+ * Reads a small secret file, or creates it (mode 0600). Concurrent processes get the same content.
+ * @param make makes the content if there is no file yet
  */
 export async function keptFile(path: string, make: () => string): Promise<string> {
   const existing = await readIfThere(path);
   if (existing !== undefined) return existing;
   await mkdir(dirname(path), { recursive: true });
-  // A link appears whole and only where nothing is: no process can read half a file or replace another's.
+  // `link` is atomic and fails if the file exists: no process reads an incomplete file or replaces that of another.
   const draft = `${path}.${randomUUID()}`;
   await writeFile(draft, make(), { mode: 0o600, flag: 'wx' });
   try {

@@ -8,9 +8,9 @@ const longestText = 500;
 const longestStack = 4_000;
 
 /**
- * The log: JSON lines, times as RFC 3339. An error shows its kind, SQLSTATE and text, but not the other members that
- * libraries hang on it, which can hold what a client sent; keys are cut out everywhere. Of an error that is an answer, it
- * shows the cause. Only a line that asks for the `stack` of an error has it: expected ones come in bulk.
+ * The log: JSON lines, times as RFC 3339. An error is logged with its type, SQLSTATE and message, without the other members
+ * that libraries add, which can contain input of a client. API keys are removed everywhere. Of an ApiError, the cause is
+ * logged. The stack is logged only as the member `stack` of a line, as expected errors are frequent.
  * @param replica the name of this process among those that log to the same place
  */
 export function logOptions(level: string, replica?: string): LoggerOptions {

@@ -1,9 +1,9 @@
 import { distance } from 'fastest-levenshtein';
 
 /**
- * The known name that was meant by one that is not known, upper and lower case apart.
- * @param slips letters that may be missing, wrong or too many
- * @returns the closest; undefined where none is close
+ * Finds the known name that is most similar to an unknown one, ignoring case.
+ * @param slips letters that may be missing, wrong or additional
+ * @returns undefined if no known name is that similar
  */
 export function nearestName(written: string, known: readonly string[], slips: number): string | undefined {
   const slipsTo = (name: string) => distance(written.toLowerCase(), name.toLowerCase());

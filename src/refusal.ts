@@ -1,4 +1,4 @@
-/** An operator asked for something that is not allowed as things are: one sentence, which is printed; nothing was done. */
+/** A command of the operator that is not allowed in the present state. Its message is printed; nothing was changed. */
 export class RefusedError extends Error {
   override name = 'RefusedError';
 }

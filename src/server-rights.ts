@@ -2,8 +2,8 @@ import { agentFields, fields } from './agents/fields.ts';
 import type { Rights } from './database/server-role.ts';
 
 /**
- * What the server's statements need: it deletes nothing but answers of yesterday and webhooks, changes no entry of a history or a trail,
- * moves no agent to another company, and leaves keys, grants and companies to the operator.
+ * The rights that the server's statements need. The server deletes only expired answers and webhooks. It cannot change
+ * entries of the history or the audit trail, move an agent to another company, or create keys, grants or companies.
  */
 export const serverRights: Rights = {
   _prisma_migrations: { select: true },

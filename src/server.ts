@@ -48,9 +48,9 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     logger,
     stdout.dropped,
   );
-  // The start keeps the process busy: only then can an answer be expected in time.
+  // After the start, which keeps the event loop busy: before, the timeout of an answer could pass.
   await app.ready();
-  // The first statement loads Prisma's engine, which would hold up the first requests.
+  // The first statement loads Prisma's engine, which would delay the first requests.
   await database.state();
   const known = requireKnownSecret(database.prisma, foundation);
   await known
@@ -93,10 +93,10 @@ async function listenAll(app: FastifyInstance, config: Config, metrics: Metrics 
   return { baseUrl, closeMetrics: metrics && (await serveMetrics(metrics, app, config)) };
 }
 
-/** @returns the server's URL, as somebody on this machine would write it */
+/** @returns the server's URL, for use on this machine */
 async function listen(app: FastifyInstance, { HOST, PORT }: Config): Promise<string> {
   try {
-    // One address: for `localhost` Fastify would open a second server, of which nothing else here knows.
+    // Listen on one address: for `localhost`, Fastify would open a second server, without our listeners.
     const { address } = await lookup(HOST);
     const url = new URL(await app.listen({ host: address, port: PORT }));
     if (HOST === '0.0.0.0') url.hostname = '127.0.0.1';
@@ -126,8 +126,8 @@ async function serveMetrics(metrics: Metrics, app: FastifyInstance, { HOST, METR
 }
 
 /**
- * Resolves with the first SIGTERM or SIGINT, also with one that comes during the start: PostgreSQL must not be left
- * running. A signal may come twice, from the terminal and from npm: the second changes nothing.
+ * Resolves at the first SIGTERM or SIGINT, also during the start, so that PostgreSQL is always stopped. Further signals are
+ * ignored: npm and the terminal can both send one.
  */
 function untilToldToStop(): Promise<string> {
   return new Promise((resolve) => {
@@ -136,14 +136,14 @@ function untilToldToStop(): Promise<string> {
   });
 }
 
-/** Running requests finish. Past the grace the connections that are left are cut. */
+/** Waits for running requests; after the grace period, the remaining connections are closed. */
 async function drain(app: FastifyInstance, { SHUTDOWN_GRACE_SECONDS }: Config): Promise<void> {
   const grace = setTimeout(() => app.server.closeAllConnections(), SHUTDOWN_GRACE_SECONDS * 1000);
   await app.close();
   clearTimeout(grace);
 }
 
-// Node prints the error and ends the process. It may have to wait for the reader of stderr: signals end it then.
+// Node prints the error and ends the process. If writing to stderr blocks, a signal must be able to end it.
 process.on('uncaughtExceptionMonitor', () => {
   process.removeAllListeners('SIGTERM');
   process.removeAllListeners('SIGINT');

@@ -1,19 +1,19 @@
 import { fstatSync, write, writeSync } from 'node:fs';
 
-/** Bytes that wait at most for a reader that is slow or has stopped. Lines beyond it are dropped and counted. */
+/** Maximum number of bytes that wait for a slow reader; further lines are dropped and counted. */
 const capacity = 8 * 1024 * 1024;
 
 /** Bytes after which a batch is written at once, and milliseconds after which it is written anyway. */
 const batchSize = 64 * 1024;
 const batchDelay = 100;
 
-/** Milliseconds until a terminal that takes no more bytes is tried again. */
+/** Milliseconds until a write is retried to a terminal that accepts no more bytes. */
 const retryDelay = 100;
 
-/** Milliseconds that a slow reader has for the last lines of the process. */
+/** Milliseconds to wait for a slow reader when the process ends. */
 const lastLinesWait = 500;
 
-/** Standard output or standard error. Whatever it is connected to, writing neither blocks nor throws. */
+/** Standard output or standard error. Writing never blocks or throws, to a pipe, a file or a terminal. */
 export interface StandardStream {
   /**
    * Writes one or more whole lines, in order, at most 100 ms later: a SIGKILL loses the lines of that time, and those
@@ -26,7 +26,7 @@ export interface StandardStream {
   settle(limit: number): Promise<void>;
   /** Whether a thread is blocked in a write: `process.exit` would wait for it, perhaps for ever. */
   blocksExit(): boolean;
-  /** Writes what waits, as far as the reader takes it now. For a crash, when the event loop does not run again. */
+  /** Writes waiting lines synchronously, as many as the reader accepts. For a crash: the event loop does not run again. */
   flushSync(): void;
 }
 
@@ -107,13 +107,13 @@ export function openStandardStream(fd: 1 | 2): StandardStream {
       try {
         writeSync(fd, Buffer.concat(batches.splice(0).map(({ bytes }) => bytes)));
       } catch {
-        // The reader is gone or takes nothing more, and the process is about to end: the lines are lost.
+        // The reader has closed the pipe or accepts nothing, and the process is about to end: the lines are lost.
       }
     },
   };
 }
 
-/** Ends the process when the last lines of its streams are written, or their readers have had half a second for them. */
+/** Ends the process when the last lines of its streams are written, at the latest after half a second. */
 export async function endProcess(code: number, ...streams: readonly StandardStream[]): Promise<void> {
   await Promise.all(streams.map((stream) => stream.settle(lastLinesWait)));
   // Only a kill ends a process with a thread that is blocked in a write, as by a terminal that Ctrl-S has stopped.
@@ -149,6 +149,6 @@ function fileSender(fd: number): Send {
       send(bytes.subarray(written), done);
     });
   };
-  // A disk that was full in the middle of a line: the next line begins on one of its own.
+  // If the disk was full in the middle of a line, begin a new line.
   return (bytes, done) => send(isCut ? Buffer.concat([Buffer.from('\n'), bytes]) : bytes, done);
 }

@@ -1,4 +1,4 @@
-/** Why the process cannot start, in one clear line for the person at the keyboard; printed, and the exit code is 1. */
+/** Why the process cannot start. The message is one line for the operator; it is printed, and the exit code is 1. */
 export class StartError extends Error {
   override name = 'StartError';
 }
@@ -6,7 +6,7 @@ export class StartError extends Error {
 /**
  * Why the server cannot listen.
  * @param name of the variable that holds the port
- * @returns a StartError, or the error itself where it is of no known kind
+ * @returns a StartError, or the error itself if its code is not a known one
  */
 export function listenError(error: unknown, host: string, port: number, name = 'PORT'): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

@@ -6,7 +6,7 @@ function variable([name, { description = '', default: value }]: [string, { descr
   return `  ${name}\n      ${description}${value === undefined ? '' : ` (${value})`}`;
 }
 
-/** The server has no options but `--help`: anything else ends the process with a reason. */
+/** The server's only option is `--help`; any other argument ends the process with a message. */
 export function readServerArguments(): void {
   new Command('server')
     .description('Serves the agents API. It is set up by the environment, or by a file .env in the current folder.')

@@ -11,7 +11,7 @@ export function toAnswer({ id, companyId, createdAt, updatedAt, content }: Store
   return record<AgentAnswer>(answerMembers, (name) => members[name]);
 }
 
-/** What is said of an agent beside its body: its version, and its number, for which the body has no member. */
+/** Headers about an agent: ETag with its version, and Agent-Phone-Number-Id, which the body does not have. */
 export function agentHeaders({ version, content }: StoredAgent): Record<string, string> {
   const { companyPhoneNumberId } = content;
   return {
@@ -20,7 +20,7 @@ export function agentHeaders({ version, content }: StoredAgent): Record<string, 
   };
 }
 
-/** What is said of a change: the fields that it changed, and whether it was only tried. */
+/** Headers of the answer to a change: those of the agent, Changed-Fields, Dry-Run and Idempotent-Replayed. */
 export function changeHeaders({ agent, changedFields, replayed }: Changed, dryRun = false): Record<string, string> {
   return {
     ...agentHeaders(agent),
@@ -30,6 +30,6 @@ export function changeHeaders({ agent, changedFields, replayed }: Changed, dryRu
   };
 }
 
-/** Says of an answer that it was given before. */
+/** The header of an answer that repeats an earlier one. */
 export const replayHeader = (replayed = false): Record<string, string> =>
   replayed ? { 'idempotent-replayed': 'true' } : {};

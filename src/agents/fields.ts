@@ -3,7 +3,7 @@ import type { JsonObject } from '../http/json.ts';
 import { oneOf } from '../http/json-schema.ts';
 import { limits } from './rules/metadata.ts';
 
-/** What there is to say of a field beside what a request may hold in it. */
+/** The properties of a field besides the schema of its values. */
 interface Details<Value> {
   /** Whether a request may hold null, which clears the field. */
   readonly isNullable: boolean;
@@ -11,7 +11,7 @@ interface Details<Value> {
   readonly isRequired: boolean;
   readonly column: string;
   readonly sqlType: 'text' | 'integer' | 'uuid' | 'jsonb';
-  /** What an agent has that was stored before the field existed, and a new one that is made without it. */
+  /** The value of an agent that was stored before the field existed, or is created without it. */
   readonly initial: Value | null;
   /** False for a field that answers do not show. */
   readonly isAnswered?: false;
@@ -37,8 +37,8 @@ const notBlank = '[^\\s\\u0085]';
 export const uuid = (description: string) => Type.String({ format: 'uuid', description });
 
 /**
- * What can be set on an agent (docs/contract.md#fields): the one table. Schemas of requests and answers, row and SQL, history,
- * the rights of the server's role and the documentation are derived from it.
+ * The table of all fields that can be set on an agent (docs/contract.md#fields). The schemas of requests and answers, the
+ * SQL, the history, the rights of the server's role and the documentation are derived from it.
  */
 export const fields = {
   name: field(text({ minLength: 2, maxLength: 100, pattern: notBlank, description: 'Agent name' }), {
@@ -170,11 +170,11 @@ export const agentFields: readonly AgentField[] = namesOf(fields);
 const isRequired = (name: AgentField): name is Required => fields[name].isRequired;
 const isAnswered = (name: AgentField): name is Answered => !('isAnswered' in fields[name]);
 
-/** Those that a new agent needs, that it may have, and that answers show. */
+/** Fields that a new agent must have, those that it may have, and those in answers. */
 export const requiredFields = agentFields.filter(isRequired);
 export const optionalFields = agentFields.filter((name): name is Exclude<AgentField, Required> => !isRequired(name));
 export const answeredFields = agentFields.filter(isAnswered);
-/** Those that may be large. */
+/** Fields of type jsonb, which can be large. */
 export const jsonFields = agentFields.filter((name) => fields[name].sqlType === 'jsonb');
 
 /** What a request may hold in a field. */
@@ -187,8 +187,8 @@ export type Answered = { [Name in AgentField]: Fields[Name] extends { isAnswered
 /** A value as it was stored: enumerations are plain text, so that a value outside today's lists stays readable. */
 type Stored<Value> = Value extends string ? string : Value;
 
-/** All that a patch decides about: every field, as stored. */
+/** The content of an agent: every field, as stored. */
 export type AgentContent = { readonly [Name in AgentField]: Stored<Value<Name>> };
 
-/** What an agent has without a value of its own for any field. */
+/** The initial values of all fields. */
 export const initialContent = record<AgentContent>(agentFields, (name) => fields[name].initial);

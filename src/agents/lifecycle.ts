@@ -18,13 +18,13 @@ import { idempotencyIndex, keptSql, makeRoomSql } from './write/kept.statements.
 import { type KeptJson, replay } from './write/replay.ts';
 import { lockSql, shortLockWait } from './write/statements.ts';
 
-/** An agent to be made. */
+/** An agent to create. */
 interface NewAgent {
-  /** The company that owns it, which exists. */
+  /** The company that owns it; must exist. */
   readonly companyId: string;
-  /** The number that it may get; null for none. */
+  /** The id of its phone number; null for none. */
   readonly phoneNumberId: string | null;
-  /** Makes its content, from whether the number is an active one of the company. */
+  /** Makes the content, given whether the number is active and belongs to the company. Throws if a rule is broken. */
   readonly decide: (numberIsActive: boolean) => AgentContent;
 }
 
@@ -32,14 +32,17 @@ type Created = Omit<Changed, 'changedFields'>;
 
 type Made = Omit<Creation, 'lookedUpAt' | 'keep'>;
 
-/** A statement that checks the age of the lookup itself. */
+/** Makes a statement that writes only if the lookup of the key is recent; null if the key was checked before. */
 type Write = (lookedUpAt: number | null) => Statement;
 
 const activesOf = rowsOf(activeRowSchema);
 
-/** Makes and deletes agents. */
+/** Creates and deletes agents. */
 export function agentLifecycle(database: Database) {
-  /** The number before the kept answer: what a twin has done meanwhile must not be taken for a reason to refuse. */
+  /**
+   * One attempt to create an agent; undefined if it must be repeated. Reads the number before the kept answer: if the number
+   * is deactivated after a concurrent request with the same key, this request still finds that answer, not a fault.
+   */
   async function tryToCreate(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created | undefined> {
     const { companyId, phoneNumberId, decide } = draft;
     const isActive = phoneNumberId !== null && (await numberIsActive(companyId, phoneNumberId));
@@ -54,7 +57,7 @@ export function agentLifecycle(database: Database) {
     return row ? { agent: agentOf(row) } : await database.transaction((tx) => createLate(tx, made));
   }
 
-  /** Undefined when a twin of the request came first, or an answer that was out of date had to go. */
+  /** Undefined if an answer existed for the key: of a concurrent request, or an expired one, which is deleted. */
   async function createAndKeep(made: Made, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     try {
       return (await createAndKeepSoon(made, by, idempotency)) ?? (await createAndKeepLate(made, by, idempotency));
@@ -65,7 +68,7 @@ export function agentLifecycle(database: Database) {
     }
   }
 
-  /** Undefined when nothing was written: the key must be looked up again, or somebody holds what the statement needs. */
+  /** Undefined if nothing was written: the lookup of the key is too old, or a lock was held for too long. */
   async function createAndKeepSoon(made: Made, by: Caller, idempotency: Idempotency) {
     const keep = { ...idempotency, keyId: by.keyId };
     try {
@@ -77,7 +80,7 @@ export function agentLifecycle(database: Database) {
     }
   }
 
-  /** In two statements, of which the one that fails tells what is held: the idempotency key, or something else. */
+  /** In two statements, so that a lock timeout in the second one is known to concern the idempotency key. */
   async function createAndKeepLate(made: Made, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
     return await database.transaction(async (query) => {
       await query(`SELECT ${shortLockWait}`, []);
@@ -88,7 +91,7 @@ export function agentLifecycle(database: Database) {
     });
   }
 
-  /** In one statement, unless the key must be looked up again; nothing was written where it returns nothing. */
+  /** Writes in one statement. Undefined if nothing was written, for example because the lookup of the key is too old. */
   async function writeSoon(by: Author, write: Write) {
     const admission = 'operator' in by ? undefined : by.admission;
     if (admission && isOutdated(admission)) return undefined;
@@ -96,7 +99,7 @@ export function agentLifecycle(database: Database) {
     return row;
   }
 
-  /** In a transaction, where the key is confirmed on the connection that writes, when it is there. */
+  /** Writes in a transaction, after the key was looked up again on its connection. */
   async function writeLate(query: Query, by: Author, write: Write) {
     await confirm(query, by);
     return (await run<AgentRow>(query, write(null)))[0];
@@ -108,7 +111,7 @@ export function agentLifecycle(database: Database) {
     return { agent: agentOf(row) };
   }
 
-  /** Of an agent whose row is free; else the row is waited for, and the key confirmed behind that. */
+  /** Deletes at once if the row is not locked. Otherwise waits for the row lock, and looks the key up again after that. */
   async function deleteRow(wanted: Omit<Deletion, 'lookedUpAt'>): Promise<AgentRow | undefined> {
     const { id, by } = wanted;
     const write: Write = (lookedUpAt) => deleteStatement({ ...wanted, lookedUpAt });
@@ -132,8 +135,8 @@ export function agentLifecycle(database: Database) {
 
   return {
     /**
-     * Makes an agent, and the history entry of its first version.
-     * @param idempotency that the request may be sent again: then its answer is kept, and given again
+     * Creates an agent and the history entry of its first version.
+     * @param idempotency the Idempotency-Key of the request: an answer kept under it is replayed, else the answer is kept
      * @throws what `decide` throws; ApiError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE, DATABASE_UNAVAILABLE
      */
     async create(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created> {
@@ -145,9 +148,10 @@ export function agentLifecycle(database: Database) {
     },
 
     /**
-     * Deletes an agent for everybody, softly: its row and history stay.
-     * @param only of this company, and at this version; the operator asks for neither
-     * @returns undefined when no such agent is there (any more)
+     * Soft-deletes an agent: no request finds it any more; its row and history stay.
+     * @param companyId the company that must own it; null for any
+     * @param version the version that it must have; null for any
+     * @returns undefined if there is no such agent, or it has another version or company
      */
     async delete(
       id: string,

@@ -8,13 +8,13 @@ import { agentJsonSchema, agentRowSchema, portionRowSchema, totalRowSchema } fro
 import { type StoredAgent, toStoredAgent } from './row.ts';
 import { countStatement, listStatement, type Narrowing, pageStatement, portionStatement } from './statements.ts';
 
-/** What a list may be narrowed by; every one that is given must hold. */
+/** The filters of a list; an agent must match all that are given. */
 type AgentFilter = Pick<AgentListQuery, FilterName>;
 
-/** Agents that are read together: about 1 MiB of JSON, and at least one. */
+/** Agents that one statement reads: about 1 MiB of JSON, at least one agent. */
 interface Portion {
   readonly agents: StoredAgent[];
-  /** The ids behind them, in order. */
+  /** The ids of the remaining agents of the page, in order. */
   readonly rest: readonly string[];
 }
 
@@ -32,7 +32,7 @@ export function agentLists(database: Database) {
       return agentsIn(agentsOf(rows).map(({ agent }) => agent));
     },
 
-    /** A page of a company's agents, the newest first: its first portion, and how many agents all pages have. */
+    /** The first portion of a page of a company's agents, the newest first, and the number of agents on all pages. */
     async page(companyId: string, filter: AgentFilter, page: Page): Promise<Portion & { readonly total: number }> {
       const given = narrowingsOf(filter);
       const [counted, rows] = await Promise.all([
@@ -43,8 +43,8 @@ export function agentLists(database: Database) {
     },
 
     /**
-     * The first portion of agents that a page named. One that has been changed or deleted since is read as it is now; one
-     * that has been erased is left out.
+     * The first portion of the remaining agents of a page. Agents that were changed or deleted since are returned as they
+     * are now; erased ones are left out.
      */
     portion: async (ids: readonly string[]): Promise<Portion> =>
       toPortion(await withinLimit(run(database.query, portionStatement(ids)))),

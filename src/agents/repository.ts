@@ -20,9 +20,9 @@ export type AgentRepository = ReturnType<typeof agentRepository>;
 /** Kept answers that are forgotten in one go. */
 const forgotten = 500;
 
-/** Reads and changes agents. The company is part of every write. */
+/** Reads and changes agents. Every write by a request has the company as a condition. */
 export function agentRepository(database: Database, meter = silent, writes = recentWrites()) {
-  /** What is stored of an agent now; undefined when it is not there or deleted. */
+  /** An agent as stored, with the state of a phone number; undefined if there is no such agent or it is deleted. */
   async function find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
     const asked = [[id], [phoneNumberId], [null], [null]];
     const [row] = await database.query<{ found: string }>(findSql, asked);
@@ -32,17 +32,17 @@ export function agentRepository(database: Database, meter = silent, writes = rec
 
   return {
     /**
-     * The one way an agent is changed: `decide` makes its next content from what is stored, which is written with its
-     * history entry in one statement, under the version that was read. When another change came first it is asked
-     * again. Changes of one agent behave as if made one after the other.
-     * @returns the agent as committed, or as found when the decision changes nothing, and which fields it changed
+     * The only way to change an agent. `decide` makes the next content from the stored one; it is written with its history
+     * entry in one statement, if the stored version is still the one that was read. Otherwise `decide` is called again.
+     * Changes of one agent are serializable: they behave as if made one after the other.
+     * @returns the agent as committed, or as stored if the decision changes nothing, and the changed fields
      * @throws what `decide` throws; ApiError OVERLOADED, DATABASE_UNAVAILABLE
      */
     change: agentChange(database, meter, writes),
 
     find,
 
-    /** An agent, whoever owns it, to be decided about later in the request. */
+    /** Reads an agent of any company, for a decision later in the request. */
     async readAhead(id: string): Promise<ReadAhead> {
       const readAt = writes.read();
       return { agent: (await find(id, null))?.agent, readAt };
@@ -50,7 +50,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
 
     ...agentLifecycle(database),
 
-    /** Forgets some of the answers that are older than a day; returns whether there may be more. */
+    /** Deletes a batch of kept answers that are older than 24 hours; returns whether there may be more. */
     async forgetAnswers(): Promise<boolean> {
       return (await database.query(forgetSql, [forgotten])).length === forgotten;
     },
@@ -64,7 +64,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
      */
     async purge(id: string, operator: string): Promise<{ id: string; versions: number }> {
       const statement = purgeStatement(id, operator);
-      // Its history may be long, and so may be the table of kept answers, through which it looks.
+      // With long limits: the history can be long, and the table of kept answers is scanned.
       const [purged] = await longTransaction(database, (query) =>
         run<{ id: string; versions: number }>(query, statement),
       );

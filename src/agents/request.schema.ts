@@ -5,7 +5,7 @@ import { closed } from './schema.ts';
 
 export const agentParamsSchema = Type.Object({ id: uuid('Agent id') }, closed);
 
-/** `companyId` is judged before the schemas (step 7), since company keys may send anything in it. */
+/** `companyId` is accepted as it is: check 7 has checked it, and company keys ignore it even if it is malformed. */
 export const companyQuerySchema = Type.Object(
   {
     companyId: Type.Optional(
@@ -15,7 +15,7 @@ export const companyQuerySchema = Type.Object(
   closed,
 );
 
-/** Of a change: `dryRun=true` shows what would become of it. */
+/** The query of a change; with `dryRun=true` nothing is written. */
 export const changeQuerySchema = Type.Object(
   {
     ...companyQuerySchema.properties,
@@ -40,31 +40,28 @@ const idempotencyKey = {
   ),
 };
 
-/** Of PATCH. */
+/** The headers of PATCH. */
 export const patchHeadersSchema = Type.Object({
   ...ifMatch,
   'if-none-match': entityTags('Change only if none of these entity tags is current, or * for never'),
   ...idempotencyKey,
 });
 
-/** Of a creation. */
+/** The headers of a creation. */
 export const createHeadersSchema = Type.Object(idempotencyKey);
 
-/** Of a restore. */
+/** The headers of a restore. */
 export const restoreHeadersSchema = Type.Object({ ...ifMatch, ...idempotencyKey });
 
-/** Of a deletion. */
+/** The headers of a deletion. */
 export const deleteHeadersSchema = Type.Object(ifMatch);
 
-/** Of a reading: If-None-Match answers 304 while the version is the same. */
+/** The headers of a GET: If-None-Match answers 304 while the version is the same. */
 export const readHeadersSchema = Type.Object({
   'if-none-match': entityTags('304 while one of these entity tags is current'),
 });
 
-/**
- * What the list may be narrowed by; every filter that is given must hold. `statements.ts` has the SQL of each, and does not
- * compile without it.
- */
+/** The filters of the list; an agent must match all that are given. `statements.ts` has the SQL of each. */
 const agentFilters = {
   name: Type.Optional(text({ minLength: 1, maxLength: 100, description: 'Part of the name, in any case' })),
   type: Type.Optional({ ...fields.type.schema, description: 'Agents of this type' }),

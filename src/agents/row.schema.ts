@@ -1,7 +1,7 @@
 import { type TUnsafe, Type } from '@sinclair/typebox';
 import { type AgentContent, agentFields, fields, record } from './fields.ts';
 
-/** What the column of a field may hold, as far as the database sees to it, so that no stored row is ever refused. */
+/** The schema of a column's type. No narrower than what the database accepts, so that every stored row can be read. */
 const inColumn = {
   text: Type.String(),
   uuid: Type.String(),
@@ -9,7 +9,7 @@ const inColumn = {
   jsonb: Type.Union([Type.Object({}), Type.Array(Type.Unknown())]),
 };
 
-/** How `agentJson` arrives: times are text. */
+/** The result of `agentJson`; times are text. */
 export const agentJsonSchema = Type.Object({
   id: Type.String(),
   companyId: Type.String(),
@@ -27,7 +27,7 @@ export const agentRowSchema = Type.Object({ agent: Type.String() });
 export const totalRowSchema = Type.Object({ total: Type.Integer() });
 export const activeRowSchema = Type.Object({ active: Type.Boolean() });
 
-/** `agent` is null for one that was erased meanwhile; `rest` are the ids behind the last row of a full portion. */
+/** `agent` is null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */
 export const portionRowSchema = Type.Object({
   agent: Type.Union([Type.String(), Type.Null()]),
   rest: Type.Union([Type.Array(Type.String()), Type.Null()]),

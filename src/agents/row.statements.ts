@@ -10,7 +10,7 @@ export const columns: readonly (readonly [member: string, column: string])[] = [
   ...agentFields.map((name) => [name, fields[name].column] as const),
 ];
 
-/** SQL for one JSON object of a row of agent: a batch of rows is cheaper to read so than column by column. */
+/** SQL for a row of `agent` as one JSON object: for many rows this is faster than separate columns. */
 export const agentJson = (table: string) =>
   `json_build_object(${columns.map(([member, column]) => `'${member}', ${table}.${column}`).join(', ')})`;
 

@@ -2,18 +2,18 @@ import type { Static } from '@sinclair/typebox';
 import { type AgentContent, agentFields, record } from './fields.ts';
 import type { agentJsonSchema } from './row.schema.ts';
 
-/** An agent as its row holds it: what a patch can change apart from the rest, which must not get into the history. */
+/** A stored agent. `content` holds the fields that a patch can change, which are all that the history stores. */
 export interface StoredAgent {
   readonly id: string;
   readonly companyId: string;
-  /** Raised by one with each real change, from 1 on. */
+  /** From 1 on; each change that changes a field adds one. */
   readonly version: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly content: AgentContent;
 }
 
-/** What `agentJson` selects: times are text. */
+/** The result of `agentJson`; times are text. */
 export type AgentJson = Static<typeof agentJsonSchema>;
 
 export function toStoredAgent(agent: AgentJson): StoredAgent {
@@ -22,7 +22,7 @@ export function toStoredAgent(agent: AgentJson): StoredAgent {
   return { id, companyId, version, ...times, content: contentOf(agent) };
 }
 
-/** The other way round, without the times, which a kept answer gets from the statement that keeps it. */
+/** The inverse: one flat object, for a kept answer. The time of its change is stored beside it, not in `updatedAt`. */
 export function toAgentJson({ content, ...agent }: StoredAgent): object {
   return { ...agent, ...content };
 }

@@ -36,7 +36,7 @@ const phoneRule = {
 
 export const closed = { additionalProperties: false };
 
-/** What a body must not hold although answers show it, or other answers speak of it. */
+/** Properties of an agent that a body must not set; they are refused as read-only. */
 const readOnly = { readOnlyMembers: ['id', 'companyId', 'createdAt', 'updatedAt', 'deletedAt', 'version'] };
 
 /** The body of PATCH: any of the fields. Absent keeps, null clears where it is accepted. */
@@ -58,8 +58,8 @@ export type AgentDraft = Static<typeof agentDraftSchema>;
 const timestamp = (description: string) => Type.String({ format: 'date-time', description });
 
 /**
- * A field in an answer, made from its schema in a body, which TypeBox cannot do with a schema of any kind: an enumeration is open, since a value of an older
- * release stays readable (docs/contract.md#answers).
+ * The schema of a field in an answer, made from its schema in a body. Enumerations are open: a value that an older release
+ * stored stays readable (docs/contract.md#answers). TypeBox has no such conversion.
  */
 function inAnswer(name: AgentField): TSchema {
   // Merged metadata has no limits of its own to show.
@@ -88,7 +88,7 @@ const place = (name: string) => (firstMembers.includes(name) ? firstMembers.inde
 /** The members of an answer, in their order. */
 export const answerMembers = namesOf(members).toSorted((a, b) => place(a) - place(b));
 
-/** The answer: exactly these members, what is not set is null. */
+/** The schema of an answer: exactly these members; null if a field is not set. */
 export const agentSchema = Type.Object(
   record<typeof members>(answerMembers, (name) => members[name]),
   { $id: 'Agent' },

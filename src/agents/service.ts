@@ -15,7 +15,7 @@ import type { Changed, Decide, Found } from './write/decision.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
 
-/** What a change is aimed at, and how. */
+/** The agent to change, and how the request wants it changed. */
 export interface Target {
   /** In lower case. */
   readonly id: string;
@@ -23,21 +23,21 @@ export interface Target {
   readonly preconditions: Preconditions;
   /** Run every check, but write nothing. */
   readonly dryRun?: boolean | undefined;
-  /** That the request may be sent again; not together with a dry run. */
+  /** The Idempotency-Key of the request; not together with a dry run. */
   readonly idempotency?: Idempotency | undefined;
 }
 
-/** Without the agent where what was found is no longer enough. */
+/** The same; `readAhead` is undefined if the agent must be read again. */
 type Aim = Omit<Target, 'readAhead'> & {
   readonly readAhead: ReadAhead | undefined;
 };
 
 /**
- * The use cases of agents. A change is a pure decision about one agent, carried out by the repository. Each is answered by
- * the deadline of its caller's request, with ApiError DATABASE_UNAVAILABLE if need be.
+ * The use cases of agents. A change is a pure decision about one agent, which the repository carries out. Each use case ends
+ * by the deadline of its request, with ApiError DATABASE_UNAVAILABLE if the database has not answered.
  */
 export function agentService(agents: AgentRepository, versions: AgentVersionRepository) {
-  /** A dry run goes the same way and stops before the write: the agent keeps its version and times. */
+  /** A dry run makes the same decision and stops before the write: the answer has the stored version and times. */
   async function change(caller: Caller, target: Aim, phoneNumberId: string | null, decide: Decide): Promise<Changed> {
     const { id, readAhead, dryRun, idempotency } = target;
     if (!dryRun) return await agents.change({ id, phoneNumberId, readAhead, idempotency }, caller, decide);
@@ -54,8 +54,8 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
   return {
     /**
      * Changes an agent of the caller's company.
-     * @returns the agent as committed; the same version where the patch changes nothing
-     * @throws ApiError for steps 10 to 13 of the contract's order of checks, like every use case here
+     * @returns the agent as committed; the version stays the same if the patch changes nothing
+     * @throws ApiError for checks 10 to 13 (docs/contract.md#the-order-of-checks), like every use case here
      */
     update(caller: Caller, target: Target, patch: AgentPatch): Promise<Changed> {
       const changed = change(caller, target, patch.companyPhoneNumberId ?? null, (found) => {
@@ -66,11 +66,11 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       return caller.deadline.race(changed);
     },
 
-    /** Gives an agent the content of one of its versions, as a new version. */
+    /** Restores the content of an earlier version, as a new version. */
     restore: (caller: Caller, target: Target, version: number): Promise<Changed> =>
       caller.deadline.race(restore(caller, target, version)),
 
-    /** Makes an agent of a company that exists, with its first history entry. */
+    /** Creates an agent and its first history entry. The company must exist. */
     create(companyId: string, draft: AgentDraft, by: Author, idempotency?: Idempotency) {
       const created = agents.create(
         {
@@ -86,7 +86,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
 
     get: (caller: Caller, { agent }: ReadAhead): StoredAgent => own(caller, agent),
 
-    /** A page of the company's agents: its first portion; `portion` reads the others, by the ids in `rest`. */
+    /** The first portion of a page of the company's agents; `portion` reads the next ones, given the ids in `rest`. */
     async list({ companyId, deadline }: Caller, query: AgentListQuery) {
       const page = readPage(query);
       return { ...(await deadline.race(agents.page(companyId, query, page))), page };
@@ -94,7 +94,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
 
     portion: agents.portion,
 
-    /** Deletes an agent for everybody: every later request on it is 404. */
+    /** Deletes an agent: every later request for it is answered 404. */
     remove: (caller: Caller, target: Target): Promise<void> => caller.deadline.race(remove(caller, target)),
 
     async history(caller: Caller, { agent }: ReadAhead, query: Partial<Page>) {
@@ -102,18 +102,18 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       const page = readPage(query);
       const both = Promise.all([versions.entries(id, version, page), versions.oldest(id)]);
       const [entries, oldest = version + 1] = await caller.deadline.race(both);
-      // One entry for each version from the oldest on.
+      // There is one entry for each version from the oldest one on.
       return { entries, total: Math.max(version + 1 - oldest, 0), page };
     },
 
-    /** An agent as the answer of one of its versions showed it. */
+    /** An agent as it was at one of its versions. */
     async version(caller: Caller, { agent }: ReadAhead, version: number): Promise<StoredAgent> {
       const current = own(caller, agent);
       const { content, createdAt } = await caller.deadline.race(snapshot(current, version));
       return { ...current, content, version, updatedAt: createdAt };
     },
 
-    /** What two versions of an agent hold; `to` is the current one unless it is given. */
+    /** The content of two versions of an agent; `to` is by default the current version. */
     async compare(caller: Caller, { agent }: ReadAhead, from: number, to?: number) {
       const current = own(caller, agent);
       const both = Promise.all([snapshot(current, from), snapshot(current, to ?? current.version)]);
@@ -123,9 +123,9 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
   };
 
   async function restore(caller: Caller, target: Aim & Target, version: number): Promise<Changed> {
-    // Of anybody's agent: what is made of it is decided below.
+    // Ownership is checked below, by `own`.
     const wanted = await versions.snapshot(target.id, version);
-    // Found before that version was made, the agent would be judged by its own future: it is read again.
+    // The agent was read before the requested version existed: read it again.
     const isOlder =
       wanted !== undefined && target.readAhead.agent !== undefined && target.readAhead.agent.version < version;
     const aim = isOlder ? { ...target, readAhead: undefined } : target;
@@ -146,7 +146,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       checkPreconditions(preconditions, version);
       const only = { companyId: caller.companyId, version: ifMatch === '*' ? null : version };
       if (await agents.delete(id, caller, only)) return;
-      // Another change came first.
+      // Another change was written first: decide again on the current agent.
       agent = (await agents.find(id, null))?.agent;
     }
     throw databaseUnavailable(new Error('no answer in time'));
@@ -159,20 +159,20 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
   }
 }
 
-/** Steps 10 and 11: the agent is there, and it is the company's. */
+/** Checks 10 and 11: the agent exists and belongs to the company. */
 function own(caller: Caller, agent: StoredAgent | undefined): StoredAgent {
   if (!agent) throw agentMissing();
   if (agent.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
   return agent;
 }
 
-/** Step 12: If-Match by strong, If-None-Match by weak comparison (RFC 9110, section 13.1). */
+/** Check 12: If-Match by strong, If-None-Match by weak comparison (RFC 9110, section 13.1). */
 function checkPreconditions({ ifMatch = '*', ifNoneMatch = [] }: Preconditions, version: number): void {
   if (!matchesStrongly(ifMatch, version)) throw tagNotCurrent(ifMatch, version);
   if (matchesWeakly(ifNoneMatch, version)) throw tagExcluded(version);
 }
 
-/** Step 13: what was decided breaks no rule. */
+/** Check 13: the result breaks no rule. */
 function accepted(patched: Patched): Patched {
   if (patched.faults.length > 0) throw invalid(patched.faults);
   return patched;

@@ -9,13 +9,13 @@ import { nameContains } from './name-search.statements.ts';
 import type { FilterName } from './request.schema.ts';
 import { agentJson, agentText, fieldOf } from './row.statements.ts';
 
-/** An active phone number of a company, from SQL for the two ids. */
+/** SQL condition: the phone number is active and belongs to the company. @param id and companyId: SQL for the two ids */
 export const activeNumber = (id: string, companyId: string) =>
   `EXISTS (SELECT FROM company_phone_number p WHERE p.id = ${id} AND p.company_id = ${companyId} AND p.status = 'ACTIVE')`;
 
 const numberIsActive = constant(activeNumber('n.id', 'n.company'));
 
-/** Whether a number is an active one of the company. */
+/** Selects whether a phone number is active and belongs to the company. */
 export const activeNumberStatement = (numberId: string, companyId: string) =>
   sql`SELECT ${numberIsActive} AS active FROM (SELECT ${numberId}::uuid AS id, ${companyId}::uuid AS company) n`;
 
@@ -55,20 +55,18 @@ const deletedEvents = constant(
   ),
 );
 
-/** What a new agent is made from. */
+/** The input of `createStatement`. */
 export interface Creation {
   readonly companyId: string;
   readonly content: AgentContent;
   readonly by: Author;
   /** When the key was looked up, as `isRecent` judges it; null if that was judged already. */
   readonly lookedUpAt: number | null;
-  /** Keeps the answer for a request that may be sent again. A key that is taken rolls all of it back. */
+  /** The Idempotency-Key under which the answer is kept. If one is kept already, the statement is rolled back. */
   readonly keep?: (Idempotency & { readonly keyId: string }) | undefined;
 }
 
-/**
- * Inserts an agent and the history entry of its first version. Returns nothing where the key was looked up too long ago.
- */
+/** Inserts an agent, its first history entry and its events. Returns no row if the lookup of the key is too old. */
 export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Creation) => sql`
   WITH given AS (
     SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at,
@@ -88,7 +86,7 @@ const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: strin
     SELECT ${keyId}::uuid, ${key}, ${fingerprint}, c.id, ${created}, g.fields, c.updated_at FROM created c, given g
   )`;
 
-/** What is deleted, and by whom. */
+/** The input of `deleteStatement`. */
 export interface Deletion {
   readonly id: string;
   /** The company that must own the agent; null for any. */
@@ -101,8 +99,8 @@ export interface Deletion {
 }
 
 /**
- * Deletes an agent softly. Returns nothing where no such agent is there, another transaction holds its row, or the key was
- * looked up too long ago.
+ * Soft-deletes an agent. Returns no row if there is no such agent, another transaction has locked its row, or the lookup of
+ * the key is too old.
  */
 export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Deletion) => sql`
   WITH given AS (SELECT ${lookedUpAt}::float8 AS looked_up_at, ${authorValues(by)}), locked AS (
@@ -120,7 +118,7 @@ export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Dele
   )${deletedEvents}
   SELECT ${deletedText} AS agent FROM deleted d`;
 
-/** How each filter of the list narrows it: every filter of the query's schema has its SQL here, or this does not compile. */
+/** The SQL condition of each filter. The type requires one for every filter in the schema of the query. */
 const filters: { readonly [Name in FilterName]: (value: string) => Statement } = {
   name: nameContains,
   type: (value) => sql`a.type = ${value}::text`,
@@ -128,11 +126,11 @@ const filters: { readonly [Name in FilterName]: (value: string) => Statement } =
   language: (value) => sql`a.language = ${value}::text`,
 };
 
-/** A filter, and the value that it is given. */
+/** A filter and its value in the query. */
 export type Narrowing = readonly [name: FilterName, value: string];
 
-// A filter that is not given is not in the statement: the planner would take it for one that leaves hardly a row, and
-// would sort the whole company instead of following the index.
+// Filters that are not given are left out of the statement. With a condition such as `$1 IS NULL OR …`, the planner would
+// expect few rows, and sort all agents of the company instead of following the index.
 const filtered = (companyId: string, given: readonly Narrowing[]) => {
   const narrowed = given.map(([name, value]) => filters[name](value));
   return sql`
@@ -140,11 +138,11 @@ const filtered = (companyId: string, given: readonly Narrowing[]) => {
    WHERE ${join([sql`a.company_id = ${companyId}::uuid`, sql`a.deleted_at IS NULL`, ...narrowed], ' AND ')}`;
 };
 
-/** How many agents a company has that pass the filters. */
+/** Counts the agents of a company that match the filters. */
 export const countStatement = (companyId: string, given: readonly Narrowing[] = []) =>
   sql`SELECT count(*)::int AS total ${filtered(companyId, given)}`;
 
-/** Bytes of JSON past which a portion of a page ends; its last agent may go beyond them. */
+/** Bytes of JSON at which a portion of a page ends, with the agent that reaches them. */
 const portionBytes = constant('1048576');
 
 /**
@@ -161,8 +159,8 @@ export const pageStatement = (companyId: string, page: Page, given: readonly Nar
 export const portionStatement = (ids: readonly string[]) => portionOf(sql`SELECT ${ids}::uuid[] AS ids`);
 
 /**
- * Agents are read one by one until a portion is full, and none behind it: their JSON would have to be made to learn its
- * size. The last row of a full portion holds the ids that are left.
+ * Reads agents one by one until the portion is full, so that no JSON is made for agents behind it. The last row of a full
+ * portion has the remaining ids.
  */
 function portionOf(ids: Statement) {
   return sql`
@@ -183,7 +181,7 @@ export const listStatement = (companyId: string) => sql`
     FROM (SELECT a.id, a.created_at ${filtered(companyId, [])}) listed
    ORDER BY listed.created_at DESC, listed.id DESC`;
 
-/** Erases a deleted agent with its history, and what was answered about it. */
+/** Erases a deleted agent with its history, its deliveries, and its content in kept answers. */
 export const purgeStatement = (id: string, operator: string) => sql`
   WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id),
        entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id RETURNING v.version),

@@ -2,10 +2,10 @@ import type { Database, Query } from '../database/client.ts';
 import { rowsOf } from '../database/rows.ts';
 import { type AuditEntry, auditEntrySchema } from './schema.ts';
 
-/** Which entries to list; all that is given must hold. */
+/** Filters of the list; an entry must match all that are given. */
 export interface AuditFilter {
   readonly company?: string | undefined;
-  /** The key that did it, or that it was done to. */
+  /** The key that acted, or that was changed. */
   readonly key?: string | undefined;
   readonly agent?: string | undefined;
   /** RFC 3339: from this time on … */
@@ -16,13 +16,13 @@ export interface AuditFilter {
 
 export type AuditRepository = ReturnType<typeof auditRepository>;
 
-/** A filter, and days before now: entries from `within` of them on, and until before `beyond` of them. */
+/** A filter and a range in days before now: entries younger than `within` and older than `beyond`. */
 interface Search extends AuditFilter {
   readonly within?: number | undefined;
   readonly beyond?: number | undefined;
 }
 
-/** What the two sources have in common: where each filter is found, and the columns of an entry. */
+/** What differs between the two sources: the SQL of each filter, and of the columns of an entry. */
 interface Source {
   readonly conditions: Readonly<Record<keyof Search, (value: string) => string>>;
   readonly select: string;
@@ -72,27 +72,27 @@ const history: Source = {
 const entriesOf = rowsOf(auditEntrySchema);
 
 /**
- * Reads the trail: its own entries and the history of agents, as one list. Raw, since Prisma can neither unite two tables
- * nor find the company of a version, whose agent may be erased: no foreign key connects them.
+ * Reads the audit trail: its entries and the history of agents, as one list. Raw, since Prisma has no UNION, and cannot join
+ * a version with its agent: there is no foreign key, as the agent may have been erased.
  */
 export function auditRepository(database: Database) {
   return {
-    /** The newest first. */
+    /** Lists entries, the newest first. */
     list: (filter: AuditFilter, limit: number): Promise<AuditEntry[]> =>
       database.transaction(async (query) => {
-        // The history of everybody may be long; the limit of the role is that of a request.
+        // With long limits: the history of all companies can be long, and the role's limits are made for requests.
         await query('SET LOCAL statement_timeout = 60000', []);
         return await (filter.key === undefined ? search(query, filter, limit) : searchBack(query, filter, limit));
       }),
   };
 }
 
-/** Days that the history of a key is read back in one go: what a busy key did last is found in the first of them. */
+/** Ranges, in days before now, in which the history is searched for a key: the last entries of a busy key are in the first. */
 const reaches = [1, 8, 64, 512, undefined];
 
 /**
- * The history has no index of keys: it would cost every change as much again as its primary key. So what a busy key did last
- * is found without the rest, and for a key that did little all of the history is read once, in pieces.
+ * Searches the history for a key, range by range, until there are enough entries. The history has no index on keys, which
+ * would cost every change as much as the primary key does. So for a key with few entries the whole history is read once.
  */
 async function searchBack(query: Query, filter: AuditFilter, limit: number): Promise<AuditEntry[]> {
   const found: AuditEntry[] = [];
@@ -108,7 +108,7 @@ async function searchBack(query: Query, filter: AuditFilter, limit: number): Pro
 async function search(query: Query, wanted: Search, limit: number): Promise<AuditEntry[]> {
   const given = filterNames.flatMap((name) => (wanted[name] === undefined ? [] : [name]));
   const values = [...given.map((name) => wanted[name]), limit];
-  // A filter that is not given is not in the statement, so that an index serves those that are.
+  // Filters that are not given are left out of the statement, so that indexes can be used for the others.
   const part = ({ conditions, select }: Source) => {
     const where = given.map((name, at) => conditions[name](`$${at + 1}`));
     const order = `ORDER BY 1 DESC LIMIT $${values.length}::int`;

@@ -2,13 +2,13 @@ import { type Static, Type } from '@sinclair/typebox';
 
 const text = Type.Union([Type.String(), Type.Null()]);
 
-/** Who did what, and when: a command of the operator, a deletion, or a version of an agent. */
+/** An entry of the audit trail: a command of the operator, a deletion, or a version of an agent. */
 export const auditEntrySchema = Type.Object({
   at: Type.Date(),
-  /** As `key.revoked`: what it was done to, and what was done. */
+  /** Object and action, such as `key.revoked`. */
   action: Type.String(),
   by: Type.Object({
-    /** Who gave the command; null when a key did it in a request. */
+    /** The operator who ran the command; null if a key did it in a request. */
     operator: text,
     keyId: text,
     requestId: text,

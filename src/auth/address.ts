@@ -1,6 +1,6 @@
 import { BlockList, isIP, isIPv4, SocketAddress } from 'node:net';
 
-/** One address, or all that share its first bits: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`. */
+/** An address or a CIDR block: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`. */
 interface Block {
   readonly address: string;
   readonly family: 'ipv4' | 'ipv6';
@@ -8,9 +8,9 @@ interface Block {
 }
 
 /**
- * The one form of an address: IPv6 as RFC 5952 has it, without a zone, and IPv4 where IPv6 only wraps it, as on a
- * socket that listens for both.
- * @returns undefined for what is no address
+ * The canonical form of an address: IPv6 as in RFC 5952 and without a zone; an IPv4-mapped IPv6 address, as on a socket
+ * that listens for both, as IPv4.
+ * @returns undefined if the text is not an address
  */
 function plainAddress(text = ''): string | undefined {
   const [address = ''] = text.split('%', 1);
@@ -25,13 +25,13 @@ function parseBlock(text: string): Block | undefined {
   const address = plainAddress(given);
   if (address === undefined) return undefined;
   const [family, bits] = isIP(address) === 4 ? (['ipv4', 32] as const) : (['ipv6', 128] as const);
-  // The length of a block of wrapped IPv4 addresses counts the wrapping.
+  // The prefix length of an IPv4-mapped block includes the 96 bits of the mapping.
   const wrapping = isIP(given) === 6 && family === 'ipv4' ? 96 : 0;
   const prefix = length === undefined ? bits : Number(length) - wrapping;
   return prefix >= 0 && prefix <= bits ? { address, family, prefix } : undefined;
 }
 
-/** The one form of an address or a CIDR block; undefined for what is neither. */
+/** The canonical form of an address or a CIDR block; undefined if the text is neither. */
 export function plainBlock(text: string): string | undefined {
   const block = parseBlock(text);
   if (!block) return undefined;
@@ -40,40 +40,41 @@ export function plainBlock(text: string): string | undefined {
 }
 
 /**
- * What counts as one sender: an IPv4 address, or 64 bits of an IPv6 address, since whoever has one has 2^64 of them.
- * @param address as the server knows it; what is none, as a proxy may write it, counts as one sender together
+ * The key by which senders are counted: an IPv4 address, or the first 64 bits of an IPv6 address, as one host usually has
+ * all 2^64 addresses behind these.
+ * @param address in any form; all callers without a valid address count as one sender
  */
 export function senderOf(address = ''): string {
   const plain = plainAddress(address);
   if (plain === undefined || isIP(plain) === 4) return plain ?? 'unknown';
   const [before = '', after] = plain.split('::');
   const groups = before === '' ? [] : before.split(':');
-  // Where zeros are left out, at most three groups at the end can be among the first four.
+  // With `::`, at most three of the groups behind it belong to the first four groups of the address.
   const rest = after === undefined || after === '' ? [] : after.split(':');
   const zeros = Array(Math.max(0, 8 - groups.length - rest.length)).fill('0');
   return `${[...groups, ...zeros, ...rest].slice(0, 4).join(':')}::/64`;
 }
 
 /**
- * The one form of the address in an entry of `X-Forwarded-For`, which may carry a port or brackets, or in that of a
- * socket (docs/contract.md#authentication).
- * @returns undefined for what is no address
+ * The canonical form of a client's address (docs/contract.md#authentication).
+ * @param entry from a socket, or of `X-Forwarded-For`, where it can have a port or brackets
+ * @returns undefined if it is not an address
  */
 export function callerAddress(entry = ''): string | undefined {
-  // Most are, and nothing is to be done about them.
+  // The usual case, without a port or brackets.
   if (isIPv4(entry)) return entry;
   const [, bracketed] = /^\[([^\]]*:[^\]]*)\](?::\d{1,5})?$/.exec(entry) ?? [];
   const [, beforePort] = /^([\d.]+):\d{1,5}$/.exec(entry) ?? [];
   return plainAddress(bracketed ?? beforePort ?? entry);
 }
 
-/** Entries of `X-Forwarded-For` that are looked at; one beyond them is taken for the caller's. */
+/** Entries of `X-Forwarded-For` that are checked, from the last one on; the next one is taken as the caller's address. */
 const longestChain = 16;
 
 /**
- * Whether an address is that of a proxy whose `X-Forwarded-For` is believed, for Fastify. It asks about the address of
- * the connection, at place 0, and then about the entries from the last one on, until one is no proxy: without a bound,
- * 16 KB of proxies would cost 10 ms a request.
+ * The function for Fastify's `trustProxy`: whether an address belongs to a trusted proxy. Fastify calls it with the address
+ * of the connection, at place 0, and then with the entries of `X-Forwarded-For` from the last one on, until it returns
+ * false. Limited, because a header of 16 KB full of proxies would take 10 ms per request.
  * @param proxies addresses and CIDR blocks
  */
 export function trustedProxy(proxies: readonly string[]) {
@@ -81,15 +82,15 @@ export function trustedProxy(proxies: readonly string[]) {
   return (entry: string | undefined, place: number): boolean => place <= longestChain && isProxy(callerAddress(entry));
 }
 
-/** Addresses and CIDR blocks to be found again. What is neither matches nothing. */
+/** Makes a test for a list of addresses and CIDR blocks. An entry that is neither matches nothing. */
 export function addressList(blocks: readonly string[]) {
-  // Apart, since Node counts IPv4 addresses among those of ::/0.
+  // Separate lists, because Node's BlockList matches IPv4 addresses with ::/0.
   const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const text of blocks) {
     const block = parseBlock(text);
     if (block) lists[block.family].addSubnet(block.address, block.prefix, block.family);
   }
-  /** @param text in any form; what is no address, or that of a client that has gone, is in no list */
+  /** @param text in any form; false if it is undefined, as for a closed socket, or not an address */
   return (text: string | undefined): boolean => {
     const address = plainAddress(text);
     if (address === undefined) return false;

@@ -17,15 +17,15 @@ const scopeTable = {
   'write:webhooks': { givenToExistingKeys: false },
 } as const satisfies Record<string, ScopeDetails>;
 
-/** What a key may be allowed to do. */
+/** The names of all scopes. */
 export type Scope = keyof typeof scopeTable;
 export const isScope = (name: string): name is Scope => Object.hasOwn(scopeTable, name);
 export const scopes: readonly Scope[] = Object.keys(scopeTable).filter(isScope);
 
-/** Each scope with what existing keys have of it. */
+/** Each scope with its details; the migrations must agree with `givenToExistingKeys`. */
 export const scopeDetails: Readonly<Record<Scope, ScopeDetails>> = scopeTable;
 
-/** What a key may do that is made without naming scopes. */
+/** The scopes of a key that is made without naming scopes. */
 export const defaultScopes = scopes.filter((scope) => scopeDetails[scope].givenToExistingKeys !== false);
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -44,7 +44,7 @@ export function makeKey(): string {
   return `sk_${text}`;
 }
 
-/** A text without the keys in it, cut ones too: for logs and messages. */
+/** Replaces API keys, incomplete ones too, in a text for logs and messages. */
 export const withoutKeys = (text: string) => text.replace(/sk_[0-9A-Za-z]{8,}/g, 'sk_…');
 
 /** Whether a text has the form of a key. */
@@ -56,7 +56,7 @@ export function readKey(authorization: string): string | undefined {
   return key !== undefined && isKey(key) ? key : undefined;
 }
 
-/** What is stored and looked up instead of a key: its HMAC-SHA256 under the server's secret, as base64url. */
+/** The hash by which a key is stored and looked up: its HMAC-SHA256 under the server's secret, as base64url. */
 export function hashKey(key: string, secret: string): string {
   return createHmac('sha256', secret).update(key).digest('base64url');
 }
@@ -64,15 +64,15 @@ export function hashKey(key: string, secret: string): string {
 /** The secrets under which keys may be stored. */
 export interface KeySecrets {
   readonly secret: string;
-  /** The one before the last change: its keys go on, and move to the other as they are used. */
+  /** The secret before the last change. Keys stored under it stay valid, and are stored under the new one when used. */
   readonly previousSecret?: string | undefined;
 }
 
-/** What a key may be stored as. */
+/** The hashes that a key may be stored under. */
 export interface KeyHashes {
-  /** What `hashKey` makes of it under the secret. */
+  /** `hashKey` under the current secret. */
   readonly hash: string;
-  /** What it makes of it under the secret before; null when there is none. */
+  /** `hashKey` under the previous secret; null if there is none. */
   readonly formerHash: string | null;
 }
 
@@ -81,26 +81,27 @@ export const hashesOf = (key: string, { secret, previousSecret }: KeySecrets): K
   formerHash: previousSecret === undefined ? null : hashKey(key, previousSecret),
 });
 
-/** Of the two secrets; null when there is no former one. */
+/** The fingerprints of the two secrets; `former` is null if there is no previous one. */
 export interface SecretFingerprints {
   readonly current: string;
   readonly former: string | null;
 }
 
 /**
- * What the database keeps to tell secrets apart: 16 bits of their HMAC-SHA256 of a fixed text, as hexadecimal digits. One
- * wrong secret in 65,536 passes for the right one. More bits would let whoever reads them test guesses of a weak secret.
+ * The fingerprint of a secret, which the database keeps to recognize a wrong one: the first 16 bits of its HMAC-SHA256 of a
+ * fixed text, as hexadecimal digits. One wrong secret in 65,536 is not recognized. With more bits, a reader of the database
+ * could test guesses of a weak secret.
  */
 export const fingerprintsOf = ({ secret, previousSecret }: KeySecrets): SecretFingerprints => ({
   current: fingerprint(secret),
   former: previousSecret === undefined ? null : fingerprint(previousSecret),
 });
 
-// No key is this text, so the fingerprint is no part of a key's hash.
+// This text is not a valid key, so the fingerprint reveals nothing of a key's hash.
 const fingerprint = (secret: string) =>
   createHmac('sha256', secret).update('fingerprint of API_KEY_SECRET').digest('hex').slice(0, 4);
 
-/** Whose a key is: a company's or an integration's, never of both. */
+/** The owner of a key: a company or an integration; the other one is null. */
 export interface KeyOwner {
   readonly companyId: string | null;
   readonly integrationId: string | null;
@@ -114,7 +115,7 @@ export interface KeyDraft extends KeyOwner {
   readonly allowedIps: readonly string[];
   /** RFC 3339; null never expires. */
   readonly expiresAt: string | null;
-  /** Its own rate limits, where it has some; 0 is none. */
+  /** Rate limits of the key; null is the server's limit, 0 is no limit. */
   readonly perMinute?: number | null;
   readonly perHour?: number | null;
 }

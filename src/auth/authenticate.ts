@@ -25,28 +25,28 @@ declare module 'fastify' {
     caller: Caller;
     /** Set on routes with `orIntegration`. */
     ownerCaller: OwnerCaller;
-    /** Which key it is, and whose. */
+    /** The key's id and its owner. */
     owner: KeyOwner & { readonly keyId: string };
-    /** The id of the agent in the path, in lower case; empty where there is none, or it is no UUID. */
+    /** The id of the agent in the path, in lower case; empty if there is none or it is not a UUID. */
     agentId: string;
-    /** That agent, whoever owns it, as it was found since the request arrived. */
+    /** That agent, of any company, read after the request arrived. Ownership is checked later (check 11). */
     readAhead: ReadAhead;
-    /** When the request is answered at the latest. */
+    /** The time by which the request is answered. */
     deadline: Deadline;
   }
   interface FastifyContextConfig {
-    /** What the key must be allowed to do, or `any` for a key with any scopes; every route in the authenticated scope declares it. */
+    /** The scope that the key needs; `any`: none. Required on every route behind authentication. */
     scope?: Scope | 'any';
     /**
-     * What `:id` in the path is the id of; every route in the authenticated scope that has it says so. An agent is looked up
-     * together with the key, and is the company's or answered 403.
+     * What `:id` in the path identifies. Required on every route behind authentication that has `:id`. With `agent`, the
+     * agent is read together with the key.
      */
     idOf?: 'agent' | 'other';
-    /** A route that does not act for one company: step 7 is left out, and so is `request.caller`. */
+    /** The route does not act for one company: check 7 is skipped, and `request.caller` is not set. */
     forAnyCompany?: boolean;
     /**
-     * A route on which an ATS key may leave `companyId` out and then acts for its integration: it has
-     * `request.ownerCaller` in place of `request.caller`.
+     * An ATS key may omit `companyId` on the route, and then acts for its integration. `request.ownerCaller` is set instead
+     * of `request.caller`.
      */
     orIntegration?: boolean;
   }
@@ -57,13 +57,14 @@ interface Options {
   readonly uses: ApiKeyUse;
   readonly secrets: KeySecrets;
   readonly limits: RateLimits;
-  /** Reads one agent, whoever owns it; undefined when it is not there or deleted. */
+  /** Reads one agent of any company, if it was not read together with the key. */
   readonly readAgent: (id: string) => Promise<ReadAhead>;
 }
 
 /**
- * Admits requests to the scope that it is registered in: checks 2 to 7 of the contract's section 1, in that order,
- * before a body is read. A route that declares no scope, or does not say what its `:id` names, fails the start.
+ * Authentication and authorization of all routes in the Fastify scope that it is registered in: checks 2 to 7
+ * (docs/contract.md#the-order-of-checks), in that order, before a body is read.
+ * @throws Error at the start for a route without `config.scope`, or with `:id` and without `config.idOf`
  */
 export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAgent }: Options) => {
   const limited = limitedKeys();
@@ -118,7 +119,8 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
       const integrationId = actsFor === undefined ? key.integrationId : null;
       request.ownerCaller = { ...admitted, owner: { companyId: actsFor ?? null, integrationId } };
     } else if (actsFor !== undefined) request.caller = { ...admitted, companyId: actsFor };
-    // The statement is stricter than the checks here about an allow-list that it cannot read, or about a rate limit.
+    // The agent was not read together with the key if the key was over a rate limit before, or if its allow-list has an
+    // entry that the statement does not evaluate.
     request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await deadline.race(readAgent(agentId));
   });
 
@@ -130,7 +132,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
   }
 });
 
-/** A header's value, or nothing when it is missing or repeated. */
+/** The value of a header; empty if it is missing or repeated. */
 function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }

@@ -1,4 +1,4 @@
-/** A map that holds so many entries at most: past them, the one that was set first is forgotten. */
+/** A map with a maximum number of entries: when it is full, the one that was set first is removed. */
 export function bounded<Value>(capacity: number) {
   const entries = new Map<string, Value>();
   return {

@@ -1,44 +1,44 @@
-/** Milliseconds. A fixed window begins with the first count of an id in it, and ends when its time is over. */
+/** Lengths of the fixed windows in milliseconds. A window begins with the first count of an id. */
 export const lengths = { minute: 60_000, hour: 3_600_000, refused: 60_000 } as const;
 
 type WindowName = keyof typeof lengths;
 
-/** A kind of window, and how many it has room for: keys have limits of their own, and those can change at any time. */
+/** A window and its limit. The limit is given with each count: a key's own limit can change at any time. */
 export interface Limit {
   readonly name: WindowName;
   readonly limit: number;
 }
 
-/** What is counted of an id in a window. */
+/** The count of an id in a window. */
 export interface Count extends Limit {
   readonly used: number;
-  /** Milliseconds until the window ends; the whole length of one that has not begun. */
+  /** Milliseconds until the window ends; its full length if it has not begun. */
   readonly endsIn: number;
-  /** The same as a time: milliseconds since 1970, by the clock of the machine that counts. */
+  /** The end of the window in milliseconds since 1970, by the clock of the machine that counts. */
   readonly endsAt: number;
 }
 
 export interface Counted {
-  /** False where one of the windows was full: then nothing was counted in any of them. */
+  /** False if one of the windows was full; then no window was changed. */
   readonly isCounted: boolean;
-  /** In the order in which they were given. */
+  /** One for each limit, in the order of the call. */
   readonly counts: readonly Count[];
 }
 
 export interface Counters {
-  /** Counts an id once in all of the given windows, or in none. No two calls get the last room of a window. */
+  /** Counts an id once in all of the given windows, or in none. Atomic: two calls cannot both take the last place. */
   count(id: string, limits: readonly Limit[]): Promise<Counted>;
 }
 
-/** Addresses that are counted at most: anybody can send refused keys. Past them, the oldest window is forgotten. */
+/** Addresses whose refused keys are counted, at most; beyond them, the oldest window is removed. Bounds the memory. */
 const mostAddresses = 100_000;
 
-/** The counts of this process alone. Windows last as long as they should, also when the machine's clock is set. */
+/** Counts in the memory of this process. Setting the machine's clock does not change the length of windows. */
 export function memoryCounters(): Counters {
   const opened = { minute: windows(lengths.minute), hour: windows(lengths.hour), refused: windows(lengths.refused) };
   return {
     async count(id, limits) {
-      // Whole milliseconds, so that a wait of as many ends with the window.
+      // Whole milliseconds, so that a client that waits `endsIn` does not come before the end of the window.
       const now = Math.round(performance.now());
       const found = limits.map(({ name }) => opened[name].find(id, now));
       const isCounted = limits.every(({ limit }, at) => (found[at]?.used ?? 0) < limit);
@@ -53,7 +53,7 @@ export function memoryCounters(): Counters {
   };
 }
 
-/** Windows of one length, by id, in the order in which they began: so they end in that order too. */
+/** Windows of one length, by id, in the order in which they began, which is the order in which they end. */
 function windows(length: number) {
   const byId = new Map<string, { used: number; readonly end: number }>();
 

@@ -7,7 +7,7 @@ import { UnknownIdError } from '../unknown-id.ts';
 import { hashKey, type KeyDraft, type KeyOwner, type KeySecrets, makeKey, startOf } from './api-key.ts';
 import { recordSecret } from './secret.repository.ts';
 
-/** What is read of a key: never its hash. */
+/** The columns that are read of a key: all but its hash. */
 // biome-ignore format: a list
 export const stored = {
   id: true, companyId: true, integrationId: true, name: true, start: true, scopes: true, allowedIps: true, perMinute: true,
@@ -15,7 +15,7 @@ export const stored = {
 } as const;
 export type StoredKey = Prisma.ApiKeyGetPayload<{ select: typeof stored }>;
 
-/** A key as operators see it: all but its secret. */
+/** A key as operators see it, without the key itself. */
 export interface ShownKey extends Omit<StoredKey, 'suspendedAt' | 'revokedAt'> {
   readonly state: 'active' | 'suspended' | 'expired' | 'revoked';
 }
@@ -34,10 +34,10 @@ export function toShown(key: StoredKey, now: Date): ShownKey {
 export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
 
 /**
- * The life of a key. Each step holds from the key's next request on, on every replica, and is in the audit trail by the
- * same transaction; times are the database's.
- * @param secrets of the servers on the database; without them no key can be made
- * @param operator who does it, for the trail
+ * The operator's commands on API keys. Each takes effect with the key's next request on every replica, and is committed
+ * together with its audit entry. Times are those of the database's clock.
+ * @param secrets of the servers on the database; without them no key can be created
+ * @param operator the name for the audit entries
  */
 export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | undefined, operator: string) {
   async function record(
@@ -49,7 +49,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, keyId, details } });
   }
 
-  /** Stores a key with its entry in the trail, and records its secret. */
+  /** Inserts a key and its audit entry, and records the fingerprint of the secret. */
   async function insert(
     tx: Prisma.TransactionClient,
     key: string,
@@ -68,8 +68,9 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
   }
 
   /**
-   * Changes a key with its entry in the trail.
-   * @param when the key changes at all: else it stays, and the trail says nothing
+   * Changes a key and inserts the audit entry.
+   * @param when a condition on the key; if it is false, nothing is written
+   * @throws UnknownIdError
    */
   async function update(
     id: string,
@@ -89,7 +90,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
   }
 
   return {
-    /** Makes a key. What it returns is the only place where the key itself ever stands. */
+    /** Creates a key. The key itself is only in the returned object: it is not stored. @throws StartError without secrets */
     async create(draft: KeyDraft): Promise<ShownKey & { key: string }> {
       const { companyId, integrationId, name, scopes, allowedIps, expiresAt, perMinute = null, perHour = null } = draft;
       const lists = { scopes: [...scopes], allowedIps: [...allowedIps] };
@@ -103,7 +104,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     /** All keys of an owner, the oldest first. */
     async list({ companyId, integrationId }: KeyOwner): Promise<ShownKey[]> {
       const found = await prisma.apiKey.findMany({
-        // One of the two is null, and so it is in the keys of the other.
+        // Prisma compares with null by IS NULL, so both can be given: a key has exactly one of the two.
         where: { companyId, integrationId },
         select: stored,
         orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
@@ -113,13 +114,14 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     },
 
     /**
-     * Makes a new key with all that an active one may do; the old one ends after the overlap, at its own time at the
-     * latest, which is the new one's too.
+     * Creates a new key with the owner, scopes, allow-list, limits and expiry of an active one. The old key expires after
+     * the overlap, or earlier at its own expiry.
+     * @throws UnknownIdError if there is no active key with the id; StartError without secrets
      */
     async rotate(id: string, overlapSeconds: number): Promise<ShownKey & { key: string }> {
       const key = makeKey();
       return await prisma.$transaction(async (tx) => {
-        // Prisma cannot lock a row. Of two rotations at once the second waits here, and then finds the end of the key.
+        // Raw, as Prisma cannot lock a row. A concurrent rotation waits here, and then sees the new expiry.
         await tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
         const now = await databaseTime(tx);
         const old = await tx.apiKey.findUnique({ where: { id }, select: stored });
@@ -144,11 +146,11 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
       });
     },
 
-    /** Stops a key until it is resumed. */
+    /** Suspends a key until it is resumed. */
     suspend: (id: string) => update(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null }),
 
     /**
-     * Lets a suspended key go on. An expired key stays so.
+     * Resumes a suspended key. An expired key stays expired.
      * @throws RefusedError for a revoked key
      */
     async resume(id: string): Promise<ShownKey> {
@@ -158,10 +160,10 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
       return key;
     },
 
-    /** Ends a key for good. */
+    /** Revokes a key for good. */
     revoke: (id: string) => update(id, 'key.revoked', (now) => ({ revokedAt: now }), { revokedAt: null }),
   };
 }
 
-/** A time as the command line prints the others. */
+/** A time as RFC 3339 in UTC, as in the other details of the audit trail. */
 const inUtc = (time: Date | null) => time?.toISOString() ?? null;

@@ -14,7 +14,7 @@ export interface FoundKey extends ShownKey {
   readonly ownerName: string | null;
 }
 
-/** What is changed of a key; what is absent stays. */
+/** The settings to change of a key; absent ones stay. */
 export interface KeySettings {
   readonly name?: string | undefined;
   readonly scopes?: readonly Scope[] | undefined;
@@ -32,15 +32,17 @@ export type KeySettingsRepository = ReturnType<typeof keySettings>;
 const named = { select: { name: true } } as const;
 
 /**
- * Whose a key is, and what it may do. Changes hold from the key's next request on, on every replica.
+ * The operator's commands to find a key and to change its settings. Changes take effect with the key's next request on
+ * every replica.
  * @param secrets of the servers on the database; without them no key can be found
- * @param operator who does it, for the trail
+ * @param operator the name for the audit entries
  */
 export function keySettings({ prisma }: Database, secrets: KeySecrets | undefined, operator: string) {
   return {
     /**
-     * Finds a key by itself, as one that has leaked. Neither it nor a part of it is in an error or in the trail.
-     * @throws RefusedError when it is no key, or not one of this server; StartError for the secret of another one
+     * Finds the record of a key by the key itself, such as a leaked one. No part of the key gets into errors or the trail.
+     * @throws RefusedError if the text is not a key, or not one of this server; StartError if the secret is not the one of
+     * the database's keys
      */
     async find(text: string): Promise<FoundKey> {
       if (!isKey(text)) throw new RefusedError('this is no API key: one is sk_ and 43 letters and digits');
@@ -64,12 +66,12 @@ export function keySettings({ prisma }: Database, secrets: KeySecrets | undefine
     },
 
     /**
-     * Changes what a key may do. The trail has what was before and what is after.
-     * @throws UnknownIdError, and RefusedError for a revoked key
+     * Changes settings of a key. The audit entry has the values before and after.
+     * @throws UnknownIdError; RefusedError for a revoked key
      */
     async update(id: string, settings: KeySettings): Promise<ShownKey> {
       return await prisma.$transaction(async (tx) => {
-        // Prisma cannot lock a row. The entry must say what this change, and no other one, found.
+        // Raw, as Prisma cannot lock a row. The lock makes the values before in the audit entry those that this change found.
         await tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
         const before = await tx.apiKey.findUnique({ where: { id }, select: stored });
         if (!before) throw new UnknownIdError('API key', id);
@@ -96,7 +98,7 @@ export function keySettings({ prisma }: Database, secrets: KeySecrets | undefine
   };
 }
 
-/** What can be changed of a key, as the trail says it. */
+/** The settings of a key, as the audit entry shows them. */
 function settingsOf({ name, scopes, allowedIps, perMinute, perHour, expiresAt }: StoredKey): Prisma.InputJsonObject {
   return { name, scopes, allowedIps, perMinute, perHour, expiresAt: expiresAt?.toISOString() ?? null };
 }

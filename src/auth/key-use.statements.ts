@@ -8,11 +8,11 @@ export interface KeyUse extends KeyHashes {
 }
 
 /**
- * Notes that keys were used, and moves those that are stored under the secret before. A key that another process has just
- * moved, or is changing, is left as it is: no process waits for another. Raw, since Prisma can neither skip locked rows nor
- * give each row a value of its own in one statement.
+ * Writes when keys were last used, and stores keys of the previous secret under the current one. Rows that another process
+ * has locked or changed are skipped, so no process waits for another. Raw, since Prisma can neither skip locked rows nor
+ * set a different value in each row of one statement.
  *
- * A key was found, so the fingerprint of the secret is recorded too.
+ * Records the fingerprint of the secret too: the keys were found under it, so it is the right one.
  */
 export function useStatement(uses: readonly KeyUse[], fingerprints: SecretFingerprints) {
   const ids = uses.map(({ id }) => id);

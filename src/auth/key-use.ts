@@ -5,20 +5,20 @@ import { type KeyUse, useStatement } from './key-use.statements.ts';
 
 export type ApiKeyUse = ReturnType<typeof apiKeyUse>;
 
-/** Milliseconds during which further uses of a key are not written. */
+/** Milliseconds between two writes for the same key. */
 const interval = 60_000;
 
 /** Keys that one statement writes at most. */
 const size = 256;
 
 /**
- * Notes when keys are used, and moves those that are stored under the secret before: at most one write a minute for a
- * key, behind the request, which neither waits for it nor fails with it.
- * @param fingerprints of the secrets under which keys are found
- * @param onError told of what was not written; a later use makes up for it
+ * Records when keys are used, and stores keys of the previous secret under the current one. At most one write a minute per
+ * key, in the background: requests neither wait for it nor fail with it.
+ * @param fingerprints of the secrets that keys are looked up under
+ * @param onError called with the error of a failed write; it is not retried, a later use of the key is written
  */
 export function apiKeyUse(database: Database, fingerprints: SecretFingerprints, onError: (error: unknown) => void) {
-  /** When each key was noted last, in the order of these times. */
+  /** The time of the last recorded use by key id, the oldest first. */
   const noted = new Map<string, number>();
   const waiting: KeyUse[] = [];
   let running: Promise<void> | undefined;
@@ -49,7 +49,7 @@ export function apiKeyUse(database: Database, fingerprints: SecretFingerprints, 
       running ??= writeAll();
     },
 
-    /** Resolves when everything noted so far is written. */
+    /** Resolves when all recorded uses have been written. */
     async settled(): Promise<void> {
       await running;
     },

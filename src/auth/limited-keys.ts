@@ -1,16 +1,16 @@
 import { bounded } from './bounded-map.ts';
 
-/** Keys that are remembered at most. */
+/** Keys that are remembered, at most. */
 const capacity = 10_000;
 
 /**
- * Keys that were refused for a rate limit, each until the window that refused it ends: the next requests of such a key
- * are likely to be refused too, so nothing is prepared for them. Decides nothing.
+ * Remembers keys that exceeded a rate limit until the window ends. For these, the agent is not read together with the key,
+ * since the request is probably refused too. Only an optimization: the counters decide.
  */
 export function limitedKeys() {
   const ends = bounded<number>(capacity);
   return {
-    /** @param seconds after which the key gets through again */
+    /** @param seconds until the next request of the key is allowed */
     note: (hash: string, seconds: number): void => ends.set(hash, performance.now() + seconds * 1_000),
 
     has(hash: string): boolean {

@@ -1,35 +1,35 @@
 import { agentJson } from '../agents/row.statements.ts';
 import type { KeyHashes, Scope } from './api-key.ts';
 
-/** A key that a request came with, as far as the checks of a request need it. */
+/** The record of a request's key, as far as the checks need it. */
 export interface FoundKey {
   readonly id: string;
-  /** Of a company key; null for the key of an integration. */
+  /** The company that owns the key; null for the key of an integration. */
   readonly companyId: string | null;
-  /** Of a key of an integration; null for a company key. */
+  /** The integration that owns the key; null for a company key. */
   readonly integrationId: string | null;
   readonly scopes: readonly string[];
-  /** Its own rate limits; null is the server's, 0 is none. */
+  /** Rate limits of the key; null is the server's limit, 0 is no limit. */
   readonly perMinute: number | null;
   readonly perHour: number | null;
   /** Addresses and CIDR blocks that may use the key; empty means any. */
   readonly allowedIps: readonly string[];
-  /** Why it is valid no longer; null while it is. */
+  /** Why the key is no longer valid; null while it is valid. */
   readonly ended: 'revoked' | 'expired' | null;
   readonly suspended: boolean;
-  /** Whether the key's integration manages the company that was asked about. */
+  /** Whether the key's integration manages the company of the lookup. */
   readonly granted: boolean;
 }
 
-/** What a request wants to know before its body is read. */
+/** The input of a lookup: a key, and what is read together with it. */
 export interface Lookup extends KeyHashes {
-  /** The company that the request names, a UUID; null asks about none. */
+  /** The company in the query, a UUID; null without one. */
   readonly companyId: string | null;
-  /** The agent that the request names, a UUID; null reads none. */
+  /** The agent to read, a UUID; null reads none. */
   readonly agentId: string | null;
-  /** Where the request comes from; null when a proxy said something that is no address. */
+  /** The client's address; null if a proxy passed on something else than an address. */
   readonly address: string | null;
-  /** What the key must be allowed to do; without it no agent is read. */
+  /** The scope that the key needs; the agent is only read with it. */
   readonly scope: Scope | undefined;
 }
 
@@ -42,12 +42,13 @@ const keyBy = (hash: string) => `
                         WHERE g.company_id = q.company AND g.integration_id = k.integration_id) AS granted
           FROM api_key k WHERE k.hash = ${hash}`;
 
-/** When a statement reached the database, in milliseconds of its clock: one value in all of the statement. */
+/** SQL for the time at which the statement reached the database, in milliseconds; the same within one statement. */
 const databaseTime = '(extract(epoch FROM statement_timestamp()) * 1000)::float8';
 
 /**
- * Whether the lookup of a key is recent enough for a statement that writes (docs/contract.md#authentication). The statement judges it,
- * by the database's clock, so that it counts the wait for a connection too. Null is recent: it was judged already.
+ * SQL condition: the lookup of a key is recent enough to write (docs/contract.md#authentication). Evaluated in the writing
+ * statement, by the database's clock, so that the wait for a connection counts too.
+ * @param lookedUpAt SQL for the time of the lookup in milliseconds; null counts as recent: the key was checked before
  */
 export const isRecent = (lookedUpAt: string) =>
   `(${databaseTime} - ${lookedUpAt}::float8 > ${longestAdmission}) IS NOT TRUE`;
@@ -59,8 +60,8 @@ const groups = `(${group}:){7}${group}|(?!(.*:){8})(${group}:){1,6}(:|(:${group}
 const ipv6 = String.raw`(${groups})(/(12[0-8]|1[01]\d|[1-9]?\d))?`;
 
 /**
- * An address or a CIDR block that PostgreSQL is sure to accept as `inet`: a cast of anything else would fail the whole
- * batch. IPv6 with an IPv4 address at its end is left out, because `src/auth/address.ts` takes it for IPv4.
+ * SQL condition: a text can be cast to `inet`. A failed cast would fail the whole batch. False for IPv6 with an IPv4 address
+ * at its end, because `src/auth/address.ts` treats it as IPv4.
  */
 const isInet = (text: string) => `${text} ~* '^(${ipv4}|${ipv6})$'`;
 
@@ -70,14 +71,14 @@ const isAllowed = `
             WHERE CASE WHEN ${isInet('allowed')} THEN q.address::inet <<= allowed::inet END) END)`;
 
 /**
- * $1 hashes of keys, $2 those under the secret before, or nulls, $3 companies that are asked about, or nulls, $4 agents
- * to be read, or nulls, $5 addresses of the callers, or nulls, $6 scopes that are needed, or nulls: in this order, a key
- * that is not there is null. An agent is read for a key alone that passes checks 2 to 4, 6 and 7 of the contract's section
- * 1. PostgreSQL evaluates a condition of CASE before its result; LIMIT keeps the planner from merging the two.
+ * Arrays with one element for each lookup: $1 hashes of keys; each of the others can be null: $2 hashes under the previous
+ * secret, $3 companies, $4 agents to read, $5 addresses of the callers, $6 required scopes. Selects one row for each lookup,
+ * in this order; `key` is null if there is none. The agent is read only if the key passes checks 2 to 4, 6 and 7
+ * (docs/contract.md#the-order-of-checks). PostgreSQL evaluates the condition of a CASE before its result, and LIMIT keeps
+ * the planner from merging the subqueries.
  *
- * One scan of an index for each hash and id: a join compares every key of a small table with both hashes. In a large one
- * it is the same.
- * The time is in whole milliseconds: `parseExact` would take care of a number of sixteen characters.
+ * LATERAL makes it one index scan for each hash and id. With a join, the planner would compare every key of a small table
+ * with both hashes. The time is in whole milliseconds, as `parseExact` treats numbers of sixteen characters separately.
  */
 export const lookupSql = `
   SELECT json_build_object('key', f.key, 'databaseTime', floor(${databaseTime}), 'agentWasRead', coalesce(f."agentWasRead", false),

@@ -10,13 +10,13 @@ import { type FoundKey, type Lookup, longestAdmission, lookupSql } from './looku
 
 export interface LookedUp {
   readonly key: FoundKey | undefined;
-  /** Whether the agent was looked for: it never is for a key that is refused. */
+  /** Whether the agent was read. It is not if the key would be refused. */
   readonly agentWasRead: boolean;
-  /** The agent, whoever owns it; undefined when it is not there or deleted, or was not looked for. */
+  /** The agent, of any company; undefined if there is none, it is deleted, or it was not read. */
   readonly agent: StoredAgent | undefined;
-  /** The place of the lookup in the order of this process's reads and writes. */
+  /** The place of the lookup in the order of `recentWrites`. */
   readonly readAt: number;
-  /** When the database was asked, in milliseconds as `performance.now()` counts. */
+  /** The time of the lookup, in milliseconds on the clock of `performance.now()`. */
   readonly at: number;
   /** The same in milliseconds of the database's clock. */
   readonly databaseTime: number;
@@ -25,8 +25,8 @@ export interface LookedUp {
 export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
 
 /**
- * Looks keys up in the database for every request: a revoked key or grant must not outlive its end in any cache. The
- * requests that arrive together ask in one statement, and with its key each asks for its agent, which saves a round trip.
+ * Looks up the key of every request in the database. There is no cache: a revoked key or grant must end at once. Lookups
+ * that arrive at the same time share one statement, which reads the agents too, to save a round trip.
  */
 export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites()) {
   const find = group<{ readonly lookup: Lookup; readonly deadline: number }, LookedUp>({
@@ -44,7 +44,7 @@ export function apiKeyRepository(database: Database, meter = silent, writes = re
 
   return {
     /**
-     * @param deadline past which the lookup need not begin, in milliseconds as `performance.now()` counts
+     * @param deadline after which the lookup is not begun, in milliseconds on the clock of `performance.now()`
      * @throws ApiError OVERLOADED, DATABASE_UNAVAILABLE
      */
     lookUp: (lookup: Lookup, deadline: number): Promise<LookedUp> => find({ lookup, deadline }),
@@ -69,7 +69,7 @@ function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<readonly O
   });
 }
 
-/** None of these holds a space. */
+/** Equal for lookups with the same result. The parts are joined by a space, which none of them contains. */
 const wantedBy = ({ hash, formerHash, companyId, agentId, address, scope }: Lookup): string =>
   `${hash} ${formerHash} ${companyId} ${agentId} ${address} ${scope}`;
 
@@ -78,13 +78,13 @@ interface Found extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
   readonly agent: AgentJson | null;
 }
 
-/** Whether a key must be looked up again before its request writes. */
+/** Whether the last lookup of a key is more than a second ago, so that it must be repeated before a write. */
 export const isOutdated = ({ lookedUpAt }: Admission): boolean => performance.now() - lookedUpAt > longestAdmission;
 
 /**
- * Looks the keys up again that were looked up more than a second ago, in one statement; the others cost nothing.
- * @param query of the connection that is going to write: a wait for another one would outdate the answer
- * @returns the error of each caller who may write no longer
+ * Repeats, in one statement, the lookups that are more than a second old, and checks the keys again.
+ * @param query of the connection that is going to write: waiting for another connection would make the result too old
+ * @returns the error of each caller that may no longer write
  * @throws ApiError DATABASE_UNAVAILABLE
  */
 export async function refusals<Caller extends { readonly admission: Admission }>(
@@ -111,9 +111,9 @@ export async function refusals<Caller extends { readonly admission: Admission }>
 }
 
 /**
- * Looks the key of an author up again, where that was more than a second ago.
+ * Repeats the lookup of one author's key if it is more than a second old; does nothing for an operator.
  * @param query of the connection that is going to write
- * @throws the error of a key or grant that has ended; ApiError DATABASE_UNAVAILABLE
+ * @throws the ApiError of a key or grant that has ended; ApiError DATABASE_UNAVAILABLE
  */
 export async function confirm(
   query: Query,

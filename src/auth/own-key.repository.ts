@@ -1,6 +1,6 @@
 import type { Database } from '../database/client.ts';
 
-/** What a client may see of its own key. */
+/** The columns that a client may see of its own key. */
 // biome-ignore format: a list
 const shown = {
   id: true, name: true, start: true, scopes: true, companyId: true, integrationId: true, createdAt: true, expiresAt: true,
@@ -9,11 +9,11 @@ const shown = {
 
 export type OwnKeyRepository = ReturnType<typeof ownKeyRepository>;
 
-/** Reads keys for those who have them. */
+/** Reads keys for their own clients. */
 export function ownKeyRepository({ typed }: Database) {
   return {
     /**
-     * A key by its id; undefined if it was erased meanwhile.
+     * A key by its id; undefined if it was erased since it was looked up.
      * @throws ApiError DATABASE_UNAVAILABLE
      */
     async find(id: string) {

@@ -5,10 +5,10 @@ import type { Count } from './counters.ts';
 import type { FoundKey } from './lookup.statements.ts';
 import type { RateLimits } from './rate-limits.ts';
 
-/** 429; the client may come back after the given seconds, and gets through then. */
+/** 429 with Retry-After: the seconds after which the next request is allowed. */
 const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });
 
-/** What is left of a rate limit. */
+/** The state of a rate limit. */
 interface RateLimit {
   readonly limit: number;
   readonly remaining: number;
@@ -16,7 +16,7 @@ interface RateLimit {
   readonly resetsAt: string;
 }
 
-/** The rate limits of a request's key, as the headers of its answer say them; null for a window without a limit. */
+/** The rate limits of a key, with the values of the answer's headers; null for a window without a limit. */
 export function rateLimitsOf({ raw }: FastifyRequest): {
   readonly minute: RateLimit | null;
   readonly hour: RateLimit | null;
@@ -34,8 +34,8 @@ export function rateLimitsOf({ raw }: FastifyRequest): {
 }
 
 /**
- * Step 5: counts a request of a key, and says on its answer, whatever that will be, what is left.
- * @returns the error of a request that is one too many, and the whole seconds until the next one gets through
+ * Check 5: counts a request of a key, and sets the rate limit headers of its answer, also if that is an error.
+ * @returns for a request over the limit, the error and the whole seconds until the next one is allowed
  */
 export async function countRequest(
   limits: RateLimits,
@@ -53,8 +53,8 @@ export async function countRequest(
 }
 
 /**
- * Step 2: counts a key that was refused against the address that it came from; null is one that nobody knows.
- * @throws ApiError RATE_LIMITED where that address sent too many
+ * Check 2: counts a refused key for the client's address; null if the address is not known.
+ * @throws ApiError RATE_LIMITED if the address sent too many refused keys
  */
 export async function countRefusedKey(limits: RateLimits, address: string | null): Promise<void> {
   const wait = await limits.countRefused(address ?? undefined);

@@ -2,15 +2,15 @@ import { silent } from '../metrics/meter.ts';
 import { senderOf } from './address.ts';
 import type { Count, Counters, Limit } from './counters.ts';
 
-/** How many requests are let through in each window; 0 is no limit. */
+/** The server's limits for each window; 0 is no limit. */
 export interface Quotas {
   readonly perMinute: number;
   readonly perHour: number;
-  /** Refused keys of one address. */
+  /** Refused keys from one address. */
   readonly refusedPerMinute: number;
 }
 
-/** A key, with its own quotas where it has some. */
+/** A key with its own limits; null is the server's limit, 0 is no limit. */
 interface LimitedKey {
   readonly id: string;
   readonly perMinute: number | null;
@@ -18,21 +18,21 @@ interface LimitedKey {
 }
 
 export interface Verdict {
-  /** The windows that limit the key, as they are once the request has been counted: `minute`, `hour`, both or none. */
+  /** The windows that limit the key, after this request was counted: `minute`, `hour`, both or none. */
   readonly windows: readonly Count[];
-  /** Of a request that is one too many: the whole seconds after which the next one gets through. */
+  /** Set for a request over the limit: the whole seconds until the next one is allowed. */
   readonly wait?: number;
 }
 
 export type RateLimits = ReturnType<typeof rateLimits>;
 
 /**
- * Fixed windows: each begins with the first request that is counted in it, and ends when its time is over. What is refused
- * is not counted. So `wait` holds also for a caller who never stops, and a limit that is raised has room at once.
+ * Rate limits by fixed windows. A window begins with the first request that is counted in it. Refused requests are not
+ * counted: a client that keeps sending is let through after `wait` all the same, and a raised limit takes effect at once.
  */
 export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
   return {
-    /** Counts a request of a key. One that is refused uses up nothing, in either window. */
+    /** Counts a request of a key. If one window is full, the request is counted in neither. */
     async count({ id, perMinute, perHour }: LimitedKey): Promise<Verdict> {
       const limits = limited([
         { name: 'minute', limit: perMinute ?? quotas.perMinute },
@@ -46,8 +46,8 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
     },
 
     /**
-     * Counts a refused key against its address.
-     * @returns the whole seconds after which the address is listened to again, where it sent too many
+     * Counts a refused key for the address that sent it.
+     * @returns the whole seconds until the address may send again, if it sent too many; else undefined
      */
     async countRefused(address: string | undefined): Promise<number | undefined> {
       const limits = limited([{ name: 'refused', limit: quotas.refusedPerMinute }]);
@@ -62,7 +62,7 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
 
 const limited = (limits: readonly Limit[]) => limits.filter(({ limit }) => limit > 0);
 
-/** Until the last full window ends, in whole seconds, rounded up: who waits that long must get through. */
+/** Seconds until the last full window ends, rounded up: after that wait, a request must be allowed. */
 function waitOf(counts: readonly Count[]): number {
   const full = counts.filter(({ used, limit }) => used >= limit);
   return Math.max(...full.map(({ endsIn }) => Math.ceil(endsIn / 1_000)));

@@ -5,7 +5,7 @@ import type { OwnKeyRepository } from './own-key.repository.ts';
 import { rateLimitsOf } from './rate-limit-headers.ts';
 import { ownKeyQuerySchema } from './schema.ts';
 
-/** What a client may ask about its own key. Registered in the authenticated scope. */
+/** The route by which a client reads its own key. Registered in the authenticated scope. */
 export const ownKeyRoutes: FastifyPluginAsyncTypebox<{ ownKeys: OwnKeyRepository }> = async (app, { ownKeys }) => {
   app.get(
     '/api-key',

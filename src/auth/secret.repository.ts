@@ -8,9 +8,9 @@ const otherSecret =
   'set the secret that its servers have, or restore the file api-key-secret in DATA_DIR where it was generated';
 
 /**
- * Checks that one of the secrets is the one whose fingerprint the database keeps. Before the first key was made or found
- * there is no fingerprint, and every secret passes.
- * @throws StartError when both are others
+ * Checks the secrets against the fingerprint in the database. Until the first key is created or used there is none, and
+ * every secret passes.
+ * @throws StartError if neither secret has that fingerprint
  */
 export async function requireKnownSecret(
   client: Pick<Prisma.TransactionClient, 'secretFingerprint'>,
@@ -24,8 +24,8 @@ export async function requireKnownSecret(
 }
 
 /**
- * Records the secret under which a key is about to be made, in the key's transaction.
- * @throws StartError when the keys in the database are stored under another one
+ * Records the fingerprint of the secret for a new key, in the key's transaction.
+ * @throws StartError if the keys in the database are stored under another secret
  */
 export async function recordSecret(tx: Prisma.TransactionClient, secrets: KeySecrets): Promise<void> {
   await tx.$executeRaw(recordMadeStatement(fingerprintsOf(secrets)));

@@ -2,9 +2,9 @@ import { type Statement, sql } from '../database/statement.ts';
 import type { SecretFingerprints } from './api-key.ts';
 
 /**
- * Records the fingerprint of the current secret where none is recorded, or that of the former one; else nothing is
- * written and no row is locked. Raw, since Prisma cannot make an upsert depend on what is stored.
- * @param when a condition that must hold as well
+ * Records the fingerprint of the current secret if none is recorded, or the one of the previous secret is. Otherwise nothing
+ * is written and no row is locked. Raw, since Prisma has no conditional upsert.
+ * @param when a further SQL condition
  */
 export const recordStatement = ({ current, former }: SecretFingerprints, when: Statement) => sql`
     INSERT INTO secret_fingerprint (id, fingerprint)
@@ -14,8 +14,8 @@ export const recordStatement = ({ current, former }: SecretFingerprints, when: S
      WHERE secret_fingerprint.fingerprint = ${former}`;
 
 /**
- * The same before a key is made. Where there are keys, but no fingerprint, keys were made by a release that recorded none:
- * a key that is found tells which secret theirs is, and this one cannot.
+ * The same before a key is created. Not if there are keys but no fingerprint: those were made by a release that recorded
+ * none, and only the use of one of them shows which secret they are stored under.
  */
 export const recordMadeStatement = (fingerprints: SecretFingerprints) =>
   recordStatement(fingerprints, sql`(EXISTS (SELECT FROM secret_fingerprint) OR NOT EXISTS (SELECT FROM api_key))`);

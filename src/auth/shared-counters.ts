@@ -4,21 +4,21 @@ import { type Meter, silent } from '../metrics/meter.ts';
 import { StartError } from '../start-error.ts';
 import { type Counted, type Counters, type Limit, lengths, memoryCounters } from './counters.ts';
 
-/** Milliseconds. A request waits for at most one answer of Redis, and for none after one that did not come. */
+/** Timeouts in milliseconds. A request waits for one answer of Redis at most; after a timeout, no request waits. */
 const waits = {
   answer: 300,
   connection: 1_000,
-  /** Before it is tried again to connect. */
+  /** Pause before the next attempt to connect. */
   pause: 500,
 } as const;
 
-/** Causes that are reported at most while Redis cannot be used: a text may differ each time. */
+/** Different causes that are reported during one outage of Redis, at most: the text may differ each time. */
 const mostCauses = 10;
 
 /**
- * Counts once in all windows or in none, by the clock of Redis alone. A window is a hash of what is used and when it ends,
- * in milliseconds since 1970; it expires then.
- * @returns whether it was counted (1 or 0), the time, and of each window what is used and when it ends
+ * A Lua script that counts in all windows or in none, by the clock of Redis. A window is a hash with `used` and `ends`, its
+ * end in milliseconds since 1970, at which it expires.
+ * @returns 1 if it was counted, else 0; the current time; then `used` and `ends` of each window
  */
 const countInAll = `
 local clock = redis.call('time')
@@ -45,35 +45,35 @@ return result`;
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    /** First how many keys there are, then those, then of each window its limit and its length. */
+    /** Takes the number of keys, the keys, then the limit and the length in milliseconds of each window. */
     countInAll(keys: number, ...parameters: (string | number)[]): Result<readonly number[], Context>;
   }
 }
 
 interface Options {
-  /** Redis or Valkey. */
+  /** The URL of Redis or Valkey. */
   readonly url: string;
-  /** Tells deployments apart that use one Redis: only replicas that give the same count together. */
+  /** A prefix of the keys in Redis. Replicas with the same value share their counts. */
   readonly deployment: string;
   /**
-   * Told of each change: whether the counts are those of all replicas now, and if not, why. While they are not, told of each
-   * further cause once.
+   * Called when the counts become shared between replicas, and when they stop being shared, with the cause. During an
+   * outage it is called once for each further cause.
    */
   readonly onChange: (isShared: boolean, cause?: Error) => void;
 }
 
 export interface SharedCounters extends Counters {
   /**
-   * Connects. Resolves also where that fails, within a second or two: it is tried again until `close`.
-   * @throws StartError where Redis does not have the database that the URL names
+   * Connects. Resolves within two seconds even if that fails; connecting is then retried until `close`.
+   * @throws StartError if Redis refuses the database in the URL
    */
   open(): Promise<void>;
   close(): void;
 }
 
 /**
- * Counts that all replicas share, in Redis. While it does not answer, each replica counts by itself, in memory: requests
- * go on, and none waits longer than a fraction of a second.
+ * Counts in Redis, shared by all replicas. While Redis does not answer, each replica counts in its own memory: requests do
+ * not fail, and none waits longer than 300 ms for Redis.
  */
 export function sharedCounters({ url, deployment, onChange }: Options): SharedCounters {
   const redis = new Redis(url, {
@@ -82,7 +82,7 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
     connectTimeout: waits.connection,
     disconnectTimeout: waits.pause,
     retryStrategy: () => waits.pause,
-    // What was under way when the connection broke is counted in memory at once, never later.
+    // When the connection breaks, pending counts are made in memory at once and not sent to Redis later.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
@@ -90,12 +90,12 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
   redis.defineCommand('countInAll', { lua: countInAll });
   const own = memoryCounters();
 
-  /** Whether Redis may be asked: from the selection of its database to the first failure. */
+  /** Whether counts go to Redis: from the selection of the database to the first failure. */
   let isUsable = false;
   let isShared: boolean | undefined;
-  /** Why the connection failed that is open or was tried last. */
+  /** The last error of the current connection, or of the last attempt to connect. */
   let cause: Error | undefined;
-  /** Texts of the causes that were reported since the counts were shared. */
+  /** Messages of the causes that were reported in this outage. */
   const reported = new Set<string>();
   /** The selection of the database on a new connection. */
   let selecting: Promise<void> | undefined;
@@ -114,11 +114,11 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
     onChange(false, why);
   }
 
-  /** Redis is asked again once there is a new connection; until then no request waits for it. */
+  /** Stops using Redis and reconnects. Until there is a new connection, no request waits for Redis. */
   function fail(error: unknown): void {
     isUsable = false;
     redis.disconnect(true);
-    // Of a lost connection, `close` knows the cause.
+    // If the connection was lost, the listener for `close` reports the cause.
     if (!(error instanceof Error && (isRefusal(error) || error.message === 'Command timed out'))) return;
     cause = error;
     countAlone(error);
@@ -137,7 +137,7 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
     cause = undefined;
   });
 
-  /** Where it cannot be selected, ioredis would go on in database 0. */
+  /** Selects the database of the URL. If ioredis did it itself, it would continue in database 0 after a failure. */
   async function selectDatabase(): Promise<void> {
     const { db } = redis.options;
     if (db) await redis.select(db);
@@ -165,7 +165,7 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
       if (!isUsable) return own.count(id, limits);
       try {
         const counted = await countInRedis(id, limits);
-        // Another call may have failed meanwhile, and is right until the next connection.
+        // If another call has failed meanwhile, the outage lasts until the next connection.
         if (isUsable) share();
         return counted;
       } catch (error) {
@@ -185,10 +185,10 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
   };
 }
 
-/** Whether Redis itself answered with an error. */
+/** Whether an error is an answer of Redis. */
 const isRefusal = ({ name }: Error) => name === 'ReplyError';
 
-/** @returns an `onChange` that tells the log and the metrics */
+/** Makes an `onChange` for the log and the metrics. */
 export const reportChanges =
   (logger: Logger, meter: Meter = silent): Options['onChange'] =>
   (isShared, err) => {

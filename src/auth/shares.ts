@@ -9,30 +9,30 @@ import { senderOf } from './address.ts';
 import type { KeyOwner } from './api-key.ts';
 import { bounded } from './bounded-map.ts';
 
-/** Requests of one owner: more at once would not be served faster, and would keep the others waiting. */
+/** Requests of one owner. More at the same time would not be faster, and would delay other owners. */
 const ofOwner = { running: 64, waiting: 1_000 };
 
-/** Large requests of one key; one takes the database and the server some 20 ms. */
+/** Large requests of one key; each takes some 20 ms of the database and the server. */
 const ofKey = { running: 2, waiting: 50 };
 
-/** Bytes of a body, and characters of an agent's questions, past which a request is large. */
+/** A request is large if its body has more bytes, or its agent's questions have more characters, than this. */
 const large = 32_768;
 
-/** Keys and agents that are remembered at most. */
+/** Keys, and large agents, that are remembered, at most. */
 const remembered = 10_000;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The request's share of the server. */
+    /** Runs the request's tasks within the limits of its owner and its key. */
     share: Share;
   }
   interface FastifyContextConfig {
-    /** That each request to the route is large: it reads a page, or versions of an agent that may be large. */
+    /** Whether every request to the route counts as large: it reads a page, or versions of an agent. */
     isLarge?: boolean;
   }
 }
 
-/** Who comes with a key, and for which agent. */
+/** The key, the client's address and the agent of a request. */
 interface Bearer {
   readonly hash: string;
   readonly address: string | null;
@@ -42,13 +42,13 @@ interface Bearer {
 type Share = InstanceType<ReturnType<typeof openShares>>;
 
 /**
- * Shares the server out, so that nobody alone fills the queues, the memory or the connections to the database that all
- * need: of one company or integration a number of requests run at once, of one key two large ones, and further ones wait.
- * A key that was not admitted from its address before takes the share of that address.
- * @returns the share of one request; made while its client is there
+ * Limits concurrency, so that one tenant cannot use up the queues, the memory or the database connections that all share:
+ * 64 requests of one company or integration run at the same time, and two large requests of one key; further ones wait.
+ * A key that was not admitted from its address before counts for that address instead of its owner.
+ * @returns a class with an instance for each request; create it while the client is connected
  */
 export function openShares() {
-  // Neither decides anything but where a request waits.
+  // Both only decide in which queue a request waits.
   const owners = bounded<string>(remembered);
   const largeAgents = bounded<true>(remembered);
   const byOwner = turns(ofOwner);
@@ -61,7 +61,7 @@ export function openShares() {
     readonly #deadline: Deadline;
     readonly #response: ServerResponse;
     readonly #isLarge: boolean;
-    /** Of `runToEnd`, once its task is done. */
+    /** The turn of `runToEnd` after its task, until the response is over. */
     #turn: Turn | undefined;
 
     constructor(request: FastifyRequest, response: ServerResponse, bearer: Bearer) {
@@ -74,7 +74,7 @@ export function openShares() {
       this.#isLarge = isLarge(request) || (agentId !== null && largeAgents.has(agentId));
     }
 
-    /** Does something for the request when it is its turn, and then lets others have it: while a body arrives, say. */
+    /** Waits for a turn, runs the task, and ends the turn: the turn is not held while the body arrives. */
     async run<Result>(task: () => Promise<Result>): Promise<Result> {
       const taken = this.#takeTurn();
       const turn = taken instanceof Promise ? await taken : taken;
@@ -85,7 +85,7 @@ export function openShares() {
       }
     }
 
-    /** The same, but others have the turn when the response is over too, or its client has gone. */
+    /** The same, but the turn ends when the response is over too: it was sent, or the client closed the connection. */
     async runToEnd<Result>(task: () => Promise<Result>): Promise<Result> {
       const taken = this.#takeTurn();
       const turn = taken instanceof Promise ? await taken : taken;
@@ -97,22 +97,22 @@ export function openShares() {
       }
     }
 
-    /** The response is over. */
+    /** Call it when the response is over. */
     end(): void {
       this.#turn?.end();
     }
 
-    /** From now on the key takes the share of its owner, where it comes from the same address. */
+    /** Further requests of the key from the same address count for its owner. */
     admit({ companyId, integrationId }: KeyOwner): void {
       owners.set(this.#bearerId, companyId ?? integrationId ?? '');
     }
 
-    /** Until it is admitted again: nobody uses up the share of an owner with a key that is refused. */
+    /** Undoes `admit`, so that requests with a refused key do not count for its owner. */
     forget(): void {
       owners.delete(this.#bearerId);
     }
 
-    /** What a request found decides whether the next one for the same agent is large. */
+    /** Remembers whether an agent is large: then further requests for it count as large. */
     noteSize(agent: StoredAgent | undefined): void {
       const { agentId } = this.#bearer;
       if (agentId === null || agent === undefined) return;
@@ -126,7 +126,7 @@ export function openShares() {
       return this.#isLarge ? this.#takeBoth() : byOwner.take(this.#owner, this.#deadline, this.#response);
     }
 
-    /** The large ones wait for each other first, so that meanwhile small ones are served. */
+    /** Large requests wait for a turn of the key first, so that they do not take a turn of the owner while waiting. */
     async #takeBoth(): Promise<Turn> {
       const first = await byKey.take(this.#bearer.hash, this.#deadline, this.#response);
       try {
@@ -147,13 +147,13 @@ const both = (one: Turn, other: Turn): Turn => ({
   },
 });
 
-/** By its route, or by its body. */
+/** Whether a request is large by its route or its body. */
 function isLarge({ routeOptions, headers }: FastifyRequest): boolean {
   if (routeOptions.config.isLarge === true || headers['transfer-encoding'] !== undefined) return true;
   return Number(headers['content-length'] ?? 0) > large;
 }
 
-/** What a route does is done when it is the turn of its request. */
+/** Runs the handler of every route in a turn of its request. */
 export const shares = fp(async (app) => {
   app.decorateRequest('share');
   app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.share?.end());

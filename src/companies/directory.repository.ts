@@ -9,8 +9,8 @@ const partOf = (page: Page) => ({ orderBy: oldestFirst, take: page.limit, skip: 
 export type DirectoryRepository = ReturnType<typeof directoryRepository>;
 
 /**
- * What an integrator looks up before it makes or changes agents: companies and phone numbers. One page of each list, the
- * oldest first, and how many items all of it has. Throws ApiError DATABASE_UNAVAILABLE.
+ * Lists that integrators need before they create or change agents: companies and phone numbers. Each method returns one
+ * page, the oldest first, and the total number of items. Throws ApiError DATABASE_UNAVAILABLE.
  */
 export function directoryRepository({ typed }: Database) {
   return {
@@ -28,7 +28,7 @@ export function directoryRepository({ typed }: Database) {
       return { items, total };
     },
 
-    /** The active numbers of a company: what its agents can get. */
+    /** The active phone numbers of a company, which its agents can be given. */
     async phoneNumbers(companyId: string, page: Page) {
       const where = { companyId, status: 'ACTIVE' };
       const select = { id: true, number: true, companyId: true, status: true, createdAt: true } as const;

@@ -10,15 +10,15 @@ import {
 import { erasedAnswersRowSchema, erasedRowSchema, nextAgentsRowSchema } from './row.schema.ts';
 import { lowestId, nextAgentsStatement } from './walk.statements.ts';
 
-/** Where a part of the work goes on: an id, and where the rows of a table have two, the second. */
+/** Where the next batch continues: the last id read, and the second column of the key if the table has one. */
 type Place = readonly [string, string];
 
-/** How many rows were erased, by what they are. */
+/** Numbers of erased rows by kind, as the audit trail shows them. */
 export type Counts = Readonly<Record<string, number>>;
 
 /**
- * Erases some rows of one kind that belong to a company: few enough for a transaction of a fraction of a second. It is
- * called until there is no `next`.
+ * Erases one batch of a company's rows of one kind, small enough for a transaction of a fraction of a second. Called again
+ * with `next` until `next` is undefined.
  */
 export type Part = (
   tx: Prisma.TransactionClient,
@@ -28,7 +28,7 @@ export type Part = (
 
 export const beginning: Place = [lowestId, ''];
 
-/** Rows that are found by the company in an index. */
+/** A part for a table that has an index on the company: repeated until nothing is left. */
 const indexed =
   (name: string, erase: (tx: Prisma.TransactionClient, companyId: string) => Promise<{ count: number }>): Part =>
   async (tx, companyId, place) => {
@@ -48,7 +48,7 @@ const answers: Part = async (tx, companyId, place) => {
 
 const most = { agents: 500, versions: 5_000, deliveries: 5_000 };
 
-/** Agents with their history and what webhooks were told of them. An agent stays until all of that is gone. */
+/** Agents with their history and webhook deliveries. An agent is erased in the batch in which both are empty. */
 const agents: Part = async (tx, companyId, [after]) => {
   const count = async (statement: Prisma.Sql) => erasedOf(await tx.$queryRaw<unknown[]>(statement))[0]?.erased ?? 0;
   const [found] = nextAgentsOf(await tx.$queryRaw<unknown[]>(nextAgentsStatement(companyId, after, most.agents)));
@@ -60,20 +60,20 @@ const agents: Part = async (tx, companyId, [after]) => {
   return { counts: { agents: erased, versions, deliveries }, next: place === null ? undefined : [place, ''] };
 };
 
-/** What lets others act for the company. It goes before all else. */
+/** The grants to integrations, which let them act for the company. Erased first. */
 export const grants = indexed('grants', ({ integrationCompany }, companyId) =>
   integrationCompany.deleteMany({ where: { companyId }, limit: 1_000 }),
 );
 
-/** All else that belongs to a company, in the order in which it goes: what refers to other rows before these. */
+/** All other rows of a company, in the order in which they are erased: a row before the rows that it refers to. */
 export const parts: readonly Part[] = [
   answers,
   agents,
-  // With the deliveries that are left, of tests and of agents that were purged.
+  // Erases the remaining deliveries too (ON DELETE CASCADE): pings, and events of agents that were purged.
   indexed('webhooks', ({ webhookEndpoint }, companyId) =>
     webhookEndpoint.deleteMany({ where: { companyId }, limit: 1 }),
   ),
-  // For each of them PostgreSQL looks through all agents for one that still has it, since no index has that: 0.1 s a million.
+  // Two at a time: for each number the foreign key check scans all agents, as no index has the number (0.1 s per million).
   indexed('phoneNumbers', ({ companyPhoneNumber }, companyId) =>
     companyPhoneNumber.deleteMany({ where: { companyId }, limit: 2 }),
   ),

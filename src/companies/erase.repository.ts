@@ -13,26 +13,29 @@ import { countRowSchema } from './row.schema.ts';
 interface ErasedCompany {
   readonly id: string;
   readonly name: string;
-  /** How many rows of each kind were erased, by earlier runs that did not end too. */
+  /** Numbers of erased rows by kind, including those of earlier runs that were interrupted. */
   readonly erased: Counts;
 }
 
 export type CompanyErasure = ReturnType<typeof companyErasure>;
 
-/** Milliseconds after which a request is over that was let in before: an admission holds for 1 s, a call for 2.3 s. */
+/** Milliseconds after which every request admitted before has ended: an admission is valid for 1 s, a call takes 2.3 s. */
 const longestRequest = 4_000;
 
-/** How often everything is looked through once more, because something was added meanwhile. */
+/** Passes over all parts at most: another pass is needed if a row was added behind the part that erases such rows. */
 const mostRounds = 10;
 
 const countsOf = rowsOf(countRowSchema);
 
 /**
- * Erases companies with all that belongs to them, but for the audit trail.
- * @param operator who does it, for the trail
+ * Erases companies with everything that belongs to them, except the audit trail.
+ * @param operator the name for the audit entries
  */
 export function companyErasure(prisma: PrismaClient, operator: string) {
-  /** One transaction of the erasure, in which nothing can be added to the company, and no key of it is active. */
+  /**
+   * Runs one transaction of the erasure. The row lock on the company keeps others from adding rows that belong to it.
+   * @throws UnknownIdError; RefusedError if the name is another one or the company has an active key
+   */
   function locked<Result>(id: string, confirm: string, work: (tx: Prisma.TransactionClient) => Promise<Result>) {
     return prisma.$transaction(async (tx) => {
       await setLongLimits(tx);
@@ -48,7 +51,7 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
     });
   }
 
-  /** @returns the names of its counts, each with none */
+  /** Erases all rows of one part. @returns its counts, each 0: they name the kinds of which nothing was found */
   async function erasePart(id: string, confirm: string, part: Part): Promise<Counts> {
     let none: Counts = {};
     const eraseSome = (place: typeof beginning) =>
@@ -64,7 +67,7 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
     return none;
   }
 
-  /** The last transaction: the company itself. */
+  /** The last transaction: deletes the company. @returns the counts of all transactions, read from the audit trail */
   function finish(id: string, confirm: string, none: Counts): Promise<Counts> {
     return locked(id, confirm, async (tx) => {
       await tx.company.delete({ where: { id }, select: { id: true } });
@@ -81,7 +84,7 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
       for (const part of [grants, ...parts]) none = { ...none, ...(await erasePart(id, confirm, part)) };
       return await finish(id, confirm, none);
     } catch (error) {
-      // Something was added behind the part that erases such rows: go round again.
+      // A row was added after its part was done, and still refers to the company: repeat all parts.
       if (rounds > 1 && isReferenced(error)) return await eraseRest(id, confirm, rounds - 1);
       throw error;
     }
@@ -89,15 +92,15 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
 
   return {
     /**
-     * Erases a company with its grants, agents, their history, kept answers, numbers and keys, while servers run: in many
-     * transactions, each with what it erased in the audit trail (`company.erasing`), and the sums in the last one
-     * (`company.erased`). After a run that did not end, another goes on.
+     * Erases a company with its grants, agents, their history, webhooks, kept answers, numbers and keys, while servers run.
+     * Uses many short transactions; each writes its counts to the audit trail (`company.erasing`), the last one the sums
+     * (`company.erased`). After an interruption, call it again to continue.
      * @param confirm the name of the company
-     * @throws UnknownIdError, and RefusedError for another name or where a key of the company is active
+     * @throws UnknownIdError; RefusedError if the name is another one or the company has an active key
      */
     async erase(id: string, confirm: string): Promise<ErasedCompany> {
       await erasePart(id, confirm, grants);
-      // Requests under way may still write. Behind them nothing comes, since no key and no grant is left.
+      // Running requests may still write. No new ones can follow: there is no active key and no grant.
       await setTimeout(longestRequest);
       return { id, name: confirm, erased: await eraseRest(id, confirm) };
     },

@@ -1,17 +1,18 @@
 import { constant, sql } from '../database/statement.ts';
 
-/** Locks a company until the transaction ends: others can add nothing that belongs to it. */
+/** Locks a company until the transaction ends: inserts of rows that refer to it wait. */
 export const lockStatement = (companyId: string) => sql`SELECT FROM company WHERE id = ${companyId}::uuid FOR UPDATE`;
 
-/** Waits while a server forgets old answers, and keeps servers from it until the transaction ends (`forgetSql`). */
+/** Takes the lock under which servers delete old kept answers (`forgetSql`), until the transaction ends. */
 export const lockAnswersStatement = sql`SELECT pg_advisory_xact_lock(7214839, 4)`;
 
-/** Kept answers that are looked at in one go. */
+/** Kept answers that one statement reads. */
 const walked = constant('5000');
 
 /**
- * Erases kept answers of a company's keys and about its agents, among the next ones behind a place in the table, which it walks
- * because no index has their agents. Returns how many, and the place from which to go on; null at its end.
+ * Reads the next kept answers behind a key of the table, and erases those by keys of the company or about its agents. Reads
+ * the whole table in batches, because it has no index on the agent. Returns how many were erased, and the key to continue
+ * behind; null at the end of the table.
  */
 export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readonly [string, string]) => sql`
   WITH walked AS MATERIALIZED (
@@ -51,7 +52,7 @@ export const eraseDeliveriesStatement = (ids: readonly string[], limit: number) 
   )
   SELECT count(*)::int AS erased FROM erased`;
 
-/** Erases those of these agents that have no history and no deliveries any more; returns how many. */
+/** Erases those of these agents that have neither history nor deliveries left; returns how many. */
 export const eraseAgentsStatement = (ids: readonly string[]) => sql`
   WITH erased AS (
     DELETE FROM agent a
@@ -61,7 +62,7 @@ export const eraseAgentsStatement = (ids: readonly string[]) => sql`
   )
   SELECT count(*)::int AS erased FROM erased`;
 
-/** What the trail says of the batches in which a company was erased, by earlier runs too: the sum of each count. */
+/** Sums the counts in the audit entries `company.erasing` of a company, those of earlier runs included. */
 export const erasedSoFarStatement = (companyId: string) => sql`
   SELECT counted.key AS name, sum(counted.value::int)::int AS count
     FROM audit_entry e, jsonb_each_text(e.details) counted

@@ -24,8 +24,8 @@ const versionLinesOf = rowsOf(versionLineRowSchema);
 const nextAgentsOf = rowsOf(nextAgentsRowSchema);
 
 /**
- * Exports companies: all that belongs to one, as lines of JSON.
- * @param operator who does it, for the trail
+ * Exports everything that belongs to a company, as JSON lines.
+ * @param operator the name for the audit entry
  */
 export function companyExport(database: Database, operator: string) {
   const read = (statement: Statement) => longTransaction(database, (query) => run<unknown>(query, statement));
@@ -60,10 +60,10 @@ export function companyExport(database: Database, operator: string) {
 
   return {
     /**
-     * All of a company, each line a JSON object whose `record` says what it is: the company, its phone numbers, its keys
-     * without secrets, agents, deleted ones included, each batch of them followed by all of their versions, and the entries
-     * of the audit trail. Reads the next batch, of a few megabytes at most, when the last one was taken. Each batch is as
-     * it was when it was read. The export is in the trail as `company.exported` before its first line.
+     * Yields JSON objects as text, without line feeds; `record` names the kind. In this order: the company, its phone
+     * numbers, its keys without secrets, its agents (deleted ones too; each batch is followed by the versions of these
+     * agents), its audit entries. Reads a batch of a few megabytes at most when the one before was consumed; there is no
+     * snapshot over all batches. Writes the audit entry `company.exported` before the first line.
      * @throws UnknownIdError
      */
     async *lines(companyId: string): AsyncGenerator<string> {

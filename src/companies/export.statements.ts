@@ -1,12 +1,12 @@
 import { columns } from '../agents/row.statements.ts';
 import { constant, type Statement, sql } from '../database/statement.ts';
 
-/** What a line of the export shows: each member with its SQL. Times are RFC 3339 in UTC, as answers show them. */
+/** The members of a line, each with its SQL expression. Times are RFC 3339 in UTC, as in answers. */
 type Members = Readonly<Record<string, string>>;
 
 const time = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
-/** SQL for a line: PostgreSQL writes it, so that numbers are shown as they are stored. */
+/** SQL for a line. PostgreSQL makes the JSON, because JavaScript would round some of the stored numbers. */
 const line = (record: string, members: Members) => {
   const pairs = Object.entries({ record: `'${record}'`, ...members }).map(([name, value]) => `'${name}', ${value}`);
   return constant(`json_build_object(${pairs.join(', ')})::text AS line`);
@@ -22,7 +22,7 @@ const phoneNumber = line('phoneNumber', {
   createdAt: time('p.created_at'),
 });
 
-/** All but the hash. */
+/** All columns but the hash. */
 const key = line('key', {
   id: 'k.id',
   companyId: 'k.company_id',
@@ -74,10 +74,10 @@ const auditEntry = line('auditEntry', {
   details: 'e.details',
 });
 
-/** Rows that are read in one go, whose size is bounded. */
+/** Rows that one statement reads, for tables with small rows. */
 const batch = constant('1000');
 
-/** The next rows of a company behind an id: each line, and the id of its row. */
+/** Selects the next rows of a company behind an id: the line and the id of each. */
 export type Listing = (companyId: string, after: string) => Statement;
 
 export const companyLine: Listing = (companyId, after) => sql`
@@ -101,7 +101,7 @@ export const auditLines: Listing = (companyId, after) => sql`
      AND (e.created_at, e.id) > ((SELECT at FROM place), ${after}::uuid)
    ORDER BY e.created_at, e.id LIMIT ${batch}`;
 
-/** Agents that are read in one go: one may have half a megabyte. */
+/** Agents or versions that one statement reads: each can have half a megabyte. */
 export const agentBatch = 50;
 
 /** These agents, in the order of their ids, each with its version. */
@@ -114,7 +114,7 @@ export interface Place {
   readonly version: number;
 }
 
-/** Of these agents, in the order of their ids, the next versions behind a place, each agent's up to the one that is given. */
+/** The next versions of these agents behind `after`, by agent and version; of each agent up to the given version. */
 export const versionLines = (agents: readonly Place[], after: Place) => sql`
   WITH next AS (
     SELECT part.* FROM unnest(${agents.map(({ id }) => id)}::uuid[], ${agents.map(({ version }) => version)}::int[])

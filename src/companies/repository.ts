@@ -10,12 +10,12 @@ const phoneNumber = { id: true, number: true, companyId: true, status: true } as
 export type CompanyRepository = ReturnType<typeof companyRepository>;
 
 /**
- * Companies, the integrations that manage them, and their phone numbers: what operators set up. Each change is in the
- * audit trail by the same transaction.
- * @param operator who does it, for the trail
+ * The operator's commands on companies, integrations, grants and phone numbers. Each change is committed together with its
+ * audit entry.
+ * @param operator the name for the audit entries
  */
 export function companyRepository(prisma: PrismaClient, operator: string) {
-  /** Makes a change with its entry in the trail; `entryOf` makes none where nothing changed. */
+  /** Makes a change and its audit entry in one transaction; no entry if `entryOf` returns undefined. */
   function audited<Result>(
     change: (tx: Prisma.TransactionClient) => Promise<Result>,
     entryOf: (result: Result) => Omit<Prisma.AuditEntryCreateInput, 'operator'> | undefined,
@@ -43,7 +43,7 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
         ({ id: companyId }) => ({ action: 'company.created', companyId, details: { name } }),
       ),
 
-    /** Gives a company another name; the trail has the new one. */
+    /** Renames a company; the audit entry has the new name. @throws UnknownIdError */
     async renameCompany(id: string, name: string) {
       const [renamed] = await audited(
         (tx) => tx.company.updateManyAndReturn({ where: { id, name: { not: name } }, data: { name }, select: named }),
@@ -64,7 +64,7 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
 
     listIntegrations: () => prisma.integration.findMany({ select: named, orderBy: oldestFirst }),
 
-    /** Lets an integration act for a company, from its next request on. Granting twice is fine. */
+    /** Lets an integration act for a company, from its next request on. Idempotent. @throws UnknownIdError */
     async grant(integrationId: string, companyId: string) {
       await this.requireIntegration(integrationId);
       await this.requireCompany(companyId);
@@ -76,7 +76,7 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
       return companiesOf(integrationId);
     },
 
-    /** Takes a company from an integration, from its next request on. Revoking twice is fine. */
+    /** Revokes the grant of a company to an integration, from its next request on. Idempotent. @throws UnknownIdError */
     async revoke(integrationId: string, companyId: string) {
       await this.requireIntegration(integrationId);
       await this.requireCompany(companyId);
@@ -90,24 +90,24 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
 
     /**
      * @param number in E.164, with its plus sign
-     * @throws RefusedError for a number that is active already, whichever company has it
+     * @throws UnknownIdError; RefusedError if any company has the number and it is active
      */
     async addPhoneNumber(companyId: string, number: string) {
       await this.requireCompany(companyId);
       return await audited(
         async (tx) => {
-          // Of two additions at once the second waits for the first. Servers, which only read the table, go on.
+          // Serializes concurrent additions. Servers only read the table, which this lock allows.
           await tx.$executeRaw`LOCK TABLE company_phone_number IN SHARE ROW EXCLUSIVE MODE`;
           const active = await tx.companyPhoneNumber.findFirst({ where: { number, status: 'ACTIVE' } });
           if (active) throw new RefusedError(`the number is active already, for the company ${active.companyId}`);
           return await tx.companyPhoneNumber.create({ data: { companyId, number }, select: phoneNumber });
         },
-        // The number itself stays out of what can never be erased.
+        // The entry has the id, not the number: audit entries can never be erased.
         ({ id: phoneNumberId }) => ({ action: 'phone-number.added', companyId, phoneNumberId }),
       );
     },
 
-    /** Agents keep an inactive number, but none can get it any more. */
+    /** Deactivates a number: agents that have it keep it, no agent can be given it. Idempotent. @throws UnknownIdError */
     async deactivatePhoneNumber(id: string) {
       const [deactivated] = await audited(
         (tx) =>
@@ -124,7 +124,7 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
       return found;
     },
 
-    /** Those of some numbers that are active, whichever company has them. */
+    /** Those of the given numbers that are active, of any company. */
     async activeNumbers(numbers: readonly string[]): Promise<Set<string>> {
       const found = await prisma.companyPhoneNumber.findMany({
         where: { number: { in: [...numbers] }, status: 'ACTIVE' },
@@ -138,7 +138,7 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
       return prisma.companyPhoneNumber.findMany({ where: { companyId }, select: phoneNumber, orderBy: oldestFirst });
     },
 
-    /** Checks that the owner of a key is there, and returns it. */
+    /** Returns the owner. @throws UnknownIdError if its company or integration does not exist */
     async requireOwner<Owner extends KeyOwner>(owner: Owner): Promise<Owner> {
       if (owner.companyId !== null) await this.requireCompany(owner.companyId);
       if (owner.integrationId !== null) await this.requireIntegration(owner.integrationId);

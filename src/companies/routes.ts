@@ -4,7 +4,7 @@ import type { DirectoryRepository } from './directory.repository.ts';
 import { listCompanies, listPhoneNumbers } from './openapi.ts';
 import { companyListQuerySchema, phoneNumberListQuerySchema } from './schema.ts';
 
-/** What an integrator looks up before it changes agents. Registered in the authenticated scope. */
+/** Lists of companies and phone numbers. Registered in the authenticated scope. */
 export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepository }> = async (
   app,
   { directory },

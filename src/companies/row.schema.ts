@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 
-/** Rows of the statements that walk through what belongs to a company. */
+/** Rows of the statements that export or erase a company. */
 export const nextAgentsRowSchema = Type.Object({
   ids: Type.Array(Type.String()),
   next: Type.Union([Type.String(), Type.Null()]),

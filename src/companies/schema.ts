@@ -4,7 +4,7 @@ import { pagedQuery, pageOf } from '../http/pages.schema.ts';
 
 const id = (description: string) => Type.String({ format: 'uuid', description });
 
-/** `companyId` is accepted and ignored: the list is what the key can act for. */
+/** `companyId` is accepted and ignored: the list has all companies that the key can act for. */
 export const companyListQuerySchema = pagedQuery({
   companyId: Type.Optional(Type.Unknown({ description: 'Ignored' })),
 });

@@ -1,14 +1,15 @@
 import { constant, type Statement, sql } from '../database/statement.ts';
 
-/** Below every id. */
+/** Lower than every id. */
 export const lowestId = '00000000-0000-0000-0000-000000000000';
 
-/** Rows of a table that are looked at in one go, whichever company they belong to: reading them takes milliseconds. */
+/** Rows, of any company, that one statement reads; that takes milliseconds. */
 const walked = constant('10000');
 
 /**
- * The ids of the next agents of a company behind an id, deleted ones included, at most `limit`; and the id from which to go
- * on, null at the end of the table. No index has the deleted agents of a company, so the whole table is walked in parts.
+ * Selects the ids of the next agents of a company behind an id, deleted ones included, and the id to continue behind; null
+ * at the end of the table. There is no index on the deleted agents of a company, so this reads the whole table in batches:
+ * a result can have fewer than `limit` ids, or none, before the end.
  */
 export const nextAgentsStatement = (companyId: string, after: string, limit: number): Statement => sql`
   WITH walked AS MATERIALIZED (

@@ -1,8 +1,8 @@
 /**
- * Asks once for items that ask for the same, as the requests of a batch do that name one agent.
- * @param textOf equal for items that ask for the same, and for no others
- * @param ask gives one answer for each item that it gets, in their order
- * @returns one answer for each of all items, in their order
+ * Removes duplicates before a batched read, such as requests of a batch for the same agent.
+ * @param textOf equal texts for items with the same answer, different texts for all others
+ * @param ask called with the distinct items; resolves with one answer for each, in their order
+ * @returns one answer for each item, in their order
  */
 export async function askOnce<Item, Answer>(
   items: readonly Item[],

@@ -8,46 +8,49 @@ import { type DatabaseState, stateSchema } from './schema.ts';
 import { statementNames } from './statement-names.ts';
 import { TrustedPool } from './trusted-pool.ts';
 
-/** Limits in milliseconds. A request asks the database twice (its key, its agent) and has its own limit (`Deadline`). */
+/** Limits in milliseconds. A request uses the database twice (its key, its agent), within its own `Deadline`. */
 const waits = {
-  /** For a free connection, or a new one. */
+  /** The wait for a free or a new connection. */
   connection: 2_000,
-  /** For one statement, measured here too: a database that is frozen cannot keep its own limits. */
+  /** One statement, measured by the client: a frozen database does not enforce its own timeouts. */
   statement: 2_200,
-  /** For a transaction, and for a call that belongs to no request. */
+  /** A transaction, or a call without the deadline of a request. */
   call: 2_300,
 } as const;
 
-/** Runs one statement. Throws ApiError DATABASE_UNAVAILABLE when the database is to blame; the rest is our fault. */
+/**
+ * Runs one statement. Throws ApiError DATABASE_UNAVAILABLE if the database does not answer or cannot run it now; otherwise
+ * the error of Prisma: the statement or a value is wrong.
+ */
 export type Query = <Row>(sql: string, parameters: readonly unknown[]) => Promise<Row[]>;
 
 export interface Database {
-  /** Prisma's client, whose errors are its own: in the way of a request, use it through `typed`. */
+  /** Prisma's client. It throws Prisma's errors; for requests, use `typed`. */
   readonly prisma: PrismaClient;
-  /** How many connections there are at most. */
+  /** Maximum number of connections. */
   readonly connections: number;
   poolUse(): PoolUse;
   readonly query: Query;
   /** Runs calls of the typed client; throws like `query`. */
   typed<Result>(work: (prisma: PrismaClient) => Promise<Result>): Promise<Result>;
-  /** Runs statements together or not at all. Rolls back when the work throws. May run the work a second time. */
+  /** Runs work in a transaction; rolls back if it throws. May call the work a second time, after a stale plan. */
   transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
-  /** Names of the migrations that the database holds, and whether it takes no writes, as a standby does. */
+  /** The names of the applied migrations, and whether the database is read-only, as a standby is. */
   state(): Promise<DatabaseState>;
   close(): Promise<void>;
 }
 
 interface Options {
   readonly url: string;
-  /** Connections at most. */
+  /** Maximum number of connections. */
   readonly connections: number;
-  /** Milliseconds for one statement, measured here; PostgreSQL's own limit for the role holds beside it. */
+  /** Milliseconds for one statement, measured by the client. The role's `statement_timeout` applies too. */
   readonly statementLimit?: number;
-  /** Milliseconds for a free connection, or a new one. */
+  /** Milliseconds to wait for a free or a new connection. */
   readonly connectionLimit?: number;
-  /** Named prepared statements: off behind transaction poolers that do not know them. */
+  /** Whether statements are prepared by name; false behind transaction poolers that do not support this. */
   readonly preparedStatements?: boolean;
-  /** Told of connections that broke while nobody used them. */
+  /** Called with the error of a connection that broke while it was idle. */
   readonly onIdleError?: (error: Error) => void;
 }
 
@@ -89,8 +92,8 @@ export function openDatabase({
   }
 
   /**
-   * Raw statements by their text: it is a constant of ours, whose values go beside it as $1, $2 …, so nothing that a
-   * client sent is ever part of it.
+   * "Unsafe" is Prisma's name for a statement that is given as text. Every text is a constant of this program; values are
+   * passed as parameters $1, $2 …, so input of a client is never part of the text.
    */
   const queryOn =
     (client: Pick<PrismaClient, '$queryRawUnsafe'>): Query =>
@@ -100,8 +103,8 @@ export function openDatabase({
   const query: Query = (sql, values) => withFreshPlans(() => askOnce(sql, values));
 
   /**
-   * Runs work once more where a plan was stale: PostgreSQL refused its statement before it did anything, and rolled back
-   * the transaction that it was in.
+   * Runs work again if a plan was stale. That is safe: PostgreSQL refused the statement before it changed anything, and
+   * rolled back its transaction.
    */
   async function withFreshPlans<Result>(work: () => Promise<Result>): Promise<Result> {
     const { generation } = names;
@@ -115,7 +118,7 @@ export function openDatabase({
   }
 
   async function transact<Result>(work: (query: Query) => Promise<Result>): Promise<Result> {
-    // What the work throws is no error of BEGIN or COMMIT, and passes as it is.
+    // An error that the work throws is passed on as it is; only errors of BEGIN and COMMIT are converted.
     let thrown: { readonly error: unknown } | undefined;
     const done = prisma.$transaction(async (client) => {
       try {
@@ -142,7 +145,7 @@ export function openDatabase({
     typed: (work) => judged(work(prisma)),
     transaction: (work) => withFreshPlans(() => transact(work)),
     async state() {
-      // Raw: the table is Prisma Migrate's own, and no model of the client.
+      // Raw, since the table belongs to Prisma Migrate and is no model of the client.
       const sql = `
         SELECT current_setting('transaction_read_only') = 'on' AS "isReadOnly",
                ARRAY(SELECT migration_name FROM _prisma_migrations
@@ -159,8 +162,9 @@ export function openDatabase({
 }
 
 /**
- * Answers a call in time that no deadline of a request bounds: a check that several share, or a part of a response that is
- * being sent. What was asked of the database goes on.
+ * Limits a call without the deadline of a request to 2.3 s: a health check that several requests share, or a part of a
+ * response that is being streamed. The statement itself goes on.
+ * @throws ApiError DATABASE_UNAVAILABLE after that
  */
 export function withinLimit<Result>(call: Promise<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {

@@ -5,8 +5,8 @@ import { timeSchema } from './schema.ts';
 const timesOf = rowsOf(timeSchema);
 
 /**
- * The time by the database's clock in UTC, in whole milliseconds, as columns hold it. Raw, since Prisma can neither ask for
- * it nor compare with it: its own `now` is the clock of the machine that it runs on.
+ * The time of the database's clock in whole milliseconds, the precision of the columns. Raw, since Prisma cannot read it:
+ * its `now` is the clock of the client's machine.
  */
 export async function databaseTime(client: Pick<Prisma.TransactionClient, '$queryRaw'>): Promise<Date> {
   const [time] = timesOf(await client.$queryRaw<unknown[]>`SELECT clock_timestamp() AS now`);

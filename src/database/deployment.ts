@@ -5,8 +5,8 @@ import { deploymentSchema } from './schema.ts';
 const deploymentsOf = rowsOf(deploymentSchema);
 
 /**
- * A text that is the same for all servers over one database, and another over any other: the number that `initdb` gave the
- * PostgreSQL cluster, and the one of the database in it. Not a secret.
+ * Identifies a database, the same for all servers that use it: the system identifier of the PostgreSQL cluster and the OID
+ * of the database. Not a secret.
  */
 export async function deploymentOf(query: Query): Promise<string> {
   const sql = `SELECT c.system_identifier || '-' || d.oid AS id

@@ -3,24 +3,24 @@ import pg from 'pg';
 import { Prisma } from '../generated/prisma/client.ts';
 import { ApiError, databaseUnavailable } from '../http/problems.ts';
 
-/** Classes of SQLSTATE that tell of a wrong statement or value: data, constraint, syntax or access. */
+/** Classes of SQLSTATE for a wrong statement or value: data, constraint, syntax or access. */
 const ourClasses = /^(0A|21|22|23|26|2F|42|44|P0)/;
 
 /**
- * Codes of Prisma's own errors that tell of a wrong call. Others tell of connections and transactions: P1xxx not reachable or
- * closed, P2024 and P2028 no answer in time, P2034 and P2037 refused for now; errors of sockets have codes too, such as EPIPE.
+ * Codes of Prisma for a wrong call. Its other codes are about connections and transactions: P1xxx unreachable or closed,
+ * P2024 and P2028 timeouts, P2034 and P2037 temporary. Errors of sockets have codes of their own, such as EPIPE.
  */
 const ourCodes = /^P(?!2024|2028|2034|2037)2\d\d\d$/;
 
 /** The message of `pg` for a statement that got no answer within `query_timeout`. */
 const noAnswer = 'Query read timeout';
 
-/** Whether a statement got no answer at all, not even that it took too long. */
+/** Whether a statement got no answer at all, not even PostgreSQL's own timeout error. */
 export const isUnanswered = (error: unknown): boolean => error instanceof Error && error.message === noAnswer;
 
 /**
- * The one place where an error of Prisma or `pg` is judged.
- * @returns ApiError DATABASE_UNAVAILABLE where the database is to blame; the error itself where a statement or value was wrong
+ * Classifies an error of Prisma or `pg`. The only place that does.
+ * @returns the error itself if a statement or value was wrong, or it is an ApiError; else ApiError DATABASE_UNAVAILABLE
  */
 export function toDatabaseError(error: unknown): unknown {
   return error instanceof ApiError || isOurFault(error) ? error : databaseUnavailable(error);
@@ -29,24 +29,21 @@ export function toDatabaseError(error: unknown): unknown {
 function isOurFault(error: unknown): boolean {
   const state = sqlState(error);
   if (state !== undefined) return ourClasses.test(state);
-  // Of the driver without an SQLSTATE: the connection broke, or could not be made.
+  // An error of the driver without an SQLSTATE: the connection broke or could not be opened.
   const cause = reported(error);
   if (cause) return cause.kind === 'UnsupportedNativeDataType';
   if (error instanceof Prisma.PrismaClientKnownRequestError) return ourCodes.test(error.code);
   return error instanceof Prisma.PrismaClientValidationError;
 }
 
-/** What PostgreSQL reported through Prisma's adapter. */
+/** The error of the driver inside an error of Prisma. */
 function reported(error: unknown) {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return undefined;
   const { driverAdapterError } = error.meta ?? {};
   return isDriverAdapterError(driverAdapterError) ? driverAdapterError.cause : undefined;
 }
 
-/**
- * The SQLSTATE that PostgreSQL reported, of an ApiError that of its cause; undefined when it reported nothing, as when the
- * connection broke.
- */
+/** The SQLSTATE of an error, or of an ApiError's cause; undefined without one, as when the connection broke. */
 export function sqlState(error: unknown): string | undefined {
   if (error instanceof ApiError) return sqlState(error.cause);
   return error instanceof pg.DatabaseError ? error.code : reported(error)?.originalCode;
@@ -66,32 +63,32 @@ export const isDatabaseError = (error: unknown): boolean =>
     Prisma.PrismaClientRustPanicError,
   ].some((kind) => error instanceof kind);
 
-/** What an error says in one line: without the call that Prisma puts before what the database or the driver said. */
+/** The message of an error in one line: without the source code of the call, which Prisma puts before it. */
 export const messageOf = ({ message }: Error): string =>
   message.startsWith('\nInvalid `') ? message.slice(message.lastIndexOf('\n') + 1) : message;
 
-/** Whether a statement was undone because a unique index, by its name, holds the value already. */
+/** Whether a statement failed with a unique violation of the named index. */
 export function isTaken(error: unknown, index: string): boolean {
   const cause = reported(error);
   if (cause?.kind !== 'UniqueConstraintViolation' || cause.constraint === undefined) return false;
   return 'index' in cause.constraint && cause.constraint.index === index;
 }
 
-/** Whether a row was not deleted because others refer to it: before PostgreSQL 18 by the one code, since then by the other. */
+/** Whether a row was not deleted because others refer to it: 23503 before PostgreSQL 18, 23001 since then. */
 export const isReferenced = (error: unknown): boolean => /^(23503|23001)$/.test(sqlState(error) ?? '');
 
-/** Whether a statement was undone because somebody else held a lock for longer than `lock_timeout`. */
+/** Whether a statement failed because it waited for a lock for longer than `lock_timeout`. */
 export const isLockTimeout = (error: unknown): boolean => sqlState(error) === '55P03';
 
 /**
- * Whether a named statement was refused because its plan is stale: its result has other types since somebody changed a
- * column. No statement of ours gets this SQLSTATE, feature_not_supported, for any other reason.
+ * Whether a named statement was refused because its plan is stale: the types of its result changed with a column. The
+ * SQLSTATE is feature_not_supported, which none of our statements gets for another reason.
  */
 export const isStalePlan = (error: unknown): boolean => sqlState(error) === '0A000';
 
 /**
- * Whether PostgreSQL undid a statement for a reason that its items may not share when they run one by one: a bad value among
- * them, a lock that was held, a deadlock. After a lost connection or a time limit nobody knows what was committed.
+ * Whether a statement for a batch was certainly rolled back, so that its items can be run one by one: one of them had a bad
+ * value, a lock was held, or there was a deadlock. False after a lost connection or a timeout: it may have been committed.
  */
 export const wasUndone = (error: unknown): boolean =>
   !(error instanceof ApiError) || /^(40001|40P01|55P03)$/.test(sqlState(error) ?? '');

@@ -1,39 +1,39 @@
 import { overloaded } from '../http/problems.ts';
 
 /**
- * Items in one batch at most. Larger batches leave the server idle while PostgreSQL works, and the other way round. The
- * database refuses the server's role more than 100 changes of one agent in one statement (trigger `agent_update_values`).
+ * Maximum size of a batch. With larger ones, the server is idle while PostgreSQL works, and the other way round. At most
+ * 100: the trigger `agent_update_values` refuses more changes of one agent in one statement by the server's role.
  */
 export const batchSize = 32;
 
-/** What became of one item of a batch. */
+/** The outcome of one item of a batch. */
 export type Outcome<Result> = { readonly result: Result | Promise<Result> } | { readonly error: unknown };
 
 interface Options<Item, Result> {
-  /** Items in one batch at most. */
+  /** Maximum size of a batch; by default `batchSize`. */
   readonly size?: number;
-  /** Items that may wait; past them a call is refused at once. */
+  /** Maximum number of waiting items; further calls are refused at once (OVERLOADED). */
   readonly waiting?: number;
-  /** Whether an item's caller has been answered already: then it does not begin any more. */
+  /** Whether the deadline of an item has passed; it is then rejected instead of run. */
   readonly isExpired: (item: Item) => boolean;
-  /** Told of each batch that begins: its size, the seconds that its first call has waited, the calls that wait on. */
+  /** Called when a batch begins: its size, the seconds that its first call has waited, the number of calls still waiting. */
   readonly onBatch?: (size: number, waited: number, left: number) => void;
-  /** Carries a batch out: one outcome for each item, in the order of the items. All of them fail when it throws. */
+  /** Runs a batch. Resolves with one outcome for each item, in their order; if it throws, all items fail. */
   readonly run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>;
 }
 
 interface Call<Item, Result> {
   readonly item: Item;
-  /** When it came, in milliseconds. */
+  /** The time of the call, in milliseconds on the clock of `performance.now()`. */
   readonly since: number;
   readonly resolve: (result: Result | Promise<Result>) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Collects calls into batches: those that arrive while a batch is under way become the next one. An idle group waits
- * for nothing. At most one batch is under way.
- * @returns the call for one item; rejects with ApiError OVERLOADED when too many wait, and with what `run` makes of it
+ * Collects calls into batches: calls that arrive while a batch is running form the next one. A call that finds no running
+ * batch is run at once. One batch runs at a time.
+ * @returns a function that runs one item; it rejects with ApiError OVERLOADED if too many wait, or with the error of `run`
  */
 export function group<Item, Result>({
   size = batchSize,

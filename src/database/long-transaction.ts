@@ -1,6 +1,6 @@
 import type { Database, Query } from './client.ts';
 
-/** The limits of the role are those of a request; these are in milliseconds. */
+/** Limits in milliseconds instead of those of the role, which are made for requests. */
 const limits = "SELECT set_config('statement_timeout', '60000', true), set_config('lock_timeout', '10000', true)";
 
 /** The same for a transaction of Prisma's typed client. */
@@ -8,7 +8,7 @@ export const setLongLimits = async (client: { $executeRawUnsafe(sql: string): Pr
   await client.$executeRawUnsafe(limits);
 };
 
-/** A transaction of the operator's, whose statements may take a minute each, and wait ten seconds for a lock. */
+/** A transaction for the operator's commands: 60 s for each statement, 10 s for each lock. */
 export function longTransaction<Result>(
   { transaction }: Database,
   work: (query: Query) => Promise<Result>,

@@ -9,7 +9,7 @@ import { writeRoleSettings } from './server-role.ts';
 import { withClient, withMigrationLock } from './session.ts';
 import { givenSettings, lackingSettings } from './settings.ts';
 
-/** From `src/database` as from `dist/database`. */
+/** The relative path is the same from `src/database` and from `dist/database`. */
 const ourMigrations = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
 /** The names of all migrations of this release, in order: each is a folder whose name begins with its time. */
@@ -22,15 +22,15 @@ export async function migrationNames(folder = ourMigrations): Promise<string[]> 
 }
 
 /**
- * The names of the migrations that a database lacks, in order; changes nothing, and needs no more than SELECT on the
- * table `_prisma_migrations`. What a later release has begun or finished there is its own affair.
- * @throws StartError when a migration of this release began and did not finish, or the database cannot be reached
+ * The names of the migrations that a database lacks, in order. Changes nothing, and needs only SELECT on
+ * `_prisma_migrations`. Migrations of a later release are ignored.
+ * @throws StartError if a migration of this release was begun and is not finished, or the database cannot be reached
  */
 export function pendingMigrations(url: string, folder = ourMigrations): Promise<string[]> {
   return withClient(url, async (client) => (await readHistory(client, folder)).missing);
 }
 
-/** Whether a later release has migrated a database, or begun to. */
+/** Whether a database has a migration, finished or not, that this release does not know. */
 export function isLater(url: string, folder = ourMigrations): Promise<boolean> {
   return withClient(url, async (client) => {
     const { names, recorded } = await readHistory(client, folder);
@@ -41,9 +41,9 @@ export function isLater(url: string, folder = ourMigrations): Promise<boolean> {
 interface History {
   /** All migrations of this release, in order. */
   readonly names: string[];
-  /** Those of them that the database lacks, in order. */
+  /** Those that the database lacks, in order. */
   readonly missing: string[];
-  /** What the database has, in the order in which it was applied. */
+  /** The migrations of the database, in the order in which they were applied. */
   readonly recorded: RecordedMigration[];
 }
 
@@ -56,7 +56,7 @@ async function readHistory(client: pg.ClientBase, folder: string): Promise<Histo
   return { names, missing: names.filter((name) => !begun.has(name)), recorded };
 }
 
-/** Prisma's own command for this needs an engine that is not installed. */
+/** The message with the SQL to continue: Prisma's own command (`migrate resolve`) needs an engine that is not installed. */
 function howToGoOn(name: string, whatHappened: string): string {
   const row = `UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = ${pg.escapeLiteral(name)}`;
   return `the migration ${name} ${whatHappened}: once its cause is gone, run ${row} and migrate again`;
@@ -65,7 +65,7 @@ function howToGoOn(name: string, whatHappened: string): string {
 interface RecordedMigration {
   readonly name: string;
   readonly finished: boolean;
-  /** Of its script, when it was applied: SHA-256 in hexadecimal digits. */
+  /** SHA-256 of the script that was applied, in hexadecimal digits. */
   readonly checksum: string;
 }
 
@@ -82,12 +82,12 @@ async function recordedMigrations(client: pg.ClientBase): Promise<RecordedMigrat
 type Note = (sentence: string) => void;
 
 /**
- * Applies the migrations that a database lacks, then gives the role of the URL its settings. Several processes may do so
- * at once: each waits for the one before it.
- * @param note gets a sentence for the operator where another process is waited for, or a later release was here before
- * @returns the names of the migrations it applied, in order
- * @throws StartError when the database is not as `givenSettings` says, a migration fails, failed earlier, or was edited after it was applied, when a later release's
- * stands in the way, or when the database cannot be reached
+ * Applies the migrations that a database lacks, then gives the role of the URL its settings. Concurrent processes wait for
+ * each other.
+ * @param note called with a sentence for the operator: it waits for another process, or a later release has migrated before
+ * @returns the names of the applied migrations, in order
+ * @throws StartError if the database lacks `givenSettings` or cannot be reached; a migration fails, failed earlier, or was
+ * edited after it was applied; or a migration of a later release is unfinished
  */
 export function migrate(url: string, folder = ourMigrations, note: Note = () => {}): Promise<string[]> {
   const onWait = () => note('another program is migrating this database: waiting until it ends');
@@ -117,7 +117,7 @@ async function migrateLocked(client: pg.ClientBase, url: string, folder: string,
   return applied;
 }
 
-/** @throws StartError that names what is wrong with the database, and no migration mends */
+/** @throws StartError naming the settings of the database that are wrong and that no migration can change */
 export async function requireGivenSettings(client: pg.ClientBase): Promise<void> {
   const wrong = await lackingSettings(client, givenSettings);
   if (wrong.length > 0) throw new StartError(`DATABASE_URL: ${wrong.join('; ')}: use another database or role`);
@@ -135,14 +135,14 @@ async function refuseEdited(recorded: RecordedMigration[], names: string[], fold
   }
 }
 
-/** A checkout on Windows may have other ends of lines, and then it is the same script. Prisma Migrate compares so, too. */
+/** The checksums of a script with LF and with CRLF, which Git may use on Windows. Prisma Migrate compares them too. */
 function checksumsOf(script: string): string[] {
   const unix = script.replaceAll('\r\n', '\n');
   const texts = [script, unix, unix.replaceAll('\n', '\r\n')];
   return texts.map((text) => createHash('sha256').update(text).digest('hex'));
 }
 
-/** Which migration failed, why, what was applied before it, and how to go on; in one sentence. */
+/** One sentence: which migration failed and why, which were applied before it, and how to continue. */
 async function explain(client: pg.ClientBase, missing: string[], error: unknown): Promise<string> {
   const reason = error instanceof Error ? error.message : String(error);
   const begun = (await recordedMigrations(client)).filter(({ name }) => missing.includes(name));

@@ -5,8 +5,8 @@ import { TrustedPool } from './trusted-pool.ts';
 const limit = 2_000;
 
 /**
- * One connection beside the pool, opened at the first statement and again after a failure: for what must not wait for the
- * requests, nor keep them waiting. Its statements have no names. `query` throws what `pg` throws.
+ * One connection besides the pool, for statements that must neither wait for requests nor delay them. Opened at the first
+ * statement, and again after a failure. Statements are not prepared by name. `query` throws the errors of `pg`.
  */
 export function ownConnection(url: string): { readonly query: Query; close(): Promise<void> } {
   const pool = new TrustedPool({
@@ -17,7 +17,7 @@ export function ownConnection(url: string): { readonly query: Query; close(): Pr
     idleTimeoutMillis: 0,
     application_name: 'interview-agents-api metrics',
   });
-  // The next statement finds out.
+  // The next statement fails, which is enough.
   pool.on('error', () => {});
   return {
     query: async (sql, parameters) => (await pool.query(sql, [...parameters])).rows,

@@ -1,20 +1,20 @@
 import pg from 'pg';
 import { withClient } from './session.ts';
 
-/** It stays on sessions that a pooler lends out, so this name must always stand for this text. */
+/** The prepared statement stays in sessions of the pooler: this name must always stand for this text. */
 const probe = { name: 's_probe', text: 'SELECT pg_backend_pid()' };
 
-/** Executions on each of two connections. */
+/** Executions on each of the two connections. */
 const rounds = 10;
 
-/** SQLSTATEs: the session has a statement of this name already, or has none. */
+/** SQLSTATEs: the session already has a prepared statement of this name, or has none. */
 const foreignNames = ['42P05', '26000'];
 
 /**
- * Whether statements keep their names on a connection. Behind a transaction pooler that does not know named statements,
- * one connection finds names that another has given, or does not find its own again. Where the pooler is idle this is
- * sure to be noticed, because it lends out the session that was used last.
- * @throws StartError when the database cannot be reached
+ * Whether prepared statements work on the connections to a database. Behind a transaction pooler without support for them,
+ * a connection finds statements of another one, or does not find its own. The test is certain while the pooler is idle,
+ * because it then uses the session that was used last.
+ * @throws StartError if the database cannot be reached
  */
 export function keepsStatementNames(url: string): Promise<boolean> {
   return withClient(url, (first) =>

@@ -1,7 +1,7 @@
 import { ApiError } from '../http/problems.ts';
 import { isDatabaseError, isWrongCall, sqlState } from './failures.ts';
 
-/** By SQLSTATE, or the beginning of it: what an operator can make of it. The longest that fits counts. */
+/** Sentences for operators by SQLSTATE or its beginning; the longest match is used. */
 const byState: Readonly<Record<string, string>> = {
   '08': 'the connection to the database broke: try again once it answers',
   '22021': 'a text holds a character that the database cannot store',
@@ -21,7 +21,7 @@ const byState: Readonly<Record<string, string>> = {
   '57P': 'the database is starting or stopping: try again once it answers',
 };
 
-/** By the code of a connection that could not be made. */
+/** Sentences by the error code of a connection that could not be opened. */
 const bySystemCode: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens at its address (ECONNREFUSED)',
   ECONNRESET: 'the connection broke (ECONNRESET)',
@@ -34,7 +34,7 @@ const bySystemCode: Readonly<Record<string, string>> = {
   ERR_INVALID_URL: 'DATABASE_URL is not a URL',
 };
 
-/** A sentence for an operator about an error of the database; undefined for another error. Never the text of a library. */
+/** A sentence for an operator about an error of the database; undefined for other errors. Never a library's message. */
 export function reasonOf(error: unknown): string | undefined {
   if (error instanceof ApiError && error.code === 'DATABASE_UNAVAILABLE') {
     return reasonOf(error.cause) ?? 'the database did not answer in time: look at what was done before trying again';
@@ -50,7 +50,7 @@ export function reasonOf(error: unknown): string | undefined {
     : undefined;
 }
 
-/** Why no connection could be made; undefined where no sentence is known for it. */
+/** The sentence about a connection that could not be opened; undefined if there is none for the error. */
 export function connectionReasonOf(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return reasonOf(error) ?? (typeof code === 'string' ? bySystemCode[code] : undefined);

@@ -1,28 +1,28 @@
 export type RecentWrites = ReturnType<typeof recentWrites>;
 
 /**
- * Remembers that rows were written by this process, never what: a row that was read before its last write is read again
- * instead of being written in vain. Nothing is decided by it: the database compares versions.
- * @param limit rows that are remembered; what was read before the last write of a forgotten one is read again too
+ * Remembers when this process last wrote a row, so that a row that was read before is read again instead of causing a
+ * conflict. Only an optimization: the database compares versions.
+ * @param limit rows that are remembered; anything read before the last write of a forgotten row counts as outdated
  */
 export function recentWrites(limit = 1_024) {
-  /** Counts reads and writes, which puts them into one order. */
+  /** Counts reads and writes, so that they have one order. */
   let count = 0;
-  /** The last write of each row, in the order of these writes. */
+  /** The place of the last write of each row, oldest first. */
   const written = new Map<string, number>();
   let lastForgotten = 0;
 
   return {
-    /** A read is about to be sent. Returns its place in the order of reads and writes. */
+    /** Call it before a read is sent. Returns the place of the read in the order of reads and writes. */
     read(): number {
       count += 1;
       return count;
     },
 
-    /** A row was written, and its answer has arrived. */
+    /** Call it when a row was written and the database has answered. */
     wrote(id: string): void {
       count += 1;
-      // Deleted first, so that the map stays in the order of writing.
+      // Delete first: a Map keeps the place of an existing key.
       written.delete(id);
       written.set(id, count);
       for (const [oldest, at] of written) {
@@ -32,7 +32,7 @@ export function recentWrites(limit = 1_024) {
       }
     },
 
-    /** Whether a row that was read at a place in the order was not written since. */
+    /** Whether this process has not written a row since it was read at this place in the order. */
     isCurrent: (id: string, readAt: number): boolean => readAt > (written.get(id) ?? lastForgotten),
   };
 }

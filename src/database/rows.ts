@@ -2,9 +2,9 @@ import type { Static, TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 
 /**
- * For raw statements, whose rows no type describes.
+ * Validates the rows of raw statements, which have no type.
  * @param schema of one row
- * @returns gives the rows of a statement their type; throws an Error that names the first wrong column
+ * @returns a function that returns the rows with their type; it throws an Error that names the first wrong column
  */
 export function rowsOf<Row extends TSchema>(schema: Row): (rows: readonly unknown[]) => Static<Row>[] {
   const compiled = TypeCompiler.Compile(schema);

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { withClient, withMigrationLock } from './session.ts';
 import { lackingSettings, roleSettings } from './settings.ts';
 
-/** What a role may do with each table; with no other table it may do anything. */
+/** The rights of a role on each table; it has none on other tables. */
 export type Rights = Readonly<Record<string, TableRights>>;
 
 interface TableRights {
@@ -13,17 +13,17 @@ interface TableRights {
   readonly update?: readonly string[];
 }
 
-/** Gives a role, by default that of the URL, its settings for this database; sessions that begin later have them. */
+/** Sets the settings of a role, by default that of the URL, for this database. They apply to sessions that begin later. */
 export function setRoleSettings(url: string, role?: string): Promise<void> {
   return withMigrationLock(url, (client) => writeRoleSettings(client, role));
 }
 
 /**
- * Lets a role that owns nothing run the server on this database and do nothing else, whatever it could do before; and
- * gives it its settings where the owner may: else the role must give itself its settings, by a `migrate` of its own.
+ * Gives a role exactly the rights that the server needs on this database, and revokes all others on its tables. Sets its
+ * settings too, if the owner has the privilege; otherwise the role must run `migrate` itself to set them.
  * @param url of the role that owns the tables
- * @param rights what the server does with the tables
- * @returns whether the role has its settings
+ * @param rights that the server needs
+ * @returns whether the settings were set
  */
 export function admitServerRole(url: string, role: string, rights: Rights): Promise<boolean> {
   return withMigrationLock(url, async (client) => {
@@ -57,10 +57,10 @@ function grantOn(table: string, { select, insert, delete: remove, update = [] }:
   return `GRANT ${granted.join(', ')} ON ${pg.escapeIdentifier(table)} TO ${role};`;
 }
 
-/** SQLSTATE: only superusers, and some that may make roles, give settings to others. */
+/** SQLSTATE: only superusers, and some roles with CREATEROLE, can change the settings of others. */
 const insufficientPrivilege = '42501';
 
-/** Gives a role, by default the one of the connection, its settings for this database. */
+/** Sets the settings of a role, by default that of the connection, for this database. */
 export async function writeRoleSettings(client: pg.ClientBase, role?: string): Promise<void> {
   const name = role === undefined ? 'CURRENT_USER' : pg.escapeIdentifier(role);
   const database = await databaseName(client);
@@ -75,8 +75,8 @@ async function databaseName(client: pg.ClientBase): Promise<string> {
 }
 
 /**
- * What a session of the server's role that has just begun lacks, as `lock_timeout is 0, expected 1s`.
- * @param from a connection on which nothing was set, or a URL to open one
+ * The settings that differ in a new session of the server's role, as sentences like `lock_timeout is 0, expected 1s`.
+ * @param from a connection on which nothing was set yet, or a URL
  */
 export async function missingRoleSettings(from: string | pg.ClientBase): Promise<string[]> {
   if (typeof from === 'string') return await withClient(from, missingRoleSettings);

@@ -4,13 +4,14 @@ import { StartError } from '../start-error.ts';
 import { connectionReasonOf } from './reasons.ts';
 import { migrationSession } from './settings.ts';
 
-/** Held by the process that changes a database; others wait for it. Prisma Migrate has a lock of its own, but gives up. */
+/** The advisory lock of the process that migrates. Prisma Migrate has its own lock, but gives up waiting for it. */
 const migrationLock = '7214839, 3';
 
 /**
- * A session lock: a process that dies gives it back. Whoever has to wait asks again: `CREATE INDEX CONCURRENTLY` waits for
- * every statement that began before it, and a statement that waits for the lock would wait for the index in turn.
- * @param onWait called once where another process holds the lock
+ * Runs a task under the migration lock, a session lock that ends with the connection. Waits by trying again every 200 ms:
+ * a statement that blocks on the lock would deadlock with `CREATE INDEX CONCURRENTLY` of the process that holds it, which
+ * waits for all statements that began before.
+ * @param onWait called once if another process holds the lock
  */
 export function withMigrationLock<Result>(
   url: string,
@@ -35,7 +36,7 @@ async function tryLock(client: pg.Client): Promise<boolean> {
 
 /**
  * Runs a task on a connection of its own.
- * @throws StartError when the database cannot be reached, or the connection breaks
+ * @throws StartError if the database cannot be reached or the connection breaks; what the task throws
  */
 export async function withClient<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
   const client = await connect(url);
@@ -63,11 +64,11 @@ async function connect(url: string): Promise<pg.Client> {
   }
 }
 
-/** Of OpenSSL, for a certificate that no known authority has signed. */
+/** Error codes of OpenSSL for a certificate that was not signed by a known authority. */
 const unknownAuthority =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET_ISSUER_CERT(_LOCALLY)?|VERIFY_LEAF_SIGNATURE))$/;
 
-/** Where a name stands for several addresses, there is one error for each and none that says anything for all. */
+/** The reason of a failed connection. If a name has several addresses, the error has one for each: the first is used. */
 function reasonOf(error: unknown): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const isUnknown =

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** How values are read and written, which table a name means, and how transactions work. */
+/** Settings that change how values are read and written, which table a name means, and how transactions work. */
 const meanings = {
   TimeZone: 'UTC',
   DateStyle: 'ISO, MDY',
@@ -11,17 +11,19 @@ const meanings = {
   extra_float_digits: '1',
   array_nulls: 'on',
   row_security: 'on',
-  // It would put the search_path of a role in quotes.
+  // `on` would put the search_path of a role in quotes.
   quote_all_identifiers: 'off',
   search_path: 'public',
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
 };
 
-/** Without these, a statement could read or write something wrong. All that the operator's command line needs. */
+/** The settings without which statements could read or write wrong values; the command line needs only these. */
 export const meaningSettings: Readonly<Record<string, string>> = meanings;
 
-/** What a session of the server's role has to begin with: old poolers refuse startup options, and a `SET` gets lost. */
+/**
+ * Settings of the server's role, set by ALTER ROLE: old poolers refuse startup options, and behind a pooler a `SET` is lost.
+ */
 export const roleSettings: Readonly<Record<string, string>> = {
   ...meanings,
   statement_timeout: '2s',
@@ -30,22 +32,20 @@ export const roleSettings: Readonly<Record<string, string>> = {
   jit: 'off',
 };
 
-/** What belongs to the database, or to superusers alone, so that `npm run migrate` cannot set it. */
+/** Settings that only a superuser or the creator of the database can change, so that `npm run migrate` only checks them. */
 export const givenSettings: Readonly<Record<string, string>> = {
   server_encoding: 'UTF8',
   session_replication_role: 'origin',
 };
 
-/**
- * For a session that migrates: what its role may lack, and no limits, since a migration, or the wait for one, may take long.
- */
+/** SET commands for a session that migrates: the settings above, and no timeouts, since migrations can take long. */
 export const migrationSession = Object.entries({ ...meanings, statement_timeout: '0', lock_timeout: '0' })
   .map(([name, value]) => `SET ${name} = ${pg.escapeLiteral(value)}`)
   .join('; ');
 
 /**
- * What a session that has just begun lacks, as `lock_timeout is 0, expected 1s`; nothing when all is well.
- * @param client on which nothing was set
+ * The settings that differ in a new session, as sentences like `lock_timeout is 0, expected 1s`.
+ * @param client a connection on which nothing was set yet
  */
 export async function lackingSettings(
   client: pg.ClientBase,
@@ -60,7 +60,7 @@ export async function lackingSettings(
     .map(({ name, value }) => `${name} is ${value}, expected ${settings[name]}`);
 }
 
-/** Sentences about settings with which a crash of PostgreSQL loses changes that were answered. */
+/** Sentences about settings with which a crash of PostgreSQL can lose acknowledged changes. */
 export async function durabilityRisks(client: pg.ClientBase): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT name FROM unnest('{synchronous_commit,fsync,full_page_writes}'::text[]) AS name WHERE current_setting(name) = 'off'`,

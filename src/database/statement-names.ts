@@ -1,33 +1,33 @@
 import { createHash } from 'node:crypto';
 
 /**
- * One name for each statement text, so that PostgreSQL plans it once for each connection. It stands for the text alone, in
- * every process: where a pooler lends a session to several, none may run the statement of another in place of its own.
- * Only raw statements are named: there are few texts of them, while Prisma makes one for each length of a list.
+ * Names of prepared statements, so that PostgreSQL plans a statement once per connection. A name is a hash of the text: in
+ * every process it stands for the same text, since a pooler may share a session between processes. Only raw statements are
+ * named: they have few texts, while Prisma makes another text for each length of a list.
  */
 export function statementNames() {
   const names = new Map<string, string>();
   let generation = 0;
   return {
-    /** How often the plans were renewed. */
+    /** How many times the plans were renewed. */
     get generation() {
       return generation;
     },
 
-    /** The text to send for a statement. It gets a name. */
+    /** Registers a statement and returns the text to send for it. */
     textOf(sql: string): string {
-      // A pooler that knows named statements names them by their texts, so a new name alone would find the old plan there.
+      // A pooler that supports prepared statements identifies them by text: a new name alone would find the old plan there.
       const text = generation === 0 ? sql : `${sql} /* ${generation} */`;
       if (!names.has(text)) names.set(text, `s_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`);
       return text;
     },
 
-    /** Empty for a statement without a name, as `pg` wants it. */
+    /** The name of a text; empty, as `pg` needs it, for a text that is not registered. */
     of: ({ sql }: { readonly sql: string }): string => names.get(sql) ?? '',
 
     /**
-     * Has every statement planned anew.
-     * @param stale the generation whose plans are stale: many statements may find that at once
+     * Makes PostgreSQL plan every statement again, under a new text and name.
+     * @param stale the generation whose plans are stale; nothing happens if it was renewed already by another statement
      */
     renew(stale: number): void {
       if (generation !== stale) return;

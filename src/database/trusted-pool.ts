@@ -3,14 +3,14 @@ import pg from 'pg';
 type ConnectCallback = Parameters<InstanceType<typeof pg.Pool>['connect']>[0];
 
 /**
- * A pool that hands out only connections that can be trusted.
+ * A pool that never reuses a connection that may be dead or inside a transaction.
  *
- * Where a statement got no answer, a network or a machine may have forgotten all connections of that time without a word:
- * each would cost a request its whole time. So those that were opened before are closed instead of used.
+ * If a statement got no answer, the network or the machine may have dropped all connections that were open then without
+ * closing them, and each would cost a request its whole time limit. They are closed instead of reused.
  *
- * A connection that comes back inside a transaction is closed as well. Prisma's adapter gives it back as good even when
- * COMMIT or ROLLBACK got no answer; the next write would run inside that transaction, and be answered without being
- * committed. `getTransactionStatus` is what PostgreSQL itself said last.
+ * A connection that is released inside a transaction is closed too. Prisma's adapter releases it without an error even if
+ * COMMIT or ROLLBACK got no answer. The next write would run inside that transaction and be acknowledged without being
+ * committed. `getTransactionStatus` is the status that PostgreSQL reported last.
  */
 export class TrustedPool extends pg.Pool {
   readonly #openedAt = new WeakMap<pg.ClientBase, number>();
@@ -20,12 +20,12 @@ export class TrustedPool extends pg.Pool {
     super(config);
     this.on('connect', (client) => {
       this.#openedAt.set(client, performance.now());
-      // One that breaks between two statements of a transaction fails the next of them. Unheard, it would end the process.
+      // Without a listener, a connection that breaks inside a transaction would end the process. Its next statement fails.
       client.on('error', () => {});
     });
   }
 
-  /** A statement got no answer: no connection that is open now is used again. */
+  /** Call it when a statement got no answer: connections that are open now are not used again. */
   distrustAll(): void {
     this.#trustedSince = performance.now();
   }

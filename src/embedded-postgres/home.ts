@@ -41,7 +41,7 @@ export async function openHome(dataDirGiven: string, user: OsUser): Promise<Home
   }
 }
 
-/** One that is made as root can be entered by everybody, and listed by nobody else; the secrets in it are files of 0600. */
+/** A folder made as root has mode 0711: PostgreSQL's user can enter it. The secrets in it are files with mode 0600. */
 async function makeDirectory(directory: string, user: OsUser): Promise<void> {
   const made = await mkdir(directory, { recursive: true });
   if (made !== undefined) await chmod(directory, user.ids ? 0o711 : 0o700);

@@ -23,7 +23,7 @@ export async function chooseUser(): Promise<OsUser> {
   for (const name of ['postgres', 'nobody']) {
     const { succeeded, output } = await run(thisUser, '/bin/sh', ['-c', 'id -u "$1" && id -g "$1"', 'sh', name]);
     const [uid, gid] = output.split('\n');
-    // Made signed: macOS gives nobody the id 4294967294, and Node takes no number that large.
+    // As a signed number: on macOS, the id of `nobody` is 4294967294, which Node does not accept.
     if (succeeded) return { name, ids: { uid: Number(uid) | 0, gid: Number(gid) | 0 } };
   }
   return { name: 'nobody', ids: { uid: 65534, gid: 65534 } };

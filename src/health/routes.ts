@@ -5,7 +5,7 @@ import { getLiveness, getReadiness } from './openapi.ts';
 
 interface Options {
   readonly database: Database;
-  /** Names of the migrations that the database must hold. */
+  /** Names of the migrations that must be applied to the database. */
   readonly migrations: readonly string[];
 }
 
@@ -13,7 +13,7 @@ interface Options {
 export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { database, migrations }) => {
   app.get('/health/live', { config: { isProbe: true }, schema: { ...getLiveness } }, async () => ({ status: 'ok' }));
 
-  /** The check that is running, which whoever asks meanwhile shares, whatever comes of it. */
+  /** The running check; concurrent requests share its result. */
   let checking: Promise<void> | undefined;
   const check = () => {
     checking ??= checkState(database, migrations).finally(() => {
@@ -28,7 +28,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { da
   });
 };
 
-/** @throws ApiError 503 while the database does not answer, takes no writes, or lacks a migration */
+/** @throws ApiError 503 while the database does not answer, is read-only, or lacks a migration */
 async function checkState(database: Database, migrations: readonly string[]): Promise<void> {
   const { isReadOnly, migrations: applied } = await withinLimit(database.state());
   if (isReadOnly) throw databaseUnavailable(new Error('the database is read-only'));

@@ -4,12 +4,12 @@ import { notJson } from './particular-problems.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 
-/** Bytes a body may have (docs/contract.md#the-body). */
+/** The maximum size of a body in bytes (docs/contract.md#the-body). */
 const bodyLimit = 256 * 1024;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The body as it was sent; undefined where there is none. */
+    /** The bytes of the body as they were received; undefined without a body. */
     bodyBytes: Buffer | undefined;
   }
 }
@@ -17,9 +17,8 @@ declare module 'fastify' {
 const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
 
 /**
- * Step 8 of the contract's order of checks for routes that take a body: media type, size, encoding, JSON. What comes with
- * a request to another route is not read.
- * The size of a body that does not announce it is bounded by the server while it reads.
+ * Check 8 (docs/contract.md#the-order-of-checks) for routes that take a body: media type, size, encoding, JSON. The body
+ * of a request to another route is not read. Without a Content-Length, the size is checked while the body is read.
  */
 export const body = fp(async (app) => {
   app.removeAllContentTypeParsers();
@@ -36,7 +35,7 @@ export const body = fp(async (app) => {
   });
 });
 
-/** By these alone Fastify sees that there is a body. Node drops the bytes once the answer is sent. */
+/** Removes the headers by which Fastify detects a body. Node discards the unread bytes when the answer has been sent. */
 const ignoreBody: preParsingHookHandler = ({ headers }, _, payload, done) => {
   for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete headers[name];
   done(null, payload);
@@ -72,7 +71,10 @@ const unsupportedEncoding = () =>
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Reads JSON text (RFC 8259). A byte order mark is skipped. Keys that could reach a prototype stay plain members here. */
+/**
+ * Parses JSON (RFC 8259); a byte order mark is skipped. `__proto__` becomes an ordinary member, which check 9 refuses.
+ * @throws ApiError MALFORMED_BODY
+ */
 function parse(bytes: Buffer): unknown {
   let text: string;
   try {

@@ -1,42 +1,45 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isRecord } from './json.ts';
 
-/** Milliseconds after which a client that sends too slowly, or nothing, is cut. */
+/** Timeouts in milliseconds after which the connection of a client that sends too slowly is closed. */
 const patience = 10_000;
 
-/** The event of the server for each request that is begun. Node's own, `request`, is its arrival. */
+/** The server's event for a request that is about to be served. Node's own event, `request`, is its arrival. */
 export const begun = 'begun';
 
-/** The event of the server for each request that was begun, when its response is out or its connection is closed. */
+/** The server's event for the end of such a request: the response was sent, or the connection was closed. */
 export const over = 'over';
 
 type Listener = (message: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * An HTTP server whose options bound what one client may cost.
+ * An HTTP server with timeouts and limits for each client.
  * @param onBegun serves a request; called when the server emits `begun`
  */
 export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server {
   const server = createServer({
     requestTimeout: patience,
     headersTimeout: patience,
-    // From an answer to the first byte of the next request. Before the first answer the two above count.
+    // From an answer to the first byte of the next request; before the first answer, the two timeouts above apply.
     keepAliveTimeout: keepAliveSeconds * 1_000,
-    // Often, so that many slow clients are not cut in one go, which would hold up the others.
+    // Short, so that few slow clients expire at the same time: closing many at once would delay other requests.
     connectionsCheckingInterval: 100,
     maxHeaderSize: 16 * 1024,
-    // A missing Host is answered in the one error shape.
+    // A missing Host header is answered by our own check, with a problem.
     requireHostHeader: false,
   });
-  // Silence on a connection with a running request.
+  // For a connection with a running request on which no bytes are sent or received.
   server.setTimeout(patience + 1_000);
   return server.on(begun, onBegun);
 }
 
-/** Connections that may be open: 80 % of the descriptors of the process (docs/contract.md#sizes-and-connections), as they are at its start. */
+/**
+ * Open connections at most (docs/contract.md#sizes-and-connections): 80 % of the descriptors that the process may have at
+ * its start.
+ */
 export const maxConnections = Math.floor(descriptorLimit() * 0.8);
 
-/** The soft limit that `ulimit -n` shows; infinity where there is none. */
+/** The soft limit that `ulimit -n` shows; infinity if there is none. */
 function descriptorLimit(): number {
   const path = ['userLimits', 'open_files', 'soft'];
   const soft = path.reduce<unknown>(

@@ -6,26 +6,30 @@ import { exchangeOf, newRequestId } from './exchange.ts';
 import type { ApiError } from './problems.ts';
 import type { Connection, RequestQueue } from './request-queue.ts';
 
-/** Milliseconds during which what a refused client still sends is read: a reset could overtake the answer. */
-const afterlife = 1_000;
+/**
+ * Milliseconds for which the bytes of a client are still read and discarded after the final answer. Closing the socket with
+ * unread bytes resets the connection, and the client could lose the answer.
+ */
+const lingering = 1_000;
 
-/** Why a connection cannot be read any further, and the response of the request whose body is broken, when it is the body. */
+/** A connection whose bytes cannot be parsed any further. */
 interface Broken {
   readonly error: ApiError;
+  /** The response of the request whose body is malformed; undefined if the parser failed before a request was complete. */
   readonly response: ServerResponse | undefined;
-  /** Of the connection: what a proxy says of its client is not read. */
+  /** The peer address of the connection; X-Forwarded-For is not read. */
   readonly address: string | null;
 }
 
 /**
- * Answers messages that the parser gave up on, in the one error shape. The bytes it choked on belong to the body of the
- * last request, or to a message behind it. Requests that were whole are answered first, so that no client takes this
- * answer for that of another.
+ * Answers messages that Node's parser cannot parse with a problem, and closes the connection. The malformed bytes belong to
+ * the body of the last request or to a message behind it. Complete requests on the connection are answered first, so that
+ * the client can assign each answer to its request.
  */
 export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, prefix: string) {
   const broken = new WeakMap<Socket, Broken>();
 
-  /** Answers and hangs up, or waits: it is called again when the connection is idle. */
+  /** Answers and closes the connection, unless earlier requests are unanswered: then it is called again when they are. */
   function conclude({ socket, last, isRunning, held }: Connection): void {
     const message = broken.get(socket);
     if (!message) return;
@@ -33,8 +37,8 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
     const isBegun = response !== undefined && response === last;
     const isAwaited = isRunning && (!isBegun || response.headersSent);
     if (isAwaited || held.length > 0) return;
-    if (!socket.writable || (isBegun && response.headersSent)) hangUp(socket);
-    else hangUp(socket, refusal(message, isBegun, log, prefix));
+    if (!socket.writable || (isBegun && response.headersSent)) endConnection(socket);
+    else endConnection(socket, refusal(message, isBegun, log, prefix));
   }
 
   return {
@@ -51,7 +55,10 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
   };
 }
 
-/** @param isBegun whether the response belongs to a request that was begun, and so has its own line in the log */
+/**
+ * The answer as text, status line and headers included. Logs it, unless the request has a log line of its own.
+ * @param isBegun whether the request was begun; then `request-log.ts` logs it
+ */
 function refusal(
   { error, response, address }: Broken,
   isBegun: boolean,
@@ -78,8 +85,8 @@ function refusal(
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }
 
-function hangUp(socket: Socket, lastWords = ''): void {
-  socket.end(lastWords);
-  const timer = setTimeout(() => socket.destroy(), afterlife);
+function endConnection(socket: Socket, answer = ''): void {
+  socket.end(answer);
+  const timer = setTimeout(() => socket.destroy(), lingering);
   socket.once('close', () => clearTimeout(timer));
 }

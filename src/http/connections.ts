@@ -12,8 +12,8 @@ import { type Connection, requestQueue } from './request-queue.ts';
 import { slowReaders } from './slow-readers.ts';
 import { untilQuiet } from './until-quiet.ts';
 
-/** Milliseconds from one look for slow readers to the next. */
-const lookInterval = 1_000;
+/** Milliseconds between two searches for slow readers. */
+const searchInterval = 1_000;
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -23,9 +23,9 @@ declare module 'fastify' {
 }
 
 /**
- * What the router never sees: requests that wait for their turn, slow readers, malformed HTTP, expectations, and
- * connections at a shutdown. Every message gets an answer in the one error shape; at a shutdown what has arrived is
- * served, connections without a running request are closed and the others after theirs.
+ * Handles what happens before and beside the router: the queue of requests, slow readers, malformed HTTP, `Expect`, and
+ * connections during a shutdown. Every malformed message is answered with a problem. During a shutdown, requests that have
+ * arrived are served; a connection is closed when it has no request left.
  */
 export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }: WithPublicUrl) => {
   let draining = false;
@@ -49,7 +49,7 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
 
   app.server.on('connection', (socket: Socket) => {
     arrivals += 1;
-    // Node takes its own listener away from a socket that asks for CONNECT; an error without one ends the process.
+    // Node removes its own error listener after a CONNECT request; an error without a listener would end the process.
     socket.on('error', () => {});
     if (closesIdle) socket.destroySoon();
     queue.add(socket);
@@ -58,7 +58,7 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
     arrivals += 1;
     queue.take(response);
   });
-  // Node would ask for the body, or refuse, before the request has been judged.
+  // Without these listeners, Node would answer `Expect` itself (100 or 417) before the request has been checked.
   for (const event of ['checkContinue', 'checkExpectation']) {
     app.server.on(event, (request, response) => app.server.emit('request', request, response));
   }
@@ -72,19 +72,20 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
   });
 
   const findSlow = slowReaders();
-  const look = () => {
+  const cutSlow = () => {
     for (const socket of findSlow(queue.connections(), performance.now())) socket.destroy();
   };
-  const looking = setInterval(look, lookInterval).unref();
-  app.addHook('onClose', async () => clearInterval(looking));
+  const searching = setInterval(cutSlow, searchInterval).unref();
+  app.addHook('onClose', async () => clearInterval(searching));
 
   app.addHook('onRequest', ({ raw }, _, done) => done(faultOf(raw)));
-  // Behind the hooks of the route's own scope: the body is asked for when nothing speaks against it.
+  // After the hooks of the route's scope: `100 Continue` is sent once the checks before the body have passed.
   app.addHook('onRoute', (route) => {
     route.preParsing = [...[route.preParsing ?? []].flat(), askForBody];
   });
   app.addHook('onSend', ({ raw }, reply, _, done) => {
-    // Fastify says it to all that arrive meanwhile: an answer with others behind it would cut those off.
+    // Fastify adds `Connection: close` to every answer during a shutdown. With further requests on the connection, it must
+    // not be sent: they would not be answered.
     if (draining && !queue.of(raw.socket)?.held.length) reply.header('connection', 'close');
     else if (draining) reply.removeHeader('connection');
     done();
@@ -109,7 +110,11 @@ function faultOf({ rawHeaders, httpVersion, headers }: IncomingMessage): ApiErro
   return undefined;
 }
 
-/** How often a header was sent: of some, Node keeps the first and hides the others. Names and values take turns. */
+/**
+ * How often a header was sent. `headers` does not show this: of some headers Node keeps only the first.
+ * @param rawHeaders names and values in turn, as Node has them
+ * @param name in lower case
+ */
 export function countHeader(rawHeaders: readonly string[], name: string): number {
   let times = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {

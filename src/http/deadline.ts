@@ -1,31 +1,28 @@
 import { databaseUnavailable } from './problems.ts';
 
-/** Milliseconds within which a request is answered, without the time in which its body arrives. */
+/** Milliseconds within which a request is answered, not counting the time in which its body arrives. */
 const longest = 4_800;
 
-/**
- * When a request is answered at the latest, whatever the database does. A request has one, which all that it waits for
- * shares, and with it at most one timer.
- */
+/** The time by which a request is answered, even if the database does not answer. One for each request, with one timer. */
 export class Deadline {
-  /** In milliseconds as `performance.now()` counts. */
+  /** The deadline, in milliseconds on the clock of `performance.now()`. */
   at: number;
   #pausedAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #onPassed: (() => void) | undefined;
   #isOver = false;
 
-  /** @param arrivedAt in milliseconds as `performance.now()` counts */
+  /** @param arrivedAt in milliseconds on the clock of `performance.now()` */
   constructor(arrivedAt: number) {
     this.at = arrivedAt + longest;
   }
 
-  /** Milliseconds that are left; less than 0 once it has passed. */
+  /** Milliseconds until the deadline; negative once it has passed. */
   left(): number {
     return this.at - performance.now();
   }
 
-  /** From here to `resume` the server waits for the client: that time does not count. */
+  /** Stops the clock until `resume`, while the server waits for the client to send the body. */
   pause(): void {
     this.#pausedAt = performance.now();
   }
@@ -35,8 +32,8 @@ export class Deadline {
   }
 
   /**
-   * Waits for a call until the deadline; the call goes on all the same, and what it changes may still be saved.
-   * @throws ApiError DATABASE_UNAVAILABLE once it has passed
+   * Waits for a call until the deadline. After that the call goes on, and its changes may still be committed.
+   * @throws ApiError DATABASE_UNAVAILABLE once the deadline has passed
    */
   race<Result>(call: Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -54,7 +51,10 @@ export class Deadline {
     });
   }
 
-  /** Calls a function once the deadline has passed, unless `unwatch` came first. A request waits for one thing at a time. */
+  /**
+   * Calls a function when the deadline passes, unless `unwatch` is called before.
+   * @throws Error if another function is being watched: a request waits for one thing at a time
+   */
   watch(onPassed: () => void): void {
     if (this.#onPassed) throw new Error('a request waits for one thing at a time');
     this.#onPassed = onPassed;
@@ -66,7 +66,7 @@ export class Deadline {
     if (this.#isOver) clearTimeout(this.#timer);
   }
 
-  /** The answer is out, or its client has gone: nothing more is begun. What is waited for still has its deadline. */
+  /** Call it when the response is over: clears the timer now or, if a function is being watched, at `unwatch`. */
   end(): void {
     this.#isOver = true;
     if (!this.#onPassed) clearTimeout(this.#timer);

@@ -6,20 +6,20 @@ import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 import { type PublicUrl, unknownUrl, type WithPublicUrl } from './public-url.ts';
 
-/** Turns everything that can be thrown into problem details (docs/contract.md#errors). The one place that does. */
+/** Turns every error that is thrown into problem details (docs/contract.md#errors). The only place that does so. */
 export const errorHandler = fp(async (app, { publicUrl: { prefix } = unknownUrl }: WithPublicUrl) => {
   app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply, prefix));
-  // Before a body is read: an unknown path is nobody's to parse for.
+  // In onRequest: answer 404 before reading the body.
   app.addHook('onRequest', (request, _, done) => {
     done(request.is404 ? new ApiError('ROUTE_NOT_FOUND') : undefined);
   });
-  // A route may find out later that it has nothing at a path.
+  // For `reply.callNotFound` of a route, after onRequest.
   app.setNotFoundHandler(async () => {
     throw new ApiError('ROUTE_NOT_FOUND');
   });
 });
 
-/** Answers a request whose path the router could not decode; no hook has run for it. */
+/** Answers a request whose path the router cannot decode. Fastify runs no hooks for it, so the headers are set here. */
 export const answerUnroutable =
   ({ prefix }: Pick<PublicUrl, 'prefix'>) =>
   (_: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
@@ -29,7 +29,7 @@ export const answerUnroutable =
     answer(error, request, reply, prefix);
   };
 
-/** Logs why an answer that had begun was cut off: a status cannot tell any more. A client that leaves is no error. */
+/** Logs why a response was aborted after its status had been sent. Not logged if the client closed the connection. */
 export class CutAnswers extends LogController {
   override streamError(error: FastifyError, request: FastifyRequest): void {
     if (error.code === 'ERR_STREAM_PREMATURE_CLOSE') return;
@@ -43,7 +43,7 @@ function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply, p
     request.log.error({ requestId: request.id, err: error.cause, stack: error.cause }, error.code);
   }
   const problem = error.problem(request.url.split('?', 1)[0] ?? '', request.id, prefix);
-  // As bytes: to text Fastify would add a charset, which the media type does not have.
+  // Sent as bytes: to a string Fastify adds a charset, which `application/problem+json` does not have.
   const bytes = Buffer.from(JSON.stringify(problem));
   return reply.code(error.status).headers(error.headers).type('application/problem+json').send(bytes);
 }
@@ -56,7 +56,7 @@ function toApiError(error: FastifyError): ApiError {
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyLength });
     case 'ECONNRESET':
-      // The client broke off in its body: nobody reads this, and no cause goes to the log.
+      // The client closed the connection while sending the body: an answer for the log, without a cause.
       return new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyIncomplete });
     default:
       return new ApiError('INTERNAL_ERROR', { cause: error });

@@ -3,23 +3,23 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { ApiError } from './problems.ts';
 
-/** What the server keeps of a request and its response, also where Fastify never sees them: for the log above all. */
+/** What the server remembers of a request and its response, mainly for the log; also for requests without a route. */
 export interface Exchange {
-  /** When the request was begun, in milliseconds as `performance.now()` counts. */
+  /** When the request was begun, in milliseconds on the clock of `performance.now()`. */
   start: number;
   readonly requestId: string;
-  /** Undefined where no hook has run. */
+  /** Undefined if no hook of Fastify has run. */
   request: FastifyRequest | undefined;
-  /** The problem that it is answered with. */
+  /** The problem that the request is answered with. */
   problem: ApiError | undefined;
-  /** What the answer says of rate limits, for those who answer without Fastify. */
+  /** The rate limit headers of the answer, for answers that are written without Fastify. */
   rateLimits: Readonly<Record<string, string>>;
-  /** Who is known so far, also of a request that was refused. */
+  /** The key and the company, as soon as they are known; also of a refused request. */
   keyId: string | null;
   companyId: string | null;
-  /** The agent in the path, whoever owns it, and whether it is there or not. */
+  /** The agent id in the path, whether the agent exists or not. */
   agentId: string | null;
-  /** Where the request came from (docs/contract.md#authentication); null where a proxy said something that is no address. */
+  /** The client's address (docs/contract.md#authentication); null if a proxy passed on something else than an address. */
   address: string | null;
 }
 
@@ -47,7 +47,7 @@ export function exchangeOf(message: IncomingMessage): Exchange {
   return message.exchange;
 }
 
-/** The caller's request id where it is 1–128 of `[A-Za-z0-9._-]`, else a new one (docs/contract.md#answers). */
+/** X-Request-Id of the request if it is 1–128 of `[A-Za-z0-9._-]`, else a new UUID (docs/contract.md#answers). */
 export const requestIdOf = (message: IncomingMessage): string => exchangeOf(message).requestId;
 
 function givenRequestId({ headers }: IncomingMessage): string | undefined {

@@ -1,14 +1,14 @@
 import fp from 'fastify-plugin';
 
-/** Milliseconds from one round to the next. */
+/** Milliseconds between two rounds. */
 const interval = 60_000;
 
 interface Options {
-  /** Takes away what nobody needs any more; returns whether there may be more of it. */
+  /** Deletes a small batch of outdated rows; returns whether there may be more. */
   readonly tidy: () => Promise<boolean>;
 }
 
-/** What is done beside the requests, from time to time: in small pieces, so that none of them waits. */
+/** Deletes outdated rows once a minute, in small batches, so that no request waits for them. */
 export const housekeeping = fp(async (app, { tidy }: Options) => {
   let round: Promise<void> = Promise.resolve();
   const goRound = async (): Promise<void> => {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 
-/** A request that its client may send again without a second change (docs/contract.md#retries). */
+/** The Idempotency-Key of a request: repeated requests with it change nothing again (docs/contract.md#retries). */
 export interface Idempotency {
   /** The value of Idempotency-Key, without quotes. */
   readonly key: string;
-  /** What tells the request from every other one with the same key. */
+  /** A hash of the request. The same key with another fingerprint is refused (IDEMPOTENCY_KEY_REUSED). */
   readonly fingerprint: string;
 }
 
@@ -30,9 +30,9 @@ interface Fingerprinted {
   readonly body: Uint8Array | undefined;
 }
 
-/** Tells one request from another: SHA-256 as base64url. */
+/** SHA-256 of method, URL, If-Match and body, as base64url. */
 export function fingerprint({ method, url, ifMatch = '', body = new Uint8Array() }: Fingerprinted): string {
-  // None of the parts can hold a line break.
+  // Unambiguous, as none of the parts can contain a line break.
   const head = createHash('sha256').update(`${method}\n${url}\n${ifMatch}\n`);
   return head.update(createHash('sha256').update(body).digest()).digest('base64url');
 }

@@ -1,11 +1,12 @@
-/** Where a text stops being JSON (RFC 8259). */
+/** The place of the first syntax error in a JSON text (RFC 8259). */
 export interface JsonFault {
   /** From 1 on; lines end at line feeds. */
   readonly line: number;
   /** From 1 on, in Unicode code points. */
   readonly column: number;
-  /** In words, as what follows. */
+  /** What would be valid there, in words, such as `a digit`. */
   readonly expected: string;
+  /** What is there instead, in words: at most 20 characters of the text. */
   readonly found: string;
 }
 
@@ -22,15 +23,15 @@ const digits = /[0-9]*/y;
 const literal = /(?:true|false|null)(?![A-Za-z0-9_])/y;
 const word = /[A-Za-z0-9_$]{1,20}/y;
 
-/** Where a match of a sticky pattern ends; undefined without a match. */
+/** The end of the match of a sticky pattern; undefined without a match. */
 function endOf(pattern: RegExp, text: string, at: number): number | undefined {
   pattern.lastIndex = at;
   return pattern.test(text) ? pattern.lastIndex : undefined;
 }
 
 /**
- * Finds where a text that `JSON.parse` refused stops being JSON; undefined if it is JSON. Reads each character a bounded
- * number of times, without recursion: a body may have 100,000 brackets.
+ * Finds the first syntax error of a text that `JSON.parse` refused; undefined if the text is JSON. Takes linear time and no
+ * recursion: a body can have 100,000 brackets.
  */
 export function findJsonFault(text: string): JsonFault | undefined {
   const stop = scan(text);

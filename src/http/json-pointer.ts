@@ -1,4 +1,4 @@
-/** Characters of a pointer before they are encoded. An answer must not grow with the keys of a hostile body. */
+/** Maximum length of a pointer in characters before encoding: the answer must not grow with the keys of a hostile body. */
 const longestPointer = 1_000;
 
 /**

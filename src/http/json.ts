@@ -11,12 +11,12 @@ export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether a value may have members, whatever they are: an object or a list. */
+/** Whether a value is an object or a list, so that its members can be read. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
 }
 
-/** Whether two JSON values are equal: the order of keys means nothing, 0 and -0 are one number. */
+/** Whether two JSON values are equal. The order of keys does not count; 0 and -0 are equal. */
 export function equal(a: Json, b: Json): boolean {
   if (Array.isArray(a)) {
     return Array.isArray(b) && a.length === b.length && a.every((item, index) => equal(item, b[index] ?? null));
@@ -29,13 +29,14 @@ export function equal(a: Json, b: Json): boolean {
   );
 }
 
-/** Characters that a number may have when it is written without an exponent (docs/contract.md#numbers-in-metadata). */
+/** Maximum length of a number written without an exponent, in characters (docs/contract.md#numbers-in-metadata). */
 const longestNumber = 40;
 
 /**
- * All that keeps the database or JavaScript from holding a value faithfully: U+0000 and unpaired surrogates in strings
- * and keys, numbers that are not exact or too long, keys that reach for a prototype. In the order in which they stand.
- * Walks without recursion, and makes nothing for what is only counted: a body may have 50,000 faults.
+ * Finds everything in a value that PostgreSQL or JavaScript cannot store exactly, or that is unsafe: U+0000 and unpaired
+ * surrogates in strings and keys, numbers that are inexact or too long, keys that can change a prototype.
+ * @returns the first findings in the order of the value, and the number of all. Without recursion, and without an object
+ *   for each finding that is only counted: a body can have 50,000
  */
 export function unstorable(root: unknown): Findings {
   const first: { path: (string | number)[]; complaint: Complaint }[] = [];
@@ -60,13 +61,13 @@ export function unstorable(root: unknown): Findings {
   return { first, count };
 }
 
-/** A list or an object on the way from the root to where the walk is. */
+/** A list or object between the root and the current value. */
 interface Level {
   /** Undefined for a list. */
   readonly keys: readonly string[] | undefined;
   readonly values: readonly unknown[];
   readonly parent: Level | undefined;
-  /** Position of the value that the walk is at. */
+  /** Position of the current value in `values`. */
   at: number;
 }
 
@@ -79,10 +80,10 @@ function enter(value: unknown, parent: Level | undefined): Level | undefined {
 
 const stepOf = ({ keys, at }: Level): string | number => keys?.[at] ?? at;
 
-/** Steps that a path may have: an answer must not grow with the depth of a hostile body. */
+/** Maximum length of a path in keys and positions: the answer must not grow with the depth of a hostile body. */
 const longestPath = 63;
 
-/** Where the walk is, or the ancestor at the longest path. */
+/** The path of the current value, or of its ancestor at the maximum length. */
 function pathTo(level: Level | undefined): (string | number)[] {
   const path: (string | number)[] = [];
   for (let above = level; above; above = above.parent) path.push(stepOf(above));
@@ -105,14 +106,14 @@ function faultOfValue(value: unknown): (() => Complaint) | undefined {
   return isTooLong(value) ? numberTooLong : undefined;
 }
 
-// From a millionth on, JavaScript itself writes no exponent, and at most 25 characters.
+// From 1e-6 on, JavaScript writes a number without an exponent, in at most 25 characters.
 const isTooLong = (number: number) => Math.abs(number) < 1e-6 && plainLength(number) > longestNumber;
 const numberTooLong = () => complaints.numberTooLong(longestNumber);
 const isStorableText = (text: string) => !text.includes('\u0000') && text.isWellFormed();
 
 /**
- * Characters of a number written without an exponent, sign and point counted, as PostgreSQL writes it: with the fewest
- * digits that JavaScript tells it from its neighbours by.
+ * Length in characters, sign and point included, of a number as PostgreSQL stores it: without an exponent, with the digits
+ * of JavaScript's shortest exact form.
  * @param number finite; -0 counts as 0
  */
 export function plainLength(number: number): number {
@@ -121,6 +122,6 @@ export function plainLength(number: number): number {
   const sign = number < 0 ? 1 : 0;
   const significant = digits.replace('.', '').length - sign;
   const shift = Number(exponent);
-  // Below one: "0.", the zeros and the digits. JavaScript writes an exponent above 20 only, where all is integer.
+  // Below 1: "0.", zeros, digits. Large numbers get an exponent from 1e21 on only, where they are integers.
   return sign + (shift < 0 ? 1 - shift + significant : 1 + shift);
 }

@@ -1,15 +1,15 @@
 import type { Fault } from './faults.ts';
 
-/** Faults that the line of a request shows at most, and steps of a pointer. */
+/** The number of faults in a log line, and of segments of a pointer, at most. */
 const shown = 3;
 const longestPointer = 4;
 
-/** Where a fault is and what is wrong, without any value. */
+/** The place and the code of a fault, without any value. */
 type LoggedFault = Pick<Fault, 'in' | 'code' | 'pointer' | 'parameter'>;
 
 /**
- * The first faults of a request for its line in the log. A name that no schema declares came from the client, who may have
- * put anything in it, and is shown as `*`.
+ * The first faults of a request for its log line. A name that no schema declares is shown as `*`: it comes from the client
+ * and may contain personal data or a secret.
  * @param declared names of all members and parameters that a request may have
  */
 export function loggedFaults(faults: readonly Fault[], declared: ReadonlySet<string>): LoggedFault[] {

@@ -2,7 +2,7 @@ import { ReadableStream } from 'node:stream/web';
 import type { FastifyReply } from 'fastify';
 import type { Pagination } from './pages.schema.ts';
 
-/** Items of a page that are read together, and the ids of those behind them. */
+/** Items of a page that one statement reads, and the ids of the items behind them. */
 interface Portion<Item> {
   readonly items: readonly Item[];
   readonly rest: readonly string[];
@@ -16,10 +16,10 @@ interface FirstPortion<Item> {
 }
 
 /**
- * The JSON of a page that is too large to be held at once. A portion is read when the one before has been taken, so that no
- * more than one is held; it waits as bytes, outside the heap. Fails when a portion cannot be read.
- * @param read the first portion of the given ids
- * @param write one item as JSON
+ * Streams the JSON of a page that may be too large for memory. A portion is read when the client has taken the one before,
+ * so at most one is held, as bytes outside of the heap. The stream fails if a portion cannot be read.
+ * @param read reads the first portion of the given ids
+ * @param write writes one item as JSON
  */
 export function pageStream<Item>(
   { data, rest: ids, pagination }: FirstPortion<Item>,
@@ -31,7 +31,7 @@ export function pageStream<Item>(
     const text = items.map(write).join(',');
     return { bytes: Buffer.from(`${text && start}${text}${rest.length === 0 ? end : ''}`), rest };
   };
-  // Let go when it is sent, like all that a stream keeps: a slow client takes minutes.
+  // Released when it has been sent: sending to a slow client takes up to a minute.
   let first: ReturnType<typeof toBytes> | undefined = toBytes('{"data":[', { items: data, rest: ids });
   let left = ids;
   return new ReadableStream<Buffer>(
@@ -48,6 +48,6 @@ export function pageStream<Item>(
   );
 }
 
-/** Sends JSON whose length is not known yet. An error of the stream closes the connection. */
+/** Sends a stream of JSON without Content-Length. An error of the stream closes the connection. */
 export const sendStream = (reply: FastifyReply, stream: ReadableStream<Buffer>): FastifyReply =>
   reply.type('application/json; charset=utf-8').send(stream);

@@ -1,9 +1,9 @@
 import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox';
 
-/** How deep into a list a page may reach: `page` × `limit`. */
+/** The maximum of `page` × `limit`. */
 const deepest = 100_000;
 
-/** The query of a list: which page of it, and what else the list takes. */
+/** The schema of a list's query: `page` and `limit`, and the list's own parameters. */
 export const pagedQuery = <Properties extends TProperties>(properties: Properties) =>
   Type.Object(
     {

@@ -1,19 +1,19 @@
 import type { Pagination } from './pages.schema.ts';
 
-/** Which part of a list is wanted. */
+/** A page of a list. */
 export interface Page {
   /** From 1 on. */
   readonly page: number;
   readonly limit: number;
 }
 
-/** The page that a query asks for, where it may leave both out. */
+/** The page in a query, with defaults for what is absent. */
 export const readPage = ({ page = 1, limit = 20 }: Partial<Page>): Page => ({ page, limit });
 
-/** How many items stand before a page. */
+/** The number of items before a page. */
 export const itemsBefore = ({ page, limit }: Page) => (page - 1) * limit;
 
-/** One page of items as lists answer it. */
+/** The body of a list's answer: one page. */
 export function toPage<Item>(
   data: Item[],
   total: number,

@@ -3,7 +3,7 @@ import { findJsonFault } from './json-fault.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 
-// Problems whose text says more than their code.
+// Problems whose `detail` depends on the request.
 
 /** 403 that names the missing scope (RFC 6750, section 3.1). */
 export function scopeMissing(scope: string): ApiError {
@@ -20,10 +20,10 @@ export function notJson(text: string): ApiError {
   return new ApiError('MALFORMED_BODY', { detail: fault ? problemDetails.bodyNotJson(fault) : undefined });
 }
 
-/** 404 for an agent, whoever asks. */
+/** 404 for an agent. */
 export const agentMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemDetails.agentMissing });
 
-/** 404 for a version of an agent that is there, and the company's. @param newest its current version */
+/** 404 for a version of an agent that exists and belongs to the company. @param newest the current version */
 export function versionMissing(version: number, newest: number): ApiError {
   const detail = version > newest ? problemDetails.versionToCome(version, newest) : problemDetails.versionPruned;
   return new ApiError('RESOURCE_NOT_FOUND', { detail });

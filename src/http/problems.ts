@@ -117,7 +117,7 @@ export const problems = {
 export type ProblemCode = keyof typeof problems;
 export const isProblemCode = (name: string): name is ProblemCode => Object.hasOwn(problems, name);
 
-/** Where the server explains a problem. */
+/** The path of the page that explains a problem. */
 export const problemPath = (code: ProblemCode) => `/problems/${code.toLowerCase().replaceAll('_', '-')}`;
 
 /** The one shape of every error: problem details (RFC 9457) with our own members. */
@@ -141,11 +141,11 @@ interface Particulars {
   readonly detail?: string | undefined;
   readonly faults?: readonly Fault[];
   readonly headers?: Readonly<Record<string, string>>;
-  /** Goes to the log under the request's id, never into an answer. */
+  /** Logged with the request id, never part of an answer. */
   readonly cause?: unknown;
 }
 
-/** The one error that becomes an answer other than 500. Thrown anywhere, mapped in plugins/error-handler.ts. */
+/** The only error that becomes an answer other than 500. Thrown anywhere, mapped to an answer in error-handler.ts. */
 export class ApiError extends StacklessError {
   readonly code: ProblemCode;
   readonly status: number;
@@ -163,7 +163,7 @@ export class ApiError extends StacklessError {
 
   /**
    * The body of the answer to one request.
-   * @param instance the request's path, without its query; empty where it was not read
+   * @param instance the request's path, without its query; empty if it was not read
    * @param prefix of the paths that clients use (PUBLIC_URL)
    */
   problem(instance: string, requestId: string, prefix = ''): Problem {
@@ -181,7 +181,7 @@ export class ApiError extends StacklessError {
   }
 }
 
-/** 400 for all that is wrong with path, query, headers and body together; `first` must not be empty. */
+/** 400 with the faults of path, query, headers and body together; `first` must not be empty. */
 export function invalid(first: readonly Fault[], count = first.length): ApiError {
   const shown = first.slice(0, 3).map((fault) => `${placeOf(fault)} ${fault.detail}`.slice(0, 300));
   const more = count > shown.length ? '; …' : '';
@@ -189,12 +189,12 @@ export function invalid(first: readonly Fault[], count = first.length): ApiError
   return new ApiError('VALIDATION_FAILED', { detail: `${problems}: ${shown.join('; ')}${more}`, faults: first });
 }
 
-/** 503 because of the database; the client may come back after the given seconds. */
+/** 503 because of the database, with Retry-After in seconds. */
 export function databaseUnavailable(cause: unknown): ApiError {
   return new ApiError('DATABASE_UNAVAILABLE', { headers: { 'retry-after': '1' }, cause });
 }
 
-/** 503 because too many requests wait; nothing of this one has begun. */
+/** 503 because too many requests wait; nothing of this one was carried out. */
 export function overloaded(): ApiError {
   return new ApiError('OVERLOADED', { headers: { 'retry-after': '1' } });
 }

@@ -1,19 +1,19 @@
-/** The address that clients use (PUBLIC_URL). */
+/** The URL of the server as clients see it (PUBLIC_URL). */
 export interface PublicUrl {
-  /** With its path prefix and without a slash at its end; empty if it is not known, so that addresses are paths. */
+  /** With the path prefix, without a slash at the end. Empty if it is not known: links are then paths. */
   readonly base: string;
-  /** Its path, which a proxy removes from each request: empty, or with a slash at its start and none at its end. */
+  /** The path, which a proxy removes from each request: empty, or with a slash at the start and none at the end. */
   readonly prefix: string;
 }
 
-/** What plugins take: without it the address is not known. */
+/** The option of plugins; absent if the URL is not known. */
 export interface WithPublicUrl {
   readonly publicUrl?: PublicUrl;
 }
 
 export const unknownUrl: PublicUrl = { base: '', prefix: '' };
 
-// No empty segment: a prefix with two slashes at its start would be another host in `type` and `instance`.
+// No empty segments: in `type` and `instance`, a prefix with two slashes at the start would be read as a host.
 const form = /^https?:\/\/[^\s/?#@\\]+(?:\/[^\s/?#\\]+)*\/?$/i;
 
 /** Reads the value of PUBLIC_URL: http or https, without user, query and fragment. Undefined if it is something else. */

@@ -1,8 +1,8 @@
 import { complaints, type Fault, inParameter } from './faults.ts';
 
 /**
- * A fault for each parameter of a query whose value is not percent-encoded UTF-8: the parser would take it as it is
- * written. `companyId` is judged with the key, before.
+ * A fault for each query parameter whose value is not valid percent-encoded UTF-8; the parser would use it undecoded.
+ * `companyId` is skipped: check 7 has checked it.
  */
 export function encodingFaults(url: string): readonly Fault[] {
   const start = url.indexOf('?');

@@ -9,21 +9,21 @@ import type { ApiError } from './problems.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route is asked every few seconds by whoever watches the server: what goes well is logged at debug. */
+    /** Whether the route is for health checks, which come every few seconds: its successes are logged at level debug. */
     isProbe?: boolean;
   }
 }
 
 /**
- * Puts the request id on every answer, and writes one line and one metric for each request that was begun: never a key, a
- * body or a query. The line comes also where no hook ran, or the client went away before its answer: then the status is
- * null. A 5xx is an error of the log, with its cause.
+ * Adds X-Request-Id to every answer, and writes one log line and one metric for each request that was begun. The line never
+ * contains a key, a body or a query. It is written even if no hook ran, or the client closed the connection before the
+ * answer; the status is null then. A 5xx is logged at level error, with its cause.
  */
 export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) => {
   app.addHook('onRequest', (request, reply, done) => {
     const exchange = exchangeOf(request.raw);
     exchange.request = request;
-    // While the connection is there.
+    // Now, as a closed socket has no address any more.
     exchange.address = callerAddress(request.ip) ?? null;
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
@@ -32,7 +32,7 @@ export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) =
   app.server.prependListener(begun, (message: IncomingMessage) => {
     exchangeOf(message).start = performance.now();
   });
-  // Fastify's onResponse does not run for a client that went away before its answer.
+  // Fastify's onResponse does not run if the client closed the connection before the answer.
   app.server.on(over, (message: IncomingMessage, response: ServerResponse) => {
     const { start, requestId, request, problem, keyId, companyId, agentId, address } = exchangeOf(message);
     const ms = performance.now() - start;
@@ -59,7 +59,7 @@ export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) =
     else app.log.info(line, 'request');
   });
 
-  /** Of a 5xx its cause, of a 401 the case, of a 400 the first faults. */
+  /** Members of the log line: the cause of a 5xx, the case of a 401, the first faults of a 400. */
   function whyOf({ status, cause, faults }: ApiError) {
     if (status >= 500) return cause === undefined ? undefined : { err: cause };
     if (status === 401) return { reason: cause };

@@ -2,50 +2,50 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { unsentBytes } from './unsent-bytes.ts';
 
-/** Requests of one connection that may be unanswered; past that its socket is not read (docs/contract.md#sizes-and-connections). */
+/** Unanswered requests of one connection at which its socket is paused (docs/contract.md#sizes-and-connections). */
 const maxUnanswered = 16;
 
-/** Requests of all connections together that may wait for their turn; each takes about 2 KB. */
+/** Waiting requests of all connections together, at most; each takes about 2 KB. */
 const maxHeld = 32_768;
 
 /** An open connection. */
 export interface Connection {
   readonly socket: Socket;
-  /** The response of the request that was begun last, sent or not. */
+  /** The response of the request that was begun last. */
   last: ServerResponse | undefined;
-  /** Whether that request is still being served or its response still being sent. */
+  /** Whether that request is being served or its response is being sent. */
   isRunning: boolean;
-  /** The responses of the requests behind it, which have arrived and are not begun, oldest first. */
+  /** The responses of the waiting requests behind it, oldest first. */
   readonly held: ServerResponse[];
 }
 
 interface Options {
-  /** Connections that may be open. */
+  /** Open connections at most. */
   readonly maxConnections: number;
   /** Serves a request. It is over when its response emits `close`. */
   readonly begin: (response: ServerResponse) => void;
-  /** Is told when a response has emitted `close`. */
+  /** Called when a response has emitted `close`. */
   readonly end: (response: ServerResponse) => void;
-  /** Is told when a connection has answered all that has arrived on it. */
+  /** Called when all requests that have arrived on a connection are answered. */
   readonly onIdle: (connection: Connection) => void;
 }
 
 export type RequestQueue = ReturnType<typeof requestQueue>;
 
 /**
- * The open connections, each with its requests in the order of their arrival. One request of a connection is served at a
- * time, the next one when the response of the one before is out: in order, as RFC 9112, section 9.3.2, asks for methods
- * that are not safe, and so that one response of a connection takes memory and descriptors at a time. Node parses all
- * requests of a read at once and queues their responses; one that waits there would not notice that its socket closed.
+ * The open connections, each with its requests in the order of their arrival. The requests of one connection are served
+ * one after the other, each when the response before it has been sent. RFC 9112, section 9.3.2, requires that order for
+ * methods that are not safe, and it limits the memory that a connection with pipelined requests can use. Node's own queue
+ * is not enough: it starts all requests of a read at once, and a response in it does not notice that its socket closed.
  */
 export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
   const open = new Map<Socket, Connection>();
-  /** In the order in which they became idle. */
+  /** Connections without a request, in the order in which they became idle. */
   const idle = new Set<Connection>();
-  /** In the order in which their requests were begun. */
+  /** Connections with a running request, in the order in which these were begun. */
   const running = new Set<Connection>();
   let held = 0;
-  /** Those whose next request may be begun. */
+  /** Connections whose next waiting request can be begun. */
   const ready = new Set<Connection>();
   let hasTurn = false;
 
@@ -56,14 +56,14 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     open.set(socket, connection);
     idle.add(connection);
     socket.once('close', () => forget(connection));
-    // Node resumes a socket whenever a request has been read to its end.
+    // Node resumes the socket itself when a request has been read to its end.
     socket.on('resume', () => {
       if (isFull(connection)) socket.pause();
     });
     if (open.size > maxConnections) close(dispensable(connection));
   }
 
-  /** The connection that makes room for a new one: the longest idle, else that of the client that is waited for longest. */
+  /** The connection to close for a new one: the longest idle one, else the one that has waited longest for its client. */
   function dispensable(newest: Connection): Connection {
     for (const connection of idle) if (connection !== newest) return connection;
     for (const connection of running) if (waitsForClient(connection)) return connection;
@@ -88,7 +88,7 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     connection.socket.destroy();
   }
 
-  /** A request has arrived. It is not begun where its answer could not be sent any more. */
+  /** Accepts a request that has arrived. It is dropped if its answer could not be sent any more. */
   function take(response: ServerResponse): void {
     const { socket } = response.req;
     const connection = open.get(socket);
@@ -104,7 +104,7 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     if (held > maxHeld) close(largest(connection));
   }
 
-  /** The connection with the most requests that wait. */
+  /** The connection with the most waiting requests. */
   function largest(connection: Connection): Connection {
     let most = connection;
     for (const other of open.values()) if (other.held.length > most.held.length) most = other;
@@ -135,7 +135,7 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     } else settle(connection);
   }
 
-  /** One request in a turn of the event loop, so that all that do not wait are read and served in between. */
+  /** Begins one waiting request per turn of the event loop, so that new requests of other connections are served between. */
   function awaitTurn(): void {
     if (hasTurn || ready.size === 0) return;
     hasTurn = true;
@@ -171,7 +171,10 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     of: (socket: Socket): Connection | undefined => open.get(socket),
     connections: (): IterableIterator<Connection> => open.values(),
 
-    /** @returns the request that a connection has not received whole, if it has begun one; never served if it was held */
+    /**
+     * The response of the request that a connection has received only in part; undefined without one. If that request was
+     * waiting, it is removed from the queue and never begun.
+     */
     takeUnfinished({ held: waiting, last }: Connection): ServerResponse | undefined {
       const newest = waiting.at(-1) ?? last;
       if (!newest || newest.req.complete) return undefined;
@@ -184,7 +187,7 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
   };
 }
 
-/** Whether a request goes on only when its client sends more of it, or takes more of the response. */
+/** Whether a request cannot proceed until its client sends more of it or reads more of the response. */
 function waitsForClient({ socket, last }: Connection): boolean {
   return last !== undefined && (!last.req.complete || (last.headersSent && unsentBytes(socket) > 0));
 }

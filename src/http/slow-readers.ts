@@ -3,25 +3,25 @@ import type { Socket } from 'node:net';
 import type { Connection } from './request-queue.ts';
 import { unsentBytes } from './unsent-bytes.ts';
 
-/** Milliseconds from the first byte of a response within which all of it must be sent (docs/contract.md#sizes-and-connections). */
+/** Milliseconds that sending a response may take (docs/contract.md#sizes-and-connections). */
 const longestSending = 60_000;
 
-/** Milliseconds for which a client may take no byte of a response. */
+/** Milliseconds for which a client may read no byte of a response. */
 const longestStall = 10_000;
 
-/** What was last seen of a response that is being sent; times as `performance.now()` counts. */
+/** The progress of a response that is being sent; times on the clock of `performance.now()`. */
 interface Progress {
   readonly since: number;
   readonly movedAt: number;
-  /** Bytes that the connection was given so far, and those of them that wait for the client. */
+  /** Bytes written to the connection so far, and those of them that have not been sent. */
   readonly written: number;
   readonly queued: number;
 }
 
 /**
- * Finds clients that read their answer too slowly. Node's own timeout of a socket notices a stall after up to twice its
- * time, and never a reader that takes one byte now and then.
- * @returns to be called about once a second: the sockets that are to be cut
+ * Finds clients that read their answer too slowly. The timeout of Node's sockets is not enough: it notices a stall only
+ * after up to twice its time, and never a client that reads a byte now and then.
+ * @returns a function to call about once a second; it returns the sockets to close
  */
 export function slowReaders(): (connections: Iterable<Connection>, now: number) => Socket[] {
   let seen = new Map<ServerResponse, Progress>();
@@ -41,7 +41,7 @@ export function slowReaders(): (connections: Iterable<Connection>, now: number) 
 
 function progressOf(socket: Socket, now: number, before: Progress | undefined): Progress {
   const [written, queued] = [socket.bytesWritten, unsentBytes(socket)];
-  // While nothing waits for the client, it is the server that takes its time.
+  // With no unsent bytes, the client is not the one that is slow.
   const hasMoved = queued === 0 || written !== before?.written || queued !== before.queued;
   return { since: before?.since ?? now, movedAt: hasMoved ? now : before.movedAt, written, queued };
 }

@@ -1,4 +1,4 @@
-/** An expected error. To capture its stack, which nobody reads, would take longer than the rest of a refusal. */
+/** An expected error without a stack: capturing one would take longer than the rest of a refused request. */
 export class StacklessError extends Error {
   constructor(message: string, options: ErrorOptions) {
     const { stackTraceLimit } = Error;

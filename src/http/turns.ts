@@ -3,16 +3,16 @@ import type { Deadline } from './deadline.ts';
 import { overloaded } from './problems.ts';
 
 interface Bounds {
-  /** Tasks of one name that run at once. */
+  /** Tasks of one name that run at the same time, at most. */
   readonly running: number;
-  /** Further tasks of one name that may wait. */
+  /** Further tasks of one name that wait, at most. */
   readonly waiting: number;
 }
 
-/** Milliseconds that must be left for the statements of a task when its turn comes; else it is refused. */
+/** Milliseconds to the deadline that a task needs for its statements; with less left when its turn comes, it is refused. */
 const leftForStatements = 1_000;
 
-/** The right to run; given back once. */
+/** The right to run. `end` gives it back; further calls have no effect. */
 export interface Turn {
   readonly end: () => void;
 }
@@ -20,11 +20,11 @@ export interface Turn {
 /** The tasks of one name. */
 interface Line {
   running: number;
-  /** Each begins one that waits, oldest first, or refuses it: then it returns false. */
+  /** Functions that begin the waiting tasks, oldest first. Each returns false if it refused its task instead. */
   readonly waiting: Set<() => boolean>;
 }
 
-/** Bounds how many tasks of one name run at once; the others wait in the order of their arrival. */
+/** Limits how many tasks of one name run at the same time; the others wait in the order of their arrival. */
 export function turns(bounds: Bounds) {
   const lines = new Map<string, Line>();
 
@@ -36,7 +36,7 @@ export function turns(bounds: Bounds) {
     return line;
   }
 
-  /** A turn that has been counted. */
+  /** Makes a turn, which is in `line.running` already. */
   function begun(name: string, line: Line): Turn {
     let isOver = false;
     return {
@@ -52,10 +52,10 @@ export function turns(bounds: Bounds) {
 
   return {
     /**
-     * @param deadline of the request whose task it is, and that waits for nothing else meanwhile
+     * @param deadline of the task's request, which must not wait for anything else meanwhile
      * @param response of the request
-     * @returns a turn, which must be ended; a promise only where there is none yet
-     * @throws ApiError OVERLOADED when too many wait, the wait takes too long, or the client leaves meanwhile
+     * @returns a turn, which must be ended; a promise only if the task has to wait
+     * @throws ApiError OVERLOADED if too many tasks wait, the deadline is near, or the client closes the connection
      */
     take(name: string, deadline: Deadline, response: ServerResponse): Turn | Promise<Turn> {
       const line = lineOf(name);
@@ -74,7 +74,7 @@ export function turns(bounds: Bounds) {
           stop();
           reject(overloaded());
         };
-        // It takes over the place of the task that has ended.
+        // `running` stays the same: this task replaces the one that has ended.
         const begin = () => {
           if (deadline.left() < leftForStatements) {
             refuse();

@@ -1,16 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Connections that can wait to be accepted: what Node asks of the system, unless told otherwise. */
+/** Connections that can wait to be accepted: Node's default for `backlog`. */
 const backlog = 511;
 
-/** Turns of the loop without any arrival, after which there is none to come: the first may be over in part. */
+/** Turns of the event loop without an arrival that must pass; the first turn may have begun before the call. */
 const quietTurns = 3;
 
 /**
- * Resolves when every connection and every request that came before the call has been taken: a server that stops would
- * cut them off unseen. The loop takes one connection in a turn, and what came with it in the next. Under load there is
- * always another one; what came before is taken by then.
- * @param countArrivals connections and requests that have been taken so far
+ * Resolves when the process has accepted all connections, and read all requests, that had arrived before the call. A server
+ * that stops without this would reset them. The event loop accepts one connection per turn and reads its request in the
+ * next. Under load there is no quiet turn; then it resolves after as many turns as connections can wait.
+ * @param countArrivals returns the number of connections and requests so far
  */
 export async function untilQuiet(countArrivals: () => number): Promise<void> {
   let quiet = 0;

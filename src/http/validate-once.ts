@@ -8,25 +8,25 @@ import { compile } from './validation.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Names of all members and parameters that the schemas of routes have, for requests. */
+    /** Names of all members and parameters in the request schemas of all routes. */
     readonly declaredNames: Set<string>;
   }
 }
 
-/** Returns undefined where a request is right. */
+/** Checks one part of a request; returns its faults, undefined if there are none. */
 type Check = (request: FastifyRequest) => Faults | undefined;
 
 /**
- * Step 9 of the contract's order of checks: each part of a request is judged once, and the faults of all are told
- * together. Done in place of Fastify's validation, which stops at the first part that is wrong.
- * @param app that no route has been added to yet
+ * Check 9 (docs/contract.md#the-order-of-checks): validates path, query, headers and body, and reports the faults of all
+ * parts together. Replaces Fastify's validation, which stops at the first part with a fault.
+ * @param app without any routes yet
  */
 export function validateOnce(app: FastifyInstance): void {
   app.setValidatorCompiler(() => () => true);
   app.decorate('declaredNames', new Set<string>());
   app.decorateRequest('preconditions');
   app.decorateRequest('idempotency', undefined);
-  // At the end of the route's own hooks, behind those of its scope: a body that is missing is told before.
+  // The last preValidation hook of the route: a missing body (check 8) is reported before.
   app.addHook('onRoute', (route) => {
     if (!route.schema) return;
     route.preValidation = [...[route.preValidation ?? []].flat(), judge(route.schema)];
@@ -38,7 +38,7 @@ export function validateOnce(app: FastifyInstance): void {
   });
 }
 
-/** In the order in which faults are told. */
+/** The hook that validates a request. The order of the checks is the order of the faults in the answer. */
 function judge({ params, querystring, headers, body }: FastifySchema): preValidationHookHandler {
   const checks: Check[] = [];
   if (params !== undefined) checks.push(checkOf(params, 'path', (request) => request.params));
@@ -73,7 +73,7 @@ function checkOf(schema: unknown, place: Place, read: (request: FastifyRequest) 
 const toFaults = (first: readonly Fault[]): Faults | undefined =>
   first.length > 0 ? { first, count: first.length } : undefined;
 
-/** @throws Error at the start: a part that is not judged would let anything in */
+/** @throws Error at the start of the server if a part has another schema: it would not be validated */
 function toObjectSchema(schema: unknown): TObject {
   if (!KindGuard.IsObject(schema)) throw new Error('the schema of a part of a request must be of the kind Object');
   return schema;

@@ -12,18 +12,18 @@ import {
 } from './faults.ts';
 import { holdsFindings } from './validation-keywords.ts';
 
-/** Turns what Ajv found in one part of a request into the faults of an answer: the first in words, all of them counted. */
+/** Turns Ajv's errors about one part of a request into faults: lists the first ones and counts all. */
 export function toFaults(errors: readonly ErrorObject[], place: Place): Faults {
   const ofWrongType = new Map(
     errors.filter(({ keyword }) => keyword === 'type').map((error) => [error.instancePath, error]),
   );
-  const told = errors.filter((error) => {
+  const reported = errors.filter((error) => {
     const wrongType = ofWrongType.get(error.instancePath);
-    const saidBefore = wrongType && ((error.keyword === 'type' && error !== wrongType) || error.keyword === 'enum');
-    return error.keyword !== 'if' && !saidBefore;
+    const isRepeated = wrongType && ((error.keyword === 'type' && error !== wrongType) || error.keyword === 'enum');
+    return error.keyword !== 'if' && !isRepeated;
   });
-  const first = told.slice(0, listedFaults).flatMap((error) => describe(error, place));
-  const count = told.reduce((sum, error) => sum + (holdsFindings(error) ? findingsOf(error).count : 1), 0);
+  const first = reported.slice(0, listedFaults).flatMap((error) => describe(error, place));
+  const count = reported.reduce((sum, error) => sum + (holdsFindings(error) ? findingsOf(error).count : 1), 0);
   return { first: first.slice(0, listedFaults), count };
 }
 

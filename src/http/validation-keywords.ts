@@ -7,7 +7,7 @@ import { unstorable } from './json.ts';
 import { type Page, readPage } from './pages.ts';
 import { uuidPattern } from './uuid.ts';
 
-/** A keyword's function in Ajv; what it found is in `errors` after a refusal. */
+/** The function of a keyword in Ajv; if it returns false, the faults are in `errors`. */
 interface Check<Value> {
   (value: Value): boolean;
   errors?: Partial<ErrorObject>[];
@@ -23,8 +23,7 @@ interface Check<Value> {
  *
  * `closed`, `storable` and `headerFields` give one error for all that they find: its `params` are `Findings`.
  *
- * Nothing is coerced, removed or filled in where a value could be lost by it. All faults are reported, with the values
- * they are about.
+ * Nothing is coerced, removed or filled in if a value could be lost by it. All faults are reported, with their values.
  */
 export function ourAjv(): Ajv {
   const options = { allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true };
@@ -44,7 +43,7 @@ export function ourAjv(): Ajv {
   return ajv;
 }
 
-/** Whether an error of Ajv stands for all that one of our keywords found. */
+/** Whether an error of Ajv holds the findings of one of our keywords. */
 export const holdsFindings = ({ keyword }: ErrorObject) => ['closed', 'storable', 'headerFields'].includes(keyword);
 
 function closed(isClosed: boolean, { properties, readOnlyMembers = [] }: AnySchemaObject): Check<object> {
@@ -64,13 +63,13 @@ function toFindings(unknown: readonly string[], known: readonly string[], readOn
   return { first, count: unknown.length };
 }
 
-/** Names the member meant where one is close: as many slips as a third of what was written. */
+/** Suggests a known member with a similar name: up to a third of the letters, rounded up, may differ. */
 function unknownMember(written: string, known: readonly string[]): Complaint {
   const meant = written.length > 40 ? undefined : nearestName(written, known, Math.ceil(written.length / 3));
   return complaints.unknownMember(meant, known);
 }
 
-/** A keyword that gives one error for all that is found in a value. */
+/** A keyword that gives one error with all findings in a value. */
 const finding = (keyword: string, find: (value: unknown) => Findings) => (): Check<unknown> => {
   const check: Check<unknown> = (value) => {
     const findings = find(value);
@@ -89,7 +88,7 @@ function isWebhookUrl(text: string): boolean {
 function deepest(limit: number): Check<Partial<Page>> {
   const check: Check<Partial<Page>> = (query) => {
     const { page, limit: perPage } = readPage(query);
-    // What is too large by itself is told so by its own schema.
+    // A number that is too large by itself is reported by its own schema.
     const isTooDeep = page * perPage > limit && page <= limit && perPage <= limit;
     return !isTooDeep || refuse(check, 'deepest', { path: ['page'], limit: Math.floor(limit / perPage) });
   };

@@ -4,34 +4,34 @@ export const batched = ['keys', 'changes', 'changes alone'] as const;
 type Batched = (typeof batched)[number];
 
 /**
- * Why a change is made once more: another came first, or its row was locked (`lost`); PostgreSQL undid its batch (`undone`);
- * it waited in vain for a row or an idempotency key that somebody holds (`held`).
+ * Why a change is retried: another change was written first, or the row was locked (`lost`); its batch was rolled back
+ * (`undone`); the wait for the lock of a row or an idempotency key timed out (`held`).
  */
 export const reasons = ['lost', 'undone', 'held'] as const;
 
 export type Repeated = (typeof reasons)[number];
 
-/** 429: for a key past its limits, or an address that sent too many refused keys. */
+/** The reason of a 429: a key over its limits, or an address that sent too many refused keys. */
 export const limited = ['key', 'address'] as const;
 
-/** How connections to the database are used: calls `waiting` for one, and those that are busy or idle. */
+/** The use of the connections to the database: calls `waiting` for one, busy connections, idle connections. */
 export type PoolUse = Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
 
-/** What came of an attempt to deliver an event: it is tried again, or not. */
+/** The result of an attempt to deliver an event; PENDING will be retried. */
 type Delivered = 'DELIVERED' | 'FAILED' | 'PENDING';
 
-/** What waits to be delivered, whichever process does it. */
+/** The state of webhooks in the database, for all processes. */
 interface WebhookMeasures {
-  /** How long the delivery that is due longest has waited past its time, in seconds, of endpoints that do not fail. */
+  /** Seconds by which the delivery that has been due longest is late; failing endpoints do not count. */
   readonly overdueSeconds: number;
   readonly disabledEndpoints: number;
 }
 
-/** Is told what happens while the server works. Must be quick and must not throw. */
+/** Called for each event that is measured. Must be quick and must not throw. */
 export interface Meter {
   /**
    * @param route the route's pattern, or null where there is none
-   * @param status null where nobody read the answer
+   * @param status null if the client closed the connection before the answer
    * @param code of the problem that was answered; null on success
    */
   request(method: string, route: string | null, status: number | null, code: string | null, seconds: number): void;
@@ -39,7 +39,7 @@ export interface Meter {
   batch(of: Batched, size: number, waited: number, left: number): void;
   repeated(why: Repeated): void;
   rateLimited(whom: (typeof limited)[number]): void;
-  /** Whether all replicas count together for the rate limits now; only told where they should. */
+  /** Whether the counts for rate limits are shared by all replicas now; called only with REDIS_URL. */
   countsAreShared(isShared: boolean): void;
   /** An attempt to deliver an event ended. */
   delivery(outcome: Delivered): void;

@@ -3,14 +3,14 @@ import { batched, limited, type Meter, type PoolUse, reasons } from './meter.ts'
 
 const prefix = 'interview_agents_';
 
-/** Seconds: from an answer out of memory to the longest that a request may take. */
+/** Buckets in seconds: from an answer without the database to the maximum duration of a request. */
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export type Metrics = ReturnType<typeof prometheus>;
 
-/** What is asked at each reading. */
+/** Values that are read at each scrape. */
 interface Sources {
-  /** How the database's connections are used. */
+  /** The use of the connections to the database. */
   readonly poolUse: () => PoolUse;
   /** Lines of the log that were dropped so far. */
   readonly droppedLogLines: () => number;
@@ -77,7 +77,7 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
     labelNames: ['outcome'],
     registers,
   });
-  // From the first reading on, so that a rate can be told of the first one that fails.
+  // Present from the first scrape on, so that a rate counts the first failure.
   for (const outcome of ['delivered', 'retried', 'failed']) attempts.inc({ outcome }, 0);
   const overdue = new Gauge({
     name: `${prefix}webhook_overdue_seconds`,
@@ -94,7 +94,7 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
     help: '1 while REDIS_URL is set and this process counts alone, else 0',
     registers,
   });
-  /** The question that is under way, which both gauges of a reading share, and readings at the same moment. */
+  /** The running query, shared by both gauges of a scrape and by concurrent scrapes. */
   let asked: Promise<{ readonly isUp: boolean; readonly bytes?: number | undefined }> | undefined;
   const askDatabase = () => {
     asked ??= historyBytes()
@@ -144,7 +144,7 @@ export function prometheus({ poolUse, droppedLogLines, historyBytes }: Sources) 
     },
   });
 
-  // Series that are there before anything was counted: a rate needs the 0 from which it grew.
+  // Initialize the series with 0: a rate needs the value before the first count.
   for (const of of batched) {
     sizes.zero({ of });
     waits.zero({ of });

@@ -9,7 +9,7 @@ export function metricsServer({ registry }: Metrics): Server {
     const headers = { 'content-type': registry.contentType, 'x-content-type-options': 'nosniff' };
     response.writeHead(isKnown ? 200 : 404, headers).end(text);
   });
-  // A reader of metrics never keeps the process from stopping.
+  // An open connection of Prometheus does not delay the shutdown.
   server.unref();
   return server;
 }

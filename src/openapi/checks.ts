@@ -15,10 +15,10 @@ declare module 'fastify' {
 export type Route = Pick<RouteOptions, 'method' | 'url' | 'config'> & { readonly schema: FastifySchema };
 
 interface Check {
-  /** What must be true to pass, as the document's description says it. */
+  /** The condition of the check, in the words of the document's description. */
   readonly of: string;
   readonly codes: readonly ProblemCode[];
-  /** Which routes have this check; without it, none: the request has not reached a route. */
+  /** Whether a route has this check; undefined for checks before the request has reached a route. */
   readonly on?: (route: Route) => boolean;
 }
 
@@ -65,7 +65,7 @@ const order: readonly Check[] = [
   { of: 'rules that depend on stored data are satisfied', on: withBody, codes: ['VALIDATION_FAILED'] },
 ];
 
-/** What can go wrong between any two checks. */
+/** Problems that can occur at any time during the checks. */
 const anywhere: readonly Check[] = [
   { of: 'too many requests are waiting', on: withKey, codes: ['OVERLOADED'] },
   { of: 'the database does not answer in time', on: withKey, codes: ['DATABASE_UNAVAILABLE'] },

@@ -24,7 +24,7 @@ ${checksInWords}
 
 </details>`;
 
-/** Options of @fastify/swagger: all of the document (OpenAPI 3.1) that the routes themselves do not say. */
+/** Options of @fastify/swagger: the parts of the OpenAPI 3.1 document that do not come from the routes. */
 export const openapi = (publicUrl: PublicUrl): FastifyDynamicSwaggerOptions => ({
   convertConstToEnum: false,
   ...describeRoutes(publicUrl),

@@ -60,7 +60,7 @@ export function problemResponses(
   );
 }
 
-/** Routes whose examples of a problem differ in more than `instance` have examples of their own, told apart by this. */
+/** The suffix of a response's name, for routes whose examples of a problem differ in more than `instance`. */
 function variantOf(code: ProblemCode, route: Route): string {
   if (code === 'RESOURCE_NOT_FOUND' && !withKey(route)) return '.problem';
   if (code === 'INSUFFICIENT_PERMISSIONS') return `.${route.config?.scope?.replace(':', '-')}`;
@@ -85,7 +85,7 @@ function faultOf(route: Route) {
 
 /** A problem as the route answers with it, but for `instance`. */
 function exampleOf(code: ProblemCode, route: Route, prefix: string): Problem {
-  // The server has not read the path of a message that did not arrive whole.
+  // For an incomplete message, the server has not read the path.
   const isCut = code === 'REQUEST_TIMEOUT' || code === 'HEADERS_TOO_LARGE';
   const path = code === 'VALIDATION_FAILED' ? faultOf(route).path : agentPath;
   return errorOf(code, route).problem(isCut ? '' : path, ids.request, prefix);

@@ -44,7 +44,7 @@ const files: ReadonlyMap<string, () => Promise<PreparedFile>> = new Map([
   ),
 ]);
 
-/** Calls a function at the first call only, which most processes never make: the script takes 0.2 s to compress. */
+/** Caches the result of a function. Lazy, as most processes never serve the page, and compressing its script takes 0.2 s. */
 function once<Result>(make: () => Result): () => Result {
   let made: { readonly result: Result } | undefined;
   return () => {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
-/** Keywords of validation-keywords.ts that say nothing to a client. */
+/** Keywords of validation-keywords.ts that have no meaning for a client. */
 const ownKeywords = ['storable', 'deepest', 'readOnlyMembers', 'headerFields'];
 
 /** Our own formats as patterns: what validation-keywords.ts accepts. */
@@ -31,7 +31,7 @@ export function publish<Value>(value: Value, named: Record<string, object>): Val
       if (!isDeepStrictEqual(named[$id], published)) throw new Error(`two schemas have the $id ${$id}`);
       return { $ref: `#/components/schemas/${$id}` };
     }
-    // Each value is judged by our own keyword, which has a bound on what it reports.
+    // The values are validated by our own keyword, which limits the number of reported faults.
     if (others['headerFields']) return { ...others, additionalProperties: { type: ['string', 'null'] } };
     const pattern = patterns.get(format);
     if (pattern !== undefined) return { ...others, pattern };

@@ -9,8 +9,8 @@ import { type Components, problemResponses } from './problems.ts';
 import { publish } from './schemas.ts';
 
 /**
- * Options of @fastify/swagger that describe the routes of one server: `transform` what a route says itself,
- * `transformObject` what it has in common with others, by reference to components.
+ * Options of @fastify/swagger for the routes of one server: `transform` describes a route, and `transformObject` adds what
+ * routes have in common, as references to components.
  */
 export function describeRoutes({
   base,
@@ -88,7 +88,7 @@ const capitalised = (headers: object) =>
     ]),
   );
 
-/** What a route says of a success: the schema of its body, or of none, and these members in it. */
+/** The schema of a successful answer in a route: the schema of its body, with these members added. */
 interface Success {
   readonly type?: string;
   readonly description?: string;
@@ -117,7 +117,7 @@ function responseOf(success: Success, name: string, base: string) {
   return { description, headers, ...(hasBody ? { content } : schema) };
 }
 
-/** What is completed of an operation once all routes are described. */
+/** The members of an operation that are completed once all routes are described. */
 interface Operation {
   readonly operationId: string;
   readonly responses: Readonly<Record<string, { headers?: object }>>;

@@ -8,10 +8,10 @@ import { filled, jsonObject, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print } from './output.ts';
 
-/** What a new agent is unless the operator says otherwise. */
+/** Initial values of a new agent; `--json` replaces them. */
 const defaults = { type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
 
-/** In the examples. */
+/** Options in the examples of the help text. */
 const ofCompany = '--company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 const ofAgent = '--id 5b0f7c0e-0c53-4d0b-9a53-0f8f2c9f7a11';
 const create = `agent create ${ofCompany} --name 'First interview' --json '{"language":"DE","duration":45}'`;

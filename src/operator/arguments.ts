@@ -3,14 +3,16 @@ import { plainBlock } from '../auth/address.ts';
 import { isScope, type Scope, scopes } from '../auth/api-key.ts';
 import { isUuid } from '../http/uuid.ts';
 
-/** @throws InvalidArgumentError, like every reader here: its text follows the name of the option */
+// Parsers of option values. Each throws InvalidArgumentError; commander prints its text behind the name of the option.
+
+/** @returns the UUID in lower case */
 export function uuid(text: string): string {
   if (!isUuid(text)) throw new InvalidArgumentError('It must be a UUID.');
   return text.toLowerCase();
 }
 
 export function filled(text: string): string {
-  // White space as for the names of agents: what JavaScript calls so, and U+0085.
+  // White space as in the names of agents: JavaScript's `\s` and U+0085.
   if (/^[\s\u0085]*$/.test(text)) throw new InvalidArgumentError('It must not be empty.');
   return text;
 }
@@ -26,7 +28,7 @@ export function scopeList(text: string): readonly Scope[] {
   return [...new Set(names)];
 }
 
-/** One more address or block of an option that may be repeated. */
+/** Parses one value of a repeatable option, an address or CIDR block. @param before the values so far @returns all values */
 export function block(text: string, before: readonly string[]): readonly string[] {
   const parsed = plainBlock(text);
   if (parsed === undefined) {
@@ -35,10 +37,10 @@ export function block(text: string, before: readonly string[]): readonly string[
   return [...new Set([...before, parsed])];
 }
 
-/** @returns the time in RFC 3339, in UTC; a date alone is its first moment in UTC */
+/** @returns the time in RFC 3339, in UTC; a date without a time is midnight UTC */
 export function time(text: string): string {
   const form = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
-  // Of the 31st of February JavaScript would make the 3rd of March.
+  // `Date` turns the 31st of February into the 3rd of March, so the day is compared.
   const day = text.slice(0, 10);
   const exists = form.test(text) && !Number.isNaN(Date.parse(text)) && new Date(day).toISOString().startsWith(day);
   if (!exists) {
@@ -47,23 +49,23 @@ export function time(text: string): string {
   return new Date(text).toISOString();
 }
 
-/** A time that is still to come. */
+/** Like `time`, but the time must be in the future. */
 export function expiry(text: string): string {
   const expires = time(text);
   if (Date.parse(expires) <= Date.now()) throw new InvalidArgumentError('It must be in the future.');
   return expires;
 }
 
-/** What an option of `key update` holds, or `none`, which takes away what was set. */
+/** Wraps the parser of an option of `key update`, which also accepts `none` to remove what is set. */
 export const orNone =
   <Value>(read: (text: string) => Value) =>
   (text: string): Value | 'none' =>
     text === 'none' ? text : read(text);
 
-/** What is set: commander would make an empty text of a null. */
+/** Turns `none` into null. The parser cannot return null itself: commander replaces it by an empty text. */
 export const cleared = <Value>(value: Value | 'none'): Value | null => (value === 'none' ? null : value);
 
-/** One more address or block, like `block`; `none`, alone, takes all of them away. */
+/** Like `block`, but also accepts `none` as the only value, which removes all addresses and blocks. */
 export function blockOrNone(text: string, before: readonly string[] | undefined): readonly string[] {
   if (text !== 'none') {
     if (before?.length === 0) throw new InvalidArgumentError('It must not be given beside none.');
@@ -105,7 +107,7 @@ export function jsonObject(text: string): object {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch {
-    // Said below, like of every other value that is no object.
+    // Not JSON: the same error as for a value that is not an object.
   }
   throw new InvalidArgumentError('It must be a JSON object.');
 }

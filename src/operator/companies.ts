@@ -3,7 +3,7 @@ import { e164, filled, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print, PrintLines } from './output.ts';
 
-/** The company in the examples. */
+/** The company id in the examples of the help text. */
 const id = '0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 
 export function companyCommand(print: Print, printLines: PrintLines) {

@@ -4,11 +4,11 @@ import { block, blockOrNone, cleared, expiry, filled, limit, orNone, scopeList, 
 import { examples } from './examples.ts';
 import type { Print } from './output.ts';
 
-/** In the examples. */
+/** Options in the examples of the help text. */
 const ofCompany = '--company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 const ofKey = '--key 9a0c2f6e-1d5b-4b7e-8c3f-5e6d7c8b9a01';
 
-/** @param stdin where `key find` reads a key that is not an option */
+/** @param stdin where `key find` reads the key if it is not given as an option */
 export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
   const key = new Command('key')
     .description('API keys of companies and integrations')
@@ -112,7 +112,7 @@ export function ownerOf({ company, integration }: GivenOwner, command: { error(m
   return { companyId: company ?? null, integrationId: integration ?? null };
 }
 
-/** Characters that are read at most: a key has 46. */
+/** Reading stops beyond so many characters without a line feed; a key has 46. */
 const longestLine = 1_000;
 
 async function firstLine(stdin: AsyncIterable<unknown>): Promise<string> {

@@ -5,16 +5,19 @@ import { withNumbers } from '../http/exact-numbers.ts';
 import { RefusedError } from '../refusal.ts';
 import { type Services, withServices } from './services.ts';
 
-/** Carries out one command and prints its result, as one JSON value. */
+/** Runs one command and prints its result as one JSON value. */
 export type Print = (run: (services: Services) => Promise<unknown>) => Promise<void>;
 
-/** Carries out one command whose result is many lines. */
+/** Runs one command and prints each line that it yields. */
 export type PrintLines = (run: (services: Services) => AsyncIterable<string>) => Promise<void>;
 
-/** Lines are written together until they have so many characters. */
+/** Lines are collected up to so many characters before they are written. */
 const chunkLength = 64 * 1024;
 
-/** Prints what commands answer, on the database of a configuration, which is read when a command runs. */
+/**
+ * Runs commands on the configured database and prints their results.
+ * @param readConfiguration called when a command runs, so that `--help` needs no configuration
+ */
 export function printer(readConfiguration: () => Config, stdout: Writable): { print: Print; printLines: PrintLines } {
   return {
     print: (run) =>
@@ -37,7 +40,10 @@ async function* chunksOf(lines: AsyncIterable<string>): AsyncGenerator<string> {
   yield chunk;
 }
 
-/** Waits for a reader that is slow: only what it takes is asked for. */
+/**
+ * Writes texts with backpressure: the next text is read when the reader has taken the one before.
+ * @throws RefusedError if the reader has closed the pipe (EPIPE)
+ */
 async function write(texts: Iterable<string> | AsyncIterable<string>, stdout: Writable): Promise<void> {
   try {
     await pipeline(Readable.from(texts, { highWaterMark: 1 }), stdout, { end: false });

@@ -19,15 +19,15 @@ interface Streams {
   readonly stderr: Writable;
 }
 
-/** The line that says why a command failed. */
+/** The one line that is printed when a command fails. API keys in the message are replaced. */
 export function failureOf(error: unknown): string {
   const reason = reasonOf(error) ?? (error instanceof Error ? error.message : String(error));
   return `error: ${withoutKeys(reason).replaceAll('\n', ' ')}`;
 }
 
 /**
- * The operator's command line: a group of commands for each subject.
- * @param readConfiguration is called when a command runs
+ * The operator's command line, one group of commands for each kind of object.
+ * @param readConfiguration called when a command runs
  */
 export function operatorProgram(readConfiguration: () => Config, { stdin, stdout, stderr }: Streams) {
   const { print, printLines } = printer(readConfiguration, stdout);
@@ -56,7 +56,7 @@ export function operatorProgram(readConfiguration: () => Config, { stdin, stdout
     command.configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
-      // A reason is one line, its suggestion included; what was given may be a key.
+      // An error is printed on one line, with commander's suggestion; an argument in it may be an API key.
       outputError: (text, write) => write(`${withoutKeys(text).trim().replaceAll('\n', ' ')}\n`),
     });
   }

@@ -17,9 +17,9 @@ import { openFoundation } from '../foundation.ts';
 import { StartError } from '../start-error.ts';
 import { type OperatorWebhooks, operatorWebhooks } from '../webhooks/operator.repository.ts';
 
-/** What the operator's commands work with. */
+/** The services that the operator's commands use. */
 export interface Services {
-  /** Who gives the command. */
+  /** The name of the operator, for audit entries. */
   readonly operator: string;
   readonly companies: CompanyRepository;
   readonly companyErasure: CompanyErasure;
@@ -31,14 +31,14 @@ export interface Services {
   readonly audit: AuditRepository;
   readonly webhooks: OperatorWebhooks;
   readonly database: Database;
-  /** @throws StartError on the database of a later release, whose tables and fields this one does not know */
+  /** @throws StartError if a later release has migrated the database: this one does not know its tables and fields */
   requireOwnRelease(): Promise<void>;
 }
 
-/** Milliseconds: lists of the whole history take longer than a request may, and a command had better wait than fail. */
+/** Limits in milliseconds, longer than those of requests: a command may read the whole history, and should wait, not fail. */
 const patience = { statementLimit: 60_000, connectionLimit: 20_000 };
 
-/** Who runs this program, as the operating system knows them; in a container they may have a number alone. */
+/** The user name of this process; `user 1000` if the user has only an id, as in a container. */
 function operatorName(): string {
   try {
     return userInfo().username;
@@ -47,7 +47,11 @@ function operatorName(): string {
   }
 }
 
-/** With other settings than those of `migrate`, such as another time zone, values would be read and written wrong. */
+/**
+ * Checks that the role has the settings that `migrate` gives it (with another time zone, say, times would be read and
+ * written wrong), and that no migration is missing.
+ * @throws StartError
+ */
 async function checkDatabase(url: string): Promise<void> {
   const wrong = await withClient(url, (client) => lackingSettings(client, meaningSettings));
   if (wrong.length > 0) throw new StartError(`DATABASE_URL: ${wrong.join('; ')}: run npm run migrate as this role`);
@@ -62,10 +66,13 @@ async function requireOwnRelease(url: string): Promise<void> {
   throw new StartError('a later release has migrated this database: run this command from that release');
 }
 
-/** Does some work on the database of a configuration. */
+/**
+ * Opens the configured database, runs `work` and closes the database.
+ * @throws StartError if the database is not ready for this release; what `work` throws
+ */
 export async function withServices(config: Config, work: (services: Services) => Promise<void>): Promise<void> {
   const { databaseUrl, embedded, ...secrets } = await openFoundation(config, 'operator');
-  // One that is generated here is not that of the servers elsewhere.
+  // Without API_KEY_SECRET, a generated secret would not be the one that the servers of a DATABASE_URL use.
   const known = embedded !== undefined || config.API_KEY_SECRET !== undefined ? secrets : undefined;
   try {
     await checkDatabase(databaseUrl);

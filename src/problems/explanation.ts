@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type ProblemCode, problemPath, problems } from '../http/problems.ts';
 import { remedies } from './remedies.ts';
 
-/** What the server says of a problem. */
+/** The explanation of a problem. */
 export type Explanation = ReturnType<typeof explain>;
 
 /** @param prefix of the paths that clients use (PUBLIC_URL) */

@@ -10,7 +10,7 @@ import { problemParamsSchema } from './schema.ts';
 
 const types = ['application/json', 'text/html'] as const;
 
-/** What `type` of every problem leads to. No key needed. */
+/** The pages that `type` of every problem links to. No key needed. */
 export const problemRoutes: FastifyPluginAsyncTypebox<WithPublicUrl> = async (app, options) => {
   const { prefix } = options.publicUrl ?? unknownUrl;
   /** Both forms of each code: as in `type`, and as in `code`. */
@@ -19,7 +19,7 @@ export const problemRoutes: FastifyPluginAsyncTypebox<WithPublicUrl> = async (ap
       .filter(isProblemCode)
       .flatMap((code) => [code, problemPath(code).replace(/^.*\//, '')].map((name) => [name, code] as const)),
   );
-  /** Made when they are first asked for. */
+  /** Each page is made at its first request. */
   const files = new Map<string, Promise<PreparedFile>>();
   function fileOf(code: ProblemCode, type: (typeof types)[number]): Promise<PreparedFile> {
     const explanation = explain(code, prefix);

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { addressList } from '../auth/address.ts';
 
-/** Where deliveries may go, beyond https to public addresses: the operator's choice. */
+/** What the operator allows beyond `https` to public addresses (docs/contract.md#webhooks). */
 export interface AddressRules {
   /** Whether `http` is allowed beside `https`. */
   readonly allowHttp: boolean;
@@ -9,7 +9,7 @@ export interface AddressRules {
   readonly allowNetworks: readonly string[];
 }
 
-/** All addresses of a name, such as `lookup` of `node:dns/promises` finds them. Rejects where there is none. */
+/** Resolves a host name to all of its IPv4 and IPv6 addresses. Rejects with the error of the lookup if there is none. */
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
 /** Why nothing may be sent to a URL. */
@@ -20,7 +20,7 @@ export type AddressFault =
   | 'the address is not public'
   | 'the name has no address';
 
-/** Nothing is sent to this URL. `fault` says why; it holds nothing that the network told. */
+/** The URL is not allowed as a target. `fault` is one of our own texts, without data from DNS or the receiver. */
 export class AddressError extends Error {
   readonly fault: AddressFault;
 
@@ -31,8 +31,9 @@ export class AddressError extends Error {
 }
 
 /**
- * IPv4 that is not public (IANA's special-purpose registry, RFC 6890 and later): whatever is not global, or is not one
- * host's. `168.63.129.16` looks public and is the metadata service of every machine at Azure.
+ * IPv4 blocks that are refused: those that IANA's special-purpose registry (RFC 6890 and later) does not call global, and
+ * those that do not belong to one host (anycast, multicast). `168.63.129.16` looks public, but on Azure it is a service
+ * of the platform that every virtual machine reaches.
  */
 const notPublic4 = addressList([
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
@@ -40,20 +41,20 @@ const notPublic4 = addressList([
   ...['198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4', '168.63.129.16'],
 ]);
 
-/** IPv6 that is given out for public use: all of it. Loopback, unique local, link-local and multicast are outside. */
+/** The IPv6 block of global unicast addresses. Loopback, unique local, link-local and multicast are outside of it. */
 const global6 = addressList(['2000::/3']);
 
-/** Parts of it that are not public: Teredo, benchmarks and others of 2001::/23, documentation, 6to4, 6bone, AS 112. */
+/** Exceptions in that block: Teredo, benchmarks and others of 2001::/23, documentation, 6to4, 6bone, AS 112. */
 const notPublic6 = addressList([
   ...['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3ffe::/16', '3fff::/20'],
 ]);
 
-/** IPv4 as NAT64 writes it (RFC 6052): networks that have IPv6 alone reach public IPv4 addresses by it. */
+/** An IPv4 address inside the NAT64 prefix (RFC 6052), as IPv6-only networks use it; judged by the IPv4 address. */
 const nat64 = /^64:ff9b::([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
 /**
- * Whether an address is public: that of one host, reached over the Internet by everybody alike.
- * @param address in the form that a resolver or a URL gives it; what is no address is not public
+ * Whether an address is a public unicast address.
+ * @param address in the form of a resolver or of `URL`; false if it is not an IP address
  */
 function isPublic(address: string): boolean {
   if (isIP(address) === 4) return !notPublic4(address);
@@ -66,9 +67,8 @@ function isPublic(address: string): boolean {
 }
 
 /**
- * Judges a URL without asking the network.
- * @returns the URL as it is used: its host in the one form that the WHATWG URL standard gives it, numbers such as
- *   `0x7f.1` included
+ * Checks a URL without a DNS lookup: scheme, user and password, and the address if the host is one.
+ * @returns the parsed URL. The WHATWG URL standard normalizes its host, so `0x7f.1` is checked as `127.0.0.1`
  * @throws AddressError
  */
 export function targetOf(text: string, { allowHttp, allowNetworks }: AddressRules): URL {
@@ -86,10 +86,10 @@ export function targetOf(text: string, { allowHttp, allowNetworks }: AddressRule
 const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1');
 
 /**
- * Finds where a request goes. One address that is not allowed condemns the name: else an attacker could mix addresses, and
- * wait until the connection takes the other one.
- * @returns the addresses to connect to, one at least, which the caller must use instead of the name
- * @throws AddressError when not all addresses are allowed; what the resolver throws
+ * Resolves the host of a URL and checks every address. One address that is not allowed makes the name fail: otherwise an
+ * attacker could return an allowed and a forbidden address, and the connection might use the forbidden one.
+ * @returns at least one address. Connect to these: a second lookup of the name could return others (DNS rebinding)
+ * @throws AddressError if there is no address or one is not allowed; the error of the lookup
  */
 export async function checkedAddresses(
   url: URL,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Wakes a loop that waits. */
+/** A wait that another part of the process can cut short. `ring` during no wait cuts the next one short. */
 export function alarm() {
   let isRung = false;
   let wake = () => {};
@@ -11,7 +11,10 @@ export function alarm() {
       wake();
     },
 
-    /** Waits so many milliseconds at least; then until it is rung, if it was not since the last wait, or as many at most. */
+    /**
+     * Waits `least` milliseconds; then, unless `ring` was called since the last wait ended, until `ring` or until `most`
+     * milliseconds have passed in all.
+     */
     async wait(least: number, most: number): Promise<void> {
       await delay(least);
       if (!isRung) {

@@ -5,7 +5,7 @@ import { headersSchema } from './row.schema.ts';
 import type { Sealer } from './sealed.ts';
 
 /**
- * What is sent for a claimed delivery.
+ * Decrypts what an attempt to send a claimed delivery needs: the secrets and the headers of the endpoint.
  * @throws Error when the secrets of the endpoint were encrypted under an API_KEY_SECRET that this process does not have
  */
 export function attemptOf(claimed: Claimed, { open }: Pick<Sealer, 'open'>): Attempt {

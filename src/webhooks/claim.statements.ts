@@ -1,14 +1,17 @@
 import { constant, sql } from '../database/statement.ts';
 
-/** How long a claim holds at most: an attempt of 10 s, and time to write its outcome. A crashed process loses it then. */
+/**
+ * How long a claimed delivery is reserved for one process: 10 s for the attempt, the rest to write its outcome. After a
+ * crash, another process can claim it when this time is over.
+ */
 const lease = constant("interval '20 seconds'");
 
-/** Rows of an endpoint that a claim looks at beyond those that it may take: some are behind others of their line. */
+/** Rows that a claim reads per endpoint beyond its share: some cannot be sent yet, because an earlier one is pending. */
 const spare = constant('4');
 
 /**
- * The endpoints that deliveries wait for, each with its earliest time: one look into the index for each of them, however
- * many deliveries it has (a loose index scan, which PostgreSQL does not plan by itself).
+ * The endpoints with pending deliveries, each with the earliest `next_attempt_at`. A loose index scan, which PostgreSQL
+ * does not plan by itself: one index lookup per endpoint, however many deliveries are pending.
  */
 export const waitingEndpoints = sql`
   waiting (endpoint_id, due) AS (
@@ -33,28 +36,30 @@ const claimedJson = sql`
     'isGranted', e.integration_id IS NULL OR d.company_id IS NULL OR EXISTS (
       SELECT FROM integration_company g WHERE g.integration_id = e.integration_id AND g.company_id = d.company_id))`;
 
-/** How many deliveries a process can take. */
+/** How many further deliveries a process can send at the same time. */
 export interface Room {
-  /** Of endpoints whose last attempt was good … */
+  /** Free slots for endpoints whose last attempt succeeded, or that had none. */
   readonly healthy: number;
-  /** … and of those that fail: apart, so that however many are dead, the others have their room. */
+  /** Free slots for endpoints whose last attempt failed. A limit of their own: dead endpoints cannot use up all slots. */
   readonly failing: number;
-  /** At most for one endpoint that is healthy, or fails. */
+  /** Attempts at one healthy endpoint at the same time. */
   readonly perHealthy: number;
+  /** Attempts at one failing endpoint at the same time. */
   readonly perFailing: number;
-  /** What the process has under way for each endpoint. */
+  /** Running attempts of the process, by endpoint id. */
   readonly underWay: ReadonlyMap<string, number>;
 }
 
 /**
- * Claims deliveries that are due: of each endpoint and agent the first that waits. Endpoints share the room evenly, those
- * with the fewest under way first. Redeliveries and pings have no order.
+ * Claims deliveries that are due. Deliveries of one agent to one endpoint are sent in the order of their `position`: only
+ * the first pending one can be claimed. Redeliveries and pings have no order. Endpoints share the free slots evenly; those
+ * with the fewest running attempts come first. Rows that another process has locked are skipped.
  *
- * A delivery behind another one of its line is put off until that one's time, so that a next claim does not look at it
- * again; `nextStatement` takes it before. Rows that another process claims at this moment are skipped.
+ * A delivery behind a pending one is postponed to the time of that one, so that the next claim does not read it again;
+ * `nextStatement` claims it earlier, when the one before it is finished.
  *
- * A line is written as a range of rows, so that only the index of waiting deliveries can be chosen: the one of agents
- * would be read with all that an agent had delivered in 30 days.
+ * The condition on endpoint and agent is a range (`>=` and `<`), so that the planner uses the index of pending deliveries.
+ * With `=` it could choose the index of agents, and read everything that was delivered for an agent in 30 days.
  */
 export function claimStatement({ healthy, failing, perHealthy, perFailing, underWay }: Room) {
   const ids = [...underWay.keys()];
@@ -106,11 +111,14 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, under
 }
 
 /**
- * Claims the delivery that follows each finished one in its line; without room for more it only makes it due. It runs
- * behind the commit of the finished ones, in a transaction of its own: else a claim that still saw them waiting could put
- * off a delivery that this statement does not see yet. The time is moved even where it had come, so that such a claim,
- * which finds the row changed, leaves it alone.
- * @param finished ids of deliveries
+ * Claims the next delivery of the same endpoint and agent behind each finished one. Without a free slot it only makes that
+ * delivery due.
+ *
+ * Run it after the commit of `finishStatement`, in a transaction of its own. Otherwise a concurrent claim that still sees
+ * the finished delivery as pending could postpone a next one that this statement does not see yet. It changes
+ * `next_attempt_at` even if the delivery is due already: a concurrent claim then finds a changed row and does not
+ * postpone it.
+ * @param finished ids of the finished deliveries
  */
 export const nextStatement = (finished: readonly string[], hasRoom: boolean) => sql`
   WITH head AS MATERIALIZED (

@@ -2,28 +2,29 @@ import { AddressError, type AddressRules, checkedAddresses, type Resolve, target
 import { receiverPools } from './pools.ts';
 import { signedHeaders } from './signature.ts';
 
-/** One attempt to tell one endpoint of one event. */
+/** One attempt to send one event to one endpoint. */
 export interface Attempt {
   readonly url: string;
   readonly eventId: string;
   /** The JSON text that is sent and signed, byte for byte. */
   readonly body: string;
-  /** `whsec_…`, the current one first. */
+  /** Signing secrets as `whsec_…`: the current one, then during a rotation the previous one. */
   readonly secrets: readonly string[];
-  /** Headers that the owner of the endpoint asked for. */
+  /** The additional headers that the endpoint is configured with. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What came of an attempt. Nothing in it is a secret of ours. */
+/** The result of an attempt. It contains no secret of the endpoint and no data from DNS: its owner can read it. */
 export interface Result {
-  /** Whether the receiver has it: any 2xx. */
+  /** Whether the receiver answered 2xx. */
   readonly isDelivered: boolean;
-  /** The status of the answer; null when none came. */
+  /** HTTP status of the answer; null without one. */
   readonly status: number | null;
-  /** What went wrong, in our words; null for a 2xx. */
+  /** Why the attempt failed, in one of our own texts; null for a 2xx. */
   readonly error: string | null;
-  /** The beginning of the answer's body as text, at most 1 KiB of UTF-8. */
+  /** The beginning of the answer's body as text, at most 1 KiB of UTF-8; null without an answer. */
   readonly answer: string | null;
+  /** The header `Retry-After` of the answer, as it was received. */
   readonly retryAfter?: string | undefined;
 }
 
@@ -31,16 +32,16 @@ interface Options extends AddressRules {
   readonly resolve: Resolve;
 }
 
-/** Milliseconds for all of an attempt: name, connection, answer. */
+/** Milliseconds for a whole attempt: DNS lookup, connection, request, answer. */
 const attemptLimit = 10_000;
 
-/** Bytes of an answer's body that are read, and of these, that are kept. */
+/** Bytes of an answer's body that are read at most, and the first bytes of it that are kept. */
 const readLimit = 65_536;
 const keepLimit = 1_024;
 
 export type Deliver = ReturnType<typeof deliverer>;
 
-/** Sends attempts, each over a connection to an address that was checked for it (docs/contract.md#webhooks). */
+/** Sends attempts, each over a connection to an address that was checked for this attempt (docs/contract.md#webhooks). */
 export function deliverer({ resolve, ...rules }: Options) {
   const pools = receiverPools();
   const underWay = new Set<AbortController>();
@@ -75,7 +76,7 @@ export function deliverer({ resolve, ...rules }: Options) {
   }
 
   return {
-    /** Makes one attempt, in 10 s at most. Resolves with undefined when `giveUp` ended it; never rejects. */
+    /** Makes one attempt, which takes 10 s at most. Resolves with undefined if `giveUp` aborted it; never rejects. */
     async deliver(attempt: Attempt): Promise<Result | undefined> {
       if (isOver) return undefined;
       const ending = new AbortController();
@@ -94,7 +95,7 @@ export function deliverer({ resolve, ...rules }: Options) {
       }
     },
 
-    /** Ends all attempts, those that are under way and later ones, without a result. */
+    /** Aborts all running attempts; later calls of `deliver` send nothing. Both resolve with undefined. */
     giveUp(): void {
       isOver = true;
       for (const ending of underWay) ending.abort();
@@ -106,7 +107,7 @@ export function deliverer({ resolve, ...rules }: Options) {
 
 const tooLate = `no answer within ${attemptLimit / 1_000} s`;
 
-/** What is said of an error: a sentence of ours and its code at most, since a message may hold what was sent. */
+/** The text for an error: at most our own sentence and the error's code. Its message may contain what was sent. */
 function faultOf(error: unknown): string {
   if (error instanceof AddressError) return error.fault;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -116,7 +117,7 @@ function faultOf(error: unknown): string {
 const lowerCased = (headers: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
-/** Ends a wait that cannot be aborted itself. */
+/** Rejects when the signal aborts: a DNS lookup takes no signal. The lookup itself goes on, its result is ignored. */
 function untilAborted<Value>(wait: Promise<Value>, signal: AbortSignal): Promise<Value> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
@@ -126,7 +127,7 @@ function untilAborted<Value>(wait: Promise<Value>, signal: AbortSignal): Promise
   });
 }
 
-/** Reads a body as far as it is worth it. What breaks off on the way, or takes too long, does not change the status. */
+/** Reads the beginning of a body. An error or a timeout while reading it is ignored: the status has been received. */
 async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
   const kept: Buffer[] = [];
   let size = 0;
@@ -138,14 +139,14 @@ async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
       if (size >= readLimit) break;
     }
   } catch {
-    // The answer counts as far as it came: its status is known.
+    // What was read so far is kept; the status decides about the attempt.
   }
   return textOf(Buffer.concat(kept));
 }
 
-/** As UTF-8, without a character that was cut in two and without what PostgreSQL cannot store. */
+/** Decodes UTF-8: drops an incomplete character at the end, and replaces U+0000, which PostgreSQL cannot store. */
 function textOf(bytes: Buffer): string {
   const decode = (some: Uint8Array) => new TextDecoder().decode(some, { stream: true });
-  // What is no UTF-8 became longer when it was decoded.
+  // Cut a second time: invalid bytes became U+FFFD, which takes three bytes.
   return decode(Buffer.from(decode(bytes).replaceAll('\0', '\uFFFD')).subarray(0, keepLimit));
 }

@@ -2,7 +2,7 @@ import { constant, join, type Statement, sql } from '../database/statement.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { newEventId } from './events.statements.ts';
 
-/** What a list of deliveries may be narrowed by. */
+/** The filters of a list of deliveries. */
 export interface DeliveryFilter {
   readonly status?: string | undefined;
   readonly agentId?: string | undefined;
@@ -13,13 +13,13 @@ const delivery = constant(`
   CASE WHEN d.status = 'PENDING' THEN to_json(d.next_attempt_at) END AS "nextAttemptAt", d.last_status AS "lastStatus",
   d.last_error AS "lastError", to_json(d.created_at) AS "createdAt"`);
 
-/** An integration does not see what it was told of companies that it no longer manages. */
+/** Hides from an integration the deliveries about companies that it no longer manages. */
 const isStillManaged = sql`(d.company_id IS NULL OR EXISTS (
   SELECT FROM webhook_endpoint e
    WHERE e.id = d.endpoint_id AND (e.company_id = d.company_id OR EXISTS (
          SELECT FROM integration_company g WHERE g.company_id = d.company_id AND g.integration_id = e.integration_id))))`;
 
-// The status is no parameter: the planner has to know it, to choose an index of one status.
+// The status is written into the statement: with a parameter, the planner could not use a partial index on one status.
 const withStatus: Readonly<Record<string, Statement>> = {
   PENDING: sql`d.status = 'PENDING'`,
   DELIVERED: sql`d.status = 'DELIVERED'`,
@@ -36,16 +36,16 @@ const filtered = (endpointId: string, { status, agentId }: DeliveryFilter) => {
    WHERE ${join([sql`d.endpoint_id = ${endpointId}::uuid`, ...narrowed, isStillManaged], ' AND ')}`;
 };
 
-/** The newest first. */
+/** One page of the deliveries of an endpoint, the newest first. */
 export const deliveriesStatement = (endpointId: string, page: Page, filter: DeliveryFilter) => sql`
   SELECT ${delivery} ${filtered(endpointId, filter)}
    ORDER BY d.position DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int`;
 
-/** How many there are; counting ends at the limit. */
+/** The number of deliveries of an endpoint, counted up to `limit`. */
 export const countDeliveriesStatement = (endpointId: string, filter: DeliveryFilter, limit: number) => sql`
   SELECT count(*)::int AS total FROM (SELECT ${filtered(endpointId, filter)} LIMIT ${limit}::int) d`;
 
-/** A delivery of `webhook.ping`, at once. */
+/** Inserts a delivery of `webhook.ping` that is due now. */
 export const pingStatement = (endpointId: string, companyId: string | null, requestId: string, keyId: string) => sql`
   INSERT INTO webhook_delivery AS d (endpoint_id, event_id, event_type, company_id, body)
   SELECT ${endpointId}::uuid, ${constant(newEventId)}, 'webhook.ping', ${companyId}::uuid,
@@ -54,7 +54,10 @@ export const pingStatement = (endpointId: string, companyId: string | null, requ
          || ',"keyId":' || to_json(${keyId}::text) || '}}'
   RETURNING ${delivery}`;
 
-/** One more delivery of an event, outside the order. Returns nothing where the endpoint has no such delivery. */
+/**
+ * Inserts another delivery of the same event, outside the order of its agent. Returns no row if the endpoint has no such
+ * delivery, or an integration no longer manages its company.
+ */
 export const redeliverStatement = (endpointId: string, deliveryId: string) => sql`
   INSERT INTO webhook_delivery AS d
          (endpoint_id, event_id, event_type, agent_id, company_id, version, body, is_redelivery)

@@ -28,12 +28,12 @@ const finishedRowsOf = rowsOf(finishedRowSchema);
 const measuresOf = rowsOf(measuresSchema);
 
 /** Deliveries that one statement deletes at most. */
-const forgotten = 500;
+const deletedAtOnce = 500;
 
-/** What waits to be sent, shared by all processes. Its methods throw ApiError DATABASE_UNAVAILABLE. */
+/** The queue of deliveries, which all processes on the database share. Its methods throw ApiError DATABASE_UNAVAILABLE. */
 export function deliveryRepository({ query }: Pick<Database, 'query'>) {
   return {
-    /** Claims what is due, for as long as a lease holds. @returns also whether there may be more at once */
+    /** Claims deliveries that are due, for 20 s. @returns them, and whether an immediate second claim may find more */
     async claim(room: Room): Promise<{ claimed: Claimed[]; hasMore: boolean }> {
       const rows = claimRowsOf(await run(query, claimStatement(room)));
       return {
@@ -42,12 +42,12 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
       };
     },
 
-    /** Writes how claims ended. @returns the ids of those whose lease still held */
+    /** Writes the outcomes of claims. @returns the ids of those written; a claim whose lease was lost is not */
     async finish(ended: readonly Ended[]): Promise<ReadonlySet<string>> {
       return new Set(finishedRowsOf(await run(query, finishStatement(ended))).map(({ id }) => id));
     },
 
-    /** Claims what follows finished deliveries in their lines. @returns by the finished one */
+    /** Claims the next delivery of the same endpoint and agent. @returns claims by the id of the finished delivery */
     async next(finished: readonly string[], hasRoom: boolean): Promise<ReadonlyMap<string, Claimed>> {
       const rows = nextRowsOf(await run(query, nextStatement(finished, hasRoom)));
       return new Map(rows.map(({ before, claimed }) => [before, claimed]));
@@ -57,11 +57,11 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
       return measuresOf(await run(query, measuresStatement))[0];
     },
 
-    /** Deletes some of what is kept no longer. @returns whether there may be more */
+    /** Deletes some deliveries that are older than 30 days. @returns whether there may be more */
     async forget(): Promise<boolean> {
-      const finished = await run(query, forgetFinishedStatement(forgotten));
-      const waiting = await run(query, forgetWaitingStatement(forgotten));
-      return Math.max(finished.length, waiting.length) >= forgotten;
+      const finished = await run(query, forgetFinishedStatement(deletedAtOnce));
+      const waiting = await run(query, forgetWaitingStatement(deletedAtOnce));
+      return Math.max(finished.length, waiting.length) >= deletedAtOnce;
     },
   };
 }

@@ -3,10 +3,10 @@ import { Type } from '@sinclair/typebox';
 const id = Type.String();
 const text = Type.Union([Type.String(), Type.Null()]);
 
-/** A delivery that was claimed, with what its endpoint was at that moment. */
+/** A claimed delivery, with its endpoint as it was at the time of the claim. */
 export const claimedSchema = Type.Object({
   id,
-  /** Proves that the delivery is still this claim's when it is finished. */
+  /** Random id of this claim; an outcome is written only if the row still has it. */
   lease: id,
   endpointId: id,
   eventId: Type.String(),
@@ -16,22 +16,22 @@ export const claimedSchema = Type.Object({
   url: Type.String(),
   sealedHeaders: text,
   sealedSecret: Type.String(),
-  /** Of a rotation that is not over yet. */
+  /** The secret before the last rotation, for 24 hours; then null. */
   sealedPreviousSecret: text,
   sealedUnder: Type.String(),
-  /** Whether the endpoint's last attempts failed. */
+  /** Whether the endpoint's last attempt failed. */
   isFailing: Type.Boolean(),
-  /** Whether the endpoint still may have the events of the company. */
+  /** False if the endpoint belongs to an integration that no longer manages the company. */
   isGranted: Type.Boolean(),
 });
 
-/** A row of the claim: a delivery, or how many rows were put off because an earlier one of their line waits. */
+/** A row of `claimStatement`: a claimed delivery, or the number of deliveries that were postponed. */
 export const claimRowSchema = Type.Object({
   claimed: Type.Union([claimedSchema, Type.Null()]),
   putOff: Type.Integer(),
 });
 
-/** A delivery that was given a next one of its line. */
+/** A row of `nextStatement`: the id of a finished delivery, and the claimed one that follows it. */
 export const nextRowSchema = Type.Object({ before: id, claimed: claimedSchema });
 
 export const finishedRowSchema = Type.Object({ id });

@@ -18,13 +18,16 @@ const webhook = constant(columns('e'));
 const ofOwner = ({ companyId, integrationId }: KeyOwner) =>
   companyId === null ? sql`e.integration_id = ${integrationId}::uuid` : sql`e.company_id = ${companyId}::uuid`;
 
-/** Changes of one owner's endpoints run one after the other: how many there are, and answers to requests that are sent again. */
+/**
+ * Locks an owner until the transaction ends: changes of its endpoints run one at a time. Otherwise two requests could
+ * exceed the limit of endpoints together, or carry out one Idempotency-Key twice.
+ */
 export const lockOwnerStatement = ({ companyId, integrationId }: KeyOwner) =>
   sql`SELECT pg_advisory_xact_lock(hashtextextended(${`webhooks of ${companyId ?? integrationId}`}, 7214839))::text AS locked`;
 
 export const findStatement = (id: string) => sql`SELECT ${webhook} FROM webhook_endpoint e WHERE e.id = ${id}::uuid`;
 
-/** The same, kept from deliveries that would disable it, until the transaction ends. */
+/** The same with a row lock until the transaction ends, so that a delivery does not disable the endpoint meanwhile. */
 export const findLockedStatement = (id: string) =>
   sql`SELECT ${webhook} FROM webhook_endpoint e WHERE e.id = ${id}::uuid FOR NO KEY UPDATE`;
 
@@ -36,7 +39,7 @@ export const listStatement = (owner: KeyOwner, page: Page) => sql`
   SELECT ${webhook} FROM webhook_endpoint e WHERE ${ofOwner(owner)}
    ORDER BY e.created_at DESC, e.id DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int`;
 
-/** What of an endpoint its owner or the server writes. */
+/** The columns of an endpoint that requests write. */
 export type WrittenWebhook = Omit<StoredWebhook, 'createdAt' | 'updatedAt' | 'lastSuccessAt' | 'lastFailureAt'>;
 
 export const insertStatement = (made: WrittenWebhook) => sql`
@@ -46,7 +49,7 @@ export const insertStatement = (made: WrittenWebhook) => sql`
           ${made.description}, ${made.headerNames}::text[], ${made.sealedHeaders}, ${made.sealedSecret}, ${made.sealedUnder})
   RETURNING ${webhook}`;
 
-/** @param isRotated whether there is a new secret: then the one before signs for 24 hours more. */
+/** @param isRotated whether the secret was replaced: the previous one then signs for another 24 hours */
 export const saveStatement = (saved: WrittenWebhook, isRotated: boolean) => sql`
   UPDATE webhook_endpoint e
      SET url = ${saved.url}, events = ${saved.events}::text[], description = ${saved.description},
@@ -60,18 +63,18 @@ export const saveStatement = (saved: WrittenWebhook, isRotated: boolean) => sql`
    WHERE e.id = ${saved.id}::uuid
   RETURNING ${webhook}`;
 
-/** Deletes some deliveries of an endpoint, but none that is being sent; returns those that it deleted. */
+/** Deletes at most `size` deliveries of an endpoint and returns their ids. Rows that another transaction locks are skipped. */
 export const dropDeliveriesStatement = (id: string, size: number) => sql`
   DELETE FROM webhook_delivery WHERE id IN (
     SELECT d.id FROM webhook_delivery d WHERE d.endpoint_id = ${id}::uuid LIMIT ${size}::int FOR UPDATE SKIP LOCKED)
   RETURNING id`;
 
-/** Deletes an endpoint with the deliveries that are left. */
+/** Deletes an endpoint and its remaining deliveries. */
 export const deleteStatement = (id: string) => sql`DELETE FROM webhook_endpoint WHERE id = ${id}::uuid RETURNING id`;
 
 export type WebhookAction = 'webhook.created' | 'webhook.updated' | 'webhook.deleted' | 'webhook.secret-rotated';
 
-/** The entry of the audit trail about what a key did to an endpoint. */
+/** Inserts the audit entry for a change of an endpoint by a key. */
 export const entryStatement = (
   action: WebhookAction,
   { companyId, integrationId }: KeyOwner,

@@ -8,7 +8,7 @@ const requestId = (what: string) => Type.String({ description: what });
 const event = <Data extends TObject>(type: string, data: Data, $id: string, example: object) =>
   Type.Object({ type: Type.Literal(type), timestamp, data }, { $id, examples: [example] });
 
-/** What all events of agents say. Other members may be added. */
+/** `data` of all events about agents. Later releases may add members. */
 const agentData = Type.Object(
   {
     agentId: uuid('Agent id'),

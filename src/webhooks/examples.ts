@@ -11,7 +11,7 @@ export const patch = { events: ['*'], headers: { 'X-Source': 'agents' } };
 
 const times = { createdAt: '2026-11-29T03:00:00.000Z', updatedAt: '2026-11-29T03:00:00.000Z' };
 
-/** The endpoint that the draft makes. */
+/** The endpoint that POST with `draft` creates. */
 export const created = {
   ...{ id: ids.webhook, url: draft.url, events: draft.events, description: draft.description },
   ...{ headerNames: ['authorization'], status: 'ENABLED', disabledReason: null, ...times },
@@ -19,7 +19,7 @@ export const created = {
 };
 export const withSecret = { ...created, secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=' };
 
-/** The same behind the patch. */
+/** The same endpoint after PATCH with `patch`. */
 export const changed = {
   ...created,
   ...{ events: patch.events, headerNames: ['authorization', 'x-source'], updatedAt: '2026-11-29T03:05:00.000Z' },

@@ -2,34 +2,36 @@ import { sql } from '../database/statement.ts';
 import { waitingEndpoints } from './claim.statements.ts';
 import { longestFailure } from './schedule.ts';
 
-/** How a claim ended. */
+/** The outcome of a claimed delivery. */
 export interface Ended {
   readonly id: string;
-  readonly lease: string;
   readonly endpointId: string;
-  /** PENDING is tried again. */
+  /** The claim that this is the outcome of; if the row has another lease by now, nothing is written. */
+  readonly lease: string;
+  /** PENDING: retried after `wait`. */
   readonly status: 'DELIVERED' | 'FAILED' | 'PENDING';
-  /** Milliseconds until it is tried again. */
+  /** Milliseconds until the next attempt; 0 unless `status` is PENDING. */
   readonly wait: number;
-  /** Whether anything was sent: else the attempt does not count. */
+  /** False if the attempt was not made or was given up; it does not count then. */
   readonly isAttempt: boolean;
-  /** 410: the receiver wants no more. */
+  /** Whether the receiver answered 410 Gone, which disables the endpoint. */
   readonly isGone: boolean;
   readonly lastStatus: number | null;
   readonly lastError: string | null;
   readonly lastAnswer: string | null;
 }
 
-/** Why an endpoint was disabled, as its owner reads it. */
+/** Values of `disabledReason`, which the owner of the endpoint reads. */
 const gone = 'The receiver answered 410 Gone.';
 const failing = 'All attempts have failed for five days.';
 
 /**
- * Writes how claims ended, and what they tell of the endpoints: when they were last reached or not, and that they are
- * disabled. A claim whose lease was lost changes nothing. Returns the deliveries that it wrote.
+ * Writes the outcomes of claims to the deliveries, and updates their endpoints: `last_success_at`, `last_failure_at`,
+ * `failing_since`. Disables an endpoint after a 410, or when it has failed for five days without a success. A delivery
+ * whose lease was lost is left as it is. Returns the ids of the deliveries that were written.
  *
- * Endpoints are locked before deliveries, in the order of their ids, as DELETE of an endpoint does it. The time of a last
- * success is not moved within a second: for a busy endpoint that is most of the work.
+ * Endpoints are locked before deliveries, in the order of their ids, as DELETE of an endpoint does, to avoid deadlocks.
+ * `last_success_at` is written at most once a second: for a busy endpoint, that is most of the work of the statement.
  */
 export function finishStatement(ended: readonly Ended[]) {
   const ids = ended.map(({ id }) => id);
@@ -39,7 +41,7 @@ export function finishStatement(ended: readonly Ended[]) {
     SELECT * FROM json_to_recordset(${JSON.stringify(ended)}::json) AS r(id uuid, lease uuid, "endpointId" uuid,
       status text, wait float8, "isAttempt" boolean, "isGone" boolean, "lastStatus" int, "lastError" text,
       "lastAnswer" text)
-  ), told AS MATERIALIZED (
+  ), result AS MATERIALIZED (
     SELECT r."endpointId" AS id, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
            bool_or(r."isGone") AS gone
       FROM ended r WHERE r."isAttempt" GROUP BY r."endpointId"
@@ -48,7 +50,7 @@ export function finishStatement(ended: readonly Ended[]) {
            CASE WHEN t.gone THEN ${gone}::text
                 WHEN NOT t.good AND e.failing_since <= now() - ${longestFailure}::float8 * interval '1 millisecond'
                 THEN ${failing}::text END AS reason
-      FROM webhook_endpoint e JOIN told t ON t.id = e.id
+      FROM webhook_endpoint e JOIN result t ON t.id = e.id
      WHERE e.id = ANY(${endpoints}::uuid[])
        AND (t.bad OR e.failing_since IS NOT NULL OR e.last_success_at IS NULL
             OR e.last_success_at <= now() - interval '1 second')
@@ -87,8 +89,8 @@ export function finishStatement(ended: readonly Ended[]) {
 }
 
 /**
- * How many seconds the delivery that is due longest is past its time, and how many endpoints are disabled. Endpoints that
- * fail are left out, and it is not the age of the oldest delivery: one dead receiver would hide whether the others are served.
+ * Seconds by which the delivery that has been due longest is late, and the number of disabled endpoints. Failing endpoints
+ * do not count, and it is not the age of the oldest delivery: one dead receiver would hide how late the others are.
  */
 export const measuresStatement = sql`
   WITH RECURSIVE ${waitingEndpoints}
@@ -98,14 +100,14 @@ export const measuresStatement = sql`
          )), 0), 0)::float8 AS "overdueSeconds",
          (SELECT count(*) FROM webhook_endpoint e WHERE e.status = 'DISABLED')::int AS "disabledEndpoints"`;
 
-/** Deletes some of the deliveries that were finished 30 days ago. */
+/** Deletes at most `size` deliveries that were finished more than 30 days ago, the oldest first. */
 export const forgetFinishedStatement = (size: number) => sql`
   DELETE FROM webhook_delivery WHERE id IN (
     SELECT d.id FROM webhook_delivery d WHERE d.finished_at < now() - interval '30 days'
      ORDER BY d.finished_at LIMIT ${size} FOR UPDATE SKIP LOCKED)
   RETURNING id`;
 
-/** Deletes some of the deliveries that have waited for a disabled endpoint for 30 days. */
+/** Deletes at most `size` pending deliveries of disabled endpoints that have been due for more than 30 days. */
 export const forgetWaitingStatement = (size: number) => sql`
   DELETE FROM webhook_delivery WHERE id IN (
     SELECT waiting.id FROM webhook_endpoint e CROSS JOIN LATERAL (

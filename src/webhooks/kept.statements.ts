@@ -4,12 +4,12 @@ import type { Idempotency } from '../http/idempotency-key.ts';
 
 const recent = constant(`k.created_at > now() - ${keptFor}`);
 
-/** What is kept of the answer to a request with an Idempotency-Key. */
+/** Selects the kept answer to a request with this Idempotency-Key; no row if there is none, or it is older than 24 hours. */
 export const keptStatement = (keyId: string, key: string) => sql`
   SELECT k.fingerprint, k.webhook_id AS "webhookId", k.answer FROM idempotency_key k
    WHERE k.api_key_id = ${keyId}::uuid AND k.key = ${key} AND ${recent}`;
 
-/** Keeps an answer about an endpoint. A key that is taken already undoes the transaction. */
+/** Keeps an answer about an endpoint. Fails with a unique violation if an answer is kept for the key. */
 export const keepStatement = (
   keyId: string,
   { key, fingerprint }: Idempotency,

@@ -13,8 +13,8 @@ const shown = {
 export type OperatorWebhooks = ReturnType<typeof operatorWebhooks>;
 
 /**
- * What operators do to webhook endpoints. Each change is in the audit trail by the same transaction.
- * @param operator who does it, for the trail
+ * The operator's commands on webhook endpoints. Each change is committed together with its audit entry.
+ * @param operator the name for the audit entries
  */
 export function operatorWebhooks(prisma: PrismaClient, operator: string) {
   async function change(id: string, status: 'ENABLED' | 'DISABLED', disabledReason: string | null) {
@@ -41,16 +41,16 @@ export function operatorWebhooks(prisma: PrismaClient, operator: string) {
     /** All endpoints of an owner, the oldest first. */
     list: ({ companyId, integrationId }: KeyOwner) =>
       prisma.webhookEndpoint.findMany({
-        // One of the two is null, and so it is in the endpoints of the other.
+        // Prisma compares with null by IS NULL, so both can be given: an endpoint has exactly one of the two.
         where: { companyId, integrationId },
         select: shown,
         orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
       }),
 
-    /** Stops deliveries to an endpoint until it is enabled. Disabling twice is fine. */
+    /** Stops deliveries to an endpoint until it is enabled. Idempotent. @throws UnknownIdError */
     disable: (id: string) => change(id, 'DISABLED', 'The operator of the server disabled it.'),
 
-    /** Lets an endpoint go on, with what has waited. Enabling twice is fine. */
+    /** Enables an endpoint; its pending deliveries are sent. Idempotent. @throws UnknownIdError */
     enable: (id: string) => change(id, 'ENABLED', null),
   };
 }

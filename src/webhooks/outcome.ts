@@ -3,14 +3,14 @@ import type { Claimed } from './delivery.repository.ts';
 import type { Ended } from './finish.statements.ts';
 import { nextWait } from './schedule.ts';
 
-/** Milliseconds until a delivery is tried again whose endpoint's secret could not be read: a setting must be mended first. */
+/** Milliseconds until the retry if the secret of the endpoint could not be decrypted: the operator must fix a setting. */
 const unreadableWait = 60_000;
 
 const nothingSent = { isAttempt: false, isGone: false, lastStatus: null, lastError: null, lastAnswer: null } as const;
 
 const claimOf = ({ id, lease, endpointId }: Claimed) => ({ id, lease, endpointId });
 
-/** What comes of an attempt: delivered, tried again later, or given up. */
+/** The outcome of an attempt: DELIVERED, PENDING with the wait until the retry, or FAILED after the last attempt. */
 export function endedAs(claimed: Claimed, { isDelivered, status, error, answer, retryAfter }: Result): Ended {
   const failure = { attempts: claimed.attempts + 1, retryAfter, random: Math.random(), now: new Date() };
   const wait = isDelivered ? undefined : nextWait(failure);
@@ -24,21 +24,21 @@ export function endedAs(claimed: Claimed, { isDelivered, status, error, answer, 
   };
 }
 
-/** The integration does not manage the company any more. */
+/** The outcome if the integration no longer manages the company: FAILED, and nothing is sent. */
 export const notGranted = (claimed: Claimed): Ended => ({
   ...claimOf(claimed),
   ...nothingSent,
   ...{ status: 'FAILED', wait: 0, lastError: 'the integration does not manage this company any more' },
 });
 
-/** The secret of the endpoint cannot be read with the secrets that this process has. */
+/** The outcome if this process does not have the API_KEY_SECRET that the endpoint is encrypted under: retried in 60 s. */
 export const unreadable = (claimed: Claimed): Ended => ({
   ...claimOf(claimed),
   ...nothingSent,
   ...{ status: 'PENDING', wait: unreadableWait, lastError: 'the server could not read the secret of this endpoint' },
 });
 
-/** The process ends before the attempt did: another one goes on at once. */
+/** The outcome if the process stops before the attempt ends: due now, so that another process can claim it. */
 export const givenBack = (claimed: Claimed): Ended => ({
   ...claimOf(claimed),
   ...nothingSent,

@@ -1,22 +1,22 @@
 import { isIP, type LookupFunction } from 'node:net';
 import { Pool } from 'undici';
 
-/** Connections to one endpoint at most, and with it attempts under way. */
+/** Connections to one endpoint at most, and so the attempts at it that can run at the same time. */
 export const connectionsPerEndpoint = 16;
 
-/** Pools that are kept for a next attempt. Their idle connections end by themselves after 4 s. */
+/** Unused pools are closed beyond this number of pools. undici closes idle connections after 4 s. */
 const keptPools = 64;
 
-/** Bytes of an answer's headers, past which it is refused. */
+/** Bytes that the headers of an answer may have; the attempt fails if there are more. */
 const headerLimit = 16_384;
 
 /**
- * Connections to receivers, kept for a next attempt: a new TLS connection would cost more than all the rest. A pool
- * connects only to addresses that were checked, whatever its host name means by then; a name that means other addresses
- * later gets another pool.
+ * Connection pools, reused between attempts: a TLS handshake costs more than the rest of an attempt. There is a pool for
+ * each origin and set of checked addresses, and it connects to these addresses only: it never resolves the host name. If
+ * the name resolves to other addresses later, another pool is made.
  */
 export function receiverPools() {
-  /** By what they connect to, the longest unused first. */
+  /** By origin and addresses, the least recently used first. */
   const pools = new Map<string, { readonly pool: Pool; users: number }>();
 
   function closeUnused(): void {
@@ -29,7 +29,7 @@ export function receiverPools() {
   }
 
   return {
-    /** Runs work with the pool that connects to these addresses as this host. */
+    /** Runs `work` with a pool for the origin of `url` whose connections go to these addresses. */
     async use<Result>(url: URL, addresses: readonly string[], work: (pool: Pool) => Promise<Result>): Promise<Result> {
       const key = [url.origin, ...addresses.toSorted()].join(' ');
       const kept = pools.get(key) ?? { pool: makePool(url.origin, addresses), users: 0 };
@@ -44,7 +44,7 @@ export function receiverPools() {
       }
     },
 
-    /** Closes all of them; attempts that are under way fail. */
+    /** Destroys all pools; running attempts fail. */
     async close(): Promise<void> {
       const open = [...pools.values()];
       pools.clear();
@@ -53,7 +53,7 @@ export function receiverPools() {
   };
 }
 
-/** TLS asks for the certificate of the name, and the connection goes to the addresses. */
+/** A pool that connects to the addresses, while TLS verifies the certificate for the host name of the origin. */
 function makePool(origin: string, addresses: readonly string[]): Pool {
   return new Pool(origin, {
     connections: connectionsPerEndpoint,
@@ -63,7 +63,7 @@ function makePool(origin: string, addresses: readonly string[]): Pool {
   });
 }
 
-/** In place of a name's look-up, when a socket connects: always what was checked. */
+/** Replaces the DNS lookup of a socket: always returns the checked addresses. */
 function lookupOf(addresses: readonly string[]): LookupFunction {
   const all = addresses.map((address) => ({ address, family: isIP(address) }));
   return (_name, { all: wantsAll }, done) => {

@@ -25,15 +25,15 @@ import {
 export type WebhookRepository = ReturnType<typeof webhookRepository>;
 export type WebhookTransaction = ReturnType<typeof transactionOf>;
 
-/** What a request did: the endpoint that its answer is about, and the answer, but for a secret. */
+/** The result of a request: the id of the endpoint, and the answer without the signing secret. */
 export interface Made {
   readonly webhookId: string;
   readonly answer: object;
-  /** The answer was given before, and nothing is done again. */
+  /** The kept answer to an earlier request with the same Idempotency-Key; nothing was changed. */
   readonly replayed?: true;
 }
 
-/** How far into the deliveries of an endpoint a page may reach: no more are counted. */
+/** Deliveries are counted up to here: pages cannot reach beyond it (`page` × `limit`). */
 const counted = 100_000;
 
 const webhooksOf = rowsOf(storedWebhookSchema);
@@ -42,14 +42,14 @@ const idsOf = rowsOf(idRowSchema);
 const totalsOf = rowsOf(totalRowSchema);
 const keptOf = rowsOf(keptRowSchema);
 
-/** What a change of an endpoint may do, in one transaction. */
+/** The statements of a change of endpoints, all in one transaction. */
 function transactionOf(query: Query, by: OwnerCaller) {
   const one = <Row>([row]: readonly Row[]): Row => {
     if (row === undefined) throw new Error('a statement that writes an endpoint returned no row');
     return row;
   };
   return {
-    /** An endpoint, whoever owns it, locked until the transaction ends. */
+    /** An endpoint of any owner, its row locked until the transaction ends. */
     async find(id: string): Promise<StoredWebhook | undefined> {
       return webhooksOf(await run(query, endpoints.findLockedStatement(id)))[0];
     },
@@ -60,14 +60,14 @@ function transactionOf(query: Query, by: OwnerCaller) {
     async save(saved: endpoints.WrittenWebhook, isRotated = false): Promise<StoredWebhook> {
       return one(webhooksOf(await run(query, endpoints.saveStatement(saved, isRotated))));
     },
-    /** Drops some of the deliveries; returns whether there may be more. */
+    /** Deletes at most `size` deliveries; returns whether there may be more. */
     async dropDeliveries(id: string, size: number): Promise<boolean> {
       return idsOf(await run(query, endpoints.dropDeliveriesStatement(id, size))).length === size;
     },
     async remove(id: string): Promise<void> {
       await run(query, endpoints.deleteStatement(id));
     },
-    /** The entry in the audit trail. */
+    /** Inserts the audit entry. */
     async record(action: endpoints.WebhookAction, owner: KeyOwner, details: object): Promise<void> {
       await run(query, endpoints.entryStatement(action, owner, by, details));
     },
@@ -108,8 +108,8 @@ export function webhookRepository(database: Database) {
 
   return {
     /**
-     * Carries out a change of one owner's endpoints: in one transaction, one after the other, and once for all requests
-     * with one Idempotency-Key.
+     * Carries out a change of one owner's endpoints in one transaction. Changes of one owner run one at a time, and
+     * requests with the same Idempotency-Key are carried out once.
      * @throws what `work` throws; ApiError IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_USE
      */
     async change(
@@ -122,14 +122,14 @@ export function webhookRepository(database: Database) {
           return await attempt(by, idempotency, work);
         } catch (error) {
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
-          // By a twin that ended meanwhile, or by an answer that is kept no longer.
+          // The key was stored by a concurrent request, or its kept answer is older than 24 hours and not deleted yet.
           if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
           await query(makeRoomSql, [[by.keyId], [idempotency.key]]);
         }
       }
     },
 
-    /** An endpoint, whoever owns it. */
+    /** An endpoint of any owner. */
     async find(id: string): Promise<StoredWebhook | undefined> {
       return webhooksOf(await run(query, endpoints.findStatement(id)))[0];
     },
@@ -139,7 +139,7 @@ export function webhookRepository(database: Database) {
       return { items: webhooksOf(rows), total: all };
     },
 
-    /** The newest first; `total` counts as many as pages can reach. */
+    /** One page, the newest first; `total` counts up to 100,000. */
     async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
       const [rows, totals] = await Promise.all([
         run(query, deliveries.deliveriesStatement(id, page, filter)),

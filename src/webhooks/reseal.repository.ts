@@ -6,22 +6,22 @@ import { idRowSchema, sealedRowSchema } from './row.schema.ts';
 import type { Sealer } from './sealed.ts';
 import { resealed } from './secrets.ts';
 
-/** Of pino. */
+/** The part of pino's logger that is used here. */
 interface Log {
   info(what: object, message: string): void;
   warn(what: object, message: string): void;
 }
 
-/** Endpoints that are read in one go. */
+/** Endpoints that one statement reads. */
 const portion = 100;
 
 const sealedOf = rowsOf(sealedRowSchema);
 const idsOf = rowsOf(idRowSchema);
 
 /**
- * Encrypts under API_KEY_SECRET what is still encrypted under API_KEY_SECRET_PREVIOUS, at the start of a server. An endpoint
- * that is changed at this moment is left to that change. The log says how many there were, and how many are encrypted under
- * neither secret.
+ * Encrypts again, under API_KEY_SECRET, the endpoints that are still encrypted under API_KEY_SECRET_PREVIOUS; runs at the
+ * start of a server. An endpoint that is changed at the same time is skipped: the change encrypts it. Logs how many were
+ * encrypted again, and how many are encrypted under neither secret.
  */
 export async function resealWebhooks({ query }: Pick<Database, 'query'>, sealer: Sealer, log: Log): Promise<void> {
   const counts = { resealed: 0, unreadable: 0 };

@@ -9,7 +9,7 @@ export const sealedElsewhereStatement = (fingerprint: string, after: string, lim
    WHERE e.sealed_under <> ${fingerprint} AND e.id > ${after}::uuid
    ORDER BY e.id LIMIT ${limit}::int`;
 
-/** Stores what was encrypted anew, unless the endpoint has been changed since it was read; returns its id if it was stored. */
+/** Stores the new ciphertexts, unless the endpoint was changed since it was read; returns its id if they were stored. */
 export const storeResealedStatement = (read: SealedRow, resealed: SealedRow) => sql`
   UPDATE webhook_endpoint
      SET sealed_secret = ${resealed.sealedSecret}, sealed_previous_secret = ${resealed.sealedPreviousSecret},

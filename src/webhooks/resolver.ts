@@ -2,9 +2,10 @@ import { Resolver } from 'node:dns/promises';
 import type { Resolve } from './address.ts';
 
 /**
- * Asks the DNS servers of the machine for all addresses of a name, IPv4 before IPv6. Not `lookup`, which keeps one of Node's
- * four threads for as long as a name server does not answer: four endpoints could hold up all others. So `/etc/hosts` does
- * not count.
+ * Asks the DNS servers of the machine for all addresses of a name, IPv4 before IPv6. Does not read `/etc/hosts`.
+ *
+ * `dns.lookup` is not used: it blocks one of Node's four threads until the name server answers, so four endpoints with
+ * slow name servers could block all others.
  */
 export function dnsResolver(): Resolve {
   const resolver = new Resolver({ timeout: 2_000, tries: 2 });

@@ -2,7 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 
 const text = Type.Union([Type.String(), Type.Null()]);
 
-/** An endpoint as its row holds it; times are ISO 8601. */
+/** A row of `webhook_endpoint`; times are ISO 8601. */
 export const storedWebhookSchema = Type.Object({
   id: Type.String(),
   companyId: text,
@@ -24,13 +24,13 @@ export const storedWebhookSchema = Type.Object({
 });
 export type StoredWebhook = Static<typeof storedWebhookSchema>;
 
-/** What of an endpoint is encrypted, and under which secret. */
+/** The encrypted columns of an endpoint, and the fingerprint of the secret that they are encrypted under. */
 export const sealedRowSchema = Type.Pick(storedWebhookSchema, [
   ...(['id', 'sealedSecret', 'sealedPreviousSecret', 'sealedHeaders', 'sealedUnder'] as const),
 ]);
 export type SealedRow = Static<typeof sealedRowSchema>;
 
-/** A delivery as lists show it. */
+/** A row of a list of deliveries. */
 export const storedDeliverySchema = Type.Object({
   id: Type.String(),
   eventType: Type.String(),
@@ -48,12 +48,12 @@ export type StoredDelivery = Static<typeof storedDeliverySchema>;
 export const idRowSchema = Type.Object({ id: Type.String() });
 export const totalRowSchema = Type.Object({ total: Type.Integer() });
 
-/** An answer about an endpoint that is kept for a request that is sent again; without one, it is about an agent. */
+/** A kept answer to a request with an Idempotency-Key; `webhookId` and `answer` are null if it is about an agent. */
 export const keptRowSchema = Type.Object({
   fingerprint: Type.String(),
   webhookId: text,
   answer: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()]),
 });
 
-/** The headers of an endpoint, once opened. */
+/** The decrypted headers of an endpoint. */
 export const headersSchema = Type.Record(Type.String(), Type.String());

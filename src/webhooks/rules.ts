@@ -9,10 +9,10 @@ import type { StoredWebhook } from './row.schema.ts';
 import { maxHeaders } from './schema.ts';
 import type { Headers } from './secrets.ts';
 
-/** Endpoints of one owner (docs/contract.md#webhooks). */
+/** Endpoints that one owner may have (docs/contract.md#webhooks). */
 const maxWebhooks = 10;
 
-/** Steps 10 and 11: the endpoint is there, and it is the owner's. */
+/** Checks 10 and 11: the endpoint exists and belongs to the owner. @throws ApiError for the first that fails */
 export function own({ owner }: { readonly owner: KeyOwner }, stored: StoredWebhook | undefined): StoredWebhook {
   if (!stored) throw webhookMissing();
   if (stored.companyId !== owner.companyId || stored.integrationId !== owner.integrationId) {
@@ -21,18 +21,18 @@ export function own({ owner }: { readonly owner: KeyOwner }, stored: StoredWebho
   return stored;
 }
 
-/** Step 13: a disabled endpoint gets no deliveries. */
+/** Check 13: nothing can be sent to a disabled endpoint. @throws ApiError 400 */
 export function enabled(stored: StoredWebhook): StoredWebhook {
   if (stored.status !== 'ENABLED') throw invalid([inParameter('path', 'id', webhookComplaints.webhookDisabled())]);
   return stored;
 }
 
-/** Step 13. @param count of the owner's endpoints */
+/** Check 13: another endpoint stays within the limit. @param count of the owner's endpoints @throws ApiError 400 */
 export function checkCount(count: number): void {
   if (count >= maxWebhooks) throw invalid([inBody([], webhookComplaints.tooManyWebhooks(maxWebhooks))]);
 }
 
-/** Step 9: what the settings of the server say of a URL. The addresses of a name are judged at each attempt. */
+/** Check 9: the server's settings allow the URL. Host names are resolved and checked at each attempt. @throws ApiError 400 */
 export function checkTarget(url: string, rules: AddressRules): void {
   try {
     targetOf(url, rules);
@@ -42,13 +42,13 @@ export function checkTarget(url: string, rules: AddressRules): void {
   }
 }
 
-/** Step 13, for headers as merged. */
+/** Check 13: the merged headers are not too many. @throws ApiError 400 */
 export function checkedHeaders(headers: Headers): Headers {
   if (Object.keys(headers).length > maxHeaders) throw invalid([inBody(['headers'], complaints.tooMany(maxHeaders))]);
   return headers;
 }
 
-/** What a patch may change, but for the headers, which are encrypted. */
+/** The fields that a patch can change, without the headers, which are stored encrypted. */
 export const fieldsOf = ({ url, events, description, status }: StoredWebhook) => ({
   url,
   events,
@@ -62,5 +62,5 @@ export const changesBetween = (before: object, after: object): string[] => {
   return Object.entries(after).flatMap(([name, value]) => (isDeepStrictEqual(values.get(name), value) ? [] : [name]));
 };
 
-/** What the audit trail may say of an endpoint, for good: its path and query may hold a secret. */
+/** The details of an endpoint for the audit trail: only the origin, as path and query of the URL may contain a secret. */
 export const recorded = ({ id, url }: StoredWebhook) => ({ webhookId: id, origin: new URL(url).origin });

@@ -3,16 +3,16 @@ const minute = 60 * second;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** Waits after the first attempt, the second, … that failed, in milliseconds. After one more failure none is left. */
+/** Milliseconds to wait after the first failed attempt, the second, and so on. The attempt after the last wait is final. */
 const steps = [5 * second, 30 * second, 2 * minute, 10 * minute, hour, 3 * hour, 8 * hour, 12 * hour, day] as const;
 
-/** How far each wait is spread to both sides, so that deliveries that failed together are not tried again together. */
+/** Jitter: each wait is 80 % to 120 % of its step, so that deliveries that failed together are not retried together. */
 const spread = 0.2;
 
-/** Milliseconds of failed attempts without a success between, after which an endpoint is disabled. */
+/** Milliseconds without a successful attempt, counted from the first failure, after which an endpoint is disabled. */
 export const longestFailure = 5 * day;
 
-/** A `Retry-After` beyond this counts as this. */
+/** The upper limit for a `Retry-After`, in milliseconds. */
 const longestRetryAfter = day;
 
 interface Failure {
@@ -46,6 +46,9 @@ function retryAfterWait(text: string | undefined, now: Date): number {
   return wait > 0 ? Math.min(wait, longestRetryAfter) : 0;
 }
 
-/** `Sun, 06 Nov 1994 08:49:37 GMT`; other forms are obsolete, and JavaScript would read a number as a year. */
+/**
+ * Milliseconds since 1970 of an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`; NaN for anything else. The pattern is
+ * checked first, because `Date.parse` accepts other texts: it takes a number for a year.
+ */
 const httpDate = (text: string): number =>
   /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text) ? Date.parse(text) : Number.NaN;

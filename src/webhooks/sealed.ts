@@ -1,11 +1,11 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import type { KeySecrets } from '../auth/api-key.ts';
 
-/** Where a sealed text is stored. It cannot be opened as the text of another place. */
+/** Where a ciphertext is stored. It is authenticated (AAD): a ciphertext copied to another place cannot be decrypted. */
 export interface SealedPlace {
   /** The id of the webhook endpoint, in lower case. */
   readonly endpointId: string;
-  /** A secret opens as the current and as the previous one. */
+  /** `secret` stands for both columns of secrets: at a rotation the current one becomes the previous one. */
   readonly column: 'secret' | 'headers';
 }
 
@@ -28,7 +28,7 @@ export function sealer({ secret, previousSecret }: KeySecrets) {
   ]);
 
   return {
-    /** Names the secret that `seal` uses: what is stored beside a sealed text as `sealed_under`. */
+    /** The fingerprint of the secret that `seal` uses, stored beside the ciphertext as `sealed_under`. */
     fingerprint,
 
     /** @returns base64url of nonce, tag and ciphertext */
@@ -40,7 +40,7 @@ export function sealer({ secret, previousSecret }: KeySecrets) {
       return Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64url');
     },
 
-    /** Whether texts that were sealed under this fingerprint can be opened. */
+    /** Whether this process has the secret with this fingerprint. */
     canOpen: (under: string): boolean => keys.has(under),
 
     /**
@@ -68,5 +68,5 @@ const derive = (secret: string, purpose: string, bytes: number) =>
 
 const keyOf = (secret: string) => derive(secret, 'encryption of webhook endpoints', 32);
 
-/** Tells secrets apart and says nothing else of them: 128 bits, base64url. */
+/** Identifies a secret without revealing it: 128 bits derived from it, as base64url. */
 const fingerprintOf = (secret: string) => derive(secret, 'fingerprint of webhook endpoints', 16).toString('base64url');

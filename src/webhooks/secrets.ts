@@ -9,10 +9,11 @@ export type Headers = Readonly<Record<string, string>>;
 /** A new signing secret in the form of Standard Webhooks: 256 random bits. */
 export const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
 
-/** What is stored of a secret and of headers that are new or have changed. */
+/** The ciphertext of a secret, for its column. */
 export const sealedSecret = (secret: string, endpointId: string, { seal }: Sealer) =>
   seal(secret, { endpointId, column: 'secret' });
 
+/** The columns of an endpoint's headers: their names in plain text, and the ciphertext, which is null without headers. */
 export const sealedHeaders = (headers: Headers, endpointId: string, { seal }: Sealer) => ({
   headerNames: Object.keys(headers),
   sealedHeaders: isEmpty(headers) ? null : seal(JSON.stringify(headers), { endpointId, column: 'headers' }),
@@ -20,7 +21,7 @@ export const sealedHeaders = (headers: Headers, endpointId: string, { seal }: Se
 
 const isEmpty = (headers: Headers) => Object.keys(headers).length === 0;
 
-/** @throws Error, like all of these, when the endpoint is encrypted under a secret that this process does not have */
+/** Decrypts the secret. Like the functions below, it throws an Error if this process lacks the secret to decrypt with. */
 export const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: StoredWebhook, { open }: Sealer) =>
   open(sealed, sealedUnder, { endpointId: id, column: 'secret' });
 
@@ -29,7 +30,7 @@ export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: StoredWe
   return Value.Parse(headersSchema, JSON.parse(open(sealed, sealedUnder, { endpointId: id, column: 'headers' })));
 }
 
-/** The same, encrypted under the current API_KEY_SECRET. */
+/** Encrypts the columns of an endpoint again, under the current API_KEY_SECRET; unchanged if they are already. */
 export function resealed<Endpoint extends SealedRow>(
   endpoint: Endpoint,
   { fingerprint, open, seal }: Sealer,
@@ -47,7 +48,7 @@ export function resealed<Endpoint extends SealedRow>(
   };
 }
 
-/** Merges headers by name, in any case: null removes one, or all of them (RFC 7396). */
+/** Merges headers by JSON Merge Patch (RFC 7396); names ignore case. Null as a value removes a header, as the patch all. */
 export function mergedHeaders(
   stored: Headers,
   patch: Readonly<Record<string, string | null>> | null | undefined,

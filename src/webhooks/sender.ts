@@ -13,11 +13,11 @@ interface Parts extends AddressRules, KeySecrets {
   readonly database: Pick<Database, 'query'>;
   readonly meter: Meter;
   readonly onError: (error: unknown) => void;
-  /** Finds the addresses of names; asks DNS, unless it is given. */
+  /** Resolves host names; DNS by default. */
   readonly resolve?: Resolve;
 }
 
-/** All that sends webhooks, put together; it sends nothing until it is started. */
+/** Assembles the worker that sends webhooks. It sends nothing before `start`. */
 export function webhookSender({ database, meter, onError, resolve = dnsResolver(), ...given }: Parts): Worker {
   const { allowHttp, allowNetworks } = given;
   const sealed = sealer(given);

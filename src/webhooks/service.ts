@@ -14,19 +14,19 @@ import { mergedHeaders, newSecret, openHeaders, openSecret, resealed, sealedHead
 
 export type WebhookService = ReturnType<typeof webhookService>;
 
-/** Deliveries of a deleted endpoint that are dropped in one go. */
-const dropped = 2_000;
+/** Deliveries of a deleted endpoint that one transaction deletes at most. */
+const deletedAtOnce = 2_000;
 
-/** What a request names: an endpoint, and whether the request may be sent again. */
+/** The endpoint in the path of a request, and its Idempotency-Key. */
 interface Target {
   /** In lower case. */
   readonly id: string;
   readonly idempotency?: Idempotency | undefined;
 }
 
-/** The use cases of webhook endpoints. Each throws ApiError for steps 9 to 13 of the contract's order of checks. */
+/** The use cases of webhook endpoints. Each throws ApiError for checks 9 to 13 (docs/contract.md#the-order-of-checks). */
 export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rules: AddressRules) {
-  /** A kept answer has no secret: it is that of the endpoint. */
+  /** Adds the signing secret to an answer. Kept answers are stored without it, so it is read from the endpoint. */
   async function withSecret(made: Made, secret: string): Promise<Made> {
     if (!made.replayed) return { ...made, answer: { ...made.answer, secret } };
     const stored = await webhooks.find(made.webhookId);
@@ -46,7 +46,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     }));
 
   return {
-    /** Makes an endpoint; its secret is in this answer alone. */
+    /** Creates an endpoint. Only this answer, and its replays, contain the signing secret. */
     async create(by: OwnerCaller, draft: WebhookDraft, idempotency?: Idempotency): Promise<Made> {
       checkTarget(draft.url, rules);
       const { url, events, description = null } = draft;
@@ -74,7 +74,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
 
     get: async (by: OwnerCaller, id: string) => toWebhookAnswer(own(by, await webhooks.find(id))),
 
-    /** Changes what the patch names; one that changes nothing leaves no trace. */
+    /** Applies a merge patch. If it changes nothing, nothing is written: no `updatedAt`, no audit entry. */
     async update(by: OwnerCaller, target: Target, patch: WebhookPatch): Promise<Made> {
       if (patch.url !== undefined) checkTarget(patch.url, rules);
       return await change(by, target, async (stored, tx) => {
@@ -98,12 +98,13 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     },
 
     /**
-     * Deletes an endpoint with its deliveries. Where there are many, it is disabled first, so that no more are added, and
-     * they are dropped in several transactions: none may last so long that changes of agents wait for it.
+     * Deletes an endpoint and its deliveries. If there are more than one transaction deletes, the endpoint is disabled
+     * first, so that no deliveries are added, and they are deleted in several transactions: changes of agents wait for the
+     * transaction that deletes the endpoint, so it must be short.
      */
     remove,
 
-    /** Makes a new secret; the one before signs as well for 24 hours. */
+    /** Creates a new secret; for 24 hours requests are signed with the previous one too. */
     async rotateSecret(by: OwnerCaller, target: Target): Promise<Made> {
       const secret = newSecret();
       const made = await change(by, target, async (stored, tx) => {
@@ -129,7 +130,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
       return { items: items.map(toDeliveryAnswer), total, page };
     },
 
-    /** Sends an event once more, from the first step on. */
+    /** Queues the event of a delivery again, as a new delivery with no attempts. */
     redeliver: (by: OwnerCaller, target: Target, deliveryId: string): Promise<Made> =>
       change(by, target, async (stored, tx) => {
         const delivery = await tx.redeliver(enabled(stored).id, deliveryId);
@@ -142,7 +143,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     let hasMore = true;
     while (hasMore) {
       await change(by, { id }, async (stored, tx) => {
-        hasMore = await tx.dropDeliveries(id, dropped);
+        hasMore = await tx.dropDeliveries(id, deletedAtOnce);
         if (!hasMore) {
           await tx.remove(id);
           await tx.record('webhook.deleted', by.owner, recorded(stored));

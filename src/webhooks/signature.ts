@@ -1,21 +1,22 @@
 import { createHmac } from 'node:crypto';
 
-/** What is signed: one attempt to deliver one event. */
+/** What is signed for one attempt. */
 export interface Message {
-  /** `webhook-id`: the same for all attempts at an event. */
+  /** `webhook-id`: the same for all attempts to deliver an event. */
   readonly id: string;
-  /** When this attempt begins, in seconds since 1970. */
+  /** `webhook-timestamp`: when this attempt begins, in seconds since 1970. */
   readonly timestamp: number;
-  /** The bytes of the body, as UTF-8. */
+  /** The body; its UTF-8 bytes are signed. */
   readonly body: string;
 }
 
-/** What a secret begins with as people see it; the rest is its bytes in base64. */
+/** The prefix of a secret; its bytes follow in base64. */
 const prefix = 'whsec_';
 
 /**
  * The headers that sign an attempt (Standard Webhooks 1.0.0): HMAC-SHA256 over `id.timestamp.body`.
- * @param secrets as `whsec_…`: the current one, and during a rotation the one before; each makes one signature
+ * @param secrets as `whsec_…`: the current one, and during a rotation the previous one; one signature for each
+ * @throws Error for a secret without that prefix
  */
 export function signedHeaders({ id, timestamp, body }: Message, secrets: readonly string[]): Record<string, string> {
   const content = `${id}.${timestamp}.${body}`;

@@ -3,18 +3,18 @@ import type { Claimed } from './delivery.repository.ts';
 import { connectionsPerEndpoint } from './pools.ts';
 
 /**
- * Attempts that a process has under way at most, for endpoints that are well and for those whose last attempt failed. Apart,
- * since a dead receiver holds an attempt for 10 s: however many are dead, they take no place from the others.
+ * Attempts that a process runs at the same time, for endpoints whose last attempt succeeded and for those whose last
+ * attempt failed. Separate limits: an attempt at a dead receiver takes 10 s, and must not take a slot from the others.
  */
 const healthySlots = 512;
 const failingSlots = 128;
 
-/** Attempts at one endpoint that fails: enough to find out that it is back. */
+/** Attempts at one failing endpoint at the same time: enough to notice that it works again. */
 const perFailing = 2;
 
 type Kind = 'healthy' | 'failing';
 
-/** Counts the attempts that are under way in this process. */
+/** Counts the running attempts of this process. */
 export function slotsOf() {
   const free: Record<Kind, number> = { healthy: healthySlots, failing: failingSlots };
   const underWay = new Map<string, number>();
@@ -26,7 +26,7 @@ export function slotsOf() {
   }
 
   return {
-    /** @returns gives the place back; once */
+    /** Takes a slot for a claimed delivery. @returns frees the slot; call it once */
     take({ endpointId, isFailing }: Claimed): () => void {
       const kind = isFailing ? 'failing' : 'healthy';
       free[kind] -= 1;
@@ -37,7 +37,7 @@ export function slotsOf() {
       };
     },
 
-    /** Whether there is room for deliveries of a kind, or of any. */
+    /** Whether a slot of a kind is free; without a kind, whether any is. */
     hasRoom: (kind?: Kind): boolean => (kind ? free[kind] > 0 : free.healthy > 0 || free.failing > 0),
 
     room: (): Room => ({

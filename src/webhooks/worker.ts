@@ -11,31 +11,31 @@ import { slotsOf } from './slots.ts';
 interface Options {
   readonly deliveries: DeliveryRepository;
   readonly deliver: Deliver;
-  /** What is sent; throws where the secret of the endpoint cannot be read. */
+  /** Decrypts what is sent; throws if the secret of the endpoint cannot be decrypted. */
   readonly open: (claimed: Claimed) => Attempt;
   readonly meter: Meter;
-  /** Told of what failed, for the log. */
+  /** Called with each error of a claim, a measurement or a deletion, and of `open`, for the log. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Milliseconds after which an idle worker claims again, unless it is woken. */
+/** Milliseconds between claims of an idle worker, unless `wake` is called. */
 const poll = 1_000;
 
-/** Milliseconds between two claims at least, when the last one found something, and when it found nothing. */
+/** Minimum milliseconds between two claims: after one that found deliveries, and after one that found none. */
 const shortPause = 20;
 const longPause = 200;
 
-/** Milliseconds until an outcome that could not be written is tried again. */
+/** Milliseconds until the retry of a statement that writes outcomes. */
 const retryPause = 1_000;
 
-/** Milliseconds between measurements, and between two rounds of deleting what is kept no longer. */
+/** Milliseconds between two measurements, and between two deletions of old deliveries. */
 const measuring = 15_000;
 const tidying = 60_000;
 
-/** Milliseconds that writing an outcome is tried for. A claim that is lost by then is another process's. */
+/** Milliseconds for which writing an outcome is retried. After that the lease has ended: another process may have it. */
 const finishing = 9_000;
 
-/** Outcomes that one statement writes at most. */
+/** Outcomes that one statement writes at most. The statement runs while further outcomes are collected. */
 const together = 128;
 
 const full = { claimed: [], hasMore: false };
@@ -43,10 +43,10 @@ const full = { claimed: [], hasMore: false };
 export type Worker = ReturnType<typeof webhookWorker>;
 
 /**
- * Sends the deliveries that are due, beside all other processes on the same database (docs/contract.md#webhooks).
+ * Sends the deliveries that are due (docs/contract.md#webhooks). Any number of processes can do so on one database.
  *
- * Claim, attempt, outcome: a claim takes what is due, under a lease that a process that dies loses; outcomes are
- * written together, and what follows in the same line is claimed with them.
+ * A loop claims due deliveries under a lease, which ends by itself if the process dies. Each claimed delivery is sent, its
+ * outcome is written in a batch with others, and the next delivery of the same endpoint and agent is claimed with it.
  */
 export function webhookWorker({ deliveries, deliver, open, meter, onError }: Options) {
   const slots = slotsOf();
@@ -69,7 +69,10 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
     },
   });
 
-  /** Writes an outcome; after a while it is left to the end of the lease. */
+  /**
+   * Writes an outcome, with retries for 9 s; after that the delivery is sent again when its lease ends.
+   * @returns the next delivery of the same endpoint and agent, if it was claimed
+   */
   async function settle(ended: Ended): Promise<Claimed | undefined> {
     const deadline = performance.now() + finishing;
     for (;;) {
@@ -95,7 +98,7 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
     return result ? endedAs(claimed, result) : givenBack(claimed);
   }
 
-  /** Carries a claimed delivery to its outcome, then those that follow in its line. */
+  /** Sends a claimed delivery and writes its outcome, then the same for the next ones of its endpoint and agent. */
   async function carry(first: Claimed): Promise<void> {
     for (let claimed: Claimed | undefined = first; claimed; ) {
       const release = slots.take(claimed);
@@ -112,7 +115,7 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
     running.add(carrying);
   }
 
-  /** Asks at most 50 times a second while deliveries come, and 5 times while those who wake it write none. */
+  /** Claims at most 50 times a second while it finds deliveries, and 5 times while it is woken but finds none. */
   async function claimAll(): Promise<void> {
     while (!signal.aborted) {
       const { claimed, hasMore } = slots.hasRoom() ? await deliveries.claim(slots.room()) : full;
@@ -130,7 +133,7 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
     while (!signal.aborted && (await deliveries.forget()));
   }
 
-  /** Does something again and again until the end; an error is told, and does not end it. */
+  /** Repeats `work` until `stop`; an error is reported and does not end the loop. */
   async function repeat(work: () => Promise<void>, interval: number): Promise<void> {
     while (!signal.aborted) {
       await work().catch(onError);
@@ -143,10 +146,10 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
       rounds.push(repeat(claimAll, poll), repeat(measure, measuring), repeat(tidy, tidying));
     },
 
-    /** Deliveries were committed: they are looked for soon, not only at the next poll. */
+    /** Call it after deliveries were committed: they are claimed within 200 ms instead of at the next poll. */
     wake: () => bell.ring(),
 
-    /** Claims no more, and lets attempts under way end; those that take longer are given back. */
+    /** Stops claiming and waits for running attempts; those that take longer than this are aborted and become due again. */
     async stop(milliseconds: number): Promise<void> {
       stopping.abort();
       bell.ring();

@@ -9,7 +9,7 @@ const program = join(import.meta.dirname, '..', '..', 'dist', 'admin.js');
 export const uuid = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 export const time = expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/);
 
-/** The one JSON value that a command prints; it must exit 0 and have nothing to say on stderr. */
+/** Runs a command and returns the JSON value that it prints. Fails unless it exits with 0 and an empty stderr. */
 export async function adminWith(env: Record<string, string>, ...parameters: string[]) {
   const { code, stdout, stderr } = await runProgram([program, ...parameters], { env });
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -16,7 +16,7 @@ interface Options extends Partial<KeySecrets> {
   readonly connections?: number;
   readonly quotas?: Quotas;
   readonly counters?: Counters;
-  /** Told of each statement that goes to the database. */
+  /** Called with each statement that is sent to the database. */
   readonly onStatement?: (sql: string) => void;
   readonly trustedProxies?: readonly string[];
   readonly keepAliveSeconds?: number;
@@ -24,13 +24,13 @@ interface Options extends Partial<KeySecrets> {
   readonly meter?: Meter;
   readonly onChange?: () => void;
   readonly logLevel?: string;
-  /** Names of the migrations that it needs, if not those that there are. */
+  /** Names of the migrations that it requires; by default those of the repository. */
   readonly migrations?: readonly string[];
   /** The address to listen on. */
   readonly host?: string;
 }
 
-/** One more server over a world's database, which ends with the test: for what cannot be done to the world's own. */
+/** Another server on a world's database, closed with the test: for options that the world's own server does not have. */
 export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;

@@ -7,7 +7,7 @@ import { newSecret } from './sending.ts';
 
 const loopback: AddressRules = { allowHttp: true, allowNetworks: ['127.0.0.0/8'] };
 
-/** What sends one attempt at a time, with a resolver of the test's own. */
+/** Sends single attempts, with a resolver that the test controls. */
 export function openDeliverer(resolve = async (_name: string): Promise<string[]> => ['127.0.0.1'], rules = loopback) {
   const { deliver, giveUp, close } = deliverer({ ...rules, resolve });
   onTestFinished(close);

@@ -9,7 +9,7 @@ type Options<Operation extends keyof operations> = Omit<operations[Operation]['p
 
 export type Client = ReturnType<typeof clientOf>;
 
-/** A client with an API key, typed by the server's document: what the document does not have does not compile. */
+/** A client with an API key, typed by the OpenAPI document: requests that it does not describe do not compile. */
 export function clientOf(origin: string, key: string) {
   const headers = { authorization: `Bearer ${key}` };
   const api = createClient<paths>({ baseUrl: origin, headers, fetch: keepText });
@@ -55,7 +55,7 @@ export function clientOf(origin: string, key: string) {
 
 const texts = new WeakMap<Response, string>();
 
-/** The client reads a body as JSON alone; the tests compare its bytes too. */
+/** Keeps the text of each body, which the tests compare too: the client itself only parses it. */
 async function keepText(request: Request): Promise<Response> {
   const response = await fetch(request);
   texts.set(response, await response.clone().text());
@@ -83,7 +83,7 @@ class TypedAnswer<Data> implements Answer {
     this.#data = data;
   }
 
-  /** Throws what the server said, where it was no success. */
+  /** Throws an Error with the server's answer if it is not a success. */
   get data(): Data {
     if (this.#data === undefined) throw new Error(`${this.status} ${this.text}`);
     return this.#data;

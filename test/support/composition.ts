@@ -37,7 +37,7 @@ export async function startComposition(
     servers: names.map((name) => told(new RegExp(`^${name} .* listens on (\\S+),`, 'm'))),
     /** Where their metrics are. */
     metrics: names.map((name) => told(new RegExp(`^${name} .* metrics on (\\S+)$`, 'm'))),
-    /** Stops both where they are, as a machine without memory would: they take connections and answer nothing. */
+    /** Freezes both servers (SIGSTOP): connections are accepted by the system, but nothing is answered. */
     freeze: () => signalServers('SIGSTOP'),
     thaw: () => signalServers('SIGCONT'),
     /** Where PgBouncer listens. */

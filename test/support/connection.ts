@@ -1,8 +1,8 @@
 import pg from 'pg';
 
 /**
- * A connection of the test's own. One that breaks fails the statement under way, or the next one: without a listener the
- * break would be an uncaught error of the whole run, too.
+ * A connection for the test. If it breaks, its running or next statement fails; the listener keeps the break from being an
+ * uncaught error of the whole run too.
  */
 export async function connect(url: string): Promise<pg.Client> {
   const client = new pg.Client(url);
@@ -11,7 +11,7 @@ export async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** Runs one statement on a connection of its own. */
+/** Runs one statement on a new connection, which it closes. */
 export async function run(url: string, sql: string): Promise<pg.QueryResultRow[]> {
   const client = await connect(url);
   try {

@@ -1,4 +1,4 @@
-/** Bytes that a body may have (contract, section 3). */
+/** The maximum size of a body in bytes (docs/contract.md#the-body). */
 const largest = 256 * 1024;
 
 export interface Filled {

@@ -8,14 +8,14 @@ interface Pipe {
   readonly to: Socket;
   /** Bytes that came while the link dripped. */
   held: Buffer[];
-  /** Nothing will ever get through, and nobody is told. */
+  /** Bytes are discarded for good, and neither side gets an error. */
   isForgotten: boolean;
 }
 
 /** Milliseconds from one byte to the next while the link drips. */
 const dripInterval = 100;
 
-/** A way to a database that can fail as networks do. It ends with the test. */
+/** A TCP proxy to a database that can fail like a network. It is closed with the test. */
 export async function openLink(databaseUrl: string) {
   const target = new URL(databaseUrl);
   const pipes = new Set<Pipe>();
@@ -69,10 +69,10 @@ export async function openLink(databaseUrl: string) {
   return {
     url: url.href,
 
-    /** All bytes that the database was sent, one character each. */
+    /** All bytes sent to the database, as Latin-1 text. */
     asked: () => Buffer.concat(asked).toString('latin1'),
 
-    /** Nothing gets through any more, and nobody is told: a network that drops packets, a machine that hangs. */
+    /** Holds back all bytes without an error, like a network that drops packets or a machine that hangs. */
     freeze() {
       isFrozen = true;
       for (const { from } of pipes) from.pause();
@@ -83,18 +83,18 @@ export async function openLink(databaseUrl: string) {
       for (const { from } of pipes) from.resume();
     },
 
-    /** As a firewall that has lost its table: what is open stays so and is dead for good, as is what is opened meanwhile. */
+    /** Makes all connections dead for good without closing them, new ones too, like a firewall that lost its table. */
     forget() {
       isForgetful = true;
       for (const pipe of pipes) pipe.isForgotten = true;
     },
 
-    /** Connections that are opened from now on work. */
+    /** Lets connections work that are opened from now on. */
     remember() {
       isForgetful = false;
     },
 
-    /** In each direction of each connection one byte gets through at a time. */
+    /** Lets one byte through at a time, in each direction of each connection. */
     drip() {
       dripping = setInterval(() => {
         for (const { to, held } of pipes) {
@@ -105,7 +105,7 @@ export async function openLink(databaseUrl: string) {
       }, dripInterval);
     },
 
-    /** All that was held back gets through at once. */
+    /** Lets everything through at once that was held back. */
     flow() {
       stopDripping();
       for (const pipe of pipes) {
@@ -114,7 +114,7 @@ export async function openLink(databaseUrl: string) {
       }
     },
 
-    /** Connections are reset, and new ones are refused: a database that is down. */
+    /** Resets all connections and refuses new ones, like a database that is down. */
     async cutOff() {
       const closed = once(server, 'close');
       server.close();

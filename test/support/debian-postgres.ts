@@ -18,7 +18,7 @@ export function postgresCommands(): string {
 }
 
 /**
- * Starts a PostgreSQL with nothing in it, which ends with the test. It asks nobody for a password.
+ * Starts an empty PostgreSQL, which is stopped with the test. It accepts all roles without a password.
  * @returns makes the URL of one of its databases, as one of its roles
  */
 export async function openCluster(): Promise<(role: string, database: string) => string> {

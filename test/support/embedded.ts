@@ -23,7 +23,7 @@ const opened = new Set<EmbeddedDatabase>();
 
 /** Names with spaces and letters beyond ASCII, since people have such folders. Everybody may enter. */
 export let folder: string;
-/** A DATA_DIR with a cluster in it, for the tests that do not mind. */
+/** A DATA_DIR with a cluster, shared by the tests that do not need a new one. */
 export let dataDir: string;
 
 beforeAll(async () => {
@@ -103,7 +103,7 @@ export async function answers(url: string): Promise<boolean> {
   );
 }
 
-/** Kills one of PostgreSQL's processes, as a machine without memory would; PostgreSQL cuts off all sessions. */
+/** Kills one of PostgreSQL's processes, as an out-of-memory killer would; PostgreSQL then ends all sessions. */
 export async function crash(url: string): Promise<void> {
   const client = await connect(url);
   const ended = new Promise<void>((resolve) => {

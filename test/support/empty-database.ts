@@ -4,7 +4,7 @@ import { inject, onTestFinished } from 'vitest';
 import { run } from './connection.ts';
 import { withDatabase } from './global-setup.ts';
 
-/** The URL of a database in which nothing is; it ends with the test. */
+/** The URL of an empty database, which is dropped with the test. */
 export async function emptyDatabase(): Promise<string> {
   const name = `empty_${randomUUID().replaceAll('-', '')}`;
   await run(inject('serverUrl'), `CREATE DATABASE ${name}`);

@@ -13,7 +13,7 @@ interface Ending {
   readonly code: ProblemCode;
 }
 
-/** What ends a key, or what it may do, and what its request is answered. */
+/** Ways to end a key or its access, each with the answer that its request must get. */
 export const ends: Readonly<Record<string, Ending>> = {
   revoked: { end: set('revoked_at = now()'), code: 'INVALID_API_KEY' },
   expired: { end: set('expires_at = now()'), code: 'INVALID_API_KEY' },
@@ -37,7 +37,7 @@ export async function newAtsSubject(world: World) {
   return { id, companyId, key, keyId, query: `?companyId=${companyId}` };
 }
 
-/** All that is stored of a company's agents. */
+/** All rows of a company's agents. */
 export async function storedOf(world: World, companyId: string) {
   const agents = `SELECT to_jsonb(a)::text AS row FROM agent a WHERE company_id = $1 ORDER BY id`;
   const entries = `SELECT to_jsonb(v)::text AS row FROM agent_version v JOIN agent a ON a.id = v.agent_id

@@ -6,11 +6,11 @@ import type { Fault } from '../../src/http/faults.ts';
 /** A fault without its place. */
 type Said = Omit<Fault, 'in' | 'pointer'>;
 
-/** What the contract says of one field (section 3). */
+/** The rules of one field (docs/contract.md#fields). */
 interface FieldRow {
   readonly column: string;
   readonly isRequired?: true;
-  /** Null clears the field; without this member null is refused. */
+  /** Whether null clears the field; if absent, null is refused. */
   readonly isNullable?: true;
   /** Only in the history and in a header. */
   readonly isHidden?: true;

@@ -6,7 +6,7 @@ interface Options {
   readonly reads?: boolean;
 }
 
-/** A client that sends many bytes at once and counts the answers; it parses nothing, so that it can bear many. */
+/** A client that sends many bytes at once and counts the answers. It does not parse them, so that it is fast enough. */
 export async function openFlood(origin: string, { reads = true }: Options = {}) {
   const { hostname, port } = new URL(origin);
   const socket = connect({ host: hostname, port: Number(port) });
@@ -21,7 +21,7 @@ export async function openFlood(origin: string, { reads = true }: Options = {}) 
     socket.on('data', (bytes) => {
       const text = tail + bytes.toString('latin1');
       answers += text.split('HTTP/1.1 ').length - 1;
-      // Too short to hold a start of an answer that has been counted.
+      // Keep fewer bytes than the start of an answer has, so that none is counted twice.
       tail = text.slice(-8);
       look();
     });
@@ -40,7 +40,7 @@ export async function openFlood(origin: string, { reads = true }: Options = {}) 
     get isClosed() {
       return isClosed;
     },
-    /** Resolves when so many answers have come, or the connection is closed. */
+    /** Resolves when so many answers have arrived, or the connection is closed. */
     until(count: number): Promise<void> {
       return new Promise((resolve) => {
         const task = () => {
@@ -57,5 +57,5 @@ export async function openFlood(origin: string, { reads = true }: Options = {}) 
 
 export type Flood = Awaited<ReturnType<typeof openFlood>>;
 
-/** A GET without anything that is not needed. */
+/** The shortest possible GET. */
 export const shortGet = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;

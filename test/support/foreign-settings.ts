@@ -1,6 +1,6 @@
 import { run } from './connection.ts';
 
-/** What other people's databases and roles set for their sessions. The last one lets nobody set another. */
+/** Settings that the databases and roles of operators can have. Ends with the one that forbids setting another role. */
 export const foreignSettings: Readonly<Record<string, string>> = {
   // Nothing depends on these two: `pg` sets the encoding of each connection itself.
   client_encoding: 'LATIN1',
@@ -19,14 +19,14 @@ export const foreignSettings: Readonly<Record<string, string>> = {
   default_transaction_read_only: 'on',
 };
 
-/** Sets something for all sessions of a role in the database of a URL that begin from now on. */
+/** Sets settings for all new sessions of a role in the database of a URL. */
 export async function setForRole(ownerUrl: string, role: string, name: string, value?: string): Promise<void> {
   const database = new URL(ownerUrl).pathname.slice(1);
   const change = value === undefined ? `RESET ${name}` : `SET ${name} = '${value}'`;
   await run(ownerUrl, `ALTER ROLE ${role} IN DATABASE ${database} ${change}`);
 }
 
-/** Sets all of it for a database, as `ALTER DATABASE` does: what a role has for the database goes before that. */
+/** Sets settings for a database, by ALTER DATABASE. The settings of a role in that database have precedence. */
 export async function setForDatabase(ownerUrl: string, settings = foreignSettings): Promise<void> {
   const database = new URL(ownerUrl).pathname.slice(1);
   const changes = Object.entries(settings).map(

@@ -14,7 +14,7 @@ export interface Lawful {
 
 const limitOfKeys = 50;
 
-/** The contract's sections 3 and 4, for bodies that are valid by themselves. Numbers are the company's and active. */
+/** Applies a patch as docs/contract.md says, for bodies that pass their schema. All numbers are active and the company's. */
 export function patched(before: AgentContent, { metadata = {}, ...fields }: AgentPatch): Lawful {
   const merged = mergePatch(before.metadata, metadata);
   const content: AgentContent = Object.assign({ ...before }, fields, { metadata: merged });

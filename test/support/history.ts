@@ -7,7 +7,7 @@ interface Conditions {
   readonly ifNoneMatch?: number;
 }
 
-/** What a client asked of an agent. */
+/** A request for an agent. */
 export type Asked = Conditions &
   (
     | { readonly kind: 'read' }
@@ -27,12 +27,12 @@ export interface Shown {
   readonly identity: string;
 }
 
-/** What came of it. */
+/** The outcome of a call. */
 export type Answered =
   | { readonly status: 200; readonly shown: Shown; readonly changed: readonly string[] }
   | { readonly status: 204 | 304 | 404 | 412 }
   | { readonly status: 400; readonly errors: unknown }
-  /** Nobody knows whether it was carried out, or will be. */
+  /** The answer was lost: the call may have been carried out, or may still be. */
   | { readonly status: 503; readonly isRefused: boolean };
 
 /** One call on one agent, as its client saw it. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** Texts that have broken other servers. */
+/** Texts that are known to break servers. */
 const texts = [
   '',
   ' ',
@@ -64,7 +64,7 @@ export const deepValue: fc.Arbitrary<unknown> = fc
   )
   .map(([depth, key]) => (key === '[]' ? lists(depth) : objects(depth, key)));
 
-/** Deep values, and those that reach for what all objects have. */
+/** Deep values, and values with names of inherited members. */
 export const nestedValue: fc.Arbitrary<unknown> = fc.oneof(
   deepValue,
   fc.constantFrom<unknown>(

@@ -10,14 +10,14 @@ export interface Answer {
 
 export interface Sent {
   readonly method?: string;
-  /** With its query. */
+  /** The path with its query. */
   readonly path: string;
   /** A list repeats the header. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string | Buffer;
-  /** The address of this machine that it comes from. */
+  /** The local address to connect from. */
   readonly from?: string;
-  /** Whose connections it may use, instead of one of its own. */
+  /** An agent whose connections are used, instead of a new connection. */
   readonly agent?: Agent;
 }
 

@@ -26,7 +26,7 @@ export function openClient(key: string, atEnd: AtEnd = onTestFinished): Client {
   };
 }
 
-/** A server process over a world's database that may be asked as often as one likes. */
+/** A server process on a world's database, without rate limits. */
 export function startUnlimited(
   { databaseUrl, secret }: Pick<World, 'databaseUrl' | 'secret'>,
   env: Readonly<Record<string, string>> = {},

@@ -20,7 +20,7 @@ export async function largeAgents(world: World, companyId: string, count = large
   return rows.map(({ id }) => id);
 }
 
-/** A list of 100 agents that is asked for, and not read. */
+/** A request for a list of 100 agents whose answer is not read until the test reads it. */
 export async function openUnreadList(origin: string, key: string, headers: Readonly<Record<string, string>> = {}) {
   const outgoing = request(`${origin}/agents?limit=100`, {
     agent: new Agent(),
@@ -38,9 +38,9 @@ export async function openUnreadList(origin: string, key: string, headers: Reado
     status: answer.statusCode,
     /** Reads what has arrived, at most 64 KB or so. */
     readPart: () => void answer.read(),
-    /** The client goes away. */
+    /** Closes the connection. */
     leave: () => outgoing.destroy(),
-    /** Reads on; what came until the end, and whether that was the end of the answer. */
+    /** Reads to the end. Returns the bytes, and whether the answer was complete. */
     async readAll(): Promise<{ readonly text: string; readonly isWhole: boolean }> {
       const chunks: Buffer[] = [];
       answer.on('data', (bytes: Buffer) => chunks.push(bytes));

@@ -18,7 +18,7 @@ export interface RecordedCall {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly status: number;
-  /** Those headers that tell of an agent. */
+  /** The headers about the agent. */
   readonly answer: Readonly<Record<string, string>>;
   readonly text: string;
 }
@@ -34,7 +34,7 @@ interface Recorded {
 const secret = 'a secret of the tests alone, in no server';
 const keyOf = (name: string) => `sk_${name.padEnd(43, '0')}`;
 
-/** What the last release was asked, and answered. */
+/** The requests to the last release and its answers. */
 export const recorded: Recorded = JSON.parse(await readFile(join(fixtures, 'last-release.json'), 'utf8'));
 const dump = await readFile(join(fixtures, 'last-release.sql'), 'utf8');
 

@@ -3,14 +3,14 @@ import { send } from './http.ts';
 interface Target {
   readonly origin: string;
   readonly key: string;
-  /** Of one company; each is changed by one request after another. */
+  /** Ids of agents of one company; each is changed by one request after another. */
   readonly agents: readonly string[];
 }
 
-/** Changes agents without a pause until it is stopped, each change a real one; a request that fails is kept, not sent again. */
+/** Changes agents without pauses until it is stopped; each change makes a new version. Failures are recorded, not retried. */
 export function startLoad({ origin, key, agents }: Target) {
   const failures: unknown[] = [];
-  /** The newest version of each agent that an answer told of. */
+  /** The newest version of each agent in an answer. */
   const acknowledged = new Map<string, number>();
   const waiting = new Set<() => void>();
   const underway = new Set<Promise<void>>();
@@ -45,7 +45,7 @@ export function startLoad({ origin, key, agents }: Target) {
   return {
     failures,
     acknowledged,
-    /** Requests from now on go to another server; resolves when those to the one before are answered. */
+    /** Sends further requests to another server; resolves when those to the server before are answered. */
     async moveTo(next: string): Promise<void> {
       target = next;
       await Promise.all(underway);

@@ -2,7 +2,7 @@ import { expect, vi } from 'vitest';
 import type { Subject } from './patch-agent.ts';
 import type { World } from './world.ts';
 
-/** Runs a task while somebody else holds a lock that `sql` takes, such as `SELECT … FOR UPDATE`; then lets go. */
+/** Runs a task while another transaction holds the lock that `sql` takes, such as `SELECT … FOR UPDATE`. */
 export async function whileLocked<Result>(
   world: World,
   sql: string,
@@ -15,12 +15,12 @@ export async function whileLocked<Result>(
     await holder.query(sql, [...parameters]);
     return await task(() => holder.query('ROLLBACK'));
   } finally {
-    // Closed, not given back: whatever the task did, the lock ends here.
+    // Closing the connection releases the lock, whatever the task did.
     holder.release(true);
   }
 }
 
-/** Runs a task while somebody else holds the row of an agent. */
+/** Runs a task while another transaction holds the row lock of an agent. */
 export function whileAgentLocked<Result>(
   world: World,
   id: string,
@@ -29,7 +29,7 @@ export function whileAgentLocked<Result>(
   return whileLocked(world, 'SELECT FROM agent WHERE id = $1 FOR UPDATE', [id], task);
 }
 
-/** Makes one change of an agent wait, so that what is sent meanwhile arrives in the next batch together. */
+/** Makes one change of an agent wait, so that changes that are sent meanwhile form the next batch. */
 export function inOneBatch<Sent>(world: World, agent: Subject, sendAll: () => Promise<Sent>): Promise<Sent> {
   return whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
     const before = world.patch(agent.key, agent.id, { duration: 99 });
@@ -48,7 +48,7 @@ export async function untilSomebodyWaits(world: World, atLeast = 1): Promise<voi
   await vi.waitUntil(async () => (await countWaiting(world)) >= atLeast, { timeout: 60_000, interval: 10 });
 }
 
-/** Resolves when no statement waits for a lock any more: those whose requests were answered have been given up. */
+/** Resolves when no statement of a server waits for a lock any more, also none of a request that was answered already. */
 export async function untilNobodyWaits(world: World): Promise<void> {
   await vi.waitUntil(async () => (await countWaiting(world)) === 0, { timeout: 60_000, interval: 10 });
 }

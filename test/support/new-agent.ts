@@ -7,7 +7,7 @@ import { type ExpectedProblem, expectProblem } from './problem.ts';
 import { answerOf, snapshotOf, storedAgent } from './stored-agent.ts';
 import type { World } from './world.ts';
 
-/** A company, and a key of it. */
+/** A company and one of its keys. */
 interface Owner {
   readonly id: string;
   readonly key: string;
@@ -49,7 +49,7 @@ export async function expectCreated(
   return id;
 }
 
-/** Refuses what `send` sends, and makes nothing. */
+/** Checks that the request of `send` is refused and creates nothing. */
 export async function expectNotCreated(
   world: World,
   { id }: Pick<Owner, 'id'>,

@@ -1,6 +1,6 @@
 /**
- * Throws where a log holds an API key, good or bad; what it says has none.
- * @param lines all that was logged
+ * Throws if a log contains an API key, valid or not. The message does not contain it.
+ * @param lines all lines of the log
  */
 export function refuseKeys(lines: readonly string[]): void {
   const key = /sk_[0-9A-Za-z]{9,}/g;

@@ -41,13 +41,13 @@ export async function runOperator(
   return { code, ...texts };
 }
 
-/** On the database of a world, beside the world's server: the outcome of a command … */
+/** Runs a command on the database of a world and returns its outcome. */
 export const operatorOf =
   ({ ownerUrl, secret }: World) =>
   (parameters: readonly string[], stdin?: string) =>
     runOperator({ DATABASE_URL: ownerUrl, API_KEY_SECRET: secret }, parameters, stdin);
 
-/** … or what a command printed, which must succeed and have nothing to say on stderr. */
+/** Runs a command on the database of a world and returns what it printed. Fails unless it succeeds with an empty stderr. */
 export const printedBy =
   (world: World) =>
   async (...parameters: string[]): Promise<string> => {

@@ -7,7 +7,7 @@ import { type ExpectedProblem, expectProblem } from './problem.ts';
 import { answerOf, asColumns, snapshotOf, storedAgent } from './stored-agent.ts';
 import type { World } from './world.ts';
 
-/** An agent, and a key of its company. */
+/** An agent and a key of its company. */
 export interface Subject {
   readonly id: string;
   readonly companyId: string;
@@ -75,7 +75,7 @@ export async function expectChange(
   expect(after.history).toEqual([...before.history, { ...entry, changedFields: Object.keys(fields).toSorted() }]);
 }
 
-/** Answers 200 with what is stored, and stores nothing. */
+/** Checks that a request is answered 200 with the stored agent, and that nothing is written. */
 export async function expectNoChange(world: World, { id, key }: Subject, body: unknown): Promise<void> {
   const before = await storedAgent(world, id);
   const answer = await world.patch(key, id, body);
@@ -84,7 +84,7 @@ export async function expectNoChange(world: World, { id, key }: Subject, body: u
   expect(await storedAgent(world, id)).toEqual(before);
 }
 
-/** Refuses what `send` sends, and stores nothing. */
+/** Checks that the request of `send` is refused and that nothing is written. */
 export async function expectRefusal(
   world: World,
   id: string,

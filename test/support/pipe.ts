@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder } from './process.ts';
 
-/** A pipe with a reader that reads only when it is told to. */
+/** A pipe whose reader reads only on request. */
 export async function openPipe() {
   const path = join(await makeFolder(), 'pipe');
   execFileSync('mkfifo', [path]);

@@ -3,7 +3,7 @@ import { newSubject, type Subject } from './patch-agent.ts';
 import { head } from './raw-socket.ts';
 import type { World } from './world.ts';
 
-/** What tests of pipelined requests write, and read of the log. */
+/** Builds pipelined requests as text, and reads their log lines. */
 export function pipelined(world: World) {
   const patchHead = (key: string, id: string, requestId: string, ...more: string[]) =>
     head(
@@ -35,7 +35,7 @@ export function pipelined(world: World) {
         .filter(({ requestId }) => requestId !== undefined && requestIds.includes(requestId))
         .map(({ requestId, msg, status }) => ({ requestId, msg, status })),
 
-    /** Resolves when whatever had been begun before the call would be written: after two changes of another agent. */
+    /** Resolves when every change begun before the call must have been written: after two changes of another agent. */
     async untilWritten(): Promise<void> {
       other ??= newSubject(world);
       const { id, key } = await other;

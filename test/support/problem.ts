@@ -4,7 +4,7 @@ import { problemDetails } from '../../src/http/problem-details.ts';
 import { type ProblemCode, problems } from '../../src/http/problems.ts';
 import type { Answer } from './http.ts';
 
-/** The closed list of section 6 of the contract. */
+/** The closed list of codes (docs/contract.md#errors). */
 export const statuses: Readonly<Record<ProblemCode, number>> = {
   MALFORMED_REQUEST: 400,
   MALFORMED_BODY: 400,
@@ -79,7 +79,7 @@ function summary(errors: readonly Fault[], count: number): string {
   return `${count} problem${count === 1 ? '' : 's'}: ${first.join('; ')}${count > 3 ? '; …' : ''}`;
 }
 
-/** The one error shape, whatever the problem is. */
+/** Checks the form that all problems have. */
 export function expectProblemShape(answer: Answer, instance: string): void {
   const { status, headers, body } = answer;
   const fault = {

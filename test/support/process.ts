@@ -11,8 +11,8 @@ import { inTestRun, isAlive } from './test-run.ts';
 const root = join(import.meta.dirname, '..', '..');
 
 /**
- * When what a helper began is ended: with the test, unless `afterAll` is given. That counts only at the top of a file:
- * Vitest forgets what is given to it inside a hook.
+ * The hook in which a helper ends what it started: by default at the end of the test. Give `afterAll` only at the top level
+ * of a file: Vitest ignores it inside a hook.
  */
 export type AtEnd = (task: () => Promise<void>) => void;
 
@@ -21,7 +21,7 @@ export const build = (): void => {
   execFileSync(process.execPath, [join(root, 'scripts', 'build.mjs')], { stdio: 'ignore' });
 };
 
-/** A folder of its own. */
+/** Makes a temporary folder. */
 export async function makeFolder(atEnd: AtEnd = onTestFinished): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'interview-agents-api-'));
   // As root PostgreSQL runs as another user, who must be able to enter.
@@ -30,7 +30,7 @@ export async function makeFolder(atEnd: AtEnd = onTestFinished): Promise<string>
   return folder;
 }
 
-/** A DATA_DIR that is not there yet; at the end its PostgreSQL is stopped and all of it is gone. */
+/** The path of a DATA_DIR that does not exist yet. At the end its PostgreSQL is stopped and the folder deleted. */
 export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string> {
   const dataDir = join(await makeFolder(atEnd), 'data');
   atEnd(async () => {
@@ -42,13 +42,13 @@ export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string
   return dataDir;
 }
 
-/** The process of the PostgreSQL that runs on a DATA_DIR, if one does. */
+/** The process id of the PostgreSQL that runs on a DATA_DIR, if there is one. */
 export async function postgresPid(dataDir: string): Promise<number | undefined> {
   const [pid] = await postmasterLines(dataDir);
   return pid !== undefined && isAlive(Number(pid)) ? Number(pid) : undefined;
 }
 
-/** How the embedded database that runs on a DATA_DIR is reached. */
+/** The URL of the embedded database that runs on a DATA_DIR. */
 export async function embeddedUrl(dataDir: string): Promise<string> {
   const password = await readFile(join(dataDir, 'postgres-password'), 'utf8');
   const [, , , port] = await postmasterLines(dataDir);
@@ -96,7 +96,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
     /** Resolves with its code, or the signal that killed it. */
     exit,
     signal: (signal: NodeJS.Signals) => child.kill(signal),
-    /** As a terminal does it. */
+    /** Sends a signal to the whole process group, as a terminal does. */
     signalGroup: (signal: NodeJS.Signals) => process.kill(-Number(child.pid), signal),
     /** Resolves when its stdout matches; rejects when it ends before. */
     async until(pattern: RegExp): Promise<string> {

@@ -8,7 +8,7 @@ interface Window {
   readonly reset: number;
 }
 
-/** What an answer says of rate limits: nothing of a window that it says nothing of. */
+/** The rate limits in an answer's headers; a window without headers is absent. */
 export interface Told {
   readonly minute?: Window;
   readonly hour?: Window;

@@ -38,7 +38,7 @@ export class RawSocket {
     }
   }
 
-  /** As many at once. */
+  /** Connects several at once. */
   static useMany<Result>(
     origin: string,
     count: number,
@@ -58,12 +58,12 @@ export class RawSocket {
     this.#socket.end();
   }
 
-  /** Is gone at once, whatever comes. */
+  /** Destroys the socket at once. */
   reset(): void {
     this.#socket.resetAndDestroy();
   }
 
-  /** All that has come, whole or not. */
+  /** Everything received so far. */
   get received(): string {
     return this.#received;
   }
@@ -72,17 +72,17 @@ export class RawSocket {
     return this.#ending;
   }
 
-  /** The answers that are here, whole ones only; an interim answer counts as one. */
+  /** The complete answers received so far; an interim answer counts as one. */
   get answers(): Answer[] {
     return parse(this.#received);
   }
 
-  /** The answer at a position, when it is here. */
+  /** The answer at a position, once it is complete. */
   answer(position = 0): Promise<Answer> {
     return vi.waitUntil(() => this.answers[position], { timeout: 60_000, interval: 10 });
   }
 
-  /** All answers, when the server has closed the connection. */
+  /** All answers, once the server has closed the connection. */
   async untilClosed(timeout = 60_000): Promise<Answer[]> {
     await vi.waitUntil(() => this.#ending !== 'open', { timeout, interval: 10 });
     return this.answers;

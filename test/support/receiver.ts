@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import { onTestFinished } from 'vitest';
 import type { AtEnd } from './process.ts';
 
-/** One attempt, as a receiver sees it. */
+/** An attempt as it was received. */
 export interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
@@ -13,7 +13,7 @@ export interface Received {
   readonly id: string;
   /** The event, as JSON. */
   readonly event: { readonly type: string; readonly data: { readonly agentId: string; readonly version: number } };
-  /** When it had arrived, in milliseconds. */
+  /** When the whole request had arrived, in milliseconds. */
   readonly at: number;
 }
 

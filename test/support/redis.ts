@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { makeFolder, type Started, startProcess } from './process.ts';
 
-/** A Redis of the test's own, which keeps nothing and ends with it; it runs once `start` has been called. */
+/** A Redis for one test, without persistence, stopped with the test. It runs once `start` has been called. */
 export async function makeRedis() {
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
@@ -17,7 +17,7 @@ export async function makeRedis() {
 
   return {
     url,
-    /** Asks it beside the servers. */
+    /** Sends a command on a connection of the test. */
     client,
 
     /** @param settings as in redis.conf */
@@ -27,13 +27,13 @@ export async function makeRedis() {
       await running.until(/(Ready to accept connections)/);
     },
 
-    /** Its connections break, and its counts are gone. */
+    /** Stops it: connections break, and the counts are lost. */
     async stop(): Promise<void> {
       running?.signal('SIGKILL');
       await running?.exit;
     },
 
-    /** It takes connections and answers nothing. */
+    /** Freezes it: connections are accepted, but nothing is answered. */
     freeze: () => running?.signal('SIGSTOP'),
     thaw: () => running?.signal('SIGCONT'),
   };

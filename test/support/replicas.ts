@@ -7,13 +7,13 @@ import type { World } from './world.ts';
 
 export type Replica = Awaited<ReturnType<typeof startReplica>>;
 
-/** What the log says when the place of the counts changes. */
+/** The log messages about where requests are counted. */
 export const saying = {
   shared: 'rate limits are counted in Redis, together with the other replicas',
   alone: 'Redis cannot be used: rate limits are counted by this replica alone',
 } as const;
 
-/** What a log tells of the place of the counts. */
+/** The log lines about where requests are counted. */
 function reportsIn(log: string): { msg: string; err?: { message: string } }[] {
   const lines = log.split('\n').filter((line) => line.startsWith('{'));
   return lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === saying.shared || msg === saying.alone);
@@ -52,7 +52,7 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
       return [answer.status, toldBy(answer).minute?.remaining];
     },
 
-    /** The changes that its log tells of, in order; several reports of one outage are one. */
+    /** The changes in its log, in order; several reports of one outage count as one. */
     changes: () =>
       reportsIn(server.stdout)
         .map(({ msg }) => msg)
@@ -61,7 +61,7 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
     /** The cause in each report of its log, if there is one. */
     causes: () => reportsIn(server.stdout).map(({ err }) => err?.message),
 
-    /** Resolves when its log has told of so many changes; the servers are asked meanwhile, or nothing would change. */
+    /** Resolves when its log has so many changes. Sends requests meanwhile, since only a request causes a change. */
     untilChanges: (count: number, key: string) => until(key, () => replica.changes().length >= count),
     untilReports: (count: number, key: string) => until(key, () => replica.causes().length >= count),
 

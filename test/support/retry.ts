@@ -5,7 +5,7 @@ import type { Answer, Sent } from './http.ts';
 import { newSubject, type Subject } from './patch-agent.ts';
 import type { World } from './world.ts';
 
-/** A request that may be sent again: its first line, its body, its headers. */
+/** A request that takes an Idempotency-Key: its first line, its body, its headers. */
 export interface Retriable {
   readonly line: string;
   readonly body?: object;
@@ -24,7 +24,7 @@ export function sendKeyed(
   return world.call(key, line, { body, headers: { ...headers, 'idempotency-key': idempotencyKey } });
 }
 
-/** One answer repeats another: the same bytes and headers, but for what is said of each request. */
+/** Checks that an answer repeats another: the same bytes and headers, except those that belong to each request. */
 export function expectReplay(repeated: Answer, first: Answer): void {
   const { 'idempotent-replayed': replayed, ...headers } = ofTheAnswer(repeated);
   expect(replayed).toBe('true');
@@ -40,7 +40,7 @@ function ofTheAnswer({ headers }: Answer) {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !ofTheRequest.test(name)));
 }
 
-/** All that a company has: its agents, their history, and what was answered about them, as text. */
+/** All rows of a company's agents, their history and the kept answers about them, as text. */
 export async function everythingOf(world: World, companyId: string): Promise<unknown[]> {
   const { rows } = await world.sql.query(
     `SELECT a::text AS agent,

@@ -22,7 +22,7 @@ export interface Schema {
   readonly then?: Schema;
 }
 
-/** What is made of a schema: what it takes, or what stands just outside of it or far away. */
+/** Values for a schema: valid ones, values just outside of it, and unrelated ones. */
 export const kinds = ['valid', 'past a limit', 'wrong type', 'hostile text', 'odd nesting'] as const;
 export type Kind = (typeof kinds)[number];
 
@@ -71,7 +71,7 @@ function goodObjects(
   return fc.tuple(all, demanded).map(([object, more]) => (holds(object) ? { ...object, ...more } : object));
 }
 
-/** All members good, or all but one; or the object itself is not what it should be. */
+/** Objects with valid members, or with one invalid member, or a value that is not an object. */
 function objectsOf(
   schema: Schema,
   properties: Readonly<Record<string, Schema>>,
@@ -138,7 +138,7 @@ function textOf(minLength: number, maxLength: number): fc.Arbitrary<string> {
   });
 }
 
-/** So few keys that any number of merges stays within the limits of metadata. */
+/** Few different keys, so that any number of merges stays within the limits of metadata. */
 const smallObject = fc.dictionary(
   fc.constantFrom('a', 'b', 'c', 'constructor', 'toString', ''),
   fc.oneof(
@@ -150,7 +150,7 @@ const smallObject = fc.dictionary(
   { maxKeys: 4, noNullPrototype: true },
 );
 
-/** One step over each border, and now and then just within. */
+/** Values one step over each limit, and sometimes just within. */
 function pastOf(schema: Schema): fc.Arbitrary<unknown> {
   const { enum: values, format, minLength = 0, maxLength = 40, minimum = 0, maximum = 9, maxItems = 3 } = schema;
   const [type] = typesOf(schema);

@@ -48,7 +48,7 @@ interface SenderOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-/** What sends the webhooks of a world, in the server's role; stopped with the test. An error that it reports fails the test. */
+/** Starts a webhook worker for a world, with the server's role. Stopped with the test; an error that it reports fails it. */
 export function openSender(
   { databaseUrl, secret }: Pick<World, 'databaseUrl' | 'secret'>,
   { meter = silent, allowNetworks = ['127.0.0.0/8'], resolve, onError }: SenderOptions = {},
@@ -74,7 +74,7 @@ export function openSender(
   return { wake: sender.wake, stop };
 }
 
-/** What is stored of an endpoint's deliveries, in their order. */
+/** The rows of an endpoint's deliveries, in their order. */
 export async function storedDeliveries({ sql }: Pick<World, 'sql'>, endpointId: string) {
   const { rows } = await sql.query(
     `SELECT id, event_id AS "eventId", event_type AS "eventType", agent_id AS "agentId", version, status, attempts,
@@ -87,7 +87,7 @@ export async function storedDeliveries({ sql }: Pick<World, 'sql'>, endpointId: 
   return rows;
 }
 
-/** What is stored of an endpoint. */
+/** The row of an endpoint. */
 export async function storedEndpoint({ sql }: Pick<World, 'sql'>, id: string) {
   const { rows } = await sql.query('SELECT * FROM webhook_endpoint WHERE id = $1', [id]);
   return rows[0];

@@ -11,12 +11,12 @@ interface SlowRequest {
   readonly headers?: readonly string[];
 }
 
-/** Milliseconds after which a key is looked up again before a write, and what tells before from after. */
+/** Milliseconds after which a key is looked up again before a write, and a margin. */
 const outdated = 1_000 + 20;
 
 /**
- * Sends a request of which half the body stays away until its key was looked up more than a second ago, and then until
- * `meanwhile` is done.
+ * Sends a request with half of its body. Sends the rest when the lookup of its key is more than a second old and
+ * `meanwhile` has ended.
  */
 export function sendSlowly(
   origin: string,
@@ -37,7 +37,7 @@ export function sendSlowly(
         ...headers,
       ),
     );
-    // The body is asked for when the key has been judged.
+    // `100 Continue` comes when the key has been checked.
     await socket.answer();
     const since = performance.now();
     socket.write(text.slice(0, half));

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 /** A member for each column, as PostgreSQL's to_jsonb writes it. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** All that is stored of one agent. */
+/** Everything that is stored about one agent. */
 export interface StoredAgent {
   /** The whole row as text: equal only when every byte is. */
   readonly text: string;
@@ -14,7 +14,7 @@ export interface StoredAgent {
   readonly history: readonly HistoryEntry[];
 }
 
-/** Of an agent that never was: an empty row, no history. */
+/** The same for an agent that does not exist: an empty row, no history. */
 export async function storedAgent(world: World, id: string): Promise<StoredAgent> {
   const [text, history] = await Promise.all([world.row(id), world.history(id)]);
   // The order of the changed fields means nothing.
@@ -22,7 +22,7 @@ export async function storedAgent(world: World, id: string): Promise<StoredAgent
   return { text, row: text ? JSON.parse(text) : {}, history: sorted };
 }
 
-/** The answer that the contract's section 5 demands for a row: these members, no other. */
+/** The answer for a row (docs/contract.md#answers): exactly these members. */
 export const answerOf = (row: Row) => ({
   ...{ id: row.id, companyId: row.company_id, createdAt: inUtc(row.created_at), updatedAt: inUtc(row.updated_at) },
   ...valuesIn(row, answeredFields),

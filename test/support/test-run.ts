@@ -20,7 +20,7 @@ export function beginTestRun(): void {
     try {
       eraseFolder(join(all, name));
     } catch {
-      // Another run erases it too, or the next one does.
+      // Another run is erasing it too; otherwise the next run does.
     }
   }
   const folder = join(all, `${prefix}${process.pid}`);

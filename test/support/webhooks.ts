@@ -17,7 +17,7 @@ export async function webhookRow(world: World, id: string) {
   return rows[0]?.row;
 }
 
-/** What an endpoint is to be told, in the order of the deliveries. */
+/** The bodies of an endpoint's deliveries, in their order. */
 export async function bodiesFor(world: World, id: string): Promise<unknown[]> {
   const { rows } = await world.sql.query(
     'SELECT event_type, agent_id, company_id, version, body FROM webhook_delivery WHERE endpoint_id = $1 ORDER BY position',

@@ -29,7 +29,7 @@ export type World = Awaited<ReturnType<typeof openWorld>>;
 interface WorldOptions {
   readonly connections?: number;
   readonly docs?: boolean;
-  /** The server's rate limits; those that are not given are none. */
+  /** The server's rate limits; limits that are not given do not apply. */
   readonly quotas?: Partial<Quotas>;
   /** Another secret that keys may be stored under when the tests make further ones. */
   readonly previousSecret?: string;
@@ -38,9 +38,8 @@ interface WorldOptions {
 const noQuotas: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /**
- * A server as in production, listening on a real socket, over a database of its own, in the role that owns nothing. What
- * the tests set up and compare is the owner's. Ends with the file that opened it. Its log is kept in
- * `logLines`; a key in it fails the file.
+ * A server as in production, on a real socket and a new database, with the role that owns no tables. The tests set up and
+ * compare rows as the owner. Closed with the file that opened it. `logLines` has its log; an API key in it fails the file.
  */
 export async function openWorld({ connections = 10, docs = true, quotas, previousSecret }: WorldOptions = {}) {
   const name = `world_${randomUUID().replaceAll('-', '')}`;
@@ -160,7 +159,7 @@ export async function openWorld({ connections = 10, docs = true, quotas, previou
   };
 }
 
-/** Who sets up the tests, in the audit trail. */
+/** The name of the operator in the audit entries of the tests. */
 const operator = 'tester';
 
 const keyDraft = { companyId: null, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };

@@ -6,29 +6,29 @@ import { run } from '../../database/statement.ts';
 import { type Pruning, pageAgents, planStatement, pruneStatement, type Range } from './prune.statements.ts';
 import { plannedRowSchema, removedRowSchema } from './schema.ts';
 
-/** What was removed. */
+/** The numbers of a pruning. */
 interface Pruned {
   readonly versions: number;
-  /** The agents that they belonged to. */
+  /** Agents of which versions were removed. */
   readonly agents: number;
 }
 
-/** Versions past which a batch ends; the last agent's may go beyond them. */
+/** Versions at which a batch ends; those of its last agent can exceed the number. */
 const batchVersions = 5_000;
 
 const day = 24 * 60 * 60 * 1_000;
 
-/** Below every id. */
+/** Lower than every id. */
 const start = '00000000-0000-0000-0000-000000000000';
 
 const plannedOf = rowsOf(plannedRowSchema);
 const removedOf = rowsOf(removedRowSchema);
 
 /**
- * Removes versions of living agents that are older than some days, by the database's clock: never the last `keep` of an
- * agent. In batches of about 5,000, each one transaction with its entry in the audit trail. A run that ends early leaves whole histories
- * from some version on; the next run finds what is left.
- * @param operator who does it, for the trail
+ * Removes versions of agents that are not deleted, if they are older than some days by the database's clock; never the last
+ * `keep` of an agent. Works in batches of about 5,000, each in one transaction with its audit entry. After an interruption
+ * every history is still complete from some version on, and the next run continues.
+ * @param operator the name for the audit entries
  */
 export async function pruneHistory(database: Database, days: number, keep: number, operator: string): Promise<Pruned> {
   const now = await databaseTime(database.prisma);
@@ -43,7 +43,7 @@ export async function pruneHistory(database: Database, days: number, keep: numbe
     const statement = pruneStatement(batch, pruning, operator);
     const [removed] = removedOf(await longTransaction(database, (query) => run(query, statement)));
     versions += removed?.versions ?? 0;
-    // An agent with very many versions is the last of one batch and the first of the next.
+    // An agent with too many versions for one batch is continued in the next.
     agents += batch.filter(({ id }) => id !== lastCounted).length;
     lastCounted = batch.at(-1)?.id;
     batch = [];
@@ -56,7 +56,7 @@ export async function pruneHistory(database: Database, days: number, keep: numbe
       if (first !== null && stays !== null) batch.push({ id, first, stays });
       if (more || sizeOf(batch) >= batchVersions) await removeBatch();
       if (more) {
-        // Plan this agent and those behind it once more.
+        // Plan this agent and those behind it again.
         isEnd = false;
         break;
       }

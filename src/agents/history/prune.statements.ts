@@ -1,15 +1,15 @@
 import { constant, sql } from '../../database/statement.ts';
 import { agentFields } from '../fields.ts';
 
-/** Agents that are looked at together, and versions of each that are read for it at most. */
+/** Agents that one statement reads, and versions of each of them that it reads at most. */
 export const pageAgents = 200;
 const pageVersions = constant('2000');
 
-/** Which versions go. */
+/** Which versions are removed. */
 export interface Pruning {
-  /** RFC 3339: only versions from before this time. */
+  /** Versions written before this time, in RFC 3339. */
   readonly before: string;
-  /** Never the last so many; the current one is one of them. */
+  /** The number of newest versions of each agent that stay, the current one included. */
   readonly keep: number;
 }
 

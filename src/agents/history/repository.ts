@@ -9,7 +9,7 @@ import { sizeRowSchema, snapshotSchema } from './schema.ts';
 import { complete } from './snapshot.ts';
 import { sizeStatement, snapshotStatement } from './statements.ts';
 
-/** What an agent was at a version. */
+/** The content of an agent at a version. */
 export interface Snapshot {
   readonly version: number;
   readonly createdAt: Date;
@@ -26,7 +26,7 @@ export type AgentVersionRepository = ReturnType<typeof agentVersionRepository>;
 
 const snapshotsOf = rowsOf(snapshotSchema);
 
-/** Reads the history of agents, whoever owns them. Entries never change once written. */
+/** Reads the history of agents of any company. Entries are immutable. */
 export function agentVersionRepository({ typed, query }: Database) {
   async function read(agentId: string, version: number): Promise<Snapshot | undefined> {
     const [found] = snapshotsOf(await run(query, snapshotStatement({ agentId, version })));
@@ -52,7 +52,7 @@ export function agentVersionRepository({ typed, query }: Database) {
         }),
       ),
 
-    /** The oldest version that is there: 1, or where the operator has pruned the history, the first that was left. */
+    /** The oldest version in the history: 1, or a later one if the operator has pruned the history. */
     async oldest(agentId: string): Promise<number | undefined> {
       const found = await typed(({ agentVersion }) =>
         agentVersion.findFirst({ where: { agentId }, select: { version: true }, orderBy: { version: 'asc' } }),
@@ -60,7 +60,7 @@ export function agentVersionRepository({ typed, query }: Database) {
       return found?.version;
     },
 
-    /** What an agent was at a version; undefined when there never was one, or it was pruned. */
+    /** The content of an agent at a version; undefined if there is no such version or it was pruned. */
     snapshot: read,
   };
 }

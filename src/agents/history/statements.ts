@@ -7,12 +7,12 @@ export interface Place {
   readonly version: number;
 }
 
-/** What an agent was at a version. As text, for `parseExact`, and so raw: Prisma parses JSON itself. */
+/** The content of an agent at a version, as text for `parseExact`. Raw, since Prisma would parse JSON itself. */
 export const snapshotStatement = ({ agentId, version }: Place) => sql`
   SELECT v.created_at AS "createdAt", v.snapshot::text AS snapshot FROM agent_version v
    WHERE v.agent_id = ${agentId}::uuid AND v.version = ${version}::int`;
 
-/** The value of each field in the newest version before that holds it, as text. */
+/** For each field, its value in the newest earlier version that has the field, as text. */
 export const earlierStatement = ({ agentId, version }: Place, names: readonly AgentField[]) => sql`
   SELECT name, found.value
     FROM unnest(${names}::text[]) AS name,
@@ -21,8 +21,8 @@ export const earlierStatement = ({ agentId, version }: Place, names: readonly Ag
                    ORDER BY v.version DESC LIMIT 1) found`;
 
 /**
- * Bytes of the whole history on disk: rows, long values, indexes. Asks for the size of files, and reads no row. Null while
- * the table is locked for itself, as by a migration: the size would have to wait for that.
+ * Size of the whole history on disk in bytes: rows, TOAST, indexes. Reads no rows. Null while the table is locked
+ * exclusively, as by a migration: the function for the size would wait for that lock.
  */
 export const sizeStatement = () => sql`
   SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database

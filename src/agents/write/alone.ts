@@ -14,25 +14,26 @@ import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
 import { changeSql, lockSoonSql } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
-/** A change that waits for its turn. */
+/** A queued change. */
 interface Call {
   readonly change: Change;
-  /** Whether it runs without others of its agent: it failed among them. */
+  /** Whether it gets a transaction of its own, because a transaction with other changes of its agent failed. */
   readonly isSingle: boolean;
   readonly resolve: (result: Changed) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Changes that may wait; past them a call is refused at once. */
-const waiting = 1_000;
+/** Changes that may wait or run; further calls are refused at once (OVERLOADED). */
+const mostCalls = 1_000;
 
-/** Milliseconds before its deadline in which a call is not tried again: the try might not end in time. */
+/** A call is not retried in the last milliseconds before its deadline: the retry might not end in time. */
 const lastTry = 400;
 
 /**
- * Carries out changes agent by agent, each in a transaction that locks the row first: what did not get through together
- * with others. A bounded number runs at once. One that waits in vain for a row or a key gives its place to others and
- * queues again until its deadline, so that what somebody else holds delays only those who want it.
+ * Carries out changes that failed in a batch with other agents: agent by agent, each in a transaction that locks the row
+ * first. At most half of the connections are used at the same time. A change that waited 100 ms for the lock of a row or
+ * an idempotency key is rolled back and queued again, until its deadline: a lock that is held for long delays only the
+ * changes that need it.
  */
 export function changesAlone(database: Database, meter: Meter, writes: RecentWrites) {
   const inTurn = pLimit(Math.max(1, Math.floor(database.connections / 2)));
@@ -47,7 +48,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     queues.delete(id);
   }
 
-  /** Settles calls of one agent; returns those that must run once more. */
+  /** Runs calls of one agent in one transaction and settles them; returns those that must be retried. */
   async function attempt(id: string, taken: readonly Call[]): Promise<Call[]> {
     const now = performance.now();
     const calls = taken.filter(({ change }) => change.deadline > now);
@@ -74,20 +75,20 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     }
   }
 
-  /** What becomes of a call whose transaction was rolled back: it runs once more, or fails. */
+  /** Decides about a call whose transaction was rolled back. @returns the call, if it must be retried */
   function afterFailure(call: Call, error: unknown, hadOthers: boolean): Call[] {
     const isTakenKey = isTaken(error, idempotencyIndex);
     const isHeldKey = error instanceof ApiError && error.code === 'IDEMPOTENCY_KEY_IN_USE';
     const isHeldRow = isLockTimeout(error) && !isHeldKey;
     const isFaultOfOne = isTakenKey || isHeldKey || !(error instanceof ApiError);
     if (!isLockTimeout(error) && !isTakenKey && !(isFaultOfOne && hadOthers)) {
-      // Also a lost connection or a time limit, after which it may have been committed: it is never run again.
+      // Includes a lost connection and a timeout: the transaction may have been committed, so it is not retried.
       call.reject(error);
       return [];
     }
     meter.repeated(isLockTimeout(error) ? 'held' : 'undone');
     const again = { ...call, isSingle: call.isSingle || isFaultOfOne };
-    // Not yet known of a single one, where the key or value of a neighbour may have been in the way.
+    // Another change of the transaction may have caused the failure: retry in a transaction of its own before giving up.
     if (hadOthers && !isHeldRow) return [again];
     const why = isTakenKey ? new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error }) : error;
     const remaining = call.change.deadline - lastTry - performance.now();
@@ -96,7 +97,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     return remaining > 0 ? [again] : [];
   }
 
-  /** Ends a call for what it failed with last, unless it runs: then that decides. */
+  /** Rejects a queued call with its last error. A running one is left alone: its attempt decides. */
   function rejectWaiting(call: Call, why: unknown): void {
     const queue = queues.get(call.change.id);
     const place = queue?.indexOf(call) ?? -1;
@@ -106,13 +107,17 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   }
 
   return {
-    /** Whether changes of an agent run, or wait to. */
+    /** Whether changes of an agent are running or queued here. */
     isBusy: (id: string): boolean => queues.has(id),
 
-    /** @throws what its decision throws; ApiError OVERLOADED, IDEMPOTENCY_KEY_IN_USE, DATABASE_UNAVAILABLE */
+    /**
+     * Queues a change and resolves when it is committed.
+     * @param why the reason for the retry, for the metrics
+     * @throws what its decision throws; ApiError OVERLOADED, IDEMPOTENCY_KEY_IN_USE, DATABASE_UNAVAILABLE
+     */
     run(change: Change, why?: Repeated): Promise<Changed> {
       if (why) meter.repeated(why);
-      if (count >= waiting) return Promise.reject(overloaded());
+      if (count >= mostCalls) return Promise.reject(overloaded());
       count += 1;
       return new Promise<Changed>((resolve, reject) => {
         const call = { change, isSingle: false, resolve, reject };
@@ -131,14 +136,17 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   };
 }
 
-/** The first call, with those behind it that may run in the same transaction. */
+/** Removes from the queue the first call and those behind it that can run in the same transaction, at most 32. */
 function takeFrom(queue: Call[]): Call[] {
   const single = queue.findIndex(({ isSingle }) => isSingle);
   const together = single === -1 ? batchSize : Math.max(1, Math.min(single, batchSize));
   return queue.splice(0, together);
 }
 
-/** For a call that failed before: the answer in its way may be one that is kept no longer, which is not found. */
+/**
+ * Deletes an expired answer under the key of a retried call. Reads ignore it, but until it is deleted it causes a unique
+ * violation.
+ */
 async function makeRoom(query: Query, [call]: readonly Call[]): Promise<void> {
   if (!call?.isSingle || !call.change.idempotency) return;
   const { by, idempotency } = call.change;
@@ -155,8 +163,8 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
   const steps = folds.flatMap((folded) => folded.steps);
   const rows = steps.length > 0 ? await query<WrittenRow>(changeSql, [[id], stringifyExact(steps), null]) : [];
   const writtenAt = writtenTimes(rows);
-  // Thrown before answers are kept, which would show what was not written.
-  if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by somebody else');
+  // Must come before answers are kept: they would show a change that was not written.
+  if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by another transaction');
   const keeping = folds.flatMap((folded) => folded.keeping);
   await keepAnswers(
     query,

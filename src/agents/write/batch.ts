@@ -11,34 +11,34 @@ import { committed, type Folded, fold, type Question } from './fold.ts';
 import type { KeptJson } from './replay.ts';
 import { findSql } from './statements.ts';
 
-/** An agent as it was found since the request arrived, whoever owns it. */
+/** The agent that was read after the request arrived, of any company. */
 export interface ReadAhead {
-  /** Undefined when it is not there or deleted. */
+  /** Undefined if there is no such agent or it is deleted. */
   readonly agent: StoredAgent | undefined;
-  /** When it was read (`recentWrites`). */
+  /** The place of the read in the order of `recentWrites`. */
   readonly readAt: number;
 }
 
-/** A change to be made: of which agent, by whom, and how to decide it. */
+/** A change to be made: the agent, the caller and the decision. */
 export interface Change {
   /** In lower case. */
   readonly id: string;
-  /** A number that the agent may get: whether it is active is read with the agent. */
+  /** The phone number that the decision asks about; whether it is active is read with the agent. */
   readonly phoneNumberId: string | null;
-  /** The agent as it was found since the request arrived; without it, it is read. */
+  /** The agent if it was read after the request arrived; otherwise the batch reads it. */
   readonly readAhead?: ReadAhead | undefined;
-  /** That the request may be sent again: its answer is kept, and looked for. */
+  /** The Idempotency-Key of the request: an answer kept under it is replayed, else the new answer is kept. */
   readonly idempotency?: Idempotency | undefined;
   readonly by: Caller;
   readonly decide: Decide;
-  /** When its caller is answered at the latest, in milliseconds as `performance.now()` counts. */
+  /** The deadline of the request, in milliseconds on the clock of `performance.now()`. */
   readonly deadline: number;
 }
 
-/** What was read for a change, and when. */
+/** The stored state that a change is decided on. */
 export type Read = ReadAhead & Pick<Question, 'numberIsActive' | 'kept'>;
 
-/** Whether all that a change is decided on was read ahead, and not written by this process since. */
+/** Whether the read ahead is enough to decide a change, and this process has not written the agent since. */
 export const isRead = ({ id, readAhead: read, phoneNumberId, idempotency }: Change, writes: RecentWrites): boolean =>
   read !== undefined && writes.isCurrent(id, read.readAt) && phoneNumberId === null && idempotency === undefined;
 
@@ -46,7 +46,7 @@ export const readAhead = (change: Change): Read => ({ ...nothing, ...change.read
 
 const nothing: Read = { agent: undefined, numberIsActive: false, readAt: 0 };
 
-/** Reads what is stored of each change's agent, in one statement. */
+/** Reads the agent of each change in one statement, with the state of the phone number and the kept answer. */
 export async function readAll(
   query: Query,
   writes: RecentWrites,
@@ -65,7 +65,7 @@ export async function readAll(
   return new Map(changes.map((change, place) => [change, found[place] ?? { ...nothing, readAt }]));
 }
 
-/** None of these holds a space. */
+/** Equal for changes that need the same row. The parts are joined by a space, which none of them contains. */
 const wantedBy = ({ id, phoneNumberId, by, idempotency }: Change): string =>
   idempotency ? `${id} ${phoneNumberId} ${by.keyId} ${idempotency.key}` : `${id} ${phoneNumberId}`;
 
@@ -76,7 +76,7 @@ const toRead = async (query: Query, readAt: number, { agent, numberIsActive, kep
   readAt,
 });
 
-/** What `findSql` finds for one agent. */
+/** A row of `findSql`. */
 export interface FoundRow {
   readonly agent: AgentJson | null;
   readonly numberIsActive: boolean;
@@ -85,7 +85,7 @@ export interface FoundRow {
 
 export type FoldOfAgent = Folded & { readonly id: string; readonly changes: readonly Change[] };
 
-/** Decides changes, agent by agent. */
+/** Groups changes by agent and decides each group, in the order of arrival. */
 export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Change, Read>): FoldOfAgent[] {
   return byAgent(changes).map(([id, ofAgent]) => {
     const questions = ofAgent.map((change) => ({ ...change, ...(found.get(change) ?? nothing) }));
@@ -93,19 +93,19 @@ export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Chang
   });
 }
 
-/** The agent as it was read last: also where that is an older version, of a database that went back. */
+/** The agent from the latest read, even if its version is lower: the database may have been restored from a backup. */
 function lastRead(reads: readonly ReadAhead[]): StoredAgent | undefined {
   let last: ReadAhead = nothing;
   for (const read of reads) if (read.readAt > last.readAt) last = read;
   return last.agent;
 }
 
-/** How a change ended. */
+/** The outcome of a change. */
 export type End = { readonly result: Changed } | { readonly error: unknown };
 
 /**
- * How changes ended, without those whose agent was not written: their decisions are void.
- * @param writtenAt when each agent was written, for those that were
+ * The outcomes of changes. A change that depends on a step which was not written has none: its decision is void, retry it.
+ * @param writtenAt the time of the write by agent id, for the agents that were written
  */
 export function endsOf(folds: readonly FoldOfAgent[], writtenAt: ReadonlyMap<string, Date>): Map<Change, End> {
   const ends = new Map<Change, End>();

@@ -7,14 +7,14 @@ import type { Changed, Decide, Decided } from './decision.ts';
 import { type KeptAnswer, replay } from './replay.ts';
 import type { Keeping, Step } from './step.ts';
 
-/** A decision to be made, for whom, and what was found for it. */
+/** A decision to be made, its caller, and what was read for it. */
 export interface Question {
   readonly decide: Decide;
   readonly by: Caller;
   readonly idempotency?: Idempotency | undefined;
-  /** Whether the number that it asks about is an active one of the company that owns the agent. */
+  /** Whether the phone number asked about is active and belongs to the company that owns the agent. */
   readonly numberIsActive: boolean;
-  /** What was answered to a request with the same Idempotency-Key. */
+  /** The kept answer to an earlier request with the same Idempotency-Key. */
   readonly kept?: KeptAnswer | undefined;
 }
 
@@ -22,20 +22,20 @@ export interface Question {
 type Answered = { readonly after: number } & Changed;
 type Answer = Answered | { readonly after: number; readonly error: unknown };
 
-/** What came of all questions about one agent. */
+/** The outcome of all questions about one agent. */
 export interface Folded {
-  /** To be written together, or not at all. */
+  /** To be written in one transaction. */
   readonly steps: readonly Step[];
-  /** Answers to requests that may be sent again, each to be kept if the steps before it are written. */
+  /** Answers to requests with an Idempotency-Key. Each is kept if the steps that it depends on are written. */
   readonly keeping: readonly Keeping[];
   readonly answers: readonly Answer[];
 }
 
 /**
- * Folds the questions about one agent, in their order: each decides on the result of those before it, and each real
- * change is a step with its own version, history entry and answer. A decision that throws fails alone. A request that
- * is sent again is not decided again, neither after its answer nor behind its twin in the batch. Pure.
- * @param stored the agent as it was read; undefined when it is not there or deleted
+ * Decides the questions about one agent in their order, each on the result of those before it. Each change that changes a
+ * field is a step with its own version, history entry and answer. If a decision throws, only its question fails. A repeated
+ * request gets the answer of the first one, from storage or from earlier in the same batch. Pure.
+ * @param stored the agent as it was read; undefined if there is none or it is deleted
  */
 export function fold(questions: readonly Question[], stored: StoredAgent | undefined): Folded {
   const drafts: Omit<Step, 'steps'>[] = [];
@@ -44,10 +44,10 @@ export function fold(questions: readonly Question[], stored: StoredAgent | undef
 
   function ask(question: Question): Answer {
     const { decide, by, numberIsActive, idempotency, kept } = question;
-    const twin = idempotency && keeping.find(({ api_key, key }) => api_key === by.keyId && key === idempotency.key);
+    const earlier = idempotency && keeping.find(({ api_key, key }) => api_key === by.keyId && key === idempotency.key);
     try {
       if (idempotency && kept) return { ...replay(kept, idempotency), after: 0 };
-      if (idempotency && twin) return { ...replay(answerOf(twin), idempotency), after: twin.after };
+      if (idempotency && earlier) return { ...replay(answerOf(earlier), idempotency), after: earlier.after };
       const decided = decide(agent && { agent, numberIsActive });
       if (!agent) throw agentMissing();
       if (decided.changedFields.length > 0) agent = take(agent, decided, by);
@@ -100,11 +100,11 @@ const answerOf = ({ fingerprint, agent, changed }: Omit<Keeping, 'steps'>): Kept
   changedFields: changed,
 });
 
-/** When a step was written: the last one at `writtenAt`, each one before it a millisecond earlier. */
+/** The time of a step: the last step has `writtenAt`, each one before it is a millisecond earlier. */
 export const timeOfStep = (writtenAt: Date, step: number, steps: number): Date =>
   new Date(writtenAt.getTime() - (steps - step));
 
-/** An answer as committed, which shows the agent after a step, or before the first. */
+/** Adds the time of the write to an agent as it is after step `after`; 0 stands for the agent as it was read. */
 export function committed(agent: StoredAgent, after: number, steps: number, writtenAt: Date): StoredAgent {
   return after === 0 ? agent : { ...agent, updatedAt: timeOfStep(writtenAt, after, steps) };
 }

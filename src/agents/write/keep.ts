@@ -7,21 +7,21 @@ import { timeOfStep } from './fold.ts';
 import { keepSql } from './statements.ts';
 import type { Keeping } from './step.ts';
 
-/** An answer whose change is written in the same transaction. */
+/** An answer to keep, with its final time. */
 export type Answered = Omit<Keeping, 'after' | 'steps'>;
 
 export const asJson = <Kept extends Answered>(kept: Kept) => ({ ...kept, agent: toAgentJson(kept.agent) });
 
-/** @param writtenAt when the agent was written, where it was */
+/** Gives an answer its final time. @param writtenAt the time of the agent's write; undefined if it was not written */
 export const answered = ({ after, steps, ...kept }: Keeping, writtenAt: Date | undefined): Answered => ({
   ...kept,
   updated: after > 0 && writtenAt ? timeOfStep(writtenAt, after, steps) : kept.updated,
 });
 
 /**
- * Keeps answers, in a transaction that has written what they show.
- * @throws what `isTaken` tells of a key whose answer is kept already; ApiError IDEMPOTENCY_KEY_IN_USE when another request
- * holds the key and did not end in time
+ * Stores answers for repeated requests, in the transaction that wrote the changes that they show.
+ * @throws a unique violation (`isTaken`) if an answer is stored for the key; ApiError IDEMPOTENCY_KEY_IN_USE if another
+ * transaction is storing one and does not end within 100 ms
  */
 export async function keepAnswers(query: Query, answers: readonly Answered[]): Promise<void> {
   if (answers.length === 0) return;

@@ -1,30 +1,30 @@
-/** The unique index of idempotency_key: a request whose key is in it already is not carried out. */
+/** The unique index of idempotency_key, by which a unique violation of a key is recognized. */
 export const idempotencyIndex = 'idempotency_key_pkey';
 
 /**
- * How long an answer is kept for a request that is sent again (docs/contract.md#retries). A shorter time needs a migration:
- * the trigger `idempotency_key_delete_values` refuses the server's role to delete an answer before.
+ * How long the answer to a request with an Idempotency-Key is kept (docs/contract.md#retries). A shorter time needs a
+ * migration: the trigger `idempotency_key_delete_values` does not let the server's role delete younger answers.
  */
 export const keptFor = `interval '24 hours'`;
 
-/** A row of idempotency_key, as a KeptJson. */
+/** SQL for a row of idempotency_key as a `KeptJson`. */
 export const keptJson = (table: string) =>
   `json_build_object('fingerprint', ${table}.fingerprint, 'agent', ${table}.agent,
                      'changedFields', ${table}.changed_fields, 'updatedAt', ${table}.updated_at)`;
 
-/** $1 API key, $2 idempotency key: the answer that is kept, as text for `parseExact`. */
+/** $1 id of the API key, $2 idempotency key: selects the kept answer, as text for `parseExact`. */
 export const keptSql = `
   SELECT ${keptJson('k')}::text AS kept FROM idempotency_key k
    WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at > now() - ${keptFor}`;
 
-/** $1 API keys, $2 their idempotency keys: answers that are kept no longer make room for others. */
+/** $1 ids of API keys, $2 an idempotency key for each: deletes the answers under them that are older than 24 hours. */
 export const makeRoomSql = `
   DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS q(api_key, key)
    WHERE k.api_key_id = q.api_key AND k.key = q.key AND k.created_at <= now() - ${keptFor}`;
 
 /**
- * $1 how many at most: forgets answers that are kept no longer, unless another process is forgetting some. By their places
- * in the table: a join with what the subquery finds would read all of a large one.
+ * $1 limit: deletes at most so many answers older than 24 hours; none while another process does this. Rows are deleted by
+ * their `ctid`: with a join on the keys, the planner would read the whole table.
  */
 export const forgetSql = `
   DELETE FROM idempotency_key

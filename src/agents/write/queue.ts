@@ -1,23 +1,24 @@
 /**
- * Changes of agents, in two modes.
+ * How a change of an agent is written: in a batch with changes of other agents, or alone if that fails.
  *
- *     a change ──► its agent has changes that run alone? ── yes ──────────────────────────┐
+ *     a change ──► are changes of its agent running alone? ── yes ────────────────────────┐
  *                    │ no                                                                 │
  *                    ▼                                                                    ▼
- *        TOGETHER, one lane (together.ts)                               ALONE, by agent (alone.ts)
- *        up to 32 that wait: read what is not current,                  a transaction for those of one agent: lock
- *        decide, fold by agent, and write in one                        the row, look keys up again, read, decide,
- *        statement under the versions that were read                    write, keep answers
+ *        TOGETHER, one batch at a time (together.ts)                    ALONE, by agent (alone.ts)
+ *        up to 32 changes: read what is not current,                    a transaction for those of one agent: lock
+ *        decide by agent, and write in one statement                    the row, look keys up again, read, decide,
+ *        if the versions are still those that were read                 write, keep answers
  *          │                 │                 │                          │          ▲            │            │
- *       written,       not written:      undone: a bad row,            written,      │      the row or key     │
- *       or refused     the version       a taken or held               or refused    │      is held for 100 ms,│
- *          │           moved, the row    key, a deadlock                  │          │      a key was taken, a │
- *          │           is locked         │                                │          │      neighbour's bad row│
+ *       written,       not written:      rolled back: a bad            written,      │      a lock on the row  │
+ *       or refused     another change    value, an idem-               or refused    │      or key is held for │
+ *          │           came first, or    potency key that                 │          │      100 ms, or another │
+ *          │           the row is        exists or is                     │          │      change of the      │
+ *          │           locked            locked, a deadlock               │          │      transaction fails  │
  *          ▼                 └───────────┴──► ALONE                       ▼          └────────────┘            │
  *       answer                                                         answer            until its deadline ──► error
  *
- * A connection that broke, or a time limit, answers 503 in either mode, and nothing is run again: it may have been
- * committed.
+ * After a lost connection or a timeout the answer is 503 in either mode. Nothing is retried then: the transaction may have
+ * been committed.
  */
 
 import type { Caller } from '../../auth/caller.ts';
@@ -30,7 +31,7 @@ import type { Change } from './batch.ts';
 import type { Changed, Decide } from './decision.ts';
 import { changeTogether } from './together.ts';
 
-/** Changes agents: those that arrive together are read and written together. */
+/** Makes the function that changes agents. Changes that arrive at the same time are read and written in one batch. */
 export function agentChange(database: Database, meter: Meter, writes: RecentWrites) {
   const alone = changesAlone(database, meter, writes);
   const heard = { at: Number.NEGATIVE_INFINITY };
@@ -40,10 +41,10 @@ export function agentChange(database: Database, meter: Meter, writes: RecentWrit
     run: (changes) => changeTogether(database, writes, changes, alone.run, heard),
   });
 
-  /** See `agentRepository`. */
+  /** Documented at `change` of `agentRepository`. */
   return (wanted: Wanted, by: Caller, decide: Decide): Promise<Changed> => {
     const change = { ...wanted, by, decide, deadline: by.deadline.at };
-    // Behind the others of its agent: together with other agents it would only lose against them.
+    // Queue it behind the others of its agent: a batch would skip the row, which their transaction has locked.
     return alone.isBusy(change.id) ? alone.run(change) : together(change);
   };
 }

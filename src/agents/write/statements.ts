@@ -1,16 +1,17 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
-import { deliveries, isHeard } from '../../webhooks/events.statements.ts';
+import { deliveries, hasEndpoint } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
 import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson } from './kept.statements.ts';
 
-/** The rest of the transaction waits for a lock no longer than this. */
+/** SQL that limits each lock wait in the rest of the transaction to 100 ms. */
 export const shortLockWait = `set_config('lock_timeout', '100ms', true)`;
 
 /**
- * $1 ids of agents, $2 the number that each may get, or null, $3 API keys and $4 their idempotency keys, or nulls: in
- * this order, as text for `parseExact`; an agent that is not there is null, and so is an answer that is not kept.
+ * $1 ids of agents, $2 the id of a phone number for each or null, $3 the id of an API key for each or null, $4 an
+ * idempotency key for each or null. Selects one row for each, in this order, as text for `parseExact`. `agent` is null if
+ * there is none, `kept` if no answer is kept.
  */
 export const findSql = `
   SELECT json_build_object('agent', CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END,
@@ -21,12 +22,12 @@ export const findSql = `
     LEFT JOIN idempotency_key k ON k.api_key_id = q.api_key AND k.key = q.key AND k.created_at > now() - ${keptFor}
    ORDER BY q.place`;
 
-/** $1 id: keeps the agent from everybody else until the transaction ends. */
+/** $1 id: locks the row of the agent until the transaction ends. */
 export const lockSql = `SELECT id FROM agent WHERE id = $1::uuid FOR NO KEY UPDATE`;
 
 /**
- * $1 id: the same after a short wait at most, as for all locks of the transaction. PostgreSQL locks rows behind all else that
- * a statement does, so that the limit is set by then.
+ * $1 id: the same, with each lock wait of the transaction limited to 100 ms. PostgreSQL locks rows at the end of a
+ * statement, so the limit that the statement itself sets applies to its own lock.
  */
 export const lockSoonSql = `
   SELECT a.id, wait.* FROM agent a, (SELECT ${shortLockWait}) wait WHERE a.id = $1::uuid FOR NO KEY UPDATE OF a`;
@@ -37,13 +38,16 @@ const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid,
 const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched text[],
   key uuid, request text, address text, restored int`;
 
-// A large value that no step changed stays where it is, or PostgreSQL would write it again.
+// An unchanged jsonb value is assigned from the row itself: otherwise PostgreSQL would write a large (TOASTed) value again.
 const newValue = (field: AgentField) =>
   fields[field].sqlType === 'jsonb'
     ? `CASE WHEN '${field}' = ANY(s.touched) THEN ${fieldOf('s.content', field)} ELSE a.${fields[field].column} END`
     : fieldOf('s.content', field);
 
-/** Whether a statement has to be right to write at all: else nothing is written or kept, and a row of nulls says so. */
+/**
+ * When a statement writes: the lookup of the keys must be recent and, for a statement without events, no company may have a
+ * webhook endpoint. Otherwise nothing is written or kept, and `why` selects a row without id.
+ */
 const conditions = {
   // `statement_timestamp()` is one value in all of a statement.
   telling: { write: isRecent('$3'), why: `SELECT NULL, NULL, false WHERE NOT ${isRecent('$3')}` },
@@ -61,9 +65,9 @@ const writtenOrWhy = (mode: Mode) => `
 
 const timeOfStep = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
 
-const hearing = `, hearing AS MATERIALIZED (SELECT ${isHeard('SELECT company FROM step')} AS heard)`;
+const hearing = `, hearing AS MATERIALIZED (SELECT ${hasEndpoint('SELECT company FROM step')} AS heard)`;
 
-// Only of agents that were written.
+// Joined with `written`: no events for agents that were not written.
 const eventsOfSteps = deliveries(
   'agent.updated',
   { events: 'written w JOIN step s ON s.id = w.id', companies: 'SELECT company_id FROM written' },
@@ -74,34 +78,34 @@ const eventsOfSteps = deliveries(
 );
 
 /**
- * $1 ids of the agents, $2 their steps, $3 when the first of their keys was looked up (`isRecent`): writes each agent as its
- * last step leaves it, and a history entry and events for each step, under the version that was read. Returns the agents
- * that were written; another change came first for the others, or somebody holds their row. Where the lookup was too long
- * ago, nothing is written, and a row of nulls says so.
+ * $1 ids of the agents, $2 their steps as JSON, $3 the earliest lookup of their callers' keys (`isRecent`). Writes each
+ * agent as its last step leaves it, and a history entry and events for each step, if the stored version is still the one
+ * that was read. Returns the agents that were written. The others are missing: another change was written first, or another
+ * transaction has locked the row. If the lookup is too old, nothing is written, and a row without id is returned.
  *
- * The ids are given beside the steps, since the planner takes the steps for a hundred and would read the whole table.
- * Rows are locked in the order of their ids, so that two processes cannot wait for each other, and are then reached by
- * their place in the table. A row that was changed between the snapshot of the statement and its lock has another place
- * by then, which the snapshot does not see: it is not written, as if its version had moved.
+ * The ids are passed besides the steps because the planner estimates a hundred steps and would scan the whole table. Rows
+ * are locked in the order of their ids, to avoid deadlocks between processes, and then updated by `ctid`. A row that was
+ * changed between the snapshot of the statement and its lock has a new `ctid`, which the snapshot does not see: it is not
+ * written, like one with another version.
  */
 export const changeSql = changing('telling');
 
 /**
- * The same for companies without webhooks, which the parts that make events would cost a tenth of the statement. Where there
- * is an endpoint for one of the companies, nothing is written, and a row with `heard` says so.
+ * The same without events, for companies without webhooks: making events takes a tenth of the time of the statement. If one
+ * of the companies has an endpoint, nothing is written, and a row without id has `heard` set.
  */
 export const untoldChangeSql = changing('untold');
 
 /**
- * $4 answers, beside what `changeSql` takes: keeps each whose step is written. A key that is taken already undoes all of
- * it, changes too. Keys are inserted in their order, so that two processes cannot wait for each other.
+ * Like `changeSql`, with $4 answers as JSON: keeps each answer whose step is written. If an answer is kept for a key
+ * already, the unique violation rolls back the whole statement. Keys are inserted in order, to avoid deadlocks.
  */
 export const keepingChangeSql = keepingChange('telling');
 export const untoldKeepingChangeSql = keepingChange('untold');
 
 /**
- * $1 answers: keeps them, in a statement of its own, so that what it waits for or fails with is an idempotency key. Keys are
- * inserted in their order, so that two processes cannot wait for each other.
+ * $1 answers as JSON: keeps them. A statement of its own, so that a lock timeout or unique violation in it is known to
+ * concern an idempotency key. Keys are inserted in order, to avoid deadlocks.
  */
 export const keepSql = `
   INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)

@@ -1,20 +1,20 @@
 import type { AgentField } from '../fields.ts';
 import type { StoredAgent } from '../row.ts';
 
-/** One real change of an agent: one version, one history entry. As `changeSql` takes it. */
+/** One change of an agent in a batch: one version, one history entry. The form in which `changeSql` takes it. */
 export interface Step {
   readonly id: string;
   readonly company: string;
-  /** The version that the first step of this agent was decided on. */
+  /** The version that was read: the first step of this agent makes the next one. */
   readonly read: number;
-  /** 1 for the first step of this agent in the batch … */
+  /** The position among the steps of this agent in the batch, from 1 on. */
   readonly step: number;
-  /** … up to this, its last. */
+  /** The number of steps of this agent in the batch. */
   readonly steps: number;
-  /** All fields, as this step leaves them. */
+  /** All fields after this step. */
   readonly content: object;
   readonly changed: readonly string[];
-  /** The fields of type jsonb that this step or one before it changed: the row keeps its value of the others. */
+  /** The jsonb fields that this step or an earlier one of the batch changed; the others are not written. */
   readonly touched: readonly string[];
   readonly key: string;
   readonly request: string;
@@ -23,7 +23,7 @@ export interface Step {
   readonly restored: number | null;
 }
 
-/** An answer to be kept, as `keepingChangeSql` takes it. */
+/** An answer to be kept, in the form in which `keepingChangeSql` takes it. */
 export interface Keeping {
   readonly api_key: string;
   readonly key: string;
@@ -31,10 +31,10 @@ export interface Keeping {
   readonly agent_id: string;
   readonly agent: StoredAgent;
   readonly changed: readonly AgentField[];
-  /** When the agent was last changed, where this answer waits for no step. */
+  /** The time of the agent's last change before this batch; used if `after` is 0. */
   readonly updated: Date;
-  /** The step that the answer shows; 0 for none of this batch. */
+  /** The step after which the answer shows the agent; 0 if it depends on no step of this batch. */
   readonly after: number;
-  /** The last step of this agent. */
+  /** The number of steps of this agent in the batch. */
   readonly steps: number;
 }

@@ -11,19 +11,23 @@ import { asJson } from './keep.ts';
 import { changeSql, keepingChangeSql, untoldChangeSql, untoldKeepingChangeSql } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
-/** When a change was last one that webhooks are told of, as `performance.now()` counts. */
+/** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
 export interface Heard {
   at: number;
 }
 
-/** Milliseconds for which the next changes are taken for such ones too; which they are is judged by the statement. */
+/**
+ * Milliseconds after which the statement without events is tried first again. A guess that saves time: that statement
+ * writes nothing if a company has an endpoint.
+ */
 const heardFor = 60_000;
 
 type RunAlone = (change: Change, why: Repeated) => Promise<Changed>;
 
 /**
  * Carries out the changes of a batch: one read for those that need it, the decisions, one write.
- * @param alone carries out a change that did not get through together with the others
+ * @param alone retries a change that was not written, or all changes of a batch that was rolled back
+ * @returns one outcome for each change, in their order
  */
 export async function changeTogether(
   database: Database,
@@ -48,8 +52,9 @@ export async function changeTogether(
 }
 
 /**
- * What is stored of each change's agent, read together where it was not read ahead, was written since, a number is asked
- * about, or an answer may be kept: the last two as of the same moment as the agent, or a retry looks like a conflict.
+ * The stored state for each change. Changes whose read ahead is not enough are read in one statement: the agent was not
+ * read ahead, was written since, or the change needs a phone number or a kept answer. Both must come from the same
+ * snapshot as the agent, or a retry looks like a conflict.
  */
 async function readMissing(
   query: Query,
@@ -66,13 +71,13 @@ interface Written {
   readonly folds: readonly FoldOfAgent[];
   /** The error of each caller whose key or grant has ended. */
   readonly refused: ReadonlyMap<Change['by'], unknown>;
-  /** When each agent was written, for those that were. */
+  /** The time of the write by agent id, for the agents that were written. */
   readonly writtenAt: ReadonlyMap<string, Date>;
 }
 
 /**
- * Writes what was decided. Keys that were looked up more than a second ago are looked up again first, on the connection
- * that writes: a wait for it must not let a key write that has ended meanwhile. Such a change fails alone.
+ * Decides and writes. If a key was looked up more than a second ago, it is looked up again first, on the connection that
+ * writes: a key that ends during the wait for a connection must not write. Only the changes of that key fail then.
  */
 async function write(
   database: Database,
@@ -82,7 +87,7 @@ async function write(
 ): Promise<Written> {
   const folds = foldByAgent(changes, found);
   const callers = changes.map(({ by }) => by);
-  // Also a key that gets an answer and writes nothing, such as a replay, is looked up again.
+  // All callers, also those whose change writes nothing, such as a replay.
   if (!callers.some(({ admission }) => isOutdated(admission))) {
     const lookedUpAt = Math.min(...callers.map(({ admission }) => admission.databaseTime));
     return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds, lookedUpAt, heard) };
@@ -95,7 +100,10 @@ async function write(
   });
 }
 
-/** @param lookedUpAt when the first of the keys was looked up; null when they were looked up behind all waits */
+/**
+ * @param lookedUpAt the earliest lookup of the keys, in milliseconds of the database's clock; null if they were looked up
+ *   on this connection
+ */
 async function writeSteps(
   query: Query,
   folds: readonly FoldOfAgent[],
@@ -116,7 +124,7 @@ async function writeSteps(
     heard.at = performance.now();
     rows = await run(changeSql, keepingChangeSql);
   }
-  // The wait for a connection may have been long: then nothing was written, and each runs alone, where keys are looked up
-  // behind all waits.
+  // Throws if nothing was written because the wait for a connection was too long. Each change is then retried alone, where
+  // its key is looked up after all waits.
   return writtenTimes(rows);
 }

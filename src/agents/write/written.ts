@@ -1,8 +1,8 @@
 import { ApiError } from '../../http/problems.ts';
 
 /**
- * What `changeSql` returns: an agent that was written, its time in ISO 8601, or nulls where nothing was: the lookup was too
- * long ago, or webhooks have to be told (`heard`).
+ * A row of `changeSql`: an agent that was written, with its time in ISO 8601. `id` is null if nothing was written: a company
+ * has webhook endpoints (`heard`), or the lookup of the keys is too old.
  */
 export type WrittenRow = { readonly heard?: boolean } & (
   | { readonly id: string; readonly updatedAt: string }
@@ -10,9 +10,9 @@ export type WrittenRow = { readonly heard?: boolean } & (
 );
 
 /**
- * When each agent was written.
- * @throws Error when nothing was written, because the keys were looked up too long ago; ApiError INTERNAL_ERROR for a time
- * that cannot be read: the agent was written all the same, so its change must not be run again
+ * The time of the write by agent id.
+ * @throws Error if nothing was written because the lookup of the keys is too old; ApiError INTERNAL_ERROR if a time cannot
+ * be parsed: the agent was written, so the change must not be retried
  */
 export function writtenTimes(rows: readonly WrittenRow[]): Map<string, Date> {
   const times = new Map<string, Date>();
