@@ -4,12 +4,14 @@ import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
 import { connect, run } from '../support/connection.ts';
 import { openCluster, postgresCommands } from '../support/debian-postgres.ts';
-import { commandsIn } from '../support/docs.ts';
+import { commandsIn, filled } from '../support/docs.ts';
 import { type Sent, send } from '../support/http.ts';
 import { startLoad } from '../support/load.ts';
 import { build, makeFolder, runProgram, startProcess, startServer } from '../support/process.ts';
 
-const [dump = '', restore = '', settle = '', check = '', start = '', use = ''] = commandsIn('backup.md');
+const [dump = ''] = commandsIn('docs/backup.md', 'Dump');
+const [restore = '', settle = ''] = commandsIn('docs/backup.md', 'Restore');
+const [check = '', start = '', use = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 
@@ -22,8 +24,8 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
     OWNER_URL: old.owner,
     DUMP: `${await makeFolder()}/agents.dump`,
     ADMIN_URL: fresh.admin,
-    NEW_OWNER_URL: fresh.owner,
-    NEW_SERVER_URL: fresh.server,
+    NEW_OWNER_URL: fresh.restored.owner,
+    NEW_SERVER_URL: fresh.restored.server,
   };
   const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
   const { origin } = await startServer({ DATABASE_URL: old.server, API_KEY_SECRET: secret, ...limits });
@@ -48,7 +50,7 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
   await shell(restore, page);
   expect(await shell(settle, page)).toMatch(/^nothing to apply\n(.|\n)*^nothing to apply$/m);
   expect(await shell(check, page)).toBe('');
-  const restored = await open(fresh.owner);
+  const restored = await open(fresh.restored.owner);
   for (const table of quietTables) expect(await rowsOf(restored, table)).toEqual(await rowsOf(source, table));
   for (const id of made.agents) {
     const { rows } = await restored.query<{ version: number }>('SELECT version FROM agent WHERE id = $1', [id]);
@@ -59,12 +61,17 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
     const history = `agent_version t WHERE agent_id = '${id}' AND version <= ${version}`;
     expect(await rowsOf(restored, history)).toEqual(await rowsOf(source, history));
   }
-  await expect(run(fresh.server, 'DELETE FROM company')).rejects.toThrow('permission denied');
+  await expect(run(fresh.restored.server, 'DELETE FROM company')).rejects.toThrow('permission denied');
 
-  const server = startProcess(['sh', '-euc', start], { env: { ...page, API_KEY_SECRET: secret, PORT: '0' } });
+  const server = startProcess(['sh', '-euc', filled(start, { 'PORT=3001': 'PORT=0' })], {
+    env: { ...page, API_KEY_SECRET: secret },
+  });
   const ORIGIN = await server.until(/^Listening on (http:\S+)$/m);
   const [AGENT = ''] = made.agents;
-  const answers = await shell(use, { ORIGIN, KEY: made.key, AGENT });
+  const answers = await shell(
+    filled(use, { 'sk_…': made.key, 'AGENT=…': `AGENT=${AGENT}`, 'http://127.0.0.1:3001': ORIGIN }),
+    {},
+  );
   expect(answers).toMatch(/^\{"status":"ok"\}\{"data":\[\{.*\],"pagination":\{.*\}\}\{"id":".*"duration":45,.*\}$/);
   expect(await send(ORIGIN, made.gone)).toMatchObject({ status: 404 });
   const again = await send(ORIGIN, made.created.sent);
@@ -75,7 +82,7 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
   });
   expect(await send(ORIGIN, change)).toMatchObject({ status: 200, body: { name: 'After the restore', metadata: {} } });
   expect(await shell(check, page)).toBe('');
-  const other = { DATABASE_URL: fresh.server, API_KEY_SECRET: randomUUID().repeat(2), PORT: '0' };
+  const other = { DATABASE_URL: fresh.restored.server, API_KEY_SECRET: randomUUID().repeat(2), PORT: '0' };
   expect(await runProgram(['dist/server.js'], { env: other })).toEqual({
     code: 1,
     stdout: '',
@@ -88,16 +95,17 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
     'DELETE FROM agent_version v USING agent a WHERE a.id = $1 AND v.agent_id = a.id AND v.version = a.version',
     [headless],
   );
-  await restored.query('DELETE FROM agent_version WHERE agent_id = $1 AND version = 1', [gap]);
+  await restored.query('DELETE FROM agent_version WHERE agent_id = $1 AND version = 2', [gap]);
   expect((await shell(check, page)).trim().split('\n')).toEqual([changed, headless, gap].toSorted());
 });
 
-/** A PostgreSQL with the two roles of the README, and the URLs of what shall be in it. */
+/** A PostgreSQL with the two roles of docs/operate.md, and the URLs of what shall be in it. */
 async function openPlace() {
   const url = await openCluster();
   const admin = url('postgres', 'postgres');
   await run(admin, 'CREATE ROLE agents_owner LOGIN; CREATE ROLE agents_server LOGIN');
-  return { admin, owner: url('agents_owner', 'interview_agents'), server: url('agents_server', 'interview_agents') };
+  const urls = (name: string) => ({ owner: url('agents_owner', name), server: url('agents_server', name) });
+  return { admin, ...urls('interview_agents'), restored: urls('interview_agents_restored') };
 }
 
 /** Runs a block of the page; fails unless it ends well. */

@@ -12,9 +12,9 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const root = join(import.meta.dirname, '..', '..');
-const [makeTypes = '', makeChange = ''] = commandsIn('client.md');
-const [tsconfig = ''] = blocksIn('client.md', 'json');
-const [change = ''] = blocksIn('client.md', 'ts');
+const [, makeTypes = '', makeChange = ''] = commandsIn('docs/client.md');
+const [tsconfig = ''] = blocksIn('docs/client.md', 'json');
+const [change = ''] = blocksIn('docs/client.md', 'ts');
 
 const project = await makeFolder(afterAll);
 

@@ -13,7 +13,7 @@ import { build } from '../support/process.ts';
 
 beforeAll(build);
 
-const [, , , check = ''] = commandsIn('backup.md');
+const [check = ''] = commandsIn('docs/backup.md', 'Check');
 const ofOneAgent = /^GET \/agents\/[^/?]+$/;
 const ofVersion = /^GET (\/agents\/[^/?]+\/versions\/\d+)$/;
 

@@ -1,13 +1,26 @@
 import { beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
+import { commandsIn, filled } from '../support/docs.ts';
 import { send } from '../support/http.ts';
-import { build, runProgram, startServer } from '../support/process.ts';
+import { build, runProgram, startProcess, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 const database = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
 
 beforeAll(build);
+
+test('the commands of docs/metrics.md start a server with metrics, and read them', async () => {
+  const [start = '', read = '', ...more] = commandsIn('docs/metrics.md');
+  expect(more).toEqual([]);
+  const port = String(await freePort());
+  const shell = (commands: string) =>
+    startProcess(['bash', '-euc', filled(commands, { 9464: port })], { env: { ...database, PORT: '0' } });
+  await shell(start).until(/^(Listening on) /m);
+  const reading = shell(read);
+  expect(await reading.exit).toEqual({ code: 0, signal: null });
+  expect(reading.stdout).toMatch(/^interview_agents_database_up 1$/m);
+});
 
 test('with METRICS_PORT Prometheus reads /metrics there, nothing else is there, and the server still stops', async () => {
   const port = await freePort();

@@ -14,7 +14,7 @@ import { versionIn } from '../support/stored-agent.ts';
 /** The last commit of the release before. */
 const before = 'ccde7484be24c023d64632b2596282a6a05cfbe6';
 const here = join(import.meta.dirname, '..', '..');
-const [, , , check = ''] = commandsIn('backup.md');
+const [check = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 

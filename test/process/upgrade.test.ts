@@ -7,7 +7,7 @@ import { build, runToEnd, startProcess, startServer } from '../support/process.t
 import { makeRelease } from '../support/release.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-const [migrate = '', ready = ''] = commandsIn('upgrade.md');
+const [migrate = '', ready = ''] = commandsIn('docs/upgrade.md');
 
 const [first, second] = [await openWorld(), await openWorld()];
 beforeAll(build);

@@ -1,16 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { callsOf } from '../support/calls.ts';
+import { commandsIn, filled } from '../support/docs.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { build, makeFolder, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 beforeAll(build);
-
-const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'operate.md'), 'utf8');
 
 test('the questions of docs/operate.md are answered by its commands from the log of a server', async () => {
   const { id, key, companyId, keyId } = await newSubject(world);
@@ -26,13 +25,12 @@ test('the questions of docs/operate.md are answered by its commands from the log
 
   const cwd = await makeFolder();
   writeFileSync(join(cwd, 'server.log'), server.stdout);
-  const [problems = '', report = '', refused = ''] = [...page.matchAll(/^```sh\n(jq .*)\n```$/gm)].map(
-    ([, command = '']) => command,
-  );
+  const [problems = '', report = '', refused = '', ...more] = commandsIn('docs/operate.md', 'Logs');
+  expect(more).toEqual([]);
   const run = (command: string) => execFileSync('bash', ['-c', command], { cwd, encoding: 'utf8' });
   expect(run(problems)).toBe('      3 401 INVALID_API_KEY\n      1 400 VALIDATION_FAILED\n');
   const { requestId } = Object(wrong.body);
-  expect(JSON.parse(run(report.replace('REQUEST_ID', requestId)))).toEqual({
+  expect(JSON.parse(run(filled(report, { REQUEST_ID: requestId })))).toEqual({
     ...{ status: 400, code: 'VALIDATION_FAILED', reason: null, err: null, keyId, address: '127.0.0.1' },
     faults: [{ in: 'body', pointer: '#/duration', code: 'too_large' }],
   });

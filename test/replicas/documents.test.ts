@@ -1,24 +1,17 @@
 import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { run } from '../support/connection.ts';
-import { commandsIn } from '../support/docs.ts';
+import { commandsIn, filled } from '../support/docs.ts';
 import { emptyDatabase } from '../support/empty-database.ts';
 import { asServer } from '../support/global-setup.ts';
-import { startProcess } from '../support/process.ts';
-
-/** A shell that runs commands of the page, with these variables. */
-const shell = (commands = '', env: Readonly<Record<string, string>>) =>
-  startProcess(['bash', '-euc', commands], { env: { API_KEY_SECRET: randomUUID().repeat(2), ...env } });
-
-async function runToEnd(commands: string | undefined, env: Readonly<Record<string, string>>) {
-  const started = shell(commands, env);
-  expect(await started.exit, started.stderr).toEqual({ code: 0, signal: null });
-  return started.stdout;
-}
+import { makeFolder, startProcess } from '../support/process.ts';
 
 test('the commands of docs/replicas.md, in their order: migrate as both roles, run, ask, restart both servers', async () => {
-  const [migrate, start, ask, restart, ...more] = commandsIn('replicas.md');
+  const [, migrate = '', start = '', ask = '', ...more] = commandsIn('docs/replicas.md', "From Debian's packages");
+  const [restart = ''] = commandsIn('docs/replicas.md', 'Restarting without a failed request');
   expect(more).toEqual([]);
   const OWNER_URL = await emptyDatabase();
   const SERVER_ROLE = `server_${randomUUID().replaceAll('-', '')}`;
@@ -30,15 +23,26 @@ test('the commands of docs/replicas.md, in their order: migrate as both roles, r
   const SERVER_URL = asServer(OWNER_URL, SERVER_ROLE);
   const PORT = String(await freePort());
 
-  const said = await runToEnd(migrate, { OWNER_URL, SERVER_URL, SERVER_ROLE });
+  const HOME = await makeFolder();
+  const secrets = { OWNER_URL, SERVER_URL, API_KEY_SECRET: randomUUID().repeat(2) };
+  const lines = Object.entries(secrets).map(([name, value]) => `${name}='${value}'`);
+  await writeFile(join(HOME, 'interview-agents.sh'), `${lines.join('\n')}\nexport API_KEY_SECRET\n`);
+  const shell = (commands: string) => startProcess(['bash', '-euc', commands], { env: { HOME } });
+  const runToEnd = async (commands: string) => {
+    const started = shell(commands);
+    expect(await started.exit, started.stderr).toEqual({ code: 0, signal: null });
+    return started.stdout;
+  };
+
+  const said = await runToEnd(filled(migrate, { agents_server: SERVER_ROLE }));
   expect(said).toMatch(/applied .*\n[\s\S]*role \w+ may run the server\n[\s\S]*nothing to apply\n/);
-  const composition = shell(start, { SERVER_URL, PORT });
+  const composition = shell(filled(start, { 'PORT=8080': `PORT=${PORT}` }));
   const REPLICAS = await composition.until(/^kill -HUP (\d+) /m);
   await composition.until(new RegExp(`^The proxy listens on (http://127\\.0\\.0\\.1:${PORT})$`, 'm'));
-  expect(JSON.parse(await runToEnd(ask, { PORT }))).toEqual({ status: 'ok' });
-  await runToEnd(restart, { REPLICAS });
+  expect(JSON.parse(await runToEnd(filled(ask, { '127.0.0.1:8080': `127.0.0.1:${PORT}` })))).toEqual({ status: 'ok' });
+  await runToEnd(filled(restart, { '…': REPLICAS }));
   await composition.until(/^(Restarted both servers)$/m);
-  expect(JSON.parse(await runToEnd(ask, { PORT }))).toEqual({ status: 'ok' });
+  expect(JSON.parse(await runToEnd(filled(ask, { '127.0.0.1:8080': `127.0.0.1:${PORT}` })))).toEqual({ status: 'ok' });
   process.kill(Number(REPLICAS), 'SIGTERM');
   expect(await composition.exit).toEqual({ code: 0, signal: null });
 });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { chown, mkdir } from 'node:fs/promises';
+import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
@@ -18,11 +18,13 @@ export function postgresCommands(): string {
 }
 
 /**
- * Starts an empty PostgreSQL, which is stopped with the test. It accepts all roles without a password.
+ * Starts an empty PostgreSQL, which is stopped with the test.
+ * @param password of the role `postgres`; without it, all roles are accepted without a password
  * @returns makes the URL of one of its databases, as one of its roles
  */
-export async function openCluster(): Promise<(role: string, database: string) => string> {
-  const cluster = join(await makeFolder(), 'cluster');
+export async function openCluster(password?: string): Promise<(role: string, database: string) => string> {
+  const folder = await makeFolder();
+  const cluster = join(folder, 'cluster');
   await mkdir(cluster);
   // It refuses to run as root.
   const isRoot = process.getuid?.() === 0;
@@ -34,7 +36,10 @@ export async function openCluster(): Promise<(role: string, database: string) =>
       ...(isRoot && nobody),
     });
   const port = await freePort();
-  run('initdb', '--username=postgres', '--auth=trust', '--encoding=UTF8');
+  const passwordFile = join(folder, 'password');
+  if (password !== undefined) await writeFile(passwordFile, password);
+  const auth = password === undefined ? ['--auth=trust'] : ['--auth=scram-sha-256', `--pwfile=${passwordFile}`];
+  run('initdb', '--username=postgres', '--encoding=UTF8', ...auth);
   const options = `-p ${port} -h 127.0.0.1 -k ''`;
   run('pg_ctl', 'start', '--wait', '--log', join(cluster, 'log'), '--options', options);
   onTestFinished(() => void run('pg_ctl', 'stop', '--mode', 'immediate'));

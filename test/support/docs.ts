@@ -1,14 +1,61 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
 
-const docs = join(import.meta.dirname, '..', '..', 'docs');
+const root = join(import.meta.dirname, '..', '..');
 
-/** The commands that a page of docs/ shows: the text of each `sh` block, in their order. */
-export const commandsIn = (page: string) => blocksIn(page, 'sh');
+/** A fenced block of a page, or an indented one, which has no language. */
+export interface Block {
+  /** The heading above it, of whatever level. */
+  readonly section: string;
+  readonly language: string;
+  readonly text: string;
+}
 
-/** The text of each block of a language that a page of docs/ shows, in their order. */
-export function blocksIn(page: string, language: string): string[] {
-  const text = readFileSync(join(docs, page), 'utf8');
-  const blocks = text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm);
-  return [...blocks].flatMap(([, of, block = '']) => (of === language ? [block] : []));
+/** All pages for readers, as paths from the root of the repository. */
+export function pages(): string[] {
+  const entries = ['docs', 'deploy', 'bench', 'examples', 'reference-page'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true }),
+  );
+  const files = [...readdirSync(root, { withFileTypes: true }), ...entries];
+  return files
+    .filter((file) => file.isFile() && file.name.endsWith('.md'))
+    .map((file) => relative(root, join(file.parentPath, file.name)).replaceAll(sep, '/'))
+    .toSorted();
+}
+
+/** The blocks of a page, in their order. */
+export function allBlocks(page: string): Block[] {
+  const text = readFileSync(join(root, page), 'utf8');
+  let section = '';
+  const blocks: Block[] = [];
+  const parts = /^#+ (.*)$|^ *```([^\n]*)\n([\s\S]*?)^ *```$|(?<=\n\n)((?: {4}.*\n|\t.*\n)+)/gm;
+  for (const [, heading, language = '', fenced, indented] of text.matchAll(parts)) {
+    if (heading === undefined) blocks.push({ section, language, text: fenced ?? indented ?? '' });
+    else section = heading;
+  }
+  return blocks;
+}
+
+/** The commands that a page shows, or one section of it: the text of each `sh` block, in their order. */
+export const commandsIn = (page: string, section?: string) =>
+  allBlocks(page).flatMap((block) =>
+    block.language === 'sh' && (section === undefined || block.section === section) ? [block.text] : [],
+  );
+
+/** The text of each block of a language that a page shows, in their order. */
+export const blocksIn = (page: string, language: string): string[] =>
+  allBlocks(page).flatMap((block) => (block.language === language ? [block.text] : []));
+
+/**
+ * Commands with what a reader has to replace: `…`, addresses, ports.
+ * @param replacements what is written on the page, and what takes its place; all of it has to be there, and no `…` may stay
+ */
+export function filled(commands: string, replacements: Readonly<Record<string, string>>): string {
+  let text = commands;
+  for (const [written, value] of Object.entries(replacements)) {
+    if (!text.includes(written)) throw new Error(`the page does not say ${written}:\n${commands}`);
+    text = text.replaceAll(written, () => value);
+  }
+  if (text.includes('…')) throw new Error(`something is left to replace:\n${text}`);
+  return text;
 }

@@ -95,6 +95,8 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
     pid: Number(child.pid),
     /** Resolves with its code, or the signal that killed it. */
     exit,
+    /** Types into its standard input. */
+    write: (text: string) => void child.stdin.write(text),
     signal: (signal: NodeJS.Signals) => child.kill(signal),
     /** Sends a signal to the whole process group, as a terminal does. */
     signalGroup: (signal: NodeJS.Signals) => process.kill(-Number(child.pid), signal),

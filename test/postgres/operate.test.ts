@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../deploy/replicas/programs.ts';
+import { uuid } from '../support/admin.ts';
+import { openCluster, postgresCommands } from '../support/debian-postgres.ts';
+import { commandsIn, filled } from '../support/docs.ts';
+import { send } from '../support/http.ts';
+import { build, type Started } from '../support/process.ts';
+import { openCheckout, openTerminal } from '../support/terminal.ts';
+
+const page = 'docs/operate.md';
+const [settle = '', prepare = '', serve = '', first = '', ask = '', integrate = ''] = commandsIn(
+  page,
+  'From an empty PostgreSQL',
+);
+const [newSecret = '', exchange = '', lastUsed = '', forget = ''] = commandsIn(page, 'The secret of the keys');
+const [list = ''] = commandsIn(page, 'The command line');
+const [find = '', revoke = ''] = commandsIn(page, 'A key that leaked');
+const [exportIt = '', erase = ''] = commandsIn(page, 'Export and erase a company');
+const [prune = ''] = commandsIn(page, 'Prune the history');
+const [look = ''] = commandsIn(page, 'What grows');
+const [place = ''] = commandsIn('docs/backup.md', 'Backup and restore');
+const [dump = ''] = commandsIn('docs/backup.md', 'Dump');
+const [restore = '', settleAgain = ''] = commandsIn('docs/backup.md', 'Restore');
+const [check = '', serveRestored = '', use = ''] = commandsIn('docs/backup.md', 'Check');
+
+beforeAll(build);
+
+test('from an empty PostgreSQL to a rotated secret, an erased company and a restored backup, by pasting docs/operate.md and docs/backup.md', async () => {
+  const password = randomUUID();
+  const { host } = new URL((await openCluster(password))('postgres', 'postgres'));
+  const folder = await openCheckout();
+  const PATH = `${postgresCommands()}:${process.env['PATH']}`;
+  const open = (env: Readonly<Record<string, string>> = {}) => openTerminal(folder, { PATH, ...env });
+  const operator = open();
+  const address = `127.0.0.1:${await freePort()}`;
+  const startServer = async (commands: string, at: string, terminal = open({ PORT: at.split(':')[1] ?? '' })) => {
+    expect(await terminal.start(commands, /^Listening on http:\/\/(\S+)$/m)).toBe(at);
+    return terminal.shell;
+  };
+  const restart = async (running: Started) => {
+    running.signalGroup('SIGTERM');
+    await running.exit;
+    return await startServer(serve, address);
+  };
+
+  await operator.paste(filled(settle, { '…': password, '127.0.0.1:5432': host }));
+  expect(await operator.paste(prepare)).toMatch(
+    /applied [\s\S]*role agents_server may run the server,[\s\S]*nothing to apply/,
+  );
+  let server = await startServer(serve, address);
+  const makeCompany = async () => {
+    const created = await operator.paste(filled(first, { '127.0.0.1:3000': address }));
+    expect(created).toMatch(/^\{"status":"ok"\}/);
+    const { id, key } = JSON.parse(created.slice('{"status":"ok"}'.length));
+    const asked = await operator.paste(filled(ask, { 'sk_…': key, '127.0.0.1:3000': address }));
+    expect(JSON.parse(asked).data).toEqual([company]);
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    const made = await send(`http://${address}`, { method: 'POST', path: '/agents', headers, body });
+    const read = () => send(`http://${address}`, { method: 'GET', path: '/companies', headers });
+    return { keyId: id, key, agent: Object(made.body).id, status: async () => (await read()).status };
+  };
+  const { keyId, key, agent, status } = await makeCompany();
+  const [, ats] = /"key": "(sk_[^"]+)"/.exec(await operator.paste(integrate)) ?? [];
+  const ofAts = { method: 'GET', path: '/companies', headers: { authorization: `Bearer ${ats}` } };
+  expect(await send(`http://${address}`, ofAts)).toMatchObject({ status: 200, body: { data: [company] } });
+
+  // The secret is changed under the key that a client has, which goes on throughout.
+  const secret = () => operator.paste('echo "$API_KEY_SECRET"');
+  const old = await secret();
+  for (const step of [newSecret, exchange, forget]) {
+    if (step === forget) expect(await operator.paste(lastUsed)).toMatch(bothKeys);
+    expect(await operator.paste(step)).toBe('');
+    server = await restart(server);
+    expect(await status()).toBe(200);
+  }
+  expect((await secret()) === old).toBe(false);
+
+  const [companies = '', ofCompany, ofKey] = (await operator.paste(list)).split(/^(?=Usage: )/m);
+  expect(JSON.parse(companies)).toEqual([company]);
+  expect([ofCompany, ofKey]).toEqual([expect.stringContaining('erase'), expect.stringContaining('--scopes')]);
+  await writeFile(join(folder, 'leaked-key.txt'), `${key}\n`);
+  expect(JSON.parse(await operator.paste(find))).toMatchObject({ id: keyId, state: 'active' });
+  await operator.paste(filled(revoke, { '…': keyId }));
+  expect(await status()).toBe(401);
+  expect(await operator.paste(exportIt)).toBe(`{"id":"${agent}","name":"Interview","version":1}\n`);
+  expect(await operator.paste(erase)).toMatch(/"agents": 1/);
+  expect(await operator.paste(list)).toMatch(/^\[\]\nUsage: /);
+  expect(JSON.parse(await operator.paste(prune))).toEqual({ versions: 0, agents: 0 });
+  expect(await operator.paste(look)).toMatch(/n_tup_hot_upd[\s\S]*REINDEX\n$/);
+
+  // docs/backup.md, with another company than the one that was erased.
+  const kept = await makeCompany();
+  for (const commands of [place, dump, restore]) expect(await operator.paste(commands)).toBe('');
+  expect(await operator.paste(settleAgain)).toMatch(/nothing to apply\n[\s\S]*nothing to apply\n/);
+  expect(await operator.paste(check)).toBe('');
+  const another = `127.0.0.1:${await freePort()}`;
+  const second = open();
+  await second.paste(place);
+  await startServer(filled(serveRestored, { 'PORT=3001': `PORT=${another.split(':')[1]}` }), another, second);
+  const used = await operator.paste(
+    filled(use, { 'sk_…': kept.key, 'AGENT=…': `AGENT=${kept.agent}`, '127.0.0.1:3001': another }),
+  );
+  expect(used).toMatch(/^\{"status":"ok"\}\{"data":\[\{.*\}\{"id":".*"duration":45,.*\}$/);
+});
+
+const company = { id: uuid, name: 'Our company' };
+const body = JSON.stringify({ name: 'Interview', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 });
+
+/** When each was used last, in an order that depends on it. */
+const bothKeys = /^((-|\d{4}-\S+Z) [\da-f-]{36} Production\n){2}$/;

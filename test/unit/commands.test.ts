@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { allBlocks, pages } from '../support/docs.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** Where commands are run: page, section, how many blocks it has, and the test that runs all of them. */
+const run = [
+  ['README.md', 'Five requests', 6, 'test/process/readme.test.ts'],
+  ['docs/backup.md', 'Backup and restore', 1, 'test/postgres/operate.test.ts'],
+  ['docs/backup.md', 'Dump', 1, 'test/postgres/backup.test.ts'],
+  ['docs/backup.md', 'Restore', 2, 'test/postgres/backup.test.ts'],
+  ['docs/backup.md', 'Check', 3, 'test/postgres/backup.test.ts'],
+  ['docs/client.md', 'A typed client', 1, 'test/process/client.test.ts'],
+  ['docs/client.md', 'A change', 1, 'test/process/client.test.ts'],
+  ['docs/metrics.md', 'Metrics', 2, 'test/process/metrics.test.ts'],
+  ['docs/operate.md', 'From an empty PostgreSQL', 6, 'test/postgres/operate.test.ts'],
+  ['docs/operate.md', 'The secret of the keys', 4, 'test/postgres/operate.test.ts'],
+  ['docs/operate.md', 'Logs', 3, 'test/prometheus/log.test.ts'],
+  ['docs/operate.md', 'Alerts', 1, 'test/prometheus/rules.test.ts'],
+  ['docs/operate.md', 'The command line', 1, 'test/postgres/operate.test.ts'],
+  ['docs/operate.md', 'A key that leaked', 2, 'test/postgres/operate.test.ts'],
+  ['docs/operate.md', 'Export and erase a company', 2, 'test/postgres/operate.test.ts'],
+  ['docs/operate.md', 'Prune the history', 1, 'test/postgres/operate.test.ts'],
+  ['docs/operate.md', 'What grows', 1, 'test/postgres/operate.test.ts'],
+  ['docs/replicas.md', "From Debian's packages", 3, 'test/replicas/documents.test.ts'],
+  ['docs/replicas.md', 'Restarting without a failed request', 1, 'test/replicas/documents.test.ts'],
+  ['docs/upgrade.md', 'Upgrade', 2, 'test/process/upgrade.test.ts'],
+] as const;
+
+/** What no test can run where it runs: page, section, how many blocks, why. */
+const notRun = [
+  ['README.md', 'Start', 2, 'npm ci needs a package registry; test/process/embedded.test.ts runs what npm start runs'],
+  ['bench/README.md', 'The benchmark', 1, 'eleven minutes of measurements, not a guarantee'],
+  ['docs/client.md', 'A typed client', 1, 'npm install needs a package registry'],
+  ['docs/operate.md', 'With Docker', 1, 'Docker'],
+  ['docs/operate.md', 'Kubernetes', 1, 'a Kubernetes cluster; test/unit/kubernetes.test.ts reads the manifests'],
+  ['docs/operate.md', 'systemd', 1, 'root on a machine that systemd runs; test/systemd/ checks the unit'],
+  ['docs/replicas.md', "From Debian's packages", 1, 'apt-get needs a mirror of Debian'],
+  ['docs/replicas.md', 'With Docker', 1, 'Docker; test/unit/compose.test.ts reads the file'],
+  ['docs/replicas.md', 'Restarting without a failed request', 1, 'Docker'],
+] as const;
+
+const all = pages().flatMap((page) => allBlocks(page).map((block) => ({ page, ...block })));
+
+/** Languages of blocks that show something and that nobody pastes into a shell. */
+const shown = ['go', 'http', 'ini', 'json', 'python', 'ts'];
+
+test('a block of a page is a command, marked sh, or names another language: none is without one or indented', () => {
+  expect(all.filter(({ language }) => ![...shown, 'sh'].includes(language))).toEqual([]);
+});
+
+test('every command of every page is run by a test, or is in the list of those that cannot be, with the reason', () => {
+  const commands = all.filter(({ language }) => language === 'sh').map(({ page, section }) => `${page}: ${section}`);
+  const listed = [...run, ...notRun].flatMap(([page, section, count]) =>
+    Array.from({ length: count }, () => `${page}: ${section}`),
+  );
+  expect(commands.toSorted()).toEqual(listed.toSorted());
+});
+
+test.each(run)('%s: %s: its %i blocks are read by %s', (page, section, _, file) => {
+  const text = readFileSync(join(root, file), 'utf8');
+  expect(text).toContain(page);
+  expect([page, section].every((name) => text.includes(name)) || text.includes(`commandsIn('${page}')`)).toBe(true);
+});
