@@ -22,9 +22,10 @@ export interface Fuzzed {
   readonly body?: string;
 }
 
-/** Requests to every operation of a document, of every kind. */
-export function fuzzedRequests(document: Document): fc.Arbitrary<Fuzzed> {
-  const all = Object.entries(document.paths).flatMap(([path, operations]) =>
+/** Requests of every kind to every operation of a document whose path is one of those. */
+export function fuzzedRequests(document: Document, isOne: (path: string) => boolean): fc.Arbitrary<Fuzzed> {
+  const paths = Object.entries(document.paths).filter(([path]) => isOne(path));
+  const all = paths.flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, operation]) => {
       const { $ref = '' } = operation.requestBody?.content['application/json']?.schema ?? {};
       const arbitrary = requestsOf(method, path, operation, document.components.schemas[$ref.replace(/.*\//, '')]);

@@ -39,7 +39,7 @@ function refusalBeforeParts(document: Document, request: Fuzzed, values: Values)
   if (sender === 'nobody') return 'INVALID_API_KEY';
   if (sender === 'suspended') return 'API_KEY_SUSPENDED';
   if (sender === 'reader' && method !== 'get') return 'INSUFFICIENT_PERMISSIONS';
-  const refusal = sender === 'ats' && request.path !== '/companies' ? companyRefusal(query, values) : undefined;
+  const refusal = sender === 'ats' && !forAnyCompany(request.path) ? companyRefusal(query, values) : undefined;
   if (refusal || !requestBody) return refusal;
   const type = headers['Content-Type']?.toLowerCase().replace(/;.*/, '').trim();
   if (type === undefined ? body !== '' : !(type in requestBody.content)) return 'UNSUPPORTED_MEDIA_TYPE';
@@ -47,6 +47,8 @@ function refusalBeforeParts(document: Document, request: Fuzzed, values: Values)
   if (headers['Content-Encoding'] !== undefined) return 'UNSUPPORTED_MEDIA_TYPE';
   return parsed(body) === undefined ? 'MALFORMED_BODY' : undefined;
 }
+
+const forAnyCompany = (path: string) => ['/companies', '/api-key'].includes(path);
 
 function companyRefusal(query: Fuzzed['query'], { COMPANY }: Values): ProblemCode | undefined {
   const given = query.filter(([name]) => name === 'companyId').map(([, value]) => value);
@@ -83,7 +85,7 @@ function verdictOn(document: Document, request: Fuzzed): { isGood: boolean; isOp
       // Whoever checks the health may add what he likes.
       security.length === 0 ||
       // A company key has a company.
-      (name === 'companyId' && (request.sender !== 'ats' || path === '/companies')) ||
+      (name === 'companyId' && (request.sender !== 'ats' || forAnyCompany(path))) ||
       (accepts('query', name, text) &&
         !text.includes('\u0000') &&
         query.filter(([other]) => other === name).length === 1),
@@ -132,6 +134,7 @@ function isStorable(value: Json): boolean {
 
 /** What a good request may still be answered, by what is stored. */
 function codesWithData({ method, path, params, query, headers, body }: Fuzzed, values: Values): readonly Code[] {
+  if (path === '/problems/{code}') return ['success', 'RESOURCE_NOT_FOUND'];
   const { id } = params;
   const takesKey = 'Idempotency-Key' in headers && method !== 'get';
   const repeated: Code[] = takesKey ? ['IDEMPOTENCY_KEY_REUSED', 'success'] : [];

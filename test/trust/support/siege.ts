@@ -36,6 +36,9 @@ interface Attack {
 const isWrite = ({ line }: Timed) => /^(PATCH|POST)/.test(line);
 const isGood = ({ status }: Timed) => status >= 200 && status < 300;
 
+/** One for all: a database knows the fingerprint of the secret that its first key was made under. */
+const secret = randomUUID().repeat(2);
+
 /**
  * A server process over a database, and clients that ask it for everything, without end, from the first attack on until
  * the end of the test.
@@ -44,7 +47,6 @@ export async function openSiege(
   { databaseUrl, ownerUrl }: { readonly databaseUrl: string; readonly ownerUrl: string },
   env: Readonly<Record<string, string>> = {},
 ) {
-  const secret = randomUUID().repeat(2);
   const key = await makeKey(ownerUrl, secret);
   const { server, origin } = await startUnlimited({ databaseUrl, secret }, env);
   const setUp = openClient(key);
