@@ -25,13 +25,15 @@ test('of 100 endpoints 10 are dead, with a long queue each: the other 90 are ser
     return (await Promise.all(stored)).map(({ id }) => id);
   };
   const living = await store(90, answering.url);
-  openSender(world);
+  const { wake } = openSender(world);
 
   /** Milliseconds until the living have what is stored for them. */
   async function timeOfLiving(): Promise<number> {
     const enough = answering.received.length + living.length * agents;
     const start = performance.now();
     await storeFor(living, agents);
+    // As the request of a change does: otherwise up to a second passes until the next poll.
+    wake();
     while (answering.received.length < enough) await new Promise(setImmediate);
     return performance.now() - start;
   }
