@@ -46,9 +46,10 @@ test('of 100 endpoints 10 are dead, with a long queue each: the other 90 are ser
     await storeFor(await store(10, silent.url), 200);
     beside.push(await timeOfLiving());
   }
-  const ratio = Math.min(...beside) / Math.min(...without);
+  // The slowest with dead ones, whose slots fill up round after round, against the fastest without.
+  const ratio = Math.max(...beside) / Math.min(...without);
   console.log({ without, beside, ratio });
   expect(silent.received.length).toBeGreaterThan(0);
   // A dead one holds an attempt for 10 s: one that others wait for would show as several times.
-  expect(ratio).toBeLessThan(2);
+  expect(ratio).toBeLessThan(4);
 });
