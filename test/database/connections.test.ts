@@ -26,7 +26,7 @@ test('a connection that ends between two statements of a transaction fails that 
   expect(await database.query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
 });
 
-test('of many connections that the network has forgotten, one statement waits in vain, and the next is answered', async () => {
+test('of many connections that the network dropped without a word, one statement times out, and the next is answered', async () => {
   const link = await openLink(world.databaseUrl);
   const database = open(link.url, 5, 300);
   const pids = () => Promise.all(Array.from({ length: 5 }, () => database.query('SELECT pg_backend_pid()', [])));

@@ -47,7 +47,7 @@ const all = pages().flatMap((page) => allBlocks(page).map((block) => ({ page, ..
 /** Languages of blocks that show something and that nobody pastes into a shell. */
 const shown = ['go', 'http', 'ini', 'json', 'python', 'ts'];
 
-test('a block of a page is a command, marked sh, or names another language: none is without one or indented', () => {
+test('every block of every page names its language, sh for commands, and none is indented', () => {
   expect(all.filter(({ language }) => ![...shown, 'sh'].includes(language))).toEqual([]);
 });
 
