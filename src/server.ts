@@ -15,6 +15,7 @@ import type { Metrics } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
 import { listenError, StartError } from './start-error.ts';
+import { flushSpans } from './tracing/spans.ts';
 import { readServerArguments } from './usage.ts';
 import { resealWebhooks } from './webhooks/reseal.repository.ts';
 import { sealer } from './webhooks/sealed.ts';
@@ -70,6 +71,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');
     await Promise.all([drain(app, config), webhooks.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)]);
+    await flushSpans().catch((err: unknown) => logger.warn({ err }, 'the last spans were not sent'));
     closeMetrics?.();
     counters?.close();
     await watch?.close();
