@@ -40,7 +40,8 @@ function isOurFault(error: unknown): boolean {
 function reported(error: unknown) {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return undefined;
   const { driverAdapterError } = error.meta ?? {};
-  return isDriverAdapterError(driverAdapterError) ? driverAdapterError.cause : undefined;
+  // Prisma's own errors, such as P2028, have none, and `isDriverAdapterError` throws for undefined.
+  return driverAdapterError && isDriverAdapterError(driverAdapterError) ? driverAdapterError.cause : undefined;
 }
 
 /** The SQLSTATE of an error, or of an ApiError's cause; undefined without one, as when the connection broke. */
