@@ -50,6 +50,12 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : reported(error)?.originalCode;
 }
 
+/**
+ * Whether PostgreSQL is no primary any more: read-only as a standby is (25006), shutting down, restarting after a crash, or
+ * not yet accepting connections (57P01 to 57P03).
+ */
+export const isNoPrimary = (error: unknown): boolean => /^(25006|57P0[123])$/.test(sqlState(error) ?? '');
+
 /** Whether Prisma refused a call before it became a statement: a fault of this program. */
 export const isWrongCall = (error: unknown): boolean => error instanceof Prisma.PrismaClientValidationError;
 
