@@ -14,6 +14,7 @@ const run = [
   ['docs/backup.md', 'Check', 3, 'test/postgres/backup.test.ts'],
   ['docs/client.md', 'A typed client', 1, 'test/process/client.test.ts'],
   ['docs/client.md', 'A change', 1, 'test/process/client.test.ts'],
+  ['docs/client.md', 'Other generators', 2, 'test/process/generators.test.ts'],
   ['docs/metrics.md', 'Metrics', 2, 'test/process/metrics.test.ts'],
   ['docs/operate.md', 'From an empty PostgreSQL', 6, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'The secret of the keys', 4, 'test/postgres/operate.test.ts'],
@@ -49,7 +50,7 @@ const all = pages().flatMap((page) => allBlocks(page).map((block) => ({ page, ..
 /** Languages of blocks that show something and that nobody pastes into a shell. */
 const shown = ['go', 'http', 'ini', 'js', 'json', 'python', 'ts'];
 
-test('a block of a page is a command, marked sh, or names another language: none is without one or indented', () => {
+test('every block of every page names its language, sh for commands, and none is indented', () => {
   expect(all.filter(({ language }) => ![...shown, 'sh'].includes(language))).toEqual([]);
 });
 
