@@ -61,7 +61,7 @@ export async function openScene(cluster: Cluster) {
       }
       await untilAllDelivered(cluster);
       const hooked = { companyId, key, agents: ids, endpointId: endpoint.id, secret: endpoint.secret };
-      await expectFaithful(cluster, hooked, { acknowledged: acknowledged.length, accepted });
+      await expectFaithful(cluster, hooked, { acknowledged: load.acknowledged.length, accepted });
       console.log(`${summary}; ${accepted.length} deliveries`);
     },
   };
