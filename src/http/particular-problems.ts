@@ -16,8 +16,8 @@ export function scopeMissing(scope: string): ApiError {
 
 /** 404 before any key is looked at. @param path the path of the request, without query */
 export function routeMissing(path: string): ApiError {
-  const detail = /\/\/|.\/$/.test(path) ? problemDetails.pathPartEmpty : undefined;
-  return new ApiError('ROUTE_NOT_FOUND', { detail });
+  if (/\/\/|.\/$/.test(path)) return new ApiError('ROUTE_NOT_FOUND', { detail: problemDetails.pathPartEmpty });
+  return new ApiError('ROUTE_NOT_FOUND', { detail: /[A-Z]/.test(path) ? problemDetails.pathCase : undefined });
 }
 
 /** 400 for an ATS key without `companyId`. @param parameters the names in the query, of which one may be a misspelling */

@@ -8,6 +8,7 @@ export const problemDetails = {
   methodNotAllowed: (allowed: string) => `This path has only the methods ${allowed}.`,
   methodUnknown: 'HTTP has no such method. Send GET, POST, PATCH or DELETE, in capital letters: PATCH, not patch.',
   pathPartEmpty: 'A part of the path is empty: an id is missing, or there is a slash too many.',
+  pathCase: 'No route has this path. Names in paths are in lower case.',
   companyMisnamed: (written: string) =>
     `This API key acts for several companies: name one with ?companyId=…, not ${written}. GET /companies lists their ids.`,
   targetCharacters:

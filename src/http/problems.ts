@@ -49,11 +49,7 @@ export const problems = {
     title: 'The resource is not accessible',
     detail: 'The resource does not belong to the company that the request acts for.',
   },
-  ROUTE_NOT_FOUND: {
-    status: 404,
-    title: 'There is no such route',
-    detail: 'No route has this path: compare it with the OpenAPI document. Names in paths are in lower case.',
-  },
+  ROUTE_NOT_FOUND: { status: 404, title: 'There is no such route', detail: 'No route has this path.' },
   RESOURCE_NOT_FOUND: {
     status: 404,
     title: 'The resource does not exist',

@@ -67,6 +67,7 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
 /** The text of a code. A resource that is not found is an agent, unless the test says another. */
 function usualDetail(code: ProblemCode, { headers }: Answer, path: string): string {
   if (code === 'ROUTE_NOT_FOUND' && /\/\/|[^/]\/$/.test(path)) return problemDetails.pathPartEmpty;
+  if (code === 'ROUTE_NOT_FOUND' && /[A-Z]/.test(path)) return problemDetails.pathCase;
   if (code === 'RESOURCE_NOT_FOUND') return problemDetails.agentMissing;
   if (code === 'METHOD_NOT_ALLOWED') return problemDetails.methodNotAllowed(String(headers['allow']));
   return problems[code].detail;
