@@ -10,6 +10,7 @@ import { ownConnection } from './database/own-connection.ts';
 import type { Foundation } from './foundation.ts';
 import { silent } from './metrics/meter.ts';
 import { prometheus } from './metrics/prometheus.ts';
+import { logHealth } from './webhooks/health-log.ts';
 import { webhookSender } from './webhooks/sender.ts';
 
 /**
@@ -42,6 +43,7 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
   const webhooks = webhookSender({
     ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
     onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
+    onHealth: logHealth(logger),
   });
   const migrations = await migrationNames();
   const app = await buildApp({

@@ -3,6 +3,7 @@ import { onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/database/client.ts';
 import { type Meter, silent } from '../../src/metrics/meter.ts';
 import type { Resolve } from '../../src/webhooks/address.ts';
+import type { HealthChange } from '../../src/webhooks/delivery.repository.ts';
 import { sealer } from '../../src/webhooks/sealed.ts';
 import { webhookSender } from '../../src/webhooks/sender.ts';
 import type { World } from './world.ts';
@@ -46,17 +47,19 @@ interface SenderOptions {
   readonly allowNetworks?: readonly string[];
   readonly resolve?: Resolve;
   readonly onError?: (error: unknown) => void;
+  readonly onHealth?: (change: HealthChange) => void;
 }
 
 /** Starts a webhook worker for a world, with the server's role. Stopped with the test; an error that it reports fails it. */
 export function openSender(
   { databaseUrl, secret }: Pick<World, 'databaseUrl' | 'secret'>,
-  { meter = silent, allowNetworks = ['127.0.0.0/8'], resolve, onError }: SenderOptions = {},
+  { meter = silent, allowNetworks = ['127.0.0.0/8'], resolve, onError, onHealth = () => {} }: SenderOptions = {},
 ) {
   const database = openDatabase({ url: databaseUrl, connections: 4 });
   const errors: unknown[] = [];
   const sender = webhookSender({
     ...{ database, secret, meter, allowHttp: true, allowNetworks },
+    onHealth,
     onError: onError ?? ((error) => errors.push(error)),
     ...(resolve && { resolve }),
   });
