@@ -44,6 +44,8 @@ export async function storeEndpoint(
 
 interface SenderOptions {
   readonly meter?: Meter;
+  /** API_KEY_SECRET_PREVIOUS. */
+  readonly previousSecret?: string;
   readonly allowNetworks?: readonly string[];
   readonly resolve?: Resolve;
   readonly onError?: (error: unknown) => void;
@@ -53,12 +55,19 @@ interface SenderOptions {
 /** Starts a webhook worker for a world, with the server's role. Stopped with the test; an error that it reports fails it. */
 export function openSender(
   { databaseUrl, secret }: Pick<World, 'databaseUrl' | 'secret'>,
-  { meter = silent, allowNetworks = ['127.0.0.0/8'], resolve, onError, onHealth = () => {} }: SenderOptions = {},
+  {
+    meter = silent,
+    previousSecret,
+    allowNetworks = ['127.0.0.0/8'],
+    resolve,
+    onError,
+    onHealth = () => {},
+  }: SenderOptions = {},
 ) {
   const database = openDatabase({ url: databaseUrl, connections: 4 });
   const errors: unknown[] = [];
   const sender = webhookSender({
-    ...{ database, secret, meter, allowHttp: true, allowNetworks },
+    ...{ database, secret, previousSecret, meter, allowHttp: true, allowNetworks },
     onHealth,
     onError: onError ?? ((error) => errors.push(error)),
     ...(resolve && { resolve }),
