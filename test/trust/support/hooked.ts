@@ -10,7 +10,7 @@ import type { World } from '../../support/world.ts';
 export type SendingWorld = Pick<World, 'databaseUrl' | 'secret' | 'sql'>;
 
 /** What a server needs to send webhooks to this machine. */
-const hooksToLoopback = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' };
+export const hooksToLoopback = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' };
 
 /** A server process that sends webhooks to this machine. */
 export const startSending = (
