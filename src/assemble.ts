@@ -11,8 +11,8 @@ import type { Foundation } from './foundation.ts';
 import { silent } from './metrics/meter.ts';
 import { prometheus } from './metrics/prometheus.ts';
 import { registeredTracing } from './tracing/spans.ts';
+import { webhookSender } from './webhooks/assemble.ts';
 import { logHealth } from './webhooks/health-log.ts';
-import { webhookSender } from './webhooks/sender.ts';
 
 /**
  * Assembles all parts of a server from its configuration. Nothing is started yet.

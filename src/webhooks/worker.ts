@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { group } from '../database/group.ts';
 import type { Meter } from '../metrics/meter.ts';
-import { alarm } from './alarm.ts';
-import type { Attempt, Deliver } from './deliver.ts';
+import type { Attempt, Deliver } from './attempt.ts';
 import type { Claimed, DeliveryRepository, HealthChange } from './delivery.repository.ts';
 import type { Ended } from './finish.statements.ts';
 import { endedAs, givenBack, notGranted, unreadable } from './outcome.ts';
+import { alarm } from './poll-timer.ts';
 import { slotsOf } from './slots.ts';
 
 interface Options {

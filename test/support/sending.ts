@@ -2,10 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/database/client.ts';
 import { type Meter, silent } from '../../src/metrics/meter.ts';
-import type { Resolve } from '../../src/webhooks/address.ts';
+import { webhookSender } from '../../src/webhooks/assemble.ts';
 import type { HealthChange } from '../../src/webhooks/delivery.repository.ts';
 import { sealer } from '../../src/webhooks/sealed.ts';
-import { webhookSender } from '../../src/webhooks/sender.ts';
+import type { Resolve } from '../../src/webhooks/target.ts';
 import type { World } from './world.ts';
 
 /** A new secret of an endpoint. */

@@ -1,12 +1,12 @@
 import type { KeySecrets } from '../auth/api-key.ts';
 import type { Database } from '../database/client.ts';
 import type { Meter } from '../metrics/meter.ts';
-import type { AddressRules, Resolve } from './address.ts';
-import { attemptOf } from './attempt.ts';
-import { deliverer } from './deliver.ts';
+import { deliverer } from './attempt.ts';
 import { deliveryRepository, type HealthChange } from './delivery.repository.ts';
+import { attemptOf } from './open-attempt.ts';
 import { dnsResolver } from './resolver.ts';
 import { sealer } from './sealed.ts';
+import type { AddressRules, Resolve } from './target.ts';
 import { type Worker, webhookWorker } from './worker.ts';
 
 interface Parts extends AddressRules, KeySecrets {
