@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { onTestFinished } from 'vitest';
-import { openDatabase } from '../../src/database/client.ts';
 import { type Meter, silent } from '../../src/metrics/meter.ts';
 import type { Resolve } from '../../src/webhooks/address.ts';
 import { sealer } from '../../src/webhooks/sealed.ts';
 import { webhookSender } from '../../src/webhooks/sender.ts';
+import { openLimited } from './time-limits.ts';
 import type { World } from './world.ts';
 
 /** A new secret of an endpoint. */
@@ -50,10 +50,10 @@ interface SenderOptions {
 
 /** Starts a webhook worker for a world, with the server's role. Stopped with the test; an error that it reports fails it. */
 export function openSender(
-  { databaseUrl, secret }: Pick<World, 'databaseUrl' | 'secret'>,
+  { databaseUrl, secret, limits }: Pick<World, 'databaseUrl' | 'secret' | 'limits'>,
   { meter = silent, allowNetworks = ['127.0.0.0/8'], resolve, onError }: SenderOptions = {},
 ) {
-  const database = openDatabase({ url: databaseUrl, connections: 4 });
+  const database = openLimited(limits, databaseUrl, 4);
   const errors: unknown[] = [];
   const sender = webhookSender({
     ...{ database, secret, meter, allowHttp: true, allowNetworks },
