@@ -34,6 +34,7 @@ import { openapi } from './openapi/document.ts';
 import { referencePage } from './openapi/reference-page.ts';
 import { openapiRoute } from './openapi/routes.ts';
 import { problemRoutes } from './problems/routes.ts';
+import { type Tracing, untraced } from './tracing/spans.ts';
 import type { AddressRules } from './webhooks/address.ts';
 import { webhookRepository } from './webhooks/repository.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
@@ -66,6 +67,8 @@ export interface AppParts extends KeySecrets {
   readonly onChange?: () => void;
   /** Collects the metrics; without it nothing is measured. */
   readonly meter?: Meter;
+  /** Makes spans of requests and batches; without it there are none. */
+  readonly tracing?: Tracing | undefined;
 }
 
 const publicOnly: AddressRules = { allowHttp: false, allowNetworks: [] };
@@ -73,12 +76,12 @@ const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /** Assembles the HTTP server: all plugins and routes, in the order in which a request passes them. */
 export async function buildApp(parts: AppParts) {
-  const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true } = parts;
+  const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true, tracing } = parts;
   const { quotas = unlimited, counters = memoryCounters(), meter = silent, webhookRules = publicOnly } = parts;
   const publicUrl = readPublicUrl(parts.publicUrl ?? '') ?? unknownUrl;
   const app = httpServer(logger, { trustedProxies, keepAliveSeconds, publicUrl });
 
-  await app.register(requestLog, { meter });
+  await app.register(requestLog, { meter, tracing });
   await app.register(errorHandler, { publicUrl });
   await app.register(connections, { publicUrl });
   const refuseTheRest = refuseOtherMethods(app);
@@ -95,9 +98,10 @@ export async function buildApp(parts: AppParts) {
       logger.warn({ err }, 'the use of keys was not written'),
     );
     const writes = recentWrites();
-    const rows = agentRepository(database, meter, writes);
+    const traced = tracing?.batches ?? untraced;
+    const rows = agentRepository(database, meter, writes, traced);
     await authenticated.register(authenticate, {
-      keys: apiKeyRepository(database, meter, writes),
+      keys: apiKeyRepository(database, meter, writes, traced),
       uses,
       secrets: parts,
       limits,

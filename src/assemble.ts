@@ -10,6 +10,7 @@ import { ownConnection } from './database/own-connection.ts';
 import type { Foundation } from './foundation.ts';
 import { silent } from './metrics/meter.ts';
 import { prometheus } from './metrics/prometheus.ts';
+import { registeredTracing } from './tracing/spans.ts';
 import { webhookSender } from './webhooks/sender.ts';
 
 /**
@@ -57,6 +58,7 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
     },
     ...(counters && { counters }),
     ...(metrics && { meter: metrics.meter }),
+    tracing: registeredTracing(),
   });
   return { app, database, watch, metrics, counters, webhooks };
 }

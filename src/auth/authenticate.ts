@@ -97,7 +97,7 @@ export const authenticate = fp(async (app, options: Options) => {
     const lookup = { ...hashes, companyId, address, scope: needed, agentId: limited.has(hashes.hash) ? null : agentId };
     const share = new Share(request, reply.raw, { hash: hashes.hash, address, agentId });
     request.share = share;
-    const found = await share.run(() => deadline.race(keys.lookUp(lookup, deadline.at)));
+    const found = await share.run(() => deadline.race(keys.lookUp(lookup, deadline.at, exchange.span)));
     const { key, agent, agentWasRead, readAt } = found;
     share.forget();
     share.noteSize(agent);
@@ -116,7 +116,7 @@ export const authenticate = fp(async (app, options: Options) => {
     const { at: lookedUpAt, databaseTime } = found;
     const check = (again: FoundKey | undefined) => checkAgain(again, asked);
     const admission = { lookedUpAt, databaseTime, lookup: { ...lookup, agentId: null }, check };
-    const admitted = { keyId: key.id, requestId: request.id, address, admission, deadline };
+    const admitted = { keyId: key.id, requestId: request.id, address, admission, deadline, span: exchange.span };
     if (actsFor !== undefined) exchange.companyId = actsFor;
     if (asked.orIntegration) {
       const integrationId = actsFor === undefined ? key.integrationId : null;

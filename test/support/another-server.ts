@@ -7,6 +7,7 @@ import type { Database, Query } from '../../src/database/client.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { logOptions } from '../../src/logger.ts';
 import type { Meter } from '../../src/metrics/meter.ts';
+import type { Tracing } from '../../src/tracing/spans.ts';
 import { buildLimited, openLimited, type TimeLimits } from './time-limits.ts';
 import type { World } from './world.ts';
 
@@ -22,6 +23,7 @@ interface Options extends Partial<KeySecrets> {
   readonly keepAliveSeconds?: number;
   readonly publicUrl?: string;
   readonly meter?: Meter;
+  readonly tracing?: Tracing;
   readonly onChange?: () => void;
   readonly logLevel?: string;
   /** Names of the migrations that it requires; by default those of the repository. */
@@ -36,7 +38,7 @@ interface Options extends Partial<KeySecrets> {
 export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
-  const { quotas, counters, meter, publicUrl, onChange, logLevel = 'info', limits = world.limits } = options;
+  const { quotas, counters, meter, tracing, publicUrl, onChange, logLevel = 'info', limits = world.limits } = options;
   const opened = openLimited(limits, databaseUrl, connections);
   const told =
     (query: Query): Query =>
@@ -54,6 +56,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     trustedProxies,
     keepAliveSeconds,
     publicUrl,
+    tracing,
     ...(quotas && { quotas }),
     ...(counters && { counters }),
     ...(meter && { meter }),

@@ -7,7 +7,8 @@ import type { RecentWrites } from '../../database/recent-writes.ts';
 import { stringifyExact } from '../../http/exact-numbers.ts';
 import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
 import type { Meter, Repeated } from '../../metrics/meter.ts';
-import { type Change, endsOf, foldByAgent, readAll } from './batch.ts';
+import type { TraceBatches } from '../../tracing/spans.ts';
+import { type Change, endsOf, foldByAgent, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { answered, keepAnswers } from './keep.ts';
 import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
@@ -35,7 +36,7 @@ const lastTry = 400;
  * an idempotency key is rolled back and queued again, until its deadline: a lock that is held for long delays only the
  * changes that need it.
  */
-export function changesAlone(database: Database, meter: Meter, writes: RecentWrites) {
+export function changesAlone(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const inTurn = pLimit(Math.max(1, Math.floor(database.connections / 2)));
   const queues = new Map<string, Call[]>();
   let count = 0;
@@ -58,11 +59,14 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     meter.batch('changes alone', calls.length, 0, count - calls.length);
     const changes = calls.map(({ change }) => change);
     try {
-      const ended = await database.transaction(async (query) => {
-        await query(lockSoonSql, [id]);
-        await makeRoom(query, calls);
-        return await carryOut(query, writes, id, changes);
-      });
+      const write = traced('write alone', spanOf, () =>
+        database.transaction(async (query) => {
+          await query(lockSoonSql, [id]);
+          await makeRoom(query, calls);
+          return await carryOut(query, writes, id, changes);
+        }),
+      );
+      const ended = await write(changes);
       writes.wrote(id);
       for (const [place, call] of calls.entries()) {
         const end = ended[place];

@@ -161,7 +161,7 @@ const halfSent = (await casesOf('REQUEST_TIMEOUT')).map(({ line, one }) => {
   return { line, one, answers: answers.catch(() => []) };
 });
 
-test('so can every route that lists REQUEST_TIMEOUT', async () => {
+test('every route that lists REQUEST_TIMEOUT can answer it', async () => {
   expect(halfSent).toHaveLength(endpoints.length);
   for (const { line, one, answers } of halfSent) {
     const [answer] = await answers;
@@ -170,7 +170,7 @@ test('so can every route that lists REQUEST_TIMEOUT', async () => {
   }
 });
 
-test('so can every route that lists DATABASE_UNAVAILABLE', async () => {
+test('every route that lists DATABASE_UNAVAILABLE can answer it', async () => {
   const cases = await casesOf('DATABASE_UNAVAILABLE');
   expect(cases).toHaveLength(endpoints.length - 2);
   await whileLocked(world, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async () => {
@@ -183,7 +183,7 @@ test('so can every route that lists DATABASE_UNAVAILABLE', async () => {
   });
 });
 
-test('so can every route that lists IDEMPOTENCY_KEY_IN_USE', async () => {
+test('every route that lists IDEMPOTENCY_KEY_IN_USE can answer it', async () => {
   const cases = await casesOf('IDEMPOTENCY_KEY_IN_USE');
   expect(cases).toHaveLength(3);
   for (const { line, one } of cases) {
