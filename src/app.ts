@@ -35,11 +35,11 @@ import { referencePage } from './openapi/reference-page.ts';
 import { openapiRoute } from './openapi/routes.ts';
 import { problemRoutes } from './problems/routes.ts';
 import { type Tracing, untraced } from './tracing/spans.ts';
-import type { AddressRules } from './webhooks/address.ts';
 import { webhookRepository } from './webhooks/repository.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 import { sealer } from './webhooks/sealed.ts';
 import { webhookService } from './webhooks/service.ts';
+import type { AddressRules } from './webhooks/target.ts';
 
 /** The options of an app; the secrets are those under which API keys are stored. */
 export interface AppParts extends KeySecrets {
@@ -51,6 +51,8 @@ export interface AppParts extends KeySecrets {
   readonly trustedProxies?: readonly string[] | undefined;
   /** Seconds for which a connection may be idle after an answer; 72 by default. */
   readonly keepAliveSeconds?: number | undefined;
+  /** Milliseconds within which a request is answered, not counting the time in which its body arrives; 4,800 by default. */
+  readonly longestRequest?: number | undefined;
   /** The URL that clients use (PUBLIC_URL), if it is known. */
   readonly publicUrl?: string | undefined;
   /** Whether the reference page is served; true by default. */
@@ -104,6 +106,7 @@ export async function buildApp(parts: AppParts) {
       secrets: parts,
       limits,
       readAgent: rows.readAhead,
+      longestRequest: parts.longestRequest,
     });
     if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
     await authenticated.register(shares);
