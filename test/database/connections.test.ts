@@ -35,7 +35,7 @@ test('a transaction that gets no connection in time fails as an unavailable data
   await busy;
 });
 
-test('of many connections that the network has forgotten, one statement waits in vain, and the next is answered', async () => {
+test('of many connections that the network dropped without a word, one statement times out, and the next is answered', async () => {
   const link = await openLink(world.databaseUrl);
   const database = open(link.url, 5, 300);
   const pids = () => Promise.all(Array.from({ length: 5 }, () => database.query('SELECT pg_backend_pid()', [])));

@@ -125,7 +125,7 @@ test('what the database says is told in a sentence of ours, by the program as it
     reason('the role in DATABASE_URL lacks a right: use the one that owns the tables'),
   );
   expect(await create(withUser('nobody_there', 'wrong'))).toEqual(
-    reason('the database cannot be reached: the database refuses the user or the password of DATABASE_URL'),
+    reason('the database refuses the user or the password of DATABASE_URL'),
   );
   expect(await create('postgresql://a:b@127.0.0.1:1/c')).toEqual(
     reason('the database cannot be reached: nothing listens at its address (ECONNREFUSED)'),

@@ -7,7 +7,7 @@ import { openDatabase } from '../../src/database/client.ts';
 import { adminWith } from '../support/admin.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
-import { build, runProgram, startServer } from '../support/process.ts';
+import { build, makeFolder, runProgram, startServer } from '../support/process.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const programs = join(import.meta.dirname, '..', '..', 'dist');
@@ -35,9 +35,13 @@ const get = async (origin: string, key: string) =>
 
 const otherSecret =
   'the API keys in this database are stored under another secret than API_KEY_SECRET and API_KEY_SECRET_PREVIOUS: ' +
-  'set the secret that its servers have, or restore the file api-key-secret in DATA_DIR where it was generated\n';
+  'set the secret that its servers have\n';
+const otherGenerated =
+  'the API keys in this database are stored under another secret than the one in the file api-key-secret in DATA_DIR: ' +
+  'restore that file, or set API_KEY_SECRET\n';
 
 interface Secrets {
+  readonly DATA_DIR?: string;
   readonly API_KEY_SECRET?: string;
   readonly API_KEY_SECRET_PREVIOUS?: string;
 }
@@ -59,6 +63,8 @@ test('the first key records 16 bits of its secret, and a server or command with 
 
   const others = { API_KEY_SECRET: newSecret(), API_KEY_SECRET_PREVIOUS: newSecret() };
   expect(await start(world, others)).toEqual({ code: 1, stdout: '', stderr: otherSecret });
+  const DATA_DIR = join(await makeFolder(), 'data');
+  expect(await start(world, { DATA_DIR })).toEqual({ code: 1, stdout: '', stderr: otherGenerated });
   const making = [
     ['key', 'create', '--company', id],
     ['key', 'rotate', '--key', keyId],
@@ -96,6 +102,7 @@ test('while the secret is changed, servers with the two in either order go on; t
     { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: renewed, API_KEY_SECRET_PREVIOUS: old },
   ];
   const servers = [await startServer(before), await startServer(after)];
+  await servers[1]?.server.until(/(\{.*"keys":1,"msg":"keys need API_KEY_SECRET_PREVIOUS until they are used"\})/);
   for (const { origin } of servers) expect(await get(origin, key)).toBe(200);
   const row = (secret: string) => [{ id: 1, fingerprint: fingerprint(secret) }];
   await vi.waitUntil(async () => (await recorded(world))[0]?.fingerprint === fingerprint(renewed), { timeout: 60_000 });
@@ -109,6 +116,8 @@ test('while the secret is changed, servers with the two in either order go on; t
   expect(await recorded(world)).toEqual(row(renewed));
 
   expect(await start(world, { API_KEY_SECRET: old })).toEqual({ code: 1, stdout: '', stderr: otherSecret });
+  const { server: again } = await startServer(after);
+  await again.until(/(\{.*"keys":0,"msg":"no key needs API_KEY_SECRET_PREVIOUS"\})/);
   const alone = await startServer({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: renewed });
   expect(await get(alone.origin, key)).toBe(200);
 });

@@ -1,12 +1,10 @@
-import { beforeAll, expect, test } from 'vitest';
-import { adminOf, time, uuid } from '../support/admin.ts';
-import { build } from '../support/process.ts';
+import { expect, test } from 'vitest';
+import { time, uuid } from '../support/admin.ts';
+import { parsedBy } from '../support/operator.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
-const admin = adminOf(world);
-
-beforeAll(build);
+const admin = parsedBy(world);
 
 const unauthorized = (code: string) => ({ status: 401, body: { code } });
 
