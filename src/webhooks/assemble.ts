@@ -1,11 +1,11 @@
 import type { KeySecrets } from '../auth/api-key.ts';
 import type { Database } from '../database/client.ts';
 import type { Meter } from '../metrics/meter.ts';
-import { attemptSender } from './attempt.ts';
-import { deliveryRepository, type HealthChange } from './delivery.repository.ts';
-import { attemptOf } from './open-attempt.ts';
+import { type Attempt, attemptSender } from './attempt.ts';
+import { type Claimed, deliveryRepository, type HealthChange } from './delivery.repository.ts';
 import { dnsResolver } from './resolver.ts';
-import { sealer } from './sealed.ts';
+import { type Sealer, sealer } from './sealed.ts';
+import { openHeaders, openSecrets } from './secrets.ts';
 import type { Resolve, TargetRules } from './target.ts';
 import { type Worker, webhookWorker } from './worker.ts';
 
@@ -35,4 +35,11 @@ export function assembleWebhookWorker({
     open: (claimed) => attemptOf(claimed, sealed),
     ...{ meter, onError, onHealth },
   });
+}
+
+/** Decrypts what an attempt needs. @throws Error if this process lacks the API_KEY_SECRET of the endpoint */
+function attemptOf(claimed: Claimed, sealer: Sealer): Attempt {
+  const { endpointId: id, url, eventId, body } = claimed;
+  const endpoint = { ...claimed, id };
+  return { url, eventId, body, secrets: openSecrets(endpoint, sealer), headers: openHeaders(endpoint, sealer) };
 }
