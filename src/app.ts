@@ -35,11 +35,11 @@ import { referencePage } from './openapi/reference-page.ts';
 import { openapiRoute } from './openapi/routes.ts';
 import { problemRoutes } from './problems/routes.ts';
 import { type Tracing, untraced } from './tracing/spans.ts';
-import type { AddressRules } from './webhooks/address.ts';
 import { webhookRepository } from './webhooks/repository.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 import { sealer } from './webhooks/sealed.ts';
 import { webhookService } from './webhooks/service.ts';
+import type { AddressRules } from './webhooks/target.ts';
 
 /** The options of an app; the secrets are those under which API keys are stored. */
 export interface AppParts extends KeySecrets {

@@ -11,7 +11,8 @@ import type { Foundation } from './foundation.ts';
 import { silent } from './metrics/meter.ts';
 import { prometheus } from './metrics/prometheus.ts';
 import { registeredTracing } from './tracing/spans.ts';
-import { webhookSender } from './webhooks/sender.ts';
+import { webhookSender } from './webhooks/assemble.ts';
+import { logHealth } from './webhooks/health-log.ts';
 
 /**
  * Assembles all parts of a server from its configuration. Nothing is started yet.
@@ -43,6 +44,7 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
   const webhooks = webhookSender({
     ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
     onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
+    onHealth: logHealth(logger),
   });
   const migrations = await migrationNames();
   const app = await buildApp({

@@ -141,10 +141,11 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
 }
 
 function askedBy(request: FastifyRequest, address: string | null): Asked {
+  const { query } = request;
   const { scope, forAnyCompany = false, orIntegration = false, idOf } = request.routeOptions.config;
-  const wanted = memberOf(request.query, 'companyId');
+  const wanted = memberOf(query, 'companyId');
   const agentId = idOf === 'agent' ? uuidOrNull(memberOf(request.params, 'id')) : null;
-  return { scope, forAnyCompany, orIntegration, wanted, companyId: uuidOrNull(wanted), agentId, address };
+  return { scope, forAnyCompany, orIntegration, wanted, query, companyId: uuidOrNull(wanted), agentId, address };
 }
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);

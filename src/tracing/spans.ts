@@ -79,7 +79,7 @@ interface Flushing {
 const canFlush = (provider: TracerProvider): provider is TracerProvider & Flushing => 'forceFlush' in provider;
 
 /** Spans by a tracer, named and described by OpenTelemetry's conventions for HTTP. They hold no key, query, header or body. */
-export const tracing = (tracer: Tracer): Tracing => ({
+const tracing = (tracer: Tracer): Tracing => ({
   begin(method, route, path, headers) {
     const known = knownMethods.has(method) ? method : undefined;
     const pattern = route?.replaceAll(/:(\w+)/g, '{$1}');

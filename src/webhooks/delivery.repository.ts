@@ -7,6 +7,7 @@ import {
   type claimedSchema,
   claimRowSchema,
   finishedRowSchema,
+  type healthChangeSchema,
   measuresSchema,
   nextRowSchema,
 } from './delivery.schema.ts';
@@ -19,6 +20,7 @@ import {
 } from './finish.statements.ts';
 
 export type Claimed = Static<typeof claimedSchema>;
+export type HealthChange = Static<typeof healthChangeSchema>;
 export type Measures = Static<typeof measuresSchema>;
 export type DeliveryRepository = ReturnType<typeof deliveryRepository>;
 
@@ -42,9 +44,16 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
       };
     },
 
-    /** Writes the outcomes of claims. @returns the ids of those written; a claim whose lease was lost is not */
-    async finish(ended: readonly Ended[]): Promise<ReadonlySet<string>> {
-      return new Set(finishedRowsOf(await run(query, finishStatement(ended))).map(({ id }) => id));
+    /**
+     * Writes the outcomes of claims.
+     * @returns the ids of those written (a claim whose lease was lost is not), and the endpoints whose health changed
+     */
+    async finish(ended: readonly Ended[]): Promise<{ written: ReadonlySet<string>; changes: HealthChange[] }> {
+      const rows = finishedRowsOf(await run(query, finishStatement(ended)));
+      return {
+        written: new Set(rows.flatMap(({ id }) => id ?? [])),
+        changes: rows.flatMap(({ endpoint }) => endpoint ?? []),
+      };
     },
 
     /** Claims the next delivery of the same endpoint and agent. @returns claims by the id of the finished delivery */

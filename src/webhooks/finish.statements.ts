@@ -28,7 +28,8 @@ const failing = 'All attempts have failed for five days.';
 /**
  * Writes the outcomes of claims to the deliveries, and updates their endpoints: `last_success_at`, `last_failure_at`,
  * `failing_since`. Disables an endpoint after a 410, or when it has failed for five days without a success. A delivery
- * whose lease was lost is left as it is. Returns the ids of the deliveries that were written.
+ * whose lease was lost is left as it is. Returns the ids of the deliveries that were written, and a row for each enabled
+ * endpoint that began to fail, succeeded again, or was disabled.
  *
  * Endpoints are locked before deliveries, in the order of their ids, as DELETE of an endpoint does, to avoid deadlocks.
  * `last_success_at` is written at most once a second: for a busy endpoint, that is most of the work of the statement.
@@ -43,10 +44,10 @@ export function finishStatement(ended: readonly Ended[]) {
       "lastAnswer" text)
   ), result AS MATERIALIZED (
     SELECT r."endpointId" AS id, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
-           bool_or(r."isGone") AS gone
+           bool_or(r."isGone") AS gone, max(r."lastError") AS error
       FROM ended r WHERE r."isAttempt" GROUP BY r."endpointId"
   ), locked AS MATERIALIZED (
-    SELECT e.id, t.good, t.bad,
+    SELECT e.id, e.url, e.status, e.failing_since, t.good, t.bad, t.error,
            CASE WHEN t.gone THEN ${gone}::text
                 WHEN NOT t.good AND e.failing_since <= now() - ${longestFailure}::float8 * interval '1 millisecond'
                 THEN ${failing}::text END AS reason
@@ -73,7 +74,7 @@ export function finishStatement(ended: readonly Ended[]) {
     SELECT 'webhook.disabled', 'server', d.company_id, d.integration_id,
            jsonb_build_object('webhookId', d.id, 'reason', d.disabled_reason)
       FROM disabled d
-  )
+  ), written AS (
   UPDATE webhook_delivery d
      SET status = r.status, attempts = d.attempts + r."isAttempt"::int,
          next_attempt_at = CASE WHEN r.status = 'PENDING' THEN now() + r.wait * interval '1 millisecond'
@@ -85,7 +86,14 @@ export function finishStatement(ended: readonly Ended[]) {
          finished_at = CASE WHEN r.status <> 'PENDING' THEN now() END
     FROM ended r, (SELECT count(*) FROM locked) AS endpoints_first
    WHERE d.id = ANY(${ids}::uuid[]) AND d.id = r.id AND d.lease = r.lease
-  RETURNING d.id`;
+  RETURNING d.id
+  )
+  SELECT w.id, NULL::json AS endpoint FROM written w
+  UNION ALL
+  SELECT NULL, json_build_object('id', l.id, 'url', l.url, 'reason', l.reason, 'error', l.error,
+           'health', CASE WHEN l.reason IS NOT NULL THEN 'DISABLED' WHEN l.good THEN 'RECOVERED' ELSE 'FAILING' END)
+    FROM locked l
+   WHERE l.status = 'ENABLED' AND (l.reason IS NOT NULL OR l.good = (l.failing_since IS NOT NULL))`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Result } from './deliver.ts';
+import type { Result } from './attempt.ts';
 import type { Claimed } from './delivery.repository.ts';
 import type { Ended } from './finish.statements.ts';
 import { nextWait } from './schedule.ts';

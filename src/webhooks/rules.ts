@@ -4,10 +4,10 @@ import { complaints, inBody, inParameter } from '../http/faults.ts';
 import { webhookMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { webhookComplaints } from '../http/webhook-complaints.ts';
-import { AddressError, type AddressRules, targetOf } from './address.ts';
 import type { StoredWebhook } from './row.schema.ts';
 import { maxHeaders } from './schema.ts';
 import type { Headers } from './secrets.ts';
+import { AddressError, type AddressRules, targetOf } from './target.ts';
 
 /** Endpoints that one owner may have (docs/contract.md#webhooks). */
 const maxWebhooks = 10;

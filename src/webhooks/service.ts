@@ -3,7 +3,6 @@ import type { OwnerCaller } from '../auth/caller.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { deliveryMissing, webhookMissing } from '../http/particular-problems.ts';
-import type { AddressRules } from './address.ts';
 import { toDeliveryAnswer, toWebhookAnswer } from './answer.ts';
 import type { Made, WebhookRepository, WebhookTransaction } from './repository.ts';
 import type { StoredWebhook } from './row.schema.ts';
@@ -11,6 +10,7 @@ import { changesBetween, checkCount, checkedHeaders, checkTarget, enabled, field
 import type { DeliveryListQuery, WebhookDraft, WebhookPatch } from './schema.ts';
 import type { Sealer } from './sealed.ts';
 import { mergedHeaders, newSecret, openHeaders, openSecret, resealed, sealedHeaders, sealedSecret } from './secrets.ts';
+import type { AddressRules } from './target.ts';
 
 export type WebhookService = ReturnType<typeof webhookService>;
 

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { group } from '../database/group.ts';
 import type { Meter } from '../metrics/meter.ts';
-import { alarm } from './alarm.ts';
-import type { Attempt, Deliver } from './deliver.ts';
-import type { Claimed, DeliveryRepository } from './delivery.repository.ts';
+import type { Attempt, Deliver } from './attempt.ts';
+import type { Claimed, DeliveryRepository, HealthChange } from './delivery.repository.ts';
 import type { Ended } from './finish.statements.ts';
 import { endedAs, givenBack, notGranted, unreadable } from './outcome.ts';
+import { alarm } from './poll-timer.ts';
 import { slotsOf } from './slots.ts';
 
 interface Options {
@@ -16,6 +16,8 @@ interface Options {
   readonly meter: Meter;
   /** Called with each error of a claim, a measurement or a deletion, and of `open`, for the log. */
   readonly onError: (error: unknown) => void;
+  /** Called when an endpoint begins to fail, succeeds again or is disabled. */
+  readonly onHealth: (change: HealthChange) => void;
 }
 
 /** Milliseconds between claims of an idle worker, unless `wake` is called. */
@@ -48,7 +50,7 @@ export type Worker = ReturnType<typeof webhookWorker>;
  * A loop claims due deliveries under a lease, which ends by itself if the process dies. Each claimed delivery is sent, its
  * outcome is written in a batch with others, and the next delivery of the same endpoint and agent is claimed with it.
  */
-export function webhookWorker({ deliveries, deliver, open, meter, onError }: Options) {
+export function webhookWorker({ deliveries, deliver, open, meter, onError, onHealth }: Options) {
   const slots = slotsOf();
   const bell = alarm();
   const running = new Set<Promise<void>>();
@@ -61,7 +63,8 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
     waiting: Number.POSITIVE_INFINITY,
     isExpired: () => false,
     run: async (ended) => {
-      const written = await deliveries.finish(ended);
+      const { written, changes } = await deliveries.finish(ended);
+      for (const change of changes) onHealth(change);
       const done = ended.filter(({ id, status }) => status !== 'PENDING' && written.has(id)).map(({ id }) => id);
       const next =
         done.length > 0 ? await deliveries.next(done, slots.hasRoom('healthy') && !signal.aborted) : new Map();

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import type { AddressRules } from '../../src/webhooks/address.ts';
-import { type Attempt, deliverer } from '../../src/webhooks/deliver.ts';
+import { type Attempt, deliverer } from '../../src/webhooks/attempt.ts';
+import type { AddressRules } from '../../src/webhooks/target.ts';
 import { newSecret } from './sending.ts';
 
 const loopback: AddressRules = { allowHttp: true, allowNetworks: ['127.0.0.0/8'] };

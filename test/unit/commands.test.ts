@@ -12,6 +12,8 @@ const run = [
   ['docs/backup.md', 'Dump', 1, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Restore', 2, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Check', 3, 'test/postgres/backup.test.ts'],
+  ['docs/backup.md', 'Continuous archiving', 2, 'test/postgres/recovery.test.ts'],
+  ['docs/backup.md', 'Recovery to a moment', 3, 'test/postgres/recovery.test.ts'],
   ['docs/client.md', 'A typed client', 1, 'test/process/client.test.ts'],
   ['docs/client.md', 'A change', 1, 'test/process/client.test.ts'],
   ['docs/client.md', 'Other generators', 2, 'test/process/generators.test.ts'],

@@ -51,7 +51,7 @@ test('what a process says of a delivery whose lease it has lost changes nothing 
     await leaseUntil(endpoint.id, '1 hour');
     const before = await storedDeliveries(world, endpoint.id);
     const answered = endedAs(mine, { isDelivered: true, status: 200, error: null, answer: '' });
-    expect(await deliveries.finish([answered])).toEqual(new Set());
+    expect(await deliveries.finish([answered])).toEqual({ written: new Set(), changes: [] });
     const [after] = await storedDeliveries(world, endpoint.id);
     expect({ ...after, secondsLeft: 0 }).toEqual({ ...before[0], secondsLeft: 0 });
     expect(after.status).toBe('PENDING');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type AddressRules, checkedAddresses, targetOf } from '../../src/webhooks/address.ts';
+import { type AddressRules, checkedAddresses, targetOf } from '../../src/webhooks/target.ts';
 
 const strict: AddressRules = { allowHttp: false, allowNetworks: [] };
 const notPublic = 'the address is not public';
