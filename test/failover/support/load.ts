@@ -25,8 +25,6 @@ export const isGood = ({ status }: Timed) => status >= 200 && status < 300;
 export const isRead = ({ line }: Timed) => line.startsWith('GET');
 export const isWrite = (answer: Timed) => !isRead(answer);
 
-export type Load = ReturnType<typeof startLoad>;
-
 /**
  * Clients of one key that change agents and make new ones, and others that read, each request at one of the servers, until
  * they are stopped. A write is sent until it is acknowledged, to either server, under one `Idempotency-Key`; what is not
