@@ -55,8 +55,10 @@ const withoutKey = [...health, ...explanations].map(({ line }) => ({ line, scope
 
 test.for([...withKey, ...withoutKey])('the document says that $line needs $scope', ({ line, scope }) => {
   const [method, path] = documented(line);
-  const security = scope === 'no key' ? [] : [{ apiKey: scope === 'any' ? [] : [scope] }];
-  expect(document.paths[path]?.[method.toLowerCase()]?.security).toEqual(security);
+  const { security, 'x-scope': named = security?.length ? 'any' : 'no key' } =
+    document.paths[path]?.[method.toLowerCase()] ?? {};
+  expect(security).toEqual(scope === 'no key' ? [] : [{ apiKey: [] }]);
+  expect(named).toBe(scope);
 });
 
 test('openapi.json has at most 200 KB', () => {
@@ -95,7 +97,7 @@ test('every code that a source throws is listed by a route, or is about requests
   expect([...new Set(thrown)].toSorted()).toEqual([...new Set([...listed, ...ofNoRoute])].toSorted());
 });
 
-test('fields, enumerations and limits are those of the schemas, and no word of our own is among them', () => {
+test('fields, enumerations and limits are those of the schemas, and no keyword of the server’s own is among them', () => {
   const { Agent, AgentPatch, AgentDraft } = document.components.schemas;
   const plain = (schemas: object) =>
     JSON.parse(JSON.stringify(schemas, (keyword, value) => (keyword === 'storable' ? undefined : value)));
