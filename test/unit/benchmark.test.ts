@@ -10,12 +10,11 @@ const root = join(import.meta.dirname, '..', '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 const results: Results = Value.Parse(resultsSchema, JSON.parse(read('bench/results.json')));
 
-test('the targets in bench/results.json are judged by its measurements, and all of them were measured', () => {
+test('the targets in bench/results.json are judged by its measurements', () => {
   expect(results.targets).toEqual(judge(results.rows, results.soak));
-  expect(results.targets.filter(({ met }) => met === undefined)).toEqual([]);
 });
 
-test('the README says which targets are met and missed in bench/results.json, and by what', () => {
+test('the README says which targets bench/results.json meets and misses, by what, and which it did not measure', () => {
   const sentence = /<!-- bench -->([\s\S]*?)<!-- \/bench -->/.exec(read('README.md'))?.[1];
   expect(sentence).toBe(sentenceOf(results.targets));
 });
