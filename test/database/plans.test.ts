@@ -24,7 +24,8 @@ let ids: readonly string[];
 
 beforeAll(async () => {
   const filler = await connect(world.ownerUrl);
-  await filler.query('SET statement_timeout = 0');
+  // VACUUM waits for an autovacuum of the table.
+  await filler.query('SET statement_timeout = 0; SET lock_timeout = 0');
   const company = await world.company();
   await filler.query(
     `INSERT INTO api_key (company_id, start, hash, scopes)
@@ -36,7 +37,7 @@ beforeAll(async () => {
       const { id: companyId } = await world.company();
       const key = makeKey();
       const hash = hashKey(key, world.secret);
-      const { rows } = await filler.query(
+      const { rows } = await world.sql.query(
         `INSERT INTO api_key (company_id, start, hash, scopes) VALUES ($1, 'sk_known', $2, '{read:agents,write:agents}') RETURNING id`,
         [companyId, hash],
       );
