@@ -34,11 +34,12 @@ import { openapi } from './openapi/document.ts';
 import { referencePage } from './openapi/reference-page.ts';
 import { openapiRoute } from './openapi/routes.ts';
 import { problemRoutes } from './problems/routes.ts';
-import type { AddressRules } from './webhooks/address.ts';
+import { type Tracing, untraced } from './tracing/spans.ts';
 import { webhookRepository } from './webhooks/repository.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 import { sealer } from './webhooks/sealed.ts';
 import { webhookService } from './webhooks/service.ts';
+import type { TargetRules } from './webhooks/target.ts';
 
 /** The options of an app; the secrets are those under which API keys are stored. */
 export interface AppParts extends KeySecrets {
@@ -50,6 +51,8 @@ export interface AppParts extends KeySecrets {
   readonly trustedProxies?: readonly string[] | undefined;
   /** Seconds for which a connection may be idle after an answer; 72 by default. */
   readonly keepAliveSeconds?: number | undefined;
+  /** Milliseconds within which a request is answered, not counting the time in which its body arrives; 4,800 by default. */
+  readonly longestRequest?: number | undefined;
   /** The URL that clients use (PUBLIC_URL), if it is known. */
   readonly publicUrl?: string | undefined;
   /** Whether the reference page is served; true by default. */
@@ -59,24 +62,26 @@ export interface AppParts extends KeySecrets {
   /** Counters for the rate limits; in memory by default. */
   readonly counters?: Counters;
   /** Where webhooks may be sent besides `https` to public addresses; by default nowhere else. */
-  readonly webhookRules?: AddressRules;
+  readonly webhookRules?: TargetRules;
   /** Called after requests that may have committed a change, as there may be events to send. */
   readonly onChange?: () => void;
   /** Collects the metrics; without it nothing is measured. */
   readonly meter?: Meter;
+  /** Makes spans of requests and batches; without it there are none. */
+  readonly tracing?: Tracing | undefined;
 }
 
-const publicOnly: AddressRules = { allowHttp: false, allowNetworks: [] };
+const publicOnly: TargetRules = { allowHttp: false, allowNetworks: [] };
 const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /** Assembles the HTTP server: all plugins and routes, in the order in which a request passes them. */
 export async function buildApp(parts: AppParts) {
-  const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true } = parts;
+  const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true, tracing } = parts;
   const { quotas = unlimited, counters = memoryCounters(), meter = silent, webhookRules = publicOnly } = parts;
   const publicUrl = readPublicUrl(parts.publicUrl ?? '') ?? unknownUrl;
   const app = httpServer(logger, { trustedProxies, keepAliveSeconds, publicUrl });
 
-  await app.register(requestLog, { meter });
+  await app.register(requestLog, { meter, tracing });
   await app.register(errorHandler, { publicUrl });
   await app.register(connections, { publicUrl });
   const refuseTheRest = refuseOtherMethods(app);
@@ -93,13 +98,15 @@ export async function buildApp(parts: AppParts) {
       logger.warn({ err }, 'the use of keys was not written'),
     );
     const writes = recentWrites();
-    const rows = agentRepository(database, meter, writes);
+    const traced = tracing?.batches ?? untraced;
+    const rows = agentRepository(database, meter, writes, traced);
     await authenticated.register(authenticate, {
-      keys: apiKeyRepository(database, meter, writes),
+      keys: apiKeyRepository(database, meter, writes, traced),
       uses,
       secrets: parts,
       limits,
       readAgent: rows.readAhead,
+      longestRequest: parts.longestRequest,
     });
     if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
     await authenticated.register(shares);

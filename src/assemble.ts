@@ -10,7 +10,9 @@ import { ownConnection } from './database/own-connection.ts';
 import type { Foundation } from './foundation.ts';
 import { silent } from './metrics/meter.ts';
 import { prometheus } from './metrics/prometheus.ts';
-import { webhookSender } from './webhooks/sender.ts';
+import { registeredTracing } from './tracing/spans.ts';
+import { assembleWebhookWorker } from './webhooks/assemble.ts';
+import { logHealth } from './webhooks/health-log.ts';
 
 /**
  * Assembles all parts of a server from its configuration. Nothing is started yet.
@@ -39,9 +41,10 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
     allowHttp: config.WEBHOOK_ALLOW_HTTP,
     allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS),
   };
-  const webhooks = webhookSender({
+  const webhooks = assembleWebhookWorker({
     ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
     onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
+    onHealth: logHealth(logger),
   });
   const migrations = await migrationNames();
   const app = await buildApp({
@@ -57,6 +60,7 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
     },
     ...(counters && { counters }),
     ...(metrics && { meter: metrics.meter }),
+    tracing: registeredTracing(),
   });
   return { app, database, watch, metrics, counters, webhooks };
 }

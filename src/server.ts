@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { assemble } from './assemble.ts';
-import { requireKnownSecret } from './auth/secret.repository.ts';
+import { reportPreviousSecret, requireKnownSecret } from './auth/secret.repository.ts';
 import { type Config, readConfig } from './config.ts';
 import { demonstrate } from './demo.ts';
 import { addEnvironmentFile } from './environment-file.ts';
@@ -15,6 +15,7 @@ import type { Metrics } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { endProcess, openStandardStream } from './standard-stream.ts';
 import { listenError, StartError } from './start-error.ts';
+import { flushSpans } from './tracing/spans.ts';
 import { readServerArguments } from './usage.ts';
 import { resealWebhooks } from './webhooks/reseal.repository.ts';
 import { sealer } from './webhooks/sealed.ts';
@@ -54,6 +55,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   await database.state();
   const known = requireKnownSecret(database.prisma, foundation);
   await known
+    .then(() => reportPreviousSecret(database.prisma, foundation, logger))
     .then(() => resealWebhooks(database, sealer(foundation), logger))
     .catch(async (error: unknown) => {
       await app.close();
@@ -66,10 +68,12 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     await database.close();
     throw error;
   });
-  webhooks.start();
+  if (config.WEBHOOKS) webhooks.start();
+  else logger.warn('WEBHOOKS=false: this server sends no webhooks');
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');
     await Promise.all([drain(app, config), webhooks.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)]);
+    await flushSpans().catch((err: unknown) => logger.warn({ err }, 'the last spans were not sent'));
     closeMetrics?.();
     counters?.close();
     await watch?.close();

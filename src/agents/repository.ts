@@ -4,6 +4,7 @@ import { recentWrites } from '../database/recent-writes.ts';
 import { run } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import { silent } from '../metrics/meter.ts';
+import { untraced } from '../tracing/spans.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { agentLifecycle } from './lifecycle.ts';
 import { agentLists } from './lists.ts';
@@ -21,7 +22,7 @@ export type AgentRepository = ReturnType<typeof agentRepository>;
 const forgotten = 500;
 
 /** Reads and changes agents. Every write by a request has the company as a condition. */
-export function agentRepository(database: Database, meter = silent, writes = recentWrites()) {
+export function agentRepository(database: Database, meter = silent, writes = recentWrites(), traced = untraced) {
   /** An agent as stored, with the state of a phone number; undefined if there is no such agent or it is deleted. */
   async function find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
     const asked = [[id], [phoneNumberId], [null], [null]];
@@ -38,7 +39,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
      * @returns the agent as committed, or as stored if the decision changes nothing, and the changed fields
      * @throws what `decide` throws; ApiError OVERLOADED, DATABASE_UNAVAILABLE
      */
-    change: agentChange(database, meter, writes),
+    change: agentChange(database, meter, writes, traced),
 
     find,
 

@@ -59,6 +59,8 @@ interface Options {
   readonly limits: RateLimits;
   /** Reads one agent of any company, if it was not read together with the key. */
   readonly readAgent: (id: string) => Promise<ReadAhead>;
+  /** Milliseconds within which a request is answered; by default those of `Deadline`. */
+  readonly longestRequest?: number | undefined;
 }
 
 /**
@@ -66,7 +68,8 @@ interface Options {
  * (docs/contract.md#the-order-of-checks), in that order, before a body is read.
  * @throws Error at the start for a route without `config.scope`, or with `:id` and without `config.idOf`
  */
-export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAgent }: Options) => {
+export const authenticate = fp(async (app, options: Options) => {
+  const { keys, uses, secrets, limits, readAgent, longestRequest } = options;
   const limited = limitedKeys();
   const Share = openShares();
   app.addHook('onRoute', ({ method, url, config }) => {
@@ -81,7 +84,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
   app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.deadline?.end());
   app.addHook('onRequest', async (request, reply) => {
     const exchange = exchangeOf(request.raw);
-    const deadline = new Deadline(exchange.start);
+    const deadline = new Deadline(exchange.start, longestRequest);
     request.deadline = deadline;
     const asked = askedBy(request, exchange.address);
     const { companyId, address, scope, agentId } = asked;
@@ -94,7 +97,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     const lookup = { ...hashes, companyId, address, scope: needed, agentId: limited.has(hashes.hash) ? null : agentId };
     const share = new Share(request, reply.raw, { hash: hashes.hash, address, agentId });
     request.share = share;
-    const found = await share.run(() => deadline.race(keys.lookUp(lookup, deadline.at)));
+    const found = await share.run(() => deadline.race(keys.lookUp(lookup, deadline.at, exchange.span)));
     const { key, agent, agentWasRead, readAt } = found;
     share.forget();
     share.noteSize(agent);
@@ -113,7 +116,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
     const { at: lookedUpAt, databaseTime } = found;
     const check = (again: FoundKey | undefined) => checkAgain(again, asked);
     const admission = { lookedUpAt, databaseTime, lookup: { ...lookup, agentId: null }, check };
-    const admitted = { keyId: key.id, requestId: request.id, address, admission, deadline };
+    const admitted = { keyId: key.id, requestId: request.id, address, admission, deadline, span: exchange.span };
     if (actsFor !== undefined) exchange.companyId = actsFor;
     if (asked.orIntegration) {
       const integrationId = actsFor === undefined ? key.integrationId : null;

@@ -1,4 +1,5 @@
 import type { Deadline } from '../http/deadline.ts';
+import type { RequestSpan } from '../tracing/spans.ts';
 import type { KeyOwner } from './api-key.ts';
 import type { FoundKey, Lookup } from './lookup.statements.ts';
 
@@ -9,6 +10,8 @@ interface Admitted {
   /** The client's address; null if a proxy passed on something else than an address. */
   readonly address: string | null;
   readonly admission: Admission;
+  /** The span of the request, if its trace is recorded. */
+  readonly span?: RequestSpan | undefined;
   /** The time by which the request is answered. */
   readonly deadline: Deadline;
 }

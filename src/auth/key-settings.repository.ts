@@ -10,7 +10,7 @@ import { type ShownKey, type StoredKey, stored, toShown } from './key-lifecycle.
 import { requireKnownSecret } from './secret.repository.ts';
 
 /** A key and the name of its company or integration. */
-export interface FoundKey extends ShownKey {
+export interface KeyDetails extends ShownKey {
   readonly ownerName: string | null;
 }
 
@@ -44,7 +44,7 @@ export function keySettings({ prisma }: Database, secrets: KeySecrets | undefine
      * @throws RefusedError if the text is not a key, or not one of this server; StartError if the secret is not the one of
      * the database's keys
      */
-    async find(text: string): Promise<FoundKey> {
+    async find(text: string): Promise<KeyDetails> {
       if (!isKey(text)) throw new RefusedError('this is no API key: one is sk_ and 43 letters and digits');
       if (!secrets) {
         throw new StartError('API_KEY_SECRET must be set beside DATABASE_URL to find a key: the secret of its servers');

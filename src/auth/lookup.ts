@@ -5,8 +5,16 @@ import { group } from '../database/group.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import { silent } from '../metrics/meter.ts';
+import { type RequestSpan, untraced } from '../tracing/spans.ts';
 import type { Admission } from './caller.ts';
-import { type FoundKey, type Lookup, longestAdmission, lookupSql } from './lookup.statements.ts';
+import {
+  type FoundKey,
+  type Lookup,
+  longestAdmission,
+  lookupSql,
+  lookupValues,
+  singleLookupSql,
+} from './lookup.statements.ts';
 
 export interface LookedUp {
   readonly key: FoundKey | undefined;
@@ -28,40 +36,49 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
  * Looks up the key of every request in the database. There is no cache: a revoked key or grant must end at once. Lookups
  * that arrive at the same time share one statement, which reads the agents too, to save a round trip.
  */
-export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites()) {
-  const find = group<{ readonly lookup: Lookup; readonly deadline: number }, LookedUp>({
+export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites(), traced = untraced) {
+  const find = group<Wanted, LookedUp>({
     onBatch: (...batch) => meter.batch('keys', ...batch),
     isExpired: ({ deadline }) => deadline <= performance.now(),
-    run: async (items) => {
+    run: traced('lookup batch', spanOf, async (items) => {
       const readAt = writes.read();
       const found = await lookUpAll(
         database.query,
         items.map(({ lookup }) => lookup),
       );
       return found.map((each) => ({ result: { ...each, readAt } }));
-    },
+    }),
   });
 
   return {
     /**
      * @param deadline after which the lookup is not begun, in milliseconds on the clock of `performance.now()`
+     * @param span of the request, if its trace is recorded
      * @throws ApiError OVERLOADED, DATABASE_UNAVAILABLE
      */
-    lookUp: (lookup: Lookup, deadline: number): Promise<LookedUp> => find({ lookup, deadline }),
+    lookUp: (lookup: Lookup, deadline: number, span?: RequestSpan): Promise<LookedUp> =>
+      find({ lookup, deadline, span }),
   };
 }
+
+interface Wanted {
+  readonly lookup: Lookup;
+  readonly deadline: number;
+  readonly span: RequestSpan | undefined;
+}
+
+const spanOf = ({ span }: Wanted) => span;
 
 function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<readonly Omit<LookedUp, 'readAt'>[]> {
   const at = performance.now();
   return askOnce(lookups, wantedBy, async (distinct) => {
-    const rows = await query<{ json: string }>(lookupSql, [
-      distinct.map(({ hash }) => hash),
-      distinct.map(({ formerHash }) => formerHash),
-      distinct.map(({ companyId }) => companyId),
-      distinct.map(({ agentId }) => agentId),
-      distinct.map(({ address }) => address),
-      distinct.map(({ scope }) => scope ?? null),
-    ]);
+    const asked = distinct.map(lookupValues);
+    const [single = []] = asked;
+    const columns = () => single.map((_, column) => asked.map((values) => values[column]));
+    const rows =
+      asked.length === 1
+        ? await query<{ json: string }>(singleLookupSql, single)
+        : await query<{ json: string }>(lookupSql, columns());
     return rows.map(({ json }) => {
       const { key, agent, ...row } = parseExact<Found>(json);
       return { ...row, key: key ?? undefined, agent: agent ? toStoredAgent(agent) : undefined, at };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
+import type { RequestSpan } from '../tracing/spans.ts';
 import type { ApiError } from './problems.ts';
 
 /** What the server remembers of a request and its response, mainly for the log; also for requests without a route. */
@@ -10,6 +11,8 @@ export interface Exchange {
   readonly requestId: string;
   /** Undefined if no hook of Fastify has run. */
   request: FastifyRequest | undefined;
+  /** The span of the request, if its trace is recorded. */
+  span: RequestSpan | undefined;
   /** The problem that the request is answered with. */
   problem: ApiError | undefined;
   /** The rate limit headers of the answer, for answers that are written without Fastify. */
@@ -37,6 +40,7 @@ export function exchangeOf(message: IncomingMessage): Exchange {
     start: performance.now(),
     requestId: givenRequestId(message) ?? newRequestId(),
     request: undefined,
+    span: undefined,
     problem: undefined,
     rateLimits: {},
     keyId: null,

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import fp from 'fastify-plugin';
 import { callerAddress } from '../auth/address.ts';
 import type { Meter } from '../metrics/meter.ts';
+import type { RequestSpan, Tracing } from '../tracing/spans.ts';
 import { begun, over } from './bounded-server.ts';
 import { exchangeOf } from './exchange.ts';
 import { loggedFaults } from './logged-faults.ts';
@@ -9,9 +10,18 @@ import type { ApiError } from './problems.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route is for health checks, which come every few seconds: its successes are logged at level debug. */
+    /**
+     * Whether the route is for health checks, which come every few seconds: its successes are logged at level debug, and it
+     * has no spans.
+     */
     isProbe?: boolean;
   }
+}
+
+interface Options {
+  readonly meter: Meter;
+  /** Makes a span for each request; by default there is none. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /**
@@ -19,12 +29,14 @@ declare module 'fastify' {
  * contains a key, a body or a query. It is written even if no hook ran, or the client closed the connection before the
  * answer; the status is null then. A 5xx is logged at level error, with its cause.
  */
-export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) => {
+export const requestLog = fp(async (app, { meter, tracing }: Options) => {
   app.addHook('onRequest', (request, reply, done) => {
     const exchange = exchangeOf(request.raw);
     exchange.request = request;
     // Now, as a closed socket has no address any more.
     exchange.address = callerAddress(request.ip) ?? null;
+    const { url: route, config } = request.routeOptions;
+    if (tracing && !config.isProbe) exchange.span = tracing.begin(request.method, route, request.url, request.headers);
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     done();
@@ -34,13 +46,14 @@ export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) =
   });
   // Fastify's onResponse does not run if the client closed the connection before the answer.
   app.server.on(over, (message: IncomingMessage, response: ServerResponse) => {
-    const { start, requestId, request, problem, keyId, companyId, agentId, address } = exchangeOf(message);
+    const { start, requestId, request, span, problem, keyId, companyId, agentId, address } = exchangeOf(message);
     const ms = performance.now() - start;
     const { method = '' } = message;
     const { url: route = null, config } = request?.routeOptions ?? {};
     const status = response.headersSent || response.statusCode >= 400 ? response.statusCode : null;
     const code = problem?.code ?? null;
     meter.request(method, route, status, code, ms / 1_000);
+    if (span) tracing?.end(span, status, code);
     const line = {
       requestId,
       method,
@@ -53,11 +66,18 @@ export const requestLog = fp(async (app, { meter }: { readonly meter: Meter }) =
       companyId,
       agentId,
       address,
+      ...(span && traceOf(span)),
     };
     if (status !== null && status >= 500) app.log.error(line, 'request');
     else if (config?.isProbe === true) app.log.debug(line, 'request');
     else app.log.info(line, 'request');
   });
+
+  /** Members of the log line, as OpenTelemetry names them in logs. */
+  function traceOf(span: RequestSpan) {
+    const { traceId, spanId } = span.spanContext();
+    return { trace_id: traceId, span_id: spanId };
+  }
 
   /** Members of the log line: the cause of a 5xx, the case of a 401, the first faults of a 400. */
   function whyOf({ status, cause, faults }: ApiError) {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import pLimit from 'p-limit';
 import { expect, test } from 'vitest';
 import type { Fault } from '../../src/http/faults.ts';
 import type { ProblemCode } from '../../src/http/problems.ts';
 import { draft, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import type { Answer } from '../support/http.ts';
-import { expectChange, expectRefusal, type Subject } from '../support/patch-agent.ts';
+import { expectRefusal } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
@@ -28,29 +29,27 @@ function expectedCode(key: KeyKind, form: Form, agent: AgentKind): ProblemCode |
     if (named === undefined || !key.endsWith(named)) return 'COMPANY_ACCESS_DENIED';
   }
   if (!agent.endsWith('living')) return 'RESOURCE_NOT_FOUND';
-  const actsFor = key === 'company key' ? 'own' : named;
-  return agent === `${actsFor} living` ? undefined : 'RESOURCE_ACCESS_DENIED';
+  return agent === `${key === 'company key' ? 'own' : named} living` ? undefined : 'RESOURCE_ACCESS_DENIED';
 }
 
-const faultOf: Partial<Record<Form, Fault>> = {
-  malformed: {
-    in: 'query',
-    parameter: 'companyId',
-    code: 'bad_format',
-    detail: 'must be a UUID: hexadecimal digits as 8-4-4-4-12',
-  },
-  repeated: { in: 'query', parameter: 'companyId', code: 'too_many', detail: 'must be given once', limit: 1 },
-};
+const uuidFault = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
+const repeatedFault = { code: 'too_many', detail: 'must be given once', limit: 1 } as const;
+
+/** The refusal `code`, with the fault of companyId where that is what is refused. */
+function refusal(code: ProblemCode, form: Form): { readonly code: ProblemCode; readonly errors?: readonly Fault[] } {
+  if (code !== 'VALIDATION_FAILED') return { code };
+  const fault = form === 'repeated' ? repeatedFault : ({ code: 'bad_format', detail: uuidFault } as const);
+  return { code, errors: [{ in: 'query', parameter: 'companyId', ...fault }] };
+}
 
 async function openCase() {
   const [own, other] = await Promise.all([world.company(), world.company()]);
   const [atsOfOwn, atsOfOther] = await Promise.all([world.ats(own.id), world.ats(other.id)]);
-  const make = async (companyId: string) => (await world.agent(companyId)).id;
   const ids: Record<AgentKind, string> = {
-    'own living': await make(own.id),
-    'own deleted': await make(own.id),
-    'other living': await make(other.id),
-    'other deleted': await make(other.id),
+    'own living': (await world.agent(own.id)).id,
+    'own deleted': (await world.agent(own.id)).id,
+    'other living': (await world.agent(other.id)).id,
+    'other deleted': (await world.agent(other.id)).id,
     'never existed': randomUUID(),
   };
   await Promise.all([world.phoneNumber(own.id), world.phoneNumber(other.id)]);
@@ -70,10 +69,9 @@ async function openCase() {
     malformed: `?companyId=${own.id.replaceAll('-', '')}`,
     repeated: `?companyId=${own.id}&companyId=${own.id}`,
   };
-  const existing = agentKinds.filter((kind) => kind !== 'never existed').map((kind) => ids[kind]);
-  const stored = () => Promise.all(existing.map((id) => storedAgent(world, id)));
-  const companies = { own: own.id, other: other.id };
-  return { ids, keys, queries, stored, companies };
+  const { 'never existed': _, ...existing } = ids;
+  const stored = () => Promise.all(Object.values(existing).map((id) => storedAgent(world, id)));
+  return { ids, keys, queries, stored, companies: { own: own.id, other: other.id } };
 }
 
 const cases = keyKinds.flatMap((kind) => forms.map((form) => [kind, form] as const));
@@ -94,9 +92,7 @@ test.for(cases)(
           expect({ line, status: answer.status }).toEqual({ line, status });
           expect(others(after)).toEqual(others(before));
         } else {
-          const fault = faultOf[form];
-          const errors = code === 'VALIDATION_FAILED' && fault ? { errors: [fault] } : {};
-          expectProblem(answer, { code, instance: pathOf(named), ...errors });
+          expectProblem(answer, { ...refusal(code, form), instance: pathOf(named) });
           expect(answer.headers).not.toHaveProperty('etag');
           expect(after).toEqual(before);
         }
@@ -118,9 +114,7 @@ test.for(cases)('the %s with companyId %s lists and makes what is its company’
       expect(owners.length).toBeGreaterThan(0);
       expect(new Set(owners)).toEqual(new Set([companyId]));
     } else {
-      const fault = faultOf[form];
-      const errors = code === 'VALIDATION_FAILED' && fault ? { errors: [fault] } : {};
-      expectProblem(answer, { code, instance: pathOf(line), ...errors });
+      expectProblem(answer, { ...refusal(code, form), instance: pathOf(line) });
     }
   }
   const { rows } = await world.sql.query('SELECT company_id AS owner FROM agent WHERE name = $1', [draft.name]);
@@ -138,10 +132,9 @@ async function comparable(answer: Promise<Answer>) {
 
 test('a company that is not managed and one that does not exist are answered the same', async () => {
   const { ids, keys } = await openCase();
-  const foreign = await world.company();
-  const api = world.client(keys['ATS key of own']);
-  const name = (companyId: string) => comparable(api.patch(ids['own living'], {}, { query: { companyId } }));
-  expect(await name(foreign.id)).toEqual(await name(randomUUID()));
+  const { patch } = world.client(keys['ATS key of own']);
+  const name = (companyId: string) => comparable(patch(ids['own living'], {}, { query: { companyId } }));
+  expect(await name((await world.company()).id)).toEqual(await name(randomUUID()));
 });
 
 test('the refusal of another company’s agent says nothing of the agent or its owner', async () => {
@@ -154,26 +147,52 @@ test('the refusal of another company’s agent says nothing of the agent or its 
     companyPhoneNumberId,
   ]);
   const answer = await world.client(keys['company key']).patch(agent.id, {});
-  const said = JSON.stringify([answer.text, answer.headers]);
   expect(answer.status).toBe(403);
-  for (const secret of [companyId, companyPhoneNumberId, 'Classified', 'EVA']) expect(said).not.toContain(secret);
+  for (const secret of [companyId, companyPhoneNumberId, 'Classified', 'EVA']) {
+    expect(JSON.stringify([answer.text, answer.headers])).not.toContain(secret);
+  }
 });
 
-test('one integration may act for several companies, one in each request', async () => {
+test('one integration may act for several companies, one in each request, and is named in the history', async () => {
   const [one, two] = await Promise.all([world.company(), world.company()]);
   const ats = await world.ats(one.id, two.id);
   const { id } = await world.agent(one.id);
   const send = (companyId: string) => world.client(ats.key).patch(id, { name: 'Whose' }, { query: { companyId } });
   await expectRefusal(world, id, () => send(two.id), { code: 'RESOURCE_ACCESS_DENIED' });
   expect(await send(one.id)).toMatchObject({ status: 200, body: { id, companyId: one.id, name: 'Whose' } });
+  expect((await world.history(id)).map(({ keyId }) => keyId)).toEqual([null, ats.keyId]);
 });
 
-test('a company key’s change is in the history with that key, an ATS key’s with its own', async () => {
-  const company = await world.company();
-  const ats = await world.ats(company.id);
-  const { id } = await world.agent(company.id);
-  const agent: Subject = { id, companyId: company.id, key: company.key, keyId: company.keyId };
-  await expectChange(world, agent, { name: 'By the company' }, { name: 'By the company' });
-  await world.client(ats.key).patch(id, { name: 'By the ATS' }, { query: { companyId: company.id } });
-  expect((await world.history(id)).map(({ keyId }) => keyId)).toEqual([null, company.keyId, ats.keyId]);
-});
+/** Every row of agents and their history. */
+const everyRow =
+  'SELECT to_jsonb(a)::text AS row FROM agent a UNION ALL SELECT to_jsonb(v)::text FROM agent_version v ORDER BY 1';
+
+test('of 50 companies no key reaches another: 2,450 pairs are 403 for each kind of key, no row changes, and each key lists its own agent alone', async () => {
+  const owners = await pLimit(5).map(Array.from({ length: 50 }), async () => {
+    const { id: companyId, key } = await world.company();
+    const [{ key: ats }, { id: agentId }] = await Promise.all([world.ats(companyId), world.agent(companyId)]);
+    return { companyId, agentId, ats, keys: [key, ats] };
+  });
+  const requests = ['PATCH', 'DELETE', 'GET'] as const;
+  const before = (await world.sql.query(everyRow)).rows;
+  const pairs = owners.flatMap((own) => owners.filter((other) => other !== own).map((other) => ({ own, other })));
+  expect(pairs).toHaveLength(2_450);
+  await pLimit(16).map(pairs, async ({ own, other }, at) => {
+    const method = requests[at % requests.length] ?? 'PATCH';
+    const path = `/agents/${other.agentId}`;
+    const body = method === 'PATCH' ? { name: 'Taken' } : undefined;
+    for (const key of own.keys) {
+      const answer = await world.call(key, `${method} ${path}?companyId=${own.companyId}`, { body });
+      expectProblem(answer, { code: 'RESOURCE_ACCESS_DENIED', instance: path });
+    }
+    const made = await world.call(own.ats, `POST /agents?companyId=${other.companyId}`, { body: draft });
+    expectProblem(made, { code: 'COMPANY_ACCESS_DENIED', instance: '/agents' });
+  });
+  expect((await world.sql.query(everyRow)).rows).toEqual(before);
+  for (const { companyId, agentId, keys } of owners) {
+    for (const key of keys) {
+      const { status, data } = await world.client(key).list({ companyId });
+      expect({ status, ids: data.data.map(({ id }) => id) }).toEqual({ status: 200, ids: [agentId] });
+    }
+  }
+}, 180_000);

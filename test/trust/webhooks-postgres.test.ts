@@ -1,46 +1,13 @@
-import { randomInt, randomUUID } from 'node:crypto';
-import pg from 'pg';
-import { expect, inject, onTestFinished, test } from 'vitest';
-import { scopes } from '../../src/auth/api-key.ts';
-import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.ts';
-import { companyRepository } from '../../src/companies/repository.ts';
-import { openDatabase } from '../../src/database/client.ts';
+import { randomInt } from 'node:crypto';
+import { expect, inject, test } from 'vitest';
 import { openClient } from '../support/kept-client.ts';
 import { openReceiver, type Received } from '../support/receiver.ts';
 import { storeEndpoint } from '../support/sending.ts';
-import {
-  expectFaithful,
-  type Hooked,
-  type SendingWorld,
-  startChanging,
-  startSending,
-  untilAllDelivered,
-} from './support/hooked.ts';
-import { makePostgres } from './support/own-postgres.ts';
+import { expectFaithful, type Hooked, startChanging, startSending, untilAllDelivered } from './support/hooked.ts';
+import { openOwnCompany } from './support/own-company.ts';
 
 const kills = inject('isShort') ? 2 : 5;
 const agents = 8;
-
-/** A PostgreSQL of its own, with a company whose changes are told. */
-async function openOwn() {
-  const postgres = await makePostgres();
-  await postgres.start();
-  const { ownerUrl, databaseUrl } = await postgres.makeDatabase();
-  const sql = new pg.Pool({ connectionString: ownerUrl });
-  // Broken by a kill, a connection is replaced.
-  sql.on('error', () => {});
-  onTestFinished(() => sql.end());
-  const world: SendingWorld = { databaseUrl, secret: randomUUID().repeat(2), sql };
-  const database = openDatabase({ url: ownerUrl, connections: 1 });
-  try {
-    const { id: companyId } = await companyRepository(database.prisma, 'tester').createCompany('Told');
-    const draft = { companyId, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
-    const { key } = await apiKeyLifecycle(database, { secret: world.secret }, 'tester').create(draft);
-    return { postgres, world, companyId, key };
-  } finally {
-    await database.close();
-  }
-}
 
 test(`PostgreSQL is killed ${kills} times under load: every acknowledged change is told, in order, and nothing else`, async () => {
   const accepted: Received[] = [];
@@ -48,7 +15,7 @@ test(`PostgreSQL is killed ${kills} times under load: every acknowledged change 
     accepted.push(received);
     response.writeHead(204).end();
   });
-  const { postgres, world, companyId, key } = await openOwn();
+  const { postgres, world, companyId, key } = await openOwnCompany();
   const { server, origin } = await startSending(world);
   const client = openClient(key);
   const ids: string[] = [];
@@ -69,6 +36,6 @@ test(`PostgreSQL is killed ${kills} times under load: every acknowledged change 
   const acknowledged = await load.stop();
   await untilAllDelivered(world);
   console.log(`${acknowledged} changes, ${accepted.length} deliveries`);
-  await expectFaithful(world, hooked, accepted);
+  await expectFaithful(world, hooked, { acknowledged, accepted });
   expect(server.stderr).toBe('');
 });

@@ -46,7 +46,7 @@ test('the time in which a body arrives does not count', async () => {
   await ended;
 });
 
-test('an error comes through as it is, and a call that fails after the deadline is nobody’s rejection any more', async () => {
+test('an error reaches the caller unchanged, and a call that fails after the deadline causes no unhandled rejection', async () => {
   const deadline = new Deadline(performance.now());
   await expect(deadline.race(Promise.reject(new Error('refused')))).rejects.toThrow('refused');
   let fail = (_: Error) => {};

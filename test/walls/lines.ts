@@ -119,4 +119,11 @@ export const lineRules: readonly Rule[] = [
     caught: ["import { Registry } from 'prom-client';"],
     room: 'src/metrics/prometheus.ts',
   }),
+  lineRule({
+    says: 'the library of traces',
+    pattern: /'@opentelemetry\//,
+    rooms: /^src\/tracing\//,
+    caught: ["import { trace } from '@opentelemetry/api';"],
+    room: 'src/tracing/spans.ts',
+  }),
 ];

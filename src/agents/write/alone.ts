@@ -4,14 +4,14 @@ import type { Database, Query } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import { stringifyExact } from '../../http/exact-numbers.ts';
 import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
 import type { Meter, Repeated } from '../../metrics/meter.ts';
-import { type Change, endsOf, foldByAgent, readAll } from './batch.ts';
+import type { TraceBatches } from '../../tracing/spans.ts';
+import { type Change, endsOf, foldByAgent, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { answered, keepAnswers } from './keep.ts';
 import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
-import { changeSql, lockSoonSql } from './statements.ts';
+import { change, lockSoonSql } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** A queued change. */
@@ -35,7 +35,7 @@ const lastTry = 400;
  * an idempotency key is rolled back and queued again, until its deadline: a lock that is held for long delays only the
  * changes that need it.
  */
-export function changesAlone(database: Database, meter: Meter, writes: RecentWrites) {
+export function changesAlone(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const inTurn = pLimit(Math.max(1, Math.floor(database.connections / 2)));
   const queues = new Map<string, Call[]>();
   let count = 0;
@@ -58,11 +58,14 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     meter.batch('changes alone', calls.length, 0, count - calls.length);
     const changes = calls.map(({ change }) => change);
     try {
-      const ended = await database.transaction(async (query) => {
-        await query(lockSoonSql, [id]);
-        await makeRoom(query, calls);
-        return await carryOut(query, writes, id, changes);
-      });
+      const write = traced('write alone', spanOf, () =>
+        database.transaction(async (query) => {
+          await query(lockSoonSql, [id]);
+          await makeRoom(query, calls);
+          return await carryOut(query, writes, id, changes);
+        }),
+      );
+      const ended = await write(changes);
       writes.wrote(id);
       for (const [place, call] of calls.entries()) {
         const end = ended[place];
@@ -161,7 +164,7 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
   const allowed = changes.filter(({ by }) => !refused.has(by));
   const folds = foldByAgent(allowed, await readAll(query, writes, allowed));
   const steps = folds.flatMap((folded) => folded.steps);
-  const rows = steps.length > 0 ? await query<WrittenRow>(changeSql, [[id], stringifyExact(steps), null]) : [];
+  const rows = steps.length > 0 ? await query<WrittenRow>(...change('telling', steps, null)) : [];
   const writtenAt = writtenTimes(rows);
   // Must come before answers are kept: they would show a change that was not written.
   if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by another transaction');

@@ -35,6 +35,9 @@ export interface Change {
   readonly deadline: number;
 }
 
+/** The span of the request that makes a change, if its trace is recorded. */
+export const spanOf = ({ by }: Change) => by.span;
+
 /** The stored state that a change is decided on. */
 export type Read = ReadAhead & Pick<Question, 'numberIsActive' | 'kept'>;
 

@@ -26,19 +26,20 @@ import type { Database } from '../../database/client.ts';
 import { group } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Meter } from '../../metrics/meter.ts';
+import type { TraceBatches } from '../../tracing/spans.ts';
 import { changesAlone } from './alone.ts';
-import type { Change } from './batch.ts';
+import { type Change, spanOf } from './batch.ts';
 import type { Changed, Decide } from './decision.ts';
 import { changeTogether } from './together.ts';
 
 /** Makes the function that changes agents. Changes that arrive at the same time are read and written in one batch. */
-export function agentChange(database: Database, meter: Meter, writes: RecentWrites) {
-  const alone = changesAlone(database, meter, writes);
+export function agentChange(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
+  const alone = changesAlone(database, meter, writes, traced);
   const heard = { at: Number.NEGATIVE_INFINITY };
   const together = group<Change, Changed>({
     isExpired: ({ deadline }) => deadline <= performance.now(),
     onBatch: (...batch) => meter.batch('changes', ...batch),
-    run: (changes) => changeTogether(database, writes, changes, alone.run, heard),
+    run: traced('write batch', spanOf, (changes) => changeTogether(database, writes, changes, alone.run, heard)),
   });
 
   /** Documented at `change` of `agentRepository`. */

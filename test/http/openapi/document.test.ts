@@ -97,7 +97,7 @@ test('every code that a source throws is listed by a route, or is about requests
   expect([...new Set(thrown)].toSorted()).toEqual([...new Set([...listed, ...ofNoRoute])].toSorted());
 });
 
-test('fields, enumerations and limits are those of the schemas, and no word of our own is among them', () => {
+test('fields, enumerations and limits are those of the schemas, and no keyword of the server’s own is among them', () => {
   const { Agent, AgentPatch, AgentDraft } = document.components.schemas;
   const plain = (schemas: object) =>
     JSON.parse(JSON.stringify(schemas, (keyword, value) => (keyword === 'storable' ? undefined : value)));

@@ -7,7 +7,9 @@ import { newSubject, type Subject } from '../../support/patch-agent.ts';
 import { ask, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
-const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
+const world = await openWorld({
+  ...{ docs: false, limits: 'production', quotas: { perMinute: 600, perHour: 20_000 } },
+});
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
 const document = readDocument(served.text);
 
@@ -159,7 +161,7 @@ const halfSent = (await casesOf('REQUEST_TIMEOUT')).map(({ line, one }) => {
   return { line, one, answers: answers.catch(() => []) };
 });
 
-test('so can every route that lists REQUEST_TIMEOUT', async () => {
+test('every route that lists REQUEST_TIMEOUT can answer it', async () => {
   expect(halfSent).toHaveLength(endpoints.length);
   for (const { line, one, answers } of halfSent) {
     const [answer] = await answers;
@@ -168,7 +170,7 @@ test('so can every route that lists REQUEST_TIMEOUT', async () => {
   }
 });
 
-test('so can every route that lists DATABASE_UNAVAILABLE', async () => {
+test('every route that lists DATABASE_UNAVAILABLE can answer it', async () => {
   const cases = await casesOf('DATABASE_UNAVAILABLE');
   expect(cases).toHaveLength(endpoints.length - 2);
   await whileLocked(world, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async () => {
@@ -181,7 +183,7 @@ test('so can every route that lists DATABASE_UNAVAILABLE', async () => {
   });
 });
 
-test('so can every route that lists IDEMPOTENCY_KEY_IN_USE', async () => {
+test('every route that lists IDEMPOTENCY_KEY_IN_USE can answer it', async () => {
   const cases = await casesOf('IDEMPOTENCY_KEY_IN_USE');
   expect(cases).toHaveLength(3);
   for (const { line, one } of cases) {
