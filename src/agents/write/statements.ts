@@ -50,22 +50,22 @@ const newValue = (field: AgentField) =>
  */
 const conditions = {
   // `statement_timestamp()` is one value in all of a statement.
-  telling: { write: isRecent('$3'), why: `SELECT NULL, NULL, false WHERE NOT ${isRecent('$3')}` },
-  untold: {
-    write: `${isRecent('$3')} AND NOT (SELECT heard FROM hearing)`,
-    why: `SELECT NULL, NULL, heard FROM hearing WHERE heard OR NOT ${isRecent('$3')}`,
+  withEvents: { write: isRecent('$3'), why: `SELECT NULL, NULL, false WHERE NOT ${isRecent('$3')}` },
+  withoutEvents: {
+    write: `${isRecent('$3')} AND NOT (SELECT "hasEndpoint" FROM endpoint_check)`,
+    why: `SELECT NULL, NULL, "hasEndpoint" FROM endpoint_check WHERE "hasEndpoint" OR NOT ${isRecent('$3')}`,
   },
 } as const;
 type Mode = keyof typeof conditions;
 
 /** As JSON, times do not depend on the session's DateStyle. */
 const writtenOrWhy = (mode: Mode) => `
-  SELECT id, to_json(updated_at) AS "updatedAt", false AS heard FROM written
+  SELECT id, to_json(updated_at) AS "updatedAt", false AS "hasEndpoint" FROM written
   UNION ALL ${conditions[mode].why}`;
 
 const timeOfStep = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
 
-const hearing = `, hearing AS MATERIALIZED (SELECT ${hasEndpoint('SELECT company FROM step')} AS heard)`;
+const endpointCheck = `, endpoint_check AS MATERIALIZED (SELECT ${hasEndpoint('SELECT company FROM step')} AS "hasEndpoint")`;
 
 // Joined with `written`: no events for agents that were not written.
 const eventsOfSteps = deliveries(
@@ -88,20 +88,20 @@ const eventsOfSteps = deliveries(
  * changed between the snapshot of the statement and its lock has a new `ctid`, which the snapshot does not see: it is not
  * written, like one with another version.
  */
-export const changeSql = changing('telling');
+export const changeSql = changing('withEvents');
 
 /**
  * The same without events, for companies without webhooks: making events takes a tenth of the time of the statement. If one
- * of the companies has an endpoint, nothing is written, and a row without id has `heard` set.
+ * of the companies has an endpoint, nothing is written, and a row without id has `hasEndpoint` set.
  */
-export const untoldChangeSql = changing('untold');
+export const changeWithoutEventsSql = changing('withoutEvents');
 
 /**
  * Like `changeSql`, with $4 answers as JSON: keeps each answer whose step is written. If an answer is kept for a key
  * already, the unique violation rolls back the whole statement. Keys are inserted in order, to avoid deadlocks.
  */
-export const keepingChangeSql = keepingChange('telling');
-export const untoldKeepingChangeSql = keepingChange('untold');
+export const keepingChangeSql = keepingChange('withEvents');
+export const keepingChangeWithoutEventsSql = keepingChange('withoutEvents');
 
 /**
  * $1 answers as JSON: keeps them. A statement of its own, so that a lock timeout or unique violation in it is known to
@@ -134,7 +134,7 @@ function writing(mode: Mode) {
   return `
   WITH step AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns})
-  )${mode === 'untold' ? hearing : ''}, locked AS (
+  )${mode === 'withoutEvents' ? endpointCheck : ''}, locked AS (
     SELECT a.id, a.ctid AS place FROM agent a WHERE a.id = ANY($1::uuid[]) AND ${conditions[mode].write}
      ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (
@@ -152,5 +152,5 @@ function writing(mode: Mode) {
     SELECT s.id, s.read + s.step, ${timeOfStep},
            s.content, s.changed, s.key, s.request, s.address, s.restored
       FROM written w JOIN step s ON s.id = w.id
-  )${mode === 'telling' ? eventsOfSteps : ''}`;
+  )${mode === 'withEvents' ? eventsOfSteps : ''}`;
 }
