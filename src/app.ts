@@ -51,6 +51,8 @@ export interface AppParts extends KeySecrets {
   readonly trustedProxies?: readonly string[] | undefined;
   /** Seconds for which a connection may be idle after an answer; 72 by default. */
   readonly keepAliveSeconds?: number | undefined;
+  /** Milliseconds within which a request is answered, not counting the time in which its body arrives; 4,800 by default. */
+  readonly longestRequest?: number | undefined;
   /** The URL that clients use (PUBLIC_URL), if it is known. */
   readonly publicUrl?: string | undefined;
   /** Whether the reference page is served; true by default. */
@@ -104,6 +106,7 @@ export async function buildApp(parts: AppParts) {
       secrets: parts,
       limits,
       readAgent: rows.readAhead,
+      longestRequest: parts.longestRequest,
     });
     if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
     await authenticated.register(shares);

@@ -25,6 +25,10 @@ export interface Node extends Recipe {
   readonly data: string;
 }
 
+/**
+ * etcd, with its older interface too: through the newer one, a Patroni before 3.0.3 that has stood still takes the leader's
+ * key back from the node that was promoted meanwhile (https://github.com/patroni/patroni/pull/2689).
+ */
 export async function etcdIn(folder: string): Promise<Recipe & { readonly address: string }> {
   const [client, peer] = [`${host}:${await freePort()}`, `http://${host}:${await freePort()}`];
   const settings = {
@@ -35,7 +39,7 @@ export async function etcdIn(folder: string): Promise<Recipe & { readonly addres
     'initial-advertise-peer-urls': peer,
     'initial-cluster': `default=${peer}`,
   };
-  const parameters = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
+  const parameters = ['--enable-v2', ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`)];
   const { env } = process;
   return {
     name: 'etcd',
@@ -67,7 +71,7 @@ export async function nodeIn(
   const env = {
     ...process.env,
     PATRONI_NAME: name,
-    PATRONI_ETCD3_HOSTS: `'${etcd}'`,
+    PATRONI_ETCD_HOSTS: `'${etcd}'`,
     PATRONI_RESTAPI_LISTEN: `${host}:${rest}`,
     PATRONI_RESTAPI_CONNECT_ADDRESS: `${host}:${rest}`,
     PATRONI_RESTAPI_USERNAME: 'patroni',

@@ -7,7 +7,14 @@ import { parseExact } from '../http/exact-numbers.ts';
 import { silent } from '../metrics/meter.ts';
 import { type RequestSpan, untraced } from '../tracing/spans.ts';
 import type { Admission } from './caller.ts';
-import { type FoundKey, type Lookup, longestAdmission, lookupSql } from './lookup.statements.ts';
+import {
+  type FoundKey,
+  type Lookup,
+  longestAdmission,
+  lookupSql,
+  lookupValues,
+  singleLookupSql,
+} from './lookup.statements.ts';
 
 export interface LookedUp {
   readonly key: FoundKey | undefined;
@@ -65,14 +72,13 @@ const spanOf = ({ span }: Wanted) => span;
 function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<readonly Omit<LookedUp, 'readAt'>[]> {
   const at = performance.now();
   return askOnce(lookups, wantedBy, async (distinct) => {
-    const rows = await query<{ json: string }>(lookupSql, [
-      distinct.map(({ hash }) => hash),
-      distinct.map(({ formerHash }) => formerHash),
-      distinct.map(({ companyId }) => companyId),
-      distinct.map(({ agentId }) => agentId),
-      distinct.map(({ address }) => address),
-      distinct.map(({ scope }) => scope ?? null),
-    ]);
+    const asked = distinct.map(lookupValues);
+    const [single = []] = asked;
+    const columns = () => single.map((_, column) => asked.map((values) => values[column]));
+    const rows =
+      asked.length === 1
+        ? await query<{ json: string }>(singleLookupSql, single)
+        : await query<{ json: string }>(lookupSql, columns());
     return rows.map(({ json }) => {
       const { key, agent, ...row } = parseExact<Found>(json);
       return { ...row, key: key ?? undefined, agent: agent ? toStoredAgent(agent) : undefined, at };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { findSql } from '../../src/agents/write/statements.ts';
-import { lookupSql } from '../../src/auth/lookup.statements.ts';
+import { singleLookupSql } from '../../src/auth/lookup.statements.ts';
 import { plainLength } from '../../src/http/json.ts';
 import { expectChange, newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
@@ -24,8 +24,8 @@ test('a number has as many characters in a jsonb document as are counted before 
 test('an ordinary agent and its key are found in JSON that has no number of sixteen characters', async () => {
   const { id, keyId } = await newSubject(world, { metadata: { tier: 3, score: 0.25 } });
   const { rows } = await world.sql.query('SELECT hash FROM api_key WHERE id = $1', [keyId]);
-  const asked = [[rows[0].hash], [null], [null], [id], ['127.0.0.1'], ['write:agents']];
-  const looked = await world.sql.query(lookupSql, asked);
+  const asked = [rows[0].hash, null, null, id, '127.0.0.1', 'write:agents'];
+  const looked = await world.sql.query(singleLookupSql, asked);
   const found = await world.sql.query(findSql, [[id], [null], [null], [null]]);
   for (const json of [looked.rows[0].json, found.rows[0].found]) {
     expect(JSON.parse(json).agent).toMatchObject({ id, metadata: { tier: 3, score: 0.25 } });

@@ -155,3 +155,19 @@ test('an owner that is no superuser, and its members, are not bound; a role that
   const ended = `${made} RESET ROLE; REVOKE ${owner} FROM ${member}; SET LOCAL ROLE ${member}; ${write}`;
   await expect(run(world.ownerUrl, ended)).rejects.toMatchObject({ code: '42501' });
 });
+
+test('of history too, owners and their members are not bound; a role with every privilege on the table is', async () => {
+  const { id } = await newSubject(world);
+  const [owner, member, other] = [`history_owner_${role}`, `history_member_${role}`, `history_other_${role}`];
+  const write = `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields)
+                 VALUES ('${id}', 99, now(), '{}', '{}')`;
+  const made = `
+    BEGIN;
+    CREATE ROLE ${owner}; CREATE ROLE ${member} IN ROLE ${owner}; CREATE ROLE ${other};
+    ALTER TABLE agent_version OWNER TO ${owner};
+    GRANT ALL ON agent_version, agent, api_key TO ${other}, ${member};`;
+  await run(world.ownerUrl, `${made} SET LOCAL ROLE ${owner}; ${write}; ROLLBACK`);
+  await run(world.ownerUrl, `${made} SET LOCAL ROLE ${member}; ${write}; ROLLBACK`);
+  const bound = run(world.ownerUrl, `${made} SET LOCAL ROLE ${other}; ${write}`);
+  await expect(bound).rejects.toMatchObject({ code: '42501' });
+});

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lookupSql } from '../../src/auth/lookup.statements.ts';
+import { lookupSql, singleLookupSql } from '../../src/auth/lookup.statements.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
 import { newAtsSubject } from '../support/ending-keys.ts';
@@ -14,7 +14,7 @@ const world = await openWorld();
 async function openCounting(connections: number) {
   let lookups = 0;
   const onStatement = (sql: string) => {
-    if (sql === lookupSql) lookups += 1;
+    if (sql === lookupSql || sql === singleLookupSql) lookups += 1;
   };
   const { origin } = await openAnotherServer(world, { connections, onStatement });
   return { origin, ...callsOf(origin), lookups: () => lookups };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lookupSql } from '../../src/auth/lookup.statements.ts';
+import { singleLookupSql } from '../../src/auth/lookup.statements.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
 import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ending-keys.ts';
@@ -31,7 +31,7 @@ async function sendBehind(
     connections: 1,
     onStatement(sql) {
       // Behind the lookup and before the write.
-      if (sql !== lookupSql || holding) return;
+      if (sql !== singleLookupSql || holding) return;
       holding = database.transaction(async () => {
         await untilOutdated(performance.now());
         await meanwhile();

@@ -4,7 +4,7 @@ import { migrate } from '../../src/database/migrate.ts';
 import { setRoleSettings } from '../../src/database/server-role.ts';
 import { run } from '../support/connection.ts';
 import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
-import { operatorOf } from '../support/operator.ts';
+import { operatorOf, runOperator } from '../support/operator.ts';
 import { build, runProgram } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -158,9 +158,7 @@ test('where sessions have another time zone than UTC, in which times would be wr
   const name = new URL(url).pathname.slice(1);
   await run(url, `ALTER ROLE CURRENT_USER IN DATABASE ${name} SET TimeZone = 'Asia/Kolkata'`);
   const create = () =>
-    runProgram([adminProgram, 'company', 'create', '--name', 'A'], {
-      env: { DATABASE_URL: url, API_KEY_SECRET: world.secret },
-    });
+    runOperator({ DATABASE_URL: url, API_KEY_SECRET: world.secret }, ['company', 'create', '--name', 'A']);
   expect(await create()).toEqual({
     code: 1,
     stdout: '',

@@ -4,13 +4,13 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { fingerprintsOf } from '../../src/auth/api-key.ts';
 import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.ts';
 import { openDatabase } from '../../src/database/client.ts';
-import { adminWith } from '../support/admin.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
+import { runOperator } from '../support/operator.ts';
 import { build, makeFolder, runProgram, startServer } from '../support/process.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-const programs = join(import.meta.dirname, '..', '..', 'dist');
+const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
 const newSecret = () => randomUUID().repeat(2);
 
 // One for each test: a database has one fingerprint.
@@ -47,10 +47,10 @@ interface Secrets {
 }
 
 const start = ({ databaseUrl }: World, secrets: Secrets) =>
-  runProgram([join(programs, 'server.js')], { env: { DATABASE_URL: databaseUrl, PORT: '0', ...secrets } });
+  runProgram([serverProgram], { env: { DATABASE_URL: databaseUrl, PORT: '0', ...secrets } });
 
 const admin = ({ ownerUrl }: World, secrets: Secrets, ...parameters: string[]) =>
-  runProgram([join(programs, 'admin.js'), ...parameters], { env: { DATABASE_URL: ownerUrl, ...secrets } });
+  runOperator({ DATABASE_URL: ownerUrl, ...secrets }, parameters);
 
 test('the first key records 16 bits of its secret, and a server or command with other secrets ends in one sentence', async () => {
   const world = worlds.first;
@@ -88,9 +88,9 @@ test('a key is made on DATABASE_URL with API_KEY_SECRET alone; what makes no key
     expect(await admin(world, {}, ...command)).toEqual({ code: 1, stdout: '', stderr: missing });
   }
   expect(await keysOf(world)).toEqual(keys);
-  expect(await adminWith({ DATABASE_URL: world.ownerUrl }, 'key', 'list', '--company', id)).toMatchObject([
-    { id: keyId },
-  ]);
+  const listed = await admin(world, {}, 'key', 'list', '--company', id);
+  expect(listed).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.parse(listed.stdout)).toMatchObject([{ id: keyId }]);
 });
 
 test('while the secret is changed, servers with the two in either order go on; the one under which keys were used stays', async () => {

@@ -23,12 +23,17 @@ export function postgresCommands(): string {
  * @returns makes the URL of one of its databases, as one of its roles
  */
 export async function openCluster(password?: string): Promise<(role: string, database: string) => string> {
+  return (await openPrimary(password)).url;
+}
+
+/** Starts the same, with what stops it and starts it again. */
+export async function openPrimary(password?: string) {
   const place = await makePlace();
   const passwordFile = join(place.folder, 'password');
   if (password !== undefined) await writeFile(passwordFile, password);
   const auth = password === undefined ? ['--auth=trust'] : ['--auth=scram-sha-256', `--pwfile=${passwordFile}`];
   place.run('initdb', '--username=postgres', '--encoding=UTF8', ...auth);
-  return (await startIn(place)).url;
+  return await startIn(place);
 }
 
 type Place = Awaited<ReturnType<typeof makePlace>>;
@@ -53,13 +58,21 @@ async function makePlace() {
 /** Starts PostgreSQL on a folder that has a cluster. It is stopped with the test. */
 async function startIn({ cluster, run, port }: Place) {
   const options = `-p ${port} -h 127.0.0.1 -k ''`;
-  const start = () => void run('pg_ctl', 'start', '--wait', '--log', join(cluster, 'log'), '--options', options);
+  let isRunning = false;
+  const start = () => {
+    run('pg_ctl', 'start', '--wait', '--log', join(cluster, 'log'), '--options', options);
+    isRunning = true;
+  };
+  const stop = (mode: 'fast' | 'immediate') => {
+    if (isRunning) run('pg_ctl', 'stop', '--mode', mode);
+    isRunning = false;
+  };
   start();
-  onTestFinished(() => void run('pg_ctl', 'stop', '--mode', 'immediate'));
+  onTestFinished(() => stop('immediate'));
   return {
     url: (role: string, database: string) => `postgresql://${role}@127.0.0.1:${port}/${database}`,
     /** As an operator stops it: sessions are ended, and a standby has got all of its changes. */
-    stop: () => void run('pg_ctl', 'stop', '--mode', 'fast'),
+    stop: () => stop('fast'),
     start,
     promote: () => void run('pg_ctl', 'promote', '--wait'),
     /** Makes it a standby of another one, from its next start on. */
@@ -73,10 +86,9 @@ async function startIn({ cluster, run, port }: Place) {
 
 /** Starts a primary and a standby that streams from it; all roles are accepted without a password. */
 export async function openPair() {
-  const [one, two] = [await makePlace(), await makePlace()];
-  one.run('initdb', '--username=postgres', '--encoding=UTF8', '--auth=trust');
-  const primary = await startIn(one);
+  const primary = await openPrimary();
   const from = primary.url('postgres', 'postgres');
+  const two = await makePlace();
   two.run('pg_basebackup', '--dbname', from, '--checkpoint=fast', '--write-recovery-conf');
   return { primary, standby: await startIn(two) };
 }

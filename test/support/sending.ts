@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { onTestFinished } from 'vitest';
-import { openDatabase } from '../../src/database/client.ts';
 import { type Meter, silent } from '../../src/metrics/meter.ts';
 import { assembleWebhookWorker } from '../../src/webhooks/assemble.ts';
 import type { HealthChange } from '../../src/webhooks/delivery.repository.ts';
 import { sealer } from '../../src/webhooks/sealed.ts';
 import type { Resolve } from '../../src/webhooks/target.ts';
+import { openLimited } from './time-limits.ts';
 import type { World } from './world.ts';
 
 /** A new secret of an endpoint. */
@@ -54,7 +54,7 @@ interface SenderOptions {
 
 /** Starts a webhook worker for a world, with the server's role. Stopped with the test; an error that it reports fails it. */
 export function openSender(
-  { databaseUrl, secret }: Pick<World, 'databaseUrl' | 'secret'>,
+  { databaseUrl, secret, limits }: Pick<World, 'databaseUrl' | 'secret' | 'limits'>,
   {
     meter = silent,
     previousSecret,
@@ -64,7 +64,7 @@ export function openSender(
     onHealth = () => {},
   }: SenderOptions = {},
 ) {
-  const database = openDatabase({ url: databaseUrl, connections: 4 });
+  const database = openLimited(limits, databaseUrl, 4);
   const errors: unknown[] = [];
   const sender = assembleWebhookWorker({
     ...{ database, secret, previousSecret, meter, allowHttp: true, allowNetworks },

@@ -3,12 +3,11 @@ import type { Database, Query } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import { stringifyExact } from '../../http/exact-numbers.ts';
 import type { Repeated } from '../../metrics/meter.ts';
 import { type Change, endsOf, type FoldOfAgent, foldByAgent, isRead, type Read, readAhead, readAll } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { asJson } from './keep.ts';
-import { changeSql, changeWithoutEventsSql, keepingChangeSql, keepingChangeWithoutEventsSql } from './statements.ts';
+import { change, changeAndKeep } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
@@ -113,18 +112,18 @@ async function writeSteps(
   const steps = folds.flatMap((folded) => folded.steps);
   const keeping = folds.flatMap((folded) => folded.keeping);
   if (steps.length === 0 && keeping.length === 0) return new Map();
-  const values = [[...new Set(steps.map(({ id }) => id))], stringifyExact(steps), lookedUpAt];
-  const run = (change: string, keepingChange: string) =>
-    keeping.length > 0
-      ? query<WrittenRow>(keepingChange, [...values, stringifyExact(keeping.map(asJson))])
-      : query<WrittenRow>(change, values);
+  const run = (mode: 'withEvents' | 'withoutEvents') => {
+    const [sql, values] =
+      keeping.length > 0
+        ? changeAndKeep(mode, steps, lookedUpAt, keeping.map(asJson))
+        : change(mode, steps, lookedUpAt);
+    return query<WrittenRow>(sql, values);
+  };
   const isWithoutEvents = performance.now() - lastEndpoint.at > withEventsFor;
-  let rows = isWithoutEvents
-    ? await run(changeWithoutEventsSql, keepingChangeWithoutEventsSql)
-    : await run(changeSql, keepingChangeSql);
+  let rows = await run(isWithoutEvents ? 'withoutEvents' : 'withEvents');
   if (rows.some((row) => row.hasEndpoint)) {
     lastEndpoint.at = performance.now();
-    rows = await run(changeSql, keepingChangeSql);
+    rows = await run('withEvents');
   }
   // Throws if nothing was written because the wait for a connection was too long. Each change is then retried alone, where
   // its key is looked up after all waits.

@@ -53,7 +53,7 @@ export async function startCluster() {
     fetch(`${restOf(name)}${path}`, { method, headers: { authorization }, body: JSON.stringify(body) });
 
   async function is(name: Name, what: 'primary' | 'synchronous' | 'replica'): Promise<boolean> {
-    const signal = AbortSignal.timeout(500);
+    const signal = AbortSignal.timeout(2_000);
     const answer = await fetch(`${restOf(name)}/${what}`, { method: 'OPTIONS', signal }).catch(() => undefined);
     return answer?.status === 200;
   }

@@ -1,15 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFailed } from 'vitest';
-import { scopes } from '../../../src/auth/api-key.ts';
-import { apiKeyLifecycle } from '../../../src/auth/key-lifecycle.ts';
-import { companyRepository } from '../../../src/companies/repository.ts';
-import { openDatabase } from '../../../src/database/client.ts';
 import { openClient } from '../../support/kept-client.ts';
 import { openReceiver, type Received } from '../../support/receiver.ts';
 import { expectReplay } from '../../support/retry.ts';
 import { storeEndpoint } from '../../support/sending.ts';
 import { type Acknowledged, expectExactlyOnce } from '../../trust/support/exactly-once.ts';
 import { expectFaithful, untilAllDelivered } from '../../trust/support/hooked.ts';
+import { makeCompany } from '../../trust/support/own-company.ts';
 import type { Cluster } from './cluster.ts';
 import { startLoad } from './load.ts';
 
@@ -19,7 +16,7 @@ const agents = 6;
 export async function openScene(cluster: Cluster) {
   onTestFailed(() => console.log(cluster.lastWords()));
   await cluster.whole();
-  const { companyId, key } = await makeCompany(cluster);
+  const { companyId, key } = await makeCompany(cluster.ownerUrl, cluster.secret);
   const { servers } = cluster;
   const client = openClient(key);
   const made: Acknowledged[] = [];
@@ -61,20 +58,9 @@ export async function openScene(cluster: Cluster) {
       }
       await untilAllDelivered(cluster);
       const hooked = { companyId, key, agents: ids, endpointId: endpoint.id, secret: endpoint.secret };
-      await expectFaithful(cluster, hooked, { acknowledged: load.acknowledged.length, accepted });
+      const changes = load.acknowledged.filter(({ call }) => call.line.startsWith('PATCH')).length;
+      await expectFaithful(cluster, hooked, { acknowledged: changes, accepted });
       console.log(`${summary}; ${accepted.length} deliveries`);
     },
   };
-}
-
-async function makeCompany({ ownerUrl, secret }: Cluster) {
-  const database = openDatabase({ url: ownerUrl, connections: 1 });
-  try {
-    const { id: companyId } = await companyRepository(database.prisma, 'tester').createCompany('Failover');
-    const draft = { companyId, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
-    const { key } = await apiKeyLifecycle(database, { secret }, 'tester').create(draft);
-    return { companyId, key };
-  } finally {
-    await database.close();
-  }
 }

@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { change, changeSql } from '../../src/agents/write/statements.ts';
+import type { Step } from '../../src/agents/write/step.ts';
+import { connect } from '../support/connection.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { storedAgent } from '../support/stored-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** The two forms in which one step can be written: as one of several, and by the statement for one. */
+const forms = {
+  'among others': (step: Step, lookedUpAt: number | null) =>
+    [changeSql, [[step.id], JSON.stringify([step]), lookedUpAt]] as const,
+  alone: (step: Step, lookedUpAt: number | null) => change('withEvents', [step], lookedUpAt),
+};
+
+async function newStep() {
+  const { id, companyId, keyId } = await newSubject(world, { metadata: { tier: 3 } });
+  const before = await storedAgent(world, id);
+  const snapshot = Object(before.history[0]?.snapshot);
+  const content = { ...snapshot, duration: 31, questions: ['Why?'], metadata: { tier: 4 } };
+  const author = { key: keyId, request: 'r-1', address: '192.0.2.1' };
+  const place = { id, company: companyId, read: 1, step: 1, steps: 1 };
+  // `questions` differ, but are not among the changed fields: their stored value stays.
+  return { ...place, content, changed: ['duration', 'metadata'], touched: ['metadata'], ...author, restored: 1 };
+}
+
+/** What is stored, without what differs between any two agents. */
+async function stored(id: string) {
+  const { row, history } = await storedAgent(world, id);
+  const { id: _, company_id, created_at, updated_at, ...others } = row;
+  const entries = history.map(({ keyId, createdAt, ...entry }) => ({
+    ...entry,
+    isLast: +createdAt === +new Date(String(updated_at)),
+  }));
+  return { others, entries };
+}
+
+test('one step is written with the same row and the same history alone as among others', async () => {
+  const results = [];
+  for (const form of Object.values(forms)) {
+    const step = await newStep();
+    const { rows } = await world.sql.query(...forQuery(form(step, null)));
+    expect(rows).toEqual([{ id: step.id, updatedAt: expect.any(String), heard: false }]);
+    results.push(await stored(step.id));
+  }
+  expect(results[1]).toEqual(results[0]);
+  expect(results[0]?.others).toMatchObject({ version: 2, duration: 31, metadata: { tier: 4 } });
+  expect(results[0]?.others).not.toMatchObject({ questions: ['Why?'] });
+  expect(results[0]?.entries).toHaveLength(2);
+});
+
+test.for(Object.entries(forms))(
+  '%s, one step writes nothing to another company’s agent, another version, a deleted agent or a locked row, or long after its lookup',
+  async ([, form]) => {
+    const elsewhere = (await newSubject(world)).companyId;
+    const wrong: ((step: Step) => Partial<Step>)[] = [() => ({ company: elsewhere }), () => ({ read: 2 })];
+    for (const difference of wrong) {
+      const step = await newStep();
+      expect((await world.sql.query(...forQuery(form({ ...step, ...difference(step) }, null)))).rows).toEqual([]);
+      expect((await storedAgent(world, step.id)).history).toHaveLength(1);
+    }
+    const deleted = await newStep();
+    await world.sql.query('UPDATE agent SET deleted_at = now() WHERE id = $1', [deleted.id]);
+    expect((await world.sql.query(...forQuery(form(deleted, null)))).rows).toEqual([]);
+
+    const locked = await newStep();
+    const other = await connect(world.ownerUrl);
+    await other.query('BEGIN');
+    await other.query('SELECT FROM agent WHERE id = $1 FOR UPDATE', [locked.id]);
+    expect((await world.sql.query(...forQuery(form(locked, null)))).rows).toEqual([]);
+    await other.query('ROLLBACK');
+    await other.end();
+    expect((await storedAgent(world, locked.id)).history).toHaveLength(1);
+
+    expect((await world.sql.query(...forQuery(form(locked, 1)))).rows).toEqual([
+      { id: null, updatedAt: null, heard: false },
+    ]);
+    expect((await storedAgent(world, locked.id)).history).toHaveLength(1);
+  },
+);
+
+const forQuery = ([sql, values]: readonly [string, readonly unknown[]]): [string, unknown[]] => [sql, [...values]];
