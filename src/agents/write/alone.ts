@@ -164,7 +164,7 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
   const allowed = changes.filter(({ by }) => !refused.has(by));
   const folds = foldByAgent(allowed, await readAll(query, writes, allowed));
   const steps = folds.flatMap((folded) => folded.steps);
-  const rows = steps.length > 0 ? await query<WrittenRow>(...change('telling', steps, null)) : [];
+  const rows = steps.length > 0 ? await query<WrittenRow>(...change('withEvents', steps, null)) : [];
   const writtenAt = writtenTimes(rows);
   // Must come before answers are kept: they would show a change that was not written.
   if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by another transaction');
