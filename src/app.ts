@@ -39,7 +39,7 @@ import { webhookRepository } from './webhooks/repository.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 import { sealer } from './webhooks/sealed.ts';
 import { webhookService } from './webhooks/service.ts';
-import type { AddressRules } from './webhooks/target.ts';
+import type { TargetRules } from './webhooks/target.ts';
 
 /** The options of an app; the secrets are those under which API keys are stored. */
 export interface AppParts extends KeySecrets {
@@ -62,7 +62,7 @@ export interface AppParts extends KeySecrets {
   /** Counters for the rate limits; in memory by default. */
   readonly counters?: Counters;
   /** Where webhooks may be sent besides `https` to public addresses; by default nowhere else. */
-  readonly webhookRules?: AddressRules;
+  readonly webhookRules?: TargetRules;
   /** Called after requests that may have committed a change, as there may be events to send. */
   readonly onChange?: () => void;
   /** Collects the metrics; without it nothing is measured. */
@@ -71,7 +71,7 @@ export interface AppParts extends KeySecrets {
   readonly tracing?: Tracing | undefined;
 }
 
-const publicOnly: AddressRules = { allowHttp: false, allowNetworks: [] };
+const publicOnly: TargetRules = { allowHttp: false, allowNetworks: [] };
 const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /** Assembles the HTTP server: all plugins and routes, in the order in which a request passes them. */

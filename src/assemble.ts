@@ -11,7 +11,7 @@ import type { Foundation } from './foundation.ts';
 import { silent } from './metrics/meter.ts';
 import { prometheus } from './metrics/prometheus.ts';
 import { registeredTracing } from './tracing/spans.ts';
-import { webhookSender } from './webhooks/assemble.ts';
+import { assembleWebhookWorker } from './webhooks/assemble.ts';
 import { logHealth } from './webhooks/health-log.ts';
 
 /**
@@ -41,7 +41,7 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
     allowHttp: config.WEBHOOK_ALLOW_HTTP,
     allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS),
   };
-  const webhooks = webhookSender({
+  const webhooks = assembleWebhookWorker({
     ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
     onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
     onHealth: logHealth(logger),

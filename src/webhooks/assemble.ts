@@ -1,15 +1,15 @@
 import type { KeySecrets } from '../auth/api-key.ts';
 import type { Database } from '../database/client.ts';
 import type { Meter } from '../metrics/meter.ts';
-import { deliverer } from './attempt.ts';
-import { deliveryRepository, type HealthChange } from './delivery.repository.ts';
-import { attemptOf } from './open-attempt.ts';
+import { type Attempt, attemptSender } from './attempt.ts';
+import { type Claimed, deliveryRepository, type HealthChange } from './delivery.repository.ts';
 import { dnsResolver } from './resolver.ts';
-import { sealer } from './sealed.ts';
-import type { AddressRules, Resolve } from './target.ts';
+import { type Sealer, sealer } from './sealed.ts';
+import { openHeaders, openSecrets } from './secrets.ts';
+import type { Resolve, TargetRules } from './target.ts';
 import { type Worker, webhookWorker } from './worker.ts';
 
-interface Parts extends AddressRules, KeySecrets {
+interface Parts extends TargetRules, KeySecrets {
   readonly database: Pick<Database, 'query'>;
   readonly meter: Meter;
   readonly onError: (error: unknown) => void;
@@ -19,7 +19,7 @@ interface Parts extends AddressRules, KeySecrets {
 }
 
 /** Assembles the worker that sends webhooks. It sends nothing before `start`. */
-export function webhookSender({
+export function assembleWebhookWorker({
   database,
   meter,
   onError,
@@ -31,8 +31,15 @@ export function webhookSender({
   const sealed = sealer(given);
   return webhookWorker({
     deliveries: deliveryRepository(database),
-    deliver: deliverer({ resolve, allowHttp, allowNetworks }),
+    sender: attemptSender({ resolve, allowHttp, allowNetworks }),
     open: (claimed) => attemptOf(claimed, sealed),
     ...{ meter, onError, onHealth },
   });
+}
+
+/** Decrypts what an attempt needs. @throws Error if this process lacks the API_KEY_SECRET of the endpoint */
+function attemptOf(claimed: Claimed, sealer: Sealer): Attempt {
+  const { endpointId: id, url, eventId, body } = claimed;
+  const endpoint = { ...claimed, id };
+  return { url, eventId, body, secrets: openSecrets(endpoint, sealer), headers: openHeaders(endpoint, sealer) };
 }

@@ -1,6 +1,6 @@
 import { receiverPools } from './pools.ts';
 import { signedHeaders } from './signature.ts';
-import { AddressError, type AddressRules, checkedAddresses, type Resolve, targetOf } from './target.ts';
+import { parseTarget, type Resolve, resolveTarget, TargetError, type TargetRules } from './target.ts';
 
 /** One attempt to send one event to one endpoint. */
 export interface Attempt {
@@ -28,7 +28,7 @@ export interface Result {
   readonly retryAfter?: string | undefined;
 }
 
-interface Options extends AddressRules {
+interface Options extends TargetRules {
   readonly resolve: Resolve;
 }
 
@@ -39,17 +39,20 @@ const attemptLimit = 10_000;
 const readLimit = 65_536;
 const keepLimit = 1_024;
 
-export type Deliver = ReturnType<typeof deliverer>;
+export type AttemptSender = ReturnType<typeof attemptSender>;
 
 /** Sends attempts, each over a connection to an address that was checked for this attempt (docs/contract.md#webhooks). */
-export function deliverer({ resolve, ...rules }: Options) {
+export function attemptSender({ resolve, ...rules }: Options) {
   const pools = receiverPools();
-  const underWay = new Set<AbortController>();
+  const running = new Set<AbortController>();
   let isOver = false;
 
-  async function send({ url: text, eventId, body, secrets, headers }: Attempt, signal: AbortSignal): Promise<Result> {
-    const url = targetOf(text, rules);
-    const addresses = await untilAborted(checkedAddresses(url, rules, resolve), signal);
+  async function request(
+    { url: text, eventId, body, secrets, headers }: Attempt,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const url = parseTarget(text, rules);
+    const addresses = await untilAborted(resolveTarget(url, rules, resolve), signal);
     return await pools.use(url, addresses, async (pool) => {
       const timestamp = Math.floor(Date.now() / 1_000);
       const answer = await pool.request({
@@ -76,40 +79,40 @@ export function deliverer({ resolve, ...rules }: Options) {
   }
 
   return {
-    /** Makes one attempt, which takes 10 s at most. Resolves with undefined if `giveUp` aborted it; never rejects. */
-    async deliver(attempt: Attempt): Promise<Result | undefined> {
+    /** Makes one attempt, which takes 10 s at most. Resolves with undefined if `abort` aborted it; never rejects. */
+    async send(attempt: Attempt): Promise<Result | undefined> {
       if (isOver) return undefined;
       const ending = new AbortController();
       // Not `AbortSignal.timeout`: its timer would outlive the attempt.
-      const timer = setTimeout(() => ending.abort(tooLate), attemptLimit);
-      underWay.add(ending);
+      const timer = setTimeout(() => ending.abort(timedOut), attemptLimit);
+      running.add(ending);
       try {
-        return await send(attempt, ending.signal);
+        return await request(attempt, ending.signal);
       } catch (error) {
         const { aborted, reason } = ending.signal;
-        if (aborted && reason !== tooLate) return undefined;
-        return { isDelivered: false, status: null, error: aborted ? tooLate : faultOf(error), answer: null };
+        if (aborted && reason !== timedOut) return undefined;
+        return { isDelivered: false, status: null, error: aborted ? timedOut : errorText(error), answer: null };
       } finally {
         clearTimeout(timer);
-        underWay.delete(ending);
+        running.delete(ending);
       }
     },
 
-    /** Aborts all running attempts; later calls of `deliver` send nothing. Both resolve with undefined. */
-    giveUp(): void {
+    /** Aborts all running attempts; later calls of `send` send nothing. Both resolve with undefined. */
+    abort(): void {
       isOver = true;
-      for (const ending of underWay) ending.abort();
+      for (const ending of running) ending.abort();
     },
 
     close: () => pools.close(),
   };
 }
 
-const tooLate = `no answer within ${attemptLimit / 1_000} s`;
+const timedOut = `no answer within ${attemptLimit / 1_000} s`;
 
 /** The text for an error: at most our own sentence and the error's code. Its message may contain what was sent. */
-function faultOf(error: unknown): string {
-  if (error instanceof AddressError) return error.fault;
+function errorText(error: unknown): string {
+  if (error instanceof TargetError) return error.fault;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? `no answer: ${code}` : 'no answer';
 }

@@ -28,7 +28,7 @@ export const claimedSchema = Type.Object({
 /** A row of `claimStatement`: a claimed delivery, or the number of deliveries that were postponed. */
 export const claimRowSchema = Type.Object({
   claimed: Type.Union([claimedSchema, Type.Null()]),
-  putOff: Type.Integer(),
+  postponed: Type.Integer(),
 });
 
 /** A row of `nextStatement`: the id of a finished delivery, and the claimed one that follows it. */

@@ -1,32 +1,32 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A wait that another part of the process can cut short. `ring` during no wait cuts the next one short. */
-export function alarm() {
-  let isRung = false;
-  let wake = () => {};
+/** A wait that another part of the process can cut short. `wake` during no wait cuts the next one short. */
+export function pollTimer() {
+  let isWoken = false;
+  let endWait = () => {};
 
   return {
-    ring(): void {
-      isRung = true;
-      wake();
+    wake(): void {
+      isWoken = true;
+      endWait();
     },
 
     /**
-     * Waits `least` milliseconds; then, unless `ring` was called since the last wait ended, until `ring` or until `most`
+     * Waits `least` milliseconds; then, unless `wake` was called since the last wait ended, until `wake` or until `most`
      * milliseconds have passed in all.
      */
     async wait(least: number, most: number): Promise<void> {
       await delay(least);
-      if (!isRung) {
+      if (!isWoken) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, most - least);
-          wake = () => {
+          endWait = () => {
             clearTimeout(timer);
             resolve();
           };
         });
       }
-      isRung = false;
+      isWoken = false;
     },
   };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
+import { freePort } from '../../deploy/replicas/programs.ts';
 import { adminWith } from '../support/admin.ts';
 import { run } from '../support/connection.ts';
 import { openLink } from '../support/database-link.ts';
@@ -12,7 +13,7 @@ const program = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
 
 beforeAll(build);
 
-test('after a switchover no connection stays with the read-only PostgreSQL: one request is 503, then all is well, without a restart', async () => {
+test('after a switchover no connection, nor that of the metrics, stays with the read-only PostgreSQL: one request is 503, then all is well, without a restart', async () => {
   const { primary, standby } = await openPair();
   const [old, promoted] = [primary, standby].map(({ url }) => url('postgres', 'postgres'));
   const env = { DATABASE_URL: primary.url('postgres', 'postgres'), API_KEY_SECRET: randomUUID().repeat(2) };
@@ -22,7 +23,9 @@ test('after a switchover no connection stays with the read-only PostgreSQL: one 
   const { id } = await adminWith(env, 'agent', 'create', '--company', company, '--name', 'Interviewer');
   const link = await openLink(env.DATABASE_URL);
   const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
-  const { origin } = await startServer({ ...env, ...limits, DATABASE_URL: link.url });
+  const METRICS_PORT = String(await freePort());
+  const { origin } = await startServer({ ...env, ...limits, DATABASE_URL: link.url, METRICS_PORT });
+  const scrape = () => send(`http://127.0.0.1:${METRICS_PORT}`, { method: 'GET', path: '/metrics' });
   const authorization = `Bearer ${key}`;
   const get = (path: string) => send(origin, { method: 'GET', path, headers: { authorization } });
   const headers = { authorization, 'content-type': 'application/json' };
@@ -52,6 +55,7 @@ test('after a switchover no connection stays with the read-only PostgreSQL: one 
   expect(await change({ duration: 33 })).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
 
   await fill(old);
+  expect((await scrape()).text).toContain('interview_agents_database_up 1');
   link.leadTo(promoted ?? '');
   const answers = [await change({ duration: 34 }), await change({ duration: 35 }), await change({ duration: 36 })];
   expect(answers.map(({ status, headers: { etag } }) => [status, etag])).toEqual([

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { onTestFinished } from 'vitest';
 import { type Meter, silent } from '../../src/metrics/meter.ts';
-import { webhookSender } from '../../src/webhooks/assemble.ts';
+import { assembleWebhookWorker } from '../../src/webhooks/assemble.ts';
 import type { HealthChange } from '../../src/webhooks/delivery.repository.ts';
 import { sealer } from '../../src/webhooks/sealed.ts';
 import type { Resolve } from '../../src/webhooks/target.ts';
@@ -66,7 +66,7 @@ export function openSender(
 ) {
   const database = openLimited(limits, databaseUrl, 4);
   const errors: unknown[] = [];
-  const sender = webhookSender({
+  const sender = assembleWebhookWorker({
     ...{ database, secret, previousSecret, meter, allowHttp: true, allowNetworks },
     onHealth,
     onError: onError ?? ((error) => errors.push(error)),
