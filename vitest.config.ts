@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     globalSetup: 'test/support/global-setup.ts',
+    provide: { timeLimits: 'patient' },
     include: ['test/**/*.test.ts'],
     // Apart, each with a script of its own: test/process takes as long as all of these, the others need what a machine may
     // not have, and test/trust attacks.

@@ -6,7 +6,8 @@ import { hashKey, makeKey, scopes, startOf } from '../src/auth/api-key.ts';
 import { migrate } from '../src/database/migrate.ts';
 import { setRoleSettings } from '../src/database/server-role.ts';
 import { firstEntriesSql } from './contestants/statements.ts';
-import type { Dataset } from './plan.ts';
+import { type Dataset, type TargetKind, targetKinds } from './plan.ts';
+import { processorTimeUnder } from './processor.ts';
 import { largeMetadata } from './requests.ts';
 
 /** Companies, each with its key; the same in all datasets. */
@@ -15,59 +16,64 @@ interface Company {
   readonly key: string;
 }
 
-const companyCount = 100;
-
-/** Databases of the benchmark in one PostgreSQL: datasets, and for each turn a copy of one. */
+/** Databases of the benchmark in one PostgreSQL: datasets, and for each stage a copy of one. */
 export interface Databases {
   /**
-   * Makes the database of a dataset, unless it was made before.
-   * @param targets the files of lines "agent key" to write: for all agents, and for one
+   * Makes the database of a dataset, unless it was made before, and the files of lines "path key" that loads choose from.
+   * @param fileOf the file of a kind of targets
    */
-  prepare(dataset: Dataset, targets: { readonly all: string; readonly one: string }): Promise<void>;
-  /** A fresh copy of a dataset, all of it on disk: no turn inherits another's dead rows, history or unwritten pages. */
-  copy(dataset: Dataset): Promise<string>;
-  /** Drops the copy. */
-  drop(): Promise<void>;
+  prepare(dataset: Dataset, fileOf: (kind: TargetKind) => string): Promise<void>;
+  /**
+   * A fresh copy of a dataset, all of it on disk: no stage inherits another's dead rows, history or unwritten pages.
+   * @param name of the copy
+   * @returns its URL
+   */
+  copy(dataset: Dataset, name: string): Promise<string>;
+  /** Drops a copy. */
+  drop(name: string): Promise<void>;
+  /** Milliseconds of processor time of all processes of PostgreSQL so far; undefined where the system does not tell. */
+  processorTime(): Promise<number | undefined>;
   /** Facts about PostgreSQL, for the result. */
   facts(): Promise<Record<string, string>>;
 }
 
-const copyName = 'turn';
-
 /**
  * @param url of any database of the PostgreSQL
+ * @param postmaster its process
  * @param secret for the keys
  */
-export function databasesAt(url: string, secret: string): Databases {
-  const companies = Array.from({ length: companyCount }, () => ({ id: randomUUID(), key: makeKey() }));
+export function databasesAt(url: string, postmaster: number, secret: string): Databases {
   const prepared = new Set<string>();
   const urlOf = (name: string) => Object.assign(new URL(url), { pathname: `/${name}` }).href;
   const asOperator = <Result>(task: (client: pg.Client) => Promise<Result>) => withClient(urlOf('postgres'), task);
 
   return {
-    async prepare(dataset, targets) {
+    async prepare(dataset, fileOf) {
       if (prepared.has(dataset.name)) return;
       await asOperator((client) => client.query(`CREATE DATABASE ${dataset.name}`));
       await migrate(urlOf(dataset.name));
       await withClient(urlOf(dataset.name), async (client) => {
+        const companies = Array.from({ length: dataset.companies }, () => ({ id: randomUUID(), key: makeKey() }));
         await load(client, dataset, companies, secret);
-        const lines = await targetsIn(client, companies);
-        await writeFile(targets.all, lines.join(''));
-        await writeFile(targets.one, lines[0] ?? '');
+        const agents = await agentsIn(client, companies);
+        const lines = { agents, 'one-agent': agents.slice(0, 1), pages: companies.flatMap(pagesOf) };
+        for (const kind of targetKinds) await writeFile(fileOf(kind), lines[kind].join(''));
       });
       prepared.add(dataset.name);
     },
 
-    async copy({ name }) {
-      await asOperator((client) => client.query(`CREATE DATABASE ${copyName} TEMPLATE ${name} STRATEGY FILE_COPY`));
-      await setRoleSettings(urlOf(copyName));
+    async copy(dataset, name) {
+      await asOperator((client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${dataset.name} STRATEGY FILE_COPY`));
+      await setRoleSettings(urlOf(name));
       await asOperator((client) => client.query('CHECKPOINT'));
-      return urlOf(copyName);
+      return urlOf(name);
     },
 
-    async drop() {
-      await asOperator((client) => client.query(`DROP DATABASE IF EXISTS ${copyName} WITH (FORCE)`));
+    async drop(name) {
+      await asOperator((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
     },
+
+    processorTime: () => processorTimeUnder(postmaster),
 
     facts: () => asOperator(factsOf),
   };
@@ -146,14 +152,19 @@ function initialOf(field: (typeof agentFields)[number]): string {
   return `${pg.escapeLiteral(typeof initial === 'string' ? initial : JSON.stringify(initial))}::${sqlType}`;
 }
 
-/** Lines "agent key", in no order. */
-async function targetsIn(client: pg.Client, companies: readonly Company[]): Promise<string[]> {
+/** Lines "path key" for each agent, in no order. */
+async function agentsIn(client: pg.Client, companies: readonly Company[]): Promise<string[]> {
   const keyOf = new Map(companies.map(({ id, key }) => [id, key]));
   const { rows } = await client.query<string[]>({
     text: 'SELECT id, company_id FROM agent ORDER BY id',
     rowMode: 'array',
   });
-  return rows.map(([id, company = '']) => `${id} ${keyOf.get(company)}\n`);
+  return rows.map(([id, company = '']) => `/agents/${id} ${keyOf.get(company)}\n`);
+}
+
+/** Lines "path key" for the first pages of a company's list. */
+function pagesOf({ key }: Company): string[] {
+  return Array.from({ length: 50 }, (_, index) => `/agents?limit=20&page=${index + 1} ${key}\n`);
 }
 
 async function factsOf(client: pg.Client): Promise<Record<string, string>> {

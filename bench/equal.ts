@@ -4,48 +4,60 @@ import type pg from 'pg';
 import { storedSql } from './contestants/statements.ts';
 import { exampleBodies } from './requests.ts';
 
-/** An agent, and a key that may change it. */
+/** The path of an agent, and a key that may change it. */
 export interface Target {
-  readonly agent: string;
+  readonly path: string;
   readonly key: string;
 }
 
 /** What a contestant answered to the same requests, and what it left in the database. */
 export type Conduct = readonly unknown[];
 
+interface Scope {
+  readonly client: pg.Client;
+  /** Whether it is asked to read as well as to change. */
+  readonly reads: boolean;
+}
+
 /**
  * Sends a contestant one request after the other: the four kinds of the load, and some that it has to refuse.
- * @param other an agent that the key must not change
- * @param client undefined for a contestant that stores nothing
+ * @param other the path of an agent that the key must not change or read
  */
 export async function conductOf(
   port: number,
-  { agent, key }: Target,
+  { path, key }: Target,
   other: string,
-  client: pg.Client | undefined,
+  { client, reads }: Scope,
 ): Promise<Conduct> {
-  const send = (id: string, body: string, authorization = `Bearer ${key}`) => patch(port, id, authorization, body);
+  const send = (to: string, body: string | undefined, authorization = `Bearer ${key}`) =>
+    answerTo(`http://127.0.0.1:${port}${to}`, authorization, body);
   const answers: unknown[] = [];
-  for (const body of exampleBodies()) answers.push(await send(agent, body));
-  answers.push(await send(agent, '{"duration":500,"questions":"none","nmae":"x","metadata":{"a":null}}'));
-  answers.push(await send('not-an-id', '{"duration":20}'));
-  answers.push(await send(agent, '{"duration":20}', ''));
-  answers.push(await send(agent, '{"duration":20}', `Bearer sk_${'x'.repeat(43)}`));
-  if (!client) return answers;
-  answers.push(await send(other, '{"duration":20}'));
-  answers.push(await send(absent, '{"duration":20}'));
-  const { rows } = await client.query<{ row: string; history: string }>(storedSql, [agent]);
+  for (const body of exampleBodies()) answers.push(await send(path, body));
+  answers.push(await send(path, '{"duration":500,"questions":"none","nmae":"x","metadata":{"a":null}}'));
+  for (const body of ['{"duration":20}', ...(reads ? [undefined] : [])]) {
+    answers.push(await send('/agents/not-an-id', body));
+    answers.push(await send(path, body, ''));
+    answers.push(await send(path, body, `Bearer sk_${'x'.repeat(43)}`));
+    answers.push(await send(other, body));
+    answers.push(await send(`/agents/${absent}`, body));
+  }
+  if (reads) answers.push(await send(path, undefined));
+  const id = path.slice('/agents/'.length);
+  const { rows } = await client.query<{ row: string; history: string }>(storedSql, [id]);
   return [...answers, ...rows];
 }
 
 const absent = randomUUID();
 
-/** An answer, without what differs from run to run. */
-async function patch(port: number, id: string, authorization: string, body: string): Promise<unknown> {
-  const answer = await fetch(`http://127.0.0.1:${port}/agents/${id}`, {
-    method: 'PATCH',
-    headers: { authorization, 'content-type': 'application/json' },
-    body,
+/**
+ * An answer, without what differs from run to run.
+ * @param body of a PATCH; undefined for a GET
+ */
+async function answerTo(url: string, authorization: string, body: string | undefined): Promise<unknown> {
+  const answer = await fetch(url, {
+    method: body === undefined ? 'GET' : 'PATCH',
+    headers: { authorization, ...(body !== undefined && { 'content-type': 'application/json' }) },
+    ...(body !== undefined && { body }),
   });
   const content: unknown = await answer.json();
   const { updatedAt, requestId, ...rest }: Record<string, unknown> = { ...Object(content) };

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
+import { type Static, Type } from '@sinclair/typebox';
 
 /** The version of an installed package. */
 export function versionOf(name: string): string {
@@ -12,7 +13,17 @@ export function versionOf(name: string): string {
 const packages = ['fastify', '@prisma/client', '@prisma/adapter-pg', 'pg', 'express'];
 
 /** What the numbers of a run depend on. */
-export function describeMachine() {
+export const machineSchema = Type.Object({
+  processor: Type.String(),
+  cores: Type.Integer(),
+  memoryGb: Type.Integer(),
+  system: Type.String(),
+  node: Type.String(),
+  packages: Type.Record(Type.String(), Type.String()),
+});
+type Machine = Static<typeof machineSchema>;
+
+export function describeMachine(): Machine {
   const processors = cpus();
   return {
     processor: processors[0]?.model.trim() ?? 'unknown',
@@ -23,7 +34,6 @@ export function describeMachine() {
     packages: Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
   };
 }
-export type Machine = ReturnType<typeof describeMachine>;
 
 /** The name that a Linux distribution gives itself. */
 function distribution(): string | undefined {

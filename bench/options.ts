@@ -6,7 +6,7 @@ export interface Options {
   readonly only: readonly ContestantName[];
   readonly connections: readonly number[];
   readonly rounds: number;
-  /** Length of a measured round, and of the warm-up before it. */
+  /** Length of a measurement, and of the warm-up before it. */
   readonly seconds: number;
   readonly warmUp: number;
   /** Minutes at full load instead of the comparison. */
@@ -20,8 +20,8 @@ const usage = `npm run bench -- [options]
   --quick              under a minute: one short round, 1 and 64 connections, fewer variations
   --only NAME          one contestant, repeatable: ${contestantNames.join(', ')}
   --connections LIST   1,16,64,256
-  --seconds N          length of a measured round
-  --rounds N           how often each contestant takes its turn; the median counts
+  --seconds N          length of each measurement
+  --rounds N           how often each is measured; the median counts
   --soak [MINUTES]     instead: memory of this server at full load, 5 minutes`;
 
 /**
@@ -35,8 +35,8 @@ export function readOptions(commandLine: readonly string[]): Options {
     only: values.only.length === 0 ? contestantNames : values.only.map(contestantNamed),
     connections: (values.connections ?? (quick ? '64,1' : '1,16,64,256')).split(',').map(positive),
     rounds: positive(values.rounds ?? (quick ? '1' : '3')),
-    seconds: positive(values.seconds ?? (quick ? '2' : '4')),
-    warmUp: quick ? 1 : 2,
+    seconds: positive(values.seconds ?? (quick ? '2' : '3')),
+    warmUp: 1,
     soak: soak ? positive(positionals[0] ?? '5') : undefined,
     quick,
     complete: !quick && values.only.length === 0 && values.connections === undefined,

@@ -1,73 +1,131 @@
 import type { Options } from './options.ts';
 
-export const contestantNames = ['this-server', 'express-prisma', 'fastify-pg', 'no-op'] as const;
+export const contestantNames = ['this-server', 'express-prisma', 'fastify-pg', 'no-op', 'bare-fastify'] as const;
 export type ContestantName = (typeof contestantNames)[number];
 
-/** A database that turns begin with. */
+/** A database that stages begin with. */
 export interface Dataset {
   readonly name: string;
   readonly agents: number;
+  /** Each has a key and the same number of agents. */
+  readonly companies: number;
   readonly metadata: 'small' | 'large';
 }
 
-const standard: Dataset = { name: 'standard', agents: 10_000, metadata: 'small' };
+const standard: Dataset = { name: 'standard', agents: 10_000, companies: 100, metadata: 'small' };
 
-/** One line of the result at each number of connections: who is measured, and with what. */
+/** The requests of a load. */
+export interface Load {
+  /** GETs among 100 requests; the others are PATCHes. */
+  readonly reads: number;
+  /** What they are for: any agent, always the same one, or pages of the list of a company. */
+  readonly targets: TargetKind;
+}
+
+export const targetKinds = ['agents', 'one-agent', 'pages'] as const;
+export type TargetKind = (typeof targetKinds)[number];
+
+/** One line of the result at each of its numbers of connections: who is measured, and with what. */
 export interface Case {
   readonly title: string;
   readonly contestant: ContestantName;
   readonly processes: number;
   readonly dataset: Dataset;
-  /** Whether all requests change one and the same agent. */
-  readonly hot: boolean;
+  readonly load: Load;
+  readonly connections: readonly number[];
 }
 
-/** Cases that take turns, so that a machine that gets slower or faster does so for all of them. */
+/**
+ * Cases that are ready at the same time and measured in turns at each number of connections. Ratios are taken between
+ * cases of one section within one round, so that a machine that gets slower or faster does not decide.
+ */
 export interface Section {
   readonly cases: readonly Case[];
   readonly connections: readonly number[];
 }
 
-const basic = { processes: 1, dataset: standard, hot: false };
-const ours = { ...basic, contestant: 'this-server' } as const;
+/** The connections at which this server is measured against itself, and at which most targets are set. */
+export const full = 64;
 
-/** Side by side. */
+const changes: Load = { reads: 0, targets: 'agents' };
+const reads: Load = { reads: 100, targets: 'agents' };
+const mix: Load = { reads: 80, targets: 'agents' };
+
+const basic = { processes: 1, dataset: standard, load: changes };
+const ours = { ...basic, contestant: 'this-server', connections: [full] } as const;
+
+/** Side by side. The last two have no database, so their throughput at few connections tells nothing. */
 export const titles: Readonly<Record<ContestantName, string>> = {
   'this-server': 'this server',
   'express-prisma': 'express-prisma',
   'fastify-pg': 'fastify-pg',
   'no-op': 'no-op',
+  'bare-fastify': 'bare Fastify',
 };
 
-/** The connections at which this server is measured against itself, and at which most targets are set. */
-export const full = 64;
+const withDatabase = { ...basic, connections: [1, 16, 64, 256] };
+const withoutDatabase = { ...basic, connections: [full] };
+
+const sideBySide: readonly Case[] = [
+  { ...withDatabase, contestant: 'this-server', title: titles['this-server'] },
+  { ...withDatabase, contestant: 'express-prisma', title: titles['express-prisma'] },
+  { ...withDatabase, contestant: 'fastify-pg', title: titles['fastify-pg'] },
+  { ...withoutDatabase, contestant: 'no-op', title: titles['no-op'] },
+  { ...withoutDatabase, contestant: 'bare-fastify', title: titles['bare-fastify'] },
+];
+
+const reading = { ...basic, connections: [16, full] };
+
+/** Reads, alone and as 80 % of a mix, against the two statements of fastify-pg. */
+export const readCases = {
+  ours: { ...reading, contestant: 'this-server', title: 'this server, GET', load: reads },
+  theirs: { ...reading, contestant: 'fastify-pg', title: 'fastify-pg, GET', load: reads },
+  ourMix: { ...reading, contestant: 'this-server', title: 'this server, 80 % GET', load: mix },
+  theirMix: { ...reading, contestant: 'fastify-pg', title: 'fastify-pg, 80 % GET', load: mix },
+} as const satisfies Record<string, Case>;
 
 /** This server against itself; the first is what the others are compared with. */
 export const variations = {
   spread: { ...ours, title: 'this server, spread load' },
-  hot: { ...ours, title: 'this server, one hot agent', hot: true },
+  hot: { ...ours, title: 'this server, one hot agent', load: { reads: 0, targets: 'one-agent' } },
   twoProcesses: { ...ours, title: 'this server, two processes', processes: 2 },
   largeMetadata: {
     ...ours,
     title: 'this server, metadata of 10 KB',
-    dataset: { name: 'large_metadata', agents: 10_000, metadata: 'large' },
+    dataset: { ...standard, name: 'large_metadata', metadata: 'large' },
   },
   manyAgents: {
     ...ours,
     title: 'this server, 1,000,000 agents',
-    dataset: { name: 'many_agents', agents: 1_000_000, metadata: 'small' },
+    dataset: { ...standard, name: 'many_agents', agents: 1_000_000 },
+  },
+  lists: {
+    ...ours,
+    title: 'this server, lists of 100,000 agents',
+    dataset: { ...standard, name: 'lists', agents: 200_000, companies: 2 },
+    load: { reads: 100, targets: 'pages' },
+    connections: [16],
   },
 } as const satisfies Record<string, Case>;
 
 /** What a run measures, in this order. */
 export function planOf({ only, connections, quick }: Options): readonly Section[] {
-  const { spread, hot, twoProcesses, largeMetadata, manyAgents } = variations;
-  const sideBySide = only.map((contestant) => ({ ...basic, contestant, title: titles[contestant] }));
-  const againstItself = quick ? [spread, hot] : [spread, hot, twoProcesses, largeMetadata, manyAgents];
-  return [
-    { cases: sideBySide, connections },
-    ...(only.includes('this-server') ? [{ cases: againstItself, connections: [full] }] : []),
-  ];
+  const { spread, hot } = variations;
+  const sections = quick
+    ? [sideBySide, [spread, hot]]
+    : [sideBySide, Object.values(readCases), Object.values(variations)];
+  return sections
+    .map((cases) => sectionOf(cases, only, connections))
+    .filter(({ connections: counts }) => counts.length > 0);
+}
+
+/** The cases of these contestants at these connections. */
+function sectionOf(all: readonly Case[], only: readonly ContestantName[], counts: readonly number[]): Section {
+  const cases = all
+    .filter(({ contestant }) => only.includes(contestant))
+    .map((entry) => ({ ...entry, connections: entry.connections.filter((count) => counts.includes(count)) }))
+    .filter(({ connections }) => connections.length > 0);
+  return { cases, connections: counts.filter((count) => cases.some(({ connections }) => connections.includes(count))) };
 }
 
 /** The case that the soak runs. */

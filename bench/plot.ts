@@ -1,44 +1,54 @@
 import { full, titles } from './plan.ts';
+import { plotTargets, targetsHeight } from './plot-targets.ts';
 import { aboutIn } from './report.ts';
 import type { Measured, Results } from './results.ts';
+import { box, faint, rule, text } from './svg.ts';
 
-// Its own white ground: the page around it may be light or dark.
-const ink = '#1f2933';
-const faint = '#616e7c';
-const rule = '#d9dfe5';
 const colours: Readonly<Record<string, string>> = {
   [titles['this-server']]: '#0b69c7',
   [titles['fastify-pg']]: '#c2570c',
   [titles['express-prisma']]: '#7b3fa0',
   [titles['no-op']]: '#9aa5b1',
+  [titles['bare-fastify']]: '#cbb26a',
 };
 
 const width = 880;
-const height = 640;
 const edge = 32;
+const chartsTop = 385;
+const targetsTop = 580;
 
 /** A small chart beside others: one number of each contestant at the same load. */
 interface Comparison {
   readonly heading: string;
-  readonly read: (row: Measured) => number;
+  readonly read: (row: Measured) => number | undefined;
+  /** Whether it says something of the contestants without a database. */
+  readonly ofAll: boolean;
 }
 
 const comparisons: readonly Comparison[] = [
-  { heading: 'p99, ms', read: ({ p99 }) => p99 },
-  { heading: 'processor time, ms for 1,000 requests', read: ({ cpuPerThousand }) => cpuPerThousand },
-  { heading: 'memory at its peak, MB', read: ({ peakMemory }) => peakMemory },
+  { heading: 'p99, ms', read: ({ p99 }) => p99, ofAll: false },
+  { heading: 'processor time, ms for 1,000', read: ({ cpuPerThousand }) => cpuPerThousand, ofAll: true },
+  { heading: "PostgreSQL's, ms for 1,000", read: ({ postgresCpuPerThousand }) => postgresCpuPerThousand, ofAll: false },
+  { heading: 'memory at its peak, MB', read: ({ peakMemory }) => peakMemory, ofAll: true },
 ];
 
-/** The side-by-side comparison as an SVG picture. */
+/** The side-by-side comparison and the targets as an SVG picture. */
 export function plot(results: Results): string {
   const rows = results.rows.filter(({ title }) => title in colours);
+  const stored = rows.filter(({ title }) => title !== titles['no-op'] && title !== titles['bare-fastify']);
+  const aboutTop = targetsTop + targetsHeight(results.targets) + 24;
+  const height = aboutTop + 80;
   const parts = [
     text(edge, 40, 'PATCH /agents/{id}: requests per second, by number of connections', { size: 17, weight: 600 }),
     legend(rows),
-    throughput(rows, { left: edge + 44, top: 100, right: width - edge, bottom: 330 }),
-    text(edge, 385, `At ${full} connections (less is better)`, { size: 15, weight: 600 }),
-    ...comparisons.map((comparison, place) => smallChart(comparison, rows, edge + place * 280, 412)),
-    ...aboutIn(results).map((line, place) => text(edge, 570 + place * 17, line, { size: 11, fill: faint })),
+    throughput(stored, { left: edge + 44, top: 100, right: width - edge, bottom: 330 }),
+    text(edge, chartsTop, `At ${full} connections (less is better)`, { size: 15, weight: 600 }),
+    ...comparisons.map((comparison, place) =>
+      smallChart(comparison, comparison.ofAll ? rows : stored, edge + place * 208, chartsTop + 27),
+    ),
+    text(edge, targetsTop, 'Targets: ratios within a round, median and spread', { size: 15, weight: 600 }),
+    plotTargets(results.targets, edge, targetsTop + 12),
+    ...aboutIn(results).map((line, place) => text(edge, aboutTop + place * 17, line, { size: 11, fill: faint })),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif">
 <title>Benchmark of PATCH /agents/{id}</title>
@@ -94,13 +104,13 @@ function throughput(rows: readonly Measured[], { left, top, right, bottom }: Are
 
 /** One bar below the other. */
 function smallChart({ heading, read }: Comparison, rows: readonly Measured[], left: number, top: number): string {
-  const shown = rows.filter(({ connections }) => connections === full);
-  const longest = Math.max(...shown.map(read));
-  const bars = shown.map((row, place) => {
-    const y = top + 14 + place * 28;
-    const length = Math.max(1, (190 * read(row)) / longest);
+  const shown = rows.filter(({ connections }) => connections === full).map((row) => ({ row, value: read(row) ?? 0 }));
+  const longest = Math.max(...shown.map(({ value }) => value));
+  const bars = shown.map(({ row, value }, place) => {
+    const y = top + 14 + place * 24;
+    const length = Math.max(1, (130 * value) / longest);
     return (
-      box(left, y, length, 18, colours[row.title]) + text(left + length + 6, y + 13, readable(read(row)), { size: 12 })
+      box(left, y, length, 16, colours[row.title]) + text(left + length + 6, y + 12, readable(value), { size: 12 })
     );
   });
   return [text(left, top, heading, { size: 12, fill: faint }), ...bars].join('\n');
@@ -116,25 +126,3 @@ function niceStep(highest: number): number {
 
 const grouped = (value: number) => Math.round(value).toLocaleString('en-US');
 const readable = (value: number) => (value < 10 ? value.toFixed(1) : grouped(value));
-
-interface TextStyle {
-  readonly size: number;
-  readonly fill?: string;
-  readonly weight?: number;
-  readonly anchor?: 'middle' | 'end';
-  /** Kept clear of the lines behind it. */
-  readonly halo?: boolean;
-}
-
-function text(x: number, y: number, content: string, style: TextStyle): string {
-  const { size, fill = ink, weight = 400, anchor = 'start', halo = false } = style;
-  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-  const around = halo ? ' stroke="#ffffff" stroke-width="4" paint-order="stroke"' : '';
-  return `<text x="${fixed(x)}" y="${fixed(y)}" font-size="${size}" font-weight="${weight}" fill="${fill}" text-anchor="${anchor}"${around}>${escaped}</text>`;
-}
-
-function box(x: number, y: number, boxWidth: number, boxHeight: number, fill = faint): string {
-  return `<rect x="${fixed(x)}" y="${fixed(y)}" width="${fixed(boxWidth)}" height="${fixed(boxHeight)}" rx="1.5" fill="${fill}"/>`;
-}
-
-const fixed = (number: number) => Math.round(number * 10) / 10;

@@ -1,4 +1,5 @@
 import type { Judged, Measured, Results } from './results.ts';
+import { reachedText, targetText, verdictOf } from './targets.ts';
 
 /** The results of a run, as tables for a terminal. */
 export function toText(results: Results): string {
@@ -23,7 +24,7 @@ export function aboutIn({ date, machine, postgres, loadGenerator, rounds, second
 
 export function tableOf(rows: readonly Measured[]): string {
   return aligned([
-    ['', 'connections', 'requests/s', 'p50 ms', 'p99 ms', 'cpu ms/1,000', 'peak MB'],
+    ['', 'connections', 'requests/s', 'p50 ms', 'p99 ms', 'cpu ms/1,000', 'PostgreSQL', 'peak MB'],
     ...rows.map((row) => [
       row.title,
       String(row.connections),
@@ -31,6 +32,7 @@ export function tableOf(rows: readonly Measured[]): string {
       row.p50.toFixed(2),
       row.p99.toFixed(2),
       row.cpuPerThousand.toFixed(0),
+      row.postgresCpuPerThousand?.toFixed(0) ?? '',
       row.peakMemory.toFixed(0),
     ]),
   ]);
@@ -39,12 +41,7 @@ export function tableOf(rows: readonly Measured[]): string {
 export function targetsTable(targets: readonly Judged[]): string {
   return aligned([
     ['', 'target', 'reached', ''],
-    ...targets.map(({ what, target, reached, met }) => [
-      what,
-      target,
-      reached ?? 'not measured',
-      met === undefined ? '' : met ? 'met' : 'missed',
-    ]),
+    ...targets.map((judged) => [judged.what, targetText(judged), reachedText(judged), verdictOf(judged)]),
   ]);
 }
 

@@ -1,29 +1,32 @@
 import { type Static, Type } from '@sinclair/typebox';
-import type { Machine } from './machine.ts';
+import { machineSchema } from './machine.ts';
+
+const measured = {
+  title: Type.String(),
+  connections: Type.Integer(),
+  requestsPerSecond: Type.Number(),
+  /** Milliseconds until an answer. */
+  p50: Type.Number(),
+  p99: Type.Number(),
+  /** Milliseconds of processor time of the contestant, of the user and of the system, for 1,000 requests. */
+  cpuPerThousand: Type.Number(),
+  /** The same of all processes of PostgreSQL; missing where the system does not tell. */
+  postgresCpuPerThousand: Type.Optional(Type.Number()),
+  /** MB of memory at most since the process began, all processes together. */
+  peakMemory: Type.Number(),
+};
 
 /** What was measured of one case at one number of connections: in one round, or the median of its rounds. */
-export interface Measured {
-  readonly title: string;
-  readonly connections: number;
-  readonly requestsPerSecond: number;
-  /** Milliseconds until an answer. */
-  readonly p50: number;
-  readonly p99: number;
-  /** Milliseconds of processor time, of the user and of the system, for 1,000 requests. */
-  readonly cpuPerThousand: number;
-  /** MB of memory at most since the process began, all processes together. */
-  readonly peakMemory: number;
-}
+const measuredSchema = Type.Object(measured);
+export type Measured = Static<typeof measuredSchema>;
 
-export interface Round extends Measured {
-  /** Changes, all found in the database afterwards. */
-  readonly acknowledged: number;
-}
+/** `round` counts from 1 on; `acknowledged` are the requests that were answered. */
+const roundSchema = Type.Object({ ...measured, round: Type.Integer(), acknowledged: Type.Integer() });
+export type Round = Static<typeof roundSchema>;
 
 /** A line of the result. */
-export interface Row extends Measured {
-  readonly rounds: readonly Round[];
-}
+const rowSchema = Type.Object({ ...measured, rounds: Type.Array(roundSchema) });
+export type Row = Static<typeof rowSchema>;
 
 /** Memory of this server under full load. */
 export const soakSchema = Type.Object({
@@ -39,27 +42,33 @@ export const soakSchema = Type.Object({
 export type Soak = Static<typeof soakSchema>;
 
 /** A target, and what was reached. */
-export interface Judged {
-  readonly what: string;
-  readonly target: string;
-  /** Undefined where the run did not measure it. */
-  readonly reached: string | undefined;
-  readonly met: boolean | undefined;
-}
+const judgedSchema = Type.Object({
+  what: Type.String(),
+  direction: Type.Union([Type.Literal('at least'), Type.Literal('at most')]),
+  target: Type.Number(),
+  /** Empty for a ratio. */
+  unit: Type.Union([Type.Literal(''), Type.Literal('MB')]),
+  /** The median of the rounds, with the lowest and the highest. Missing where the run did not measure it. */
+  reached: Type.Optional(Type.Object({ median: Type.Number(), lowest: Type.Number(), highest: Type.Number() })),
+  met: Type.Optional(Type.Boolean()),
+});
+export type Judged = Static<typeof judgedSchema>;
 
-export interface Results {
-  readonly date: string;
-  readonly machine: Machine;
-  readonly postgres: Readonly<Record<string, string>>;
-  readonly loadGenerator: string;
+/** What `results.json` holds. */
+export const resultsSchema = Type.Object({
+  date: Type.String(),
+  machine: machineSchema,
+  postgres: Type.Record(Type.String(), Type.String()),
+  loadGenerator: Type.String(),
   /** What the run was asked to do. */
-  readonly rounds: number;
-  readonly secondsPerRound: number;
-  readonly warmUpSeconds: number;
-  readonly rows: readonly Row[];
-  readonly soak: Soak | undefined;
-  readonly targets: readonly Judged[];
-}
+  rounds: Type.Integer(),
+  secondsPerRound: Type.Integer(),
+  warmUpSeconds: Type.Integer(),
+  rows: Type.Array(rowSchema),
+  soak: Type.Optional(soakSchema),
+  targets: Type.Array(judgedSchema),
+});
+export type Results = Static<typeof resultsSchema>;
 
 /** The rounds of each case at each number of connections, with their median. */
 export function toRows(rounds: readonly Round[]): Row[] {
@@ -72,6 +81,7 @@ export function toRows(rounds: readonly Round[]): Row[] {
     const [first] = group;
     if (!first) return [];
     const medianOf = (read: (round: Round) => number) => median(group.map(read));
+    const postgres = group.flatMap(({ postgresCpuPerThousand }) => postgresCpuPerThousand ?? []);
     return [
       {
         title: first.title,
@@ -80,6 +90,7 @@ export function toRows(rounds: readonly Round[]): Row[] {
         p50: medianOf((round) => round.p50),
         p99: medianOf((round) => round.p99),
         cpuPerThousand: medianOf((round) => round.cpuPerThousand),
+        ...(postgres.length > 0 && { postgresCpuPerThousand: median(postgres) }),
         peakMemory: medianOf((round) => round.peakMemory),
         rounds: group,
       },

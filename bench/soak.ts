@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { full, soaked } from './plan.ts';
 import type { Contestant } from './processes.ts';
 import { median, type Soak } from './results.ts';
-import { onStage } from './turn.ts';
+import { onStages } from './stage.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Seconds whose growth is told, and at either end of them those whose median counts. */
@@ -11,10 +11,10 @@ const smoothed = 30;
 
 /** Drives this server at full load for some minutes, and watches its memory each second. */
 export function soak(bench: Workbench, minutes: number): Promise<Soak> {
-  return onStage(bench, soaked, async ({ contestants, fire }) => {
-    const [contestant] = contestants;
-    if (!contestant) throw new Error('nothing to watch');
-    const load = fire(full, minutes * 60);
+  return onStages(bench, [soaked], async ([stage]) => {
+    const [contestant] = stage?.contestants ?? [];
+    if (!stage || !contestant) throw new Error('nothing to watch');
+    const load = stage.fire(full, minutes * 60);
     const over = load.then(
       () => {},
       () => {},

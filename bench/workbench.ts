@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { makeSecret } from '../src/auth/api-key.ts';
 import { type EmbeddedDatabase, openEmbedded } from '../src/embedded-postgres/embedded.ts';
 import { eraseEmbedded } from '../test/support/erase-embedded.ts';
-import { type Databases, databasesAt } from './databases.ts';
+import { type Databases, databasesAt, withClient } from './databases.ts';
 import { findLoadGenerator, type LoadGenerator } from './load/load.ts';
 import { versionOf } from './machine.ts';
-import type { Dataset } from './plan.ts';
+import type { Dataset, TargetKind } from './plan.ts';
 import { writeBodies } from './requests.ts';
 
 /** What all turns use. */
@@ -18,8 +18,8 @@ export interface Workbench {
   readonly secret: string;
   /** For the files of this run. */
   readonly folder: string;
-  /** The file of lines "agent key" that a load chooses from; with one line if it is hot. */
-  targetsOf(dataset: Dataset, hot: boolean): string;
+  /** The file of lines "path key" that a load chooses from. */
+  targetsOf(dataset: Dataset, kind: TargetKind): string;
   close(): Promise<void>;
 }
 
@@ -43,15 +43,25 @@ export async function openWorkbench(): Promise<Workbench> {
   for (const size of ['small', 'large'] as const) await writeBodies(join(folder, `${size}.bodies`), size);
   const secret = makeSecret();
   return {
-    databases: databasesAt(postgres.url, secret),
+    databases: databasesAt(postgres.url, await postmasterOf(postgres.url), secret),
     generator: findLoadGenerator(versionOf('autocannon')),
     secret,
     folder,
-    targetsOf: ({ name }, hot) => join(folder, `${name}${hot ? '.hot' : ''}.targets`),
+    targetsOf: ({ name }, kind) => join(folder, `${name}.${kind}`),
     async close() {
       await erase(postgres);
     },
   };
+}
+
+/** The id of the main process of PostgreSQL, which is the first line of its file of that name. */
+async function postmasterOf(url: string): Promise<number> {
+  const { rows } = await withClient(url, (client) =>
+    client.query<{ pid: number }>("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid"),
+  );
+  const [row] = rows;
+  if (!row) throw new Error('PostgreSQL does not tell its process id');
+  return row.pid;
 }
 
 async function erase(postgres: EmbeddedDatabase): Promise<void> {

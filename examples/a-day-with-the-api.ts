@@ -2,10 +2,17 @@
 // typed by the server's own OpenAPI document: a path that is not in it, or a value of another type, does not compile.
 //
 //     API_URL=http://127.0.0.1:3000 API_KEY=sk_… npm run example
+//
+// Webhooks are part of it if the server may send them to this machine, with WEBHOOK_ALLOW_HTTP=true and
+// WEBHOOK_ALLOW_NETWORKS=127.0.0.1.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { on, once } from 'node:events';
+import { createServer } from 'node:http';
+import { text } from 'node:stream/consumers';
 import createClient from 'openapi-fetch';
-import type { paths } from './generated/api.d.ts';
+import { Webhook } from 'standardwebhooks';
+import type { components, paths } from './generated/api.d.ts';
 
 const { API_URL: baseUrl = 'http://127.0.0.1:3000', API_KEY: key } = process.env;
 const api = createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${key}` } });
@@ -60,6 +67,26 @@ const list = got(await api.GET('/agents', { params: { query: { ...query, ...filt
 assert.deepEqual(list.data.data, [created.data]);
 console.log(`listed: ${list.data.pagination.total}`);
 
+// Events of changes, whoever makes them, come to an endpoint of one's own. A receiver in production stores the event before it
+// answers, and the server sends to https addresses only.
+const receiver = createServer().listen(0, '127.0.0.1');
+await once(receiver, 'listening');
+const requests = on(receiver, 'request');
+const address = receiver.address();
+assert(typeof address === 'object' && address);
+const hook = { url: `http://127.0.0.1:${address.port}/hooks`, events: ['agent.updated' as const] };
+const { data: webhook, error: refused } = await api.POST('/webhooks', { params: { query }, body: hook });
+console.log(webhook ? `an endpoint for ${webhook.events}` : `no endpoint: ${refused.code}`);
+
+/** The next event that the endpoint gets, once its signature is verified. */
+async function nextEvent(secret: string) {
+  const { value } = await requests.next();
+  const [request, response] = value;
+  const event = new Webhook(secret).verify(await text(request), request.headers);
+  response.writeHead(204).end();
+  return { id: request.headers['webhook-id'], event };
+}
+
 // A change is tried first, which writes nothing, then made, but only on the version that was seen.
 const patch = { duration: 45, metadata: { department: 'Surgery' } };
 const attempt = { path, query: { ...query, dryRun: true } };
@@ -78,6 +105,22 @@ assert.equal(repeated.headers.get('idempotent-replayed'), 'true');
 assert.deepEqual([repeated.data, repeated.tag], [changed.data, changed.tag]);
 console.log(`changed again: still version ${repeated.tag}`);
 
+// The change made an event, and the other requests made none. It can be sent again; a receiver drops it by its id.
+const received = webhook && (await nextEvent(webhook.secret));
+if (webhook) {
+  const params = { path: { id: webhook.id }, query };
+  const [delivery] = got(await api.GET('/webhooks/{id}/deliveries', { params })).data.data;
+  assert(delivery && delivery.eventId === received?.id);
+  const one = { path: { ...params.path, deliveryId: delivery.id }, query };
+  got(await api.POST('/webhooks/{id}/deliveries/{deliveryId}/redeliver', { params: one }));
+  assert.deepEqual(await nextEvent(webhook.secret), received);
+  console.log(`received ${delivery.eventType} of version ${delivery.version}, and received it again`);
+  const removed = await api.DELETE('/webhooks/{id}', { params });
+  console.log(`endpoint deleted: ${removed.response.status}`);
+}
+receiver.close();
+receiver.closeAllConnections();
+
 // Whoever still has the old version in hand overwrites nothing.
 const stale = { path, query, header: { 'If-Match': read.tag } };
 const late = await api.PATCH('/agents/{id}', { params: stale, body: { name: 'Overwritten' } });
@@ -89,6 +132,16 @@ const [newest, first] = got(await api.GET('/agents/{id}/versions', { params: { p
 assert(newest && first && newest.keyId === first.keyId);
 assert.equal(newest.requestId, change.params.header['X-Request-Id']);
 console.log(`version ${newest.version} changed ${newest.changedFields.join(', ')}; the key and request are known`);
+if (received) {
+  const { version, changedFields, restoredFrom, requestId, keyId } = newest;
+  const expected: components['schemas']['AgentUpdatedEvent'] = {
+    type: 'agent.updated',
+    timestamp: changed.data.updatedAt,
+    data: { agentId: path.id, companyId: company.id, version, changedFields, restoredFrom, requestId, keyId },
+  };
+  assert.deepEqual(received.event, expected);
+  console.log('the event says the same');
+}
 const since = { path: { ...path, version: String(first.version) }, query };
 const { changes } = got(await api.GET('/agents/{id}/versions/{version}/diff', { params: since })).data;
 for (const { field, pointer = '', before, after } of changes) console.log(`  ${field}${pointer}: ${before} → ${after}`);

@@ -35,11 +35,11 @@ import { referencePage } from './openapi/reference-page.ts';
 import { openapiRoute } from './openapi/routes.ts';
 import { problemRoutes } from './problems/routes.ts';
 import { type Tracing, untraced } from './tracing/spans.ts';
-import type { AddressRules } from './webhooks/address.ts';
 import { webhookRepository } from './webhooks/repository.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 import { sealer } from './webhooks/sealed.ts';
 import { webhookService } from './webhooks/service.ts';
+import type { TargetRules } from './webhooks/target.ts';
 
 /** The options of an app; the secrets are those under which API keys are stored. */
 export interface AppParts extends KeySecrets {
@@ -51,6 +51,8 @@ export interface AppParts extends KeySecrets {
   readonly trustedProxies?: readonly string[] | undefined;
   /** Seconds for which a connection may be idle after an answer; 72 by default. */
   readonly keepAliveSeconds?: number | undefined;
+  /** Milliseconds within which a request is answered, not counting the time in which its body arrives; 4,800 by default. */
+  readonly longestRequest?: number | undefined;
   /** The URL that clients use (PUBLIC_URL), if it is known. */
   readonly publicUrl?: string | undefined;
   /** Whether the reference page is served; true by default. */
@@ -60,7 +62,7 @@ export interface AppParts extends KeySecrets {
   /** Counters for the rate limits; in memory by default. */
   readonly counters?: Counters;
   /** Where webhooks may be sent besides `https` to public addresses; by default nowhere else. */
-  readonly webhookRules?: AddressRules;
+  readonly webhookRules?: TargetRules;
   /** Called after requests that may have committed a change, as there may be events to send. */
   readonly onChange?: () => void;
   /** Collects the metrics; without it nothing is measured. */
@@ -69,7 +71,7 @@ export interface AppParts extends KeySecrets {
   readonly tracing?: Tracing | undefined;
 }
 
-const publicOnly: AddressRules = { allowHttp: false, allowNetworks: [] };
+const publicOnly: TargetRules = { allowHttp: false, allowNetworks: [] };
 const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /** Assembles the HTTP server: all plugins and routes, in the order in which a request passes them. */
@@ -104,6 +106,7 @@ export async function buildApp(parts: AppParts) {
       secrets: parts,
       limits,
       readAgent: rows.readAhead,
+      longestRequest: parts.longestRequest,
     });
     if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
     await authenticated.register(shares);

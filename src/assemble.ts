@@ -11,7 +11,8 @@ import type { Foundation } from './foundation.ts';
 import { silent } from './metrics/meter.ts';
 import { prometheus } from './metrics/prometheus.ts';
 import { registeredTracing } from './tracing/spans.ts';
-import { webhookSender } from './webhooks/sender.ts';
+import { assembleWebhookWorker } from './webhooks/assemble.ts';
+import { logHealth } from './webhooks/health-log.ts';
 
 /**
  * Assembles all parts of a server from its configuration. Nothing is started yet.
@@ -40,9 +41,10 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
     allowHttp: config.WEBHOOK_ALLOW_HTTP,
     allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS),
   };
-  const webhooks = webhookSender({
+  const webhooks = assembleWebhookWorker({
     ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
     onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
+    onHealth: logHealth(logger),
   });
   const migrations = await migrationNames();
   const app = await buildApp({

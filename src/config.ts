@@ -106,6 +106,11 @@ export const environmentSchema = Type.Object({
       expected: 'a whole number from 1 to 65535',
     }),
   ),
+  WEBHOOKS: Type.Boolean({
+    default: true,
+    description: 'Whether this server sends webhooks; false leaves them to other servers, or waiting',
+    expected: 'true or false',
+  }),
   WEBHOOK_ALLOW_HTTP: Type.Boolean({
     default: false,
     description: 'Whether webhooks may go to http URLs beside https',

@@ -26,6 +26,7 @@ export async function openFoundation(config: Config, as: 'server' | 'operator'):
       databaseUrl: config.DATABASE_URL ?? embedded?.url ?? '',
       secret: config.API_KEY_SECRET ?? (await keptFile(join(resolve(config.DATA_DIR), 'api-key-secret'), makeSecret)),
       previousSecret: config.API_KEY_SECRET_PREVIOUS,
+      isGenerated: config.API_KEY_SECRET === undefined,
       embedded,
     };
   } catch (error) {

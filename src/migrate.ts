@@ -33,7 +33,9 @@ async function main(): Promise<void> {
   if (faults.length > 0) throw new StartError(faults.join('; '));
   const applied = await migrate(url, undefined, (sentence) => console.error(sentence));
   for (const name of applied) console.log(`applied ${name}`);
-  if (applied.length === 0) console.log('nothing to apply');
+  if (applied.length === 0) {
+    console.log('nothing to apply: the database is up to date, and the role in DATABASE_URL has its settings');
+  }
   if (serverRole === undefined) return;
   const hasSettings = await admitServerRole(url, serverRole, serverRights);
   const rest = hasSettings ? '' : `, once it has given itself its settings: run npm run migrate as ${serverRole} too`;

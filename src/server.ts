@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { assemble } from './assemble.ts';
-import { requireKnownSecret } from './auth/secret.repository.ts';
+import { reportPreviousSecret, requireKnownSecret } from './auth/secret.repository.ts';
 import { type Config, readConfig } from './config.ts';
 import { demonstrate } from './demo.ts';
 import { addEnvironmentFile } from './environment-file.ts';
@@ -55,6 +55,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   await database.state();
   const known = requireKnownSecret(database.prisma, foundation);
   await known
+    .then(() => reportPreviousSecret(database.prisma, foundation, logger))
     .then(() => resealWebhooks(database, sealer(foundation), logger))
     .catch(async (error: unknown) => {
       await app.close();
@@ -67,7 +68,8 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     await database.close();
     throw error;
   });
-  webhooks.start();
+  if (config.WEBHOOKS) webhooks.start();
+  else logger.warn('WEBHOOKS=false: this server sends no webhooks');
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');
     await Promise.all([drain(app, config), webhooks.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)]);

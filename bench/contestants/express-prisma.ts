@@ -8,16 +8,18 @@ import type { AgentPatch } from '../../src/agents/schema.ts';
 import { Prisma, PrismaClient } from '../../src/generated/prisma/client.ts';
 import { entityTag } from '../../src/http/entity-tag.ts';
 import type { JsonObject } from '../../src/http/json.ts';
+import { agentMissing } from '../../src/http/particular-problems.ts';
 import { ApiError, invalid } from '../../src/http/problems.ts';
+import { logAnswer } from './log.ts';
 import { type Admitted, admit, environment, keyHash, readPatch } from './peer.ts';
 
 // Express and Prisma as their documentation shows them: a middleware finds the key, an interactive transaction finds the
-// agent, checks, merges and writes it with its history entry, under the version that was read. No log.
+// agent, checks, merges and writes it with its history entry, under the version that was read.
 
 interface Locals extends Record<string, unknown> {
   requestId: string;
   address: string | null;
-  caller: Admitted;
+  caller?: Admitted;
 }
 
 const secret = environment('API_KEY_SECRET');
@@ -32,7 +34,25 @@ const authenticate: RequestHandler<object, unknown, unknown, object, Locals> = a
   response.locals.address = request.ip ?? null;
   response.set('x-request-id', response.locals.requestId);
   const hash = keyHash(request.headers.authorization, secret);
-  response.locals.caller = admit(await prisma.apiKey.findUnique({ where: { hash } }));
+  response.locals.caller = admit(await prisma.apiKey.findUnique({ where: { hash } }), 'write:agents');
+  next();
+};
+
+const logRequest: RequestHandler<{ id: string }, unknown, unknown, object, Locals> = (request, response, next) => {
+  const start = performance.now();
+  response.once('finish', () => {
+    const { requestId, address, caller } = response.locals;
+    logAnswer({
+      requestId,
+      method: request.method,
+      route: '/agents/:id',
+      status: response.statusCode,
+      ms: performance.now() - start,
+      caller,
+      agentId: request.params.id,
+      address,
+    });
+  });
   next();
 };
 
@@ -49,7 +69,7 @@ const answerError: ErrorRequestHandler<object, unknown, unknown, object, Locals>
   response.send(JSON.stringify(error.problem(request.path, requestId)));
 };
 
-app.patch('/agents/:id', authenticate, express.json({ limit: '256kb' }), patchAgent);
+app.patch('/agents/:id', logRequest, authenticate, express.json({ limit: '256kb' }), patchAgent);
 app.use(answerError);
 
 /** Tries again when another change of the agent came first. */
@@ -65,10 +85,11 @@ async function change(id: string, patch: AgentPatch, by: Locals): Promise<Stored
 }
 
 function changeOnce(id: string, patch: AgentPatch, { caller, requestId, address }: Locals): Promise<StoredAgent> {
+  if (!caller) throw new Error('the request was not authenticated');
   return prisma.$transaction(
     async (tx) => {
       const found = await tx.agent.findUnique({ where: { id } });
-      if (!found || found.deletedAt) throw new ApiError('RESOURCE_NOT_FOUND');
+      if (!found || found.deletedAt) throw agentMissing();
       if (found.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
       const stored = toStored(found);
       const { content, changedFields, faults } = applyPatch(stored.content, patch, false);

@@ -6,12 +6,14 @@ import type { AgentContent } from '../../src/agents/fields.ts';
 import type { StoredAgent } from '../../src/agents/row.ts';
 import { agentSchema } from '../../src/agents/schema.ts';
 import { entityTag } from '../../src/http/entity-tag.ts';
+import { agentMissing } from '../../src/http/particular-problems.ts';
 import { ApiError } from '../../src/http/problems.ts';
-import { type Admitted, admit, environment, keyHash, readPatch, type StoredKey } from './peer.ts';
-import { existsSql, keySql, patchSql } from './statements.ts';
+import { logRequests } from './log.ts';
+import { type Admitted, admit, environment, keyHash, readPatch, requireId, type StoredKey } from './peer.ts';
+import { agentSql, existsSql, keySql, patchSql } from './statements.ts';
 
 // The best that one request at a time does: two statements for each, both prepared once for each connection, the change
-// and its history entry in one of them. No log, no ORM.
+// and its history entry in one of them. No ORM.
 
 const secret = environment('API_KEY_SECRET');
 const pool = new pg.Pool({ connectionString: environment('DATABASE_URL'), max: 10 });
@@ -22,8 +24,27 @@ app.addHook('onRequest', async (request, reply) => {
   reply.header('x-request-id', request.id);
   const hash = keyHash(request.headers.authorization, secret);
   const { rows } = await pool.query<StoredKey>({ name: 'key', text: keySql, values: [hash] });
-  callers.set(request, admit(rows[0]));
+  callers.set(request, admit(rows[0], request.method === 'GET' ? 'read:agents' : 'write:agents'));
 });
+logRequests(app, (request) => callers.get(request));
+
+app.get<{ Params: { id: string } }>(
+  '/agents/:id',
+  { schema: { response: { 200: agentSchema } } },
+  async (request, reply) => {
+    requireId(request.params.id);
+    const { rows } = await pool.query<StoredAgent & AgentContent>({
+      name: 'agent',
+      text: agentSql,
+      values: [request.params.id],
+    });
+    const [agent] = rows;
+    if (!agent) throw agentMissing();
+    if (agent.companyId !== callers.get(request)?.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
+    reply.header('etag', entityTag(agent.version));
+    return toAnswer({ ...agent, content: agent });
+  },
+);
 
 app.patch<{ Params: { id: string } }>(
   '/agents/:id',
@@ -34,7 +55,7 @@ app.patch<{ Params: { id: string } }>(
     const values = [request.params.id, caller?.companyId, JSON.stringify(patch), caller?.keyId, request.id, request.ip];
     const { rows } = await pool.query<StoredAgent & AgentContent>({ name: 'patch', text: patchSql, values });
     const [agent] = rows;
-    if (!agent) throw new ApiError((await exists(request.params.id)) ? 'RESOURCE_ACCESS_DENIED' : 'RESOURCE_NOT_FOUND');
+    if (!agent) throw (await exists(request.params.id)) ? new ApiError('RESOURCE_ACCESS_DENIED') : agentMissing();
     reply.header('etag', entityTag(agent.version));
     return toAnswer({ ...agent, content: agent });
   },

@@ -1,5 +1,4 @@
 import pg from 'pg';
-import { pino } from 'pino';
 import { agentVersionRepository } from '../../src/agents/history/repository.ts';
 import { agentRepository } from '../../src/agents/repository.ts';
 import { agentRoutes } from '../../src/agents/routes.ts';
@@ -15,11 +14,11 @@ import { openDatabase } from '../../src/database/client.ts';
 import { body } from '../../src/http/body.ts';
 import { connections } from '../../src/http/connections.ts';
 import { errorHandler } from '../../src/http/error-handler.ts';
-import { ApiError } from '../../src/http/problems.ts';
+import { agentMissing } from '../../src/http/particular-problems.ts';
 import { requestLog } from '../../src/http/request-log.ts';
 import { httpServer } from '../../src/http/server.ts';
-import { logOptions } from '../../src/logger.ts';
 import { silent } from '../../src/metrics/meter.ts';
+import { logger } from './log.ts';
 import { environment } from './peer.ts';
 
 // The ceiling of this HTTP stack: what `buildApp` in src/app.ts registers on the way of a PATCH, in its order, over a
@@ -61,12 +60,12 @@ const inMemory: AgentService = {
   ...agentService(agentRepository(database), agentVersionRepository(database)),
   update: async (_, { id }) => {
     const agent = agents.get(id);
-    if (!agent) throw new ApiError('RESOURCE_NOT_FOUND');
+    if (!agent) throw agentMissing();
     return { agent, changedFields: ['duration', 'metadata'] };
   },
 };
 
-const app = httpServer(pino(logOptions('info')));
+const app = httpServer(logger);
 await app.register(requestLog, { meter: silent });
 await app.register(errorHandler);
 await app.register(connections);

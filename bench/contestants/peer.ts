@@ -47,14 +47,22 @@ export interface Admitted {
  * Admits the holder of a key; the peers know keys of companies only.
  * @throws ApiError
  */
-export function admit(key: StoredKey | null | undefined): Admitted {
+export function admit(key: StoredKey | null | undefined, scope: 'read:agents' | 'write:agents'): Admitted {
   if (!key || key.revokedAt !== null || (key.expiresAt !== null && key.expiresAt.getTime() <= Date.now())) {
     throw unknownKey();
   }
   if (key.suspendedAt !== null) throw new ApiError('API_KEY_SUSPENDED');
-  if (!key.scopes.includes('write:agents')) throw scopeMissing('write:agents');
+  if (!key.scopes.includes(scope)) throw scopeMissing(scope);
   if (key.companyId === null) throw new ApiError('COMPANY_ID_REQUIRED');
   return { keyId: key.id, companyId: key.companyId };
+}
+
+/**
+ * Checks the id in the path of a request.
+ * @throws ApiError
+ */
+export function requireId(id: string): void {
+  if (!isParams({ id })) throw invalid(isParams.faults.first, isParams.faults.count);
 }
 
 /**

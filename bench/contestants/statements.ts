@@ -46,6 +46,11 @@ export const keySql = `
 /** $1 id: whether there is such an agent, whoever owns it. */
 export const existsSql = 'SELECT FROM agent WHERE id = $1::uuid AND deleted_at IS NULL';
 
+const columnsOf = (row: string) => columns.map(([member, column]) => `${row}.${column} AS "${member}"`).join(', ');
+
+/** $1 id: a living agent, whoever owns it. */
+export const agentSql = `SELECT ${columnsOf('a')} FROM agent a WHERE a.id = $1::uuid AND a.deleted_at IS NULL`;
+
 const newValueOf = (field: AgentField) =>
   field === 'metadata'
     ? "a.metadata || coalesce($3::jsonb->'metadata', '{}')"
@@ -73,4 +78,4 @@ export const patchSql = `
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, caller_address)
     SELECT c.id, c.version, c.updated_at, ${snapshotOf('c')}, c.changed_fields, $4::uuid, $5, $6 FROM changed c
   )
-  SELECT ${columns.map(([member, column]) => `c.${column} AS "${member}"`).join(', ')} FROM changed c`;
+  SELECT ${columnsOf('c')} FROM changed c`;

@@ -16,12 +16,15 @@ function lines(file: string): string[] {
 }
 
 function nextRequest(request: autocannon.Request): autocannon.Request {
+  const [path, key] = targets[Math.floor(Math.random() * targets.length)] ?? [];
+  const authorization = `Bearer ${key}`;
+  // Autocannon keeps what it is given for the next request on the same connection, so that a GET must end the body.
+  if (Math.random() * 100 < order.reads)
+    return { ...request, method: 'GET', path, headers: { authorization }, body: '' };
   number += 1;
   const form = (number * 2) % bodies.length;
-  const [agent, key] = targets[Math.floor(Math.random() * targets.length)] ?? [];
-  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
   const body = `${bodies[form]}${number}${bodies[form + 1]}`;
-  return { ...request, path: `/agents/${agent}`, headers, body };
+  return { ...request, method: 'PATCH', path, headers: { authorization, 'content-type': 'application/json' }, body };
 }
 
 /** Milliseconds that each answer took. */

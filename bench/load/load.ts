@@ -36,6 +36,7 @@ function runWrk(order: LoadOrder): Promise<string> {
   const shape = [`-t${ports.length}`, `-c${connections}`, `-d${seconds}s`, '--timeout', '30s'];
   return finish('wrk', [...shape, '-s', script, `http://127.0.0.1:${ports[0]}`], {
     BENCH_TARGETS: order.targets,
+    BENCH_READS: String(order.reads),
     BENCH_BODIES: order.bodies,
     BENCH_PORTS: ports.join(' '),
     BENCH_FIRST: String(order.first),

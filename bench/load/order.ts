@@ -6,9 +6,11 @@ export const loadOrderSchema = Type.Object({
   /** Shared out among the ports. */
   connections: Type.Integer(),
   seconds: Type.Integer(),
-  /** A file of lines "agent key". */
+  /** GETs among 100 requests; the others are PATCHes. */
+  reads: Type.Integer({ minimum: 0, maximum: 100 }),
+  /** A file of lines "path key". */
   targets: Type.String(),
-  /** A file of pairs of lines, between which a number goes that no other request has. */
+  /** A file of pairs of lines, between which a number goes that no other request has: the bodies of PATCHes. */
   bodies: Type.String(),
   /** The first of those numbers. */
   first: Type.Integer(),

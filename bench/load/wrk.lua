@@ -1,7 +1,8 @@
 -- Requests for wrk, each with another body and agent. What it needs comes in variables of the environment:
--- BENCH_TARGETS, lines "agent key"; BENCH_BODIES, pairs of lines between which a number goes; BENCH_PORTS; BENCH_FIRST,
--- the first of those numbers.
+-- BENCH_TARGETS, lines "path key"; BENCH_READS, how many of 100 requests are GETs and not PATCHes; BENCH_BODIES, pairs of
+-- lines between which a number goes; BENCH_PORTS; BENCH_FIRST, the first of those numbers.
 local threads = 0
+local reads = tonumber(os.getenv("BENCH_READS"))
 
 -- Each thread has its own address, so that two processes get the same load.
 function setup(thread)
@@ -14,14 +15,19 @@ function setup(thread)
   threads = threads + 1
 end
 
-local heads, befores, afters = {}, {}, {}
+local gets, heads, befores, afters = {}, {}, {}, {}
 local number = 0
 
 function init()
   for line in io.lines(os.getenv("BENCH_TARGETS")) do
-    local agent, key = line:match("^(%S+) (%S+)$")
-    heads[#heads + 1] = "PATCH /agents/" .. agent .. " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " .. key
-      .. "\r\nContent-Type: application/json\r\nContent-Length: "
+    local path, key = line:match("^(%S+) (%S+)$")
+    local rest = path .. " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " .. key .. "\r\n"
+    if reads > 0 then
+      gets[#gets + 1] = "GET " .. rest .. "\r\n"
+    end
+    if reads < 100 then
+      heads[#heads + 1] = "PATCH " .. rest .. "Content-Type: application/json\r\nContent-Length: "
+    end
   end
   local bodies = io.lines(os.getenv("BENCH_BODIES"))
   for before in bodies do
@@ -33,6 +39,9 @@ function init()
 end
 
 function request()
+  if math.random(100) <= reads then
+    return gets[math.random(#gets)]
+  end
   number = number + 1
   local form = number % #befores + 1
   local body = befores[form] .. string.format("%.0f", number) .. afters[form]

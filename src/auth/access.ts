@@ -1,5 +1,5 @@
 import { complaints, inParameter } from '../http/faults.ts';
-import { scopeMissing } from '../http/particular-problems.ts';
+import { companyMissing, scopeMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { addressList } from './address.ts';
 import type { Scope } from './api-key.ts';
@@ -14,6 +14,8 @@ export interface Asked extends Pick<Lookup, 'companyId' | 'agentId' | 'address'>
   readonly orIntegration: boolean;
   /** `companyId` in the query as it was sent, not checked yet. */
   readonly wanted: unknown;
+  /** The whole query, not checked yet. */
+  readonly query: unknown;
 }
 
 const challenge = { headers: { 'www-authenticate': 'Bearer' } };
@@ -46,9 +48,9 @@ export function checkAgain(key: FoundKey | undefined, asked: Asked): void {
 }
 
 /** Check 7: a company key acts for its own company and ignores `companyId`; an ATS key acts for `companyId`. */
-function resolveCompany(key: FoundKey, { wanted, companyId }: Asked): string {
+function resolveCompany(key: FoundKey, { wanted, companyId, query }: Asked): string {
   if (key.companyId !== null) return key.companyId;
-  if (wanted === undefined || wanted === '') throw new ApiError('COMPANY_ID_REQUIRED');
+  if (wanted === undefined || wanted === '') throw companyMissing(Object.keys(Object(query)));
   if (Array.isArray(wanted)) throw invalid([inParameter('query', 'companyId', complaints.givenTwice())]);
   if (companyId === null) throw invalid([inParameter('query', 'companyId', complaints.badFormat('uuid'))]);
   if (!key.granted) throw new ApiError('COMPANY_ACCESS_DENIED');

@@ -66,6 +66,8 @@ export interface KeySecrets {
   readonly secret: string;
   /** The secret before the last change. Keys stored under it stay valid, and are stored under the new one when used. */
   readonly previousSecret?: string | undefined;
+  /** Whether the current secret was generated in DATA_DIR, and not set as API_KEY_SECRET. */
+  readonly isGenerated?: boolean | undefined;
 }
 
 /** The hashes that a key may be stored under. */

@@ -59,6 +59,8 @@ interface Options {
   readonly limits: RateLimits;
   /** Reads one agent of any company, if it was not read together with the key. */
   readonly readAgent: (id: string) => Promise<ReadAhead>;
+  /** Milliseconds within which a request is answered; by default those of `Deadline`. */
+  readonly longestRequest?: number | undefined;
 }
 
 /**
@@ -66,7 +68,8 @@ interface Options {
  * (docs/contract.md#the-order-of-checks), in that order, before a body is read.
  * @throws Error at the start for a route without `config.scope`, or with `:id` and without `config.idOf`
  */
-export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAgent }: Options) => {
+export const authenticate = fp(async (app, options: Options) => {
+  const { keys, uses, secrets, limits, readAgent, longestRequest } = options;
   const limited = limitedKeys();
   const Share = openShares();
   app.addHook('onRoute', ({ method, url, config }) => {
@@ -81,7 +84,7 @@ export const authenticate = fp(async (app, { keys, uses, secrets, limits, readAg
   app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.deadline?.end());
   app.addHook('onRequest', async (request, reply) => {
     const exchange = exchangeOf(request.raw);
-    const deadline = new Deadline(exchange.start);
+    const deadline = new Deadline(exchange.start, longestRequest);
     request.deadline = deadline;
     const asked = askedBy(request, exchange.address);
     const { companyId, address, scope, agentId } = asked;
@@ -138,10 +141,11 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
 }
 
 function askedBy(request: FastifyRequest, address: string | null): Asked {
+  const { query } = request;
   const { scope, forAnyCompany = false, orIntegration = false, idOf } = request.routeOptions.config;
-  const wanted = memberOf(request.query, 'companyId');
+  const wanted = memberOf(query, 'companyId');
   const agentId = idOf === 'agent' ? uuidOrNull(memberOf(request.params, 'id')) : null;
-  return { scope, forAnyCompany, orIntegration, wanted, companyId: uuidOrNull(wanted), agentId, address };
+  return { scope, forAnyCompany, orIntegration, wanted, query, companyId: uuidOrNull(wanted), agentId, address };
 }
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);

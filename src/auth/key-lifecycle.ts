@@ -5,7 +5,7 @@ import { RefusedError } from '../refusal.ts';
 import { StartError } from '../start-error.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { hashKey, type KeyDraft, type KeyOwner, type KeySecrets, makeKey, startOf } from './api-key.ts';
-import { recordSecret } from './secret.repository.ts';
+import { recordSecret, storedUnderPrevious } from './secret.repository.ts';
 
 /** The columns that are read of a key: all but its hash. */
 // biome-ignore format: a list
@@ -18,6 +18,14 @@ export type StoredKey = Prisma.ApiKeyGetPayload<{ select: typeof stored }>;
 /** A key as operators see it, without the key itself. */
 export interface ShownKey extends Omit<StoredKey, 'suspendedAt' | 'revokedAt'> {
   readonly state: 'active' | 'suspended' | 'expired' | 'revoked';
+}
+
+interface ListedKey extends ShownKey {
+  /**
+   * Whether the key may still be stored under API_KEY_SECRET_PREVIOUS, so that it ends with that secret if it is not used
+   * before; null if the command does not have both secrets.
+   */
+  readonly needsPreviousSecret: boolean | null;
 }
 
 function stateOf({ revokedAt, expiresAt, suspendedAt }: StoredKey, now: Date): ShownKey['state'] {
@@ -101,16 +109,19 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
       });
     },
 
-    /** All keys of an owner, the oldest first. */
-    async list({ companyId, integrationId }: KeyOwner): Promise<ShownKey[]> {
-      const found = await prisma.apiKey.findMany({
-        // Prisma compares with null by IS NULL, so both can be given: a key has exactly one of the two.
-        where: { companyId, integrationId },
-        select: stored,
-        orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
-      });
+    /** All keys of an owner, or of all owners, the oldest first. */
+    async list(owner?: KeyOwner): Promise<ListedKey[]> {
+      // Prisma compares with null by IS NULL, so both can be given: a key has exactly one of the two.
+      const where = owner && { companyId: owner.companyId, integrationId: owner.integrationId };
+      const condition = secrets && (await storedUnderPrevious(prisma, secrets));
+      const old =
+        condition &&
+        (await prisma.apiKey.findMany({ where: { AND: [condition, { ...where }] }, select: { id: true } }));
+      const needing = old && new Set(old.map(({ id }) => id));
+      const orderBy = [{ createdAt: 'asc' }, { id: 'asc' }] as const;
+      const found = await prisma.apiKey.findMany({ where: { ...where }, select: stored, orderBy: [...orderBy] });
       const now = await databaseTime(prisma);
-      return found.map((key) => toShown(key, now));
+      return found.map((key) => ({ ...toShown(key, now), needsPreviousSecret: needing?.has(key.id) ?? null }));
     },
 
     /**

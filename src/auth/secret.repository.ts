@@ -1,11 +1,12 @@
-import type { Prisma } from '../generated/prisma/client.ts';
+import { databaseTime } from '../database/clock.ts';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { StartError } from '../start-error.ts';
 import { fingerprintsOf, type KeySecrets } from './api-key.ts';
 import { recordMadeStatement } from './secret.statements.ts';
 
-const otherSecret =
-  'the API keys in this database are stored under another secret than API_KEY_SECRET and API_KEY_SECRET_PREVIOUS: ' +
-  'set the secret that its servers have, or restore the file api-key-secret in DATA_DIR where it was generated';
+const stored = 'the API keys in this database are stored under another secret than';
+const otherSecret = `${stored} API_KEY_SECRET and API_KEY_SECRET_PREVIOUS: set the secret that its servers have`;
+const otherGenerated = `${stored} the one in the file api-key-secret in DATA_DIR: restore that file, or set API_KEY_SECRET`;
 
 /**
  * Checks the secrets against the fingerprint in the database. Until the first key is created or used there is none, and
@@ -19,9 +20,55 @@ export async function requireKnownSecret(
   const recorded = await client.secretFingerprint.findUnique({ where: { id: 1 } });
   const { current, former } = fingerprintsOf(secrets);
   if (recorded && recorded.fingerprint !== current && recorded.fingerprint !== former) {
-    throw new StartError(otherSecret);
+    throw new StartError(secrets.isGenerated ? otherGenerated : otherSecret);
   }
 }
+
+/**
+ * Milliseconds after a change of the fingerprint in which a server that has not seen the change may still write that a key
+ * was used: more than a statement may take.
+ */
+const overlap = 5_000;
+
+/**
+ * The keys that may still be stored under the previous secret. A hash does not tell, but the fingerprint does: keys that were
+ * made or used since it moved are stored under its secret.
+ * @returns a condition for Prisma; undefined if there is no previous secret
+ */
+export async function storedUnderPrevious(
+  client: Pick<Prisma.TransactionClient, 'secretFingerprint'>,
+  secrets: KeySecrets,
+): Promise<Prisma.ApiKeyWhereInput | undefined> {
+  const { current, former } = fingerprintsOf(secrets);
+  if (former === null) return undefined;
+  const recorded = await client.secretFingerprint.findUnique({ where: { id: 1 } });
+  if (recorded?.fingerprint !== current) return {};
+  const moved = recorded.recordedAt;
+  // The use that moved it has the same time.
+  const before = [{ lt: moved }, { gt: moved, lte: new Date(moved.getTime() + overlap) }];
+  return {
+    AND: [
+      { OR: before.map((createdAt) => ({ createdAt })) },
+      { OR: [{ lastUsedAt: null }, ...before.map((lastUsedAt) => ({ lastUsedAt }))] },
+    ],
+  };
+}
+
+/** The part of pino's logger that is used here. */
+interface Log {
+  info(what: object, message: string): void;
+}
+
+/** Logs whether API_KEY_SECRET_PREVIOUS is still needed, if it is set; runs at the start of a server. */
+export async function reportPreviousSecret(client: PrismaClient, secrets: KeySecrets, log: Log): Promise<void> {
+  const stored = await storedUnderPrevious(client, secrets);
+  if (!stored) return;
+  const ends = [{ expiresAt: null }, { expiresAt: { gt: await databaseTime(client) } }];
+  const keys = await client.apiKey.count({ where: { AND: [stored, { revokedAt: null, OR: ends }] } });
+  log.info({ keys }, keys > 0 ? 'keys need API_KEY_SECRET_PREVIOUS until they are used' : noneNeeds);
+}
+
+const noneNeeds = 'no key needs API_KEY_SECRET_PREVIOUS';
 
 /**
  * Records the fingerprint of the secret for a new key, in the key's transaction.

@@ -25,6 +25,9 @@ const longestRequest = 4_000;
 /** Passes over all parts at most: another pass is needed if a row was added behind the part that erases such rows. */
 const mostRounds = 10;
 
+const otherName =
+  'nothing was erased: --confirm is not the name of the company with this id, letter for letter (company list shows it)';
+
 const countsOf = rowsOf(countRowSchema);
 
 /**
@@ -42,7 +45,7 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
       await tx.$executeRaw(lockStatement(id));
       const company = await tx.company.findUnique({ where: { id }, select: { name: true } });
       if (!company) throw new UnknownIdError('company', id);
-      if (company.name !== confirm) throw new RefusedError('--confirm is not the name of the company');
+      if (company.name !== confirm) throw new RefusedError(otherName);
       const active = { revokedAt: null, suspendedAt: null };
       const ends = [{ expiresAt: null }, { expiresAt: { gt: await databaseTime(tx) } }];
       const key = await tx.apiKey.findFirst({ where: { companyId: id, ...active, OR: ends }, select: { id: true } });

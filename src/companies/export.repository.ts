@@ -13,6 +13,7 @@ import {
   type Place,
   phoneNumberLines,
   versionLines,
+  webhookEndpointLines,
 } from './export.statements.ts';
 import { lineRowSchema, nextAgentsRowSchema, versionLineRowSchema } from './row.schema.ts';
 import { lowestId, nextAgentsStatement } from './walk.statements.ts';
@@ -61,7 +62,7 @@ export function companyExport(database: Database, operator: string) {
   return {
     /**
      * Yields JSON objects as text, without line feeds; `record` names the kind. In this order: the company, its phone
-     * numbers, its keys without secrets, its agents (deleted ones too; each batch is followed by the versions of these
+     * numbers, its keys and webhook endpoints without secrets, its agents (deleted ones too; each batch is followed by the versions of these
      * agents), its audit entries. Reads a batch of a few megabytes at most when the one before was consumed; there is no
      * snapshot over all batches. Writes the audit entry `company.exported` before the first line.
      * @throws UnknownIdError
@@ -74,6 +75,7 @@ export function companyExport(database: Database, operator: string) {
       yield* listed(companyId, companyLine);
       yield* listed(companyId, phoneNumberLines);
       yield* listed(companyId, keyLines);
+      yield* listed(companyId, webhookEndpointLines);
       yield* agents(companyId);
       yield* listed(companyId, auditLines);
     },

@@ -39,6 +39,22 @@ const key = line('key', {
   lastUsedAt: time('k.last_used_at'),
 });
 
+/** All columns but those that are encrypted. */
+const webhookEndpoint = line('webhookEndpoint', {
+  id: 'w.id',
+  companyId: 'w.company_id',
+  url: 'w.url',
+  events: 'w.events',
+  description: 'w.description',
+  headerNames: 'w.header_names',
+  status: 'w.status',
+  disabledReason: 'w.disabled_reason',
+  createdAt: time('w.created_at'),
+  updatedAt: time('w.updated_at'),
+  lastSuccessAt: time('w.last_success_at'),
+  lastFailureAt: time('w.last_failure_at'),
+});
+
 const agentMembers = columns.map(([member, column]) => [
   member,
   column.endsWith('_at') ? time(`a.${column}`) : `a.${column}`,
@@ -90,6 +106,10 @@ export const phoneNumberLines: Listing = (companyId, after) => sql`
 export const keyLines: Listing = (companyId, after) => sql`
   SELECT k.id, ${key} FROM api_key k
    WHERE k.company_id = ${companyId}::uuid AND k.id > ${after}::uuid ORDER BY k.id LIMIT ${batch}`;
+
+export const webhookEndpointLines: Listing = (companyId, after) => sql`
+  SELECT w.id, ${webhookEndpoint} FROM webhook_endpoint w
+   WHERE w.company_id = ${companyId}::uuid AND w.id > ${after}::uuid ORDER BY w.id LIMIT ${batch}`;
 
 /** The oldest first. */
 export const auditLines: Listing = (companyId, after) => sql`

@@ -2,11 +2,12 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import { databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
-import { isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
-import { rowsOf } from './rows.ts';
-import { type DatabaseState, stateSchema } from './schema.ts';
+import { isNoPrimary, isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
+import type { DatabaseState } from './schema.ts';
+import { applicationName, someRunOn, stateOf } from './state.ts';
 import { statementNames } from './statement-names.ts';
 import { TrustedPool } from './trusted-pool.ts';
+import { mayWrite, writeGate } from './write-gate.ts';
 
 /** Limits in milliseconds. A request uses the database twice (its key, its agent), within its own `Deadline`. */
 const waits = {
@@ -35,7 +36,10 @@ export interface Database {
   typed<Result>(work: (prisma: PrismaClient) => Promise<Result>): Promise<Result>;
   /** Runs work in a transaction; rolls back if it throws. May call the work a second time, after a stale plan. */
   transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
-  /** The names of the applied migrations, and whether the database is read-only, as a standby is. */
+  /**
+   * The names of the applied migrations, and whether the database is read-only, as a standby is. If it is, the open
+   * connections are not used again: new ones may lead to the primary.
+   */
   state(): Promise<DatabaseState>;
   close(): Promise<void>;
 }
@@ -54,8 +58,6 @@ interface Options {
   readonly onIdleError?: (error: Error) => void;
 }
 
-const statesOf = rowsOf(stateSchema);
-
 /** Opens a pool; connects at the first statement. All statements go through one Prisma client over it. */
 export function openDatabase({
   url,
@@ -65,13 +67,21 @@ export function openDatabase({
   preparedStatements = true,
   onIdleError = () => {},
 }: Options): Database {
-  const pool = new TrustedPool({
+  const gate = writeGate({
+    // One connection is left for reads.
+    most: Math.max(1, connections - 1),
+    wait: connectionLimit,
+    someRunOn: () => someRunOn(askOnce),
+    onEnd: () => pool.closeUnanswered(),
+  });
+  const poolConfig = {
     connectionString: url,
     max: connections,
     connectionTimeoutMillis: connectionLimit,
     query_timeout: statementLimit,
-    application_name: 'interview-agents-api',
-  });
+    application_name: applicationName,
+  };
+  const pool = new TrustedPool(poolConfig, gate.suspect);
   pool.on('error', onIdleError);
   const names = statementNames();
   const adapter = new PrismaPg(pool, preparedStatements ? { statementNameGenerator: names.of } : {});
@@ -86,7 +96,8 @@ export function openDatabase({
     try {
       return await asked;
     } catch (error) {
-      if (isUnanswered(error)) pool.distrustAll();
+      if (isUnanswered(error)) gate.suspect();
+      if (isUnanswered(error) || isNoPrimary(error)) pool.distrustAll();
       throw toDatabaseError(error);
     }
   }
@@ -100,7 +111,8 @@ export function openDatabase({
     <Row>(sql: string, values: readonly unknown[]) =>
       judged(client.$queryRawUnsafe<Row[]>(names.textOf(sql), ...values));
   const askOnce = queryOn(prisma);
-  const query: Query = (sql, values) => withFreshPlans(() => askOnce(sql, values));
+  const query: Query = (sql, values) =>
+    withFreshPlans(() => (mayWrite(sql) ? gate.run(() => askOnce(sql, values)) : askOnce(sql, values)));
 
   /**
    * Runs work again if a plan was stale. That is safe: PostgreSQL refused the statement before it changed anything, and
@@ -143,18 +155,15 @@ export function openDatabase({
     }),
     query,
     typed: (work) => judged(work(prisma)),
-    transaction: (work) => withFreshPlans(() => transact(work)),
+    transaction: (work) => withFreshPlans(() => gate.run(() => transact(work))),
     async state() {
-      // Raw, since the table belongs to Prisma Migrate and is no model of the client.
-      const sql = `
-        SELECT current_setting('transaction_read_only') = 'on' AS "isReadOnly",
-               ARRAY(SELECT migration_name FROM _prisma_migrations
-                      WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL) AS migrations`;
-      const [state] = statesOf(await query(sql, []));
-      if (!state) throw new Error('the database told no state');
+      const state = await stateOf(query);
+      if (state.isReadOnly) pool.distrustAll();
       return state;
     },
     async close() {
+      gate.stop();
+      pool.closeUnanswered();
       await prisma.$disconnect();
       await pool.end();
     },

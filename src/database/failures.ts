@@ -40,7 +40,8 @@ function isOurFault(error: unknown): boolean {
 function reported(error: unknown) {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return undefined;
   const { driverAdapterError } = error.meta ?? {};
-  return isDriverAdapterError(driverAdapterError) ? driverAdapterError.cause : undefined;
+  // Prisma's own errors, such as P2028, have none, and `isDriverAdapterError` throws for undefined.
+  return driverAdapterError && isDriverAdapterError(driverAdapterError) ? driverAdapterError.cause : undefined;
 }
 
 /** The SQLSTATE of an error, or of an ApiError's cause; undefined without one, as when the connection broke. */
@@ -48,6 +49,12 @@ export function sqlState(error: unknown): string | undefined {
   if (error instanceof ApiError) return sqlState(error.cause);
   return error instanceof pg.DatabaseError ? error.code : reported(error)?.originalCode;
 }
+
+/**
+ * Whether PostgreSQL is no primary any more: read-only as a standby is (25006), shutting down, restarting after a crash, or
+ * not yet accepting connections (57P01 to 57P03).
+ */
+export const isNoPrimary = (error: unknown): boolean => /^(25006|57P0[123])$/.test(sqlState(error) ?? '');
 
 /** Whether Prisma refused a call before it became a statement: a fault of this program. */
 export const isWrongCall = (error: unknown): boolean => error instanceof Prisma.PrismaClientValidationError;

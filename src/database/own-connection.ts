@@ -15,6 +15,8 @@ export function ownConnection(url: string): { readonly query: Query; close(): Pr
     connectionTimeoutMillis: limit,
     query_timeout: limit,
     idleTimeoutMillis: 0,
+    // What it asks, a standby answers too: opened anew, it does not stay with a primary that became one.
+    maxLifetimeSeconds: 20,
     application_name: 'interview-agents-api metrics',
   });
   // The next statement fails, which is enough.

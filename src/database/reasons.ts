@@ -50,8 +50,12 @@ export function reasonOf(error: unknown): string | undefined {
     : undefined;
 }
 
-/** The sentence about a connection that could not be opened; undefined if there is none for the error. */
-export function connectionReasonOf(error: unknown): string | undefined {
+/** A sentence for an operator about a connection that could not be opened. */
+export function connectionReasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return reasonOf(error) ?? (typeof code === 'string' ? bySystemCode[code] : undefined);
+  const known = typeof code === 'string' ? bySystemCode[code] : undefined;
+  // A database that refused the connection has been reached.
+  return (
+    reasonOf(error) ?? `the database cannot be reached: ${known ?? (error instanceof Error ? error.message : error)}`
+  );
 }

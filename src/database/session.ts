@@ -60,7 +60,7 @@ async function connect(url: string): Promise<pg.Client> {
     await client.connect();
     return client;
   } catch (error) {
-    throw new StartError(`the database cannot be reached: ${reasonOf(error)}`, { cause: error });
+    throw new StartError(sentenceOf(error), { cause: error });
   }
 }
 
@@ -68,12 +68,11 @@ async function connect(url: string): Promise<pg.Client> {
 const unknownAuthority =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET_ISSUER_CERT(_LOCALLY)?|VERIFY_LEAF_SIGNATURE))$/;
 
-/** The reason of a failed connection. If a name has several addresses, the error has one for each: the first is used. */
-function reasonOf(error: unknown): string {
+/** Why a connection failed. If a name has several addresses, the error has one for each: the first is used. */
+function sentenceOf(error: unknown): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const isUnknown =
     first instanceof Error && 'code' in first && typeof first.code === 'string' && unknownAuthority.test(first.code);
-  if (isUnknown)
-    return `${first.message}: name the file of its certificate authority in DATABASE_URL, as sslrootcert=/path/to/ca.pem`;
-  return connectionReasonOf(first) ?? (first instanceof Error ? first.message : String(first));
+  const remedy = ': name the file of its certificate authority in DATABASE_URL, as sslrootcert=/path/to/ca.pem';
+  return `${connectionReasonOf(first)}${isUnknown ? remedy : ''}`;
 }

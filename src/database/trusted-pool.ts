@@ -11,13 +11,21 @@ type ConnectCallback = Parameters<InstanceType<typeof pg.Pool>['connect']>[0];
  * A connection that is released inside a transaction is closed too. Prisma's adapter releases it without an error even if
  * COMMIT or ROLLBACK got no answer. The next write would run inside that transaction and be acknowledged without being
  * committed. `getTransactionStatus` is the status that PostgreSQL reported last.
+ *
+ * A connection whose statement got no answer keeps its place in the pool, since PostgreSQL may go on with the statement after
+ * the connection is closed: a new connection would be one more session. `closeUnanswered` gives such places back. One place
+ * is never kept, so that reads go on.
  */
 export class TrustedPool extends pg.Pool {
   readonly #openedAt = new WeakMap<pg.ClientBase, number>();
+  readonly #closeUnanswered: (() => void)[] = [];
+  readonly #onUnanswered: () => void;
   #trustedSince = 0;
 
-  constructor(config: pg.PoolConfig) {
+  /** @param onUnanswered called when a connection whose statement got no answer is released */
+  constructor(config: pg.PoolConfig, onUnanswered: () => void = () => {}) {
     super(config);
+    this.#onUnanswered = onUnanswered;
     this.on('connect', (client) => {
       this.#openedAt.set(client, performance.now());
       // Without a listener, a connection that breaks inside a transaction would end the process. Its next statement fails.
@@ -25,9 +33,14 @@ export class TrustedPool extends pg.Pool {
     });
   }
 
-  /** Call it when a statement got no answer: connections that are open now are not used again. */
+  /** Call it when a statement got no answer, or from no primary: connections that are open now are not used again. */
   distrustAll(): void {
     this.#trustedSince = performance.now();
+  }
+
+  /** Call it when PostgreSQL has ended all statements that got no answer, or before the pool is closed. */
+  closeUnanswered(): void {
+    for (const close of this.#closeUnanswered.splice(0)) close();
   }
 
   override connect(): Promise<pg.PoolClient>;
@@ -50,8 +63,20 @@ export class TrustedPool extends pg.Pool {
         release(true);
         continue;
       }
-      client.release = (error) => release(error ?? client.getTransactionStatus() !== 'I');
+      client.release = (error) => {
+        if (isBusy(client)) this.#keep(() => release(true));
+        else release(error ?? client.getTransactionStatus() !== 'I');
+      };
       return client;
     }
   }
+
+  #keep(close: () => void): void {
+    if (this.#closeUnanswered.length < this.options.max - 1) this.#closeUnanswered.push(close);
+    else close();
+    this.#onUnanswered();
+  }
 }
+
+/** Whether a statement of the connection has no answer yet. `pg` keeps it here until then, or until the connection breaks. */
+const isBusy = (client: pg.ClientBase): boolean => '_activeQuery' in client && Boolean(client._activeQuery);

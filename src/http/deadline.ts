@@ -12,9 +12,12 @@ export class Deadline {
   #onPassed: (() => void) | undefined;
   #isOver = false;
 
-  /** @param arrivedAt in milliseconds on the clock of `performance.now()` */
-  constructor(arrivedAt: number) {
-    this.at = arrivedAt + longest;
+  /**
+   * @param arrivedAt in milliseconds on the clock of `performance.now()`
+   * @param longestRequest milliseconds within which the request is answered
+   */
+  constructor(arrivedAt: number, longestRequest = longest) {
+    this.at = arrivedAt + longestRequest;
   }
 
   /** Milliseconds until the deadline; negative once it has passed. */

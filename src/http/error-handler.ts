@@ -2,6 +2,7 @@ import { type FastifyError, type FastifyReply, type FastifyRequest, LogControlle
 import fp from 'fastify-plugin';
 import { callerAddress } from '../auth/address.ts';
 import { exchangeOf } from './exchange.ts';
+import { routeMissing } from './particular-problems.ts';
 import { problemDetails } from './problem-details.ts';
 import { ApiError } from './problems.ts';
 import { type PublicUrl, unknownUrl, type WithPublicUrl } from './public-url.ts';
@@ -9,13 +10,13 @@ import { type PublicUrl, unknownUrl, type WithPublicUrl } from './public-url.ts'
 /** Turns every error that is thrown into problem details (docs/contract.md#errors). The only place that does so. */
 export const errorHandler = fp(async (app, { publicUrl: { prefix } = unknownUrl }: WithPublicUrl) => {
   app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply, prefix));
-  // In onRequest: answer 404 before reading the body.
+  // In onRequest: answer 404 before reading the body. The router takes an empty part of a path for a parameter.
   app.addHook('onRequest', (request, _, done) => {
-    done(request.is404 ? new ApiError('ROUTE_NOT_FOUND') : undefined);
+    done(request.is404 || hasEmpty(request.params) ? routeMissing(pathOf(request)) : undefined);
   });
   // For `reply.callNotFound` of a route, after onRequest.
-  app.setNotFoundHandler(async () => {
-    throw new ApiError('ROUTE_NOT_FOUND');
+  app.setNotFoundHandler(async (request) => {
+    throw routeMissing(pathOf(request));
   });
 });
 
@@ -37,12 +38,16 @@ export class CutAnswers extends LogController {
   }
 }
 
+const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] ?? '';
+
+const hasEmpty = (parameters: unknown) => Object.values(Object(parameters)).includes('');
+
 function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply, prefix: string): FastifyReply {
   exchangeOf(request.raw).problem = error;
   if (error.code === 'INTERNAL_ERROR') {
     request.log.error({ requestId: request.id, err: error.cause, stack: error.cause }, error.code);
   }
-  const problem = error.problem(request.url.split('?', 1)[0] ?? '', request.id, prefix);
+  const problem = error.problem(pathOf(request), request.id, prefix);
   // Sent as bytes: to a string Fastify adds a charset, which `application/problem+json` does not have.
   const bytes = Buffer.from(JSON.stringify(problem));
   return reply.code(error.status).headers(error.headers).type('application/problem+json').send(bytes);

@@ -1,3 +1,4 @@
+import { nearestName } from '../nearest-name.ts';
 import { type EntityTags, entityTag, isForeign } from './entity-tag.ts';
 import { findJsonFault } from './json-fault.ts';
 import { problemDetails } from './problem-details.ts';
@@ -11,6 +12,19 @@ export function scopeMissing(scope: string): ApiError {
     detail: problemDetails.scopeMissing(scope),
     headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
   });
+}
+
+/** 404 before any key is looked at. @param path the path of the request, without query */
+export function routeMissing(path: string): ApiError {
+  if (/\/\/|.\/$/.test(path)) return new ApiError('ROUTE_NOT_FOUND', { detail: problemDetails.pathPartEmpty });
+  return new ApiError('ROUTE_NOT_FOUND', { detail: /[A-Z]/.test(path) ? problemDetails.pathCase : undefined });
+}
+
+/** 400 for an ATS key without `companyId`. @param parameters the names in the query, of which one may be a misspelling */
+export function companyMissing(parameters: readonly string[]): ApiError {
+  const written = parameters.find((name) => name !== 'companyId' && nearestName(name, ['companyId'], 3));
+  const detail = written === undefined ? undefined : problemDetails.companyMisnamed(written);
+  return new ApiError('COMPANY_ID_REQUIRED', { detail });
 }
 
 /** 400 for a body that `JSON.parse` refused: says where, or that there is none. */

@@ -5,8 +5,12 @@ import type { JsonFault } from './json-fault.ts';
  * wrong with one value is in `complaints`: a client sees no other texts.
  */
 export const problemDetails = {
-  methodNotAllowed: (allowed: string) => `This path has the methods ${allowed} alone.`,
-  methodUnknown: 'HTTP has no such method. Methods are written in capital letters: PATCH, not patch.',
+  methodNotAllowed: (allowed: string) => `This path has only the methods ${allowed}.`,
+  methodUnknown: 'HTTP has no such method. Send GET, POST, PATCH or DELETE, in capital letters: PATCH, not patch.',
+  pathPartEmpty: 'A part of the path is empty: an id is missing, or there is a slash too many.',
+  pathCase: 'No route has this path. Names in paths are in lower case.',
+  companyMisnamed: (written: string) =>
+    `This API key acts for several companies: name one with ?companyId=…, not ${written}. GET /companies lists their ids.`,
   targetCharacters:
     'The path must begin with a slash, and other characters than ASCII must be percent-encoded UTF-8: é is %C3%A9.',
   requestLine: 'The first line must be a method, a path and HTTP/1.1, each once. A space in a path is %20.',

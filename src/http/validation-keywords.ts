@@ -78,7 +78,7 @@ const finding = (keyword: string, find: (value: unknown) => Findings) => (): Che
   return check;
 };
 
-/** Whether webhooks may go to a URL is judged later (webhooks/address.ts); this is what no setting allows. */
+/** Whether webhooks may go to a URL is judged later (webhooks/target.ts); this is what no setting allows. */
 function isWebhookUrl(text: string): boolean {
   if (!/^https?:\/\/[!-~]+$/i.test(text) || /[\\#]/.test(text) || !URL.canParse(text)) return false;
   const { username, password } = new URL(text);

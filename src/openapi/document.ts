@@ -30,7 +30,13 @@ export const openapi = (publicUrl: PublicUrl): FastifyDynamicSwaggerOptions => (
   ...describeRoutes(publicUrl),
   openapi: {
     openapi: '3.1.0',
-    info: { title: 'Interview agents', version, description, license: { name: 'MIT', identifier: 'MIT' } },
+    info: {
+      title: 'Interview agents',
+      version,
+      description,
+      contact: { name: 'The operator of this server' },
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
     servers: [{ url: publicUrl.base || '/' }],
     tags: [
       { name: 'Agents', description: 'Stored configurations of AI interviewers' },

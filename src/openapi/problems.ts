@@ -42,7 +42,7 @@ export function problemResponses(
       const name = [...(withKey(route) ? [] : ['without-key']), ...own.map(({ example }) => example)].join('-');
       // A 401 comes before the rate limits.
       const limits = withKey(route) && status !== 401 ? rateLimitHeaders : [];
-      const here = { status: { const: status }, code: { enum: own.map(({ code }) => code) } };
+      const here = { status: { type: 'integer', const: status }, code: { enum: own.map(({ code }) => code) } };
       const schema = {
         allOf: [
           { $ref: `#/components/schemas/${problemSchema.$id}` },

@@ -30,7 +30,7 @@ export function describeRoutes({
       const described = {
         ...schema,
         description: [schema.description, scopeInWords(config)].filter(Boolean).join('\n\n'),
-        security: securityOf(config),
+        ...securityOf(config),
         headers: { type: 'object', properties: { ...capitalised(propertiesOf(headers)), 'X-Request-Id': requestId } },
         consumes: ['application/json', 'application/merge-patch+json'],
         response: Object.fromEntries(
@@ -61,10 +61,13 @@ export function describeRoutes({
   };
 }
 
-/** Which key an operation needs: none, any, or one with a scope. */
+/**
+ * Which key an operation needs: none, any, or one with a scope. The scope is an extension, since linters allow names in
+ * `security` for OAuth and OpenID Connect only.
+ */
 function securityOf({ scope }: NonNullable<Route['config']>) {
-  if (!scope) return [];
-  return [{ apiKey: scope === 'any' ? [] : [scope] }];
+  if (!scope) return { security: [] };
+  return { security: [{ apiKey: [] }], ...(scope !== 'any' && { 'x-scope': scope }) };
 }
 
 /** The scope that a key needs, for readers of the reference page, which does not show it otherwise. */

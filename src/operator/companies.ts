@@ -31,8 +31,9 @@ export function companyCommand(print: Print, printLines: PrintLines) {
   company
     .command('export')
     .description(
-      'print all that belongs to a company, as JSON lines: the company, its phone numbers, its keys without secrets, its ' +
-        'agents with all of their versions, its audit entries. `record` says what a line is',
+      'print all that belongs to a company, as JSON lines: the company, its phone numbers, its keys and ' +
+        'webhook endpoints without secrets, its agents with all of their versions, its audit entries. `record` says what a ' +
+        'line is',
     )
     .requiredOption('--company <id>', 'the company', uuid)
     .addHelpText('after', examples(`company export --company ${id} > company.jsonl`))
@@ -40,11 +41,11 @@ export function companyCommand(print: Print, printLines: PrintLines) {
   company
     .command('erase')
     .description(
-      'erase a company for good: its agents with their history, its phone numbers, keys, grants and kept answers. Audit ' +
-        'entries stay. None of its keys may be active. Servers go on meanwhile. After an interruption, run it again',
+      'erase a company for good: its agents with their history, its phone numbers, keys, grants, webhook endpoints and ' +
+        'kept answers. Audit entries stay. None of its keys may be active. Servers go on meanwhile. After an interruption, run it again',
     )
     .requiredOption('--company <id>', 'the company', uuid)
-    .requiredOption('--confirm <name>', 'its name, exactly')
+    .requiredOption('--confirm <name>', 'its name, letter for letter, to show that it is the right one')
     .addHelpText('after', examples(`company erase --company ${id} --confirm 'Our company'`))
     .action(({ company: of, confirm }) =>
       print(async ({ companyErasure, requireOwnRelease }) => {

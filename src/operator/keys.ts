@@ -43,10 +43,13 @@ export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
       }),
     );
 
-  withOwner('list', 'the keys of an owner, the oldest first, without their secrets')
-    .addHelpText('after', examples(`key list ${ofCompany}`))
-    .action((options, command) =>
-      print(async ({ companies, keys }) => keys.list(await companies.requireOwner(ownerOf(options, command)))),
+  withOwner('list', 'keys, the oldest first, without their secrets')
+    .addOption(new Option('--all', 'or of all owners').conflicts(['company', 'integration']))
+    .addHelpText('after', examples(`key list ${ofCompany}`, 'key list --all'))
+    .action(({ all, ...of }, command) =>
+      print(async ({ companies, keys }) =>
+        keys.list(all ? undefined : await companies.requireOwner(ownerOf(of, command, ", or '--all',"))),
+      ),
     );
 
   key
@@ -105,9 +108,10 @@ interface GivenOwner {
   readonly integration?: string | undefined;
 }
 
-export function ownerOf({ company, integration }: GivenOwner, command: { error(message: string): never }) {
+/** @param more what the command takes instead of an owner, for the message */
+export function ownerOf({ company, integration }: GivenOwner, command: { error(message: string): never }, more = '') {
   if (company === undefined && integration === undefined) {
-    command.error("error: one of the options '--company <id>' and '--integration <id>' is required");
+    command.error(`error: one of the options '--company <id>' and '--integration <id>'${more} is required`);
   }
   return { companyId: company ?? null, integrationId: integration ?? null };
 }

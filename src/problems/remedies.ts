@@ -57,7 +57,7 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   ROUTE_NOT_FOUND: {
     cause: 'The server has nothing at this path. No key was looked at.',
     remedy:
-      'Compare the path with /openapi.json. A slash at the end makes another path, and so does another case of letters.',
+      'Compare the path with /openapi.json. Names are in lower case, and no part is empty: where an id is missing, or a slash stands at the end, it is another path.',
   },
   RESOURCE_NOT_FOUND: {
     cause: 'The resource in the path does not exist, has been deleted, or has been removed by the operator.',

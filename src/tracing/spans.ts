@@ -79,10 +79,10 @@ interface Flushing {
 const canFlush = (provider: TracerProvider): provider is TracerProvider & Flushing => 'forceFlush' in provider;
 
 /** Spans by a tracer, named and described by OpenTelemetry's conventions for HTTP. They hold no key, query, header or body. */
-export const tracing = (tracer: Tracer): Tracing => ({
+const tracing = (tracer: Tracer): Tracing => ({
   begin(method, route, path, headers) {
     const known = knownMethods.has(method) ? method : undefined;
-    const pattern = route?.replaceAll(/:(\w+)/g, '{$1}');
+    const pattern = route === undefined ? undefined : braced(route);
     const attributes = {
       'http.request.method': known ?? '_OTHER',
       'url.scheme': 'http',
@@ -129,12 +129,15 @@ function fail(span: Span, code: string): void {
 /** The methods that OpenTelemetry's conventions know. */
 const knownMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE']);
 
+/** The pattern of a route as OpenAPI writes it. */
+const braced = (route: string) => route.replaceAll(/:(\w+)/g, (_, name: string) => `{${name}}`);
+
 /** A path without its query, and without what is in the place of an id but is none: it may be a key, sent by mistake. */
 function plainPath(route: string, path: string): string {
   const parts = path.split('?', 1).join().split('/');
   const shown = route.split('/').map((name, place) => {
     const part = parts[place] ?? '';
-    return name === part || isUuid(part) || /^\d{1,9}$/.test(part) ? part : name.replace(/^:(\w+)/, '{$1}');
+    return name === part || isUuid(part) || /^\d{1,9}$/.test(part) ? part : braced(name);
   });
   return shown.join('/');
 }

@@ -1,22 +1,155 @@
-import { Value } from '@sinclair/typebox/value';
-import type { Attempt } from './deliver.ts';
-import type { Claimed } from './delivery.repository.ts';
-import { headersSchema } from './row.schema.ts';
-import type { Sealer } from './sealed.ts';
+import { receiverPools } from './pools.ts';
+import { signedHeaders } from './signature.ts';
+import { parseTarget, type Resolve, resolveTarget, TargetError, type TargetRules } from './target.ts';
 
-/**
- * Decrypts what an attempt to send a claimed delivery needs: the secrets and the headers of the endpoint.
- * @throws Error when the secrets of the endpoint were encrypted under an API_KEY_SECRET that this process does not have
- */
-export function attemptOf(claimed: Claimed, { open }: Pick<Sealer, 'open'>): Attempt {
-  const { endpointId, url, eventId, body, sealedHeaders, sealedSecret, sealedPreviousSecret, sealedUnder } = claimed;
-  const secrets = [sealedSecret, ...(sealedPreviousSecret === null ? [] : [sealedPreviousSecret])];
+/** One attempt to send one event to one endpoint. */
+export interface Attempt {
+  readonly url: string;
+  readonly eventId: string;
+  /** The JSON text that is sent and signed, byte for byte. */
+  readonly body: string;
+  /** Signing secrets as `whsec_…`: the current one, then during a rotation the previous one. */
+  readonly secrets: readonly string[];
+  /** The additional headers that the endpoint is configured with. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The result of an attempt. It contains no secret of the endpoint and no data from DNS: its owner can read it. */
+export interface Result {
+  /** Whether the receiver answered 2xx. */
+  readonly isDelivered: boolean;
+  /** HTTP status of the answer; null without one. */
+  readonly status: number | null;
+  /** Why the attempt failed, in one of our own texts; null for a 2xx. */
+  readonly error: string | null;
+  /** The beginning of the answer's body as text, at most 1 KiB of UTF-8; null without an answer. */
+  readonly answer: string | null;
+  /** The header `Retry-After` of the answer, as it was received. */
+  readonly retryAfter?: string | undefined;
+}
+
+interface Options extends TargetRules {
+  readonly resolve: Resolve;
+}
+
+/** Milliseconds for a whole attempt: DNS lookup, connection, request, answer. */
+const attemptLimit = 10_000;
+
+/** Bytes of an answer's body that are read at most, and the first bytes of it that are kept. */
+const readLimit = 65_536;
+const keepLimit = 1_024;
+
+export type AttemptSender = ReturnType<typeof attemptSender>;
+
+/** Sends attempts, each over a connection to an address that was checked for this attempt (docs/contract.md#webhooks). */
+export function attemptSender({ resolve, ...rules }: Options) {
+  const pools = receiverPools();
+  const running = new Set<AbortController>();
+  let isOver = false;
+
+  async function request(
+    { url: text, eventId, body, secrets, headers }: Attempt,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const url = parseTarget(text, rules);
+    const addresses = await untilAborted(resolveTarget(url, rules, resolve), signal);
+    return await pools.use(url, addresses, async (pool) => {
+      const timestamp = Math.floor(Date.now() / 1_000);
+      const answer = await pool.request({
+        method: 'POST',
+        path: `${url.pathname}${url.search}`,
+        headers: {
+          'user-agent': 'interview-agents-api',
+          ...lowerCased(headers),
+          'content-type': 'application/json',
+          ...signedHeaders({ id: eventId, timestamp, body }, secrets),
+        },
+        body,
+        signal,
+      });
+      const { statusCode: status } = answer;
+      const retryAfter = answer.headers['retry-after'];
+      const isDelivered = status >= 200 && status < 300;
+      return {
+        ...{ isDelivered, status, error: isDelivered ? null : `the answer was ${status}` },
+        answer: await beginningOf(answer.body),
+        ...(typeof retryAfter === 'string' && { retryAfter }),
+      };
+    });
+  }
+
   return {
-    ...{ url, eventId, body },
-    secrets: secrets.map((sealed) => open(sealed, sealedUnder, { endpointId, column: 'secret' })),
-    headers:
-      sealedHeaders === null
-        ? {}
-        : Value.Parse(headersSchema, JSON.parse(open(sealedHeaders, sealedUnder, { endpointId, column: 'headers' }))),
+    /** Makes one attempt, which takes 10 s at most. Resolves with undefined if `abort` aborted it; never rejects. */
+    async send(attempt: Attempt): Promise<Result | undefined> {
+      if (isOver) return undefined;
+      const ending = new AbortController();
+      // Not `AbortSignal.timeout`: its timer would outlive the attempt.
+      const timer = setTimeout(() => ending.abort(timedOut), attemptLimit);
+      running.add(ending);
+      try {
+        return await request(attempt, ending.signal);
+      } catch (error) {
+        const { aborted, reason } = ending.signal;
+        if (aborted && reason !== timedOut) return undefined;
+        return { isDelivered: false, status: null, error: aborted ? timedOut : errorText(error), answer: null };
+      } finally {
+        clearTimeout(timer);
+        running.delete(ending);
+      }
+    },
+
+    /** Aborts all running attempts; later calls of `send` send nothing. Both resolve with undefined. */
+    abort(): void {
+      isOver = true;
+      for (const ending of running) ending.abort();
+    },
+
+    close: () => pools.close(),
   };
+}
+
+const timedOut = `no answer within ${attemptLimit / 1_000} s`;
+
+/** The text for an error: at most our own sentence and the error's code. Its message may contain what was sent. */
+function errorText(error: unknown): string {
+  if (error instanceof TargetError) return error.fault;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? `no answer: ${code}` : 'no answer';
+}
+
+const lowerCased = (headers: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+
+/** Rejects when the signal aborts: a DNS lookup takes no signal. The lookup itself goes on, its result is ignored. */
+function untilAborted<Value>(wait: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    wait.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** Reads the beginning of a body. An error or a timeout while reading it is ignored: the status has been received. */
+async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
+  const kept: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of body) {
+      if (size < keepLimit) kept.push(chunk.subarray(0, keepLimit - size));
+      size += chunk.length;
+      // Leaving the loop destroys the connection.
+      if (size >= readLimit) break;
+    }
+  } catch {
+    // What was read so far is kept; the status decides about the attempt.
+  }
+  return textOf(Buffer.concat(kept));
+}
+
+/** Decodes UTF-8: drops an incomplete character at the end, and replaces U+0000, which PostgreSQL cannot store. */
+function textOf(bytes: Buffer): string {
+  const decode = (some: Uint8Array) => new TextDecoder().decode(some, { stream: true });
+  // Cut a second time: invalid bytes became U+FFFD, which takes three bytes.
+  return decode(Buffer.from(decode(bytes).replaceAll('\0', '\uFFFD')).subarray(0, keepLimit));
 }

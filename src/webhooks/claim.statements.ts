@@ -37,7 +37,7 @@ const claimedJson = sql`
       SELECT FROM integration_company g WHERE g.integration_id = e.integration_id AND g.company_id = d.company_id))`;
 
 /** How many further deliveries a process can send at the same time. */
-export interface Room {
+export interface FreeSlots {
   /** Free slots for endpoints whose last attempt succeeded, or that had none. */
   readonly healthy: number;
   /** Free slots for endpoints whose last attempt failed. A limit of their own: dead endpoints cannot use up all slots. */
@@ -47,7 +47,7 @@ export interface Room {
   /** Attempts at one failing endpoint at the same time. */
   readonly perFailing: number;
   /** Running attempts of the process, by endpoint id. */
-  readonly underWay: ReadonlyMap<string, number>;
+  readonly running: ReadonlyMap<string, number>;
 }
 
 /**
@@ -61,9 +61,9 @@ export interface Room {
  * The condition on endpoint and agent is a range (`>=` and `<`), so that the planner uses the index of pending deliveries.
  * With `=` it could choose the index of agents, and read everything that was delivered for an agent in 30 days.
  */
-export function claimStatement({ healthy, failing, perHealthy, perFailing, underWay }: Room) {
-  const ids = [...underWay.keys()];
-  const counts = [...underWay.values()];
+export function claimStatement({ healthy, failing, perHealthy, perFailing, running }: FreeSlots) {
+  const ids = [...running.keys()];
+  const counts = [...running.values()];
   return sql`
   WITH RECURSIVE ${waitingEndpoints}, open AS (
     SELECT e.id, e.failing_since IS NOT NULL AS failing, coalesce(u.count, 0) AS busy, w.due,
@@ -83,7 +83,7 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, under
        WHERE d.endpoint_id = e.id AND d.status = 'PENDING' AND d.next_attempt_at <= now() AND ${isFree}
        ORDER BY d.next_attempt_at LIMIT e.share + ${spare} FOR NO KEY UPDATE OF d SKIP LOCKED) d
      WHERE e.place <= e.slots
-  ), judged AS MATERIALIZED (
+  ), checked AS MATERIALIZED (
     SELECT d.*, head.next_attempt_at AS behind FROM due d LEFT JOIN LATERAL (
       SELECT h.next_attempt_at FROM webhook_delivery h
        WHERE h.status = 'PENDING' AND NOT h.is_redelivery
@@ -92,22 +92,22 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, under
        ORDER BY h.endpoint_id, h.agent_id, h.position LIMIT 1) head ON NOT d.is_redelivery
   ), ranked AS (
     SELECT j.*, row_number() OVER (PARTITION BY j.endpoint_id ORDER BY j.next_attempt_at, j.position) AS turn
-      FROM judged j WHERE j.behind IS NULL
+      FROM checked j WHERE j.behind IS NULL
   ), chosen AS (
     SELECT r.id, r.slots, row_number() OVER (PARTITION BY r.failing ORDER BY r.busy + r.turn, r.next_attempt_at) AS place
       FROM ranked r WHERE r.turn <= r.share
-  ), taken AS (
+  ), leased AS (
     UPDATE webhook_delivery d SET leased_until = now() + ${lease}, lease = gen_random_uuid()
       FROM chosen c
      WHERE d.id = c.id AND c.place <= c.slots
     RETURNING d.*
-  ), put_off AS (
+  ), postponed AS (
     UPDATE webhook_delivery d SET next_attempt_at = greatest(j.behind, now() + ${lease})
-      FROM judged j WHERE d.id = j.id AND j.behind IS NOT NULL
+      FROM checked j WHERE d.id = j.id AND j.behind IS NOT NULL
     RETURNING d.id
   )
-  SELECT ${claimedJson} AS claimed, 0 AS "putOff" FROM taken d JOIN webhook_endpoint e ON e.id = d.endpoint_id
-  UNION ALL SELECT NULL, count(*)::int FROM put_off`;
+  SELECT ${claimedJson} AS claimed, 0 AS "postponed" FROM leased d JOIN webhook_endpoint e ON e.id = d.endpoint_id
+  UNION ALL SELECT NULL, count(*)::int FROM postponed`;
 }
 
 /**
@@ -120,7 +120,7 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, under
  * postpone it.
  * @param finished ids of the finished deliveries
  */
-export const nextStatement = (finished: readonly string[], hasRoom: boolean) => sql`
+export const nextStatement = (finished: readonly string[], hasFreeSlot: boolean) => sql`
   WITH head AS MATERIALIZED (
     SELECT b.id AS before, h.id FROM webhook_delivery b JOIN webhook_endpoint e ON e.id = b.endpoint_id
      CROSS JOIN LATERAL (
@@ -137,10 +137,10 @@ export const nextStatement = (finished: readonly string[], hasRoom: boolean) => 
   ), moved AS (
     UPDATE webhook_delivery d
        SET next_attempt_at = now() + interval '1 millisecond',
-           leased_until = CASE WHEN ${hasRoom}::boolean THEN now() + ${lease} END,
-           lease = CASE WHEN ${hasRoom}::boolean THEN gen_random_uuid() END
+           leased_until = CASE WHEN ${hasFreeSlot}::boolean THEN now() + ${lease} END,
+           lease = CASE WHEN ${hasFreeSlot}::boolean THEN gen_random_uuid() END
       FROM free WHERE d.id = free.id
     RETURNING d.*, free.before
   )
   SELECT d.before, ${claimedJson} AS claimed FROM moved d JOIN webhook_endpoint e ON e.id = d.endpoint_id
-   WHERE ${hasRoom}::boolean`;
+   WHERE ${hasFreeSlot}::boolean`;

@@ -9,7 +9,7 @@ export interface DeliveryFilter {
 }
 
 const delivery = constant(`
-  d.id, d.event_type AS "eventType", d.agent_id AS "agentId", d.version, d.status, d.attempts,
+  d.id, d.event_id AS "eventId", d.event_type AS "eventType", d.agent_id AS "agentId", d.version, d.status, d.attempts,
   CASE WHEN d.status = 'PENDING' THEN to_json(d.next_attempt_at) END AS "nextAttemptAt", d.last_status AS "lastStatus",
   d.last_error AS "lastError", to_json(d.created_at) AS "createdAt"`);
 

@@ -2,23 +2,25 @@ import type { Static } from '@sinclair/typebox';
 import type { Database } from '../database/client.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
-import { claimStatement, nextStatement, type Room } from './claim.statements.ts';
+import { claimStatement, type FreeSlots, nextStatement } from './claim.statements.ts';
 import {
   type claimedSchema,
   claimRowSchema,
   finishedRowSchema,
+  type healthChangeSchema,
   measuresSchema,
   nextRowSchema,
 } from './delivery.schema.ts';
 import {
-  type Ended,
+  deleteFinishedStatement,
+  deleteWaitingStatement,
   finishStatement,
-  forgetFinishedStatement,
-  forgetWaitingStatement,
   measuresStatement,
+  type Outcome,
 } from './finish.statements.ts';
 
 export type Claimed = Static<typeof claimedSchema>;
+export type HealthChange = Static<typeof healthChangeSchema>;
 export type Measures = Static<typeof measuresSchema>;
 export type DeliveryRepository = ReturnType<typeof deliveryRepository>;
 
@@ -34,22 +36,29 @@ const deletedAtOnce = 500;
 export function deliveryRepository({ query }: Pick<Database, 'query'>) {
   return {
     /** Claims deliveries that are due, for 20 s. @returns them, and whether an immediate second claim may find more */
-    async claim(room: Room): Promise<{ claimed: Claimed[]; hasMore: boolean }> {
-      const rows = claimRowsOf(await run(query, claimStatement(room)));
+    async claim(free: FreeSlots): Promise<{ claimed: Claimed[]; hasMore: boolean }> {
+      const rows = claimRowsOf(await run(query, claimStatement(free)));
       return {
         claimed: rows.flatMap(({ claimed }) => claimed ?? []),
-        hasMore: rows.some(({ putOff }) => putOff > 0),
+        hasMore: rows.some(({ postponed }) => postponed > 0),
       };
     },
 
-    /** Writes the outcomes of claims. @returns the ids of those written; a claim whose lease was lost is not */
-    async finish(ended: readonly Ended[]): Promise<ReadonlySet<string>> {
-      return new Set(finishedRowsOf(await run(query, finishStatement(ended))).map(({ id }) => id));
+    /**
+     * Writes the outcomes of claims.
+     * @returns the ids of those written (a claim whose lease was lost is not), and the endpoints whose health changed
+     */
+    async finish(outcomes: readonly Outcome[]): Promise<{ written: ReadonlySet<string>; changes: HealthChange[] }> {
+      const rows = finishedRowsOf(await run(query, finishStatement(outcomes)));
+      return {
+        written: new Set(rows.flatMap(({ id }) => id ?? [])),
+        changes: rows.flatMap(({ endpoint }) => endpoint ?? []),
+      };
     },
 
     /** Claims the next delivery of the same endpoint and agent. @returns claims by the id of the finished delivery */
-    async next(finished: readonly string[], hasRoom: boolean): Promise<ReadonlyMap<string, Claimed>> {
-      const rows = nextRowsOf(await run(query, nextStatement(finished, hasRoom)));
+    async next(finished: readonly string[], hasFreeSlot: boolean): Promise<ReadonlyMap<string, Claimed>> {
+      const rows = nextRowsOf(await run(query, nextStatement(finished, hasFreeSlot)));
       return new Map(rows.map(({ before, claimed }) => [before, claimed]));
     },
 
@@ -58,9 +67,9 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
     },
 
     /** Deletes some deliveries that are older than 30 days. @returns whether there may be more */
-    async forget(): Promise<boolean> {
-      const finished = await run(query, forgetFinishedStatement(deletedAtOnce));
-      const waiting = await run(query, forgetWaitingStatement(deletedAtOnce));
+    async deleteOld(): Promise<boolean> {
+      const finished = await run(query, deleteFinishedStatement(deletedAtOnce));
+      const waiting = await run(query, deleteWaitingStatement(deletedAtOnce));
       return Math.max(finished.length, waiting.length) >= deletedAtOnce;
     },
   };

@@ -28,12 +28,24 @@ export const claimedSchema = Type.Object({
 /** A row of `claimStatement`: a claimed delivery, or the number of deliveries that were postponed. */
 export const claimRowSchema = Type.Object({
   claimed: Type.Union([claimedSchema, Type.Null()]),
-  putOff: Type.Integer(),
+  postponed: Type.Integer(),
 });
 
 /** A row of `nextStatement`: the id of a finished delivery, and the claimed one that follows it. */
 export const nextRowSchema = Type.Object({ before: id, claimed: claimedSchema });
 
-export const finishedRowSchema = Type.Object({ id });
+/** An endpoint whose health changed, and with which attempt. */
+export const healthChangeSchema = Type.Object({
+  id,
+  url: Type.String(),
+  health: Type.Union([Type.Literal('FAILING'), Type.Literal('RECOVERED'), Type.Literal('DISABLED')]),
+  /** `disabledReason` of the endpoint. */
+  reason: text,
+  /** Why an attempt failed, in one of our own texts. */
+  error: text,
+});
+
+/** A row of `finishStatement`: the id of a delivery that was written, or an endpoint whose health changed. */
+export const finishedRowSchema = Type.Object({ id: text, endpoint: Type.Union([healthChangeSchema, Type.Null()]) });
 
 export const measuresSchema = Type.Object({ overdueSeconds: Type.Number(), disabledEndpoints: Type.Integer() });

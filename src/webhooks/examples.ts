@@ -26,7 +26,8 @@ export const changed = {
 };
 
 export const delivery = {
-  ...{ id: ids.delivery, eventType: 'webhook.ping', agentId: null, version: null, status: 'PENDING', attempts: 0 },
-  ...{ nextAttemptAt: '2026-11-29T03:10:00.000Z', lastStatus: null, lastError: null },
+  ...{ id: ids.delivery, eventId: 'msg_2f6c1b8e4d3a4c5f9e7a0b1c2d3e4f5a', eventType: 'webhook.ping', agentId: null },
+  ...{ version: null, status: 'PENDING', attempts: 0, nextAttemptAt: '2026-11-29T03:10:00.000Z' },
+  ...{ lastStatus: null, lastError: null },
   createdAt: '2026-11-29T03:10:00.000Z',
 };

@@ -3,7 +3,7 @@ import { waitingEndpoints } from './claim.statements.ts';
 import { longestFailure } from './schedule.ts';
 
 /** The outcome of a claimed delivery. */
-export interface Ended {
+export interface Outcome {
   readonly id: string;
   readonly endpointId: string;
   /** The claim that this is the outcome of; if the row has another lease by now, nothing is written. */
@@ -28,25 +28,26 @@ const failing = 'All attempts have failed for five days.';
 /**
  * Writes the outcomes of claims to the deliveries, and updates their endpoints: `last_success_at`, `last_failure_at`,
  * `failing_since`. Disables an endpoint after a 410, or when it has failed for five days without a success. A delivery
- * whose lease was lost is left as it is. Returns the ids of the deliveries that were written.
+ * whose lease was lost is left as it is. Returns the ids of the deliveries that were written, and a row for each enabled
+ * endpoint that began to fail, succeeded again, or was disabled.
  *
  * Endpoints are locked before deliveries, in the order of their ids, as DELETE of an endpoint does, to avoid deadlocks.
  * `last_success_at` is written at most once a second: for a busy endpoint, that is most of the work of the statement.
  */
-export function finishStatement(ended: readonly Ended[]) {
-  const ids = ended.map(({ id }) => id);
-  const endpoints = [...new Set(ended.map(({ endpointId }) => endpointId))];
+export function finishStatement(outcomes: readonly Outcome[]) {
+  const ids = outcomes.map(({ id }) => id);
+  const endpoints = [...new Set(outcomes.map(({ endpointId }) => endpointId))];
   return sql`
-  WITH ended AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(${JSON.stringify(ended)}::json) AS r(id uuid, lease uuid, "endpointId" uuid,
+  WITH outcomes AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(${JSON.stringify(outcomes)}::json) AS r(id uuid, lease uuid, "endpointId" uuid,
       status text, wait float8, "isAttempt" boolean, "isGone" boolean, "lastStatus" int, "lastError" text,
       "lastAnswer" text)
   ), result AS MATERIALIZED (
     SELECT r."endpointId" AS id, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
-           bool_or(r."isGone") AS gone
-      FROM ended r WHERE r."isAttempt" GROUP BY r."endpointId"
+           bool_or(r."isGone") AS gone, max(r."lastError") AS error
+      FROM outcomes r WHERE r."isAttempt" GROUP BY r."endpointId"
   ), locked AS MATERIALIZED (
-    SELECT e.id, t.good, t.bad,
+    SELECT e.id, e.url, e.status, e.failing_since, t.good, t.bad, t.error,
            CASE WHEN t.gone THEN ${gone}::text
                 WHEN NOT t.good AND e.failing_since <= now() - ${longestFailure}::float8 * interval '1 millisecond'
                 THEN ${failing}::text END AS reason
@@ -55,7 +56,7 @@ export function finishStatement(ended: readonly Ended[]) {
        AND (t.bad OR e.failing_since IS NOT NULL OR e.last_success_at IS NULL
             OR e.last_success_at <= now() - interval '1 second')
      ORDER BY e.id FOR NO KEY UPDATE OF e
-  ), noted AS (
+  ), updated AS (
     UPDATE webhook_endpoint e
        SET last_success_at = CASE WHEN l.good THEN now() ELSE e.last_success_at END,
            last_failure_at = CASE WHEN l.bad THEN now() ELSE e.last_failure_at END,
@@ -73,7 +74,7 @@ export function finishStatement(ended: readonly Ended[]) {
     SELECT 'webhook.disabled', 'server', d.company_id, d.integration_id,
            jsonb_build_object('webhookId', d.id, 'reason', d.disabled_reason)
       FROM disabled d
-  )
+  ), written AS (
   UPDATE webhook_delivery d
      SET status = r.status, attempts = d.attempts + r."isAttempt"::int,
          next_attempt_at = CASE WHEN r.status = 'PENDING' THEN now() + r.wait * interval '1 millisecond'
@@ -83,9 +84,16 @@ export function finishStatement(ended: readonly Ended[]) {
          last_error = CASE WHEN r."isAttempt" OR r."lastError" IS NOT NULL THEN r."lastError" ELSE d.last_error END,
          last_answer = CASE WHEN r."isAttempt" THEN r."lastAnswer" ELSE d.last_answer END,
          finished_at = CASE WHEN r.status <> 'PENDING' THEN now() END
-    FROM ended r, (SELECT count(*) FROM locked) AS endpoints_first
+    FROM outcomes r, (SELECT count(*) FROM locked) AS endpoints_first
    WHERE d.id = ANY(${ids}::uuid[]) AND d.id = r.id AND d.lease = r.lease
-  RETURNING d.id`;
+  RETURNING d.id
+  )
+  SELECT w.id, NULL::json AS endpoint FROM written w
+  UNION ALL
+  SELECT NULL, json_build_object('id', l.id, 'url', l.url, 'reason', l.reason, 'error', l.error,
+           'health', CASE WHEN l.reason IS NOT NULL THEN 'DISABLED' WHEN l.good THEN 'RECOVERED' ELSE 'FAILING' END)
+    FROM locked l
+   WHERE l.status = 'ENABLED' AND (l.reason IS NOT NULL OR l.good = (l.failing_since IS NOT NULL))`;
 }
 
 /**
@@ -101,14 +109,14 @@ export const measuresStatement = sql`
          (SELECT count(*) FROM webhook_endpoint e WHERE e.status = 'DISABLED')::int AS "disabledEndpoints"`;
 
 /** Deletes at most `size` deliveries that were finished more than 30 days ago, the oldest first. */
-export const forgetFinishedStatement = (size: number) => sql`
+export const deleteFinishedStatement = (size: number) => sql`
   DELETE FROM webhook_delivery WHERE id IN (
     SELECT d.id FROM webhook_delivery d WHERE d.finished_at < now() - interval '30 days'
      ORDER BY d.finished_at LIMIT ${size} FOR UPDATE SKIP LOCKED)
   RETURNING id`;
 
 /** Deletes at most `size` pending deliveries of disabled endpoints that have been due for more than 30 days. */
-export const forgetWaitingStatement = (size: number) => sql`
+export const deleteWaitingStatement = (size: number) => sql`
   DELETE FROM webhook_delivery WHERE id IN (
     SELECT waiting.id FROM webhook_endpoint e CROSS JOIN LATERAL (
       SELECT d.id FROM webhook_delivery d

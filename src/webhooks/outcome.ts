@@ -1,6 +1,6 @@
-import type { Result } from './deliver.ts';
+import type { Result } from './attempt.ts';
 import type { Claimed } from './delivery.repository.ts';
-import type { Ended } from './finish.statements.ts';
+import type { Outcome } from './finish.statements.ts';
 import { nextWait } from './schedule.ts';
 
 /** Milliseconds until the retry if the secret of the endpoint could not be decrypted: the operator must fix a setting. */
@@ -11,7 +11,7 @@ const nothingSent = { isAttempt: false, isGone: false, lastStatus: null, lastErr
 const claimOf = ({ id, lease, endpointId }: Claimed) => ({ id, lease, endpointId });
 
 /** The outcome of an attempt: DELIVERED, PENDING with the wait until the retry, or FAILED after the last attempt. */
-export function endedAs(claimed: Claimed, { isDelivered, status, error, answer, retryAfter }: Result): Ended {
+export function outcomeOf(claimed: Claimed, { isDelivered, status, error, answer, retryAfter }: Result): Outcome {
   const failure = { attempts: claimed.attempts + 1, retryAfter, random: Math.random(), now: new Date() };
   const wait = isDelivered ? undefined : nextWait(failure);
   return {
@@ -25,21 +25,21 @@ export function endedAs(claimed: Claimed, { isDelivered, status, error, answer, 
 }
 
 /** The outcome if the integration no longer manages the company: FAILED, and nothing is sent. */
-export const notGranted = (claimed: Claimed): Ended => ({
+export const notGranted = (claimed: Claimed): Outcome => ({
   ...claimOf(claimed),
   ...nothingSent,
   ...{ status: 'FAILED', wait: 0, lastError: 'the integration does not manage this company any more' },
 });
 
 /** The outcome if this process does not have the API_KEY_SECRET that the endpoint is encrypted under: retried in 60 s. */
-export const unreadable = (claimed: Claimed): Ended => ({
+export const unreadable = (claimed: Claimed): Outcome => ({
   ...claimOf(claimed),
   ...nothingSent,
   ...{ status: 'PENDING', wait: unreadableWait, lastError: 'the server could not read the secret of this endpoint' },
 });
 
 /** The outcome if the process stops before the attempt ends: due now, so that another process can claim it. */
-export const givenBack = (claimed: Claimed): Ended => ({
+export const givenBack = (claimed: Claimed): Outcome => ({
   ...claimOf(claimed),
   ...nothingSent,
   status: 'PENDING',

@@ -26,7 +26,7 @@ export type WebhookRepository = ReturnType<typeof webhookRepository>;
 export type WebhookTransaction = ReturnType<typeof transactionOf>;
 
 /** The result of a request: the id of the endpoint, and the answer without the signing secret. */
-export interface Made {
+export interface Completed {
   readonly webhookId: string;
   readonly answer: object;
   /** The kept answer to an earlier request with the same Idempotency-Key; nothing was changed. */
@@ -92,8 +92,8 @@ export function webhookRepository(database: Database) {
   async function attempt(
     by: OwnerCaller,
     idempotency: Idempotency | undefined,
-    work: (tx: WebhookTransaction) => Promise<Made>,
-  ): Promise<Made> {
+    work: (tx: WebhookTransaction) => Promise<Completed>,
+  ): Promise<Completed> {
     return await database.transaction(async (tx) => {
       await run(tx, endpoints.lockOwnerStatement(by.owner));
       await confirm(tx, by);
@@ -115,8 +115,8 @@ export function webhookRepository(database: Database) {
     async change(
       by: OwnerCaller,
       idempotency: Idempotency | undefined,
-      work: (tx: WebhookTransaction) => Promise<Made>,
-    ): Promise<Made> {
+      work: (tx: WebhookTransaction) => Promise<Completed>,
+    ): Promise<Completed> {
       for (;;) {
         try {
           return await attempt(by, idempotency, work);
@@ -151,7 +151,7 @@ export function webhookRepository(database: Database) {
 }
 
 /** @throws ApiError IDEMPOTENCY_KEY_REUSED when the key belongs to another request */
-async function replay(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency): Promise<Made | undefined> {
+async function replay(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency): Promise<Completed | undefined> {
   const [kept] = keptOf(await run(query, keptStatement(keyId, idempotency.key)));
   if (!kept) return undefined;
   const { fingerprint, webhookId, answer } = kept;
@@ -161,7 +161,7 @@ async function replay(query: Query, { keyId }: OwnerCaller, idempotency: Idempot
   return { webhookId, answer, replayed: true };
 }
 
-async function keep(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency, made: Made): Promise<void> {
+async function keep(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency, made: Completed): Promise<void> {
   try {
     await run(query, keepStatement(keyId, idempotency, made));
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
@@ -5,12 +6,6 @@ import { sealedElsewhereStatement, storeResealedStatement } from './reseal.state
 import { idRowSchema, sealedRowSchema } from './row.schema.ts';
 import type { Sealer } from './sealed.ts';
 import { resealed } from './secrets.ts';
-
-/** The part of pino's logger that is used here. */
-interface Log {
-  info(what: object, message: string): void;
-  warn(what: object, message: string): void;
-}
 
 /** Endpoints that one statement reads. */
 const portion = 100;
@@ -23,7 +18,11 @@ const idsOf = rowsOf(idRowSchema);
  * start of a server. An endpoint that is changed at the same time is skipped: the change encrypts it. Logs how many were
  * encrypted again, and how many are encrypted under neither secret.
  */
-export async function resealWebhooks({ query }: Pick<Database, 'query'>, sealer: Sealer, log: Log): Promise<void> {
+export async function resealWebhooks(
+  { query }: Pick<Database, 'query'>,
+  sealer: Sealer,
+  log: Pick<Logger, 'info' | 'warn'>,
+): Promise<void> {
   const counts = { resealed: 0, unreadable: 0 };
   let after = '00000000-0000-0000-0000-000000000000';
   for (;;) {

@@ -1,5 +1,5 @@
 import { Resolver } from 'node:dns/promises';
-import type { Resolve } from './address.ts';
+import type { Resolve } from './target.ts';
 
 /**
  * Asks the DNS servers of the machine for all addresses of a name, IPv4 before IPv6. Does not read `/etc/hosts`.

@@ -13,7 +13,7 @@ import {
   rotateWebhookSecret,
   updateWebhook,
 } from './openapi.ts';
-import type { Made } from './repository.ts';
+import type { Completed } from './repository.ts';
 import {
   deliveryListQuerySchema,
   deliveryParamsSchema,
@@ -31,7 +31,7 @@ const write = { scope: 'write:webhooks', orIntegration: true } as const;
 const ofOne = { idOf: 'other' } as const;
 
 /** Answers what was done, or was done before by the same request. */
-function sendMade(reply: FastifyReply, status: number, { answer, replayed }: Made): FastifyReply {
+function sendCompleted(reply: FastifyReply, status: number, { answer, replayed }: Completed): FastifyReply {
   return reply
     .code(status)
     .headers(replayed ? { 'idempotent-replayed': 'true' } : {})
@@ -60,7 +60,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     },
     async ({ ownerCaller, body, idempotency }, reply) => {
       const made = await ownerCaller.deadline.race(webhooks.create(ownerCaller, body, idempotency));
-      return sendMade(reply.header('location', `${publicUrl.base}/webhooks/${made.webhookId}`), 201, made);
+      return sendCompleted(reply.header('location', `${publicUrl.base}/webhooks/${made.webhookId}`), 201, made);
     },
   );
 
@@ -84,7 +84,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     { config: { ...write, ...ofOne }, schema: { ...updateWebhook, ...onOneAgain, body: webhookPatchSchema } },
     async ({ ownerCaller, params, body, idempotency }, reply) => {
       const target = { id: params.id.toLowerCase(), idempotency };
-      return sendMade(reply, 200, await ownerCaller.deadline.race(webhooks.update(ownerCaller, target, body)));
+      return sendCompleted(reply, 200, await ownerCaller.deadline.race(webhooks.update(ownerCaller, target, body)));
     },
   );
 
@@ -102,7 +102,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     { config: { ...write, ...ofOne }, schema: { ...rotateWebhookSecret, ...onOneAgain } },
     async ({ ownerCaller, params, idempotency }, reply) => {
       const target = { id: params.id.toLowerCase(), idempotency };
-      return sendMade(reply, 200, await ownerCaller.deadline.race(webhooks.rotateSecret(ownerCaller, target)));
+      return sendCompleted(reply, 200, await ownerCaller.deadline.race(webhooks.rotateSecret(ownerCaller, target)));
     },
   );
 
@@ -111,7 +111,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     { config: { ...write, ...ofOne }, schema: { ...pingWebhook, ...onOneAgain } },
     async ({ ownerCaller, params, idempotency }, reply) => {
       const target = { id: params.id.toLowerCase(), idempotency };
-      return sendMade(reply, 202, await ownerCaller.deadline.race(webhooks.ping(ownerCaller, target)));
+      return sendCompleted(reply, 202, await ownerCaller.deadline.race(webhooks.ping(ownerCaller, target)));
     },
   );
 
@@ -137,7 +137,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     },
     async ({ ownerCaller, params, idempotency }, reply) => {
       const target = { id: params.id.toLowerCase(), idempotency };
-      return sendMade(
+      return sendCompleted(
         reply,
         202,
         await ownerCaller.deadline.race(webhooks.redeliver(ownerCaller, target, params.deliveryId.toLowerCase())),

@@ -33,6 +33,7 @@ export type SealedRow = Static<typeof sealedRowSchema>;
 /** A row of a list of deliveries. */
 export const storedDeliverySchema = Type.Object({
   id: Type.String(),
+  eventId: Type.String(),
   eventType: Type.String(),
   agentId: text,
   version: Type.Union([Type.Integer(), Type.Null()]),

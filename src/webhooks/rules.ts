@@ -4,16 +4,16 @@ import { complaints, inBody, inParameter } from '../http/faults.ts';
 import { webhookMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { webhookComplaints } from '../http/webhook-complaints.ts';
-import { AddressError, type AddressRules, targetOf } from './address.ts';
 import type { StoredWebhook } from './row.schema.ts';
 import { maxHeaders } from './schema.ts';
 import type { Headers } from './secrets.ts';
+import { parseTarget, TargetError, type TargetRules } from './target.ts';
 
 /** Endpoints that one owner may have (docs/contract.md#webhooks). */
 const maxWebhooks = 10;
 
 /** Checks 10 and 11: the endpoint exists and belongs to the owner. @throws ApiError for the first that fails */
-export function own({ owner }: { readonly owner: KeyOwner }, stored: StoredWebhook | undefined): StoredWebhook {
+export function checkOwner({ owner }: { readonly owner: KeyOwner }, stored: StoredWebhook | undefined): StoredWebhook {
   if (!stored) throw webhookMissing();
   if (stored.companyId !== owner.companyId || stored.integrationId !== owner.integrationId) {
     throw new ApiError('RESOURCE_ACCESS_DENIED');
@@ -22,7 +22,7 @@ export function own({ owner }: { readonly owner: KeyOwner }, stored: StoredWebho
 }
 
 /** Check 13: nothing can be sent to a disabled endpoint. @throws ApiError 400 */
-export function enabled(stored: StoredWebhook): StoredWebhook {
+export function checkEnabled(stored: StoredWebhook): StoredWebhook {
   if (stored.status !== 'ENABLED') throw invalid([inParameter('path', 'id', webhookComplaints.webhookDisabled())]);
   return stored;
 }
@@ -33,11 +33,11 @@ export function checkCount(count: number): void {
 }
 
 /** Check 9: the server's settings allow the URL. Host names are resolved and checked at each attempt. @throws ApiError 400 */
-export function checkTarget(url: string, rules: AddressRules): void {
+export function checkTarget(url: string, rules: TargetRules): void {
   try {
-    targetOf(url, rules);
+    parseTarget(url, rules);
   } catch (error) {
-    if (!(error instanceof AddressError)) throw error;
+    if (!(error instanceof TargetError)) throw error;
     throw invalid([inBody(['url'], webhookComplaints.notATarget(error.fault))]);
   }
 }
@@ -57,10 +57,10 @@ export const fieldsOf = ({ url, events, description, status }: StoredWebhook) =>
 });
 
 /** The names of the members whose values differ. */
-export const changesBetween = (before: object, after: object): string[] => {
+export const changedNames = (before: object, after: object): string[] => {
   const values = new Map<string, unknown>(Object.entries(before));
   return Object.entries(after).flatMap(([name, value]) => (isDeepStrictEqual(values.get(name), value) ? [] : [name]));
 };
 
 /** The details of an endpoint for the audit trail: only the origin, as path and query of the URL may contain a secret. */
-export const recorded = ({ id, url }: StoredWebhook) => ({ webhookId: id, origin: new URL(url).origin });
+export const auditDetails = ({ id, url }: StoredWebhook) => ({ webhookId: id, origin: new URL(url).origin });

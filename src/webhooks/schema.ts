@@ -95,6 +95,7 @@ export const deliveryParamsSchema = Type.Object(
 export const deliverySchema = Type.Object(
   {
     id: uuid('Delivery id'),
+    eventId: Type.String({ description: 'The `webhook-id` of the requests; a redelivery has the same' }),
     eventType: open(eventTypes, 'What happened'),
     agentId: nullable(uuid('The agent of the event')),
     version: nullable(Type.Integer({ description: 'The version of the agent' })),

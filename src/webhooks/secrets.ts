@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Value } from '@sinclair/typebox/value';
-import { headersSchema, type SealedRow, type StoredWebhook } from './row.schema.ts';
+import { headersSchema, type SealedRow } from './row.schema.ts';
 import type { Sealer } from './sealed.ts';
 
 /** Headers of an endpoint by their names in lower case. */
@@ -22,10 +22,17 @@ export const sealedHeaders = (headers: Headers, endpointId: string, { seal }: Se
 const isEmpty = (headers: Headers) => Object.keys(headers).length === 0;
 
 /** Decrypts the secret. Like the functions below, it throws an Error if this process lacks the secret to decrypt with. */
-export const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: StoredWebhook, { open }: Sealer) =>
+export const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: SealedRow, { open }: Sealer) =>
   open(sealed, sealedUnder, { endpointId: id, column: 'secret' });
 
-export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: StoredWebhook, { open }: Sealer): Headers {
+/** Decrypts the secrets that sign: the current one, and for 24 hours after a rotation the previous one. */
+export function openSecrets(endpoint: SealedRow, sealer: Sealer): string[] {
+  const { sealedSecret, sealedPreviousSecret } = endpoint;
+  const sealed = sealedPreviousSecret === null ? [sealedSecret] : [sealedSecret, sealedPreviousSecret];
+  return sealed.map((secret) => openSecret({ ...endpoint, sealedSecret: secret }, sealer));
+}
+
+export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: SealedRow, { open }: Sealer): Headers {
   if (sealed === null) return {};
   return Value.Parse(headersSchema, JSON.parse(open(sealed, sealedUnder, { endpointId: id, column: 'headers' })));
 }

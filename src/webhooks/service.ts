@@ -3,14 +3,23 @@ import type { OwnerCaller } from '../auth/caller.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { deliveryMissing, webhookMissing } from '../http/particular-problems.ts';
-import type { AddressRules } from './address.ts';
 import { toDeliveryAnswer, toWebhookAnswer } from './answer.ts';
-import type { Made, WebhookRepository, WebhookTransaction } from './repository.ts';
+import type { Completed, WebhookRepository, WebhookTransaction } from './repository.ts';
 import type { StoredWebhook } from './row.schema.ts';
-import { changesBetween, checkCount, checkedHeaders, checkTarget, enabled, fieldsOf, own, recorded } from './rules.ts';
+import {
+  auditDetails,
+  changedNames,
+  checkCount,
+  checkEnabled,
+  checkedHeaders,
+  checkOwner,
+  checkTarget,
+  fieldsOf,
+} from './rules.ts';
 import type { DeliveryListQuery, WebhookDraft, WebhookPatch } from './schema.ts';
 import type { Sealer } from './sealed.ts';
 import { mergedHeaders, newSecret, openHeaders, openSecret, resealed, sealedHeaders, sealedSecret } from './secrets.ts';
+import type { TargetRules } from './target.ts';
 
 export type WebhookService = ReturnType<typeof webhookService>;
 
@@ -25,9 +34,9 @@ interface Target {
 }
 
 /** The use cases of webhook endpoints. Each throws ApiError for checks 9 to 13 (docs/contract.md#the-order-of-checks). */
-export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rules: AddressRules) {
+export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rules: TargetRules) {
   /** Adds the signing secret to an answer. Kept answers are stored without it, so it is read from the endpoint. */
-  async function withSecret(made: Made, secret: string): Promise<Made> {
+  async function withSecret(made: Completed, secret: string): Promise<Completed> {
     if (!made.replayed) return { ...made, answer: { ...made.answer, secret } };
     const stored = await webhooks.find(made.webhookId);
     if (!stored) throw webhookMissing();
@@ -42,12 +51,12 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
   ) =>
     webhooks.change(by, idempotency, async (tx) => ({
       webhookId: id,
-      answer: await work(own(by, await tx.find(id)), tx),
+      answer: await work(checkOwner(by, await tx.find(id)), tx),
     }));
 
   return {
     /** Creates an endpoint. Only this answer, and its replays, contain the signing secret. */
-    async create(by: OwnerCaller, draft: WebhookDraft, idempotency?: Idempotency): Promise<Made> {
+    async create(by: OwnerCaller, draft: WebhookDraft, idempotency?: Idempotency): Promise<Completed> {
       checkTarget(draft.url, rules);
       const { url, events, description = null } = draft;
       const headers = checkedHeaders(mergedHeaders({}, draft.headers));
@@ -60,7 +69,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
           ...{ sealedSecret: sealedSecret(secret, id, sealer), sealedPreviousSecret: null },
           ...{ sealedUnder: sealer.fingerprint, status: 'ENABLED', disabledReason: null },
         });
-        await tx.record('webhook.created', by.owner, { ...recorded(stored), events });
+        await tx.record('webhook.created', by.owner, { ...auditDetails(stored), events });
         return { webhookId: id, answer: toWebhookAnswer(stored) };
       });
       return await withSecret(made, secret);
@@ -72,10 +81,10 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
       return { items: items.map(toWebhookAnswer), total, page };
     },
 
-    get: async (by: OwnerCaller, id: string) => toWebhookAnswer(own(by, await webhooks.find(id))),
+    get: async (by: OwnerCaller, id: string) => toWebhookAnswer(checkOwner(by, await webhooks.find(id))),
 
     /** Applies a merge patch. If it changes nothing, nothing is written: no `updatedAt`, no audit entry. */
-    async update(by: OwnerCaller, target: Target, patch: WebhookPatch): Promise<Made> {
+    async update(by: OwnerCaller, target: Target, patch: WebhookPatch): Promise<Completed> {
       if (patch.url !== undefined) checkTarget(patch.url, rules);
       return await change(by, target, async (stored, tx) => {
         const before = { ...fieldsOf(stored), headers: openHeaders(stored, sealer) };
@@ -83,7 +92,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
         const headers =
           'headers' in patch ? checkedHeaders(mergedHeaders(before.headers, headersPatch)) : before.headers;
         const after = { ...before, ...given, headers };
-        const changed = changesBetween(before, after);
+        const changed = changedNames(before, after);
         if (changed.length === 0) return toWebhookAnswer(stored);
         const disabledReason = after.status === before.status ? stored.disabledReason : null;
         const { headers: _, ...fields } = after;
@@ -92,7 +101,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
           ...next,
           ...(changed.includes('headers') && sealedHeaders(headers, stored.id, sealer)),
         });
-        await tx.record('webhook.updated', by.owner, { ...recorded(saved), changed });
+        await tx.record('webhook.updated', by.owner, { ...auditDetails(saved), changed });
         return toWebhookAnswer(saved);
       });
     },
@@ -105,7 +114,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     remove,
 
     /** Creates a new secret; for 24 hours requests are signed with the previous one too. */
-    async rotateSecret(by: OwnerCaller, target: Target): Promise<Made> {
+    async rotateSecret(by: OwnerCaller, target: Target): Promise<Completed> {
       const secret = newSecret();
       const made = await change(by, target, async (stored, tx) => {
         const current = resealed(stored, sealer);
@@ -114,26 +123,26 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
           { ...current, sealedSecret: next, sealedPreviousSecret: current.sealedSecret },
           true,
         );
-        await tx.record('webhook.secret-rotated', by.owner, recorded(saved));
+        await tx.record('webhook.secret-rotated', by.owner, auditDetails(saved));
         return toWebhookAnswer(saved);
       });
       return await withSecret(made, secret);
     },
 
-    ping: (by: OwnerCaller, target: Target): Promise<Made> =>
-      change(by, target, async (stored, tx) => toDeliveryAnswer(await tx.ping(enabled(stored)))),
+    ping: (by: OwnerCaller, target: Target): Promise<Completed> =>
+      change(by, target, async (stored, tx) => toDeliveryAnswer(await tx.ping(checkEnabled(stored)))),
 
     async deliveries(by: OwnerCaller, id: string, { status, agentId, ...query }: DeliveryListQuery) {
-      own(by, await webhooks.find(id));
+      checkOwner(by, await webhooks.find(id));
       const page = readPage(query);
       const { items, total } = await webhooks.deliveries(id, { status, agentId }, page);
       return { items: items.map(toDeliveryAnswer), total, page };
     },
 
     /** Queues the event of a delivery again, as a new delivery with no attempts. */
-    redeliver: (by: OwnerCaller, target: Target, deliveryId: string): Promise<Made> =>
+    redeliver: (by: OwnerCaller, target: Target, deliveryId: string): Promise<Completed> =>
       change(by, target, async (stored, tx) => {
-        const delivery = await tx.redeliver(enabled(stored).id, deliveryId);
+        const delivery = await tx.redeliver(checkEnabled(stored).id, deliveryId);
         if (!delivery) throw deliveryMissing();
         return toDeliveryAnswer(delivery);
       }),
@@ -146,10 +155,10 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
         hasMore = await tx.dropDeliveries(id, deletedAtOnce);
         if (!hasMore) {
           await tx.remove(id);
-          await tx.record('webhook.deleted', by.owner, recorded(stored));
+          await tx.record('webhook.deleted', by.owner, auditDetails(stored));
         } else if (stored.status !== 'DISABLED') {
           await tx.save({ ...stored, status: 'DISABLED', disabledReason: 'It is being deleted.' });
-          await tx.record('webhook.updated', by.owner, { ...recorded(stored), changed: ['status'] });
+          await tx.record('webhook.updated', by.owner, { ...auditDetails(stored), changed: ['status'] });
         }
         return {};
       });

@@ -1,4 +1,4 @@
-import type { Room } from './claim.statements.ts';
+import type { FreeSlots } from './claim.statements.ts';
 import type { Claimed } from './delivery.repository.ts';
 import { connectionsPerEndpoint } from './pools.ts';
 
@@ -16,36 +16,36 @@ type Kind = 'healthy' | 'failing';
 
 /** Counts the running attempts of this process. */
 export function slotsOf() {
-  const free: Record<Kind, number> = { healthy: healthySlots, failing: failingSlots };
-  const underWay = new Map<string, number>();
+  const left: Record<Kind, number> = { healthy: healthySlots, failing: failingSlots };
+  const running = new Map<string, number>();
 
   function count(endpointId: string, change: number): void {
-    const now = (underWay.get(endpointId) ?? 0) + change;
-    if (now > 0) underWay.set(endpointId, now);
-    else underWay.delete(endpointId);
+    const now = (running.get(endpointId) ?? 0) + change;
+    if (now > 0) running.set(endpointId, now);
+    else running.delete(endpointId);
   }
 
   return {
     /** Takes a slot for a claimed delivery. @returns frees the slot; call it once */
     take({ endpointId, isFailing }: Claimed): () => void {
       const kind = isFailing ? 'failing' : 'healthy';
-      free[kind] -= 1;
+      left[kind] -= 1;
       count(endpointId, 1);
       return () => {
-        free[kind] += 1;
+        left[kind] += 1;
         count(endpointId, -1);
       };
     },
 
-    /** Whether a slot of a kind is free; without a kind, whether any is. */
-    hasRoom: (kind?: Kind): boolean => (kind ? free[kind] > 0 : free.healthy > 0 || free.failing > 0),
+    /** Whether a slot of a kind is left; without a kind, whether any is. */
+    hasFreeSlot: (kind?: Kind): boolean => (kind ? left[kind] > 0 : left.healthy > 0 || left.failing > 0),
 
-    room: (): Room => ({
-      healthy: Math.max(0, free.healthy),
-      failing: Math.max(0, free.failing),
+    free: (): FreeSlots => ({
+      healthy: Math.max(0, left.healthy),
+      failing: Math.max(0, left.failing),
       perHealthy: connectionsPerEndpoint,
       perFailing,
-      underWay,
+      running,
     }),
   };
 }

@@ -1,25 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { group } from '../database/group.ts';
 import type { Meter } from '../metrics/meter.ts';
-import { alarm } from './alarm.ts';
-import type { Attempt, Deliver } from './deliver.ts';
-import type { Claimed, DeliveryRepository } from './delivery.repository.ts';
-import type { Ended } from './finish.statements.ts';
-import { endedAs, givenBack, notGranted, unreadable } from './outcome.ts';
+import type { Attempt, AttemptSender } from './attempt.ts';
+import type { Claimed, DeliveryRepository, HealthChange } from './delivery.repository.ts';
+import type { Outcome } from './finish.statements.ts';
+import { givenBack, notGranted, outcomeOf, unreadable } from './outcome.ts';
+import { pollTimer } from './poll-timer.ts';
 import { slotsOf } from './slots.ts';
 
 interface Options {
   readonly deliveries: DeliveryRepository;
-  readonly deliver: Deliver;
+  readonly sender: AttemptSender;
   /** Decrypts what is sent; throws if the secret of the endpoint cannot be decrypted. */
   readonly open: (claimed: Claimed) => Attempt;
   readonly meter: Meter;
   /** Called with each error of a claim, a measurement or a deletion, and of `open`, for the log. */
   readonly onError: (error: unknown) => void;
+  /** Called when an endpoint begins to fail, succeeds again or is disabled. */
+  readonly onHealth: (change: HealthChange) => void;
 }
 
 /** Milliseconds between claims of an idle worker, unless `wake` is called. */
-const poll = 1_000;
+const pollInterval = 1_000;
 
 /** Minimum milliseconds between two claims: after one that found deliveries, and after one that found none. */
 const shortPause = 20;
@@ -29,14 +31,14 @@ const longPause = 200;
 const retryPause = 1_000;
 
 /** Milliseconds between two measurements, and between two deletions of old deliveries. */
-const measuring = 15_000;
-const tidying = 60_000;
+const measureInterval = 15_000;
+const deleteInterval = 60_000;
 
 /** Milliseconds for which writing an outcome is retried. After that the lease has ended: another process may have it. */
-const finishing = 9_000;
+const saveLimit = 9_000;
 
 /** Outcomes that one statement writes at most. The statement runs while further outcomes are collected. */
-const together = 128;
+const outcomesAtOnce = 128;
 
 const full = { claimed: [], hasMore: false };
 
@@ -48,24 +50,25 @@ export type Worker = ReturnType<typeof webhookWorker>;
  * A loop claims due deliveries under a lease, which ends by itself if the process dies. Each claimed delivery is sent, its
  * outcome is written in a batch with others, and the next delivery of the same endpoint and agent is claimed with it.
  */
-export function webhookWorker({ deliveries, deliver, open, meter, onError }: Options) {
+export function webhookWorker({ deliveries, sender, open, meter, onError, onHealth }: Options) {
   const slots = slotsOf();
-  const bell = alarm();
+  const claimTimer = pollTimer();
   const running = new Set<Promise<void>>();
-  const rounds: Promise<void>[] = [];
+  const loops: Promise<void>[] = [];
   const stopping = new AbortController();
   const { signal } = stopping;
 
-  const finish = group<Ended, Claimed | undefined>({
-    size: together,
+  const finish = group<Outcome, Claimed | undefined>({
+    size: outcomesAtOnce,
     waiting: Number.POSITIVE_INFINITY,
     isExpired: () => false,
-    run: async (ended) => {
-      const written = await deliveries.finish(ended);
-      const done = ended.filter(({ id, status }) => status !== 'PENDING' && written.has(id)).map(({ id }) => id);
+    run: async (outcomes) => {
+      const { written, changes } = await deliveries.finish(outcomes);
+      for (const change of changes) onHealth(change);
+      const done = outcomes.filter(({ id, status }) => status !== 'PENDING' && written.has(id)).map(({ id }) => id);
       const next =
-        done.length > 0 ? await deliveries.next(done, slots.hasRoom('healthy') && !signal.aborted) : new Map();
-      return ended.map(({ id }) => ({ result: next.get(id) }));
+        done.length > 0 ? await deliveries.next(done, slots.hasFreeSlot('healthy') && !signal.aborted) : new Map();
+      return outcomes.map(({ id }) => ({ result: next.get(id) }));
     },
   });
 
@@ -73,11 +76,11 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
    * Writes an outcome, with retries for 9 s; after that the delivery is sent again when its lease ends.
    * @returns the next delivery of the same endpoint and agent, if it was claimed
    */
-  async function settle(ended: Ended): Promise<Claimed | undefined> {
-    const deadline = performance.now() + finishing;
+  async function saveOutcome(outcome: Outcome): Promise<Claimed | undefined> {
+    const deadline = performance.now() + saveLimit;
     for (;;) {
       try {
-        return await finish(ended);
+        return await finish(outcome);
       } catch {
         if (signal.aborted || performance.now() > deadline) return undefined;
         await delay(retryPause);
@@ -85,7 +88,7 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
     }
   }
 
-  async function attempt(claimed: Claimed): Promise<Ended> {
+  async function attempt(claimed: Claimed): Promise<Outcome> {
     if (!claimed.isGranted) return notGranted(claimed);
     let opened: Attempt;
     try {
@@ -94,33 +97,33 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
       onError(error);
       return unreadable(claimed);
     }
-    const result = await deliver.deliver(opened);
-    return result ? endedAs(claimed, result) : givenBack(claimed);
+    const result = await sender.send(opened);
+    return result ? outcomeOf(claimed, result) : givenBack(claimed);
   }
 
   /** Sends a claimed delivery and writes its outcome, then the same for the next ones of its endpoint and agent. */
-  async function carry(first: Claimed): Promise<void> {
+  async function deliverInOrder(first: Claimed): Promise<void> {
     for (let claimed: Claimed | undefined = first; claimed; ) {
       const release = slots.take(claimed);
-      const ended = await attempt(claimed);
-      if (ended.isAttempt || ended.status === 'FAILED') meter.delivery(ended.status);
-      claimed = await settle(ended);
+      const outcome = await attempt(claimed);
+      if (outcome.isAttempt || outcome.status === 'FAILED') meter.delivery(outcome.status);
+      claimed = await saveOutcome(outcome);
       release();
     }
-    bell.ring();
+    claimTimer.wake();
   }
 
   function start(claimed: Claimed): void {
-    const carrying = carry(claimed).finally(() => running.delete(carrying));
-    running.add(carrying);
+    const delivering = deliverInOrder(claimed).finally(() => running.delete(delivering));
+    running.add(delivering);
   }
 
   /** Claims at most 50 times a second while it finds deliveries, and 5 times while it is woken but finds none. */
   async function claimAll(): Promise<void> {
     while (!signal.aborted) {
-      const { claimed, hasMore } = slots.hasRoom() ? await deliveries.claim(slots.room()) : full;
+      const { claimed, hasMore } = slots.hasFreeSlot() ? await deliveries.claim(slots.free()) : full;
       for (const one of claimed) start(one);
-      if (!hasMore) await bell.wait(claimed.length > 0 ? shortPause : longPause, poll);
+      if (!hasMore) await claimTimer.wait(claimed.length > 0 ? shortPause : longPause, pollInterval);
     }
   }
 
@@ -129,8 +132,8 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
     if (measures) meter.webhooks(measures);
   }
 
-  async function tidy(): Promise<void> {
-    while (!signal.aborted && (await deliveries.forget()));
+  async function deleteOld(): Promise<void> {
+    while (!signal.aborted && (await deliveries.deleteOld()));
   }
 
   /** Repeats `work` until `stop`; an error is reported and does not end the loop. */
@@ -143,21 +146,21 @@ export function webhookWorker({ deliveries, deliver, open, meter, onError }: Opt
 
   return {
     start(): void {
-      rounds.push(repeat(claimAll, poll), repeat(measure, measuring), repeat(tidy, tidying));
+      loops.push(repeat(claimAll, pollInterval), repeat(measure, measureInterval), repeat(deleteOld, deleteInterval));
     },
 
     /** Call it after deliveries were committed: they are claimed within 200 ms instead of at the next poll. */
-    wake: () => bell.ring(),
+    wake: () => claimTimer.wake(),
 
     /** Stops claiming and waits for running attempts; those that take longer than this are aborted and become due again. */
     async stop(milliseconds: number): Promise<void> {
       stopping.abort();
-      bell.ring();
-      const grace = setTimeout(() => deliver.giveUp(), milliseconds);
-      await Promise.all(rounds);
+      claimTimer.wake();
+      const grace = setTimeout(() => sender.abort(), milliseconds);
+      await Promise.all(loops);
       while (running.size > 0) await Promise.all(running);
       clearTimeout(grace);
-      await deliver.close();
+      await sender.close();
     },
   };
 }

@@ -26,6 +26,15 @@ test('a connection that ends between two statements of a transaction fails that 
   expect(await database.query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
 });
 
+test('a transaction that gets no connection in time fails as an unavailable database, not as a fault of the server', async () => {
+  const database = openDatabase({ url: world.databaseUrl, connections: 1, connectionLimit: 1_000 });
+  onTestFinished(() => database.close());
+  await database.query('SELECT 1', []);
+  const busy = database.query('SELECT 1 FROM pg_sleep(1.9)', []);
+  await expect(database.transaction(async () => {})).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+  await busy;
+});
+
 test('of many connections that the network dropped without a word, one statement times out, and the next is answered', async () => {
   const link = await openLink(world.databaseUrl);
   const database = open(link.url, 5, 300);

@@ -8,7 +8,7 @@ import { whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
 
-const world = await openWorld();
+const world = await openWorld({ limits: 'production' });
 let key: string;
 let companyId: string;
 let agentId: string;

@@ -17,7 +17,7 @@ test('a connection that has had an answer may idle for the seconds of KEEP_ALIVE
         idle.write(live);
         expect(await idle.answer(position)).toMatchObject({ status: 200, headers: { 'keep-alive': 'timeout=1' } });
       }
-      expect(await idle.untilClosed(10_000)).toHaveLength(2);
+      expect(await idle.untilClosed()).toHaveLength(2);
       expect(idle.ending).toBe('closed');
       expect(patient.ending).toBe('open');
       patient.write(live);

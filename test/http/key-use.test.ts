@@ -4,7 +4,7 @@ import { type Answer, send } from '../support/http.ts';
 import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
 import { openWorld } from '../support/world.ts';
 
-const world = await openWorld();
+const world = await openWorld({ limits: 'production' });
 
 const use = (key: string): Promise<Answer> => world.client(key).list();
 

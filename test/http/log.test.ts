@@ -5,7 +5,7 @@ import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/lo
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
-const world = await openWorld();
+const world = await openWorld({ limits: 'production' });
 let key: string;
 let keyId: string;
 let companyId: string;

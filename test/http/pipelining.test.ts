@@ -88,7 +88,7 @@ test('at a shutdown requests that wait behind a running one are served, and the 
       await untilSomebodyWaits(world);
       const closed = app.close();
       await release();
-      const answers = await socket.untilClosed(20_000);
+      const answers = await socket.untilClosed();
       await closed;
       expect(answers).toMatchObject(ids.map((id) => ({ status: 200, body: { id, duration: 45 } })));
       const closing = answers.map(({ headers }) => headers['connection'] === 'close');
@@ -114,7 +114,7 @@ test.each([
       socket.write(ids.map((id) => patch(key, id, { duration: 46 })).join('') + bytes(first, requestId));
       await untilSomebodyWaits(world);
       await release();
-      const answers = await socket.untilClosed(20_000);
+      const answers = await socket.untilClosed();
       expect(answers.slice(0, 20)).toMatchObject(ids.map((id) => ({ status: 200, body: { id } })));
       const hasBrokenBody = what !== 'garbage';
       const instance = hasBrokenBody ? `/agents/${first}` : '';

@@ -56,7 +56,6 @@ test.for([
   '/problems/validation_failed',
   '/problems/toString',
   '/problems/__proto__',
-  '/problems/',
   '/problems/%3Cscript%3E',
 ])('%s is not in the list: 404', async (path) => {
   const detail = 'No problem has this code. The OpenAPI document lists the codes.';

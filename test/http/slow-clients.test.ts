@@ -6,7 +6,7 @@ import { openWorld } from '../support/world.ts';
 /** Milliseconds after which a slow or silent client is gone (12 s), and what a busy machine may add. */
 const limit = 12_000 + 500;
 
-const world = await openWorld();
+const world = await openWorld({ limits: 'production' });
 let key: string;
 let agentId: string;
 

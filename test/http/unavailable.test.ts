@@ -6,7 +6,7 @@ import { expectProblem } from '../support/problem.ts';
 import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
 
-const world = await openWorld();
+const world = await openWorld({ limits: 'production' });
 
 /** What is answered from the tables of agents and keys, which nobody holds below. */
 const fromAgents = ['GET /agents/:id', 'GET /agents', 'DELETE /agents/:id', 'GET /api-key'];

@@ -90,7 +90,11 @@ test('a company is erased with all that belongs to it, and nothing of another; t
 test('a company is not erased under another name, or while one of its keys is active, also one that is made meanwhile', async () => {
   const company = await furnished('Kept');
   const refused = (reason: string) => ({ code: 1, stdout: '', stderr: `error: ${reason}\n` });
-  expect(await erase(company, 'kept')).toEqual(refused('--confirm is not the name of the company'));
+  expect(await erase(company, 'kept')).toEqual(
+    refused(
+      'nothing was erased: --confirm is not the name of the company with this id, letter for letter (company list shows it)',
+    ),
+  );
   const active = (keyId: string) => refused(`the company has an active key, ${keyId}: revoke it first`);
   expect(await erase(company)).toEqual(active(company.keyId));
   expect(await left(company)).toEqual(whole);

@@ -6,6 +6,7 @@ import { readConfig } from '../../src/config.ts';
 import { operatorProgram } from '../../src/operator/program.ts';
 import { time, uuid } from '../support/admin.ts';
 import { operatorOf, printedBy } from '../support/operator.ts';
+import { newWebhook, target } from '../support/webhooks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -26,6 +27,8 @@ test('a company is exported with its numbers, keys, agents with all versions, an
   const first = await world.agent(companyId, { metadata: { department: 'Sales', '1': [1.5, null] } });
   const headers = { 'x-request-id': 'request-of-the-export' };
   await world.patch(key, first.id, { type: 'PHONE', companyPhoneNumberId: numberId }, { headers });
+  const fields = { headers: { authorization: 'a private value' }, description: 'Our ATS' };
+  const webhook = await newWebhook(world, key, fields);
   const second = await world.agent(companyId);
   await world.agents.delete(second.id, { operator: 'tester' });
 
@@ -33,7 +36,7 @@ test('a company is exported with its numbers, keys, agents with all versions, an
   const of = (record: string) =>
     lines.filter((line) => line.record === record).map(({ record: _, ...members }) => members);
   expect(new Set(lines.map(({ record }) => record))).toEqual(
-    new Set(['company', 'phoneNumber', 'key', 'agent', 'version', 'auditEntry']),
+    new Set(['company', 'phoneNumber', 'key', 'webhookEndpoint', 'agent', 'version', 'auditEntry']),
   );
   expect(of('company')).toEqual([{ id: companyId, name: 'Test company', createdAt: time }]);
   expect(of('phoneNumber')).toEqual([
@@ -47,6 +50,14 @@ test('a company is exported with its numbers, keys, agents with all versions, an
       lastUsedAt: expect.toBeOneOf([null, time]),
     },
   ]);
+  expect(of('webhookEndpoint')).toEqual([
+    {
+      ...{ id: webhook.id, companyId, url: target.url, events: target.events, description: 'Our ATS' },
+      ...{ headerNames: ['authorization'], status: 'ENABLED', disabledReason: null, createdAt: time, updatedAt: time },
+      ...{ lastSuccessAt: null, lastFailureAt: null },
+    },
+  ]);
+  expect(JSON.stringify(lines)).not.toMatch(/whsec_|a private value|sealed/i);
   const changed = { ...first, type: 'PHONE', updatedAt: time };
   const agents = [
     { ...changed, version: 2, companyPhoneNumberId: numberId, deletedAt: null },
@@ -67,6 +78,7 @@ test('a company is exported with its numbers, keys, agents with all versions, an
     'company.created',
     'key.created',
     'phone-number.added',
+    'webhook.created',
     'agent.deleted',
     'company.exported',
   ]);

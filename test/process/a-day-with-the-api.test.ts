@@ -13,11 +13,15 @@ created at version "1"
 created again: the same agent
 read, then asked again: 304
 listed: 1
+an endpoint for agent.updated
 would change duration, metadata, still version "1"
 changed duration, metadata, now version "2"
 changed again: still version "2"
+received agent.updated of version 2, and received it again
+endpoint deleted: 204
 a change of the old version: 412
 version 2 changed duration, metadata; the key and request are known
+the event says the same
   duration: 30 → 45
   metadata/department: Care → Surgery
 taken back, now version "3"
@@ -29,7 +33,8 @@ test('a day with the API, by a client typed by its document, goes as told agains
   const companyPhoneNumberId = await world.phoneNumber(company.id);
   const ats = await world.ats(company.id);
   const env = { NODE_ENV: 'production', DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
-  const { origin } = await startServer(env);
+  const hooks = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.1' };
+  const { origin } = await startServer({ ...env, ...hooks });
   const program = ['--import', 'tsx', 'examples/a-day-with-the-api.ts'];
   const day = await runProgram(program, { env: { API_URL: origin, API_KEY: ats.key } });
   expect(day).toEqual({ code: 0, stdout: said.trimStart(), stderr: '' });

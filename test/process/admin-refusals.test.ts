@@ -4,7 +4,7 @@ import { migrate } from '../../src/database/migrate.ts';
 import { setRoleSettings } from '../../src/database/server-role.ts';
 import { run } from '../support/connection.ts';
 import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
-import { operatorOf } from '../support/operator.ts';
+import { operatorOf, runOperator } from '../support/operator.ts';
 import { build, runProgram } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -125,7 +125,7 @@ test('what the database says is told in a sentence of ours, by the program as it
     reason('the role in DATABASE_URL lacks a right: use the one that owns the tables'),
   );
   expect(await create(withUser('nobody_there', 'wrong'))).toEqual(
-    reason('the database cannot be reached: the database refuses the user or the password of DATABASE_URL'),
+    reason('the database refuses the user or the password of DATABASE_URL'),
   );
   expect(await create('postgresql://a:b@127.0.0.1:1/c')).toEqual(
     reason('the database cannot be reached: nothing listens at its address (ECONNREFUSED)'),
@@ -158,9 +158,7 @@ test('where sessions have another time zone than UTC, in which times would be wr
   const name = new URL(url).pathname.slice(1);
   await run(url, `ALTER ROLE CURRENT_USER IN DATABASE ${name} SET TimeZone = 'Asia/Kolkata'`);
   const create = () =>
-    runProgram([adminProgram, 'company', 'create', '--name', 'A'], {
-      env: { DATABASE_URL: url, API_KEY_SECRET: world.secret },
-    });
+    runOperator({ DATABASE_URL: url, API_KEY_SECRET: world.secret }, ['company', 'create', '--name', 'A']);
   expect(await create()).toEqual({
     code: 1,
     stdout: '',

@@ -1,33 +1,21 @@
-import { symlink, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { agentFields } from '../../src/agents/fields.ts';
 import { blocksIn, commandsIn } from '../support/docs.ts';
 import { otherFields } from '../support/fields.ts';
 import { whileLocked } from '../support/locks.ts';
 import { newSubject } from '../support/patch-agent.ts';
-import { type AtEnd, makeFolder, startProcess } from '../support/process.ts';
 import { storedAgent } from '../support/stored-agent.ts';
+import { makeProject } from '../support/typed-project.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
-const root = join(import.meta.dirname, '..', '..');
 const [, makeTypes = '', makeChange = ''] = commandsIn('docs/client.md');
 const [tsconfig = ''] = blocksIn('docs/client.md', 'json');
 const [change = ''] = blocksIn('docs/client.md', 'ts');
 
-const project = await makeFolder(afterAll);
-
-/** Runs commands of the page in the project of an integrator, who has TypeScript 5 where this one has 7. */
-function run(commands: string, env: Readonly<Record<string, string>> = {}, atEnd: AtEnd = onTestFinished) {
-  const api = `--import ${join(root, 'scripts', 'typescript-api.mjs')}`;
-  const variables = { ...env, API_URL: world.origin, NODE_OPTIONS: api, npm_config_offline: 'true' };
-  return startProcess(['bash', '-e', '-c', commands], { cwd: project, env: variables, atEnd });
-}
-
-await symlink(join(root, 'node_modules'), join(project, 'node_modules'));
-await writeFile(join(project, 'package.json'), '{ "type": "module" }');
-await writeFile(join(project, 'tsconfig.json'), tsconfig);
+const { folder: project, run } = await makeProject(world.origin, tsconfig);
 const types = run(makeTypes, {}, afterAll);
 expect(await types.exit, types.stderr).toEqual({ code: 0, signal: null });
 

@@ -5,6 +5,8 @@ import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
 import { build, runProgram, startProcess } from '../support/process.ts';
 import { type Migrations, makeRelease, writeMigrations } from '../support/release.ts';
 
+const nothing = 'nothing to apply: the database is up to date, and the role in DATABASE_URL has its settings';
+
 const ourNames = await namesInFolder();
 const applied = (names: readonly string[]) => names.map((name) => `applied ${name}\n`).join('');
 
@@ -67,7 +69,7 @@ test('of two programs at the same moment one applies, the other says that it wai
   expect([first, second]).toEqual([
     { stdout: applied([...ourNames, '9_held']), stderr: '' },
     {
-      stdout: 'nothing to apply\n',
+      stdout: `${nothing}\n`,
       stderr: 'another program is migrating this database: waiting until it ends\n',
     },
   ]);
@@ -139,7 +141,7 @@ test('a later release’s migrations are named and stay; where one of them has n
   expect(await migrateWith(later)).toMatchObject({ code: 0 });
   expect(await migrateWith(release)).toEqual({
     code: 0,
-    stdout: 'nothing to apply\n',
+    stdout: `${nothing}\n`,
     stderr: 'a later release has migrated this database: its migrations (8_later) stay as they are\n',
   });
   await writeMigrations(later, { '9_broken': 'SELECT 1/0;' });

@@ -4,13 +4,13 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { fingerprintsOf } from '../../src/auth/api-key.ts';
 import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.ts';
 import { openDatabase } from '../../src/database/client.ts';
-import { adminWith } from '../support/admin.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
-import { build, runProgram, startServer } from '../support/process.ts';
+import { runOperator } from '../support/operator.ts';
+import { build, makeFolder, runProgram, startServer } from '../support/process.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-const programs = join(import.meta.dirname, '..', '..', 'dist');
+const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
 const newSecret = () => randomUUID().repeat(2);
 
 // One for each test: a database has one fingerprint.
@@ -35,18 +35,22 @@ const get = async (origin: string, key: string) =>
 
 const otherSecret =
   'the API keys in this database are stored under another secret than API_KEY_SECRET and API_KEY_SECRET_PREVIOUS: ' +
-  'set the secret that its servers have, or restore the file api-key-secret in DATA_DIR where it was generated\n';
+  'set the secret that its servers have\n';
+const otherGenerated =
+  'the API keys in this database are stored under another secret than the one in the file api-key-secret in DATA_DIR: ' +
+  'restore that file, or set API_KEY_SECRET\n';
 
 interface Secrets {
+  readonly DATA_DIR?: string;
   readonly API_KEY_SECRET?: string;
   readonly API_KEY_SECRET_PREVIOUS?: string;
 }
 
 const start = ({ databaseUrl }: World, secrets: Secrets) =>
-  runProgram([join(programs, 'server.js')], { env: { DATABASE_URL: databaseUrl, PORT: '0', ...secrets } });
+  runProgram([serverProgram], { env: { DATABASE_URL: databaseUrl, PORT: '0', ...secrets } });
 
 const admin = ({ ownerUrl }: World, secrets: Secrets, ...parameters: string[]) =>
-  runProgram([join(programs, 'admin.js'), ...parameters], { env: { DATABASE_URL: ownerUrl, ...secrets } });
+  runOperator({ DATABASE_URL: ownerUrl, ...secrets }, parameters);
 
 test('the first key records 16 bits of its secret, and a server or command with other secrets ends in one sentence', async () => {
   const world = worlds.first;
@@ -59,6 +63,8 @@ test('the first key records 16 bits of its secret, and a server or command with 
 
   const others = { API_KEY_SECRET: newSecret(), API_KEY_SECRET_PREVIOUS: newSecret() };
   expect(await start(world, others)).toEqual({ code: 1, stdout: '', stderr: otherSecret });
+  const DATA_DIR = join(await makeFolder(), 'data');
+  expect(await start(world, { DATA_DIR })).toEqual({ code: 1, stdout: '', stderr: otherGenerated });
   const making = [
     ['key', 'create', '--company', id],
     ['key', 'rotate', '--key', keyId],
@@ -82,9 +88,9 @@ test('a key is made on DATABASE_URL with API_KEY_SECRET alone; what makes no key
     expect(await admin(world, {}, ...command)).toEqual({ code: 1, stdout: '', stderr: missing });
   }
   expect(await keysOf(world)).toEqual(keys);
-  expect(await adminWith({ DATABASE_URL: world.ownerUrl }, 'key', 'list', '--company', id)).toMatchObject([
-    { id: keyId },
-  ]);
+  const listed = await admin(world, {}, 'key', 'list', '--company', id);
+  expect(listed).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.parse(listed.stdout)).toMatchObject([{ id: keyId }]);
 });
 
 test('while the secret is changed, servers with the two in either order go on; the one under which keys were used stays', async () => {
@@ -96,6 +102,7 @@ test('while the secret is changed, servers with the two in either order go on; t
     { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: renewed, API_KEY_SECRET_PREVIOUS: old },
   ];
   const servers = [await startServer(before), await startServer(after)];
+  await servers[1]?.server.until(/(\{.*"keys":1,"msg":"keys need API_KEY_SECRET_PREVIOUS until they are used"\})/);
   for (const { origin } of servers) expect(await get(origin, key)).toBe(200);
   const row = (secret: string) => [{ id: 1, fingerprint: fingerprint(secret) }];
   await vi.waitUntil(async () => (await recorded(world))[0]?.fingerprint === fingerprint(renewed), { timeout: 60_000 });
@@ -109,6 +116,8 @@ test('while the secret is changed, servers with the two in either order go on; t
   expect(await recorded(world)).toEqual(row(renewed));
 
   expect(await start(world, { API_KEY_SECRET: old })).toEqual({ code: 1, stdout: '', stderr: otherSecret });
+  const { server: again } = await startServer(after);
+  await again.until(/(\{.*"keys":0,"msg":"no key needs API_KEY_SECRET_PREVIOUS"\})/);
   const alone = await startServer({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: renewed });
   expect(await get(alone.origin, key)).toBe(200);
 });

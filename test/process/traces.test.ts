@@ -48,9 +48,13 @@ test('as docs/operate.md says, an SDK in a folder of its own sends the spans to 
   const [, start = '', ...more] = commandsIn('docs/operate.md', 'Traces');
   expect(more).toEqual([]);
 
-  const env = { HOME, PORT: '0', DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
-  const commands = filled(start, { 'http://127.0.0.1:4318': collector.origin, 'node --import': 'exec node --import' });
-  const server = startProcess(['bash', '-euc', commands], { env });
+  const secrets = `SERVER_URL='${world.databaseUrl}'\nexport API_KEY_SECRET=${world.secret}\n`;
+  writeFileSync(join(HOME, 'interview-agents.sh'), secrets);
+  const commands = filled(start, {
+    'http://127.0.0.1:4318': collector.origin,
+    'DATABASE_URL=$SERVER_URL': 'exec env DATABASE_URL=$SERVER_URL',
+  });
+  const server = startProcess(['bash', '-euc', commands], { env: { HOME, PORT: '0' } });
   const origin = await server.until(/^Listening on (http:\S+)$/m);
   const { key, id } = await newSubject(world);
   const { traceId, headers } = clientSpan();

@@ -35,7 +35,7 @@ test('the commands of docs/replicas.md, in their order: migrate as both roles, r
   };
 
   const said = await runToEnd(filled(migrate, { agents_server: SERVER_ROLE }));
-  expect(said).toMatch(/applied .*\n[\s\S]*role \w+ may run the server\n[\s\S]*nothing to apply\n/);
+  expect(said).toMatch(/applied .*\n[\s\S]*role \w+ may run the server\n[\s\S]*nothing to apply: /);
   const composition = shell(filled(start, { 'PORT=8080': `PORT=${PORT}` }));
   const REPLICAS = await composition.until(/^kill -HUP (\d+) /m);
   await composition.until(new RegExp(`^The proxy listens on (http://127\\.0\\.0\\.1:${PORT})$`, 'm'));

@@ -1,14 +1,14 @@
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import { buildApp } from '../../src/app.ts';
 import type { KeySecrets } from '../../src/auth/api-key.ts';
 import type { Counters } from '../../src/auth/counters.ts';
 import type { Quotas } from '../../src/auth/rate-limits.ts';
-import { type Database, openDatabase, type Query } from '../../src/database/client.ts';
+import type { Database, Query } from '../../src/database/client.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { logOptions } from '../../src/logger.ts';
 import type { Meter } from '../../src/metrics/meter.ts';
 import type { Tracing } from '../../src/tracing/spans.ts';
+import { buildLimited, openLimited, type TimeLimits } from './time-limits.ts';
 import type { World } from './world.ts';
 
 interface Options extends Partial<KeySecrets> {
@@ -30,14 +30,16 @@ interface Options extends Partial<KeySecrets> {
   readonly migrations?: readonly string[];
   /** The address to listen on. */
   readonly host?: string;
+  /** By default those of the world. */
+  readonly limits?: TimeLimits;
 }
 
 /** Another server on a world's database, closed with the test: for options that the world's own server does not have. */
 export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
-  const { quotas, counters, meter, tracing, publicUrl, onChange, logLevel = 'info' } = options;
-  const opened = openDatabase({ url: databaseUrl, connections });
+  const { quotas, counters, meter, tracing, publicUrl, onChange, logLevel = 'info', limits = world.limits } = options;
+  const opened = openLimited(limits, databaseUrl, connections);
   const told =
     (query: Query): Query =>
     (sql, parameters) => {
@@ -50,7 +52,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     transaction: (work) => opened.transaction((query) => work(told(query))),
   };
   const parts = { database, secret, previousSecret, migrations: options.migrations ?? (await migrationNames()) };
-  const limits = {
+  const settings = {
     trustedProxies,
     keepAliveSeconds,
     publicUrl,
@@ -60,7 +62,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     ...(meter && { meter }),
     ...(onChange && { onChange }),
   };
-  const app = await buildApp({ ...parts, logger: pino(logOptions(logLevel), world.log), ...limits });
+  const app = await buildLimited(limits, { ...parts, logger: pino(logOptions(logLevel), world.log), ...settings });
   const origin = await app.listen({ host, port: 0 });
   onTestFinished(async () => {
     await app.close();

@@ -1,21 +1,21 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import type { AddressRules } from '../../src/webhooks/address.ts';
-import { type Attempt, deliverer } from '../../src/webhooks/deliver.ts';
+import { type Attempt, attemptSender } from '../../src/webhooks/attempt.ts';
+import type { TargetRules } from '../../src/webhooks/target.ts';
 import { newSecret } from './sending.ts';
 
-const loopback: AddressRules = { allowHttp: true, allowNetworks: ['127.0.0.0/8'] };
+const loopback: TargetRules = { allowHttp: true, allowNetworks: ['127.0.0.0/8'] };
 
 /** Sends single attempts, with a resolver that the test controls. */
 export function openDeliverer(resolve = async (_name: string): Promise<string[]> => ['127.0.0.1'], rules = loopback) {
-  const { deliver, giveUp, close } = deliverer({ ...rules, resolve });
+  const { send, abort, close } = attemptSender({ ...rules, resolve });
   onTestFinished(close);
   const secret = newSecret();
   return {
-    giveUp,
+    abort,
     deliver: (url: string, attempt: Partial<Attempt> = {}) =>
-      deliver({ url, eventId: 'msg_1', body: '{}', secrets: [secret], headers: {}, ...attempt }),
+      send({ url, eventId: 'msg_1', body: '{}', secrets: [secret], headers: {}, ...attempt }),
   };
 }
 

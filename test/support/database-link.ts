@@ -17,7 +17,7 @@ const dripInterval = 100;
 
 /** A TCP proxy to a database that can fail like a network. It is closed with the test. */
 export async function openLink(databaseUrl: string) {
-  const target = new URL(databaseUrl);
+  let target = new URL(databaseUrl);
   const pipes = new Set<Pipe>();
   let isFrozen = false;
   const asked: Buffer[] = [];
@@ -123,5 +123,10 @@ export async function openLink(databaseUrl: string) {
     },
 
     repair: () => listen(port),
+
+    /** Leads new connections to another PostgreSQL, as a load balancer does after a failover; open ones stay as they are. */
+    leadTo(other: string) {
+      target = new URL(other);
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { chown, mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
@@ -23,9 +23,26 @@ export function postgresCommands(): string {
  * @returns makes the URL of one of its databases, as one of its roles
  */
 export async function openCluster(password?: string): Promise<(role: string, database: string) => string> {
+  return (await openPrimary(password)).url;
+}
+
+/** Starts the same, with what stops it and starts it again. */
+export async function openPrimary(password?: string) {
+  const place = await makePlace();
+  const passwordFile = join(place.folder, 'password');
+  if (password !== undefined) await writeFile(passwordFile, password);
+  const auth = password === undefined ? ['--auth=trust'] : ['--auth=scram-sha-256', `--pwfile=${passwordFile}`];
+  place.run('initdb', '--username=postgres', '--encoding=UTF8', ...auth);
+  return await startIn(place);
+}
+
+type Place = Awaited<ReturnType<typeof makePlace>>;
+
+/** An empty folder for a cluster, and what runs PostgreSQL's commands on it, as a user that PostgreSQL accepts. */
+async function makePlace() {
   const folder = await makeFolder();
   const cluster = join(folder, 'cluster');
-  await mkdir(cluster);
+  await mkdir(cluster, { mode: 0o700 });
   // It refuses to run as root.
   const isRoot = process.getuid?.() === 0;
   if (isRoot) await chown(cluster, nobody.uid, nobody.gid);
@@ -35,13 +52,43 @@ export async function openCluster(password?: string): Promise<(role: string, dat
       stdio: 'ignore',
       ...(isRoot && nobody),
     });
-  const port = await freePort();
-  const passwordFile = join(folder, 'password');
-  if (password !== undefined) await writeFile(passwordFile, password);
-  const auth = password === undefined ? ['--auth=trust'] : ['--auth=scram-sha-256', `--pwfile=${passwordFile}`];
-  run('initdb', '--username=postgres', '--encoding=UTF8', ...auth);
+  return { folder, cluster, run, port: await freePort() };
+}
+
+/** Starts PostgreSQL on a folder that has a cluster. It is stopped with the test. */
+async function startIn({ cluster, run, port }: Place) {
   const options = `-p ${port} -h 127.0.0.1 -k ''`;
-  run('pg_ctl', 'start', '--wait', '--log', join(cluster, 'log'), '--options', options);
-  onTestFinished(() => void run('pg_ctl', 'stop', '--mode', 'immediate'));
-  return (role, database) => `postgresql://${role}@127.0.0.1:${port}/${database}`;
+  let isRunning = false;
+  const start = () => {
+    run('pg_ctl', 'start', '--wait', '--log', join(cluster, 'log'), '--options', options);
+    isRunning = true;
+  };
+  const stop = (mode: 'fast' | 'immediate') => {
+    if (isRunning) run('pg_ctl', 'stop', '--mode', mode);
+    isRunning = false;
+  };
+  start();
+  onTestFinished(() => stop('immediate'));
+  return {
+    url: (role: string, database: string) => `postgresql://${role}@127.0.0.1:${port}/${database}`,
+    /** As an operator stops it: sessions are ended, and a standby has got all of its changes. */
+    stop: () => stop('fast'),
+    start,
+    promote: () => void run('pg_ctl', 'promote', '--wait'),
+    /** Makes it a standby of another one, from its next start on. */
+    async follow(primary: string) {
+      const settings = `primary_conninfo = '${primary}'\n`;
+      await appendFile(join(cluster, 'postgresql.auto.conf'), settings);
+      await writeFile(join(cluster, 'standby.signal'), '');
+    },
+  };
+}
+
+/** Starts a primary and a standby that streams from it; all roles are accepted without a password. */
+export async function openPair() {
+  const primary = await openPrimary();
+  const from = primary.url('postgres', 'postgres');
+  const two = await makePlace();
+  two.run('pg_basebackup', '--dbname', from, '--checkpoint=fast', '--write-recovery-conf');
+  return { primary, standby: await startIn(two) };
 }

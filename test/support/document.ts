@@ -16,6 +16,7 @@ export interface Operation {
   readonly description: string;
   /** None where no API key is needed. */
   readonly security: readonly object[];
+  readonly 'x-scope'?: string;
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<Record<string, Response>>;
 }

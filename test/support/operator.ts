@@ -55,3 +55,9 @@ export const printedBy =
     expect(rest).toEqual({ code: 0, stderr: '' });
     return stdout;
   };
+
+/** Runs a command on the database of a world and returns the JSON value that it printed; otherwise like `printedBy`. */
+export const parsedBy =
+  (world: World) =>
+  async (...parameters: string[]) =>
+    JSON.parse(await printedBy(world)(...parameters));

@@ -56,7 +56,7 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
       title: problems[code].title,
       status: statuses[code],
       code,
-      detail: detail ?? (errors ? summary(errors, count ?? errors.length) : usualDetail(code, answer)),
+      detail: detail ?? (errors ? summary(errors, count ?? errors.length) : usualDetail(code, answer, instance)),
       instance,
       requestId,
       ...(errors && { errors }),
@@ -65,7 +65,9 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
 }
 
 /** The text of a code. A resource that is not found is an agent, unless the test says another. */
-function usualDetail(code: ProblemCode, { headers }: Answer): string {
+function usualDetail(code: ProblemCode, { headers }: Answer, path: string): string {
+  if (code === 'ROUTE_NOT_FOUND' && /\/\/|[^/]\/$/.test(path)) return problemDetails.pathPartEmpty;
+  if (code === 'ROUTE_NOT_FOUND' && /[A-Z]/.test(path)) return problemDetails.pathCase;
   if (code === 'RESOURCE_NOT_FOUND') return problemDetails.agentMissing;
   if (code === 'METHOD_NOT_ALLOWED') return problemDetails.methodNotAllowed(String(headers['allow']));
   return problems[code].detail;

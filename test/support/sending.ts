@@ -1,10 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { onTestFinished } from 'vitest';
-import { openDatabase } from '../../src/database/client.ts';
 import { type Meter, silent } from '../../src/metrics/meter.ts';
-import type { Resolve } from '../../src/webhooks/address.ts';
+import { assembleWebhookWorker } from '../../src/webhooks/assemble.ts';
+import type { HealthChange } from '../../src/webhooks/delivery.repository.ts';
 import { sealer } from '../../src/webhooks/sealed.ts';
-import { webhookSender } from '../../src/webhooks/sender.ts';
+import type { Resolve } from '../../src/webhooks/target.ts';
+import { openLimited } from './time-limits.ts';
 import type { World } from './world.ts';
 
 /** A new secret of an endpoint. */
@@ -43,20 +44,31 @@ export async function storeEndpoint(
 
 interface SenderOptions {
   readonly meter?: Meter;
+  /** API_KEY_SECRET_PREVIOUS. */
+  readonly previousSecret?: string;
   readonly allowNetworks?: readonly string[];
   readonly resolve?: Resolve;
   readonly onError?: (error: unknown) => void;
+  readonly onHealth?: (change: HealthChange) => void;
 }
 
 /** Starts a webhook worker for a world, with the server's role. Stopped with the test; an error that it reports fails it. */
 export function openSender(
-  { databaseUrl, secret }: Pick<World, 'databaseUrl' | 'secret'>,
-  { meter = silent, allowNetworks = ['127.0.0.0/8'], resolve, onError }: SenderOptions = {},
+  { databaseUrl, secret, limits }: Pick<World, 'databaseUrl' | 'secret' | 'limits'>,
+  {
+    meter = silent,
+    previousSecret,
+    allowNetworks = ['127.0.0.0/8'],
+    resolve,
+    onError,
+    onHealth = () => {},
+  }: SenderOptions = {},
 ) {
-  const database = openDatabase({ url: databaseUrl, connections: 4 });
+  const database = openLimited(limits, databaseUrl, 4);
   const errors: unknown[] = [];
-  const sender = webhookSender({
-    ...{ database, secret, meter, allowHttp: true, allowNetworks },
+  const sender = assembleWebhookWorker({
+    ...{ database, secret, previousSecret, meter, allowHttp: true, allowNetworks },
+    onHealth,
     onError: onError ?? ((error) => errors.push(error)),
     ...(resolve && { resolve }),
   });

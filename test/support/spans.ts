@@ -7,6 +7,10 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
 import { afterAll, vi } from 'vitest';
+import { registeredTracing } from '../../src/tracing/spans.ts';
+import { openAnotherServer } from './another-server.ts';
+import { callsOf } from './calls.ts';
+import type { World } from './world.ts';
 
 /** A span as the tests compare it. */
 export interface Shown {
@@ -41,6 +45,14 @@ export function loadCollector() {
       return Object.fromEntries(inTrace().map((span) => [span.name, shown(span)]));
     },
   };
+}
+
+/** A world with calls to a server of its own, which makes spans by the SDK that is loaded. */
+export async function openTraced(world: World, databaseUrl = world.databaseUrl): Promise<World> {
+  const tracing = registeredTracing();
+  if (!tracing) throw new Error('no SDK is loaded');
+  const { origin } = await openAnotherServer(world, { tracing, databaseUrl });
+  return { ...world, origin, ...callsOf(origin) };
 }
 
 const shown = (span: ReadableSpan): Shown => ({

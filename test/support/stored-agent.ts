@@ -15,7 +15,7 @@ export interface StoredAgent {
 }
 
 /** The same for an agent that does not exist: an empty row, no history. */
-export async function storedAgent(world: World, id: string): Promise<StoredAgent> {
+export async function storedAgent(world: Pick<World, 'row' | 'history'>, id: string): Promise<StoredAgent> {
   const [text, history] = await Promise.all([world.row(id), world.history(id)]);
   // The order of the changed fields means nothing.
   const sorted = history.map((entry) => ({ ...entry, changedFields: entry.changedFields.toSorted() }));

@@ -66,7 +66,10 @@ function killPostgres(cluster: string): void {
   const file = join(cluster, 'postmaster.pid');
   const pid = existsSync(file) ? Number.parseInt(readFileSync(file, 'utf8'), 10) : 0;
   // Negative while initdb fills the cluster.
-  if (pid > 0) kill(pid, 'SIGQUIT');
+  if (pid <= 0) return;
+  kill(pid, 'SIGQUIT');
+  // A test may have frozen it.
+  kill(pid, 'SIGCONT');
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

@@ -8,12 +8,10 @@ import { agentVersionRepository } from '../../src/agents/history/repository.ts';
 import { agentRepository } from '../../src/agents/repository.ts';
 import type { AgentDraft } from '../../src/agents/schema.ts';
 import { agentService } from '../../src/agents/service.ts';
-import { buildApp } from '../../src/app.ts';
 import { type Scope, scopes } from '../../src/auth/api-key.ts';
 import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.ts';
 import type { Quotas } from '../../src/auth/rate-limits.ts';
 import { companyRepository } from '../../src/companies/repository.ts';
-import { openDatabase } from '../../src/database/client.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { setRoleSettings } from '../../src/database/server-role.ts';
 import { logOptions } from '../../src/logger.ts';
@@ -23,6 +21,7 @@ import { run } from './connection.ts';
 import { asServer, withDatabase } from './global-setup.ts';
 import { refuseKeys } from './no-keys.ts';
 import { storedRows } from './stored-rows.ts';
+import { buildLimited, openLimited, patientUrl, type TimeLimits, usualLimits } from './time-limits.ts';
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
@@ -33,6 +32,7 @@ interface WorldOptions {
   readonly quotas?: Partial<Quotas>;
   /** Another secret that keys may be stored under when the tests make further ones. */
   readonly previousSecret?: string;
+  readonly limits?: TimeLimits;
 }
 
 const noQuotas: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
@@ -41,7 +41,8 @@ const noQuotas: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
  * A server as in production, on a real socket and a new database, with the role that owns no tables. The tests set up and
  * compare rows as the owner. Closed with the file that opened it. `logLines` has its log; an API key in it fails the file.
  */
-export async function openWorld({ connections = 10, docs = true, quotas, previousSecret }: WorldOptions = {}) {
+export async function openWorld(options: WorldOptions = {}) {
+  const { connections = 10, docs = true, quotas, previousSecret, limits = usualLimits() } = options;
   const name = `world_${randomUUID().replaceAll('-', '')}`;
   const serverUrl = inject('serverUrl');
   const ownerUrl = withDatabase(serverUrl, name);
@@ -58,15 +59,15 @@ export async function openWorld({ connections = 10, docs = true, quotas, previou
     },
   });
   const secret = randomUUID().repeat(2);
-  const database = openDatabase({ url: databaseUrl, connections });
+  const database = openLimited(limits, databaseUrl, connections);
   const logger = pino(logOptions('info'), log);
   const parts = { database, secret, migrations: await migrationNames(), logger, docs };
-  const app = await buildApp({ ...parts, ...(quotas && { quotas: { ...noQuotas, ...quotas } }) });
+  const app = await buildLimited(limits, { ...parts, ...(quotas && { quotas: { ...noQuotas, ...quotas } }) });
   const origin = await app.listen({ host: '127.0.0.1', port: 0 });
-  const sql = new pg.Pool({ connectionString: ownerUrl, max: 5 });
+  const sql = new pg.Pool({ connectionString: patientUrl(ownerUrl), max: 5 });
   sql.on('error', () => {});
 
-  const owned = openDatabase({ url: ownerUrl, connections: 10, connectionLimit: 60_000 });
+  const owned = openLimited('patient', ownerUrl, 10);
   const companies = companyRepository(owned.prisma, operator);
   const keys = apiKeyLifecycle(owned, { secret, previousSecret }, operator);
   const rows = agentRepository(owned);
@@ -93,6 +94,8 @@ export async function openWorld({ connections = 10, docs = true, quotas, previou
     ownerUrl,
     secret,
     logLines,
+    /** Of its server, and of others that a test opens on its database. */
+    limits,
     /** Where further servers of this world log too. */
     log,
     sql,

@@ -2,22 +2,13 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, inject, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
-import type { Answer } from '../support/http.ts';
 import { type Call, type Client, openClient, startUnlimited } from '../support/kept-client.ts';
-import { newSubject, type Subject } from '../support/patch-agent.ts';
-import { answerOf, answerOfVersion, storedAgent, versionIn } from '../support/stored-agent.ts';
+import { newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
+import { type Acknowledged, expectExactlyOnce, nextCall } from './support/exactly-once.ts';
 
 const world = await openWorld();
 const kills = inject('isShort') ? 5 : 30;
-
-/** A request that was acknowledged. Its request id is its Idempotency-Key too. */
-interface Acknowledged {
-  readonly requestId: string;
-  readonly answer: Answer;
-  /** How often it was sent. */
-  readonly times: number;
-}
 
 /** As a careful client does it: sends a request until it is answered, again under its key when the connection breaks. */
 async function sendUntilAnswered(client: Client, origin: string, call: Call): Promise<Acknowledged> {
@@ -25,7 +16,7 @@ async function sendUntilAnswered(client: Client, origin: string, call: Call): Pr
   const headers = { 'x-request-id': requestId, 'idempotency-key': requestId };
   for (let times = 1; ; times += 1) {
     const answer = await client(origin, { ...call, headers }).catch(() => undefined);
-    if (answer && ![409, 503].includes(answer.status)) return { requestId, answer, times };
+    if (answer && ![409, 503].includes(answer.status)) return { requestId, call, answer, times };
     // The server may be down: a client that does not wait at all would take the machine from the one that starts.
     await delay(20);
   }
@@ -48,20 +39,10 @@ async function openMortal() {
 const agents = 8;
 const clients = 24;
 
-/** What a client sends next: mostly a change of a key of its own in the metadata of some agent, sometimes a creation. */
-function nextCall(subjects: readonly Subject[], name: string, count: number): Call {
-  if (count % 10 === 9) {
-    const body = { name: `${name} ${count}`, type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
-    return { line: 'POST /agents', body };
-  }
-  const line = `PATCH /agents/${subjects[randomInt(subjects.length)]?.id}`;
-  return { line, body: { metadata: { [name]: count } } };
-}
-
 test(`${kills} times SIGKILL under load: no acknowledged write is lost, and none is applied twice`, async () => {
   const { companyId, ...first } = await newSubject(world);
   const others = await Promise.all(Array.from({ length: agents - 1 }, () => world.agent(companyId)));
-  const subjects = [{ companyId, ...first }, ...others.map(({ id }) => ({ ...first, companyId, id }))];
+  const ids = [first, ...others].map(({ id }) => id);
   const mortal = await openMortal();
   const acknowledged: Acknowledged[] = [];
   let isOver = false;
@@ -69,7 +50,7 @@ test(`${kills} times SIGKILL under load: no acknowledged write is lost, and none
   const loads = Array.from({ length: clients }, async (_, at) => {
     const client = openClient(first.key);
     for (let count = 0; !isOver; count += 1) {
-      acknowledged.push(await sendUntilAnswered(client, mortal.origin, nextCall(subjects, `c${at}`, count)));
+      acknowledged.push(await sendUntilAnswered(client, mortal.origin, nextCall(ids, `c${at}`, count)));
     }
   });
   for (let kill = 0; kill < kills; kill += 1) {
@@ -85,30 +66,6 @@ test(`${kills} times SIGKILL under load: no acknowledged write is lost, and none
   console.log(
     `${acknowledged.length} acknowledged, ${resent.length} sent again, ${replayed.length} of them saved before`,
   );
-  await expectExactlyOnce(companyId, acknowledged);
-});
-
-/** Every answer is a version of its agent, every version but the operator's is one answer: nothing lost, nothing twice. */
-async function expectExactlyOnce(companyId: string, acknowledged: readonly Acknowledged[]): Promise<void> {
-  const { rows } = await world.sql.query('SELECT id FROM agent WHERE company_id = $1', [companyId]);
-  const stored = new Map(await Promise.all(rows.map(async ({ id }) => [id, await storedAgent(world, id)] as const)));
   expect(acknowledged.length).toBeGreaterThan(kills * 50);
-  const claimed = new Map<string | null | undefined, string>();
-  for (const { requestId, answer } of acknowledged) {
-    const agent = stored.get(Object(answer.body).id);
-    if (!agent) throw new Error(`an acknowledged agent is lost: ${answer.text}`);
-    const version = versionIn(answer);
-    expect(answer.status).toBe(version === 1 ? 201 : 200);
-    expect(answer.body).toEqual(answerOfVersion(agent, version));
-    expect(agent.history[version - 1]).toMatchObject({ version, requestId });
-    claimed.set(requestId, `${Object(answer.body).id} ${version}`);
-  }
-  for (const { row, history } of stored.values()) {
-    expect(history.map(({ version }) => version)).toEqual(history.map((_, at) => at + 1));
-    expect(answerOf(row)).toEqual(answerOfVersion({ row, history, text: '' }, history.length));
-    const byRequest = history.filter(({ keyId }) => keyId !== null);
-    expect(byRequest.map(({ requestId }) => claimed.get(requestId))).toEqual(
-      byRequest.map(({ version }) => `${row.id} ${version}`),
-    );
-  }
-}
+  await expectExactlyOnce(world, companyId, acknowledged);
+});

@@ -127,5 +127,7 @@ test(title, { timeout: (minutes + 15) * 60_000 }, async () => {
   for (const { id } of rows) now.set(id, (await client(origin, { line: `GET /agents/${id}` })).body);
   console.log({ ...work.counts, ...Object.fromEntries(counts), ...receiver.counts(), agents: now.size });
   expect(now.size).toBeGreaterThan(0);
+  const { rows: events } = await world.sql.query('SELECT DISTINCT event_id FROM webhook_delivery');
+  expect([...receiver.eventIds].toSorted()).toEqual(events.map(({ event_id }) => event_id).toSorted());
   expect(receiver.agents()).toEqual(now);
 });

@@ -32,5 +32,5 @@ test(`${kills} times SIGKILL of the server under load: every acknowledged change
   const acknowledged = await load.stop();
   await untilAllDelivered(world);
   console.log(`${acknowledged} changes, ${accepted.length} deliveries`);
-  await expectFaithful(world, hooked, accepted);
+  await expectFaithful(world, hooked, { acknowledged, accepted });
 });

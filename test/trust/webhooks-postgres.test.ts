@@ -36,6 +36,6 @@ test(`PostgreSQL is killed ${kills} times under load: every acknowledged change 
   const acknowledged = await load.stop();
   await untilAllDelivered(world);
   console.log(`${acknowledged} changes, ${accepted.length} deliveries`);
-  await expectFaithful(world, hooked, accepted);
+  await expectFaithful(world, hooked, { acknowledged, accepted });
   expect(server.stderr).toBe('');
 });

@@ -1,22 +1,36 @@
 import { expect, inject, test } from 'vitest';
 import { openReceiver, type Received } from '../support/receiver.ts';
 import { openWorld } from '../support/world.ts';
-import { expectFaithful, hurry, makeHooked, startChanging, startSending, untilAllDelivered } from './support/hooked.ts';
+import {
+  expectFaithful,
+  type Hooked,
+  hurry,
+  makeHooked,
+  startChanging,
+  startSending,
+  untilAllDelivered,
+} from './support/hooked.ts';
 
 const world = await openWorld();
-const changes = inject('isShort') ? 250 : 10_000;
+const changes = inject('isShort') ? 25 : 300;
+/** Companies with an endpoint each. An endpoint whose last attempt failed gets two attempts at once, and no more. */
+const companies = 10;
 
 test('two servers and a receiver that fails at random: every change is told in order, no attempt is made by two at once', async () => {
   const accepted: Received[] = [];
   /** Attempts that the receiver has and the sender still waits for. */
   const open = new Set<string>();
+  const attempts = new Map<string, number>();
   let twice = 0;
   const outcomes = { good: 0, refused: 0, late: 0, reset: 0 };
   const receiver = await openReceiver((received, response) => {
     if (open.has(received.id)) twice += 1;
     open.add(received.id);
     response.on('close', () => open.delete(received.id));
-    const dice = Math.random();
+    const attempt = (attempts.get(received.id) ?? 0) + 1;
+    attempts.set(received.id, attempt);
+    // The tenth attempt is good: after it the delivery would be given up.
+    const dice = attempt < 10 ? Math.random() : 1;
     if (dice < 0.3) {
       outcomes.refused += 1;
       response.writeHead(500).end();
@@ -32,24 +46,29 @@ test('two servers and a receiver that fails at random: every change is told in o
       response.writeHead(204).end();
     }
   });
-  const hooked = await makeHooked(world, receiver.url, 60);
+  const hooked: Hooked[] = [];
+  for (let at = 0; at < companies; at += 1) hooked.push(await makeHooked(world, `${receiver.url}/${at}`, 6));
   const servers = await Promise.all([startSending(world), startSending(world)]);
-  const load = startChanging(
-    hooked,
-    servers.map(({ origin }) => origin),
-    8,
-  );
+  const origins = servers.map(({ origin }) => origin);
+  const loads = hooked.map((company) => startChanging(company, origins, 2));
   // Retries come sooner than they would: the schedule is another test's.
+  let acknowledged: number[] = [];
   const hurrying = setInterval(() => void hurry(world), 500);
   try {
-    await load.more(changes);
-    await load.stop();
+    await Promise.all(loads.map(({ more }) => more(changes)));
+    acknowledged = await Promise.all(loads.map(({ stop }) => stop()));
     await untilAllDelivered(world);
   } finally {
     clearInterval(hurrying);
   }
-  console.log(outcomes);
+  console.log(
+    acknowledged.reduce((sum, count) => sum + count),
+    outcomes,
+  );
   expect(Object.values(outcomes)).not.toContain(0);
   expect(twice).toBe(0);
-  await expectFaithful(world, hooked, accepted);
+  for (const [at, company] of hooked.entries()) {
+    const ofCompany = accepted.filter(({ path }) => path === `/hook/${at}`);
+    await expectFaithful(world, company, { acknowledged: acknowledged[at] ?? 0, accepted: ofCompany });
+  }
 });

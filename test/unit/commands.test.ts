@@ -12,8 +12,11 @@ const run = [
   ['docs/backup.md', 'Dump', 1, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Restore', 2, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Check', 3, 'test/postgres/backup.test.ts'],
+  ['docs/backup.md', 'Continuous archiving', 2, 'test/postgres/recovery.test.ts'],
+  ['docs/backup.md', 'Recovery to a moment', 3, 'test/postgres/recovery.test.ts'],
   ['docs/client.md', 'A typed client', 1, 'test/process/client.test.ts'],
   ['docs/client.md', 'A change', 1, 'test/process/client.test.ts'],
+  ['docs/client.md', 'Other generators', 2, 'test/process/generators.test.ts'],
   ['docs/metrics.md', 'Metrics', 2, 'test/process/metrics.test.ts'],
   ['docs/operate.md', 'From an empty PostgreSQL', 6, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'The secret of the keys', 4, 'test/postgres/operate.test.ts'],
@@ -35,6 +38,8 @@ const notRun = [
   ['README.md', 'Start', 2, 'npm ci needs a package registry; test/process/embedded.test.ts runs what npm start runs'],
   ['bench/README.md', 'The benchmark', 1, 'eleven minutes of measurements, not a guarantee'],
   ['docs/client.md', 'A typed client', 1, 'npm install needs a package registry'],
+  ['docs/high-availability.md', 'Try it with Docker', 1, 'Docker'],
+  ['docs/high-availability.md', "Try it from Debian's packages", 2, 'apt-get; test/failover/ runs the same program'],
   ['docs/operate.md', 'Traces', 1, 'npm install needs a package registry'],
   ['docs/operate.md', 'With Docker', 1, 'Docker'],
   ['docs/operate.md', 'Kubernetes', 1, 'a Kubernetes cluster; test/unit/kubernetes.test.ts reads the manifests'],
@@ -47,7 +52,7 @@ const notRun = [
 const all = pages().flatMap((page) => allBlocks(page).map((block) => ({ page, ...block })));
 
 /** Languages of blocks that show something and that nobody pastes into a shell. */
-const shown = ['go', 'http', 'ini', 'js', 'json', 'python', 'ts'];
+const shown = ['go', 'http', 'ini', 'js', 'json', 'python', 'text', 'ts'];
 
 test('every block of every page names its language, sh for commands, and none is indented', () => {
   expect(all.filter(({ language }) => ![...shown, 'sh'].includes(language))).toEqual([]);

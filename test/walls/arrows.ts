@@ -8,7 +8,10 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
     'routes and plugins',
     /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|shares)\.ts$|http\/(?!(problems|problem-details|particular-problems|json-fault|public-url|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
   ],
-  ['service', /^src\/(agents\/(service|answer)|webhooks\/(service|answer|sender|worker|slots|outcome|attempt))\.ts$/],
+  [
+    'service',
+    /^src\/(agents\/(service|answer)|webhooks\/(service|answer|assemble|worker|slots|outcome|health-log))\.ts$/,
+  ],
   [
     'repositories',
     /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot|lifecycle|lists)\b|^src\/auth\/(access|lookup|key-lifecycle|key-use|caller)\.ts$/,

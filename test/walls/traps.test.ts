@@ -57,7 +57,7 @@ function filesWithErrors(cwd: string): Promise<Set<string>> {
   });
 }
 
-test(`the compiler refuses ${Object.keys(halves).join(', and ')}`, { timeout: 120_000 }, async () => {
+test(`the compiler refuses ${Object.keys(halves).join(', and ')}`, async () => {
   const errors = await filesWithErrors(await copyWithHalves());
   expect([...errors].toSorted()).toEqual(Object.values(halves).map(({ errorIn }) => errorIn));
 });

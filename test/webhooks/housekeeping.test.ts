@@ -62,6 +62,7 @@ test('attempts are counted by outcome; the age of what is overdue and disabled e
     `SELECT count(*)::int AS count FROM webhook_endpoint WHERE status = 'DISABLED'`,
   );
   expect(await sample('webhook_endpoints_disabled')).toBe(rows[0].count);
-  expect(await storedDeliveries(world, good.id)).toMatchObject([{ status: 'DELIVERED' }]);
-  expect(await storedDeliveries(world, busy.id)).toMatchObject([{ status: 'PENDING' }]);
+  // An attempt is counted before its outcome is written.
+  await expect.poll(() => storedDeliveries(world, good.id)).toMatchObject([{ status: 'DELIVERED' }]);
+  await expect.poll(() => storedDeliveries(world, busy.id)).toMatchObject([{ status: 'PENDING', lastStatus: 503 }]);
 });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { openDatabase } from '../../src/database/client.ts';
 import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
-import { endedAs } from '../../src/webhooks/outcome.ts';
+import { outcomeOf } from '../../src/webhooks/outcome.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver } from '../support/receiver.ts';
 import { openSender, storedDeliveries, storedEndpoint, storeEndpoint } from '../support/sending.ts';
@@ -44,14 +44,14 @@ test('what a process says of a delivery whose lease it has lost changes nothing 
   const database = openDatabase({ url: world.databaseUrl, connections: 1 });
   try {
     const deliveries = deliveryRepository(database);
-    const room = { healthy: 100, failing: 100, perHealthy: 10, perFailing: 10, underWay: new Map<string, number>() };
+    const room = { healthy: 100, failing: 100, perHealthy: 10, perFailing: 10, running: new Map<string, number>() };
     const { claimed } = await deliveries.claim(room);
     const mine = claimed.find(({ endpointId }) => endpointId === endpoint.id);
     if (!mine) throw new Error('the delivery was not claimed');
     await leaseUntil(endpoint.id, '1 hour');
     const before = await storedDeliveries(world, endpoint.id);
-    const answered = endedAs(mine, { isDelivered: true, status: 200, error: null, answer: '' });
-    expect(await deliveries.finish([answered])).toEqual(new Set());
+    const answered = outcomeOf(mine, { isDelivered: true, status: 200, error: null, answer: '' });
+    expect(await deliveries.finish([answered])).toEqual({ written: new Set(), changes: [] });
     const [after] = await storedDeliveries(world, endpoint.id);
     expect({ ...after, secondsLeft: 0 }).toEqual({ ...before[0], secondsLeft: 0 });
     expect(after.status).toBe('PENDING');

@@ -112,11 +112,14 @@ test('an agent with hundreds of deliveries behind a failing one does not hold up
     .poll(async () => (await storedDeliveries(world, endpoint.id)).filter(({ status }) => status === 'DELIVERED'))
     .toMatchObject([{ agentId: id, version: 2, attempts: 1 }]);
   // And none of them was sent in front of its turn.
+  const hotVersions = () =>
+    receiver.received.flatMap(({ event: { data } }) => (data.agentId === hot.id ? [data.version] : []));
+  await expect.poll(() => hotVersions().length).toBeGreaterThan(0);
+  const before = hotVersions().length;
   await due(endpoint.id);
   wake();
-  await expect.poll(() => receiver.received.filter(({ event }) => event.data.agentId === hot.id).length).toBe(2);
-  const hotVersions = receiver.received.filter(({ event }) => event.data.agentId === hot.id);
-  expect(hotVersions.map(({ event }) => event.data.version)).toEqual([2, 2]);
+  await expect.poll(() => hotVersions().length).toBeGreaterThan(before);
+  expect(new Set(hotVersions())).toEqual(new Set([2]));
 });
 
 test('a redelivery does not wait for its line, and its line does not wait for it', async () => {
@@ -134,9 +137,9 @@ test('a redelivery does not wait for its line, and its line does not wait for it
   await expect
     .poll(() => storedDeliveries(world, endpoint.id))
     .toMatchObject([
-      { version: 2, status: 'PENDING', attempts: 1 },
+      { version: 2, status: 'PENDING', lastStatus: 500 },
       { version: 1, status: 'DELIVERED', attempts: 1 },
-      { version: 9, status: 'PENDING', attempts: 1 },
+      { version: 9, status: 'PENDING', lastStatus: 500 },
     ]);
   const other = await storeEndpoint(world, companyId, receiver.url);
   await storeLine(other.id, id, companyId, 9, 9);

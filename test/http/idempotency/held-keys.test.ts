@@ -6,9 +6,10 @@ import { agentAtTwo, newKey, retriables, sendKeyed } from '../../support/retry.t
 import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
-const world = await openWorld();
+const world = await openWorld({ limits: 'production' });
 
-const fifty = Array.from({ length: 50 }, (_, at) => at);
+/** So few that they are changed within the time of a request, also where the machine is slow. */
+const eight = Array.from({ length: 8 }, (_, at) => at);
 
 const insert = `
   INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
@@ -18,7 +19,7 @@ test.for(Object.entries(retriables))(
   'a twin that stays under way longer than a request may wait makes it 409, and no other request: %s',
   async ([, make]) => {
     const agent = await agentAtTwo(world);
-    const neighbours = await Promise.all(fifty.map(() => world.agent(agent.companyId)));
+    const neighbours = await Promise.all(eight.map(() => world.agent(agent.companyId)));
     const request = make(agent, await world.phoneNumber(agent.companyId));
     const instance = request.line.split(' ')[1] ?? '';
     const key = newKey();
@@ -28,7 +29,7 @@ test.for(Object.entries(retriables))(
       await untilSomebodyWaits(world);
       const patches = neighbours.map(({ id }) => world.patch(agent.key, id, { name: 'Neighbour' }));
       expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
-      expect((await Promise.all(patches)).map(({ status }) => status)).toEqual(fifty.map(() => 200));
+      expect((await Promise.all(patches)).map(({ status }) => status)).toEqual(eight.map(() => 200));
     });
     expect(await storedAgent(world, agent.id)).toEqual(before);
     expect((await sendKeyed(world, agent, request, key)).status).toBeLessThan(300);
@@ -55,7 +56,7 @@ test.for(Object.entries(retriables))(
 
 test('keys that stay in use fail their own requests alone, and none in the same batch', async () => {
   const agent = await newSubject(world);
-  const neighbours = await Promise.all(fifty.slice(0, 20).map(() => world.agent(agent.companyId)));
+  const neighbours = await Promise.all(eight.map(() => world.agent(agent.companyId)));
   const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'In use' } };
   const keys = [newKey(), newKey(), newKey()];
   const before = await storedAgent(world, agent.id);

@@ -85,7 +85,7 @@ test('changes that are made once more are counted: past a held row, of a batch t
   const repeated = (why: string) => read(`interview_agents_changes_repeated_total{why="${why}"}`);
   await whileAgentLocked(world, id, async (release) => {
     const held = patch(origin, key, id, { duration: 46 });
-    await vi.waitUntil(async () => (await repeated('held')) > 0, { timeout: 2_000, interval: 5 });
+    await vi.waitUntil(async () => (await repeated('held')) > 0, { timeout: 60_000, interval: 5 });
     await release();
     expect((await held).status).toBe(200);
   });

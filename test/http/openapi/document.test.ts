@@ -55,8 +55,10 @@ const withoutKey = [...health, ...explanations].map(({ line }) => ({ line, scope
 
 test.for([...withKey, ...withoutKey])('the document says that $line needs $scope', ({ line, scope }) => {
   const [method, path] = documented(line);
-  const security = scope === 'no key' ? [] : [{ apiKey: scope === 'any' ? [] : [scope] }];
-  expect(document.paths[path]?.[method.toLowerCase()]?.security).toEqual(security);
+  const { security, 'x-scope': named = security?.length ? 'any' : 'no key' } =
+    document.paths[path]?.[method.toLowerCase()] ?? {};
+  expect(security).toEqual(scope === 'no key' ? [] : [{ apiKey: [] }]);
+  expect(named).toBe(scope);
 });
 
 test('openapi.json has at most 200 KB', () => {

@@ -7,7 +7,9 @@ import { newSubject, type Subject } from '../../support/patch-agent.ts';
 import { ask, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
-const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
+const world = await openWorld({
+  ...{ docs: false, limits: 'production', quotas: { perMinute: 600, perHour: 20_000 } },
+});
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
 const document = readDocument(served.text);
 

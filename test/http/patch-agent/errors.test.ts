@@ -17,7 +17,14 @@ test('the codes are the contract’s closed list, each with its status', () => {
   expect(Object.fromEntries(table)).toEqual(statuses);
 });
 
-const unknownPaths = ['/', `/agents/${id}/`, `/Agents/${id}`, `//agents/${id}`, `/agents/${id}/x`, '/x?a=1'];
+// biome-ignore format: a table
+const unknownPaths = [
+  '/', `/agents/${id}/`, `/Agents/${id}`, `//agents/${id}`, `/agents/${id}/x`, '/x?a=1',
+  '/agents/', '/agents/?companyId=x', '/agents//', '/agents//versions', `/agents/${id}/versions/`,
+  `/agents/${id}/versions//diff`, `/agents/${id}/versions//restore`, '/webhooks/', '/webhooks//ping',
+  `/webhooks/${id}/deliveries//redeliver`, '/companies/', '/phone-numbers/', '/api-key/', '/problems/',
+  '/health/live/', `/agents%2F${id}`,
+];
 
 test.for(unknownPaths.flatMap((path) => ['PATCH', 'GET', 'POST', 'PROPFIND'].map((method) => [method, path] as const)))(
   '%s %s is no route, with and without a key',
@@ -128,6 +135,27 @@ test.for(replaced)('the request id $shown is replaced by a new one on every answ
   const ids = (await answersTo(requestId)).map(({ headers }) => headers['x-request-id']);
   for (const one of ids) expect(one).toMatch(uuid);
   expect(new Set(ids).size).toBe(6);
+});
+
+test.for(['companyid', 'company_id', 'CompanyID', 'company'])(
+  'an ATS key that names its company with the parameter %s is told the name that it takes',
+  async (written) => {
+    const agent = await newSubject(world);
+    const ats = await world.ats(agent.companyId);
+    const send = () => world.patch(ats.key, agent.id, {}, { query: `?dryRun=true&${written}=${agent.companyId}` });
+    const detail = problemDetails.companyMisnamed(written);
+    await expectRefusal(world, agent.id, send, { code: 'COMPANY_ID_REQUIRED', detail });
+  },
+);
+
+test('an ATS key that names no company is not told of parameters with other names', async () => {
+  const agent = await newSubject(world);
+  const { key } = await world.ats(agent.companyId);
+  for (const query of ['', '?companyId=', '?dryRun=true', `?organizationId=${agent.companyId}`]) {
+    await expectRefusal(world, agent.id, () => world.patch(key, agent.id, {}, { query }), {
+      code: 'COMPANY_ID_REQUIRED',
+    });
+  }
 });
 
 test('the query is in no answer', async () => {

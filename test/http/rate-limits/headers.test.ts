@@ -6,7 +6,7 @@ import { toldBy } from '../../support/rate-limits.ts';
 import { chunk, head, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
-const world = await openWorld({ quotas: { perMinute: 7, perHour: 9 } });
+const world = await openWorld({ limits: 'production', quotas: { perMinute: 7, perHour: 9 } });
 const unlimited = await openWorld();
 
 /** Of the server's limits, after one request. */

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test, vi } from 'vitest';
+import { openAnotherServer } from '../../support/another-server.ts';
+import { callsOf } from '../../support/calls.ts';
 import { largeAgents, openUnreadList } from '../../support/large-lists.ts';
 import { untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
@@ -21,8 +23,8 @@ beforeAll(async () => {
 /** A list that is read at once. */
 const list = (key: string, path = '/agents?limit=1') => world.call(key, `GET ${path}`);
 
-const unread = (key: string, count: number) =>
-  Promise.all(Array.from({ length: count }, () => openUnreadList(world.origin, key)));
+const unread = (key: string, count: number, origin = world.origin) =>
+  Promise.all(Array.from({ length: count }, () => openUnreadList(origin, key)));
 
 /** Every list of the API. */
 const lists = () => ['/agents?limit=1', `/agents/${agentId}/versions`, '/companies', '/phone-numbers'];
@@ -53,12 +55,14 @@ test('of one key two lists run at once: more wait until one ends, while lists of
 
 test('a list that waits too long is refused with 503 and Retry-After, and one after it is answered', async () => {
   const [key] = keys;
-  const running = await unread(key, 2);
-  const refused = await list(key);
+  const { origin } = await openAnotherServer(world, { limits: 'production' });
+  const one = () => callsOf(origin).call(key, 'GET /agents?limit=1');
+  const running = await unread(key, 2, origin);
+  const refused = await one();
   expectProblem(refused, { code: 'OVERLOADED', instance: '/agents' });
   expect(refused.headers['retry-after']).toBe('1');
   for (const { leave } of running) leave();
-  expect((await list(key)).status).toBe(200);
+  expect((await one()).status).toBe(200);
 });
 
 test('of one key 50 lists wait: one more is refused at once', async () => {

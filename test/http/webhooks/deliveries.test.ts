@@ -24,7 +24,8 @@ test('ping queues webhook.ping, whatever the events of the endpoint are', async 
   const answer = await world.call(key, `POST /webhooks/${id}/ping`);
   const [row] = await stored(id);
   const time = new Date(row.created_at).toISOString();
-  const shown = { id: row.id, eventType: 'webhook.ping', agentId: null, version: null, ...waiting };
+  const event = { eventId: row.event_id, eventType: 'webhook.ping', agentId: null, version: null };
+  const shown = { id: row.id, ...event, ...waiting };
   expect([answer.status, answer.body]).toEqual([202, { ...shown, nextAttemptAt: time, createdAt: time }]);
   expect(row).toMatchObject({ company_id: companyId, event_id: expect.stringMatching(/^msg_[0-9a-f]{32}$/) });
   const data = { webhookId: id, requestId: requestOf(answer), keyId };
@@ -46,8 +47,8 @@ test('the list shows deliveries newest first, narrowed by status and agent, page
   await finish(two.id, 1, 'FAILED');
   const rows = (await stored(id)).toReversed();
   const shown = rows.map((row) => ({
-    ...{ id: row.id, eventType: row.event_type, agentId: row.agent_id, version: row.version, status: row.status },
-    ...{ attempts: row.attempts, lastStatus: row.last_status, lastError: row.last_error },
+    ...{ id: row.id, eventId: row.event_id, eventType: row.event_type, agentId: row.agent_id, version: row.version },
+    ...{ status: row.status, attempts: row.attempts, lastStatus: row.last_status, lastError: row.last_error },
     nextAttemptAt: row.status === 'PENDING' ? new Date(row.next_attempt_at).toISOString() : null,
     createdAt: new Date(row.created_at).toISOString(),
   }));
@@ -76,7 +77,8 @@ test('redeliver queues the same event once more, under its event id and outside 
   const answer = await world.call(key, `POST /webhooks/${id}/deliveries/${failed.id}/redeliver`);
   const [before, again] = await stored(id);
   const time = new Date(again.created_at).toISOString();
-  const shown = { id: again.id, eventType: 'agent.created', agentId: agent.id, version: 1, ...waiting };
+  const event = { eventId: failed.event_id, eventType: 'agent.created', agentId: agent.id, version: 1 };
+  const shown = { id: again.id, ...event, ...waiting };
   expect([answer.status, answer.body]).toEqual([202, { ...shown, nextAttemptAt: time, createdAt: time }]);
   expect(before).toEqual(failed);
   const times = { created_at: again.created_at, next_attempt_at: again.next_attempt_at, finished_at: null };

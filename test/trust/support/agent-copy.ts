@@ -36,6 +36,8 @@ export function openAgentCopy({ origin, key }: Options) {
   return {
     counts,
     isUpToDate: () => isBegun && inbox.length === 0,
+    /** The ids of all events that were received. */
+    eventIds,
     /** The agents by id. */
     agents: () => new Map([...agents].map(([id, { agent }]) => [id, agent])),
 

@@ -50,6 +50,7 @@ export async function openCopyingReceiver(origin: string, key: string) {
   return {
     webhookId,
     agents: copy.agents,
+    eventIds: copy.eventIds,
     counts: () => ({ ...counts, ...copy.counts }),
 
     /** Lets the receiver fail for some time. */

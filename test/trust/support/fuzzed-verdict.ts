@@ -34,6 +34,7 @@ function refusalBeforeParts(document: Document, request: Fuzzed, values: Values)
   const encoded = encodeURIComponent([...Object.values(params), ...query.flat()].join('').toWellFormed());
   if (encoded.length + Object.values(headers).join('').length > 16_000) return 'HEADERS_TOO_LARGE';
   if (Object.values(params).some((param) => !param.isWellFormed())) return 'MALFORMED_REQUEST';
+  if (Object.values(params).includes('')) return 'ROUTE_NOT_FOUND';
   const { security, requestBody } = operationOf(document, request);
   if (security.length === 0) return undefined;
   if (sender === 'nobody') return 'INVALID_API_KEY';

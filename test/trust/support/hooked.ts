@@ -10,7 +10,7 @@ import type { World } from '../../support/world.ts';
 export type SendingWorld = Pick<World, 'databaseUrl' | 'secret' | 'sql'>;
 
 /** What a server needs to send webhooks to this machine. */
-const hooksToLoopback = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' };
+export const hooksToLoopback = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' };
 
 /** A server process that sends webhooks to this machine. */
 export const startSending = (
@@ -96,16 +96,22 @@ export async function untilAllDelivered(world: Pick<World, 'sql'>): Promise<void
 }
 
 /**
- * Every version of every agent that came after the endpoint was told at least once, and nothing else was told: no version
- * that is not there. Without its repeats, each agent's line is in order, and every signature holds.
+ * Every acknowledged change is a version, each version arrived at least once, and no other version did. Without repeats,
+ * the versions of each agent are in order, and every signature holds.
+ * @param acknowledged changes that the clients made
  * @param accepted what the receiver answered with 2xx
  */
-export async function expectFaithful({ sql }: Pick<World, 'sql'>, hooked: Hooked, accepted: readonly Received[]) {
+export async function expectFaithful(
+  { sql }: Pick<World, 'sql'>,
+  hooked: Hooked,
+  { acknowledged, accepted }: { readonly acknowledged: number; readonly accepted: readonly Received[] },
+) {
   const { rows } = await sql.query(
     `SELECT v.agent_id || ' ' || v.version AS version FROM agent_version v
       WHERE v.agent_id = ANY($1) AND v.version > 1 ORDER BY v.agent_id, v.version`,
     [hooked.agents],
   );
+  expect(rows).toHaveLength(acknowledged);
   const told = new Map<string, string>();
   const last = new Map<string, number>();
   for (const received of accepted) {

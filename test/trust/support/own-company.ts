@@ -18,12 +18,17 @@ export async function openOwnCompany() {
   sql.on('error', () => {});
   onTestFinished(() => sql.end());
   const world: SendingWorld = { databaseUrl, secret: randomUUID().repeat(2), sql };
-  const database = openDatabase({ url: ownerUrl, connections: 1 });
+  return { postgres, world, ...(await makeCompany(ownerUrl, world.secret)) };
+}
+
+/** A company with a key for everything. */
+export async function makeCompany(ownerUrl: string, secret: string) {
+  const database = openDatabase({ url: ownerUrl, connections: 1, connectionLimit: 60_000 });
   try {
     const { id: companyId } = await companyRepository(database.prisma, 'tester').createCompany('Observed');
     const draft = { companyId, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
-    const { key } = await apiKeyLifecycle(database, { secret: world.secret }, 'tester').create(draft);
-    return { postgres, world, companyId, key };
+    const { key } = await apiKeyLifecycle(database, { secret }, 'tester').create(draft);
+    return { companyId, key };
   } finally {
     await database.close();
   }

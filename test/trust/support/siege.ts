@@ -160,7 +160,7 @@ async function makeKey(ownerUrl: string, secret: string): Promise<string> {
 }
 
 /** 503 in its documented form, and only where the attack hits. */
-function expectUnavailable(answer: Timed, isHit: boolean): void {
+export function expectUnavailable(answer: Answer & { readonly line: string }, isHit = true): void {
   const [, path = ''] = answer.line.split(' ');
   const code = Object(answer.body).code === 'OVERLOADED' ? 'OVERLOADED' : 'DATABASE_UNAVAILABLE';
   expectProblem(answer, { code, instance: path.split('?', 1)[0] ?? '' });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { type AddressRules, checkedAddresses, targetOf } from '../../src/webhooks/address.ts';
+import { parseTarget, resolveTarget, type TargetRules } from '../../src/webhooks/target.ts';
 
-const strict: AddressRules = { allowHttp: false, allowNetworks: [] };
+const strict: TargetRules = { allowHttp: false, allowNetworks: [] };
 const notPublic = 'the address is not public';
 
 /** What DNS says in these tests. */
@@ -18,7 +18,7 @@ const zone: Readonly<Record<string, readonly string[]>> = {
 const resolve = async (name: string) => zone[name] ?? Promise.reject(Object.assign(new Error(), { code: 'ENOTFOUND' }));
 
 /** The addresses that a URL leads to; throws what a delivery would. */
-const addressesOf = async (text: string, rules = strict) => checkedAddresses(targetOf(text, rules), rules, resolve);
+const addressesOf = async (text: string, rules = strict) => resolveTarget(parseTarget(text, rules), rules, resolve);
 
 const hostile: readonly (readonly [kind: string, fault: string, urls: readonly string[]])[] = [
   ['no URL', 'the URL is not valid', ['', 'hook', '//a.example/', 'https://', 'https://a b.example/', 'https://[::1/']],

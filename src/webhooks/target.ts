@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { addressList } from '../auth/address.ts';
 
 /** What the operator allows beyond `https` to public addresses (docs/contract.md#webhooks). */
-export interface AddressRules {
+export interface TargetRules {
   /** Whether `http` is allowed beside `https`. */
   readonly allowHttp: boolean;
   /** Addresses and CIDR blocks that are allowed although they are not public. */
@@ -13,7 +13,7 @@ export interface AddressRules {
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
 /** Why nothing may be sent to a URL. */
-export type AddressFault =
+export type TargetFault =
   | 'the URL is not valid'
   | 'the URL is not https'
   | 'the URL has a user or a password'
@@ -21,10 +21,10 @@ export type AddressFault =
   | 'the name has no address';
 
 /** The URL is not allowed as a target. `fault` is one of our own texts, without data from DNS or the receiver. */
-export class AddressError extends Error {
-  readonly fault: AddressFault;
+export class TargetError extends Error {
+  readonly fault: TargetFault;
 
-  constructor(fault: AddressFault) {
+  constructor(fault: TargetFault) {
     super(fault);
     this.fault = fault;
   }
@@ -69,14 +69,14 @@ function isPublic(address: string): boolean {
 /**
  * Checks a URL without a DNS lookup: scheme, user and password, and the address if the host is one.
  * @returns the parsed URL. The WHATWG URL standard normalizes its host, so `0x7f.1` is checked as `127.0.0.1`
- * @throws AddressError
+ * @throws TargetError
  */
-export function targetOf(text: string, { allowHttp, allowNetworks }: AddressRules): URL {
-  if (!URL.canParse(text)) throw new AddressError('the URL is not valid');
+export function parseTarget(text: string, { allowHttp, allowNetworks }: TargetRules): URL {
+  if (!URL.canParse(text)) throw new TargetError('the URL is not valid');
   const url = new URL(text);
   if (url.protocol !== 'https:' && !(allowHttp && url.protocol === 'http:'))
-    throw new AddressError('the URL is not https');
-  if (url.username !== '' || url.password !== '') throw new AddressError('the URL has a user or a password');
+    throw new TargetError('the URL is not https');
+  if (url.username !== '' || url.password !== '') throw new TargetError('the URL has a user or a password');
   const host = hostOf(url);
   if (isIP(host) !== 0) check([host], allowNetworks);
   return url;
@@ -89,16 +89,16 @@ const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1
  * Resolves the host of a URL and checks every address. One address that is not allowed makes the name fail: otherwise an
  * attacker could return an allowed and a forbidden address, and the connection might use the forbidden one.
  * @returns at least one address. Connect to these: a second lookup of the name could return others (DNS rebinding)
- * @throws AddressError if there is no address or one is not allowed; the error of the lookup
+ * @throws TargetError if there is no address or one is not allowed; the error of the lookup
  */
-export async function checkedAddresses(
+export async function resolveTarget(
   url: URL,
-  { allowNetworks }: AddressRules,
+  { allowNetworks }: TargetRules,
   resolve: Resolve,
 ): Promise<readonly string[]> {
   const host = hostOf(url);
   const addresses = isIP(host) === 0 ? await resolve(host) : [host];
-  if (addresses.length === 0) throw new AddressError('the name has no address');
+  if (addresses.length === 0) throw new TargetError('the name has no address');
   check(addresses, allowNetworks);
   return addresses;
 }
@@ -106,6 +106,6 @@ export async function checkedAddresses(
 function check(addresses: readonly string[], allowNetworks: readonly string[]): void {
   const isAllowed = addressList(allowNetworks);
   if (!addresses.every((address) => isPublic(address) || isAllowed(address))) {
-    throw new AddressError('the address is not public');
+    throw new TargetError('the address is not public');
   }
 }

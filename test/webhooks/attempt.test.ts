@@ -116,9 +116,9 @@ test("headers of the endpoint's owner do not replace those of the event", async 
   expect(received?.headers['webhook-signature']).not.toContain('none');
 });
 
-test('giving up ends attempts without a result, also those that begin later', async () => {
-  const receiver = await openReceiver(() => giveUp());
-  const { deliver, giveUp } = openDeliverer();
+test('an abort ends attempts without a result, also those that begin later', async () => {
+  const receiver = await openReceiver(() => abort());
+  const { deliver, abort } = openDeliverer();
   expect(await deliver(receiver.url)).toBeUndefined();
   expect(await deliver(receiver.url)).toBeUndefined();
   expect(receiver.received).toHaveLength(1);

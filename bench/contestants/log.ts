@@ -1,0 +1,52 @@
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { logOptions } from '../../src/logger.ts';
+import { openStandardStream } from '../../src/standard-stream.ts';
+import type { Admitted } from './peer.ts';
+
+// Every contestant logs as the server does: one line of the same members for each request, to the same kind of stream.
+
+export const logger = pino(logOptions('info', `peer-${process.pid}`), openStandardStream(1));
+
+/** What a contestant knows of a request when it has answered. */
+interface Answered {
+  readonly requestId: string;
+  readonly method: string;
+  readonly route: string | null;
+  readonly status: number;
+  readonly ms: number;
+  readonly caller: Admitted | undefined;
+  readonly agentId: string | null;
+  readonly address: string | null;
+}
+
+export function logAnswer({ requestId, method, route, status, ms, caller, agentId, address }: Answered): void {
+  const { keyId = null, companyId = null } = caller ?? {};
+  const time = Math.round(ms * 10) / 10;
+  logger.info(
+    { requestId, method, route, status, code: null, ms: time, keyId, companyId, agentId, address },
+    'request',
+  );
+}
+
+/**
+ * Logs each request of a Fastify.
+ * @param callerOf who a request acts for
+ */
+export function logRequests(app: FastifyInstance, callerOf: (request: object) => Admitted | undefined): void {
+  app.addHook('onResponse', async (request, reply) => {
+    logAnswer({
+      requestId: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? null,
+      status: reply.statusCode,
+      ms: reply.elapsedTime,
+      caller: callerOf(request),
+      agentId: idIn(request.params),
+      address: request.ip,
+    });
+  });
+}
+
+const idIn = (params: unknown) =>
+  typeof params === 'object' && params !== null && 'id' in params ? String(params.id) : null;

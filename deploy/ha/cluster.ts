@@ -1,0 +1,113 @@
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { freePort } from '../replicas/programs.ts';
+
+const here = import.meta.dirname;
+const host = '127.0.0.1';
+
+/** How a program is started, again after it has ended. */
+export interface Recipe {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What it says when it is ready. */
+  readonly ready: RegExp;
+}
+
+/** A PostgreSQL with the Patroni that watches over it. */
+export interface Node extends Recipe {
+  /** The address of PostgreSQL. */
+  readonly address: string;
+  /** The port of Patroni's REST interface. */
+  readonly rest: number;
+  /** PostgreSQL's own folder. */
+  readonly data: string;
+}
+
+/**
+ * etcd, with its older interface too: through the newer one, a Patroni before 3.0.3 that has stood still takes the leader's
+ * key back from the node that was promoted meanwhile (https://github.com/patroni/patroni/pull/2689).
+ */
+export async function etcdIn(folder: string): Promise<Recipe & { readonly address: string }> {
+  const [client, peer] = [`${host}:${await freePort()}`, `http://${host}:${await freePort()}`];
+  const settings = {
+    'data-dir': join(folder, 'etcd'),
+    'listen-client-urls': `http://${client}`,
+    'advertise-client-urls': `http://${client}`,
+    'listen-peer-urls': peer,
+    'initial-advertise-peer-urls': peer,
+    'initial-cluster': `default=${peer}`,
+  };
+  const parameters = ['--enable-v2', ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`)];
+  const { env } = process;
+  return {
+    name: 'etcd',
+    address: client,
+    command: ['etcd', ...parameters],
+    env,
+    ready: /ready to serve client requests/,
+  };
+}
+
+/** Writes what both nodes read: patroni.yml, with times for one machine, where nothing is far away, and roles.sql. */
+export async function writeNodeFiles(folder: string): Promise<void> {
+  const settings = parse(await readFile(join(here, 'patroni.yml'), 'utf8'));
+  Object.assign(settings.bootstrap.dcs, { ttl: 5, loop_wait: 1, retry_timeout: 2 });
+  await writeFile(join(folder, 'patroni.yml'), stringify(settings), { mode: 0o644 });
+  await copyFile(join(here, 'roles.sql'), join(folder, 'roles.sql'));
+}
+
+/**
+ * @param password of Patroni's roles in PostgreSQL, and of its REST interface
+ * @param binaries the folder of PostgreSQL's programs
+ */
+export async function nodeIn(
+  folder: string,
+  name: string,
+  { etcd, password, binaries }: { readonly etcd: string; readonly password: string; readonly binaries: string },
+): Promise<Node> {
+  const [address, rest, data] = [`${host}:${await freePort()}`, await freePort(), join(folder, name)];
+  const env = {
+    ...process.env,
+    PATRONI_NAME: name,
+    PATRONI_ETCD_HOSTS: `'${etcd}'`,
+    PATRONI_RESTAPI_LISTEN: `${host}:${rest}`,
+    PATRONI_RESTAPI_CONNECT_ADDRESS: `${host}:${rest}`,
+    PATRONI_RESTAPI_USERNAME: 'patroni',
+    PATRONI_RESTAPI_PASSWORD: password,
+    PATRONI_POSTGRESQL_LISTEN: address,
+    PATRONI_POSTGRESQL_CONNECT_ADDRESS: address,
+    PATRONI_POSTGRESQL_DATA_DIR: data,
+    PATRONI_POSTGRESQL_BIN_DIR: binaries,
+    PATRONI_POSTGRESQL_PGPASS: `${data}.pgpass`,
+    PATRONI_SUPERUSER_USERNAME: 'postgres',
+    PATRONI_SUPERUSER_PASSWORD: password,
+    PATRONI_REPLICATION_USERNAME: 'replicator',
+    PATRONI_REPLICATION_PASSWORD: password,
+  };
+  return { name, address, rest, data, command: ['patroni', 'patroni.yml'], env, ready: /INFO: no action\. I am/ };
+}
+
+/** HAProxy, which leads to the node that is the primary. */
+export async function proxyFor([first, second]: readonly Node[]): Promise<Recipe & { readonly address: string }> {
+  const address = `${host}:${await freePort()}`;
+  const env = {
+    ...process.env,
+    PRIMARY_LISTEN: address,
+    NODE_1: first?.address,
+    NODE_2: second?.address,
+    REST_1: String(first?.rest),
+    REST_2: String(second?.rest),
+  };
+  // -W says when it is ready.
+  const command = ['haproxy', '-W', '-db', '-f', 'haproxy.cfg'];
+  return { name: 'haproxy', address, command, env, ready: /Loading success/ };
+}
+
+/** Whether Patroni says of a node that it is what the path names: `primary`, `synchronous`. */
+export async function isNode({ rest }: Node, what: 'primary' | 'synchronous'): Promise<boolean> {
+  const answer = await fetch(`http://${host}:${rest}/${what}`).catch(() => undefined);
+  await answer?.body?.cancel();
+  return answer?.status === 200;
+}

@@ -1,0 +1,32 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A wait that another part of the process can cut short. `wake` during no wait cuts the next one short. */
+export function pollTimer() {
+  let isWoken = false;
+  let endWait = () => {};
+
+  return {
+    wake(): void {
+      isWoken = true;
+      endWait();
+    },
+
+    /**
+     * Waits `least` milliseconds; then, unless `wake` was called since the last wait ended, until `wake` or until `most`
+     * milliseconds have passed in all.
+     */
+    async wait(least: number, most: number): Promise<void> {
+      await delay(least);
+      if (!isWoken) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, most - least);
+          endWait = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      isWoken = false;
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, inject, test } from 'vitest';
+import { connect } from '../support/connection.ts';
+import { build } from '../support/process.ts';
+import { startCluster } from './support/cluster.ts';
+import { isGood, isRead, isWrite } from './support/load.ts';
+import { openScene } from './support/scene.ts';
+
+build();
+const cluster = await startCluster();
+/** Milliseconds until the servers answer again, once they can. */
+const soon = 5_000;
+/** Milliseconds that the standby is away. */
+const away = inject('isShort') ? 15_000 : 300_000;
+/** Milliseconds that etcd is away. */
+const blind = inject('isShort') ? 15_000 : 60_000;
+/** DATABASE_POOL of both servers. */
+const pools = 2 * 10;
+
+test(`the standby is lost for ${away / 1_000} s: writes are 503, reads go on, sessions that wait for it never exceed the pools`, async () => {
+  const { load, expectNothingLost } = await openScene(cluster);
+  const { primary, standby } = await cluster.whole();
+  await load.more(randomInt(50, 100));
+  const client = await connect(cluster.superUrl(primary));
+  const lost = performance.now();
+  cluster.kill(standby);
+  let waiting = 0;
+  while (performance.now() < lost + away) {
+    const { rows } = await client.query(waitingSessions);
+    waiting = Math.max(waiting, rows[0].sessions);
+    await delay(200);
+  }
+  const over = performance.now();
+  const read = await load.untilRead(over);
+  await client.end();
+  cluster.revive();
+  await cluster.whole();
+  const whole = performance.now();
+  const written = await load.untilWritten(whole);
+
+  const meanwhile = load.answers.filter(({ at, ms }) => at - ms > lost && at < over);
+  const reads = meanwhile.filter(isRead);
+  const writes = meanwhile.filter(isWrite);
+  console.log(
+    `${writes.length} writes refused, ${reads.filter(isGood).length} of ${reads.length} reads served, at most ${waiting} sessions ` +
+      `waited for the standby; both read ${seconds(read)} after ${away / 1_000} s, both wrote ${seconds(written)} after it was back`,
+  );
+  expect(waiting).toBeGreaterThan(0);
+  expect(waiting).toBeLessThanOrEqual(pools);
+  // A write that was saved before may be answered from what was kept.
+  expect(writes.filter((answer) => isGood(answer) && !answer.headers['idempotent-replayed'])).toEqual([]);
+  expect(writes.length).toBeGreaterThan(0);
+  expect(read).toBeLessThan(soon);
+  expect(reads.filter(isGood).length).toBeGreaterThan(reads.length / 2);
+  expect(written).toBeLessThan(soon);
+  await expectNothingLost();
+});
+
+const waitingSessions = `
+  SELECT count(*)::int AS sessions FROM pg_stat_activity
+   WHERE application_name = 'interview-agents-api' AND wait_event = 'SyncRep'`;
+
+test(`etcd is gone for ${blind / 1_000} s: the primary gives up, all is 503 and nothing lost, and it goes on after etcd is back`, async () => {
+  const { load, expectNothingLost } = await openScene(cluster);
+  await load.more(randomInt(50, 100));
+  const gone = performance.now();
+  process.kill(cluster.etcd(), 'SIGKILL');
+  const given = await cluster.until(async () => (await cluster.primary()) === undefined);
+  // What HAProxy still has to learn.
+  const closed = await load.firstRefusal(given);
+  await delay(Math.max(0, gone + blind - performance.now()));
+  const over = performance.now();
+  cluster.revive();
+  const { primary } = await cluster.whole();
+  const whole = performance.now();
+  const [read, written] = await Promise.all([load.untilRead(whole), load.untilWritten(whole)]);
+
+  const meanwhile = load.answers.filter(({ at, ms }) => at - ms > closed && at < over);
+  console.log(
+    `no primary ${seconds(given - gone)} after etcd was lost, ${meanwhile.length} requests refused; ${primary} with its standby ` +
+      `${seconds(whole - over)} after etcd was back, both read ${seconds(read)} and wrote ${seconds(written)} after that`,
+  );
+  expect(meanwhile.length).toBeGreaterThan(0);
+  expect(meanwhile.filter((answer) => isWrite(answer) && isGood(answer))).toEqual([]);
+  expect(Math.max(read, written)).toBeLessThan(soon);
+  await expectNothingLost();
+});
+
+test('with failsafe_mode the loss of etcd is not noticed', async () => {
+  const { load, expectNothingLost } = await openScene(cluster);
+  const before = await cluster.whole();
+  await cluster.configureFor({ failsafe_mode: true }, { failsafe_mode: false });
+  await load.more(randomInt(50, 100));
+  const gone = performance.now();
+  process.kill(cluster.etcd(), 'SIGKILL');
+  await delay(blind);
+  const over = performance.now();
+  await load.untilWritten(over);
+  cluster.revive();
+  expect(await cluster.whole()).toEqual(before);
+  const meanwhile = load.answers.filter(({ at, ms }) => at - ms > gone && at < over);
+  console.log(`${meanwhile.filter(isGood).length} of ${meanwhile.length} requests served without etcd`);
+  expect(meanwhile.filter((answer) => !isGood(answer)).map(({ status }) => status)).toEqual([]);
+  await expectNothingLost();
+});
+
+const seconds = (milliseconds: number) => `${(milliseconds / 1_000).toFixed(1)} s`;

@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { afterAll, expect, onTestFinished } from 'vitest';
+import { startProcess } from '../../support/process.ts';
+import { storedRows } from '../../support/stored-rows.ts';
+import { hooksToLoopback } from '../../trust/support/hooked.ts';
+import { stopAll } from './processes.ts';
+
+const names = ['node-1', 'node-2'] as const;
+type Name = (typeof names)[number];
+
+interface Pair {
+  readonly primary: Name;
+  readonly standby: Name;
+}
+
+export type Cluster = Awaited<ReturnType<typeof startCluster>>;
+
+/** The cluster of deploy/ha with its two servers, for the tests of one file. Its settings come back between tests. */
+export async function startCluster() {
+  const passwords = { OWNER_PASSWORD: randomUUID(), SERVER_PASSWORD: randomUUID(), CLUSTER_PASSWORD: randomUUID() };
+  const secret = randomUUID().repeat(2);
+  const program = startProcess([process.execPath, '--import', 'tsx', 'deploy/ha/run.ts'], {
+    env: {
+      ...{ ...passwords, API_KEY_SECRET: secret, LOG_LEVEL: 'fatal', ...hooksToLoopback },
+      ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0', RATE_LIMIT_REFUSED_PER_MINUTE: '0' },
+      // That of the test run, so that it finds what PostgreSQL leaves behind.
+      TMPDIR: process.env['TMPDIR'] ?? '',
+    },
+    atEnd: afterAll,
+  });
+  // By itself, since it takes its folder with it; it stops the servers first.
+  afterAll(async () => {
+    if (program.signal('SIGTERM')) expect(await program.exit).toEqual({ code: 0, signal: null });
+  });
+  const address = await program.until(/^HAProxy leads to the primary on (\S+)$/m);
+  /** The last that was said of something. */
+  const told = (pattern: string) => [...program.stdout.matchAll(new RegExp(pattern, 'gm'))].at(-1)?.[1] ?? '';
+  const urlOf = (role: string, password: string, at = address) =>
+    `postgresql://${role}:${password}@${at}/interview_agents`;
+  const ownerUrl = urlOf('agents_owner', passwords.OWNER_PASSWORD);
+  const sql = new pg.Pool({ connectionString: ownerUrl, max: 4 });
+  // Broken by a failover, a connection is replaced.
+  sql.on('error', () => {});
+  afterAll(() => sql.end());
+
+  const restOf = (name: Name) => `http://${told(`^${name} has its data in .*, Patroni on (\\S+)$`)}`;
+  const authorization = `Basic ${Buffer.from(`patroni:${passwords.CLUSTER_PASSWORD}`).toString('base64')}`;
+  const patroni = (name: Name, method: string, path: string, body: object) =>
+    fetch(`${restOf(name)}${path}`, { method, headers: { authorization }, body: JSON.stringify(body) });
+
+  async function is(name: Name, what: 'primary' | 'synchronous' | 'replica'): Promise<boolean> {
+    const signal = AbortSignal.timeout(2_000);
+    const answer = await fetch(`${restOf(name)}/${what}`, { method: 'OPTIONS', signal }).catch(() => undefined);
+    return answer?.status === 200;
+  }
+
+  async function primary(): Promise<Name | undefined> {
+    const found = await Promise.all(names.map((name) => is(name, 'primary')));
+    return names.find((_, at) => found[at]);
+  }
+
+  async function pair(): Promise<Pair | undefined> {
+    for (const [one, other] of [names, ['node-2', 'node-1']] as const) {
+      const found = await Promise.all([is(one, 'primary'), is(other, 'synchronous')]);
+      if (!found.includes(false)) return { primary: one, standby: other };
+    }
+    return undefined;
+  }
+
+  const ended = program.exit.then(() => Promise.reject(new Error(`the cluster ended: ${program.stderr}`)));
+  ended.catch(() => {});
+
+  /** Resolves once something is so, with the time; asks every 50 ms. */
+  async function until(isSo: () => Promise<boolean>): Promise<number> {
+    while (!(await Promise.race([isSo(), ended]))) await delay(50);
+    return performance.now();
+  }
+
+  /** Patroni, and PostgreSQL's postmaster. */
+  function programsOf(name: Name): [patroni: number, postmaster: number] {
+    const data = told(`^${name} has its data in (\\S+),`);
+    const [postmaster] = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n');
+    return [Number(told(`^${name} is process (\\d+)$`)), Number(postmaster)];
+  }
+
+  return {
+    program,
+    ownerUrl,
+    databaseUrl: urlOf('agents_server', passwords.SERVER_PASSWORD),
+    secret,
+    sql,
+    ...storedRows(sql),
+    servers: ['server-1', 'server-2'].map((name) => told(`^${name} .* listens on (\\S+),`)),
+    /** As a superuser of one node, past HAProxy. */
+    superUrl: (name: Name) => urlOf('postgres', passwords.CLUSTER_PASSWORD, told(`^${name} .*, PostgreSQL on (\\S+),`)),
+    is,
+    primary,
+    until,
+
+    pair,
+
+    /** The primary and its synchronous standby, once there are both. */
+    async whole(): Promise<Pair> {
+      for (;;) {
+        const found = await pair();
+        if (found) return found;
+        await Promise.race([delay(50), ended]);
+      }
+    },
+
+    /** The machine of a node is gone, at once. */
+    kill(name: Name): void {
+      for (const pid of stopAll(programsOf(name))) process.kill(pid, 'SIGKILL');
+    },
+
+    /** The machine of a node stands still. @returns what lets it go on; the end of the test does so too */
+    freeze(name: Name): () => void {
+      const stopped = stopAll(programsOf(name));
+      const thaw = () => {
+        for (const pid of stopped.splice(0)) process.kill(pid, 'SIGCONT');
+      };
+      onTestFinished(thaw);
+      return thaw;
+    },
+
+    /** What its programs wrote last, without the lines that come every second. */
+    lastWords: () =>
+      [program.stdout, program.stderr]
+        .flatMap((text) =>
+          text
+            .split('\n')
+            .filter((line) => /INFO|WARNING|^\S+ (is|ended)/.test(line) && !/Lock owner|no action|Watchdog/.test(line)),
+        )
+        .slice(-60)
+        .join('\n'),
+
+    /** The process of etcd. */
+    etcd: () => Number(told('^etcd is process (\\d+)$')),
+    /** Starts again what was killed. */
+    revive: () => program.signal('SIGHUP'),
+
+    async switchOver(from: Name, to: Name): Promise<void> {
+      const answer = await patroni(from, 'POST', '/switchover', { leader: from, candidate: to });
+      expect(await answer.text()).toMatch(/^Successfully switched over to "node-[12]"$/);
+    },
+
+    /** Changes settings of the cluster until the end of the test, as `patronictl edit-config` does. */
+    async configureFor(settings: Readonly<Record<string, boolean>>, restored: typeof settings): Promise<void> {
+      const change = async (changed: typeof settings) => {
+        await until(async () => (await primary()) !== undefined);
+        const answer = await patroni((await primary()) ?? 'node-1', 'PATCH', '/config', changed);
+        expect(answer.status).toBe(200);
+      };
+      onTestFinished(() => change(restored));
+      await change(settings);
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Cluster } from './cluster.ts';
+
+/**
+ * Measures for how long Patroni has no primary, and for how long it has no primary with a synchronous standby.
+ * @returns what ends it, and tells both in milliseconds
+ */
+export function watchGaps(cluster: Cluster) {
+  let isOver = false;
+  const missing = { primary: 0, pair: 0 };
+  const running = (async () => {
+    for (let last = performance.now(); !isOver; ) {
+      const [primary, pair] = await Promise.all([cluster.primary(), cluster.pair()]);
+      const now = performance.now();
+      if (!primary) missing.primary += now - last;
+      if (!pair) missing.pair += now - last;
+      last = now;
+      await delay(50);
+    }
+  })();
+  running.catch(() => {});
+  return async () => {
+    isOver = true;
+    await running;
+    return missing;
+  };
+}

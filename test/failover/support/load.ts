@@ -1,0 +1,154 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, onTestFinished } from 'vitest';
+import type { Answer } from '../../support/http.ts';
+import { type Call, openClient } from '../../support/kept-client.ts';
+import { type Acknowledged, nextCall } from '../../trust/support/exactly-once.ts';
+import { expectUnavailable } from '../../trust/support/siege.ts';
+
+/** Milliseconds that a client waits: where every answer is a quick 503, it would take the machine from the servers. */
+const pause = 20;
+/** Milliseconds that a request may take at most: as long as the proxy of deploy/replicas waits. */
+const longest = 10_000;
+
+interface Timed extends Answer {
+  readonly line: string;
+  readonly origin: string;
+  readonly ms: number;
+  /** When it came. */
+  readonly at: number;
+}
+
+export const isGood = ({ status }: Answer) => status >= 200 && status < 300;
+export const isRead = ({ line }: Timed) => line.startsWith('GET');
+export const isWrite = (answer: Timed) => !isRead(answer);
+
+export type Load = ReturnType<typeof startLoad>;
+
+/**
+ * Clients of one key that change agents and make new ones, and others that read, each request at one of the servers, until
+ * they are stopped. A write is sent until it is acknowledged, to either server, under one `Idempotency-Key`; what is not
+ * acknowledged must be 503 as documented, or 409 while the attempt before runs, and every answer must come in time.
+ */
+export function startLoad({
+  key,
+  origins,
+  ids,
+  writers = 8,
+  readers = 4,
+}: {
+  readonly key: string;
+  readonly origins: readonly string[];
+  readonly ids: readonly string[];
+  readonly writers?: number;
+  readonly readers?: number;
+}) {
+  const answers: Timed[] = [];
+  const acknowledged: Acknowledged[] = [];
+  let isOver = false;
+  let isAbandoned = false;
+  const anyOrigin = () => origins[randomInt(origins.length)] ?? '';
+
+  async function ask(client: ReturnType<typeof openClient>, call: Call): Promise<Answer> {
+    const origin = anyOrigin();
+    const start = performance.now();
+    // A connection that breaks is no answer: it fails the test.
+    const answer = await client(origin, call);
+    const at = performance.now();
+    answers.push({ ...answer, origin, line: call.line, ms: at - start, at });
+    await delay(pause);
+    return answer;
+  }
+
+  async function save(client: ReturnType<typeof openClient>, call: Call): Promise<void> {
+    const requestId = randomUUID();
+    const headers = { 'x-request-id': requestId, 'idempotency-key': requestId };
+    for (let times = 1; !isAbandoned; times += 1) {
+      const answer = await ask(client, { ...call, headers });
+      if ([409, 503].includes(answer.status)) continue;
+      acknowledged.push({ requestId, call: { ...call, headers }, answer, times });
+      return;
+    }
+  }
+
+  const loads = Promise.all(
+    Array.from({ length: writers + readers }, async (_, at) => {
+      const client = openClient(key);
+      for (let count = 0; !isOver; count += 1) {
+        if (at < writers) await save(client, nextCall(ids, `c${at}`, count));
+        else await ask(client, { line: `GET /agents/${ids[randomInt(ids.length)]}` });
+      }
+    }),
+  );
+  loads.catch(() => {});
+  onTestFinished(async () => {
+    isOver = true;
+    isAbandoned = true;
+    await loads.catch(() => {});
+  });
+
+  /** Resolves with the first answer since a moment that `which` picks. */
+  async function first(since: number, which: (answer: Timed) => boolean): Promise<Timed> {
+    for (;;) {
+      const found = answers.find((answer) => answer.at > since && which(answer));
+      if (found) return found;
+      await Promise.race([delay(5), loads]);
+    }
+  }
+
+  /** Milliseconds from a moment until the last of the servers has answered well what `which` picks. */
+  async function recovery(since: number, which: (answer: Timed) => boolean): Promise<number> {
+    const found = origins.map((origin) =>
+      first(since, (answer) => answer.origin === origin && isGood(answer) && which(answer)),
+    );
+    return Math.max(...(await Promise.all(found)).map(({ at }) => at - since));
+  }
+
+  return {
+    answers,
+    acknowledged,
+    first,
+    /** Milliseconds until both servers read, and until both write, again. */
+    untilRead: (since: number) => recovery(since, isRead),
+    untilWritten: (since: number) => recovery(since, isWrite),
+
+    /** Resolves with the time at which both servers have refused a reading and a write since a moment. */
+    async firstRefusal(since: number): Promise<number> {
+      const found = origins.flatMap((origin) =>
+        [isRead, isWrite].map((which) =>
+          first(since, (answer) => answer.origin === origin && !isGood(answer) && which(answer)),
+        ),
+      );
+      return Math.max(...(await Promise.all(found)).map(({ at }) => at));
+    },
+
+    /** Milliseconds from the first to the last of the answers since a moment that were no success, and that `which` picks. */
+    refusedFor(since: number, which: (answer: Timed) => boolean): number {
+      const refused = answers.filter((answer) => answer.at > since && !isGood(answer) && which(answer));
+      const times = refused.map(({ at }) => at);
+      return refused.length === 0 ? 0 : Math.max(...times) - Math.min(...times);
+    },
+
+    /** Resolves when so many more writes are acknowledged. */
+    async more(writes: number): Promise<void> {
+      const enough = acknowledged.length + writes;
+      while (acknowledged.length < enough) await Promise.race([delay(5), loads]);
+    },
+
+    /** Lets running requests end. Everything was answered as documented. @returns what became of the answers, in words */
+    async stop(): Promise<string> {
+      isOver = true;
+      await loads;
+      const refused = answers.filter((answer) => !isGood(answer));
+      for (const answer of refused) if (answer.status !== 409) expectUnavailable(answer);
+      const slowest = Math.max(...answers.map(({ ms }) => ms));
+      expect(slowest).toBeLessThan(longest);
+      const resent = acknowledged.filter(({ times }) => times > 1);
+      const replayed = resent.filter(({ answer }) => answer.headers['idempotent-replayed'] === 'true');
+      return (
+        `${answers.length} answers, ${refused.length} of them 503, the slowest after ${Math.round(slowest)} ms; ` +
+        `${acknowledged.length} writes acknowledged, ${resent.length} sent again, ${replayed.length} saved before`
+      );
+    },
+  };
+}

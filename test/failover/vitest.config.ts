@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Whether this is the short form: fewer and shorter faults. */
+    isShort: boolean;
+  }
+}
+
+// Apart from `npm test`, since they need Debian's packages postgresql, patroni, etcd-server and haproxy. With `--mode short`,
+// about three minutes.
+export default defineConfig(({ mode }) => ({
+  test: {
+    globalSetup: 'test/failover/support/test-run.ts',
+    include: ['test/failover/*.test.ts'],
+    provide: { isShort: mode === 'short' },
+    pool: 'forks',
+    // One cluster at a time.
+    fileParallelism: false,
+    testTimeout: 1_200_000,
+    hookTimeout: 180_000,
+  },
+}));

@@ -1,0 +1,121 @@
+import { userInfo } from 'node:os';
+import { expect, test } from 'vitest';
+import { time, uuid } from '../support/admin.ts';
+import { parsedBy } from '../support/operator.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const admin = parsedBy(world);
+
+test('integrations: what is granted or revoked holds from the next request on', async () => {
+  const { id: companyId } = await world.company();
+  const { id: agentId } = await world.agent(companyId);
+  const integration = await admin('integration', 'create', '--name', 'ATS');
+  expect(integration).toEqual({ id: uuid, name: 'ATS' });
+  const pair = ['--integration', integration.id, '--company', companyId];
+  const granted = await admin('integration', 'grant', ...pair);
+  expect(granted).toEqual({ integrationId: integration.id, companyIds: [companyId] });
+  const key = await admin('key', 'create', '--integration', integration.id, '--scopes', 'write:agents');
+  expect(key).toMatchObject({ companyId: null, integrationId: integration.id, scopes: ['write:agents'] });
+  const patch = () => world.patch(key.key, agentId, {}, { query: `?companyId=${companyId}` });
+  expect(await patch()).toMatchObject({ status: 200 });
+  const revoked = await admin('integration', 'revoke', ...pair);
+  expect(revoked).toEqual({ integrationId: integration.id, companyIds: [] });
+  expect(await patch()).toMatchObject({ status: 403, body: { code: 'COMPANY_ACCESS_DENIED' } });
+  expect(await admin('integration', 'list')).toEqual([integration]);
+  const { rows } = await world.sql.query('SELECT id, name FROM company ORDER BY created_at, id');
+  expect(await admin('company', 'list')).toEqual(rows);
+});
+
+test('phone numbers and agents are made, listed and ended, each printed as the server has it', async () => {
+  const { id: companyId, key } = await world.company();
+  const ofCompany = ['--company', companyId];
+  const number = await admin('phone-number', 'add', ...ofCompany, '--number', '+12025550123');
+  expect(number).toEqual({ id: uuid, number: '+12025550123', companyId, status: 'ACTIVE' });
+  const later = await world.companies.addPhoneNumber(companyId, '+12025550124');
+  const fields = { type: 'PHONE', companyPhoneNumberId: number.id, questions: ['Why?'], metadata: { a: null, b: 1 } };
+  const agent = await admin('agent', 'create', ...ofCompany, '--name', 'Caller', '--json', JSON.stringify(fields));
+  expect(agent).toEqual((await world.patch(key, agent.id, {})).body);
+  expect(agent).toMatchObject({ companyId, name: 'Caller', type: 'PHONE', questions: ['Why?'], metadata: { b: 1 } });
+  const { body: second } = await world.patch(key, agent.id, { duration: 31 });
+
+  const inactive = { ...number, status: 'INACTIVE' };
+  const [deactivated, agents] = await Promise.all([
+    admin('phone-number', 'deactivate', '--id', number.id),
+    admin('agent', 'list', ...ofCompany),
+  ]);
+  expect(deactivated).toEqual(inactive);
+  expect(agents).toEqual([second]);
+  const [numbers, deleted] = await Promise.all([
+    admin('phone-number', 'list', ...ofCompany),
+    admin('agent', 'delete', '--id', agent.id.toUpperCase()),
+  ]);
+  expect(numbers).toEqual([inactive, later]);
+  expect(deleted).toMatchObject({ id: agent.id });
+  expect(await world.patch(key, agent.id, {})).toMatchObject({ status: 404 });
+  expect(await world.row(agent.id)).toContain(agent.id);
+  const [left, purged] = await Promise.all([
+    admin('agent', 'list', ...ofCompany),
+    admin('agent', 'purge', '--id', agent.id),
+  ]);
+  expect(left).toEqual([]);
+  expect(purged).toEqual({ id: agent.id, versions: 2 });
+  expect(await world.row(agent.id)).toBeUndefined();
+  expect(await world.history(agent.id)).toEqual([]);
+});
+
+test('agent list shows all of them, and not a page as over HTTP', async () => {
+  const { id: companyId } = await world.company();
+  const made = [];
+  for (let count = 0; count < 21; count += 1) made.push(await world.agent(companyId));
+  // Some may have been made in the same millisecond.
+  const newestFirst = made.toSorted((a, b) => (`${a.createdAt}${a.id}` < `${b.createdAt}${b.id}` ? 1 : -1));
+  expect(await admin('agent', 'list', '--company', companyId)).toEqual(newestFirst);
+});
+
+test('audit list tells who did what on this machine and which key did it in a request, the newest first', async () => {
+  const { username: operator } = userInfo();
+  const company = await admin('company', 'create', '--name', 'Audited');
+  const ofCompany = ['--company', company.id];
+  const key = await admin(
+    'key',
+    'create',
+    ...ofCompany,
+    '--name',
+    'One',
+    '--allow-ip',
+    '127.0.0.0/8',
+    '--allow-ip',
+    '::1',
+  );
+  expect(key.allowedIps).toEqual(['127.0.0.0/8', '::1']);
+  const agent = await admin('agent', 'create', ...ofCompany, '--name', 'New agent');
+  expect((await world.patch(key.key, agent.id, { duration: 31 })).status).toBe(200);
+  await admin('agent', 'delete', '--id', agent.id);
+
+  const none = { companyId: company.id, integrationId: null, keyId: null, phoneNumberId: null, agentId: null };
+  const byOperator = { operator, keyId: null, requestId: null, address: null };
+  const byKey = { operator: null, keyId: key.id, requestId: expect.any(String), address: '127.0.0.1' };
+  const changed = { version: 2, changedFields: ['duration'], restoredFrom: null };
+  const created = { version: 1, changedFields: expect.any(Array), restoredFrom: null };
+  const { name, start, scopes, allowedIps, expiresAt, perMinute, perHour } = key;
+  const details = { name, start, scopes, allowedIps, expiresAt, perMinute, perHour };
+  const expected = [
+    { at: time, action: 'agent.deleted', by: byOperator, ...none, agentId: agent.id, details: {} },
+    { at: time, action: 'agent.changed', by: byKey, ...none, agentId: agent.id, details: changed },
+    { at: time, action: 'agent.created', by: byOperator, ...none, agentId: agent.id, details: created },
+    { at: time, action: 'key.created', by: byOperator, ...none, keyId: key.id, details },
+    { at: time, action: 'company.created', by: byOperator, ...none, details: { name: 'Audited' } },
+  ];
+  expect(await admin('audit', 'list', ...ofCompany)).toEqual(expected);
+  const [deleted] = await admin('audit', 'list', '--agent', agent.id, '--limit', '1');
+  expect(deleted).toEqual(expected[0]);
+  expect(await admin('audit', 'list', '--key', key.id)).toEqual([expected[1], expected[3]]);
+  expect(await admin('audit', 'list', ...ofCompany, '--since', deleted.at)).toEqual([expected[0]]);
+  expect(await admin('audit', 'list', ...ofCompany, '--until', deleted.at)).toEqual(expected.slice(1));
+
+  await admin('agent', 'purge', '--id', agent.id);
+  const left = await admin('audit', 'list', '--agent', agent.id);
+  const purged = { at: time, action: 'agent.purged', by: byOperator, ...none, agentId: agent.id, details: {} };
+  expect(left).toEqual([purged, expected[0]]);
+});

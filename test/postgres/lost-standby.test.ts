@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type pg from 'pg';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { adminWith } from '../support/admin.ts';
+import { connect, run } from '../support/connection.ts';
+import { openCluster } from '../support/debian-postgres.ts';
+import { type Answer, send } from '../support/http.ts';
+import { build, runProgram, startServer } from '../support/process.ts';
+
+const program = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
+const pool = 4;
+
+beforeAll(build);
+
+test('while the synchronous standby is lost, writes are 503, the sessions that wait for it never exceed the pool, and reads go on', async () => {
+  const { admin, owner, origin, key } = await openServer();
+  const [watch, rows] = [await open(admin), await open(owner)];
+  const call = (line: string, body?: object, headers: Record<string, string> = {}) => {
+    const [method = '', path = ''] = line.split(' ');
+    const type = body && { 'content-type': 'application/json' };
+    const sent = { method, path, headers: { ...headers, ...type, authorization: `Bearer ${key}` } };
+    return send(origin, body ? { ...sent, body: JSON.stringify(body) } : sent);
+  };
+  const made = await Promise.all(Array.from({ length: 6 }, () => call('POST /agents', draft)));
+  const [id = '', ...others] = made.map(({ body }) => String(Object(body).id));
+  await call(`PATCH /agents/${id}`, { duration: 31 });
+
+  const bringBack = await loseStandby(admin);
+  const counts: { all: number; waiting: number }[] = [];
+  const refused: Answer[] = [];
+  const write = async (...request: Parameters<typeof call>) => {
+    refused.push(await call(...request));
+    counts.push((await watch.query(sessions)).rows[0]);
+  };
+  const twin = { 'idempotency-key': randomUUID() };
+  const keep = () => call(`PATCH /agents/${id}`, { metadata: { kept: true } }, twin);
+  const ofEachKind = (round: number) => [
+    ...[id, ...others].map((each) => write(`PATCH /agents/${each}`, { metadata: { [`k${round}`]: round } })),
+    write(`PATCH /agents/${id}`, { metadata: { kept: true } }, twin),
+    ...Array.from({ length: 2 * pool }, () => write('POST /agents', draft)),
+    ...others.map((each) => write(`DELETE /agents/${each}`)),
+    write(`POST /agents/${id}/versions/1/restore`),
+    write('POST /webhooks', { url: 'https://hooks.example.com/agents', events: ['*'] }),
+  ];
+  let isOver = false;
+  const reads: Answer[] = [];
+  const reading = (async () => {
+    while (!isOver) reads.push(await call(`GET /agents/${id}`), await call('GET /agents?limit=2'));
+  })();
+  for (let round = 0; round < 3 * pool; round += 1) {
+    await Promise.all(ofEachKind(round));
+    reads.push(await call('GET /health/live'), await call('GET /health/ready'));
+  }
+  isOver = true;
+  await reading;
+
+  for (const answer of refused) {
+    expect(answer).toMatchObject({ status: 503, body: { code: 'DATABASE_UNAVAILABLE' } });
+    expect(answer.headers['retry-after']).toBe('1');
+  }
+  const waiting = counts.map((count) => count.waiting);
+  expect(Math.max(...waiting)).toBe(pool - 1);
+  expect(Math.min(...waiting)).toBeGreaterThan(0);
+  expect(Math.max(...counts.map(({ all }) => all))).toBeLessThanOrEqual(pool);
+  expect(new Set(reads.map(({ status }) => status))).toEqual(new Set([200]));
+
+  await bringBack();
+  await vi.waitUntil(async () => (await keep()).status === 200, { timeout: 60_000, interval: 20 });
+  const after = await Promise.all([
+    call(`PATCH /agents/${id}`, { duration: 32 }),
+    call('POST /agents', draft),
+    call(`POST /agents/${id}/versions/1/restore`),
+    keep(),
+  ]);
+  expect(after.map(({ status }) => status)).toEqual([200, 201, 200, 200]);
+  expect(after[3]?.headers['idempotent-replayed']).toBe('true');
+  for (const twice of appliedTwice) expect((await rows.query(twice)).rows).toEqual([]);
+  const kept = `SELECT FROM agent_version WHERE agent_id = $1 AND snapshot->'metadata' ? 'kept'
+                   AND 'metadata' = ANY(changed_fields) AND restored_from IS NULL`;
+  expect((await rows.query(kept, [id])).rowCount).toBe(1);
+});
+
+const draft = { name: 'Interviewer', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
+
+/** What there is of requests that were applied twice, or in part. */
+const appliedTwice = [
+  'SELECT request_id FROM agent_version WHERE request_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1',
+  `SELECT a.id FROM agent a LEFT JOIN agent_version v ON v.agent_id = a.id
+    GROUP BY a.id HAVING count(v) <> a.version OR max(v.version) <> a.version`,
+  `SELECT agent_id FROM audit_entry WHERE action = 'agent.deleted' GROUP BY 1 HAVING count(*) > 1`,
+  `SELECT id FROM agent WHERE deleted_at IS NOT NULL
+   EXCEPT SELECT agent_id FROM audit_entry WHERE action = 'agent.deleted'`,
+];
+
+/** The sessions of the server, and those of them that wait for the standby. */
+const sessions = `
+  SELECT count(*)::int AS all, (count(*) FILTER (WHERE wait_event = 'SyncRep'))::int AS waiting
+    FROM pg_stat_activity WHERE usename = 'agents_server'`;
+
+async function openServer() {
+  const url = await openCluster();
+  const admin = url('postgres', 'postgres');
+  await run(admin, 'CREATE ROLE agents_owner LOGIN; CREATE ROLE agents_server LOGIN');
+  await run(admin, 'CREATE DATABASE interview_agents OWNER agents_owner');
+  const owner = url('agents_owner', 'interview_agents');
+  const server = url('agents_server', 'interview_agents');
+  const migrations = [
+    { env: { DATABASE_URL: owner }, parameters: [program, '--server-role', 'agents_server'] },
+    { env: { DATABASE_URL: server }, parameters: [program] },
+  ];
+  for (const { env, parameters } of migrations)
+    expect(await runProgram(parameters, { env })).toMatchObject({ code: 0 });
+  const env = { DATABASE_URL: owner, API_KEY_SECRET: randomUUID().repeat(2) };
+  const { id: company } = await adminWith(env, 'company', 'create', '--name', 'Acme');
+  const scopes = 'read:agents,write:agents,delete:agents,read:webhooks,write:webhooks';
+  const { key } = await adminWith(env, 'key', 'create', '--company', company, '--scopes', scopes);
+  const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
+  const { origin } = await startServer({
+    ...env,
+    DATABASE_URL: server,
+    DATABASE_POOL: `${pool}`,
+    ...limits,
+  });
+  return { admin, owner, origin, key };
+}
+
+async function open(url: string): Promise<pg.Client> {
+  const client = await connect(url);
+  onTestFinished(() => client.end());
+  return client;
+}
+
+/** From now on commits wait for a standby that does not exist. @returns ends this */
+async function loseStandby(admin: string): Promise<() => Promise<void>> {
+  const [witness, watch] = [await open(admin), await open(admin)];
+  const setStandbys = async (names: string) => {
+    await watch.query(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
+    await watch.query('SELECT pg_reload_conf()');
+  };
+  await setStandbys('nobody');
+  // PostgreSQL begins to wait a moment later: the commits of servers wait once one of the test does.
+  let isCommitting = false;
+  const waits = async () => {
+    if (!isCommitting) {
+      isCommitting = true;
+      const ended = () => {
+        isCommitting = false;
+      };
+      witness.query('CREATE TEMP TABLE witness (); DROP TABLE witness').then(ended, ended);
+    }
+    return (await watch.query("SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'")).rowCount !== 0;
+  };
+  await vi.waitUntil(waits, { timeout: 60_000, interval: 20 });
+  return () => setStandbys('');
+}

@@ -1,0 +1,53 @@
+import { beforeAll, expect, test, vi } from 'vitest';
+import { adminWith } from '../support/admin.ts';
+import { run } from '../support/connection.ts';
+import { send } from '../support/http.ts';
+import { build, embeddedUrl, makeDataDir, postgresPid, startServer } from '../support/process.ts';
+
+beforeAll(build);
+
+test('while PostgreSQL is frozen, /health/live is answered before a change that was sent first, /health/ready is 503, and both come back', async () => {
+  const DATA_DIR = await makeDataDir();
+  const { origin } = await startServer({ DATA_DIR });
+  const { id: company } = await adminWith({ DATA_DIR }, 'company', 'create', '--name', 'Acme');
+  const { key } = await adminWith({ DATA_DIR }, 'key', 'create', '--company', company);
+  const { id } = await adminWith({ DATA_DIR }, 'agent', 'create', '--company', company, '--name', 'Interviewer');
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const change = () => send(origin, { path: `/agents/${id}`, headers, body: '{"duration":45}' });
+  const health = (name: string) => send(origin, { method: 'GET', path: `/health/${name}` });
+  expect([(await change()).status, (await health('ready')).status]).toEqual([200, 200]);
+
+  const thaw = await freeze(DATA_DIR);
+  try {
+    const order: string[] = [];
+    const changing = change().finally(() => order.push('changed'));
+    for (let time = 0; time < 5; time += 1) {
+      expect(await health('live')).toMatchObject({ status: 200, body: { status: 'ok' } });
+      order.push('live');
+    }
+    expect(order).toEqual(['live', 'live', 'live', 'live', 'live']);
+    for (const answer of [await changing, await health('ready')]) {
+      expect(answer).toMatchObject({ status: 503, body: { code: 'DATABASE_UNAVAILABLE' } });
+      expect(answer.headers['retry-after']).toBe('1');
+    }
+    expect(await health('live')).toMatchObject({ status: 200 });
+  } finally {
+    thaw();
+  }
+  const isBack = async () => (await change()).status === 200 && (await health('ready')).status === 200;
+  await vi.waitUntil(isBack, { timeout: 60_000, interval: 20 });
+});
+
+/** Stops all processes of PostgreSQL where they are. @returns lets them go on */
+async function freeze(dataDir: string): Promise<() => void> {
+  const postmaster = Number(await postgresPid(dataDir));
+  const sessions = await run(
+    await embeddedUrl(dataDir),
+    'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()',
+  );
+  const pids = [postmaster, ...sessions.map(({ pid }) => Number(pid))];
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  return () => {
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+  };
+}

@@ -1,0 +1,42 @@
+import { inject } from 'vitest';
+import { type AppParts, buildApp } from '../../src/app.ts';
+import { openDatabase } from '../../src/database/client.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Those of the servers that tests open in their own process, unless a test gives others. */
+    timeLimits?: TimeLimits;
+  }
+}
+
+/**
+ * `production`: those that a server has. `patient`: a minute for a request and for each wait in it, so that no test fails
+ * because the machine is slow, but those of the limits themselves.
+ */
+export type TimeLimits = 'production' | 'patient';
+
+const patience = 60_000;
+
+export const usualLimits = (): TimeLimits => inject('timeLimits') ?? 'production';
+
+/** Builds the app of a server with these limits. */
+export async function buildLimited(limits: TimeLimits, parts: AppParts) {
+  if (limits === 'production') return await buildApp(parts);
+  const app = await buildApp({ ...parts, longestRequest: patience });
+  // Else a connection whose request waits is closed after 11 s.
+  app.server.setTimeout(patience);
+  return app;
+}
+
+/** Opens a database for a server with these limits. */
+export const openLimited = (limits: TimeLimits, url: string, connections: number) =>
+  limits === 'patient'
+    ? openDatabase({ url: patientUrl(url), connections, statementLimit: patience, connectionLimit: patience })
+    : openDatabase({ url, connections });
+
+/** The same database, in whose sessions the time limits of the role are a minute. */
+export function patientUrl(url: string): string {
+  const changed = new URL(url);
+  changed.searchParams.set('options', `-c statement_timeout=${patience} -c lock_timeout=${patience}`);
+  return changed.href;
+}

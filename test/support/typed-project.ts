@@ -1,0 +1,27 @@
+import { symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, onTestFinished } from 'vitest';
+import { type AtEnd, makeFolder, startProcess } from './process.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/**
+ * The project of an integrator, in a temporary folder, with this repository's packages. Call it at the top level of a file.
+ * @param origin the server's, which commands find as `API_URL`
+ * @param tsconfig the text of `tsconfig.json`
+ */
+export async function makeProject(origin: string, tsconfig: string) {
+  const folder = await makeFolder(afterAll);
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+  await writeFile(join(folder, 'tsconfig.json'), tsconfig);
+
+  /** Runs commands in the project of an integrator, who has TypeScript 5 where this repository has 7. */
+  function run(commands: string, env: Readonly<Record<string, string>> = {}, atEnd: AtEnd = onTestFinished) {
+    const api = `--import ${join(root, 'scripts', 'typescript-api.mjs')}`;
+    const variables = { ...env, API_URL: origin, NODE_OPTIONS: api, npm_config_offline: 'true' };
+    return startProcess(['bash', '-e', '-c', commands], { cwd: folder, env: variables, atEnd });
+  }
+
+  return { folder, run };
+}

@@ -1,0 +1,83 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { mayWrite, writeGate } from '../../src/database/write-gate.ts';
+
+type Answer = boolean | Error;
+
+/** A gate whose questions to PostgreSQL the test answers, in their order. */
+function openGate(most = 2, wait = 60_000) {
+  const asked: ((answer: Answer) => void)[] = [];
+  const onEnd = vi.fn();
+  const someRunOn = () =>
+    new Promise<boolean>((resolve, reject) => {
+      asked.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer)));
+    });
+  const gate = writeGate({ most, wait, someRunOn, onEnd });
+  onTestFinished(gate.stop);
+  const answer = async (given: Answer) => {
+    await vi.waitUntil(() => asked.length > 0, { timeout: 60_000, interval: 1 });
+    asked.shift()?.(given);
+  };
+  return { gate, answer, onEnd };
+}
+
+const write = async () => 'written';
+const unavailable = { code: 'DATABASE_UNAVAILABLE' };
+
+test('writes run, so many at once; the others wait for their turn', async () => {
+  const { gate } = openGate(2);
+  let running = 0;
+  let most = 0;
+  const busy = async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise(setImmediate);
+    running -= 1;
+  };
+  await Promise.all(Array.from({ length: 9 }, () => gate.run(busy)));
+  expect(most).toBe(2);
+});
+
+test('a write that has waited for longer than the limit is refused instead of run', async () => {
+  const { gate } = openGate(1, 0);
+  const first = gate.run(() => new Promise(setImmediate));
+  const late = vi.fn(write);
+  await expect(gate.run(late)).rejects.toMatchObject(unavailable);
+  await first.catch(() => {});
+  expect(late).not.toHaveBeenCalled();
+});
+
+test('after a statement without an answer, writes wait for the first check, are refused while one runs on, and go on after it', async () => {
+  const { gate, answer, onEnd } = openGate();
+  gate.suspect();
+  gate.suspect();
+  const waiting = gate.run(write);
+  await answer(true);
+  await expect(waiting).rejects.toMatchObject(unavailable);
+  await expect(gate.run(write)).rejects.toMatchObject(unavailable);
+  // No answer is no news.
+  await answer(new Error('no answer'));
+  await expect(gate.run(write)).rejects.toMatchObject(unavailable);
+  expect(onEnd).not.toHaveBeenCalled();
+  await answer(false);
+  await vi.waitUntil(() => onEnd.mock.calls.length === 1, { timeout: 60_000, interval: 1 });
+  expect(await gate.run(write)).toBe('written');
+});
+
+test('while PostgreSQL never told that a statement runs on, writes are tried', async () => {
+  const { gate, answer } = openGate();
+  gate.suspect();
+  const waiting = gate.run(write);
+  await answer(new Error('no answer'));
+  expect([await waiting, await gate.run(write)]).toEqual(['written', 'written']);
+});
+
+test.each([
+  ['SELECT 1', false],
+  ['SELECT updated_at, "updatedAt", deleted_at FROM agent', false],
+  ['WITH one AS (INSERT INTO agent DEFAULT VALUES RETURNING id) SELECT id FROM one', true],
+  ['UPDATE agent SET version = 2', true],
+  ['SELECT id FROM agent FOR NO KEY UPDATE', true],
+  ['DELETE FROM idempotency_key', true],
+])('%s may write: %s', (sql, may) => {
+  expect([mayWrite(sql), mayWrite(sql)]).toEqual([may, may]);
+});

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { newSubject } from '../support/patch-agent.ts';
+import { openReceiver } from '../support/receiver.ts';
+import { openSender, storedDeliveries, storeEndpoint } from '../support/sending.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+const idle = { leasedUntil: null, lease: null };
+const refused = { status: 'FAILED', lastError: 'the integration does not manage this company any more' };
+
+test('an integration whose grant is gone gets nothing: the delivery is FAILED, and nothing was sent', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const ats = await world.ats(companyId);
+  const receiver = await openReceiver();
+  const endpoint = await storeEndpoint(world, companyId, receiver.url, { integrationId: ats.id });
+  await world.patch(key, id, { duration: 44 });
+  await world.companies.revoke(ats.id, companyId);
+  openSender(world);
+  await expect.poll(() => storedDeliveries(world, endpoint.id)).toMatchObject([{ status: 'FAILED' }]);
+  expect(await storedDeliveries(world, endpoint.id)).toMatchObject([
+    { attempts: 0, lastStatus: null, lastError: 'the integration does not manage this company any more', ...idle },
+  ]);
+  expect(receiver.received).toEqual([]);
+});
+
+test('a grant that is withdrawn during an attempt ends its retries, and the versions behind it are not sent', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const ats = await world.ats(companyId);
+  const receiver = await openReceiver(async (_, response) => {
+    await world.companies.revoke(ats.id, companyId);
+    response.writeHead(500).end();
+  });
+  const endpoint = await storeEndpoint(world, companyId, receiver.url, { integrationId: ats.id });
+  await world.patch(key, id, { duration: 44 });
+  await world.patch(key, id, { duration: 45 });
+  const { wake } = openSender(world);
+  await expect.poll(() => storedDeliveries(world, endpoint.id)).toMatchObject([{ attempts: 1 }, { attempts: 0 }]);
+  await world.sql.query('UPDATE webhook_delivery SET next_attempt_at = now() WHERE endpoint_id = $1', [endpoint.id]);
+  wake();
+  await expect
+    .poll(() => storedDeliveries(world, endpoint.id))
+    .toMatchObject([
+      { ...refused, attempts: 1, lastStatus: 500 },
+      { ...refused, attempts: 0 },
+    ]);
+  expect(receiver.received).toHaveLength(1);
+});
+
+test('a grant that is withdrawn during a successful attempt keeps the next version from being sent', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const ats = await world.ats(companyId);
+  const receiver = await openReceiver(async (_, response) => {
+    await world.companies.revoke(ats.id, companyId);
+    response.writeHead(204).end();
+  });
+  const endpoint = await storeEndpoint(world, companyId, receiver.url, { integrationId: ats.id });
+  await world.patch(key, id, { duration: 44 });
+  await world.patch(key, id, { duration: 45 });
+  openSender(world);
+  await expect
+    .poll(() => storedDeliveries(world, endpoint.id))
+    .toMatchObject([{ status: 'DELIVERED' }, { ...refused, attempts: 0 }]);
+  expect(receiver.received).toHaveLength(1);
+});
