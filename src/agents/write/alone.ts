@@ -1,8 +1,9 @@
 import pLimit from 'p-limit';
 import { refusals } from '../../auth/lookup.ts';
-import type { Database, Query } from '../../database/client.ts';
+import type { Database } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';
+import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
 import type { Meter, Repeated } from '../../metrics/meter.ts';
@@ -11,7 +12,8 @@ import { type Change, endsOf, foldByAgent, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { answered, keepAnswers } from './keep.ts';
 import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
-import { change, lockSoonSql } from './statements.ts';
+import { lockSoonSql } from './lock.statements.ts';
+import { change } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** A queued change. */

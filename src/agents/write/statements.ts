@@ -7,9 +7,6 @@ import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson } from './kept.statements.ts';
 import type { Step } from './step.ts';
 
-/** SQL that limits each lock wait in the rest of the transaction to 100 ms. */
-export const shortLockWait = `set_config('lock_timeout', '100ms', true)`;
-
 /**
  * $1 ids of agents, $2 the id of a phone number for each or null, $3 the id of an API key for each or null, $4 an
  * idempotency key for each or null. Selects one row for each, in this order, as text for `parseExact`. `agent` is null if
@@ -23,16 +20,6 @@ export const findSql = `
     LEFT JOIN agent a ON a.id = q.id AND a.deleted_at IS NULL
     LEFT JOIN idempotency_key k ON k.api_key_id = q.api_key AND k.key = q.key AND k.created_at > now() - ${keptFor}
    ORDER BY q.place`;
-
-/** $1 id: locks the row of the agent until the transaction ends. */
-export const lockSql = `SELECT id FROM agent WHERE id = $1::uuid FOR NO KEY UPDATE`;
-
-/**
- * $1 id: the same, with each lock wait of the transaction limited to 100 ms. PostgreSQL locks rows at the end of a
- * statement, so the limit that the statement itself sets applies to its own lock.
- */
-export const lockSoonSql = `
-  SELECT a.id, wait.* FROM agent a, (SELECT ${shortLockWait}) wait WHERE a.id = $1::uuid FOR NO KEY UPDATE OF a`;
 
 const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid, agent json, changed text[],
   updated timestamptz, after int, steps int`;

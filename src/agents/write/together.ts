@@ -1,7 +1,8 @@
 import { isOutdated, refusals } from '../../auth/lookup.ts';
-import type { Database, Query } from '../../database/client.ts';
+import type { Database } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
+import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Repeated } from '../../metrics/meter.ts';
 import { type Change, endsOf, type FoldOfAgent, foldByAgent, isRead, type Read, readAhead, readAll } from './batch.ts';
