@@ -4,7 +4,7 @@ import { databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
 import { isNoPrimary, isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
 import type { DatabaseState } from './schema.ts';
-import { applicationName, someRunOn, stateOf } from './state.ts';
+import { applicationName, runningSql, someRunOn, stateSql, toState } from './state.ts';
 import { statementNames } from './statement-names.ts';
 import { TrustedPool } from './trusted-pool.ts';
 import { mayWrite, writeGate } from './write-gate.ts';
@@ -71,7 +71,7 @@ export function openDatabase({
     // One connection is left for reads.
     most: Math.max(1, connections - 1),
     wait: connectionLimit,
-    someRunOn: () => someRunOn(askOnce),
+    someRunOn: async () => someRunOn(await askOnce(runningSql, [])),
     onEnd: () => pool.closeUnanswered(),
   });
   const poolConfig = {
@@ -157,7 +157,7 @@ export function openDatabase({
     typed: (work) => judged(work(prisma)),
     transaction: (work) => withFreshPlans(() => gate.run(() => transact(work))),
     async state() {
-      const state = await stateOf(query);
+      const state = toState(await query(stateSql, []));
       if (state.isReadOnly) pool.distrustAll();
       return state;
     },

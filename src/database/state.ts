@@ -1,4 +1,3 @@
-import type { Query } from './client.ts';
 import { rowsOf } from './rows.ts';
 import { type DatabaseState, runningSchema, stateSchema } from './schema.ts';
 
@@ -8,27 +7,26 @@ export const applicationName = 'interview-agents-api';
 const statesOf = rowsOf(stateSchema);
 const runningOf = rowsOf(runningSchema);
 
-/** The names of the applied migrations, and whether the database is read-only. Raw: no model of Prisma's client has these. */
-export async function stateOf(query: Query): Promise<DatabaseState> {
-  const sql = `
-    SELECT current_setting('transaction_read_only') = 'on' AS "isReadOnly",
-           ARRAY(SELECT migration_name FROM _prisma_migrations
-                  WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL) AS migrations`;
-  const [state] = statesOf(await query(sql, []));
+/** Selects a `DatabaseState`. Raw: no model of Prisma's client has it. */
+export const stateSql = `
+  SELECT current_setting('transaction_read_only') = 'on' AS "isReadOnly",
+         ARRAY(SELECT migration_name FROM _prisma_migrations
+                WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL) AS migrations`;
+
+export function toState(rows: readonly unknown[]): DatabaseState {
+  const [state] = statesOf(rows);
   if (!state) throw new Error('the database told no state');
   return state;
 }
 
 /**
- * Whether a statement of a server, of this process or another one, still runs after its time limit: `statement_timeout` does
- * not end a commit. PostgreSQL shows a role what the sessions of the same role do.
+ * Selects whether a statement of a server, of this process or another one, still runs after its time limit:
+ * `statement_timeout` does not end a commit. PostgreSQL shows a role what the sessions of the same role do.
  */
-export async function someRunOn(query: Query): Promise<boolean> {
-  const sql = `
-    SELECT EXISTS (SELECT FROM pg_stat_activity
-                    WHERE datname = current_database() AND usename = current_user AND state = 'active'
-                      AND application_name LIKE '${applicationName}%'
-                      AND query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS running`;
-  const [answer] = runningOf(await query(sql, []));
-  return answer?.running === true;
-}
+export const runningSql = `
+  SELECT EXISTS (SELECT FROM pg_stat_activity
+                  WHERE datname = current_database() AND usename = current_user AND state = 'active'
+                    AND application_name LIKE '${applicationName}%'
+                    AND query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS running`;
+
+export const someRunOn = (rows: readonly unknown[]): boolean => runningOf(rows)[0]?.running === true;
