@@ -6,7 +6,6 @@
 //
 // etcd and both nodes may be killed; SIGHUP starts again what has ended. SIGTERM or SIGINT stops everything. POSTGRES_BIN
 // names another PostgreSQL than Debian 12's.
-import { once } from 'node:events';
 import { chown, copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -147,10 +146,12 @@ try {
   console.log(`kill -HUP ${process.pid} starts again what was killed`);
   console.log(`HAProxy leads to the primary on ${proxy.address}`);
   const recipes = [etcd, ...nodes, proxy];
-  for (;;) {
-    await once(process, 'SIGHUP');
-    await Promise.all(recipes.filter(({ name }) => !running.has(name)).map(start));
-  }
+  const revive = () => Promise.all(recipes.filter(({ name }) => !running.has(name)).map(start));
+  let reviving: Promise<unknown> = Promise.resolve();
+  process.on('SIGHUP', () => {
+    // One after the other: what is being started is not running yet.
+    reviving = reviving.then(revive).catch((error: Error) => stop(error.message));
+  });
 } catch (error) {
   await stop(error instanceof Error ? error.message : String(error));
 }

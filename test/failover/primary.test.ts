@@ -91,7 +91,7 @@ test('the primary stands still until the standby is promoted, then goes on: it a
 
 /** How many sessions the servers have on a node. */
 async function sessionsOn(name: Parameters<typeof cluster.superUrl>[0]): Promise<number> {
-  const sql = `SELECT count(*)::int AS sessions FROM pg_stat_activity WHERE application_name = 'interview-agents-api'`;
+  const sql = `SELECT count(*)::int AS sessions FROM pg_stat_activity WHERE application_name LIKE 'interview-agents-api%'`;
   const [row] = await run(cluster.superUrl(name), sql);
   return Number(row?.['sessions']);
 }

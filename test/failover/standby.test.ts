@@ -32,7 +32,6 @@ test(`the standby is lost for ${away / 1_000} s: writes are 503, reads go on, se
     await delay(200);
   }
   const over = performance.now();
-  const read = await load.untilRead(over);
   await client.end();
   cluster.revive();
   await cluster.whole();
@@ -41,18 +40,20 @@ test(`the standby is lost for ${away / 1_000} s: writes are 503, reads go on, se
 
   const meanwhile = load.answers.filter(({ at, ms }) => at - ms > lost && at < over);
   const reads = meanwhile.filter(isRead);
+  const late = reads.filter((answer) => isGood(answer) && answer.at > over - away / 5);
   const writes = meanwhile.filter(isWrite);
   console.log(
     `${writes.length} writes refused, ${reads.filter(isGood).length} of ${reads.length} reads served, at most ${waiting} sessions ` +
-      `waited for the standby; both read ${seconds(read)} after ${away / 1_000} s, both wrote ${seconds(written)} after it was back`,
+      `waited for the standby; both wrote ${seconds(written)} after it was back`,
   );
   expect(waiting).toBeGreaterThan(0);
   expect(waiting).toBeLessThanOrEqual(pools);
   // A write that was saved before may be answered from what was kept.
-  expect(writes.filter((answer) => isGood(answer) && !answer.headers['idempotent-replayed'])).toEqual([]);
+  expect(writes.filter((answer) => isGood(answer) && !answer.isReplayed)).toEqual([]);
   expect(writes.length).toBeGreaterThan(0);
-  expect(read).toBeLessThan(soon);
-  expect(reads.filter(isGood).length).toBeGreaterThan(reads.length / 2);
+  expect(reads.filter((answer) => !isGood(answer)).map(({ status }) => status)).toEqual([]);
+  // Until the end, from both servers.
+  expect(new Set(late.map(({ origin }) => origin))).toEqual(new Set(cluster.servers));
   expect(written).toBeLessThan(soon);
   await expectNothingLost();
 });
@@ -95,13 +96,12 @@ test('with failsafe_mode the loss of etcd is not noticed', async () => {
   const gone = performance.now();
   process.kill(cluster.etcd(), 'SIGKILL');
   await delay(blind);
-  const over = performance.now();
-  await load.untilWritten(over);
+  const meanwhile = load.answers.filter(({ at, ms }) => at - ms > gone);
   cluster.revive();
   expect(await cluster.whole()).toEqual(before);
-  const meanwhile = load.answers.filter(({ at, ms }) => at - ms > gone && at < over);
   console.log(`${meanwhile.filter(isGood).length} of ${meanwhile.length} requests served without etcd`);
   expect(meanwhile.filter((answer) => !isGood(answer)).map(({ status }) => status)).toEqual([]);
+  expect(meanwhile.filter(isWrite).length).toBeGreaterThan(0);
   await expectNothingLost();
 });
 

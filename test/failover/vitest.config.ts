@@ -17,7 +17,7 @@ export default defineConfig(({ mode }) => ({
     pool: 'forks',
     // One cluster at a time.
     fileParallelism: false,
-    testTimeout: 1_200_000,
+    testTimeout: mode === 'short' ? 300_000 : 1_200_000,
     hookTimeout: 180_000,
   },
 }));

@@ -11,7 +11,9 @@ const pause = 20;
 /** Milliseconds that a request may take at most: as long as the proxy of deploy/replicas waits. */
 const longest = 10_000;
 
-interface Timed extends Answer {
+interface Timed {
+  readonly status: number;
+  readonly isReplayed: boolean;
   readonly line: string;
   readonly origin: string;
   readonly ms: number;
@@ -19,11 +21,9 @@ interface Timed extends Answer {
   readonly at: number;
 }
 
-export const isGood = ({ status }: Answer) => status >= 200 && status < 300;
+export const isGood = ({ status }: Timed) => status >= 200 && status < 300;
 export const isRead = ({ line }: Timed) => line.startsWith('GET');
 export const isWrite = (answer: Timed) => !isRead(answer);
-
-export type Load = ReturnType<typeof startLoad>;
 
 /**
  * Clients of one key that change agents and make new ones, and others that read, each request at one of the servers, until
@@ -55,7 +55,10 @@ export function startLoad({
     // A connection that breaks is no answer: it fails the test.
     const answer = await client(origin, call);
     const at = performance.now();
-    answers.push({ ...answer, origin, line: call.line, ms: at - start, at });
+    const isReplayed = answer.headers['idempotent-replayed'] === 'true';
+    const timed = { status: answer.status, isReplayed, line: call.line, origin, ms: at - start, at };
+    answers.push(timed);
+    if (!isGood(timed) && answer.status !== 409) expectUnavailable({ ...answer, line: call.line });
     await delay(pause);
     return answer;
   }
@@ -89,10 +92,10 @@ export function startLoad({
 
   /** Resolves with the first answer since a moment that `which` picks. */
   async function first(since: number, which: (answer: Timed) => boolean): Promise<Timed> {
-    for (;;) {
-      const found = answers.find((answer) => answer.at > since && which(answer));
-      if (found) return found;
-      await Promise.race([delay(5), loads]);
+    for (let at = 0; ; at += 1) {
+      while (at === answers.length) await Promise.race([delay(5), loads]);
+      const answer = answers[at];
+      if (answer && answer.at > since && which(answer)) return answer;
     }
   }
 
@@ -140,7 +143,6 @@ export function startLoad({
       isOver = true;
       await loads;
       const refused = answers.filter((answer) => !isGood(answer));
-      for (const answer of refused) if (answer.status !== 409) expectUnavailable(answer);
       const slowest = Math.max(...answers.map(({ ms }) => ms));
       expect(slowest).toBeLessThan(longest);
       const resent = acknowledged.filter(({ times }) => times > 1);

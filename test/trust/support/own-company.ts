@@ -23,7 +23,7 @@ export async function openOwnCompany() {
 
 /** A company with a key for everything. */
 export async function makeCompany(ownerUrl: string, secret: string) {
-  const database = openDatabase({ url: ownerUrl, connections: 1, connectionLimit: 60_000 });
+  const database = openDatabase({ url: ownerUrl, connections: 1, connectionLimit: 60_000, statementLimit: 60_000 });
   try {
     const { id: companyId } = await companyRepository(database.prisma, 'tester').createCompany('Observed');
     const draft = { companyId, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
