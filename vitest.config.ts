@@ -16,6 +16,7 @@ export default defineConfig({
       'test/prometheus/**',
       'test/systemd/**',
       'test/trust/**',
+      'test/failover/**',
     ],
     pool: 'forks',
     // One more than cores on a small machine: tests wait a lot, for processes and time limits.

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { openLink } from '../../support/database-link.ts';
 import { send } from '../../support/http.ts';
-import { untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { whileLocked } from '../../support/locks.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -17,13 +17,20 @@ test('a database that dies in the middle of a batch answers all of it with 503, 
   // The rows are written, their history entries wait: the batch is in its middle.
   const lock = 'LOCK TABLE agent_version IN SHARE MODE';
   const answers = await whileLocked(world, lock, [], async () => {
-    const sent = agents.map(({ id }) => world.patch(company.key, id, { duration: 111 }));
-    await untilSomebodyWaits(world);
-    await world.sql.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = 'interview-agents-api'`,
-    );
-    return await Promise.all(sent);
+    let isAnswered = false;
+    const sent = Promise.all(agents.map(({ id }) => world.patch(company.key, id, { duration: 111 }))).finally(() => {
+      isAnswered = true;
+    });
+    // Again and again: what came too late for one batch waits in the next.
+    const dies = async () => {
+      await world.sql.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'interview-agents-api' AND wait_event_type = 'Lock'`,
+      );
+      return isAnswered;
+    };
+    await vi.waitUntil(dies, { timeout: 60_000, interval: 10 });
+    return await sent;
   });
 
   const refused = answers.filter(({ status }) => status === 503);
