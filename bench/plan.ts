@@ -15,7 +15,7 @@ export interface Dataset {
 const standard: Dataset = { name: 'standard', agents: 10_000, companies: 100, metadata: 'small' };
 
 /** The requests of a load. */
-export interface Load {
+interface Load {
   /** GETs among 100 requests; the others are PATCHes. */
   readonly reads: number;
   /** What they are for: any agent, always the same one, or pages of the list of a company. */

@@ -13,7 +13,7 @@ export const built = (path: string) => fileURLToPath(new URL(`.build/${path}`, i
 const production = fileURLToPath(new URL('../dist/server.js', import.meta.url));
 
 /** Milliseconds that a contestant has to listen, and to stop. */
-const patience = 20_000;
+const patience = 60_000;
 
 const children = new Set<ChildProcess>();
 let interrupted = false;

@@ -1,7 +1,8 @@
 import type { Author, Caller } from '../auth/caller.ts';
 import { confirm, isOutdated } from '../auth/lookup.ts';
-import type { Database, Query } from '../database/client.ts';
+import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
+import type { Query } from '../database/query.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
@@ -15,8 +16,8 @@ import { activeNumberStatement, type Creation, createStatement, type Deletion, d
 import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
 import { idempotencyIndex, keptSql, makeRoomSql } from './write/kept.statements.ts';
+import { lockSql, shortLockWait } from './write/lock.statements.ts';
 import { type KeptJson, replay } from './write/replay.ts';
-import { lockSql, shortLockWait } from './write/statements.ts';
 
 /** An agent to create. */
 interface NewAgent {

@@ -37,6 +37,6 @@ ${merged.join('\n')}
 
 The merged \`metadata\` has at most ${limits.bytes} bytes as JSON in UTF-8, ${limits.depth} levels (\`metadata\` itself is the first), and ${limits.keys} keys on all
 levels together. If a patch would exceed a limit, nothing is changed, and the 400 tells the limit and the number that the patch
-would reach. Metadata that already exceeds a limit may keep its size, but not grow. Refused are integers beyond ±(2^53 − 1),
+would reach. Metadata that already exceeds a limit may keep its size, but not grow. The server refuses integers beyond ±(2^53 − 1),
 numbers of more than 40 characters when written without an exponent (\`5e-324\`), the key \`__proto__\`, and \`prototype\` inside
 \`constructor\`.`;

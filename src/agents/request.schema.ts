@@ -28,7 +28,9 @@ export const changeQuerySchema = Type.Object(
 
 const entityTags = (description: string) => Type.Optional(Type.String({ format: 'entity-tags', description }));
 
-const ifMatch = { 'if-match': entityTags('Change only this version: a list of entity tags, or *') };
+const ifMatch = {
+  'if-match': entityTags('Change only this version: its entity tag with the quotes, as "7"; a list of them, or *'),
+};
 const idempotencyKey = {
   'idempotency-key': Type.Optional(
     Type.String({

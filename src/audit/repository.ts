@@ -1,4 +1,5 @@
-import type { Database, Query } from '../database/client.ts';
+import type { Database } from '../database/client.ts';
+import type { Query } from '../database/query.ts';
 import { rowsOf } from '../database/rows.ts';
 import { type AuditEntry, auditEntrySchema } from './schema.ts';
 

@@ -1,7 +1,8 @@
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
 import { askOnce } from '../database/ask-once.ts';
-import type { Database, Query } from '../database/client.ts';
+import type { Database } from '../database/client.ts';
 import { group } from '../database/group.ts';
+import type { Query } from '../database/query.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import { silent } from '../metrics/meter.ts';

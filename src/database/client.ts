@@ -3,6 +3,7 @@ import { PrismaClient } from '../generated/prisma/client.ts';
 import { databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
 import { isNoPrimary, isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
+import type { Query } from './query.ts';
 import type { DatabaseState } from './schema.ts';
 import { applicationName, someRunOn, stateOf } from './state.ts';
 import { statementNames } from './statement-names.ts';
@@ -18,12 +19,6 @@ const waits = {
   /** A transaction, or a call without the deadline of a request. */
   call: 2_300,
 } as const;
-
-/**
- * Runs one statement. Throws ApiError DATABASE_UNAVAILABLE if the database does not answer or cannot run it now; otherwise
- * the error of Prisma: the statement or a value is wrong.
- */
-export type Query = <Row>(sql: string, parameters: readonly unknown[]) => Promise<Row[]>;
 
 export interface Database {
   /** Prisma's client. It throws Prisma's errors; for requests, use `typed`. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { overloaded } from '../http/problems.ts';
 
 /**
@@ -31,8 +32,10 @@ interface Call<Item, Result> {
 }
 
 /**
- * Collects calls into batches: calls that arrive while a batch is running form the next one. A call that finds no running
- * batch is run at once. One batch runs at a time.
+ * Collects calls into batches: calls that arrive while a batch is running, and in the turn of the event loop in which it
+ * ends, form the next one. A call that finds no running batch waits for the others of its turn alone. One batch runs at a
+ * time. Without that wait, the first of many requests that arrive together would be a batch of its own, for which the others
+ * wait: batches of 5 and 15 instead of 9 and 23 with 16 and 64 connections.
  * @returns a function that runs one item; it rejects with ApiError OVERLOADED if too many wait, or with the error of `run`
  */
 export function group<Item, Result>({
@@ -48,6 +51,7 @@ export function group<Item, Result>({
   async function runAll(): Promise<void> {
     isRunning = true;
     while (queue.length > 0) {
+      await setImmediate();
       const batch = queue.slice(0, size).filter(({ item }) => !isExpired(item));
       queue = queue.slice(size);
       const [first] = batch;

@@ -1,4 +1,5 @@
-import type { Database, Query } from './client.ts';
+import type { Database } from './client.ts';
+import type { Query } from './query.ts';
 
 /** Limits in milliseconds instead of those of the role, which are made for requests. */
 const limits = "SELECT set_config('statement_timeout', '60000', true), set_config('lock_timeout', '10000', true)";

@@ -1,4 +1,4 @@
-import type { Query } from './client.ts';
+import type { Query } from './query.ts';
 import { TrustedPool } from './trusted-pool.ts';
 
 /** Milliseconds for a connection, and for the answer of a statement. */

@@ -1,4 +1,4 @@
-import type { Query } from './client.ts';
+import type { Query } from './query.ts';
 import { rowsOf } from './rows.ts';
 import { type DatabaseState, runningSchema, stateSchema } from './schema.ts';
 

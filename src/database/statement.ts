@@ -1,5 +1,5 @@
 import { Prisma } from '../generated/prisma/client.ts';
-import type { Query } from './client.ts';
+import type { Query } from './query.ts';
 
 /** SQL with its values, so that callers need not know the number or the order of the parameters. */
 export type Statement = Prisma.Sql;

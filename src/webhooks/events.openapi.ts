@@ -38,7 +38,7 @@ const parameters = [
   header(
     'webhook-signature',
     'By Standard Webhooks 1.0.0: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` with the bytes of the secret. Two ' +
-      'of them, separated by a blank, for 24 hours after the secret was rotated',
+      'of them, separated by a space, for 24 hours after the secret was rotated',
     'v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=',
   ),
 ];

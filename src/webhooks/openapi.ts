@@ -27,7 +27,7 @@ export const createWebhook = {
   summary: 'Create a webhook',
   description:
     'Makes an endpoint that gets events of the company, or, for an ATS key without `companyId`, of every company that the ' +
-    'integration manages when an agent changes. An owner has at most 10. The answer alone shows the secret that signs the ' +
+    'integration manages when an agent changes. An owner has at most 10. Only this answer shows the secret that signs the ' +
     `requests (Standard Webhooks 1.0.0). ${retryInWords}`,
   response: {
     201: {
@@ -81,7 +81,7 @@ export const rotateWebhookSecret = {
   tags,
   summary: 'Rotate the secret of a webhook',
   description:
-    'Makes a new secret, which this answer alone shows. For 24 hours requests have two signatures, by the new secret and by ' +
+    'Makes a new secret, which only this answer shows. For 24 hours requests have two signatures, by the new secret and by ' +
     `the one before. ${retryInWords}`,
   problems,
   response: {

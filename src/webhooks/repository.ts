@@ -2,8 +2,9 @@ import { idempotencyIndex, makeRoomSql } from '../agents/write/kept.statements.t
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.ts';
-import type { Database, Query } from '../database/client.ts';
+import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
+import type { Query } from '../database/query.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';

@@ -27,7 +27,10 @@ const headers = Type.Unsafe<Readonly<Record<string, string | null>> | null>({
     `Headers of each request, at most ${maxHeaders}, such as Authorization. Merged by name, in any case; null removes one ` +
     'header, or all of them. The values are stored encrypted and never shown again',
 });
-const status = oneOf(['ENABLED', 'DISABLED'], 'A DISABLED endpoint gets no new events; those that wait go on later');
+const status = oneOf(
+  ['ENABLED', 'DISABLED'],
+  'A DISABLED endpoint gets no new events; waiting events are sent once it is enabled again',
+);
 
 export const webhookDraftSchema = Type.Object(
   { url, events, description: Type.Optional(description), headers: Type.Optional(headers) },

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Locator, type Page } from 'playwright-core';
@@ -29,6 +29,7 @@ afterAll(async () => {
   await rm(profile, { recursive: true, force: true });
 });
 const world = await openWorld();
+const contrasts = await readFile(join(import.meta.dirname, 'contrasts.js'), 'utf8');
 
 /** Opens the reference page; what goes wrong in it is collected. */
 async function openDocs({ width = 1280, colorScheme = 'light' as 'light' | 'dark' } = {}) {
@@ -126,6 +127,21 @@ describe.each([
     expect(complaints).toEqual([]);
   });
 });
+
+test.for(['light', 'dark'] as const)(
+  'every text differs from its ground by 4.5 to 1, %s (WCAG 2.2, 1.4.3)',
+  async (colorScheme) => {
+    const subject = await newSubject(world);
+    const { page } = await openDocs({ colorScheme });
+    await useKey(page, subject.key);
+    await page.getByRole('button', { name: 'Send PATCH' }).click();
+    const shown = await sendPatch(page, subject.id, { duration: 50 });
+    expect(shown.status).toMatch(/^200\b/);
+    const { texts, faint } = JSON.parse(String(await page.evaluate(contrasts)));
+    expect(texts).toBeGreaterThan(500);
+    expect(faint).toEqual([]);
+  },
+);
 
 test('a reader of /docs pastes a key, sends a PATCH and sees the answer', async () => {
   const subject = await newSubject(world);

@@ -12,7 +12,7 @@ const world = await openWorld();
 const forms = {
   'among others': (step: Step, lookedUpAt: number | null) =>
     [changeSql, [[step.id], JSON.stringify([step]), lookedUpAt]] as const,
-  alone: (step: Step, lookedUpAt: number | null) => change('telling', [step], lookedUpAt),
+  alone: (step: Step, lookedUpAt: number | null) => change('withEvents', [step], lookedUpAt),
 };
 
 async function newStep() {
@@ -42,7 +42,7 @@ test('one step is written with the same row and the same history alone as among 
   for (const form of Object.values(forms)) {
     const step = await newStep();
     const { rows } = await world.sql.query(...forQuery(form(step, null)));
-    expect(rows).toEqual([{ id: step.id, updatedAt: expect.any(String), heard: false }]);
+    expect(rows).toEqual([{ id: step.id, updatedAt: expect.any(String), hasEndpoint: false }]);
     results.push(await stored(step.id));
   }
   expect(results[1]).toEqual(results[0]);
@@ -75,7 +75,7 @@ test.for(Object.entries(forms))(
     expect((await storedAgent(world, locked.id)).history).toHaveLength(1);
 
     expect((await world.sql.query(...forQuery(form(locked, 1)))).rows).toEqual([
-      { id: null, updatedAt: null, heard: false },
+      { id: null, updatedAt: null, hasEndpoint: false },
     ]);
     expect((await storedAgent(world, locked.id)).history).toHaveLength(1);
   },

@@ -17,7 +17,7 @@ const run = [
   ['docs/client.md', 'A typed client', 1, 'test/process/client.test.ts'],
   ['docs/client.md', 'A change', 1, 'test/process/client.test.ts'],
   ['docs/client.md', 'Other generators', 2, 'test/process/generators.test.ts'],
-  ['docs/high-availability.md', "Try it from Debian's packages", 1, 'test/failover/documents.test.ts'],
+  ['docs/high-availability.md', "Try it from Debian's packages", 2, 'test/failover/documents.test.ts'],
   ['docs/metrics.md', 'Metrics', 2, 'test/process/metrics.test.ts'],
   ['docs/operate.md', 'From an empty PostgreSQL', 6, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'The secret of the keys', 4, 'test/postgres/operate.test.ts'],

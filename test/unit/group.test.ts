@@ -2,6 +2,9 @@ import { expect, test } from 'vitest';
 import { group, type Outcome } from '../../src/database/group.ts';
 import { ApiError } from '../../src/http/problems.ts';
 
+/** The next turn of the event loop. */
+const nextTurn = () => new Promise(setImmediate);
+
 /** A group whose batches end when the test says so. */
 function heldGroup({ size = 32, waiting = 1000 } = {}) {
   const batches: { items: readonly string[]; end: (outcomes: Outcome<string>[]) => void }[] = [];
@@ -17,24 +20,51 @@ function heldGroup({ size = 32, waiting = 1000 } = {}) {
     call,
     expired,
     batches,
+    /** Calls the first item in a turn of its own, so that it is a batch of its own, and the others in the next turn. */
+    async callAll([first = '', ...others]: readonly string[]) {
+      const begun = call(first);
+      await nextTurn();
+      return [begun, ...others.map(call)];
+    },
     /** Ends the batch under way and lets the next one begin. */
     async endBatch(outcomes: (items: readonly string[]) => Outcome<string>[] = done) {
       const batch = batches.at(-1);
       batch?.end(outcomes(batch.items));
-      await new Promise(setImmediate);
+      await nextTurn();
+      await nextTurn();
     },
   };
 }
 
-test('a lone call on an idle group begins at once, before the caller goes on', () => {
+test('calls of one turn of the event loop are one batch, which begins at the end of the turn', async () => {
   const { call, batches } = heldGroup();
-  void call('a');
-  expect(batches.map(({ items }) => items)).toEqual([['a']]);
+  const results = [call('a')];
+  await Promise.resolve();
+  results.push(call('b'));
+  expect(batches).toEqual([]);
+  await nextTurn();
+  expect(batches.map(({ items }) => items)).toEqual([['a', 'b']]);
+  batches[0]?.end([{ result: 'a done' }, { result: 'b done' }]);
+  expect(await Promise.all(results)).toEqual(['a done', 'b done']);
+});
+
+test('calls of the turn in which a batch ends belong to the next one', async () => {
+  const { callAll, call, batches } = heldGroup();
+  const results = await callAll(['a', 'b']);
+  batches[0]?.end([{ result: 'a done' }]);
+  // As long as a promise chain of the server, and in the same turn.
+  for (let step = 0; step < 20; step += 1) await results[0];
+  results.push(call('c'));
+  await nextTurn();
+  await nextTurn();
+  expect(batches.map(({ items }) => items)).toEqual([['a'], ['b', 'c']]);
+  batches[1]?.end([{ result: 'b done' }, { result: 'c done' }]);
+  expect(await Promise.all(results)).toEqual(['a done', 'b done', 'c done']);
 });
 
 test('calls that arrive while a batch is under way become the next one, in their order', async () => {
-  const { call, batches, endBatch } = heldGroup();
-  const results = ['a', 'b', 'c', 'd'].map(call);
+  const { callAll, batches, endBatch } = heldGroup();
+  const results = await callAll(['a', 'b', 'c', 'd']);
   await endBatch();
   await endBatch();
   expect(batches.map(({ items }) => items)).toEqual([['a'], ['b', 'c', 'd']]);
@@ -42,16 +72,16 @@ test('calls that arrive while a batch is under way become the next one, in their
 });
 
 test('a batch has at most its size, the others wait for the next', async () => {
-  const { call, batches, endBatch } = heldGroup({ size: 2 });
-  const results = ['a', 'b', 'c', 'd'].map(call);
+  const { callAll, batches, endBatch } = heldGroup({ size: 2 });
+  const results = await callAll(['a', 'b', 'c', 'd']);
   for (let batch = 0; batch < 3; batch += 1) await endBatch();
   expect(batches.map(({ items }) => items)).toEqual([['a'], ['b', 'c'], ['d']]);
   await Promise.all(results);
 });
 
 test('a full queue refuses at once with 503 and Retry-After, and takes calls again as soon as there is room', async () => {
-  const { call, batches, endBatch } = heldGroup({ waiting: 2 });
-  const taken = ['a', 'b', 'c'].map(call);
+  const { call, callAll, batches, endBatch } = heldGroup({ waiting: 2 });
+  const taken = await callAll(['a', 'b', 'c']);
   const refused = await call('d').catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(ApiError);
   expect(refused).toMatchObject({ code: 'OVERLOADED', status: 503, headers: { 'retry-after': '1' } });
@@ -64,10 +94,8 @@ test('a full queue refuses at once with 503 and Retry-After, and takes calls aga
 });
 
 test('an item whose caller was answered while it waited never begins', async () => {
-  const { call, batches, expired, endBatch } = heldGroup();
-  const first = call('a');
-  void call('b');
-  const third = call('c');
+  const { callAll, batches, expired, endBatch } = heldGroup();
+  const [first, , third] = await callAll(['a', 'b', 'c']);
   expired.add('b');
   await endBatch();
   await endBatch();
@@ -84,13 +112,16 @@ async function failing(items: readonly string[], fail: (items: readonly string[]
     isExpired: () => false,
     async run(batch) {
       runs.push(batch);
-      await new Promise(setImmediate);
+      await nextTurn();
       const error = fail(batch);
       if (error) throw error;
       return batch.map((item) => ({ result: `${item} done` }));
     },
   });
-  const ends = await Promise.allSettled(items.map(call));
+  const [first = '', ...others] = items;
+  const begun = call(first);
+  await nextTurn();
+  const ends = await Promise.allSettled([begun, ...others.map(call)]);
   return { runs, ends: ends.map((end) => (end.status === 'fulfilled' ? end.value : end.reason)) };
 }
 

@@ -1,4 +1,4 @@
-import type { Query } from '../../database/client.ts';
+import type { Query } from '../../database/query.ts';
 import { rowsOf } from '../../database/rows.ts';
 import { run } from '../../database/statement.ts';
 import { parseExact } from '../../http/exact-numbers.ts';

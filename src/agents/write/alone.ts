@@ -1,8 +1,9 @@
 import pLimit from 'p-limit';
 import { refusals } from '../../auth/lookup.ts';
-import type { Database, Query } from '../../database/client.ts';
+import type { Database } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';
+import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
 import type { Meter, Repeated } from '../../metrics/meter.ts';
@@ -11,7 +12,8 @@ import { type Change, endsOf, foldByAgent, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { answered, keepAnswers } from './keep.ts';
 import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
-import { change, lockSoonSql } from './statements.ts';
+import { lockSoonSql } from './lock.statements.ts';
+import { change } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** A queued change. */
@@ -164,7 +166,7 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
   const allowed = changes.filter(({ by }) => !refused.has(by));
   const folds = foldByAgent(allowed, await readAll(query, writes, allowed));
   const steps = folds.flatMap((folded) => folded.steps);
-  const rows = steps.length > 0 ? await query<WrittenRow>(...change('telling', steps, null)) : [];
+  const rows = steps.length > 0 ? await query<WrittenRow>(...change('withEvents', steps, null)) : [];
   const writtenAt = writtenTimes(rows);
   // Must come before answers are kept: they would show a change that was not written.
   if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by another transaction');

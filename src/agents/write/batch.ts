@@ -1,6 +1,6 @@
 import type { Caller } from '../../auth/caller.ts';
 import { askOnce } from '../../database/ask-once.ts';
-import type { Query } from '../../database/client.ts';
+import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';

@@ -1,5 +1,5 @@
-import type { Query } from '../../database/client.ts';
 import { isLockTimeout } from '../../database/failures.ts';
+import type { Query } from '../../database/query.ts';
 import { stringifyExact } from '../../http/exact-numbers.ts';
 import { ApiError } from '../../http/problems.ts';
 import { toAgentJson } from '../row.ts';

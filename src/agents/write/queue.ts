@@ -35,11 +35,11 @@ import { changeTogether } from './together.ts';
 /** Makes the function that changes agents. Changes that arrive at the same time are read and written in one batch. */
 export function agentChange(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const alone = changesAlone(database, meter, writes, traced);
-  const heard = { at: Number.NEGATIVE_INFINITY };
+  const lastEndpoint = { at: Number.NEGATIVE_INFINITY };
   const together = group<Change, Changed>({
     isExpired: ({ deadline }) => deadline <= performance.now(),
     onBatch: (...batch) => meter.batch('changes', ...batch),
-    run: traced('write batch', spanOf, (changes) => changeTogether(database, writes, changes, alone.run, heard)),
+    run: traced('write batch', spanOf, (changes) => changeTogether(database, writes, changes, alone.run, lastEndpoint)),
   });
 
   /** Documented at `change` of `agentRepository`. */

@@ -7,9 +7,6 @@ import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson } from './kept.statements.ts';
 import type { Step } from './step.ts';
 
-/** SQL that limits each lock wait in the rest of the transaction to 100 ms. */
-export const shortLockWait = `set_config('lock_timeout', '100ms', true)`;
-
 /**
  * $1 ids of agents, $2 the id of a phone number for each or null, $3 the id of an API key for each or null, $4 an
  * idempotency key for each or null. Selects one row for each, in this order, as text for `parseExact`. `agent` is null if
@@ -23,16 +20,6 @@ export const findSql = `
     LEFT JOIN agent a ON a.id = q.id AND a.deleted_at IS NULL
     LEFT JOIN idempotency_key k ON k.api_key_id = q.api_key AND k.key = q.key AND k.created_at > now() - ${keptFor}
    ORDER BY q.place`;
-
-/** $1 id: locks the row of the agent until the transaction ends. */
-export const lockSql = `SELECT id FROM agent WHERE id = $1::uuid FOR NO KEY UPDATE`;
-
-/**
- * $1 id: the same, with each lock wait of the transaction limited to 100 ms. PostgreSQL locks rows at the end of a
- * statement, so the limit that the statement itself sets applies to its own lock.
- */
-export const lockSoonSql = `
-  SELECT a.id, wait.* FROM agent a, (SELECT ${shortLockWait}) wait WHERE a.id = $1::uuid FOR NO KEY UPDATE OF a`;
 
 const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid, agent json, changed text[],
   updated timestamptz, after int, steps int`;
@@ -76,22 +63,22 @@ const newValue = (field: AgentField) =>
  */
 const conditions = {
   // `statement_timestamp()` is one value in all of a statement.
-  telling: { write: isRecent('$3'), why: `SELECT NULL, NULL, false WHERE NOT ${isRecent('$3')}` },
-  untold: {
-    write: `${isRecent('$3')} AND NOT (SELECT heard FROM hearing)`,
-    why: `SELECT NULL, NULL, heard FROM hearing WHERE heard OR NOT ${isRecent('$3')}`,
+  withEvents: { write: isRecent('$3'), why: `SELECT NULL, NULL, false WHERE NOT ${isRecent('$3')}` },
+  withoutEvents: {
+    write: `${isRecent('$3')} AND NOT (SELECT "hasEndpoint" FROM endpoint_check)`,
+    why: `SELECT NULL, NULL, "hasEndpoint" FROM endpoint_check WHERE "hasEndpoint" OR NOT ${isRecent('$3')}`,
   },
 } as const;
 type Mode = keyof typeof conditions;
 
 /** As JSON, times do not depend on the session's DateStyle. */
 const writtenOrWhy = (mode: Mode) => `
-  SELECT id, to_json(updated_at) AS "updatedAt", false AS heard FROM written
+  SELECT id, to_json(updated_at) AS "updatedAt", false AS "hasEndpoint" FROM written
   UNION ALL ${conditions[mode].why}`;
 
 const timeOfStep = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
 
-const hearing = `, hearing AS MATERIALIZED (SELECT ${hasEndpoint('SELECT company FROM step')} AS heard)`;
+const endpointCheck = `, endpoint_check AS MATERIALIZED (SELECT ${hasEndpoint('SELECT company FROM step')} AS "hasEndpoint")`;
 
 // Joined with `written`: no events for agents that were not written.
 const eventsOfSteps = deliveries(
@@ -113,18 +100,18 @@ const eventsOfSteps = deliveries(
  * changed between the snapshot of the statement and its lock has a new `ctid`, which the snapshot does not see: it is not
  * written, like one with another version.
  */
-export const changeSql = changing('telling', 'steps');
+export const changeSql = changing('withEvents', 'steps');
 
 /**
- * `untold` is the same without events, for companies without webhooks: making events takes a tenth of the time of the
- * statement. If one of the companies has an endpoint, nothing is written, and a row without id has `heard` set.
+ * `withoutEvents` is the same without events, for companies without webhooks: making events takes a tenth of the time of the
+ * statement. If one of the companies has an endpoint, nothing is written, and a row without id has `hasEndpoint` set.
  */
 const changes = {
-  telling: { steps: changeSql, oneStep: changing('telling', 'oneStep'), keeping: keepingChange('telling') },
-  untold: {
-    steps: changing('untold', 'steps'),
-    oneStep: changing('untold', 'oneStep'),
-    keeping: keepingChange('untold'),
+  withEvents: { steps: changeSql, oneStep: changing('withEvents', 'oneStep'), keeping: keepingChange('withEvents') },
+  withoutEvents: {
+    steps: changing('withoutEvents', 'steps'),
+    oneStep: changing('withoutEvents', 'oneStep'),
+    keeping: keepingChange('withoutEvents'),
   },
 };
 
@@ -187,7 +174,7 @@ function keepingChange(mode: Mode) {
 function writing(mode: Mode, source: Source) {
   const { rows, isWanted } = sources[source];
   return `
-  WITH step AS ${rows}${mode === 'untold' ? hearing : ''}, locked AS (
+  WITH step AS ${rows}${mode === 'withoutEvents' ? endpointCheck : ''}, locked AS (
     SELECT a.id, a.ctid AS place FROM agent a WHERE ${isWanted('a.id')} AND ${conditions[mode].write}
      ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (
@@ -205,5 +192,5 @@ function writing(mode: Mode, source: Source) {
     SELECT s.id, s.read + s.step, ${timeOfStep},
            s.content, s.changed, s.key, s.request, s.address, s.restored
       FROM written w JOIN step s ON s.id = w.id
-  )${mode === 'telling' ? eventsOfSteps : ''}`;
+  )${mode === 'withEvents' ? eventsOfSteps : ''}`;
 }

@@ -1,7 +1,8 @@
 import { isOutdated, refusals } from '../../auth/lookup.ts';
-import type { Database, Query } from '../../database/client.ts';
+import type { Database } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
+import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Repeated } from '../../metrics/meter.ts';
 import { type Change, endsOf, type FoldOfAgent, foldByAgent, isRead, type Read, readAhead, readAll } from './batch.ts';
@@ -11,7 +12,7 @@ import { change, changeAndKeep } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
-export interface Heard {
+export interface LastEndpoint {
   at: number;
 }
 
@@ -19,7 +20,7 @@ export interface Heard {
  * Milliseconds after which the statement without events is tried first again. A guess that saves time: that statement
  * writes nothing if a company has an endpoint.
  */
-const heardFor = 60_000;
+const withEventsFor = 60_000;
 
 type RunAlone = (change: Change, why: Repeated) => Promise<Changed>;
 
@@ -33,11 +34,11 @@ export async function changeTogether(
   writes: RecentWrites,
   changes: readonly Change[],
   alone: RunAlone,
-  heard: Heard,
+  lastEndpoint: LastEndpoint,
 ): Promise<Outcome<Changed>[]> {
   try {
     const found = await readMissing(database.query, writes, changes);
-    const { folds, refused, writtenAt } = await write(database, changes, found, heard);
+    const { folds, refused, writtenAt } = await write(database, changes, found, lastEndpoint);
     for (const id of writtenAt.keys()) writes.wrote(id);
     const ends = endsOf(folds, writtenAt);
     return changes.map((change) => {
@@ -82,20 +83,20 @@ async function write(
   database: Database,
   changes: readonly Change[],
   found: ReadonlyMap<Change, Read>,
-  heard: Heard,
+  lastEndpoint: LastEndpoint,
 ): Promise<Written> {
   const folds = foldByAgent(changes, found);
   const callers = changes.map(({ by }) => by);
   // All callers, also those whose change writes nothing, such as a replay.
   if (!callers.some(({ admission }) => isOutdated(admission))) {
     const lookedUpAt = Math.min(...callers.map(({ admission }) => admission.databaseTime));
-    return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds, lookedUpAt, heard) };
+    return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds, lookedUpAt, lastEndpoint) };
   }
   return await database.transaction(async (query) => {
     const refused = await refusals(query, callers);
     const allowed = changes.filter(({ by }) => !refused.has(by));
     const remaining = refused.size > 0 ? foldByAgent(allowed, found) : folds;
-    return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining, null, heard) };
+    return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining, null, lastEndpoint) };
   });
 }
 
@@ -107,23 +108,23 @@ async function writeSteps(
   query: Query,
   folds: readonly FoldOfAgent[],
   lookedUpAt: number | null,
-  heard: Heard,
+  lastEndpoint: LastEndpoint,
 ): Promise<Map<string, Date>> {
   const steps = folds.flatMap((folded) => folded.steps);
   const keeping = folds.flatMap((folded) => folded.keeping);
   if (steps.length === 0 && keeping.length === 0) return new Map();
-  const run = (mode: 'telling' | 'untold') => {
+  const run = (mode: 'withEvents' | 'withoutEvents') => {
     const [sql, values] =
       keeping.length > 0
         ? changeAndKeep(mode, steps, lookedUpAt, keeping.map(asJson))
         : change(mode, steps, lookedUpAt);
     return query<WrittenRow>(sql, values);
   };
-  const isUntold = performance.now() - heard.at > heardFor;
-  let rows = await run(isUntold ? 'untold' : 'telling');
-  if (rows.some((row) => row.heard)) {
-    heard.at = performance.now();
-    rows = await run('telling');
+  const isWithoutEvents = performance.now() - lastEndpoint.at > withEventsFor;
+  let rows = await run(isWithoutEvents ? 'withoutEvents' : 'withEvents');
+  if (rows.some((row) => row.hasEndpoint)) {
+    lastEndpoint.at = performance.now();
+    rows = await run('withEvents');
   }
   // Throws if nothing was written because the wait for a connection was too long. Each change is then retried alone, where
   // its key is looked up after all waits.

@@ -2,9 +2,9 @@ import { ApiError } from '../../http/problems.ts';
 
 /**
  * A row of `changeSql`: an agent that was written, with its time in ISO 8601. `id` is null if nothing was written: a company
- * has webhook endpoints (`heard`), or the lookup of the keys is too old.
+ * has webhook endpoints (`hasEndpoint`), or the lookup of the keys is too old.
  */
-export type WrittenRow = { readonly heard?: boolean } & (
+export type WrittenRow = { readonly hasEndpoint?: boolean } & (
   | { readonly id: string; readonly updatedAt: string }
   | { readonly id: null }
 );
