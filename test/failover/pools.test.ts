@@ -50,6 +50,7 @@ test('servers with 2, 10 and 50 open connections to a lost primary answer within
   const promoted = await cluster.until(() => cluster.is(standby, 'primary'));
   await delay(soon);
   isOver = true;
+  const outcomes: number[] = [];
   for (const { size, answers } of await Promise.all(asked)) {
     const refused = answers.filter(({ status }) => status !== 200);
     const first = answers.find(({ status, at }) => status === 200 && at > promoted)?.at ?? Number.POSITIVE_INFINITY;
@@ -58,8 +59,9 @@ test('servers with 2, 10 and 50 open connections to a lost primary answer within
       `${size} connections: first success ${after} ms after the promotion, ${refused.length} requests refused`,
     );
     expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]));
-    expect(after).toBeLessThan(soon);
+    outcomes.push(after);
   }
+  expect(Math.max(...outcomes)).toBeLessThan(soon);
   expect(new Set(await burst())).toEqual(new Set([200]));
   cluster.revive();
 });
