@@ -1,7 +1,7 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { plainBlock } from './auth/address.ts';
 import { databaseUrlFaults } from './database-url.ts';
+import { plainBlock } from './http/address.ts';
 import { readPublicUrl } from './http/public-url.ts';
 import { StartError } from './start-error.ts';
 

@@ -13,7 +13,7 @@ import { purgeStatement } from './statements.ts';
 import type { FoundRow, ReadAhead } from './write/batch.ts';
 import type { Found } from './write/decision.ts';
 import { forgetSql } from './write/kept.statements.ts';
-import { agentChange } from './write/queue.ts';
+import { agentChange } from './write/modes.ts';
 import { findSql } from './write/statements.ts';
 
 export type AgentRepository = ReturnType<typeof agentRepository>;

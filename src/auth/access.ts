@@ -1,7 +1,7 @@
+import { addressList } from '../http/address.ts';
 import { complaints, inParameter } from '../http/faults.ts';
 import { companyMissing, scopeMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
-import { addressList } from './address.ts';
 import type { Scope } from './api-key.ts';
 import type { FoundKey, Lookup } from './lookup.statements.ts';
 

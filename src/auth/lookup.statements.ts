@@ -61,7 +61,7 @@ const ipv6 = String.raw`(${groups})(/(12[0-8]|1[01]\d|[1-9]?\d))?`;
 
 /**
  * SQL condition: a text can be cast to `inet`. A failed cast would fail the whole batch. False for IPv6 with an IPv4 address
- * at its end, because `src/auth/address.ts` treats it as IPv4.
+ * at its end, because `src/http/address.ts` treats it as IPv4.
  */
 const isInet = (text: string) => `${text} ~* '^(${ipv4}|${ipv6})$'`;
 

@@ -1,5 +1,5 @@
+import { senderOf } from '../http/address.ts';
 import { silent } from '../metrics/meter.ts';
-import { senderOf } from './address.ts';
 import type { Count, Counters, Limit } from './counters.ts';
 
 /** The server's limits for each window; 0 is no limit. */

@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import type { StoredAgent } from '../agents/row.ts';
+import { senderOf } from '../http/address.ts';
 import { over } from '../http/bounded-server.ts';
 import type { Deadline } from '../http/deadline.ts';
 import { type Turn, turns } from '../http/turns.ts';
-import { senderOf } from './address.ts';
 import type { KeyOwner } from './api-key.ts';
 import { bounded } from './bounded-map.ts';
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
-import { callerAddress } from '../auth/address.ts';
+import { callerAddress } from './address.ts';
 import { exchangeOf, newRequestId } from './exchange.ts';
 import type { ApiError } from './problems.ts';
 import type { Connection, RequestQueue } from './request-queue.ts';

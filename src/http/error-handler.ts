@@ -1,6 +1,6 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
-import { callerAddress } from '../auth/address.ts';
+import { callerAddress } from './address.ts';
 import { exchangeOf } from './exchange.ts';
 import { routeMissing } from './particular-problems.ts';
 import { problemDetails } from './problem-details.ts';

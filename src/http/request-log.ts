@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fp from 'fastify-plugin';
-import { callerAddress } from '../auth/address.ts';
 import type { Meter } from '../metrics/meter.ts';
 import type { RequestSpan, Tracing } from '../tracing/spans.ts';
+import { callerAddress } from './address.ts';
 import { begun, over } from './bounded-server.ts';
 import { exchangeOf } from './exchange.ts';
 import { loggedFaults } from './logged-faults.ts';

@@ -1,6 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyBaseLogger, fastify } from 'fastify';
-import { trustedProxy } from '../auth/address.ts';
+import { trustedProxy } from './address.ts';
 import { boundedServer } from './bounded-server.ts';
 import { answerUnroutable, CutAnswers } from './error-handler.ts';
 import { requestIdOf } from './exchange.ts';

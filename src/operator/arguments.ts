@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { plainBlock } from '../auth/address.ts';
 import { isScope, type Scope, scopes } from '../auth/api-key.ts';
+import { plainBlock } from '../http/address.ts';
 import { isUuid } from '../http/uuid.ts';
 
 // Parsers of option values. Each throws InvalidArgumentError; commander prints its text behind the name of the option.

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { addressList } from '../auth/address.ts';
+import { addressList } from '../http/address.ts';
 
 /** What the operator allows beyond `https` to public addresses (docs/contract.md#webhooks). */
 export interface TargetRules {

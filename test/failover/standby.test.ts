@@ -12,9 +12,9 @@ const cluster = await startCluster();
 /** Milliseconds until the servers answer again, once they can. */
 const soon = 5_000;
 /** Milliseconds that the standby is away. */
-const away = inject('isShort') ? 15_000 : 300_000;
+const away = inject('isShort') ? 10_000 : 300_000;
 /** Milliseconds that etcd is away. */
-const blind = inject('isShort') ? 15_000 : 60_000;
+const blind = inject('isShort') ? 10_000 : 60_000;
 /** DATABASE_POOL of both servers. */
 const pools = 2 * 10;
 

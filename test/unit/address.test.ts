@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addressList, plainBlock, senderOf } from '../../src/auth/address.ts';
+import { addressList, plainBlock, senderOf } from '../../src/http/address.ts';
 
 /** The bits of an address, from its bytes. */
 const bitsOf = (bytes: readonly number[]) => bytes.map((byte) => byte.toString(2).padStart(8, '0')).join('');
