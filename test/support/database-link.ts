@@ -22,6 +22,7 @@ export async function openLink(databaseUrl: string) {
   let isFrozen = false;
   const asked: Buffer[] = [];
   let isForgetful = false;
+  let last: string | undefined;
   let dripping: NodeJS.Timeout | undefined;
   const join = (from: Socket, to: Socket) => {
     const pipe: Pipe = { from, to, held: [], isForgotten: isForgetful };
@@ -40,7 +41,10 @@ export async function openLink(databaseUrl: string) {
   };
   const server = createServer((near) => {
     const far = connect(Number(target.port), target.hostname);
-    near.on('data', (bytes) => asked.push(bytes));
+    near.on('data', (bytes) => {
+      asked.push(bytes);
+      if (last !== undefined && bytes.includes(last)) far.pause();
+    });
     join(near, far);
     join(far, near);
   });
@@ -78,8 +82,14 @@ export async function openLink(databaseUrl: string) {
       for (const { from } of pipes) from.pause();
     },
 
+    /** Holds back the answer to the next statement that has a text in it, and all behind it. */
+    freezeBehind(text: string) {
+      last = text;
+    },
+
     thaw() {
       isFrozen = false;
+      last = undefined;
       for (const { from } of pipes) from.resume();
     },
 
