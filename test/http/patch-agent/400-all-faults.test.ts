@@ -121,7 +121,7 @@ test('an unknown parameter in the query is refused, however often it stands ther
   await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
 });
 
-const badIds = ['', '%00', '%7Babc%7D', 'abc', 'urn:uuid:', '..%2f', '%F0%9F%98%80'];
+const badIds = ['%00', '%7Babc%7D', 'abc', 'urn:uuid:', '..%2f', '%F0%9F%98%80'];
 
 test.for(badIds)('the path id "%s" is told to be no UUID', async (id) => {
   const agent = await newSubject(world);
