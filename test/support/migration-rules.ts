@@ -60,6 +60,7 @@ function lockBreaches(sql: string, inUse: InUse): string[] {
   const validated = namesIn(sql, /\bALTER TABLE "?(\w+)"? VALIDATE CONSTRAINT/g).filter(inUse);
   return [
     ...(locked.length > 0 ? timeoutBreaches(sql, locked) : []),
+    ...orderBreaches(sql, inUse),
     ...unproven.filter(inUse).map((table) => `adds a constraint to ${table} without NOT VALID`),
     ...validated
       .filter((table) => new RegExp(`ALTER TABLE "?${table}"? ADD CONSTRAINT`).test(sql))
@@ -74,6 +75,18 @@ function timeoutBreaches(sql: string, locked: readonly string[]): string[] {
   return longest < requestWait
     ? []
     : [`waits for ${locked.join(', ')} up to ${longest} ms, longer than a request may wait`];
+}
+
+/** A change locks its agent and then the history. A script that does it the other way round waits for what waits for it. */
+function orderBreaches(sql: string, inUse: InUse): string[] {
+  const places = (table: string) =>
+    lockingStatements.flatMap((statement) =>
+      [...sql.matchAll(statement)].flatMap(({ index, 0: text, 1: names = '' }) =>
+        names.replaceAll('"', '').split(', ').includes(table) ? [index + text.indexOf(table)] : [],
+      ),
+    );
+  const isLate = inUse('agent') && Math.min(...places('agent_version')) < Math.min(...places('agent'));
+  return isLate && places('agent').length > 0 ? ['locks agent_version before agent'] : [];
 }
 
 function rowBreaches(sql: string, inUse: InUse): string[] {

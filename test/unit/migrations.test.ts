@@ -51,6 +51,10 @@ test.for([
     'waits for agent, company up to 1000 ms, longer than a request may wait',
   ],
   [
+    "SET LOCAL lock_timeout = '200ms';\nALTER TABLE agent_version ADD a text;\nALTER TABLE agent ADD a text;",
+    'locks agent_version before agent',
+  ],
+  [
     "SET LOCAL lock_timeout = '500ms';\nALTER TABLE agent ADD CONSTRAINT c CHECK (true);",
     'adds a constraint to agent without NOT VALID',
   ],
