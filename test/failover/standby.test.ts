@@ -92,6 +92,7 @@ test('with failsafe_mode the loss of etcd is not noticed', async () => {
   const { load, expectNothingLost } = await openScene(cluster);
   const before = await cluster.whole();
   await cluster.configureFor({ failsafe_mode: true }, { failsafe_mode: false });
+  await cluster.untilFailsafe();
   await load.more(randomInt(50, 100));
   const gone = performance.now();
   process.kill(cluster.etcd(), 'SIGKILL');

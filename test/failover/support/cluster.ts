@@ -158,5 +158,15 @@ export async function startCluster() {
       onTestFinished(() => change(restored));
       await change(settings);
     },
+
+    /** Waits until Patroni on both nodes knows whom to ask while etcd is away, which `failsafe_mode` needs. */
+    async untilFailsafe(): Promise<void> {
+      for (const name of names) {
+        await until(async () => {
+          const answer = await fetch(`${restOf(name)}/failsafe`);
+          return answer.ok && Object.keys(Object(await answer.json())).length === names.length;
+        });
+      }
+    },
   };
 }
