@@ -136,7 +136,7 @@ at('connect').addEventListener('submit', (event) => {
   connect();
 });
 
-at('patch').value = JSON.stringify({ duration: 45, metadata: { department: 'Engineering' } }, undefined, 2);
+at('patch').value = JSON.stringify({ duration: 60, metadata: { team: 'Platform' } }, undefined, 2);
 at('try').addEventListener('submit', async (event) => {
   event.preventDefault();
   const { response, text } = await call('PATCH', at('address').textContent, at('patch').value);

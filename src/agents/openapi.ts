@@ -73,7 +73,8 @@ export const getAgent = {
   operationId: 'getAgent',
   tags: ['Agents'],
   summary: 'Get an agent',
-  description: 'The stored agent. With `If-None-Match` the answer is 304 while the version is still the same.',
+  description:
+    'The stored agent. The id of its phone number is in the header `Agent-Phone-Number-Id`. With `If-None-Match` the answer is 304 while the version is still the same.',
   response: {
     200: { ...agentSchema, description: 'The agent', headers, examples: [changed] },
     304: { ...noBodySchema, description: 'The agent still has the entity tag that was sent', headers },
@@ -85,7 +86,8 @@ export const updateAgent = {
   tags: ['Agents'],
   summary: 'Update an agent',
   description:
-    'Changes the fields in the body; the other fields keep their values. A patch is applied completely or not at all. A ' +
+    'Changes the fields in the body; the other fields keep their values. Send only what changes: the read-only members ' +
+    'of an answer (`id`, `companyId`, `createdAt`, `updatedAt`) are refused. A patch is applied completely or not at all. A ' +
     'patch whose result equals what is stored changes nothing, not even the version. ' +
     `${dryRunInWords} ${retryInWords}\n\n${patchInWords}`,
   bodyExamples: patches,

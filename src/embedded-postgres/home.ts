@@ -33,7 +33,7 @@ export async function openHome(dataDirGiven: string, user: OsUser): Promise<Home
     await makeDirectory(directory, user);
     const passwordFile = join(dataDir, 'postgres-password');
     const password = await keptFile(passwordFile, () => randomBytes(24).toString('hex'));
-    const note = `the cluster lives in ${directory} because user ${user.name} could not enter ${dataDir}`;
+    const note = `the data is in ${directory}, since user ${user.name}, as whom PostgreSQL runs, cannot enter ${dataDir}`;
     const notes = dirname(directory) === dataDir ? [] : [note];
     return { dataDir, directory, password, passwordFile, user, notes };
   } catch (error) {

@@ -76,7 +76,7 @@ export const complaints = {
   required: (): Complaint => ({ code: 'required', detail: 'is required' }),
   requiredForPhone: (): Complaint => ({
     code: 'required',
-    detail: 'is required when type is PHONE: the id of an active phone number of the company',
+    detail: 'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids',
   }),
   unknownMember: (meant: string | undefined, known: readonly string[]): Complaint => ({
     code: 'unknown_member',
@@ -156,7 +156,7 @@ export const complaints = {
   }),
   phoneNumberNotFound: (): Complaint => ({
     code: 'not_found',
-    detail: 'must be the id of an active phone number of the company',
+    detail: 'must be the id of an active phone number of the company: GET /phone-numbers lists them',
   }),
   metadataBytes: (limit: number, reached: number): Complaint => ({
     code: 'too_large',

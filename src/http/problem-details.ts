@@ -36,7 +36,7 @@ export const problemDetails = {
     'No entity tag in If-Match is one that this server gave: they are weak (W/"7") or have another form ("7-gzip"). A proxy that ' +
     'compresses answers changes entity tags in this way. Send the tag in its original form, as "7", or let the proxy keep it.',
   tagExcluded: 'If-None-Match holds the current entity tag, or *. Nothing was changed.',
-  problemUnknown: 'No problem has this code. The OpenAPI document lists the codes.',
+  problemUnknown: 'No problem has this code. /openapi.json lists the codes.',
   scopeMissing: (scope: string) => `This API key lacks the scope ${scope}.`,
   webhookMissing: 'The webhook does not exist or has been deleted.',
   deliveryMissing: 'The webhook has no such delivery; those that are finished are kept for 30 days.',

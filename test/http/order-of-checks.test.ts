@@ -125,7 +125,7 @@ function membersOf(line: string): string {
 }
 
 const uuid = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
-const ofActive = 'must be the id of an active phone number of the company';
+const ofActive = 'must be the id of an active phone number of the company: GET /phone-numbers lists them';
 
 function faultsOf(check: Check, line: string): Fault[] | undefined {
   if (check === 'the stored data') {

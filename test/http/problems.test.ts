@@ -58,7 +58,7 @@ test.for([
   '/problems/__proto__',
   '/problems/%3Cscript%3E',
 ])('%s is not in the list: 404', async (path) => {
-  const detail = 'No problem has this code. The OpenAPI document lists the codes.';
+  const detail = 'No problem has this code. /openapi.json lists the codes.';
   for (const headers of [{}, browser]) {
     expectProblem(await get(path, headers), { code: 'RESOURCE_NOT_FOUND', instance: path, detail });
   }

@@ -79,7 +79,7 @@ describe.runIf(isRoot)('as root', () => {
     const location = await readFile(join(place, 'postgres-location'), 'utf8');
     expect(location).toMatch(/^\/var\/lib\/interview-agents-api\/[0-9a-f]{16}$/);
     expect(first.notes).toEqual([
-      expect.stringMatching(`the cluster lives in ${location} because user \\w+ could not`),
+      expect.stringMatching(`the data is in ${location}, since user \\w+, as whom PostgreSQL runs, cannot enter`),
     ]);
     expect((await readdir(place)).toSorted()).toEqual(['postgres-location', 'postgres-password']);
     expect((await stat(place)).mode & 0o777).toBe(0o700);

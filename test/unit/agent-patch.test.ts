@@ -20,7 +20,7 @@ const notFound: Fault = {
   in: 'body',
   pointer: '#/companyPhoneNumberId',
   code: 'not_found',
-  detail: 'must be the id of an active phone number of the company',
+  detail: 'must be the id of an active phone number of the company: GET /phone-numbers lists them',
 };
 const notNull: Fault = {
   in: 'body',

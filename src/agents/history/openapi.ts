@@ -18,7 +18,7 @@ export const getAgentVersion = {
   operationId: 'getAgentVersion',
   tags: ['History'],
   summary: 'Get a version of an agent',
-  description: 'The agent as the answer to that change showed it, and its `companyPhoneNumberId`.',
+  description: 'The agent as it was at this version; unlike `GET /agents/{id}`, with `companyPhoneNumberId`.',
   response: { 200: { ...versionedAgentSchema, description: 'The agent at that version', examples: [atVersion] } },
 };
 

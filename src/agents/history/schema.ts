@@ -43,8 +43,14 @@ const versionSchema = Type.Object(
   {
     version: Type.Integer({ description: 'The version that the change made' }),
     createdAt: Type.String({ format: 'date-time', description: 'When the change was made, in UTC' }),
-    changedFields: Type.Array(Type.String(), { description: 'The fields that the change gave another value' }),
-    keyId: nullable(Type.String({ description: 'The API key that made the change; null for the operator' })),
+    changedFields: Type.Array(Type.String(), {
+      description: 'The fields that the change gave another value; all at version 1',
+    }),
+    keyId: nullable(
+      Type.String({
+        description: 'Id of the API key that made the change, as GET /api-key shows it; null for the operator',
+      }),
+    ),
     requestId: nullable(Type.String({ description: 'The request that made the change; null for the operator' })),
     restoredFrom: nullable(Type.Integer({ description: 'The version whose content was restored' })),
   },

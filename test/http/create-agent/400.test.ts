@@ -52,7 +52,7 @@ const refused = fieldEntries.flatMap(([field, { wrong }]) =>
 );
 
 const nested = { a: { b: { c: { d: { e: {} } } } } };
-const phone = 'is required when type is PHONE: the id of an active phone number of the company';
+const phone = 'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids';
 const phoneNotNull =
   'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request';
 
@@ -99,7 +99,7 @@ test('a number of another company, of nobody or that is inactive is refused', as
   for (const companyPhoneNumberId of numbers) {
     const body = { ...draft, type: 'PHONE', companyPhoneNumberId };
     const send = () => world.call(company.key, 'POST /agents', { body });
-    const detail = 'must be the id of an active phone number of the company';
+    const detail = 'must be the id of an active phone number of the company: GET /phone-numbers lists them';
     const errors = [at('companyPhoneNumberId', 'not_found', detail)];
     await expectNotCreated(world, company, send, { code: 'VALIDATION_FAILED', errors });
   }

@@ -7,12 +7,18 @@ const world = await openWorld();
 
 const atNumber = (code: Fault['code'], detail: string) =>
   ({ code: 'VALIDATION_FAILED', errors: [{ in: 'body', pointer: '#/companyPhoneNumberId', code, detail }] }) as const;
-const missing = atNumber('required', 'is required when type is PHONE: the id of an active phone number of the company');
+const missing = atNumber(
+  'required',
+  'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids',
+);
 const notNull = atNumber(
   'not_null',
   'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request',
 );
-const notFound = atNumber('not_found', 'must be the id of an active phone number of the company');
+const notFound = atNumber(
+  'not_found',
+  'must be the id of an active phone number of the company: GET /phone-numbers lists them',
+);
 
 const refuse = (agent: Subject, body: unknown, problem: typeof missing) =>
   expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, body), problem);

@@ -44,7 +44,7 @@ const notFound: Fault = {
   in: 'body',
   pointer: '#/companyPhoneNumberId',
   code: 'not_found',
-  detail: 'must be the id of an active phone number of the company',
+  detail: 'must be the id of an active phone number of the company: GET /phone-numbers lists them',
 };
 
 test('a restore gives every field its old value, as a new version, and can itself be taken back', async () => {
