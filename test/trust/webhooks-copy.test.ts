@@ -7,7 +7,7 @@ import { openCopyingReceiver } from './support/copying-receiver.ts';
 import { startSending, untilAllDelivered } from './support/hooked.ts';
 import { openOwnCompany } from './support/own-company.ts';
 
-const minutes = inject('isShort') ? 1 : 30;
+const minutes = inject('isShort') ? 0.5 : 30;
 const clients = 3;
 
 const pick = <Item>(items: readonly Item[]): Item | undefined => items[randomInt(Math.max(1, items.length))];
