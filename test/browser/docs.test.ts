@@ -85,7 +85,7 @@ describe.each([
       .poll(() => textOf(page.locator('#status')))
       .toBe('200 OK · ETag "2" · Changed-Fields: duration, metadata');
     const { row } = await storedAgent(world, subject.id);
-    expect(row).toMatchObject({ duration: 45, version: 2 });
+    expect(row).toMatchObject({ duration: 60, version: 2 });
     expect(JSON.parse(await textOf(page.locator('#answer')))).toEqual(answerOf(row));
 
     await page.reload();
