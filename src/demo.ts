@@ -43,9 +43,9 @@ export async function demonstrate({ database, dataDir, baseUrl, ...secrets }: Op
   if (demo !== kept) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
   const url = `${baseUrl}/agents/${demo.agentId}`;
   return [
-    'A PATCH with the key of the demo company:',
+    'A PATCH with the API key of the demo company, sk_…:',
     curl(url, demo.companyKey, { duration: 45, metadata: { department: 'Engineering' } }),
-    'The same agent with the key of an applicant tracking system (ATS), which acts for several companies:',
+    'The same agent with the API key of an applicant tracking system (ATS), which acts for several companies:',
     curl(`${url}?companyId=${demo.companyId}`, demo.atsKey, { backgroundSound: 'OFF', metadata: { source: 'ats' } }),
   ].join('\n\n');
 }

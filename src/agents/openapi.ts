@@ -87,7 +87,9 @@ export const updateAgent = {
   summary: 'Update an agent',
   description:
     'Changes the fields in the body; the other fields keep their values. Send only what changes: the read-only members ' +
-    'of an answer (`id`, `companyId`, `createdAt`, `updatedAt`) are refused. A patch is applied completely or not at all. A ' +
+    'of an answer (`id`, `companyId`, `createdAt`, `updatedAt`) are refused. A patch is applied completely or not at all. ' +
+    'All faults are listed together; those that only the stored agent shows, of the phone number and the limits of merged ' +
+    'metadata, follow once there are no others. A ' +
     'patch whose result equals what is stored changes nothing, not even the version. ' +
     `${dryRunInWords} ${retryInWords}\n\n${patchInWords}`,
   bodyExamples: patches,
