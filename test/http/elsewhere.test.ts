@@ -26,7 +26,7 @@ async function openListener() {
   return { url: `http://127.0.0.1:${address.port}/asked`, connections: () => connections };
 }
 
-test('URLs in every text of an agent and in headers are stored or passed over: nobody is asked at them', async () => {
+test('URLs in the texts of an agent and in headers are stored or ignored: the server requests none of them', async () => {
   const { url, connections } = await openListener();
   const subject = await newSubject(world);
   const fields = { name: url, instructions: url, questions: [url], metadata: { url, webhook: { callback: url } } };
