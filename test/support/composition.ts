@@ -3,7 +3,7 @@ import { callsOf } from './calls.ts';
 import { type AtEnd, startProcess } from './process.ts';
 import type { World } from './world.ts';
 
-const names = ['server-1', 'server-2'];
+const names = ['server-1', 'server-2'] as const;
 
 /**
  * The composition of deploy/replicas, over the world's database, without limits but those of keys. It ends with the test,
@@ -27,9 +27,8 @@ export async function startComposition(
   });
   const origin = await program.until(/^The proxy listens on (http:\S+)$/m);
   const told = (pattern: RegExp) => pattern.exec(program.stdout)?.[1] ?? '';
-  const signalServers = (signal: NodeJS.Signals) => {
-    for (const name of names) process.kill(Number(told(new RegExp(`^${name} is process (\\d+),`, 'm'))), signal);
-  };
+  const signal = (name: (typeof names)[number], signal: NodeJS.Signals) =>
+    process.kill(Number(told(new RegExp(`^${name} is process (\\d+),`, 'm'))), signal);
   return {
     program,
     origin,
@@ -37,9 +36,9 @@ export async function startComposition(
     servers: names.map((name) => told(new RegExp(`^${name} .* listens on (\\S+),`, 'm'))),
     /** Where their metrics are. */
     metrics: names.map((name) => told(new RegExp(`^${name} .* metrics on (\\S+)$`, 'm'))),
-    /** Freezes both servers (SIGSTOP): connections are accepted by the system, but nothing is answered. */
-    freeze: () => signalServers('SIGSTOP'),
-    thaw: () => signalServers('SIGCONT'),
+    /** Freezes a server (SIGSTOP): connections are accepted by the system, but nothing is answered. */
+    freeze: (server: (typeof names)[number]) => signal(server, 'SIGSTOP'),
+    thaw: (server: (typeof names)[number]) => signal(server, 'SIGCONT'),
     /** Where PgBouncer listens. */
     pgbouncer: told(/^PgBouncer listens on (\S+)$/m),
     /** The world as seen through the proxy. */
