@@ -21,6 +21,22 @@ test('during a rotation the new secret and the one before both verify', async ()
   expect(() => verify(received, newSecret())).toThrow();
 });
 
+test('a second rotation within a day ends the oldest secret at once: the last two verify', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver();
+  const { id: endpointId, secret: first } = await storeEndpoint(world, companyId, receiver.url);
+  const rotated = async () =>
+    String(Object((await world.call(key, `POST /webhooks/${endpointId}/rotate-secret`)).body).secret);
+  const [second, third] = [await rotated(), await rotated()];
+  openSender(world);
+  await world.patch(key, id, { duration: 44 });
+  await expect.poll(() => receiver.received).toHaveLength(1);
+  const [received] = receiver.received;
+  if (!received) throw new Error('nothing was received');
+  for (const secret of [second, third]) expect(verify(received, secret)).toEqual(received.event);
+  expect(() => verify(received, first)).toThrow();
+});
+
 test('24 hours after a rotation the secret before it signs no more', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver();

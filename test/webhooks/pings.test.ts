@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { openReceiver, verify } from '../support/receiver.ts';
+import { openSender, storedDeliveries, storeEndpoint } from '../support/sending.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** An endpoint's deliveries in short. */
+const inShort = async (endpointId: string) =>
+  (await storedDeliveries(world, endpointId)).map(
+    ({ eventType, status, attempts }) => `${eventType} ${status} ${attempts}`,
+  );
+
+test('a ping reaches an endpoint of a company or an integration, whatever its events, past an event that keeps failing', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const ats = await world.ats(companyId);
+  const receiver = await openReceiver(({ event }, response) =>
+    response.writeHead(event.type === 'webhook.ping' ? 204 : 500).end(),
+  );
+  const events = ['agent.created'];
+  const owners = [
+    { by: key, keyId, hook: await storeEndpoint(world, companyId, `${receiver.url}/1`, { events }) },
+    {
+      ...{ by: ats.key, keyId: ats.keyId },
+      hook: await storeEndpoint(world, companyId, `${receiver.url}/2`, { events, integrationId: ats.id }),
+    },
+  ];
+  await world.agent(companyId);
+  openSender(world);
+  for (const { by, keyId, hook } of owners) {
+    await expect.poll(() => inShort(hook.id)).toEqual(['agent.created PENDING 1']);
+    const answer = await world.call(by, `POST /webhooks/${hook.id}/ping`);
+    await expect.poll(() => inShort(hook.id)).toEqual(['agent.created PENDING 1', 'webhook.ping DELIVERED 1']);
+    const attempt = receiver.received.findLast(({ event }) => event.type === 'webhook.ping');
+    if (!attempt) throw new Error('no ping was received');
+    const { createdAt: timestamp, eventId } = Object(answer.body);
+    const data = { webhookId: hook.id, requestId: answer.headers['x-request-id'], keyId };
+    expect(attempt.id).toBe(eventId);
+    expect(verify(attempt, hook.secret)).toEqual({ type: 'webhook.ping', timestamp, data });
+  }
+});
+
+test('a ping that fails holds up neither another ping nor an event', async () => {
+  const { id: companyId, key } = await world.company();
+  const receiver = await openReceiver((_, response) =>
+    response.writeHead(receiver.received.length === 1 ? 500 : 204).end(),
+  );
+  const { id } = await storeEndpoint(world, companyId, receiver.url);
+  openSender(world);
+  await world.call(key, `POST /webhooks/${id}/ping`);
+  await expect.poll(() => inShort(id)).toEqual(['webhook.ping PENDING 1']);
+  // Its next attempt is hours away.
+  await world.sql.query(
+    `UPDATE webhook_delivery SET next_attempt_at = now() + interval '3 hours' WHERE endpoint_id = $1`,
+    [id],
+  );
+  await world.call(key, `POST /webhooks/${id}/ping`);
+  await world.agent(companyId);
+  await expect
+    .poll(() => inShort(id))
+    .toEqual(['webhook.ping PENDING 1', 'webhook.ping DELIVERED 1', 'agent.created DELIVERED 1']);
+});

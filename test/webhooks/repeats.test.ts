@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { newSubject } from '../support/patch-agent.ts';
+import { openReceiver, verify } from '../support/receiver.ts';
+import { openSender, storedDeliveries, storeEndpoint } from '../support/sending.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+test('all attempts at an event, and its redelivery, have one webhook-id and one body, signed anew at the time of each', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  let status = 500;
+  const receiver = await openReceiver((_, response) => response.writeHead(status).end());
+  const { id: endpointId, secret } = await storeEndpoint(world, companyId, receiver.url);
+  await world.patch(key, id, { duration: 44 });
+  // As it is when a receiver was out for hours: what it refuses is a time of the attempt more than five minutes away.
+  await world.sql.query(
+    `UPDATE webhook_delivery SET created_at = created_at - interval '9 hours',
+            body = regexp_replace(body, '"timestamp":"[^"]+"', '"timestamp":"2026-01-02T03:04:05.678Z"')
+      WHERE endpoint_id = $1`,
+    [endpointId],
+  );
+  const { wake } = openSender(world);
+  const outcomes = async () =>
+    (await storedDeliveries(world, endpointId)).map(({ status, attempts }) => `${status} ${attempts}`);
+  await expect.poll(outcomes).toEqual(['PENDING 1']);
+  status = 204;
+  await world.sql.query('UPDATE webhook_delivery SET next_attempt_at = now() WHERE endpoint_id = $1', [endpointId]);
+  wake();
+  await expect.poll(outcomes).toEqual(['DELIVERED 2']);
+  const [delivery] = await storedDeliveries(world, endpointId);
+  await world.call(key, `POST /webhooks/${endpointId}/deliveries/${delivery.id}/redeliver`);
+  await expect.poll(outcomes).toEqual(['DELIVERED 2', 'DELIVERED 1']);
+
+  const { received } = receiver;
+  expect(received.map((attempt) => attempt.id)).toEqual(Array(3).fill(delivery.eventId));
+  expect(received.map((attempt) => verify(attempt, secret))).toEqual(Array(3).fill(received[0]?.event));
+  expect(new Set(received.map(({ body }) => body)).size).toBe(1);
+});
+
+test('what waits for an endpoint that a 410 disabled goes on in its order when the owner enables it', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  let status = 410;
+  const receiver = await openReceiver((_, response) => response.writeHead(status).end());
+  const { id: endpointId } = await storeEndpoint(world, companyId, receiver.url);
+  const path = `/webhooks/${endpointId}`;
+  for (const duration of [41, 42, 43]) await world.patch(key, id, { duration });
+  const { wake } = openSender(world);
+  const shown = async () => Object((await world.call(key, `GET ${path}`)).body);
+  await expect.poll(shown).toMatchObject({
+    ...{ status: 'DISABLED', disabledReason: 'The receiver answered 410 Gone.' },
+    ...{ lastSuccessAt: null, lastFailureAt: expect.any(String) },
+  });
+
+  status = 204;
+  await world.call(key, `PATCH ${path}`, { body: { status: 'ENABLED' } });
+  await world.sql.query('UPDATE webhook_delivery SET next_attempt_at = now() WHERE endpoint_id = $1', [endpointId]);
+  wake();
+  const statuses = async () => (await storedDeliveries(world, endpointId)).map((delivery) => delivery.status);
+  await expect.poll(statuses).toEqual(Array(3).fill('DELIVERED'));
+  expect(receiver.received.map(({ event }) => event.data.version)).toEqual([2, 2, 3, 4]);
+  expect(await shown()).toMatchObject({
+    ...{ status: 'ENABLED', disabledReason: null, lastFailureAt: expect.any(String) },
+    lastSuccessAt: expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]+Z$/),
+  });
+});
