@@ -71,6 +71,27 @@ test('what changes nothing makes no event: a no-op, a dry run, a refusal, a repl
   expect(inShort(await bodiesFor(world, id))).toEqual(['agent.updated 2', 'agent.created 1']);
 });
 
+test('a restore makes no event when it is a dry run, changes nothing or is repeated; nor does a second deletion', async () => {
+  const { id: agentId, key } = await newSubject(world);
+  await world.patch(key, agentId, { duration: 31 });
+  const { id } = await newWebhook(world, key);
+  const restore = (version: number, query = '', headers = {}) =>
+    world.call(key, `POST /agents/${agentId}/versions/${version}/restore${query}`, { headers });
+  expect(await restore(1, '?dryRun=true')).toMatchObject({ status: 200, headers: { 'changed-fields': 'duration' } });
+  expect(await restore(2)).toMatchObject({ status: 200, headers: { etag: '"2"' } });
+  const headers = { 'idempotency-key': randomUUID() };
+  expect(await restore(1, '', headers)).toMatchObject({ status: 200, headers: { etag: '"3"' } });
+  await world.patch(key, agentId, { duration: 33 });
+  const replayed = { etag: '"3"', 'idempotent-replayed': 'true' };
+  expect(await restore(1, '', headers)).toMatchObject({ status: 200, headers: replayed });
+  const deletions = [
+    await world.call(key, `DELETE /agents/${agentId}`),
+    await world.call(key, `DELETE /agents/${agentId}`),
+  ];
+  expect(deletions.map(({ status }) => status)).toEqual([204, 404]);
+  expect(inShort(await bodiesFor(world, id))).toEqual(['agent.updated 3', 'agent.updated 4', 'agent.deleted 4']);
+});
+
 test('a change that is rolled back makes no event', async () => {
   const { id: agentId, key } = await newSubject(world);
   const { id } = await newWebhook(world, key);
@@ -103,6 +124,16 @@ test('changes of one batch, and changes that run alone, make their events in the
   const versions = (await world.history(agentId)).map(({ version }) => version).slice(1);
   expect(versions).toHaveLength(11);
   expect(inShort(await bodiesFor(world, id))).toEqual(versions.map((version) => `agent.updated ${version}`));
+});
+
+test('an endpoint that names a type twice, or beside all, gets each event once', async () => {
+  const { id: agentId, key } = await newSubject(world);
+  const hooks = [
+    await newWebhook(world, key, { events: ['agent.updated', 'agent.updated'] }),
+    await newWebhook(world, key, { events: ['*', 'agent.updated', 'agent.created'] }),
+  ];
+  await world.patch(key, agentId, { duration: 31 });
+  for (const { id } of hooks) expect(inShort(await bodiesFor(world, id))).toEqual(['agent.updated 2']);
 });
 
 test('an endpoint gets the event types that it lists, as they are at the moment of the change', async () => {

@@ -93,6 +93,23 @@ test.for(wrong)(
   },
 );
 
+test('an endpoint at every limit is accepted: URL, events, description of code points, headers and their values', async () => {
+  const { key } = await world.company();
+  const start = 'https://example.com/';
+  const url = `${start}${'a'.repeat(2048 - start.length)}`;
+  const headers = Object.fromEntries(Object.keys(headersUpTo(10)).map((header) => [header, 'v'.repeat(4096)]));
+  const events = Array(10).fill('agent.updated');
+  const made = await newWebhook(world, key, { url, events, description: '🎤'.repeat(200), headers });
+  expect(made.shown).toMatchObject({
+    url,
+    events,
+    description: '🎤'.repeat(200),
+    headerNames: Object.keys(headers).map((header) => header.toLowerCase()),
+  });
+  const empty = await world.call(key, `PATCH /webhooks/${made.id}`, { body: { description: '' } });
+  expect([empty.status, empty.body]).toMatchObject([200, { description: '' }]);
+});
+
 test('ten headers are the limit of what is merged', async () => {
   const { key } = await world.company();
   const { id } = await newWebhook(world, key, { headers: headersUpTo(10) });

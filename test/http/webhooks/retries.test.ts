@@ -40,6 +40,21 @@ test('a repeated POST /webhooks makes one endpoint and gets the same answer; no 
   });
 });
 
+test('a repeated creation or rotation rotates nothing, and shows the secret that the endpoint has by then', async () => {
+  const { key } = await world.company();
+  const [creation, rotation] = [keyed(), keyed()];
+  const secretOf = async (line: string, headers?: Record<string, string>, body?: object) =>
+    Object((await world.call(key, line, { ...(headers && { headers }), ...(body && { body }) })).body).secret;
+  const create = () => secretOf('POST /webhooks', creation, target);
+  const made = await world.call(key, 'POST /webhooks', { body: target, headers: creation });
+  const rotate = `POST /webhooks/${Object(made.body).id}/rotate-secret`;
+  const second = await secretOf(rotate, rotation);
+  expect(await create()).toBe(second);
+  const third = await secretOf(rotate);
+  expect([await create(), await secretOf(rotate, rotation)]).toEqual([third, third]);
+  expect(new Set([Object(made.body).secret, second, third]).size).toBe(3);
+});
+
 test('of twenty parallel requests with one key one is carried out, on two servers', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const { origin } = await openAnotherServer(world);
