@@ -64,6 +64,21 @@ test('the list shows deliveries newest first, narrowed by status and agent, page
   expect((await list(`?agentId=${two.id}&status=PENDING`)).data).toEqual([]);
 });
 
+test.each([
+  ['status=delivered', 'status'],
+  ['status=PENDING&status=FAILED', 'status'],
+  ['agentId=1', 'agentId'],
+  ['agentId=', 'agentId'],
+  ['limit=0', 'limit'],
+  ['page=0', 'page'],
+  ['eventType=webhook.ping', 'eventType'],
+])('a list of deliveries with ?%s is refused, by the name of the parameter', async (query, parameter) => {
+  const { key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const answer = await world.call(key, `GET /webhooks/${id}/deliveries?${query}`);
+  expect([answer.status, Object(answer.body).errors]).toMatchObject([400, [{ in: 'query', parameter }]]);
+});
+
 test('redeliver queues the same event once more, under its event id and outside the order', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
