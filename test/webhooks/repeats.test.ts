@@ -8,8 +8,9 @@ const world = await openWorld();
 
 test('all attempts at an event, and its redelivery, have one webhook-id and one body, signed anew at the time of each', async () => {
   const { id, key, companyId } = await newSubject(world);
-  let status = 500;
-  const receiver = await openReceiver((_, response) => response.writeHead(status).end());
+  const receiver = await openReceiver((_, response) =>
+    response.writeHead(receiver.received.length === 1 ? 500 : 204).end(),
+  );
   const { id: endpointId, secret } = await storeEndpoint(world, companyId, receiver.url);
   await world.patch(key, id, { duration: 44 });
   // As it is when a receiver was out for hours: what it refuses is a time of the attempt more than five minutes away.
@@ -22,8 +23,7 @@ test('all attempts at an event, and its redelivery, have one webhook-id and one 
   const { wake } = openSender(world);
   const outcomes = async () =>
     (await storedDeliveries(world, endpointId)).map(({ status, attempts }) => `${status} ${attempts}`);
-  await expect.poll(outcomes).toEqual(['PENDING 1']);
-  status = 204;
+  await expect.poll(outcomes).not.toEqual(['PENDING 0']);
   await world.sql.query('UPDATE webhook_delivery SET next_attempt_at = now() WHERE endpoint_id = $1', [endpointId]);
   wake();
   await expect.poll(outcomes).toEqual(['DELIVERED 2']);
