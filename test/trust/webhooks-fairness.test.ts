@@ -1,55 +1,72 @@
 import { expect, inject, test } from 'vitest';
 import { openReceiver } from '../support/receiver.ts';
 import { openSender, storeEndpoint } from '../support/sending.ts';
-import { openWorld } from '../support/world.ts';
+import { openWorld, type World } from '../support/world.ts';
 
-const world = await openWorld();
-const rounds = inject('isShort') ? 2 : 6;
+// Two databases, since what was sent before makes the next round slower: it is the same in both.
+const [without, beside] = [await openWorld(), await openWorld()];
+const rounds = inject('isShort') ? 3 : 9;
 const agents = 20;
 
-/** Stores one delivery for each of so many agents of each endpoint, the endpoints in turn. */
-const storeFor = (endpoints: readonly string[], agents: number) =>
-  world.sql.query(
-    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, company_id, version, body)
-     SELECT e.id, 'msg_' || gen_random_uuid(), 'agent.updated', gen_random_uuid(), e.company_id, 2, '{}'
-       FROM generate_series(1, $2::int), webhook_endpoint e WHERE e.id = ANY($1::uuid[])`,
-    [endpoints, agents],
-  );
-
-test('of 100 endpoints 10 are dead, with a long queue each: the other 90 are served as fast as without them', async () => {
+/** A sender, and endpoints of which 90 answer. */
+async function openEndpoints(world: World) {
   const answering = await openReceiver();
-  const silent = await openReceiver(() => {});
   const { id: companyId } = await world.company();
-  const store = async (count: number, url: string) => {
-    const stored = Array.from({ length: count }, () => storeEndpoint(world, companyId, url));
-    return (await Promise.all(stored)).map(({ id }) => id);
-  };
+
+  /** Stores so many endpoints. */
+  const store = async (count: number, url: string) =>
+    (await Promise.all(Array.from({ length: count }, () => storeEndpoint(world, companyId, url)))).map(({ id }) => id);
+
+  /** Stores one delivery for each of so many agents of each endpoint, the endpoints in turn. */
+  const storeFor = (endpoints: readonly string[], agents: number) =>
+    world.sql.query(
+      `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, company_id, version, body)
+       SELECT e.id, 'msg_' || gen_random_uuid(), 'agent.updated', gen_random_uuid(), e.company_id, 2, '{}'
+         FROM generate_series(1, $2::int), webhook_endpoint e WHERE e.id = ANY($1::uuid[])`,
+      [endpoints, agents],
+    );
+
   const living = await store(90, answering.url);
   const { wake } = openSender(world);
+  let dead: readonly string[] = [];
+  return {
+    /** Ten dead endpoints; once it is known of all that they are dead, new ones in their place. */
+    async storeDead(url: string): Promise<void> {
+      const unknown = 'SELECT FROM webhook_endpoint WHERE id = ANY($1::uuid[]) AND failing_since IS NULL';
+      if ((await world.sql.query(unknown, [dead])).rows.length > 0) return;
+      await world.sql.query('DELETE FROM webhook_endpoint WHERE id = ANY($1::uuid[])', [dead]);
+      dead = await store(10, url);
+      await storeFor(dead, 200);
+    },
 
-  /** Milliseconds until the living have what is stored for them. */
-  async function timeOfLiving(): Promise<number> {
-    const enough = answering.received.length + living.length * agents;
-    const start = performance.now();
-    await storeFor(living, agents);
-    // As the request of a change does: otherwise up to a second passes until the next poll.
-    wake();
-    while (answering.received.length < enough) await new Promise(setImmediate);
-    return performance.now() - start;
-  }
+    /** Milliseconds until the living have what is stored for them. */
+    async timeOfLiving(): Promise<number> {
+      const enough = answering.received.length + living.length * agents;
+      const start = performance.now();
+      await storeFor(living, agents);
+      // As the request of a change does: otherwise up to a second passes until the next poll.
+      wake();
+      while (answering.received.length < enough) await new Promise(setImmediate);
+      return performance.now() - start;
+    },
+  };
+}
 
-  await timeOfLiving();
-  const [without, beside]: [number[], number[]] = [[], []];
+test('of 100 endpoints 10 are dead, with a long queue each: the other 90 are served as fast as without them', async () => {
+  const silent = await openReceiver(() => {});
+  const [alone, crowded] = [await openEndpoints(without), await openEndpoints(beside)];
+  for (const { timeOfLiving } of [alone, crowded]) await timeOfLiving();
+  const ratios: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    without.push(await timeOfLiving());
-    // New ones, of which nobody knows yet that they are dead.
-    await storeFor(await store(10, silent.url), 200);
-    beside.push(await timeOfLiving());
+    const expected = await alone.timeOfLiving();
+    await crowded.storeDead(silent.url);
+    const time = await crowded.timeOfLiving();
+    ratios.push(time / expected);
+    console.log({ expected, time });
   }
-  // The slowest with dead ones, whose slots fill up round after round, against the fastest without.
-  const ratio = Math.max(...beside) / Math.min(...without);
-  console.log({ without, beside, ratio });
+  const median = ratios.toSorted((a, b) => a - b)[(rounds - 1) / 2];
+  console.log({ median });
   expect(silent.received.length).toBeGreaterThan(0);
-  // A dead one holds an attempt for 10 s: one that others wait for would show as several times.
-  expect(ratio).toBeLessThan(4);
+  // Whoever waited for a dead one would wait for seconds.
+  expect(median).toBeLessThan(2);
 });
