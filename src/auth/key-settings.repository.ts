@@ -6,7 +6,7 @@ import { RefusedError } from '../refusal.ts';
 import { StartError } from '../start-error.ts';
 import { UnknownIdError } from '../unknown-id.ts';
 import { hashesOf, isKey, type KeySecrets, type Scope } from './api-key.ts';
-import { type ShownKey, type StoredKey, stored, toShown } from './key-lifecycle.ts';
+import { type ShownKey, type StoredKey, stored, toShown } from './key-lifecycle.repository.ts';
 import { requireKnownSecret } from './secret.repository.ts';
 
 /** A key and the name of its company or integration. */

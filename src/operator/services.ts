@@ -3,7 +3,7 @@ import { agentVersionRepository } from '../agents/history/repository.ts';
 import { type AgentRepository, agentRepository } from '../agents/repository.ts';
 import { type AgentService, agentService } from '../agents/service.ts';
 import { type AuditRepository, auditRepository } from '../audit/repository.ts';
-import { type ApiKeyLifecycle, apiKeyLifecycle } from '../auth/key-lifecycle.ts';
+import { type ApiKeyLifecycle, apiKeyLifecycle } from '../auth/key-lifecycle.repository.ts';
 import { type KeySettingsRepository, keySettings } from '../auth/key-settings.repository.ts';
 import { type CompanyErasure, companyErasure } from '../companies/erase.repository.ts';
 import { type CompanyExport, companyExport } from '../companies/export.repository.ts';
