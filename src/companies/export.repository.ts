@@ -2,7 +2,7 @@ import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
-import { UnknownIdError } from '../unknown-id.ts';
+import { UnknownIdError } from '../operator-errors.ts';
 import {
   agentBatch,
   agentLines,
