@@ -7,7 +7,7 @@ import { ownsTables } from './database/server-role.ts';
 import { withClient } from './database/session.ts';
 import { durabilityRisks, lackingSettings, roleSettings } from './database/settings.ts';
 import { type EmbeddedDatabase, openEmbedded } from './embedded-postgres/embedded.ts';
-import { keptFile } from './kept-file.ts';
+import { readOrCreate } from './read-or-create.ts';
 import { StartError } from './start-error.ts';
 
 /** What both the server and the operator's command line need: the database and the secrets. */
@@ -24,7 +24,8 @@ export async function openFoundation(config: Config, as: 'server' | 'operator'):
     if (embedded) await migrate(embedded.url);
     return {
       databaseUrl: config.DATABASE_URL ?? embedded?.url ?? '',
-      secret: config.API_KEY_SECRET ?? (await keptFile(join(resolve(config.DATA_DIR), 'api-key-secret'), makeSecret)),
+      secret:
+        config.API_KEY_SECRET ?? (await readOrCreate(join(resolve(config.DATA_DIR), 'api-key-secret'), makeSecret)),
       previousSecret: config.API_KEY_SECRET_PREVIOUS,
       isGenerated: config.API_KEY_SECRET === undefined,
       embedded,

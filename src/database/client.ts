@@ -4,7 +4,7 @@ import { databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
 import { isNoPrimary, isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
 import type { Query } from './query.ts';
-import type { DatabaseState } from './schema.ts';
+import type { DatabaseState } from './row.schema.ts';
 import { applicationName, someRunOn, stateOf } from './state.ts';
 import { statementNames } from './statement-names.ts';
 import { TrustedPool } from './trusted-pool.ts';

@@ -1,6 +1,6 @@
 import type { Prisma } from '../generated/prisma/client.ts';
+import { timeSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
-import { timeSchema } from './schema.ts';
 
 const timesOf = rowsOf(timeSchema);
 

@@ -1,6 +1,6 @@
 import type { Query } from './query.ts';
+import { deploymentSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
-import { deploymentSchema } from './schema.ts';
 
 const deploymentsOf = rowsOf(deploymentSchema);
 

@@ -1,6 +1,6 @@
 import type { Query } from './query.ts';
+import { type DatabaseState, runningSchema, stateSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
-import { type DatabaseState, runningSchema, stateSchema } from './schema.ts';
 
 /** The `application_name` of the connections of a server's pool. */
 export const applicationName = 'interview-agents-api';

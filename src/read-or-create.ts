@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
  * Reads a small secret file, or creates it (mode 0600). Concurrent processes get the same content.
  * @param make makes the content if there is no file yet
  */
-export async function keptFile(path: string, make: () => string): Promise<string> {
+export async function readOrCreate(path: string, make: () => string): Promise<string> {
   const existing = await readIfThere(path);
   if (existing !== undefined) return existing;
   await mkdir(dirname(path), { recursive: true });
