@@ -4,6 +4,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory, DriverAdapterError, type SqlQuery } from '@prisma/driver-adapter-utils';
 import type { MigrationDirectory, MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
+import { codeOf } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import { loadEngine } from './schema-engine-binding.ts';
 import { migrationSession } from './settings.ts';
@@ -92,7 +93,7 @@ function refusalOf({ originalCode, originalMessage }: DriverAdapterError['cause'
 /** The codes are in https://www.prisma.io/docs/orm/reference/error-reference */
 function reasonOf(error: unknown, refusal = 'the connection broke, or Prisma Migrate failed'): string {
   if (error instanceof StartError) return error.message;
-  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
+  switch (codeOf(error)) {
     case 'P1002':
       return 'another program, such as prisma migrate deploy, is migrating it';
     case 'P3005':

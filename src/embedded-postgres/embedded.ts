@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
+import { hasCode } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import { type Cluster, openCluster } from './cluster.ts';
-import { hasCode } from './files.ts';
 import { connect, disconnect, findOwner, isCutOff, keepLock, type Role, tryToLock } from './owner.ts';
 import { Busy, findPostmaster, isAlive, type Postmaster, startPostmaster, stopPostmaster } from './postmaster.ts';
 

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { hasCode } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import type { Cluster } from './cluster.ts';
-import { hasCode } from './files.ts';
 
 /**
  * What a process opens the embedded database for. The server keeps PostgreSQL running and stops it at its end; a command

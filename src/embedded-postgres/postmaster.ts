@@ -3,9 +3,10 @@ import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { hasCode } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import type { Cluster } from './cluster.ts';
-import { hasCode, readOptional } from './files.ts';
+import { readOptional } from './files.ts';
 import { environment, lastLine } from './os-user.ts';
 
 /** Milliseconds for PostgreSQL to start, recovery after a crash included. */

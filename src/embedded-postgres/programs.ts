@@ -1,8 +1,9 @@
 import { chmod, cp, lstat, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
+import { hasCode } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
-import { hasCode, makeOnce } from './files.ts';
+import { makeOnce } from './files.ts';
 import { lastLine, type OsUser, run, thisUser } from './os-user.ts';
 
 export interface Programs {
