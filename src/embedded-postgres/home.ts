@@ -2,9 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { hasCode } from '../error-code.ts';
-import { readOrCreate } from '../read-or-create.ts';
+import { readOptional, readOrCreate } from '../read-or-create.ts';
 import { StartError } from '../start-error.ts';
-import { exists, readOptional } from './files.ts';
+import { exists } from './files.ts';
 import { type OsUser, run } from './os-user.ts';
 
 /** Where an embedded PostgreSQL keeps what it needs. */

@@ -4,9 +4,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../error-code.ts';
+import { readOptional } from '../read-or-create.ts';
 import { StartError } from '../start-error.ts';
 import type { Cluster } from './cluster.ts';
-import { readOptional } from './files.ts';
 import { environment, lastLine } from './os-user.ts';
 
 /** Milliseconds for PostgreSQL to start, recovery after a crash included. */
