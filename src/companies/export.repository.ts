@@ -2,6 +2,7 @@ import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
+import { lowestId } from '../http/uuid.ts';
 import { UnknownIdError } from '../operator-errors.ts';
 import {
   agentBatch,
@@ -16,7 +17,7 @@ import {
   webhookEndpointLines,
 } from './export.statements.ts';
 import { lineRowSchema, nextAgentsRowSchema, versionLineRowSchema } from './row.schema.ts';
-import { lowestId, nextAgentsStatement } from './walk.statements.ts';
+import { nextAgentsStatement } from './walk.statements.ts';
 
 export type CompanyExport = ReturnType<typeof companyExport>;
 
