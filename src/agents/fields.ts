@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { JsonObject } from '../http/json.ts';
-import { oneOf } from '../http/json-schema.ts';
+import { oneOf, text, uuid } from '../http/json-schema.ts';
 import { limits } from './rules/metadata.ts';
 
 /** The properties of a field besides the schema of its values. */
@@ -27,14 +27,8 @@ const field = <Schema extends TSchema, const Entry extends Details<Static<Schema
   ...entry,
 });
 
-/** A text that the database holds faithfully, its length in Unicode code points. */
-export const text = (options: { minLength?: number; maxLength: number; pattern?: string; description: string }) =>
-  Type.String({ ...options, storable: true });
-
 /** At least one character that is not white space. */
 const notBlank = '[^\\s\\u0085]';
-
-export const uuid = (description: string) => Type.String({ format: 'uuid', description });
 
 /**
  * The table of all fields that can be set on an agent (docs/contract.md#fields). The schemas of requests and answers, the

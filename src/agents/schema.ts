@@ -1,5 +1,5 @@
 import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox';
-import { nullable } from '../http/json-schema.ts';
+import { closed, nullable, uuid } from '../http/json-schema.ts';
 import { pageOf } from '../http/pages.schema.ts';
 import { draft, patch } from './examples.ts';
 import {
@@ -13,7 +13,6 @@ import {
   optionalFields,
   record,
   requiredFields,
-  uuid,
   type Value,
 } from './fields.ts';
 
@@ -33,8 +32,6 @@ const phoneRule = {
     required: ['companyPhoneNumberId'],
   },
 };
-
-export const closed = { additionalProperties: false };
 
 /** Properties of an agent that a body must not set; they are refused as read-only. */
 const readOnly = { readOnlyMembers: ['id', 'companyId', 'createdAt', 'updatedAt', 'deletedAt', 'version'] };
