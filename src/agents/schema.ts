@@ -5,7 +5,7 @@ import { draft, patch } from './examples.ts';
 import {
   type AgentContent,
   type AgentField,
-  type Answered,
+  type AnsweredField,
   agentFields,
   answeredFields,
   fields,
@@ -71,7 +71,7 @@ const members = {
   companyId: uuid('Id of the company that owns the agent'),
   createdAt: timestamp('When the agent was created, in UTC'),
   updatedAt: timestamp('When the agent was last changed, in UTC'),
-  ...record<{ [Name in Answered]: TUnsafe<AgentContent[Name]> }>(answeredFields, inAnswer),
+  ...record<{ [Name in AnsweredField]: TUnsafe<AgentContent[Name]> }>(answeredFields, inAnswer),
 };
 
 /** The order of an answer's members, which repeated answers of older releases have as well; later fields follow. */

@@ -46,6 +46,9 @@ export const healthChangeSchema = Type.Object({
 });
 
 /** A row of `finishStatement`: the id of a delivery that was written, or an endpoint whose health changed. */
-export const finishedRowSchema = Type.Object({ id: textOrNull, endpoint: Type.Union([healthChangeSchema, Type.Null()]) });
+export const finishedRowSchema = Type.Object({
+  id: textOrNull,
+  endpoint: Type.Union([healthChangeSchema, Type.Null()]),
+});
 
 export const measuresSchema = Type.Object({ overdueSeconds: Type.Number(), disabledEndpoints: Type.Integer() });
