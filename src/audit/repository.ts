@@ -1,4 +1,5 @@
 import type { Database } from '../database/client.ts';
+import { longTransaction } from '../database/long-transaction.ts';
 import type { Query } from '../database/query.ts';
 import { rowsOf } from '../database/rows.ts';
 import { type AuditEntry, auditEntrySchema } from './schema.ts';
@@ -81,11 +82,10 @@ export function auditRepository(database: Database) {
   return {
     /** Lists entries, the newest first. */
     list: (filter: AuditFilter, limit: number): Promise<AuditEntry[]> =>
-      database.transaction(async (query) => {
-        // With long limits: the history of all companies can be long, and the role's limits are made for requests.
-        await query('SET LOCAL statement_timeout = 60000', []);
-        return await (filter.key === undefined ? search(query, filter, limit) : searchBack(query, filter, limit));
-      }),
+      // With long limits: the history of all companies can be long.
+      longTransaction(database, (query) =>
+        filter.key === undefined ? search(query, filter, limit) : searchBack(query, filter, limit),
+      ),
   };
 }
 
