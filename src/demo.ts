@@ -89,14 +89,7 @@ async function makeDemo(database: Database, secrets: KeySecrets): Promise<Demo> 
   const agents = agentService(agentRepository(database), agentVersionRepository(database));
   const phoneAgent: AgentDraft = { ...draft, type: 'PHONE', companyPhoneNumberId: number.id };
   const { agent } = await agents.create(company.id, phoneAgent, { operator });
-  const key = {
-    companyId: null,
-    integrationId: null,
-    scopes,
-    allowedIps: [],
-    name: 'Demo',
-    expiresAt: null,
-  };
+  const key = { companyId: null, integrationId: null, scopes, allowedIps: [], name: 'Demo', expiresAt: null };
   const companyKey = await keys.create({ ...key, companyId: company.id });
   const atsKey = await keys.create({ ...key, integrationId: ats.id });
   return { companyId: company.id, agentId: agent.id, companyKey: companyKey.key, atsKey: atsKey.key };

@@ -140,17 +140,8 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
         const expiresAt = old.expiresAt && old.expiresAt < overlapEnd ? old.expiresAt : overlapEnd;
         await tx.apiKey.update({ where: { id }, data: { expiresAt }, select: { id: true } });
         const { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour } = old;
-        const data = {
-          companyId,
-          integrationId,
-          name,
-          scopes,
-          allowedIps,
-          perMinute,
-          perHour,
-          expiresAt: old.expiresAt,
-        };
-        const made = await insert(tx, key, { ...data, createdAt: now });
+        const settings = { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour };
+        const made = await insert(tx, key, { ...settings, expiresAt: old.expiresAt, createdAt: now });
         await record(tx, 'key.rotated', old, { newKeyId: made.id, expiresAt: inUtc(expiresAt) });
         return { ...toShown(made, now), key };
       });
