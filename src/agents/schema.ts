@@ -27,7 +27,7 @@ const phoneRule = {
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
   then: {
     type: 'object',
-    // `type` stands here too for linters, which take it for an unknown member in the examples otherwise.
+    // Without `type` here, linters would take it for an unknown member in the examples.
     properties: { type: {}, companyPhoneNumberId: { type: 'string' } },
     required: ['companyPhoneNumberId'],
   },
@@ -74,7 +74,7 @@ const members = {
   ...record<{ [Name in AnsweredField]: TUnsafe<AgentContent[Name]> }>(answeredFields, inAnswer),
 };
 
-/** The order of an answer's members, which repeated answers of older releases have as well; later fields follow. */
+/** The order of members in an answer, as in answers of earlier releases. Fields that are not listed follow. */
 // biome-ignore format: a list
 const firstMembers: readonly string[] = [
   'id', 'name', 'type', 'focus', 'language', 'duration', 'createdAt', 'updatedAt', 'questions', 'instructions', 'voiceId',

@@ -53,7 +53,7 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
     });
   }
 
-  /** Erases all rows of one part. @returns its counts, each 0: they name the kinds of which nothing was found */
+  /** Erases all rows of one part. @returns 0 for each kind of its rows, for kinds that no audit entry counts */
   async function erasePart(id: string, confirm: string, part: Part): Promise<Counts> {
     let none: Counts = {};
     const eraseSome = (place: typeof beginning) =>

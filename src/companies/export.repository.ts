@@ -63,9 +63,9 @@ export function companyExport(database: Database, operator: string) {
   return {
     /**
      * Yields JSON objects as text, without line feeds; `record` names the kind. In this order: the company, its phone
-     * numbers, its keys and webhook endpoints without secrets, its agents (deleted ones too; each batch is followed by the versions of these
-     * agents), its audit entries. Reads a batch of a few megabytes at most when the one before was consumed; there is no
-     * snapshot over all batches. Writes the audit entry `company.exported` before the first line.
+     * numbers, its keys and webhook endpoints without secrets, its agents (deleted ones too; after each batch the versions
+     * of its agents), its audit entries. Reads a batch of a few megabytes at most when the one before was consumed; there is
+     * no snapshot over all batches. Writes the audit entry `company.exported` before the first line.
      * @throws UnknownIdError
      */
     async *lines(companyId: string): AsyncGenerator<string> {

@@ -54,7 +54,7 @@ async function findDirectory(dataDir: string, user: OsUser): Promise<string> {
   const outside = await readOptional(locationFile);
   if (outside !== undefined) return outside;
   const inside = join(dataDir, 'postgres');
-  // Asked of the system, since access lists and mounts have a say too.
+  // Tried, not computed from the mode: access lists and mounts count too.
   const mayEnter = await run(user, '/bin/sh', ['-c', 'cd "$1"', 'sh', dataDir]);
   if (mayEnter.succeeded || (await exists(inside))) return inside;
   const made = await mkdir(homesOfRoot, { recursive: true });

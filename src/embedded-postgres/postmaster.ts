@@ -77,12 +77,12 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
     await delay(20);
   }
   const reason = failure ?? lastLine(await readFile(logFile, 'utf8'));
-  if (passing.test(reason)) throw new Busy(reason);
+  if (temporary.test(reason)) throw new Busy(reason);
   throw new StartError(`PostgreSQL does not start: ${reason}`);
 }
 
-/** Another process starts PostgreSQL, has emptied the log for that, or took the port. */
-const passing = /lock file .* (already exists|is empty)|^no reason given$|could not create any TCP\/IP sockets/;
+/** Reasons that pass: another process starts PostgreSQL, has emptied the log for that, or took the port. */
+const temporary = /lock file .* (already exists|is empty)|^no reason given$|could not create any TCP\/IP sockets/;
 
 const fixedSettings = {
   listen_addresses: '127.0.0.1',

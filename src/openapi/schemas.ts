@@ -34,7 +34,7 @@ export function publish<Value>(value: Value, named: Record<string, object>): Val
     if (others['headerFields']) return { ...others, additionalProperties: { type: ['string', 'null'] } };
     const pattern = patterns.get(format);
     if (pattern !== undefined) return { ...others, pattern };
-    // Has no type in the schema, since only the keys of integrations have to send a UUID (check 9 of the order).
+    // The schema has no type, as check 7 judges `companyId`; a client must send a UUID all the same.
     if (key === 'companyId' && !others['type']) return { ...others, type: 'string', format: 'uuid' };
     return member;
   });

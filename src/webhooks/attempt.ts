@@ -111,7 +111,7 @@ export function attemptSender({ resolve, ...rules }: Options) {
 
 const timedOut = `no answer within ${attemptLimit / 1_000} s`;
 
-/** The text for an error: at most our own sentence and the error's code. Its message may contain what was sent. */
+/** The `lastError` of a delivery: our own sentence, and the error's code. Its message may contain what was sent. */
 function errorText(error: unknown): string {
   if (error instanceof TargetError) return error.fault;
   const code = codeOf(error) ?? '';
