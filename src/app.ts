@@ -37,7 +37,7 @@ import { problemRoutes } from './problems/routes.ts';
 import { type Tracing, untraced } from './tracing/spans.ts';
 import { webhookRepository } from './webhooks/repository.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
-import { sealer } from './webhooks/sealed.ts';
+import { sealer } from './webhooks/sealer.ts';
 import { webhookService } from './webhooks/service.ts';
 import type { TargetRules } from './webhooks/target.ts';
 

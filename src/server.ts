@@ -18,7 +18,7 @@ import { listenError, StartError } from './start-error.ts';
 import { flushSpans } from './tracing/spans.ts';
 import { readServerArguments } from './usage.ts';
 import { resealWebhooks } from './webhooks/reseal.repository.ts';
-import { sealer } from './webhooks/sealed.ts';
+import { sealer } from './webhooks/sealer.ts';
 
 const stdout = openStandardStream(1);
 const stderr = openStandardStream(2);

@@ -5,7 +5,7 @@ import { run } from '../database/statement.ts';
 import { lowestId } from '../http/uuid.ts';
 import { sealedElsewhereStatement, storeResealedStatement } from './reseal.statements.ts';
 import { idRowSchema, sealedRowSchema } from './row.schema.ts';
-import type { Sealer } from './sealed.ts';
+import type { Sealer } from './sealer.ts';
 import { resealed } from './secrets.ts';
 
 /** Endpoints that one statement reads. */
