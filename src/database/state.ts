@@ -23,7 +23,7 @@ export async function stateOf(query: Query): Promise<DatabaseState> {
  * Whether a statement of a server, of this process or another one, still runs after its time limit: `statement_timeout` does
  * not end a commit. PostgreSQL shows a role what the sessions of the same role do.
  */
-export async function someRunOn(query: Query): Promise<boolean> {
+export async function hasOverdueStatements(query: Query): Promise<boolean> {
   const sql = `
     SELECT EXISTS (SELECT FROM pg_stat_activity
                     WHERE datname = current_database() AND usename = current_user AND state = 'active'

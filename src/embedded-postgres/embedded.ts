@@ -19,7 +19,7 @@ export interface EmbeddedDatabase {
 const database = 'interview_agents';
 
 /** Milliseconds to wait while PostgreSQL starts or stops, or while a command of the operator owns it. */
-const patience = 60_000;
+const waitLimit = 60_000;
 
 /**
  * Opens the PostgreSQL of a directory: makes its cluster the first time, starts it unless it runs, and makes the
@@ -32,7 +32,7 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
   // `pg` would take settings from these that the URL does not have: a TLS mode, session options, a replication mode.
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
   const cluster = await openCluster(dataDir);
-  const deadline = Date.now() + patience;
+  const deadline = Date.now() + waitLimit;
   let started: Postmaster | undefined;
   let isRefused = false;
   // Until this process has a lock, the owner may stop PostgreSQL at any moment: then try again from the beginning.
