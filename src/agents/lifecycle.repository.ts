@@ -59,7 +59,7 @@ export function agentLifecycle(database: Database) {
     return row ? { agent: agentOf(row) } : await database.transaction((tx) => createConfirmed(tx, plan));
   }
 
-  /** Undefined if an answer was kept under the Idempotency-Key: of a concurrent request, or an expired one, which is deleted. */
+  /** Undefined if an answer is kept for the key: that of a concurrent request, or an expired one, which is deleted. */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     try {
       return (
