@@ -1,12 +1,13 @@
 import type { Query } from './query.ts';
-import { type DatabaseState, runningSchema, stateSchema } from './row.schema.ts';
+import { type DatabaseState, databaseIdSchema, overdueSchema, stateSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
 
 /** The `application_name` of the connections of a server's pool. */
 export const applicationName = 'interview-agents-api';
 
 const statesOf = rowsOf(stateSchema);
-const runningOf = rowsOf(runningSchema);
+const overdueOf = rowsOf(overdueSchema);
+const idsOf = rowsOf(databaseIdSchema);
 
 /** The names of the applied migrations, and whether the database is read-only. Raw: no model of Prisma's client has these. */
 export async function stateOf(query: Query): Promise<DatabaseState> {
@@ -28,7 +29,19 @@ export async function hasOverdueStatements(query: Query): Promise<boolean> {
     SELECT EXISTS (SELECT FROM pg_stat_activity
                     WHERE datname = current_database() AND usename = current_user AND state = 'active'
                       AND application_name LIKE '${applicationName}%'
-                      AND query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS running`;
-  const [answer] = runningOf(await query(sql, []));
-  return answer?.running === true;
+                      AND query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS overdue`;
+  const [answer] = overdueOf(await query(sql, []));
+  return answer?.overdue === true;
+}
+
+/**
+ * Identifies a database, the same for all servers that use it: the system identifier of the PostgreSQL cluster and the OID
+ * of the database. Not a secret.
+ */
+export async function databaseId(query: Query): Promise<string> {
+  const sql = `SELECT c.system_identifier || '-' || d.oid AS id
+               FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()`;
+  const [database] = idsOf(await query(sql, []));
+  if (!database) throw new Error('the database does not know itself');
+  return database.id;
 }
