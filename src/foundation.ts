@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { type KeySecrets, makeSecret } from './auth/api-key.ts';
 import type { Config } from './config.ts';
-import { migrate, pendingMigrations, requireGivenSettings } from './database/migrate.ts';
+import { migrate, requireGivenSettings, requireMigrations } from './database/migrate.ts';
 import { keepsStatementNames } from './database/pooler.ts';
 import { ownsTables } from './database/server-role.ts';
 import { withClient } from './database/session.ts';
@@ -42,10 +42,7 @@ export async function openFoundation(config: Config, as: 'server' | 'operator'):
  * @throws StartError that names what is missing
  */
 export async function checkDatabase(url: string, config: Config): Promise<string[]> {
-  const pending = await pendingMigrations(url);
-  if (pending.length > 0) {
-    throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
-  }
+  await requireMigrations(url);
   const warnings = await withClient(url, async (client) => {
     await requireGivenSettings(client);
     const missing = await lackingSettings(client, roleSettings);

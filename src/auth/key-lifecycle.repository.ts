@@ -38,6 +38,12 @@ export function toShown(key: StoredKey, now: Date): ShownKey {
   return { ...rest, state: stateOf(key, now), createdAt, expiresAt, lastUsedAt };
 }
 
+/** Locks the row of a key until the transaction ends. Raw, as Prisma cannot lock a row. */
+export const lockKey = (tx: Prisma.TransactionClient, id: string) =>
+  tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
+
+export const revokedForGood = 'the key is revoked, for good: make another one';
+
 export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
 
 /**
@@ -131,8 +137,8 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     async rotate(id: string, overlapSeconds: number): Promise<ShownKey & { key: string }> {
       const key = makeKey();
       return await prisma.$transaction(async (tx) => {
-        // Raw, as Prisma cannot lock a row. A concurrent rotation waits here, and then sees the new expiry.
-        await tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
+        // A concurrent rotation waits here, and then sees the new expiry.
+        await lockKey(tx, id);
         const now = await databaseTime(tx);
         const old = await tx.apiKey.findUnique({ where: { id }, select: stored });
         if (!old || stateOf(old, now) !== 'active') throw new UnknownIdError('active API key', id);
@@ -157,7 +163,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     async resume(id: string): Promise<ShownKey> {
       const when = { suspendedAt: { not: null }, revokedAt: null };
       const key = await update(id, 'key.resumed', () => ({ suspendedAt: null }), when);
-      if (key.state === 'revoked') throw new RefusedError('the key is revoked, for good: make another one');
+      if (key.state === 'revoked') throw new RefusedError(revokedForGood);
       return key;
     },
 

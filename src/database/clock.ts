@@ -10,6 +10,6 @@ const timesOf = rowsOf(timeSchema);
  */
 export async function databaseTime(client: Pick<Prisma.TransactionClient, '$queryRaw'>): Promise<Date> {
   const [time] = timesOf(await client.$queryRaw<unknown[]>`SELECT clock_timestamp() AS now`);
-  if (!time) throw new Error('the database told no time');
+  if (!time) throw new Error('the database returned no time');
   return time.now;
 }

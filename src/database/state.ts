@@ -16,7 +16,7 @@ export async function stateOf(query: Query): Promise<DatabaseState> {
            ARRAY(SELECT migration_name FROM _prisma_migrations
                   WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL) AS migrations`;
   const [state] = statesOf(await query(sql, []));
-  if (!state) throw new Error('the database told no state');
+  if (!state) throw new Error('the database returned no row for its state');
   return state;
 }
 
@@ -42,6 +42,6 @@ export async function databaseId(query: Query): Promise<string> {
   const sql = `SELECT c.system_identifier || '-' || d.oid AS id
                FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()`;
   const [database] = idsOf(await query(sql, []));
-  if (!database) throw new Error('the database does not know itself');
+  if (!database) throw new Error('the database returned no row for its id');
   return database.id;
 }
