@@ -5,7 +5,7 @@ import type { ReadAhead } from '../agents/write/batch.ts';
 import { over } from '../http/bounded-server.ts';
 import { countHeader } from '../http/connections.ts';
 import { Deadline } from '../http/deadline.ts';
-import { exchangeOf } from '../http/exchange.ts';
+import { type Exchange, exchangeOf } from '../http/exchange.ts';
 import { isRecord } from '../http/json.ts';
 import { isUuid } from '../http/uuid.ts';
 import { type Asked, checkAgain, type InvalidKey, invalidKey, requireAccess, requireActive } from './access.ts';
@@ -86,7 +86,7 @@ export const authenticate = fp(async (app, options: Options) => {
     const exchange = exchangeOf(request.raw);
     const deadline = new Deadline(exchange.start, longestRequest);
     request.deadline = deadline;
-    const asked = askedBy(request, exchange.address);
+    const asked = askedBy(request, exchange);
     const { companyId, address, scope, agentId } = asked;
     request.agentId = agentId ?? '';
     exchange.agentId = agentId;
@@ -140,11 +140,10 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }
 
-function askedBy(request: FastifyRequest, address: string | null): Asked {
-  const { query } = request;
-  const { scope, forAnyCompany = false, orIntegration = false, idOf } = request.routeOptions.config;
+function askedBy({ query, params }: FastifyRequest, { address, config }: Exchange): Asked {
+  const { scope, forAnyCompany = false, orIntegration = false, idOf } = config;
   const wanted = memberOf(query, 'companyId');
-  const agentId = idOf === 'agent' ? uuidOrNull(memberOf(request.params, 'id')) : null;
+  const agentId = idOf === 'agent' ? uuidOrNull(memberOf(params, 'id')) : null;
   return { scope, forAnyCompany, orIntegration, wanted, query, companyId: uuidOrNull(wanted), agentId, address };
 }
 
