@@ -3,13 +3,12 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ReadAhead } from '../agents/write/batch.ts';
 import { over } from '../http/bounded-server.ts';
-import { countHeader } from '../http/connections.ts';
 import { Deadline } from '../http/deadline.ts';
 import { type Exchange, exchangeOf } from '../http/exchange.ts';
 import { isRecord } from '../http/json.ts';
 import { isUuid } from '../http/uuid.ts';
 import { type Asked, checkAgain, type InvalidKey, invalidKey, requireAccess, whyInactive } from './access.ts';
-import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
+import type { KeyOwner, KeySecrets, Scope } from './api-key.ts';
 import type { Admission, Caller, OwnerCaller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
@@ -17,6 +16,7 @@ import type { FoundKey } from './lookup.statements.ts';
 import type { ApiKeyRepository, LookedUp } from './lookup.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
+import { hashesSent } from './sent-key.ts';
 import { openShares } from './shares.ts';
 
 declare module 'fastify' {
@@ -90,9 +90,8 @@ export const authenticate = fp(async (app, options: Options) => {
     const { companyId, address, scope, agentId } = asked;
     request.agentId = agentId ?? '';
     exchange.agentId = agentId;
-    const text = readKey(onlyHeader(request, 'authorization'));
-    if (text === undefined) return await refuseKey(asked, 'malformed');
-    const hashes = hashesOf(text, secrets);
+    const hashes = hashesSent(request.raw, secrets);
+    if (hashes === undefined) return await refuseKey(asked, 'malformed');
     const { hash, formerHash } = hashes;
     const wanted = { hash, formerHash, companyId, address, scope: scope === 'any' ? undefined : scope };
     const share = new Share(request, reply.raw, { hash, address, agentId });
@@ -154,11 +153,6 @@ function setCaller(request: FastifyRequest, key: FoundKey, asked: Asked, found: 
     const owner = { companyId: companyId ?? null, integrationId: companyId === undefined ? integrationId : null };
     request.ownerCaller = { ...admitted, owner };
   } else if (companyId !== undefined) request.caller = { ...admitted, companyId };
-}
-
-/** The value of a header; empty if it is missing or repeated. */
-function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
-  return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }
 
 function askedBy({ query, params }: FastifyRequest, { address, config }: Exchange): Asked {
