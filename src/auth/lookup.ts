@@ -43,11 +43,8 @@ export function apiKeyRepository(database: Database, meter = silent, writes = re
     isExpired: ({ deadline }) => deadline <= performance.now(),
     run: traced('lookup batch', spanOf, async (items) => {
       const readAt = writes.read();
-      const found = await lookUpAll(
-        database.query,
-        items.map(({ lookup }) => lookup),
-      );
-      return found.map((each) => ({ result: { ...each, readAt } }));
+      const lookups = items.map(({ lookup }) => lookup);
+      return (await lookUpAll(database.query, lookups, readAt)).map((result) => ({ result }));
     }),
   });
 
@@ -70,7 +67,7 @@ interface Wanted {
 
 const spanOf = ({ span }: Wanted) => span;
 
-function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<readonly Omit<LookedUp, 'readAt'>[]> {
+function lookUpAll(query: Query, lookups: readonly Lookup[], readAt: number): Promise<readonly LookedUp[]> {
   const at = performance.now();
   return askOnce(lookups, wantedBy, async (distinct) => {
     const asked = distinct.map(lookupValues);
@@ -81,8 +78,9 @@ function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<readonly O
         ? await query<{ json: string }>(singleLookupSql, single)
         : await query<{ json: string }>(lookupSql, columns());
     return rows.map(({ json }) => {
-      const { key, agent, ...row } = parseExact<Found>(json);
-      return { ...row, key: key ?? undefined, agent: agent ? toStoredAgent(agent) : undefined, at };
+      const { key, agent, agentWasRead, databaseTime } = parseExact<Found>(json);
+      const stored = agent ? toStoredAgent(agent) : undefined;
+      return { key: key ?? undefined, agentWasRead, agent: stored, readAt, at, databaseTime };
     });
   });
 }
@@ -112,10 +110,9 @@ export async function refusals<Caller extends { readonly admission: Admission }>
   const refused = new Map<Caller, unknown>();
   const outdated = callers.filter(({ admission }) => isOutdated(admission));
   if (outdated.length === 0) return refused;
-  const found = await lookUpAll(
-    query,
-    outdated.map(({ admission }) => admission.lookup),
-  );
+  const lookups = outdated.map(({ admission }) => admission.lookup);
+  // No agent is read, so the place of the read does not count.
+  const found = await lookUpAll(query, lookups, 0);
   for (const [place, caller] of outdated.entries()) {
     try {
       caller.admission.check(found[place]?.key);

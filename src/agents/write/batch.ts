@@ -45,7 +45,11 @@ export type Read = ReadAhead & Pick<Question, 'numberIsActive' | 'kept'>;
 export const isRead = ({ id, readAhead: read, phoneNumberId, idempotency }: Change, writes: RecentWrites): boolean =>
   read !== undefined && writes.isCurrent(id, read.readAt) && phoneNumberId === null && idempotency === undefined;
 
-export const readAhead = (change: Change): Read => ({ ...nothing, ...change.readAhead });
+export const readAhead = ({ readAhead: read = nothing }: Change): Read => ({
+  agent: read.agent,
+  numberIsActive: false,
+  readAt: read.readAt,
+});
 
 const nothing: Read = { agent: undefined, numberIsActive: false, readAt: 0 };
 
@@ -91,7 +95,18 @@ export type FoldOfAgent = Folded & { readonly id: string; readonly changes: read
 /** Groups changes by agent and decides each group, in the order of arrival. */
 export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Change, Read>): FoldOfAgent[] {
   return byAgent(changes).map(([id, ofAgent]) => {
-    const questions = ofAgent.map((change) => ({ ...change, ...(found.get(change) ?? nothing) }));
+    const questions = ofAgent.map((change) => {
+      const { agent, numberIsActive, kept, readAt } = found.get(change) ?? nothing;
+      return {
+        decide: change.decide,
+        by: change.by,
+        idempotency: change.idempotency,
+        agent,
+        numberIsActive,
+        kept,
+        readAt,
+      };
+    });
     return { id, changes: ofAgent, ...fold(questions, lastRead(questions)) };
   });
 }
