@@ -1,4 +1,5 @@
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
+import { arrayText } from '../database/array-text.ts';
 import { askOnce } from '../database/ask-once.ts';
 import type { Database } from '../database/client.ts';
 import { group } from '../database/group.ts';
@@ -72,7 +73,7 @@ function lookUpAll(query: Query, lookups: readonly Lookup[], readAt: number): Pr
   return askOnce(lookups, wantedBy, async (distinct) => {
     const asked = distinct.map(lookupValues);
     const [single = []] = asked;
-    const columns = () => single.map((_, column) => asked.map((values) => values[column]));
+    const columns = () => single.map((_, column) => arrayText(asked.map((values) => values[column] ?? null)));
     const rows =
       asked.length === 1
         ? await query<{ json: string }>(singleLookupSql, single)

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { type Lookup, lookupSql, lookupValues, singleLookupSql } from '../../src/auth/lookup.statements.ts';
+import { arrayText } from '../../src/database/array-text.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -28,7 +29,7 @@ test('a lookup finds the same alone as among others: each state of a key, each o
     { ...asked, hash, companyId: null, address: '198.51.100.1', scope: undefined },
   ]);
   const values = lookups.map(lookupValues);
-  const columns = values[0]?.map((_, column) => values.map((each) => each[column]));
+  const columns = values[0]?.map((_, column) => arrayText(values.map((each) => each[column] ?? null)));
   const among = (await world.sql.query(lookupSql, columns)).rows.map(found);
   const alone: unknown[] = [];
   for (const each of values) alone.push(...(await world.sql.query(singleLookupSql, each)).rows.map(found));
