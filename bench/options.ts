@@ -12,6 +12,8 @@ export interface Options {
   /** Minutes at full load instead of the comparison. */
   readonly soak: number | undefined;
   readonly quick: boolean;
+  /** Whether each process writes a profile of its processor time. */
+  readonly profile: boolean;
   /** Whether the run measures everything, so that its results may stand in the repository. */
   readonly complete: boolean;
 }
@@ -22,6 +24,7 @@ const usage = `npm run bench -- [options]
   --connections LIST   1,16,64,256
   --seconds N          length of each measurement
   --rounds N           how often each is measured; the median counts
+  --profile            tell where the processes spend their processor time; slower, so its numbers are not results
   --soak [MINUTES]     instead: memory of this server at full load, 5 minutes`;
 
 /**
@@ -30,7 +33,7 @@ const usage = `npm run bench -- [options]
  */
 export function readOptions(commandLine: readonly string[]): Options {
   const { values, positionals } = parse(commandLine);
-  const { quick, soak } = values;
+  const { quick, profile, soak } = values;
   return {
     only: values.only.length === 0 ? contestantNames : values.only.map(contestantNamed),
     connections: (values.connections ?? (quick ? '64,1' : '1,16,64,256')).split(',').map(positive),
@@ -39,7 +42,8 @@ export function readOptions(commandLine: readonly string[]): Options {
     warmUp: 1,
     soak: soak ? positive(positionals[0] ?? '5') : undefined,
     quick,
-    complete: !quick && values.only.length === 0 && values.connections === undefined,
+    profile,
+    complete: !quick && !profile && values.only.length === 0 && values.connections === undefined,
   };
 }
 
@@ -52,6 +56,7 @@ function parse(commandLine: readonly string[]) {
       allowPositionals: true,
       options: {
         quick: flag,
+        profile: flag,
         soak: flag,
         only: { ...text, multiple: true, default: [] },
         connections: text,
