@@ -70,7 +70,7 @@ const spanOf = ({ span }: Wanted) => span;
 
 function lookUpAll(query: Query, lookups: readonly Lookup[], readAt: number): Promise<readonly LookedUp[]> {
   const at = performance.now();
-  return askOnce(lookups, wantedBy, async (distinct) => {
+  return askOnce(lookups, keyOf, isSame, async (distinct) => {
     const asked = distinct.map(lookupValues);
     const [single = []] = asked;
     const columns = () => single.map((_, column) => arrayText(asked.map((values) => values[column] ?? null)));
@@ -86,9 +86,15 @@ function lookUpAll(query: Query, lookups: readonly Lookup[], readAt: number): Pr
   });
 }
 
-/** Equal for lookups with the same result. The parts are joined by a space, which none of them contains. */
-const wantedBy = ({ hash, formerHash, companyId, agentId, address, scope }: Lookup): string =>
-  `${hash} ${formerHash} ${companyId} ${agentId} ${address} ${scope}`;
+const keyOf = ({ hash, agentId }: Lookup): string => agentId ?? hash;
+
+/** Whether two lookups with one `keyOf`, and so of one agent, have the same result. */
+const isSame = (one: Lookup, other: Lookup): boolean =>
+  one.hash === other.hash &&
+  one.formerHash === other.formerHash &&
+  one.companyId === other.companyId &&
+  one.address === other.address &&
+  one.scope === other.scope;
 
 interface Found extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
   readonly key: FoundKey | null;

@@ -60,7 +60,7 @@ export async function readAll(
   changes: readonly Change[],
 ): Promise<Map<Change, Read>> {
   const readAt = writes.read();
-  const found = await askOnce(changes, wantedBy, async (distinct) => {
+  const found = await askOnce(changes, idOf, isSame, async (distinct) => {
     const rows = await query<{ found: string }>(findSql, [
       distinct.map(({ id }) => id),
       distinct.map(({ phoneNumberId }) => phoneNumberId),
@@ -72,9 +72,13 @@ export async function readAll(
   return new Map(changes.map((change, place) => [change, found[place] ?? { ...nothing, readAt }]));
 }
 
-/** Equal for changes that need the same row. The parts are joined by a space, which none of them contains. */
-const wantedBy = ({ id, phoneNumberId, by, idempotency }: Change): string =>
-  idempotency ? `${id} ${phoneNumberId} ${by.keyId} ${idempotency.key}` : `${id} ${phoneNumberId}`;
+const idOf = ({ id }: Change): string => id;
+
+/** Whether two changes of one agent need the same row. */
+const isSame = (one: Change, other: Change): boolean =>
+  one.phoneNumberId === other.phoneNumberId &&
+  one.idempotency?.key === other.idempotency?.key &&
+  (one.idempotency === undefined || one.by.keyId === other.by.keyId);
 
 const toRead = async (query: Query, readAt: number, { agent, numberIsActive, kept }: FoundRow): Promise<Read> => ({
   agent: agent ? toStoredAgent(agent) : undefined,
