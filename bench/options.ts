@@ -12,8 +12,6 @@ export interface Options {
   /** Minutes at full load instead of the comparison. */
   readonly soak: number | undefined;
   readonly quick: boolean;
-  /** Whether each process writes a profile of its processor time. */
-  readonly profile: boolean;
   /** Whether the run measures everything, so that its results may stand in the repository. */
   readonly complete: boolean;
 }
@@ -24,7 +22,6 @@ const usage = `npm run bench -- [options]
   --connections LIST   1,16,64,256
   --seconds N          length of each measurement
   --rounds N           how often each is measured; the median counts
-  --profile            tell where the processes spend their processor time; slower, so its numbers are not results
   --soak [MINUTES]     instead: memory of this server at full load, 5 minutes`;
 
 /**
@@ -33,7 +30,7 @@ const usage = `npm run bench -- [options]
  */
 export function readOptions(commandLine: readonly string[]): Options {
   const { values, positionals } = parse(commandLine);
-  const { quick, profile, soak } = values;
+  const { quick, soak } = values;
   return {
     only: values.only.length === 0 ? contestantNames : values.only.map(contestantNamed),
     connections: (values.connections ?? (quick ? '64,1' : '1,16,64,256')).split(',').map(positive),
@@ -42,8 +39,7 @@ export function readOptions(commandLine: readonly string[]): Options {
     warmUp: 1,
     soak: soak ? positive(positionals[0] ?? '5') : undefined,
     quick,
-    profile,
-    complete: !quick && !profile && values.only.length === 0 && values.connections === undefined,
+    complete: !quick && values.only.length === 0 && values.connections === undefined,
   };
 }
 
@@ -56,7 +52,6 @@ function parse(commandLine: readonly string[]) {
       allowPositionals: true,
       options: {
         quick: flag,
-        profile: flag,
         soak: flag,
         only: { ...text, multiple: true, default: [] },
         connections: text,

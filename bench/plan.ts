@@ -109,10 +109,11 @@ export const variations = {
 } as const satisfies Record<string, Case>;
 
 /** What a run measures, in this order. */
-export function planOf({ only, connections, quick, profile }: Options): readonly Section[] {
+export function planOf({ only, connections, quick }: Options): readonly Section[] {
   const { spread, hot } = variations;
-  const others = profile ? [] : [quick ? [spread, hot] : Object.values(variations)];
-  const sections = [sideBySide, ...(quick ? [] : [Object.values(readCases)]), ...others];
+  const sections = quick
+    ? [sideBySide, [spread, hot]]
+    : [sideBySide, Object.values(readCases), Object.values(variations)];
   return sections
     .map((cases) => sectionOf(cases, only, connections))
     .filter(({ connections: counts }) => counts.length > 0);

@@ -2,7 +2,6 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Value } from '@sinclair/typebox/value';
@@ -64,16 +63,10 @@ export interface Contestant {
 /**
  * Starts a contestant in a process of its own, and waits until it listens.
  * @param log the file for what it prints
- * @param profile the file for a profile of its processor time, which it writes when it is stopped
  */
 export async function startContestant(
   name: ContestantName,
-  {
-    databaseUrl,
-    secret,
-    log,
-    profile,
-  }: { databaseUrl: string; secret: string; log: string; profile?: string | undefined },
+  { databaseUrl, secret, log }: { databaseUrl: string; secret: string; log: string },
 ): Promise<Contestant> {
   const program = name === 'this-server' ? production : built(`bench/contestants/${name}.js`);
   const environment = {
@@ -87,12 +80,7 @@ export async function startContestant(
   };
   const file = openSync(log, 'w');
   const meter = pathToFileURL(built('bench/contestants/meter.js')).href;
-  const profiling =
-    profile === undefined
-      ? []
-      : ['--cpu-prof', `--cpu-prof-dir=${dirname(profile)}`, `--cpu-prof-name=${basename(profile)}`];
-  const commandLine = [...profiling, '--import', meter, program];
-  const child = start(process.execPath, commandLine, environment, ['ignore', file, file, 'ipc']);
+  const child = start(process.execPath, ['--import', meter, program], environment, ['ignore', file, file, 'ipc']);
   closeSync(file);
   return {
     port: await portIn(log, child),
@@ -105,8 +93,7 @@ export async function startContestant(
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'close');
-      // Its meter ends it then. A signal would end it without its profile.
-      child.disconnect();
+      child.kill();
       const late = setTimeout(() => child.kill('SIGKILL'), patience);
       await ended;
       clearTimeout(late);

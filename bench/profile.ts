@@ -1,5 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { aligned } from './report.ts';
@@ -22,14 +22,7 @@ type Frame = Static<typeof profileSchema>['nodes'][number]['callFrame'];
 const groups: readonly (readonly [group: string, matches: (frame: Frame) => boolean])[] = [
   ['idle', named(/^\((idle|root)\)$/)],
   ['garbage collection', named(/^\(garbage collector\)$/)],
-  ['start', inFile(/^node:internal\/(modules|bootstrap|deps|url|process\/esm)|node_modules\/(avvio|typescript)\//)],
-  ['our code: authentication, limits, shares', inFile(/\/(dist|src)\/auth\//)],
-  [
-    'our code: HTTP, log lines, metrics',
-    inFile(/\/(dist|src)\/(http|metrics|tracing)\/|\/dist\/(logger|standard-stream)|\/src\/(logger|standard-stream)/),
-  ],
-  ['our code: agents', inFile(/\/(dist|src)\/agents\//)],
-  ['our code: database', inFile(/\/(dist|src)\/(?!generated)/)],
+  ['start', inFile(/^node:internal\/(modules|bootstrap|deps|url|process\/esm)|node_modules\/(avvio|ajv|@fastify\/swagger|@sinclair)\//)],
   ['Prisma', inFile(/@prisma|\/generated\/prisma\//)],
   ['pg', inFile(/node_modules\/pg/)],
   [
@@ -39,6 +32,13 @@ const groups: readonly (readonly [group: string, matches: (frame: Frame) => bool
   ['pino', inFile(/node_modules\/(pino|sonic|quick-format|safe-stable)/)],
   ['prom-client', inFile(/node_modules\/(prom-client|bintrees|tdigest)/)],
   ['other packages', inFile(/node_modules\//)],
+  ['our code: authentication, limits, shares', inFile(/\/(dist|src)\/auth\//)],
+  [
+    'our code: HTTP, log lines, metrics',
+    inFile(/\/(dist|src)\/(http|metrics|tracing)\/|\/dist\/(logger|standard-stream)|\/src\/(logger|standard-stream)/),
+  ],
+  ['our code: agents', inFile(/\/(dist|src)\/agents\//)],
+  ['our code: database', inFile(/\/(dist|src)\/(?!generated)/)],
   ['compiled schemas', ({ url, lineNumber }) => url === '' && lineNumber > 0],
   ['Node: HTTP, streams, sockets', inFile(/^node:(_http|_stream|internal\/(stream|js_stream|http)|net|http|events)/)],
   ['Node: timers, promises, crypto, other', inFile(/^node:/)],
@@ -55,17 +55,15 @@ function inFile(pattern: RegExp) {
   return ({ url }: Frame) => pattern.test(url);
 }
 
-/** The share of each group in the processor time of each profile in a folder, as a table; start and idle time left out. */
-export async function profileTable(folder: string): Promise<string> {
-  const titles = (await readdir(folder)).toSorted();
-  const profiles = await Promise.all(
-    titles.map(async (title) => sharesIn(await readFile(join(folder, title), 'utf8'))),
-  );
+/** A column for each profile: the share of each group in its processor time, without start and idle time. */
+async function main(files: readonly string[]): Promise<void> {
+  const profiles = await Promise.all(files.map(async (file) => sharesIn(await readFile(file, 'utf8'))));
   const rows = groups.map(([group]) => [
     group,
     ...profiles.map((shares) => `${((shares.get(group) ?? 0) * 100).toFixed(1)} %`),
   ]);
-  return aligned([['', ...titles], ...rows.filter(([group]) => group !== 'idle' && group !== 'start')]);
+  const titles = files.map((file) => basename(file, '.cpuprofile'));
+  console.log(aligned([['', ...titles], ...rows.filter(([group]) => group !== 'idle' && group !== 'start')]));
 }
 
 function sharesIn(json: string): Map<string, number> {
@@ -82,3 +80,5 @@ function sharesIn(json: string): Map<string, number> {
   const sum = [...times.values()].reduce((total, time) => total + time, 0);
   return new Map([...times].map(([group, time]) => [group, time / sum]));
 }
+
+await main(process.argv.slice(2));

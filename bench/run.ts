@@ -2,7 +2,6 @@ import { describeMachine } from './machine.ts';
 import { type Options, readOptions } from './options.ts';
 import { full, planOf } from './plan.ts';
 import { interrupt } from './processes.ts';
-import { profileTable } from './profile.ts';
 import { publish, readResults, readSoak } from './publish.ts';
 import { tableOf, targetsTable, toText } from './report.ts';
 import { type Results, type Round, toRows } from './results.ts';
@@ -17,7 +16,7 @@ const say = (text: string) => process.stderr.write(`${text}\n`);
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
-  const bench = await openWorkbench(options.profile);
+  const bench = await openWorkbench();
   try {
     await (options.soak === undefined ? compare(bench, options) : soakAndKeep(bench, options.soak));
   } finally {
@@ -27,10 +26,6 @@ async function main(): Promise<void> {
 
 async function compare(bench: Workbench, options: Options): Promise<void> {
   const rows = toRows(await measureRounds(bench, options));
-  if (bench.profiles !== undefined) {
-    console.log(await profileTable(bench.profiles));
-    return;
-  }
   const soaked = await readSoak();
   const found: Results = {
     date: new Date().toISOString(),

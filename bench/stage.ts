@@ -41,7 +41,7 @@ export async function onStages<Result>(
 
 /** @param name of the copy of the dataset */
 async function openStage(
-  { databases, generator, secret, folder, profiles, targetsOf }: Workbench,
+  { databases, generator, secret, folder, targetsOf }: Workbench,
   entry: Case,
   name: string,
 ): Promise<Stage> {
@@ -78,8 +78,7 @@ async function openStage(
     await client.connect();
     for (let process = 0; process < processes; process += 1) {
       const log = join(folder, `${name}-${process}.log`);
-      const profile = profiles && join(profiles, `${entry.title} ${process}`);
-      contestants.push(await startContestant(contestant, { databaseUrl, secret, log, profile }));
+      contestants.push(await startContestant(contestant, { databaseUrl, secret, log }));
     }
     return stage;
   } catch (error) {

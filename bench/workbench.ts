@@ -18,8 +18,6 @@ export interface Workbench {
   readonly secret: string;
   /** For the files of this run. */
   readonly folder: string;
-  /** Where the processes write profiles of their processor time; undefined if they make none. */
-  readonly profiles: string | undefined;
   /** The file of lines "path key" that a load chooses from. */
   targetsOf(dataset: Dataset, kind: TargetKind): string;
   close(): Promise<void>;
@@ -31,10 +29,9 @@ const dataDir = join(home, 'data');
 
 /**
  * Starts PostgreSQL, and makes what all turns use.
- * @param profile whether the processes make profiles
  * @throws StartError when another run is under way
  */
-export async function openWorkbench(profile: boolean): Promise<Workbench> {
+export async function openWorkbench(): Promise<Workbench> {
   // Left by a run that was killed, perhaps with its PostgreSQL.
   if (await exists(dataDir)) {
     const left = await openEmbedded(dataDir, 'server');
@@ -50,7 +47,6 @@ export async function openWorkbench(profile: boolean): Promise<Workbench> {
     generator: findLoadGenerator(versionOf('autocannon')),
     secret,
     folder,
-    profiles: profile ? join(folder, 'profiles') : undefined,
     targetsOf: ({ name }, kind) => join(folder, `${name}.${kind}`),
     async close() {
       await erase(postgres);
