@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
 import { scopes } from '../../../src/auth/api-key.ts';
-import { apiKeyLifecycle } from '../../../src/auth/key-lifecycle.ts';
+import { apiKeyLifecycle } from '../../../src/auth/key-lifecycle.repository.ts';
 import { companyRepository } from '../../../src/companies/repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
 import type { Answer } from '../../support/http.ts';
@@ -124,7 +124,7 @@ export async function openSiege(
       const judged = answers.slice(from);
       const refused = judged.filter((answer) => !isGood(answer));
       for (const answer of refused) expectUnavailable(answer, isHit(answer));
-      const slowest = Math.max(...judged.map(({ ms }) => ms));
+      const slowest = judged.reduce((most, { ms }) => Math.max(most, ms), 0);
       console.log(
         `${judged.length} answers, ${refused.length} of them 503; the slowest after ${Math.round(slowest)} ms; ` +
           `first reading ${Math.round(read)} ms, first change ${Math.round(written)} ms after recovery`,
