@@ -22,7 +22,12 @@ type Frame = Static<typeof profileSchema>['nodes'][number]['callFrame'];
 const groups: readonly (readonly [group: string, matches: (frame: Frame) => boolean])[] = [
   ['idle', named(/^\((idle|root)\)$/)],
   ['garbage collection', named(/^\(garbage collector\)$/)],
-  ['start', inFile(/^node:internal\/(modules|bootstrap|deps|url|process\/esm)|node_modules\/(avvio|ajv|@fastify\/swagger|@sinclair)\//)],
+  [
+    'start',
+    inFile(
+      /^node:internal\/(modules|bootstrap|deps|url|process\/esm)|node_modules\/(avvio|ajv|@fastify\/swagger|@sinclair)\//,
+    ),
+  ],
   ['Prisma', inFile(/@prisma|\/generated\/prisma\//)],
   ['pg', inFile(/node_modules\/pg/)],
   [

@@ -1,4 +1,3 @@
-import type { FastifyReply } from 'fastify';
 import { entityTag } from '../http/entity-tag.ts';
 import { record } from './fields.ts';
 import type { StoredAgent } from './row.ts';
@@ -21,18 +20,19 @@ export function toAnswer(agent: StoredAgent): AgentAnswer {
   return record<AgentAnswer>(answerMembers, (name) => members[name]);
 }
 
+/** A reply of Fastify, as far as it is used here. */
+interface Reply {
+  header(name: string, value: string): unknown;
+}
+
 /** Sets the headers about an agent: ETag with its version, and Agent-Phone-Number-Id, which the body does not have. */
-export function setAgentHeaders(reply: FastifyReply, { version, content }: StoredAgent): void {
+export function setAgentHeaders(reply: Reply, { version, content }: StoredAgent): void {
   reply.header('etag', entityTag(version));
   if (content.companyPhoneNumberId !== null) reply.header('agent-phone-number-id', content.companyPhoneNumberId);
 }
 
 /** Sets those of the answer to a change: those of the agent, Changed-Fields, Dry-Run and Idempotent-Replayed. */
-export function setChangeHeaders(
-  reply: FastifyReply,
-  { agent, changedFields, replayed }: Changed,
-  dryRun = false,
-): void {
+export function setChangeHeaders(reply: Reply, { agent, changedFields, replayed }: Changed, dryRun = false): void {
   setAgentHeaders(reply, agent);
   reply.header('changed-fields', changedFields.join(', '));
   if (dryRun) reply.header('dry-run', 'true');
@@ -40,6 +40,6 @@ export function setChangeHeaders(
 }
 
 /** Sets the header of an answer that repeats an earlier one. */
-export function setReplayHeader(reply: FastifyReply, replayed = false): void {
+export function setReplayHeader(reply: Reply, replayed = false): void {
   if (replayed) reply.header('idempotent-replayed', 'true');
 }

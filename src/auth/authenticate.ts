@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ReadAhead } from '../agents/write/batch.ts';
 import { over } from '../http/bounded-server.ts';
+import { countHeader } from '../http/connections.ts';
 import { Deadline } from '../http/deadline.ts';
 import { type Exchange, exchangeOf } from '../http/exchange.ts';
 import { isRecord } from '../http/json.ts';
@@ -90,7 +91,7 @@ export const authenticate = fp(async (app, options: Options) => {
     const { companyId, address, scope, agentId } = asked;
     request.agentId = agentId ?? '';
     exchange.agentId = agentId;
-    const hashes = hashesSent(request.raw, secrets);
+    const hashes = hashesSent(request.raw.socket, onlyHeader(request, 'authorization'), secrets);
     if (hashes === undefined) return await refuseKey(asked, 'malformed');
     const { hash, formerHash } = hashes;
     const wanted = { hash, formerHash, companyId, address, scope: scope === 'any' ? undefined : scope };
@@ -135,6 +136,11 @@ export const authenticate = fp(async (app, options: Options) => {
     throw invalidKey(why);
   }
 });
+
+/** The value of a header; empty if it is missing or repeated. */
+function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
+  return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
+}
 
 /** Checks 6 and 7 for a key that may be used. Sets `owner`, and `caller` or `ownerCaller`. */
 function setCaller(request: FastifyRequest, key: FoundKey, asked: Asked, found: Omit<Admission, 'check'>): void {
