@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { type KeySecrets, makeSecret } from './auth/api-key.ts';
 import type { Config } from './config.ts';
+import { explainDataDir } from './data-dir.ts';
 import { migrate, requireGivenSettings, requireMigrations } from './database/migrate.ts';
 import { keepsStatementNames } from './database/pooler.ts';
 import { ownsTables } from './database/server-role.ts';
@@ -24,8 +25,7 @@ export async function openFoundation(config: Config, as: 'server' | 'operator'):
     if (embedded) await migrate(embedded.url);
     return {
       databaseUrl: config.DATABASE_URL ?? embedded?.url ?? '',
-      secret:
-        config.API_KEY_SECRET ?? (await readOrCreate(join(resolve(config.DATA_DIR), 'api-key-secret'), makeSecret)),
+      secret: config.API_KEY_SECRET ?? (await generatedSecret(resolve(config.DATA_DIR))),
       previousSecret: config.API_KEY_SECRET_PREVIOUS,
       isGenerated: config.API_KEY_SECRET === undefined,
       embedded,
@@ -33,6 +33,14 @@ export async function openFoundation(config: Config, as: 'server' | 'operator'):
   } catch (error) {
     await embedded?.close();
     throw error;
+  }
+}
+
+async function generatedSecret(dataDir: string): Promise<string> {
+  try {
+    return await readOrCreate(join(dataDir, 'api-key-secret'), makeSecret);
+  } catch (error) {
+    throw await explainDataDir(dataDir, error);
   }
 }
 

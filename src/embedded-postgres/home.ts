@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, realpath, stat } from 'node:fs/promises';
+import { chmod, mkdir, realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { hasCode } from '../error-code.ts';
+import { explainDataDir } from '../data-dir.ts';
 import { readOptional, readOrCreate } from '../read-or-create.ts';
-import { StartError } from '../start-error.ts';
 import { exists } from './files.ts';
 import { type OsUser, run } from './os-user.ts';
 
@@ -38,7 +37,7 @@ export async function openHome(dataDirGiven: string, user: OsUser): Promise<Home
     const notes = dirname(directory) === dataDir ? [] : [note];
     return { dataDir, directory, password, passwordFile, user, notes };
   } catch (error) {
-    throw await explained(given, error);
+    throw await explainDataDir(given, error);
   }
 }
 
@@ -61,18 +60,4 @@ async function findDirectory(dataDir: string, user: OsUser): Promise<string> {
   if (made !== undefined) await chmod(homesOfRoot, 0o755);
   const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 16);
   return await readOrCreate(locationFile, () => join(homesOfRoot, name));
-}
-
-const unusable = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENAMETOOLONG', 'ELOOP'];
-
-async function explained(dataDir: string, error: unknown): Promise<unknown> {
-  if (hasCode(error, 'EEXIST', 'ENOTDIR')) {
-    return new StartError(`DATA_DIR ${dataDir} is not a directory: name another one`);
-  }
-  if (!hasCode(error, ...unusable)) return error;
-  const owner = (await stat(dataDir).catch(() => undefined))?.uid;
-  const whose = owner === undefined || owner === process.getuid?.() ? '' : ` of user id ${owner}`;
-  return new StartError(
-    `DATA_DIR ${dataDir}${whose} cannot be used (${error.message}): start as the user who made it, or name another one`,
-  );
 }

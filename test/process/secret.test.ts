@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { fingerprintsOf } from '../../src/auth/api-key.ts';
@@ -160,4 +161,13 @@ test('of first keys that are made at once under different secrets, one secret wi
   const expected = secrets.map((secret) => (fingerprint(secret) === winner?.fingerprint ? 'fulfilled' : 'rejected'));
   expect(made.map(({ status }) => status)).toEqual(expected);
   expect(await keysOf(world)).toHaveLength(expected.filter((status) => status === 'fulfilled').length);
+});
+
+test('a DATA_DIR that is a file cannot hold the secret that a start makes: it is refused in one line', async () => {
+  const file = join(await makeFolder(), 'a file');
+  await writeFile(file, '');
+  const env = { DATABASE_URL: worlds.first.databaseUrl, DATA_DIR: file };
+  const line = `DATA_DIR ${file} is not a directory: name another one\n`;
+  expect(await runProgram([serverProgram], { env })).toEqual({ code: 1, stdout: '', stderr: line });
+  expect(await readFile(file, 'utf8')).toBe('');
 });
