@@ -46,7 +46,7 @@ export function targetsTable(targets: readonly Judged[]): string {
 }
 
 /** Columns of equal width; all but the first to the right. */
-function aligned(lines: readonly (readonly string[])[]): string {
+export function aligned(lines: readonly (readonly string[])[]): string {
   const width = (column: number) => Math.max(...lines.map((line) => line[column]?.length ?? 0));
   return lines
     .map((line) =>

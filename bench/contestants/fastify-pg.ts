@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';
 import pg from 'pg';
-import { toAnswer } from '../../src/agents/answer.ts';
+import { toSerialize } from '../../src/agents/answer.ts';
 import type { AgentContent } from '../../src/agents/fields.ts';
 import type { StoredAgent } from '../../src/agents/row.ts';
 import { agentSchema } from '../../src/agents/schema.ts';
@@ -42,7 +42,7 @@ app.get<{ Params: { id: string } }>(
     if (!agent) throw agentMissing();
     if (agent.companyId !== callers.get(request)?.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
     reply.header('etag', entityTag(agent.version));
-    return toAnswer({ ...agent, content: agent });
+    return toSerialize({ ...agent, content: agent });
   },
 );
 
@@ -57,7 +57,7 @@ app.patch<{ Params: { id: string } }>(
     const [agent] = rows;
     if (!agent) throw (await exists(request.params.id)) ? new ApiError('RESOURCE_ACCESS_DENIED') : agentMissing();
     reply.header('etag', entityTag(agent.version));
-    return toAnswer({ ...agent, content: agent });
+    return toSerialize({ ...agent, content: agent });
   },
 );
 

@@ -4,32 +4,42 @@ import type { StoredAgent } from './row.ts';
 import { type AgentAnswer, answerMembers } from './schema.ts';
 import type { Changed } from './write/decision.ts';
 
-/** The agent as answers show it: exactly the members of its schema, in their order. */
-export function toAnswer({ id, companyId, createdAt, updatedAt, content }: StoredAgent): AgentAnswer {
-  const times = { createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
-  const members = { id, companyId, ...times, ...content };
+/** An agent for Fastify's serializers: they write the members of the answer's schema alone, in its order, and times as text. */
+export const toSerialize = ({ id, companyId, createdAt, updatedAt, content }: StoredAgent) => ({
+  id,
+  companyId,
+  createdAt,
+  updatedAt,
+  ...content,
+});
+
+/** The same as it is written: exactly the members of the schema, in their order. */
+export function toAnswer(agent: StoredAgent): AgentAnswer {
+  const times = { createdAt: agent.createdAt.toISOString(), updatedAt: agent.updatedAt.toISOString() };
+  const members = { ...toSerialize(agent), ...times };
   return record<AgentAnswer>(answerMembers, (name) => members[name]);
 }
 
-/** Headers about an agent: ETag with its version, and Agent-Phone-Number-Id, which the body does not have. */
-export function agentHeaders({ version, content }: StoredAgent): Record<string, string> {
-  const { companyPhoneNumberId } = content;
-  return {
-    etag: entityTag(version),
-    ...(companyPhoneNumberId !== null && { 'agent-phone-number-id': companyPhoneNumberId }),
-  };
+/** A reply of Fastify, as far as it is used here. */
+interface Reply {
+  header(name: string, value: string): unknown;
 }
 
-/** Headers of the answer to a change: those of the agent, Changed-Fields, Dry-Run and Idempotent-Replayed. */
-export function changeHeaders({ agent, changedFields, replayed }: Changed, dryRun = false): Record<string, string> {
-  return {
-    ...agentHeaders(agent),
-    'changed-fields': changedFields.join(', '),
-    ...(dryRun && { 'dry-run': 'true' }),
-    ...replayHeader(replayed),
-  };
+/** Sets the headers about an agent: ETag with its version, and Agent-Phone-Number-Id, which the body does not have. */
+export function setAgentHeaders(reply: Reply, { version, content }: StoredAgent): void {
+  reply.header('etag', entityTag(version));
+  if (content.companyPhoneNumberId !== null) reply.header('agent-phone-number-id', content.companyPhoneNumberId);
 }
 
-/** The header of an answer that repeats an earlier one. */
-export const replayHeader = (replayed = false): Record<string, string> =>
-  replayed ? { 'idempotent-replayed': 'true' } : {};
+/** Sets those of the answer to a change: those of the agent, Changed-Fields, Dry-Run and Idempotent-Replayed. */
+export function setChangeHeaders(reply: Reply, { agent, changedFields, replayed }: Changed, dryRun = false): void {
+  setAgentHeaders(reply, agent);
+  reply.header('changed-fields', changedFields.join(', '));
+  if (dryRun) reply.header('dry-run', 'true');
+  setReplayHeader(reply, replayed);
+}
+
+/** Sets the header of an answer that repeats an earlier one. */
+export function setReplayHeader(reply: Reply, replayed = false): void {
+  if (replayed) reply.header('idempotent-replayed', 'true');
+}

@@ -3,7 +3,7 @@ import { matchesWeakly } from '../http/entity-tag.ts';
 import { pageStream, sendStream } from '../http/page-stream.ts';
 import { toPage } from '../http/pages.ts';
 import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
-import { agentHeaders, changeHeaders, replayHeader, toAnswer } from './answer.ts';
+import { setAgentHeaders, setChangeHeaders, setReplayHeader, toSerialize } from './answer.ts';
 import { createAgent, deleteAgent, getAgent, listAgents, updateAgent } from './openapi.ts';
 import {
   agentListQuerySchema,
@@ -39,8 +39,8 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
     async ({ caller, agentId: id, query, preconditions, body, readAhead, idempotency }, reply) => {
       const target = { id, readAhead, preconditions, dryRun: query.dryRun, idempotency };
       const changed = await agents.update(caller, target, body);
-      reply.headers(changeHeaders(changed, query.dryRun));
-      return toAnswer(changed.agent);
+      setChangeHeaders(reply, changed, query.dryRun);
+      return toSerialize(changed.agent);
     },
   );
 
@@ -58,8 +58,10 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
     async ({ caller, body, idempotency }, reply) => {
       const { agent, replayed } = await agents.create(caller.companyId, body, caller, idempotency);
       const location = `${publicUrl.base}/agents/${agent.id}`;
-      reply.code(201).headers({ location, ...agentHeaders(agent), ...replayHeader(replayed) });
-      return toAnswer(agent);
+      reply.code(201).header('location', location);
+      setAgentHeaders(reply, agent);
+      setReplayHeader(reply, replayed);
+      return toSerialize(agent);
     },
   );
 
@@ -71,11 +73,11 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
     },
     async ({ caller, query }, reply) => {
       const { agents: listed, rest, total, page } = await agents.list(caller, query);
-      const first = toPage(listed.map(toAnswer), total, page);
+      const first = toPage(listed.map(toSerialize), total, page);
       if (rest.length === 0) return first;
       const read = async (ids: readonly string[]) => {
         const portion = await agents.portion(ids);
-        return { items: portion.agents.map(toAnswer), rest: portion.rest };
+        return { items: portion.agents.map(toSerialize), rest: portion.rest };
       };
       return sendStream(reply, pageStream({ ...first, rest }, read, reply.compileSerializationSchema(agentSchema)));
     },
@@ -94,8 +96,8 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
     },
     async ({ caller, preconditions: { ifNoneMatch = [] }, readAhead }, reply) => {
       const agent = agents.get(caller, readAhead);
-      reply.headers(agentHeaders(agent));
-      return matchesWeakly(ifNoneMatch, agent.version) ? reply.code(304).send() : toAnswer(agent);
+      setAgentHeaders(reply, agent);
+      return matchesWeakly(ifNoneMatch, agent.version) ? reply.code(304).send() : toSerialize(agent);
     },
   );
 

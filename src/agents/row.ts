@@ -18,14 +18,11 @@ export type AgentJson = Static<typeof agentJsonSchema>;
 
 export function toStoredAgent(agent: AgentJson): StoredAgent {
   const { id, companyId, version, createdAt, updatedAt } = agent;
-  const times = { createdAt: new Date(createdAt), updatedAt: new Date(updatedAt) };
-  return { id, companyId, version, ...times, content: contentOf(agent) };
+  const content = record<AgentContent>(agentFields, (name) => agent[name]);
+  return { id, companyId, version, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt), content };
 }
 
 /** The inverse: one flat object, for a kept answer. The time of its change is stored beside it, not in `updatedAt`. */
 export function toAgentJson({ content, ...agent }: StoredAgent): object {
   return { ...agent, ...content };
 }
-
-/** The fields alone. */
-const contentOf = (agent: AgentJson) => record<AgentContent>(agentFields, (name) => agent[name]);

@@ -52,7 +52,8 @@ export const agentDraftSchema = Type.Composite(
 );
 export type AgentDraft = Static<typeof agentDraftSchema>;
 
-const timestamp = (description: string) => Type.String({ format: 'date-time', description });
+/** Text, which Fastify's serializers make of a Date. */
+const timestamp = (description: string) => Type.Unsafe<Date>(Type.String({ format: 'date-time', description }));
 
 /**
  * The schema of a field in an answer, made from its schema in a body. Enumerations are open: a value that an older release
@@ -90,6 +91,7 @@ export const agentSchema = Type.Object(
   record<typeof members>(answerMembers, (name) => members[name]),
   { $id: 'Agent' },
 );
-export type AgentAnswer = Static<typeof agentSchema>;
+export type AgentAnswer = Omit<Static<typeof agentSchema>, 'createdAt' | 'updatedAt'> &
+  Readonly<Record<'createdAt' | 'updatedAt', string>>;
 
 export const agentListSchema = pageOf(agentSchema, 'AgentPage');

@@ -26,10 +26,14 @@ export type InvalidKey = 'malformed' | 'unknown' | 'revoked' | 'expired';
 /** 401 for every key that is not valid. Only the log says why. */
 export const invalidKey = (why: InvalidKey) => new ApiError('INVALID_API_KEY', { ...challenge, cause: why });
 
-/** Checks 3 and 4. A caller without a valid address, such as a name in X-Forwarded-For, is in no allow-list. */
-export function requireActive({ suspended, allowedIps }: FoundKey, { address }: Asked): void {
-  if (suspended) throw new ApiError('API_KEY_SUSPENDED', challenge);
-  if (allowedIps.length > 0 && !addressList(allowedIps)(address ?? undefined)) throw new ApiError('IP_NOT_ALLOWED');
+/**
+ * Checks 3 and 4. A caller without a valid address, such as a name in X-Forwarded-For, is in no allow-list.
+ * @returns why the key is refused; undefined if it is not
+ */
+export function whyInactive({ suspended, allowedIps }: FoundKey, { address }: Asked): ApiError | undefined {
+  if (suspended) return new ApiError('API_KEY_SUSPENDED', challenge);
+  const isAllowed = allowedIps.length === 0 || addressList(allowedIps)(address ?? undefined);
+  return isAllowed ? undefined : new ApiError('IP_NOT_ALLOWED');
 }
 
 /** Checks 6 and 7. Returns the company that the request acts for; undefined on routes without one, or for an integration. */
@@ -43,7 +47,8 @@ export function requireAccess(key: FoundKey, asked: Asked): string | undefined {
 /** Repeats checks 2 to 4, 6 and 7 before a write. The request is not counted for rate limits again. */
 export function checkAgain(key: FoundKey | undefined, asked: Asked): void {
   if (!key || key.ended) throw invalidKey(key?.ended ?? 'unknown');
-  requireActive(key, asked);
+  const refusal = whyInactive(key, asked);
+  if (refusal) throw refusal;
   requireAccess(key, asked);
 }
 

@@ -5,18 +5,19 @@ import type { ReadAhead } from '../agents/write/batch.ts';
 import { over } from '../http/bounded-server.ts';
 import { countHeader } from '../http/connections.ts';
 import { Deadline } from '../http/deadline.ts';
-import { exchangeOf } from '../http/exchange.ts';
+import { type Exchange, exchangeOf } from '../http/exchange.ts';
 import { isRecord } from '../http/json.ts';
 import { isUuid } from '../http/uuid.ts';
-import { type Asked, checkAgain, type InvalidKey, invalidKey, requireAccess, requireActive } from './access.ts';
-import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
-import type { Caller, OwnerCaller } from './caller.ts';
+import { type Asked, checkAgain, type InvalidKey, invalidKey, requireAccess, whyInactive } from './access.ts';
+import type { KeyOwner, KeySecrets, Scope } from './api-key.ts';
+import type { Admission, Caller, OwnerCaller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
 import type { FoundKey } from './lookup.statements.ts';
-import type { ApiKeyRepository } from './lookup.ts';
+import type { ApiKeyRepository, LookedUp } from './lookup.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
+import { hashesSent } from './sent-key.ts';
 import { openShares } from './shares.ts';
 
 declare module 'fastify' {
@@ -86,42 +87,43 @@ export const authenticate = fp(async (app, options: Options) => {
     const exchange = exchangeOf(request.raw);
     const deadline = new Deadline(exchange.start, longestRequest);
     request.deadline = deadline;
-    const asked = askedBy(request, exchange.address);
+    const asked = askedBy(request, exchange);
     const { companyId, address, scope, agentId } = asked;
     request.agentId = agentId ?? '';
     exchange.agentId = agentId;
-    const text = readKey(onlyHeader(request, 'authorization'));
-    if (text === undefined) return await refuseKey(asked, 'malformed');
-    const hashes = hashesOf(text, secrets);
-    const needed = scope === 'any' ? undefined : scope;
-    const lookup = { ...hashes, companyId, address, scope: needed, agentId: limited.has(hashes.hash) ? null : agentId };
-    const share = new Share(request, reply.raw, { hash: hashes.hash, address, agentId });
+    const hashes = hashesSent(request.raw.socket, onlyHeader(request, 'authorization'), secrets);
+    if (hashes === undefined) return await refuseKey(asked, 'malformed');
+    const { hash, formerHash } = hashes;
+    const wanted = { hash, formerHash, companyId, address, scope: scope === 'any' ? undefined : scope };
+    const share = new Share(request, reply.raw, { hash, address, agentId });
     request.share = share;
-    const found = await share.run(() => deadline.race(keys.lookUp(lookup, deadline.at, exchange.span)));
+    const taken = share.take();
+    const turn = taken instanceof Promise ? await taken : taken;
+    let found: LookedUp;
+    try {
+      const both = { ...wanted, agentId: limited.has(hash) ? null : agentId };
+      found = await deadline.race(keys.lookUp(both, deadline.at, exchange.span));
+    } finally {
+      // Not held while the body arrives.
+      turn.end();
+    }
     const { key, agent, agentWasRead, readAt } = found;
-    share.forget();
     share.noteSize(agent);
     if (key) exchange.keyId = key.id;
+    const refusal = key && whyInactive(key, asked);
+    if (!key || key.ended || refusal) share.forget();
     if (!key || key.ended) return await refuseKey(asked, key?.ended ?? 'unknown');
-    requireActive(key, asked);
+    if (refusal) throw refusal;
     share.admit(key);
-    uses.note({ id: key.id, ...hashes });
-    const tooMany = await countRequest(limits, key, request, reply);
+    uses.note(key.id, hashes);
+    const counting = countRequest(limits, key, request, reply);
+    const tooMany = counting instanceof Promise ? await counting : counting;
     if (tooMany) {
-      limited.note(hashes.hash, tooMany.wait);
+      limited.note(hash, tooMany.wait);
       throw tooMany.error;
     }
-    const actsFor = requireAccess(key, asked);
-    request.owner = { keyId: key.id, companyId: key.companyId, integrationId: key.integrationId };
-    const { at: lookedUpAt, databaseTime } = found;
-    const check = (again: FoundKey | undefined) => checkAgain(again, asked);
-    const admission = { lookedUpAt, databaseTime, lookup: { ...lookup, agentId: null }, check };
-    const admitted = { keyId: key.id, requestId: request.id, address, admission, deadline, span: exchange.span };
-    if (actsFor !== undefined) exchange.companyId = actsFor;
-    if (asked.orIntegration) {
-      const integrationId = actsFor === undefined ? key.integrationId : null;
-      request.ownerCaller = { ...admitted, owner: { companyId: actsFor ?? null, integrationId } };
-    } else if (actsFor !== undefined) request.caller = { ...admitted, companyId: actsFor };
+    const lookup = { ...wanted, agentId: null };
+    setCaller(request, key, asked, { lookedUpAt: found.at, databaseTime: found.databaseTime, lookup });
     // The agent was not read together with the key if the key was over a rate limit before, or if its allow-list has an
     // entry that the statement does not evaluate.
     request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await deadline.race(readAgent(agentId));
@@ -140,11 +142,29 @@ function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): st
   return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
 }
 
-function askedBy(request: FastifyRequest, address: string | null): Asked {
-  const { query } = request;
-  const { scope, forAnyCompany = false, orIntegration = false, idOf } = request.routeOptions.config;
+/** Checks 6 and 7 for a key that may be used. Sets `owner`, and `caller` or `ownerCaller`. */
+function setCaller(request: FastifyRequest, key: FoundKey, asked: Asked, found: Omit<Admission, 'check'>): void {
+  const exchange = exchangeOf(request.raw);
+  const companyId = requireAccess(key, asked);
+  const { id: keyId, integrationId } = key;
+  request.owner = { keyId, companyId: key.companyId, integrationId };
+  const { lookedUpAt, databaseTime, lookup } = found;
+  const check = (again: FoundKey | undefined) => checkAgain(again, asked);
+  const admission = { lookedUpAt, databaseTime, lookup, check };
+  const { id: requestId, deadline } = request;
+  const { address, span } = exchange;
+  const admitted = { keyId, requestId, address, admission, deadline, span };
+  if (companyId !== undefined) exchange.companyId = companyId;
+  if (asked.orIntegration) {
+    const owner = { companyId: companyId ?? null, integrationId: companyId === undefined ? integrationId : null };
+    request.ownerCaller = { ...admitted, owner };
+  } else if (companyId !== undefined) request.caller = { ...admitted, companyId };
+}
+
+function askedBy({ query, params }: FastifyRequest, { address, config }: Exchange): Asked {
+  const { scope, forAnyCompany = false, orIntegration = false, idOf } = config;
   const wanted = memberOf(query, 'companyId');
-  const agentId = idOf === 'agent' ? uuidOrNull(memberOf(request.params, 'id')) : null;
+  const agentId = idOf === 'agent' ? uuidOrNull(memberOf(params, 'id')) : null;
   return { scope, forAnyCompany, orIntegration, wanted, query, companyId: uuidOrNull(wanted), agentId, address };
 }
 

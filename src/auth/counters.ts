@@ -27,7 +27,7 @@ export interface Counted {
 
 export interface Counters {
   /** Counts an id once in all of the given windows, or in none. Atomic: two calls cannot both take the last place. */
-  count(id: string, limits: readonly Limit[]): Promise<Counted>;
+  count(id: string, limits: readonly Limit[]): Counted | Promise<Counted>;
 }
 
 /** Addresses whose refused keys are counted, at most; beyond them, the oldest window is removed. Bounds the memory. */
@@ -37,7 +37,7 @@ const mostAddresses = 100_000;
 export function memoryCounters(): Counters {
   const opened = { minute: windows(lengths.minute), hour: windows(lengths.hour), refused: windows(lengths.refused) };
   return {
-    async count(id, limits) {
+    count(id, limits) {
       // Whole milliseconds, so that a client that waits `endsIn` does not come before the end of the window.
       const now = Math.round(performance.now());
       const found = limits.map(({ name }) => opened[name].find(id, now));

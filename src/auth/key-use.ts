@@ -1,6 +1,6 @@
 import type { Database } from '../database/client.ts';
 import { run } from '../database/statement.ts';
-import type { SecretFingerprints } from './api-key.ts';
+import type { KeyHashes, SecretFingerprints } from './api-key.ts';
 import { type KeyUse, useStatement } from './key-use.statements.ts';
 
 export type ApiKeyUse = ReturnType<typeof apiKeyUse>;
@@ -23,13 +23,13 @@ export function apiKeyUse(database: Database, fingerprints: SecretFingerprints, 
   const waiting: KeyUse[] = [];
   let running: Promise<void> | undefined;
 
-  function isDue({ id }: KeyUse): boolean {
+  function isDue(id: string): boolean {
     const now = performance.now();
+    if (now - (noted.get(id) ?? Number.NEGATIVE_INFINITY) < interval) return false;
     for (const [old, at] of noted) {
       if (now - at < interval) break;
       noted.delete(old);
     }
-    if (noted.has(id)) return false;
     noted.set(id, now);
     return true;
   }
@@ -43,9 +43,10 @@ export function apiKeyUse(database: Database, fingerprints: SecretFingerprints, 
   }
 
   return {
-    note(use: KeyUse): void {
-      if (!isDue(use)) return;
-      waiting.push(use);
+    /** @param id of the key, which has these hashes */
+    note(id: string, { hash, formerHash }: KeyHashes): void {
+      if (!isDue(id)) return;
+      waiting.push({ id, hash, formerHash });
       running ??= writeAll();
     },
 

@@ -71,7 +71,7 @@ const isAllowed = `
             WHERE CASE WHEN ${isInet('allowed')} THEN q.address::inet <<= allowed::inet END) END)`;
 
 /** The parameters of a lookup: each of them but the hash can be null. */
-export const lookupValues = ({ hash, formerHash, companyId, agentId, address, scope }: Lookup): unknown[] => [
+export const lookupValues = ({ hash, formerHash, companyId, agentId, address, scope }: Lookup): (string | null)[] => [
   hash,
   formerHash,
   companyId,
@@ -107,7 +107,7 @@ const lookingUp = (asked: string) => `
         LIMIT 1) k
        LIMIT 1) f ON true`;
 
-/** $1 to $6 are arrays with the `lookupValues` of each lookup. Selects the rows in this order. */
+/** $1 to $6 are arrays, or `arrayText`s, of the `lookupValues` of each lookup. Selects the rows in this order. */
 export const lookupSql = `${lookingUp(`
          unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])
          WITH ORDINALITY AS q(hash, former, company, agent, address, scope, place)`)}

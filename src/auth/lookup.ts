@@ -1,4 +1,5 @@
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
+import { arrayText } from '../database/array-text.ts';
 import { askOnce } from '../database/ask-once.ts';
 import type { Database } from '../database/client.ts';
 import { group } from '../database/group.ts';
@@ -43,11 +44,8 @@ export function apiKeyRepository(database: Database, meter = silent, writes = re
     isExpired: ({ deadline }) => deadline <= performance.now(),
     run: traced('lookup batch', spanOf, async (items) => {
       const readAt = writes.read();
-      const found = await lookUpAll(
-        database.query,
-        items.map(({ lookup }) => lookup),
-      );
-      return found.map((each) => ({ result: { ...each, readAt } }));
+      const lookups = items.map(({ lookup }) => lookup);
+      return (await lookUpAll(database.query, lookups, readAt)).map((result) => ({ result }));
     }),
   });
 
@@ -70,26 +68,33 @@ interface Wanted {
 
 const spanOf = ({ span }: Wanted) => span;
 
-function lookUpAll(query: Query, lookups: readonly Lookup[]): Promise<readonly Omit<LookedUp, 'readAt'>[]> {
+function lookUpAll(query: Query, lookups: readonly Lookup[], readAt: number): Promise<readonly LookedUp[]> {
   const at = performance.now();
-  return askOnce(lookups, wantedBy, async (distinct) => {
+  return askOnce(lookups, keyOf, isSame, async (distinct) => {
     const asked = distinct.map(lookupValues);
     const [single = []] = asked;
-    const columns = () => single.map((_, column) => asked.map((values) => values[column]));
+    const columns = () => single.map((_, column) => arrayText(asked.map((values) => values[column] ?? null)));
     const rows =
       asked.length === 1
         ? await query<{ json: string }>(singleLookupSql, single)
         : await query<{ json: string }>(lookupSql, columns());
     return rows.map(({ json }) => {
-      const { key, agent, ...row } = parseExact<Found>(json);
-      return { ...row, key: key ?? undefined, agent: agent ? toStoredAgent(agent) : undefined, at };
+      const { key, agent, agentWasRead, databaseTime } = parseExact<Found>(json);
+      const stored = agent ? toStoredAgent(agent) : undefined;
+      return { key: key ?? undefined, agentWasRead, agent: stored, readAt, at, databaseTime };
     });
   });
 }
 
-/** Equal for lookups with the same result. The parts are joined by a space, which none of them contains. */
-const wantedBy = ({ hash, formerHash, companyId, agentId, address, scope }: Lookup): string =>
-  `${hash} ${formerHash} ${companyId} ${agentId} ${address} ${scope}`;
+const keyOf = ({ hash, agentId }: Lookup): string => agentId ?? hash;
+
+/** Whether two lookups with one `keyOf`, and so of one agent, have the same result. */
+const isSame = (one: Lookup, other: Lookup): boolean =>
+  one.hash === other.hash &&
+  one.formerHash === other.formerHash &&
+  one.companyId === other.companyId &&
+  one.address === other.address &&
+  one.scope === other.scope;
 
 interface Found extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
   readonly key: FoundKey | null;
@@ -112,10 +117,9 @@ export async function refusals<Caller extends { readonly admission: Admission }>
   const refused = new Map<Caller, unknown>();
   const outdated = callers.filter(({ admission }) => isOutdated(admission));
   if (outdated.length === 0) return refused;
-  const found = await lookUpAll(
-    query,
-    outdated.map(({ admission }) => admission.lookup),
-  );
+  const lookups = outdated.map(({ admission }) => admission.lookup);
+  // No agent is read, so the place of the read does not count.
+  const found = await lookUpAll(query, lookups, 0);
   for (const [place, caller] of outdated.entries()) {
     try {
       caller.admission.check(found[place]?.key);

@@ -3,7 +3,7 @@ import { exchangeOf } from '../http/exchange.ts';
 import { ApiError } from '../http/problems.ts';
 import type { Count } from './counters.ts';
 import type { FoundKey } from './lookup.statements.ts';
-import type { RateLimits } from './rate-limits.ts';
+import type { RateLimits, Verdict } from './rate-limits.ts';
 
 /** 429 with Retry-After: the seconds after which the next request is allowed. */
 const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });
@@ -33,23 +33,32 @@ export function rateLimitsOf({ raw }: FastifyRequest): {
   return { minute: read(names.minute), hour: read(names.hour) };
 }
 
+/** For a request over the limit: the error, and the whole seconds until the next one is allowed. */
+interface TooMany {
+  readonly error: ApiError;
+  readonly wait: number;
+}
+
 /**
  * Check 5: counts a request of a key, and sets the rate limit headers of its answer, also if that is an error.
- * @returns for a request over the limit, the error and the whole seconds until the next one is allowed
+ * @returns undefined for a request within the limits; a promise only if another process counts
  */
-export async function countRequest(
+export function countRequest(
   limits: RateLimits,
   key: FoundKey,
   { raw }: FastifyRequest,
   reply: FastifyReply,
-): Promise<{ readonly error: ApiError; readonly wait: number } | undefined> {
-  const { windows, wait } = await limits.count(key);
-  if (windows.length > 0) {
-    const headers = Object.fromEntries(windows.flatMap(headersOf));
-    exchangeOf(raw).rateLimits = headers;
-    reply.headers(headers);
-  }
-  return wait === undefined ? undefined : { error: rateLimited(wait), wait };
+): TooMany | undefined | Promise<TooMany | undefined> {
+  const show = ({ windows, wait }: Verdict): TooMany | undefined => {
+    if (windows.length > 0) {
+      const headers = Object.fromEntries(windows.flatMap(headersOf));
+      exchangeOf(raw).rateLimits = headers;
+      reply.headers(headers);
+    }
+    return wait === undefined ? undefined : { error: rateLimited(wait), wait };
+  };
+  const verdict = limits.count(key);
+  return verdict instanceof Promise ? verdict.then(show) : show(verdict);
 }
 
 /**

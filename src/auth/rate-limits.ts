@@ -1,6 +1,6 @@
 import { senderOf } from '../http/address.ts';
 import { silent } from '../metrics/meter.ts';
-import type { Count, Counters, Limit } from './counters.ts';
+import type { Count, Counted, Counters, Limit } from './counters.ts';
 
 /** The server's limits for each window; 0 is no limit. */
 export interface Quotas {
@@ -31,18 +31,22 @@ export type RateLimits = ReturnType<typeof rateLimits>;
  * counted: a client that keeps sending is let through after `wait` all the same, and a raised limit takes effect at once.
  */
 export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
+  function judge({ isCounted, counts }: Counted): Verdict {
+    if (isCounted) return { windows: counts };
+    meter.rateLimited('key');
+    return { windows: counts, wait: waitOf(counts) };
+  }
+
   return {
     /** Counts a request of a key. If one window is full, the request is counted in neither. */
-    async count({ id, perMinute, perHour }: LimitedKey): Promise<Verdict> {
+    count({ id, perMinute, perHour }: LimitedKey): Verdict | Promise<Verdict> {
       const limits = limited([
         { name: 'minute', limit: perMinute ?? quotas.perMinute },
         { name: 'hour', limit: perHour ?? quotas.perHour },
       ]);
-      if (limits.length === 0) return { windows: [] };
-      const { isCounted, counts } = await counters.count(id, limits);
-      if (isCounted) return { windows: counts };
-      meter.rateLimited('key');
-      return { windows: counts, wait: waitOf(counts) };
+      if (limits.length === 0) return unlimited;
+      const counted = counters.count(id, limits);
+      return counted instanceof Promise ? counted.then(judge) : judge(counted);
     },
 
     /**
@@ -59,6 +63,8 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
     },
   };
 }
+
+const unlimited: Verdict = { windows: [] };
 
 const limited = (limits: readonly Limit[]) => limits.filter(({ limit }) => limit > 0);
 

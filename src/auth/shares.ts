@@ -5,6 +5,7 @@ import type { StoredAgent } from '../agents/row.ts';
 import { senderOf } from '../http/address.ts';
 import { over } from '../http/bounded-server.ts';
 import type { Deadline } from '../http/deadline.ts';
+import { exchangeOf } from '../http/exchange.ts';
 import { type Turn, turns } from '../http/turns.ts';
 import type { KeyOwner } from './api-key.ts';
 import { bounded } from './bounded-map.ts';
@@ -61,7 +62,7 @@ export function openShares() {
     readonly #deadline: Deadline;
     readonly #response: ServerResponse;
     readonly #isLarge: boolean;
-    /** The turn of `runToEnd` after its task, until the response is over. */
+    /** A turn that `keep` has got, until the response is over. */
     #turn: Turn | undefined;
 
     constructor(request: FastifyRequest, response: ServerResponse, bearer: Bearer) {
@@ -74,27 +75,15 @@ export function openShares() {
       this.#isLarge = isLarge(request) || (agentId !== null && largeAgents.has(agentId));
     }
 
-    /** Waits for a turn, runs the task, and ends the turn: the turn is not held while the body arrives. */
-    async run<Result>(task: () => Promise<Result>): Promise<Result> {
-      const taken = this.#takeTurn();
-      const turn = taken instanceof Promise ? await taken : taken;
-      try {
-        return await task();
-      } finally {
-        turn.end();
-      }
+    /** @returns a turn, which must be ended; a promise only if the request has to wait */
+    take(): Turn | Promise<Turn> {
+      return this.#isLarge ? this.#takeBoth() : byOwner.take(this.#owner, this.#deadline, this.#response);
     }
 
-    /** The same, but the turn ends when the response is over too: it was sent, or the client closed the connection. */
-    async runToEnd<Result>(task: () => Promise<Result>): Promise<Result> {
-      const taken = this.#takeTurn();
-      const turn = taken instanceof Promise ? await taken : taken;
-      try {
-        return await task();
-      } finally {
-        if (this.#response.closed) turn.end();
-        else this.#turn = turn;
-      }
+    /** Ends a turn when the response is over: it was sent, or the client closed the connection. */
+    keep(turn: Turn): void {
+      if (this.#response.closed) turn.end();
+      else this.#turn = turn;
     }
 
     /** Call it when the response is over. */
@@ -104,7 +93,8 @@ export function openShares() {
 
     /** Further requests of the key from the same address count for its owner. */
     admit({ companyId, integrationId }: KeyOwner): void {
-      owners.set(this.#bearerId, companyId ?? integrationId ?? '');
+      const owner = companyId ?? integrationId ?? '';
+      if (owners.get(this.#bearerId) !== owner) owners.set(this.#bearerId, owner);
     }
 
     /** Undoes `admit`, so that requests with a refused key do not count for its owner. */
@@ -120,10 +110,6 @@ export function openShares() {
       for (const { length } of agent.content.questions) characters += length;
       if (characters > large) largeAgents.set(agentId, true);
       else largeAgents.delete(agentId);
-    }
-
-    #takeTurn(): Turn | Promise<Turn> {
-      return this.#isLarge ? this.#takeBoth() : byOwner.take(this.#owner, this.#deadline, this.#response);
     }
 
     /** Large requests wait for a turn of the key first, so that they do not take a turn of the owner while waiting. */
@@ -148,8 +134,8 @@ const both = (one: Turn, other: Turn): Turn => ({
 });
 
 /** Whether a request is large by its route or its body. */
-function isLarge({ routeOptions, headers }: FastifyRequest): boolean {
-  if (routeOptions.config.isLarge === true || headers['transfer-encoding'] !== undefined) return true;
+function isLarge({ raw, headers }: FastifyRequest): boolean {
+  if (exchangeOf(raw).config.isLarge === true || headers['transfer-encoding'] !== undefined) return true;
   return Number(headers['content-length'] ?? 0) > large;
 }
 
@@ -160,8 +146,15 @@ export const shares = fp(async (app) => {
   app.addHook('onRoute', (route) => {
     const { handler } = route;
     if (isList(route)) route.config = { ...route.config, isLarge: true };
-    route.handler = function (request, reply) {
-      return request.share.runToEnd(async () => handler.call(this, request, reply));
+    route.handler = async function (request, reply) {
+      const { share } = request;
+      const taken = share.take();
+      const turn = taken instanceof Promise ? await taken : taken;
+      try {
+        return await handler.call(this, request, reply);
+      } finally {
+        share.keep(turn);
+      }
     };
   });
 });

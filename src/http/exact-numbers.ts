@@ -6,8 +6,6 @@
  * refuse U+0000. It is compared, merged and kept like any string, and written as the number that it was.
  */
 
-/** Sixteen digits and points in a row: JavaScript holds all numbers that are shorter. Most JSON has none. */
-const sixteenDigits = /\d[\d.]{15}/;
 const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
 const heldNumber = /"\\u0000([^"]*)"/g;
 
@@ -16,7 +14,28 @@ const heldNumber = /"\\u0000([^"]*)"/g;
  * @throws SyntaxError when the text is no JSON
  */
 export function parseExact<Value>(json: string): Value {
-  return JSON.parse(sixteenDigits.test(json) ? json.replaceAll(stringOrNumber, held) : json);
+  return JSON.parse(hasSixteenDigits(json) ? json.replaceAll(stringOrNumber, held) : json);
+}
+
+/**
+ * Whether sixteen digits and points stand in a row: JavaScript holds all numbers that are shorter, and most JSON has none.
+ * One of each sixteen characters is enough to find such a row. A regular expression, which tries every place, takes as long
+ * as `JSON.parse` itself.
+ */
+function hasSixteenDigits(json: string): boolean {
+  for (let at = 15; at < json.length; at += 16) {
+    if (!isDigitOrPoint(json, at)) continue;
+    let length = 1;
+    while (isDigitOrPoint(json, at - length)) length += 1;
+    for (let next = at + 1; length < 16 && isDigitOrPoint(json, next); next += 1) length += 1;
+    if (length >= 16) return true;
+  }
+  return false;
+}
+
+function isDigitOrPoint(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return (code >= 48 && code <= 57) || code === 46;
 }
 
 /** The same numbers as `parseExact` has read, in JSON of what it returned. JSON of anything else must not come here. */

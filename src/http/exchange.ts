@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyContextConfig, FastifyRequest } from 'fastify';
 import type { RequestSpan } from '../tracing/spans.ts';
 import type { ApiError } from './problems.ts';
 
@@ -11,6 +11,9 @@ export interface Exchange {
   readonly requestId: string;
   /** Undefined if no hook of Fastify has run. */
   request: FastifyRequest | undefined;
+  /** The pattern and the configuration of its route. Fastify makes `routeOptions` anew for each reading. */
+  route: string | null;
+  config: FastifyContextConfig;
   /** The span of the request, if its trace is recorded. */
   span: RequestSpan | undefined;
   /** The problem that the request is answered with. */
@@ -40,6 +43,8 @@ export function exchangeOf(message: IncomingMessage): Exchange {
     start: performance.now(),
     requestId: givenRequestId(message) ?? newRequestId(),
     request: undefined,
+    route: null,
+    config: noConfig,
     span: undefined,
     problem: undefined,
     rateLimits: {},
@@ -50,6 +55,8 @@ export function exchangeOf(message: IncomingMessage): Exchange {
   };
   return message.exchange;
 }
+
+const noConfig: FastifyContextConfig = {};
 
 /** X-Request-Id of the request if it is 1–128 of `[A-Za-z0-9._-]`, else a new UUID (docs/contract.md#answers). */
 export const requestIdOf = (message: IncomingMessage): string => exchangeOf(message).requestId;

@@ -116,18 +116,21 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     connection.isRunning = true;
     idle.delete(connection);
     running.add(connection);
-    response.once('close', () => {
-      end(response);
-      proceed(connection);
-    });
+    response.on('close', conclude);
     begin(response);
+  }
+
+  /** One function for all responses: a closure for each would cost more than finding the connection again. */
+  function conclude(this: ServerResponse): void {
+    end(this);
+    const connection = open.get(this.req.socket);
+    if (connection) proceed(connection);
   }
 
   function proceed(connection: Connection): void {
     const wasFull = isFull(connection);
     connection.isRunning = false;
     running.delete(connection);
-    if (!open.has(connection.socket)) return;
     if (wasFull && !isFull(connection)) connection.socket.resume();
     if (connection.held.length > 0) {
       ready.add(connection);

@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { type Lookup, lookupSql, lookupValues, singleLookupSql } from '../../src/auth/lookup.statements.ts';
+import { apiKeyRepository } from '../../src/auth/lookup.ts';
+import { arrayText } from '../../src/database/array-text.ts';
+import { openDatabase } from '../../src/database/client.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
+const database = openDatabase({ url: world.databaseUrl, connections: 2 });
+afterAll(() => database.close());
 
 test('a lookup finds the same alone as among others: each state of a key, each owner, with and without the agent', async () => {
   const { id: agentId, companyId } = await newSubject(world);
@@ -28,13 +33,42 @@ test('a lookup finds the same alone as among others: each state of a key, each o
     { ...asked, hash, companyId: null, address: '198.51.100.1', scope: undefined },
   ]);
   const values = lookups.map(lookupValues);
-  const columns = values[0]?.map((_, column) => values.map((each) => each[column]));
+  const columns = values[0]?.map((_, column) => arrayText(values.map((each) => each[column] ?? null)));
   const among = (await world.sql.query(lookupSql, columns)).rows.map(found);
   const alone: unknown[] = [];
   for (const each of values) alone.push(...(await world.sql.query(singleLookupSql, each)).rows.map(found));
   expect(alone).toEqual(among);
   expect(among.filter(({ agentWasRead }) => agentWasRead)).toHaveLength(8);
   expect(among.filter(({ key }) => key === null)).toHaveLength(5);
+});
+
+test('lookups of one agent in one batch have the results that each has alone, whatever they differ in', async () => {
+  const { id: agentId, companyId } = await newSubject(world);
+  const { companyId: elsewhere } = await newSubject(world);
+  const { id: integrationId } = await world.ats(companyId);
+  const hashes = [randomUUID(), randomUUID()];
+  await world.sql.query(
+    `INSERT INTO api_key (integration_id, start, hash, scopes, allowed_ips)
+       SELECT $1, 'sk_', hash, '{read:agents}', '{192.0.2.0/24}' FROM unnest($2::text[]) AS hash`,
+    [integrationId, hashes],
+  );
+  const [hash = '', other = ''] = hashes;
+  const read: Lookup = { hash, formerHash: null, companyId, agentId, address: '192.0.2.1', scope: 'read:agents' };
+  const former = { ...read, hash: 'none', formerHash: hash };
+  // Each beside one that differs from it in one part.
+  const lookups: Lookup[] = [
+    ...[read, { ...read, hash: other }, read, { ...read, companyId: elsewhere }, read, { ...read, agentId: null }],
+    ...[read, { ...read, address: null }, read, { ...read, scope: 'write:agents' as const }, read, read],
+    ...[former, { ...former, formerHash: other }],
+  ];
+  const { lookUp } = apiKeyRepository(database);
+  const shown = async (lookup: Lookup) => {
+    const { key, agentWasRead, agent } = await lookUp(lookup, performance.now() + 60_000);
+    return { key, agentWasRead, agent: agent?.id };
+  };
+  const alone = [];
+  for (const lookup of lookups) alone.push(await shown(lookup));
+  expect(await Promise.all(lookups.map(shown))).toEqual(alone);
 });
 
 function found({ json }: { readonly json: string }) {

@@ -1,3 +1,4 @@
+import { Agent } from 'node:http';
 import { expect, test } from 'vitest';
 import type { ProblemCode } from '../../src/http/problems.ts';
 import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
@@ -64,3 +65,29 @@ function challenge(code: ProblemCode, scope: string): string | undefined {
   if (code === 'INSUFFICIENT_PERMISSIONS') return `Bearer error="insufficient_scope", scope="${scope}"`;
   return code === 'IP_NOT_ALLOWED' ? undefined : 'Bearer';
 }
+
+test('of the requests on one connection each is judged by the key that it sends itself, as that key is then', async () => {
+  const [one, other] = [await world.company(), await world.company()];
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = async (authorization: string | readonly string[]) => {
+    const { status, body } = await world.send({ method: 'GET', path: '/api-key', headers: { authorization }, agent });
+    return { status, companyId: Object(body).companyId };
+  };
+  const accepted = (companyId: string) => ({ status: 200, companyId });
+  const refused = { status: 401, companyId: undefined };
+  try {
+    expect(await ask(`Bearer ${one.key}`)).toEqual(accepted(one.id));
+    expect(await ask(`Bearer ${one.key}`)).toEqual(accepted(one.id));
+    expect(await ask(`Bearer ${other.key}`)).toEqual(accepted(other.id));
+    expect(await ask(`bearer  ${one.key}`)).toEqual(accepted(one.id));
+    expect(await ask(`Bearer ${one.key}x`)).toEqual(refused);
+    expect(await ask(`Bearer ${one.key}`)).toEqual(accepted(one.id));
+    expect(await ask([`Bearer ${one.key}`, `Bearer ${one.key}`])).toEqual(refused);
+    expect(await ask([])).toEqual(refused);
+    await world.sql.query('UPDATE api_key SET revoked_at = now() WHERE company_id = $1', [one.id]);
+    expect(await ask(`Bearer ${one.key}`)).toEqual(refused);
+    expect(await ask(`Bearer ${other.key}`)).toEqual(accepted(other.id));
+  } finally {
+    agent.destroy();
+  }
+});

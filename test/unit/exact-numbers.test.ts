@@ -17,6 +17,13 @@ test.for([
   }
 });
 
+test('keeps the shortest such number at every place of a long text', () => {
+  for (let length = 0; length < 40; length += 1) {
+    const json = `{"a":"${'x'.repeat(length)}","b":9007199254740993}`;
+    expect(stringifyExact(parseExact(json))).toBe(json);
+  }
+});
+
 test.for(['9007199254740991', '0.30000000000000004', '1.5000000000000000000', '0.0000000000000001', '1.100'])(
   'reads %s as the number that JavaScript holds',
   (number) =>

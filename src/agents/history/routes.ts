@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { toPage } from '../../http/pages.ts';
-import { changeHeaders, toAnswer } from '../answer.ts';
+import { setChangeHeaders, toSerialize } from '../answer.ts';
 import { agentParamsSchema, changeQuerySchema, companyQuerySchema, restoreHeadersSchema } from '../request.schema.ts';
 import { differences } from '../rules/diff.ts';
 import type { AgentService } from '../service.ts';
@@ -38,7 +38,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     },
     async ({ caller, readAhead, params }) => {
       const agent = await agents.version(caller, readAhead, Number(params.version));
-      return { ...toAnswer(agent), companyPhoneNumberId: agent.content.companyPhoneNumberId };
+      return toSerialize(agent);
     },
   );
 
@@ -73,8 +73,8 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     async ({ caller, agentId: id, readAhead, params, query, preconditions, idempotency }, reply) => {
       const target = { id, readAhead, preconditions, dryRun: query.dryRun, idempotency };
       const changed = await agents.restore(caller, target, Number(params.version));
-      reply.headers(changeHeaders(changed, query.dryRun));
-      return toAnswer(changed.agent);
+      setChangeHeaders(reply, changed, query.dryRun);
+      return toSerialize(changed.agent);
     },
   );
 };

@@ -45,7 +45,11 @@ export type Read = ReadAhead & Pick<Question, 'numberIsActive' | 'kept'>;
 export const isRead = ({ id, readAhead: read, phoneNumberId, idempotency }: Change, writes: RecentWrites): boolean =>
   read !== undefined && writes.isCurrent(id, read.readAt) && phoneNumberId === null && idempotency === undefined;
 
-export const readAhead = (change: Change): Read => ({ ...nothing, ...change.readAhead });
+export const readAhead = ({ readAhead: read = nothing }: Change): Read => ({
+  agent: read.agent,
+  numberIsActive: false,
+  readAt: read.readAt,
+});
 
 const nothing: Read = { agent: undefined, numberIsActive: false, readAt: 0 };
 
@@ -56,7 +60,7 @@ export async function readAll(
   changes: readonly Change[],
 ): Promise<Map<Change, Read>> {
   const readAt = writes.read();
-  const found = await askOnce(changes, wantedBy, async (distinct) => {
+  const found = await askOnce(changes, idOf, isSame, async (distinct) => {
     const rows = await query<{ found: string }>(findSql, [
       distinct.map(({ id }) => id),
       distinct.map(({ phoneNumberId }) => phoneNumberId),
@@ -68,9 +72,13 @@ export async function readAll(
   return new Map(changes.map((change, place) => [change, found[place] ?? { ...nothing, readAt }]));
 }
 
-/** Equal for changes that need the same row. The parts are joined by a space, which none of them contains. */
-const wantedBy = ({ id, phoneNumberId, by, idempotency }: Change): string =>
-  idempotency ? `${id} ${phoneNumberId} ${by.keyId} ${idempotency.key}` : `${id} ${phoneNumberId}`;
+const idOf = ({ id }: Change): string => id;
+
+/** Whether two changes of one agent need the same row. */
+const isSame = (one: Change, other: Change): boolean =>
+  one.phoneNumberId === other.phoneNumberId &&
+  one.idempotency?.key === other.idempotency?.key &&
+  (one.idempotency === undefined || one.by.keyId === other.by.keyId);
 
 const toRead = async (query: Query, readAt: number, { agent, numberIsActive, kept }: FoundRow): Promise<Read> => ({
   agent: agent ? toStoredAgent(agent) : undefined,
@@ -91,7 +99,18 @@ export type FoldOfAgent = Folded & { readonly id: string; readonly changes: read
 /** Groups changes by agent and decides each group, in the order of arrival. */
 export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Change, Read>): FoldOfAgent[] {
   return byAgent(changes).map(([id, ofAgent]) => {
-    const questions = ofAgent.map((change) => ({ ...change, ...(found.get(change) ?? nothing) }));
+    const questions = ofAgent.map((change) => {
+      const { agent, numberIsActive, kept, readAt } = found.get(change) ?? nothing;
+      return {
+        decide: change.decide,
+        by: change.by,
+        idempotency: change.idempotency,
+        agent,
+        numberIsActive,
+        kept,
+        readAt,
+      };
+    });
     return { id, changes: ofAgent, ...fold(questions, lastRead(questions)) };
   });
 }

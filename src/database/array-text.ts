@@ -1,0 +1,15 @@
+/** What needs no quotes in the text of an array. */
+const plain = /^(?!null$)[\w.:-]+$/i;
+
+/**
+ * The text of a PostgreSQL array of hashes, UUIDs, addresses or names. Prisma and its driver look at each value of a list
+ * several times; a text they only copy.
+ * @throws Error for a value that needs quotes: written without them, it could move the values behind it
+ */
+export function arrayText(values: readonly (string | null)[]): string {
+  const written = values.map((value) => {
+    if (value !== null && !plain.test(value)) throw new Error('a value needs quotes in an array');
+    return value ?? 'NULL';
+  });
+  return `{${written.join(',')}}`;
+}
