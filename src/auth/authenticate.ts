@@ -9,7 +9,7 @@ import { type Exchange, exchangeOf } from '../http/exchange.ts';
 import { isRecord } from '../http/json.ts';
 import { isUuid } from '../http/uuid.ts';
 import { type Asked, checkAgain, type InvalidKey, invalidKey, requireAccess, whyInactive } from './access.ts';
-import type { KeyOwner, KeySecrets, Scope } from './api-key.ts';
+import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
 import type { Admission, Caller, OwnerCaller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
@@ -17,7 +17,6 @@ import type { FoundKey } from './lookup.statements.ts';
 import type { ApiKeyRepository, LookedUp } from './lookup.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
-import { hashesSent } from './sent-key.ts';
 import { openShares } from './shares.ts';
 
 declare module 'fastify' {
@@ -91,8 +90,9 @@ export const authenticate = fp(async (app, options: Options) => {
     const { companyId, address, scope, agentId } = asked;
     request.agentId = agentId ?? '';
     exchange.agentId = agentId;
-    const hashes = hashesSent(request.raw.socket, onlyHeader(request, 'authorization'), secrets);
-    if (hashes === undefined) return await refuseKey(asked, 'malformed');
+    const text = readKey(onlyHeader(request, 'authorization'));
+    if (text === undefined) return await refuseKey(asked, 'malformed');
+    const hashes = hashesOf(text, secrets);
     const { hash, formerHash } = hashes;
     const wanted = { hash, formerHash, companyId, address, scope: scope === 'any' ? undefined : scope };
     const share = new Share(request, reply.raw, { hash, address, agentId });
