@@ -10,17 +10,24 @@ const lease = constant("interval '20 seconds'");
 const spare = constant('4');
 
 /**
+ * True of every pending delivery, and the condition of the index by endpoint and time: only a statement with this text can
+ * use it. Without, the planner could look for the next delivery of one agent in that index as well, and read all that is
+ * pending for the endpoint. It does so if few were pending when it last counted.
+ */
+export const isPendingByTime = constant("d.status = 'PENDING' AND d.next_attempt_at > '-infinity'");
+
+/**
  * The endpoints with pending deliveries, each with the earliest `next_attempt_at`. A loose index scan, which PostgreSQL
  * does not plan by itself: one index lookup per endpoint, however many deliveries are pending.
  */
 export const waitingEndpoints = sql`
   waiting (endpoint_id, due) AS (
     (SELECT d.endpoint_id, d.next_attempt_at FROM webhook_delivery d
-      WHERE d.status = 'PENDING' ORDER BY d.endpoint_id, d.next_attempt_at LIMIT 1)
+      WHERE ${isPendingByTime} ORDER BY d.endpoint_id, d.next_attempt_at LIMIT 1)
     UNION ALL
     SELECT following.* FROM waiting w CROSS JOIN LATERAL (
       SELECT d.endpoint_id, d.next_attempt_at FROM webhook_delivery d
-       WHERE d.status = 'PENDING' AND d.endpoint_id > w.endpoint_id
+       WHERE ${isPendingByTime} AND d.endpoint_id > w.endpoint_id
        ORDER BY d.endpoint_id, d.next_attempt_at LIMIT 1) following
   )`;
 
@@ -80,7 +87,7 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
     SELECT d.*, e.failing, e.busy, e.share, e.slots FROM endpoint e CROSS JOIN LATERAL (
       SELECT d.id, d.endpoint_id, d.agent_id, d.position, d.is_redelivery, d.next_attempt_at
         FROM webhook_delivery d
-       WHERE d.endpoint_id = e.id AND d.status = 'PENDING' AND d.next_attempt_at <= now() AND ${isFree}
+       WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at <= now() AND ${isFree}
        ORDER BY d.next_attempt_at LIMIT e.share + ${spare} FOR NO KEY UPDATE OF d SKIP LOCKED) d
      WHERE e.place <= e.slots
   ), checked AS MATERIALIZED (
@@ -117,22 +124,25 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
  * Run it after the commit of `finishStatement`, in a transaction of its own. Otherwise a concurrent claim that still sees
  * the finished delivery as pending could postpone a next one that this statement does not see yet. It changes
  * `next_attempt_at` even if the delivery is due already: a concurrent claim then finds a changed row and does not
- * postpone it.
+ * postpone it. Where it locks deliveries by their ids it does not say `PENDING`, since the planner could then read an index of all pending
+ * ones instead of looking the ids up.
  * @param finished ids of the finished deliveries
  */
 export const nextStatement = (finished: readonly string[], hasFreeSlot: boolean) => sql`
-  WITH head AS MATERIALIZED (
-    SELECT b.id AS before, h.id FROM webhook_delivery b JOIN webhook_endpoint e ON e.id = b.endpoint_id
-     CROSS JOIN LATERAL (
+  WITH before AS MATERIALIZED (
+    SELECT b.id, b.endpoint_id, b.agent_id, b.position FROM webhook_delivery b
+     WHERE b.id = ANY(${finished}::uuid[]) AND NOT b.is_redelivery
+  ), head AS MATERIALIZED (
+    SELECT b.id AS before, h.id FROM before b JOIN webhook_endpoint e ON e.id = b.endpoint_id CROSS JOIN LATERAL (
       SELECT d.id, d.attempts FROM webhook_delivery d
        WHERE d.status = 'PENDING' AND NOT d.is_redelivery
-         AND (d.endpoint_id, d.agent_id) >= (b.endpoint_id, b.agent_id)
+         AND (d.endpoint_id, d.agent_id, d.position) > (b.endpoint_id, b.agent_id, b.position)
          AND (d.endpoint_id, d.agent_id) <= (b.endpoint_id, b.agent_id)
        ORDER BY d.endpoint_id, d.agent_id, d.position LIMIT 1) h
-     WHERE b.id = ANY(${finished}::uuid[]) AND NOT b.is_redelivery AND e.status = 'ENABLED' AND h.attempts = 0
+     WHERE e.status = 'ENABLED' AND h.attempts = 0
   ), free AS MATERIALIZED (
     SELECT d.id, head.before FROM head JOIN webhook_delivery d ON d.id = head.id
-     WHERE d.status = 'PENDING' AND ${isFree}
+     WHERE d.status NOT IN ('DELIVERED', 'FAILED') AND ${isFree}
      ORDER BY d.id FOR NO KEY UPDATE OF d
   ), moved AS (
     UPDATE webhook_delivery d

@@ -1,5 +1,5 @@
 import { sql } from '../database/statement.ts';
-import { waitingEndpoints } from './claim.statements.ts';
+import { isPendingByTime, waitingEndpoints } from './claim.statements.ts';
 import { longestFailure } from './schedule.ts';
 
 /** The outcome of a claimed delivery. */
@@ -120,7 +120,7 @@ export const deleteWaitingStatement = (size: number) => sql`
   DELETE FROM webhook_delivery WHERE id IN (
     SELECT waiting.id FROM webhook_endpoint e CROSS JOIN LATERAL (
       SELECT d.id FROM webhook_delivery d
-       WHERE d.endpoint_id = e.id AND d.status = 'PENDING' AND d.next_attempt_at < now() - interval '30 days'
+       WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at < now() - interval '30 days'
        ORDER BY d.next_attempt_at LIMIT ${size}) waiting
      WHERE e.status = 'DISABLED' LIMIT ${size})
   RETURNING id`;

@@ -3,7 +3,8 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { agentVersionRepository } from '../../src/agents/history/repository.ts';
 import { agentRepository } from '../../src/agents/repository.ts';
 import { auditRepository } from '../../src/audit/repository.ts';
-import { type Database, openDatabase } from '../../src/database/client.ts';
+import { openDatabase } from '../../src/database/client.ts';
+import { blocksOf } from '../support/blocks.ts';
 import { connect } from '../support/connection.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
@@ -50,27 +51,11 @@ function open(url: string) {
   return database;
 }
 
-/** The blocks that a task reads of a table and its indexes, on a connection that has its plans already. */
-async function blocksOf(database: Database, table: string, task: () => Promise<unknown>): Promise<number> {
-  const soFar = async (): Promise<number> => {
-    await database.query('SELECT FROM pg_stat_force_next_flush()', []);
-    const { rows } = await world.sql.query(
-      `SELECT (heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0))::int AS blocks
-         FROM pg_statio_all_tables WHERE relid = $1::regclass`,
-      [table],
-    );
-    return rows[0].blocks;
-  };
-  const before = await soFar();
-  await task();
-  return (await soFar()) - before;
-}
-
 test('forgetting 500 of 80,000 expired answers among 200,000 reads a few blocks for each, and forgets the oldest', async () => {
   const database = open(world.databaseUrl);
   const agents = agentRepository(database);
   await agents.forgetAnswers();
-  expect(await blocksOf(database, 'idempotency_key', () => agents.forgetAnswers())).toBeLessThan(500 * 6);
+  expect(await blocksOf(database, world.sql, 'idempotency_key', () => agents.forgetAnswers())).toBeLessThan(500 * 6);
   const { rows } = await world.sql.query(
     `SELECT count(*)::int AS left, count(*) FILTER (WHERE created_at <= now() - interval '24 hours')::int AS expired
        FROM idempotency_key`,
@@ -88,7 +73,7 @@ test('a page of the history costs the same at any depth, and holds the versions 
     const first = current - (number - 1) * 20;
     const found = await page(number);
     expect(found.map(({ version }) => version)).toEqual(Array.from({ length: 20 }, (_, at) => first - at));
-    expect(await blocksOf(database, 'agent_version', () => page(number))).toBeLessThan(60);
+    expect(await blocksOf(database, world.sql, 'agent_version', () => page(number))).toBeLessThan(60);
   }
 });
 
@@ -105,7 +90,7 @@ test('what a key did last is found without reading the history of all; entries f
   const database = open(world.ownerUrl);
   const list = (key: string, limit: number) => auditRepository(database).list({ key }, limit);
   await list(subject.keyId, 100);
-  const blocks = await blocksOf(database, 'agent_version', () => list(subject.keyId, 100));
+  const blocks = await blocksOf(database, world.sql, 'agent_version', () => list(subject.keyId, 100));
   const { rows } = await world.sql.query(
     `SELECT pg_relation_size('agent_version')::int / 8192 AS blocks,
             (SELECT array_agg(v.created_at ORDER BY v.created_at DESC) FROM agent_version v WHERE v.key_id = $1) AS times`,

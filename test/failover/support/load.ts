@@ -128,8 +128,8 @@ export function startLoad({
     /** Milliseconds from the first to the last of the answers since a moment that were no success, and that `which` picks. */
     refusedFor(since: number, which: (answer: Timed) => boolean): number {
       const refused = answers.filter((answer) => answer.at > since && !isGood(answer) && which(answer));
-      const times = refused.map(({ at }) => at);
-      return refused.length === 0 ? 0 : Math.max(...times) - Math.min(...times);
+      // In the order of their ends.
+      return (refused.at(-1)?.at ?? 0) - (refused[0]?.at ?? 0);
     },
 
     /** Resolves when so many more writes are acknowledged. */
@@ -143,7 +143,7 @@ export function startLoad({
       isOver = true;
       await loads;
       const refused = answers.filter((answer) => !isGood(answer));
-      const slowest = Math.max(...answers.map(({ ms }) => ms));
+      const slowest = answers.reduce((most, { ms }) => Math.max(most, ms), 0);
       expect(slowest).toBeLessThan(longest);
       const resent = acknowledged.filter(({ times }) => times > 1);
       const replayed = resent.filter(({ answer }) => answer.headers['idempotent-replayed'] === 'true');

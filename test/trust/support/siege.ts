@@ -124,7 +124,7 @@ export async function openSiege(
       const judged = answers.slice(from);
       const refused = judged.filter((answer) => !isGood(answer));
       for (const answer of refused) expectUnavailable(answer, isHit(answer));
-      const slowest = Math.max(...judged.map(({ ms }) => ms));
+      const slowest = judged.reduce((most, { ms }) => Math.max(most, ms), 0);
       console.log(
         `${judged.length} answers, ${refused.length} of them 503; the slowest after ${Math.round(slowest)} ms; ` +
           `first reading ${Math.round(read)} ms, first change ${Math.round(written)} ms after recovery`,

@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import { expect, onTestFinished, test } from 'vitest';
+import { openDatabase } from '../../src/database/client.ts';
+import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
+import { blocksOf } from '../support/blocks.ts';
+import { storeEndpoint } from '../support/sending.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+/** Plans that a connection made keep until the planner has counted again, so each moment at which it did has its own database. */
+const moments = [
+  { moment: 'was never counted', world: await openWorld(), prepare: async () => {} },
+  {
+    moment: 'was counted while nothing was pending',
+    world: await openWorld(),
+    prepare: async (world: World, endpointId: string) => {
+      await store(world, endpointId, { status: 'DELIVERED', agents: 50, of: 2_000 });
+      await world.sql.query('ANALYZE webhook_delivery');
+    },
+  },
+  {
+    moment: 'was counted while a few were pending',
+    world: await openWorld(),
+    prepare: async (world: World, endpointId: string) => {
+      await store(world, endpointId, { status: 'DELIVERED', agents: 50, of: 2_000 });
+      const { id: companyId } = await world.company();
+      for (let count = 0; count < 20; count += 1) {
+        const other = await storeEndpoint(world, companyId, 'https://receiver.example/');
+        await store(world, other.id, { status: 'DELIVERED', agents: 20, of: 200 });
+        await store(world, other.id, { status: 'PENDING', agents: 3, of: 3 });
+      }
+      await world.sql.query('ANALYZE webhook_delivery');
+    },
+  },
+];
+
+interface Stored {
+  readonly status: string;
+  readonly agents: number;
+  readonly of: number;
+}
+
+/** Stores deliveries of one endpoint about that many agents. */
+const store = ({ sql }: World, endpointId: string, { status, agents, of }: Stored) =>
+  sql.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, version, body, status)
+     SELECT $1::uuid, 'msg_' || n, 'agent.updated', md5(((n % $2::int)::text))::uuid, n, repeat('b', 300), $3
+       FROM generate_series(1, $4::int) n`,
+    [endpointId, agents, status, of],
+  );
+
+/** Stores a delivery of one agent. @returns its id */
+async function storeOne({ sql }: World, endpointId: string, agentId: string, status: string): Promise<string> {
+  const { rows } = await sql.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, version, body, status)
+     VALUES ($1, 'msg_1', 'agent.updated', $2, 1, 'b', $3) RETURNING id`,
+    [endpointId, agentId, status],
+  );
+  return rows[0].id;
+}
+
+const free = { healthy: 8, failing: 2, perHealthy: 8, perFailing: 1, running: new Map<string, number>() };
+
+test.each(moments)(
+  'the next delivery of an agent, and what is due, cost a few blocks among 40,000 if the table $moment',
+  async ({ world, prepare }) => {
+    const { id: companyId } = await world.company();
+    const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
+    await world.sql.query('ALTER TABLE webhook_delivery SET (autovacuum_enabled = false)');
+    const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+    onTestFinished(() => database.close());
+    const deliveries = deliveryRepository(database);
+    await prepare(world, endpointId);
+    // A statement keeps its plan from the sixth execution on.
+    for (let count = 0; count < 7; count += 1) {
+      await deliveries.claim({ ...free, running: new Map([[endpointId, free.perHealthy]]) });
+      await deliveries.next([randomUUID()], true);
+      await deliveries.finish([]);
+    }
+
+    await store(world, endpointId, { status: 'DELIVERED', agents: 200, of: 20_000 });
+    await store(world, endpointId, { status: 'PENDING', agents: 200, of: 20_000 });
+    const agentId = randomUUID();
+    const before = await storeOne(world, endpointId, agentId, 'DELIVERED');
+    const next = await storeOne(world, endpointId, agentId, 'PENDING');
+    const blocks = (task: () => Promise<unknown>) => blocksOf(database, world.sql, 'webhook_delivery', task);
+
+    let claimed = await deliveries.next([], true);
+    expect(
+      await blocks(async () => {
+        claimed = await deliveries.next([before], true);
+      }),
+    ).toBeLessThan(60);
+    expect([...claimed.values()].map(({ id }) => id)).toEqual([next]);
+    const { id, lease = '' } = claimed.get(before) ?? {};
+    const outcome = { id: id ?? '', endpointId, lease, wait: 0, isAttempt: true, isGone: false, lastStatus: 204 };
+    const finish = () => deliveries.finish([{ ...outcome, status: 'DELIVERED', lastError: null, lastAnswer: null }]);
+    expect(await blocks(finish)).toBeLessThan(60);
+    // Each of the 8 and the 4 to spare, and the first of its agent.
+    expect(await blocks(() => deliveries.claim(free))).toBeLessThan(12 * 60);
+  },
+);
