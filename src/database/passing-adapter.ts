@@ -4,8 +4,8 @@ import type { ArgType, SqlQuery, SqlQueryable } from '@prisma/driver-adapter-uti
 
 /**
  * Prisma's adapter, to which the values of a raw statement are passed directly. Prisma's client would write them as JSON twice
- * and parse them again on their way here, which for a batch of large agents takes more processor time than all else that is
- * done with them. The client gets one text in their place, by which they are found again.
+ * and parse them again on their way here, which for a batch of large agents takes longer than to make and to send them. The
+ * client gets one text in their place, by which they are found again.
  */
 export class PassingAdapter extends PrismaPg {
   readonly #passed = new Map<string, readonly unknown[]>();
