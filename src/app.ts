@@ -37,7 +37,7 @@ import { problemRoutes } from './problems/routes.ts';
 import { type Tracing, untraced } from './tracing/spans.ts';
 import { webhookRepository } from './webhooks/repository.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
-import { sealer } from './webhooks/sealed.ts';
+import { sealer } from './webhooks/sealer.ts';
 import { webhookService } from './webhooks/service.ts';
 import type { TargetRules } from './webhooks/target.ts';
 
@@ -99,20 +99,20 @@ export async function buildApp(parts: AppParts) {
     );
     const writes = recentWrites();
     const traced = tracing?.batches ?? untraced;
-    const rows = agentRepository(database, meter, writes, traced);
+    const agentRows = agentRepository(database, meter, writes, traced);
     await authenticated.register(authenticate, {
       keys: apiKeyRepository(database, meter, writes, traced),
       uses,
       secrets: parts,
       limits,
-      readAgent: rows.readAhead,
+      readAgent: agentRows.readAhead,
       longestRequest: parts.longestRequest,
     });
     if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
     await authenticated.register(shares);
     await authenticated.register(body);
-    await authenticated.register(housekeeping, { tidy: rows.forgetAnswers });
-    const agents = agentService(rows, agentVersionRepository(database));
+    await authenticated.register(housekeeping, { tidy: agentRows.forgetAnswers });
+    const agents = agentService(agentRows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents, publicUrl });
     await authenticated.register(agentVersionRoutes, { agents });
     await authenticated.register(companyRoutes, { directory: directoryRepository(database) });

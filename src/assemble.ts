@@ -4,9 +4,9 @@ import { buildApp } from './app.ts';
 import { reportChanges, sharedCounters } from './auth/shared-counters.ts';
 import { type Config, listed } from './config.ts';
 import { openDatabase } from './database/client.ts';
-import { deploymentOf } from './database/deployment.ts';
 import { migrationNames } from './database/migrate.ts';
 import { ownConnection } from './database/own-connection.ts';
+import { databaseId } from './database/state.ts';
 import type { Foundation } from './foundation.ts';
 import { silent } from './metrics/meter.ts';
 import { prometheus } from './metrics/prometheus.ts';
@@ -34,7 +34,7 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
       ? undefined
       : sharedCounters({
           url: config.REDIS_URL,
-          deployment: await deploymentOf(database.query),
+          deployment: await databaseId(database.query),
           onChange: reportChanges(logger, metrics?.meter),
         });
   const webhookRules = {

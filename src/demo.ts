@@ -6,13 +6,13 @@ import { agentRepository } from './agents/repository.ts';
 import type { AgentDraft } from './agents/schema.ts';
 import { agentService } from './agents/service.ts';
 import { hashesOf, type KeyHashes, type KeySecrets, scopes } from './auth/api-key.ts';
-import { apiKeyLifecycle } from './auth/key-lifecycle.ts';
+import { apiKeyLifecycle } from './auth/key-lifecycle.repository.ts';
 import { apiKeyRepository } from './auth/lookup.ts';
 import { type CompanyRepository, companyRepository } from './companies/repository.ts';
 import type { Database } from './database/client.ts';
 import { type Demo, demoSchema } from './demo.schema.ts';
 
-/** Who made the demo, for the audit trail. */
+/** The operator of the demo in the audit trail. */
 const operator = 'demo';
 
 const draft = {
@@ -32,15 +32,15 @@ interface Options extends KeySecrets {
 }
 
 /**
- * Puts a company with a phone number, an agent and keys into an embedded database that has none.
- * @returns for the person at the keyboard: a PATCH to paste, for each kind of key
+ * Creates a company with a phone number, an agent and keys, unless an earlier start did so in the same database.
+ * @returns text for the terminal: a PATCH to paste, for each kind of key
  */
-export async function demonstrate({ database, dataDir, baseUrl, ...secrets }: Options): Promise<string> {
+export async function prepareDemo({ database, dataDir, baseUrl, ...secrets }: Options): Promise<string> {
   const file = join(resolve(dataDir), 'demo.json');
-  const kept = await readDemo(file);
-  const isKnown = kept && (await isKnownKey(database, hashesOf(kept.companyKey, secrets)));
-  const demo = kept && isKnown ? await withAgent(kept, database) : await makeDemo(database, secrets);
-  if (demo !== kept) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
+  const earlier = await readDemo(file);
+  const isKnown = earlier && (await isKnownKey(database, hashesOf(earlier.companyKey, secrets)));
+  const demo = earlier && isKnown ? await withAgent(earlier, database) : await makeDemo(database, secrets);
+  if (demo !== earlier) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
   const url = `${baseUrl}/agents/${demo.agentId}`;
   return [
     'A PATCH with the API key of the demo company, sk_…:',
@@ -55,19 +55,19 @@ async function readDemo(file: string): Promise<Demo | undefined> {
     const demo: unknown = JSON.parse(await readFile(file, 'utf8'));
     return Value.Check(demoSchema, demo) ? demo : undefined;
   } catch {
-    // Missing or unreadable: the demo is made anew.
+    // Missing or unreadable: another demo is created.
     return undefined;
   }
 }
 
-/** Not where the database is another than the one that the demo was made in. */
+/** False if the demo was created in another database. */
 async function isKnownKey(database: Database, hashes: KeyHashes): Promise<boolean> {
   const lookup = { ...hashes, companyId: null, agentId: null, address: null, scope: undefined };
   const { key } = await apiKeyRepository(database).lookUp(lookup, Number.POSITIVE_INFINITY);
   return key !== undefined;
 }
 
-/** The demo's agent may have been deleted: then its company gets another. */
+/** Creates another agent if the demo's agent was deleted. */
 async function withAgent(demo: Demo, database: Database): Promise<Demo> {
   const agents = agentRepository(database);
   if (await agents.find(demo.agentId, null)) return demo;
@@ -89,20 +89,13 @@ async function makeDemo(database: Database, secrets: KeySecrets): Promise<Demo> 
   const agents = agentService(agentRepository(database), agentVersionRepository(database));
   const phoneAgent: AgentDraft = { ...draft, type: 'PHONE', companyPhoneNumberId: number.id };
   const { agent } = await agents.create(company.id, phoneAgent, { operator });
-  const key = {
-    companyId: null,
-    integrationId: null,
-    scopes,
-    allowedIps: [],
-    name: 'Demo',
-    expiresAt: null,
-  };
+  const key = { companyId: null, integrationId: null, scopes, allowedIps: [], name: 'Demo', expiresAt: null };
   const companyKey = await keys.create({ ...key, companyId: company.id });
   const atsKey = await keys.create({ ...key, integrationId: ats.id });
   return { companyId: company.id, agentId: agent.id, companyKey: companyKey.key, atsKey: atsKey.key };
 }
 
-/** One of those that are for examples. A demo that is made anew finds that of the last one in use. */
+/** One of the numbers reserved for examples. That of an earlier demo in this database is in use. */
 async function freeNumber(companies: CompanyRepository): Promise<string> {
   const numbers = ['+12025550123', ...Array.from({ length: 100 }, (_, index) => `+12025550${100 + index}`)];
   const active = await companies.activeNumbers(numbers);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { environmentSchema } from './config.ts';
+import { hasCode } from './error-code.ts';
 import { nearestName } from './nearest-name.ts';
 import { StartError } from './start-error.ts';
 
@@ -25,9 +26,8 @@ function readEnvironmentFile(): Environment {
     // The decoder removes a byte order mark.
     return parseEnv(new TextDecoder('utf-8', { fatal: true }).decode(readFileSync('.env')));
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT') return {};
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw new StartError('the file .env must be UTF-8');
+    if (hasCode(error, 'ENOENT')) return {};
+    if (hasCode(error, 'ERR_ENCODING_INVALID_ENCODED_DATA')) throw new StartError('the file .env must be UTF-8');
     throw error;
   }
 }

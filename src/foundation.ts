@@ -1,13 +1,13 @@
 import { join, resolve } from 'node:path';
 import { type KeySecrets, makeSecret } from './auth/api-key.ts';
 import type { Config } from './config.ts';
-import { migrate, pendingMigrations, requireGivenSettings } from './database/migrate.ts';
+import { migrate, requireGivenSettings, requireMigrations } from './database/migrate.ts';
 import { keepsStatementNames } from './database/pooler.ts';
 import { ownsTables } from './database/server-role.ts';
 import { withClient } from './database/session.ts';
 import { durabilityRisks, lackingSettings, roleSettings } from './database/settings.ts';
 import { type EmbeddedDatabase, openEmbedded } from './embedded-postgres/embedded.ts';
-import { keptFile } from './kept-file.ts';
+import { readOrCreate } from './read-or-create.ts';
 import { StartError } from './start-error.ts';
 
 /** What both the server and the operator's command line need: the database and the secrets. */
@@ -24,7 +24,8 @@ export async function openFoundation(config: Config, as: 'server' | 'operator'):
     if (embedded) await migrate(embedded.url);
     return {
       databaseUrl: config.DATABASE_URL ?? embedded?.url ?? '',
-      secret: config.API_KEY_SECRET ?? (await keptFile(join(resolve(config.DATA_DIR), 'api-key-secret'), makeSecret)),
+      secret:
+        config.API_KEY_SECRET ?? (await readOrCreate(join(resolve(config.DATA_DIR), 'api-key-secret'), makeSecret)),
       previousSecret: config.API_KEY_SECRET_PREVIOUS,
       isGenerated: config.API_KEY_SECRET === undefined,
       embedded,
@@ -41,10 +42,7 @@ export async function openFoundation(config: Config, as: 'server' | 'operator'):
  * @throws StartError that names what is missing
  */
 export async function checkDatabase(url: string, config: Config): Promise<string[]> {
-  const pending = await pendingMigrations(url);
-  if (pending.length > 0) {
-    throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
-  }
+  await requireMigrations(url);
   const warnings = await withClient(url, async (client) => {
     await requireGivenSettings(client);
     const missing = await lackingSettings(client, roleSettings);

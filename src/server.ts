@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { assemble } from './assemble.ts';
 import { reportPreviousSecret, requireKnownSecret } from './auth/secret.repository.ts';
 import { type Config, readConfig } from './config.ts';
-import { demonstrate } from './demo.ts';
+import { prepareDemo } from './demo.ts';
 import { addEnvironmentFile } from './environment-file.ts';
 import { checkDatabase, type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
@@ -18,7 +18,7 @@ import { listenError, StartError } from './start-error.ts';
 import { flushSpans } from './tracing/spans.ts';
 import { readServerArguments } from './usage.ts';
 import { resealWebhooks } from './webhooks/reseal.repository.ts';
-import { sealer } from './webhooks/sealed.ts';
+import { sealer } from './webhooks/sealer.ts';
 
 const stdout = openStandardStream(1);
 const stderr = openStandardStream(2);
@@ -86,7 +86,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
   stdout.write(`Listening on ${baseUrl}\n`);
   if (config.DOCS) stdout.write(`To read and try the API: ${baseUrl}/docs\n`);
   if (embedded) {
-    const demo = await demonstrate({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl });
+    const demo = await prepareDemo({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl });
     stdout.write(`${demo}\n`);
   }
   await stop(await toldToStop);

@@ -1,3 +1,5 @@
+import { codeOf } from './error-code.ts';
+
 /** Why the process cannot start. The message is one line for the operator; it is printed, and the exit code is 1. */
 export class StartError extends Error {
   override name = 'StartError';
@@ -9,8 +11,7 @@ export class StartError extends Error {
  * @returns a StartError, or the error itself if its code is not a known one
  */
 export function listenError(error: unknown, host: string, port: number, name = 'PORT'): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  switch (code) {
+  switch (codeOf(error)) {
     case 'EADDRINUSE':
       return new StartError(
         `${name} ${port} on ${host} is taken by another program: stop that, or set another ${name}`,

@@ -1,5 +1,5 @@
 import { ids } from '../openapi/examples.ts';
-import { type AgentContent, type Answered, agentFields, answeredFields, initialContent, record } from './fields.ts';
+import { type AgentContent, agentFields, answeredFields, initialContent, record } from './fields.ts';
 
 // The examples of the document tell one story in this order: an agent is created, patched, and restored to version 1.
 
@@ -38,7 +38,10 @@ export const patches = {
 };
 
 /** What answers show of fields that were never set. */
-const unset = record<Pick<AgentContent, Answered>>(answeredFields, (name) => initialContent[name]);
+const unset = record<Pick<AgentContent, (typeof answeredFields)[number]>>(
+  answeredFields,
+  (name) => initialContent[name],
+);
 
 /** The agent at version 1. */
 export const created = {

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { JsonObject } from '../http/json.ts';
-import { oneOf } from '../http/json-schema.ts';
+import { oneOf, text, uuid } from '../http/json-schema.ts';
 import { limits } from './rules/metadata.ts';
 
 /** The properties of a field besides the schema of its values. */
@@ -27,14 +27,8 @@ const field = <Schema extends TSchema, const Entry extends Details<Static<Schema
   ...entry,
 });
 
-/** A text that the database holds faithfully, its length in Unicode code points. */
-export const text = (options: { minLength?: number; maxLength: number; pattern?: string; description: string }) =>
-  Type.String({ ...options, storable: true });
-
 /** At least one character that is not white space. */
 const notBlank = '[^\\s\\u0085]';
-
-export const uuid = (description: string) => Type.String({ format: 'uuid', description });
 
 /**
  * The table of all fields that can be set on an agent (docs/contract.md#fields). The schemas of requests and answers, the
@@ -167,12 +161,14 @@ export function record<Members extends object>(
 }
 
 export const agentFields: readonly AgentField[] = namesOf(fields);
-const isRequired = (name: AgentField): name is Required => fields[name].isRequired;
-const isAnswered = (name: AgentField): name is Answered => !('isAnswered' in fields[name]);
+const isRequired = (name: AgentField): name is RequiredField => fields[name].isRequired;
+const isAnswered = (name: AgentField): name is AnsweredField => !('isAnswered' in fields[name]);
 
 /** Fields that a new agent must have, those that it may have, and those in answers. */
 export const requiredFields = agentFields.filter(isRequired);
-export const optionalFields = agentFields.filter((name): name is Exclude<AgentField, Required> => !isRequired(name));
+export const optionalFields = agentFields.filter(
+  (name): name is Exclude<AgentField, RequiredField> => !isRequired(name),
+);
 export const answeredFields = agentFields.filter(isAnswered);
 /** Fields of type jsonb, which can be large. */
 export const jsonFields = agentFields.filter((name) => fields[name].sqlType === 'jsonb');
@@ -181,8 +177,10 @@ export const jsonFields = agentFields.filter((name) => fields[name].sqlType === 
 export type Value<Name extends AgentField> =
   | Static<Fields[Name]['schema']>
   | (Fields[Name]['isNullable'] extends true ? null : never);
-type Required = { [Name in AgentField]: Fields[Name]['isRequired'] extends true ? Name : never }[AgentField];
-export type Answered = { [Name in AgentField]: Fields[Name] extends { isAnswered: false } ? never : Name }[AgentField];
+type RequiredField = { [Name in AgentField]: Fields[Name]['isRequired'] extends true ? Name : never }[AgentField];
+export type AnsweredField = {
+  [Name in AgentField]: Fields[Name] extends { isAnswered: false } ? never : Name;
+}[AgentField];
 
 /** A value as it was stored: enumerations are plain text, so that a value outside today's lists stays readable. */
 type Stored<Value> = Value extends string ? string : Value;

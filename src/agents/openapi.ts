@@ -3,7 +3,7 @@ import { ids, onePage } from '../openapi/examples.ts';
 import { header } from '../openapi/headers.ts';
 import { changed, changedFields, created, patches } from './examples.ts';
 import { requiredFields } from './fields.ts';
-import { patchInWords } from './patch-tables.ts';
+import { patchInWords } from './patch.openapi.ts';
 import { agentListSchema, agentSchema } from './schema.ts';
 
 const agentHeaders = (version: number, phoneNumber?: string) => ({

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { closed, text, uuid } from '../http/json-schema.ts';
 import { pagedQuery } from '../http/pages.schema.ts';
-import { fields, namesOf, text, uuid } from './fields.ts';
-import { closed } from './schema.ts';
+import { fields, namesOf } from './fields.ts';
 
 export const agentParamsSchema = Type.Object({ id: uuid('Agent id') }, closed);
 

@@ -22,7 +22,7 @@ interface Options extends WithPublicUrl {
   readonly agents: AgentService;
 }
 
-/** The HTTP sentence of each use case: schema, call, status, headers. Registered in the authenticated scope. */
+/** The routes of agents: each calls one use case. Registered in the authenticated scope. */
 export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { agents, publicUrl = unknownUrl }) => {
   app.patch(
     '/agents/:id',

@@ -1,11 +1,11 @@
 import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox';
-import { nullable } from '../http/json-schema.ts';
+import { closed, nullable, uuid } from '../http/json-schema.ts';
 import { pageOf } from '../http/pages.schema.ts';
 import { draft, patch } from './examples.ts';
 import {
   type AgentContent,
   type AgentField,
-  type Answered,
+  type AnsweredField,
   agentFields,
   answeredFields,
   fields,
@@ -13,7 +13,6 @@ import {
   optionalFields,
   record,
   requiredFields,
-  uuid,
   type Value,
 } from './fields.ts';
 
@@ -28,13 +27,11 @@ const phoneRule = {
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
   then: {
     type: 'object',
-    // `type` stands here too for linters, which take it for an unknown member in the examples otherwise.
+    // Without `type` here, linters would take it for an unknown member in the examples.
     properties: { type: {}, companyPhoneNumberId: { type: 'string' } },
     required: ['companyPhoneNumberId'],
   },
 };
-
-export const closed = { additionalProperties: false };
 
 /** Properties of an agent that a body must not set; they are refused as read-only. */
 const readOnly = { readOnlyMembers: ['id', 'companyId', 'createdAt', 'updatedAt', 'deletedAt', 'version'] };
@@ -74,10 +71,10 @@ const members = {
   companyId: uuid('Id of the company that owns the agent'),
   createdAt: timestamp('When the agent was created, in UTC'),
   updatedAt: timestamp('When the agent was last changed, in UTC'),
-  ...record<{ [Name in Answered]: TUnsafe<AgentContent[Name]> }>(answeredFields, inAnswer),
+  ...record<{ [Name in AnsweredField]: TUnsafe<AgentContent[Name]> }>(answeredFields, inAnswer),
 };
 
-/** The order of an answer's members, which repeated answers of older releases have as well; later fields follow. */
+/** The order of members in an answer, as in answers of earlier releases. Fields that are not listed follow. */
 // biome-ignore format: a list
 const firstMembers: readonly string[] = [
   'id', 'name', 'type', 'focus', 'language', 'duration', 'createdAt', 'updatedAt', 'questions', 'instructions', 'voiceId',

@@ -30,7 +30,7 @@ const contentValues = constant(agentFields.map((field) => fieldOf('n.content', f
 const created = constant(agentJson('c'));
 const createdText = constant(agentText('c'));
 const deletedText = constant(agentText('d'));
-const one = constant(agentText('one'));
+const oneText = constant(agentText('one'));
 const names: readonly string[] = agentFields;
 const wasRecent = constant(isRecent('n.looked_up_at'));
 
@@ -127,19 +127,19 @@ const filters: { readonly [Name in FilterName]: (value: string) => Statement } =
 };
 
 /** A filter and its value in the query. */
-export type Narrowing = readonly [name: FilterName, value: string];
+export type GivenFilter = readonly [name: FilterName, value: string];
 
 // Filters that are not given are left out of the statement. With a condition such as `$1 IS NULL OR …`, the planner would
 // expect few rows, and sort all agents of the company instead of following the index.
-const filtered = (companyId: string, given: readonly Narrowing[]) => {
-  const narrowed = given.map(([name, value]) => filters[name](value));
+const filtered = (companyId: string, given: readonly GivenFilter[]) => {
+  const conditions = given.map(([name, value]) => filters[name](value));
   return sql`
     FROM agent a
-   WHERE ${join([sql`a.company_id = ${companyId}::uuid`, sql`a.deleted_at IS NULL`, ...narrowed], ' AND ')}`;
+   WHERE ${join([sql`a.company_id = ${companyId}::uuid`, sql`a.deleted_at IS NULL`, ...conditions], ' AND ')}`;
 };
 
 /** Counts the agents of a company that match the filters. */
-export const countStatement = (companyId: string, given: readonly Narrowing[] = []) =>
+export const countStatement = (companyId: string, given: readonly GivenFilter[] = []) =>
   sql`SELECT count(*)::int AS total ${filtered(companyId, given)}`;
 
 /** Bytes of JSON at which a portion of a page ends, with the agent that reaches them. */
@@ -149,7 +149,7 @@ const portionBytes = constant('1048576');
  * The first portion of a page of a company's agents, the newest first. The ids come from the index alone, so that the rows
  * before the page are not read.
  */
-export const pageStatement = (companyId: string, page: Page, given: readonly Narrowing[] = []) =>
+export const pageStatement = (companyId: string, page: Page, given: readonly GivenFilter[] = []) =>
   portionOf(sql`
     SELECT array_agg(page.id ORDER BY page.created_at DESC, page.id DESC) AS ids
       FROM (SELECT a.id, a.created_at ${filtered(companyId, given)}
@@ -169,7 +169,7 @@ function portionOf(ids: Statement) {
     UNION ALL
     SELECT p.place + 1, p.bytes + coalesce(octet_length(next.agent), 0), next.agent, p.ids
       FROM portion p
-      LEFT JOIN LATERAL (SELECT ${one} AS agent FROM agent one WHERE one.id = p.ids[p.place + 1] OFFSET 0) next ON true
+      LEFT JOIN LATERAL (SELECT ${oneText} AS agent FROM agent one WHERE one.id = p.ids[p.place + 1] OFFSET 0) next ON true
      WHERE p.place < cardinality(p.ids) AND p.bytes < ${portionBytes}
   )
   SELECT agent, CASE WHEN bytes >= ${portionBytes} THEN ids[place + 1:] END AS rest FROM portion WHERE place > 0 ORDER BY place`;
@@ -177,7 +177,7 @@ function portionOf(ids: Statement) {
 
 /** All agents of a company, the newest first. */
 export const listStatement = (companyId: string) => sql`
-  SELECT (SELECT ${one} FROM agent one WHERE one.id = listed.id) AS agent
+  SELECT (SELECT ${oneText} FROM agent one WHERE one.id = listed.id) AS agent
     FROM (SELECT a.id, a.created_at ${filtered(companyId, [])}) listed
    ORDER BY listed.created_at DESC, listed.id DESC`;
 

@@ -1,4 +1,5 @@
 import type { Database } from '../database/client.ts';
+import { longTransaction } from '../database/long-transaction.ts';
 import type { Query } from '../database/query.ts';
 import { rowsOf } from '../database/rows.ts';
 import { type AuditEntry, auditEntrySchema } from './schema.ts';
@@ -34,15 +35,19 @@ const by = (operator: string, key: string, request: string, address: string) =>
 
 const daysAgo = (value: string) => `now() - ${value}::int * interval '1 day'`;
 
+const timeConditions = (column: string) => ({
+  since: (value: string) => `${column} >= ${value}::timestamptz`,
+  until: (value: string) => `${column} < ${value}::timestamptz`,
+  within: (value: string) => `${column} >= ${daysAgo(value)}`,
+  beyond: (value: string) => `${column} < ${daysAgo(value)}`,
+});
+
 const trail: Source = {
   conditions: {
     company: (value) => `e.company_id = ${value}::uuid`,
     key: (value) => `${value}::uuid IN (e.key_id, e.acting_key_id)`,
     agent: (value) => `e.agent_id = ${value}::uuid`,
-    since: (value) => `e.created_at >= ${value}::timestamptz`,
-    until: (value) => `e.created_at < ${value}::timestamptz`,
-    within: (value) => `e.created_at >= ${daysAgo(value)}`,
-    beyond: (value) => `e.created_at < ${daysAgo(value)}`,
+    ...timeConditions('e.created_at'),
   },
   select: `
     SELECT e.created_at AS at, e.action, ${by('e.operator', 'e.acting_key_id', 'e.request_id', 'e.caller_address')},
@@ -56,10 +61,7 @@ const history: Source = {
     company: (value) => `a.company_id = ${value}::uuid`,
     key: (value) => `v.key_id = ${value}::uuid`,
     agent: (value) => `v.agent_id = ${value}::uuid`,
-    since: (value) => `v.created_at >= ${value}::timestamptz`,
-    until: (value) => `v.created_at < ${value}::timestamptz`,
-    within: (value) => `v.created_at >= ${daysAgo(value)}`,
-    beyond: (value) => `v.created_at < ${daysAgo(value)}`,
+    ...timeConditions('v.created_at'),
   },
   select: `
     SELECT v.created_at, CASE WHEN v.version = 1 THEN 'agent.created' WHEN v.restored_from IS NOT NULL
@@ -80,11 +82,10 @@ export function auditRepository(database: Database) {
   return {
     /** Lists entries, the newest first. */
     list: (filter: AuditFilter, limit: number): Promise<AuditEntry[]> =>
-      database.transaction(async (query) => {
-        // With long limits: the history of all companies can be long, and the role's limits are made for requests.
-        await query('SET LOCAL statement_timeout = 60000', []);
-        return await (filter.key === undefined ? search(query, filter, limit) : searchBack(query, filter, limit));
-      }),
+      // With long limits: the history of all companies can be long.
+      longTransaction(database, (query) =>
+        filter.key === undefined ? search(query, filter, limit) : searchBack(query, filter, limit),
+      ),
   };
 }
 

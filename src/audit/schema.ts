@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 
-const text = Type.Union([Type.String(), Type.Null()]);
+const textOrNull = Type.Union([Type.String(), Type.Null()]);
 
 /** An entry of the audit trail: a command of the operator, a deletion, or a version of an agent. */
 export const auditEntrySchema = Type.Object({
@@ -9,16 +9,16 @@ export const auditEntrySchema = Type.Object({
   action: Type.String(),
   by: Type.Object({
     /** The operator who ran the command; null if a key did it in a request. */
-    operator: text,
-    keyId: text,
-    requestId: text,
-    address: text,
+    operator: textOrNull,
+    keyId: textOrNull,
+    requestId: textOrNull,
+    address: textOrNull,
   }),
-  companyId: text,
-  integrationId: text,
-  keyId: text,
-  phoneNumberId: text,
-  agentId: text,
+  companyId: textOrNull,
+  integrationId: textOrNull,
+  keyId: textOrNull,
+  phoneNumberId: textOrNull,
+  agentId: textOrNull,
   details: Type.Object({}),
 });
 export type AuditEntry = Static<typeof auditEntrySchema>;

@@ -2,11 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
-import { RefusedError } from '../refusal.ts';
+import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { StartError } from '../start-error.ts';
-import { UnknownIdError } from '../unknown-id.ts';
 import { hashesOf, isKey, type KeySecrets, type Scope } from './api-key.ts';
-import { type ShownKey, type StoredKey, stored, toShown } from './key-lifecycle.ts';
+import { lockKey, revokedForGood, type ShownKey, type StoredKey, stored, toShown } from './key-lifecycle.repository.ts';
 import { requireKnownSecret } from './secret.repository.ts';
 
 /** A key and the name of its company or integration. */
@@ -71,11 +70,11 @@ export function keySettings({ prisma }: Database, secrets: KeySecrets | undefine
      */
     async update(id: string, settings: KeySettings): Promise<ShownKey> {
       return await prisma.$transaction(async (tx) => {
-        // Raw, as Prisma cannot lock a row. The lock makes the values before in the audit entry those that this change found.
-        await tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
+        // So that the audit entry has the values that this change replaces.
+        await lockKey(tx, id);
         const before = await tx.apiKey.findUnique({ where: { id }, select: stored });
         if (!before) throw new UnknownIdError('API key', id);
-        if (before.revokedAt) throw new RefusedError('the key is revoked, for good: make another one');
+        if (before.revokedAt) throw new RefusedError(revokedForGood);
         const { name, scopes, allowedIps, perMinute, perHour, expiresAt } = settings;
         const data = {
           ...(name !== undefined && { name }),

@@ -1,14 +1,11 @@
 import { Type } from '@sinclair/typebox';
-import { nullable } from '../http/json-schema.ts';
+import { closed, nullable, timestamp, uuid } from '../http/json-schema.ts';
 
 /** `companyId` is accepted and ignored: a key is the same for every company. */
 export const ownKeyQuerySchema = Type.Object(
   { companyId: Type.Optional(Type.Unknown({ description: 'Ignored' })) },
-  { additionalProperties: false },
+  closed,
 );
-
-const id = (description: string) => Type.String({ format: 'uuid', description });
-const time = (description: string) => Type.String({ format: 'date-time', description });
 
 const rateLimitSchema = (window: 'minute' | 'hour') =>
   nullable(
@@ -16,7 +13,7 @@ const rateLimitSchema = (window: 'minute' | 'hour') =>
       {
         limit: Type.Integer({ description: `Requests that the API key may send in one ${window}` }),
         remaining: Type.Integer({ description: 'Requests that are left, after this one' }),
-        resetsAt: time(`When this ${window} ends, in UTC`),
+        resetsAt: timestamp(`When this ${window} ends, in UTC`),
       },
       { description: `The limit for one ${window}; null if there is none` },
     ),
@@ -24,15 +21,15 @@ const rateLimitSchema = (window: 'minute' | 'hour') =>
 
 export const ownKeySchema = Type.Object(
   {
-    id: id('Id of the API key'),
+    id: uuid('Id of the API key'),
     name: nullable(Type.String({ description: 'Name of the API key' })),
     start: Type.String({ description: 'The first 8 characters of the API key' }),
     scopes: Type.Array(Type.String(), { description: 'What the API key may do' }),
-    companyId: nullable(id('The company that the API key acts for; null for the key of an integration')),
-    integrationId: nullable(id('The integration that the API key belongs to; null for the key of a company')),
-    createdAt: time('When the API key was made, in UTC'),
-    expiresAt: nullable(time('When the API key ends, in UTC; null for never')),
-    lastUsedAt: nullable(time('When the API key was last used, in UTC, to the minute; null for never before')),
+    companyId: nullable(uuid('The company that the API key acts for; null for the key of an integration')),
+    integrationId: nullable(uuid('The integration that the API key belongs to; null for the key of a company')),
+    createdAt: timestamp('When the API key was made, in UTC'),
+    expiresAt: nullable(timestamp('When the API key ends, in UTC; null for never')),
+    lastUsedAt: nullable(timestamp('When the API key was last used, in UTC, to the minute; null for never before')),
     rateLimits: Type.Object(
       { minute: rateLimitSchema('minute'), hour: rateLimitSchema('hour') },
       { description: 'The limits that apply, and what is left of them' },

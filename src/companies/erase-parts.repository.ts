@@ -1,5 +1,6 @@
 import { rowsOf } from '../database/rows.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
+import { lowestId } from '../http/uuid.ts';
 import {
   eraseAgentsStatement,
   eraseAnswersStatement,
@@ -8,7 +9,7 @@ import {
   lockAnswersStatement,
 } from './erase.statements.ts';
 import { erasedAnswersRowSchema, erasedRowSchema, nextAgentsRowSchema } from './row.schema.ts';
-import { lowestId, nextAgentsStatement } from './walk.statements.ts';
+import { nextAgentsStatement } from './walk.statements.ts';
 
 /** Where the next batch continues: the last id read, and the second column of the key if the table has one. */
 type Place = readonly [string, string];

@@ -4,8 +4,7 @@ import { isReferenced } from '../database/failures.ts';
 import { setLongLimits } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
-import { RefusedError } from '../refusal.ts';
-import { UnknownIdError } from '../unknown-id.ts';
+import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { erasedSoFarStatement, lockStatement } from './erase.statements.ts';
 import { beginning, type Counts, grants, type Part, parts } from './erase-parts.repository.ts';
 import { countRowSchema } from './row.schema.ts';
@@ -54,38 +53,38 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
     });
   }
 
-  /** Erases all rows of one part. @returns its counts, each 0: they name the kinds of which nothing was found */
+  /** Erases all rows of one part. @returns 0 for each kind of its rows, for kinds that no audit entry counts */
   async function erasePart(id: string, confirm: string, part: Part): Promise<Counts> {
-    let none: Counts = {};
+    let zeros: Counts = {};
     const eraseSome = (place: typeof beginning) =>
       locked(id, confirm, async (tx) => {
         const { counts, next } = await part(tx, id, place);
-        none = Object.fromEntries(Object.keys(counts).map((name) => [name, 0]));
+        zeros = Object.fromEntries(Object.keys(counts).map((name) => [name, 0]));
         if (Object.values(counts).some((count) => count > 0)) {
           await tx.auditEntry.create({ data: { action: 'company.erasing', operator, companyId: id, details: counts } });
         }
         return next;
       });
     for (let place = await eraseSome(beginning); place; ) place = await eraseSome(place);
-    return none;
+    return zeros;
   }
 
   /** The last transaction: deletes the company. @returns the counts of all transactions, read from the audit trail */
-  function finish(id: string, confirm: string, none: Counts): Promise<Counts> {
+  function finish(id: string, confirm: string, zeros: Counts): Promise<Counts> {
     return locked(id, confirm, async (tx) => {
       await tx.company.delete({ where: { id }, select: { id: true } });
       const counts = countsOf(await tx.$queryRaw<unknown[]>(erasedSoFarStatement(id)));
-      const details = { ...none, ...Object.fromEntries(counts.map(({ name, count }) => [name, count])) };
+      const details = { ...zeros, ...Object.fromEntries(counts.map(({ name, count }) => [name, count])) };
       await tx.auditEntry.create({ data: { action: 'company.erased', operator, companyId: id, details } });
       return details;
     });
   }
 
   async function eraseRest(id: string, confirm: string, rounds = mostRounds): Promise<Counts> {
-    let none: Counts = {};
+    let zeros: Counts = {};
     try {
-      for (const part of [grants, ...parts]) none = { ...none, ...(await erasePart(id, confirm, part)) };
-      return await finish(id, confirm, none);
+      for (const part of [grants, ...parts]) zeros = { ...zeros, ...(await erasePart(id, confirm, part)) };
+      return await finish(id, confirm, zeros);
     } catch (error) {
       // A row was added after its part was done, and still refers to the company: repeat all parts.
       if (rounds > 1 && isReferenced(error)) return await eraseRest(id, confirm, rounds - 1);

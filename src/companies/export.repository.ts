@@ -2,7 +2,8 @@ import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
-import { UnknownIdError } from '../unknown-id.ts';
+import { lowestId } from '../http/uuid.ts';
+import { UnknownIdError } from '../operator-errors.ts';
 import {
   agentBatch,
   agentLines,
@@ -16,7 +17,7 @@ import {
   webhookEndpointLines,
 } from './export.statements.ts';
 import { lineRowSchema, nextAgentsRowSchema, versionLineRowSchema } from './row.schema.ts';
-import { lowestId, nextAgentsStatement } from './walk.statements.ts';
+import { nextAgentsStatement } from './walk.statements.ts';
 
 export type CompanyExport = ReturnType<typeof companyExport>;
 
@@ -62,9 +63,9 @@ export function companyExport(database: Database, operator: string) {
   return {
     /**
      * Yields JSON objects as text, without line feeds; `record` names the kind. In this order: the company, its phone
-     * numbers, its keys and webhook endpoints without secrets, its agents (deleted ones too; each batch is followed by the versions of these
-     * agents), its audit entries. Reads a batch of a few megabytes at most when the one before was consumed; there is no
-     * snapshot over all batches. Writes the audit entry `company.exported` before the first line.
+     * numbers, its keys and webhook endpoints without secrets, its agents (deleted ones too; after each batch the versions
+     * of its agents), its audit entries. Reads a batch of a few megabytes at most when the one before was consumed; there is
+     * no snapshot over all batches. Writes the audit entry `company.exported` before the first line.
      * @throws UnknownIdError
      */
     async *lines(companyId: string): AsyncGenerator<string> {

@@ -1,94 +1,52 @@
 import { columns } from '../agents/row.statements.ts';
 import { constant, type Statement, sql } from '../database/statement.ts';
 
-/** The members of a line, each with its SQL expression. Times are RFC 3339 in UTC, as in answers. */
-type Members = Readonly<Record<string, string>>;
+/** The members of a line, each with its column. */
+type Members = readonly (readonly [member: string, column: string])[];
 
-const time = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+/** Members whose columns have the same names, in snake case. */
+const named = (...members: readonly string[]): Members =>
+  members.map((member) => [member, member.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)]);
+
+/** Times are RFC 3339 in UTC, as in answers. */
+const expressionOf = (column: string) =>
+  column.endsWith('_at') ? `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')` : column;
 
 /** SQL for a line. PostgreSQL makes the JSON, because JavaScript would round some of the stored numbers. */
-const line = (record: string, members: Members) => {
-  const pairs = Object.entries({ record: `'${record}'`, ...members }).map(([name, value]) => `'${name}', ${value}`);
-  return constant(`json_build_object(${pairs.join(', ')})::text AS line`);
+const line = (record: string, table: string, members: Members) => {
+  const pairs = members.map(([member, column]) => `'${member}', ${expressionOf(`${table}.${column}`)}`);
+  return constant(`json_build_object(${[`'record', '${record}'`, ...pairs].join(', ')})::text AS line`);
 };
 
-const company = line('company', { id: 'c.id', name: 'c.name', createdAt: time('c.created_at') });
-
-const phoneNumber = line('phoneNumber', {
-  id: 'p.id',
-  companyId: 'p.company_id',
-  number: 'p.number',
-  status: 'p.status',
-  createdAt: time('p.created_at'),
-});
+const company = line('company', 'c', named('id', 'name', 'createdAt'));
+const phoneNumber = line('phoneNumber', 'p', named('id', 'companyId', 'number', 'status', 'createdAt'));
+const agent = line('agent', 'a', [...columns, ...named('deletedAt')]);
 
 /** All columns but the hash. */
-const key = line('key', {
-  id: 'k.id',
-  companyId: 'k.company_id',
-  name: 'k.name',
-  start: 'k.start',
-  scopes: 'k.scopes',
-  allowedIps: 'k.allowed_ips',
-  perMinute: 'k.per_minute',
-  perHour: 'k.per_hour',
-  createdAt: time('k.created_at'),
-  expiresAt: time('k.expires_at'),
-  suspendedAt: time('k.suspended_at'),
-  revokedAt: time('k.revoked_at'),
-  lastUsedAt: time('k.last_used_at'),
-});
+// biome-ignore format: a list
+const key = line('key', 'k', named(
+  'id', 'companyId', 'name', 'start', 'scopes', 'allowedIps', 'perMinute', 'perHour', 'createdAt', 'expiresAt',
+  'suspendedAt', 'revokedAt', 'lastUsedAt',
+));
 
 /** All columns but those that are encrypted. */
-const webhookEndpoint = line('webhookEndpoint', {
-  id: 'w.id',
-  companyId: 'w.company_id',
-  url: 'w.url',
-  events: 'w.events',
-  description: 'w.description',
-  headerNames: 'w.header_names',
-  status: 'w.status',
-  disabledReason: 'w.disabled_reason',
-  createdAt: time('w.created_at'),
-  updatedAt: time('w.updated_at'),
-  lastSuccessAt: time('w.last_success_at'),
-  lastFailureAt: time('w.last_failure_at'),
-});
+// biome-ignore format: a list
+const webhookEndpoint = line('webhookEndpoint', 'w', named(
+  'id', 'companyId', 'url', 'events', 'description', 'headerNames', 'status', 'disabledReason', 'createdAt', 'updatedAt',
+  'lastSuccessAt', 'lastFailureAt',
+));
 
-const agentMembers = columns.map(([member, column]) => [
-  member,
-  column.endsWith('_at') ? time(`a.${column}`) : `a.${column}`,
-]);
-const agent = line('agent', { ...Object.fromEntries(agentMembers), deletedAt: time('a.deleted_at') });
+// biome-ignore format: a list
+const version = line('version', 'v', named(
+  'agentId', 'version', 'createdAt', 'changedFields', 'restoredFrom', 'operator', 'keyId', 'requestId', 'callerAddress',
+  'snapshot',
+));
 
-const version = line('version', {
-  agentId: 'v.agent_id',
-  version: 'v.version',
-  createdAt: time('v.created_at'),
-  changedFields: 'v.changed_fields',
-  restoredFrom: 'v.restored_from',
-  operator: 'v.operator',
-  keyId: 'v.key_id',
-  requestId: 'v.request_id',
-  callerAddress: 'v.caller_address',
-  snapshot: 'v.snapshot',
-});
-
-const auditEntry = line('auditEntry', {
-  id: 'e.id',
-  createdAt: time('e.created_at'),
-  action: 'e.action',
-  operator: 'e.operator',
-  actingKeyId: 'e.acting_key_id',
-  requestId: 'e.request_id',
-  callerAddress: 'e.caller_address',
-  companyId: 'e.company_id',
-  integrationId: 'e.integration_id',
-  keyId: 'e.key_id',
-  phoneNumberId: 'e.phone_number_id',
-  agentId: 'e.agent_id',
-  details: 'e.details',
-});
+// biome-ignore format: a list
+const auditEntry = line('auditEntry', 'e', named(
+  'id', 'createdAt', 'action', 'operator', 'actingKeyId', 'requestId', 'callerAddress', 'companyId', 'integrationId',
+  'keyId', 'phoneNumberId', 'agentId', 'details',
+));
 
 /** Rows that one statement reads, for tables with small rows. */
 const batch = constant('1000');

@@ -1,7 +1,6 @@
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
-import { RefusedError } from '../refusal.ts';
-import { UnknownIdError } from '../unknown-id.ts';
+import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 
 const named = { id: true, name: true } as const;
 const oldestFirst = [{ createdAt: 'asc' }, { id: 'asc' }] satisfies Prisma.CompanyOrderByWithRelationInput[];

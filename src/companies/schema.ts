@@ -1,8 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { companyQuerySchema } from '../agents/request.schema.ts';
+import { timestamp, uuid } from '../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../http/pages.schema.ts';
-
-const id = (description: string) => Type.String({ format: 'uuid', description });
 
 /** `companyId` is accepted and ignored: the list has all companies that the key can act for. */
 export const companyListQuerySchema = pagedQuery({
@@ -11,7 +10,7 @@ export const companyListQuerySchema = pagedQuery({
 
 const companySchema = Type.Object(
   {
-    id: id('What the query parameter companyId takes'),
+    id: uuid('What the query parameter companyId takes'),
     name: Type.String({ description: 'Name of the company' }),
   },
   { $id: 'Company' },
@@ -23,11 +22,11 @@ export const phoneNumberListQuerySchema = pagedQuery(companyQuerySchema.properti
 
 const phoneNumberSchema = Type.Object(
   {
-    id: id('What companyPhoneNumberId takes'),
+    id: uuid('What companyPhoneNumberId takes'),
     number: Type.String({ description: 'E.164, with its plus sign' }),
-    companyId: id('Id of the company that has the number'),
+    companyId: uuid('Id of the company that has the number'),
     status: Type.String({ description: 'ACTIVE' }),
-    createdAt: Type.String({ format: 'date-time', description: 'When the company got the number, in UTC' }),
+    createdAt: timestamp('When the company got the number, in UTC'),
   },
   { $id: 'PhoneNumber' },
 );

@@ -1,8 +1,5 @@
 import { constant, type Statement, sql } from '../database/statement.ts';
 
-/** Lower than every id. */
-export const lowestId = '00000000-0000-0000-0000-000000000000';
-
 /** Rows, of any company, that one statement reads; that takes milliseconds. */
 const walked = constant('10000');
 

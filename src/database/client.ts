@@ -4,8 +4,8 @@ import type { PoolUse } from '../metrics/meter.ts';
 import { isNoPrimary, isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
 import { PassingAdapter } from './passing-adapter.ts';
 import type { Query } from './query.ts';
-import type { DatabaseState } from './schema.ts';
-import { applicationName, someRunOn, stateOf } from './state.ts';
+import type { DatabaseState } from './row.schema.ts';
+import { applicationName, hasOverdueStatements, stateOf } from './state.ts';
 import { statementNames } from './statement-names.ts';
 import { TrustedPool } from './trusted-pool.ts';
 import { mayWrite, writeGate } from './write-gate.ts';
@@ -66,7 +66,7 @@ export function openDatabase({
     // One connection is left for reads.
     most: Math.max(1, connections - 1),
     wait: connectionLimit,
-    someRunOn: () => someRunOn(askOnce),
+    hasOverdueStatements: () => hasOverdueStatements(askOnce),
     onEnd: () => pool.closeUnanswered(),
   });
   const poolConfig = {

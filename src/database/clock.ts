@@ -1,6 +1,6 @@
 import type { Prisma } from '../generated/prisma/client.ts';
+import { timeSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
-import { timeSchema } from './schema.ts';
 
 const timesOf = rowsOf(timeSchema);
 
@@ -10,6 +10,6 @@ const timesOf = rowsOf(timeSchema);
  */
 export async function databaseTime(client: Pick<Prisma.TransactionClient, '$queryRaw'>): Promise<Date> {
   const [time] = timesOf(await client.$queryRaw<unknown[]>`SELECT clock_timestamp() AS now`);
-  if (!time) throw new Error('the database told no time');
+  if (!time) throw new Error('the database returned no time');
   return time.now;
 }

@@ -30,6 +30,14 @@ export function pendingMigrations(url: string, folder = ourMigrations): Promise<
   return withClient(url, async (client) => (await readHistory(client, folder)).missing);
 }
 
+/** @throws StartError naming the migrations that a database lacks; what `pendingMigrations` throws */
+export async function requireMigrations(url: string): Promise<void> {
+  const pending = await pendingMigrations(url);
+  if (pending.length > 0) {
+    throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
+  }
+}
+
 /** Whether a database has a migration, finished or not, that this release does not know. */
 export function isLater(url: string, folder = ourMigrations): Promise<boolean> {
   return withClient(url, async (client) => {

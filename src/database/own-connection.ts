@@ -15,7 +15,7 @@ export function ownConnection(url: string): { readonly query: Query; close(): Pr
     connectionTimeoutMillis: limit,
     query_timeout: limit,
     idleTimeoutMillis: 0,
-    // What it asks, a standby answers too: opened anew, it does not stay with a primary that became one.
+    // A standby answers too. After a failover, a new connection leads to the new primary.
     maxLifetimeSeconds: 20,
     application_name: 'interview-agents-api metrics',
   });

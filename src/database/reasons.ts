@@ -1,3 +1,4 @@
+import { codeOf } from '../error-code.ts';
 import { ApiError } from '../http/problems.ts';
 import { isDatabaseError, isWrongCall, sqlState } from './failures.ts';
 
@@ -52,8 +53,7 @@ export function reasonOf(error: unknown): string | undefined {
 
 /** A sentence for an operator about a connection that could not be opened. */
 export function connectionReasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const known = typeof code === 'string' ? bySystemCode[code] : undefined;
+  const known = bySystemCode[codeOf(error) ?? ''];
   // A database that refused the connection has been reached.
   return (
     reasonOf(error) ?? `the database cannot be reached: ${known ?? (error instanceof Error ? error.message : error)}`

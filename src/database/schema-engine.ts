@@ -4,6 +4,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory, DriverAdapterError, type SqlQuery } from '@prisma/driver-adapter-utils';
 import type { MigrationDirectory, MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
+import { codeOf } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import { loadEngine } from './schema-engine-binding.ts';
 import { migrationSession } from './settings.ts';
@@ -15,13 +16,13 @@ import { migrationSession } from './settings.ts';
  * @throws StartError with the reason alone, such as `"division by zero" (22012)`
  */
 export async function applyMigrations(url: string, folder: string, names: readonly string[]): Promise<string[]> {
-  // One connection that is never given up before the end: it holds the engine's lock.
+  // One connection until the end: it holds the engine's lock.
   const pool = new pg.Pool({
     connectionString: url,
     max: 1,
     idleTimeoutMillis: 0,
     async onConnect(client) {
-      // A connection that breaks fails the statement under way, or the next one. Nothing else is to be done about it.
+      // Without a listener, a connection that breaks would end the process. The current or the next statement fails.
       client.on('error', () => {});
       await client.query(migrationSession);
     },
@@ -57,9 +58,9 @@ async function startEngine(adapter: MigrationAdapter): Promise<SchemaEngine> {
   return await Engine.new({ datamodels: undefined }, () => {}, bindMigrationAwareSqlAdapterFactory(adapter));
 }
 
-/** Prisma's own adapter cuts scripts at every semicolon, those inside of functions and texts too. */
+/** Sends a script whole. Prisma's own adapter splits it at every semicolon, even inside functions and texts. */
 class MigrationAdapter extends PrismaPg {
-  /** The last error of PostgreSQL, in its own words, and its SQLSTATE: the engine's error holds more of the engine. */
+  /** PostgreSQL's last error, its message and SQLSTATE. The error of the engine has details of the engine around it. */
   refusal: string | undefined;
 
   override async connect(): ReturnType<PrismaPg['connect']> {
@@ -92,7 +93,7 @@ function refusalOf({ originalCode, originalMessage }: DriverAdapterError['cause'
 /** The codes are in https://www.prisma.io/docs/orm/reference/error-reference */
 function reasonOf(error: unknown, refusal = 'the connection broke, or Prisma Migrate failed'): string {
   if (error instanceof StartError) return error.message;
-  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
+  switch (codeOf(error)) {
     case 'P1002':
       return 'another program, such as prisma migrate deploy, is migrating it';
     case 'P3005':

@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { withClient, withMigrationLock } from './session.ts';
-import { lackingSettings, roleSettings } from './settings.ts';
+import { withMigrationLock } from './session.ts';
+import { roleSettings } from './settings.ts';
 
 /** The rights of a role on each table; it has none on other tables. */
 export type Rights = Readonly<Record<string, TableRights>>;
@@ -72,15 +72,6 @@ export async function writeRoleSettings(client: pg.ClientBase, role?: string): P
 async function databaseName(client: pg.ClientBase): Promise<string> {
   const { rows } = await client.query<{ name: string }>('SELECT quote_ident(current_database()) AS name');
   return rows[0]?.name ?? '';
-}
-
-/**
- * The settings that differ in a new session of the server's role, as sentences like `lock_timeout is 0, expected 1s`.
- * @param from a connection on which nothing was set yet, or a URL
- */
-export async function missingRoleSettings(from: string | pg.ClientBase): Promise<string[]> {
-  if (typeof from === 'string') return await withClient(from, missingRoleSettings);
-  return await lackingSettings(from, roleSettings);
 }
 
 /** Whether the role of a connection has the privileges of the role that made the tables, as superusers have. */

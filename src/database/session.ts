@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
+import { codeOf } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import { connectionReasonOf } from './reasons.ts';
 import { migrationSession } from './settings.ts';
@@ -71,8 +72,7 @@ const unknownAuthority =
 /** Why a connection failed. If a name has several addresses, the error has one for each: the first is used. */
 function sentenceOf(error: unknown): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  const isUnknown =
-    first instanceof Error && 'code' in first && typeof first.code === 'string' && unknownAuthority.test(first.code);
+  const isUnknown = unknownAuthority.test(codeOf(first) ?? '');
   const remedy = ': name the file of its certificate authority in DATABASE_URL, as sslrootcert=/path/to/ca.pem';
   return `${connectionReasonOf(first)}${isUnknown ? remedy : ''}`;
 }

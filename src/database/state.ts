@@ -1,12 +1,13 @@
 import type { Query } from './query.ts';
+import { type DatabaseState, databaseIdSchema, overdueSchema, stateSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
-import { type DatabaseState, runningSchema, stateSchema } from './schema.ts';
 
 /** The `application_name` of the connections of a server's pool. */
 export const applicationName = 'interview-agents-api';
 
 const statesOf = rowsOf(stateSchema);
-const runningOf = rowsOf(runningSchema);
+const overdueOf = rowsOf(overdueSchema);
+const idsOf = rowsOf(databaseIdSchema);
 
 /** The names of the applied migrations, and whether the database is read-only. Raw: no model of Prisma's client has these. */
 export async function stateOf(query: Query): Promise<DatabaseState> {
@@ -15,7 +16,7 @@ export async function stateOf(query: Query): Promise<DatabaseState> {
            ARRAY(SELECT migration_name FROM _prisma_migrations
                   WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL) AS migrations`;
   const [state] = statesOf(await query(sql, []));
-  if (!state) throw new Error('the database told no state');
+  if (!state) throw new Error('the database returned no row for its state');
   return state;
 }
 
@@ -23,12 +24,24 @@ export async function stateOf(query: Query): Promise<DatabaseState> {
  * Whether a statement of a server, of this process or another one, still runs after its time limit: `statement_timeout` does
  * not end a commit. PostgreSQL shows a role what the sessions of the same role do.
  */
-export async function someRunOn(query: Query): Promise<boolean> {
+export async function hasOverdueStatements(query: Query): Promise<boolean> {
   const sql = `
     SELECT EXISTS (SELECT FROM pg_stat_activity
                     WHERE datname = current_database() AND usename = current_user AND state = 'active'
                       AND application_name LIKE '${applicationName}%'
-                      AND query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS running`;
-  const [answer] = runningOf(await query(sql, []));
-  return answer?.running === true;
+                      AND query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS overdue`;
+  const [answer] = overdueOf(await query(sql, []));
+  return answer?.overdue === true;
+}
+
+/**
+ * Identifies a database, the same for all servers that use it: the system identifier of the PostgreSQL cluster and the OID
+ * of the database. Not a secret.
+ */
+export async function databaseId(query: Query): Promise<string> {
+  const sql = `SELECT c.system_identifier || '-' || d.oid AS id
+               FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()`;
+  const [database] = idsOf(await query(sql, []));
+  if (!database) throw new Error('the database returned no row for its id');
+  return database.id;
 }

@@ -11,7 +11,7 @@ interface Options {
   /** Milliseconds that a write may wait for its turn. */
   readonly wait: number;
   /** Asks PostgreSQL whether statements of servers still run after their time limit. */
-  readonly someRunOn: () => Promise<boolean>;
+  readonly hasOverdueStatements: () => Promise<boolean>;
   /** Called when none does any more, or the gate is closed for good. */
   readonly onEnd: () => void;
 }
@@ -21,7 +21,7 @@ interface Options {
  * synchronous standby, or for a disk, is ended neither by `statement_timeout` nor by closing its connection: each further
  * write would leave one more session behind, with its row locks.
  */
-export function writeGate({ most, wait, someRunOn, onEnd }: Options) {
+export function writeGate({ most, wait, hasOverdueStatements, onEnd }: Options) {
   const inTurn = pLimit(most);
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -32,7 +32,7 @@ export function writeGate({ most, wait, someRunOn, onEnd }: Options) {
   /** @returns whether no statement runs on; false while PostgreSQL does not tell: its last answer holds until then */
   async function check(): Promise<boolean> {
     try {
-      isShut = await someRunOn();
+      isShut = await hasOverdueStatements();
       return !isShut;
     } catch {
       return false;
@@ -76,13 +76,14 @@ export function writeGate({ most, wait, someRunOn, onEnd }: Options) {
   };
 }
 
-const written = new Map<string, boolean>();
+/** The answers of `mayWrite`. */
+const answers = new Map<string, boolean>();
 
 /** Whether a raw statement may write: it has the word INSERT, UPDATE (also `FOR UPDATE`) or DELETE. */
 export function mayWrite(sql: string): boolean {
-  const known = written.get(sql);
+  const known = answers.get(sql);
   if (known !== undefined) return known;
   const may = /\b(INSERT|UPDATE|DELETE)\b/.test(sql);
-  written.set(sql, may);
+  answers.set(sql, may);
   return may;
 }

@@ -1,7 +1,8 @@
 import { chown, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readOptional } from '../read-or-create.ts';
 import { StartError } from '../start-error.ts';
-import { makeOnce, readOptional } from './files.ts';
+import { makeOnce } from './files.ts';
 import { type Home, openHome } from './home.ts';
 import { chooseUser, lastLine, run } from './os-user.ts';
 import { findPrograms, type Programs } from './programs.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
+import { hasCode } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import { type Cluster, openCluster } from './cluster.ts';
-import { hasCode } from './files.ts';
 import { connect, disconnect, findOwner, isCutOff, keepLock, type Role, tryToLock } from './owner.ts';
 import { Busy, findPostmaster, isAlive, type Postmaster, startPostmaster, stopPostmaster } from './postmaster.ts';
 
@@ -19,7 +19,7 @@ export interface EmbeddedDatabase {
 const database = 'interview_agents';
 
 /** Milliseconds to wait while PostgreSQL starts or stops, or while a command of the operator owns it. */
-const patience = 60_000;
+const waitLimit = 60_000;
 
 /**
  * Opens the PostgreSQL of a directory: makes its cluster the first time, starts it unless it runs, and makes the
@@ -29,16 +29,16 @@ const patience = 60_000;
  * @throws StartError when another server has it open, or the machine, the user or the directory cannot serve
  */
 export async function openEmbedded(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
-  // `pg` takes from these what a URL leaves open: a TLS mode, options of the session, a replication mode.
+  // `pg` would take settings from these that the URL does not have: a TLS mode, session options, a replication mode.
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
   const cluster = await openCluster(dataDir);
-  const deadline = Date.now() + patience;
+  const deadline = Date.now() + waitLimit;
   let started: Postmaster | undefined;
   let isRefused = false;
-  // The owner may stop PostgreSQL at any moment before this process has a lock: then all begins anew.
+  // Until this process has a lock, the owner may stop PostgreSQL at any moment: then try again from the beginning.
   for (;;) {
     try {
-      // Where it refuses connections, a crash left `postmaster.pid`, and its process id is another program's now.
+      // If it refuses connections, `postmaster.pid` is from before a crash, and another program has its process id now.
       let postmaster = isRefused ? undefined : await findPostmaster(cluster);
       if (postmaster === undefined) postmaster = started = await startPostmaster(cluster, role === 'server');
       if (!postmaster.isReady) throw new Busy('it is starting or stopping');
@@ -91,10 +91,13 @@ async function use(cluster: Cluster, postmaster: Postmaster, role: Role, isOurs:
   };
 }
 
-/** Returns when the owner is a server and this is a command of the operator: then it need not wait. */
+/**
+ * Returns if this is a command of the operator and the owner is a server, whose PostgreSQL it uses.
+ * @throws Busy if the owner is a command; InUse if both are servers
+ */
 async function waitForOwner(client: pg.Client, { dataDir }: Cluster, role: Role): Promise<void> {
   const owner = await findOwner(client);
-  // One that was killed frees the lock in a moment.
+  // The lock of an owner that was killed is released in a moment.
   if (owner?.role !== 'server' || !isAlive(owner.pid)) throw new Busy('a command of the operator uses it');
   if (role === 'operator') return;
   throw new InUse(`DATA_DIR ${dataDir} is in use by a running server: stop that one, or name another DATA_DIR`);

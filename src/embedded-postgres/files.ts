@@ -1,23 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
-
-/** Whether an error of the system or of PostgreSQL has one of these codes: `ENOENT`, `28P01`. */
-export function hasCode(error: unknown, ...codes: readonly string[]): error is Error {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
-}
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { hasCode } from '../error-code.ts';
 
 export async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
-}
-
-/** The text of a file; undefined when there is none. */
-export async function readOptional(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error;
-  }
 }
 
 /**

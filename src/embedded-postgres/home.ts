@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { keptFile } from '../kept-file.ts';
+import { hasCode } from '../error-code.ts';
+import { readOptional, readOrCreate } from '../read-or-create.ts';
 import { StartError } from '../start-error.ts';
-import { exists, hasCode, readOptional } from './files.ts';
+import { exists } from './files.ts';
 import { type OsUser, run } from './os-user.ts';
 
 /** Where an embedded PostgreSQL keeps what it needs. */
@@ -32,7 +33,7 @@ export async function openHome(dataDirGiven: string, user: OsUser): Promise<Home
     const directory = await findDirectory(dataDir, user);
     await makeDirectory(directory, user);
     const passwordFile = join(dataDir, 'postgres-password');
-    const password = await keptFile(passwordFile, () => randomBytes(24).toString('hex'));
+    const password = await readOrCreate(passwordFile, () => randomBytes(24).toString('hex'));
     const note = `the data is in ${directory}, since user ${user.name}, as whom PostgreSQL runs, cannot enter ${dataDir}`;
     const notes = dirname(directory) === dataDir ? [] : [note];
     return { dataDir, directory, password, passwordFile, user, notes };
@@ -53,13 +54,13 @@ async function findDirectory(dataDir: string, user: OsUser): Promise<string> {
   const outside = await readOptional(locationFile);
   if (outside !== undefined) return outside;
   const inside = join(dataDir, 'postgres');
-  // Asked of the system, since access lists and mounts have a say too.
+  // Tried, not computed from the mode: access lists and mounts count too.
   const mayEnter = await run(user, '/bin/sh', ['-c', 'cd "$1"', 'sh', dataDir]);
   if (mayEnter.succeeded || (await exists(inside))) return inside;
   const made = await mkdir(homesOfRoot, { recursive: true });
   if (made !== undefined) await chmod(homesOfRoot, 0o755);
   const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 16);
-  return await keptFile(locationFile, () => join(homesOfRoot, name));
+  return await readOrCreate(locationFile, () => join(homesOfRoot, name));
 }
 
 const unusable = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENAMETOOLONG', 'ELOOP'];

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { hasCode } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import type { Cluster } from './cluster.ts';
-import { hasCode } from './files.ts';
 
 /**
  * What a process opens the embedded database for. The server keeps PostgreSQL running and stops it at its end; a command
@@ -16,12 +16,12 @@ export type Role = 'server' | 'operator';
  */
 const lock = '7214839, 1';
 
-/** Opens a connection to the database `postgres` whose name tells other processes whose it is. */
+/** Opens a connection to the database `postgres`; its `application_name` tells other processes which process this is. */
 export async function connect(cluster: Cluster, port: number, role: Role): Promise<pg.Client> {
   const { password, passwordFile } = cluster;
   const target = { host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres', ssl: false };
   const client = new pg.Client({ ...target, application_name: `${role} ${process.pid}` });
-  // A connection that breaks while it is idle: its end, or the next query, is handled.
+  // Without a listener, an idle connection that breaks would end the process. Its `end` or the next query is handled.
   client.on('error', () => {});
   try {
     await client.connect();
@@ -57,8 +57,8 @@ export async function findOwner(client: pg.Client): Promise<{ role: string; pid:
 }
 
 /**
- * Keeps the exclusive lock: a crash inside PostgreSQL ends all sessions, and their locks, but not the owner.
- * @returns what gives the lock up
+ * Takes the exclusive lock again when it is lost: a crash of PostgreSQL ends all sessions with their locks, not the owner.
+ * @returns releases the lock
  */
 export function keepLock(owner: pg.Client, reconnect: () => Promise<pg.Client>): () => Promise<void> {
   let client = owner;

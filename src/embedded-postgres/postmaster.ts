@@ -3,9 +3,10 @@ import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { hasCode } from '../error-code.ts';
+import { readOptional } from '../read-or-create.ts';
 import { StartError } from '../start-error.ts';
 import type { Cluster } from './cluster.ts';
-import { hasCode, readOptional } from './files.ts';
 import { environment, lastLine } from './os-user.ts';
 
 /** Milliseconds for PostgreSQL to start, recovery after a crash included. */
@@ -76,12 +77,12 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
     await delay(20);
   }
   const reason = failure ?? lastLine(await readFile(logFile, 'utf8'));
-  if (passing.test(reason)) throw new Busy(reason);
+  if (temporary.test(reason)) throw new Busy(reason);
   throw new StartError(`PostgreSQL does not start: ${reason}`);
 }
 
-/** Another process starts PostgreSQL, has emptied the log for that, or took the port. */
-const passing = /lock file .* (already exists|is empty)|^no reason given$|could not create any TCP\/IP sockets/;
+/** Reasons that pass: another process starts PostgreSQL, has emptied the log for that, or took the port. */
+const temporary = /lock file .* (already exists|is empty)|^no reason given$|could not create any TCP\/IP sockets/;
 
 const fixedSettings = {
   listen_addresses: '127.0.0.1',

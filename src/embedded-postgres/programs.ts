@@ -1,8 +1,9 @@
 import { chmod, cp, lstat, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
+import { hasCode } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
-import { hasCode, makeOnce } from './files.ts';
+import { makeOnce } from './files.ts';
 import { lastLine, type OsUser, run, thisUser } from './os-user.ts';
 
 export interface Programs {
@@ -21,9 +22,9 @@ export async function findPrograms(home: string, user: OsUser): Promise<Programs
   const { version }: { version: string } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
   const native = join(installed, 'native');
   const major = version.replace(/\..*/, '');
-  // Needs the link that is made last.
+  // `initdb` needs the link that `complete` makes last.
   const tryOut = (folder: string) => run(user, join(folder, 'bin', 'initdb'), ['--version']);
-  // Where this user may not complete it, it may be complete.
+  // Without the right to complete it, go on: it may be complete.
   await complete(native).catch((error: unknown) => {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
   });

@@ -60,7 +60,13 @@ export interface Findings {
   readonly count: number;
 }
 
-const count = (limit: number, unit: string) => `${limit} ${unit}${limit === 1 ? '' : 's'}`;
+const wrongCount =
+  (code: Fault['code'], bound: 'least' | 'most', unit: 'character' | 'item') =>
+  (limit: number): Complaint => ({
+    code,
+    detail: `must have at ${bound} ${limit} ${unit}${limit === 1 ? '' : 's'}`,
+    limit,
+  });
 const listed = (names: readonly string[]) => names.join(', ');
 
 const formats = {
@@ -100,26 +106,10 @@ export const complaints = {
   },
   tooSmall: (limit: number): Complaint => ({ code: 'too_small', detail: `must be at least ${limit}`, limit }),
   tooLarge: (limit: number): Complaint => ({ code: 'too_large', detail: `must be at most ${limit}`, limit }),
-  tooShort: (limit: number): Complaint => ({
-    code: 'too_short',
-    detail: `must have at least ${count(limit, 'character')}`,
-    limit,
-  }),
-  tooLong: (limit: number): Complaint => ({
-    code: 'too_long',
-    detail: `must have at most ${count(limit, 'character')}`,
-    limit,
-  }),
-  tooMany: (limit: number): Complaint => ({
-    code: 'too_many',
-    detail: `must have at most ${count(limit, 'item')}`,
-    limit,
-  }),
-  tooFew: (limit: number): Complaint => ({
-    code: 'too_short',
-    detail: `must have at least ${count(limit, 'item')}`,
-    limit,
-  }),
+  tooShort: wrongCount('too_short', 'least', 'character'),
+  tooLong: wrongCount('too_long', 'most', 'character'),
+  tooMany: wrongCount('too_many', 'most', 'item'),
+  tooFew: wrongCount('too_short', 'least', 'item'),
   blank: (): Complaint => ({ code: 'blank', detail: 'must not be only white space' }),
   readOnly: (): Complaint => ({ code: 'unknown_member', detail: 'is read-only: leave it out' }),
   badEncoding: (): Complaint => ({

@@ -1,7 +1,19 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 
-// TypeBox writes each of these as `anyOf`, of which one wrong value has several faults, which generators of typed clients
-// turn into several types, and whose serializer refuses a value of an older release. Hence `Type.Unsafe`.
+/** For schemas of objects: members that are not declared are refused. */
+export const closed = { additionalProperties: false };
+
+export const uuid = (description: string) => Type.String({ format: 'uuid', description });
+
+/** A time in RFC 3339. */
+export const timestamp = (description: string) => Type.String({ format: 'date-time', description });
+
+/** A text that the database holds faithfully, its length in Unicode code points. */
+export const text = (options: { minLength?: number; maxLength: number; pattern?: string; description: string }) =>
+  Type.String({ ...options, storable: true });
+
+// TypeBox's own `Type.Union` would make `anyOf` of the two below. With `anyOf` a wrong value has one fault for each
+// alternative, generators of typed clients make several types, and the serializer refuses values of an older release.
 
 /** One of some texts. */
 export const oneOf = <const Names extends readonly string[]>(names: Names, description: string) =>
@@ -11,5 +23,5 @@ export const oneOf = <const Names extends readonly string[]>(names: Names, descr
 export const nullable = <Schema extends TSchema>({ type, enum: names, ...rest }: Schema) =>
   Type.Unsafe<Static<Schema> | null>({ ...rest, type: [type, 'null'], ...(names && { enum: [...names, null] }) });
 
-/** Of an answer without a body. TypeBox has null as a value, but nothing whose type is that of `send()`. */
+/** The schema of an answer without a body. Unlike that of `Type.Null()`, its type fits a call of `send()`. */
 export const noBodySchema = Type.Unsafe<undefined>({ type: 'null' });

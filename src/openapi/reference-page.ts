@@ -33,7 +33,7 @@ const ownAssetsOnly = [
 const html = 'text/html; charset=utf-8';
 const read = (name: string) => readFileSync(join(folder, name));
 
-/** By its address, how each file is made. */
+/** The files of the page by their paths, each made at its first request. */
 const files: ReadonlyMap<string, () => Promise<PreparedFile>> = new Map([
   ['/docs', once(() => prepareFile(page('docs/static/'), html))],
   ['/docs/', once(() => prepareFile(page('static/'), html))],
@@ -53,7 +53,7 @@ function once<Result>(make: () => Result): () => Result {
   };
 }
 
-/** The page at /docs, to which / leads, with all it needs from this server. No key needed. */
+/** The reference page at /docs and its files; / redirects to it. No key needed. */
 export const referencePage: FastifyPluginAsync = async (app) => {
   app.get('/', { schema: { hide: true } }, (_, reply) => reply.redirect('docs'));
   app.addHook('onRequest', async (_, reply) => {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isRecord } from '../http/json.ts';
 
 /** Keywords of validation-keywords.ts that have no meaning for a client. */
 const ownKeywords = ['storable', 'deepest', 'readOnlyMembers', 'headerFields'];
@@ -12,8 +13,6 @@ const patterns = new Map<unknown, string>([
   ['idempotency-key', '^(?:[!#-~][!-~]{0,254}|"(?:[!#-\\[\\]-~]|\\\\["\\\\]){1,255}")$'],
 ]);
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-
 /**
  * A schema, or what holds schemas, as the document shows it: without the keywords and formats that only our validation
  * knows, and each schema that has an `$id` as a reference.
@@ -23,7 +22,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 export function publish<Value>(value: Value, named: Record<string, object>): Value {
   const text = JSON.stringify(value, (key, member: unknown) => {
     if (ownKeywords.includes(key)) return undefined;
-    if (!isObject(member)) return member;
+    if (!isRecord(member)) return member;
     const { $id, format, ...others } = member;
     if (typeof $id === 'string') {
       const published = publish({ format, ...others }, named);
@@ -35,7 +34,7 @@ export function publish<Value>(value: Value, named: Record<string, object>): Val
     if (others['headerFields']) return { ...others, additionalProperties: { type: ['string', 'null'] } };
     const pattern = patterns.get(format);
     if (pattern !== undefined) return { ...others, pattern };
-    // Has no type in the schema, since only the keys of integrations have to send a UUID (check 9 of the order).
+    // The schema has no type, as check 7 judges `companyId`; a client must send a UUID all the same.
     if (key === 'companyId' && !others['type']) return { ...others, type: 'string', format: 'uuid' };
     return member;
   });

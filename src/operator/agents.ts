@@ -3,7 +3,7 @@ import { toAnswer } from '../agents/answer.ts';
 import { type AgentDraft, agentDraftSchema } from '../agents/schema.ts';
 import { invalid } from '../http/problems.ts';
 import { compile } from '../http/validation.ts';
-import { UnknownIdError } from '../unknown-id.ts';
+import { UnknownIdError } from '../operator-errors.ts';
 import { filled, jsonObject, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print } from './output.ts';

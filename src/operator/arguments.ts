@@ -75,32 +75,19 @@ export function blockOrNone(text: string, before: readonly string[] | undefined)
   return [];
 }
 
-export function days(text: string): number {
-  const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (value < 1) throw new InvalidArgumentError('It must be a whole number of days, from 1 to 99999.');
-  return value;
-}
+const wholeNumber =
+  (form: RegExp, least: number, which: string) =>
+  (text: string): number => {
+    const value = form.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= least)) throw new InvalidArgumentError(`It must be a whole number ${which}.`);
+    return value;
+  };
 
-export function versions(text: string): number {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (value < 1) throw new InvalidArgumentError('It must be a whole number of versions, from 1 on.');
-  return value;
-}
-
-export function seconds(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of seconds.');
-  return Number(text);
-}
-
-export function limit(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of requests; 0 is no limit.');
-  return Number(text);
-}
-
-export function entries(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 999999.');
-  return Number(text);
-}
+export const days = wholeNumber(/^\d{1,5}$/, 1, 'of days, from 1 to 99999');
+export const versions = wholeNumber(/^\d{1,9}$/, 1, 'of versions, from 1 on');
+export const seconds = wholeNumber(/^\d{1,9}$/, 0, 'of seconds');
+export const limit = wholeNumber(/^\d{1,9}$/, 0, 'of requests; 0 is no limit');
+export const entries = wholeNumber(/^[1-9]\d{0,5}$/, 1, 'from 1 to 999999');
 
 export function jsonObject(text: string): object {
   try {

@@ -1,8 +1,9 @@
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config.ts';
+import { hasCode } from '../error-code.ts';
 import { withNumbers } from '../http/exact-numbers.ts';
-import { RefusedError } from '../refusal.ts';
+import { RefusedError } from '../operator-errors.ts';
 import { type Services, withServices } from './services.ts';
 
 /** Runs one command and prints its result as one JSON value. */
@@ -48,7 +49,7 @@ async function write(texts: Iterable<string> | AsyncIterable<string>, stdout: Wr
   try {
     await pipeline(Readable.from(texts, { highWaterMark: 1 }), stdout, { end: false });
   } catch (error) {
-    const isGone = error instanceof Error && 'code' in error && error.code === 'EPIPE';
-    throw isGone ? new RefusedError('the reader of the output has gone, so that it is not complete') : error;
+    if (!hasCode(error, 'EPIPE')) throw error;
+    throw new RefusedError('the reader of the output has gone, so that it is not complete');
   }
 }

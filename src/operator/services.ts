@@ -3,14 +3,14 @@ import { agentVersionRepository } from '../agents/history/repository.ts';
 import { type AgentRepository, agentRepository } from '../agents/repository.ts';
 import { type AgentService, agentService } from '../agents/service.ts';
 import { type AuditRepository, auditRepository } from '../audit/repository.ts';
-import { type ApiKeyLifecycle, apiKeyLifecycle } from '../auth/key-lifecycle.ts';
+import { type ApiKeyLifecycle, apiKeyLifecycle } from '../auth/key-lifecycle.repository.ts';
 import { type KeySettingsRepository, keySettings } from '../auth/key-settings.repository.ts';
 import { type CompanyErasure, companyErasure } from '../companies/erase.repository.ts';
 import { type CompanyExport, companyExport } from '../companies/export.repository.ts';
 import { type CompanyRepository, companyRepository } from '../companies/repository.ts';
 import type { Config } from '../config.ts';
 import { type Database, openDatabase } from '../database/client.ts';
-import { isLater, pendingMigrations } from '../database/migrate.ts';
+import { isLater, requireMigrations } from '../database/migrate.ts';
 import { withClient } from '../database/session.ts';
 import { lackingSettings, meaningSettings } from '../database/settings.ts';
 import { openFoundation } from '../foundation.ts';
@@ -36,7 +36,7 @@ export interface Services {
 }
 
 /** Limits in milliseconds, longer than those of requests: a command may read the whole history, and should wait, not fail. */
-const patience = { statementLimit: 60_000, connectionLimit: 20_000 };
+const limits = { statementLimit: 60_000, connectionLimit: 20_000 };
 
 /** The user name of this process; `user 1000` if the user has only an id, as in a container. */
 function operatorName(): string {
@@ -52,13 +52,10 @@ function operatorName(): string {
  * written wrong), and that no migration is missing.
  * @throws StartError
  */
-async function checkDatabase(url: string): Promise<void> {
+async function requirePrepared(url: string): Promise<void> {
   const wrong = await withClient(url, (client) => lackingSettings(client, meaningSettings));
   if (wrong.length > 0) throw new StartError(`DATABASE_URL: ${wrong.join('; ')}: run npm run migrate as this role`);
-  const pending = await pendingMigrations(url);
-  if (pending.length > 0) {
-    throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
-  }
+  await requireMigrations(url);
 }
 
 async function requireOwnRelease(url: string): Promise<void> {
@@ -75,9 +72,9 @@ export async function withServices(config: Config, work: (services: Services) =>
   // Without API_KEY_SECRET, a generated secret would not be the one that the servers of a DATABASE_URL use.
   const known = embedded !== undefined || config.API_KEY_SECRET !== undefined ? secrets : undefined;
   try {
-    await checkDatabase(databaseUrl);
+    await requirePrepared(databaseUrl);
     const preparedStatements = config.DATABASE_PREPARED_STATEMENTS;
-    const database = openDatabase({ url: databaseUrl, connections: 2, preparedStatements, ...patience });
+    const database = openDatabase({ url: databaseUrl, connections: 2, preparedStatements, ...limits });
     const operator = operatorName();
     const agentRows = agentRepository(database);
     try {

@@ -33,7 +33,7 @@ const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 const escaped = (text: string) => text.replaceAll(/[&<>"]/g, (character) => entities[character] ?? character);
 
 /** The explanation as a page for people. */
-export const pageOf = ({ title, status, code, cause, remedy }: Explanation) => `<!DOCTYPE html>
+export const toHtml = ({ title, status, code, cause, remedy }: Explanation) => `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">

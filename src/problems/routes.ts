@@ -4,7 +4,7 @@ import { problemUnknown } from '../http/particular-problems.ts';
 import { type PreparedFile, prepareFile, sendPrepared } from '../http/prepared-file.ts';
 import { isProblemCode, type ProblemCode, problemPath, problems } from '../http/problems.ts';
 import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
-import { explain, pageOf, policy } from './explanation.ts';
+import { explain, policy, toHtml } from './explanation.ts';
 import { getProblem } from './openapi.ts';
 import { problemParamsSchema } from './schema.ts';
 
@@ -23,7 +23,7 @@ export const problemRoutes: FastifyPluginAsyncTypebox<WithPublicUrl> = async (ap
   const files = new Map<string, Promise<PreparedFile>>();
   function fileOf(code: ProblemCode, type: (typeof types)[number]): Promise<PreparedFile> {
     const explanation = explain(code, prefix);
-    const text = type === 'text/html' ? pageOf(explanation) : JSON.stringify(explanation);
+    const text = type === 'text/html' ? toHtml(explanation) : JSON.stringify(explanation);
     const file = files.get(`${type} ${code}`) ?? prepareFile(Buffer.from(text), `${type}; charset=utf-8`);
     files.set(`${type} ${code}`, file);
     return file;

@@ -33,7 +33,7 @@ export interface Tracing {
   /**
    * Begins the span of a request.
    * @param route the route's pattern, if there is one
-   * @param headers may name the span's parent: `traceparent` (W3C Trace Context), or what else the SDK was told to read
+   * @param headers may name the span's parent: `traceparent` (W3C Trace Context), or others that the SDK is set up to read
    * @returns undefined if the SDK does not record the trace
    */
   begin(method: string, route: string | undefined, path: string, headers: object): RequestSpan | undefined;
@@ -58,8 +58,8 @@ export function registeredTracing(): Tracing | undefined {
 }
 
 /**
- * Has the SDK send the spans that it still holds, if one is loaded: at most for a second, so that a collector that does not
- * answer delays no stop.
+ * Lets the SDK, if one is loaded, send the spans that it still holds. Takes at most a second, so that a collector that does
+ * not answer does not delay the shutdown.
  * @throws what the SDK throws if it cannot send them
  */
 export async function flushSpans(): Promise<void> {
@@ -68,7 +68,7 @@ export async function flushSpans(): Promise<void> {
   if (canFlush(sdk)) await Promise.race([sdk.forceFlush(), setTimeout(1_000)]);
 }
 
-/** By its methods: an SDK in a folder of its own has another copy of the class. */
+/** Not by `instanceof`: an SDK in a folder of its own has another copy of the class. */
 const isProxy = (provider: TracerProvider): provider is ProxyTracerProvider => 'getDelegateTracer' in provider;
 
 /** What the providers of SDKs have beside the interface. */
@@ -106,7 +106,7 @@ const tracing = (tracer: Tracer): Tracing => ({
     const [first] = requests;
     if (!first) return await run(items);
     const options = { attributes: { 'interview_agents.batch.size': items.length } };
-    // In the trace of a request: a trace of its own would be sampled for itself, and links could lead to nothing.
+    // In the trace of one of the requests: a trace of its own would be sampled separately, and links could lead nowhere.
     return await tracer.startActiveSpan(name, options, trace.setSpan(ROOT_CONTEXT, first), async (span) => {
       for (const request of requests) request.addLink({ context: span.spanContext() });
       try {
@@ -121,7 +121,7 @@ const tracing = (tracer: Tracer): Tracing => ({
   },
 });
 
-/** The code alone: an error of the database can have values in its text. */
+/** Records the code alone: the message of a database error can contain values. */
 function fail(span: Span, code: string): void {
   span.setAttribute('error.type', code).setStatus({ code: SpanStatusCode.ERROR });
 }
@@ -132,7 +132,7 @@ const knownMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PA
 /** The pattern of a route as OpenAPI writes it. */
 const braced = (route: string) => route.replaceAll(/:(\w+)/g, (_, name: string) => `{${name}}`);
 
-/** A path without its query, and without what is in the place of an id but is none: it may be a key, sent by mistake. */
+/** A path without its query. A value in the place of an id that is none is left out: it may be a key, sent by mistake. */
 function plainPath(route: string, path: string): string {
   const parts = path.split('?', 1).join().split('/');
   const shown = route.split('/').map((name, place) => {

@@ -5,22 +5,16 @@ const inUtc = (time: string) => new Date(time).toISOString();
 const orNull = (time: string | null) => (time === null ? null : inUtc(time));
 
 /** An endpoint as answers show it: without secret and header values. */
-export const toWebhookAnswer = ({
-  id,
-  url,
-  events,
-  description,
-  headerNames,
-  status,
-  disabledReason,
-  ...times
-}: StoredWebhook): WebhookAnswer => ({
-  ...{ id, url, events, description, headerNames, status, disabledReason },
-  createdAt: inUtc(times.createdAt),
-  updatedAt: inUtc(times.updatedAt),
-  lastSuccessAt: orNull(times.lastSuccessAt),
-  lastFailureAt: orNull(times.lastFailureAt),
-});
+export function toWebhookAnswer(stored: StoredWebhook): WebhookAnswer {
+  const { id, url, events, description, headerNames, status, disabledReason } = stored;
+  return {
+    ...{ id, url, events, description, headerNames, status, disabledReason },
+    createdAt: inUtc(stored.createdAt),
+    updatedAt: inUtc(stored.updatedAt),
+    lastSuccessAt: orNull(stored.lastSuccessAt),
+    lastFailureAt: orNull(stored.lastFailureAt),
+  };
+}
 
 export const toDeliveryAnswer = ({ nextAttemptAt, createdAt, ...delivery }: StoredDelivery): DeliveryAnswer => ({
   ...delivery,

@@ -4,7 +4,7 @@ import type { Meter } from '../metrics/meter.ts';
 import { type Attempt, attemptSender } from './attempt.ts';
 import { type Claimed, deliveryRepository, type HealthChange } from './delivery.repository.ts';
 import { dnsResolver } from './resolver.ts';
-import { type Sealer, sealer } from './sealed.ts';
+import { type Sealer, sealer } from './sealer.ts';
 import { openHeaders, openSecrets } from './secrets.ts';
 import type { Resolve, TargetRules } from './target.ts';
 import { type Worker, webhookWorker } from './worker.ts';

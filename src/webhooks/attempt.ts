@@ -1,3 +1,4 @@
+import { codeOf } from '../error-code.ts';
 import { receiverPools } from './pools.ts';
 import { signedHeaders } from './signature.ts';
 import { parseTarget, type Resolve, resolveTarget, TargetError, type TargetRules } from './target.ts';
@@ -110,10 +111,10 @@ export function attemptSender({ resolve, ...rules }: Options) {
 
 const timedOut = `no answer within ${attemptLimit / 1_000} s`;
 
-/** The text for an error: at most our own sentence and the error's code. Its message may contain what was sent. */
+/** The `lastError` of a delivery: our own sentence, and the error's code. Its message may contain what was sent. */
 function errorText(error: unknown): string {
   if (error instanceof TargetError) return error.fault;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = codeOf(error) ?? '';
   return /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? `no answer: ${code}` : 'no answer';
 }
 

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 
 const id = Type.String();
-const text = Type.Union([Type.String(), Type.Null()]);
+const textOrNull = Type.Union([Type.String(), Type.Null()]);
 
 /** A claimed delivery, with its endpoint as it was at the time of the claim. */
 export const claimedSchema = Type.Object({
@@ -14,10 +14,10 @@ export const claimedSchema = Type.Object({
   /** Attempts before this one. */
   attempts: Type.Integer(),
   url: Type.String(),
-  sealedHeaders: text,
+  sealedHeaders: textOrNull,
   sealedSecret: Type.String(),
   /** The secret before the last rotation, for 24 hours; then null. */
-  sealedPreviousSecret: text,
+  sealedPreviousSecret: textOrNull,
   sealedUnder: Type.String(),
   /** Whether the endpoint's last attempt failed. */
   isFailing: Type.Boolean(),
@@ -40,12 +40,15 @@ export const healthChangeSchema = Type.Object({
   url: Type.String(),
   health: Type.Union([Type.Literal('FAILING'), Type.Literal('RECOVERED'), Type.Literal('DISABLED')]),
   /** `disabledReason` of the endpoint. */
-  reason: text,
+  reason: textOrNull,
   /** Why an attempt failed, in one of our own texts. */
-  error: text,
+  error: textOrNull,
 });
 
 /** A row of `finishStatement`: the id of a delivery that was written, or an endpoint whose health changed. */
-export const finishedRowSchema = Type.Object({ id: text, endpoint: Type.Union([healthChangeSchema, Type.Null()]) });
+export const finishedRowSchema = Type.Object({
+  id: textOrNull,
+  endpoint: Type.Union([healthChangeSchema, Type.Null()]),
+});
 
 export const measuresSchema = Type.Object({ overdueSeconds: Type.Number(), disabledEndpoints: Type.Integer() });

@@ -1,12 +1,11 @@
 import { type TObject, Type } from '@sinclair/typebox';
-import { uuid } from '../agents/fields.ts';
-import { nullable } from '../http/json-schema.ts';
+import { nullable, timestamp, uuid } from '../http/json-schema.ts';
 
-const timestamp = Type.String({ format: 'date-time', description: 'When it happened, in UTC' });
+const happenedAt = timestamp('When it happened, in UTC');
 const requestId = (what: string) => Type.String({ description: what });
 
 const event = <Data extends TObject>(type: string, data: Data, $id: string, example: object) =>
-  Type.Object({ type: Type.Literal(type), timestamp, data }, { $id, examples: [example] });
+  Type.Object({ type: Type.Literal(type), timestamp: happenedAt, data }, { $id, examples: [example] });
 
 /** `data` of all events about agents. Later releases may add members. */
 const agentData = Type.Object(

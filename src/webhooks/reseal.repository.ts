@@ -2,9 +2,10 @@ import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
+import { lowestId } from '../http/uuid.ts';
 import { sealedElsewhereStatement, storeResealedStatement } from './reseal.statements.ts';
 import { idRowSchema, sealedRowSchema } from './row.schema.ts';
-import type { Sealer } from './sealed.ts';
+import type { Sealer } from './sealer.ts';
 import { resealed } from './secrets.ts';
 
 /** Endpoints that one statement reads. */
@@ -24,7 +25,7 @@ export async function resealWebhooks(
   log: Pick<Logger, 'info' | 'warn'>,
 ): Promise<void> {
   const counts = { resealed: 0, unreadable: 0 };
-  let after = '00000000-0000-0000-0000-000000000000';
+  let after = lowestId;
   for (;;) {
     const rows = sealedOf(await run(query, sealedElsewhereStatement(sealer.fingerprint, after, portion)));
     for (const row of rows) {

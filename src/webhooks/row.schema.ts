@@ -1,26 +1,26 @@
 import { type Static, Type } from '@sinclair/typebox';
 
-const text = Type.Union([Type.String(), Type.Null()]);
+const textOrNull = Type.Union([Type.String(), Type.Null()]);
 
 /** A row of `webhook_endpoint`; times are ISO 8601. */
 export const storedWebhookSchema = Type.Object({
   id: Type.String(),
-  companyId: text,
-  integrationId: text,
+  companyId: textOrNull,
+  integrationId: textOrNull,
   url: Type.String(),
   events: Type.Array(Type.String()),
-  description: text,
+  description: textOrNull,
   headerNames: Type.Array(Type.String()),
-  sealedHeaders: text,
+  sealedHeaders: textOrNull,
   sealedSecret: Type.String(),
-  sealedPreviousSecret: text,
+  sealedPreviousSecret: textOrNull,
   sealedUnder: Type.String(),
   status: Type.String(),
-  disabledReason: text,
+  disabledReason: textOrNull,
   createdAt: Type.String(),
   updatedAt: Type.String(),
-  lastSuccessAt: text,
-  lastFailureAt: text,
+  lastSuccessAt: textOrNull,
+  lastFailureAt: textOrNull,
 });
 export type StoredWebhook = Static<typeof storedWebhookSchema>;
 
@@ -35,13 +35,13 @@ export const storedDeliverySchema = Type.Object({
   id: Type.String(),
   eventId: Type.String(),
   eventType: Type.String(),
-  agentId: text,
+  agentId: textOrNull,
   version: Type.Union([Type.Integer(), Type.Null()]),
   status: Type.String(),
   attempts: Type.Integer(),
-  nextAttemptAt: text,
+  nextAttemptAt: textOrNull,
   lastStatus: Type.Union([Type.Integer(), Type.Null()]),
-  lastError: text,
+  lastError: textOrNull,
   createdAt: Type.String(),
 });
 export type StoredDelivery = Static<typeof storedDeliverySchema>;
@@ -52,7 +52,7 @@ export const totalRowSchema = Type.Object({ total: Type.Integer() });
 /** A kept answer to a request with an Idempotency-Key; `webhookId` and `answer` are null if it is about an agent. */
 export const keptRowSchema = Type.Object({
   fingerprint: Type.String(),
-  webhookId: text,
+  webhookId: textOrNull,
   answer: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()]),
 });
 

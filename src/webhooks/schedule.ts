@@ -3,7 +3,7 @@ const minute = 60 * second;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** Milliseconds to wait after the first failed attempt, the second, and so on. The attempt after the last wait is final. */
+/** Milliseconds to wait after the first failed attempt, the second, and so on: with the first one, ten attempts in all. */
 const steps = [5 * second, 30 * second, 2 * minute, 10 * minute, hour, 3 * hour, 8 * hour, 12 * hour, day] as const;
 
 /** Jitter: each wait is 80 % to 120 % of its step, so that deliveries that failed together are not retried together. */

@@ -1,8 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { text, uuid } from '../agents/fields.ts';
 import { createHeadersSchema } from '../agents/request.schema.ts';
-import { closed } from '../agents/schema.ts';
-import { nullable, oneOf } from '../http/json-schema.ts';
+import { closed, nullable, oneOf, text, timestamp, uuid } from '../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../http/pages.schema.ts';
 import { draft, patch } from './examples.ts';
 
@@ -44,7 +42,7 @@ export const webhookPatchSchema = Type.Partial(Type.Object({ url, events, descri
 });
 export type WebhookPatch = Static<typeof webhookPatchSchema>;
 
-/** Judged before the schemas (step 7). */
+/** Accepted as it is: check 7 has checked it. */
 const companyId = Type.Optional(
   Type.Unknown({
     description:
@@ -57,7 +55,7 @@ export const webhookListQuerySchema = pagedQuery({ companyId });
 export const webhookParamsSchema = Type.Object({ id: uuid('Webhook id') }, closed);
 export const webhookHeadersSchema = createHeadersSchema;
 
-const time = (what: string) => Type.String({ format: 'date-time', description: `${what}, in UTC` });
+const time = (what: string) => timestamp(`${what}, in UTC`);
 const timeOrNull = (what: string) => nullable(time(`${what}; null if never`));
 const open = (names: readonly string[], what: string) =>
   Type.Unsafe<string>({ type: 'string', 'x-extensible-enum': names, description: what });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Value } from '@sinclair/typebox/value';
 import { headersSchema, type SealedRow } from './row.schema.ts';
-import type { Sealer } from './sealed.ts';
+import type { Sealer } from './sealer.ts';
 
 /** Headers of an endpoint by their names in lower case. */
 export type Headers = Readonly<Record<string, string>>;

@@ -17,7 +17,7 @@ import {
   fieldsOf,
 } from './rules.ts';
 import type { DeliveryListQuery, WebhookDraft, WebhookPatch } from './schema.ts';
-import type { Sealer } from './sealed.ts';
+import type { Sealer } from './sealer.ts';
 import { mergedHeaders, newSecret, openHeaders, openSecret, resealed, sealedHeaders, sealedSecret } from './secrets.ts';
 import type { TargetRules } from './target.ts';
 

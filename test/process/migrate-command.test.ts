@@ -4,13 +4,17 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrate, pendingMigrations } from '../../src/database/migrate.ts';
-import { missingRoleSettings, setRoleSettings } from '../../src/database/server-role.ts';
-import { roleSettings } from '../../src/database/settings.ts';
+import { setRoleSettings } from '../../src/database/server-role.ts';
+import { withClient } from '../../src/database/session.ts';
+import { lackingSettings, roleSettings } from '../../src/database/settings.ts';
 import { connect, run } from '../support/connection.ts';
 import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
 import { build, makeFolder, runProgram } from '../support/process.ts';
 
 const nothing = 'nothing to apply: the database is up to date, and the role in DATABASE_URL has its settings';
+
+/** The settings that a new session of the role of a URL lacks. */
+const missingRoleSettings = (ofUrl: string) => withClient(ofUrl, (client) => lackingSettings(client, roleSettings));
 
 let url: string;
 
@@ -32,9 +36,9 @@ describe('the settings of a role', () => {
   test('are looked up on a connection that is given, too', async () => {
     await setRoleSettings(url);
     const client = await connect(url);
-    const before = await missingRoleSettings(client);
+    const before = await lackingSettings(client, roleSettings);
     await client.query('SET jit = on');
-    const after = await missingRoleSettings(client);
+    const after = await lackingSettings(client, roleSettings);
     await client.end();
     expect([before, after]).toEqual([[], ['jit is on, expected off']]);
   });

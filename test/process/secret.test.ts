@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { fingerprintsOf } from '../../src/auth/api-key.ts';
-import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.ts';
+import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';

@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import { type Meter, silent } from '../../src/metrics/meter.ts';
 import { assembleWebhookWorker } from '../../src/webhooks/assemble.ts';
 import type { HealthChange } from '../../src/webhooks/delivery.repository.ts';
-import { sealer } from '../../src/webhooks/sealed.ts';
+import { sealer } from '../../src/webhooks/sealer.ts';
 import type { Resolve } from '../../src/webhooks/target.ts';
 import { openLimited } from './time-limits.ts';
 import type { World } from './world.ts';

@@ -9,7 +9,7 @@ import { agentRepository } from '../../src/agents/repository.ts';
 import type { AgentDraft } from '../../src/agents/schema.ts';
 import { agentService } from '../../src/agents/service.ts';
 import { type Scope, scopes } from '../../src/auth/api-key.ts';
-import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.ts';
+import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.repository.ts';
 import type { Quotas } from '../../src/auth/rate-limits.ts';
 import { companyRepository } from '../../src/companies/repository.ts';
 import { migrationNames } from '../../src/database/migrate.ts';

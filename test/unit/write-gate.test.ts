@@ -7,11 +7,11 @@ type Answer = boolean | Error;
 function openGate(most = 2, wait = 60_000) {
   const asked: ((answer: Answer) => void)[] = [];
   const onEnd = vi.fn();
-  const someRunOn = () =>
+  const hasOverdueStatements = () =>
     new Promise<boolean>((resolve, reject) => {
       asked.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer)));
     });
-  const gate = writeGate({ most, wait, someRunOn, onEnd });
+  const gate = writeGate({ most, wait, hasOverdueStatements, onEnd });
   onTestFinished(gate.stop);
   const answer = async (given: Answer) => {
     await vi.waitUntil(() => asked.length > 0, { timeout: 60_000, interval: 1 });

@@ -14,7 +14,7 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ],
   [
     'repositories',
-    /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot|lifecycle|lists)\b|^src\/auth\/(access|lookup|key-lifecycle|key-use|caller)\.ts$/,
+    /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot)\b|^src\/auth\/(access|lookup|key-use|caller)\.ts$/,
   ],
   ['database', /^src\/(database|embedded-postgres)\//],
   ['rules and values', /^src\//],

@@ -29,7 +29,7 @@ function lineRule({ says, pattern, rooms, caught, room }: LineRule): Rule {
   };
 }
 
-const statements = String.raw`(statements|repository|lifecycle)\.ts$`;
+const statements = String.raw`(statements|repository)\.ts$`;
 
 /** What a line may say only in some rooms. */
 export const lineRules: readonly Rule[] = [
@@ -78,7 +78,7 @@ export const lineRules: readonly Rule[] = [
   lineRule({
     says: 'Prisma, `companyId` in a `where`',
     pattern: /generated\/prisma|'@prisma\/|where: \{[^}]*companyId/,
-    rooms: /\b(repository|lifecycle)\.ts$|^src\/database\//,
+    rooms: /\brepository\.ts$|^src\/database\//,
     caught: [
       "import { Prisma } from '../generated/prisma/client.ts';",
       "import { PrismaPg } from '@prisma/adapter-pg';",

@@ -3,6 +3,7 @@ import { databaseTime } from '../../database/clock.ts';
 import { longTransaction } from '../../database/long-transaction.ts';
 import { rowsOf } from '../../database/rows.ts';
 import { run } from '../../database/statement.ts';
+import { lowestId } from '../../http/uuid.ts';
 import { type Pruning, pageAgents, planStatement, pruneStatement, type Range } from './prune.statements.ts';
 import { plannedRowSchema, removedRowSchema } from './schema.ts';
 
@@ -17,9 +18,6 @@ interface Pruned {
 const batchVersions = 5_000;
 
 const day = 24 * 60 * 60 * 1_000;
-
-/** Lower than every id. */
-const start = '00000000-0000-0000-0000-000000000000';
 
 const plannedOf = rowsOf(plannedRowSchema);
 const removedOf = rowsOf(removedRowSchema);
@@ -49,7 +47,7 @@ export async function pruneHistory(database: Database, days: number, keep: numbe
     batch = [];
   }
 
-  for (let after = start, isEnd = false; !isEnd; ) {
+  for (let after = lowestId, isEnd = false; !isEnd; ) {
     const page = await plan(database, after, pruning);
     isEnd = page.length < pageAgents;
     for (const { id, first, stays, more } of page) {

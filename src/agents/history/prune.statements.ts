@@ -16,15 +16,15 @@ export interface Pruning {
 const names: readonly string[] = agentFields;
 
 /**
- * The next living agents behind an id, in the order of their ids, each with the versions that may go: from `first` until
- * before `stays`; both null for an agent that has none. `more` where the agent may have further ones, because only its
- * oldest were read.
+ * The next agents behind an id that are not deleted, in the order of their ids. The versions from `first` up to, not
+ * including, `stays` may be removed; both are null if there are none. `more` is true if there may be further ones: only the
+ * oldest versions of an agent are read.
  *
- * What goes is always the beginning of a history, so that the versions that stay are consecutive numbers.
+ * Only the beginning of a history is removed, so that the versions that stay have consecutive numbers.
  *
- * The first version that stays must not need one that goes: a version by an old server that does not know a field is read
- * with the value of the newest earlier version that holds it (`snapshot.ts`). Later versions need none that this one does
- * not need.
+ * The first version that stays must be readable without the removed ones. A version by an old server lacks the fields that
+ * this server did not know; each is read from the newest earlier version that has it (`snapshot.ts`). Later versions need no
+ * removed version that this one does not need.
  */
 export const planStatement = (after: string, { before, keep }: Pruning) => sql`
   WITH listed AS MATERIALIZED (
@@ -55,14 +55,14 @@ export const planStatement = (after: string, { before, keep }: Pruning) => sql`
             ORDER BY v.version DESC LIMIT 1) whole) ON b.id = l.id
    ORDER BY l.id`;
 
-/** Versions of one agent, from `first` until before `stays`. */
+/** Versions of one agent, from `first` up to, not including, `stays`. */
 export interface Range {
   readonly id: string;
   readonly first: number;
   readonly stays: number;
 }
 
-/** Removes versions, with their entry in the trail; returns how many were there. */
+/** Removes versions and inserts the audit entry; returns how many versions were removed. */
 export const pruneStatement = (ranges: readonly Range[], { before, keep }: Pruning, operator: string) => sql`
   WITH pruned AS (
     DELETE FROM agent_version v

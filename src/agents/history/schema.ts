@@ -1,10 +1,9 @@
 import { Type } from '@sinclair/typebox';
-import { nullable } from '../../http/json-schema.ts';
+import { closed, nullable, timestamp } from '../../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../../http/pages.schema.ts';
 import { agentParamsSchema, companyQuerySchema } from '../request.schema.ts';
 import { agentSchema } from '../schema.ts';
 
-const closed = { additionalProperties: false };
 const version = (description: string) => Type.String({ format: 'version', description });
 
 export const versionParamsSchema = Type.Object(
@@ -42,7 +41,7 @@ export const removedRowSchema = Type.Object({ versions: Type.Integer() });
 const versionSchema = Type.Object(
   {
     version: Type.Integer({ description: 'The version that the change made' }),
-    createdAt: Type.String({ format: 'date-time', description: 'When the change was made, in UTC' }),
+    createdAt: timestamp('When the change was made, in UTC'),
     changedFields: Type.Array(Type.String(), {
       description: 'The fields that the change gave another value; all at version 1',
     }),

@@ -14,12 +14,11 @@ type Stored = Readonly<Record<string, unknown>>;
 const membersOf = rowsOf(memberSchema);
 
 /**
- * Completes content as another release stored it, the one way in which stored content is read.
+ * Completes content that another release may have stored. All stored content is read by this function.
  *
- * A release writes the fields that it knows. One that it did not know has its value in the newest earlier version that
- * holds it: during a rolling upgrade an old server writes versions of an agent whose new field is set already, and its row
- * keeps that field. Where no earlier version holds it, it has its initial value. Members that this release does not know are
- * left out; they stay in storage.
+ * A release stores the fields that it knows. A missing field has the value of the newest earlier version that has the field,
+ * or else its initial value: during a rolling upgrade, an old server can change an agent whose new field is set already; the
+ * row keeps that field, the snapshot lacks it. Members that this release does not know are left out; they stay in storage.
  */
 export async function complete(query: Query, stored: Stored, { agentId, version }: Place): Promise<AgentContent> {
   const missing = missingFrom(stored);
@@ -33,7 +32,7 @@ export async function complete(query: Query, stored: Stored, { agentId, version 
   });
 }
 
-/** The same for an answer that was kept for a request that is sent again. */
+/** The same for a kept answer. */
 export async function completeKept(query: Query, { agent, updatedAt, ...kept }: KeptJson): Promise<KeptAnswer> {
   if (!agent) return { ...kept, agent: null };
   // The history holds the version that the answer shows, written by the same release.

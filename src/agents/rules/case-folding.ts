@@ -7,7 +7,7 @@ const dotless = new Set('iIıİ');
  */
 export const foldCase = (text: string): string => [...text].map(foldLetter).join('');
 
-// Twice in small letters: the capital ẞ has no larger letter, and ϴ has another small one.
+// Lower case first: the capital `ẞ` is its own upper case, and only its lower case `ß` becomes `SS`.
 const foldLetter = (letter: string): string =>
   dotless.has(letter) ? 'i' : letter.toLowerCase().toUpperCase().toLowerCase();
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test, vi } from 'vitest';
-import { apiKeyLifecycle } from '../../../src/auth/key-lifecycle.ts';
+import { apiKeyLifecycle } from '../../../src/auth/key-lifecycle.repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { sealer } from '../../../src/webhooks/sealed.ts';
+import { sealer } from '../../../src/webhooks/sealer.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { newWebhook, requestOf, target, trailOf, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';

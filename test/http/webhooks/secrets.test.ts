@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../../src/database/client.ts';
 import { resealWebhooks } from '../../../src/webhooks/reseal.repository.ts';
-import { sealer } from '../../../src/webhooks/sealed.ts';
+import { sealer } from '../../../src/webhooks/sealer.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
 import { newWebhook, webhookRow } from '../../support/webhooks.ts';

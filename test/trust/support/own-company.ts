@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { scopes } from '../../../src/auth/api-key.ts';
-import { apiKeyLifecycle } from '../../../src/auth/key-lifecycle.ts';
+import { apiKeyLifecycle } from '../../../src/auth/key-lifecycle.repository.ts';
 import { companyRepository } from '../../../src/companies/repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
 import type { SendingWorld } from './hooked.ts';

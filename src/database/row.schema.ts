@@ -3,6 +3,6 @@ import { type Static, Type } from '@sinclair/typebox';
 /** Rows of raw statements about the database itself. */
 export const timeSchema = Type.Object({ now: Type.Date() });
 export const stateSchema = Type.Object({ isReadOnly: Type.Boolean(), migrations: Type.Array(Type.String()) });
-export const runningSchema = Type.Object({ running: Type.Boolean() });
+export const overdueSchema = Type.Object({ overdue: Type.Boolean() });
 export type DatabaseState = Static<typeof stateSchema>;
-export const deploymentSchema = Type.Object({ id: Type.String() });
+export const databaseIdSchema = Type.Object({ id: Type.String() });

@@ -31,7 +31,8 @@ interface NewAgent {
 
 type Created = Omit<Changed, 'changedFields'>;
 
-type Made = Omit<Creation, 'lookedUpAt' | 'keep'>;
+/** A creation as far as it is decided before the key is looked up again. */
+type Plan = Omit<Creation, 'lookedUpAt' | 'keep'>;
 
 /** Makes a statement that writes only if the lookup of the key is recent; null if the key was checked before. */
 type Write = (lookedUpAt: number | null) => Statement;
@@ -52,16 +53,18 @@ export function agentLifecycle(database: Database) {
       await confirm(database.query, by);
       return kept;
     }
-    const made = { companyId, content: decide(isActive), by };
-    if (idempotency && 'keyId' in by) return await createAndKeep(made, by, idempotency);
-    const row = await writeSoon(by, (lookedUpAt) => createStatement({ ...made, lookedUpAt }));
-    return row ? { agent: agentOf(row) } : await database.transaction((tx) => createLate(tx, made));
+    const plan = { companyId, content: decide(isActive), by };
+    if (idempotency && 'keyId' in by) return await createAndKeep(plan, by, idempotency);
+    const row = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
+    return row ? { agent: agentOf(row) } : await database.transaction((tx) => createConfirmed(tx, plan));
   }
 
-  /** Undefined if an answer existed for the key: of a concurrent request, or an expired one, which is deleted. */
-  async function createAndKeep(made: Made, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
+  /** Undefined if an answer is kept for the key: that of a concurrent request, or an expired one, which is deleted. */
+  async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     try {
-      return (await createAndKeepSoon(made, by, idempotency)) ?? (await createAndKeepLate(made, by, idempotency));
+      return (
+        (await createAndKeepAtOnce(plan, by, idempotency)) ?? (await createAndKeepConfirmed(plan, by, idempotency))
+      );
     } catch (error) {
       if (!isTaken(error, idempotencyIndex)) throw error;
       await database.query(makeRoomSql, [[by.keyId], [idempotency.key]]);
@@ -70,10 +73,10 @@ export function agentLifecycle(database: Database) {
   }
 
   /** Undefined if nothing was written: the lookup of the key is too old, or a lock was held for too long. */
-  async function createAndKeepSoon(made: Made, by: Caller, idempotency: Idempotency) {
+  async function createAndKeepAtOnce(plan: Plan, by: Caller, idempotency: Idempotency) {
     const keep = { ...idempotency, keyId: by.keyId };
     try {
-      const row = await writeSoon(by, (lookedUpAt) => createStatement({ ...made, lookedUpAt, keep }));
+      const row = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt, keep }));
       return row && { agent: agentOf(row) };
     } catch (error) {
       if (isLockTimeout(error)) return undefined;
@@ -82,10 +85,10 @@ export function agentLifecycle(database: Database) {
   }
 
   /** In two statements, so that a lock timeout in the second one is known to concern the idempotency key. */
-  async function createAndKeepLate(made: Made, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
+  async function createAndKeepConfirmed(plan: Plan, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
     return await database.transaction(async (query) => {
       await query(`SELECT ${shortLockWait}`, []);
-      const { agent } = await createLate(query, made);
+      const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
       await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
       return { agent };
@@ -93,7 +96,7 @@ export function agentLifecycle(database: Database) {
   }
 
   /** Writes in one statement. Undefined if nothing was written, for example because the lookup of the key is too old. */
-  async function writeSoon(by: Author, write: Write) {
+  async function writeAtOnce(by: Author, write: Write) {
     const admission = 'operator' in by ? undefined : by.admission;
     if (admission && isOutdated(admission)) return undefined;
     const [row] = await run<AgentRow>(database.query, write(admission?.databaseTime ?? null));
@@ -101,13 +104,13 @@ export function agentLifecycle(database: Database) {
   }
 
   /** Writes in a transaction, after the key was looked up again on its connection. */
-  async function writeLate(query: Query, by: Author, write: Write) {
+  async function writeConfirmed(query: Query, by: Author, write: Write) {
     await confirm(query, by);
     return (await run<AgentRow>(query, write(null)))[0];
   }
 
-  async function createLate(query: Query, made: Made): Promise<Created> {
-    const row = await writeLate(query, made.by, (lookedUpAt) => createStatement({ ...made, lookedUpAt }));
+  async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
+    const row = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
     if (!row) throw new Error('an insert returned no row');
     return { agent: agentOf(row) };
   }
@@ -116,11 +119,11 @@ export function agentLifecycle(database: Database) {
   async function deleteRow(wanted: Omit<Deletion, 'lookedUpAt'>): Promise<AgentRow | undefined> {
     const { id, by } = wanted;
     const write: Write = (lookedUpAt) => deleteStatement({ ...wanted, lookedUpAt });
-    const deleted = await writeSoon(by, write);
+    const deleted = await writeAtOnce(by, write);
     if (deleted) return deleted;
     return await database.transaction(async (query) => {
       await query(lockSql, [id]);
-      return await writeLate(query, by, write);
+      return await writeConfirmed(query, by, write);
     });
   }
 

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { hasCode } from './error-code.ts';
 
 /**
- * Reads a small secret file, or creates it (mode 0600). Concurrent processes get the same content.
+ * Reads a small file, or creates it (mode 0600). Concurrent processes get the same content.
  * @param make makes the content if there is no file yet
  */
-export async function keptFile(path: string, make: () => string): Promise<string> {
-  const existing = await readIfThere(path);
+export async function readOrCreate(path: string, make: () => string): Promise<string> {
+  const existing = await readOptional(path);
   if (existing !== undefined) return existing;
   await mkdir(dirname(path), { recursive: true });
   // `link` is atomic and fails if the file exists: no process reads an incomplete file or replaces that of another.
@@ -16,20 +17,19 @@ export async function keptFile(path: string, make: () => string): Promise<string
   try {
     await link(draft, path);
   } catch (error) {
-    if (!isCode(error, 'EEXIST')) throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   } finally {
     await rm(draft, { force: true });
   }
   return readFile(path, 'utf8');
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+/** The text of a file; undefined when there is none. */
+export async function readOptional(file: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(file, 'utf8');
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
 }
-
-const isCode = (error: unknown, code: string) => error instanceof Error && 'code' in error && error.code === code;

@@ -6,7 +6,7 @@ import type { Page } from '../http/pages.ts';
 import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
 import { agentJsonSchema, agentRowSchema, portionRowSchema, totalRowSchema } from './row.schema.ts';
 import { type StoredAgent, toStoredAgent } from './row.ts';
-import { countStatement, listStatement, type Narrowing, pageStatement, portionStatement } from './statements.ts';
+import { countStatement, type GivenFilter, listStatement, pageStatement, portionStatement } from './statements.ts';
 
 /** The filters of a list; an agent must match all that are given. */
 type AgentFilter = Pick<AgentListQuery, FilterName>;
@@ -34,7 +34,7 @@ export function agentLists(database: Database) {
 
     /** The first portion of a page of a company's agents, the newest first, and the number of agents on all pages. */
     async page(companyId: string, filter: AgentFilter, page: Page): Promise<Portion & { readonly total: number }> {
-      const given = narrowingsOf(filter);
+      const given = givenFilters(filter);
       const [counted, rows] = await Promise.all([
         run(database.query, countStatement(companyId, given)),
         run(database.query, pageStatement(companyId, page, given)),
@@ -51,7 +51,7 @@ export function agentLists(database: Database) {
   };
 }
 
-const narrowingsOf = (filter: AgentFilter): Narrowing[] =>
+const givenFilters = (filter: AgentFilter): GivenFilter[] =>
   filterNames.flatMap((name) => {
     const value = filter[name];
     return value === undefined ? [] : [[name, value]];

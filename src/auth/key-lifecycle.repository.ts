@@ -1,9 +1,8 @@
 import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
-import { RefusedError } from '../refusal.ts';
+import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { StartError } from '../start-error.ts';
-import { UnknownIdError } from '../unknown-id.ts';
 import { hashKey, type KeyDraft, type KeyOwner, type KeySecrets, makeKey, startOf } from './api-key.ts';
 import { recordSecret, storedUnderPrevious } from './secret.repository.ts';
 
@@ -38,6 +37,12 @@ export function toShown(key: StoredKey, now: Date): ShownKey {
   const { createdAt, expiresAt, lastUsedAt, suspendedAt, revokedAt, ...rest } = key;
   return { ...rest, state: stateOf(key, now), createdAt, expiresAt, lastUsedAt };
 }
+
+/** Locks the row of a key until the transaction ends. Raw, as Prisma cannot lock a row. */
+export const lockKey = (tx: Prisma.TransactionClient, id: string) =>
+  tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
+
+export const revokedForGood = 'the key is revoked, for good: make another one';
 
 export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
 
@@ -132,8 +137,8 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     async rotate(id: string, overlapSeconds: number): Promise<ShownKey & { key: string }> {
       const key = makeKey();
       return await prisma.$transaction(async (tx) => {
-        // Raw, as Prisma cannot lock a row. A concurrent rotation waits here, and then sees the new expiry.
-        await tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
+        // A concurrent rotation waits here, and then sees the new expiry.
+        await lockKey(tx, id);
         const now = await databaseTime(tx);
         const old = await tx.apiKey.findUnique({ where: { id }, select: stored });
         if (!old || stateOf(old, now) !== 'active') throw new UnknownIdError('active API key', id);
@@ -141,17 +146,8 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
         const expiresAt = old.expiresAt && old.expiresAt < overlapEnd ? old.expiresAt : overlapEnd;
         await tx.apiKey.update({ where: { id }, data: { expiresAt }, select: { id: true } });
         const { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour } = old;
-        const data = {
-          companyId,
-          integrationId,
-          name,
-          scopes,
-          allowedIps,
-          perMinute,
-          perHour,
-          expiresAt: old.expiresAt,
-        };
-        const made = await insert(tx, key, { ...data, createdAt: now });
+        const settings = { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour };
+        const made = await insert(tx, key, { ...settings, expiresAt: old.expiresAt, createdAt: now });
         await record(tx, 'key.rotated', old, { newKeyId: made.id, expiresAt: inUtc(expiresAt) });
         return { ...toShown(made, now), key };
       });
@@ -167,7 +163,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     async resume(id: string): Promise<ShownKey> {
       const when = { suspendedAt: { not: null }, revokedAt: null };
       const key = await update(id, 'key.resumed', () => ({ suspendedAt: null }), when);
-      if (key.state === 'revoked') throw new RefusedError('the key is revoked, for good: make another one');
+      if (key.state === 'revoked') throw new RefusedError(revokedForGood);
       return key;
     },
 
