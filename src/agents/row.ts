@@ -1,4 +1,5 @@
 import type { Static } from '@sinclair/typebox';
+import { stringifyExact, textOf } from '../http/exact-numbers.ts';
 import { type AgentContent, agentFields, record } from './fields.ts';
 import type { agentJsonSchema } from './row.schema.ts';
 
@@ -22,7 +23,10 @@ export function toStoredAgent(agent: AgentJson): StoredAgent {
   return { id, companyId, version, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt), content };
 }
 
-/** The inverse: one flat object, for a kept answer. The time of its change is stored beside it, not in `updatedAt`. */
-export function toAgentJson({ content, ...agent }: StoredAgent): object {
-  return { ...agent, ...content };
-}
+/** The inverse, as text: one flat object, for a kept answer. The time of its change is stored beside it, not in `updatedAt`. */
+export const agentText = (agent: StoredAgent): string =>
+  `${contentText(agent.content).slice(0, -1)},${JSON.stringify({ ...agent, content: undefined }).slice(1)}`;
+
+/** All fields as JSON. The text of metadata is not written again where its size was judged. */
+export const contentText = (content: AgentContent): string =>
+  `{"metadata":${textOf(content.metadata)},${stringifyExact({ ...content, metadata: undefined }).slice(1)}`;

@@ -1,8 +1,8 @@
-import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import { databaseUnavailable } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
 import { isNoPrimary, isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
+import { PassingAdapter } from './passing-adapter.ts';
 import type { Query } from './query.ts';
 import type { DatabaseState } from './row.schema.ts';
 import { applicationName, hasOverdueStatements, stateOf } from './state.ts';
@@ -79,7 +79,7 @@ export function openDatabase({
   const pool = new TrustedPool(poolConfig, gate.suspect);
   pool.on('error', onIdleError);
   const names = statementNames();
-  const adapter = new PrismaPg(pool, preparedStatements ? { statementNameGenerator: names.of } : {});
+  const adapter = new PassingAdapter(pool, preparedStatements ? { statementNameGenerator: names.of } : {});
   const prisma = new PrismaClient({
     adapter,
     errorFormat: 'minimal',
@@ -104,7 +104,7 @@ export function openDatabase({
   const queryOn =
     (client: Pick<PrismaClient, '$queryRawUnsafe'>): Query =>
     <Row>(sql: string, values: readonly unknown[]) =>
-      judged(client.$queryRawUnsafe<Row[]>(names.textOf(sql), ...values));
+      judged(adapter.passing(values, (all) => client.$queryRawUnsafe<Row[]>(names.textOf(sql), all)));
   const askOnce = queryOn(prisma);
   const query: Query = (sql, values) =>
     withFreshPlans(() => (mayWrite(sql) ? gate.run(() => askOnce(sql, values)) : askOnce(sql, values)));

@@ -45,6 +45,40 @@ export const withNumbers = (json: string): string =>
 /** Writes what `parseExact` has read, or what was made of it, as JSON. */
 export const stringifyExact = (value: unknown): string => withNumbers(JSON.stringify(value));
 
+/** The same, but written once: for what can be large and is never changed in place, such as metadata. */
+export function textOf(value: object): string {
+  const known = KnownText.of(value);
+  if (known !== undefined) return known;
+  const text = stringifyExact(value);
+  new KnownText(value, text);
+  return text;
+}
+
+/** A constructor that returns its argument: what extends it adds its private fields to that. */
+class Itself {
+  constructor(value: object) {
+    // biome-ignore lint/correctness/noConstructorReturn: that is what it is for
+    return value;
+  }
+}
+
+/**
+ * The text of an object in a private field of the object, which no enumeration or copy of it has. A WeakMap would do the same,
+ * but its values outlive young garbage: with 10 KB each, that took longer than to write them again.
+ */
+class KnownText extends Itself {
+  readonly #text: string;
+
+  constructor(value: object, text: string) {
+    super(value);
+    this.#text = text;
+  }
+
+  static of(value: object): string | undefined {
+    return #text in value ? value.#text : undefined;
+  }
+}
+
 const held = (token: string): string =>
   token.startsWith('"') || isExact(token, Number(token)) ? token : `"\\u0000${token}"`;
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseExact, stringifyExact } from '../../src/http/exact-numbers.ts';
+import { parseExact, stringifyExact, textOf } from '../../src/http/exact-numbers.ts';
 import { exactSerializer } from '../../src/http/exact-serializer.ts';
+import { anyMetadata } from '../support/arbitrary-json.ts';
 
 test.for([
   '9007199254740993',
@@ -17,10 +18,12 @@ test.for([
   }
 });
 
-test('keeps the shortest such number at every place of a long text', () => {
-  for (let length = 0; length < 40; length += 1) {
-    const json = `{"a":"${'x'.repeat(length)}","b":9007199254740993}`;
-    expect(stringifyExact(parseExact(json))).toBe(json);
+test('keeps such a number at any place of a long text', () => {
+  for (let before = 0; before < 40; before += 1) {
+    for (const number of ['9007199254740993', '-9007199254740.9931', '12345678901234567890123']) {
+      const json = `{"${'a'.repeat(before)}":${number},"b":"${'c'.repeat(before)}"}`;
+      expect(stringifyExact(parseExact(json))).toBe(json);
+    }
   }
 });
 
@@ -51,4 +54,36 @@ test('a serializer writes such numbers in answers, and in problems what a client
     exactSerializer({ schema, method: 'GET', url: '/', httpStatus })({ value: '\u000012345678901234567890' });
   expect(written('200')).toBe('{"value":12345678901234567890}');
   expect(written('4xx')).toBe('{"value":"\\u000012345678901234567890"}');
+});
+
+test('the text of an object is kept for itself alone, not for a copy that is then changed', () => {
+  const value = { a: 1, n: '\u000012345678901234567890' };
+  expect([textOf(value), textOf(value)]).toEqual(Array(2).fill('{"a":1,"n":12345678901234567890}'));
+  for (const copy of [{ ...value }, Object.assign({}, value), structuredClone(value), Object.create(value, {})]) {
+    copy.a = 2;
+    expect(textOf(copy)).toMatch(/^\{"a":2/);
+  }
+  expect(Reflect.ownKeys(value)).toEqual(['a', 'n']);
+});
+
+test('a member that is an object of any members is written as JSON.stringify does, among any other texts and numbers', () => {
+  const text = { type: 'string' };
+  const open = { type: 'object', additionalProperties: true };
+  const schema = { type: 'object', properties: { name: text, metadata: open, list: { type: 'array', items: text } } };
+  const write = exactSerializer({ schema, method: 'GET', url: '/', httpStatus: '200' });
+  const piece = fc.constantFrom('"', '\\', '{', '}', '\\u0000', '"metadata":', '{"\\u0000":0}', ':0', '$&', 'é', '😀');
+  const texts = fc.string({ unit: piece, maxLength: 8 });
+  const answers = fc.record({ name: texts, metadata: anyMetadata, list: fc.array(texts) });
+  fc.assert(
+    fc.property(answers, (answer) => {
+      const expected = JSON.stringify(answer);
+      expect([write(answer), write(answer)]).toEqual([expected, expected]);
+    }),
+    { numRuns: 500 },
+  );
+  const number = '12345678901234567890';
+  const held = `\u0000${number}`;
+  expect(write({ name: held, metadata: { n: held }, list: [held] })).toBe(
+    `{"name":${number},"metadata":{"n":${number}},"list":[${number}]}`,
+  );
 });

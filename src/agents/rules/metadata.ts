@@ -1,4 +1,4 @@
-import { stringifyExact } from '../../http/exact-numbers.ts';
+import { textOf } from '../../http/exact-numbers.ts';
 import { type Complaint, complaints } from '../../http/faults.ts';
 import { isObject, type Json, type JsonObject } from '../../http/json.ts';
 
@@ -99,4 +99,4 @@ function shape(root: JsonObject): Shape {
   return { depth, keys };
 }
 
-const byteLength = (value: Json) => Buffer.byteLength(stringifyExact(value));
+const byteLength = (value: JsonObject) => Buffer.byteLength(textOf(value));

@@ -1,16 +1,12 @@
 import { isLockTimeout } from '../../database/failures.ts';
 import type { Query } from '../../database/query.ts';
-import { stringifyExact } from '../../http/exact-numbers.ts';
 import { ApiError } from '../../http/problems.ts';
-import { toAgentJson } from '../row.ts';
 import { timeOfStep } from './fold.ts';
-import { keepSql } from './statements.ts';
-import type { Keeping } from './step.ts';
+import { keepSql, listOf } from './statements.ts';
+import { type Keeping, keepingText } from './step.ts';
 
 /** An answer to keep, with its final time. */
 export type Answered = Omit<Keeping, 'after' | 'steps'>;
-
-export const asJson = <Kept extends Answered>(kept: Kept) => ({ ...kept, agent: toAgentJson(kept.agent) });
 
 /** Gives an answer its final time. @param writtenAt the time of the agent's write; undefined if it was not written */
 export const answered = ({ after, steps, ...kept }: Keeping, writtenAt: Date | undefined): Answered => ({
@@ -26,7 +22,7 @@ export const answered = ({ after, steps, ...kept }: Keeping, writtenAt: Date | u
 export async function keepAnswers(query: Query, answers: readonly Answered[]): Promise<void> {
   if (answers.length === 0) return;
   try {
-    await query(keepSql, [stringifyExact(answers.map(asJson))]);
+    await query(keepSql, [listOf(answers.map(keepingText))]);
   } catch (error) {
     if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
     throw error;

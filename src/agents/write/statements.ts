@@ -1,11 +1,11 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
-import { stringifyExact } from '../../http/exact-numbers.ts';
 import { deliveries, hasEndpoint } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { agentJson, fieldOf } from '../row.statements.ts';
+import { contentText } from '../row.ts';
 import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson } from './kept.statements.ts';
-import type { Step } from './step.ts';
+import { type Keeping, keepingText, type Step, stepText } from './step.ts';
 
 /**
  * $1 ids of agents, $2 the id of a phone number for each or null, $3 the id of an API key for each or null, $4 an
@@ -123,7 +123,7 @@ export function change(mode: Mode, steps: readonly Step[], lookedUpAt: number | 
   const [step] = steps;
   if (!step || steps.length > 1) return [changes[mode].steps, valuesOf(steps, lookedUpAt)];
   const { id, content, company, read, changed, key, request, address, restored } = step;
-  const values = [id, stringifyExact(content), lookedUpAt, company, read, changed, key, request, address, restored];
+  const values = [id, contentText(content), lookedUpAt, company, read, changed, key, request, address, restored];
   return [changes[mode].oneStep, values];
 }
 
@@ -135,14 +135,17 @@ export const changeAndKeep = (
   mode: Mode,
   steps: readonly Step[],
   lookedUpAt: number | null,
-  answers: object[],
-): Valued => [changes[mode].keeping, [...valuesOf(steps, lookedUpAt), stringifyExact(answers)]];
+  answers: readonly Keeping[],
+): Valued => [changes[mode].keeping, [...valuesOf(steps, lookedUpAt), listOf(answers.map(keepingText))]];
 
 const valuesOf = (steps: readonly Step[], lookedUpAt: number | null) => [
   [...new Set(steps.map(({ id }) => id))],
-  stringifyExact(steps),
+  listOf(steps.map(stepText)),
   lookedUpAt,
 ];
+
+/** A JSON list of values that are JSON already. */
+export const listOf = (texts: readonly string[]): string => `[${texts.join(',')}]`;
 
 /**
  * $1 answers as JSON: keeps them. A statement of its own, so that a lock timeout or unique violation in it is known to

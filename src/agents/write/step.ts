@@ -1,7 +1,7 @@
-import type { AgentField } from '../fields.ts';
-import type { StoredAgent } from '../row.ts';
+import type { AgentContent, AgentField } from '../fields.ts';
+import { agentText, contentText, type StoredAgent } from '../row.ts';
 
-/** One change of an agent in a batch: one version, one history entry. The form in which `changeSql` takes it. */
+/** One change of an agent in a batch: one version, one history entry. */
 export interface Step {
   readonly id: string;
   readonly company: string;
@@ -12,7 +12,7 @@ export interface Step {
   /** The number of steps of this agent in the batch. */
   readonly steps: number;
   /** All fields after this step. */
-  readonly content: object;
+  readonly content: AgentContent;
   readonly changed: readonly string[];
   /** The jsonb fields that this step or an earlier one of the batch changed; the others are not written. */
   readonly touched: readonly string[];
@@ -23,7 +23,11 @@ export interface Step {
   readonly restored: number | null;
 }
 
-/** An answer to be kept, in the form in which `keepingChangeSql` takes it. */
+/** A step as `changeSql` takes it, as JSON. */
+export const stepText = (step: Step): string =>
+  `{"content":${contentText(step.content)},${JSON.stringify({ ...step, content: undefined }).slice(1)}`;
+
+/** An answer to be kept. */
 export interface Keeping {
   readonly api_key: string;
   readonly key: string;
@@ -38,3 +42,7 @@ export interface Keeping {
   /** The number of steps of this agent in the batch. */
   readonly steps: number;
 }
+
+/** An answer to be kept as `keepSql` takes it, as JSON. */
+export const keepingText = (kept: Omit<Keeping, 'after' | 'steps'>): string =>
+  `{"agent":${agentText(kept.agent)},${JSON.stringify({ ...kept, agent: undefined }).slice(1)}`;

@@ -7,7 +7,6 @@ import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Repeated } from '../../metrics/meter.ts';
 import { type Change, endsOf, type FoldOfAgent, foldByAgent, isRead, type Read, readAhead, readAll } from './batch.ts';
 import type { Changed } from './decision.ts';
-import { asJson } from './keep.ts';
 import { change, changeAndKeep } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
@@ -115,9 +114,7 @@ async function writeSteps(
   if (steps.length === 0 && keeping.length === 0) return new Map();
   const run = (mode: 'withEvents' | 'withoutEvents') => {
     const [sql, values] =
-      keeping.length > 0
-        ? changeAndKeep(mode, steps, lookedUpAt, keeping.map(asJson))
-        : change(mode, steps, lookedUpAt);
+      keeping.length > 0 ? changeAndKeep(mode, steps, lookedUpAt, keeping) : change(mode, steps, lookedUpAt);
     return query<WrittenRow>(sql, values);
   };
   const isWithoutEvents = performance.now() - lastEndpoint.at > withEventsFor;

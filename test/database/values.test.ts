@@ -1,0 +1,57 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { openDatabase } from '../../src/database/client.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+function open() {
+  const database = openDatabase({ url: world.databaseUrl, connections: 2 });
+  onTestFinished(() => database.close());
+  return database;
+}
+
+const texts = [
+  '',
+  'a "quoted" \\ text',
+  '{"a":"\\u0041\\n"}',
+  '{NULL,"b"}',
+  "it's",
+  'ä€😀',
+  '\n\t',
+  'x'.repeat(400_000),
+];
+const types = ['text', 'text', 'int', 'float8', 'boolean', 'boolean', 'text[]', 'int[]', 'text[]', 'uuid[]'];
+const values = (text: string) => {
+  const id = '3f0c7bb4-5a0e-4a5e-9d49-5fd1a3f3a1b2';
+  return [text, null, -7, 0.1, true, false, [text, null, ...texts.slice(0, 7)], [1, null], [], [id]];
+};
+const echoed = `SELECT ${types.map((type, place) => `$${place + 1}::${type} AS v${place}`).join(', ')}`;
+const asRow = (list: readonly unknown[]) => Object.fromEntries(list.map((value, place) => [`v${place}`, value]));
+
+test('values reach PostgreSQL as they were given, alone and in a transaction, whatever a text holds', async () => {
+  const { query, transaction } = open();
+  for (const text of texts) {
+    const given = values(text);
+    expect(await query(echoed, given)).toEqual([asRow(given)]);
+    expect(await transaction((inside) => inside(echoed, given))).toEqual([asRow(given)]);
+  }
+});
+
+test('each of many statements at the same time gets its own values, also when others fail', async () => {
+  const { query } = open();
+  const own = Array.from({ length: 200 }, (_, number) => `text ${number}`);
+  const asked = own.map((text, number) =>
+    query('SELECT $1::text AS own, 1 / $2::int AS one', [text, number % 3]).catch(() => undefined),
+  );
+  const rows = own.map((text, number) =>
+    number % 3 === 0 ? undefined : [{ own: text, one: number % 3 === 1 ? 1 : 0 }],
+  );
+  expect(await Promise.all(asked)).toEqual(rows);
+});
+
+test('a statement without values runs, and one with a number too few or too many is refused', async () => {
+  const { query } = open();
+  expect(await query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
+  await expect(query('SELECT $1::int AS one', [])).rejects.toThrow();
+  await expect(query('SELECT $1::int AS one', [1, 2])).rejects.toThrow();
+});
