@@ -9,7 +9,7 @@ import { fingerprintsOf, type KeySecrets } from './auth/api-key.ts';
 import { authenticate } from './auth/authenticate.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
-import { apiKeyRepository } from './auth/lookup.ts';
+import { apiKeyRepository } from './auth/lookup.repository.ts';
 import { ownKeyRepository } from './auth/own-key.repository.ts';
 import { type Quotas, rateLimits } from './auth/rate-limits.ts';
 import { ownKeyRoutes } from './auth/routes.ts';

@@ -7,7 +7,7 @@ import type { AgentDraft } from './agents/schema.ts';
 import { agentService } from './agents/service.ts';
 import { hashesOf, type KeyHashes, type KeySecrets, scopes } from './auth/api-key.ts';
 import { apiKeyLifecycle } from './auth/key-lifecycle.repository.ts';
-import { apiKeyRepository } from './auth/lookup.ts';
+import { apiKeyRepository } from './auth/lookup.repository.ts';
 import { type CompanyRepository, companyRepository } from './companies/repository.ts';
 import type { Database } from './database/client.ts';
 import { type Demo, demoSchema } from './demo.schema.ts';

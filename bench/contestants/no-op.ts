@@ -7,8 +7,8 @@ import { type AgentJson, type StoredAgent, toStoredAgent } from '../../src/agent
 import { type AgentService, agentService } from '../../src/agents/service.ts';
 import { authenticate } from '../../src/auth/authenticate.ts';
 import { memoryCounters } from '../../src/auth/counters.ts';
+import type { ApiKeyRepository } from '../../src/auth/lookup.repository.ts';
 import type { FoundKey } from '../../src/auth/lookup.statements.ts';
-import type { ApiKeyRepository } from '../../src/auth/lookup.ts';
 import { rateLimits } from '../../src/auth/rate-limits.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { body } from '../../src/http/body.ts';
@@ -49,7 +49,7 @@ const keysInMemory: ApiKeyRepository = {
       agent: agents.get(agentId ?? ''),
       at,
       databaseTime: 0,
-      readAt: 1,
+      readOrder: 1,
     };
   },
 };
@@ -78,7 +78,7 @@ await app.register(async (authenticated) => {
     uses,
     secrets,
     limits,
-    readAgent: async (id) => ({ agent: agents.get(id), readAt: 1 }),
+    readAgent: async (id) => ({ agent: agents.get(id), readOrder: 1 }),
   });
   await authenticated.register(body);
   await authenticated.register(agentRoutes, { agents: inMemory });

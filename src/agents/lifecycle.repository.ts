@@ -1,5 +1,5 @@
 import type { Author, Caller } from '../auth/caller.ts';
-import { confirm, isOutdated } from '../auth/lookup.ts';
+import { confirm, isOutdated } from '../auth/lookup.repository.ts';
 import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';

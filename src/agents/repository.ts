@@ -45,8 +45,8 @@ export function agentRepository(database: Database, meter = silent, writes = rec
 
     /** Reads an agent of any company, for a decision later in the request. */
     async readAhead(id: string): Promise<ReadAhead> {
-      const readAt = writes.read();
-      return { agent: (await find(id, null))?.agent, readAt };
+      const readOrder = writes.beginRead();
+      return { agent: (await find(id, null))?.agent, readOrder };
     },
 
     ...agentLifecycle(database),

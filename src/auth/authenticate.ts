@@ -13,8 +13,8 @@ import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from '.
 import type { Admission, Caller, OwnerCaller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
+import type { ApiKeyRepository, LookedUp } from './lookup.repository.ts';
 import type { FoundKey } from './lookup.statements.ts';
-import type { ApiKeyRepository, LookedUp } from './lookup.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { openShares } from './shares.ts';
@@ -107,7 +107,7 @@ export const authenticate = fp(async (app, options: Options) => {
       // Not held while the body arrives.
       turn.end();
     }
-    const { key, agent, agentWasRead, readAt } = found;
+    const { key, agent, agentWasRead, readOrder } = found;
     share.noteSize(agent);
     if (key) exchange.keyId = key.id;
     const refusal = key && whyInactive(key, asked);
@@ -126,7 +126,8 @@ export const authenticate = fp(async (app, options: Options) => {
     setCaller(request, key, asked, { lookedUpAt: found.at, databaseTime: found.databaseTime, lookup });
     // The agent was not read together with the key if the key was over a rate limit before, or if its allow-list has an
     // entry that the statement does not evaluate.
-    request.readAhead = agentWasRead || agentId === null ? { agent, readAt } : await deadline.race(readAgent(agentId));
+    request.readAhead =
+      agentWasRead || agentId === null ? { agent, readOrder } : await deadline.race(readAgent(agentId));
   });
 
   app.addHook('onClose', () => uses.settled());

@@ -14,7 +14,7 @@ export function recentWrites(limit = 1_024) {
 
   return {
     /** Call it before a read is sent. Returns the place of the read in the order of reads and writes. */
-    read(): number {
+    beginRead(): number {
       count += 1;
       return count;
     },
@@ -33,6 +33,6 @@ export function recentWrites(limit = 1_024) {
     },
 
     /** Whether this process has not written a row since it was read at this place in the order. */
-    isCurrent: (id: string, readAt: number): boolean => readAt > (written.get(id) ?? lastForgotten),
+    isCurrent: (id: string, readOrder: number): boolean => readOrder > (written.get(id) ?? lastForgotten),
   };
 }

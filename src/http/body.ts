@@ -1,7 +1,7 @@
 import type { FastifyRequest, preParsingHookHandler, preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { notJson } from './particular-problems.ts';
-import { problemDetails } from './problem-details.ts';
+import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
 
 /** The maximum size of a body in bytes (docs/contract.md#the-body). */
@@ -54,7 +54,7 @@ const admit: preParsingHookHandler = ({ headers, deadline }, _, payload, done) =
 
 const requireBody: preValidationHookHandler = ({ body: value, deadline }, _, done) => {
   deadline.resume();
-  if (value === undefined) throw new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyMissing });
+  if (value === undefined) throw new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyMissing });
   done();
 };
 
@@ -65,7 +65,7 @@ const unsupportedMediaType = () =>
 
 const unsupportedEncoding = () =>
   new ApiError('UNSUPPORTED_MEDIA_TYPE', {
-    detail: problemDetails.bodyEncoding,
+    detail: problemTexts.bodyEncoding,
     headers: { 'accept-encoding': 'identity' },
   });
 
@@ -80,7 +80,7 @@ function parse(bytes: Buffer): unknown {
   try {
     text = utf8.decode(bytes);
   } catch {
-    throw new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyNotUtf8 });
+    throw new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyNotUtf8 });
   }
   try {
     return JSON.parse(text);

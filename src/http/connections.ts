@@ -5,7 +5,7 @@ import fp from 'fastify-plugin';
 import { begun, maxConnections, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
 import { malformedMessage } from './parser-problems.ts';
-import { problemDetails } from './problem-details.ts';
+import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
 import { unknownUrl, type WithPublicUrl } from './public-url.ts';
 import { type Connection, requestQueue } from './request-queue.ts';
@@ -64,7 +64,7 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
   }
   app.server.on('connect', (_, socket: Socket) => {
     socket.resume();
-    broken.breakOff(socket, malformed(problemDetails.connectMethod));
+    broken.breakOff(socket, malformed(problemTexts.connectMethod));
   });
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET') socket.destroy();
@@ -101,11 +101,11 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
 const malformed = (detail: string) => new ApiError('MALFORMED_REQUEST', { detail });
 
 function faultOf({ rawHeaders, httpVersion, headers }: IncomingMessage): ApiError | undefined {
-  if (!httpVersion.startsWith('1.')) return malformed(problemDetails.httpVersion);
+  if (!httpVersion.startsWith('1.')) return malformed(problemTexts.httpVersion);
   const hosts = countHeader(rawHeaders, 'host');
-  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return malformed(problemDetails.hostHeaders);
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return malformed(problemTexts.hostHeaders);
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
-    return malformed(problemDetails.expectation);
+    return malformed(problemTexts.expectation);
   }
   return undefined;
 }

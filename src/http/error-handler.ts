@@ -3,7 +3,7 @@ import fp from 'fastify-plugin';
 import { callerAddress } from './address.ts';
 import { exchangeOf } from './exchange.ts';
 import { routeMissing } from './particular-problems.ts';
-import { problemDetails } from './problem-details.ts';
+import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
 import { type PublicUrl, unknownUrl, type WithPublicUrl } from './public-url.ts';
 
@@ -24,7 +24,7 @@ export const errorHandler = fp(async (app, { publicUrl: { prefix } = unknownUrl 
 export const answerUnroutable =
   ({ prefix }: Pick<PublicUrl, 'prefix'>) =>
   (_: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
-    const error = new ApiError('MALFORMED_REQUEST', { detail: problemDetails.pathEncoding });
+    const error = new ApiError('MALFORMED_REQUEST', { detail: problemTexts.pathEncoding });
     exchangeOf(request.raw).address = callerAddress(request.ip) ?? null;
     reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
     answer(error, request, reply, prefix);
@@ -59,10 +59,10 @@ function toApiError(error: FastifyError): ApiError {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new ApiError('PAYLOAD_TOO_LARGE');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyLength });
+      return new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyLength });
     case 'ECONNRESET':
       // The client closed the connection while sending the body: an answer for the log, without a cause.
-      return new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyIncomplete });
+      return new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyIncomplete });
     default:
       return new ApiError('INTERNAL_ERROR', { cause: error });
   }

@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { problemDetails } from './problem-details.ts';
+import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
 
 /**
@@ -26,7 +26,7 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
         schema: { hide: true },
         onRequest: async () => {
           throw new ApiError('METHOD_NOT_ALLOWED', {
-            detail: problemDetails.methodNotAllowed(allow),
+            detail: problemTexts.methodNotAllowed(allow),
             headers: { allow },
           });
         },

@@ -1,18 +1,18 @@
-import { problemDetails } from './problem-details.ts';
+import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
 
 /** By the code of Node's parser, what a client has to change. Others have the one text of the problem. */
 const details: ReadonlyMap<string | undefined, string> = new Map([
-  ['HPE_INVALID_METHOD', problemDetails.methodUnknown],
-  ['HPE_INVALID_URL', problemDetails.targetCharacters],
-  ['HPE_INVALID_CONSTANT', problemDetails.requestLine],
-  ['HPE_INVALID_VERSION', problemDetails.httpVersion],
-  ['HPE_PAUSED_H2_UPGRADE', problemDetails.httpVersion],
-  ['HPE_INVALID_HEADER_TOKEN', problemDetails.headerCharacters],
-  ['HPE_INVALID_CONTENT_LENGTH', problemDetails.framing],
-  ['HPE_UNEXPECTED_CONTENT_LENGTH', problemDetails.framing],
-  ['HPE_INVALID_TRANSFER_ENCODING', problemDetails.framing],
-  ['HPE_INVALID_CHUNK_SIZE', problemDetails.chunkSize],
+  ['HPE_INVALID_METHOD', problemTexts.methodUnknown],
+  ['HPE_INVALID_URL', problemTexts.targetCharacters],
+  ['HPE_INVALID_CONSTANT', problemTexts.requestLine],
+  ['HPE_INVALID_VERSION', problemTexts.httpVersion],
+  ['HPE_PAUSED_H2_UPGRADE', problemTexts.httpVersion],
+  ['HPE_INVALID_HEADER_TOKEN', problemTexts.headerCharacters],
+  ['HPE_INVALID_CONTENT_LENGTH', problemTexts.framing],
+  ['HPE_UNEXPECTED_CONTENT_LENGTH', problemTexts.framing],
+  ['HPE_INVALID_TRANSFER_ENCODING', problemTexts.framing],
+  ['HPE_INVALID_CHUNK_SIZE', problemTexts.chunkSize],
 ]);
 
 /** The problem of a message that Node gave up on. */

@@ -1,7 +1,7 @@
 import { nearestName } from '../nearest-name.ts';
 import { type EntityTags, entityTag, isForeign } from './entity-tag.ts';
 import { findJsonFault } from './json-fault.ts';
-import { problemDetails } from './problem-details.ts';
+import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
 
 // Problems whose `detail` depends on the request.
@@ -9,59 +9,59 @@ import { ApiError } from './problems.ts';
 /** 403 that names the missing scope (RFC 6750, section 3.1). */
 export function scopeMissing(scope: string): ApiError {
   return new ApiError('INSUFFICIENT_PERMISSIONS', {
-    detail: problemDetails.scopeMissing(scope),
+    detail: problemTexts.scopeMissing(scope),
     headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
   });
 }
 
 /** 404 before any key is looked at. @param path the path of the request, without query */
 export function routeMissing(path: string): ApiError {
-  if (/\/\/|.\/$/.test(path)) return new ApiError('ROUTE_NOT_FOUND', { detail: problemDetails.pathPartEmpty });
-  return new ApiError('ROUTE_NOT_FOUND', { detail: /[A-Z]/.test(path) ? problemDetails.pathCase : undefined });
+  if (/\/\/|.\/$/.test(path)) return new ApiError('ROUTE_NOT_FOUND', { detail: problemTexts.pathPartEmpty });
+  return new ApiError('ROUTE_NOT_FOUND', { detail: /[A-Z]/.test(path) ? problemTexts.pathCase : undefined });
 }
 
 /** 400 for an ATS key without `companyId`. @param parameters the names in the query, of which one may be a misspelling */
 export function companyMissing(parameters: readonly string[]): ApiError {
   const written = parameters.find((name) => name !== 'companyId' && nearestName(name, ['companyId'], 3));
-  const detail = written === undefined ? undefined : problemDetails.companyMisnamed(written);
+  const detail = written === undefined ? undefined : problemTexts.companyMisnamed(written);
   return new ApiError('COMPANY_ID_REQUIRED', { detail });
 }
 
 /** 400 for a body that `JSON.parse` refused: says where, or that there is none. */
 export function notJson(text: string): ApiError {
-  if (text.trim() === '') return new ApiError('MALFORMED_BODY', { detail: problemDetails.bodyMissing });
+  if (text.trim() === '') return new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyMissing });
   const fault = findJsonFault(text);
-  return new ApiError('MALFORMED_BODY', { detail: fault ? problemDetails.bodyNotJson(fault) : undefined });
+  return new ApiError('MALFORMED_BODY', { detail: fault ? problemTexts.bodyNotJson(fault) : undefined });
 }
 
 /** 404 for an agent. */
-export const agentMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemDetails.agentMissing });
+export const agentMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.agentMissing });
 
 /** 404 for a version of an agent that exists and belongs to the company. @param newest the current version */
 export function versionMissing(version: number, newest: number): ApiError {
-  const detail = version > newest ? problemDetails.versionToCome(version, newest) : problemDetails.versionPruned;
+  const detail = version > newest ? problemTexts.versionToCome(version, newest) : problemTexts.versionPruned;
   return new ApiError('RESOURCE_NOT_FOUND', { detail });
 }
 
 /** 404 for a webhook endpoint, whoever asks. */
-export const webhookMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemDetails.webhookMissing });
+export const webhookMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.webhookMissing });
 
 /** 404 for a delivery of a webhook endpoint that is there, and the owner's. */
-export const deliveryMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemDetails.deliveryMissing });
+export const deliveryMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.deliveryMissing });
 
 /** 404 for a problem that is not in the catalogue. */
-export const problemUnknown = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemDetails.problemUnknown });
+export const problemUnknown = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.problemUnknown });
 
 /** 412 of If-Match, with the current entity tag. */
 export function tagNotCurrent(demanded: EntityTags, version: number): ApiError {
-  const detail = isForeign(demanded) ? problemDetails.tagForeign : undefined;
+  const detail = isForeign(demanded) ? problemTexts.tagForeign : undefined;
   return new ApiError('PRECONDITION_FAILED', { detail, headers: { etag: entityTag(version) } });
 }
 
 /** 412 of If-None-Match, with the current entity tag. */
 export function tagExcluded(version: number): ApiError {
   return new ApiError('PRECONDITION_FAILED', {
-    detail: problemDetails.tagExcluded,
+    detail: problemTexts.tagExcluded,
     headers: { etag: entityTag(version) },
   });
 }

@@ -1,6 +1,6 @@
 import { complaints, inBody, inParameter } from '../http/faults.ts';
 import { agentMissing, notJson, problemUnknown, scopeMissing } from '../http/particular-problems.ts';
-import { problemDetails } from '../http/problem-details.ts';
+import { problemTexts } from '../http/problem-texts.ts';
 import { ApiError, invalid, type Problem, type ProblemCode, problemSchema, problems } from '../http/problems.ts';
 import { problemCodesOf, propertiesOf, type Route, withAgent, withBody, withKey } from './checks.ts';
 import { ids } from './examples.ts';
@@ -100,7 +100,7 @@ function errorOf(code: ProblemCode, route: Route): ApiError {
     case 'INSUFFICIENT_PERMISSIONS':
       return scopeMissing(String(route.config?.scope));
     case 'MALFORMED_REQUEST':
-      return new ApiError(code, { detail: problemDetails.hostHeaders });
+      return new ApiError(code, { detail: problemTexts.hostHeaders });
     case 'MALFORMED_BODY':
       return notJson('{');
     default:

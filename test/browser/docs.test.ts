@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { chromium, type Locator, type Page } from 'playwright-core';
 import { afterAll, describe, expect, test } from 'vitest';
 import { patches } from '../../src/agents/examples.ts';
-import { problemDetails } from '../../src/http/problem-details.ts';
+import { problemTexts } from '../../src/http/problem-texts.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { answerOf, storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
@@ -178,7 +178,7 @@ test('the page shows the example of each problem', async () => {
   const notFound = operation.locator('tr.response[data-code="404"]');
   expect(JSON.parse(await textOf(notFound.locator('.highlight-code code').first()))).toMatchObject({
     ...{ status: 404, code: 'RESOURCE_NOT_FOUND' },
-    detail: problemDetails.agentMissing,
+    detail: problemTexts.agentMissing,
   });
   expect(await textOf(notFound)).toContain('X-Request-Id');
   const forbidden = operation.locator('tr.response[data-code="403"]');

@@ -143,7 +143,7 @@ test('a change decided on an old reading is decided again on what is stored', as
 
   const seen: (number | undefined)[] = [];
   const end = await first.change(
-    { id, phoneNumberId: null, readAhead: { agent: read.agent, readAt: Number.POSITIVE_INFINITY } },
+    { id, phoneNumberId: null, readAhead: { agent: read.agent, readOrder: Number.POSITIVE_INFINITY } },
     caller(company),
     (found) => {
       seen.push(found?.agent.version);
@@ -167,7 +167,7 @@ test('a change decided on a reading from before the deletion is decided again, a
 
   const seen: (number | undefined)[] = [];
   const change = agents.change(
-    { id, phoneNumberId: null, readAhead: { agent: read?.agent, readAt: Number.POSITIVE_INFINITY } },
+    { id, phoneNumberId: null, readAhead: { agent: read?.agent, readOrder: Number.POSITIVE_INFINITY } },
     caller(company),
     (found) => {
       seen.push(found?.agent.version);

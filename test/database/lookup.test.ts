@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, expect, test } from 'vitest';
+import { apiKeyRepository } from '../../src/auth/lookup.repository.ts';
 import { type Lookup, lookupSql, lookupValues, singleLookupSql } from '../../src/auth/lookup.statements.ts';
-import { apiKeyRepository } from '../../src/auth/lookup.ts';
 import { arrayText } from '../../src/database/array-text.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { newSubject } from '../support/patch-agent.ts';

@@ -3,7 +3,7 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { agentRepository } from '../../src/agents/repository.ts';
 import type { Decide } from '../../src/agents/write/decision.ts';
 import { hashKey, makeKey } from '../../src/auth/api-key.ts';
-import { apiKeyRepository } from '../../src/auth/lookup.ts';
+import { apiKeyRepository } from '../../src/auth/lookup.repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { recentWrites } from '../../src/database/recent-writes.ts';
 import { Deadline } from '../../src/http/deadline.ts';

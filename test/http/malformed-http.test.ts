@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { problemDetails } from '../../src/http/problem-details.ts';
+import { problemTexts } from '../../src/http/problem-texts.ts';
 import { type ProblemCode, problems } from '../../src/http/problems.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, head, RawSocket } from '../support/raw-socket.ts';
@@ -37,7 +37,7 @@ async function expectService(): Promise<void> {
 }
 
 type Case = [what: string, bytes: () => string, told: string, code?: ProblemCode];
-const { headerCharacters, httpVersion, methodUnknown, requestLine, targetCharacters } = problemDetails;
+const { headerCharacters, httpVersion, methodUnknown, requestLine, targetCharacters } = problemTexts;
 const headersTooLarge = problems.HEADERS_TOO_LARGE.detail;
 
 describe('what is no HTTP is answered in the one shape and closed, and others are served', () => {
@@ -57,7 +57,7 @@ describe('what is no HTTP is answered in the one shape and closed, and others ar
     ['a space before a colon', () => patch('X-Space : a'), headerCharacters],
     ['a header folded over two lines', () => patch('X-Folded: a', ' b', 'Content-Length: 0'), headerCharacters],
     ['a line that ends in a bare CR', () => 'GET / HTTP/1.1\rHost: api\r\n\r\n', problems.MALFORMED_REQUEST.detail],
-    ['CONNECT', () => head('CONNECT example.com:443 HTTP/1.1', 'Host: api'), problemDetails.connectMethod],
+    ['CONNECT', () => head('CONNECT example.com:443 HTTP/1.1', 'Host: api'), problemTexts.connectMethod],
     ['a header of 17 KB', () => patch(`X-Long: ${'x'.repeat(17 * 1024)}`), headersTooLarge, 'HEADERS_TOO_LARGE'],
     [
       'a path of 17 KB',
@@ -88,7 +88,7 @@ describe('what is no HTTP is answered in the one shape and closed, and others ar
 const longHeaders = Array.from({ length: 800 }, () => `X-Long: ${'x'.repeat(10_000)}`).join('\r\n');
 
 describe('a body that breaks the rules of HTTP is answered in the one shape and closed, and others are served', () => {
-  const { chunkSize, framing } = problemDetails;
+  const { chunkSize, framing } = problemTexts;
   test.each<Case>([
     ['two lengths', () => `${patch('Content-Length: 2', 'Content-Length: 3')}{}`, framing],
     ['a length that is no number', () => `${patch('Content-Length: two')}{}`, framing],
@@ -146,7 +146,7 @@ describe('messages that can be read, but that HTTP forbids, are answered 400 MAL
       'a path that cannot be decoded',
       () => head('GET /agents/%zz HTTP/1.1', 'Host: api'),
       '/agents/%zz',
-      problemDetails.pathEncoding,
+      problemTexts.pathEncoding,
     ],
   ])('%s', async (_, bytes, instance, detail) => {
     expectProblem(await exchange(bytes()), { code: 'MALFORMED_REQUEST', instance, detail });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../src/http/faults.ts';
-import { problemDetails } from '../../src/http/problem-details.ts';
+import { problemTexts } from '../../src/http/problem-texts.ts';
 import type { ProblemCode } from '../../src/http/problems.ts';
 import { draft, type Endpoint, forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -142,7 +142,7 @@ function faultsOf(check: Check, line: string): Fault[] | undefined {
 
 /** What differs from the code's usual text, where one code stands for several checks. */
 function detailOf(check: Check, { scope }: Endpoint): string | undefined {
-  if (check === 'the path can be decoded') return problemDetails.pathEncoding;
+  if (check === 'the path can be decoded') return problemTexts.pathEncoding;
   if (check === 'the scope') return `This API key lacks the scope ${scope}.`;
   if (check === 'the encoding') return 'Send the body without a Content-Encoding.';
   return check === 'the JSON'

@@ -6,7 +6,7 @@ import { fingerprintsOf } from '../../src/auth/api-key.ts';
 import { authenticate } from '../../src/auth/authenticate.ts';
 import { memoryCounters } from '../../src/auth/counters.ts';
 import { apiKeyUse } from '../../src/auth/key-use.ts';
-import { apiKeyRepository } from '../../src/auth/lookup.ts';
+import { apiKeyRepository } from '../../src/auth/lookup.repository.ts';
 import { rateLimits } from '../../src/auth/rate-limits.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { connections } from '../../src/http/connections.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Fault } from '../../src/http/faults.ts';
-import { problemDetails } from '../../src/http/problem-details.ts';
+import { problemTexts } from '../../src/http/problem-texts.ts';
 import { type ProblemCode, problems } from '../../src/http/problems.ts';
 import type { Answer } from './http.ts';
 
@@ -66,10 +66,10 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
 
 /** The text of a code. A resource that is not found is an agent, unless the test says another. */
 function usualDetail(code: ProblemCode, { headers }: Answer, path: string): string {
-  if (code === 'ROUTE_NOT_FOUND' && /\/\/|[^/]\/$/.test(path)) return problemDetails.pathPartEmpty;
-  if (code === 'ROUTE_NOT_FOUND' && /[A-Z]/.test(path)) return problemDetails.pathCase;
-  if (code === 'RESOURCE_NOT_FOUND') return problemDetails.agentMissing;
-  if (code === 'METHOD_NOT_ALLOWED') return problemDetails.methodNotAllowed(String(headers['allow']));
+  if (code === 'ROUTE_NOT_FOUND' && /\/\/|[^/]\/$/.test(path)) return problemTexts.pathPartEmpty;
+  if (code === 'ROUTE_NOT_FOUND' && /[A-Z]/.test(path)) return problemTexts.pathCase;
+  if (code === 'RESOURCE_NOT_FOUND') return problemTexts.agentMissing;
+  if (code === 'METHOD_NOT_ALLOWED') return problemTexts.methodNotAllowed(String(headers['allow']));
   return problems[code].detail;
 }
 

@@ -6,7 +6,7 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ['app', /^src\/((app|demo|foundation|logger|server-rights)\.ts$|operator\/)/],
   [
     'routes and plugins',
-    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|shares)\.ts$|http\/(?!(address|problems|problem-details|particular-problems|json-fault|public-url|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
+    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|shares)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
   ],
   [
     'service',
@@ -14,7 +14,7 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ],
   [
     'repositories',
-    /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot)\b|^src\/auth\/(access|lookup|key-use|caller)\.ts$/,
+    /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot)\b|^src\/auth\/(access|key-use|caller)\.ts$/,
   ],
   ['database', /^src\/(database|embedded-postgres)\//],
   ['rules and values', /^src\//],

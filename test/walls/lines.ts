@@ -97,13 +97,13 @@ export const lineRules: readonly Rule[] = [
   lineRule({
     says: 'the text of a problem or of a fault',
     pattern: /\b(detail|malformed)(:|\()\s*['"`]/,
-    rooms: /^src\/http\/(problems|problem-details|faults|webhook-complaints)\.ts$/,
+    rooms: /^src\/http\/(problems|problem-texts|faults|webhook-complaints)\.ts$/,
     caught: [
       "throw new ApiError('MALFORMED_BODY', { detail: 'It is not JSON.' });",
       "return malformed('Send HTTP/1.1.');",
       'const fault = { code, detail: `at most 5` };',
     ],
-    room: 'src/http/problem-details.ts',
+    room: 'src/http/problem-texts.ts',
   }),
   lineRule({
     says: 'the library of Redis',

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { refusals } from '../../auth/lookup.ts';
+import { refusals } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';

@@ -16,7 +16,7 @@ export interface ReadAhead {
   /** Undefined if there is no such agent or it is deleted. */
   readonly agent: StoredAgent | undefined;
   /** The place of the read in the order of `recentWrites`. */
-  readonly readAt: number;
+  readonly readOrder: number;
 }
 
 /** A change to be made: the agent, the caller and the decision. */
@@ -43,15 +43,15 @@ export type Read = ReadAhead & Pick<Question, 'numberIsActive' | 'kept'>;
 
 /** Whether the read ahead is enough to decide a change, and this process has not written the agent since. */
 export const isRead = ({ id, readAhead: read, phoneNumberId, idempotency }: Change, writes: RecentWrites): boolean =>
-  read !== undefined && writes.isCurrent(id, read.readAt) && phoneNumberId === null && idempotency === undefined;
+  read !== undefined && writes.isCurrent(id, read.readOrder) && phoneNumberId === null && idempotency === undefined;
 
 export const readAhead = ({ readAhead: read = nothing }: Change): Read => ({
   agent: read.agent,
   numberIsActive: false,
-  readAt: read.readAt,
+  readOrder: read.readOrder,
 });
 
-const nothing: Read = { agent: undefined, numberIsActive: false, readAt: 0 };
+const nothing: Read = { agent: undefined, numberIsActive: false, readOrder: 0 };
 
 /** Reads the agent of each change in one statement, with the state of the phone number and the kept answer. */
 export async function readAll(
@@ -59,7 +59,7 @@ export async function readAll(
   writes: RecentWrites,
   changes: readonly Change[],
 ): Promise<Map<Change, Read>> {
-  const readAt = writes.read();
+  const readOrder = writes.beginRead();
   const found = await askOnce(changes, idOf, isSame, async (distinct) => {
     const rows = await query<{ found: string }>(findSql, [
       distinct.map(({ id }) => id),
@@ -67,9 +67,9 @@ export async function readAll(
       distinct.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
       distinct.map(({ idempotency }) => idempotency?.key ?? null),
     ]);
-    return await Promise.all(rows.map((row) => toRead(query, readAt, parseExact(row.found))));
+    return await Promise.all(rows.map((row) => toRead(query, readOrder, parseExact(row.found))));
   });
-  return new Map(changes.map((change, place) => [change, found[place] ?? { ...nothing, readAt }]));
+  return new Map(changes.map((change, place) => [change, found[place] ?? { ...nothing, readOrder }]));
 }
 
 const idOf = ({ id }: Change): string => id;
@@ -80,11 +80,11 @@ const isSame = (one: Change, other: Change): boolean =>
   one.idempotency?.key === other.idempotency?.key &&
   (one.idempotency === undefined || one.by.keyId === other.by.keyId);
 
-const toRead = async (query: Query, readAt: number, { agent, numberIsActive, kept }: FoundRow): Promise<Read> => ({
+const toRead = async (query: Query, readOrder: number, { agent, numberIsActive, kept }: FoundRow): Promise<Read> => ({
   agent: agent ? toStoredAgent(agent) : undefined,
   numberIsActive,
   kept: kept ? await completeKept(query, kept) : undefined,
-  readAt,
+  readOrder,
 });
 
 /** A row of `findSql`. */
@@ -100,7 +100,7 @@ export type FoldOfAgent = Folded & { readonly id: string; readonly changes: read
 export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Change, Read>): FoldOfAgent[] {
   return byAgent(changes).map(([id, ofAgent]) => {
     const questions = ofAgent.map((change) => {
-      const { agent, numberIsActive, kept, readAt } = found.get(change) ?? nothing;
+      const { agent, numberIsActive, kept, readOrder } = found.get(change) ?? nothing;
       return {
         decide: change.decide,
         by: change.by,
@@ -108,7 +108,7 @@ export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Chang
         agent,
         numberIsActive,
         kept,
-        readAt,
+        readOrder,
       };
     });
     return { id, changes: ofAgent, ...fold(questions, lastRead(questions)) };
@@ -118,7 +118,7 @@ export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Chang
 /** The agent from the latest read, even if its version is lower: the database may have been restored from a backup. */
 function lastRead(reads: readonly ReadAhead[]): StoredAgent | undefined {
   let last: ReadAhead = nothing;
-  for (const read of reads) if (read.readAt > last.readAt) last = read;
+  for (const read of reads) if (read.readOrder > last.readOrder) last = read;
   return last.agent;
 }
 

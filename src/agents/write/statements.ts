@@ -28,8 +28,8 @@ const stepColumns = `id uuid, company uuid, read int, step int, steps int, conte
   key uuid, request text, address text, restored int`;
 
 /**
- * Where a statement has its steps from. Its law is the same: of one step, the planner makes constants instead of joins, which
- * takes four fifths of the time.
+ * Where a statement has its steps from. What it does with them is the same; but of one step, the planner makes constants
+ * instead of joins, which takes four fifths of the time.
  */
 const sources = {
   /**

@@ -1,4 +1,4 @@
-import { isOutdated, refusals } from '../../auth/lookup.ts';
+import { isOutdated, refusals } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
-import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { draft } from '../../support/endpoints.ts';
 import { fieldEntries, requiredFields } from '../../support/fields.ts';
 import { expectNotCreated } from '../../support/new-agent.ts';
@@ -112,7 +112,7 @@ const bodies = [
     'application/json',
     '{',
     'MALFORMED_BODY',
-    problemDetails.bodyNotJson({
+    problemTexts.bodyNotJson({
       line: 1,
       column: 2,
       expected: 'a name in double quotes or }',
@@ -120,7 +120,7 @@ const bodies = [
     }),
   ],
   ['too large', 'application/json', ' '.repeat(262_145), 'PAYLOAD_TOO_LARGE', undefined],
-  ['not there', 'application/json', undefined, 'MALFORMED_BODY', problemDetails.bodyMissing],
+  ['not there', 'application/json', undefined, 'MALFORMED_BODY', problemTexts.bodyMissing],
 ] as const;
 
 test.for(bodies)('nothing is made where the body is %s', async ([, type, body, code, detail]) => {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
-import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { problems } from '../../../src/http/problems.ts';
 import { onAgent, pathOf } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
@@ -43,7 +43,7 @@ test.for(['"2"', '"1", "2"', '*'])('If-Match: %s deletes version 2', async (tag)
 
 test.for([
   ['"1"', problems.PRECONDITION_FAILED.detail],
-  ['W/"2"', problemDetails.tagForeign],
+  ['W/"2"', problemTexts.tagForeign],
   ['"3"', problems.PRECONDITION_FAILED.detail],
 ] as const)('If-Match: %s does not delete version 2', async ([tag, detail]) => {
   const agent = await newSubject(world);

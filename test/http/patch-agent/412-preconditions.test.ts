@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
-import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { problems } from '../../../src/http/problems.ts';
 import { expectChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
@@ -40,7 +40,7 @@ test.for(passes)('a patch of version 2 passes with %o', async (headers) => {
 });
 
 const stale = problems.PRECONDITION_FAILED.detail;
-const { tagForeign, tagExcluded } = problemDetails;
+const { tagForeign, tagExcluded } = problemTexts;
 
 const fails: readonly (readonly [Record<string, string | string[]>, detail: string])[] = [
   [{ 'if-match': '"1"' }, stale],

@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import { expect, test } from 'vitest';
-import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { problems } from '../../../src/http/problems.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem, statuses } from '../../support/problem.ts';
@@ -76,7 +76,7 @@ const undecodable = [
 
 test.for(undecodable)('the path %s cannot be decoded, whoever asks', async (path) => {
   const { key } = await world.company();
-  const detail = problemDetails.pathEncoding;
+  const detail = problemTexts.pathEncoding;
   for (const headers of [{}, { authorization: `Bearer ${key}` }]) {
     const answer = await world.send({ path, headers, body: '{' });
     expectProblem(answer, { code: 'MALFORMED_REQUEST', instance: path, detail });
@@ -143,7 +143,7 @@ test.for(['companyid', 'company_id', 'CompanyID', 'company'])(
     const agent = await newSubject(world);
     const ats = await world.ats(agent.companyId);
     const send = () => world.patch(ats.key, agent.id, {}, { query: `?dryRun=true&${written}=${agent.companyId}` });
-    const detail = problemDetails.companyMisnamed(written);
+    const detail = problemTexts.companyMisnamed(written);
     await expectRefusal(world, agent.id, send, { code: 'COMPANY_ID_REQUIRED', detail });
   },
 );

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
 import type { Schemas } from '../../support/client.ts';
 import { pathOf } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
@@ -135,7 +135,7 @@ test('a version that the operator has removed is 404, which says so, and another
   const { key } = await world.company();
   for (const line of lines) {
     const instance = pathOf(line);
-    const detail = problemDetails.versionPruned;
+    const detail = problemTexts.versionPruned;
     expectProblem(await world.call(agent.key, line), { code: 'RESOURCE_NOT_FOUND', instance, detail });
     expectProblem(await world.call(key, line), { code: 'RESOURCE_ACCESS_DENIED', instance });
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
-import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { problems } from '../../../src/http/problems.ts';
 import { fieldRows, fullFields, otherFields } from '../../support/fields.ts';
 import { changedFieldsIn, expectAgent, expectRefusal, newSubject, type Subject } from '../../support/patch-agent.ts';
@@ -127,7 +127,7 @@ const stale = problems.PRECONDITION_FAILED.detail;
 
 test.for([
   ['"1"', stale],
-  ['W/"2"', problemDetails.tagForeign],
+  ['W/"2"', problemTexts.tagForeign],
   ['"3", "1"', stale],
 ] as const)('If-Match: %s does not restore over version 2', async ([tag, detail]) => {
   const agent = await newSubject(world);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { defaultScopes, scopes } from '../../../src/auth/api-key.ts';
-import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { forOwner, onWebhook, pathOf } from '../../support/endpoints.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { newWebhook, webhookRow } from '../../support/webhooks.ts';
@@ -124,7 +124,7 @@ test.for(onWebhook)('$line of no endpoint is 404, behind the faults of the reque
   const { key } = opened.own;
   expectProblem(await world.call(key, path, { body }), {
     ...{ code: 'RESOURCE_NOT_FOUND', instance: pathOf(path) },
-    detail: problemDetails.webhookMissing,
+    detail: problemTexts.webhookMissing,
   });
   const wrong = await world.call(key, `${named(line, { id: '1', delivery: randomUUID() })}`, { body });
   expect([wrong.status, Object(wrong.body).errors]).toMatchObject([400, [{ in: 'path', parameter: 'id' }]]);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { draft } from '../../support/endpoints.ts';
 import { untilSomebodyWaits } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
@@ -33,7 +33,7 @@ test('DELETE /webhooks/:id drops the endpoint with all that waits, also where th
   const again = await world.call(key, `DELETE /webhooks/${id}`);
   expectProblem(again, {
     ...{ code: 'RESOURCE_NOT_FOUND', instance: `/webhooks/${id}` },
-    detail: problemDetails.webhookMissing,
+    detail: problemTexts.webhookMissing,
   });
 });
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { newWebhook, requestOf } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -124,7 +124,7 @@ test('a delivery of another endpoint, or none, is not found', async () => {
     const path = `/webhooks/${two.id}/deliveries/${deliveryId}/redeliver`;
     expectProblem(await world.call(key, `POST ${path}`), {
       ...{ code: 'RESOURCE_NOT_FOUND', instance: path },
-      detail: problemDetails.deliveryMissing,
+      detail: problemTexts.deliveryMissing,
     });
   }
   expect(await stored(two.id)).toHaveLength(1);
@@ -146,6 +146,6 @@ test('an integration neither sees nor redelivers what it was told of a company t
   const path = `/webhooks/${id}/deliveries/${deliveryId}/redeliver`;
   expectProblem(await world.call(ats.key, `POST ${path}`), {
     ...{ code: 'RESOURCE_NOT_FOUND', instance: path },
-    detail: problemDetails.deliveryMissing,
+    detail: problemTexts.deliveryMissing,
   });
 });

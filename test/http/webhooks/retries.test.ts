@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { problemDetails } from '../../../src/http/problem-details.ts';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
 import { newSubject } from '../../support/patch-agent.ts';
@@ -36,7 +36,7 @@ test('a repeated POST /webhooks makes one endpoint and gets the same answer; no 
   await world.call(key, `DELETE /webhooks/${shown.id}`);
   expectProblem(await create(), {
     ...{ code: 'RESOURCE_NOT_FOUND', instance: '/webhooks' },
-    detail: problemDetails.webhookMissing,
+    detail: problemTexts.webhookMissing,
   });
 });
 

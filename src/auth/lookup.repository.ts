@@ -25,7 +25,7 @@ export interface LookedUp {
   /** The agent, of any company; undefined if there is none, it is deleted, or it was not read. */
   readonly agent: StoredAgent | undefined;
   /** The place of the lookup in the order of `recentWrites`. */
-  readonly readAt: number;
+  readonly readOrder: number;
   /** The time of the lookup, in milliseconds on the clock of `performance.now()`. */
   readonly at: number;
   /** The same in milliseconds of the database's clock. */
@@ -43,9 +43,9 @@ export function apiKeyRepository(database: Database, meter = silent, writes = re
     onBatch: (...batch) => meter.batch('keys', ...batch),
     isExpired: ({ deadline }) => deadline <= performance.now(),
     run: traced('lookup batch', spanOf, async (items) => {
-      const readAt = writes.read();
+      const readOrder = writes.beginRead();
       const lookups = items.map(({ lookup }) => lookup);
-      return (await lookUpAll(database.query, lookups, readAt)).map((result) => ({ result }));
+      return (await lookUpAll(database.query, lookups, readOrder)).map((result) => ({ result }));
     }),
   });
 
@@ -68,7 +68,7 @@ interface Wanted {
 
 const spanOf = ({ span }: Wanted) => span;
 
-function lookUpAll(query: Query, lookups: readonly Lookup[], readAt: number): Promise<readonly LookedUp[]> {
+function lookUpAll(query: Query, lookups: readonly Lookup[], readOrder: number): Promise<readonly LookedUp[]> {
   const at = performance.now();
   return askOnce(lookups, keyOf, isSame, async (distinct) => {
     const asked = distinct.map(lookupValues);
@@ -81,7 +81,7 @@ function lookUpAll(query: Query, lookups: readonly Lookup[], readAt: number): Pr
     return rows.map(({ json }) => {
       const { key, agent, agentWasRead, databaseTime } = parseExact<Found>(json);
       const stored = agent ? toStoredAgent(agent) : undefined;
-      return { key: key ?? undefined, agentWasRead, agent: stored, readAt, at, databaseTime };
+      return { key: key ?? undefined, agentWasRead, agent: stored, readOrder, at, databaseTime };
     });
   });
 }

@@ -4,7 +4,7 @@ import type { JsonFault } from './json-fault.ts';
  * The `detail` of a problem whose code stands for several cases. A code with one case has its text in `problems`, and what is
  * wrong with one value is in `complaints`: a client sees no other texts.
  */
-export const problemDetails = {
+export const problemTexts = {
   methodNotAllowed: (allowed: string) => `This path has only the methods ${allowed}.`,
   methodUnknown: 'HTTP has no such method. Send GET, POST, PATCH or DELETE, in capital letters: PATCH, not patch.',
   pathPartEmpty: 'A part of the path is empty: an id is missing, or there is a slash too many.',
