@@ -18,6 +18,6 @@ COPY --from=build /app/dist dist
 USER node
 EXPOSE 3000
 # Node itself is the process that gets SIGTERM: npm would end before the running requests do.
-CMD ["node", "--max-old-space-size=512", "dist/server.js"]
+CMD ["node", "dist/server.js"]
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]

@@ -68,9 +68,7 @@ export async function startContestant(
   name: ContestantName,
   { databaseUrl, secret, log }: { databaseUrl: string; secret: string; log: string },
 ): Promise<Contestant> {
-  // As package.json starts it.
-  const program =
-    name === 'this-server' ? ['--max-old-space-size=512', production] : [built(`bench/contestants/${name}.js`)];
+  const program = name === 'this-server' ? production : built(`bench/contestants/${name}.js`);
   const environment = {
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
@@ -82,7 +80,7 @@ export async function startContestant(
   };
   const file = openSync(log, 'w');
   const meter = pathToFileURL(built('bench/contestants/meter.js')).href;
-  const child = start(process.execPath, ['--import', meter, ...program], environment, ['ignore', file, file, 'ipc']);
+  const child = start(process.execPath, ['--import', meter, program], environment, ['ignore', file, file, 'ipc']);
   closeSync(file);
   return {
     port: await portIn(log, child),

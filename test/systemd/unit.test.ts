@@ -36,6 +36,6 @@ test('the server has a user of its own, longer for its drain than it takes, and 
   expect(setting('DynamicUser')).toBe('yes');
   const { SHUTDOWN_GRACE_SECONDS } = readConfig({});
   expect(Number(setting('TimeoutStopSec'))).toBeGreaterThan(SHUTDOWN_GRACE_SECONDS);
-  expect(setting('ExecStart')).toBe('/usr/bin/node --max-old-space-size=512 dist/server.js');
+  expect(setting('ExecStart')).toBe('/usr/bin/node dist/server.js');
   expect(setting('Environment')).toBe('NODE_ENV=production');
 });
