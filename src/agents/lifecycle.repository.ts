@@ -67,7 +67,7 @@ export function agentLifecycle(database: Database) {
       );
     } catch (error) {
       if (!isTaken(error, idempotencyIndex)) throw error;
-      await database.query(makeRoomSql, [[by.keyId], [idempotency.key]]);
+      await database.query(makeRoomSql, [by.keyId, idempotency.key]);
       return undefined;
     }
   }

@@ -12,9 +12,9 @@ import { toStoredAgent } from './row.ts';
 import { purgeStatement } from './statements.ts';
 import type { FoundRow, ReadAhead } from './write/batch.ts';
 import type { Found } from './write/decision.ts';
+import { findSql } from './write/find.statements.ts';
 import { forgetSql } from './write/kept.statements.ts';
 import { agentChange } from './write/modes.ts';
-import { findSql } from './write/statements.ts';
 
 export type AgentRepository = ReturnType<typeof agentRepository>;
 

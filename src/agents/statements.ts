@@ -11,7 +11,7 @@ import { agentJson, agentText, fieldOf } from './row.statements.ts';
 
 /** SQL condition: the phone number is active and belongs to the company. @param id and companyId: SQL for the two ids */
 export const activeNumber = (id: string, companyId: string) =>
-  `EXISTS (SELECT FROM company_phone_number p WHERE p.id = ${id} AND p.company_id = ${companyId} AND p.status = 'ACTIVE')`;
+  `(SELECT p.status = 'ACTIVE' FROM company_phone_number p WHERE p.id = ${id} AND p.company_id = ${companyId}) IS TRUE`;
 
 const numberIsActive = constant(activeNumber('n.id', 'n.company'));
 

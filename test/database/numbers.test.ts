@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { findSql } from '../../src/agents/write/statements.ts';
+import { findSql } from '../../src/agents/write/find.statements.ts';
 import { singleLookupSql } from '../../src/auth/lookup.statements.ts';
 import { plainLength } from '../../src/http/json.ts';
 import { expectChange, newSubject } from '../support/patch-agent.ts';

@@ -155,7 +155,7 @@ function takeFrom(queue: Call[]): Call[] {
 async function makeRoom(query: Query, [call]: readonly Call[]): Promise<void> {
   if (!call?.isSingle || !call.change.idempotency) return;
   const { by, idempotency } = call.change;
-  await query(makeRoomSql, [[by.keyId], [idempotency.key]]);
+  await query(makeRoomSql, [by.keyId, idempotency.key]);
 }
 
 async function carryOut(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {

@@ -7,9 +7,9 @@ import type { Idempotency } from '../../http/idempotency-key.ts';
 import { completeKept } from '../history/snapshot.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../row.ts';
 import type { Changed, Decide } from './decision.ts';
+import { findSql } from './find.statements.ts';
 import { committed, type Folded, fold, type Question } from './fold.ts';
 import type { KeptJson } from './replay.ts';
-import { findSql } from './statements.ts';
 
 /** The agent that was read after the request arrived, of any company. */
 export interface ReadAhead {

@@ -17,10 +17,9 @@ export const keptSql = `
   SELECT ${keptJson('k')}::text AS kept FROM idempotency_key k
    WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at > now() - ${keptFor}`;
 
-/** $1 ids of API keys, $2 an idempotency key for each: deletes the answers under them that are older than 24 hours. */
+/** $1 id of the API key, $2 idempotency key: deletes the answer under it if it is older than 24 hours. */
 export const makeRoomSql = `
-  DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS q(api_key, key)
-   WHERE k.api_key_id = q.api_key AND k.key = q.key AND k.created_at <= now() - ${keptFor}`;
+  DELETE FROM idempotency_key k WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at <= now() - ${keptFor}`;
 
 /**
  * $1 limit: deletes at most so many answers older than 24 hours; none while another process does this. Rows are deleted by

@@ -1,25 +1,9 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
 import { deliveries, hasEndpoint } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
-import { agentJson, fieldOf } from '../row.statements.ts';
+import { fieldOf } from '../row.statements.ts';
 import { contentText } from '../row.ts';
-import { activeNumber } from '../statements.ts';
-import { keptFor, keptJson } from './kept.statements.ts';
 import { type Keeping, keepingText, type Step, stepText } from './step.ts';
-
-/**
- * $1 ids of agents, $2 the id of a phone number for each or null, $3 the id of an API key for each or null, $4 an
- * idempotency key for each or null. Selects one row for each, in this order, as text for `parseExact`. `agent` is null if
- * there is none, `kept` if no answer is kept.
- */
-export const findSql = `
-  SELECT json_build_object('agent', CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END,
-                           'numberIsActive', ${activeNumber('q.number', 'a.company_id')},
-                           'kept', CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END)::text AS found
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY AS q(id, number, api_key, key, place)
-    LEFT JOIN agent a ON a.id = q.id AND a.deleted_at IS NULL
-    LEFT JOIN idempotency_key k ON k.api_key_id = q.api_key AND k.key = q.key AND k.created_at > now() - ${keptFor}
-   ORDER BY q.place`;
 
 const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid, agent json, changed text[],
   updated timestamptz, after int, steps int`;
