@@ -99,16 +99,17 @@ export interface Deletion {
 }
 
 /**
- * Soft-deletes an agent. Returns no row if there is no such agent, another transaction has locked its row, or the lookup of
- * the key is too old.
+ * Soft-deletes an agent. Returns no row if there is no such agent, another transaction has locked its row or has just changed
+ * it, or the lookup of the key is too old.
  */
 export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Deletion) => sql`
   WITH given AS (SELECT ${lookedUpAt}::float8 AS looked_up_at, ${authorValues(by)}), locked AS (
-    SELECT a.id FROM agent a, given n WHERE a.id = ${id}::uuid AND ${wasRecent} FOR NO KEY UPDATE OF a SKIP LOCKED
+    SELECT a.ctid AS place FROM agent a, given n WHERE a.id = ${id}::uuid AND ${wasRecent}
+       FOR NO KEY UPDATE OF a SKIP LOCKED
   ), deleted AS (
     UPDATE agent a SET deleted_at = now()
       FROM locked
-     WHERE a.id = ${id}::uuid AND a.id = locked.id AND a.deleted_at IS NULL
+     WHERE a.ctid = locked.place AND a.deleted_at IS NULL
        AND (${companyId}::uuid IS NULL OR a.company_id = ${companyId}::uuid)
        AND (${version}::int IS NULL OR a.version = ${version}::int)
     RETURNING a.*

@@ -15,7 +15,7 @@ export const findSql = `
                            'numberIsActive', ${activeNumber('q.number', 'a.company_id')},
                            'kept', CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END)::text AS found
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY AS q(id, number, api_key, key, place)
-    LEFT JOIN LATERAL (SELECT * FROM agent a WHERE a.id = q.id AND a.deleted_at IS NULL LIMIT 1) a ON true
+    LEFT JOIN LATERAL (SELECT * FROM agent a WHERE a.id = q.id LIMIT 1) a ON a.deleted_at IS NULL
     LEFT JOIN LATERAL (SELECT * FROM idempotency_key k WHERE k.api_key_id = q.api_key AND k.key = q.key
                           AND k.created_at > now() - ${keptFor} LIMIT 1) k ON true
    ORDER BY q.place`;

@@ -17,12 +17,12 @@ const stepColumns = `id uuid, company uuid, read int, step int, steps int, conte
  */
 const sources = {
   /**
-   * $1 ids of the agents, $2 their steps as JSON. The ids are passed besides the steps because the planner estimates a
-   * hundred steps and would scan the whole table.
+   * $1 ids of the agents, $2 their steps as JSON. The ids are passed besides the steps, to look each up by itself (`LATERAL`):
+   * the plan of a join, made while the table was small, would read the whole of it.
    */
   steps: {
     rows: `MATERIALIZED (SELECT * FROM jsonb_to_recordset($2::jsonb) AS s(${stepColumns}))`,
-    isWanted: (id: string) => `${id} = ANY($1::uuid[])`,
+    ids: '(SELECT id FROM unnest($1::uuid[]) AS id ORDER BY id)',
   },
   /** $1 id of the agent, $2 content of its only step; $4 and further ones are the rest of the step. */
   oneStep: {
@@ -30,7 +30,7 @@ const sources = {
       SELECT $1::uuid AS id, $4::uuid AS company, $5::int AS read, 1 AS step, 1 AS steps, $2::jsonb AS content,
              $6::text[] AS changed, $6::text[] AS touched, $7::uuid AS key, $8::text AS request, $9::text AS address,
              $10::int AS restored)`,
-    isWanted: (id: string) => `${id} = $1::uuid`,
+    ids: '(SELECT $1::uuid AS id)',
   },
 } as const;
 type Source = keyof typeof sources;
@@ -159,11 +159,12 @@ function keepingChange(mode: Mode) {
 }
 
 function writing(mode: Mode, source: Source) {
-  const { rows, isWanted } = sources[source];
+  const { rows, ids } = sources[source];
   return `
   WITH step AS ${rows}${mode === 'withoutEvents' ? endpointCheck : ''}, locked AS (
-    SELECT a.id, a.ctid AS place FROM agent a WHERE ${isWanted('a.id')} AND ${conditions[mode].write}
-     ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT found.* FROM ${ids} q CROSS JOIN LATERAL (
+      SELECT a.id, a.ctid AS place FROM agent a WHERE a.id = q.id AND ${conditions[mode].write}
+         FOR NO KEY UPDATE SKIP LOCKED) found
   ), written AS (
     UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
            version = a.version + s.steps,

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import { expect, onTestFinished, test } from 'vitest';
+import { findSql } from '../../src/agents/write/find.statements.ts';
+import { changeSql } from '../../src/agents/write/statements.ts';
+import { openDatabase } from '../../src/database/client.ts';
+import { blocksOf } from '../support/blocks.ts';
+import { newSubject } from '../support/patch-agent.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+const tables = ['agent', 'idempotency_key', 'company_phone_number'];
+const rows = 40_000;
+const batch = 16;
+const key = (place: number) => `k${place}`;
+
+test('a batch of keyed changes costs a few blocks each, by plans from before the tables grew', async () => {
+  const { id, keyId, companyId } = await newSubject(world);
+  const owner = await world.sql.connect();
+  onTestFinished(() => owner.release());
+  // Counted by autovacuum, the tables would be planned anew.
+  for (const table of tables) await owner.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
+  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  onTestFinished(() => database.close());
+  const find = (ids: readonly string[], numbers: readonly string[]) =>
+    database.query(findSql, [ids, numbers, ids.map(() => keyId), ids.map((_, place) => key(place))]);
+  const change = (ids: readonly string[]) =>
+    database.query(changeSql, [ids, JSON.stringify(ids.map((agent) => stepOf(agent, companyId, keyId))), null]);
+  const none = Array.from({ length: batch }, () => randomUUID());
+  // A statement keeps its plan from the sixth execution on.
+  for (let count = 0; count < 7; count += 1) {
+    await find(none, none);
+    await change(none);
+  }
+
+  const numbers = await owner.query(
+    `INSERT INTO company_phone_number (company_id, number, status)
+     SELECT $1, '+49' || (1000000 + n), 'ACTIVE' FROM generate_series(1, ${rows}) n RETURNING id`,
+    [companyId],
+  );
+  await owner.query(
+    `INSERT INTO agent (company_id, name, type, focus, language, duration)
+     SELECT $1, 'Agent ' || n, 'ONLINE', 'GENERIC', 'EN', 30 FROM generate_series(1, ${rows}) n`,
+    [companyId],
+  );
+  await owner.query(
+    `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields)
+     SELECT id, 1, created_at, '{"name": "Agent"}', '{name}' FROM agent WHERE id <> $1`,
+    [id],
+  );
+  await owner.query(
+    `INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+     SELECT $1, 'k' || n, repeat('f', 43), $2, '{"name": "Agent"}', '{}', now() FROM generate_series(0, ${rows - 1}) n`,
+    [keyId, id],
+  );
+  const agents = await owner.query('SELECT id FROM agent WHERE id <> $1 LIMIT $2', [id, batch]);
+  // What the inserts read is counted before the measurements, not in them.
+  await owner.query('SELECT pg_stat_force_next_flush()');
+
+  const ids = agents.rows.map((row) => row.id);
+  const numberIds = numbers.rows.slice(0, batch).map((row) => row.id);
+  const blocks = async (table: string, task: () => Promise<unknown[]>) => {
+    let done: unknown[] = [];
+    const count = await blocksOf(database, world.sql, table, async () => {
+      done = await task();
+    });
+    return { done, each: count / batch };
+  };
+  for (const table of tables) {
+    const { done, each } = await blocks(table, () => find(ids, numberIds));
+    expect(done).toEqual(ids.map(() => ({ found: expect.stringMatching(/"numberIsActive" : true.*"fingerprint"/s) })));
+    expect(each, table).toBeLessThan(12);
+  }
+  const { done, each } = await blocks('agent', () => change(ids));
+  expect(done).toHaveLength(batch);
+  expect(each).toBeLessThan(30);
+});
+
+/** A step that changes the duration of an agent of version 1. */
+function stepOf(id: string, company: string, keyId: string) {
+  const content = {
+    name: 'Agent',
+    type: 'ONLINE',
+    focus: 'GENERIC',
+    language: 'EN',
+    duration: 31,
+    questions: [],
+    metadata: {},
+  };
+  const author = { key: keyId, request: 'r', address: '192.0.2.1', restored: null };
+  return { id, company, read: 1, step: 1, steps: 1, content, changed: ['duration'], touched: [], ...author };
+}
