@@ -65,8 +65,9 @@ export interface FreeSlots {
  * A delivery behind a pending one is postponed to the time of that one, so that the next claim does not read it again;
  * `nextStatement` claims it earlier, when the one before it is finished.
  *
- * The condition on endpoint and agent is a range (`>=` and `<`), so that the planner uses the index of pending deliveries.
- * With `=` it could choose the index of agents, and read everything that was delivered for an agent in 30 days.
+ * The first pending delivery of an agent is the first from the place of the agent on (`>=`), in the index of pending deliveries.
+ * With `=` the planner could choose the index of agents, and read everything that was delivered for an agent in 30 days;
+ * with an upper bound, PostgreSQL 15 reads all that is pending for the endpoint if it finds none.
  */
 export function claimStatement({ healthy, failing, perHealthy, perFailing, running }: FreeSlots) {
   const ids = [...running.keys()];
@@ -92,11 +93,11 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
      WHERE e.place <= e.slots
   ), checked AS MATERIALIZED (
     SELECT d.*, head.next_attempt_at AS behind FROM due d LEFT JOIN LATERAL (
-      SELECT h.next_attempt_at FROM webhook_delivery h
-       WHERE h.status = 'PENDING' AND NOT h.is_redelivery
-         AND (h.endpoint_id, h.agent_id) >= (d.endpoint_id, d.agent_id)
-         AND (h.endpoint_id, h.agent_id, h.position) < (d.endpoint_id, d.agent_id, d.position)
-       ORDER BY h.endpoint_id, h.agent_id, h.position LIMIT 1) head ON NOT d.is_redelivery
+      SELECT h.endpoint_id, h.agent_id, h.position, h.next_attempt_at FROM webhook_delivery h
+       WHERE h.status = 'PENDING' AND NOT h.is_redelivery AND (h.endpoint_id, h.agent_id) >= (d.endpoint_id, d.agent_id)
+       ORDER BY h.endpoint_id, h.agent_id, h.position LIMIT 1) head
+      ON head.endpoint_id = d.endpoint_id AND head.agent_id = d.agent_id AND head.position < d.position
+     AND NOT d.is_redelivery
   ), ranked AS (
     SELECT j.*, row_number() OVER (PARTITION BY j.endpoint_id ORDER BY j.next_attempt_at, j.position) AS turn
       FROM checked j WHERE j.behind IS NULL
@@ -124,22 +125,23 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
  * Run it after the commit of `finishStatement`, in a transaction of its own. Otherwise a concurrent claim that still sees
  * the finished delivery as pending could postpone a next one that this statement does not see yet. It changes
  * `next_attempt_at` even if the delivery is due already: a concurrent claim then finds a changed row and does not
- * postpone it. Where it locks deliveries by their ids it does not say `PENDING`, since the planner could then read an index of all pending
- * ones instead of looking the ids up.
+ * postpone it. Where it locks deliveries by their ids it does not say `PENDING`, since the planner could then read an index of
+ * all pending ones instead of looking the ids up.
  * @param finished ids of the finished deliveries
  */
 export const nextStatement = (finished: readonly string[], hasFreeSlot: boolean) => sql`
   WITH before AS MATERIALIZED (
-    SELECT b.id, b.endpoint_id, b.agent_id, b.position FROM webhook_delivery b
-     WHERE b.id = ANY(${finished}::uuid[]) AND NOT b.is_redelivery
+    SELECT b.* FROM unnest(${finished}::uuid[]) AS finished(id) CROSS JOIN LATERAL (
+      SELECT b.id, b.endpoint_id, b.agent_id, b.position, b.is_redelivery
+        FROM webhook_delivery b WHERE b.id = finished.id LIMIT 1) b
+     WHERE NOT b.is_redelivery
   ), head AS MATERIALIZED (
     SELECT b.id AS before, h.id FROM before b JOIN webhook_endpoint e ON e.id = b.endpoint_id CROSS JOIN LATERAL (
-      SELECT d.id, d.attempts FROM webhook_delivery d
+      SELECT d.id, d.endpoint_id, d.agent_id, d.attempts FROM webhook_delivery d
        WHERE d.status = 'PENDING' AND NOT d.is_redelivery
          AND (d.endpoint_id, d.agent_id, d.position) > (b.endpoint_id, b.agent_id, b.position)
-         AND (d.endpoint_id, d.agent_id) <= (b.endpoint_id, b.agent_id)
        ORDER BY d.endpoint_id, d.agent_id, d.position LIMIT 1) h
-     WHERE e.status = 'ENABLED' AND h.attempts = 0
+     WHERE e.status = 'ENABLED' AND h.endpoint_id = b.endpoint_id AND h.agent_id = b.agent_id AND h.attempts = 0
   ), free AS MATERIALIZED (
     SELECT d.id, head.before FROM head JOIN webhook_delivery d ON d.id = head.id
      WHERE d.status NOT IN ('DELIVERED', 'FAILED') AND ${isFree}

@@ -31,17 +31,23 @@ const failing = 'All attempts have failed for five days.';
  * whose lease was lost is left as it is. Returns the ids of the deliveries that were written, and a row for each enabled
  * endpoint that began to fail, succeeded again, or was disabled.
  *
+ * Deliveries are looked up one by one and updated by `ctid`: the plan of a join by id, made while the table was small, would
+ * read the whole of it. One that is changed in between is not written; that only happens when its lease is over.
+ *
  * Endpoints are locked before deliveries, in the order of their ids, as DELETE of an endpoint does, to avoid deadlocks.
  * `last_success_at` is written at most once a second: for a busy endpoint, that is most of the work of the statement.
  */
 export function finishStatement(outcomes: readonly Outcome[]) {
-  const ids = outcomes.map(({ id }) => id);
   const endpoints = [...new Set(outcomes.map(({ endpointId }) => endpointId))];
   return sql`
   WITH outcomes AS MATERIALIZED (
     SELECT * FROM json_to_recordset(${JSON.stringify(outcomes)}::json) AS r(id uuid, lease uuid, "endpointId" uuid,
       status text, wait float8, "isAttempt" boolean, "isGone" boolean, "lastStatus" int, "lastError" text,
       "lastAnswer" text)
+  ), leased AS MATERIALIZED (
+    SELECT r.*, d.place FROM outcomes r CROSS JOIN LATERAL (
+      SELECT d.ctid AS place, d.lease FROM webhook_delivery d WHERE d.id = r.id LIMIT 1) d
+     WHERE d.lease = r.lease
   ), result AS MATERIALIZED (
     SELECT r."endpointId" AS id, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
            bool_or(r."isGone") AS gone, max(r."lastError") AS error
@@ -84,8 +90,8 @@ export function finishStatement(outcomes: readonly Outcome[]) {
          last_error = CASE WHEN r."isAttempt" OR r."lastError" IS NOT NULL THEN r."lastError" ELSE d.last_error END,
          last_answer = CASE WHEN r."isAttempt" THEN r."lastAnswer" ELSE d.last_answer END,
          finished_at = CASE WHEN r.status <> 'PENDING' THEN now() END
-    FROM outcomes r, (SELECT count(*) FROM locked) AS endpoints_first
-   WHERE d.id = ANY(${ids}::uuid[]) AND d.id = r.id AND d.lease = r.lease
+    FROM leased r, (SELECT count(*) FROM locked) AS endpoints_first
+   WHERE d.ctid = r.place AND d.lease = r.lease
   RETURNING d.id
   )
   SELECT w.id, NULL::json AS endpoint FROM written w

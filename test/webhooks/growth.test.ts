@@ -59,6 +59,19 @@ async function storeOne(owner: pg.PoolClient, endpointId: string, agentId: strin
   return rows[0].id;
 }
 
+const batch = 16;
+
+const outcomeOf = (of: { readonly id: string; readonly endpointId: string; readonly lease: string }) => ({
+  ...of,
+  status: 'DELIVERED' as const,
+  wait: 0,
+  isAttempt: true,
+  isGone: false,
+  lastStatus: 204,
+  lastError: null,
+  lastAnswer: null,
+});
+
 const free = { healthy: 8, failing: 2, perHealthy: 8, perFailing: 1, running: new Map<string, number>() };
 
 test.each(moments)(
@@ -73,18 +86,23 @@ test.each(moments)(
     onTestFinished(() => database.close());
     const deliveries = deliveryRepository(database);
     await prepare(owner, endpointId, world);
+    const none = Array.from({ length: batch }, () => randomUUID());
     // A statement keeps its plan from the sixth execution on.
     for (let count = 0; count < 7; count += 1) {
       await deliveries.claim({ ...free, running: new Map([[endpointId, free.perHealthy]]) });
-      await deliveries.next([randomUUID()], true);
-      await deliveries.finish([]);
+      await deliveries.next(none, true);
+      await deliveries.finish(none.map((id) => outcomeOf({ id, endpointId, lease: randomUUID() })));
     }
 
     await store(owner, endpointId, { status: 'DELIVERED', agents: 200, of: 20_000 });
     await store(owner, endpointId, { status: 'PENDING', agents: 200, of: 20_000 });
-    const agentId = randomUUID();
-    const before = await storeOne(owner, endpointId, agentId, 'DELIVERED');
-    const next = await storeOne(owner, endpointId, agentId, 'PENDING');
+    const agentIds = Array.from({ length: batch }, () => randomUUID());
+    const before: string[] = [];
+    const next: string[] = [];
+    for (const agentId of agentIds) {
+      before.push(await storeOne(owner, endpointId, agentId, 'DELIVERED'));
+      next.push(await storeOne(owner, endpointId, agentId, 'PENDING'));
+    }
     // What the inserts read is counted before the measurements, not in them.
     await owner.query('SELECT pg_stat_force_next_flush()');
     const blocks = (task: () => Promise<unknown>) => blocksOf(database, world.sql, 'webhook_delivery', task);
@@ -92,14 +110,13 @@ test.each(moments)(
     let claimed = await deliveries.next([], true);
     expect(
       await blocks(async () => {
-        claimed = await deliveries.next([before], true);
+        claimed = await deliveries.next(before, true);
       }),
-    ).toBeLessThan(60);
-    expect([...claimed.values()].map(({ id }) => id)).toEqual([next]);
-    const { id, lease = '' } = claimed.get(before) ?? {};
-    const outcome = { id: id ?? '', endpointId, lease, wait: 0, isAttempt: true, isGone: false, lastStatus: 204 };
-    const finish = () => deliveries.finish([{ ...outcome, status: 'DELIVERED', lastError: null, lastAnswer: null }]);
-    expect(await blocks(finish)).toBeLessThan(60);
+    ).toBeLessThan(batch * 45);
+    const found = [...claimed.values()];
+    expect(found.map(({ id }) => id).toSorted()).toEqual(next.toSorted());
+    const outcomes = found.map(({ id, lease = '' }) => outcomeOf({ id, endpointId, lease }));
+    expect(await blocks(() => deliveries.finish(outcomes))).toBeLessThan(batch * 30);
     // Each of the 8 and the 4 to spare, and the first of its agent.
     expect(await blocks(() => deliveries.claim(free))).toBeLessThan(12 * 60);
   },

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { openCluster } from '../support/debian-postgres.ts';
+import { runToEnd } from '../support/process.ts';
+
+/** What is counted on the embedded PostgreSQL, which plans and reads indexes in its own way. */
+const files = [
+  'test/database/grown-tables.test.ts',
+  'test/database/plans.test.ts',
+  'test/database/growth.test.ts',
+  'test/webhooks/growth.test.ts',
+];
+
+test('the statements read as few blocks on Debian’s PostgreSQL as on the embedded one', async () => {
+  const url = await openCluster();
+  const run = await runToEnd(['node_modules/.bin/vitest', 'run', ...files], {
+    env: { TEST_DATABASE_URL: url('postgres', 'postgres'), NO_COLOR: '1' },
+  });
+  expect(run).toMatchObject({ code: 0, stdout: expect.stringContaining(`${files.length} passed`) });
+});
