@@ -163,8 +163,8 @@ function writing(mode: Mode, source: Source) {
   return `
   WITH step AS ${rows}${mode === 'withoutEvents' ? endpointCheck : ''}, locked AS (
     SELECT found.* FROM ${ids} q CROSS JOIN LATERAL (
-      SELECT a.id, a.ctid AS place FROM agent a WHERE a.id = q.id AND ${conditions[mode].write}
-         FOR NO KEY UPDATE SKIP LOCKED) found
+      SELECT a.id, a.ctid AS place FROM agent a WHERE a.id = q.id FOR NO KEY UPDATE SKIP LOCKED) found
+     WHERE ${conditions[mode].write}
   ), written AS (
     UPDATE agent a SET ${agentFields.map((field) => `${fields[field].column} = ${newValue(field)}`).join(', ')},
            version = a.version + s.steps,
