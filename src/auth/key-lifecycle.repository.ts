@@ -5,38 +5,7 @@ import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { StartError } from '../start-error.ts';
 import { hashKey, type KeyDraft, type KeyOwner, type KeySecrets, makeKey, startOf } from './api-key.ts';
 import { recordSecret, storedUnderPrevious } from './secret.repository.ts';
-
-/** The columns that are read of a key: all but its hash. */
-// biome-ignore format: a list
-export const stored = {
-  id: true, companyId: true, integrationId: true, name: true, start: true, scopes: true, allowedIps: true, perMinute: true,
-  perHour: true, createdAt: true, expiresAt: true, suspendedAt: true, revokedAt: true, lastUsedAt: true,
-} as const;
-export type StoredKey = Prisma.ApiKeyGetPayload<{ select: typeof stored }>;
-
-/** A key as operators see it, without the key itself. */
-export interface ShownKey extends Omit<StoredKey, 'suspendedAt' | 'revokedAt'> {
-  readonly state: 'active' | 'suspended' | 'expired' | 'revoked';
-}
-
-interface ListedKey extends ShownKey {
-  /**
-   * Whether the key may still be stored under API_KEY_SECRET_PREVIOUS, so that it ends with that secret if it is not used
-   * before; null if the command does not have both secrets.
-   */
-  readonly needsPreviousSecret: boolean | null;
-}
-
-function stateOf({ revokedAt, expiresAt, suspendedAt }: StoredKey, now: Date): ShownKey['state'] {
-  if (revokedAt) return 'revoked';
-  if (expiresAt && expiresAt <= now) return 'expired';
-  return suspendedAt ? 'suspended' : 'active';
-}
-
-export function toShown(key: StoredKey, now: Date): ShownKey {
-  const { createdAt, expiresAt, lastUsedAt, suspendedAt, revokedAt, ...rest } = key;
-  return { ...rest, state: stateOf(key, now), createdAt, expiresAt, lastUsedAt };
-}
+import { type ListedKey, type ShownKey, type StoredKey, stateOf, stored, toShown } from './shown-key.repository.ts';
 
 /** Locks the row of a key until the transaction ends. Raw, as Prisma cannot lock a row. */
 export const lockKey = (tx: Prisma.TransactionClient, id: string) =>

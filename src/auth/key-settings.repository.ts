@@ -5,8 +5,9 @@ import type { Prisma } from '../generated/prisma/client.ts';
 import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { StartError } from '../start-error.ts';
 import { hashesOf, isKey, type KeySecrets, type Scope } from './api-key.ts';
-import { lockKey, revokedForGood, type ShownKey, type StoredKey, stored, toShown } from './key-lifecycle.repository.ts';
+import { lockKey, revokedForGood } from './key-lifecycle.repository.ts';
 import { requireKnownSecret } from './secret.repository.ts';
+import { type ShownKey, type StoredKey, stored, toShown } from './shown-key.repository.ts';
 
 /** A key and the name of its company or integration. */
 export interface KeyDetails extends ShownKey {
