@@ -39,7 +39,7 @@ const claimedJson = sql`
     'id', d.id, 'lease', d.lease, 'endpointId', e.id, 'eventId', d.event_id, 'body', d.body, 'attempts', d.attempts,
     'url', e.url, 'sealedHeaders', e.sealed_headers, 'sealedSecret', e.sealed_secret,
     'sealedPreviousSecret', CASE WHEN e.previous_secret_until > now() THEN e.sealed_previous_secret END,
-    'sealedUnder', e.sealed_under, 'isFailing', e.failing_since IS NOT NULL,
+    'sealedUnder', e.sealed_under, 'endpointChangedAt', e.updated_at, 'isFailing', e.failing_since IS NOT NULL,
     'isGranted', e.integration_id IS NULL OR d.company_id IS NULL OR EXISTS (
       SELECT FROM integration_company g WHERE g.integration_id = e.integration_id AND g.company_id = d.company_id))`;
 
@@ -67,7 +67,8 @@ export interface FreeSlots {
  *
  * The first pending delivery of an agent is the first from the place of the agent on (`>=`), in the index of pending deliveries.
  * With `=` the planner could choose the index of agents, and read everything that was delivered for an agent in 30 days;
- * with an upper bound, PostgreSQL 15 reads all that is pending for the endpoint if it finds none.
+ * with an upper bound, PostgreSQL 15 reads all that is pending for the endpoint if it finds none. It is not looked up for a
+ * ping, which has no agent: nothing would end that search either.
  */
 export function claimStatement({ healthy, failing, perHealthy, perFailing, running }: FreeSlots) {
   const ids = [...running.keys()];
@@ -95,9 +96,9 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
     SELECT d.*, head.next_attempt_at AS behind FROM due d LEFT JOIN LATERAL (
       SELECT h.endpoint_id, h.agent_id, h.position, h.next_attempt_at FROM webhook_delivery h
        WHERE h.status = 'PENDING' AND NOT h.is_redelivery AND (h.endpoint_id, h.agent_id) >= (d.endpoint_id, d.agent_id)
+         AND NOT d.is_redelivery AND d.agent_id IS NOT NULL
        ORDER BY h.endpoint_id, h.agent_id, h.position LIMIT 1) head
       ON head.endpoint_id = d.endpoint_id AND head.agent_id = d.agent_id AND head.position < d.position
-     AND NOT d.is_redelivery
   ), ranked AS (
     SELECT j.*, row_number() OVER (PARTITION BY j.endpoint_id ORDER BY j.next_attempt_at, j.position) AS turn
       FROM checked j WHERE j.behind IS NULL
@@ -134,7 +135,7 @@ export const nextStatement = (finished: readonly string[], hasFreeSlot: boolean)
     SELECT b.* FROM unnest(${finished}::uuid[]) AS finished(id) CROSS JOIN LATERAL (
       SELECT b.id, b.endpoint_id, b.agent_id, b.position, b.is_redelivery
         FROM webhook_delivery b WHERE b.id = finished.id LIMIT 1) b
-     WHERE NOT b.is_redelivery
+     WHERE NOT b.is_redelivery AND b.agent_id IS NOT NULL
   ), head AS MATERIALIZED (
     SELECT b.id AS before, h.id FROM before b JOIN webhook_endpoint e ON e.id = b.endpoint_id CROSS JOIN LATERAL (
       SELECT d.id, d.endpoint_id, d.agent_id, d.attempts FROM webhook_delivery d

@@ -19,6 +19,8 @@ export const claimedSchema = Type.Object({
   /** The secret before the last rotation, for 24 hours; then null. */
   sealedPreviousSecret: textOrNull,
   sealedUnder: Type.String(),
+  /** When the endpoint was changed last: a 410 from a URL that it no longer has does not disable it. */
+  endpointChangedAt: Type.String(),
   /** Whether the endpoint's last attempt failed. */
   isFailing: Type.Boolean(),
   /** False if the endpoint belongs to an integration that no longer manages the company. */

@@ -6,6 +6,8 @@ import { longestFailure } from './schedule.ts';
 export interface Outcome {
   readonly id: string;
   readonly endpointId: string;
+  /** `endpointChangedAt` of the claim. */
+  readonly endpointChangedAt: string;
   /** The claim that this is the outcome of; if the row has another lease by now, nothing is written. */
   readonly lease: string;
   /** PENDING: retried after `wait`. */
@@ -27,9 +29,9 @@ const failing = 'All attempts have failed for five days.';
 
 /**
  * Writes the outcomes of claims to the deliveries, and updates their endpoints: `last_success_at`, `last_failure_at`,
- * `failing_since`. Disables an endpoint after a 410, or when it has failed for five days without a success. A delivery
- * whose lease was lost is left as it is. Returns the ids of the deliveries that were written, and a row for each enabled
- * endpoint that began to fail, succeeded again, or was disabled.
+ * `failing_since`. Disables an endpoint after a 410, unless its owner has changed it since the claim, or when it has failed for
+ * five days without a success. A delivery whose lease was lost is left as it is, and its endpoint too. Returns the ids of the
+ * deliveries that were written, and a row for each enabled endpoint that began to fail, succeeded again, or was disabled.
  *
  * Deliveries are looked up one by one and updated by `ctid`: the plan of a join by id, made while the table was small, would
  * read the whole of it. One that is changed in between is not written; that only happens when its lease is over.
@@ -42,19 +44,19 @@ export function finishStatement(outcomes: readonly Outcome[]) {
   return sql`
   WITH outcomes AS MATERIALIZED (
     SELECT * FROM json_to_recordset(${JSON.stringify(outcomes)}::json) AS r(id uuid, lease uuid, "endpointId" uuid,
-      status text, wait float8, "isAttempt" boolean, "isGone" boolean, "lastStatus" int, "lastError" text,
-      "lastAnswer" text)
+      "endpointChangedAt" timestamptz, status text, wait float8, "isAttempt" boolean, "isGone" boolean, "lastStatus" int,
+      "lastError" text, "lastAnswer" text)
   ), leased AS MATERIALIZED (
     SELECT r.*, d.place FROM outcomes r CROSS JOIN LATERAL (
       SELECT d.ctid AS place, d.lease FROM webhook_delivery d WHERE d.id = r.id LIMIT 1) d
      WHERE d.lease = r.lease
   ), result AS MATERIALIZED (
     SELECT r."endpointId" AS id, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
-           bool_or(r."isGone") AS gone, max(r."lastError") AS error
-      FROM outcomes r WHERE r."isAttempt" GROUP BY r."endpointId"
+           max(r."endpointChangedAt") FILTER (WHERE r."isGone") AS gone_since, max(r."lastError") AS error
+      FROM leased r WHERE r."isAttempt" GROUP BY r."endpointId"
   ), locked AS MATERIALIZED (
     SELECT e.id, e.url, e.status, e.failing_since, t.good, t.bad, t.error,
-           CASE WHEN t.gone THEN ${gone}::text
+           CASE WHEN t.gone_since = e.updated_at THEN ${gone}::text
                 WHEN NOT t.good AND e.failing_since <= now() - ${longestFailure}::float8 * interval '1 millisecond'
                 THEN ${failing}::text END AS reason
       FROM webhook_endpoint e JOIN result t ON t.id = e.id

@@ -8,7 +8,12 @@ const unreadableWait = 60_000;
 
 const nothingSent = { isAttempt: false, isGone: false, lastStatus: null, lastError: null, lastAnswer: null } as const;
 
-const claimOf = ({ id, lease, endpointId }: Claimed) => ({ id, lease, endpointId });
+const claimOf = ({ id, lease, endpointId, endpointChangedAt }: Claimed) => ({
+  id,
+  lease,
+  endpointId,
+  endpointChangedAt,
+});
 
 /** The outcome of an attempt: DELIVERED, PENDING with the wait until the retry, or FAILED after the last attempt. */
 export function outcomeOf(claimed: Claimed, { isDelivered, status, error, answer, retryAfter }: Result): Outcome {

@@ -1,9 +1,6 @@
 import { isIP, type LookupFunction } from 'node:net';
 import { Pool } from 'undici';
 
-/** Connections to one endpoint at most, and so the attempts at it that can run at the same time. */
-export const connectionsPerEndpoint = 16;
-
 /** Unused pools are closed beyond this number of pools. undici closes idle connections after 4 s. */
 const keptPools = 64;
 
@@ -14,6 +11,9 @@ const headerLimit = 16_384;
  * Connection pools, reused between attempts: a TLS handshake costs more than the rest of an attempt. There is a pool for
  * each origin and set of checked addresses, and it connects to these addresses only: it never resolves the host name. If
  * the name resolves to other addresses later, another pool is made.
+ *
+ * A pool has no limit of connections: endpoints of many companies can have one origin, and those that hang would keep the
+ * attempts of the others waiting. `slots.ts` limits the attempts of each endpoint, and of all.
  */
 export function receiverPools() {
   /** By origin and addresses, the least recently used first. */
@@ -56,7 +56,6 @@ export function receiverPools() {
 /** A pool that connects to the addresses, while TLS verifies the certificate for the host name of the origin. */
 function makePool(origin: string, addresses: readonly string[]): Pool {
   return new Pool(origin, {
-    connections: connectionsPerEndpoint,
     maxHeaderSize: headerLimit,
     allowH2: false,
     connect: { lookup: lookupOf(addresses), autoSelectFamily: true },

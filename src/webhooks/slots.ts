@@ -1,6 +1,5 @@
 import type { FreeSlots } from './claim.statements.ts';
 import type { Claimed } from './delivery.repository.ts';
-import { connectionsPerEndpoint } from './pools.ts';
 
 /**
  * Attempts that a process runs at the same time, for endpoints whose last attempt succeeded and for those whose last
@@ -8,6 +7,9 @@ import { connectionsPerEndpoint } from './pools.ts';
  */
 const healthySlots = 512;
 const failingSlots = 128;
+
+/** Attempts at one healthy endpoint at the same time. */
+export const perHealthy = 16;
 
 /** Attempts at one failing endpoint at the same time: enough to notice that it works again. */
 const perFailing = 2;
@@ -43,7 +45,7 @@ export function slotsOf() {
     free: (): FreeSlots => ({
       healthy: Math.max(0, left.healthy),
       failing: Math.max(0, left.failing),
-      perHealthy: connectionsPerEndpoint,
+      perHealthy,
       perFailing,
       running,
     }),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { connectionsPerEndpoint } from '../../src/webhooks/pools.ts';
+import { perHealthy } from '../../src/webhooks/slots.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver } from '../support/receiver.ts';
 import { openSender, storedDeliveries, storeEndpoint } from '../support/sending.ts';
@@ -42,9 +42,27 @@ test('endpoints that never answer hold up no other, however much waits for them,
   expect(rows).toEqual([{ attempts: 0 }]);
   for (let count = 0; count < 10; count += 1) {
     const attempts = dead.received.filter(({ path }) => path === `/hook/${count}`);
-    expect(attempts.length).toBeLessThanOrEqual(connectionsPerEndpoint);
+    expect(attempts.length).toBeLessThanOrEqual(perHealthy);
     expect(attempts.length).toBeGreaterThan(0);
   }
+});
+
+test('endpoints that never answer hold up no other of the same origin', async () => {
+  const { companyId } = await newSubject(world);
+  const receiver = await openReceiver(({ path }, response) => {
+    if (path === '/answers') response.writeHead(204).end();
+  });
+  for (let count = 0; count < 3; count += 1) {
+    const { id } = await storeEndpoint(world, companyId, `${receiver.url}${count}`);
+    await storeAgents(id, companyId, 2 * perHealthy);
+  }
+  openSender(world);
+  await expect.poll(() => receiver.received.length).toBe(3 * perHealthy);
+  const { id } = await storeEndpoint(world, companyId, new URL('/answers', receiver.url).href);
+  await storeAgents(id, companyId, 60);
+  await expect.poll(() => countOf(id, 'DELIVERED')).toBe(60);
+  // No attempt that hangs has come to its end meanwhile.
+  expect(receiver.received.length).toBe(3 * perHealthy + 60);
 });
 
 test('an endpoint that fails gets few attempts at once, until one is good', async () => {
@@ -63,5 +81,5 @@ test('an endpoint that fails gets few attempts at once, until one is good', asyn
   // Some claims later there are no more.
   expect(open).toHaveLength(2);
   for (const answer of open.splice(0)) answer();
-  await expect.poll(() => open.length).toBe(connectionsPerEndpoint);
+  await expect.poll(() => open.length).toBe(perHealthy);
 });

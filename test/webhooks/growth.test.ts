@@ -7,6 +7,8 @@ import { blocksOf } from '../support/blocks.ts';
 import { storeEndpoint } from '../support/sending.ts';
 import { openWorld, type World } from '../support/world.ts';
 
+const world = await openWorld();
+
 /** Plans that a connection made keep until the planner has counted again, so each moment at which it did has its own database. */
 const moments = [
   { moment: 'was never counted', world: await openWorld(), prepare: async () => {} },
@@ -63,6 +65,7 @@ const batch = 16;
 
 const outcomeOf = (of: { readonly id: string; readonly endpointId: string; readonly lease: string }) => ({
   ...of,
+  endpointChangedAt: '2026-11-29T00:00:00Z',
   status: 'DELIVERED' as const,
   wait: 0,
   isAttempt: true,
@@ -121,3 +124,35 @@ test.each(moments)(
     expect(await blocks(() => deliveries.claim(free))).toBeLessThan(12 * 60);
   },
 );
+
+test('redeliveries and pings read nothing of what waits in its order, and are not read for it', async () => {
+  const { id: companyId } = await world.company();
+  const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
+  const owner = await world.sql.connect();
+  onTestFinished(() => owner.release());
+  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  onTestFinished(() => database.close());
+  const deliveries = deliveryRepository(database);
+  const blocks = (task: () => Promise<unknown>) => blocksOf(database, world.sql, 'webhook_delivery', task);
+  await store(owner, endpointId, { status: 'PENDING', agents: 200, of: 20_000 });
+  const agentId = '00000000-0000-0000-0000-000000000000';
+  const before = await storeOne(owner, endpointId, agentId, 'DELIVERED');
+  await owner.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, version, body, is_redelivery, next_attempt_at)
+     SELECT $1::uuid, 'msg_' || n, 'agent.updated', $2, n, 'b', true, now() - interval '1 hour' FROM generate_series(1, 10000) n`,
+    [endpointId, agentId],
+  );
+  await owner.query('ANALYZE webhook_delivery');
+  await owner.query('SELECT pg_stat_force_next_flush()');
+  await deliveries.next([], true);
+  expect(await blocks(() => deliveries.next([before], true))).toBeLessThan(60);
+  expect(await blocks(() => deliveries.claim(free))).toBeLessThan(12 * 30);
+
+  await owner.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, body, next_attempt_at)
+     SELECT $1, 'msg_ping' || n, 'ping', 'b', now() - interval '2 hours' FROM generate_series(1, 20) n`,
+    [endpointId],
+  );
+  await owner.query('SELECT pg_stat_force_next_flush()');
+  expect(await blocks(() => deliveries.claim(free))).toBeLessThan(12 * 30);
+});

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver, verify } from '../support/receiver.ts';
-import { openSender, storedDeliveries, storeEndpoint } from '../support/sending.ts';
+import { openSender, storedDeliveries, storedEndpoint, storeEndpoint } from '../support/sending.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -62,4 +62,28 @@ test('what waits for an endpoint that a 410 disabled goes on in its order when t
     ...{ status: 'ENABLED', disabledReason: null, lastFailureAt: expect.any(String) },
     lastSuccessAt: expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]+Z$/),
   });
+});
+
+test('a 410 to an attempt that began before its owner changed the endpoint does not disable it', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const held: (() => void)[] = [];
+  const receiver = await openReceiver((_, response) =>
+    held.push(() => response.writeHead(receiver.received.length === 1 ? 410 : 204).end()),
+  );
+  const { id: endpointId } = await storeEndpoint(world, companyId, receiver.url);
+  await world.patch(key, id, { duration: 41 });
+  const { wake } = openSender(world);
+  await expect.poll(() => held).toHaveLength(1);
+  await world.call(key, `PATCH /webhooks/${endpointId}`, { body: { description: 'moved' } });
+  held[0]?.();
+  const shown = async () =>
+    (await storedDeliveries(world, endpointId)).map(({ status, attempts }) => [status, attempts]);
+  await expect.poll(shown).toEqual([['PENDING', 1]]);
+  expect(await storedEndpoint(world, endpointId)).toMatchObject({ status: 'ENABLED', disabled_reason: null });
+
+  await world.sql.query('UPDATE webhook_delivery SET next_attempt_at = now() WHERE endpoint_id = $1', [endpointId]);
+  wake();
+  await expect.poll(() => held).toHaveLength(2);
+  held[1]?.();
+  await expect.poll(shown).toEqual([['DELIVERED', 2]]);
 });
