@@ -15,7 +15,7 @@ interface Options<Item, Result> {
   readonly size?: number;
   /** Maximum number of waiting items; further calls are refused at once (OVERLOADED). */
   readonly waiting?: number;
-  /** Whether the deadline of an item has passed; it is then rejected instead of run. */
+  /** Whether the deadline of an item has passed. It is not run then, and its promise never settles: race it with the deadline. */
   readonly isExpired: (item: Item) => boolean;
   /** Called when a batch begins: its size, the seconds that its first call has waited, the number of calls still waiting. */
   readonly onBatch?: (size: number, waited: number, left: number) => void;
