@@ -141,8 +141,8 @@ test('an export waits for a reader that is slow, and ends with a reason when the
   expect(lines).toHaveLength(1 + 1 + 4_000 * 4 + 3);
 
   // The shell's reader takes one line and goes.
-  const command = `"$0" ${program} company export --company ${companyId} | head -n 1`;
-  const cut = startProcess(['bash', '-c', `set -o pipefail; ${command}`, process.execPath], {
+  const command = `set -o pipefail; "$@" company export --company ${companyId} | head -n 1`;
+  const cut = startProcess(['bash', '-c', command, 'bash', process.execPath, program], {
     env: { DATABASE_URL: world.ownerUrl, API_KEY_SECRET: world.secret },
   });
   expect(await cut.exit).toEqual({ code: 1, signal: null });

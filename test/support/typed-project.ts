@@ -1,5 +1,6 @@
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, onTestFinished } from 'vitest';
 import { type AtEnd, makeFolder, startProcess } from './process.ts';
 
@@ -18,7 +19,8 @@ export async function makeProject(origin: string, tsconfig: string) {
 
   /** Runs commands in the project of an integrator, who has TypeScript 5 where this repository has 7. */
   function run(commands: string, env: Readonly<Record<string, string>> = {}, atEnd: AtEnd = onTestFinished) {
-    const api = `--import ${join(root, 'scripts', 'typescript-api.mjs')}`;
+    // As a URL: NODE_OPTIONS would end a path at a space.
+    const api = `--import ${pathToFileURL(join(root, 'scripts', 'typescript-api.mjs'))}`;
     const variables = { ...env, API_URL: origin, NODE_OPTIONS: api, npm_config_offline: 'true' };
     return startProcess(['bash', '-e', '-c', commands], { cwd: folder, env: variables, atEnd });
   }
