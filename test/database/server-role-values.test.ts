@@ -17,14 +17,22 @@ const kept = await world
   .patch(subject.id, { duration: 32 }, { header: { 'Idempotency-Key': 'young' } });
 expect(kept.status).toBe(200);
 
+const old = await world.agent(subject.companyId);
+await world.sql.query("UPDATE agent SET created_at = '2021-01-01Z', updated_at = '2021-01-01Z' WHERE id = $1", [
+  old.id,
+]);
+
 const hash = hashKey('another key', world.secret);
 const agent = `'${subject.id}'::uuid`;
 const key = `'${subject.keyId}'::uuid`;
 
 const company = `'${subject.companyId}'::uuid`;
 const deleted = `'${gone.id}'`;
+const idle = `'${old.id}'::uuid`;
 const day = "interval '1 day'";
-const next = "version = version + 1, updated_at = updated_at + interval '1 millisecond'";
+const clock = "date_trunc('milliseconds', clock_timestamp())";
+const at = (time: string) => `version = version + 1, updated_at = ${time}`;
+const next = at(`greatest(${clock}, updated_at + interval '1 millisecond')`);
 
 /** A change as the server makes it, but for `set` of the agent and its history entry. */
 const change = (set: string, { of = agent, createdAt = 'updated_at', operator = 'NULL', by = key } = {}) => `
@@ -42,10 +50,11 @@ const create = (column: string, value: string) => `
   INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id)
   SELECT id, version, updated_at, '{}', '{}', ${key} FROM c`;
 
-/** A history entry alone. */
+/** A history entry alone, at the time that its version has or would have. */
 const entry = (version: number, of = agent) => `
   INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id)
-  VALUES (${of}, ${version}, now(), '{}', '{}', ${key})`;
+  SELECT ${of}, ${version}, coalesce(max(updated_at) - (max(version) - ${version}) * interval '1 millisecond', now()),
+         '{}', '{}', ${key} FROM agent WHERE id = ${of}`;
 
 /** A deletion as the server makes it, but for what is set and one more column of its entry. */
 const remove = ({ set = 'deleted_at = now()', from = company, by = key, column = 'request_id', value = 'NULL' }) => `
@@ -74,6 +83,13 @@ const refused: readonly (readonly [title: string, sql: string, ...triggers: stri
   ['a version that was before', `UPDATE agent SET version = 1 WHERE id = ${agent}`, updated],
   ['101 versions at once', change('version = version + 101, updated_at = clock_timestamp()'), updated],
   ['a change of tomorrow', change(`version = version + 1, updated_at = now() + ${day}`), updated],
+  ['a change of two minutes ago', change(at(`${clock} - interval '2 minutes'`), { of: idle }), updated],
+  ['a change of 2021', change(at("'2021-06-01Z'"), { of: idle }), updated],
+  [
+    'a change a millisecond after one of 2021',
+    change(at("updated_at + interval '1 millisecond'"), { of: idle }),
+    updated,
+  ],
   ['a change that is no later', change('version = version + 1'), updated],
   ['an agent deleted no more', `UPDATE agent SET deleted_at = NULL WHERE id = ${deleted}`, updated],
   ['a deleted agent’s return by a change', change(`${next}, deleted_at = NULL`, { of: deleted }), updated],
@@ -88,6 +104,7 @@ const refused: readonly (readonly [title: string, sql: string, ...triggers: stri
   ['a history entry of the past', change(next, { createdAt: `updated_at - ${day}` }), historic],
   ['history of a version to come', entry(4), historic],
   ['history before the first version', entry(0), historic],
+  ['history of a negative version', entry(-5), historic],
   ['history of no agent', entry(1, 'gen_random_uuid()'), historic],
   ['an operator’s audit entry', audit('agent.deleted', 'operator', "'root'"), audited, listed],
   ['an audit entry of another action', audit('key.revoked', 'acting_key_id', key), audited, listed],
