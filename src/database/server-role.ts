@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { StartError } from '../start-error.ts';
 import { withMigrationLock } from './session.ts';
 import { roleSettings } from './settings.ts';
 
@@ -24,9 +25,12 @@ export function setRoleSettings(url: string, role?: string): Promise<void> {
  * @param url of the role that owns the tables
  * @param rights that the server needs
  * @returns whether the settings were set
+ * @throws StartError if the role owns one of these tables, is a member of a role that does, or is a superuser; nothing was
+ * changed then
  */
 export function admitServerRole(url: string, role: string, rights: Rights): Promise<boolean> {
   return withMigrationLock(url, async (client) => {
+    await refuseOwner(client, role, Object.keys(rights));
     const name = pg.escapeIdentifier(role);
     await client.query(`
       GRANT CONNECT ON DATABASE ${await databaseName(client)} TO ${name};
@@ -44,6 +48,20 @@ export function admitServerRole(url: string, role: string, rights: Rights): Prom
       throw error;
     }
   });
+}
+
+/** An owner would lose its own rights, and neither rights nor triggers bind its members and superusers. */
+async function refuseOwner(client: pg.ClientBase, role: string, tables: readonly string[]): Promise<void> {
+  // True for the owner itself and for superusers too.
+  const { rows } = await client.query<{ owns: boolean }>(
+    `SELECT bool_or(pg_has_role($1::name, relowner, 'MEMBER')) AS owns FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relname = ANY($2)`,
+    [role, tables],
+  );
+  if (rows[0]?.owns !== true) return;
+  throw new StartError(
+    `the role ${role} owns the tables, is a member of a role that does, or is a superuser: name a role for the server that owns nothing (no rights were changed)`,
+  );
 }
 
 function grantOn(table: string, { select, insert, delete: remove, update = [] }: TableRights, role: string): string {

@@ -102,6 +102,34 @@ describe('npm run migrate', () => {
       await run(url, `DROP ROLE ${quoted}`);
     }
   });
+
+  test('--server-role refuses the owner of the tables, its members and superusers, and leaves their rights as they are', async () => {
+    const [owner, member, root] = ['owner', 'member', 'root'].map((name) => `${name}_${randomUUID().slice(0, 8)}`);
+    await run(
+      url,
+      `CREATE ROLE ${owner}; CREATE ROLE ${member} NOINHERIT; CREATE ROLE ${root} SUPERUSER;
+       GRANT ${owner} TO ${member}`,
+    );
+    try {
+      await migrate(url);
+      await run(url, `ALTER TABLE agent OWNER TO ${owner}; GRANT ALL ON agent, api_key TO ${member}, ${root}`);
+      const rights = async () => run(url, 'SELECT relname, relacl::text FROM pg_class ORDER BY 1');
+      const before = await rights();
+      for (const role of [owner, member, root]) {
+        expect(await command(['--server-role', String(role)])).toEqual({
+          code: 1,
+          stdout: `${nothing}\n`,
+          stderr: `the role ${role} owns the tables, is a member of a role that does, or is a superuser: name a role for the server that owns nothing (no rights were changed)\n`,
+        });
+      }
+      expect(await rights()).toEqual(before);
+      const theirs = `setrole IN ('${owner}'::regrole, '${member}'::regrole, '${root}'::regrole)`;
+      expect(await run(url, `SELECT setconfig FROM pg_db_role_setting WHERE ${theirs}`)).toEqual([]);
+    } finally {
+      await run(url, `ALTER TABLE agent OWNER TO CURRENT_USER`);
+      await run(url, `DROP OWNED BY ${owner}, ${member}, ${root}; DROP ROLE ${owner}, ${member}, ${root}`);
+    }
+  });
 });
 
 /** Runs the command to its end. */
