@@ -1,7 +1,7 @@
-import { expect, inject, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { hashKey } from '../../src/auth/api-key.ts';
-import { run } from '../support/connection.ts';
 import { newSubject } from '../support/patch-agent.ts';
+import { expectRefused } from '../support/server-role-refusals.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -138,30 +138,6 @@ const refused: readonly (readonly [title: string, sql: string, ...triggers: stri
 
 const tables = ['agent', 'agent_version', 'api_key', 'audit_entry', 'idempotency_key'];
 
-async function stored(): Promise<unknown[]> {
-  const all = tables.map((table) => world.sql.query(`SELECT to_jsonb(t)::text AS row FROM ${table} t ORDER BY 1`));
-  return (await Promise.all(all)).map(({ rows }) => rows);
-}
-
-/** Runs statements, then undoes them. Fails where they do. */
-const tryOut = (...statements: string[]) => run(world.ownerUrl, `BEGIN; ${statements.join('; ')}; ROLLBACK`);
-const asRole = `SET LOCAL ROLE ${inject('serverRole')}`;
-
-test.for(refused)('the server’s role may not write %s, the owner may', async ([, sql, ...triggers]) => {
-  const before = await stored();
-  await expect(run(world.databaseUrl, sql)).rejects.toMatchObject({ code: '42501' });
-  expect(await stored()).toEqual(before);
-  await tryOut(sql);
-  const { rows } = await world.sql.query<{ off: string }>(
-    `SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) AS off
-       FROM pg_trigger WHERE tgname = ANY($1)`,
-    [triggers],
-  );
-  expect(rows).toHaveLength(new Set(triggers).size);
-  // Each of them alone refuses it.
-  for (const { off } of rows) {
-    const others = rows.filter((row) => row.off !== off).map((row) => row.off);
-    await expect(tryOut(...others, asRole, sql)).rejects.toMatchObject({ code: '42501' });
-  }
-  await tryOut(...rows.map((row) => row.off), asRole, sql);
-});
+test.for(refused)('the server’s role may not write %s, the owner may', ([, sql, ...triggers]) =>
+  expectRefused(world, tables, sql, triggers),
+);

@@ -12,7 +12,7 @@ const lockingStatements = [
   // Not the storage parameters of a table: their lock waits for no request, and no request waits for it.
   /\bALTER TABLE (?:ONLY )?"?(\w+)"? (?!SET \()/g,
   /\bLOCK TABLE ((?:"?\w+"?(?:, )?)+)/g,
-  /\bCREATE (?:OR REPLACE )?TRIGGER [^;]*? ON "?(\w+)"?/g,
+  /\bCREATE (?:OR REPLACE |CONSTRAINT )?TRIGGER [^;]*? ON "?(\w+)"?/g,
   /\bDROP TRIGGER [^;]*? ON "?(\w+)"?/g,
   /\bREFERENCES "?(\w+)"?/g,
   /\bDROP TABLE "?(\w+)"?/g,

@@ -45,6 +45,10 @@ test.for([
     'CREATE TRIGGER t BEFORE UPDATE ON "agent" FOR EACH ROW EXECUTE FUNCTION f();',
     'locks agent and does not begin with SET LOCAL lock_timeout',
   ],
+  [
+    'CREATE CONSTRAINT TRIGGER t AFTER UPDATE ON "agent" FOR EACH ROW EXECUTE FUNCTION f();',
+    'locks agent and does not begin with SET LOCAL lock_timeout',
+  ],
   ['CREATE TABLE b (id uuid REFERENCES "agent" (id));', 'locks agent and does not begin with SET LOCAL lock_timeout'],
   [
     'SET LOCAL lock_timeout = \'500ms\';\nLOCK TABLE "agent", "company" IN SHARE MODE;',
