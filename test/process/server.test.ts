@@ -136,7 +136,7 @@ describe('stop', () => {
   const npm = ['npm', 'start'];
   test.each([
     { how: 'SIGTERM, twice', command: node, tell: (server: Started) => server.signal('SIGTERM') },
-
+    { how: 'SIGHUP, twice', command: node, tell: (server: Started) => server.signal('SIGHUP') },
     {
       how: 'Ctrl-C in npm start, which reaches the whole process group, and the server twice',
       command: npm,
@@ -168,6 +168,16 @@ describe('stop', () => {
       expect(await postgresPid(dataDir)).toBeUndefined();
     },
   );
+
+  test('a closed terminal, which sends SIGHUP to npm start and all of its processes, leaves no PostgreSQL running', async () => {
+    const server = startProcess(npm, { env: { DATA_DIR: shared, PORT: '0' } });
+    await server.until(printed);
+    server.signalGroup('SIGHUP');
+    // npm itself ends at once.
+    expect(await server.exit).toEqual({ code: null, signal: 'SIGHUP' });
+    expect(server.stdout).toMatch(/"msg":"stopped"\}\n$/);
+    expect(await postgresPid(shared)).toBeUndefined();
+  });
 
   test('past SHUTDOWN_GRACE_SECONDS a request that still runs is cut, and the exit code is 0', async () => {
     const dataDir = shared;
