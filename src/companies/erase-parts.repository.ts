@@ -6,6 +6,7 @@ import {
   eraseAnswersStatement,
   eraseDeliveriesStatement,
   eraseVersionsStatement,
+  lockAgentsStatement,
   lockAnswersStatement,
 } from './erase.statements.ts';
 import { erasedAnswersRowSchema, erasedRowSchema, nextAgentsRowSchema } from './row.schema.ts';
@@ -54,6 +55,7 @@ const agents: Part = async (tx, companyId, [after]) => {
   const count = async (statement: Prisma.Sql) => erasedOf(await tx.$queryRaw<unknown[]>(statement))[0]?.erased ?? 0;
   const [found] = nextAgentsOf(await tx.$queryRaw<unknown[]>(nextAgentsStatement(companyId, after, most.agents)));
   const { ids = [], next = null } = found ?? {};
+  await tx.$executeRaw(lockAgentsStatement(ids));
   const versions = await count(eraseVersionsStatement(ids, most.versions));
   const deliveries = await count(eraseDeliveriesStatement(ids, most.deliveries));
   const erased = await count(eraseAgentsStatement(ids));

@@ -10,25 +10,33 @@ export const lockAnswersStatement = sql`SELECT pg_advisory_xact_lock(7214839, 4)
 const walked = constant('5000');
 
 /**
- * Reads the next kept answers behind a key of the table, and erases those by keys of the company or about its agents. Reads
- * the whole table in batches, because it has no index on the agent. Returns how many were erased, and the key to continue
+ * Reads the next kept answers behind a key of the table, and erases those by keys of the company or about its agents or webhook
+ * endpoints. Reads the whole table in batches, because it has no index on these. Returns how many were erased, and the key to continue
  * behind; null at the end of the table.
  */
 export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readonly [string, string]) => sql`
   WITH walked AS MATERIALIZED (
-    SELECT k.api_key_id, k.key, k.agent_id FROM idempotency_key k
+    SELECT k.api_key_id, k.key, k.agent_id, k.webhook_id FROM idempotency_key k
      WHERE (k.api_key_id, k.key) > (${apiKeyId}::uuid, ${key}::text)
      ORDER BY k.api_key_id, k.key LIMIT ${walked}
   ), erased AS (
     DELETE FROM idempotency_key k USING walked w
      WHERE k.api_key_id = w.api_key_id AND k.key = w.key
        AND (EXISTS (SELECT FROM api_key o WHERE o.id = w.api_key_id AND o.company_id = ${companyId}::uuid)
-         OR EXISTS (SELECT FROM agent a WHERE a.id = w.agent_id AND a.company_id = ${companyId}::uuid))
+         OR EXISTS (SELECT FROM agent a WHERE a.id = w.agent_id AND a.company_id = ${companyId}::uuid)
+         OR EXISTS (SELECT FROM webhook_endpoint e WHERE e.id = w.webhook_id AND e.company_id = ${companyId}::uuid))
     RETURNING k.key
   )
   SELECT (SELECT count(*)::int FROM erased) AS erased,
          CASE WHEN (SELECT count(*) FROM walked) = ${walked}
               THEN (SELECT ARRAY[api_key_id::text, key] FROM walked ORDER BY api_key_id DESC, key DESC LIMIT 1) END AS next`;
+
+/**
+ * Locks agents until the transaction ends, before what belongs to them is erased: a change that is not committed yet would
+ * otherwise add a version that the statements which erase do not see.
+ */
+export const lockAgentsStatement = (ids: readonly string[]) =>
+  sql`SELECT FROM agent WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR UPDATE`;
 
 /** Erases at most `limit` versions of these agents; returns how many. */
 export const eraseVersionsStatement = (ids: readonly string[], limit: number) => sql`

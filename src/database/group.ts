@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { overloaded } from '../http/problems.ts';
+import { databaseUnavailable, overloaded } from '../http/problems.ts';
 
 /**
  * Maximum size of a batch. With larger ones, the server is idle while PostgreSQL works, and the other way round. At most
@@ -15,7 +15,7 @@ interface Options<Item, Result> {
   readonly size?: number;
   /** Maximum number of waiting items; further calls are refused at once (OVERLOADED). */
   readonly waiting?: number;
-  /** Whether the deadline of an item has passed. It is not run then, and its promise never settles: race it with the deadline. */
+  /** Whether the deadline of an item has passed; it is then rejected instead of run. */
   readonly isExpired: (item: Item) => boolean;
   /** Called when a batch begins: its size, the seconds that its first call has waited, the number of calls still waiting. */
   readonly onBatch?: (size: number, waited: number, left: number) => void;
@@ -36,7 +36,8 @@ interface Call<Item, Result> {
  * ends, form the next one. A call that finds no running batch waits for the others of its turn alone. One batch runs at a
  * time. Without that wait, the first of many requests that arrive together would be a batch of its own, for which the others
  * wait: batches of 5 and 15 instead of 9 and 23 with 16 and 64 connections.
- * @returns a function that runs one item; it rejects with ApiError OVERLOADED if too many wait, or with the error of `run`
+ * @returns a function that runs one item; it rejects with ApiError OVERLOADED if too many wait, DATABASE_UNAVAILABLE if it
+ *   waits past its deadline, or with the error of `run`
  */
 export function group<Item, Result>({
   size = batchSize,
@@ -52,7 +53,7 @@ export function group<Item, Result>({
     isRunning = true;
     while (queue.length > 0) {
       await setImmediate();
-      const batch = queue.slice(0, size).filter(({ item }) => !isExpired(item));
+      const batch = queue.slice(0, size).filter(isInTime);
       queue = queue.slice(size);
       const [first] = batch;
       if (!first) continue;
@@ -60,6 +61,12 @@ export function group<Item, Result>({
       await runBatch(batch);
     }
     isRunning = false;
+  }
+
+  function isInTime({ item, reject }: Call<Item, Result>): boolean {
+    const isLate = isExpired(item);
+    if (isLate) reject(databaseUnavailable(new Error('no answer in time')));
+    return !isLate;
   }
 
   async function runBatch(batch: readonly Call<Item, Result>[]): Promise<void> {

@@ -30,6 +30,9 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
   });
   // For a connection with a running request on which no bytes are sent or received.
   server.setTimeout(patience + 1_000);
+  // `close` calls it and Node then destroys connections on which the end of an answer is still being sent. During a shutdown
+  // `connections.ts` closes those without a request.
+  server.closeIdleConnections = () => {};
   return server.on(begun, onBegun);
 }
 

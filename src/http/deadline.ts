@@ -66,13 +66,19 @@ export class Deadline {
 
   unwatch(): void {
     this.#onPassed = undefined;
-    if (this.#isOver) clearTimeout(this.#timer);
+    if (this.#isOver) this.#clear();
   }
 
   /** Call it when the response is over: clears the timer now or, if a function is being watched, at `unwatch`. */
   end(): void {
     this.#isOver = true;
-    if (!this.#onPassed) clearTimeout(this.#timer);
+    if (!this.#onPassed) this.#clear();
+  }
+
+  /** What is watched after this gets a timer of its own: a request goes on for a while after its client has left. */
+  #clear(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #look(): void {

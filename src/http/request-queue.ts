@@ -5,8 +5,8 @@ import { unsentBytes } from './unsent-bytes.ts';
 /** Unanswered requests of one connection at which its socket is paused (docs/contract.md#sizes-and-connections). */
 const maxUnanswered = 16;
 
-/** Waiting requests of all connections together, at most; each takes about 2 KB. */
-const maxHeld = 32_768;
+/** Bytes of memory that the waiting requests of all connections take together, at most. */
+const maxHeld = 64 * 1024 * 1024;
 
 /** An open connection. */
 export interface Connection {
@@ -17,6 +17,8 @@ export interface Connection {
   isRunning: boolean;
   /** The responses of the waiting requests behind it, oldest first. */
   readonly held: ServerResponse[];
+  /** Bytes of memory that these take. */
+  heldBytes: number;
 }
 
 interface Options {
@@ -52,7 +54,7 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
   const isFull = (connection: Connection) => connection.held.length + Number(connection.isRunning) >= maxUnanswered;
 
   function add(socket: Socket): void {
-    const connection: Connection = { socket, last: undefined, isRunning: false, held: [] };
+    const connection: Connection = { socket, last: undefined, isRunning: false, held: [], heldBytes: 0 };
     open.set(socket, connection);
     idle.add(connection);
     socket.once('close', () => forget(connection));
@@ -79,8 +81,13 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
   }
 
   function dropHeld(connection: Connection): void {
-    held -= connection.held.length;
+    countHeld(connection, -connection.heldBytes);
     connection.held.length = 0;
+  }
+
+  function countHeld(connection: Connection, bytes: number): void {
+    connection.heldBytes += bytes;
+    held += bytes;
   }
 
   function close(connection: Connection): void {
@@ -99,17 +106,14 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
 
   function hold(connection: Connection, response: ServerResponse): void {
     connection.held.push(response);
-    held += 1;
+    countHeld(connection, bytesOf(response));
     if (isFull(connection)) connection.socket.pause();
     if (held > maxHeld) close(largest(connection));
   }
 
-  /** The connection with the most waiting requests. */
-  function largest(connection: Connection): Connection {
-    let most = connection;
-    for (const other of open.values()) if (other.held.length > most.held.length) most = other;
-    return most;
-  }
+  /** The connection whose waiting requests take the most memory. */
+  const largest = (any: Connection) =>
+    [...open.values()].reduce((most, other) => (other.heldBytes > most.heldBytes ? other : most), any);
 
   function run(connection: Connection, response: ServerResponse): void {
     connection.last = response;
@@ -158,7 +162,7 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     if (!connection.socket.writable) dropHeld(connection);
     const response = connection.held.shift();
     if (response) {
-      held -= 1;
+      countHeld(connection, -bytesOf(response));
       run(connection, response);
     } else settle(connection);
   }
@@ -178,17 +182,17 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
      * The response of the request that a connection has received only in part; undefined without one. If that request was
      * waiting, it is removed from the queue and never begun.
      */
-    takeUnfinished({ held: waiting, last }: Connection): ServerResponse | undefined {
-      const newest = waiting.at(-1) ?? last;
+    takeUnfinished(connection: Connection): ServerResponse | undefined {
+      const newest = connection.held.at(-1) ?? connection.last;
       if (!newest || newest.req.complete) return undefined;
-      if (waiting.length > 0) {
-        waiting.pop();
-        held -= 1;
-      }
+      if (connection.held.pop()) countHeld(connection, -bytesOf(newest));
       return newest;
     },
   };
 }
+
+/** Bytes of memory that a waiting request takes: about 2 KB and its headers, which can be 16 KB. */
+const bytesOf = ({ req }: ServerResponse) => req.rawHeaders.reduce((sum, text) => sum + text.length, 2_048);
 
 /** Whether a request cannot proceed until its client sends more of it or reads more of the response. */
 function waitsForClient({ socket, last }: Connection): boolean {

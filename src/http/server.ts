@@ -19,7 +19,6 @@ export function httpServer(logger: FastifyBaseLogger, options: Options = {}) {
   const { trustedProxies = [], keepAliveSeconds, publicUrl = unknownUrl } = options;
   const app = fastify({
     serverFactory: (handler) => boundedServer(handler, keepAliveSeconds),
-    forceCloseConnections: 'idle',
     return503OnClosing: false,
     // Fastify's own would answer first, in a shape of its own.
     clientErrorHandler: () => {},

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import { agentRepository } from '../../src/agents/repository.ts';
 import type { Decide } from '../../src/agents/write/decision.ts';
-import { openDatabase } from '../../src/database/client.ts';
 import { Deadline } from '../../src/http/deadline.ts';
 import type { JsonObject } from '../../src/http/json.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
 /** A repository of its own, so that a test's calls meet in batches as the test makes them. */
 function openAgents() {
-  const database = openDatabase({ url: world.databaseUrl, connections: 4 });
+  const database = openLimited('patient', world.databaseUrl, 4);
   onTestFinished(() => database.close());
   return agentRepository(database);
 }

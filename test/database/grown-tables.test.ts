@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import { findSql } from '../../src/agents/write/find.statements.ts';
 import { changeSql } from '../../src/agents/write/statements.ts';
-import { openDatabase } from '../../src/database/client.ts';
 import { blocksOf } from '../support/blocks.ts';
 import { newSubject } from '../support/patch-agent.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -20,7 +20,7 @@ test('a batch of keyed changes costs a few blocks each, by plans from before the
   onTestFinished(() => owner.release());
   // Counted by autovacuum, the tables would be planned anew.
   for (const table of tables) await owner.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
-  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  const database = openLimited('patient', world.databaseUrl, 1);
   onTestFinished(() => database.close());
   const find = (ids: readonly string[], numbers: readonly string[]) =>
     database.query(findSql, [ids, numbers, ids.map(() => keyId), ids.map((_, place) => key(place))]);

@@ -3,10 +3,10 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { agentVersionRepository } from '../../src/agents/history/repository.ts';
 import { agentRepository } from '../../src/agents/repository.ts';
 import { auditRepository } from '../../src/audit/repository.ts';
-import { openDatabase } from '../../src/database/client.ts';
 import { blocksOf } from '../support/blocks.ts';
 import { connect } from '../support/connection.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 /** What is read is counted by PostgreSQL in blocks of 8 KB, which do not depend on the machine. */
@@ -46,7 +46,7 @@ beforeAll(async () => {
 
 /** A database with one connection, which passes its counts on when it is told to. */
 function open(url: string) {
-  const database = openDatabase({ url, connections: 1 });
+  const database = openLimited('patient', url, 1);
   onTestFinished(() => database.close());
   return database;
 }

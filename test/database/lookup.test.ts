@@ -3,12 +3,12 @@ import { afterAll, expect, test } from 'vitest';
 import { apiKeyRepository } from '../../src/auth/lookup.repository.ts';
 import { type Lookup, lookupSql, lookupValues, singleLookupSql } from '../../src/auth/lookup.statements.ts';
 import { arrayText } from '../../src/database/array-text.ts';
-import { openDatabase } from '../../src/database/client.ts';
 import { newSubject } from '../support/patch-agent.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
-const database = openDatabase({ url: world.databaseUrl, connections: 2 });
+const database = openLimited('patient', world.databaseUrl, 2);
 afterAll(() => database.close());
 
 test('a lookup finds the same alone as among others: each state of a key, each owner, with and without the agent', async () => {

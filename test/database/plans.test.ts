@@ -4,12 +4,12 @@ import { agentRepository } from '../../src/agents/repository.ts';
 import type { Decide } from '../../src/agents/write/decision.ts';
 import { hashKey, makeKey } from '../../src/auth/api-key.ts';
 import { apiKeyRepository } from '../../src/auth/lookup.repository.ts';
-import { openDatabase } from '../../src/database/client.ts';
 import { recentWrites } from '../../src/database/recent-writes.ts';
 import { Deadline } from '../../src/http/deadline.ts';
 import { silent } from '../../src/metrics/meter.ts';
 import { connect } from '../support/connection.ts';
 import { explain, recording } from '../support/plans.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 /** What the two statements of a PATCH read, on tables of a size at which a plan that scans one of them would show. */
@@ -80,7 +80,7 @@ const decide: Decide = (found) => {
 
 /** The two statements that a server sends for so many PATCHes that arrive together, of as many keys. */
 async function statementsFor(count: number) {
-  const pool = openDatabase({ url: world.databaseUrl, connections: 4 });
+  const pool = openLimited('patient', world.databaseUrl, 4);
   onTestFinished(() => pool.close());
   const { sent, database } = recording(pool);
   const writes = recentWrites();

@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { openDatabase } from '../../src/database/client.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
 function open() {
-  const database = openDatabase({ url: world.databaseUrl, connections: 2 });
+  const database = openLimited('patient', world.databaseUrl, 2);
   onTestFinished(() => database.close());
   return database;
 }

@@ -8,7 +8,6 @@ import { memoryCounters } from '../../src/auth/counters.ts';
 import { apiKeyUse } from '../../src/auth/key-use.ts';
 import { apiKeyRepository } from '../../src/auth/lookup.repository.ts';
 import { rateLimits } from '../../src/auth/rate-limits.ts';
-import { openDatabase } from '../../src/database/client.ts';
 import { connections } from '../../src/http/connections.ts';
 import { errorHandler } from '../../src/http/error-handler.ts';
 import { requestLog } from '../../src/http/request-log.ts';
@@ -16,13 +15,14 @@ import { httpServer } from '../../src/http/server.ts';
 import { silent } from '../../src/metrics/meter.ts';
 import { problemCodesOf } from '../../src/openapi/checks.ts';
 import { callsOf } from '../support/calls.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
 /** A server over the world's database whose authenticated scope has one route, which answers the agent that was looked up. */
 async function serverWith(url: string, config: FastifyContextConfig) {
-  const database = openDatabase({ url: world.databaseUrl, connections: 2 });
+  const database = openLimited('patient', world.databaseUrl, 2);
   const app = httpServer(pino({ enabled: false }));
   onTestFinished(async () => {
     await app.close();

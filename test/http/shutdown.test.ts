@@ -1,4 +1,7 @@
-import { beforeAll, expect, test, vi } from 'vitest';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { unsentBytes } from '../../src/http/unsent-bytes.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
 import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
@@ -127,4 +130,24 @@ test('a request whose body is still on its way is read, served and answered 200'
     const [, answer] = await socket.untilClosed();
     expect(answer).toMatchObject({ status: 200, body: { duration: 45 }, headers: { connection: 'close' } });
   });
+});
+
+test('answers that a slow client has not read yet are sent to their end', async () => {
+  const { app, origin } = await openAnotherServer(world);
+  const { hostname, port } = new URL(origin);
+  const path = '/docs/static/swagger-ui-bundle.js';
+  const { text } = await send(origin, { method: 'GET', path });
+  const served = once(app.server, 'connection');
+  // Without a listener for data it reads no more than a buffer.
+  const client = connect({ host: hostname, port: Number(port) });
+  onTestFinished(() => void client.destroy());
+  client.write(get(path).repeat(8));
+  const [socket] = await served;
+  await vi.waitUntil(() => unsentBytes(socket) > 0, { timeout: 60_000, interval: 20 });
+  const closed = app.close();
+  await vi.waitUntil(() => !app.server.listening, { timeout: 60_000, interval: 20 });
+  let length = 0;
+  for await (const chunk of client) length += chunk.length;
+  expect(length).toBeGreaterThan(8 * text.length);
+  await closed;
 });

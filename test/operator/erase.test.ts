@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { expect, test } from 'vitest';
 import { operatorOf, printedBy } from '../support/operator.ts';
+import { target } from '../support/webhooks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -18,6 +19,8 @@ async function furnished(name: string) {
   const query = `?companyId=${id}`;
   await world.patch(key, agent.id, { duration: 31 }, { headers: { 'idempotency-key': `of-${keyId}` } });
   await world.patch(ats.key, agent.id, { duration: 32 }, { query, headers: { 'idempotency-key': `of-${ats.keyId}` } });
+  const about = { body: target, headers: { 'idempotency-key': `webhook-${ats.keyId}` } };
+  await world.call(ats.key, `POST /webhooks${query}`, about);
   await world.deleteAgent(deleted.id);
   return { id, name, key, keyId, ats, agents: [agent.id, deleted.id] };
 }
@@ -39,7 +42,7 @@ async function left({ id, keyId, ats, agents }: Furnished) {
   return rows[0];
 }
 
-const whole = { companies: 1, agents: 2, versions: 4, phoneNumbers: 1, keys: 1, grants: 1, keptAnswers: 2 };
+const whole = { companies: 1, agents: 2, versions: 4, phoneNumbers: 1, keys: 1, grants: 1, keptAnswers: 3 };
 const nothing = { companies: 0, agents: 0, versions: 0, phoneNumbers: 0, keys: 0, grants: 0, keptAnswers: 0 };
 
 /** The trail of a company, with the oldest first. */
@@ -61,7 +64,7 @@ test('a company is erased with all that belongs to it, and nothing of another; t
   const { code, stdout, stderr } = await erase(company);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const { companies, ...counts } = whole;
-  const erased = { ...counts, deliveries: 0, webhooks: 0 };
+  const erased = { ...counts, deliveries: 0, webhooks: 1 };
   expect(JSON.parse(stdout)).toEqual({ id: company.id, name: 'Erased', erased });
   expect(await left(company)).toEqual(nothing);
   expect(await left(other)).toEqual(whole);
@@ -74,7 +77,7 @@ test('a company is erased with all that belongs to it, and nothing of another; t
     expect(action).toBe('company.erasing');
     for (const [name, count] of Object.entries<number>(details)) sums[name] = (sums[name] ?? 0) + count;
   }
-  expect(sums).toEqual({ ...counts, deliveries: 0 });
+  expect(sums).toEqual(erased);
 
   const query = `?companyId=${company.id}`;
   const denied = { status: 403, body: { code: 'COMPANY_ACCESS_DENIED' } };
@@ -123,7 +126,7 @@ test('what is added to a company when nearly all of it is gone is erased too', a
   const { code, stdout } = await erase(company);
   await world.sql.query('DROP TRIGGER late ON api_key');
   const { companies, ...counts } = whole;
-  const erased = { ...counts, deliveries: 0, webhooks: 0 };
+  const erased = { ...counts, deliveries: 0, webhooks: 1 };
   expect({ code, erased: JSON.parse(stdout).erased }).toEqual({ code: 0, erased: { ...erased, agents: 3 } });
   expect(await left(company)).toEqual(nothing);
 });

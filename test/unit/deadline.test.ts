@@ -61,6 +61,19 @@ test('an error reaches the caller unchanged, and a call that fails after the dea
   fail(new Error('too late'));
 });
 
+test('what a request begins to wait for after its client has left ends at the deadline too, and leaves no timer', async () => {
+  const deadline = new Deadline(performance.now());
+  let answer = () => {};
+  const lookup = deadline.race(new Promise<void>((resolve) => (answer = resolve)));
+  deadline.end();
+  answer();
+  await lookup;
+  const waiting = expect(deadline.race(never())).rejects.toMatchObject(unavailable);
+  await vi.advanceTimersByTimeAsync(whole);
+  await waiting;
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test('a request that is over leaves no timer; what it still waits for is given up at its deadline', async () => {
   const done = new Deadline(performance.now());
   await done.race(Promise.resolve());

@@ -93,14 +93,16 @@ test('a full queue refuses at once with 503 and Retry-After, and takes calls aga
   expect(await Promise.all([...taken, later])).toEqual(['a done', 'b done', 'c done', 'e done']);
 });
 
-test('an item whose caller was answered while it waited never begins', async () => {
+test('an item whose deadline passes while it waits never begins, and is rejected', async () => {
   const { callAll, batches, expired, endBatch } = heldGroup();
-  const [first, , third] = await callAll(['a', 'b', 'c']);
+  const [first, second, third] = await callAll(['a', 'b', 'c']);
   expired.add('b');
+  const rejected = expect(second).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
   await endBatch();
   await endBatch();
   expect(batches.map(({ items }) => items)).toEqual([['a'], ['c']]);
   expect(await Promise.all([first, third])).toEqual(['a done', 'c done']);
+  await rejected;
 });
 
 /** Runs calls through a group whose `run` fails as told; returns what was run and how each call ended. */

@@ -18,7 +18,7 @@ async function openSending() {
   });
   client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   const [{ socket }, response]: [{ socket: typeof client }, ServerResponse] = Object(await once(server, 'request'));
-  return { response, connection: { socket, last: response, isRunning: true, held: [] } };
+  return { response, connection: { socket, last: response, isRunning: true, held: [], heldBytes: 0 } };
 }
 
 /** More than the buffers of the system take. */

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
-import { openDatabase } from '../../src/database/client.ts';
 import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
 import { blocksOf } from '../support/blocks.ts';
 import { storeEndpoint } from '../support/sending.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const world = await openWorld();
@@ -85,7 +85,7 @@ test.each(moments)(
     const owner = await world.sql.connect();
     onTestFinished(() => owner.release());
     await owner.query('ALTER TABLE webhook_delivery SET (autovacuum_enabled = false)');
-    const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+    const database = openLimited('patient', world.databaseUrl, 1);
     onTestFinished(() => database.close());
     const deliveries = deliveryRepository(database);
     await prepare(owner, endpointId, world);
@@ -130,7 +130,7 @@ test('redeliveries and pings read nothing of what waits in its order, and are no
   const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
   const owner = await world.sql.connect();
   onTestFinished(() => owner.release());
-  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  const database = openLimited('patient', world.databaseUrl, 1);
   onTestFinished(() => database.close());
   const deliveries = deliveryRepository(database);
   const blocks = (task: () => Promise<unknown>) => blocksOf(database, world.sql, 'webhook_delivery', task);

@@ -1,12 +1,12 @@
 import { afterAll, expect, test } from 'vitest';
 import { companyErasure } from '../../../src/companies/erase.repository.ts';
-import { openDatabase } from '../../../src/database/client.ts';
 import { operatorWebhooks } from '../../../src/webhooks/operator.repository.ts';
+import { openLimited } from '../../support/time-limits.ts';
 import { newWebhook, trailOf, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
-const database = openDatabase({ url: world.ownerUrl, connections: 2 });
+const database = openLimited('patient', world.ownerUrl, 2);
 afterAll(() => database.close());
 const webhooks = operatorWebhooks(database.prisma, 'root');
 

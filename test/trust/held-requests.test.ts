@@ -1,0 +1,33 @@
+import { expect, test, vi } from 'vitest';
+import { whileLocked } from '../support/locks.ts';
+import { head, RawSocket } from '../support/raw-socket.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+const connections = 320;
+
+/** A request with headers of nearly 16 KB. */
+const large = head('GET /health/live HTTP/1.1', 'Host: api', `X-Long: ${'x'.repeat(15_500)}`);
+
+test('requests with long headers that wait behind others take 64 MB of memory together, then the largest queues make room', async () => {
+  const { key } = await world.company();
+  const first = head('GET /agents HTTP/1.1', 'Host: api', `Authorization: Bearer ${key}`);
+  await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], (release) =>
+    RawSocket.useMany(world.origin, connections, async (sockets) => {
+      for (const socket of sockets) socket.write(first + large.repeat(15));
+      const cut = () => sockets.filter(({ ending }) => ending !== 'open').length;
+      await vi.waitUntil(() => cut() > 0, { timeout: 60_000, interval: 20 });
+      // Behind what was sent before, so that it was all read.
+      await RawSocket.use(world.origin, async (last) => {
+        last.write(head('GET /health/live HTTP/1.1', 'Host: api'));
+        expect(await last.answer()).toMatchObject({ status: 200 });
+      });
+      // 16 requests of each are 280 KB: 240 connections fit.
+      expect(connections - cut()).toBeGreaterThan(220);
+      await release();
+      const open = sockets.filter(({ ending }) => ending === 'open');
+      await vi.waitUntil(() => open.every(({ answers }) => answers.length === 16), { timeout: 60_000, interval: 50 });
+    }),
+  );
+});
