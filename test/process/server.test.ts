@@ -169,16 +169,6 @@ describe('stop', () => {
     },
   );
 
-  test('a closed terminal, which sends SIGHUP to npm start and all of its processes, leaves no PostgreSQL running', async () => {
-    const server = startProcess(npm, { env: { DATA_DIR: shared, PORT: '0' } });
-    await server.until(printed);
-    server.signalGroup('SIGHUP');
-    // npm itself ends at once.
-    expect(await server.exit).toEqual({ code: null, signal: 'SIGHUP' });
-    expect(server.stdout).toMatch(/"msg":"stopped"\}\n$/);
-    expect(await postgresPid(shared)).toBeUndefined();
-  });
-
   test('past SHUTDOWN_GRACE_SECONDS a request that still runs is cut, and the exit code is 0', async () => {
     const dataDir = shared;
     const { server, origin } = await startServer({ DATA_DIR: dataDir, SHUTDOWN_GRACE_SECONDS: '0' });
