@@ -13,7 +13,6 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/prisma prisma
 COPY --from=build /app/reference-page reference-page
-COPY --from=build /app/reference-page reference-page
 COPY --from=build /app/dist dist
 USER node
 EXPOSE 3000

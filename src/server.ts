@@ -8,6 +8,7 @@ import { assemble } from './assemble.ts';
 import { reportPreviousSecret, requireKnownSecret } from './auth/secret.repository.ts';
 import { type Config, readConfig } from './config.ts';
 import { prepareDemo } from './demo.ts';
+import { endSignals } from './end-signals.ts';
 import { addEnvironmentFile } from './environment-file.ts';
 import { checkDatabase, type Foundation, openFoundation } from './foundation.ts';
 import { logOptions } from './logger.ts';
@@ -130,13 +131,12 @@ async function serveMetrics(metrics: Metrics, app: FastifyInstance, { HOST, METR
 }
 
 /**
- * Resolves at the first SIGTERM or SIGINT, also during the start, so that PostgreSQL is always stopped. Further signals are
+ * Resolves at the first of `endSignals`, also during the start, so that PostgreSQL is always stopped. Further signals are
  * ignored: npm and the terminal can both send one.
  */
 function untilToldToStop(): Promise<string> {
   return new Promise((resolve) => {
-    process.on('SIGTERM', resolve);
-    process.on('SIGINT', resolve);
+    for (const signal of endSignals) process.on(signal, resolve);
   });
 }
 
@@ -149,8 +149,7 @@ async function drain(app: FastifyInstance, { SHUTDOWN_GRACE_SECONDS }: Config): 
 
 // Node prints the error and ends the process. If writing to stderr blocks, a signal must be able to end it.
 process.on('uncaughtExceptionMonitor', () => {
-  process.removeAllListeners('SIGTERM');
-  process.removeAllListeners('SIGINT');
+  for (const signal of endSignals) process.removeAllListeners(signal);
   stdout.flushSync();
 });
 

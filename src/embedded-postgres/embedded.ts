@@ -4,7 +4,15 @@ import { hasCode } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import { type Cluster, openCluster } from './cluster.ts';
 import { connect, disconnect, findOwner, isCutOff, keepLock, type Role, tryToLock } from './owner.ts';
-import { Busy, findPostmaster, isAlive, type Postmaster, startPostmaster, stopPostmaster } from './postmaster.ts';
+import {
+  Busy,
+  findPostmaster,
+  isAlive,
+  type Postmaster,
+  type StartedPostmaster,
+  startPostmaster,
+  stopPostmaster,
+} from './postmaster.ts';
 
 /** PostgreSQL for a machine that has none. */
 export interface EmbeddedDatabase {
@@ -33,7 +41,7 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
   const cluster = await openCluster(dataDir);
   const deadline = Date.now() + waitLimit;
-  let started: Postmaster | undefined;
+  let started: StartedPostmaster | undefined;
   let isRefused = false;
   // Until this process has a lock, the owner may stop PostgreSQL at any moment: then try again from the beginning.
   for (;;) {
@@ -42,7 +50,7 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
       let postmaster = isRefused ? undefined : await findPostmaster(cluster);
       if (postmaster === undefined) postmaster = started = await startPostmaster(cluster, role === 'server');
       if (!postmaster.isReady) throw new Busy('it is starting or stopping');
-      return await use(cluster, postmaster, role, postmaster.pid === started?.pid);
+      return await use(cluster, postmaster, role, started);
     } catch (error) {
       if (!(error instanceof Busy || isCutOff(error))) {
         if (started && !(error instanceof InUse)) await stopPostmaster(cluster, started);
@@ -62,10 +70,16 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
 class InUse extends StartError {}
 
 /**
- * @param isOurs whether this process started it
+ * @param started what this process has started, if anything
  * @throws Busy while another process owns it; InUse when that is a server, for a server
  */
-async function use(cluster: Cluster, postmaster: Postmaster, role: Role, isOurs: boolean): Promise<EmbeddedDatabase> {
+async function use(
+  cluster: Cluster,
+  postmaster: Postmaster,
+  role: Role,
+  started: StartedPostmaster | undefined,
+): Promise<EmbeddedDatabase> {
+  const isOurs = postmaster.pid === started?.pid;
   const reconnect = () => connect(cluster, postmaster.port, role);
   const client = await reconnect();
   const url = `postgresql://postgres:${cluster.password}@127.0.0.1:${postmaster.port}/${database}?sslmode=disable`;
@@ -73,7 +87,7 @@ async function use(cluster: Cluster, postmaster: Postmaster, role: Role, isOurs:
     await createDatabase(client);
     const isOwner = role === 'server' || isOurs;
     const isLocked = await tryToLock(client, isOwner ? 'exclusive' : 'shared');
-    if (!isLocked) await waitForOwner(client, cluster, role);
+    if (!isLocked) await waitForOwner(client, cluster, role, started);
     if (!isLocked || !isOwner) return { url, notes: cluster.notes, close: () => disconnect(client) };
   } catch (error) {
     await disconnect(client);
@@ -92,11 +106,18 @@ async function use(cluster: Cluster, postmaster: Postmaster, role: Role, isOurs:
 }
 
 /**
- * Returns if this is a command of the operator and the owner is a server, whose PostgreSQL it uses.
+ * Returns if this is a command of the operator and the owner is a server, whose PostgreSQL it uses. What this process has
+ * started belongs to the owner then.
  * @throws Busy if the owner is a command; InUse if both are servers
  */
-async function waitForOwner(client: pg.Client, { dataDir }: Cluster, role: Role): Promise<void> {
+async function waitForOwner(
+  client: pg.Client,
+  { dataDir }: Cluster,
+  role: Role,
+  started: StartedPostmaster | undefined,
+): Promise<void> {
   const owner = await findOwner(client);
+  if (owner) started?.handOver();
   // The lock of an owner that was killed is released in a moment.
   if (owner?.role !== 'server' || !isAlive(owner.pid)) throw new Busy('a command of the operator uses it');
   if (role === 'operator') return;

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endSignals } from '../end-signals.ts';
 import { hasCode } from '../error-code.ts';
 import { readOptional } from '../read-or-create.ts';
 import { StartError } from '../start-error.ts';
@@ -23,6 +24,12 @@ export interface Postmaster {
   readonly pid: number;
   readonly port: number;
   readonly isReady: boolean;
+}
+
+/** A PostgreSQL that this process has started. */
+export interface StartedPostmaster extends Postmaster {
+  /** To be called when another process owns it: a signal that ends this process leaves it running from now on. */
+  handOver(): void;
 }
 
 /** What `postmaster.pid` says; undefined when no process has the id in it. */
@@ -46,10 +53,10 @@ export function isAlive(pid: number): boolean {
 
 /**
  * Starts PostgreSQL.
- * @param detached whether a Ctrl-C in the terminal of this process does not reach it
+ * @param detached whether it goes on when a signal ends this process; otherwise it is stopped then
  * @throws StartError with the reason from its log; Busy when another process started it, or took its port
  */
-export async function startPostmaster(cluster: Cluster, detached: boolean): Promise<Postmaster> {
+export async function startPostmaster(cluster: Cluster, detached: boolean): Promise<StartedPostmaster> {
   const logFile = join(cluster.directory, 'postgres.log');
   // Appended to, because two starts at the same moment share it.
   const log = await open(logFile, 'a', 0o600);
@@ -60,6 +67,7 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   const options = { ...cluster.user.ids, cwd: '/', env: environment, detached, stdio: [...stdio] };
   const child = spawn(join(cluster.programs.directory, 'postgres'), parameters, options);
   child.unref();
+  const handOver = detached ? () => {} : stopAtSignals(child);
   let failure: string | undefined;
   child.on('error', (error) => {
     failure = error.message;
@@ -69,7 +77,7 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   const deadline = Date.now() + startLimit;
   while (failure === undefined && child.exitCode === null && child.signalCode === null) {
     const found = await findPostmaster(cluster);
-    if (found?.pid === child.pid && found?.isReady) return found;
+    if (found?.pid === child.pid && found?.isReady) return { ...found, handOver };
     if (Date.now() > deadline) {
       child.kill('SIGQUIT');
       failure = `it was not ready after ${startLimit / 1000} seconds`;
@@ -79,6 +87,25 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   const reason = failure ?? lastLine(await readFile(logFile, 'utf8'));
   if (temporary.test(reason)) throw new Busy(reason);
   throw new StartError(`PostgreSQL does not start: ${reason}`);
+}
+
+/**
+ * Stops PostgreSQL when a signal ends this process, which then ends by that signal. SIGQUIT, since PostgreSQL may be starting
+ * (see `stopPostmaster`); what is committed is on the disk.
+ * @returns leaves it running instead
+ */
+function stopAtSignals(child: ChildProcess): () => void {
+  const stop = (signal: NodeJS.Signals) => {
+    leave();
+    child.kill('SIGQUIT');
+    process.kill(process.pid, signal);
+  };
+  const leave = () => {
+    for (const signal of endSignals) process.off(signal, stop);
+  };
+  for (const signal of endSignals) process.on(signal, stop);
+  child.once('exit', leave);
+  return leave;
 }
 
 /** Reasons that pass: another process starts PostgreSQL, has emptied the log for that, or took the port. */

@@ -136,7 +136,7 @@ describe('stop', () => {
   const npm = ['npm', 'start'];
   test.each([
     { how: 'SIGTERM, twice', command: node, tell: (server: Started) => server.signal('SIGTERM') },
-
+    { how: 'SIGHUP, twice', command: node, tell: (server: Started) => server.signal('SIGHUP') },
     {
       how: 'Ctrl-C in npm start, which reaches the whole process group, and the server twice',
       command: npm,

@@ -7,6 +7,9 @@ export interface Migration {
 /** Milliseconds that a request of the server waits for a lock, and a migration must not keep it waiting longer. */
 const requestWait = 1_000;
 
+/** The first migration that has to drop its index IF EXISTS. */
+const firstTolerant = '20261129110001';
+
 /** Statements that need a lock for which writers, or all requests, wait in line. */
 const lockingStatements = [
   // Not the storage parameters of a table: their lock waits for no request, and no request waits for it.
@@ -31,7 +34,7 @@ export function breachesIn(migrations: readonly Migration[]): string[] {
     const sql = withoutTexts(script);
     const made = namesIn(sql, /\bCREATE TABLE (?:IF NOT EXISTS )?"?(\w+)"?/g);
     const inUse = (table: string) => known.has(table) && !made.includes(table);
-    const breaches = [...indexBreaches(sql, inUse), ...lockBreaches(sql, inUse), ...rowBreaches(sql, inUse)];
+    const breaches = [...indexBreaches(name, sql, inUse), ...lockBreaches(sql, inUse), ...rowBreaches(sql, inUse)];
     for (const table of made) known.add(table);
     return breaches.map((breach) => `${name}: ${breach}`);
   });
@@ -39,13 +42,15 @@ export function breachesIn(migrations: readonly Migration[]): string[] {
 
 type InUse = (table: string) => boolean;
 
-function indexBreaches(sql: string, inUse: InUse): string[] {
+function indexBreaches(name: string, sql: string, inUse: InUse): string[] {
   const plain = namesIn(sql, /\bCREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)[^;]*? ON "?(\w+)"?/g).filter(inUse);
   const dropped = namesIn(sql, /\bDROP INDEX (?!CONCURRENTLY)(?:IF EXISTS )?"?(\w+)"?/g);
+  const strict = name < firstTolerant ? [] : namesIn(sql, /\bDROP INDEX CONCURRENTLY (?!IF EXISTS)"?(\w+)"?/g);
   const isAlone = !/\bCONCURRENTLY\b/.test(sql) || statementsIn(sql).length === 1;
   return [
     ...plain.map((table) => `makes an index of ${table}, not CONCURRENTLY`),
     ...dropped.map((index) => `drops the index ${index}, not CONCURRENTLY`),
+    ...strict.map((index) => `drops the index ${index} without IF EXISTS`),
     ...(isAlone ? [] : ['has more than the statement that is CONCURRENTLY']),
   ];
 }

@@ -29,9 +29,11 @@ const run = [
   ['docs/operate.md', 'Export and erase a company', 2, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'Prune the history', 1, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'What grows', 1, 'test/postgres/operate.test.ts'],
+  ['docs/operate.md', 'What grows', 1, 'test/postgres/limits.test.ts'],
   ['docs/replicas.md', "From Debian's packages", 3, 'test/replicas/documents.test.ts'],
   ['docs/replicas.md', 'Restarting without a failed request', 1, 'test/replicas/documents.test.ts'],
   ['docs/upgrade.md', 'Upgrade', 2, 'test/process/upgrade.test.ts'],
+  ['docs/upgrade.md', 'When a migration fails', 1, 'test/postgres/killed-migration.test.ts'],
 ] as const;
 
 /** What no test can run where it runs: page, section, how many blocks, why. */

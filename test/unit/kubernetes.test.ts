@@ -78,6 +78,10 @@ const pods: [string, IPodSpec][] = [
 ];
 const containersOf = ({ containers, initContainers = [] }: IPodSpec) => [...initContainers, ...containers];
 
+test('a migration that failed is not tried again before somebody has repaired it', () => {
+  expect(job.spec.backoffLimit).toBe(0);
+});
+
 test.each(pods)('%s run without rights, on a root file system that is read only, with bounded memory', (_, pod) => {
   expect(pod).toMatchObject({
     automountServiceAccountToken: false,

@@ -28,6 +28,7 @@ test.for([
   ['CREATE INDEX "i" ON "agent"("id");', 'makes an index of agent, not CONCURRENTLY'],
   ['CREATE UNIQUE INDEX i ON agent (id);', 'makes an index of agent, not CONCURRENTLY'],
   ['DROP INDEX "i";', 'drops the index i, not CONCURRENTLY'],
+  ['DROP INDEX CONCURRENTLY "i";', 'drops the index i without IF EXISTS'],
   [
     'CREATE INDEX CONCURRENTLY i ON agent (id);\nCREATE TABLE b (id uuid);',
     'has more than the statement that is CONCURRENTLY',
@@ -73,7 +74,7 @@ test.for([
 
 test.for([
   'CREATE INDEX CONCURRENTLY i ON agent (id);',
-  '-- An index is dropped while requests go on; not ALTER TABLE agent ADD a text.\nDROP INDEX CONCURRENTLY i;',
+  '-- An index is dropped while requests go on; not ALTER TABLE agent ADD a text.\nDROP INDEX CONCURRENTLY IF EXISTS i;',
   "SET LOCAL lock_timeout = '500ms';\nALTER TABLE agent ADD COLUMN a text;",
   "SET LOCAL lock_timeout = '400ms';\nLOCK TABLE agent, company IN SHARE ROW EXCLUSIVE MODE;",
   'ALTER TABLE agent SET (fillfactor = 85);',

@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { adminWith } from '../support/admin.ts';
+import { run } from '../support/connection.ts';
+import { build, embeddedUrl, makeDataDir, postgresPid, startProcess } from '../support/process.ts';
+
+beforeAll(build);
+
+/** Making a cluster takes seconds. */
+const shared = await makeDataDir(afterAll);
+
+test('a closed terminal, which sends SIGHUP to npm start and all of its processes, leaves no PostgreSQL running', async () => {
+  const server = startProcess(['npm', 'start'], { env: { DATA_DIR: shared, PORT: '0' } });
+  await server.until(/^(Listening on) /m);
+  server.signalGroup('SIGHUP');
+  // npm itself ends at once, the server with its output.
+  await server.exit;
+  expect(server.stdout).toMatch(/"msg":"stopped"\}\n$/);
+  expect(await postgresPid(shared)).toBeUndefined();
+});
+
+describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s to a command', (signal) => {
+  test.each([
+    {
+      when: 'while PostgreSQL starts',
+      isReached: async (dataDir: string) => (await postgresPid(dataDir)) !== undefined,
+    },
+    { when: 'while it runs', isReached: ownsPostgres },
+  ])(
+    '$when: it ends by that signal, its PostgreSQL is stopped, and the next command finds the data',
+    async ({ isReached }) => {
+      const env = { DATA_DIR: shared };
+      const company = await adminWith(env, 'company', 'create', '--name', signal);
+      // Waits for the key on its standard input.
+      const command = startProcess([process.execPath, 'dist/admin.js', 'key', 'find'], { env });
+      await vi.waitUntil(() => isReached(shared, command.pid), { timeout: 60_000, interval: 1 });
+      command.signal(signal);
+      expect(await command.exit).toEqual({ code: null, signal });
+      await vi.waitUntil(async () => (await postgresPid(shared)) === undefined, { timeout: 60_000, interval: 10 });
+      expect(await adminWith(env, 'company', 'list')).toContainEqual(company);
+    },
+  );
+});
+
+/** Whether a command has the lock of the PostgreSQL that it started. */
+async function ownsPostgres(dataDir: string, pid: number): Promise<boolean> {
+  const lock = `SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+                 WHERE locktype = 'advisory' AND application_name = 'operator ${pid}'`;
+  const found = await run(await embeddedUrl(dataDir), lock).catch(() => []);
+  return found.length > 0;
+}
