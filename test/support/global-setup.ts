@@ -49,7 +49,8 @@ async function openOwn() {
   const dataDir = await mkdtemp(join(tmpdir(), 'interview-agents-api-'));
   // As root the database runs as another user, who must be able to enter.
   await chmod(dataDir, 0o755);
-  const embedded = await openEmbedded(dataDir, 'operator');
+  // As a server: its PostgreSQL leaves the signals of this process to `beginTestRun`.
+  const embedded = await openEmbedded(dataDir, 'server');
   return {
     url: embedded.url,
     async close() {
