@@ -11,8 +11,8 @@ const walked = constant('5000');
 
 /**
  * Reads the next kept answers behind a key of the table, and erases those by keys of the company or about its agents or webhook
- * endpoints. Reads the whole table in batches, because it has no index on these. Returns how many were erased, and the key to continue
- * behind; null at the end of the table.
+ * endpoints. Reads the whole table in batches, because it has no index on these. Returns how many were erased, and the key to
+ * continue behind; null at the end of the table.
  */
 export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readonly [string, string]) => sql`
   WITH walked AS MATERIALIZED (

@@ -52,11 +52,11 @@ export function finishStatement(outcomes: readonly Outcome[]) {
      WHERE d.lease = r.lease
   ), result AS MATERIALIZED (
     SELECT r."endpointId" AS id, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
-           max(r."endpointChangedAt") FILTER (WHERE r."isGone") AS gone_since, max(r."lastError") AS error
+           max(r."endpointChangedAt") FILTER (WHERE r."isGone") AS gone_as_of, max(r."lastError") AS error
       FROM leased r WHERE r."isAttempt" GROUP BY r."endpointId"
   ), locked AS MATERIALIZED (
     SELECT e.id, e.url, e.status, e.failing_since, t.good, t.bad, t.error,
-           CASE WHEN t.gone_since = e.updated_at THEN ${gone}::text
+           CASE WHEN t.gone_as_of = e.updated_at THEN ${gone}::text
                 WHEN NOT t.good AND e.failing_since <= now() - ${longestFailure}::float8 * interval '1 millisecond'
                 THEN ${failing}::text END AS reason
       FROM webhook_endpoint e JOIN result t ON t.id = e.id

@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { untilSomebodyWaits } from '../support/locks.ts';
 import { operatorOf, printedBy } from '../support/operator.ts';
 import { target } from '../support/webhooks.ts';
 import { openWorld } from '../support/world.ts';
@@ -145,4 +146,22 @@ test('every table that holds a company is known: an erasure empties it, or it is
     'webhook_endpoint',
   ];
   expect(rows.map(({ name }) => name)).toEqual([...erased, 'audit_entry'].toSorted());
+});
+
+test('a change that is committed while its agent is erased leaves no version behind', async () => {
+  const company = await furnished('Late');
+  await world.keys.revoke(company.keyId);
+  const [id = ''] = company.agents;
+  const late = `WITH changed AS (UPDATE agent SET version = version + 1 WHERE id = $1 RETURNING *)
+    INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields)
+    SELECT id, version, updated_at, '{"name": "Late"}', '{name}' FROM changed`;
+  const holder = await world.sql.connect();
+  onTestFinished(() => holder.release(true));
+  await holder.query('BEGIN');
+  await holder.query(late, [id]);
+  const erased = erase(company);
+  await untilSomebodyWaits(world);
+  await holder.query('COMMIT');
+  expect(await erased).toMatchObject({ code: 0, stderr: '' });
+  expect(await left(company)).toEqual(nothing);
 });
