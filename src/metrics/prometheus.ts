@@ -45,7 +45,7 @@ export function prometheus(sources: Sources) {
   const repeats = new Counter(
     metric(
       'changes_repeated_total',
-      'Changes made once more: another came first or its row was locked (lost), its batch was undone (undone), it waited in vain for a row or an idempotency key (held)',
+      'Changes made once more: another came first or its row was locked (lost), its batch was undone (undone), its wait for a row or an idempotency key was too long (held)',
       ['why'],
     ),
   );

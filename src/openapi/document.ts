@@ -46,7 +46,7 @@ export const openapi = (publicUrl: PublicUrl): FastifyDynamicSwaggerOptions => (
       { name: 'Problems', description: 'What an error means and how to resolve it' },
       {
         name: 'Webhooks',
-        description: 'Endpoints that are told of changes, by requests signed as Standard Webhooks says',
+        description: 'Endpoints that receive an event for each change, signed as Standard Webhooks requires',
       },
       { name: 'Health', description: 'For load balancers and orchestrators' },
     ],
