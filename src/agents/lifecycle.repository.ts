@@ -3,21 +3,20 @@ import { confirm, isOutdated } from '../auth/lookup.repository.ts';
 import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';
-import { rowsOf } from '../database/rows.ts';
+import { jsonRowsOf, rowsOf } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
-import { parseExact } from '../http/exact-numbers.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
-import { activeRowSchema } from './row.schema.ts';
-import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
+import { activeRowSchema, agentJsonSchema, keptJsonSchema } from './row.schema.ts';
+import { type StoredAgent, toStoredAgent } from './row.ts';
 import { activeNumberStatement, type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
-import { idempotencyIndex, keptSql, makeRoomSql } from './write/kept.statements.ts';
-import { lockSql, shortLockWait } from './write/lock.statements.ts';
-import { type KeptJson, replay } from './write/replay.ts';
+import { idempotencyIndex, keptStatement, makeRoomStatement } from './write/kept.statements.ts';
+import { lockStatement, shortWaitStatement } from './write/lock.statements.ts';
+import { replay } from './write/replay.ts';
 
 /** An agent to create. */
 interface NewAgent {
@@ -38,6 +37,8 @@ type Plan = Omit<Creation, 'lookedUpAt' | 'keep'>;
 type Write = (lookedUpAt: number | null) => Statement;
 
 const activesOf = rowsOf(activeRowSchema);
+const agentsIn = jsonRowsOf(agentJsonSchema);
+const keptIn = jsonRowsOf(keptJsonSchema);
 
 /** Creates and deletes agents. */
 export function agentLifecycle(database: Database) {
@@ -55,8 +56,8 @@ export function agentLifecycle(database: Database) {
     }
     const plan = { companyId, content: decide(isActive), by };
     if (idempotency && 'keyId' in by) return await createAndKeep(plan, by, idempotency);
-    const row = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
-    return row ? { agent: agentOf(row) } : await database.transaction((tx) => createConfirmed(tx, plan));
+    const agent = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
+    return agent ? { agent } : await database.transaction((tx) => createConfirmed(tx, plan));
   }
 
   /** Undefined if an answer is kept for the key: that of a concurrent request, or an expired one, which is deleted. */
@@ -67,7 +68,7 @@ export function agentLifecycle(database: Database) {
       );
     } catch (error) {
       if (!isTaken(error, idempotencyIndex)) throw error;
-      await database.query(makeRoomSql, [by.keyId, idempotency.key]);
+      await run(database.query, makeRoomStatement(by.keyId, idempotency.key));
       return undefined;
     }
   }
@@ -76,8 +77,8 @@ export function agentLifecycle(database: Database) {
   async function createAndKeepAtOnce(plan: Plan, by: Caller, idempotency: Idempotency) {
     const keep = { ...idempotency, keyId: by.keyId };
     try {
-      const row = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt, keep }));
-      return row && { agent: agentOf(row) };
+      const agent = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt, keep }));
+      return agent && { agent };
     } catch (error) {
       if (isLockTimeout(error)) return undefined;
       throw error;
@@ -87,7 +88,7 @@ export function agentLifecycle(database: Database) {
   /** In two statements, so that a lock timeout in the second one is known to concern the idempotency key. */
   async function createAndKeepConfirmed(plan: Plan, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
     return await database.transaction(async (query) => {
-      await query(`SELECT ${shortLockWait}`, []);
+      await run(query, shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
       await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
@@ -99,37 +100,38 @@ export function agentLifecycle(database: Database) {
   async function writeAtOnce(by: Author, write: Write) {
     const admission = 'operator' in by ? undefined : by.admission;
     if (admission && isOutdated(admission)) return undefined;
-    const [row] = await run<AgentRow>(database.query, write(admission?.databaseTime ?? null));
-    return row;
+    const [agent] = agentsIn(await run(database.query, write(admission?.databaseTime ?? null)));
+    return agent && toStoredAgent(agent);
   }
 
   /** Writes in a transaction, after the key was looked up again on its connection. */
   async function writeConfirmed(query: Query, by: Author, write: Write) {
     await confirm(query, by);
-    return (await run<AgentRow>(query, write(null)))[0];
+    const [agent] = agentsIn(await run(query, write(null)));
+    return agent && toStoredAgent(agent);
   }
 
   async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
-    const row = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
-    if (!row) throw new Error('an insert returned no row');
-    return { agent: agentOf(row) };
+    const agent = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
+    if (!agent) throw new Error('an insert returned no row');
+    return { agent };
   }
 
   /** Deletes at once if the row is not locked. Otherwise waits for the row lock, and looks the key up again after that. */
-  async function deleteRow(wanted: Omit<Deletion, 'lookedUpAt'>): Promise<AgentRow | undefined> {
+  async function deleteRow(wanted: Omit<Deletion, 'lookedUpAt'>): Promise<StoredAgent | undefined> {
     const { id, by } = wanted;
     const write: Write = (lookedUpAt) => deleteStatement({ ...wanted, lookedUpAt });
     const deleted = await writeAtOnce(by, write);
     if (deleted) return deleted;
     return await database.transaction(async (query) => {
-      await query(lockSql, [id]);
+      await run(query, lockStatement(id));
       return await writeConfirmed(query, by, write);
     });
   }
 
   async function findReplay({ keyId }: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
-    const [row] = await database.query<{ kept: string }>(keptSql, [keyId, idempotency.key]);
-    return row && replay(await completeKept(database.query, parseExact<KeptJson>(row.kept)), idempotency);
+    const [kept] = keptIn(await run(database.query, keptStatement(keyId, idempotency.key)));
+    return kept && replay(await completeKept(database.query, kept), idempotency);
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
@@ -165,14 +167,7 @@ export function agentLifecycle(database: Database) {
         version = null,
       }: { readonly companyId?: string | null; readonly version?: number | null } = {},
     ): Promise<StoredAgent | undefined> {
-      const deleted = await deleteRow({ id, companyId, version, by });
-      return deleted && agentOf(deleted);
+      return await deleteRow({ id, companyId, version, by });
     },
   };
 }
-
-interface AgentRow {
-  readonly agent: string;
-}
-
-const agentOf = ({ agent }: AgentRow): StoredAgent => toStoredAgent(parseExact<AgentJson>(agent));

@@ -1,10 +1,10 @@
 import { type Database, withinLimit } from '../database/client.ts';
-import { rowsOf } from '../database/rows.ts';
+import { jsonRowsOf, rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import type { Page } from '../http/pages.ts';
 import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
-import { agentJsonSchema, agentRowSchema, portionRowSchema, totalRowSchema } from './row.schema.ts';
+import { agentJsonSchema, portionRowSchema, totalRowSchema } from './row.schema.ts';
 import { type StoredAgent, toStoredAgent } from './row.ts';
 import { countStatement, type GivenFilter, listStatement, pageStatement, portionStatement } from './statements.ts';
 
@@ -19,7 +19,7 @@ interface Portion {
 }
 
 const jsonOf = rowsOf(agentJsonSchema);
-const agentsOf = rowsOf(agentRowSchema);
+const agentsOf = jsonRowsOf(agentJsonSchema);
 const totalsOf = rowsOf(totalRowSchema);
 const portionsOf = rowsOf(portionRowSchema);
 
@@ -28,8 +28,7 @@ export function agentLists(database: Database) {
   return {
     /** All agents of a company, the newest first. */
     async list(companyId: string): Promise<StoredAgent[]> {
-      const rows = await run(database.query, listStatement(companyId));
-      return agentsIn(agentsOf(rows).map(({ agent }) => agent));
+      return agentsOf(await run(database.query, listStatement(companyId))).map(toStoredAgent);
     },
 
     /** The first portion of a page of a company's agents, the newest first, and the number of agents on all pages. */
@@ -57,13 +56,10 @@ const givenFilters = (filter: AgentFilter): GivenFilter[] =>
     return value === undefined ? [] : [[name, value]];
   });
 
-const agentsIn = (texts: readonly string[]): StoredAgent[] =>
-  jsonOf(texts.map((text) => parseExact<unknown>(text))).map(toStoredAgent);
-
 function toPortion(found: readonly unknown[]): Portion {
   const rows = portionsOf(found);
   return {
-    agents: agentsIn(rows.flatMap(({ agent }) => agent ?? [])),
+    agents: jsonOf(rows.flatMap(({ agent }) => agent ?? []).map(parseExact)).map(toStoredAgent),
     rest: rows.at(-1)?.rest ?? [],
   };
 }

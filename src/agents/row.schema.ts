@@ -22,12 +22,43 @@ export const agentJsonSchema = Type.Object({
   }),
 });
 
-/** Rows of the statements about agents, an agent as text for `parseExact`. */
-export const agentRowSchema = Type.Object({ agent: Type.String() });
+/**
+ * A kept answer: the agent with the fields of the release that stored it, and the time of its change beside it. `agent` is null
+ * if it was erased since.
+ */
+export const keptJsonSchema = Type.Object({
+  fingerprint: Type.String(),
+  agent: Type.Union([
+    Type.Object({ id: Type.String(), companyId: Type.String(), version: Type.Integer(), createdAt: Type.String() }),
+    Type.Null(),
+  ]),
+  changedFields: Type.Array(Type.String()),
+  updatedAt: Type.String(),
+});
+
+/** A row of `findStatement`. */
+export const foundRowSchema = Type.Object({
+  agent: Type.Union([agentJsonSchema, Type.Null()]),
+  numberIsActive: Type.Boolean(),
+  kept: Type.Union([keptJsonSchema, Type.Null()]),
+});
+
+/**
+ * A row of a change: an agent that was written, with its time in ISO 8601. `id` is null if nothing was written: a company has
+ * webhook endpoints (`hasEndpoint`), or the lookup of the keys is too old.
+ */
+export const writtenRowSchema = Type.Object({
+  id: Type.Union([Type.String(), Type.Null()]),
+  updatedAt: Type.Union([Type.String(), Type.Null()]),
+  hasEndpoint: Type.Boolean(),
+});
+
+/** Other rows of the statements about agents. */
+export const purgedRowSchema = Type.Object({ id: Type.String(), versions: Type.Integer() });
 export const totalRowSchema = Type.Object({ total: Type.Integer() });
 export const activeRowSchema = Type.Object({ active: Type.Boolean() });
 
-/** `agent` is null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */
+/** An agent as text for `parseExact`; null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */
 export const portionRowSchema = Type.Object({
   agent: Type.Union([Type.String(), Type.Null()]),
   rest: Type.Union([Type.Array(Type.String()), Type.Null()]),

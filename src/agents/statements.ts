@@ -79,7 +79,7 @@ export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Cr
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
     SELECT c.id, c.version, c.updated_at, g.content, g.fields, g.operator, g.key, g.request, g.address FROM created c, given g
   )${createdEvents}${keep ? kept(keep) : empty}
-  SELECT ${createdText} AS agent FROM created c`;
+  SELECT ${createdText} AS json FROM created c`;
 
 const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: string }) => sql`, kept AS (
     INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
@@ -117,7 +117,7 @@ export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Dele
     INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
     SELECT 'agent.deleted', d.id, d.company_id, g.operator, g.key, g.request, g.address FROM deleted d, given g
   )${deletedEvents}
-  SELECT ${deletedText} AS agent FROM deleted d`;
+  SELECT ${deletedText} AS json FROM deleted d`;
 
 /** The SQL condition of each filter. The type requires one for every filter in the schema of the query. */
 const filters: { readonly [Name in FilterName]: (value: string) => Statement } = {
@@ -178,7 +178,7 @@ function portionOf(ids: Statement) {
 
 /** All agents of a company, the newest first. */
 export const listStatement = (companyId: string) => sql`
-  SELECT (SELECT ${oneText} FROM agent one WHERE one.id = listed.id) AS agent
+  SELECT (SELECT ${oneText} FROM agent one WHERE one.id = listed.id) AS json
     FROM (SELECT a.id, a.created_at ${filtered(companyId, [])}) listed
    ORDER BY listed.created_at DESC, listed.id DESC`;
 

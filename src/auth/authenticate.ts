@@ -14,9 +14,9 @@ import type { Admission, Caller, OwnerCaller } from './caller.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
 import type { ApiKeyRepository, LookedUp } from './lookup.repository.ts';
-import type { FoundKey } from './lookup.statements.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
+import type { FoundKey } from './row.schema.ts';
 import { openShares } from './shares.ts';
 
 declare module 'fastify' {

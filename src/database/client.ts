@@ -103,8 +103,8 @@ export function openDatabase({
    */
   const queryOn =
     (client: Pick<PrismaClient, '$queryRawUnsafe'>): Query =>
-    <Row>(sql: string, values: readonly unknown[]) =>
-      judged(adapter.passing(values, (all) => client.$queryRawUnsafe<Row[]>(names.textOf(sql), all)));
+    (sql, values) =>
+      judged(adapter.passing(values, (all) => client.$queryRawUnsafe<unknown[]>(names.textOf(sql), all)));
   const askOnce = queryOn(prisma);
   const query: Query = (sql, values) =>
     withFreshPlans(() => (mayWrite(sql) ? gate.run(() => askOnce(sql, values)) : askOnce(sql, values)));

@@ -1,7 +1,12 @@
 import pg from 'pg';
 import { StartError } from '../start-error.ts';
+import { answerSchema, nameSchema } from './row.schema.ts';
+import { rowsOf } from './rows.ts';
 import { withMigrationLock } from './session.ts';
 import { roleSettings } from './settings.ts';
+
+const answersIn = rowsOf(answerSchema);
+const namesIn = rowsOf(nameSchema);
 
 /** The rights of a role on each table; it has none on other tables. */
 export type Rights = Readonly<Record<string, TableRights>>;
@@ -53,12 +58,12 @@ export function admitServerRole(url: string, role: string, rights: Rights): Prom
 /** An owner would lose its own rights, and neither rights nor triggers bind its members and superusers. */
 async function refuseOwner(client: pg.ClientBase, role: string, tables: readonly string[]): Promise<void> {
   // True for the owner itself and for superusers too.
-  const { rows } = await client.query<{ owns: boolean }>(
-    `SELECT bool_or(pg_has_role($1::name, relowner, 'MEMBER')) AS owns FROM pg_class
+  const { rows } = await client.query(
+    `SELECT bool_or(pg_has_role($1::name, relowner, 'MEMBER')) AS answer FROM pg_class
       WHERE relnamespace = 'public'::regnamespace AND relname = ANY($2)`,
     [role, tables],
   );
-  if (rows[0]?.owns !== true) return;
+  if (answersIn(rows)[0]?.answer !== true) return;
   throw new StartError(
     `the role ${role} owns the tables, is a member of a role that does, or is a superuser: name a role for the server that owns nothing (no rights were changed)`,
   );
@@ -88,14 +93,14 @@ export async function writeRoleSettings(client: pg.ClientBase, role?: string): P
 }
 
 async function databaseName(client: pg.ClientBase): Promise<string> {
-  const { rows } = await client.query<{ name: string }>('SELECT quote_ident(current_database()) AS name');
-  return rows[0]?.name ?? '';
+  const { rows } = await client.query('SELECT quote_ident(current_database()) AS name');
+  return namesIn(rows)[0]?.name ?? '';
 }
 
 /** Whether the role of a connection has the privileges of the role that made the tables, as superusers have. */
 export async function ownsTables(client: pg.ClientBase): Promise<boolean> {
-  const { rows } = await client.query<{ owns: boolean }>(
-    "SELECT pg_has_role(relowner, 'USAGE') AS owns FROM pg_class WHERE oid = 'public._prisma_migrations'::regclass",
+  const { rows } = await client.query(
+    "SELECT pg_has_role(relowner, 'USAGE') AS answer FROM pg_class WHERE oid = 'public._prisma_migrations'::regclass",
   );
-  return rows[0]?.owns === true;
+  return answersIn(rows)[0]?.answer === true;
 }

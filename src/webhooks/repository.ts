@@ -1,4 +1,4 @@
-import { idempotencyIndex, makeRoomSql } from '../agents/write/kept.statements.ts';
+import { idempotencyIndex, makeRoomStatement } from '../agents/write/kept.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';
@@ -125,7 +125,7 @@ export function webhookRepository(database: Database) {
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
           // The key was stored by a concurrent request, or its kept answer is older than 24 hours and not deleted yet.
           if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-          await query(makeRoomSql, [by.keyId, idempotency.key]);
+          await run(query, makeRoomStatement(by.keyId, idempotency.key));
         }
       }
     },

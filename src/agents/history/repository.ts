@@ -33,7 +33,7 @@ export function agentVersionRepository({ typed, query }: Database) {
     const [found] = snapshotsOf(await run(query, snapshotStatement({ agentId, version })));
     if (!found) return undefined;
     const { createdAt } = found;
-    const snapshot = parseExact<unknown>(found.snapshot);
+    const snapshot = parseExact(found.snapshot);
     if (!isRecord(snapshot)) throw new Error(`version ${version} of agent ${agentId} is stored as something else`);
     return { version, createdAt, content: await complete(query, snapshot, { agentId, version }) };
   }

@@ -5,16 +5,17 @@ import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';
 import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
+import { run } from '../../database/statement.ts';
 import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
 import type { Meter, Repeated } from '../../metrics/meter.ts';
 import type { TraceBatches } from '../../tracing/spans.ts';
 import { type Change, endsOf, foldByAgent, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { answered, keepAnswers } from './keep.ts';
-import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
-import { lockSoonSql } from './lock.statements.ts';
+import { idempotencyIndex, makeRoomStatement } from './kept.statements.ts';
+import { lockSoonStatement } from './lock.statements.ts';
 import { change } from './statements.ts';
-import { type WrittenRow, writtenTimes } from './written.ts';
+import { writtenRows, writtenTimes } from './written.ts';
 
 /** A queued change. */
 interface Call {
@@ -62,7 +63,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     try {
       const write = traced('write alone', spanOf, () =>
         database.transaction(async (query) => {
-          await query(lockSoonSql, [id]);
+          await run(query, lockSoonStatement(id));
           await makeRoom(query, calls);
           return await carryOut(query, writes, id, changes);
         }),
@@ -155,7 +156,7 @@ function takeFrom(queue: Call[]): Call[] {
 async function makeRoom(query: Query, [call]: readonly Call[]): Promise<void> {
   if (!call?.isSingle || !call.change.idempotency) return;
   const { by, idempotency } = call.change;
-  await query(makeRoomSql, [by.keyId, idempotency.key]);
+  await run(query, makeRoomStatement(by.keyId, idempotency.key));
 }
 
 async function carryOut(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
@@ -166,7 +167,7 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
   const allowed = changes.filter(({ by }) => !refused.has(by));
   const folds = foldByAgent(allowed, await readAll(query, writes, allowed));
   const steps = folds.flatMap((folded) => folded.steps);
-  const rows = steps.length > 0 ? await query<WrittenRow>(...change('withEvents', steps, null)) : [];
+  const rows = steps.length > 0 ? writtenRows(await run(query, change('withEvents', steps, null))) : [];
   const writtenAt = writtenTimes(rows);
   // Must come before answers are kept: they would show a change that was not written.
   if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by another transaction');

@@ -1,9 +1,10 @@
 import { isLockTimeout } from '../../database/failures.ts';
 import type { Query } from '../../database/query.ts';
+import { run } from '../../database/statement.ts';
 import { ApiError } from '../../http/problems.ts';
 import { timeOfStep } from './fold.ts';
-import { keepSql, listOf } from './statements.ts';
-import { type Keeping, keepingText } from './step.ts';
+import { keepStatement } from './statements.ts';
+import type { Keeping } from './step.ts';
 
 /** An answer to keep, with its final time. */
 export type Answered = Omit<Keeping, 'after' | 'steps'>;
@@ -22,7 +23,7 @@ export const answered = ({ after, steps, ...kept }: Keeping, writtenAt: Date | u
 export async function keepAnswers(query: Query, answers: readonly Answered[]): Promise<void> {
   if (answers.length === 0) return;
   try {
-    await query(keepSql, [listOf(answers.map(keepingText))]);
+    await run(query, keepStatement(answers));
   } catch (error) {
     if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
     throw error;
