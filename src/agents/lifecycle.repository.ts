@@ -3,15 +3,15 @@ import { confirm, isOutdated } from '../auth/lookup.repository.ts';
 import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';
-import { jsonRowsOf, rowsOf } from '../database/rows.ts';
+import { jsonRowsOf } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
-import { activeRowSchema, agentJsonSchema, keptJsonSchema } from './row.schema.ts';
+import { agentJsonSchema, keptJsonSchema } from './row.schema.ts';
 import { type StoredAgent, toStoredAgent } from './row.ts';
-import { activeNumberStatement, type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
+import { type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
 import { idempotencyIndex, keptStatement, makeRoomStatement } from './write/kept.statements.ts';
@@ -36,7 +36,6 @@ type Plan = Omit<Creation, 'lookedUpAt' | 'keep'>;
 /** Makes a statement that writes only if the lookup of the key is recent; null if the key was checked before. */
 type Write = (lookedUpAt: number | null) => Statement;
 
-const activesOf = rowsOf(activeRowSchema);
 const agentsIn = jsonRowsOf(agentJsonSchema);
 const keptIn = jsonRowsOf(keptJsonSchema);
 
@@ -135,8 +134,8 @@ export function agentLifecycle(database: Database) {
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
-    const [row] = activesOf(await run(database.query, activeNumberStatement(phoneNumberId, companyId)));
-    return row?.active === true;
+    const where = { id: phoneNumberId, companyId, status: 'ACTIVE' };
+    return (await database.typed(({ companyPhoneNumber }) => companyPhoneNumber.count({ where }))) > 0;
   }
 
   return {

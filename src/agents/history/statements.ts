@@ -12,7 +12,7 @@ export const snapshotStatement = ({ agentId, version }: Place) => sql`
   SELECT v.created_at AS "createdAt", v.snapshot::text AS snapshot FROM agent_version v
    WHERE v.agent_id = ${agentId}::uuid AND v.version = ${version}::int`;
 
-/** For each field, its value in the newest earlier version that has the field, as text. */
+/** For each field, its value in the newest earlier version that has the field, as text. Raw, since each is another version. */
 export const earlierStatement = ({ agentId, version }: Place, names: readonly AgentField[]) => sql`
   SELECT name, found.value
     FROM unnest(${names}::text[]) AS name,
