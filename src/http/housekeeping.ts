@@ -15,7 +15,7 @@ export const housekeeping = fp(async (app, { tidy }: Options) => {
     try {
       while (!app.draining() && (await tidy()));
     } catch (err) {
-      app.log.warn({ err }, 'what is out of date stays for now');
+      app.log.warn({ err }, 'outdated rows were not deleted; the next round will try again');
     }
   };
   const timer = setInterval(() => {
