@@ -1,4 +1,5 @@
 import { type TUnsafe, Type } from '@sinclair/typebox';
+import { orNull, textOrNull } from '../http/json-schema.ts';
 import { type AgentContent, agentFields, fields, record } from './fields.ts';
 
 /** The schema of a column's type. No narrower than what the database accepts, so that every stored row can be read. */
@@ -18,7 +19,7 @@ export const agentJsonSchema = Type.Object({
   updatedAt: Type.String(),
   ...record<{ [Name in keyof AgentContent]: TUnsafe<AgentContent[Name]> }>(agentFields, (name) => {
     const { sqlType, isNullable } = fields[name];
-    return isNullable ? Type.Union([inColumn[sqlType], Type.Null()]) : inColumn[sqlType];
+    return isNullable ? orNull(inColumn[sqlType]) : inColumn[sqlType];
   }),
 });
 
@@ -38,9 +39,9 @@ export const keptJsonSchema = Type.Object({
 
 /** A row of `findStatement`. */
 export const foundRowSchema = Type.Object({
-  agent: Type.Union([agentJsonSchema, Type.Null()]),
+  agent: orNull(agentJsonSchema),
   numberIsActive: Type.Boolean(),
-  kept: Type.Union([keptJsonSchema, Type.Null()]),
+  kept: orNull(keptJsonSchema),
 });
 
 /**
@@ -48,8 +49,8 @@ export const foundRowSchema = Type.Object({
  * webhook endpoints (`hasEndpoint`), or the lookup of the keys is too old.
  */
 export const writtenRowSchema = Type.Object({
-  id: Type.Union([Type.String(), Type.Null()]),
-  updatedAt: Type.Union([Type.String(), Type.Null()]),
+  id: textOrNull,
+  updatedAt: textOrNull,
   hasEndpoint: Type.Boolean(),
 });
 
@@ -59,6 +60,6 @@ export const totalRowSchema = Type.Object({ total: Type.Integer() });
 
 /** An agent as text for `parseExact`; null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */
 export const portionRowSchema = Type.Object({
-  agent: Type.Union([Type.String(), Type.Null()]),
-  rest: Type.Union([Type.Array(Type.String()), Type.Null()]),
+  agent: textOrNull,
+  rest: orNull(Type.Array(Type.String())),
 });

@@ -1,8 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { agentJsonSchema } from '../agents/row.schema.ts';
-
-const textOrNull = Type.Union([Type.String(), Type.Null()]);
-const integerOrNull = Type.Union([Type.Integer(), Type.Null()]);
+import { orNull, textOrNull } from '../http/json-schema.ts';
 
 /** The record of a request's key, as far as the checks need it. */
 const foundKeySchema = Type.Object({
@@ -13,8 +11,8 @@ const foundKeySchema = Type.Object({
   integrationId: textOrNull,
   scopes: Type.Array(Type.String()),
   /** Rate limits of the key; null is the server's limit, 0 is no limit. */
-  perMinute: integerOrNull,
-  perHour: integerOrNull,
+  perMinute: orNull(Type.Integer()),
+  perHour: orNull(Type.Integer()),
   /** Addresses and CIDR blocks that may use the key; empty means any. */
   allowedIps: Type.Array(Type.String()),
   /** Why the key is no longer valid; null while it is valid. */
@@ -27,11 +25,11 @@ export type FoundKey = Readonly<Static<typeof foundKeySchema>>;
 
 /** A row of `lookupStatement`. */
 export const lookupRowSchema = Type.Object({
-  key: Type.Union([foundKeySchema, Type.Null()]),
+  key: orNull(foundKeySchema),
   /** Whether the agent was read. It is not if the key would be refused. */
   agentWasRead: Type.Boolean(),
   /** The agent, of any company; null if there is none, it is deleted, or it was not read. */
-  agent: Type.Union([agentJsonSchema, Type.Null()]),
+  agent: orNull(agentJsonSchema),
   /** The time of the lookup, in milliseconds of the database's clock. */
   databaseTime: Type.Number(),
 });

@@ -66,7 +66,7 @@ export function openDatabase({
     // One connection is left for reads.
     most: Math.max(1, connections - 1),
     wait: connectionLimit,
-    hasOverdueStatements: () => hasOverdueStatements(askOnce),
+    hasOverdueStatements: () => hasOverdueStatements(queryOnce),
     onEnd: () => pool.closeUnanswered(),
   });
   const poolConfig = {
@@ -105,9 +105,9 @@ export function openDatabase({
     (client: Pick<PrismaClient, '$queryRawUnsafe'>): Query =>
     (sql, values) =>
       judged(adapter.passing(values, (all) => client.$queryRawUnsafe<unknown[]>(names.textOf(sql), all)));
-  const askOnce = queryOn(prisma);
+  const queryOnce = queryOn(prisma);
   const query: Query = (sql, values) =>
-    withFreshPlans(() => (mayWrite(sql) ? gate.run(() => askOnce(sql, values)) : askOnce(sql, values)));
+    withFreshPlans(() => (mayWrite(sql) ? gate.run(() => queryOnce(sql, values)) : queryOnce(sql, values)));
 
   /**
    * Runs work again if a plan was stale. That is safe: PostgreSQL refused the statement before it changed anything, and

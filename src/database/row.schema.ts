@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { orNull } from '../http/json-schema.ts';
 
 /** Rows of raw statements about the database itself. */
 export const timeSchema = Type.Object({ now: Type.Date() });
@@ -8,7 +9,7 @@ export type DatabaseState = Static<typeof stateSchema>;
 export const nameSchema = Type.Object({ name: Type.String() });
 export const settingSchema = Type.Object({ name: Type.String(), value: Type.String() });
 /** The answer to a question; null if it is about no row. */
-export const answerSchema = Type.Object({ answer: Type.Union([Type.Boolean(), Type.Null()]) });
+export const answerSchema = Type.Object({ answer: orNull(Type.Boolean()) });
 /** A migration as the database records it, with the SHA-256 of the script that was applied, in hexadecimal digits. */
 export const migrationSchema = Type.Object({ name: Type.String(), finished: Type.Boolean(), checksum: Type.String() });
 export const databaseIdSchema = Type.Object({ id: Type.String() });

@@ -1,4 +1,5 @@
 import { equal, isObject, type Json } from '../../http/json.ts';
+import { escaped } from '../../http/json-pointer.ts';
 import { type AgentContent, agentFields } from '../fields.ts';
 
 /** One difference: of a field or, inside metadata, of a place. A side where there was nothing is absent. */
@@ -33,4 +34,3 @@ function inside(before: Json | undefined, after: Json | undefined, pointer: stri
 }
 
 const own = (object: { [key: string]: Json }, key: string) => (Object.hasOwn(object, key) ? object[key] : undefined);
-const escaped = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1');
