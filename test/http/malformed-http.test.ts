@@ -135,7 +135,7 @@ describe('messages that can be read, but that HTTP forbids, are answered 400 MAL
   const host = 'Send exactly one Host header.';
   const expectation = 'The only expectation that is supported is "Expect: 100-continue".';
   const live = '/health/live';
-  test.each([
+  test.each<[what: string, bytes: () => string, instance: string | (() => string), detail: string]>([
     ['no Host', () => head(`GET ${live} HTTP/1.1`), live, host],
     ['two Hosts', () => head(`GET ${live} HTTP/1.1`, 'Host: api', 'Host: api'), live, host],
     ['two Hosts in HTTP/1.0', () => head(`GET ${live} HTTP/1.0`, 'Host: api', 'Host: other'), live, host],
@@ -148,8 +148,39 @@ describe('messages that can be read, but that HTTP forbids, are answered 400 MAL
       '/agents/%zz',
       problemTexts.pathEncoding,
     ],
+    [
+      'a fragment behind the path',
+      () => `${patch('Content-Length: 2').replace(agentId, `${agentId}#dryRun=true`)}{}`,
+      () => `/agents/${agentId}#dryRun=true`,
+      problemTexts.targetFragment,
+    ],
+    [
+      'a fragment behind the query',
+      () => `${patch('Content-Length: 2').replace(agentId, `${agentId}?dryRun=false#top`)}{}`,
+      () => `/agents/${agentId}`,
+      problemTexts.targetFragment,
+    ],
+    [
+      'a body in another coding and in chunks',
+      () => `${patch('Transfer-Encoding: gzip, chunked')}${chunk('{}')}${chunk('')}`,
+      () => `/agents/${agentId}`,
+      problemTexts.framing,
+    ],
+    [
+      'the same in two headers',
+      () => `${patch('Transfer-Encoding: gzip', 'Transfer-Encoding: chunked')}${chunk('{}')}${chunk('')}`,
+      () => `/agents/${agentId}`,
+      problemTexts.framing,
+    ],
+    [
+      'a length and an empty Transfer-Encoding',
+      () => `${patch('Transfer-Encoding:', 'Content-Length: 2')}{}`,
+      () => `/agents/${agentId}`,
+      problemTexts.framing,
+    ],
   ])('%s', async (_, bytes, instance, detail) => {
-    expectProblem(await exchange(bytes()), { code: 'MALFORMED_REQUEST', instance, detail });
+    const path = typeof instance === 'string' ? instance : instance();
+    expectProblem(await exchange(bytes()), { code: 'MALFORMED_REQUEST', instance: path, detail });
     await expectService();
   });
 });
@@ -184,6 +215,11 @@ describe('messages of rare kinds are served', () => {
   test('a body in chunks is read whole, its extensions and trailers ignored', async () => {
     const body = '1\r\n{\r\n1;extension=1\r\n}\r\n0\r\nX-Trailer: 1\r\n\r\n';
     expect(await exchange(`${patch('Transfer-Encoding: chunked')}${body}`)).toMatchObject({ status: 200 });
+  });
+
+  test('the name of the coding in chunks may have capital letters', async () => {
+    const bytes = `${patch('Transfer-Encoding: Chunked')}${chunk('{}')}${chunk('')}`;
+    expect(await exchange(bytes)).toMatchObject({ status: 200 });
   });
 
   test('empty lines before a request are ignored', async () => {
