@@ -48,6 +48,11 @@ test('PHONE with a null number is refused', async () => {
   await refuse(await newSubject(world), { type: 'PHONE', companyPhoneNumberId: null }, notNull);
 });
 
+test('PHONE with a number of the wrong JSON type is refused once, and null is not offered', async () => {
+  const problem = atNumber('wrong_type', 'must be a string');
+  await refuse(await newSubject(world), { type: 'PHONE', companyPhoneNumberId: 5 }, problem);
+});
+
 test('the number of a phone agent cannot be cleared', async () => {
   const { agent } = await phoneAgent();
   await refuse(agent, { companyPhoneNumberId: null }, notNull);
