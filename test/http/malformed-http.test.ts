@@ -139,6 +139,7 @@ describe('messages that can be read, but that HTTP forbids, are answered 400 MAL
     ['no Host', () => head(`GET ${live} HTTP/1.1`), live, host],
     ['two Hosts', () => head(`GET ${live} HTTP/1.1`, 'Host: api', 'Host: api'), live, host],
     ['two Hosts in HTTP/1.0', () => head(`GET ${live} HTTP/1.0`, 'Host: api', 'Host: other'), live, host],
+    ['two Hosts and a path that no route has', () => head('GET /nowhere HTTP/1.1', 'Host: a', 'Host: b'), '/nowhere', host],
     ['a request line without a version', () => head(`GET ${live}`), live, 'Send HTTP/1.1.'],
     ['HTTP/2', () => head(`GET ${live} HTTP/2.0`, 'Host: api'), live, 'Send HTTP/1.1.'],
     ['an unknown expectation', () => head(`GET ${live} HTTP/1.1`, 'Host: api', 'Expect: more'), live, expectation],
@@ -154,6 +155,7 @@ describe('messages that can be read, but that HTTP forbids, are answered 400 MAL
       () => `/agents/${agentId}#dryRun=true`,
       problemTexts.targetFragment,
     ],
+    ['a fragment alone', () => head('GET /#top HTTP/1.1', 'Host: api'), '/#top', problemTexts.targetFragment],
     [
       'a fragment behind the query',
       () => `${patch('Content-Length: 2').replace(agentId, `${agentId}?dryRun=false#top`)}{}`,
