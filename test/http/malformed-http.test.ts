@@ -139,7 +139,12 @@ describe('messages that can be read, but that HTTP forbids, are answered 400 MAL
     ['no Host', () => head(`GET ${live} HTTP/1.1`), live, host],
     ['two Hosts', () => head(`GET ${live} HTTP/1.1`, 'Host: api', 'Host: api'), live, host],
     ['two Hosts in HTTP/1.0', () => head(`GET ${live} HTTP/1.0`, 'Host: api', 'Host: other'), live, host],
-    ['two Hosts and a path that no route has', () => head('GET /nowhere HTTP/1.1', 'Host: a', 'Host: b'), '/nowhere', host],
+    [
+      'two Hosts and a path that no route has',
+      () => head('GET /nowhere HTTP/1.1', 'Host: a', 'Host: b'),
+      '/nowhere',
+      host,
+    ],
     ['a request line without a version', () => head(`GET ${live}`), live, 'Send HTTP/1.1.'],
     ['HTTP/2', () => head(`GET ${live} HTTP/2.0`, 'Host: api'), live, 'Send HTTP/1.1.'],
     ['an unknown expectation', () => head(`GET ${live} HTTP/1.1`, 'Host: api', 'Expect: more'), live, expectation],
