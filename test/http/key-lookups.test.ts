@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { lookupSql, singleLookupSql } from '../../src/auth/lookup.statements.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
-import { newAtsSubject } from '../support/ending-keys.ts';
+import { newAtsSubject } from '../support/ended-keys.ts';
 import { draft } from '../support/endpoints.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { sendSlowly } from '../support/slow-body.ts';

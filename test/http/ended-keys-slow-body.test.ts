@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ending-keys.ts';
+import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ended-keys.ts';
 import { draft } from '../support/endpoints.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { sendSlowly } from '../support/slow-body.ts';

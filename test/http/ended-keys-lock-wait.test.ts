@@ -1,7 +1,7 @@
 import { expect, inject, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
-import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ending-keys.ts';
+import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ended-keys.ts';
 import type { Answer } from '../support/http.ts';
 import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
 import { untilOutdated } from '../support/slow-body.ts';

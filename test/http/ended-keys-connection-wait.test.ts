@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { singleLookupSql } from '../../src/auth/lookup.statements.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
-import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ending-keys.ts';
+import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ended-keys.ts';
 import { draft } from '../support/endpoints.ts';
 import type { Answer } from '../support/http.ts';
 import { untilOutdated } from '../support/slow-body.ts';
