@@ -34,7 +34,7 @@ const clock = "date_trunc('milliseconds', clock_timestamp())";
 const at = (time: string) => `version = version + 1, updated_at = ${time}`;
 const next = at(`greatest(${clock}, updated_at + interval '1 millisecond')`);
 
-/** A change as the server makes it, but for `set` of the agent and its history entry. */
+/** A change as the server writes it, except for `set` of the agent and its history entry. */
 const change = (set: string, { of = agent, createdAt = 'updated_at', operator = 'NULL', by = key } = {}) => `
   WITH c AS (UPDATE agent SET ${set} WHERE id = ${of} RETURNING *)
   INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id)
@@ -44,25 +44,25 @@ const newAgent = (columns = '', values = '') => `
   INSERT INTO agent (company_id, name, type, focus, language, duration ${columns})
   VALUES (${company}, 'New', 'ONLINE', 'GENERIC', 'EN', 30 ${values})`;
 
-/** A new agent as the server makes it, but for a column. */
+/** A new agent as the server writes it, except for a column. */
 const create = (column: string, value: string) => `
   WITH c AS (${newAgent(`, ${column}`, `, ${value}`)} RETURNING *)
   INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id)
   SELECT id, version, updated_at, '{}', '{}', ${key} FROM c`;
 
-/** A history entry alone, at the time that its version has or would have. */
+/** A history entry without a change of its agent, with the time that its version has or would have. */
 const entry = (version: number, of = agent) => `
   INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id)
   SELECT ${of}, ${version}, coalesce(max(updated_at) - (max(version) - ${version}) * interval '1 millisecond', now()),
          '{}', '{}', ${key} FROM agent WHERE id = ${of}`;
 
-/** A deletion as the server makes it, but for what is set and one more column of its entry. */
+/** A deletion as the server writes it, except for `set` and a column of its audit entry. */
 const remove = ({ set = 'deleted_at = now()', from = company, by = key, column = 'request_id', value = 'NULL' }) => `
   WITH d AS (UPDATE agent SET ${set} WHERE id = ${agent} RETURNING *)
   INSERT INTO audit_entry (action, agent_id, company_id, acting_key_id, ${column})
   SELECT 'agent.deleted', id, ${from}, ${by}, ${value} FROM d`;
 
-/** An audit entry alone. */
+/** An audit entry without a change. */
 const audit = (action: string, author: string, value: string) => `
   INSERT INTO audit_entry (action, agent_id, company_id, ${author}) VALUES ('${action}', ${agent}, ${company}, ${value})`;
 
@@ -72,7 +72,7 @@ const [inserted, updated, historic] = ['agent_insert_values', 'agent_update_valu
 const [used, audited, listed] = ['api_key_update_values', 'audit_entry_insert_values', 'audit_entry_has_deletion'];
 const both = ['agent_deletion_has_entry', listed];
 
-/** What is refused, the statement, and the triggers without which it would be carried out. */
+/** What is refused, the statement, and the triggers that refuse it. */
 const refused: readonly (readonly [title: string, sql: string, ...triggers: string[]])[] = [
   ['a new agent at version 2', create('version', '2'), inserted],
   ['a new agent of yesterday', create('created_at', `now() - ${day}`), inserted],
@@ -138,6 +138,6 @@ const refused: readonly (readonly [title: string, sql: string, ...triggers: stri
 
 const tables = ['agent', 'agent_version', 'api_key', 'audit_entry', 'idempotency_key'];
 
-test.for(refused)('the server’s role may not write %s, the owner may', ([, sql, ...triggers]) =>
+test.for(refused)('the server’s role cannot write %s, the owner can', ([, sql, ...triggers]) =>
   expectRefused(world, tables, sql, triggers),
 );

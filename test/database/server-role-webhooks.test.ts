@@ -19,7 +19,7 @@ const keyOf = ({ keyId }: { keyId: string }) => `'${keyId}'::uuid`;
 const own = keyOf(subject);
 const reason = "'All attempts have failed for five days.'";
 
-/** An entry of the trail about the endpoints that a statement returns, by default as a request writes it. */
+/** An audit entry about the endpoints that a statement returns, by default as a request writes it. */
 const entry = (action: string, of: string, { by = own, owner = 'company_id', details = "'{}'::jsonb" } = {}) => `
   WITH e AS (${of})
   INSERT INTO audit_entry (action, acting_key_id, company_id, integration_id, details)
@@ -33,7 +33,7 @@ const unchanged = `SELECT * FROM webhook_endpoint WHERE id = ${endpoint}`;
 const remove = `DELETE FROM webhook_endpoint WHERE id = ${endpoint} RETURNING *`;
 const moved = update("url = 'https://example.com/other'");
 
-/** An entry of the author "server". */
+/** An audit entry of the author "server". */
 const disabled = (of: string) => `
   WITH e AS (${of})
   INSERT INTO audit_entry (action, operator, company_id, details)
@@ -46,7 +46,7 @@ const [told, made, changed] = [
   'webhook_endpoint_change_has_entry',
 ];
 
-/** What is refused, the statement, and the triggers without which it would be carried out. */
+/** What is refused, the statement, and the triggers that refuse it. */
 const refused: readonly (readonly [title: string, sql: string, ...triggers: string[]])[] = [
   ['make an endpoint without an entry', insert(), made],
   ['change a URL without an entry', moved, changed],
@@ -82,7 +82,7 @@ const refused: readonly (readonly [title: string, sql: string, ...triggers: stri
 
 const tables = ['webhook_endpoint', 'webhook_delivery', 'audit_entry'];
 
-test.for(refused)('the server’s role may not %s, the owner may', ([, sql, ...triggers]) =>
+test.for(refused)('the server’s role cannot %s, the owner can', ([, sql, ...triggers]) =>
   expectRefused(world, tables, sql, triggers),
 );
 
@@ -96,7 +96,7 @@ test.for([
   ['write that deliveries fail', update('last_failure_at = now(), failing_since = now()')],
   ['disable one for its failures', disabled(disable)],
   ['delete one', entry('webhook.deleted', remove)],
-])('the server’s role may %s', async ([, sql = '']) => {
+])('the server’s role can %s', async ([, sql = '']) => {
   const server = await connect(world.databaseUrl);
   await server.query('BEGIN');
   const { rowCount } = await server.query(sql);

@@ -23,7 +23,7 @@ const headOf = (authorization: string, ...more: string[]) =>
     ...more,
   );
 
-/** A whole PATCH. */
+/** A complete PATCH request. */
 const patch = (body: object) => {
   const text = JSON.stringify(body);
   return `${headOf(key, `Content-Length: ${text.length}`)}${text}`;
@@ -36,7 +36,7 @@ async function expectService(): Promise<void> {
 }
 
 describe('several requests on one connection', () => {
-  test('one after the other are all served, and the connection stays open', () =>
+  test('sent one after the other are all served, and the connection stays open', () =>
     use(async (socket) => {
       for (const [position, name] of ['First', 'Second', 'Third'].entries()) {
         socket.write(patch({ name }));
@@ -45,7 +45,7 @@ describe('several requests on one connection', () => {
       expect(socket.ending).toBe('open');
     }));
 
-  test('that are sent at once are answered in their order', () =>
+  test('sent at once are answered in the order in which they were sent', () =>
     use(async (socket) => {
       socket.write([patch({ name: 'One' }), head('GET /no HTTP/1.1', 'Host: api'), patch({ name: 'Two' })].join(''));
       await socket.answer(2);
@@ -56,7 +56,7 @@ describe('several requests on one connection', () => {
       ]);
     }));
 
-  test('after a refused one, whose body is passed over, go on', () =>
+  test('are served after a refused one, whose body is skipped', () =>
     use(async (socket) => {
       socket.write(`${headOf('wrong', 'Content-Length: 24')}GET / HTTP/1.1\r\nHost: ab`);
       expect(await socket.answer()).toMatchObject({ status: 401 });
@@ -69,14 +69,14 @@ describe('several requests on one connection', () => {
     ['CONNECT', () => head('CONNECT api:443 HTTP/1.1', 'Host: api')],
     ['a request with a broken body', () => `${headOf(key, 'Transfer-Encoding: chunked')}zz\r\n`],
     ['half a request and the end', () => 'PATCH /agents'],
-  ])('%s behind a running request is refused after that one has got its own answer', (what, bytes) =>
+  ])('%s behind a running request is refused, after the answer to the running request', (what, bytes) =>
     whileAgentLocked(world, agentId, (release) =>
       use(async (socket) => {
         socket.write(patch({ name: `Before ${what}` }));
         await untilSomebodyWaits(world);
         socket.write(bytes());
         if (what.startsWith('half')) socket.end();
-        // The server has read all of it when it has answered somebody who came later.
+        // Once the server has answered a later connection, it has read these bytes too.
         await world.send({ method: 'GET', path: '/health/live' });
         await release();
         const [own, refusal, ...more] = await socket.untilClosed();
@@ -87,7 +87,7 @@ describe('several requests on one connection', () => {
     ),
   );
 
-  test('a body that breaks after its request was refused gets no second answer', () =>
+  test('after a refusal, a malformed body of the same request gets no second answer', () =>
     use(async (socket) => {
       socket.write(headOf('wrong', 'Transfer-Encoding: chunked'));
       expect(await socket.answer()).toMatchObject({ status: 401 });
@@ -96,12 +96,12 @@ describe('several requests on one connection', () => {
     }));
 });
 
-describe('clients that go away', () => {
+describe('clients that disconnect', () => {
   test.each([
     ['headers', () => `PATCH /agents/${agentId} HTTP/1.1\r\nHost: a`],
     ['body', () => `${headOf(key, 'Content-Length: 20')}{"name":`],
     ['chunks', () => `${headOf(key, 'Transfer-Encoding: chunked')}${chunk('{"name":')}`],
-  ])('after half of the %s: 400 to the one who still reads, and nothing is changed', async (_, bytes) => {
+  ])('after half of the %s get 400 if they still read, and nothing is changed', async (_, bytes) => {
     const before = await world.row(agentId);
     await use(async (socket) => {
       socket.write(bytes());
@@ -112,7 +112,7 @@ describe('clients that go away', () => {
     expect(await world.row(agentId)).toBe(before);
   });
 
-  test('with a reset in whatever they do leave the server as it was', async () => {
+  test('with a reset, at any point of a request, do not affect later requests', async () => {
     const doings = [
       '',
       'PATCH /agents',
@@ -136,7 +136,7 @@ describe('clients that go away', () => {
 });
 
 describe('Expect: 100-continue', () => {
-  test('asks for the body once the request is admitted', () =>
+  test('is answered with 100 once the request is admitted', () =>
     use(async (socket) => {
       socket.write(headOf(key, 'Content-Length: 20', 'Expect: 100-continue'));
       expect(await socket.answer()).toMatchObject({ status: 100 });
@@ -169,12 +169,15 @@ describe('a body of 2 MB', () => {
       'in many chunks',
       () => `${headOf(key, 'Transfer-Encoding: chunked')}${chunk('x'.repeat(1000)).repeat(2000)}${chunk('')}`,
     ],
-  ])('%s: a client that sends all of it first reads its 413, and others are served', async (_, bytes) => {
-    await use(async (socket) => {
-      socket.write(bytes());
-      expectProblem(await socket.answer(), { code: 'PAYLOAD_TOO_LARGE', instance: `/agents/${agentId}` });
-      expect(socket.ending).not.toBe('reset');
-    });
-    await expectService();
-  });
+  ])(
+    '%s: a client that sends all of it before it reads gets its 413, and other requests are served',
+    async (_, bytes) => {
+      await use(async (socket) => {
+        socket.write(bytes());
+        expectProblem(await socket.answer(), { code: 'PAYLOAD_TOO_LARGE', instance: `/agents/${agentId}` });
+        expect(socket.ending).not.toBe('reset');
+      });
+      await expectService();
+    },
+  );
 });

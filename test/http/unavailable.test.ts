@@ -8,10 +8,10 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld({ limits: 'production' });
 
-/** What is answered from the tables of agents and keys, which nobody holds below. */
+/** These need only tables that are not locked below. */
 const fromAgents = ['GET /agents/:id', 'GET /agents', 'DELETE /agents/:id', 'GET /api-key'];
 
-test('while the database does not answer in time, every endpoint is 503 and nothing is changed', async () => {
+test('while the database does not answer in time, every endpoint answers 503 and nothing is changed', async () => {
   const agent = await newSubject(world);
   const before = await storedAgent(world, agent.id);
   const endpoints = [...onAgent, ...forCompany, ...forAnyCompany].filter(({ line }) => !fromAgents.includes(line));
@@ -24,7 +24,7 @@ test('while the database does not answer in time, every endpoint is 503 and noth
       expectProblem(answer, { code: 'DATABASE_UNAVAILABLE', instance });
       expect(answer.headers['retry-after']).toBe('1');
     }
-    // A statement may still wait when its request has been answered: what it would do then is saved, as is documented.
+    // A statement may still wait after its request was answered and would then be committed, as documented.
     await untilNobodyWaits(world);
   });
   expect(await storedAgent(world, agent.id)).toEqual(before);

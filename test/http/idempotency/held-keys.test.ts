@@ -8,7 +8,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ limits: 'production' });
 
-/** So few that they are changed within the time of a request, also where the machine is slow. */
+/** Few enough to be written within the time limit of a request, also on a slow machine. */
 const eight = Array.from({ length: 8 }, (_, at) => at);
 
 const insert = `
@@ -16,7 +16,7 @@ const insert = `
   VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
 
 test.for(Object.entries(retriables))(
-  'a twin that stays under way longer than a request may wait makes it 409, and no other request: %s',
+  'a request whose idempotency key is in use for longer than its deadline answers 409, and no other request of the batch does: %s',
   async ([, make]) => {
     const agent = await agentAtTwo(world);
     const neighbours = await Promise.all(eight.map(() => world.agent(agent.companyId)));
@@ -37,7 +37,7 @@ test.for(Object.entries(retriables))(
 );
 
 test.for(Object.entries(retriables))(
-  'a request that waits for its twin finds what became of it: %s',
+  'a request that waits for an idempotency key in use answers 422 once a different request with that key is committed: %s',
   async ([, make]) => {
     const agent = await agentAtTwo(world);
     const request = make(agent, await world.phoneNumber(agent.companyId));
@@ -54,7 +54,7 @@ test.for(Object.entries(retriables))(
   },
 );
 
-test('keys that stay in use fail their own requests alone, and none in the same batch', async () => {
+test('idempotency keys that stay in use fail their own requests, and no others of the batch', async () => {
   const agent = await newSubject(world);
   const neighbours = await Promise.all(eight.map(() => world.agent(agent.companyId)));
   const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'In use' } };

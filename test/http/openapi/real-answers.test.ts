@@ -70,14 +70,17 @@ const cases: readonly Case[] = [
   },
 ];
 
-test.for(cases)('a real answer is as documented: $answers $headers', async ({ answers, sent, headers = [] }) => {
-  const answer = await world.send(sent);
-  const code = answer.status === 200 ? '' : ` ${JSON.parse(answer.text).code}`;
-  expect(`${answer.status}${code}`).toBe(answers);
-  expectDocumented(document, ['patch', '/agents/{id}'], answer, headers);
-});
+test.for(cases)(
+  'an answer is as the document describes it: $answers $headers',
+  async ({ answers, sent, headers = [] }) => {
+    const answer = await world.send(sent);
+    const code = answer.status === 200 ? '' : ` ${JSON.parse(answer.text).code}`;
+    expect(`${answer.status}${code}`).toBe(answers);
+    expectDocumented(document, ['patch', '/agents/{id}'], answer, headers);
+  },
+);
 
-test.for(health)('a real answer to $line is as documented', async ({ line }) => {
+test.for(health)('an answer to $line is as the document describes it', async ({ line }) => {
   const [method, path] = documented(line);
   expectDocumented(document, [method.toLowerCase(), path], await world.send({ method, path }), []);
 });

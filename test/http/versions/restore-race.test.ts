@@ -12,12 +12,12 @@ const requests = {
 };
 
 test.for(Object.entries(requests))(
-  'a version that is made while its restore is under way is compared with itself, not with what was before it: %s',
+  'a restore of a version that was written after the request began finds nothing to change: %s',
   async ([, { query, headers }]) => {
     const agent = await newSubject(world);
     const another = await world.sql.connect();
     try {
-      // The request has found version 1, and waits for the history.
+      // The request has read the agent at version 1 and waits for the history.
       await another.query('BEGIN');
       await another.query('LOCK TABLE agent_version IN ACCESS EXCLUSIVE MODE');
       const answer = world.call(agent.key, `POST /agents/${agent.id}/versions/2/restore${query}`, { headers });

@@ -8,7 +8,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('DELETE /webhooks/:id drops the endpoint with all that waits, also where that is much', async () => {
+test('DELETE /webhooks/:id deletes the endpoint and all its deliveries, however many', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const { id } = await newWebhook(world, key);
   await world.agent(companyId);
@@ -37,7 +37,7 @@ test('DELETE /webhooks/:id drops the endpoint with all that waits, also where th
   });
 });
 
-test('a change or creation of an agent that meets the deletion of an endpoint succeeds', async () => {
+test('a patch or creation of an agent succeeds while an endpoint of its company is being deleted', async () => {
   const { id: companyId, key } = await world.company();
   const { id: agentId } = await world.agent(companyId);
   const { id } = await newWebhook(world, key);

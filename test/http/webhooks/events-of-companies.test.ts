@@ -8,7 +8,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('a company gets its own events only, an integration those of the companies that it manages at the moment', async () => {
+test('a company gets the events of its own agents, an integration those of the companies that it manages at that time', async () => {
   const [one, two, foreign] = [await world.company(), await world.company(), await world.company()];
   const ats = await world.ats(one.id, two.id);
   const other = await world.ats(foreign.id);
@@ -45,7 +45,7 @@ test('a company gets its own events only, an integration those of the companies 
   expect(await told(hooks.other)).toEqual([[ofOne.id, 3]]);
 });
 
-test('a server that never heard of an endpoint writes its events, those of a batch with other companies too', async () => {
+test('a server that did not yet know an endpoint writes its events, also for a batch with other companies', async () => {
   const quiet = await newSubject(world);
   const heard = await newSubject(world);
   const { id } = await newWebhook(world, heard.key);
@@ -72,7 +72,7 @@ test('a server that never heard of an endpoint writes its events, those of a bat
   expect(inShort(await bodiesFor(world, id))).toEqual(['agent.updated 2', 'agent.updated 3']);
 });
 
-test('what an operator does to agents makes events without key and request', async () => {
+test('changes by an operator make events without key and request id', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
   const agent = await world.agent(companyId);
@@ -85,7 +85,7 @@ test('what an operator does to agents makes events without key and request', asy
   ]);
 });
 
-test('a purged agent leaves nothing in deliveries, to whichever endpoint', async () => {
+test('purging an agent removes its content from the deliveries of every endpoint', async () => {
   const { id: companyId, key } = await world.company();
   const ats = await world.ats(companyId);
   const hooks = [await newWebhook(world, key), await newWebhook(world, ats.key)];
