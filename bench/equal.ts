@@ -10,17 +10,17 @@ export interface Target {
   readonly key: string;
 }
 
-/** What a contestant answered to the same requests, and what it left in the database. */
+/** The answers of a contestant to the same requests, and the rows that it stored. */
 export type Conduct = readonly unknown[];
 
 interface Scope {
   readonly client: pg.Client;
-  /** Whether it is asked to read as well as to change. */
+  /** Whether it answers reads as well as changes. */
   readonly reads: boolean;
 }
 
 /**
- * Sends a contestant one request after the other: the four kinds of the load, and some that it has to refuse.
+ * Sends a contestant one request after the other: the four kinds of the load, and some that it must refuse.
  * @param other the path of an agent that the key must not change or read
  */
 export async function conductOf(
@@ -50,7 +50,7 @@ export async function conductOf(
 const absent = randomUUID();
 
 /**
- * An answer, without what differs from run to run.
+ * An answer without values that differ from run to run.
  * @param body of a PATCH; undefined for a GET
  */
 async function answerTo(url: string, authorization: string, body: string | undefined): Promise<unknown> {

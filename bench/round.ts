@@ -12,14 +12,14 @@ interface Length {
 }
 
 /**
- * One round of a section: at each number of connections all of its cases are measured, one after the other.
- * @param number of the round, from 1 on
+ * One round of a section: at each number of connections all cases are measured, one after the other.
+ * @param number of the round, from 1
  */
 export function measureRound(bench: Workbench, section: Section, number: number, length: Length): Promise<Round[]> {
   return onStages(bench, section.cases, async (stages) => {
     for (const stage of stages) {
       await requireEqualWork(stage, bench);
-      // At few connections alone it would take minutes until the engine has compiled all that is used often.
+      // With few connections it would take minutes until the engine has compiled the frequently used code.
       await stage.fire(full, 2 * length.warmUp);
     }
     const rounds: Round[] = [];
@@ -61,7 +61,7 @@ async function measure({ databases }: Workbench, stage: Stage, connections: numb
 
 const conducts = new Map<string, { readonly title: string; readonly conduct: Conduct }>();
 
-/** Compares what the contestant does with what the first one did on the same data. */
+/** Compares the answers and rows of a contestant with those of the first one on the same data. */
 async function requireEqualWork({ entry, contestants, client }: Stage, { targetsOf }: Workbench) {
   const { title, dataset, load } = entry;
   const [contestant] = contestants;

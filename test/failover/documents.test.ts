@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { commandsIn, filled } from '../support/docs.ts';
 import { startProcess } from '../support/process.ts';
 
-test('the commands of docs/high-availability.md: run the cluster, lose the primary, wait until the servers are ready again', async () => {
+test('the commands of docs/high-availability.md run the cluster, remove the primary, and wait until the servers are ready again', async () => {
   const [, start = '', fail = '', ...more] = commandsIn('docs/high-availability.md', "Try it from Debian's packages");
   expect(more).toEqual([]);
-  // That of the test run, so that it finds what PostgreSQL leaves behind.
+  // The folder of the test run, so that it removes what PostgreSQL leaves behind.
   const shell = (commands: string) =>
     startProcess(['bash', '-euc', commands], { env: { TMPDIR: process.env['TMPDIR'] ?? '' } });
   const cluster = shell(start);

@@ -28,7 +28,7 @@ async function furnished(name: string) {
 
 type Furnished = Awaited<ReturnType<typeof furnished>>;
 
-/** How many rows are left of a company, by table. */
+/** The number of rows of a company in each table. */
 async function left({ id, keyId, ats, agents }: Furnished) {
   const { rows } = await world.sql.query(
     `SELECT (SELECT count(*)::int FROM company WHERE id = $1) AS companies,
@@ -46,7 +46,7 @@ async function left({ id, keyId, ats, agents }: Furnished) {
 const whole = { companies: 1, agents: 2, versions: 4, phoneNumbers: 1, keys: 1, grants: 1, keptAnswers: 3 };
 const nothing = { companies: 0, agents: 0, versions: 0, phoneNumbers: 0, keys: 0, grants: 0, keptAnswers: 0 };
 
-/** The trail of a company, with the oldest first. */
+/** The audit trail of a company, oldest first. */
 async function trailOf({ id }: Furnished) {
   const { rows } = await world.sql.query(
     'SELECT id, action, operator, details FROM audit_entry WHERE company_id = $1 ORDER BY created_at, id',
@@ -58,7 +58,7 @@ async function trailOf({ id }: Furnished) {
 const erase = (company: Furnished, confirm = company.name) =>
   operatorOf(world)(['company', 'erase', '--company', company.id, '--confirm', confirm]);
 
-test('a company is erased with all that belongs to it, and nothing of another; the trail stays and has the counts', async () => {
+test('an erasure deletes all data of the company and none of another, and the audit trail stays and has the counts', async () => {
   const [company, other] = [await furnished('Erased'), await furnished('Other')];
   await world.keys.revoke(company.keyId);
   const before = await trailOf(company);
@@ -91,7 +91,7 @@ test('a company is erased with all that belongs to it, and nothing of another; t
   });
 });
 
-test('a company is not erased under another name, or while one of its keys is active, also one that is made meanwhile', async () => {
+test('a company is not erased under a wrong name, or while one of its keys is active, even one that is created meanwhile', async () => {
   const company = await furnished('Kept');
   const refused = (reason: string) => ({ code: 1, stdout: '', stderr: `error: ${reason}\n` });
   expect(await erase(company, 'kept')).toEqual(
@@ -113,10 +113,10 @@ test('a company is not erased under another name, or while one of its keys is ac
   expect(await left(company)).toEqual(nothing);
 });
 
-test('what is added to a company when nearly all of it is gone is erased too', async () => {
+test('an erasure also deletes what is added to the company while it runs', async () => {
   const company = await furnished('Grown');
   await world.keys.revoke(company.keyId);
-  // The keys go last: with them comes one more agent, without history.
+  // Keys are deleted last: at that moment an agent without history is added.
   await world.sql.query(`
     CREATE FUNCTION add_late_agent() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       INSERT INTO agent (company_id, name, type, focus, language, duration)
@@ -132,7 +132,7 @@ test('what is added to a company when nearly all of it is gone is erased too', a
   expect(await left(company)).toEqual(nothing);
 });
 
-test('every table that holds a company is known: an erasure empties it, or it is the trail', async () => {
+test('an erasure deletes from every table that has a company, except the audit trail', async () => {
   const { rows } = await world.sql.query(
     `SELECT table_name AS name FROM information_schema.columns
       WHERE table_schema = 'public' AND column_name = 'company_id' ORDER BY 1`,

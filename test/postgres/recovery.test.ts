@@ -17,7 +17,7 @@ const [check = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 
-test('after a bad change the cluster is recovered to just before it, and a running server goes on: entity tags and kept answers agree with the past', async () => {
+test('after a bad change the cluster is recovered to the moment before it, and a running server continues with the entity tags and kept answers of that state', async () => {
   const old = await openPrimary();
   const folder = await makeFolder();
   if (process.getuid?.() === 0) await chown(folder, 65534, 65534);

@@ -25,7 +25,7 @@ async function startReceiver(secret: string) {
   return receiver;
 }
 
-test('the example of docs/webhooks.md takes what the server sends, with either secret during a rotation', async () => {
+test('the example of docs/webhooks.md accepts what the server sends, with either secret during a rotation', async () => {
   const { id, key, companyId } = await newSubject(world);
   const { id: endpointId, secret: first } = await storeEndpoint(world, companyId, url);
   openSender(world);
@@ -50,7 +50,7 @@ test('the example of docs/webhooks.md takes what the server sends, with either s
   expect(afterwards.stdout).toContain('version: 4');
 });
 
-test('the example of docs/webhooks.md refuses what was not signed with its secret, or was changed, or is old', async () => {
+test('the example of docs/webhooks.md refuses a request that is not signed with its secret, was changed, or is old', async () => {
   const secret = newSecret();
   const receiver = await startReceiver(secret);
   const timestamp = Math.floor(Date.now() / 1_000);
@@ -86,7 +86,7 @@ test('the example of docs/webhooks.md refuses what was not signed with its secre
   expect(receiver.stdout).toBe("{ name: 'Jörg 面接 🎤' }\n");
 });
 
-test('the example of docs/webhooks.md has no fault of types, and does not start without a secret', async () => {
+test('the example of docs/webhooks.md compiles under strict rules and does not start without a secret', async () => {
   const check = run('npx tsc --noEmit --pretty false');
   expect(await check.exit, check.stdout).toEqual({ code: 0, signal: null });
   const receiver = run('npx tsx receiver.ts');

@@ -3,11 +3,11 @@ const largest = 256 * 1024;
 
 export interface Filled {
   readonly text: string;
-  /** How many items fitted. */
+  /** The number of items that fit. */
   readonly items: number;
 }
 
-/** JSON text of the largest body that is allowed: as many items as fit, with commas between them. */
+/** The largest allowed body: JSON with as many items as fit, separated by commas. */
 export function filled(open: string, item: (at: number) => string, close: string): Filled {
   const parts: string[] = [];
   let left = largest - Buffer.byteLength(open + close);
@@ -18,7 +18,7 @@ export function filled(open: string, item: (at: number) => string, close: string
   return { text: open + parts.join(',') + close, items: parts.length };
 }
 
-/** The same, with items inside each other. */
+/** The largest allowed body with nested items. */
 export function nested(
   open: string,
   inner: string,
@@ -33,7 +33,7 @@ export function nested(
 /** A short name for each number. */
 export const nameOf = (at: number) => at.toString(36);
 
-/** JSON of the largest size that is allowed and takes long to parse: many objects, keys or levels. */
+/** JSON of the maximum size that takes long to parse: many objects, keys or levels. */
 export const slowToParse: readonly Filled[] = [
   filled('[', (at) => `{"${nameOf(at)}":1}`, ']'),
   filled('{', (at) => `"${nameOf(at)}":1`, '}'),
@@ -48,7 +48,7 @@ const inList = (item: string) => filled('{"metadata":{"n":[', () => item, ']}}')
 const inKeys = (item: (at: number) => string) => filled('{"metadata":{', item, '}}').text;
 const behind = (levels: number, key: string) => [`{"${key}":`.repeat(levels), '}'.repeat(levels)] as const;
 
-/** Bodies of the largest size that cost a server more than others, by what is in them. */
+/** Bodies of the maximum size that cost a server more than others, by their content. */
 export const costlyBodies: Readonly<Record<string, string>> = {
   'numbers that are not finite': inList('1e999'),
   'numbers that are too long': inList('5e-324'),

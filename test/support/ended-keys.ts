@@ -13,7 +13,7 @@ interface Ending {
   readonly code: ProblemCode;
 }
 
-/** Ways to end a key or its access, each with the answer that its request must get. */
+/** Ways to end a key or its access, each with the code of the answer. */
 export const ends: Readonly<Record<string, Ending>> = {
   revoked: { end: set('revoked_at = now()'), code: 'INVALID_API_KEY' },
   expired: { end: set('expires_at = now()'), code: 'INVALID_API_KEY' },

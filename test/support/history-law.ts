@@ -5,7 +5,7 @@ import { complaints, type Fault, inBody } from '../../src/http/faults.ts';
 import type { Json } from '../../src/http/json.ts';
 import { mergePatch } from './merge-patch.ts';
 
-/** What a change makes of an agent, by the contract: new content and the fields that differ, or what forbids it. */
+/** The result of a change by the contract: new content with the fields that differ, or faults. */
 export interface Lawful {
   readonly content: AgentContent;
   readonly changed: readonly string[];
@@ -14,7 +14,10 @@ export interface Lawful {
 
 const limitOfKeys = 50;
 
-/** Applies a patch as docs/contract.md says, for bodies that pass their schema. All numbers are active and the company's. */
+/**
+ * Applies a patch as docs/contract.md says, for bodies that match their schema. All phone numbers are active ones of
+ * the company.
+ */
 export function patched(before: AgentContent, { metadata = {}, ...fields }: AgentPatch): Lawful {
   const merged = mergePatch(before.metadata, metadata);
   const content: AgentContent = Object.assign({ ...before }, fields, { metadata: merged });
@@ -27,7 +30,7 @@ export function patched(before: AgentContent, { metadata = {}, ...fields }: Agen
   return { content, changed: differing(before, content), faults };
 }
 
-/** An earlier version's content comes back whole. */
+/** Restores an earlier version's whole content. */
 export function restoredTo(before: AgentContent, content: AgentContent): Lawful {
   return { content, changed: differing(before, content), faults: keyFaults(before, content) };
 }
@@ -37,7 +40,7 @@ function differing(before: AgentContent, after: AgentContent): string[] {
   return Object.entries(after).flatMap(([field, value]) => (isDeepStrictEqual(value, old.get(field)) ? [] : [field]));
 }
 
-/** More keys than allowed, unless there were as many before. */
+/** Too many metadata keys, unless there were as many before. */
 function keyFaults(before: AgentContent, after: AgentContent): Fault[] {
   const reached = countKeys(after.metadata);
   const isForbidden = reached > Math.max(limitOfKeys, countKeys(before.metadata));

@@ -46,7 +46,7 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
   const replica = {
     call,
 
-    /** Status and what is left of the minute. */
+    /** The status, and the remaining requests of the minute. */
     async ask(key: string) {
       const answer = await call(key);
       return [answer.status, toldBy(answer).minute?.remaining];
@@ -58,14 +58,14 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
         .map(({ msg }) => msg)
         .filter((msg, at, all) => msg !== all[at - 1]),
 
-    /** The cause in each report of its log, if there is one. */
+    /** The causes in the reports of its log. */
     causes: () => reportsIn(server.stdout).map(({ err }) => err?.message),
 
-    /** Resolves when its log has so many changes. Sends requests meanwhile, since only a request causes a change. */
+    /** Resolves when its log has `count` changes. Sends requests meanwhile, because only a request detects a change. */
     untilChanges: (count: number, key: string) => until(key, () => replica.changes().length >= count),
     untilReports: (count: number, key: string) => until(key, () => replica.causes().length >= count),
 
-    /** Whether its metrics say that all replicas count together. */
+    /** Whether its metrics report that all replicas count together. */
     async isShared(): Promise<boolean> {
       const { text } = await send(`http://127.0.0.1:${metricsPort}`, { method: 'GET', path: '/metrics' });
       return /^interview_agents_rate_limits_shared 1$/m.test(text);

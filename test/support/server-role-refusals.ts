@@ -2,7 +2,7 @@ import { expect, inject } from 'vitest';
 import { run } from './connection.ts';
 import type { World } from './world.ts';
 
-/** Runs statements as the owner, with the checks of their end, then undoes them. Fails where they do. */
+/** Runs statements as the owner, with the checks at their end, and rolls them back. Fails if they fail. */
 const tryOut = (world: World, ...statements: readonly string[]) =>
   run(world.ownerUrl, `BEGIN; ${statements.join('; ')}; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK`);
 const asRole = `SET LOCAL ROLE ${inject('serverRole')}`;
@@ -13,8 +13,8 @@ async function stored(world: World, tables: readonly string[]): Promise<unknown[
 }
 
 /**
- * Expects that the server's role is refused, and the owner is not, and that each of the triggers alone refuses it.
- * @param tables that must stay as they are
+ * Expects that the server's role is refused and the owner is not, and that each of the triggers alone refuses it.
+ * @param tables that must not change
  * @param triggers without which the role could do it
  */
 export async function expectRefused(

@@ -13,13 +13,13 @@ const world = await openWorld({ docs: false });
 
 beforeAll(build);
 
-/** What may be accepted, and changes nothing or little. */
+/** Statuses of bodies that are accepted and change little or nothing. */
 const accepted = ['keys to be removed that are not there', 'a key again and again'];
 
-/** Requests of each kind, after as many that warm up. */
+/** Measured requests of each kind, after as many for warm-up. */
 const each = 10;
 
-/** Milliseconds of this process's processor time that a task takes, on average. */
+/** The processor time of this process during a task, in milliseconds, on average. */
 function costOf(task: () => unknown): number {
   for (let round = 0; round < each; round += 1) task();
   const before = process.cpuUsage();
@@ -72,7 +72,7 @@ const wrongEverywhere = [
 ];
 
 test.for(wrongEverywhere)(
-  'of 5,000 faults and more, those past the twentieth are only counted: judging %s costs at most ten times their parsing',
+  '5,000 and more faults cost at most ten times the parsing, because those after the twentieth are only counted: %s',
   (kind) => {
     const text = costlyBodies[kind] ?? '';
     const body: unknown = JSON.parse(text);

@@ -8,10 +8,10 @@ import { makePostgres, type OwnPostgres } from './support/own-postgres.ts';
 import { openSiege } from './support/siege.ts';
 import { canMount, mountSmallDisk } from './support/small-disk.ts';
 
-/** Milliseconds that the disk stays full. */
+/** Milliseconds for which the disk stays full. */
 const lasting = 5_000;
 
-/** A folder on a disk for PostgreSQL alone. */
+/** A folder on a disk that only PostgreSQL uses. */
 async function makeFolderFor({ owner }: OwnPostgres, disk: string): Promise<string> {
   const folder = join(disk, 'postgres');
   await mkdir(folder, { mode: 0o700 });
@@ -20,7 +20,7 @@ async function makeFolderFor({ owner }: OwnPostgres, disk: string): Promise<stri
 }
 
 test.runIf(canMount)(
-  'where it may mount one: a disk of the tables that is full makes changes 503, reading goes on, back within 2 s',
+  'while the disk of the tables is full changes are 503 and reads are served, and changes are served within 2 s afterwards (needs the right to mount)',
   async () => {
     const disk = await mountSmallDisk(32);
     const postgres = await makePostgres();
@@ -41,7 +41,7 @@ test.runIf(canMount)(
 );
 
 test.runIf(canMount)(
-  'where it may mount one: a disk of the log that is full ends PostgreSQL: only 503 in time, back within 2 s of its start',
+  'a full disk of the write-ahead log ends PostgreSQL: requests are 503 in time, and served within 2 s of its start (needs the right to mount)',
   async () => {
     const disk = await mountSmallDisk(96);
     const postgres = await makePostgres({ max_wal_size: '48MB', min_wal_size: '32MB' });
@@ -66,7 +66,7 @@ test.runIf(canMount)(
   },
 );
 
-/** Begins one file of the log after the other, until there is none left to begin. */
+/** Switches to a new file of the write-ahead log until none is left. */
 async function switchForEver({ superUrl }: OwnPostgres): Promise<never> {
   for (;;) await run(superUrl, 'SELECT pg_switch_wal()');
 }

@@ -5,7 +5,7 @@ import { openWorld } from '../support/world.ts';
 import { openSiege } from './support/siege.ts';
 
 const world = await openWorld();
-/** Milliseconds that an outage lasts, each time. */
+/** Milliseconds of each outage. */
 const lasting = 6_000;
 const times = inject('isShort') ? 1 : 3;
 
@@ -23,7 +23,7 @@ const faults: Readonly<Record<string, Fault>> = {
 };
 
 test.for(Object.entries(faults))(
-  'a network to the database that %s for 6 s: only 503 in time, back within 2 s, nothing lost',
+  'while the network to the database %s for 6 s, requests are only 503 and in time; they are served within 2 s afterwards and nothing is lost',
   async ([, { harm, mend }]) => {
     const link = await openLink(world.databaseUrl);
     const siege = await openSiege({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
@@ -40,12 +40,12 @@ test.for(Object.entries(faults))(
   },
 );
 
-test('connections that the network forgets without a word: only 503 in time, back once one statement was given up', async () => {
+test('after the network silently dropped connections requests are only 503 and in time, and served once one statement has timed out', async () => {
   const link = await openLink(world.databaseUrl);
   const siege = await openSiege({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
   for (const lost of Array.from({ length: times }, (_, time) => time * lasting)) {
     await siege.withstand({
-      // Nobody can tell such a connection from a slow one before the limit of a statement, 2.2 s.
+      // Before the time limit of a statement, 2.2 s, such a connection cannot be told from a slow one.
       recovery: 3_000,
       task: async () => {
         link.forget();

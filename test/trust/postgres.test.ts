@@ -6,7 +6,7 @@ import { makePostgres, type PostgresSettings, serverRole } from './support/own-p
 import { openSiege } from './support/siege.ts';
 
 const kills = inject('isShort') ? 3 : 10;
-/** Milliseconds that an outage lasts. */
+/** Milliseconds of an outage. */
 const lasting = 10_000;
 
 /** A PostgreSQL of its own, and a server under load on it. */
@@ -26,7 +26,7 @@ async function openOwn({
 const endSessions = (url: string) =>
   run(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'interview-agents-api'`);
 
-test(`PostgreSQL is killed ${kills} times and started again: only 503 in time, back within 2 s, nothing lost`, async () => {
+test(`while PostgreSQL is killed and restarted ${kills} times requests are only 503 and in time, and served within 2 s afterwards; nothing is lost`, async () => {
   const { postgres, siege } = await openOwn();
   for (let kill = 0; kill < kills; kill += 1) {
     await siege.withstand({
@@ -40,7 +40,7 @@ test(`PostgreSQL is killed ${kills} times and started again: only 503 in time, b
   await siege.expectAllSaved();
 });
 
-test(`one of PostgreSQL's sessions is killed ${kills} times, which ends all: only 503 in time, back within 2 s`, async () => {
+test(`while a session of PostgreSQL is killed ${kills} times, which ends all sessions, requests are only 503 and in time, and served within 2 s afterwards`, async () => {
   const { postgres, siege } = await openOwn();
   for (let kill = 0; kill < kills; kill += 1) {
     await siege.withstand({
@@ -57,7 +57,7 @@ test(`one of PostgreSQL's sessions is killed ${kills} times, which ends all: onl
   await siege.expectAllSaved();
 });
 
-test('PostgreSQL is frozen for 10 s: only 503 in time, back within 2 s', async () => {
+test('while PostgreSQL is frozen for 10 s requests are only 503 and in time, and served within 2 s afterwards', async () => {
   const { postgres, siege } = await openOwn();
   await siege.withstand({
     task: async () => {
@@ -69,7 +69,7 @@ test('PostgreSQL is frozen for 10 s: only 503 in time, back within 2 s', async (
   await siege.expectAllSaved();
 });
 
-test('somebody holds the row of one agent for 10 s: its changes are 503 in time, all else goes on, back within 2 s', async () => {
+test('while the row of one agent is locked for 10 s its changes are 503 in time and all others are served; its changes are served within 2 s afterwards', async () => {
   const { database, siege } = await openOwn();
   const [id = ''] = siege.ids;
   await siege.withstand({
@@ -85,7 +85,7 @@ test('somebody holds the row of one agent for 10 s: its changes are 503 in time,
   await siege.expectAllSaved();
 });
 
-test("a table is held for 10 s, and all of the server's connections wait for it: only 503 in time, back within 2 s", async () => {
+test('while a table is locked for 10 s and all connections of the server wait for it, requests are only 503 and in time, and served within 2 s afterwards', async () => {
   const { database, siege } = await openOwn({ env: { DATABASE_POOL: '2' } });
   await siege.withstand({
     task: async () => {
@@ -99,7 +99,7 @@ test("a table is held for 10 s, and all of the server's connections wait for it:
   await siege.expectAllSaved();
 });
 
-test('others have all connections of PostgreSQL for 10 s: only 503 in time, back within 2 s', async () => {
+test('while other clients use all connections of PostgreSQL for 10 s requests are only 503 and in time, and served within 2 s afterwards', async () => {
   const { postgres, siege } = await openOwn({ settings: { max_connections: 20, superuser_reserved_connections: 0 } });
   await siege.withstand({
     task: async () => {
@@ -121,7 +121,7 @@ test('others have all connections of PostgreSQL for 10 s: only 503 in time, back
   await siege.expectAllSaved();
 });
 
-test("the server's role may not connect for 10 s: only 503 in time, back within 2 s", async () => {
+test("while the server's role may not connect for 10 s requests are only 503 and in time, and served within 2 s afterwards", async () => {
   const { postgres, siege } = await openOwn();
   await siege.withstand({
     task: async () => {

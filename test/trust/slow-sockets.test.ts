@@ -6,12 +6,12 @@ import { startProcess, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 import { percentile, steadily } from './support/steadily.ts';
 
-/** Milliseconds after which every slow or silent client is gone (12 s), and what a busy machine may add. */
+/** The time limit of a slow or silent client in milliseconds (12 s), and a tolerance for a busy machine. */
 const limit = 12_000 + 500;
 
 const world = await openWorld({ docs: false });
 
-test('500 slow headers, 500 slow bodies and 200 silent sockets are cut within 12 s; others are served as before', async () => {
+test('500 slow headers, 500 slow bodies and 200 silent sockets are closed within 12 s, and other clients are served as before', async () => {
   const { id, key } = await newSubject(world);
   const { server, origin } = await startServer({
     ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, LOG_LEVEL: 'warn' },
@@ -39,11 +39,11 @@ test('500 slow headers, 500 slow bodies and 200 silent sockets are cut within 12
   );
 
   expect(all).toHaveLength(1_200);
-  // Of a socket that is cut while it sends, the last words may be lost.
+  // If a socket is closed while it sends, the last bytes to it may be lost.
   expect(['408', '']).toEqual(expect.arrayContaining(all.map(({ status }) => status)));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   expect(last).toBeLessThan(limit);
-  // Most requests meet no crowd at all; a few meet hundreds of sockets that come or are cut.
+  // Most requests run undisturbed; a few run while hundreds of sockets are opened or closed.
   for (const part of [0.5, 0.95]) expect(percentile(times, part)).toBeLessThan(10 * percentile(quiet, part));
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });

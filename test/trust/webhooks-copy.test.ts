@@ -12,7 +12,7 @@ const clients = 3;
 
 const pick = <Item>(items: readonly Item[]): Item | undefined => items[randomInt(Math.max(1, items.length))];
 
-/** Clients that create, change, restore and delete agents at random, a few changes a second, until they are stopped. */
+/** Clients that create, change, restore and delete agents at random, a few times a second, until they are stopped. */
 function startWork(origin: string, key: string) {
   const living: string[] = [];
   const counts = { created: 0, changed: 0, restored: 0, deleted: 0 };
@@ -22,7 +22,7 @@ function startWork(origin: string, key: string) {
     const headers = { 'idempotency-key': randomUUID() };
     for (;;) {
       const answer = await client(origin, { line, body, headers }).catch(() => undefined);
-      // 404: another client has deleted the agent, or this one has, and the answer was lost.
+      // 404: another client has deleted the agent, or this one has and the answer was lost.
       if (answer && answer.status < 500 && answer.status !== 409) {
         expect(answer.status).toBeOneOf([200, 201, 204, 404]);
         return answer;

@@ -9,9 +9,9 @@ import { expectFaithful, makeHooked, startChanging, startSending, untilAllDelive
 const world = await openWorld();
 const kills = inject('isShort') ? 3 : 20;
 
-test(`${kills} times SIGKILL of the server under load: every acknowledged change is told, in order, and nothing else`, async () => {
+test(`a server killed ${kills} times under load sends every acknowledged change, in order, and nothing else`, async () => {
   const accepted: Received[] = [];
-  // It takes its time, so that every kill hits attempts under way.
+  // The receiver is slow, so that every kill interrupts attempts.
   const receiver = await openReceiver(async (received, response) => {
     await delay(100);
     if (response.destroyed) return;

@@ -9,7 +9,7 @@ import { openOwnCompany } from './support/own-company.ts';
 const kills = inject('isShort') ? 2 : 5;
 const agents = 8;
 
-test(`PostgreSQL is killed ${kills} times under load: every acknowledged change is told, in order, and nothing else`, async () => {
+test(`with PostgreSQL killed ${kills} times under load every acknowledged change is sent, in order, and nothing else`, async () => {
   const accepted: Received[] = [];
   const receiver = await openReceiver((received, response) => {
     accepted.push(received);

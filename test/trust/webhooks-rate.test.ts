@@ -15,7 +15,7 @@ const waiting = async (): Promise<number> => {
   return rows[0].count;
 };
 
-test('as many PATCHes as the machine can take, one endpoint for each company: what waits is less than three seconds of them', async () => {
+test('at the full rate of PATCHes with an endpoint for each company, the pending deliveries are those of less than three seconds', async () => {
   const receiver = await openReceiver();
   const hooked: Hooked[] = [];
   for (let count = 0; count < companies; count += 1) hooked.push(await makeHooked(world, receiver.url, 10));

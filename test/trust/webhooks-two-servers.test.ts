@@ -13,12 +13,12 @@ import {
 
 const world = await openWorld();
 const changes = inject('isShort') ? 25 : 300;
-/** Companies with an endpoint each. An endpoint whose last attempt failed gets two attempts at once, and no more. */
+/** Companies with an endpoint each. An endpoint whose last attempt failed gets at most two concurrent attempts. */
 const companies = 10;
 
-test('two servers and a receiver that fails at random: every change is told in order, no attempt is made by two at once', async () => {
+test('two servers with a receiver that fails at random deliver every change in order, and never make an attempt twice at once', async () => {
   const accepted: Received[] = [];
-  /** Attempts that the receiver has and the sender still waits for. */
+  /** Attempts that have reached the receiver and for which the sender still waits. */
   const open = new Set<string>();
   const attempts = new Map<string, number>();
   let twice = 0;
@@ -29,7 +29,7 @@ test('two servers and a receiver that fails at random: every change is told in o
     response.on('close', () => open.delete(received.id));
     const attempt = (attempts.get(received.id) ?? 0) + 1;
     attempts.set(received.id, attempt);
-    // The tenth attempt is good: after it the delivery would be given up.
+    // The tenth attempt succeeds, because the delivery would fail after it.
     const dice = attempt < 10 ? Math.random() : 1;
     if (dice < 0.3) {
       outcomes.refused += 1;
@@ -38,7 +38,7 @@ test('two servers and a receiver that fails at random: every change is told in o
       outcomes.reset += 1;
       response.socket?.resetAndDestroy();
     } else if (dice < 0.45) {
-      // The sender gives up.
+      // The sender times out.
       outcomes.late += 1;
     } else {
       outcomes.good += 1;
@@ -51,7 +51,7 @@ test('two servers and a receiver that fails at random: every change is told in o
   const servers = await Promise.all([startSending(world), startSending(world)]);
   const origins = servers.map(({ origin }) => origin);
   const loads = hooked.map((company) => startChanging(company, origins, 2));
-  // Retries come sooner than they would: the schedule is another test's.
+  // Makes retries due at once; the schedule has its own tests.
   let acknowledged: number[] = [];
   const hurrying = setInterval(() => void hurry(world), 500);
   try {

@@ -7,7 +7,7 @@ import { unexplained } from '../support/history-check.ts';
 
 const blank = contentWith({ name: 'One', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 });
 
-/** The agent at a version that was made in that second. */
+/** The agent at a version that was made in the given second. */
 function shown(version: number, content: Partial<AgentContent> = {}): Shown {
   const updatedAt = `2026-11-25T10:00:0${version}.000Z`;
   return { version, content: { ...blank, ...content }, updatedAt, identity: 'the agent' };
@@ -41,7 +41,7 @@ function call(start: number, end: number, asked: Asked, answered: Answered, requ
   return { requestId: requestId ?? `call-${calls}`, asked, answered, start, end };
 }
 
-/** @param makers the requests that made version 2, 3 … */
+/** @param makers the requests that made versions 2, 3 … */
 function history(recorded: readonly Recorded[], makers: readonly string[], isDeleted = false): History {
   const entries = ['', ...makers].map((requestId, at) => {
     return [at + 1, { requestId, updatedAt: shown(at + 1).updatedAt }] as const;
@@ -54,7 +54,7 @@ const three = call(20, 30, rename('Three'), changed(3, 'Three'), 'three');
 const both = ['two', 'three'];
 const read = (start: number, end: number, answered: Answered) => call(start, end, { kind: 'read' }, answered);
 
-describe('histories that an order explains', () => {
+describe('histories that an order of the calls explains', () => {
   const explained: Readonly<Record<string, History>> = {
     'two changes, one after the other': history([two, three], both),
     'two changes at the same time, answered in the other order': history(
@@ -101,7 +101,7 @@ describe('histories that an order explains', () => {
   test.for(Object.entries(explained))('%s', ([, one]) => expect(unexplained(one)).toEqual([]));
 });
 
-describe('histories that no order explains', () => {
+describe('histories that no order of the calls explains', () => {
   const broken: Readonly<Record<string, History>> = {
     'two answers are exchanged': history(
       [
@@ -165,7 +165,7 @@ describe('histories that no order explains', () => {
 
   test.for(Object.entries(broken))('%s', ([, one]) => expect(unexplained(one)).not.toEqual([]));
 
-  test('a version is stored otherwise than it was answered', () => {
+  test('a stored version that differs from its answer is found', () => {
     const one = history([two], ['two']);
     const entry = { requestId: 'two', updatedAt: shown(2).updatedAt };
     expect(unexplained({ ...one, stored: new Map([[2, { ...entry, snapshot: { ...blank, name: 'Two' } }]]) })).toEqual(

@@ -41,7 +41,7 @@ describe('merge', () => {
     expect(merge(stored, patch)).toEqual(result);
   });
 
-  test('does what the RFC’s pseudo code does', () => {
+  test('equals the pseudo code of RFC 7396', () => {
     fc.assert(
       fc.property(anyMetadata, anyMetadata, (stored, patch) => {
         expect(merge(stored, patch)).toEqual(mergePatch(stored, patch));
@@ -49,7 +49,7 @@ describe('merge', () => {
     );
   });
 
-  test('changes neither of its arguments', () => {
+  test('does not modify its arguments', () => {
     fc.assert(
       fc.property(anyMetadata, anyMetadata, (stored, patch) => {
         const before = JSON.stringify([stored, patch]);
@@ -59,7 +59,7 @@ describe('merge', () => {
     );
   });
 
-  test('applied twice does what it did once', () => {
+  test('is idempotent', () => {
     fc.assert(
       fc.property(anyMetadata, anyMetadata, (stored, patch) => {
         const once = merge(stored, patch);
@@ -72,7 +72,7 @@ describe('merge', () => {
 const nested = (levels: number): JsonObject => (levels === 1 ? { end: 1 } : { down: nested(levels - 1) });
 const keys = (count: number, prefix = 'k'): JsonObject =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`${prefix}${i}`, i]));
-/** An object of exactly so many bytes of JSON. */
+/** An object of exactly `bytes` bytes of JSON. */
 const sized = (bytes: number, fill = 'x'): JsonObject => {
   const room = bytes - Buffer.byteLength('{"a":""}');
   const width = Buffer.byteLength(fill);
@@ -144,7 +144,7 @@ const limited: readonly Limited[] = [
 
 describe('mergeWithinLimits', () => {
   test.for(limited)(
-    'a merge with $what has the complaints of its limits, and no others',
+    'a merge with $what has exactly the faults of the limits that it exceeds',
     ({ stored, patch, complaints }) => {
       const outcome = mergeWithinLimits(stored, patch);
       expect(outcome.complaints).toEqual(complaints);
@@ -152,12 +152,12 @@ describe('mergeWithinLimits', () => {
     },
   );
 
-  test('refuses 100,000 levels before it merges them', () => {
+  test('refuses 100,000 levels before the merge', () => {
     const deep: JsonObject = { a: JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) };
     expect(mergeWithinLimits({}, deep)).toEqual({ merged: {}, complaints: [levels(100_001)] });
   });
 
-  test('accepts exactly what is within the limits, or no larger than what was stored', () => {
+  test('accepts exactly the results within the limits or no larger than what was stored', () => {
     const measure = (value: Json): readonly [number, number, number] => {
       if (typeof value !== 'object' || value === null) return [0, 0, 0];
       const inner = Object.values(value).map(measure);
@@ -173,7 +173,7 @@ describe('mergeWithinLimits', () => {
     fc.assert(
       fc.property(anyMetadata, anyMetadata, (stored, patch) => {
         const [before, after] = [measure(stored), measure(mergePatch(stored, patch))];
-        // A patch is measured before it is merged: levels that the merge would empty count too.
+        // The patch is measured before the merge, so levels that the merge would empty count as well.
         const depth = Math.max(after[0], measure(patch)[0]);
         const fits = [depth, after[1], after[2]].every((size, i) => size <= Math.max(allowed[i] ?? 0, before[i] ?? 0));
         expect(mergeWithinLimits(stored, patch).complaints.length === 0).toBe(fits);

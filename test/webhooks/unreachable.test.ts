@@ -6,14 +6,14 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-test('what never reached a receiver is tried again, and arrives once its name leads to a receiver that may be reached', async () => {
+test('a delivery that reached no receiver is retried, and arrives once its name resolves to an allowed receiver', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver();
   const zone = new Map([
     ['inside.example', ['10.0.0.1']],
     ['mixed.example', ['127.0.0.1', '10.0.0.1']],
     ['nothing.example', []],
-    // Nothing listens there.
+    // No server listens there.
     ['refusing.example', ['127.0.0.2']],
   ]);
   const resolve = async (name: string) =>

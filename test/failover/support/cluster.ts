@@ -19,7 +19,9 @@ interface Pair {
 
 export type Cluster = Awaited<ReturnType<typeof startCluster>>;
 
-/** The cluster of deploy/ha with its two servers, for the tests of one file. Its settings come back between tests. */
+/**
+ * The cluster of deploy/ha with its two servers, for the tests of one file. Changed settings are reset between tests.
+ */
 export async function startCluster() {
   const passwords = { OWNER_PASSWORD: randomUUID(), SERVER_PASSWORD: randomUUID(), CLUSTER_PASSWORD: randomUUID() };
   const secret = randomUUID().repeat(2);
@@ -27,23 +29,23 @@ export async function startCluster() {
     env: {
       ...{ ...passwords, API_KEY_SECRET: secret, LOG_LEVEL: 'fatal', ...hooksToLoopback },
       ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0', RATE_LIMIT_REFUSED_PER_MINUTE: '0' },
-      // That of the test run, so that it finds what PostgreSQL leaves behind.
+      // The folder of the test run, so that it removes what PostgreSQL leaves behind.
       TMPDIR: process.env['TMPDIR'] ?? '',
     },
     atEnd: afterAll,
   });
-  // By itself, since it takes its folder with it; it stops the servers first.
+  // Registered separately: it removes its folder, and stops the servers first.
   afterAll(async () => {
     if (program.signal('SIGTERM')) expect(await program.exit).toEqual({ code: 0, signal: null });
   });
   const address = await program.until(/^HAProxy leads to the primary on (\S+)$/m);
-  /** The last that was said of something. */
+  /** The last known state of each process. */
   const told = (pattern: string) => [...program.stdout.matchAll(new RegExp(pattern, 'gm'))].at(-1)?.[1] ?? '';
   const urlOf = (role: string, password: string, at = address) =>
     `postgresql://${role}:${password}@${at}/interview_agents`;
   const ownerUrl = urlOf('agents_owner', passwords.OWNER_PASSWORD);
   const sql = new pg.Pool({ connectionString: ownerUrl, max: 4 });
-  // Broken by a failover, a connection is replaced.
+  // A connection that a failover breaks is replaced.
   sql.on('error', () => {});
   afterAll(() => sql.end());
 
@@ -74,13 +76,13 @@ export async function startCluster() {
   const ended = program.exit.then(() => Promise.reject(new Error(`the cluster ended: ${program.stderr}`)));
   ended.catch(() => {});
 
-  /** Resolves once something is so, with the time; asks every 50 ms. */
+  /** Resolves with the time once a condition is true; checks every 50 ms. */
   async function until(isSo: () => Promise<boolean>): Promise<number> {
     while (!(await Promise.race([isSo(), ended]))) await delay(50);
     return performance.now();
   }
 
-  /** Patroni, and PostgreSQL's postmaster. */
+  /** The processes of Patroni and of the postmaster. */
   function programsOf(name: Name): [patroni: number, postmaster: number] {
     const data = told(`^${name} has its data in (\\S+),`);
     const [postmaster] = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n');
@@ -95,7 +97,7 @@ export async function startCluster() {
     sql,
     ...storedRows(sql),
     servers: ['server-1', 'server-2'].map((name) => told(`^${name} .* listens on (\\S+),`)),
-    /** As a superuser of one node, past HAProxy. */
+    /** Runs SQL as a superuser of one node, bypassing HAProxy. */
     superUrl: (name: Name) => urlOf('postgres', passwords.CLUSTER_PASSWORD, told(`^${name} .*, PostgreSQL on (\\S+),`)),
     is,
     primary,
@@ -103,7 +105,7 @@ export async function startCluster() {
 
     pair,
 
-    /** The primary and its synchronous standby, once there are both. */
+    /** Resolves with the primary and its synchronous standby once both exist. */
     async whole(): Promise<Pair> {
       for (;;) {
         const found = await pair();
@@ -112,12 +114,12 @@ export async function startCluster() {
       }
     },
 
-    /** The machine of a node is gone, at once. */
+    /** Kills all processes of a node, like a lost machine. */
     kill(name: Name): void {
       for (const pid of stopAll(programsOf(name))) process.kill(pid, 'SIGKILL');
     },
 
-    /** The machine of a node stands still. @returns what lets it go on; the end of the test does so too */
+    /** Freezes all processes of a node. @returns resumes them; the end of the test does so too */
     freeze(name: Name): () => void {
       const stopped = stopAll(programsOf(name));
       const thaw = () => {
@@ -127,7 +129,7 @@ export async function startCluster() {
       return thaw;
     },
 
-    /** What its programs wrote last, without the lines that come every second. */
+    /** The last log lines of its programs, without those that come every second. */
     lastWords: () =>
       [program.stdout, program.stderr]
         .flatMap((text) =>
@@ -140,7 +142,7 @@ export async function startCluster() {
 
     /** The process of etcd. */
     etcd: () => Number(told('^etcd is process (\\d+)$')),
-    /** Starts again what was killed. */
+    /** Restarts what was killed. */
     revive: () => program.signal('SIGHUP'),
 
     async switchOver(from: Name, to: Name): Promise<void> {
@@ -159,7 +161,7 @@ export async function startCluster() {
       await change(settings);
     },
 
-    /** Waits until Patroni on both nodes knows whom to ask while etcd is away, which `failsafe_mode` needs. */
+    /** Waits until Patroni on both nodes knows the members, which `failsafe_mode` needs while etcd is down. */
     async untilFailsafe(): Promise<void> {
       for (const name of names) {
         await until(async () => {

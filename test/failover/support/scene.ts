@@ -12,7 +12,7 @@ import { startLoad } from './load.ts';
 
 const agents = 6;
 
-/** A company of its own in a whole cluster, whose changes are told to a receiver, and clients that change its agents. */
+/** A company in a whole cluster, with a receiver of its events and clients that change its agents. */
 export async function openScene(cluster: Cluster) {
   onTestFailed(() => console.log(cluster.lastWords()));
   await cluster.whole();
@@ -45,8 +45,8 @@ export async function openScene(cluster: Cluster) {
     load,
 
     /**
-     * Ends the load. Every acknowledged write is there once, and nothing else is; its Idempotency-Key gets the same answer
-     * from either server; every change was told.
+     * Ends the load. Every acknowledged write is stored once and there are no others, its Idempotency-Key gets the same
+     * answer from either server, and every change was sent to the receiver.
      */
     async expectNothingLost(): Promise<void> {
       const summary = await load.stop();

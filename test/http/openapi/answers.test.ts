@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { documented, expectDocumented, readDocument } from '../../support/document.ts';
-import { forAnyCompany, forCompany, onAgent } from '../../support/endpoints.ts';
+import { forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
@@ -63,6 +63,32 @@ test.for([...forAnyCompany, ...forCompany, ...onAgent])(
     expect(answers.map((answer) => answer.headers['x-request-id'])).toEqual(Array(3).fill(headers['x-request-id']));
   },
 );
+
+test.for(health)('an answer to $line is as the document describes it', async ({ line }) => {
+  const [method, path] = documented(line);
+  expectDocumented(document, [method.toLowerCase(), path], await world.send({ method, path }), []);
+});
+
+test('a PATCH of a phone number by an ATS key is answered as the document describes it', async () => {
+  const { id, companyId } = await newSubject(world);
+  const { key } = await world.ats(companyId);
+  const body = { type: 'PHONE', companyPhoneNumberId: await world.phoneNumber(companyId), metadata: { a: [1, null] } };
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  const answer = await world.call(key, `PATCH /agents/${id}?companyId=${companyId}`, { body, headers });
+  expect(answer.status).toBe(200);
+  const documentedHeaders = ['etag', 'changed-fields', 'agent-phone-number-id', ...limits];
+  expectDocumented(document, ['patch', '/agents/{id}'], answer, documentedHeaders);
+});
+
+test.for([
+  ['content-type', 'text/plain', 'accept-patch'],
+  ['content-encoding', 'gzip', 'accept-encoding'],
+] as const)('a 415 for %s: %s is as the document describes it, with %s', async ([name, value, accepted]) => {
+  const { id, key } = await newSubject(world);
+  const answer = await world.call(key, `PATCH /agents/${id}`, { body: {}, headers: { [name]: value } });
+  expect(answer.status).toBe(415);
+  expectDocumented(document, ['patch', '/agents/{id}'], answer, [accepted, ...limits]);
+});
 
 test('a 304 is as the document describes it', async () => {
   const { id, key } = await newSubject(world);

@@ -9,7 +9,7 @@ import type { World } from '../../support/world.ts';
 /** The database of a server, and a pool of its owner. */
 export type SendingWorld = Pick<World, 'databaseUrl' | 'secret' | 'sql'>;
 
-/** What a server needs to send webhooks to this machine. */
+/** The settings with which a server sends webhooks to this machine. */
 export const hooksToLoopback = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' };
 
 /** A server process that sends webhooks to this machine. */
@@ -18,7 +18,7 @@ export const startSending = (
   env: Readonly<Record<string, string>> = {},
 ) => startUnlimited(world, { ...hooksToLoopback, ...env });
 
-/** A company with agents and one endpoint for all of its events. */
+/** A company with agents, and an endpoint for all of its events. */
 export interface Hooked {
   readonly companyId: string;
   readonly key: string;
@@ -34,7 +34,7 @@ export async function makeHooked(world: World, url: string, agents: number): Pro
   return { companyId, key, agents: made.map(({ id }) => id), endpointId, secret };
 }
 
-/** Sends a change until it is acknowledged, under one idempotency key. */
+/** Sends a change until it is acknowledged, with one idempotency key. */
 async function changeUntilSaved(client: Client, origin: string, id: string, metadata: object): Promise<void> {
   const headers = { 'idempotency-key': randomUUID() };
   for (;;) {
@@ -48,8 +48,9 @@ async function changeUntilSaved(client: Client, origin: string, id: string, meta
 }
 
 /**
- * Clients that change the agents of a company without a pause, until they are stopped; every change is acknowledged in the
- * end. @param origins the servers, one of which each change is sent to
+ * Clients that change the agents of a company without a pause, until they are stopped; every change is acknowledged
+ * in the end.
+ * @param origins the servers, one of which each change is sent to
  */
 export function startChanging({ key, agents }: Hooked, origins: readonly string[], clients: number) {
   let isOver = false;
@@ -75,7 +76,7 @@ export function startChanging({ key, agents }: Hooked, origins: readonly string[
   };
 }
 
-/** Makes everything due at once, so that a test does not wait as long as a receiver would. */
+/** Makes every delivery due at once, so that a test need not wait for the schedule. */
 export const hurry = ({ sql }: Pick<World, 'sql'>) =>
   sql.query(
     `UPDATE webhook_delivery SET next_attempt_at = now() WHERE id IN (
@@ -83,7 +84,7 @@ export const hurry = ({ sql }: Pick<World, 'sql'>) =>
         WHERE status = 'PENDING' AND leased_until IS NULL AND next_attempt_at > now() FOR UPDATE SKIP LOCKED)`,
   );
 
-/** Resolves when no delivery waits any more. */
+/** Resolves when no delivery is pending. */
 export async function untilAllDelivered(world: Pick<World, 'sql'>): Promise<void> {
   for (;;) {
     await hurry(world);
@@ -118,7 +119,7 @@ export async function expectFaithful(
     verify(received, hooked.secret);
     const { agentId, version } = received.event.data;
     const name = `${agentId} ${version}`;
-    // One event has one id, however often it comes.
+    // One event has one id, however often it is sent.
     expect(told.get(name) ?? received.id).toBe(received.id);
     if (!told.has(name)) {
       expect(version).toBe((last.get(agentId) ?? 1) + 1);
