@@ -11,7 +11,7 @@ export interface Target {
 }
 
 /** The answers of a contestant to the same requests, and the rows that it stored. */
-export type Conduct = readonly unknown[];
+export type Behaviour = readonly unknown[];
 
 interface Scope {
   readonly client: pg.Client;
@@ -23,12 +23,12 @@ interface Scope {
  * Sends a contestant one request after the other: the four kinds of the load, and some that it must refuse.
  * @param other the path of an agent that the key must not change or read
  */
-export async function conductOf(
+export async function behaviourOf(
   port: number,
   { path, key }: Target,
   other: string,
   { client, reads }: Scope,
-): Promise<Conduct> {
+): Promise<Behaviour> {
   const send = (to: string, body: string | undefined, authorization = `Bearer ${key}`) =>
     answerTo(`http://127.0.0.1:${port}${to}`, authorization, body);
   const answers: unknown[] = [];
@@ -67,6 +67,6 @@ async function answerTo(url: string, authorization: string, body: string | undef
 }
 
 /** @throws Error that shows the difference */
-export function requireEqual(contestant: string, conduct: Conduct, other: string, otherConduct: Conduct): void {
-  deepStrictEqual(conduct, otherConduct, `${contestant} does not do the same as ${other}`);
+export function requireEqual(contestant: string, behaviour: Behaviour, other: string, otherConduct: Behaviour): void {
+  deepStrictEqual(behaviour, otherConduct, `${contestant} does not do the same as ${other}`);
 }

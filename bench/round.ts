@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type Conduct, conductOf, requireEqual } from './equal.ts';
+import { type Behaviour, behaviourOf, requireEqual } from './equal.ts';
 import { full, type Section } from './plan.ts';
 import type { Round } from './results.ts';
 import { cpuOf, onStages, type Stage, storesIn } from './stage.ts';
@@ -59,7 +59,7 @@ async function measure({ databases }: Workbench, stage: Stage, connections: numb
   };
 }
 
-const conducts = new Map<string, { readonly title: string; readonly conduct: Conduct }>();
+const behaviours = new Map<string, { readonly title: string; readonly behaviour: Behaviour }>();
 
 /** Compares the answers and rows of a contestant with those of the first one on the same data. */
 async function requireEqualWork({ entry, contestants, client }: Stage, { targetsOf }: Workbench) {
@@ -69,11 +69,11 @@ async function requireEqualWork({ entry, contestants, client }: Stage, { targets
   const [first, ...others] = (await readFile(targetsOf(dataset, 'agents'), 'utf8')).split('\n', 100).map(targetIn);
   const foreign = others.find(({ key }) => key !== first?.key);
   if (!first || !foreign) throw new Error('too few agents');
-  const conduct = await conductOf(contestant.port, first, foreign.path, { client, reads: load.reads > 0 });
+  const behaviour = await behaviourOf(contestant.port, first, foreign.path, { client, reads: load.reads > 0 });
   const subject = `${dataset.name} ${load.reads > 0}`;
-  const known = conducts.get(subject) ?? { title, conduct };
-  conducts.set(subject, known);
-  requireEqual(title, conduct, known.title, known.conduct);
+  const known = behaviours.get(subject) ?? { title, behaviour };
+  behaviours.set(subject, known);
+  requireEqual(title, behaviour, known.title, known.behaviour);
 }
 
 function targetIn(line: string) {

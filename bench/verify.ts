@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { busySql, storedCountsSql, unfaithfulSql } from './contestants/statements.ts';
+import { busySql, inconsistentSql, storedCountsSql } from './contestants/statements.ts';
 import { cpuOf, type Stage } from './stage.ts';
 
 /** The number of stored changes. */
@@ -53,13 +53,13 @@ export async function verify(stage: Stage, before: Stored, { connections, acknow
   const after = await storedIn(stage);
   const versions = after.versions - before.versions;
   const entries = after.entries - before.entries;
-  const unfaithful = await ask<{ count: number }>(client, unfaithfulSql);
+  const inconsistent = await ask<{ count: number }>(client, inconsistentSql);
   const least = reads === 0 ? acknowledged : (acknowledged * (100 - reads)) / 200;
   const most = reads === 100 ? 0 : acknowledged + connections;
-  if (versions !== entries || versions < least || versions > most || unfaithful.count !== 0) {
+  if (versions !== entries || versions < least || versions > most || inconsistent.count !== 0) {
     throw new Error(
       `${entry.title}: ${acknowledged} requests were acknowledged on ${connections} connections, but ${versions} versions ` +
-        `and ${entries} history entries were stored; ${unfaithful.count} agents differ from their newest entry`,
+        `and ${entries} history entries were stored; ${inconsistent.count} agents differ from their newest entry`,
     );
   }
 }

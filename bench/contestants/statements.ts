@@ -24,7 +24,7 @@ export const busySql = `
    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'`;
 
 /** Changed agents whose newest history entry differs from their row, or lacks its author. */
-export const unfaithfulSql = `
+export const inconsistentSql = `
   SELECT count(*)::float8 AS count
     FROM agent a LEFT JOIN agent_version v ON v.agent_id = a.id AND v.version = a.version
    WHERE a.version > 1 AND (v.snapshot = ${snapshotOf('a')} AND v.created_at = a.updated_at

@@ -66,7 +66,7 @@ test('X-Forwarded-For of a proxy that TRUST_PROXY does not list is ignored', asy
  * X-Forwarded-For as a trusted proxy at 127.0.0.1 sends it, and whether a key for 192.0.2.0/24 and 2001:db8::/32 is
  * accepted.
  */
-const proxied: readonly [forwardedFor: string | undefined, isLetIn: boolean][] = [
+const proxied: readonly [forwardedFor: string | undefined, isAccepted: boolean][] = [
   ['192.0.2.1', true],
   ['::ffff:192.0.2.1', true],
   ['2001:db8::7', true],
@@ -92,12 +92,12 @@ const proxied: readonly [forwardedFor: string | undefined, isLetIn: boolean][] =
   [undefined, false],
 ];
 
-test.for(proxied)('behind a trusted proxy, X-Forwarded-For: %s is accepted: %s', async ([forwardedFor, isLetIn]) => {
+test.for(proxied)('behind a trusted proxy, X-Forwarded-For: %s is accepted: %s', async ([forwardedFor, isAccepted]) => {
   const { id, companyId } = await newSubject(world);
   const key = await world.keyFrom(companyId, '192.0.2.0/24', '2001:db8::/32');
   const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
   const ask = () => send(origin, { path: `/agents/${id}`, ...renaming(key, forwardedFor) });
-  if (isLetIn) expect((await ask()).status).toBe(200);
+  if (isAccepted) expect((await ask()).status).toBe(200);
   else await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
 });
 
@@ -107,13 +107,13 @@ test.each([
   [1_500, false],
 ])(
   'behind a trusted proxy, X-Forwarded-For with %i entries of further trusted proxies is accepted: %s',
-  async (count, isLetIn) => {
+  async (count, isAccepted) => {
     const { id, companyId } = await newSubject(world);
     const key = await world.keyFrom(companyId, '192.0.2.0/24');
     const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
     const ask = () =>
       send(origin, { path: `/agents/${id}`, ...renaming(key, `192.0.2.1${', 10.0.0.7'.repeat(count)}`) });
-    if (isLetIn) expect((await ask()).status).toBe(200);
+    if (isAccepted) expect((await ask()).status).toBe(200);
     else await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
   },
 );
@@ -146,7 +146,7 @@ test.for([...onAgent, ...forCompany, ...forAnyCompany])(
 );
 
 /** Entries that PostgreSQL does not accept as addresses, or reads as other addresses than the server does. */
-const strange = [
+const invalidEntries = [
   ...['nonsense', '', '999.0.0.1', '1.2.3', '127.0.0', '127.0.0.1/33', '127.0.0.0/08', '127.0.0.1 ', '127.0.0.1/'],
   ...[
     '1::2::3',
@@ -174,8 +174,8 @@ const strange = [
 test('invalid entries of an allow-list match no address, and leave the other entries and other keys valid', async () => {
   const { id, companyId } = await newSubject(world);
   const [shut, open] = await Promise.all([
-    Promise.all(strange.map((entry) => world.keyFrom(companyId, entry))),
-    Promise.all(strange.map((entry) => world.keyFrom(companyId, entry, '127.0.0.1'))),
+    Promise.all(invalidEntries.map((entry) => world.keyFrom(companyId, entry))),
+    Promise.all(invalidEntries.map((entry) => world.keyFrom(companyId, entry, '127.0.0.1'))),
   ]);
   // With one connection all keys are looked up in one statement: an entry that made it fail would be a 500.
   const { origin } = await openAnotherServer(world, { connections: 1 });

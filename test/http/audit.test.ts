@@ -21,11 +21,11 @@ async function trail(filter: AuditFilter, limit = 100) {
 }
 
 const byOperator = { operator: 'tester', keyId: null, requestId: null, address: null };
-const nobody = { companyId: null, integrationId: null, keyId: null, phoneNumberId: null, agentId: null };
+const noTarget = { companyId: null, integrationId: null, keyId: null, phoneNumberId: null, agentId: null };
 const entry = (action: string, of: object, details: object = {}) => ({
   action,
   by: byOperator,
-  ...nobody,
+  ...noTarget,
   ...of,
   details,
 });
@@ -115,7 +115,7 @@ test('the audit entry of a change by a key holds its request id and the callerâ€
   expect((await ask(origin, `DELETE /agents/${id}`, ids[3], { 'x-forwarded-for': '2001:db8::7' })).status).toBe(204);
 
   const by = (at: 0 | 1 | 2 | 3, address: string | null) => ({ operator: null, keyId, requestId: ids[at], address });
-  const ofAgent = { ...nobody, companyId, agentId: id };
+  const ofAgent = { ...noTarget, companyId, agentId: id };
   const version = (number: number, changedFields: string[], restoredFrom: number | null = null) => ({
     details: { version: number, changedFields, restoredFrom },
   });

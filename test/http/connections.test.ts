@@ -68,7 +68,7 @@ describe('several requests on one connection', () => {
     ['garbage', () => '\0\0\0\0\r\n\r\n'],
     ['CONNECT', () => head('CONNECT api:443 HTTP/1.1', 'Host: api')],
     ['a request with a broken body', () => `${headOf(key, 'Transfer-Encoding: chunked')}zz\r\n`],
-    ['half a request and the end', () => 'PATCH /agents'],
+    ['half a request and the end of the stream', () => 'PATCH /agents'],
   ])('%s behind a running request is refused, after the answer to the running request', (what, bytes) =>
     whileAgentLocked(world, agentId, (release) =>
       use(async (socket) => {
@@ -113,7 +113,7 @@ describe('clients that disconnect', () => {
   });
 
   test('with a reset, at any point of a request, do not affect later requests', async () => {
-    const doings = [
+    const messages = [
       '',
       'PATCH /agents',
       headOf(key, 'Content-Length: 2'),
@@ -122,7 +122,7 @@ describe('clients that disconnect', () => {
       '\0\0\r\n\r\n',
       head('CONNECT api:443 HTTP/1.1', 'Host: api'),
     ];
-    for (const bytes of doings) {
+    for (const bytes of messages) {
       for (let time = 0; time < 10; time += 1) {
         await use(async (socket) => {
           socket.write(bytes);
@@ -145,13 +145,13 @@ describe('Expect: 100-continue', () => {
     }));
 
   test.each([
-    ['a bad key', () => headOf('sk_wrong', 'Content-Length: 2', 'Expect: 100-continue'), 'INVALID_API_KEY'],
+    ['an invalid key', () => headOf('sk_wrong', 'Content-Length: 2', 'Expect: 100-continue'), 'INVALID_API_KEY'],
     [
       'a body over the limit',
       () => headOf(key, 'Content-Length: 2000000', 'Expect: 100-continue'),
       'PAYLOAD_TOO_LARGE',
     ],
-  ] as const)('%s is refused without asking for the body', (_, bytes, code) =>
+  ] as const)('%s is refused without a 100 Continue', (_, bytes, code) =>
     use(async (socket) => {
       socket.write(bytes());
       expectProblem(await socket.answer(), { code, instance: `/agents/${agentId}` });

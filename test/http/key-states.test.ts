@@ -14,17 +14,17 @@ const set = (change: string) => (id: string) => world.sql.query(`UPDATE api_key 
 const states: Readonly<Record<string, { make: (id: string) => Promise<unknown>; code: ProblemCode }>> = {
   revoked: { make: set('revoked_at = now()'), code: 'INVALID_API_KEY' },
   expired: { make: set('expires_at = now()'), code: 'INVALID_API_KEY' },
-  'revoked, suspended, elsewhere and without scopes': {
+  'revoked, suspended, outside the allow-list and without scopes': {
     make: set(`revoked_at = now(), suspended_at = now(), allowed_ips = '{192.0.2.1}', scopes = '{}'`),
     code: 'INVALID_API_KEY',
   },
   suspended: { make: set('suspended_at = now()'), code: 'API_KEY_SUSPENDED' },
-  'suspended, elsewhere and without scopes': {
+  'suspended, outside the allow-list and without scopes': {
     make: set(`suspended_at = now(), allowed_ips = '{192.0.2.1}', scopes = '{}'`),
     code: 'API_KEY_SUSPENDED',
   },
-  elsewhere: { make: set(`allowed_ips = '{192.0.2.1}'`), code: 'IP_NOT_ALLOWED' },
-  'elsewhere and without scopes': {
+  'outside the allow-list': { make: set(`allowed_ips = '{192.0.2.1}'`), code: 'IP_NOT_ALLOWED' },
+  'outside the allow-list and without scopes': {
     make: set(`allowed_ips = '{192.0.2.1}', scopes = '{}'`),
     code: 'IP_NOT_ALLOWED',
   },

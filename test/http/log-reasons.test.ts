@@ -78,8 +78,8 @@ test('the log line of a 401 names the reason, while the answer is the same for a
     answers.push(await world.patch(key, id, {}, { headers }));
     expect(await lineOf(requestId)).toMatchObject({ status: 401, code: 'INVALID_API_KEY', agentId: id, ...known });
   }
-  const told = answers.map(({ status, body }) => ({ status, body: { ...Object(body), requestId: '' } }));
-  expect(told).toEqual(told.map(() => told[0]));
+  const comparable = answers.map(({ status, body }) => ({ status, body: { ...Object(body), requestId: '' } }));
+  expect(comparable).toEqual(comparable.map(() => comparable[0]));
   expect(JSON.stringify(answers.map(({ text, headers }) => [text, headers]))).not.toMatch(
     /malformed|unknown|revoked|expired/,
   );
@@ -104,10 +104,10 @@ test('behind a trusted proxy the log line has the address that the proxy names',
 test('health probes are logged at level debug only', async () => {
   const { origin } = await openAnotherServer(world, { logLevel: 'debug' });
   for (const path of ['/health/live', '/health/ready']) {
-    const [quiet, told, later] = [ids(), ids(), ids()];
+    const [quiet, logged, later] = [ids(), ids(), ids()];
     await world.call('', `GET ${path}`, quiet);
-    await callsOf(origin).call('', `GET ${path}`, told);
-    expect(await lineOf(told.requestId)).toMatchObject({ level: 20, route: path, status: 200 });
+    await callsOf(origin).call('', `GET ${path}`, logged);
+    expect(await lineOf(logged.requestId)).toMatchObject({ level: 20, route: path, status: 200 });
     // This request is logged after the probe: once its line is there, one of the probe would be too.
     await world.call('', 'GET /nowhere', later);
     await lineOf(later.requestId);
@@ -129,6 +129,6 @@ test('a message that is no HTTP has a log line with the request id of its answer
     return socket.answer();
   });
   const [requestId, time] = [String(answer.headers['x-request-id']), expect.any(String)];
-  const told = { requestId, status: 400, code: 'MALFORMED_REQUEST', address: '127.0.0.1' };
-  expect(await lineOf(requestId)).toEqual({ level: 30, time, ...told, msg: 'malformed' });
+  const expected = { requestId, status: 400, code: 'MALFORMED_REQUEST', address: '127.0.0.1' };
+  expect(await lineOf(requestId)).toEqual({ level: 30, time, ...expected, msg: 'malformed' });
 });

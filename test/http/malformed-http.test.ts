@@ -36,7 +36,7 @@ async function expectService(): Promise<void> {
   expect((await world.patch(key, agentId, {})).status).toBe(200);
 }
 
-type Case = [what: string, bytes: () => string, told: string, code?: ProblemCode];
+type Case = [what: string, bytes: () => string, detail: string, code?: ProblemCode];
 const { headerCharacters, httpVersion, methodUnknown, requestLine, targetCharacters } = problemTexts;
 const headersTooLarge = problems.HEADERS_TOO_LARGE.detail;
 
@@ -44,9 +44,9 @@ describe('bytes that are no HTTP are answered with a problem and the connection 
   test.each<Case>([
     ['bytes of another protocol', () => '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', methodUnknown],
     ['an unknown method', () => head('GRAB / HTTP/1.1', 'Host: api'), methodUnknown],
-    ['a method in small letters', () => patch('Content-Length: 2').replace('PATCH', 'patch'), methodUnknown],
+    ['a method in lower case', () => patch('Content-Length: 2').replace('PATCH', 'patch'), methodUnknown],
     ['a method with a capital letter', () => patch('Content-Length: 2').replace('PATCH', 'Patch'), methodUnknown],
-    ['a body where a request should be', () => '{"duration":45}\r\n\r\n', methodUnknown],
+    ['a body instead of a request', () => '{"duration":45}\r\n\r\n', methodUnknown],
     ['an unknown version', () => head('GET / HTTP/7.3', 'Host: api'), httpVersion],
     ['the preface of HTTP/2', () => 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', httpVersion],
     ['a space in the path', () => head('GET /agents?name=a b HTTP/1.1', 'Host: api'), requestLine],
@@ -177,8 +177,8 @@ describe('unusual messages that HTTP allows are served', () => {
   });
 
   test('an offered upgrade is ignored', async () => {
-    const wish = ['Connection: Upgrade', 'Upgrade: websocket'];
-    expect(await exchange(head('GET /health/live HTTP/1.1', 'Host: api', ...wish))).toMatchObject({ status: 200 });
+    const upgrade = ['Connection: Upgrade', 'Upgrade: websocket'];
+    expect(await exchange(head('GET /health/live HTTP/1.1', 'Host: api', ...upgrade))).toMatchObject({ status: 200 });
   });
 
   test('a chunked body is read to its end; chunk extensions and trailers are ignored', async () => {

@@ -83,7 +83,7 @@ const refused: Readonly<Record<string, { make: () => Promise<{ key: string; quer
   revoked: { make: () => set('revoked_at = now()'), status: 401 },
   expired: { make: () => set('expires_at = now()'), status: 401 },
   suspended: { make: () => set('suspended_at = now()'), status: 401 },
-  elsewhere: { make: () => set(`allowed_ips = '{192.0.2.1,192.0.2.0/24,2001:db8::/32}'`), status: 403 },
+  'outside the allow-list': { make: () => set(`allowed_ips = '{192.0.2.1,192.0.2.0/24,2001:db8::/32}'`), status: 403 },
   'without the scope': { make: () => set(`scopes = '{}'`), status: 403 },
   'of an integration that manages no company': {
     make: async () => ({ key: (await world.ats()).key, query: query(company.id) }),
@@ -97,7 +97,7 @@ const refused: Readonly<Record<string, { make: () => Promise<{ key: string; quer
     make: async () => ({ key: (await world.ats(company.id)).key, query: query(randomUUID()) }),
     status: 403,
   },
-  'of an integration, for no company': {
+  'of an integration, without a company': {
     make: async () => ({ key: (await world.ats(company.id)).key, query: '' }),
     status: 400,
   },

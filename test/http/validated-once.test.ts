@@ -58,9 +58,9 @@ test.for(requests.map((wrong) => ({ wrong })))(
   'each part of a request is validated once, if the invalid parts are %j',
   async ({ wrong }) => {
     const kindOf = (part: Part) => (wrong.includes(part) ? 'wrong' : 'right');
-    const judgedOnce = counter();
+    const validatedOnce = counter();
     for (const part of ['path', 'query', 'body'] as const) {
-      compile(schemas[part], part)(judgedOnce.watched(part, { ...values[kindOf(part)][part] }));
+      compile(schemas[part], part)(validatedOnce.watched(part, { ...values[kindOf(part)][part] }));
     }
 
     const sent = counter();
@@ -94,6 +94,6 @@ test.for(requests.map((wrong) => ({ wrong })))(
     const places = Object(body).errors?.map((fault: { in: Part }) => fault.in) ?? [];
     expect([...new Set(places)]).toEqual(wrong);
     // Headers are read by name: whether any of the two is there, then If-Match and If-None-Match.
-    expect(sent.reads).toEqual({ ...judgedOnce.reads, header: 3 });
+    expect(sent.reads).toEqual({ ...validatedOnce.reads, header: 3 });
   },
 );

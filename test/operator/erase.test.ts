@@ -10,7 +10,7 @@ const printed = printedBy(world);
 const operator = userInfo().username;
 
 /** A company with two agents, one of them deleted, kept answers, and an integration that acts for it. */
-async function furnished(name: string) {
+async function newCompanyWithData(name: string) {
   const { id, key, keyId } = await world.company();
   await printed('company', 'rename', '--company', id, '--name', name);
   const numberId = await world.phoneNumber(id);
@@ -26,10 +26,10 @@ async function furnished(name: string) {
   return { id, name, key, keyId, ats, agents: [agent.id, deleted.id] };
 }
 
-type Furnished = Awaited<ReturnType<typeof furnished>>;
+type CompanyWithData = Awaited<ReturnType<typeof newCompanyWithData>>;
 
 /** The number of rows of a company in each table. */
-async function left({ id, keyId, ats, agents }: Furnished) {
+async function left({ id, keyId, ats, agents }: CompanyWithData) {
   const { rows } = await world.sql.query(
     `SELECT (SELECT count(*)::int FROM company WHERE id = $1) AS companies,
             (SELECT count(*)::int FROM agent WHERE company_id = $1) AS agents,
@@ -47,7 +47,7 @@ const whole = { companies: 1, agents: 2, versions: 4, phoneNumbers: 1, keys: 1, 
 const nothing = { companies: 0, agents: 0, versions: 0, phoneNumbers: 0, keys: 0, grants: 0, keptAnswers: 0 };
 
 /** The audit trail of a company, oldest first. */
-async function trailOf({ id }: Furnished) {
+async function trailOf({ id }: CompanyWithData) {
   const { rows } = await world.sql.query(
     'SELECT id, action, operator, details FROM audit_entry WHERE company_id = $1 ORDER BY created_at, id',
     [id],
@@ -55,11 +55,11 @@ async function trailOf({ id }: Furnished) {
   return rows;
 }
 
-const erase = (company: Furnished, confirm = company.name) =>
+const erase = (company: CompanyWithData, confirm = company.name) =>
   operatorOf(world)(['company', 'erase', '--company', company.id, '--confirm', confirm]);
 
 test('an erasure deletes all data of the company and none of another, and the audit trail stays and has the counts', async () => {
-  const [company, other] = [await furnished('Erased'), await furnished('Other')];
+  const [company, other] = [await newCompanyWithData('Erased'), await newCompanyWithData('Other')];
   await world.keys.revoke(company.keyId);
   const before = await trailOf(company);
   const { code, stdout, stderr } = await erase(company);
@@ -92,7 +92,7 @@ test('an erasure deletes all data of the company and none of another, and the au
 });
 
 test('a company is not erased under a wrong name, or while one of its keys is active, even one that is created meanwhile', async () => {
-  const company = await furnished('Kept');
+  const company = await newCompanyWithData('Kept');
   const refused = (reason: string) => ({ code: 1, stdout: '', stderr: `error: ${reason}\n` });
   expect(await erase(company, 'kept')).toEqual(
     refused(
@@ -114,7 +114,7 @@ test('a company is not erased under a wrong name, or while one of its keys is ac
 });
 
 test('an erasure also deletes what is added to the company while it runs', async () => {
-  const company = await furnished('Grown');
+  const company = await newCompanyWithData('Grown');
   await world.keys.revoke(company.keyId);
   // Keys are deleted last: at that moment an agent without history is added.
   await world.sql.query(`
@@ -149,7 +149,7 @@ test('an erasure deletes from every table that has a company, except the audit t
 });
 
 test('a change that is committed while its agent is erased leaves no version behind', async () => {
-  const company = await furnished('Late');
+  const company = await newCompanyWithData('Late');
   await world.keys.revoke(company.keyId);
   const [id = ''] = company.agents;
   const late = `WITH changed AS (UPDATE agent SET version = version + 1 WHERE id = $1 RETURNING *)

@@ -26,18 +26,18 @@ test('while the synchronous standby is lost writes are 503, the sessions that wa
   const [id = '', ...others] = made.map(({ body }) => String(Object(body).id));
   await call(`PATCH /agents/${id}`, { duration: 31 });
 
-  const bringBack = await loseStandby(admin);
+  const endOutage = await loseStandby(admin);
   const counts: { all: number; waiting: number }[] = [];
   const refused: Answer[] = [];
   const write = async (...request: Parameters<typeof call>) => {
     refused.push(await call(...request));
     counts.push((await watch.query(sessions)).rows[0]);
   };
-  const twin = { 'idempotency-key': randomUUID() };
-  const keep = () => call(`PATCH /agents/${id}`, { metadata: { kept: true } }, twin);
+  const idempotencyHeader = { 'idempotency-key': randomUUID() };
+  const keep = () => call(`PATCH /agents/${id}`, { metadata: { kept: true } }, idempotencyHeader);
   const ofEachKind = (round: number) => [
     ...[id, ...others].map((each) => write(`PATCH /agents/${each}`, { metadata: { [`k${round}`]: round } })),
-    write(`PATCH /agents/${id}`, { metadata: { kept: true } }, twin),
+    write(`PATCH /agents/${id}`, { metadata: { kept: true } }, idempotencyHeader),
     ...Array.from({ length: 2 * pool }, () => write('POST /agents', draft)),
     ...others.map((each) => write(`DELETE /agents/${each}`)),
     write(`POST /agents/${id}/versions/1/restore`),
@@ -65,7 +65,7 @@ test('while the synchronous standby is lost writes are 503, the sessions that wa
   expect(Math.max(...counts.map(({ all }) => all))).toBeLessThanOrEqual(pool);
   expect(new Set(reads.map(({ status }) => status))).toEqual(new Set([200]));
 
-  await bringBack();
+  await endOutage();
   // A change, because a kept answer is repeated once its commit is over, before writes are accepted again.
   const change = () => call(`PATCH /agents/${id}`, { duration: 33 });
   await vi.waitUntil(async () => (await change()).status === 200, { timeout: 60_000, interval: 20 });

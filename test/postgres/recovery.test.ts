@@ -89,8 +89,8 @@ test('after a bad change the cluster is recovered to the moment before it, and a
     headers: { 'idempotent-replayed': 'true', etag: '"3"' },
   });
   expect((await change(id, { duration: 50 }, { 'if-match': '"4"' })).status).toBe(412);
-  const anew = await change(id, { name: 'Mended' }, { ...bad, 'if-match': '"3"' });
-  expect(anew).toMatchObject({
+  const changedAgain = await change(id, { name: 'Mended' }, { ...bad, 'if-match': '"3"' });
+  expect(changedAgain).toMatchObject({
     status: 200,
     body: { name: 'Mended', metadata: { good: true } },
     headers: { etag: '"4"' },

@@ -72,8 +72,8 @@ test('a certificate of a private authority is refused with a hint at sslrootcert
         /^the database cannot be reached: [^\n]+ certificate[^\n]*: name the file of its certificate authority in DATABASE_URL, as sslrootcert=\/path\/to\/ca\.pem\n$/,
       ),
     });
-    const trusting = `${DATABASE_URL}&sslrootcert=${encodeURIComponent(authority)}`;
-    const { server, origin } = await startServer({ DATABASE_URL: trusting, ...secret });
+    const withAuthority = `${DATABASE_URL}&sslrootcert=${encodeURIComponent(authority)}`;
+    const { server, origin } = await startServer({ DATABASE_URL: withAuthority, ...secret });
     expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
     const sessions =
       "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'interview-agents-api'";

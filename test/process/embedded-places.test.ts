@@ -31,7 +31,7 @@ describe('a DATA_DIR or cluster that cannot be used is refused in one line', () 
       /made by PostgreSQL 15, and this release brings 18/,
       (place) => makeCluster(place, '15'),
     ],
-    ['a cluster that is none', /was made not by PostgreSQL/, (place) => makeCluster(place)],
+    ['a folder that is no cluster', /was made not by PostgreSQL/, (place) => makeCluster(place)],
   ];
 
   test.each(refusals)('%s', async (what, message, prepare) => {
@@ -104,20 +104,23 @@ describe.runIf(isRoot)('as root', () => {
     await rm(checkout, { recursive: true });
   });
 
-  test.runIf(canBeNobody)('a DATA_DIR of root refuses an ordinary user, and one of an ordinary user refuses root', async () => {
-    await expectRefusal(hold(dataDir, 'server', nobody), /DATA_DIR .* of user id 0 cannot be used/);
+  test.runIf(canBeNobody)(
+    'a DATA_DIR of root refuses an ordinary user, and one of an ordinary user refuses root',
+    async () => {
+      await expectRefusal(hold(dataDir, 'server', nobody), /DATA_DIR .* of user id 0 cannot be used/);
 
-    const theirs = join(folder, 'theirs');
-    await mkdir(theirs);
-    await chown(theirs, nobody.uid, nobody.gid);
-    const { child, url } = await hold(theirs, 'server', nobody);
-    expect(await answers(url)).toBe(true);
-    await release(child);
-    expect((await stat(join(theirs, 'postgres', 'cluster'))).uid).toBe(nobody.uid);
-    const asRoot = open(theirs, 'server');
-    await expectRefusal(asRoot, /belongs to user id 65534, but PostgreSQL would run as/);
-    eraseEmbedded(theirs);
-  });
+      const theirs = join(folder, 'theirs');
+      await mkdir(theirs);
+      await chown(theirs, nobody.uid, nobody.gid);
+      const { child, url } = await hold(theirs, 'server', nobody);
+      expect(await answers(url)).toBe(true);
+      await release(child);
+      expect((await stat(join(theirs, 'postgres', 'cluster'))).uid).toBe(nobody.uid);
+      const asRoot = open(theirs, 'server');
+      await expectRefusal(asRoot, /belongs to user id 65534, but PostgreSQL would run as/);
+      eraseEmbedded(theirs);
+    },
+  );
 
   test.runIf(canBeNobody)('an ordinary user who cannot write to DATA_DIR gets the reason', async () => {
     const place = join(folder, 'unwritable', 'data');

@@ -68,7 +68,7 @@ describe('npm run migrate', () => {
 
   test.each([
     ['without DATABASE_URL', '', /^DATABASE_URL is not set: the embedded database [^\n]+\n$/],
-    ['with something else than a URL', 'postgresql://[', /^the database cannot be reached: [^\n]+\n$/],
+    ['with a value that is no URL', 'postgresql://[', /^the database cannot be reached: [^\n]+\n$/],
     [
       'with a database that does not answer',
       'postgresql://localhost:1/x',

@@ -60,8 +60,8 @@ test('of two concurrent migrate programs one applies the migrations, the other s
   const [first, second] = await whileHeld(async (letGo) => {
     const programs = [start(release), start(release)] as const;
     await isHeld();
-    const saysThatItWaits = () => programs.some(({ stderr }) => stderr.endsWith('\n'));
-    await vi.waitUntil(saysThatItWaits, { timeout: 60_000, interval: 20 });
+    const oneReportsWaiting = () => programs.some(({ stderr }) => stderr.endsWith('\n'));
+    await vi.waitUntil(oneReportsWaiting, { timeout: 60_000, interval: 20 });
     await letGo();
     for (const { exit } of programs) expect(await exit).toEqual({ code: 0, signal: null });
     return programs.map(({ stdout, stderr }) => ({ stdout, stderr })).sort((a, b) => a.stdout.localeCompare(b.stdout));

@@ -70,7 +70,7 @@ test('DATABASE_POOL limits the connections, and further statements wait for one'
 test.for([
   ['true', true],
   ['false', false],
-] as const)('DATABASE_PREPARED_STATEMENTS=%s: statements have names: %s', async ([setting, areNamed]) => {
+] as const)('with DATABASE_PREPARED_STATEMENTS=%s statements have names: %s', async ([setting, areNamed]) => {
   const { id: companyId, key } = await world.company();
   const { id } = await world.agent(companyId);
   const link = await openLink(world.databaseUrl);

@@ -75,13 +75,13 @@ test('the example of docs/webhooks.md refuses a request that is not signed with 
     'a body that is not UTF-8': await statusOf(signed, Buffer.from([0xff])),
     'another id': await statusOf({ ...signed, 'webhook-id': 'msg_2' }),
     'another timestamp': await statusOf({ ...signed, 'webhook-timestamp': `${timestamp + 1}` }),
-    'an hour ago': await statusOf(hourAgo),
+    'a timestamp an hour old': await statusOf(hourAgo),
     'no signature': await statusOf({ ...signed, 'webhook-signature': '' }),
-    'half a signature': await statusOf({ ...signed, 'webhook-signature': 'v1' }),
+    'an incomplete signature': await statusOf({ ...signed, 'webhook-signature': 'v1' }),
   }).toEqual({
     ...{ 'another secret': 401, 'an empty secret': 401, 'another body': 401, 'a body that is not UTF-8': 401 },
-    ...{ 'another id': 401, 'another timestamp': 401, 'an hour ago': 401 },
-    ...{ 'no signature': 401, 'half a signature': 401 },
+    ...{ 'another id': 401, 'another timestamp': 401, 'a timestamp an hour old': 401 },
+    ...{ 'no signature': 401, 'an incomplete signature': 401 },
   });
   expect(receiver.stdout).toBe("{ name: 'Jörg 面接 🎤' }\n");
 });

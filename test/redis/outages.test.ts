@@ -1,10 +1,10 @@
 import { beforeAll, expect, test, vi } from 'vitest';
 import { build } from '../support/process.ts';
 import { makeRedis } from '../support/redis.ts';
-import { type Replica, saying, startReplica } from '../support/replicas.ts';
+import { logMessages, type Replica, startReplica } from '../support/replicas.ts';
 import { openWorld } from '../support/world.ts';
 
-const { shared, alone } = saying;
+const { shared, alone } = logMessages;
 
 const world = await openWorld();
 let companyId: string;

@@ -3,7 +3,7 @@ import { sharedCounters } from '../../src/auth/shared-counters.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
 import { build } from '../support/process.ts';
-import { toldBy } from '../support/rate-limits.ts';
+import { limitsIn } from '../support/rate-limits.ts';
 import { makeRedis } from '../support/redis.ts';
 import { startReplica } from '../support/replicas.ts';
 import { openWorld } from '../support/world.ts';
@@ -51,7 +51,7 @@ test('a request that one replica counted counts on the next one', async () => {
   for (const replica of replicas) {
     const answer = await replica.call(key);
     // Requests that the minute refused do not count in the hour.
-    expect(toldBy(answer)).toMatchObject({ minute: { limit: 3, remaining: 0 }, hour: { limit: 100, remaining: 97 } });
+    expect(limitsIn(answer)).toMatchObject({ minute: { limit: 3, remaining: 0 }, hour: { limit: 100, remaining: 97 } });
     expect(answer.status).toBe(429);
   }
 });
@@ -72,7 +72,7 @@ async function openCounting(url: string, deployment = 'one') {
   return async (key: string) => {
     const headers = { authorization: `Bearer ${key}` };
     const answer = await send(origin, { method: 'GET', path: '/companies', headers });
-    return { status: answer.status, ...toldBy(answer) };
+    return { status: answer.status, ...limitsIn(answer) };
   };
 }
 
@@ -147,8 +147,8 @@ test('replicas with different clocks report the same end of a window, by the clo
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 86_400_000 });
   onTestFinished(() => void vi.useRealTimers());
   for (const status of [200, 429]) {
-    const { status: told, minute, hour } = await other(key);
-    expect([told, minute?.reset, hour?.reset]).toEqual([status, ...ends]);
+    const { status: otherStatus, minute, hour } = await other(key);
+    expect([otherStatus, minute?.reset, hour?.reset]).toEqual([status, ...ends]);
   }
 });
 

@@ -43,7 +43,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
   const { quotas, counters, meter, tracing, publicUrl, onChange, logLevel = 'info', limits = world.limits } = options;
   const opened = openLimited(limits, databaseUrl, connections);
-  const told =
+  const observed =
     (query: Query): Query =>
     (sql, parameters) => {
       onStatement(sql);
@@ -51,8 +51,8 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     };
   const database: Database = {
     ...opened,
-    query: told(opened.query),
-    transaction: (work) => opened.transaction((query) => work(told(query))),
+    query: observed(opened.query),
+    transaction: (work) => opened.transaction((query) => work(observed(query))),
   };
   const parts = { database, secret, previousSecret, migrations: options.migrations ?? (await migrationNames()) };
   const settings = {

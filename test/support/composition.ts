@@ -26,21 +26,21 @@ export async function startComposition(
     if (program.signal('SIGTERM')) expect(await program.exit).toEqual({ code: 0, signal: null });
   });
   const origin = await program.until(/^The proxy listens on (http:\S+)$/m);
-  const told = (pattern: RegExp) => pattern.exec(program.stdout)?.[1] ?? '';
+  const printed = (pattern: RegExp) => pattern.exec(program.stdout)?.[1] ?? '';
   const signal = (name: (typeof names)[number], signal: NodeJS.Signals) =>
-    process.kill(Number(told(new RegExp(`^${name} is process (\\d+),`, 'm'))), signal);
+    process.kill(Number(printed(new RegExp(`^${name} is process (\\d+),`, 'm'))), signal);
   return {
     program,
     origin,
     /** The two servers behind the proxy. */
-    servers: names.map((name) => told(new RegExp(`^${name} .* listens on (\\S+),`, 'm'))),
+    servers: names.map((name) => printed(new RegExp(`^${name} .* listens on (\\S+),`, 'm'))),
     /** The addresses of their metrics. */
-    metrics: names.map((name) => told(new RegExp(`^${name} .* metrics on (\\S+)$`, 'm'))),
+    metrics: names.map((name) => printed(new RegExp(`^${name} .* metrics on (\\S+)$`, 'm'))),
     /** Freezes a server (SIGSTOP): the system accepts connections, and no request is answered. */
     freeze: (server: (typeof names)[number]) => signal(server, 'SIGSTOP'),
     thaw: (server: (typeof names)[number]) => signal(server, 'SIGCONT'),
     /** The address of PgBouncer. */
-    pgbouncer: told(/^PgBouncer listens on (\S+)$/m),
+    pgbouncer: printed(/^PgBouncer listens on (\S+)$/m),
     /** The world with requests through the proxy. */
     world: { ...world, origin, ...callsOf(origin) },
   };

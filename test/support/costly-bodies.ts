@@ -54,20 +54,20 @@ export const costlyBodies: Readonly<Record<string, string>> = {
   'numbers that are too long': inList('5e-324'),
   'unpaired surrogates': inList('"\\udc00"'),
   'keys with unpaired surrogates': inKeys((at) => `"\\ud800${nameOf(at)}":1`),
-  'lists inside each other': nested('[', '', ']', ['{"metadata":{"n":', '}}']).text,
-  'lists inside each other in place of a text': nested('[', '', ']', ['{"name":', '}']).text,
-  'lists inside each other in place of all': nested('[', '', ']').text,
+  'nested lists': nested('[', '', ']', ['{"metadata":{"n":', '}}']).text,
+  'nested lists instead of a text': nested('[', '', ']', ['{"name":', '}']).text,
+  'nested lists instead of the body': nested('[', '', ']').text,
   'wrong numbers below 60,000 lists': filled(
     `{"metadata":{"n":${'['.repeat(60_000)}`,
     () => '1e999',
     `${']'.repeat(60_000)}}}`,
   ).text,
-  'keys __proto__ inside each other': nested('{"__proto__":', '1', '}', inMetadata).text,
-  'keys __proto__ beside each other': inList('{"__proto__":1}'),
+  'nested keys __proto__': nested('{"__proto__":', '1', '}', inMetadata).text,
+  'repeated keys __proto__': inList('{"__proto__":1}'),
   'keys prototype in constructor': nested('{"constructor":{"prototype":', '1', '}}', inMetadata).text,
   'wrong numbers in objects of many shapes': filled('{"metadata":{"n":[', (at) => `{"${nameOf(at)}":1e999}`, ']}}')
     .text,
-  'wrong numbers behind long keys': filled(
+  'wrong numbers with long keys': filled(
     `{"metadata":${behind(60, '/'.repeat(4_000))[0]}[`,
     () => '1e999',
     `]${behind(60, '')[1]}}`,
@@ -91,8 +91,8 @@ export const costlyBodies: Readonly<Record<string, string>> = {
   'a long number': `{"duration":${'9'.repeat(262_000)}}`,
   'too many keys': inKeys((at) => `"${nameOf(at)}":1`),
   'too many keys that hold objects': inKeys((at) => `"${nameOf(at)}":{}`),
-  'too many objects inside objects': inKeys((at) => `"${nameOf(at)}":{"a":{"b":null}}`),
-  'keys to be removed that are not there': inKeys((at) => `"${nameOf(at)}":null`),
+  'too many nested objects': inKeys((at) => `"${nameOf(at)}":{"a":{"b":null}}`),
+  'null for keys that do not exist': inKeys((at) => `"${nameOf(at)}":null`),
   'too many bytes': `{"metadata":{"n":"${'\\n'.repeat(131_000)}"}}`,
-  'a key again and again': inKeys(() => '"a":1'),
+  'a repeated key': inKeys(() => '"a":1'),
 };

@@ -122,8 +122,8 @@ export function expectDocumentedHeaders(response: Response | undefined, answer: 
 
 /** The faults of a value by a schema of the document. */
 export function faultsOf(document: Document, place: readonly (string | number)[], value: unknown): unknown[] {
-  const ajv = judges.get(document) ?? judgeOf(document);
-  judges.set(document, ajv);
+  const ajv = validators.get(document) ?? validatorOf(document);
+  validators.set(document, ajv);
   const pointer = place.map((step) => String(step).replaceAll('~', '~0').replaceAll('/', '~1'));
   // Compiled once for each place.
   const validate = ajv.getSchema(`document#/${pointer.map(encodeURIComponent).join('/')}`);
@@ -131,9 +131,9 @@ export function faultsOf(document: Document, place: readonly (string | number)[]
   return validate(value) ? [] : [...(validate.errors ?? [])];
 }
 
-const judges = new WeakMap<Document, Ajv2020>();
+const validators = new WeakMap<Document, Ajv2020>();
 
-function judgeOf(document: Document): Ajv2020 {
+function validatorOf(document: Document): Ajv2020 {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -155,13 +155,13 @@ export function undocumented(
   if (!response) return [`no ${status}`];
   const [type] = headers['content-type']?.split(';', 1) ?? [];
   const given = Object.keys(headers).filter((name) => !ofTheConnection.includes(name));
-  const told = Object.keys(response.headers).map((name) => name.toLowerCase());
+  const listed = Object.keys(response.headers).map((name) => name.toLowerCase());
   // Rate limit headers are sent only after the key was checked.
   const isEarly = status === 401 || status === 431 || Object(body).code === 'MALFORMED_REQUEST';
-  const due = told.filter((name) => !conditional.test(name) && !(isEarly && name.startsWith('x-ratelimit-')));
+  const due = listed.filter((name) => !conditional.test(name) && !(isEarly && name.startsWith('x-ratelimit-')));
   return [
     ...(Object.keys(response.content ?? {}).join() === (type ?? '') ? [] : [`the media type ${type}`]),
-    ...given.filter((name) => !told.includes(name)).map((name) => `the header ${name}`),
+    ...given.filter((name) => !listed.includes(name)).map((name) => `the header ${name}`),
     ...due.filter((name) => !given.includes(name)).map((name) => `without the header ${name}`),
     ...(type === undefined
       ? []

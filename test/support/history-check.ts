@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Fault } from '../../src/http/faults.ts';
 import type { Answered, Asked, History, Recorded, Shown } from './history.ts';
-import { type Lawful, patched, restoredTo } from './history-law.ts';
+import { type ExpectedChange, patched, restoredTo } from './history-law.ts';
 
 /** The answer to one call in one state of the agent. */
 type Expected =
@@ -46,8 +46,8 @@ function changesOf({ calls, stored }: History, found: string[]): Recorded[] {
   const made = new Map<number, Recorded>();
   for (const call of calls.filter(isMade)) {
     const version = call.answered.status === 200 ? call.answered.shown.version : 0;
-    const twin = made.get(version);
-    if (twin) found.push(`version ${version} was answered to ${twin.requestId} and to ${call.requestId}`);
+    const other = made.get(version);
+    if (other) found.push(`version ${version} was answered to ${other.requestId} and to ${call.requestId}`);
     made.set(version, call);
   }
   const last = Math.max(1, ...made.keys(), ...stored.keys());
@@ -97,7 +97,7 @@ function deletionOf({ calls, isDeleted }: History, states: States, found: string
     if (acknowledged.length > 0) found.push('its deletion was lost');
     return undefined;
   }
-  if (!deletion) found.push('nobody deleted it');
+  if (!deletion) found.push('no call deleted the agent');
   else if (!canBe(deletion)) found.push(`${deletion.requestId} deleted it against its condition`);
   return deletion;
 }
@@ -145,14 +145,14 @@ function expectedIn(states: States, state: number, asked: Asked): Expected {
   if (asked.ifNoneMatch === state) return { status: asked.kind === 'read' ? 304 : 412 };
   if (asked.kind === 'delete') return { status: 204 };
   if (asked.kind === 'read') return { status: 200, shown: now, changed: [], isChange: false };
-  const lawful =
+  const change =
     asked.kind === 'patch'
       ? patched(now.content, asked.patch)
       : restoredTo(now.content, wanted?.content ?? now.content);
-  return expectedOf(lawful, now, asked.dryRun);
+  return expectedOf(change, now, asked.dryRun);
 }
 
-function expectedOf({ content, changed, faults }: Lawful, now: Shown, dryRun: boolean): Expected {
+function expectedOf({ content, changed, faults }: ExpectedChange, now: Shown, dryRun: boolean): Expected {
   if (faults.length > 0) return { status: 400, errors: faults };
   const isChange = changed.length > 0 && !dryRun;
   return { status: 200, shown: { ...now, content, version: now.version + (isChange ? 1 : 0) }, changed, isChange };

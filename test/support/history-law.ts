@@ -6,7 +6,7 @@ import type { Json } from '../../src/http/json.ts';
 import { mergePatch } from './merge-patch.ts';
 
 /** The result of a change by the contract: new content with the fields that differ, or faults. */
-export interface Lawful {
+export interface ExpectedChange {
   readonly content: AgentContent;
   readonly changed: readonly string[];
   readonly faults: readonly Fault[];
@@ -18,7 +18,7 @@ const limitOfKeys = 50;
  * Applies a patch as docs/contract.md says, for bodies that match their schema. All phone numbers are active ones of
  * the company.
  */
-export function patched(before: AgentContent, { metadata = {}, ...fields }: AgentPatch): Lawful {
+export function patched(before: AgentContent, { metadata = {}, ...fields }: AgentPatch): ExpectedChange {
   const merged = mergePatch(before.metadata, metadata);
   const content: AgentContent = Object.assign({ ...before }, fields, { metadata: merged });
   const faults = [
@@ -31,7 +31,7 @@ export function patched(before: AgentContent, { metadata = {}, ...fields }: Agen
 }
 
 /** Restores an earlier version's whole content. */
-export function restoredTo(before: AgentContent, content: AgentContent): Lawful {
+export function restoredTo(before: AgentContent, content: AgentContent): ExpectedChange {
   return { content, changed: differing(before, content), faults: keyFaults(before, content) };
 }
 

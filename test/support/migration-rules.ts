@@ -58,7 +58,7 @@ function indexBreaches(name: string, sql: string, inUse: InUse): string[] {
 function lockBreaches(sql: string, inUse: InUse): string[] {
   const tables = lockingStatements.flatMap((statement) => namesIn(sql, statement)).filter(inUse);
   const locked = [...new Set(tables)].toSorted();
-  const unproven = namesIn(
+  const unvalidated = namesIn(
     sql,
     /\bALTER TABLE "?(\w+)"? ADD CONSTRAINT "?\w+"? (?:CHECK|FOREIGN KEY)(?![^;]*NOT VALID)/g,
   );
@@ -66,7 +66,7 @@ function lockBreaches(sql: string, inUse: InUse): string[] {
   return [
     ...(locked.length > 0 ? timeoutBreaches(sql, locked) : []),
     ...orderBreaches(sql, inUse),
-    ...unproven.filter(inUse).map((table) => `adds a constraint to ${table} without NOT VALID`),
+    ...unvalidated.filter(inUse).map((table) => `adds a constraint to ${table} without NOT VALID`),
     ...validated
       .filter((table) => new RegExp(`ALTER TABLE "?${table}"? ADD CONSTRAINT`).test(sql))
       .map((table) => `validates a constraint of ${table} in the script that adds it`),

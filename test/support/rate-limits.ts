@@ -9,13 +9,13 @@ interface Window {
 }
 
 /** The rate limits in an answer's headers; a window without headers is absent. */
-export interface Told {
+export interface RateLimits {
   readonly minute?: Window;
   readonly hour?: Window;
   readonly retryAfter?: number;
 }
 
-export function toldBy({ headers }: Answer): Told {
+export function limitsIn({ headers }: Answer): RateLimits {
   const number = (name: string) => Number(headers[name]);
   const window = (name: 'minute' | 'hour') => {
     const [limit, remaining, reset] = ['limit', 'remaining', 'reset'].map((what) => `x-ratelimit-${what}-${name}`);

@@ -2,13 +2,13 @@ import { vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { type Answer, type Sent, send } from './http.ts';
 import { startServer } from './process.ts';
-import { toldBy } from './rate-limits.ts';
+import { limitsIn } from './rate-limits.ts';
 import type { World } from './world.ts';
 
 export type Replica = Awaited<ReturnType<typeof startReplica>>;
 
 /** The log messages about where requests are counted. */
-export const saying = {
+export const logMessages = {
   shared: 'rate limits are counted in Redis, together with the other replicas',
   alone: 'Redis cannot be used: rate limits are counted by this replica alone',
 } as const;
@@ -16,7 +16,9 @@ export const saying = {
 /** The log lines about where requests are counted. */
 function reportsIn(log: string): { msg: string; err?: { message: string } }[] {
   const lines = log.split('\n').filter((line) => line.startsWith('{'));
-  return lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === saying.shared || msg === saying.alone);
+  return lines
+    .map((line) => JSON.parse(line))
+    .filter(({ msg }) => msg === logMessages.shared || msg === logMessages.alone);
 }
 
 /** A server process over the world's database that counts in a Redis, without limits but those of keys. */
@@ -49,7 +51,7 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
     /** The status, and the remaining requests of the minute. */
     async ask(key: string) {
       const answer = await call(key);
-      return [answer.status, toldBy(answer).minute?.remaining];
+      return [answer.status, limitsIn(answer).minute?.remaining];
     },
 
     /** The changes in its log, in order; several reports of one outage count as one. */

@@ -41,7 +41,7 @@ export function valuesOf(schema: Schema, kind: Kind, names: Names = {}): fc.Arbi
     case 'valid':
       return fc.oneof(validOf(schema), ...(typesOf(schema).includes('null') ? [fc.constant(null)] : []));
     case 'past a limit':
-      return pastOf(schema);
+      return outsideOf(schema);
     case 'wrong type':
       return fc.oneof(
         fc.constantFrom(null, true, 0, -1, 1.5, 'text', '', '5', [], {}, [[]], { '': null }),
@@ -81,7 +81,7 @@ function objectsOf(
   const { required = [] } = schema;
   const valid = goodObjects(schema, properties, names);
   if (kind === 'valid') return valid;
-  const oneSpoiled = fc.constantFrom(...Object.keys(properties)).chain((name) => {
+  const withOneInvalid = fc.constantFrom(...Object.keys(properties)).chain((name) => {
     const spoiled = valuesOf(properties[name] ?? {}, kind);
     return fc.tuple(valid, spoiled).map(([object, value]) => ({ ...object, [name]: value }));
   });
@@ -102,7 +102,7 @@ function objectsOf(
     'hostile text': withUnknown(hostileText),
     'odd nesting': deepValue,
   };
-  return fc.oneof({ weight: 4, arbitrary: oneSpoiled }, { weight: 1, arbitrary: further[kind] });
+  return fc.oneof({ weight: 4, arbitrary: withOneInvalid }, { weight: 1, arbitrary: further[kind] });
 }
 
 const without = (object: object, name: string) =>
@@ -151,7 +151,7 @@ const smallObject = fc.dictionary(
 );
 
 /** Values one step beyond each limit, and sometimes just within. */
-function pastOf(schema: Schema): fc.Arbitrary<unknown> {
+function outsideOf(schema: Schema): fc.Arbitrary<unknown> {
   const { enum: values, format, minLength = 0, maxLength = 40, minimum = 0, maximum = 9, maxItems = 3 } = schema;
   const [type] = typesOf(schema);
   if (values) {
@@ -168,7 +168,7 @@ function pastOf(schema: Schema): fc.Arbitrary<unknown> {
     const tooMany = fc.array(validOf(items), { minLength: maxItems + 1, maxLength: maxItems + 1 });
     return fc.oneof(
       tooMany,
-      pastOf(items).map((item) => [item]),
+      outsideOf(items).map((item) => [item]),
     );
   }
   if (type === 'object') return pastMetadata;
@@ -180,8 +180,8 @@ function pastOf(schema: Schema): fc.Arbitrary<unknown> {
     .constantFrom(' ', '\u0085', '\u2003\ufeff', '\t\n')
     .map((text) => text.repeat(Math.max(1, minLength)));
   const lengths = [minLength - 1, maxLength + 1].filter((length) => length >= 0);
-  const bent = fc
+  const mutated = fc
     .tuple(validOf(schema), fc.constantFrom(' ', '"', '\\', ',', '\u007f'))
     .map(([text, end]) => `${text}${end}`);
-  return fc.oneof(blank, bent, fc.constant(null), ...lengths.map((length) => textOf(length, length)));
+  return fc.oneof(blank, mutated, fc.constant(null), ...lengths.map((length) => textOf(length, length)));
 }

@@ -26,8 +26,8 @@ export async function bodiesFor(world: World, id: string): Promise<unknown[]> {
   return rows.map(({ body, ...columns }) => {
     const event = JSON.parse(body);
     const { agentId = null, companyId = columns.company_id, version = null } = event.data;
-    const told = { event_type: event.type, agent_id: agentId, company_id: companyId, version };
-    if (JSON.stringify(told) !== JSON.stringify(columns)) throw new Error(`${body} is not what its columns say`);
+    const expected = { event_type: event.type, agent_id: agentId, company_id: companyId, version };
+    if (JSON.stringify(expected) !== JSON.stringify(columns)) throw new Error(`${body} is not what its columns say`);
     return event;
   });
 }

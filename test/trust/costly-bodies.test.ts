@@ -14,7 +14,7 @@ const world = await openWorld({ docs: false });
 beforeAll(build);
 
 /** Statuses of bodies that are accepted and change little or nothing. */
-const accepted = ['keys to be removed that are not there', 'a key again and again'];
+const accepted = ['null for keys that do not exist', 'a repeated key'];
 
 /** Measured requests of each kind, after as many for warm-up. */
 const each = 10;
@@ -65,7 +65,7 @@ test('no body of 256 KiB costs the server more than ten times the parsing of the
 const wrongEverywhere = [
   'numbers that are not finite',
   'unpaired surrogates',
-  'keys __proto__ beside each other',
+  'repeated keys __proto__',
   'wrong numbers in objects of many shapes',
   'unknown members',
   'unknown members close to known ones',
@@ -77,10 +77,11 @@ test.for(wrongEverywhere)(
     const text = costlyBodies[kind] ?? '';
     const body: unknown = JSON.parse(text);
     const validate = compile(agentPatchSchema, 'body');
-    const judge = () => validate(body) || invalid(validate.faults.first, validate.faults.count).problem('', '');
-    judge();
+    const validateAndReport = () =>
+      validate(body) || invalid(validate.faults.first, validate.faults.count).problem('', '');
+    validateAndReport();
     expect([validate.faults.first.length, validate.faults.count > 5_000]).toEqual([20, true]);
-    const ratio = costOf(judge) / costOf(() => JSON.parse(text));
+    const ratio = costOf(validateAndReport) / costOf(() => JSON.parse(text));
     console.log(`${kind}: ${ratio.toFixed(1)} times`);
     expect(ratio).toBeLessThan(10);
   },

@@ -56,7 +56,7 @@ test.runIf(canMount)(
     await siege.withstand({
       task: async () => {
         await disk.fill();
-        await expect(switchForEver(postgres)).rejects.toThrow();
+        await expect(switchUntilFull(postgres)).rejects.toThrow();
         await delay(lasting);
         await disk.empty();
         await postgres.start();
@@ -67,6 +67,6 @@ test.runIf(canMount)(
 );
 
 /** Switches to a new file of the write-ahead log until none is left. */
-async function switchForEver({ superUrl }: OwnPostgres): Promise<never> {
+async function switchUntilFull({ superUrl }: OwnPostgres): Promise<never> {
   for (;;) await run(superUrl, 'SELECT pg_switch_wal()');
 }

@@ -18,7 +18,7 @@ interface Fault {
 
 const faults: Readonly<Record<string, Fault>> = {
   'resets and refuses connections': { harm: (link) => link.cutOff(), mend: (link) => link.repair() },
-  'lets nothing through and tells nobody': { harm: (link) => link.freeze(), mend: (link) => link.thaw() },
+  'silently drops everything': { harm: (link) => link.freeze(), mend: (link) => link.thaw() },
   'lets one byte through each 100 ms': { harm: (link) => link.drip(), mend: (link) => link.flow() },
 };
 

@@ -23,7 +23,7 @@ async function sendUntilAnswered(client: Client, origin: string, call: Call): Pr
 }
 
 /** A server that is killed repeatedly and restarted on its port. */
-async function openMortal() {
+async function openKillable() {
   const port = String(await freePort());
   let { server, origin } = await startUnlimited(world, { PORT: port });
   return {
@@ -43,20 +43,20 @@ test(`a server killed ${kills} times under load loses no acknowledged write and 
   const { companyId, ...first } = await newSubject(world);
   const others = await Promise.all(Array.from({ length: agents - 1 }, () => world.agent(companyId)));
   const ids = [first, ...others].map(({ id }) => id);
-  const mortal = await openMortal();
+  const killable = await openKillable();
   const acknowledged: Acknowledged[] = [];
   let isOver = false;
 
   const loads = Array.from({ length: clients }, async (_, at) => {
     const client = openClient(first.key);
     for (let count = 0; !isOver; count += 1) {
-      acknowledged.push(await sendUntilAnswered(client, mortal.origin, nextCall(ids, `c${at}`, count)));
+      acknowledged.push(await sendUntilAnswered(client, killable.origin, nextCall(ids, `c${at}`, count)));
     }
   });
   for (let kill = 0; kill < kills; kill += 1) {
     const enough = acknowledged.length + randomInt(50, 150);
     while (acknowledged.length < enough) await new Promise(setImmediate);
-    await mortal.killAndRestart();
+    await killable.killAndRestart();
   }
   isOver = true;
   await Promise.all(loads);

@@ -33,9 +33,9 @@ test('500 slow headers, 500 slow bodies and 200 silent sockets are closed within
   const times = answers.map(({ after }) => after);
   const all: { after: number; status: string }[] = JSON.parse(attack.stdout);
   const last = Math.max(...all.map(({ after }) => after));
-  const told = [0.5, 0.99, 1].map((part) => `${percentile(times, part).toFixed(1)} ms`);
+  const percentiles = [0.5, 0.99, 1].map((part) => `${percentile(times, part).toFixed(1)} ms`);
   console.log(
-    `${times.length} requests: p50, p99, longest ${told.join(', ')}; the last socket cut after ${last.toFixed(0)} ms`,
+    `${times.length} requests: p50, p99, longest ${percentiles.join(', ')}; the last socket cut after ${last.toFixed(0)} ms`,
   );
 
   expect(all).toHaveLength(1_200);

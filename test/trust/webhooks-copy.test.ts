@@ -32,17 +32,17 @@ function startWork(origin: string, key: string) {
   }
 
   async function change(client: Client): Promise<void> {
-    const dice = Math.random();
+    const random = Math.random();
     const id = pick(living);
-    if (!id || living.length < 20 || (dice < 0.1 && living.length < 60)) {
+    if (!id || living.length < 20 || (random < 0.1 && living.length < 60)) {
       const body = { name: `Agent ${randomUUID()}`, type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
       living.push(Object((await send(client, 'POST /agents', body)).body).id);
       counts.created += 1;
-    } else if (dice < 0.2) {
+    } else if (random < 0.2) {
       living.splice(living.indexOf(id), 1);
       await send(client, `DELETE /agents/${id}`);
       counts.deleted += 1;
-    } else if (dice < 0.3) {
+    } else if (random < 0.3) {
       await send(client, `POST /agents/${id}/versions/1/restore`);
       counts.restored += 1;
     } else {
@@ -76,7 +76,7 @@ test(title, { timeout: (minutes + 15) * 60_000 }, async () => {
   const work = startWork(origin, key);
   const receiver = await openCopyingReceiver(origin, key);
 
-  const troubles = {
+  const failures = {
     async serverKilled() {
       server.signal('SIGKILL');
       await server.exit;
@@ -107,8 +107,8 @@ test(title, { timeout: (minutes + 15) * 60_000 }, async () => {
   const counts = new Map<string, number>();
   const end = performance.now() + minutes * 60_000;
   do {
-    for (const [name, trouble] of Object.entries(troubles).toSorted(() => Math.random() - 0.5)) {
-      await trouble();
+    for (const [name, failure] of Object.entries(failures).toSorted(() => Math.random() - 0.5)) {
+      await failure();
       counts.set(name, (counts.get(name) ?? 0) + 1);
       await delay(randomInt(500, 1_000 + minutes * 300));
     }

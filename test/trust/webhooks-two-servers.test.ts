@@ -2,9 +2,9 @@ import { expect, inject, test } from 'vitest';
 import { openReceiver, type Received } from '../support/receiver.ts';
 import { openWorld } from '../support/world.ts';
 import {
-  expectFaithful,
+  expectDeliveredOnce,
   type Hooked,
-  hurry,
+  makeAllDue,
   makeHooked,
   startChanging,
   startSending,
@@ -30,14 +30,14 @@ test('two servers with a receiver that fails at random deliver every change in o
     const attempt = (attempts.get(received.id) ?? 0) + 1;
     attempts.set(received.id, attempt);
     // The tenth attempt succeeds, because the delivery would fail after it.
-    const dice = attempt < 10 ? Math.random() : 1;
-    if (dice < 0.3) {
+    const random = attempt < 10 ? Math.random() : 1;
+    if (random < 0.3) {
       outcomes.refused += 1;
       response.writeHead(500).end();
-    } else if (dice < 0.35) {
+    } else if (random < 0.35) {
       outcomes.reset += 1;
       response.socket?.resetAndDestroy();
-    } else if (dice < 0.45) {
+    } else if (random < 0.45) {
       // The sender times out.
       outcomes.late += 1;
     } else {
@@ -53,13 +53,13 @@ test('two servers with a receiver that fails at random deliver every change in o
   const loads = hooked.map((company) => startChanging(company, origins, 2));
   // Makes retries due at once; the schedule has its own tests.
   let acknowledged: number[] = [];
-  const hurrying = setInterval(() => void hurry(world), 500);
+  const makingDue = setInterval(() => void makeAllDue(world), 500);
   try {
     await Promise.all(loads.map(({ more }) => more(changes)));
     acknowledged = await Promise.all(loads.map(({ stop }) => stop()));
     await untilAllDelivered(world);
   } finally {
-    clearInterval(hurrying);
+    clearInterval(makingDue);
   }
   console.log(
     acknowledged.reduce((sum, count) => sum + count),
@@ -69,6 +69,6 @@ test('two servers with a receiver that fails at random deliver every change in o
   expect(twice).toBe(0);
   for (const [at, company] of hooked.entries()) {
     const ofCompany = accepted.filter(({ path }) => path === `/hook/${at}`);
-    await expectFaithful(world, company, { acknowledged: acknowledged[at] ?? 0, accepted: ofCompany });
+    await expectDeliveredOnce(world, company, { acknowledged: acknowledged[at] ?? 0, accepted: ofCompany });
   }
 });

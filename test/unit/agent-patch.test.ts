@@ -79,9 +79,9 @@ describe('applyPatch', () => {
 
   test.for<[string, AgentContent, AgentPatch, boolean, Patched['faults']]>([
     ['an active number', agent, { companyPhoneNumberId: another }, true, []],
-    ['a number that is not active', agent, { companyPhoneNumberId: another }, false, [notFound]],
-    ['the stored number, not active any more', phone, { companyPhoneNumberId: number }, false, [notFound]],
-    ['no number, the stored one not active any more', phone, { duration: 45 }, false, []],
+    ['an inactive number', agent, { companyPhoneNumberId: another }, false, [notFound]],
+    ['the stored number, now inactive', phone, { companyPhoneNumberId: number }, false, [notFound]],
+    ['no number, with an inactive stored one', phone, { duration: 45 }, false, []],
     ['PHONE with an active number', agent, { type: 'PHONE', companyPhoneNumberId: another }, true, []],
     ['null for the number of a phone agent', phone, { companyPhoneNumberId: null }, true, [notNull]],
     ['null and PHONE', agent, { type: 'PHONE', companyPhoneNumberId: null }, false, [notNull]],
@@ -133,9 +133,9 @@ describe('restored', () => {
   });
 
   test.for<[string, AgentContent, boolean, Patched['faults']]>([
-    ['another number that is active', { ...old, companyPhoneNumberId: another }, true, []],
-    ['another number that is not active', { ...old, companyPhoneNumberId: another }, false, [notFound]],
-    ['the number that the agent has, not active any more', old, false, []],
+    ['another active number', { ...old, companyPhoneNumberId: another }, true, []],
+    ['another inactive number', { ...old, companyPhoneNumberId: another }, false, [notFound]],
+    ['the agent’s own number, now inactive', old, false, []],
     ['no number', { ...old, companyPhoneNumberId: null }, false, []],
     ['metadata over a limit', { ...old, metadata: sixLevels }, true, [tooDeep]],
     [

@@ -20,7 +20,7 @@ test.for([
   ['\u212a \u212b \u2126 µ ſ ϴ ẛ \u0345', 'k å ω μ s θ ṡ ι'],
   ['ⴀ Ⴀ ა Ა Ꭰ ꭰ 𐐀 𞤀', 'ⴀ ⴀ ა ა ꭰ ꭰ 𐐨 𞤢'],
   ['漢字 %_\\[.*', '漢字 %_\\[.*'],
-] as const)('%s is folded to %s', ([text, folded]) => {
+] as const)('%s folds to %s', ([text, folded]) => {
   expect(foldCase(text)).toBe(folded);
 });
 

@@ -11,7 +11,7 @@ const named = (name: string, pattern: RegExp) =>
   [...new Set([...file(name).matchAll(pattern)].map(([, variable = '']) => variable))].toSorted();
 
 test('the nodes differ only in names, addresses and volumes, and the servers only in ports', () => {
-  const told = (name: string) => {
+  const comparable = (name: string) => {
     const { PATRONI_NAME, PATRONI_RESTAPI_CONNECT_ADDRESS, PATRONI_POSTGRESQL_CONNECT_ADDRESS, ...environment } =
       environmentOf(name);
     expect(PATRONI_NAME).toBe(name);
@@ -21,7 +21,7 @@ test('the nodes differ only in names, addresses and volumes, and the servers onl
     expect(volumes).toEqual([`${name}:/var/lib/postgresql`]);
     return { ...node, environment };
   };
-  expect(told('node-1')).toEqual(told('node-2'));
+  expect(comparable('node-1')).toEqual(comparable('node-2'));
   expect(address('node-1')).not.toBe(address('node-2'));
   const served = (name: string) => {
     const { environment: { PORT, ...environment } = {}, ports, ...server } = service(name);

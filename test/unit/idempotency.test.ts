@@ -14,7 +14,7 @@ test.for([
   ['"a\\"b\\\\c"', 'a"b\\c'],
   [`"${'\\"'.repeat(255)}"`, '"'.repeat(255)],
   [`!#$%&'()*+,-./:;<=>?@[]^_\`{|}~`, `!#$%&'()*+,-./:;<=>?@[]^_\`{|}~`],
-] as const)('%s is the key %s', ([header, key]) => {
+] as const)('the header %s is the idempotency key %s', ([header, key]) => {
   expect(readIdempotencyKey(header)).toBe(key);
 });
 

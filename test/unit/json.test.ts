@@ -61,7 +61,7 @@ const faults: readonly (readonly [string, unknown, readonly string[], string])[]
   ['U+0000', 'a\u0000', [], 'bad_characters'],
   ['a high surrogate', 'a\ud800', [], 'bad_characters'],
   ['a low surrogate', '\udc00a', [], 'bad_characters'],
-  ['surrogates the wrong way round', '\udc00\ud800', [], 'bad_characters'],
+  ['surrogates in reverse order', '\udc00\ud800', [], 'bad_characters'],
   ['Infinity', Number.POSITIVE_INFINITY, [], 'too_large'],
   ['-Infinity', Number.NEGATIVE_INFINITY, [], 'too_large'],
   ['2^53', 2 ** 53, [], 'too_large'],

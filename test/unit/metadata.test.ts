@@ -7,7 +7,7 @@ import { anyMetadata } from '../support/arbitrary-json.ts';
 import { mergePatch } from '../support/merge-patch.ts';
 
 /** Stored, patch, result. The first rows are those of RFC 7396, appendix A, whose target and patch are objects. */
-const laws: readonly (readonly [JsonObject, JsonObject, JsonObject])[] = [
+const mergeCases: readonly (readonly [JsonObject, JsonObject, JsonObject])[] = [
   [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
   [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
   [{ a: 'b' }, { a: null }, {}],
@@ -37,7 +37,7 @@ const laws: readonly (readonly [JsonObject, JsonObject, JsonObject])[] = [
 ];
 
 describe('merge', () => {
-  test.for(laws)('%j patched with %j is %j', ([stored, patch, result]) => {
+  test.for(mergeCases)('%j patched with %j is %j', ([stored, patch, result]) => {
     expect(merge(stored, patch)).toEqual(result);
   });
 
@@ -108,7 +108,7 @@ const limited: readonly Limited[] = [
   { what: '10,240 bytes of é', stored: {}, patch: sized(10_240, 'é'), complaints: [] },
   { what: '10,241 bytes of 😀', stored: {}, patch: sized(10_241, '😀'), complaints: [bytes(10_241)] },
   { what: 'bytes that only the merge exceeds', stored: sized(10_240), patch: { b: 1 }, complaints: [bytes(10_246)] },
-  { what: 'large bytes replaced', stored: sized(10_240), patch: { a: 1, b: 'x'.repeat(10_000) }, complaints: [] },
+  { what: 'large metadata replaced', stored: sized(10_240), patch: { a: 1, b: 'x'.repeat(10_000) }, complaints: [] },
   { what: '5 levels', stored: {}, patch: nested(5), complaints: [] },
   { what: '6 levels', stored: {}, patch: nested(6), complaints: [levels(6)] },
   { what: '5 levels of lists', stored: {}, patch: { a: [[[[1]]]] }, complaints: [] },
@@ -128,18 +128,23 @@ const limited: readonly Limited[] = [
     complaints: [],
   },
   {
-    what: 'bytes and keys at once',
+    what: 'too many bytes and keys',
     stored: keys(50),
     patch: { ...sized(10_240), b: 1 },
     complaints: [bytes(10_676), keyCount(52)],
   },
-  { what: 'a stored excess of keys kept', stored: keys(60), patch: { k0: null, more: 1 }, complaints: [] },
-  { what: 'a stored excess of keys raised', stored: keys(60), patch: { more: 1 }, complaints: [keyCount(61)] },
-  { what: 'a stored excess of bytes raised', stored: sized(11_000), patch: sized(11_001), complaints: [bytes(11_001)] },
-  { what: 'a stored excess of bytes kept', stored: sized(11_000), patch: sized(11_000, 'é'), complaints: [] },
-  { what: 'a stored excess of bytes lowered', stored: sized(11_000), patch: sized(10_999), complaints: [] },
-  { what: 'a stored excess of levels kept', stored: nested(7), patch: { side: nested(6) }, complaints: [] },
-  { what: 'a stored excess of levels raised', stored: nested(7), patch: { side: nested(7) }, complaints: [levels(8)] },
+  { what: 'too many stored keys, unchanged', stored: keys(60), patch: { k0: null, more: 1 }, complaints: [] },
+  { what: 'too many stored keys, and one more', stored: keys(60), patch: { more: 1 }, complaints: [keyCount(61)] },
+  { what: 'too many stored bytes, and more', stored: sized(11_000), patch: sized(11_001), complaints: [bytes(11_001)] },
+  { what: 'too many stored bytes, unchanged', stored: sized(11_000), patch: sized(11_000, 'é'), complaints: [] },
+  { what: 'too many stored bytes, fewer afterwards', stored: sized(11_000), patch: sized(10_999), complaints: [] },
+  { what: 'too many stored levels, unchanged', stored: nested(7), patch: { side: nested(6) }, complaints: [] },
+  {
+    what: 'too many stored levels, and one more',
+    stored: nested(7),
+    patch: { side: nested(7) },
+    complaints: [levels(8)],
+  },
 ];
 
 describe('mergeWithinLimits', () => {

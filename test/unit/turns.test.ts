@@ -56,9 +56,9 @@ test('a task beyond the waiting limit is refused at once, and accepted when ther
 test('a wait that reaches the deadline of its request is refused then, and takes no place', async () => {
   const { take } = turns({ running: 1, waiting: 2 });
   const running = await take('a', ample(), response());
-  const nearlyPassed = new Deadline(performance.now());
-  nearlyPassed.at = performance.now() + 1;
-  await expect(take('a', nearlyPassed, response())).rejects.toMatchObject(overloaded);
+  const almostExpired = new Deadline(performance.now());
+  almostExpired.at = performance.now() + 1;
+  await expect(take('a', almostExpired, response())).rejects.toMatchObject(overloaded);
   const next = take('a', ample(), response());
   running.end();
   (await next).end();

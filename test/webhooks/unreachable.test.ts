@@ -17,7 +17,7 @@ test('a delivery that reached no receiver is retried, and arrives once its name 
     ['refusing.example', ['127.0.0.2']],
   ]);
   const resolve = async (name: string) =>
-    zone.get(name) ?? Promise.reject(Object.assign(new Error('of nobody'), { code: 'ENOTFOUND' }));
+    zone.get(name) ?? Promise.reject(Object.assign(new Error('unknown name'), { code: 'ENOTFOUND' }));
   const names = [...zone.keys(), 'unknown.example'];
   const endpoints = new Map<string, string>();
   for (const name of names) {
@@ -27,13 +27,13 @@ test('a delivery that reached no receiver is retried, and arrives once its name 
   await world.patch(key, id, { duration: 44 });
 
   const outcomes = async () => {
-    const told = await Promise.all(
+    const results = await Promise.all(
       [...endpoints].map(async ([name, endpointId]) => {
         const [delivery] = await storedDeliveries(world, endpointId);
         return [name, `${delivery.status} ${delivery.lastStatus} ${delivery.lastError}`];
       }),
     );
-    return Object.fromEntries(told);
+    return Object.fromEntries(results);
   };
   await expect.poll(outcomes).toEqual({
     'inside.example': 'PENDING null the address is not public',

@@ -40,7 +40,7 @@ export async function startCluster() {
   });
   const address = await program.until(/^HAProxy leads to the primary on (\S+)$/m);
   /** The last known state of each process. */
-  const told = (pattern: string) => [...program.stdout.matchAll(new RegExp(pattern, 'gm'))].at(-1)?.[1] ?? '';
+  const printed = (pattern: string) => [...program.stdout.matchAll(new RegExp(pattern, 'gm'))].at(-1)?.[1] ?? '';
   const urlOf = (role: string, password: string, at = address) =>
     `postgresql://${role}:${password}@${at}/interview_agents`;
   const ownerUrl = urlOf('agents_owner', passwords.OWNER_PASSWORD);
@@ -49,7 +49,7 @@ export async function startCluster() {
   sql.on('error', () => {});
   afterAll(() => sql.end());
 
-  const restOf = (name: Name) => `http://${told(`^${name} has its data in .*, Patroni on (\\S+)$`)}`;
+  const restOf = (name: Name) => `http://${printed(`^${name} has its data in .*, Patroni on (\\S+)$`)}`;
   const authorization = `Basic ${Buffer.from(`patroni:${passwords.CLUSTER_PASSWORD}`).toString('base64')}`;
   const patroni = (name: Name, method: string, path: string, body: object) =>
     fetch(`${restOf(name)}${path}`, { method, headers: { authorization }, body: JSON.stringify(body) });
@@ -84,9 +84,9 @@ export async function startCluster() {
 
   /** The processes of Patroni and of the postmaster. */
   function programsOf(name: Name): [patroni: number, postmaster: number] {
-    const data = told(`^${name} has its data in (\\S+),`);
+    const data = printed(`^${name} has its data in (\\S+),`);
     const [postmaster] = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n');
-    return [Number(told(`^${name} is process (\\d+)$`)), Number(postmaster)];
+    return [Number(printed(`^${name} is process (\\d+)$`)), Number(postmaster)];
   }
 
   return {
@@ -96,9 +96,10 @@ export async function startCluster() {
     secret,
     sql,
     ...storedRows(sql),
-    servers: ['server-1', 'server-2'].map((name) => told(`^${name} .* listens on (\\S+),`)),
+    servers: ['server-1', 'server-2'].map((name) => printed(`^${name} .* listens on (\\S+),`)),
     /** Runs SQL as a superuser of one node, bypassing HAProxy. */
-    superUrl: (name: Name) => urlOf('postgres', passwords.CLUSTER_PASSWORD, told(`^${name} .*, PostgreSQL on (\\S+),`)),
+    superUrl: (name: Name) =>
+      urlOf('postgres', passwords.CLUSTER_PASSWORD, printed(`^${name} .*, PostgreSQL on (\\S+),`)),
     is,
     primary,
     until,
@@ -141,7 +142,7 @@ export async function startCluster() {
         .join('\n'),
 
     /** The process of etcd. */
-    etcd: () => Number(told('^etcd is process (\\d+)$')),
+    etcd: () => Number(printed('^etcd is process (\\d+)$')),
     /** Restarts what was killed. */
     revive: () => program.signal('SIGHUP'),
 

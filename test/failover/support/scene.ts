@@ -5,7 +5,7 @@ import { openReceiver, type Received } from '../../support/receiver.ts';
 import { expectReplay } from '../../support/retry.ts';
 import { storeEndpoint } from '../../support/sending.ts';
 import { type Acknowledged, expectExactlyOnce } from '../../trust/support/exactly-once.ts';
-import { expectFaithful, untilAllDelivered } from '../../trust/support/hooked.ts';
+import { expectDeliveredOnce, untilAllDelivered } from '../../trust/support/hooked.ts';
 import { makeCompany } from '../../trust/support/own-company.ts';
 import type { Cluster } from './cluster.ts';
 import { startLoad } from './load.ts';
@@ -59,7 +59,7 @@ export async function openScene(cluster: Cluster) {
       await untilAllDelivered(cluster);
       const hooked = { companyId, key, agents: ids, endpointId: endpoint.id, secret: endpoint.secret };
       const changes = load.acknowledged.filter(({ call }) => call.line.startsWith('PATCH')).length;
-      await expectFaithful(cluster, hooked, { acknowledged: changes, accepted });
+      await expectDeliveredOnce(cluster, hooked, { acknowledged: changes, accepted });
       console.log(`${summary}; ${accepted.length} deliveries`);
     },
   };

@@ -45,7 +45,7 @@ test.for([
   ['"1"', problems.PRECONDITION_FAILED.detail],
   ['W/"2"', problemTexts.tagForeign],
   ['"3"', problems.PRECONDITION_FAILED.detail],
-] as const)('If-Match: %s does not delete version 2', async ([tag, detail]) => {
+] as const)('If-Match: %s does not delete version 2 and answers 412', async ([tag, detail]) => {
   const agent = await newSubject(world);
   await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
   const send = () => world.client(agent.key).remove(agent.id, { header: { 'If-Match': tag } });
@@ -72,7 +72,7 @@ test('DELETE reports a malformed If-Match, a malformed id and an unknown paramet
 /** Content that accompanies a request which takes no body. */
 const ignored: readonly { readonly what: string; readonly headers: Sent['headers']; readonly body?: string }[] = [
   { what: 'a content type alone', headers: { 'content-type': 'application/json' } },
-  { what: 'a content type that is none', headers: { 'content-type': 'no media type' } },
+  { what: 'an invalid content type', headers: { 'content-type': 'no media type' } },
   { what: 'a text', headers: { 'content-type': 'text/plain' }, body: 'whatever' },
   { what: 'a compressed body', headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' }, body: '{' },
   { what: 'a large body', headers: {}, body: ' '.repeat(300_000) },

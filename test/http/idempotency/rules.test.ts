@@ -23,7 +23,7 @@ test.for([
   ['256 characters', 'k'.repeat(256)],
   ['a letter beyond ASCII', 'clé'],
   ['two keys', ['first', 'second']],
-] as const)('an Idempotency-Key that is no key is refused: %s', async ([, value]) => {
+] as const)('an invalid Idempotency-Key is refused: %s', async ([, value]) => {
   const agent = await newSubject(world);
   const headers = { 'idempotency-key': value };
   const send = () => world.patch(agent.key, agent.id, { name: 'Must not stick' }, { headers });

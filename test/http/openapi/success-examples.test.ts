@@ -70,8 +70,8 @@ const lines = [...health, ...forAnyCompany, ...forCompany, ...onAgent]
 /** Uses a key, so that lastUsedAt is stored and stays for a minute. */
 async function useOnce(key: string, keyId: string): Promise<void> {
   await world.call(key, 'GET /companies');
-  const isNoted = 'SELECT last_used_at FROM api_key WHERE id = $1 AND last_used_at IS NOT NULL';
-  await vi.waitUntil(async () => (await world.sql.query(isNoted, [keyId])).rowCount === 1, { timeout: 60_000 });
+  const isUsed = 'SELECT last_used_at FROM api_key WHERE id = $1 AND last_used_at IS NOT NULL';
+  await vi.waitUntil(async () => (await world.sql.query(isUsed, [keyId])).rowCount === 1, { timeout: 60_000 });
 }
 
 test('every documented success has an example, and a server answers it, except for ids and times', async () => {

@@ -49,7 +49,7 @@ const costly = [
     (at) => `#/metadata/${nameOf(at)}%EF%BF%BD`,
     badCharacters,
   ],
-  ['keys that must not be', inList('{"__proto__":1}'), (at) => `#/metadata/n/${at}/__proto__`, forbidden],
+  ['forbidden keys', inList('{"__proto__":1}'), (at) => `#/metadata/n/${at}/__proto__`, forbidden],
   [
     'keys that must not be, inside each other',
     nested('{"constructor":{"prototype":', '1', '}}', inMetadata),

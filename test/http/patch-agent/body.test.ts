@@ -117,9 +117,9 @@ test.for(withoutBody)('a request without a body is refused, with the headers %o'
 
 /** Invalid JSON: line and column of the fault, what is expected there, and what was found. */
 const notJson = [
-  ['with a comma too many', '{"name":"abc",}', [1, 15], 'a name in double quotes', '"}"'],
+  ['with an extra comma', '{"name":"abc",}', [1, 15], 'a name in double quotes', '"}"'],
   ['in single quotes', "{'name':'abc'}", [1, 2], 'a name in double quotes or }', '"\'"'],
-  ['that is half an object', '{"name":"abc"', [1, 14], 'a comma or }', 'the end of the body'],
+  ['that is an incomplete object', '{"name":"abc"', [1, 14], 'a comma or }', 'the end of the body'],
   [
     'with a line break in a text',
     '{\n"name":"a\nb"}',

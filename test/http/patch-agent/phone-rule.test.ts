@@ -87,7 +87,7 @@ test('a patch of another field keeps the phone number of an agent, and the heade
 
 /** Phone numbers that an agent cannot get. The fault is the same for all. */
 const unusable: Readonly<Record<string, (companyId: string) => Promise<string>>> = {
-  'of nobody': async () => '00000000-0000-4000-8000-00000000dead',
+  'that does not exist': async () => '00000000-0000-4000-8000-00000000dead',
   'of another company': async () => world.phoneNumber((await world.company()).id),
   'that is inactive': async (companyId) => {
     const number = await world.phoneNumber(companyId);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Answer, Sent } from '../../support/http.ts';
 import { whileAgentLocked } from '../../support/locks.ts';
 import { newSubject, type Subject, sendText } from '../../support/patch-agent.ts';
-import { toldBy } from '../../support/rate-limits.ts';
+import { limitsIn } from '../../support/rate-limits.ts';
 import { chunk, head, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -49,9 +49,9 @@ test.for(Object.entries(answers))(
   async ([expected, ask]) => {
     const answer = await ask(await newSubject(world));
     const code = answer.status >= 400 ? ` ${JSON.parse(answer.text).code}` : '';
-    const { retryAfter, ...told } = toldBy(answer);
+    const { retryAfter, ...reported } = limitsIn(answer);
     expect(`${answer.status}${code}`).toBe(expected);
-    expect(told).toEqual(usual);
+    expect(reported).toEqual(usual);
     expect(retryAfter).toBe(answer.status === 503 ? 1 : undefined);
   },
 );
@@ -60,7 +60,7 @@ test('answers from before the rate limit check have no rate limit headers', asyn
   const { id, key, keyId } = await newSubject(world);
   await world.keys.suspend(keyId);
   for (const line of [`GET /agents/${id}`, `PUT /agents/${id}`, 'GET /nowhere', 'GET /health/live']) {
-    for (const bearer of [key, 'nobody']) expect(toldBy(await world.call(bearer, line))).toEqual({});
+    for (const bearer of [key, 'nobody']) expect(limitsIn(await world.call(bearer, line))).toEqual({});
   }
 });
 
@@ -76,18 +76,18 @@ test.for([
   [{ perMinute: 0 }, { hour: limit(9) }],
   [{ perHour: 0 }, { minute: limit(7) }],
   [{ perMinute: 0, perHour: 0 }, {}],
-] as const)("a key's own limits %o go before the server's, and 0 is none", async ([limits, told]) => {
+] as const)('the limits of a key, %o, replace the server’s, and 0 means no limit', async ([limits, reported]) => {
   const { companyId, id } = await newSubject(world);
   const key = await world.limitedKey(companyId, limits);
-  expect(toldBy(await world.client(key).read(id))).toEqual(told);
+  expect(limitsIn(await world.client(key).read(id))).toEqual(reported);
 });
 
 test('on a server without limits the limits of a key hold', async () => {
   const { companyId, id, key } = await newSubject(unlimited);
   const answer = await unlimited.client(key).read(id);
-  expect({ status: answer.status, told: toldBy(answer) }).toEqual({ status: 200, told: {} });
+  expect({ status: answer.status, reported: limitsIn(answer) }).toEqual({ status: 200, reported: {} });
   const limited = await unlimited.limitedKey(companyId, { perHour: 1 });
-  expect(toldBy(await unlimited.client(limited).read(id))).toEqual({ hour: limit(1) });
+  expect(limitsIn(await unlimited.client(limited).read(id))).toEqual({ hour: limit(1) });
   expect(await unlimited.client(limited).read(id)).toMatchObject({ status: 429 });
 });
 

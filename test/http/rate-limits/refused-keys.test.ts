@@ -3,7 +3,7 @@ import { openAnotherServer } from '../../support/another-server.ts';
 import { type Sent, send } from '../../support/http.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { stopClock, toldBy } from '../../support/rate-limits.ts';
+import { limitsIn, stopClock } from '../../support/rate-limits.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -33,13 +33,13 @@ test('an address with too many refused keys gets 429 for further ones until Retr
     const answer = await call(`Bearer ${unknownKey}`);
     expectProblem(answer, refused);
     expect(answer.headers['www-authenticate']).toBe('Bearer');
-    expect(toldBy(answer)).toEqual({});
+    expect(limitsIn(answer)).toEqual({});
   }
   clock.at(20.5);
   for (const _ of Array(5)) {
     const answer = await call(`Bearer ${unknownKey}`);
     expectProblem(answer, limited);
-    expect(toldBy(answer)).toEqual({ retryAfter: 40 });
+    expect(limitsIn(answer)).toEqual({ retryAfter: 40 });
     expect(answer.headers).not.toHaveProperty('www-authenticate');
     expect(await call(`Bearer ${key}`)).toMatchObject({ status: 200 });
   }

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { newSubject, type Subject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { stopClock, toldBy } from '../../support/rate-limits.ts';
+import { limitsIn, stopClock } from '../../support/rate-limits.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ quotas: { perMinute: 1, perHour: 1 } });
@@ -20,7 +20,7 @@ async function caller(limits: { perMinute: number; perHour: number }) {
   return async () => {
     const answer = await world.call(key, `GET /agents/${subject.id}`);
     if (answer.status === 429) expectProblem(answer, { code: 'RATE_LIMITED', instance: `/agents/${subject.id}` });
-    return { status: answer.status, ...toldBy(answer) };
+    return { status: answer.status, ...limitsIn(answer) };
   };
 }
 
@@ -114,7 +114,7 @@ test('refused requests are not counted: a raised limit admits as many requests a
   const { id, key } = await world.keys.create({ ...draft, companyId: subject.companyId });
   const call = async () => {
     const answer = await world.call(key, `GET /agents/${subject.id}`);
-    return { status: answer.status, ...toldBy(answer) };
+    return { status: answer.status, ...limitsIn(answer) };
   };
   const raise = (minute: number, hour: number) =>
     world.sql.query('UPDATE api_key SET per_minute = $2, per_hour = $3 WHERE id = $1', [id, minute, hour]);

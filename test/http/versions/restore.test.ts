@@ -129,7 +129,7 @@ test.for([
   ['"1"', stale],
   ['W/"2"', problemTexts.tagForeign],
   ['"3", "1"', stale],
-] as const)('If-Match: %s does not restore over version 2', async ([tag, detail]) => {
+] as const)('If-Match: %s does not restore over version 2 and answers 412', async ([tag, detail]) => {
   const agent = await newSubject(world);
   await world.client(agent.key).patch(agent.id, { name: 'Second' });
   const instance = `/agents/${agent.id}/versions/1/restore`;

@@ -31,7 +31,7 @@ export function openAgentCopy({ origin, key }: Options) {
   }
 
   /** "Ignore an event whose version is not above the one that you have", and every event of a deleted agent. */
-  const isNews = (id: string, version: number) => !deleted.has(id) && version > (agents.get(id)?.version ?? 0);
+  const isNewer = (id: string, version: number) => !deleted.has(id) && version > (agents.get(id)?.version ?? 0);
 
   return {
     counts,
@@ -67,17 +67,17 @@ export function openAgentCopy({ origin, key }: Options) {
         const { status, headers, body } = await request(client, `GET /agents/${id}`);
         const version = Number(String(headers.etag).replaceAll('"', ''));
         if (status === 404) remove(id);
-        else if (isNews(id, version)) agents.set(id, { version, agent: Object(body) });
+        else if (isNewer(id, version)) agents.set(id, { version, agent: Object(body) });
       }
 
       async function apply(client: Client, { type, data: { agentId: id, version } }: Received['event']): Promise<void> {
         if (type === 'agent.deleted') {
           remove(id);
-        } else if (isNews(id, version)) {
+        } else if (isNewer(id, version)) {
           const { status, body } = await request(client, `GET /agents/${id}/versions/${version}`);
           const { companyPhoneNumberId: _, ...agent } = Object(body);
           if (status === 404) await readNow(client, id);
-          else if (isNews(id, version)) agents.set(id, { version, agent });
+          else if (isNewer(id, version)) agents.set(id, { version, agent });
           counts.applied += 1;
         } else {
           counts.ignored += 1;

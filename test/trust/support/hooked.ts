@@ -77,7 +77,7 @@ export function startChanging({ key, agents }: Hooked, origins: readonly string[
 }
 
 /** Makes every delivery due at once, so that a test need not wait for the schedule. */
-export const hurry = ({ sql }: Pick<World, 'sql'>) =>
+export const makeAllDue = ({ sql }: Pick<World, 'sql'>) =>
   sql.query(
     `UPDATE webhook_delivery SET next_attempt_at = now() WHERE id IN (
        SELECT id FROM webhook_delivery
@@ -87,7 +87,7 @@ export const hurry = ({ sql }: Pick<World, 'sql'>) =>
 /** Resolves when no delivery is pending. */
 export async function untilAllDelivered(world: Pick<World, 'sql'>): Promise<void> {
   for (;;) {
-    await hurry(world);
+    await makeAllDue(world);
     const { rows } = await world.sql.query(
       `SELECT count(*)::int AS count FROM webhook_delivery WHERE status = 'PENDING'`,
     );
@@ -102,7 +102,7 @@ export async function untilAllDelivered(world: Pick<World, 'sql'>): Promise<void
  * @param acknowledged changes that the clients made
  * @param accepted what the receiver answered with 2xx
  */
-export async function expectFaithful(
+export async function expectDeliveredOnce(
   { sql }: Pick<World, 'sql'>,
   hooked: Hooked,
   { acknowledged, accepted }: { readonly acknowledged: number; readonly accepted: readonly Received[] },
@@ -113,19 +113,19 @@ export async function expectFaithful(
     [hooked.agents],
   );
   expect(rows).toHaveLength(acknowledged);
-  const told = new Map<string, string>();
+  const idOfVersion = new Map<string, string>();
   const last = new Map<string, number>();
   for (const received of accepted) {
     verify(received, hooked.secret);
     const { agentId, version } = received.event.data;
     const name = `${agentId} ${version}`;
     // One event has one id, however often it is sent.
-    expect(told.get(name) ?? received.id).toBe(received.id);
-    if (!told.has(name)) {
+    expect(idOfVersion.get(name) ?? received.id).toBe(received.id);
+    if (!idOfVersion.has(name)) {
       expect(version).toBe((last.get(agentId) ?? 1) + 1);
       last.set(agentId, version);
     }
-    told.set(name, received.id);
+    idOfVersion.set(name, received.id);
   }
-  expect([...told.keys()].toSorted()).toEqual(rows.map(({ version }) => version).toSorted());
+  expect([...idOfVersion.keys()].toSorted()).toEqual(rows.map(({ version }) => version).toSorted());
 }

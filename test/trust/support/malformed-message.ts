@@ -10,7 +10,7 @@ export interface Malformed {
 }
 
 /** The one kind that may still be a valid request. */
-export const luck = 'bytes changed at random';
+export const perhapsValid = 'bytes changed at random';
 
 interface Target {
   readonly path: string;
@@ -166,19 +166,19 @@ export function malformedMessages({ path, key }: Target): fc.Arbitrary<Malformed
       true,
     ),
     kind(
-      luck,
+      perhapsValid,
       fc
         .array(fc.tuple(position(good), fc.nat(255)), { minLength: 1, maxLength: 4 })
         .map((changes) => changed(good, changes)),
     ),
     kind(
-      luck,
+      perhapsValid,
       fc
         .tuple(position(good), position(good))
         .map(([a, b]) => good.slice(0, Math.min(a, b)) + good.slice(Math.max(a, b))),
     ),
     kind(
-      luck,
+      perhapsValid,
       fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
     ),
   );
