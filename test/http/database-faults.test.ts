@@ -84,7 +84,7 @@ describe('connections that PostgreSQL ends', () => {
   });
 });
 
-describe('a row that another transaction has locked', () => {
+describe.concurrent('a row that another transaction has locked', () => {
   test('its agent answers 503 until it is unlocked and nothing is changed; other agents are served', async () => {
     const { id } = await world.agent(companyId);
     const before = await world.row(id);
