@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import { eraseEmbedded } from './erase-embedded.ts';
-import { refuseKeys } from './no-keys.ts';
+import { refuseKeys } from './leaked-keys.ts';
 import { inTestRun, isAlive } from './test-run.ts';
 
 const root = join(import.meta.dirname, '..', '..');

@@ -19,7 +19,7 @@ import { callsOf } from './calls.ts';
 import { clientOf } from './client.ts';
 import { run } from './connection.ts';
 import { asServer, withDatabase } from './global-setup.ts';
-import { refuseKeys } from './no-keys.ts';
+import { refuseKeys } from './leaked-keys.ts';
 import { storedRows } from './stored-rows.ts';
 import { buildLimited, openLimited, patientUrl, type TimeLimits, usualLimits } from './time-limits.ts';
 

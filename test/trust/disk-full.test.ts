@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { run } from '../support/connection.ts';
 import { makePostgres, type OwnPostgres } from './support/own-postgres.ts';
-import { openSiege } from './support/siege.ts';
+import { openSiege } from './support/outage-clients.ts';
 import { canMount, mountSmallDisk } from './support/small-disk.ts';
 
 /** Milliseconds for which the disk stays full. */

@@ -6,7 +6,7 @@ import { startUnlimited } from '../support/kept-client.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { build, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-import { percentile, steadily } from './support/steadily.ts';
+import { percentile, steadily } from './support/steady-requests.ts';
 
 const world = await openWorld({ docs: false });
 const isShort = inject('isShort');

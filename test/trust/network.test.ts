@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inject, test } from 'vitest';
 import { openLink } from '../support/database-link.ts';
 import { openWorld } from '../support/world.ts';
-import { openSiege } from './support/siege.ts';
+import { openSiege } from './support/outage-clients.ts';
 
 const world = await openWorld();
 /** Milliseconds of each outage. */

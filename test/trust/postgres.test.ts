@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { expect, inject, test } from 'vitest';
 import { connect, run } from '../support/connection.ts';
 import { makePostgres, type PostgresSettings, serverRole } from './support/own-postgres.ts';
-import { openSiege } from './support/siege.ts';
+import { openSiege } from './support/outage-clients.ts';
 
 const kills = inject('isShort') ? 3 : 10;
 /** Milliseconds of an outage. */

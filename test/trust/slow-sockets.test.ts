@@ -4,7 +4,7 @@ import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { startProcess, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-import { percentile, steadily } from './support/steadily.ts';
+import { percentile, steadily } from './support/steady-requests.ts';
 
 /** The time limit of a slow or silent client in milliseconds (12 s), and a tolerance for a busy machine. */
 const limit = 12_000 + 500;

@@ -4,7 +4,7 @@ import { expect, inject, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { openReceiver, type Received } from '../support/receiver.ts';
 import { openWorld } from '../support/world.ts';
-import { expectDeliveredOnce, makeHooked, startChanging, startSending, untilAllDelivered } from './support/hooked.ts';
+import { expectDeliveredOnce, makeHooked, startChanging, startSending, untilAllDelivered } from './support/webhook-companies.ts';
 
 const world = await openWorld();
 const kills = inject('isShort') ? 3 : 20;

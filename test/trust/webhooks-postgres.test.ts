@@ -3,7 +3,7 @@ import { expect, inject, test } from 'vitest';
 import { openClient } from '../support/kept-client.ts';
 import { openReceiver, type Received } from '../support/receiver.ts';
 import { storeEndpoint } from '../support/sending.ts';
-import { expectDeliveredOnce, type Hooked, startChanging, startSending, untilAllDelivered } from './support/hooked.ts';
+import { expectDeliveredOnce, type Hooked, startChanging, startSending, untilAllDelivered } from './support/webhook-companies.ts';
 import { openOwnCompany } from './support/own-company.ts';
 
 const kills = inject('isShort') ? 2 : 5;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, inject, test } from 'vitest';
 import { openReceiver } from '../support/receiver.ts';
 import { openWorld } from '../support/world.ts';
-import { type Hooked, makeHooked, startChanging, startSending } from './support/hooked.ts';
+import { type Hooked, makeHooked, startChanging, startSending } from './support/webhook-companies.ts';
 
 const world = await openWorld();
 const seconds = inject('isShort') ? 12 : 120;

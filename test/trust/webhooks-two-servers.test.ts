@@ -9,7 +9,7 @@ import {
   startChanging,
   startSending,
   untilAllDelivered,
-} from './support/hooked.ts';
+} from './support/webhook-companies.ts';
 
 const world = await openWorld();
 const changes = inject('isShort') ? 25 : 300;

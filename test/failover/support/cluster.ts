@@ -6,7 +6,7 @@ import pg from 'pg';
 import { afterAll, expect, onTestFinished } from 'vitest';
 import { startProcess } from '../../support/process.ts';
 import { storedRows } from '../../support/stored-rows.ts';
-import { hooksToLoopback } from '../../trust/support/hooked.ts';
+import { hooksToLoopback } from '../../trust/support/webhook-companies.ts';
 import { stopAll } from './processes.ts';
 
 const names = ['node-1', 'node-2'] as const;

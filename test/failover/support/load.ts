@@ -4,7 +4,7 @@ import { expect, onTestFinished } from 'vitest';
 import type { Answer } from '../../support/http.ts';
 import { type Call, openClient } from '../../support/kept-client.ts';
 import { type Acknowledged, nextCall } from '../../trust/support/exactly-once.ts';
-import { expectUnavailable } from '../../trust/support/siege.ts';
+import { expectUnavailable } from '../../trust/support/outage-clients.ts';
 
 /**
  * Milliseconds between requests of a client: quick answers of 503 would otherwise take the processor from the servers.

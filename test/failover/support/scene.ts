@@ -5,7 +5,7 @@ import { openReceiver, type Received } from '../../support/receiver.ts';
 import { expectReplay } from '../../support/retry.ts';
 import { storeEndpoint } from '../../support/sending.ts';
 import { type Acknowledged, expectExactlyOnce } from '../../trust/support/exactly-once.ts';
-import { expectDeliveredOnce, untilAllDelivered } from '../../trust/support/hooked.ts';
+import { expectDeliveredOnce, untilAllDelivered } from '../../trust/support/webhook-companies.ts';
 import { makeCompany } from '../../trust/support/own-company.ts';
 import type { Cluster } from './cluster.ts';
 import { startLoad } from './load.ts';
