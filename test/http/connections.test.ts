@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -73,7 +73,7 @@ describe('several requests on one connection', () => {
     whileAgentLocked(world, agentId, (release) =>
       use(async (socket) => {
         socket.write(patch({ name: `Before ${what}` }));
-        await untilSomebodyWaits(world);
+        await untilWaiting(world);
         socket.write(bytes());
         if (what.startsWith('half')) socket.end();
         // Once the server has answered a later connection, it has read these bytes too.

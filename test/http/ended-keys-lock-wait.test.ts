@@ -3,7 +3,7 @@ import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
 import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ended-keys.ts';
 import type { Answer } from '../support/http.ts';
-import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { untilOutdated } from '../support/slow-body.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -29,7 +29,7 @@ async function sendHeld(
   const { origin } = await openAnotherServer(world, { connections: 1 });
   return await whileAgentLocked(world, id, async (release) => {
     const answer = callsOf(origin).call(key, line + query, { body });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await untilOutdated(performance.now());
     await meanwhile();
     await release();

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { openLink } from '../support/database-link.ts';
 import { send } from '../support/http.ts';
-import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -60,7 +60,7 @@ async function whileManyWait(task: (fail: () => Promise<void>, release: () => Pr
   return await whileLocked(world, 'LOCK TABLE _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async (release) => {
     const checks = Array.from({ length: 30 }, () => send(origin, { method: 'GET', path: '/health/ready' }));
     await vi.waitUntil(() => arrived === 30, { timeout: 60_000 });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await task(link.cutOff, release);
     const answers = await Promise.all(checks);
     const queries = link.asked().split('FROM _prisma_migrations').length - 1;

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { type Answer, send } from '../support/http.ts';
-import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld({ limits: 'production' });
@@ -102,7 +102,7 @@ test('a server that stops writes the uses that it has collected', async () => {
   const headers = { authorization: `Bearer ${key}` };
   await whileLocked(world, 'LOCK TABLE api_key IN SHARE MODE', [], async (release) => {
     expect((await app.inject({ method: 'GET', url: '/agents', headers })).statusCode).toBe(200);
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     let isClosed = false;
     const closed = app.close().then(() => {
       isClosed = true;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
-import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -88,7 +88,7 @@ test('a client that disconnects before its answer has a log line without a statu
       socket.write(
         `${head(`PATCH /agents/${agentId} HTTP/1.1`, ...headers, type, 'Content-Length: 15')}{"duration":50}`,
       );
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       socket.reset();
       expect(await linesOf(requestId)).toEqual([line({ requestId, status: null, keyId, companyId, agentId })]);
     }),
@@ -127,7 +127,7 @@ test('a client that disconnects during the lookup of its key causes no error: th
       RawSocket.use(origin, async (socket) => {
         const headers = ['Host: api', `Authorization: Bearer ${key}`, `X-Request-Id: ${requestId}`];
         socket.write(head(`DELETE /agents/${id} HTTP/1.1`, ...headers, 'X-Forwarded-For: 192.0.2.7'));
-        await untilSomebodyWaits(world);
+        await untilWaiting(world);
         socket.reset();
         await linesOf(requestId);
       }),

@@ -4,7 +4,7 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { silent } from '../../src/metrics/meter.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { openFlood } from '../support/flood.ts';
-import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { pipelined } from '../support/pipelined.ts';
 import { RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -57,7 +57,7 @@ test('a client that disconnects while its change waits causes one log line and o
         patch(key, at === 0 ? first.id : other.id, { duration: 77 }, requestId),
       );
       socket.write(all.join(''));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       socket.reset();
       await vi.waitUntil(() => linesOf(requestIds).length > 0, { timeout: 60_000 });
     });
@@ -87,7 +87,7 @@ test('a pipelined request behind an answer that closes the connection is not sta
     async (release) => {
       const client = await openFlood(origin, { reads: false });
       client.socket.write(request('GET /agents?limit=100', ownKey, randomUUID()));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       const closing = app.close();
       await vi.waitUntil(() => app.draining(), { timeout: 60_000 });
       await release();

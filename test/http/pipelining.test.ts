@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { openFlood, shortGet } from '../support/flood.ts';
 import { send } from '../support/http.ts';
-import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { pipelined } from '../support/pipelined.ts';
 import { chunk, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -28,7 +28,7 @@ test('17 pipelined PATCHes run one after the other and are answered in their ord
   await whileAgentLocked(world, first, (release) =>
     RawSocket.use(world.origin, async (socket) => {
       socket.write([first, ...others].map((id, at) => patch(key, id, { duration: 100 + at })).join(''));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       // If the others had been started with the first, their changes would be written by now.
       await untilWritten();
       expect(await Promise.all(others.map((other) => world.row(other)))).toEqual(before);
@@ -65,7 +65,7 @@ test('a connection with 16 unanswered requests is not read further until one is 
   await whileAgentLocked(world, id, async (release) => {
     const flood = await openFlood(origin);
     flood.socket.write(patch(key, id, { duration: 99 }) + shortGet('/health/live').repeat(count));
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     for (let time = 0; time < 20; time += 1) {
       expect((await send(origin, { method: 'GET', path: '/health/live' })).status).toBe(200);
     }
@@ -85,7 +85,7 @@ test('at a shutdown pipelined requests behind a running one are served, and the 
   await whileAgentLocked(world, first, (release) =>
     RawSocket.use(origin, async (socket) => {
       socket.write(ids.map((id) => patch(key, id, { duration: 45 })).join(''));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       const closed = app.close();
       await release();
       const answers = await socket.untilClosed();
@@ -114,7 +114,7 @@ test.each([
     await whileAgentLocked(world, first, (release) =>
       RawSocket.use(world.origin, async (socket) => {
         socket.write(ids.map((id) => patch(key, id, { duration: 46 })).join('') + bytes(first, requestId));
-        await untilSomebodyWaits(world);
+        await untilWaiting(world);
         await release();
         const answers = await socket.untilClosed();
         expect(answers.slice(0, 20)).toMatchObject(ids.map((id) => ({ status: 200, body: { id } })));

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { countWaiting, untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { countWaiting, untilWaiting, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -28,7 +28,7 @@ test.each([
   const lock = 'LOCK TABLE agent_version IN ACCESS EXCLUSIVE MODE';
   await whileLocked(world, lock, [], async (release) => {
     const many = Array.from({ length: 30 }, () => world.call(attacker.key, `${method} /agents/${target.id}/${path}`));
-    await untilSomebodyWaits(world, 2);
+    await untilWaiting(world, 2);
     for (let time = 0; time < 40; time += 1) {
       expect((await world.call(other.key, `GET /agents/${agent.id}`)).status).toBe(200);
     }
@@ -86,7 +86,7 @@ test('64 concurrent requests of one company make its next request wait until one
   await whileAgentLocked(world, held.id, async (release) => {
     const body = { duration: 77 };
     const many = Array.from({ length: 64 }, () => world.call(busy.key, `PATCH /agents/${held.id}`, { body }));
-    await untilSomebodyWaits(world, 1);
+    await untilWaiting(world, 1);
     await readOther();
     let isAnswered = false;
     const next = world.call(busy.key, `GET /agents/${free.id}`).finally(() => {

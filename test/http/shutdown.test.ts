@@ -4,7 +4,7 @@ import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { unsentBytes } from '../../src/http/unsent-bytes.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
-import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -43,7 +43,7 @@ async function whileClosing(
   await whileAgentLocked(world, id, (release) =>
     RawSocket.use(origin, async (running) => {
       running.write(patch(id, { duration: 45 }));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       await prepare(origin);
       const closed = app.close();
       await task({
@@ -79,7 +79,7 @@ test('a shutdown closes connections without a running request at once, while ano
             idle.write(get('/health/live'));
             await idle.answer();
             half.write('PATCH /agents');
-            await untilSomebodyWaits(world);
+            await untilWaiting(world);
             const closed = app.close();
             for (const socket of [silent, idle, half]) await socket.untilClosed();
             expect(running.ending).toBe('open');

@@ -3,7 +3,7 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { registeredTracing } from '../../src/tracing/spans.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
-import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { clientSpan, loadCollector, openTraced, unset } from '../support/spans.ts';
@@ -75,7 +75,7 @@ test('the span of a request whose client disconnects ends without a status', asy
           `traceparent: ${headers.traceparent}`,
         ) + body,
       );
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
     }),
   );
   const own = (await spans.of(traceId))['PATCH /agents/{id}'];

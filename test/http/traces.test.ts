@@ -1,5 +1,5 @@
 import { beforeAll, expect, test, vi } from 'vitest';
-import { inOneBatch, untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { inOneBatch, untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';
 import { clientSpan, failed, loadCollector, openTraced, type Shown, unset } from '../support/spans.ts';
 import { openWorld } from '../support/world.ts';
@@ -89,7 +89,7 @@ test('a change that is written alone after a lock wait has a span of its own, li
   const { traceId, headers } = clientSpan();
   const sent = await whileAgentLocked(world, agent.id, async (release) => {
     const answer = patch(agent.key, agent.id, { duration: 47 }, { headers });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await release();
     return answer;
   });

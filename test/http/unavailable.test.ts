@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
-import { untilNobodyWaits, whileLocked } from '../support/locks.ts';
+import { untilNoneWaiting, whileLocked } from '../support/locks.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { storedAgent } from '../support/stored-agent.ts';
@@ -25,7 +25,7 @@ test('while the database does not answer in time, every endpoint answers 503 and
       expect(answer.headers['retry-after']).toBe('1');
     }
     // A statement may still wait after its request was answered and would then be committed, as documented.
-    await untilNobodyWaits(world);
+    await untilNoneWaiting(world);
   });
   expect(await storedAgent(world, agent.id)).toEqual(before);
   for (const { line, status, body } of endpoints) {

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { expect, onTestFinished, test } from 'vitest';
-import { untilSomebodyWaits } from '../support/locks.ts';
+import { untilWaiting } from '../support/locks.ts';
 import { operatorOf, printedBy } from '../support/operator.ts';
 import { target } from '../support/webhooks.ts';
 import { openWorld } from '../support/world.ts';
@@ -161,7 +161,7 @@ test.concurrent('a change that is committed while its agent is erased leaves no 
   await holder.query('BEGIN');
   await holder.query(late, [id]);
   const erased = erase(company);
-  await untilSomebodyWaits(world);
+  await untilWaiting(world);
   await holder.query('COMMIT');
   expect(await erased).toMatchObject({ code: 0, stderr: '' });
   expect(await left(company)).toEqual(nothing);

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { build, startServer } from '../support/process.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -48,7 +48,7 @@ test('at SIGTERM with 100 running and 100 idle connections idle ones are closed,
 
       await whileLocked(world, 'LOCK TABLE agent IN EXCLUSIVE MODE', [], async (release) => {
         for (const [at, socket] of running.entries()) socket.write(patch(underWay[at], { duration: 45 }));
-        await untilSomebodyWaits(world);
+        await untilWaiting(world);
         server.signal('SIGTERM');
         for (const socket of idle) await socket.untilClosed();
         expect(running.map(({ answers, ending }) => [answers, ending])).toEqual(running.map(() => [[], 'open']));

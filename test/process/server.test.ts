@@ -126,7 +126,7 @@ async function lockAgents(dataDir: string): Promise<pg.Client> {
   return client;
 }
 
-async function untilSomebodyWaits(client: pg.Client): Promise<void> {
+async function untilWaiting(client: pg.Client): Promise<void> {
   const sql = `SELECT FROM pg_locks WHERE NOT granted`;
   await vi.waitUntil(async () => ((await client.query(sql)).rowCount ?? 0) > 0, { timeout: 60_000, interval: 10 });
 }
@@ -152,7 +152,7 @@ describe('stop', () => {
       const holder = await lockAgents(dataDir);
       const name = randomUUID();
       const running = patchDemo(origin, dataDir, { name });
-      await untilSomebodyWaits(holder);
+      await untilWaiting(holder);
       tell(server);
       await server.until(/("msg":"stopping")/);
       tell(server);
@@ -175,7 +175,7 @@ describe('stop', () => {
     await server.until(printed);
     const holder = await lockAgents(dataDir);
     const running = patchDemo(origin, dataDir, { name: randomUUID() }).catch((error: unknown) => error);
-    await untilSomebodyWaits(holder);
+    await untilWaiting(holder);
     server.signal('SIGTERM');
     expect(await running).toBeInstanceOf(Error);
     expect(await server.exit).toEqual({ code: 0, signal: null });

@@ -33,7 +33,7 @@ export function whileAgentLocked<Result>(
 export function inOneBatch<Sent>(world: World, agent: Subject, sendAll: () => Promise<Sent>): Promise<Sent> {
   return whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
     const before = world.patch(agent.key, agent.id, { duration: 99 });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     const sent = sendAll();
     // Once this is answered, the keys of all requests before it have been looked up.
     await world.call(agent.key, `GET /agents/${agent.id}`);
@@ -44,12 +44,12 @@ export function inOneBatch<Sent>(world: World, agent: Subject, sendAll: () => Pr
 }
 
 /** Resolves when at least `atLeast` statements of servers wait for a lock. */
-export async function untilSomebodyWaits(world: World, atLeast = 1): Promise<void> {
+export async function untilWaiting(world: World, atLeast = 1): Promise<void> {
   await vi.waitUntil(async () => (await countWaiting(world)) >= atLeast, { timeout: 60_000, interval: 10 });
 }
 
 /** Resolves when no statement of a server waits for a lock, including those of requests that were answered already. */
-export async function untilNobodyWaits(world: World): Promise<void> {
+export async function untilNoneWaiting(world: World): Promise<void> {
   await vi.waitUntil(async () => (await countWaiting(world)) === 0, { timeout: 60_000, interval: 10 });
 }
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { run } from '../support/connection.ts';
+import { openOutageClients } from './support/outage-clients.ts';
 import { makePostgres, type OwnPostgres } from './support/own-postgres.ts';
-import { openSiege } from './support/outage-clients.ts';
 import { canMount, mountSmallDisk } from './support/small-disk.ts';
 
 /** Milliseconds for which the disk stays full. */
@@ -27,8 +27,8 @@ test.runIf(canMount)(
     await postgres.start();
     const folder = await makeFolderFor(postgres, disk.folder);
     await run(postgres.superUrl, `CREATE TABLESPACE small LOCATION '${folder}'`);
-    const siege = await openSiege(await postgres.makeDatabase('TABLESPACE small'));
-    await siege.withstand({
+    const outageClients = await openOutageClients(await postgres.makeDatabase('TABLESPACE small'));
+    await outageClients.expectRecoveryFrom({
       hits: (line) => line.startsWith('PATCH') || line === 'POST /agents',
       task: async () => {
         await disk.fill();
@@ -36,7 +36,7 @@ test.runIf(canMount)(
         await disk.empty();
       },
     });
-    await siege.expectAllSaved();
+    await outageClients.expectAllSaved();
   },
 );
 
@@ -52,8 +52,8 @@ test.runIf(canMount)(
     await rm(log, { recursive: true });
     await symlink(folder, log);
     await postgres.start();
-    const siege = await openSiege(await postgres.makeDatabase());
-    await siege.withstand({
+    const outageClients = await openOutageClients(await postgres.makeDatabase());
+    await outageClients.expectRecoveryFrom({
       task: async () => {
         await disk.fill();
         await expect(switchUntilFull(postgres)).rejects.toThrow();
@@ -62,7 +62,7 @@ test.runIf(canMount)(
         await postgres.start();
       },
     });
-    await siege.expectAllSaved();
+    await outageClients.expectAllSaved();
   },
 );
 

@@ -6,7 +6,7 @@ import { startUnlimited } from '../support/kept-client.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { build, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-import { percentile, steadily } from './support/steady-requests.ts';
+import { percentile, sendSteadily } from './support/steady-requests.ts';
 
 const world = await openWorld({ docs: false });
 const isShort = inject('isShort');
@@ -33,7 +33,7 @@ async function openVictim(env: Readonly<Record<string, string>> = {}) {
   };
   /** The answers to other clients during a task; each of them must be 200. */
   const during = async (task: Promise<unknown>) => {
-    const answers = await steadily(change, task);
+    const answers = await sendSteadily(change, task);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     const times = answers.map(({ after }) => after);
     return { count: times.length, p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
@@ -47,7 +47,7 @@ const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, 
 const floods = (origin: string, count: number, options?: Parameters<typeof openFlood>[1]) =>
   Promise.all(Array.from({ length: count }, () => openFlood(origin, options)));
 
-const leave = (attackers: readonly Flood[]) => {
+const disconnect = (attackers: readonly Flood[]) => {
   for (const { socket } of attackers) socket.resetAndDestroy();
 };
 
@@ -63,7 +63,7 @@ test('12 connections that pipeline 2,000 requests for the document each and read
   console.log(`memory at most ${most.toFixed(0)} MB; ${count} others served, p99 ${p99.toFixed(0)} ms`);
   expect(most).toBeLessThan(500);
   expect(count).toBeGreaterThan(0);
-  leave(attackers);
+  disconnect(attackers);
   expect(await change()).toMatchObject({ status: 200 });
 });
 
@@ -83,7 +83,7 @@ test('after a client that pipelined 1,200 requests for the script of the referen
     expect(await change()).toMatchObject({ status: 200 });
     most = Math.max(most, descriptorsOf(server));
   }
-  leave(attacker ? [attacker] : []);
+  disconnect(attacker ? [attacker] : []);
   await vi.waitUntil(() => descriptorsOf(server) <= before, { timeout: 10_000, interval: 50 });
   console.log(`descriptors: ${before} before, at most ${most} meanwhile, ${descriptorsOf(server)} after`);
   // Some descriptors for the connections of other clients, none for waiting requests.
@@ -104,7 +104,7 @@ test.each([
   );
   const answers = attackers.reduce((sum, attacker) => sum + attacker.answers, 0);
   const closed = attackers.filter(({ isClosed }) => isClosed).length;
-  leave(attackers);
+  disconnect(attackers);
   console.log(
     `${what}: ${answers} answers, ${closed} connections closed; others: p50 ${quiet.p50.toFixed(0)} ms and ` +
       `p99 ${quiet.p99.toFixed(0)} ms when quiet, ${attacked.p50.toFixed(0)} and ${attacked.p99.toFixed(0)} ms meanwhile`,
@@ -149,7 +149,7 @@ test('with 600 kept connections at 256 descriptors the longest idle ones are clo
   expect(open).toEqual(kept.map((_, at) => at >= open.indexOf(true)));
   expect(open.filter(Boolean).length).toBeGreaterThan(limit - 15);
   expect(await patch()).toMatchObject({ status: 200 });
-  leave([used, ...kept]);
+  disconnect([used, ...kept]);
 });
 
 test('with connections that request a large file and read nothing, at 256 descriptors, the longest served are closed and new ones are served', async () => {
@@ -175,5 +175,5 @@ test('with connections that request a large file and read nothing, at 256 descri
   }
   console.log(`${(memoryOf(server) - memory).toFixed(0)} MB more than before, ${descriptorsOf(server)} descriptors`);
   expect(memoryOf(server) - memory).toBeLessThan(150);
-  leave(attackers);
+  disconnect(attackers);
 });

@@ -76,18 +76,18 @@ test('with ten lists of 100 agents of 250 KB requested a second and read slowly,
 
   const quiet = await askAsOther(ask, delay(5_000));
   const attack = readSlowly(origin, attacker.key);
-  const besieged = await askAsOther(ask, attack);
+  const underLoad = await askAsOther(ask, attack);
   const statuses = await attack;
   clearInterval(timer);
   const countOf = (status: number) => statuses.filter((one) => one === status).length;
   console.log(
     `${statuses.length} lists: ${countOf(200)} begun, ${countOf(503)} refused; at most ${Math.max(...resident).toFixed(0)} MB; ` +
-      `others: p50 ${quiet.p50.toFixed(1)} ms before, ${besieged.p50.toFixed(1)} ms of ${besieged.count} requests meanwhile`,
+      `others: p50 ${quiet.p50.toFixed(1)} ms before, ${underLoad.p50.toFixed(1)} ms of ${underLoad.count} requests meanwhile`,
   );
 
   expect(countOf(200)).toBeGreaterThan(0);
-  expect([quiet.statuses, besieged.statuses]).toEqual([[200], [200]]);
-  expect(besieged.p50).toBeLessThan(5 * quiet.p50);
+  expect([quiet.statuses, underLoad.statuses]).toEqual([[200], [200]]);
+  expect(underLoad.p50).toBeLessThan(5 * quiet.p50);
   expect(Math.max(...resident)).toBeLessThan(mostResident);
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inject, test } from 'vitest';
 import { openLink } from '../support/database-link.ts';
 import { openWorld } from '../support/world.ts';
-import { openSiege } from './support/outage-clients.ts';
+import { openOutageClients } from './support/outage-clients.ts';
 
 const world = await openWorld();
 /** Milliseconds of each outage. */
@@ -26,9 +26,9 @@ test.for(Object.entries(faults))(
   'while the network to the database %s for 6 s, requests are only 503 and in time; they are served within 2 s afterwards and nothing is lost',
   async ([, { harm, mend }]) => {
     const link = await openLink(world.databaseUrl);
-    const siege = await openSiege({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
+    const outageClients = await openOutageClients({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
     for (let time = 0; time < times; time += 1) {
-      await siege.withstand({
+      await outageClients.expectRecoveryFrom({
         task: async () => {
           await harm(link);
           await delay(lasting);
@@ -36,15 +36,15 @@ test.for(Object.entries(faults))(
         },
       });
     }
-    await siege.expectAllSaved();
+    await outageClients.expectAllSaved();
   },
 );
 
 test('after the network silently dropped connections requests are only 503 and in time, and served once one statement has timed out', async () => {
   const link = await openLink(world.databaseUrl);
-  const siege = await openSiege({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
+  const outageClients = await openOutageClients({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
   for (const lost of Array.from({ length: times }, (_, time) => time * lasting)) {
-    await siege.withstand({
+    await outageClients.expectRecoveryFrom({
       // Before the time limit of a statement, 2.2 s, such a connection cannot be told from a slow one.
       recovery: 3_000,
       task: async () => {
@@ -54,5 +54,5 @@ test('after the network silently dropped connections requests are only 503 and i
       },
     });
   }
-  await siege.expectAllSaved();
+  await outageClients.expectAllSaved();
 });

@@ -4,7 +4,7 @@ import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { startProcess, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-import { percentile, steadily } from './support/steady-requests.ts';
+import { percentile, sendSteadily } from './support/steady-requests.ts';
 
 /** The time limit of a slow or silent client in milliseconds (12 s), and a tolerance for a busy machine. */
 const limit = 12_000 + 500;
@@ -27,9 +27,9 @@ test('500 slow headers, 500 slow bodies and 200 silent sockets are closed within
   const sixty = async () => {
     for (let count = 0; count < 60; count += 1) await request();
   };
-  const quiet = (await steadily(request, sixty())).map(({ after }) => after);
+  const quiet = (await sendSteadily(request, sixty())).map(({ after }) => after);
   const attack = startProcess([process.execPath, ...attacker], {});
-  const answers = await steadily(request, attack.exit);
+  const answers = await sendSteadily(request, attack.exit);
   const times = answers.map(({ after }) => after);
   const all: { after: number; status: string }[] = JSON.parse(attack.stdout);
   const last = Math.max(...all.map(({ after }) => after));

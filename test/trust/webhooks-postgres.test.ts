@@ -3,8 +3,14 @@ import { expect, inject, test } from 'vitest';
 import { openClient } from '../support/kept-client.ts';
 import { openReceiver, type Received } from '../support/receiver.ts';
 import { storeEndpoint } from '../support/sending.ts';
-import { expectDeliveredOnce, type Hooked, startChanging, startSending, untilAllDelivered } from './support/webhook-companies.ts';
 import { openOwnCompany } from './support/own-company.ts';
+import {
+  expectDeliveredOnce,
+  startChanging,
+  startSending,
+  untilAllDelivered,
+  type WebhookCompany,
+} from './support/webhook-companies.ts';
 
 const kills = inject('isShort') ? 2 : 5;
 const agents = 8;
@@ -24,8 +30,14 @@ test(`with PostgreSQL killed ${kills} times under load every acknowledged change
     ids.push(Object((await client(origin, { line: 'POST /agents', body })).body).id);
   }
   const endpoint = await storeEndpoint(world, companyId, receiver.url);
-  const hooked: Hooked = { companyId, key, agents: ids, endpointId: endpoint.id, secret: endpoint.secret };
-  const load = startChanging(hooked, [origin], 8);
+  const webhookCompany: WebhookCompany = {
+    companyId,
+    key,
+    agents: ids,
+    endpointId: endpoint.id,
+    secret: endpoint.secret,
+  };
+  const load = startChanging(webhookCompany, [origin], 8);
   for (let kill = 0; kill < kills; kill += 1) {
     await load.more(randomInt(150, 300));
     postgres.signal('SIGKILL');
@@ -36,6 +48,6 @@ test(`with PostgreSQL killed ${kills} times under load every acknowledged change
   const acknowledged = await load.stop();
   await untilAllDelivered(world);
   console.log(`${acknowledged} changes, ${accepted.length} deliveries`);
-  await expectDeliveredOnce(world, hooked, { acknowledged, accepted });
+  await expectDeliveredOnce(world, webhookCompany, { acknowledged, accepted });
   expect(server.stderr).toBe('');
 });

@@ -3,12 +3,12 @@ import { openReceiver, type Received } from '../support/receiver.ts';
 import { openWorld } from '../support/world.ts';
 import {
   expectDeliveredOnce,
-  type Hooked,
   makeAllDue,
-  makeHooked,
+  newWebhookCompany,
   startChanging,
   startSending,
   untilAllDelivered,
+  type WebhookCompany,
 } from './support/webhook-companies.ts';
 
 const world = await openWorld();
@@ -46,11 +46,12 @@ test('two servers with a receiver that fails at random deliver every change in o
       response.writeHead(204).end();
     }
   });
-  const hooked: Hooked[] = [];
-  for (let at = 0; at < companies; at += 1) hooked.push(await makeHooked(world, `${receiver.url}/${at}`, 6));
+  const webhookCompanies: WebhookCompany[] = [];
+  for (let at = 0; at < companies; at += 1)
+    webhookCompanies.push(await newWebhookCompany(world, `${receiver.url}/${at}`, 6));
   const servers = await Promise.all([startSending(world), startSending(world)]);
   const origins = servers.map(({ origin }) => origin);
-  const loads = hooked.map((company) => startChanging(company, origins, 2));
+  const loads = webhookCompanies.map((company) => startChanging(company, origins, 2));
   // Makes retries due at once; the schedule has its own tests.
   let acknowledged: number[] = [];
   const makingDue = setInterval(() => void makeAllDue(world), 500);
@@ -67,7 +68,7 @@ test('two servers with a receiver that fails at random deliver every change in o
   );
   expect(Object.values(outcomes)).not.toContain(0);
   expect(twice).toBe(0);
-  for (const [at, company] of hooked.entries()) {
+  for (const [at, company] of webhookCompanies.entries()) {
     const ofCompany = accepted.filter(({ path }) => path === `/hook/${at}`);
     await expectDeliveredOnce(world, company, { acknowledged: acknowledged[at] ?? 0, accepted: ofCompany });
   }

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { afterAll, expect, onTestFinished } from 'vitest';
 import { startProcess } from '../../support/process.ts';
 import { storedRows } from '../../support/stored-rows.ts';
-import { hooksToLoopback } from '../../trust/support/webhook-companies.ts';
+import { webhooksToLoopback } from '../../trust/support/webhook-companies.ts';
 import { stopAll } from './processes.ts';
 
 const names = ['node-1', 'node-2'] as const;
@@ -27,7 +27,7 @@ export async function startCluster() {
   const secret = randomUUID().repeat(2);
   const program = startProcess([process.execPath, '--import', 'tsx', 'deploy/ha/run.ts'], {
     env: {
-      ...{ ...passwords, API_KEY_SECRET: secret, LOG_LEVEL: 'fatal', ...hooksToLoopback },
+      ...{ ...passwords, API_KEY_SECRET: secret, LOG_LEVEL: 'fatal', ...webhooksToLoopback },
       ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0', RATE_LIMIT_REFUSED_PER_MINUTE: '0' },
       // The folder of the test run, so that it removes what PostgreSQL leaves behind.
       TMPDIR: process.env['TMPDIR'] ?? '',

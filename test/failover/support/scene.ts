@@ -5,8 +5,8 @@ import { openReceiver, type Received } from '../../support/receiver.ts';
 import { expectReplay } from '../../support/retry.ts';
 import { storeEndpoint } from '../../support/sending.ts';
 import { type Acknowledged, expectExactlyOnce } from '../../trust/support/exactly-once.ts';
-import { expectDeliveredOnce, untilAllDelivered } from '../../trust/support/webhook-companies.ts';
 import { makeCompany } from '../../trust/support/own-company.ts';
+import { expectDeliveredOnce, untilAllDelivered } from '../../trust/support/webhook-companies.ts';
 import type { Cluster } from './cluster.ts';
 import { startLoad } from './load.ts';
 
@@ -57,9 +57,9 @@ export async function openScene(cluster: Cluster) {
         expectReplay(await client(servers[at % servers.length] ?? '', call), { ...answer, headers });
       }
       await untilAllDelivered(cluster);
-      const hooked = { companyId, key, agents: ids, endpointId: endpoint.id, secret: endpoint.secret };
+      const webhookCompany = { companyId, key, agents: ids, endpointId: endpoint.id, secret: endpoint.secret };
       const changes = load.acknowledged.filter(({ call }) => call.line.startsWith('PATCH')).length;
-      await expectDeliveredOnce(cluster, hooked, { acknowledged: changes, accepted });
+      await expectDeliveredOnce(cluster, webhookCompany, { acknowledged: changes, accepted });
       console.log(`${summary}; ${accepted.length} deliveries`);
     },
   };

@@ -5,7 +5,7 @@ import { problems } from '../../../src/http/problems.ts';
 import { onAgent, pathOf } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
 import type { Sent } from '../../support/http.ts';
-import { untilSomebodyWaits, whileAgentLocked } from '../../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../../support/locks.ts';
 import { expectChange, expectRefusal, newSubject, type Subject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
@@ -136,7 +136,7 @@ test('a deletion with If-Match that waits for another change answers 412 once th
     await holder.query('BEGIN');
     await holder.query('UPDATE agent SET version = 2 WHERE id = $1', [agent.id]);
     const deletion = world.client(agent.key).remove(agent.id, { header: { 'If-Match': '"1"' } });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await holder.query('COMMIT');
     return await deletion;
   };

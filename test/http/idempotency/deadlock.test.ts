@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
-import { untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { untilWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -34,7 +34,7 @@ test('two servers that get the same idempotency keys in opposite orders, for dif
     const answers = await whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
       // Each server has a batch that waits, so these requests form its next batch, on both servers at the same moment.
       const first = sides.map(([id = ''], at) => patch(at, id, round));
-      await untilSomebodyWaits(world, servers.length);
+      await untilWaiting(world, servers.length);
       const sent = sides.flatMap(([, ...ids], at) => {
         const keyed = ids.map((id, place) => ({ id, key: `${round}-${place}` }));
         return (at === 0 ? keyed : keyed.toReversed()).map(({ id, key }) => patch(at, id, round, key));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inOneBatch, untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { inOneBatch, untilWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { agentAtTwo, newKey, retriables, sendKeyed } from '../../support/retry.ts';
@@ -35,7 +35,7 @@ test.concurrent.for(worlds)(
     const before = await storedAgent(own, agent.id);
     await whileLocked(own, insert, [agent.keyId, key, agent.id], async () => {
       const waiting = sendKeyed(own, agent, request, key);
-      await untilSomebodyWaits(own);
+      await untilWaiting(own);
       const patches = neighbours.map(({ id }) => own.patch(agent.key, id, { name: 'Neighbour' }));
       expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
       expect((await Promise.all(patches)).map(({ status }) => status)).toEqual(eight.map(() => 200));
@@ -56,7 +56,7 @@ test.for(Object.entries(retriables))(
     await holder.query('BEGIN');
     await holder.query(insert, [agent.keyId, key, agent.id]);
     const waiting = sendKeyed(world, agent, request, key);
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await holder.query('COMMIT');
     holder.release();
     expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance });

@@ -7,7 +7,7 @@ import { prometheus } from '../../../src/metrics/prometheus.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { openLink } from '../../support/database-link.ts';
 import { send } from '../../support/http.ts';
-import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../../support/locks.ts';
+import { untilWaiting, whileAgentLocked, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -63,7 +63,7 @@ test('batches are counted with their size, their wait and the queue length', asy
   const { origin, read } = await openMeasured();
   await whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
     const first = patch(origin, key, id, { duration: 44 });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     const rest = others.map((agent) => patch(origin, key, agent.id, { duration: 45 }));
     await send(origin, { method: 'GET', path: '/agents?limit=1', headers: { authorization: `Bearer ${key}` } });
     await release();

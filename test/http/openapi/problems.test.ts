@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { documented, expectDocumentedHeaders, readDocument } from '../../support/document.ts';
 import { explained, explanations, forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
 import type { Answer, Sent } from '../../support/http.ts';
-import { untilNobodyWaits, whileLocked } from '../../support/locks.ts';
+import { untilNoneWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject, type Subject } from '../../support/patch-agent.ts';
 import { ask, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
@@ -182,7 +182,7 @@ test('every route that lists DATABASE_UNAVAILABLE answers it as documented', asy
       const answer = answers[at];
       if (answer) expectExample(line, 'DATABASE_UNAVAILABLE', one, answer);
     }
-    await untilNobodyWaits(world);
+    await untilNoneWaiting(world);
   });
 });
 

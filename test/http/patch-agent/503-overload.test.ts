@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test, vi } from 'vitest';
-import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../../support/locks.ts';
+import { untilWaiting, whileAgentLocked, whileLocked } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -54,7 +54,7 @@ test('a locked row delays only the requests for its agent', async () => {
     );
     const answers = await Promise.all(others.map(({ id }) => world.patch(company.key, id, { duration: 77 })));
     expect(answers.map(({ status }) => status)).toEqual(others.map(() => 200));
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await release();
     const late = await Promise.all(delayed);
     expect(late.map(({ status }) => status)).toEqual(delayed.map(() => 200));

@@ -3,7 +3,7 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { callsOf } from '../../support/calls.ts';
 import { largeAgents, openUnreadList } from '../../support/large-lists.ts';
-import { untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { untilWaiting, whileLocked } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { head, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
@@ -97,7 +97,7 @@ test('a client that disconnects during the lookup of its key, while its list wai
     const ids = [randomUUID(), randomUUID()];
     await RawSocket.useMany(world.origin, 2, async (sockets) => {
       for (const [at, socket] of sockets.entries()) socket.write(listHead(key, 100, ids[at] ?? ''));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
     });
     const isLogged = (id: string) => world.logLines.some((line) => line.includes(id));
     await vi.waitUntil(() => ids.every(isLogged), { timeout: 60_000, interval: 10 });

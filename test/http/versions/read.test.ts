@@ -3,7 +3,7 @@ import { problemTexts } from '../../../src/http/problem-texts.ts';
 import type { Schemas } from '../../support/client.ts';
 import { pathOf } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
-import { untilSomebodyWaits } from '../../support/locks.ts';
+import { untilWaiting } from '../../support/locks.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { openWorld } from '../../support/world.ts';
@@ -71,7 +71,7 @@ test('a page of the history has no version above its total, even if others are w
   await holder.query('BEGIN');
   await holder.query('LOCK TABLE agent_version');
   const reading = world.call(agent.key, `GET /agents/${agent.id}/versions`);
-  await untilSomebodyWaits(world);
+  await untilWaiting(world);
   await holder.query(
     `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields)
      SELECT agent_id, 2, created_at, snapshot, '{}' FROM agent_version WHERE agent_id = $1`,

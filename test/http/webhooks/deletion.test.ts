@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { draft } from '../../support/endpoints.ts';
-import { untilSomebodyWaits } from '../../support/locks.ts';
+import { untilWaiting } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { bodiesFor, inShort, newWebhook, requestOf, trailOf, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -46,9 +46,9 @@ test('a patch or creation of an agent succeeds while an endpoint of its company 
   await holder.query('BEGIN');
   await holder.query('DELETE FROM webhook_endpoint WHERE id = $1', [id]);
   const created = world.call(key, 'POST /agents', { body: draft });
-  await untilSomebodyWaits(world);
+  await untilWaiting(world);
   const sent = world.patch(key, agentId, { duration: 31 });
-  await untilSomebodyWaits(world, 2);
+  await untilWaiting(world, 2);
   await holder.query('COMMIT');
   holder.release();
   expect(await sent).toMatchObject({ status: 200, headers: { etag: '"2"' } });

@@ -45,14 +45,14 @@ const secret = randomUUID().repeat(2);
  * A server process over a database, and clients that send every kind of request from the first attack until the end of
  * the test.
  */
-export async function openSiege(
+export async function openOutageClients(
   { databaseUrl, ownerUrl }: { readonly databaseUrl: string; readonly ownerUrl: string },
   env: Readonly<Record<string, string>> = {},
 ) {
   const key = await makeKey(ownerUrl, secret);
   const { server, origin } = await startUnlimited({ databaseUrl, secret }, env);
   const setUp = openClient(key);
-  const draft = { name: 'Besieged', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
+  const draft = { name: 'Under load', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
   const created = Array.from({ length: agents }, () => setUp(origin, { line: 'POST /agents', body: draft }));
   const ids = (await Promise.all(created)).map(({ body }): string => Object(body).id);
   const idOf = (client: number) => ids[client % agents] ?? '';
@@ -113,7 +113,7 @@ export async function openSiege(
      * Carries out an attack under load. Affected requests succeed or are answered 503 as documented, all of them in
      * time; soon afterwards reads and writes succeed again, in the same process.
      */
-    async withstand({ task, hits = () => true, recovery = 2_000 }: Attack): Promise<void> {
+    async expectRecoveryFrom({ task, hits = () => true, recovery = 2_000 }: Attack): Promise<void> {
       const isHit = ({ line }: Timed) => hits(line);
       await successSince(0, (answer) => isHit(answer) && isWrite(answer));
       const from = answers.length;
@@ -156,7 +156,7 @@ export async function openSiege(
 async function makeKey(ownerUrl: string, secret: string): Promise<string> {
   const database = openDatabase({ url: ownerUrl, connections: 1 });
   try {
-    const { id: companyId } = await companyRepository(database.prisma, 'tester').createCompany('Besieged');
+    const { id: companyId } = await companyRepository(database.prisma, 'tester').createCompany('Under load');
     const draft = { companyId, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
     return (await apiKeyLifecycle(database, { secret }, 'tester').create(draft)).key;
   } finally {

@@ -10,16 +10,16 @@ import type { World } from '../../support/world.ts';
 export type SendingWorld = Pick<World, 'databaseUrl' | 'secret' | 'sql'>;
 
 /** The settings with which a server sends webhooks to this machine. */
-export const hooksToLoopback = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' };
+export const webhooksToLoopback = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' };
 
 /** A server process that sends webhooks to this machine. */
 export const startSending = (
   world: Pick<World, 'databaseUrl' | 'secret'>,
   env: Readonly<Record<string, string>> = {},
-) => startUnlimited(world, { ...hooksToLoopback, ...env });
+) => startUnlimited(world, { ...webhooksToLoopback, ...env });
 
 /** A company with agents, and an endpoint for all of its events. */
-export interface Hooked {
+export interface WebhookCompany {
   readonly companyId: string;
   readonly key: string;
   readonly agents: readonly string[];
@@ -27,7 +27,7 @@ export interface Hooked {
   readonly secret: string;
 }
 
-export async function makeHooked(world: World, url: string, agents: number): Promise<Hooked> {
+export async function newWebhookCompany(world: World, url: string, agents: number): Promise<WebhookCompany> {
   const { id: companyId, key } = await world.company();
   const made = await Promise.all(Array.from({ length: agents }, () => world.agent(companyId)));
   const { id: endpointId, secret } = await storeEndpoint(world, companyId, url);
@@ -52,7 +52,7 @@ async function changeUntilSaved(client: Client, origin: string, id: string, meta
  * in the end.
  * @param origins the servers, one of which each change is sent to
  */
-export function startChanging({ key, agents }: Hooked, origins: readonly string[], clients: number) {
+export function startChanging({ key, agents }: WebhookCompany, origins: readonly string[], clients: number) {
   let isOver = false;
   let acknowledged = 0;
   const running = Array.from({ length: clients }, async (_, at) => {
@@ -104,19 +104,19 @@ export async function untilAllDelivered(world: Pick<World, 'sql'>): Promise<void
  */
 export async function expectDeliveredOnce(
   { sql }: Pick<World, 'sql'>,
-  hooked: Hooked,
+  webhookCompany: WebhookCompany,
   { acknowledged, accepted }: { readonly acknowledged: number; readonly accepted: readonly Received[] },
 ) {
   const { rows } = await sql.query(
     `SELECT v.agent_id || ' ' || v.version AS version FROM agent_version v
       WHERE v.agent_id = ANY($1) AND v.version > 1 ORDER BY v.agent_id, v.version`,
-    [hooked.agents],
+    [webhookCompany.agents],
   );
   expect(rows).toHaveLength(acknowledged);
   const idOfVersion = new Map<string, string>();
   const last = new Map<string, number>();
   for (const received of accepted) {
-    verify(received, hooked.secret);
+    verify(received, webhookCompany.secret);
     const { agentId, version } = received.event.data;
     const name = `${agentId} ${version}`;
     // One event has one id, however often it is sent.
