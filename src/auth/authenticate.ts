@@ -11,13 +11,13 @@ import { isUuid } from '../http/uuid.ts';
 import { type Asked, checkAgain, type InvalidKey, invalidKey, requireAccess, whyInactive } from './access.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
 import type { Admission, Caller, OwnerCaller } from './caller.ts';
+import { openShares } from './concurrency-limits.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
 import type { ApiKeyRepository, LookedUp } from './lookup.repository.ts';
 import type { FoundKey } from './lookup.statements.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
-import { openShares } from './shares.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
