@@ -7,7 +7,7 @@ import { agentRoutes } from './agents/routes.ts';
 import { agentService } from './agents/service.ts';
 import { fingerprintsOf, type KeySecrets } from './auth/api-key.ts';
 import { authenticate } from './auth/authenticate.ts';
-import { shares } from './auth/concurrency-limits.ts';
+import { limitConcurrency } from './auth/concurrency-limits.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
 import { apiKeyRepository } from './auth/lookup.repository.ts';
@@ -109,7 +109,7 @@ export async function buildApp(parts: AppParts) {
       longestRequest: parts.longestRequest,
     });
     if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
-    await authenticated.register(shares);
+    await authenticated.register(limitConcurrency);
     await authenticated.register(body);
     await authenticated.register(housekeeping, { tidy: agentRows.forgetAnswers });
     const agents = agentService(agentRows, agentVersionRepository(database));
