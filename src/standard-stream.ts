@@ -4,7 +4,7 @@ import { fstatSync, write, writeSync } from 'node:fs';
 const capacity = 8 * 1024 * 1024;
 
 /** Bytes after which a batch is written at once, and milliseconds after which it is written anyway. */
-const batchSize = 64 * 1024;
+const batchBytes = 64 * 1024;
 const batchDelay = 100;
 
 /** Milliseconds until a write is retried to a terminal that accepts no more bytes. */
@@ -86,7 +86,7 @@ export function openStandardStream(fd: 1 | 2): StandardStream {
       waiting += size;
       next += lines;
       nextLines += 1;
-      if (next.length >= batchSize) flush();
+      if (next.length >= batchBytes) flush();
       else timer ??= setTimeout(flush, batchDelay).unref();
     },
     dropped: () => dropped,

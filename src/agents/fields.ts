@@ -183,10 +183,10 @@ export type AnsweredField = {
 }[AgentField];
 
 /** A value as it was stored: enumerations are plain text, so that a value outside today's lists stays readable. */
-type Stored<Value> = Value extends string ? string : Value;
+type StoredValue<Value> = Value extends string ? string : Value;
 
 /** The content of an agent: every field, as stored. */
-export type AgentContent = { readonly [Name in AgentField]: Stored<Value<Name>> };
+export type AgentContent = { readonly [Name in AgentField]: StoredValue<Value<Name>> };
 
 /** The initial values of all fields. */
 export const initialContent = record<AgentContent>(agentFields, (name) => fields[name].initial);

@@ -24,7 +24,7 @@ export function toStoredAgent(agent: AgentJson): StoredAgent {
 }
 
 /** The inverse, as text: one flat object, for a kept answer. The time of its change is stored beside it, not in `updatedAt`. */
-export const agentText = (agent: StoredAgent): string =>
+export const keptAgentText = (agent: StoredAgent): string =>
   `${contentText(agent.content).slice(0, -1)},${JSON.stringify({ ...agent, content: undefined }).slice(1)}`;
 
 /** All fields as JSON. The text of metadata is not written again where its size was judged. */

@@ -11,7 +11,7 @@ import type { StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
 import type { ReadAhead } from './write/batch.ts';
-import type { Changed, Decide, Found } from './write/decision.ts';
+import type { Changed, Decide, DecisionInput } from './write/decision.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
 
@@ -46,7 +46,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     return { agent: { ...own(caller, found?.agent), content }, changedFields };
   }
 
-  async function readAgain({ id, readAhead }: Aim, phoneNumberId: string | null): Promise<Found | undefined> {
+  async function readAgain({ id, readAhead }: Aim, phoneNumberId: string | null): Promise<DecisionInput | undefined> {
     if (phoneNumberId !== null || !readAhead) return await agents.find(id, phoneNumberId);
     return readAhead.agent && { agent: readAhead.agent, numberIsActive: false };
   }

@@ -5,7 +5,7 @@ import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { StartError } from '../start-error.ts';
 import { hashKey, type KeyDraft, type KeyOwner, type KeySecrets, makeKey, startOf } from './api-key.ts';
 import { recordSecret, storedUnderPrevious } from './secret.repository.ts';
-import { type ListedKey, type ShownKey, type StoredKey, stateOf, stored, toShown } from './shown-key.repository.ts';
+import { keyStateOf, type ListedKey, type ShownKey, type StoredKey, stored, toShown } from './shown-key.repository.ts';
 
 /** Locks the row of a key until the transaction ends. Raw, as Prisma cannot lock a row. */
 export const lockKey = (tx: Prisma.TransactionClient, id: string) =>
@@ -110,7 +110,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
         await lockKey(tx, id);
         const now = await databaseTime(tx);
         const old = await tx.apiKey.findUnique({ where: { id }, select: stored });
-        if (!old || stateOf(old, now) !== 'active') throw new UnknownIdError('active API key', id);
+        if (!old || keyStateOf(old, now) !== 'active') throw new UnknownIdError('active API key', id);
         const overlapEnd = new Date(now.getTime() + overlapSeconds * 1_000);
         const expiresAt = old.expiresAt && old.expiresAt < overlapEnd ? old.expiresAt : overlapEnd;
         await tx.apiKey.update({ where: { id }, data: { expiresAt }, select: { id: true } });

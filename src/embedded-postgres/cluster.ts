@@ -4,7 +4,7 @@ import { readOptional } from '../read-or-create.ts';
 import { StartError } from '../start-error.ts';
 import { makeOnce } from './files.ts';
 import { type Home, openHome } from './home.ts';
-import { chooseUser, lastLine, run } from './os-user.ts';
+import { chooseUser, lastLine, runProgram } from './os-user.ts';
 import { findPrograms, type Programs } from './programs.ts';
 
 /** A set of databases on disk. */
@@ -32,7 +32,7 @@ async function initialise(draft: string, { user, programs, password }: Cluster):
   try {
     await writeFile(passwordFile, password, { mode: 0o600, flag: 'wx' });
     if (user.ids) for (const path of [draft, passwordFile]) await chown(path, user.ids.uid, user.ids.gid);
-    const { succeeded, output } = await run(user, join(programs.directory, 'initdb'), [
+    const { succeeded, output } = await runProgram(user, join(programs.directory, 'initdb'), [
       `--pgdata=${draft}`,
       '--username=postgres',
       `--pwfile=${passwordFile}`,

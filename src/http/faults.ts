@@ -22,7 +22,7 @@ const faultCodes = [
 ] as const;
 
 const places = ['body', 'path', 'query', 'header'] as const;
-export type Place = (typeof places)[number];
+export type RequestPart = (typeof places)[number];
 
 export const faultSchema = Type.Object(
   {
@@ -171,6 +171,6 @@ export function inBody(path: readonly (string | number)[], complaint: Complaint)
 }
 
 /** A fault of a path or query parameter or of a header. */
-export function inParameter(place: Exclude<Place, 'body'>, parameter: string, complaint: Complaint): Fault {
+export function inParameter(place: Exclude<RequestPart, 'body'>, parameter: string, complaint: Complaint): Fault {
   return { in: place, parameter, ...complaint };
 }

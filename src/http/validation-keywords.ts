@@ -8,7 +8,7 @@ import { type Page, readPage } from './pages.ts';
 import { uuidPattern } from './uuid.ts';
 
 /** The function of a keyword in Ajv; if it returns false, the faults are in `errors`. */
-interface Check<Value> {
+interface KeywordCheck<Value> {
   (value: Value): boolean;
   errors?: Partial<ErrorObject>[];
 }
@@ -46,10 +46,10 @@ export function ourAjv(): Ajv {
 /** Whether an error of Ajv holds the findings of one of our keywords. */
 export const holdsFindings = ({ keyword }: ErrorObject) => ['closed', 'storable', 'headerFields'].includes(keyword);
 
-function closed(isClosed: boolean, { properties, readOnlyMembers = [] }: AnySchemaObject): Check<object> {
+function closed(isClosed: boolean, { properties, readOnlyMembers = [] }: AnySchemaObject): KeywordCheck<object> {
   const known = Object.keys(properties ?? {});
   const names = new Set(known);
-  const check: Check<object> = (value) => {
+  const check: KeywordCheck<object> = (value) => {
     if (!isClosed) return true;
     const unknown = Object.keys(value).filter((name) => !names.has(name));
     return unknown.length === 0 || refuse(check, 'closed', toFindings(unknown, known, readOnlyMembers));
@@ -70,8 +70,8 @@ function unknownMember(written: string, known: readonly string[]): Complaint {
 }
 
 /** A keyword that gives one error with all findings in a value. */
-const finding = (keyword: string, find: (value: unknown) => Findings) => (): Check<unknown> => {
-  const check: Check<unknown> = (value) => {
+const finding = (keyword: string, find: (value: unknown) => Findings) => (): KeywordCheck<unknown> => {
+  const check: KeywordCheck<unknown> = (value) => {
     const findings = find(value);
     return findings.count === 0 || refuse(check, keyword, findings);
   };
@@ -85,8 +85,8 @@ function isWebhookUrl(text: string): boolean {
   return username === '' && password === '';
 }
 
-function deepest(limit: number): Check<Partial<Page>> {
-  const check: Check<Partial<Page>> = (query) => {
+function deepest(limit: number): KeywordCheck<Partial<Page>> {
+  const check: KeywordCheck<Partial<Page>> = (query) => {
     const { page, limit: perPage } = readPage(query);
     // A number that is too large by itself is reported by its own schema.
     const isTooDeep = page * perPage > limit && page <= limit && perPage <= limit;
@@ -95,7 +95,7 @@ function deepest(limit: number): Check<Partial<Page>> {
   return check;
 }
 
-function refuse<Value>(check: Check<Value>, keyword: string, params: ErrorObject['params']): false {
+function refuse<Value>(check: KeywordCheck<Value>, keyword: string, params: ErrorObject['params']): false {
   check.errors = [{ keyword, params }];
   return false;
 }

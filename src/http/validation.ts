@@ -1,5 +1,5 @@
 import type { TObject } from '@sinclair/typebox';
-import type { Faults, Place } from './faults.ts';
+import type { Faults, RequestPart } from './faults.ts';
 import { isRecord } from './json.ts';
 import { toFaults } from './validation-faults.ts';
 import { ourAjv } from './validation-keywords.ts';
@@ -17,7 +17,7 @@ const ajv = ourAjv();
  * error of each of 40,000 members, so it holds at the root of a schema only.
  * `$id` is left out: Ajv compiles a schema with one only once.
  */
-export function compile<Value = unknown>(schema: TObject, place: Place): Validator<Value> {
+export function compile<Value = unknown>(schema: TObject, place: RequestPart): Validator<Value> {
   const { additionalProperties = true, $id, ...others } = schema;
   const validate = ajv.compile<Value>({ ...others, closed: additionalProperties === false });
   const cut = cutOverlongLists(schema);

@@ -99,7 +99,7 @@ export function webhookRepository(database: Database) {
       await run(tx, endpoints.lockOwnerStatement(by.owner));
       await confirm(tx, by);
       if (!idempotency) return await work(transactionOf(tx, by));
-      const kept = await replay(tx, by, idempotency);
+      const kept = await findKept(tx, by, idempotency);
       if (kept) return kept;
       const made = await work(transactionOf(tx, by));
       await keep(tx, by, idempotency, made);
@@ -152,7 +152,11 @@ export function webhookRepository(database: Database) {
 }
 
 /** @throws ApiError IDEMPOTENCY_KEY_REUSED when the key belongs to another request */
-async function replay(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency): Promise<Completed | undefined> {
+async function findKept(
+  query: Query,
+  { keyId }: OwnerCaller,
+  idempotency: Idempotency,
+): Promise<Completed | undefined> {
   const [kept] = keptOf(await run(query, keptStatement(keyId, idempotency.key)));
   if (!kept) return undefined;
   const { fingerprint, webhookId, answer } = kept;

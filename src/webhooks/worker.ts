@@ -3,7 +3,7 @@ import { group } from '../database/group.ts';
 import type { Meter } from '../metrics/meter.ts';
 import type { Attempt, AttemptSender } from './attempt.ts';
 import type { Claimed, DeliveryRepository, HealthChange } from './delivery.repository.ts';
-import type { Outcome } from './finish.statements.ts';
+import type { DeliveryOutcome } from './finish.statements.ts';
 import { givenBack, notGranted, outcomeOf, unreadable } from './outcome.ts';
 import { pollTimer } from './poll-timer.ts';
 import { slotsOf } from './slots.ts';
@@ -58,7 +58,7 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
   const stopping = new AbortController();
   const { signal } = stopping;
 
-  const finish = group<Outcome, Claimed | undefined>({
+  const finish = group<DeliveryOutcome, Claimed | undefined>({
     size: outcomesAtOnce,
     waiting: Number.POSITIVE_INFINITY,
     isExpired: () => false,
@@ -76,7 +76,7 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
    * Writes an outcome, with retries for 9 s; after that the delivery is sent again when its lease ends.
    * @returns the next delivery of the same endpoint and agent, if it was claimed
    */
-  async function saveOutcome(outcome: Outcome): Promise<Claimed | undefined> {
+  async function saveOutcome(outcome: DeliveryOutcome): Promise<Claimed | undefined> {
     const deadline = performance.now() + saveLimit;
     for (;;) {
       try {
@@ -88,7 +88,7 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
     }
   }
 
-  async function attempt(claimed: Claimed): Promise<Outcome> {
+  async function attempt(claimed: Claimed): Promise<DeliveryOutcome> {
     if (!claimed.isGranted) return notGranted(claimed);
     let opened: Attempt;
     try {

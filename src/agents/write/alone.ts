@@ -10,14 +10,14 @@ import type { Meter, Repeated } from '../../metrics/meter.ts';
 import type { TraceBatches } from '../../tracing/spans.ts';
 import { type Change, endsOf, foldByAgent, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
-import { answered, keepAnswers } from './keep.ts';
+import { finalAnswer, keepAnswers } from './keep.ts';
 import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
 import { lockSoonSql } from './lock.statements.ts';
 import { change } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** A queued change. */
-interface Call {
+interface QueuedChange {
   readonly change: Change;
   /** Whether it gets a transaction of its own, because a transaction with other changes of its agent failed. */
   readonly isSingle: boolean;
@@ -39,10 +39,10 @@ const lastTry = 400;
  */
 export function changesAlone(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const inTurn = pLimit(Math.max(1, Math.floor(database.connections / 2)));
-  const queues = new Map<string, Call[]>();
+  const queues = new Map<string, QueuedChange[]>();
   let count = 0;
 
-  async function serve(id: string, queue: Call[]): Promise<void> {
+  async function serve(id: string, queue: QueuedChange[]): Promise<void> {
     while (queue.length > 0) {
       const again = await inTurn(() => attempt(id, takeFrom(queue)));
       queue.push(...again);
@@ -51,7 +51,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   }
 
   /** Runs calls of one agent in one transaction and settles them; returns those that must be retried. */
-  async function attempt(id: string, taken: readonly Call[]): Promise<Call[]> {
+  async function attempt(id: string, taken: readonly QueuedChange[]): Promise<QueuedChange[]> {
     const now = performance.now();
     const calls = taken.filter(({ change }) => change.deadline > now);
     for (const call of taken)
@@ -81,7 +81,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   }
 
   /** Decides about a call whose transaction was rolled back. @returns the call, if it must be retried */
-  function afterFailure(call: Call, error: unknown, hadOthers: boolean): Call[] {
+  function afterFailure(call: QueuedChange, error: unknown, hadOthers: boolean): QueuedChange[] {
     const isTakenKey = isTaken(error, idempotencyIndex);
     const isHeldKey = error instanceof ApiError && error.code === 'IDEMPOTENCY_KEY_IN_USE';
     const isHeldRow = isLockTimeout(error) && !isHeldKey;
@@ -103,7 +103,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   }
 
   /** Rejects a queued call with its last error. A running one is left alone: its attempt decides. */
-  function rejectWaiting(call: Call, why: unknown): void {
+  function rejectWaiting(call: QueuedChange, why: unknown): void {
     const queue = queues.get(call.change.id);
     const place = queue?.indexOf(call) ?? -1;
     if (!queue || place === -1) return;
@@ -142,7 +142,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
 }
 
 /** Removes from the queue the first call and those behind it that can run in the same transaction, at most 32. */
-function takeFrom(queue: Call[]): Call[] {
+function takeFrom(queue: QueuedChange[]): QueuedChange[] {
   const single = queue.findIndex(({ isSingle }) => isSingle);
   const together = single === -1 ? batchSize : Math.max(1, Math.min(single, batchSize));
   return queue.splice(0, together);
@@ -152,7 +152,7 @@ function takeFrom(queue: Call[]): Call[] {
  * Deletes an expired answer under the key of a retried call. Reads ignore it, but until it is deleted it causes a unique
  * violation.
  */
-async function makeRoom(query: Query, [call]: readonly Call[]): Promise<void> {
+async function makeRoom(query: Query, [call]: readonly QueuedChange[]): Promise<void> {
   if (!call?.isSingle || !call.change.idempotency) return;
   const { by, idempotency } = call.change;
   await query(makeRoomSql, [by.keyId, idempotency.key]);
@@ -173,7 +173,7 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
   const keeping = folds.flatMap((folded) => folded.keeping);
   await keepAnswers(
     query,
-    keeping.map((kept) => answered(kept, writtenAt.get(id))),
+    keeping.map((kept) => finalAnswer(kept, writtenAt.get(id))),
   );
   const ends = endsOf(folds, writtenAt);
   return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : ends.get(change)));
