@@ -1,10 +1,11 @@
 import { type Database, withinLimit } from '../database/client.ts';
+import { totalRowSchema } from '../database/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import type { Page } from '../http/pages.ts';
 import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
-import { agentJsonSchema, agentRowSchema, portionRowSchema, totalRowSchema } from './row.schema.ts';
+import { agentJsonSchema, agentRowSchema, portionRowSchema } from './row.schema.ts';
 import { type StoredAgent, toStoredAgent } from './row.ts';
 import { countStatement, type GivenFilter, listStatement, pageStatement, portionStatement } from './statements.ts';
 

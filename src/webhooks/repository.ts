@@ -5,6 +5,7 @@ import { confirm } from '../auth/lookup.repository.ts';
 import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';
+import { totalRowSchema } from '../database/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
@@ -20,7 +21,6 @@ import {
   type StoredWebhook,
   storedDeliverySchema,
   storedWebhookSchema,
-  totalRowSchema,
 } from './row.schema.ts';
 
 export type WebhookRepository = ReturnType<typeof webhookRepository>;

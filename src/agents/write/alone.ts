@@ -8,7 +8,7 @@ import type { RecentWrites } from '../../database/recent-writes.ts';
 import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
 import type { Meter, Repeated } from '../../metrics/meter.ts';
 import type { TraceBatches } from '../../tracing/spans.ts';
-import { type Change, endsOf, foldByAgent, readAll, spanOf } from './batch.ts';
+import { type Change, foldByAgent, outcomesOf, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { finalAnswer, keepAnswers } from './keep.ts';
 import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
@@ -21,7 +21,7 @@ interface QueuedChange {
   readonly change: Change;
   /** Whether it gets a transaction of its own, because a transaction with other changes of its agent failed. */
   readonly isSingle: boolean;
-  readonly resolve: (result: Changed) => void;
+  readonly resolve: (result: Changed | Promise<Changed>) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -67,12 +67,12 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
           return await carryOut(query, writes, id, changes);
         }),
       );
-      const ended = await write(changes);
+      const outcomes = await write(changes);
       writes.wrote(id);
       for (const [place, call] of calls.entries()) {
-        const end = ended[place];
-        if (end && 'result' in end) call.resolve(end.result);
-        else call.reject(end?.error);
+        const outcome = outcomes[place];
+        if (outcome && 'result' in outcome) call.resolve(outcome.result);
+        else call.reject(outcome?.error);
       }
       return [];
     } catch (error) {
@@ -175,6 +175,6 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
     query,
     keeping.map((kept) => finalAnswer(kept, writtenAt.get(id))),
   );
-  const ends = endsOf(folds, writtenAt);
-  return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : ends.get(change)));
+  const outcomes = outcomesOf(folds, writtenAt);
+  return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : outcomes.get(change)));
 }
