@@ -3,7 +3,7 @@ import { matchesStrongly, matchesWeakly, type Preconditions } from '../http/enti
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { agentMissing, tagExcluded, tagNotCurrent, versionMissing } from '../http/particular-problems.ts';
-import { ApiError, databaseUnavailable, invalid } from '../http/problems.ts';
+import { ApiError, invalid, timedOut } from '../http/problems.ts';
 import type { AgentVersionRepository } from './history/repository.ts';
 import type { AgentRepository } from './repository.ts';
 import type { AgentListQuery } from './request.schema.ts';
@@ -151,7 +151,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       // Another change was written first: decide again on the current agent.
       agent = (await agents.find(id, null))?.agent;
     }
-    throw databaseUnavailable(new Error('no answer in time'));
+    throw timedOut();
   }
 
   async function snapshot(current: StoredAgent, version: number) {

@@ -1,5 +1,5 @@
 import { PrismaClient } from '../generated/prisma/client.ts';
-import { databaseUnavailable } from '../http/problems.ts';
+import { timedOut } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
 import { isNoPrimary, isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
 import { PassingAdapter } from './passing-adapter.ts';
@@ -172,8 +172,7 @@ export function openDatabase({
  */
 export function withinLimit<Result>(call: Promise<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const end = () => reject(databaseUnavailable(new Error('no answer in time')));
-    const timer = setTimeout(end, waits.call);
+    const timer = setTimeout(() => reject(timedOut()), waits.call);
     call.finally(() => clearTimeout(timer)).then(resolve, reject);
   });
 }

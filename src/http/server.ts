@@ -5,6 +5,7 @@ import { boundedServer } from './bounded-server.ts';
 import { answerUnroutable, CutAnswers } from './error-handler.ts';
 import { requestIdOf } from './exchange.ts';
 import { unknownUrl, type WithPublicUrl } from './public-url.ts';
+import { maxHeaderBytes } from './size-limits.ts';
 import { validateOnce } from './validate-once.ts';
 
 interface Options extends WithPublicUrl {
@@ -30,7 +31,7 @@ export function httpServer(logger: FastifyBaseLogger, options: Options = {}) {
     childLoggerFactory: (parent) => parent,
     genReqId: requestIdOf,
     frameworkErrors: answerUnroutable(publicUrl),
-    routerOptions: { maxParamLength: 16 * 1024 },
+    routerOptions: { maxParamLength: maxHeaderBytes },
     // The absolute form of a request target (RFC 9112, section 3.2.2) names the same path.
     rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*\/?/i, '/'),
   }).withTypeProvider<TypeBoxTypeProvider>();

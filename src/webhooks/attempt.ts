@@ -85,14 +85,14 @@ export function attemptSender({ resolve, ...rules }: Options) {
       if (isOver) return undefined;
       const ending = new AbortController();
       // Not `AbortSignal.timeout`: its timer would outlive the attempt.
-      const timer = setTimeout(() => ending.abort(timedOut), attemptLimit);
+      const timer = setTimeout(() => ending.abort(noAnswer), attemptLimit);
       running.add(ending);
       try {
         return await request(attempt, ending.signal);
       } catch (error) {
         const { aborted, reason } = ending.signal;
-        if (aborted && reason !== timedOut) return undefined;
-        return { isDelivered: false, status: null, error: aborted ? timedOut : errorText(error), answer: null };
+        if (aborted && reason !== noAnswer) return undefined;
+        return { isDelivered: false, status: null, error: aborted ? noAnswer : errorText(error), answer: null };
       } finally {
         clearTimeout(timer);
         running.delete(ending);
@@ -109,7 +109,7 @@ export function attemptSender({ resolve, ...rules }: Options) {
   };
 }
 
-const timedOut = `no answer within ${attemptLimit / 1_000} s`;
+const noAnswer = `no answer within ${attemptLimit / 1_000} s`;
 
 /** The `lastError` of a delivery: our own sentence, and the error's code. Its message may contain what was sent. */
 function errorText(error: unknown): string {

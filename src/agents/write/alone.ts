@@ -5,7 +5,7 @@ import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';
 import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
+import { ApiError, overloaded, timedOut } from '../../http/problems.ts';
 import type { Meter, Repeated } from '../../metrics/meter.ts';
 import type { TraceBatches } from '../../tracing/spans.ts';
 import { type Change, foldByAgent, outcomesOf, readAll, spanOf } from './batch.ts';
@@ -54,8 +54,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   async function attempt(id: string, taken: readonly QueuedChange[]): Promise<QueuedChange[]> {
     const now = performance.now();
     const calls = taken.filter(({ change }) => change.deadline > now);
-    for (const call of taken)
-      if (!calls.includes(call)) call.reject(databaseUnavailable(new Error('no answer in time')));
+    for (const call of taken) if (!calls.includes(call)) call.reject(timedOut());
     if (calls.length === 0) return [];
     meter.batch('changes alone', calls.length, 0, count - calls.length);
     const changes = calls.map(({ change }) => change);
