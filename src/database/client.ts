@@ -1,7 +1,7 @@
 import { PrismaClient } from '../generated/prisma/client.ts';
 import { timedOut } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
-import { isNoPrimary, isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
+import { isNoPrimary, isUnanswered, toDatabaseError } from './failures.ts';
 import { PassingAdapter } from './passing-adapter.ts';
 import type { Query } from './query.ts';
 import type { DatabaseState } from './row.schema.ts';
@@ -107,22 +107,7 @@ export function openDatabase({
       judged(adapter.passing(values, (all) => client.$queryRawUnsafe<Row[]>(names.textOf(sql), all)));
   const askOnce = queryOn(prisma);
   const query: Query = (sql, values) =>
-    withFreshPlans(() => (mayWrite(sql) ? gate.run(() => askOnce(sql, values)) : askOnce(sql, values)));
-
-  /**
-   * Runs work again if a plan was stale. That is safe: PostgreSQL refused the statement before it changed anything, and
-   * rolled back its transaction.
-   */
-  async function withFreshPlans<Result>(work: () => Promise<Result>): Promise<Result> {
-    const { generation } = names;
-    try {
-      return await work();
-    } catch (error) {
-      if (!isStalePlan(error)) throw error;
-      names.renew(generation);
-      return await work();
-    }
-  }
+    names.withFreshPlans(() => (mayWrite(sql) ? gate.run(() => askOnce(sql, values)) : askOnce(sql, values)));
 
   async function transact<Result>(work: (query: Query) => Promise<Result>): Promise<Result> {
     // An error that the work throws is passed on as it is; only errors of BEGIN and COMMIT are converted.
@@ -150,7 +135,7 @@ export function openDatabase({
     }),
     query,
     typed: (work) => judged(work(prisma)),
-    transaction: (work) => withFreshPlans(() => gate.run(() => transact(work))),
+    transaction: (work) => names.withFreshPlans(() => gate.run(() => transact(work))),
     async state() {
       const state = await stateOf(query);
       if (state.isReadOnly) pool.distrustAll();
