@@ -2,7 +2,7 @@ import { Redis, type Result } from 'ioredis';
 import type { Logger } from 'pino';
 import { type Meter, silent } from '../metrics/meter.ts';
 import { StartError } from '../start-error.ts';
-import { type Counted, type Counters, type Limit, lengths, memoryCounters } from './counters.ts';
+import { type Counted, type Limit, lengths, memoryCounters } from './counters.ts';
 
 /** Timeouts in milliseconds. A request waits for one answer of Redis at most; after a timeout, no request waits. */
 const waits = {
@@ -62,20 +62,11 @@ interface Options {
   readonly onChange: (isShared: boolean, cause?: Error) => void;
 }
 
-export interface SharedCounters extends Counters {
-  /**
-   * Connects. Resolves within two seconds even if that fails; connecting is then retried until `close`.
-   * @throws StartError if Redis refuses the database in the URL
-   */
-  open(): Promise<void>;
-  close(): void;
-}
-
 /**
  * Counts in Redis, shared by all replicas. While Redis does not answer, each replica counts in its own memory: requests do
  * not fail, and none waits longer than 300 ms for Redis.
  */
-export function sharedCounters({ url, deployment, onChange }: Options): SharedCounters {
+export function sharedCounters({ url, deployment, onChange }: Options) {
   const redis = new Redis(url, {
     lazyConnect: true,
     commandTimeout: waits.answer,
@@ -145,7 +136,7 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
   }
 
   return {
-    async count(id, limits) {
+    async count(id: string, limits: readonly Limit[]): Promise<Counted> {
       if (!isUsable) return own.count(id, limits);
       try {
         const counted = await countInRedis(id, limits);
@@ -157,7 +148,12 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
         return own.count(id, limits);
       }
     },
-    async open() {
+
+    /**
+     * Connects. Resolves within two seconds even if that fails; connecting is then retried until `close`.
+     * @throws StartError if Redis refuses the database in the URL
+     */
+    async open(): Promise<void> {
       await redis.connect().catch(() => {});
       await selecting?.catch((error: unknown) => {
         if (!(error instanceof Error && isRefusal(error))) return;
@@ -165,6 +161,7 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
         throw new StartError(`REDIS_URL: Redis refuses database ${redis.options.db}: ${error.message}`);
       });
     },
+
     close,
   };
 }
