@@ -108,10 +108,10 @@ export async function buildApp(parts: AppParts) {
       readAgent: agentRows.readAhead,
       longestRequest: parts.longestRequest,
     });
-    if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
+    if (parts.onChange) await authenticated.register(afterChanges, { onChange: parts.onChange });
     await authenticated.register(limitConcurrency);
     await authenticated.register(body);
-    await authenticated.register(housekeeping, { tidy: agentRows.forgetAnswers });
+    await authenticated.register(housekeeping, { deleteOutdated: agentRows.forgetAnswers });
     const agents = agentService(agentRows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents, publicUrl });
     await authenticated.register(agentVersionRoutes, { agents });

@@ -44,7 +44,7 @@ export const environmentSchema = Type.Object({
   ),
   TRUST_PROXY: Type.Optional(
     Type.String({
-      description: 'Proxies whose X-Forwarded-For is believed: addresses and CIDR blocks, separated by commas',
+      description: 'Proxies whose X-Forwarded-For is trusted: addresses and CIDR blocks, separated by commas',
       expected: blocks,
     }),
   ),
@@ -123,7 +123,9 @@ export const environmentSchema = Type.Object({
       expected: blocks,
     }),
   ),
-  NODE_ENV: Type.Optional(Type.String({ description: 'production refuses whatever is only fit for a trial' })),
+  NODE_ENV: Type.Optional(
+    Type.String({ description: 'production refuses settings that are only meant for trying the server out' }),
+  ),
 });
 
 export type Config = Readonly<Static<typeof environmentSchema>>;

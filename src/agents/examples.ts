@@ -22,7 +22,7 @@ export const patch = {
   metadata: { department: 'Product', team: null },
 };
 
-/** Further patches, each complete: what the reference page offers to send. */
+/** Patches that the reference page offers to send. */
 export const patches = {
   fields: { summary: 'Change two fields', value: { duration: 45, voiceId: 'EMMA' } },
   clear: { summary: 'Clear a field', value: { instructions: null } },

@@ -27,6 +27,6 @@ export function toStoredAgent(agent: AgentJson): StoredAgent {
 export const keptAgentText = (agent: StoredAgent): string =>
   `${contentText(agent.content).slice(0, -1)},${JSON.stringify({ ...agent, content: undefined }).slice(1)}`;
 
-/** All fields as JSON. The text of metadata is not written again where its size was judged. */
+/** All fields as JSON. Uses the text of metadata that was made to measure it. */
 export const contentText = (content: AgentContent): string =>
   `{"metadata":${textOf(content.metadata)},${stringifyExact({ ...content, metadata: undefined }).slice(1)}`;

@@ -27,7 +27,7 @@ const phoneRule = {
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
   then: {
     type: 'object',
-    // Without `type` here, linters would take it for an unknown member in the examples.
+    // Without `type` here, linters report it as an unknown member of the examples.
     properties: { type: {}, companyPhoneNumberId: { type: 'string' } },
     required: ['companyPhoneNumberId'],
   },
@@ -60,7 +60,7 @@ const timestamp = (description: string) => Type.Unsafe<Date>(Type.String({ forma
  * stored stays readable (docs/contract.md#answers). TypeBox has no such conversion.
  */
 function inAnswer(name: AgentField): TSchema {
-  // Merged metadata has no limits of its own to show.
+  // The limits of metadata do not belong to the schema of an answer.
   if (name === 'metadata')
     return Type.Unsafe({ type: 'object', additionalProperties: true, description: 'Custom metadata' });
   const { enum: names, ...schema } = inBody[name];

@@ -7,7 +7,7 @@ import { type Home, openHome } from './home.ts';
 import { chooseUser, lastLine, runProgram } from './os-user.ts';
 import { findPrograms, type Programs } from './programs.ts';
 
-/** A set of databases on disk. */
+/** A PostgreSQL cluster: a data directory and the programs that run it. */
 export interface Cluster extends Home {
   readonly programs: Programs;
   /** PostgreSQL's data directory. */

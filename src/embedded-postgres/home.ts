@@ -6,7 +6,7 @@ import { readOptional, readOrCreate } from '../read-or-create.ts';
 import { exists } from './files.ts';
 import { type OsUser, runProgram } from './os-user.ts';
 
-/** Where an embedded PostgreSQL keeps what it needs. */
+/** The directories, password and user of an embedded PostgreSQL. */
 export interface Home {
   /** DATA_DIR, absolute. */
   readonly dataDir: string;

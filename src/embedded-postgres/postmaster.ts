@@ -141,8 +141,8 @@ export async function stopPostmaster(cluster: Cluster, { pid }: Postmaster): Pro
   // SIGINT waits for ever while PostgreSQL 18 recovers from a crash. After SIGQUIT, the next start recovers.
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
     const deadline = Date.now() + stopLimit;
-    for (let isTold = false; (await findPostmaster(cluster))?.pid === pid; isTold = true) {
-      if (!isTold) process.kill(pid, signal);
+    for (let isSent = false; (await findPostmaster(cluster))?.pid === pid; isSent = true) {
+      if (!isSent) process.kill(pid, signal);
       if (Date.now() > deadline) break;
       await delay(20);
     }

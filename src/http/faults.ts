@@ -51,10 +51,10 @@ export interface Faults {
   readonly count: number;
 }
 
-/** What is wrong with a value, before it is said where the value stands. */
+/** What is wrong with a value, without its place. */
 export type Complaint = Pick<Fault, 'code' | 'detail' | 'limit'>;
 
-/** What is wrong inside one value: the first findings, with their paths from that value on, and how many there are. */
+/** What is wrong inside one value: the first findings, with their paths relative to that value, and the number of all. */
 export interface Findings {
   readonly first: readonly { readonly path: readonly (string | number)[]; readonly complaint: Complaint }[];
   readonly count: number;
@@ -77,7 +77,7 @@ const formats = {
   'webhook-url': 'a URL like https://example.com/hooks, in ASCII, without user, password and fragment',
 };
 
-/** The text of every complaint stands here and nowhere else. */
+/** All complaints, with their texts. */
 export const complaints = {
   required: (): Complaint => ({ code: 'required', detail: 'is required' }),
   requiredForPhone: (): Complaint => ({

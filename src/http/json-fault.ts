@@ -52,15 +52,15 @@ function placeOf(text: string, at: number): { readonly line: number; readonly co
 }
 
 function scan(text: string): Stop | undefined {
-  /** The brackets that close what is open. */
+  /** The closing brackets of the lists and objects that are open. */
   const open: ('}' | ']')[] = [];
   let at = skipSpace(text, 0);
   for (;;) {
-    // A value begins here, or in an object the name of one.
+    // Here begins a value or, in an object, a name.
     const first = startOf(text, at, open);
     if (typeof first === 'object') return first;
     at = first;
-    // A value has ended here: close what ends with it.
+    // Here ends a value, and perhaps the lists and objects that it is in.
     at = skipSpace(text, at);
     while (open.length > 0 && text[at] === open.at(-1)) {
       open.pop();
@@ -73,7 +73,7 @@ function scan(text: string): Stop | undefined {
   }
 }
 
-/** Reads a value up to its end, or up to the bracket that closes it at once. */
+/** Reads up to the end of a scalar, or up to the closing bracket of an empty list or object. */
 function startOf(text: string, from: number, open: ('}' | ']')[]): number | Stop {
   let at = from;
   for (;;) {
@@ -143,7 +143,7 @@ function number(text: string, from: number): number | Stop {
   return at;
 }
 
-/** What stands at a place, in a few words: an answer must not grow with a hostile body. */
+/** The character or word at a place, at most 20 characters: an answer must not grow with a hostile body. */
 function foundAt(text: string, at: number): string {
   const code = text.codePointAt(at);
   if (code === undefined) return 'the end of the body';

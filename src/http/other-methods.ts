@@ -5,7 +5,7 @@ import { ApiError } from './problems.ts';
 
 /**
  * Answers 405 with Allow for every method that a known path does not have, before a body is read.
- * @returns adds these routes; call it when all other routes have been added
+ * @returns a function that adds these routes; call it when all other routes have been added
  */
 export function refuseOtherMethods(app: FastifyInstance): () => void {
   const known = new Set<string>();

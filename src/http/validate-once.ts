@@ -29,7 +29,7 @@ export function validateOnce(app: FastifyInstance): void {
   // The last preValidation hook of the route: a missing body (check 8) is reported before.
   app.addHook('onRoute', (route) => {
     if (!route.schema) return;
-    route.preValidation = [...[route.preValidation ?? []].flat(), judge(route.schema)];
+    route.preValidation = [...[route.preValidation ?? []].flat(), validateParts(route.schema)];
     const { params, querystring, headers, body } = route.schema;
     for (const part of [params, querystring, headers, body]) {
       if (part === undefined) continue;
@@ -39,7 +39,7 @@ export function validateOnce(app: FastifyInstance): void {
 }
 
 /** The hook that validates a request. The order of the checks is the order of the faults in the answer. */
-function judge({ params, querystring, headers, body }: FastifySchema): preValidationHookHandler {
+function validateParts({ params, querystring, headers, body }: FastifySchema): preValidationHookHandler {
   const checks: PartCheck[] = [];
   if (params !== undefined) checks.push(checkOf(params, 'path', (request) => request.params));
   if (querystring !== undefined) {

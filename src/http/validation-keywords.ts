@@ -15,9 +15,9 @@ interface KeywordCheck<Value> {
 
 /**
  * Ajv with our own formats and keywords:
- * - `closed`: no members but those in `properties`. Unlike Ajv's `additionalProperties` it counts most of what it finds.
+ * - `closed`: no members but those in `properties`. Unlike Ajv's `additionalProperties`, it gives one error for all of them.
  * - `readOnlyMembers`: names that `closed` refuses as read-only.
- * - `storable`: what the database can hold faithfully, in a value and all inside it.
+ * - `storable`: the database can store the value, and every value inside it, exactly.
  * - `headerFields`: an object of headers that are to be sent with requests.
  * - `deepest`: how far into a list a query may reach, `page` × `limit`.
  *
@@ -78,7 +78,7 @@ const finding = (keyword: string, find: (value: unknown) => Findings) => (): Key
   return check;
 };
 
-/** Whether webhooks may go to a URL is judged later (webhooks/target.ts); this is what no setting allows. */
+/** Refuses only what no setting allows. Whether webhooks may go to the URL is checked later (webhooks/target.ts). */
 function isWebhookUrl(text: string): boolean {
   if (!/^https?:\/\/[!-~]+$/i.test(text) || /[\\#]/.test(text) || !URL.canParse(text)) return false;
   const { username, password } = new URL(text);

@@ -116,7 +116,7 @@ export function ownerOf({ company, integration }: GivenOwner, command: { error(m
   return { companyId: company ?? null, integrationId: integration ?? null };
 }
 
-/** Reading stops beyond so many characters without a line feed; a key has 46. */
+/** Maximum number of characters that are read to find the first line; a key has 46. */
 const longestLine = 1_000;
 
 async function firstLine(stdin: AsyncIterable<unknown>): Promise<string> {

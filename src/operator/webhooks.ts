@@ -27,7 +27,7 @@ export function webhookCommand(print: Print) {
     .action(({ id }) => print(({ webhooks }) => webhooks.disable(id)));
   webhook
     .command('enable')
-    .description('let an endpoint go on, with what has waited')
+    .description('enable an endpoint again; its waiting events are sent')
     .requiredOption('--id <id>', 'the endpoint', uuid)
     .addHelpText('after', examples(`webhook enable --id ${anId}`))
     .action(({ id }) => print(({ webhooks }) => webhooks.enable(id)));

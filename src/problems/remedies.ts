@@ -107,7 +107,7 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
     remedy: 'Send fewer or shorter headers: look for cookies and for a query that has grown.',
   },
   INTERNAL_ERROR: {
-    cause: 'The server has a fault. The request is not to blame.',
+    cause: 'The server has a fault. The request itself did not cause it.',
     remedy: 'Report the requestId. A change can be sent again with the same Idempotency-Key or with If-Match.',
   },
   OVERLOADED: {

@@ -59,8 +59,8 @@ export const updateWebhook = {
   tags,
   summary: 'Update a webhook',
   description:
-    'Changes the fields in the body (JSON Merge Patch); the other fields keep their values. `status: ENABLED` lets an endpoint ' +
-    `go on, with what has waited, and clears \`disabledReason\`. ${retryInWords}`,
+    'Changes the fields in the body (JSON Merge Patch); the other fields keep their values. `status: ENABLED` enables an ' +
+    `endpoint again: its waiting events are sent, and \`disabledReason\` is cleared. ${retryInWords}`,
   problems,
   response: {
     200: { ...webhookSchema, description: 'The endpoint as committed', examples: [changed], headers: replayed },

@@ -6,7 +6,7 @@ import { nextWait } from './schedule.ts';
 /** Milliseconds until the retry if the secret of the endpoint could not be decrypted: the operator must fix a setting. */
 const unreadableWait = 60_000;
 
-const nothingSent = { isAttempt: false, isGone: false, lastStatus: null, lastError: null, lastAnswer: null } as const;
+const notSent = { isAttempt: false, isGone: false, lastStatus: null, lastError: null, lastAnswer: null } as const;
 
 const claimOf = ({ id, lease, endpointId, endpointChangedAt }: Claimed) => ({
   id,
@@ -35,21 +35,21 @@ export function outcomeOf(
 /** The outcome if the integration no longer manages the company: FAILED, and nothing is sent. */
 export const notGranted = (claimed: Claimed): DeliveryOutcome => ({
   ...claimOf(claimed),
-  ...nothingSent,
+  ...notSent,
   ...{ status: 'FAILED', wait: 0, lastError: 'the integration does not manage this company any more' },
 });
 
 /** The outcome if this process does not have the API_KEY_SECRET that the endpoint is encrypted under: retried in 60 s. */
 export const unreadable = (claimed: Claimed): DeliveryOutcome => ({
   ...claimOf(claimed),
-  ...nothingSent,
+  ...notSent,
   ...{ status: 'PENDING', wait: unreadableWait, lastError: 'the server could not read the secret of this endpoint' },
 });
 
 /** The outcome if the process stops before the attempt ends: due now, so that another process can claim it. */
 export const givenBack = (claimed: Claimed): DeliveryOutcome => ({
   ...claimOf(claimed),
-  ...nothingSent,
+  ...notSent,
   status: 'PENDING',
   wait: 0,
 });

@@ -1,7 +1,7 @@
 import { equal, isObject, type Json } from '../../http/json.ts';
 import { type AgentContent, agentFields } from '../fields.ts';
 
-/** One difference: of a field or, inside metadata, of a place. A side where there was nothing is absent. */
+/** One difference of a field or, in metadata, of the value at a pointer. `before` or `after` is absent if there was no value. */
 export interface Difference {
   readonly field: string;
   readonly pointer?: string;
@@ -9,7 +9,7 @@ export interface Difference {
   readonly after?: Json;
 }
 
-/** What differs between two states of an agent: by field, and in metadata by JSON pointer (RFC 6901). Pure. */
+/** The differences between two states of an agent: by field, and in metadata by JSON pointer (RFC 6901). Pure. */
 export function differences(before: AgentContent, after: AgentContent): Difference[] {
   return agentFields
     .filter((field) => !equal(before[field], after[field]))

@@ -6,12 +6,12 @@ import { batchSize } from '../../database/group.ts';
 import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import { ApiError, overloaded, timedOut } from '../../http/problems.ts';
-import type { Meter, Repeated } from '../../metrics/meter.ts';
+import type { Meter, RetryReason } from '../../metrics/meter.ts';
 import type { TraceBatches } from '../../tracing/spans.ts';
 import { type Change, foldByAgent, outcomesOf, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { finalAnswer, keepAnswers } from './keep.ts';
-import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
+import { deleteExpiredSql, idempotencyIndex } from './kept.statements.ts';
 import { lockSoonSql } from './lock.statements.ts';
 import { change } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
@@ -25,8 +25,8 @@ interface QueuedChange {
   readonly reject: (error: unknown) => void;
 }
 
-/** Changes that may wait or run; further calls are refused at once (OVERLOADED). */
-const mostCalls = 1_000;
+/** Maximum number of changes that wait or run; further ones are refused at once (OVERLOADED). */
+const maxQueued = 1_000;
 
 /** A call is not retried in the last milliseconds before its deadline: the retry might not end in time. */
 const lastTry = 400;
@@ -62,7 +62,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
       const write = traced('write alone', spanOf, () =>
         database.transaction(async (query) => {
           await query(lockSoonSql, [id]);
-          await makeRoom(query, calls);
+          await deleteExpiredAnswer(query, calls);
           return await carryOut(query, writes, id, changes);
         }),
       );
@@ -119,9 +119,9 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
      * @param why the reason for the retry, for the metrics
      * @throws what its decision throws; ApiError OVERLOADED, IDEMPOTENCY_KEY_IN_USE, DATABASE_UNAVAILABLE
      */
-    run(change: Change, why?: Repeated): Promise<Changed> {
+    run(change: Change, why?: RetryReason): Promise<Changed> {
       if (why) meter.repeated(why);
-      if (count >= mostCalls) return Promise.reject(overloaded());
+      if (count >= maxQueued) return Promise.reject(overloaded());
       count += 1;
       return new Promise<Changed>((resolve, reject) => {
         const call = { change, isSingle: false, resolve, reject };
@@ -151,10 +151,10 @@ function takeFrom(queue: QueuedChange[]): QueuedChange[] {
  * Deletes an expired answer under the key of a retried call. Reads ignore it, but until it is deleted it causes a unique
  * violation.
  */
-async function makeRoom(query: Query, [call]: readonly QueuedChange[]): Promise<void> {
+async function deleteExpiredAnswer(query: Query, [call]: readonly QueuedChange[]): Promise<void> {
   if (!call?.isSingle || !call.change.idempotency) return;
   const { by, idempotency } = call.change;
-  await query(makeRoomSql, [by.keyId, idempotency.key]);
+  await query(deleteExpiredSql, [by.keyId, idempotency.key]);
 }
 
 async function carryOut(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {

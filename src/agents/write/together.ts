@@ -4,7 +4,7 @@ import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
 import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import type { Repeated } from '../../metrics/meter.ts';
+import type { RetryReason } from '../../metrics/meter.ts';
 import {
   type Change,
   type FoldOfAgent,
@@ -30,7 +30,7 @@ export interface LastEndpoint {
  */
 const withEventsFor = 60_000;
 
-type RunAlone = (change: Change, why: Repeated) => Promise<Changed>;
+type RunAlone = (change: Change, why: RetryReason) => Promise<Changed>;
 
 /**
  * Carries out the changes of a batch: one read for those that need it, the decisions, one write.
