@@ -131,10 +131,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
 
   app.post(
     '/webhooks/:id/deliveries/:deliveryId/redeliver',
-    {
-      config: { ...write, ...ofOne },
-      schema: { ...redeliverWebhook, ...onOneAgain, params: deliveryParamsSchema },
-    },
+    { config: { ...write, ...ofOne }, schema: { ...redeliverWebhook, ...onOneAgain, params: deliveryParamsSchema } },
     async ({ ownerCaller, params, idempotency }, reply) => {
       const target = { id: params.id.toLowerCase(), idempotency };
       return sendCompleted(
