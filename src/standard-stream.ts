@@ -14,7 +14,7 @@ const retryDelay = 100;
 const lastLinesWait = 500;
 
 /** Standard output or standard error. Writing never blocks or throws, to a pipe, a file or a terminal. */
-export interface StandardStream {
+interface StandardStream {
   /**
    * Writes one or more whole lines, in order, at most 100 ms later: a SIGKILL loses the lines of that time, and those
    * that a slow reader has not taken yet.

@@ -17,7 +17,7 @@ import {
 } from './fields.ts';
 
 /** The schema of each field in a body, with null where it clears. */
-const inBody = record<{ [Name in AgentField]: TUnsafe<Value<Name>> }>(agentFields, (name) =>
+const bodySchemas = record<{ [Name in AgentField]: TUnsafe<Value<Name>> }>(agentFields, (name) =>
   fields[name].isNullable ? nullable(fields[name].schema) : fields[name].schema,
 );
 
@@ -37,7 +37,7 @@ const phoneRule = {
 const readOnly = { readOnlyMembers: ['id', 'companyId', 'createdAt', 'updatedAt', 'deletedAt', 'version'] };
 
 /** The body of PATCH: any of the fields. Absent keeps, null clears where it is accepted. */
-export const agentPatchSchema = Type.Partial(Type.Object(inBody), {
+export const agentPatchSchema = Type.Partial(Type.Object(bodySchemas), {
   ...{ $id: 'AgentPatch', examples: [patch] },
   ...closed,
   ...readOnly,
@@ -47,7 +47,10 @@ export type AgentPatch = Static<typeof agentPatchSchema>;
 
 /** A new agent: the body of POST, and what the operator's command line takes. */
 export const agentDraftSchema = Type.Composite(
-  [Type.Pick(Type.Object(inBody), requiredFields), Type.Partial(Type.Pick(Type.Object(inBody), optionalFields))],
+  [
+    Type.Pick(Type.Object(bodySchemas), requiredFields),
+    Type.Partial(Type.Pick(Type.Object(bodySchemas), optionalFields)),
+  ],
   { $id: 'AgentDraft', examples: [draft], ...closed, ...readOnly, ...phoneRule },
 );
 export type AgentDraft = Static<typeof agentDraftSchema>;
@@ -63,7 +66,7 @@ function inAnswer(name: AgentField): TSchema {
   // The limits of metadata do not belong to the schema of an answer.
   if (name === 'metadata')
     return Type.Unsafe({ type: 'object', additionalProperties: true, description: 'Custom metadata' });
-  const { enum: names, ...schema } = inBody[name];
+  const { enum: names, ...schema } = bodySchemas[name];
   return Type.Unsafe({ ...schema, ...(names && { 'x-extensible-enum': names }) });
 }
 

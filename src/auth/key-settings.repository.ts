@@ -10,12 +10,12 @@ import { requireKnownSecret } from './secret.repository.ts';
 import { type ShownKey, type StoredKey, stored, toShown } from './shown-key.repository.ts';
 
 /** A key and the name of its company or integration. */
-export interface KeyDetails extends ShownKey {
+interface KeyDetails extends ShownKey {
   readonly ownerName: string | null;
 }
 
 /** The settings to change of a key; absent ones stay. */
-export interface KeySettings {
+interface KeySettings {
   readonly name?: string | undefined;
   readonly scopes?: readonly Scope[] | undefined;
   /** Empty means any address. */

@@ -23,7 +23,7 @@ export async function openCluster(dataDir: string): Promise<Cluster> {
   const programs = await findPrograms(home.directory, home.user);
   const cluster = { ...home, programs, data: join(home.directory, 'cluster') };
   await makeOnce(cluster.data, (draft) => initialise(draft, cluster));
-  await check(cluster);
+  await requireUsable(cluster);
   return cluster;
 }
 
@@ -49,7 +49,7 @@ async function initialise(draft: string, { user, programs, password }: Cluster):
   }
 }
 
-async function check({ user, programs, data }: Cluster): Promise<void> {
+async function requireUsable({ user, programs, data }: Cluster): Promise<void> {
   const owner = (await stat(data)).uid;
   const uid = user.ids?.uid ?? process.getuid?.();
   if (owner !== uid) {

@@ -6,7 +6,7 @@ export interface OsUser {
   readonly ids: { readonly uid: number; readonly gid: number } | undefined;
 }
 
-export interface ProgramResult {
+interface ProgramResult {
   readonly succeeded: boolean;
   /** What the program printed on both channels, or why it could not be started. */
   readonly output: string;

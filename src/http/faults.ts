@@ -67,7 +67,6 @@ const wrongCount =
     detail: `must have at ${bound} ${limit} ${unit}${limit === 1 ? '' : 's'}`,
     limit,
   });
-const listed = (names: readonly string[]) => names.join(', ');
 
 const formats = {
   version: 'a version number, from 1 on',
@@ -88,7 +87,7 @@ export const complaints = {
     code: 'unknown_member',
     detail: meant
       ? `is not known; did you mean ${meant}?`
-      : `is not known; what can be set is ${known.length > 0 ? listed(known) : 'nothing'}`,
+      : `is not known; what can be set is ${known.length > 0 ? known.join(', ') : 'nothing'}`,
   }),
   wrongType: (expected: string): Complaint => ({ code: 'wrong_type', detail: `must be ${expected}` }),
   notNull: (expected: string): Complaint => ({ code: 'not_null', detail: `must be ${expected}, not null` }),
@@ -98,11 +97,10 @@ export const complaints = {
       'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request',
   }),
   notAllowed: (allowed: readonly unknown[], sent: unknown): Complaint => {
-    const names = allowed.map(String);
     const written = typeof sent === 'string' ? sent.toLowerCase() : undefined;
     const meant = allowed.find((name) => typeof name === 'string' && name.toLowerCase() === written);
     const hint = meant ? `; did you mean ${meant}?` : '';
-    return { code: 'not_allowed', detail: `must be one of ${listed(names)}${hint}` };
+    return { code: 'not_allowed', detail: `must be one of ${allowed.map(String).join(', ')}${hint}` };
   },
   tooSmall: (limit: number): Complaint => ({ code: 'too_small', detail: `must be at least ${limit}`, limit }),
   tooLarge: (limit: number): Complaint => ({ code: 'too_large', detail: `must be at most ${limit}`, limit }),

@@ -32,21 +32,27 @@ export function ourAjv(): Ajv {
   ajv.addFormat('version', /^[1-9]\d{0,8}$/);
   ajv.addKeyword({ keyword: 'readOnlyMembers', schemaType: 'array' });
   ajv.addFormat('webhook-url', isWebhookUrl);
-  ajv.addKeyword({ keyword: 'closed', type: 'object', schemaType: 'boolean', before: 'properties', compile: closed });
+  ajv.addKeyword({
+    keyword: 'closed',
+    type: 'object',
+    schemaType: 'boolean',
+    before: 'properties',
+    compile: closedKeyword,
+  });
   ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: finding('storable', unstorable) });
   ajv.addKeyword({
     keyword: 'headerFields',
     schemaType: 'boolean',
     compile: finding('headerFields', wrongHeaderFields),
   });
-  ajv.addKeyword({ keyword: 'deepest', type: 'object', schemaType: 'number', compile: deepest });
+  ajv.addKeyword({ keyword: 'deepest', type: 'object', schemaType: 'number', compile: deepestKeyword });
   return ajv;
 }
 
 /** Whether an error of Ajv holds the findings of one of our keywords. */
 export const holdsFindings = ({ keyword }: ErrorObject) => ['closed', 'storable', 'headerFields'].includes(keyword);
 
-function closed(isClosed: boolean, { properties, readOnlyMembers = [] }: AnySchemaObject): KeywordCheck<object> {
+function closedKeyword(isClosed: boolean, { properties, readOnlyMembers = [] }: AnySchemaObject): KeywordCheck<object> {
   const known = Object.keys(properties ?? {});
   const names = new Set(known);
   const check: KeywordCheck<object> = (value) => {
@@ -85,7 +91,7 @@ function isWebhookUrl(text: string): boolean {
   return username === '' && password === '';
 }
 
-function deepest(limit: number): KeywordCheck<Partial<Page>> {
+function deepestKeyword(limit: number): KeywordCheck<Partial<Page>> {
   const check: KeywordCheck<Partial<Page>> = (query) => {
     const { page, limit: perPage } = readPage(query);
     // A number that is too large by itself is reported by its own schema.

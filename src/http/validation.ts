@@ -5,7 +5,7 @@ import { toFaults } from './validation-faults.ts';
 import { ourAjv } from './validation-keywords.ts';
 
 /** Validates a value; if it returns false, `faults` has what is wrong, in the order of the schema. */
-export interface Validator<Value = unknown> {
+interface Validator<Value = unknown> {
   (value: unknown): value is Value;
   faults: Faults;
 }

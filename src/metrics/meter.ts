@@ -12,7 +12,7 @@ export const retryReasons = ['lost', 'undone', 'held'] as const;
 export type RetryReason = (typeof retryReasons)[number];
 
 /** The reason of a 429: a key over its limits, or an address that sent too many refused keys. */
-export const limited = ['key', 'address'] as const;
+export const rateLimitReasons = ['key', 'address'] as const;
 
 /** The use of the connections to the database: calls `waiting` for one, busy connections, idle connections. */
 export type PoolUse = Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
@@ -38,7 +38,7 @@ export interface Meter {
   /** A batch begins. @param waited seconds that its first call has waited; `left` calls wait on */
   batch(of: Batched, size: number, waited: number, left: number): void;
   repeated(why: RetryReason): void;
-  rateLimited(whom: (typeof limited)[number]): void;
+  rateLimited(whom: (typeof rateLimitReasons)[number]): void;
   /** Whether the counts for rate limits are shared by all replicas now; called only with REDIS_URL. */
   countsAreShared(isShared: boolean): void;
   /** An attempt to deliver an event ended. */

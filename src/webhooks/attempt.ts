@@ -85,14 +85,14 @@ export function attemptSender({ resolve, ...rules }: Options) {
       if (isOver) return undefined;
       const ending = new AbortController();
       // Not `AbortSignal.timeout`: its timer would outlive the attempt.
-      const timer = setTimeout(() => ending.abort(noAnswer), attemptLimit);
+      const timer = setTimeout(() => ending.abort(timeoutText), attemptLimit);
       running.add(ending);
       try {
         return await request(attempt, ending.signal);
       } catch (error) {
         const { aborted, reason } = ending.signal;
-        if (aborted && reason !== noAnswer) return undefined;
-        return { isDelivered: false, status: null, error: aborted ? noAnswer : errorText(error), answer: null };
+        if (aborted && reason !== timeoutText) return undefined;
+        return { isDelivered: false, status: null, error: aborted ? timeoutText : errorText(error), answer: null };
       } finally {
         clearTimeout(timer);
         running.delete(ending);
@@ -109,7 +109,7 @@ export function attemptSender({ resolve, ...rules }: Options) {
   };
 }
 
-const noAnswer = `no answer within ${attemptLimit / 1_000} s`;
+const timeoutText = `no answer within ${attemptLimit / 1_000} s`;
 
 /** The `lastError` of a delivery: our own sentence, and the error's code. Its message may contain what was sent. */
 function errorText(error: unknown): string {
@@ -145,11 +145,11 @@ async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
   } catch {
     // What was read so far is kept; the status decides about the attempt.
   }
-  return decoded(Buffer.concat(kept));
+  return validText(Buffer.concat(kept));
 }
 
 /** Decodes UTF-8: drops an incomplete character at the end, and replaces U+0000, which PostgreSQL cannot store. */
-function decoded(bytes: Buffer): string {
+function validText(bytes: Buffer): string {
   const decode = (some: Uint8Array) => new TextDecoder().decode(some, { stream: true });
   // Cut a second time: invalid bytes became U+FFFD, which takes three bytes.
   return decode(Buffer.from(decode(bytes).replaceAll('\0', '\uFFFD')).subarray(0, keepLimit));

@@ -2,7 +2,7 @@ import { equal, isObject, type Json } from '../../http/json.ts';
 import { type AgentContent, agentFields } from '../fields.ts';
 
 /** One difference of a field or, in metadata, of the value at a pointer. `before` or `after` is absent if there was no value. */
-export interface Difference {
+interface Difference {
   readonly field: string;
   readonly pointer?: string;
   readonly before?: Json;
@@ -25,12 +25,13 @@ function inside(before: Json | undefined, after: Json | undefined, pointer: stri
   if (before !== undefined && after !== undefined && equal(before, after)) return [];
   if (isObject(before) && isObject(after)) {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-    return keys.flatMap((key) => inside(own(before, key), own(after, key), `${pointer}/${escaped(key)}`));
+    return keys.flatMap((key) => inside(ownMember(before, key), ownMember(after, key), `${pointer}/${escaped(key)}`));
   }
   return [
     { field: 'metadata', pointer, ...(before !== undefined && { before }), ...(after !== undefined && { after }) },
   ];
 }
 
-const own = (object: { [key: string]: Json }, key: string) => (Object.hasOwn(object, key) ? object[key] : undefined);
+const ownMember = (object: { [key: string]: Json }, key: string) =>
+  Object.hasOwn(object, key) ? object[key] : undefined;
 const escaped = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1');

@@ -6,7 +6,7 @@ import { keepSql, listOf } from './statements.ts';
 import { type Keeping, keepingText } from './step.ts';
 
 /** An answer to keep, with its final time. */
-export type FinalAnswer = Omit<Keeping, 'after' | 'steps'>;
+type FinalAnswer = Omit<Keeping, 'after' | 'steps'>;
 
 /** Gives an answer its final time. @param writtenAt the time of the agent's write; undefined if it was not written */
 export const finalAnswer = ({ after, steps, ...kept }: Keeping, writtenAt: Date | undefined): FinalAnswer => ({

@@ -20,7 +20,7 @@ import { change, changeAndKeep } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
-export interface LastEndpoint {
+interface LastEndpoint {
   at: number;
 }
 
