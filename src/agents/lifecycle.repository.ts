@@ -160,10 +160,7 @@ export function agentLifecycle(database: Database) {
     async delete(
       id: string,
       by: Author,
-      {
-        companyId = null,
-        version = null,
-      }: { readonly companyId?: string | null; readonly version?: number | null } = {},
+      { companyId = null, version = null }: Partial<Pick<Deletion, 'companyId' | 'version'>> = {},
     ): Promise<StoredAgent | undefined> {
       const deleted = await deleteRow({ id, companyId, version, by });
       return deleted && agentOf(deleted);

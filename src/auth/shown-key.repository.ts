@@ -22,6 +22,11 @@ export interface ListedKey extends ShownKey {
   readonly needsPreviousSecret: boolean | null;
 }
 
+/** The settings of a key, as audit entries show them. */
+export function settingsOf({ name, scopes, allowedIps, perMinute, perHour, expiresAt }: StoredKey) {
+  return { name, scopes, allowedIps, perMinute, perHour, expiresAt: expiresAt?.toISOString() ?? null };
+}
+
 export function keyStateOf({ revokedAt, expiresAt, suspendedAt }: StoredKey, now: Date): ShownKey['state'] {
   if (revokedAt) return 'revoked';
   if (expiresAt && expiresAt <= now) return 'expired';

@@ -128,11 +128,7 @@ export function openDatabase({
   return {
     prisma,
     connections,
-    poolUse: () => ({
-      busy: pool.totalCount - pool.idleCount,
-      idle: pool.idleCount,
-      waiting: pool.waitingCount,
-    }),
+    poolUse: () => ({ busy: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     query,
     typed: (work) => judged(work(prisma)),
     transaction: (work) => names.withFreshPlans(() => gate.run(() => transact(work))),

@@ -7,10 +7,7 @@ import { agentSchema } from '../schema.ts';
 const version = (description: string) => Type.String({ format: 'version', description });
 
 export const versionParamsSchema = Type.Object(
-  {
-    ...agentParamsSchema.properties,
-    version: version('A version of the agent, from 1 on'),
-  },
+  { ...agentParamsSchema.properties, version: version('A version of the agent, from 1 on') },
   closed,
 );
 
