@@ -15,7 +15,7 @@ import type { Changed, Decide } from './write/decision.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
 
-/** The agent to change, and how the request wants it changed. */
+/** The agent to change, and the conditions and options of the request. */
 export interface ChangeRequest {
   /** In lower case. */
   readonly id: string;

@@ -24,7 +24,7 @@ export async function findPrograms(home: string, user: OsUser): Promise<Programs
   const major = version.replace(/\..*/, '');
   // `initdb` needs the link that `completeInstallation` makes last.
   const tryOut = (folder: string) => runProgram(user, join(folder, 'bin', 'initdb'), ['--version']);
-  // Without the right to complete it, go on: it may be complete.
+  // An error for lack of rights is ignored: the installation may be complete.
   await completeInstallation(native).catch((error: unknown) => {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
   });

@@ -75,7 +75,7 @@ export class Deadline {
     if (!this.#onPassed) this.#clear();
   }
 
-  /** What is watched after this gets a timer of its own: a request goes on for a while after its client has left. */
+  /** A later `watch` starts another timer: a request can still run after its client has closed the connection. */
   #clear(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -17,7 +17,7 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
     const all = METHODS.filter((method) => method !== 'CONNECT');
     for (const method of all) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
     for (const url of [...known]) {
-      // The onRoute hook sees only one of two routes that differ in a slash at the end of a prefix.
+      // Fastify calls onRoute for only one of two routes that differ in a slash at the end of a prefix.
       const isThere = (method: string) => app.hasRoute({ url, method });
       const allow = all.filter(isThere).join(', ');
       app.route({

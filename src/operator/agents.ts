@@ -45,7 +45,7 @@ export function agentCommand(print: Print) {
     );
   agent
     .command('delete')
-    .description('delete an agent for everybody; its row and history stay')
+    .description('delete an agent: no request finds it any more; its row and history stay')
     .requiredOption('--id <id>', 'the agent', uuid)
     .addHelpText(...examples(`agent delete ${ofAgent}`))
     .action(({ id }) =>

@@ -42,7 +42,7 @@ export function companyCommand(print: Print, printLines: PrintLines) {
     .command('erase')
     .description(
       'erase a company for good: its agents with their history, its phone numbers, keys, grants, webhook endpoints and ' +
-        'kept answers. Audit entries stay. None of its keys may be active. Servers go on meanwhile. After an interruption, run it again',
+        'kept answers. Audit entries stay. None of its keys may be active. Servers can run meanwhile. After an interruption, run it again',
     )
     .requiredOption('--company <id>', 'the company', uuid)
     .requiredOption('--confirm <name>', 'its name, letter for letter, to show that it is the right one')

@@ -53,8 +53,11 @@ export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
 
   key
     .command('find')
-    .description('whose a key is, and its state: for one that has leaked; it is not shown again')
-    .option('--key <key>', 'the key itself; without it, it is read from standard input, out of sight of other users')
+    .description('the owner and the state of a key, such as one that has leaked; the key is not shown again')
+    .option(
+      '--key <key>',
+      'the key itself; without it, it is read from standard input, where other users cannot see it',
+    )
     .addHelpText(...examples('key find < leaked-key.txt', 'key find --key sk_…'))
     .action((options) =>
       print(async ({ keySettings }) => keySettings.find((options.key ?? (await firstLine(stdin))).trim())),
@@ -70,7 +73,7 @@ export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
   ofOne('suspend', 'stop a key until it is resumed')
     .addHelpText(...examples(`key suspend ${ofKey}`))
     .action((of) => print(({ keys }) => keys.suspend(of.key)));
-  ofOne('resume', 'let a suspended key go on')
+  ofOne('resume', 'make a suspended key valid again')
     .addHelpText(...examples(`key resume ${ofKey}`))
     .action((of) => print(({ keys }) => keys.resume(of.key)));
   ofOne('revoke', 'end a key for good')

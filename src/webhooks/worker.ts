@@ -38,7 +38,7 @@ export type Worker = ReturnType<typeof webhookWorker>;
 /**
  * Sends the deliveries that are due (docs/contract.md#webhooks). Any number of processes can do so on one database.
  *
- * A loop claims due deliveries under a lease, which ends by itself if the process dies. Each claimed delivery is sent, its
+ * A loop claims due deliveries under a lease, which ends by itself if the process crashes. Each claimed delivery is sent, its
  * outcome is written in a batch with others, and the next delivery of the same endpoint and agent is claimed with it.
  */
 export function webhookWorker({ deliveries, sender, open, meter, onError, onHealth }: Options) {

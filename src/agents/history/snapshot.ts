@@ -16,7 +16,7 @@ const membersOf = rowsOf(memberSchema);
 /**
  * Completes content that another release may have stored. All stored content is read by this function.
  *
- * A release stores the fields that it knows. A missing field has the value of the newest earlier version that has the field,
+ * A release stores the fields of its time. A missing field has the value of the newest earlier version that has the field,
  * or else its initial value: during a rolling upgrade, an old server can change an agent whose new field is set already; the
  * row keeps that field, the snapshot lacks it. Members that this release does not know are left out; they stay in storage.
  */

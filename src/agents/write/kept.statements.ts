@@ -22,7 +22,7 @@ export const deleteExpiredSql = `
   DELETE FROM idempotency_key k WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at <= now() - ${keptFor}`;
 
 /**
- * $1 limit: deletes at most so many answers older than 24 hours; none while another process does this. Rows are deleted by
+ * $1 limit: deletes at most this number of answers older than 24 hours; none while another process does this. Rows are deleted by
  * their `ctid`: with a join on the keys, the planner would read the whole table.
  */
 export const deleteOldAnswersSql = `
