@@ -146,5 +146,5 @@ test('an export waits for a slow reader, and ends with a reason if the reader ex
   });
   expect(await cut.exit).toEqual({ code: 1, signal: null });
   expect(cut.stdout).toBe(`${lines[0]}\n`);
-  expect(cut.stderr).toBe('error: the reader of the output has gone, so that it is not complete\n');
+  expect(cut.stderr).toBe('error: the reader of the output has closed it: the output is not complete\n');
 });

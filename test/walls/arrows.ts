@@ -6,11 +6,11 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ['app', /^src\/((app|demo|foundation|logger|server-rights)\.ts$|operator\/)/],
   [
     'routes and plugins',
-    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|shares)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
+    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|concurrency-limits)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|size-limits|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
   ],
   [
     'service',
-    /^src\/(agents\/(service|answer)|webhooks\/(service|answer|assemble|worker|slots|outcome|health-log))\.ts$/,
+    /^src\/(agents\/(service|answer)|webhooks\/(service|answer|assemble|worker|slots|outcome(-writer)?|health-log))\.ts$/,
   ],
   [
     'repositories',
