@@ -31,7 +31,7 @@ const exchange = (bytes: string) =>
     return socket.answer();
   });
 
-describe('messages that can be read, but that HTTP forbids, are answered 400 MALFORMED_REQUEST', () => {
+describe('well-formed messages that HTTP forbids are answered 400 MALFORMED_REQUEST', () => {
   const host = 'Send exactly one Host header.';
   const expectation = 'The only expectation that is supported is "Expect: 100-continue".';
   const live = '/health/live';
