@@ -14,7 +14,7 @@ import { type StoredAgent, toStoredAgent } from './row.ts';
 import { type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
-import { idempotencyIndex, keptStatement, makeRoomStatement } from './write/kept.statements.ts';
+import { idempotencyIndex, keptStatement, deleteExpiredStatement } from './write/kept.statements.ts';
 import { lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
 
@@ -67,7 +67,7 @@ export function agentLifecycle(database: Database) {
       );
     } catch (error) {
       if (!isTaken(error, idempotencyIndex)) throw error;
-      await run(database.query, makeRoomStatement(by.keyId, idempotency.key));
+      await run(database.query, deleteExpiredStatement(by.keyId, idempotency.key));
       return undefined;
     }
   }
@@ -161,10 +161,7 @@ export function agentLifecycle(database: Database) {
     async delete(
       id: string,
       by: Author,
-      {
-        companyId = null,
-        version = null,
-      }: { readonly companyId?: string | null; readonly version?: number | null } = {},
+      { companyId = null, version = null }: Partial<Pick<Deletion, 'companyId' | 'version'>> = {},
     ): Promise<StoredAgent | undefined> {
       return await deleteRow({ id, companyId, version, by });
     },

@@ -12,9 +12,9 @@ import { foundRowSchema, purgedRowSchema } from './row.schema.ts';
 import { toStoredAgent } from './row.ts';
 import { purgeStatement } from './statements.ts';
 import type { ReadAhead } from './write/batch.ts';
-import type { Found } from './write/decision.ts';
+import type { DecisionInput } from './write/decision.ts';
 import { findStatement } from './write/find.statements.ts';
-import { forgetStatement } from './write/kept.statements.ts';
+import { deleteOldAnswersStatement } from './write/kept.statements.ts';
 import { agentChange } from './write/modes.ts';
 
 export type AgentRepository = ReturnType<typeof agentRepository>;
@@ -23,12 +23,12 @@ const foundIn = jsonRowsOf(foundRowSchema);
 const purgedIn = rowsOf(purgedRowSchema);
 
 /** Kept answers that one statement deletes at most. */
-const forgotten = 500;
+const answersAtOnce = 500;
 
 /** Reads and changes agents. Every write by a request has the company as a condition. */
 export function agentRepository(database: Database, meter = silent, writes = recentWrites(), traced = untraced) {
   /** An agent as stored, with the state of a phone number; undefined if there is no such agent or it is deleted. */
-  async function find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
+  async function find(id: string, phoneNumberId: string | null): Promise<DecisionInput | undefined> {
     const statement = findStatement({ ids: [id], numberIds: [phoneNumberId], keyIds: [null], keys: [null] });
     const [found] = foundIn(await run(database.query, statement));
     return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
@@ -56,7 +56,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
 
     /** Deletes a batch of kept answers that are older than 24 hours; returns whether there may be more. */
     async forgetAnswers(): Promise<boolean> {
-      return (await run(database.query, forgetStatement(forgotten))).length === forgotten;
+      return (await run(database.query, deleteOldAnswersStatement(answersAtOnce))).length === answersAtOnce;
     },
 
     ...agentLists(database),

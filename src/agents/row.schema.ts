@@ -56,9 +56,8 @@ export const writtenRowSchema = Type.Object({
 
 /** Other rows of the statements about agents. */
 export const purgedRowSchema = Type.Object({ id: Type.String(), versions: Type.Integer() });
-export const totalRowSchema = Type.Object({ total: Type.Integer() });
 
-/** An agent as text for `parseExact`; null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */
+/** `agent` is text for `parseExact`, null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */
 export const portionRowSchema = Type.Object({
   agent: textOrNull,
   rest: orNull(Type.Array(Type.String())),

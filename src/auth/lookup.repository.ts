@@ -33,7 +33,7 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
  * that arrive at the same time share one statement, which reads the agents too, to save a round trip.
  */
 export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites(), traced = untraced) {
-  const find = group<Wanted, LookedUp>({
+  const find = group<QueuedLookup, LookedUp>({
     onBatch: (...batch) => meter.batch('keys', ...batch),
     isExpired: ({ deadline }) => deadline <= performance.now(),
     run: traced('lookup batch', spanOf, async (items) => {
@@ -54,13 +54,13 @@ export function apiKeyRepository(database: Database, meter = silent, writes = re
   };
 }
 
-interface Wanted {
+interface QueuedLookup {
   readonly lookup: Lookup;
   readonly deadline: number;
   readonly span: RequestSpan | undefined;
 }
 
-const spanOf = ({ span }: Wanted) => span;
+const spanOf = ({ span }: QueuedLookup) => span;
 
 const rowsOfLookups = jsonRowsOf(lookupRowSchema);
 

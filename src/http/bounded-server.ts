@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isRecord } from './json.ts';
+import { maxHeaderBytes } from './size-limits.ts';
 
 /** Timeouts in milliseconds after which the connection of a client that sends too slowly is closed. */
 const clientTimeout = 10_000;
@@ -24,7 +25,7 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
     keepAliveTimeout: keepAliveSeconds * 1_000,
     // Short, so that few slow clients expire at the same time: closing many at once would delay other requests.
     connectionsCheckingInterval: 100,
-    maxHeaderSize: 16 * 1024,
+    maxHeaderSize: maxHeaderBytes,
     // A missing Host header is answered by our own check, with a problem.
     requireHostHeader: false,
   });

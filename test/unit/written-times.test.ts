@@ -10,24 +10,24 @@ const failureOf = (...rows: readonly object[]): unknown => {
   }
 };
 
-test('the times of agents that were written', () => {
+test('the times of the written agents are returned', () => {
   const updatedAt = '2026-11-20T10:30:00.123+00:00';
   expect(writtenTimes([{ id: 'a', updatedAt, hasEndpoint: false }])).toEqual(
     new Map([['a', new Date('2026-11-20T10:30:00.123Z')]]),
   );
 });
 
-test('a time that cannot be read is an error after which nothing is run again, since the agent was written', () => {
+test('an unreadable time is an error after which nothing is run again, because the agent was written', () => {
   const unread = failureOf({ id: 'a', updatedAt: '20.11.2026 10:30:00.123 UTC', hasEndpoint: false });
   expect(unread).toMatchObject({ code: 'INTERNAL_ERROR', status: 500 });
   expect(wasUndone(unread)).toBe(false);
 });
 
-test('where nothing was written, the changes may be run again', () => {
+test('if nothing was written, the changes may be run again', () => {
   expect(wasUndone(failureOf({ id: null, updatedAt: null, hasEndpoint: false }))).toBe(true);
 });
 
-test('rows of another shape are an error after which nothing is run again, since agents may have been written', () => {
+test('rows of another shape are an error after which nothing is run again, because agents may have been written', () => {
   const unread = failureOf({ id: 'a', updatedAt: new Date(), hasEndpoint: false });
   expect(unread).toMatchObject({ code: 'INTERNAL_ERROR', status: 500 });
   expect(wasUndone(unread)).toBe(false);

@@ -24,17 +24,17 @@ export const keptStatement = (keyId: string, key: string): PreparedStatement => 
   values: [keyId, key],
 });
 
-const makeRoomSql = `
+const deleteExpiredSql = `
   DELETE FROM idempotency_key k WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at <= now() - ${keptFor}`;
 
 /** Deletes the answer that is kept for an idempotency key of an API key, if it is older than 24 hours. */
-export const makeRoomStatement = (keyId: string, key: string): PreparedStatement => ({
-  text: makeRoomSql,
+export const deleteExpiredStatement = (keyId: string, key: string): PreparedStatement => ({
+  text: deleteExpiredSql,
   values: [keyId, key],
 });
 
 // Rows are deleted by their `ctid`: with a join on the keys, the planner would read the whole table.
-const forgetSql = `
+const deleteOldAnswersSql = `
   DELETE FROM idempotency_key
    WHERE (SELECT pg_try_advisory_xact_lock(7214839, 4)) AND ctid = ANY(ARRAY(
          SELECT k.ctid FROM idempotency_key k WHERE k.created_at <= now() - ${keptFor}
@@ -42,4 +42,4 @@ const forgetSql = `
   RETURNING key`;
 
 /** Deletes answers older than 24 hours, at most `limit`; none while another process does this. */
-export const forgetStatement = (limit: number): PreparedStatement => ({ text: forgetSql, values: [limit] });
+export const deleteOldAnswersStatement = (limit: number): PreparedStatement => ({ text: deleteOldAnswersSql, values: [limit] });

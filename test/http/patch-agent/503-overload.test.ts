@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test, vi } from 'vitest';
-import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../../support/locks.ts';
+import { untilWaiting, whileAgentLocked, whileLocked } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -9,10 +9,10 @@ const world = await openWorld();
 
 const largeQuestions = Array.from({ length: 50 }, () => 'What? '.repeat(300));
 
-test('past a full queue requests get 503 with Retry-After at once, and the server serves again when there is room', async () => {
+test('a request beyond a full queue answers 503 with Retry-After at once, and later requests are served', async () => {
   const company = await world.company();
   const agent = await world.agent(company.id);
-  // Large, of which two run at once and fifty wait: as many connections as any machine has descriptors for.
+  // Requests with large bodies run two at a time and fifty wait: 60 connections are enough to fill the queue.
   const patch = (name: string) => world.patch(company.key, agent.id, { name, questions: largeQuestions });
 
   const lock = 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE';
@@ -44,7 +44,7 @@ test('past a full queue requests get 503 with Retry-After at once, and the serve
   expect((await patch('The last one')).status).toBe(200);
 });
 
-test('a row that somebody else holds delays the requests on its agent alone', async () => {
+test('a locked row delays only the requests for its agent', async () => {
   const company = await world.company();
   const held = await world.agent(company.id);
   const others = await Promise.all(Array.from({ length: 20 }, () => world.agent(company.id)));
@@ -54,7 +54,7 @@ test('a row that somebody else holds delays the requests on its agent alone', as
     );
     const answers = await Promise.all(others.map(({ id }) => world.patch(company.key, id, { duration: 77 })));
     expect(answers.map(({ status }) => status)).toEqual(others.map(() => 200));
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await release();
     const late = await Promise.all(delayed);
     expect(late.map(({ status }) => status)).toEqual(delayed.map(() => 200));
@@ -63,7 +63,7 @@ test('a row that somebody else holds delays the requests on its agent alone', as
   expect({ version, keys: Object.keys(metadata).length }).toEqual({ version: 11, keys: 10 });
 });
 
-test('a client that goes away does not leave its batch hanging', async () => {
+test('a client that disconnects does not delay its batch', async () => {
   const company = await world.company();
   const agents = await Promise.all(Array.from({ length: 10 }, () => world.agent(company.id)));
   const { hostname, port } = new URL(world.origin);
