@@ -14,7 +14,7 @@ import { type StoredAgent, toStoredAgent } from './row.ts';
 import { type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
-import { idempotencyIndex, keptStatement, deleteExpiredStatement } from './write/kept.statements.ts';
+import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
 import { lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
 

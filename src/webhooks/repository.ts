@@ -1,4 +1,4 @@
-import { idempotencyIndex, deleteExpiredStatement } from '../agents/write/kept.statements.ts';
+import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';

@@ -12,7 +12,7 @@ import type { TraceBatches } from '../../tracing/spans.ts';
 import { type Change, foldByAgent, outcomesOf, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { finalAnswer, keepAnswers } from './keep.ts';
-import { idempotencyIndex, deleteExpiredStatement } from './kept.statements.ts';
+import { deleteExpiredStatement, idempotencyIndex } from './kept.statements.ts';
 import { lockSoonStatement } from './lock.statements.ts';
 import { change } from './statements.ts';
 import { writtenRows, writtenTimes } from './written.ts';

@@ -42,4 +42,7 @@ const deleteOldAnswersSql = `
   RETURNING key`;
 
 /** Deletes answers older than 24 hours, at most `limit`; none while another process does this. */
-export const deleteOldAnswersStatement = (limit: number): PreparedStatement => ({ text: deleteOldAnswersSql, values: [limit] });
+export const deleteOldAnswersStatement = (limit: number): PreparedStatement => ({
+  text: deleteOldAnswersSql,
+  values: [limit],
+});
