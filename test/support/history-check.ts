@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Fault } from '../../src/http/faults.ts';
-import type { Answered, Asked, History, Recorded, Shown } from './history.ts';
 import { type ExpectedChange, patched, restoredTo } from './expected-changes.ts';
+import type { Answered, Asked, History, Recorded, Shown } from './history.ts';
 
 /** The answer to one call in one state of the agent. */
 type Expected =

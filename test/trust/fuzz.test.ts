@@ -4,9 +4,9 @@ import { faultsOf, readDocument, undocumented } from '../support/document.ts';
 import type { Answer } from '../support/http.ts';
 import { fill } from '../support/placeholders.ts';
 import { openWorld } from '../support/world.ts';
+import { codesFor } from './support/fuzzed-answer.ts';
 import { type Lane, openLane, toBeWritten } from './support/fuzzed-lane.ts';
 import { type Fuzzed, fuzzedRequests, toSent } from './support/fuzzed-request.ts';
-import { codesFor } from './support/fuzzed-answer.ts';
 
 const requests = inject('isShort') ? 10_000 : 100_000;
 /** Concurrent requests, each on rows of its own. */

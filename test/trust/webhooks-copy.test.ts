@@ -4,8 +4,8 @@ import { expect, inject, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { type Client, openClient } from '../support/kept-client.ts';
 import { openCopyingReceiver } from './support/copying-receiver.ts';
-import { startSending, untilAllDelivered } from './support/webhook-companies.ts';
 import { openOwnCompany } from './support/own-company.ts';
+import { startSending, untilAllDelivered } from './support/webhook-companies.ts';
 
 const minutes = inject('isShort') ? 0.5 : 30;
 const clients = 3;

@@ -5,8 +5,8 @@ import { scopes } from '../../../src/auth/api-key.ts';
 import { apiKeyLifecycle } from '../../../src/auth/key-lifecycle.repository.ts';
 import { companyRepository } from '../../../src/companies/repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
-import type { SendingWorld } from './webhook-companies.ts';
 import { makePostgres } from './own-postgres.ts';
+import type { SendingWorld } from './webhook-companies.ts';
 
 /** A company with a key for everything, on a PostgreSQL of its own that can be killed. */
 export async function openOwnCompany() {
