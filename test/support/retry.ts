@@ -14,6 +14,11 @@ export interface Retriable {
 
 export const newKey = () => randomUUID();
 
+/** $1 id of the API key, $2 idempotency key, $3 id of an agent: keeps an answer, as another request with that key does. */
+export const insertKeptAnswer = `
+  INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+  VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
+
 /** Sends a request with an Idempotency-Key. */
 export function sendKeyed(
   world: World,

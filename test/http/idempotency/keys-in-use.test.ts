@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { inOneBatch, untilWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { agentAtTwo, newKey, retriables, sendKeyed } from '../../support/retry.ts';
+import { agentAtTwo, insertKeptAnswer, newKey, retriables, sendKeyed } from '../../support/retry.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -10,10 +10,6 @@ const world = await openWorld({ limits: 'production' });
 
 /** Few enough to be written within the time limit of a request, also on a slow machine. */
 const eight = Array.from({ length: 8 }, (_, at) => at);
-
-const insert = `
-  INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-  VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
 
 /** A server for each kind of request, so that the long waits run together and no other request comes between. */
 const worlds = await Promise.all(
@@ -33,7 +29,7 @@ test.concurrent.for(worlds)(
     const instance = request.line.split(' ')[1] ?? '';
     const key = newKey();
     const before = await storedAgent(own, agent.id);
-    await whileLocked(own, insert, [agent.keyId, key, agent.id], async () => {
+    await whileLocked(own, insertKeptAnswer, [agent.keyId, key, agent.id], async () => {
       const waiting = sendKeyed(own, agent, request, key);
       await untilWaiting(own);
       const patches = neighbours.map(({ id }) => own.patch(agent.key, id, { name: 'Neighbour' }));
@@ -54,7 +50,7 @@ test.for(Object.entries(retriables))(
     const key = newKey();
     const holder = await world.sql.connect();
     await holder.query('BEGIN');
-    await holder.query(insert, [agent.keyId, key, agent.id]);
+    await holder.query(insertKeptAnswer, [agent.keyId, key, agent.id]);
     const waiting = sendKeyed(world, agent, request, key);
     await untilWaiting(world);
     await holder.query('COMMIT');
@@ -69,7 +65,7 @@ test('idempotency keys that stay in use fail their own requests, and no others o
   const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'In use' } };
   const keys = [newKey(), newKey(), newKey()];
   const before = await storedAgent(world, agent.id);
-  const insertAll = insert.replace('$2', 'unnest($2::text[])');
+  const insertAll = insertKeptAnswer.replace('$2', 'unnest($2::text[])');
   const answers = await whileLocked(world, insertAll, [agent.keyId, keys, agent.id], () =>
     inOneBatch(world, agent, () =>
       Promise.all([

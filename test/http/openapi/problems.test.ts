@@ -5,6 +5,7 @@ import type { Answer, Sent } from '../../support/http.ts';
 import { untilNoneWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject, type Subject } from '../../support/patch-agent.ts';
 import { ask, RawSocket } from '../../support/raw-socket.ts';
+import { insertKeptAnswer } from '../../support/retry.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({
@@ -186,12 +187,9 @@ test('every route that lists DATABASE_UNAVAILABLE answers it as documented', asy
 test('every route that lists IDEMPOTENCY_KEY_IN_USE answers it as documented', async () => {
   const cases = await casesOf('IDEMPOTENCY_KEY_IN_USE');
   expect(cases).toHaveLength(3);
-  const insert = `
-    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-    VALUES ($1, 'in-use', '', $2, '{}', '{}', now())`;
   await Promise.all(
     cases.map(({ line, one }) =>
-      whileLocked(world, insert, [one.agent.keyId, one.agent.id], async () => {
+      whileLocked(world, insertKeptAnswer, [one.agent.keyId, 'in-use', one.agent.id], async () => {
         expectExample(line, 'IDEMPOTENCY_KEY_IN_USE', one, await sendWith(one, { 'idempotency-key': 'in-use' }));
       }),
     ),
