@@ -26,8 +26,8 @@ export class PassingAdapter extends PrismaPg {
       return await run(parameter);
     } finally {
       this.#passed.delete(parameter);
-      // Prisma's log for debugging keeps the last 100 statements, also while it is off. Those of large agents would take
-      // 12 MB, and be old when they are dropped, which costs the garbage collector most.
+      // Prisma's log for debugging keeps the last 100 statements, also while it is off. With the values of large agents they
+      // would take 20 MB, and have outlived young garbage when they are dropped.
       passed.length = 0;
     }
   }
