@@ -30,7 +30,7 @@ const importing = (files: readonly SourceFile[], isBreach: (name: string, target
       .map((target) => `${file.name} imports ${target}`),
   );
 
-/** Files that import each other, directly or around: the strongly connected components of the imports (Tarjan). */
+/** Files that import each other, directly or indirectly: the strongly connected components of the imports (Tarjan). */
 function cyclesIn(files: readonly SourceFile[]): string[][] {
   const imports = new Map(files.map((file) => [file.name, importsOf(file)]));
   const order = new Map<string, number>();
@@ -59,7 +59,7 @@ function cyclesIn(files: readonly SourceFile[]): string[][] {
   return cycles;
 }
 
-/** What may import what. */
+/** The allowed imports. */
 export const arrowRules: readonly Rule[] = [
   {
     says: `Arrows point down: ${layers.map(([layer]) => layer).join(' → ')}`,
