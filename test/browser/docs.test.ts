@@ -128,6 +128,27 @@ describe.each([
   });
 });
 
+test('tells of a PATCH that got no answer, or one of a proxy, and shows no answer of before', async () => {
+  const subject = await newSubject(world);
+  const { page } = await openDocs({});
+  await useKey(page, subject.key);
+  const send = () => page.getByRole('button', { name: 'Send PATCH' }).click();
+  await send();
+  await page.locator('#answer').waitFor();
+  await page.route(`**/agents/${subject.id}`, (route) => route.abort());
+  await send();
+  await expect.poll(() => textOf(page.locator('#status'))).toMatch(/^No answer: .*The change may have been saved\.$/);
+  expect(await page.locator('#answer').isVisible()).toBe(false);
+  await page.unroute(`**/agents/${subject.id}`);
+  const ofProxy = '<html><b>Bad</b></html>';
+  await page.route(`**/agents/${subject.id}`, (route) =>
+    route.fulfill({ status: 502, contentType: 'text/html', body: ofProxy }),
+  );
+  await send();
+  await expect.poll(() => textOf(page.locator('#status'))).toMatch(/^502 /);
+  expect(await textOf(page.locator('#answer'))).toBe(ofProxy);
+});
+
 test.for(['light', 'dark'] as const)(
   'every text differs from its ground by 4.5 to 1, %s (WCAG 2.2, 1.4.3)',
   async (colorScheme) => {
