@@ -23,7 +23,7 @@ test('what a killed migrate had under way is undone at once, and applied after t
 
 test('a script that was carried out before migrate was killed is recorded as docs/upgrade.md says, and the rest is applied', async () => {
   const name = '8_drop_index';
-  // The form of the drops before the rule of IF EXISTS.
+  // As migrations dropped an index before the rule of IF EXISTS.
   const script = 'DROP INDEX CONCURRENTLY "agent_living_idx";';
   const { url, release, untilKilled, end } = await killedIn(name, script);
   await untilKilled();

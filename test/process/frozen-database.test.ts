@@ -6,7 +6,7 @@ import { build, embeddedUrl, makeDataDir, postgresPid, startServer } from '../su
 
 beforeAll(build);
 
-test('while PostgreSQL is frozen, /health/live is answered before a change that was sent first, /health/ready is 503, and both come back', async () => {
+test('while PostgreSQL is frozen, /health/live answers before a change that was sent earlier and /health/ready is 503; afterwards both recover', async () => {
   const DATA_DIR = await makeDataDir();
   const { origin } = await startServer({ DATA_DIR });
   const { id: company } = await adminWith({ DATA_DIR }, 'company', 'create', '--name', 'Acme');
@@ -38,7 +38,7 @@ test('while PostgreSQL is frozen, /health/live is answered before a change that 
   await vi.waitUntil(isBack, { timeout: 60_000, interval: 20 });
 });
 
-/** Stops all processes of PostgreSQL where they are. @returns lets them go on */
+/** Stops all processes of PostgreSQL (SIGSTOP). @returns resumes them */
 async function freeze(dataDir: string): Promise<() => void> {
   const postmaster = Number(await postgresPid(dataDir));
   const sessions = await run(

@@ -40,7 +40,7 @@ export async function makePostgres(settings: PostgresSettings = {}) {
     if (postmaster && !hasEnded()) await once(postmaster, 'exit');
   }
 
-  /** Starts it, again and again while something of a killed one is left; resolves once it takes connections. */
+  /** Starts it, repeatedly while parts of a killed one still run; resolves once it accepts connections. */
   async function start(): Promise<void> {
     for (;;) {
       if (hasEnded()) {
@@ -65,19 +65,19 @@ export async function makePostgres(settings: PostgresSettings = {}) {
   });
 
   return {
-    /** PostgreSQL's own folder. */
+    /** The folder of PostgreSQL. */
     directory,
-    /** Of the user that it runs as; undefined where that is the one of this process. */
+    /** The user that it runs as; undefined if it is that of this process. */
     owner,
     superUrl,
     start,
     signal,
     ended,
 
-    /** Stops all of its processes where they are, and returns what lets them go on. */
+    /** Stops all of its processes (SIGSTOP) and returns a function that resumes them. */
     async freeze(): Promise<() => void> {
       const client = await connect(superUrl);
-      // Before the others are counted, so that no new one comes.
+      // The postmaster is stopped before the others are listed, so that no new one starts.
       signal('SIGSTOP');
       const { rows } = await client.query('SELECT pid FROM pg_stat_activity');
       for (const { pid } of rows) process.kill(pid, 'SIGSTOP');
@@ -88,7 +88,7 @@ export async function makePostgres(settings: PostgresSettings = {}) {
       };
     },
 
-    /** Makes a database for a server. @param how such as `TABLESPACE …` */
+    /** Creates a database for a server. @param how such as `TABLESPACE …` */
     async makeDatabase(how = ''): Promise<{ ownerUrl: string; databaseUrl: string }> {
       const ownerUrl = withDatabase(superUrl, 'attacked');
       await run(superUrl, `CREATE DATABASE attacked ${how}`);
@@ -100,7 +100,7 @@ export async function makePostgres(settings: PostgresSettings = {}) {
   };
 }
 
-/** Leaves the cluster of an embedded PostgreSQL, and the program that ran on it. */
+/** Removes the cluster of an embedded PostgreSQL and the copied programs. */
 async function makeCluster(dataDir: string) {
   const { url, close } = await openEmbedded(dataDir, 'operator');
   await close();
