@@ -1,33 +1,15 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chromium, type Locator, type Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, describe, expect, test } from 'vitest';
 import { patches } from '../../src/agents/examples.ts';
 import { problemTexts } from '../../src/http/problem-texts.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { answerOf, storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
+import { launchBrowser } from './browser.ts';
 
-// The folder of the browser: the program and its profile. It loads nothing in the background.
-const profile = await mkdtemp(join(tmpdir(), 'interview-agents-api-browser-'));
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-  headless: true,
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
-afterAll(async () => {
-  await browser.close();
-  await rm(profile, { recursive: true, force: true });
-});
+const browser = await launchBrowser(afterAll);
 const world = await openWorld();
 const contrasts = await readFile(join(import.meta.dirname, 'contrasts.js'), 'utf8');
 
