@@ -1,6 +1,6 @@
 import { beforeAll, expect, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
-import { run } from '../support/connection.ts';
+import { freezePostgres } from '../support/frozen-postgres.ts';
 import { send } from '../support/http.ts';
 import { build, embeddedUrl, makeDataDir, postgresPid, startServer } from '../support/process.ts';
 
@@ -17,7 +17,7 @@ test('while PostgreSQL is frozen, /health/live answers before a change that was 
   const health = (name: string) => send(origin, { method: 'GET', path: `/health/${name}` });
   expect([(await change()).status, (await health('ready')).status]).toEqual([200, 200]);
 
-  const thaw = await freeze(DATA_DIR);
+  const thaw = await freezePostgres(Number(await postgresPid(DATA_DIR)), await embeddedUrl(DATA_DIR));
   try {
     const order: string[] = [];
     const changing = change().finally(() => order.push('changed'));
@@ -37,17 +37,3 @@ test('while PostgreSQL is frozen, /health/live answers before a change that was 
   const isBack = async () => (await change()).status === 200 && (await health('ready')).status === 200;
   await vi.waitUntil(isBack, { timeout: 60_000, interval: 20 });
 });
-
-/** Stops all processes of PostgreSQL (SIGSTOP). @returns resumes them */
-async function freeze(dataDir: string): Promise<() => void> {
-  const postmaster = Number(await postgresPid(dataDir));
-  const sessions = await run(
-    await embeddedUrl(dataDir),
-    'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()',
-  );
-  const pids = [postmaster, ...sessions.map(({ pid }) => Number(pid))];
-  for (const pid of pids) process.kill(pid, 'SIGSTOP');
-  return () => {
-    for (const pid of pids) process.kill(pid, 'SIGCONT');
-  };
-}

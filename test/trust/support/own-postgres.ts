@@ -11,6 +11,7 @@ import { openEmbedded } from '../../../src/embedded-postgres/embedded.ts';
 import { serverRights } from '../../../src/server-rights.ts';
 import { connect, run } from '../../support/connection.ts';
 import { eraseEmbedded } from '../../support/erase-embedded.ts';
+import { freezePostgres } from '../../support/frozen-postgres.ts';
 import { asServer, withDatabase } from '../../support/global-setup.ts';
 import { makeFolder } from '../../support/process.ts';
 
@@ -75,18 +76,7 @@ export async function makePostgres(settings: PostgresSettings = {}) {
     ended,
 
     /** Stops all of its processes (SIGSTOP) and returns a function that resumes them. */
-    async freeze(): Promise<() => void> {
-      const client = await connect(superUrl);
-      // The postmaster is stopped before the others are listed, so that no new one starts.
-      signal('SIGSTOP');
-      const { rows } = await client.query('SELECT pid FROM pg_stat_activity');
-      for (const { pid } of rows) process.kill(pid, 'SIGSTOP');
-      return () => {
-        for (const { pid } of rows) process.kill(pid, 'SIGCONT');
-        signal('SIGCONT');
-        client.end().catch(() => {});
-      };
-    },
+    freeze: (): Promise<() => void> => freezePostgres(Number(postmaster?.pid), superUrl),
 
     /** Creates a database for a server. @param how such as `TABLESPACE …` */
     async makeDatabase(how = ''): Promise<{ ownerUrl: string; databaseUrl: string }> {
