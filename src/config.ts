@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { databaseUrlFaults } from './database-url.ts';
+import { databaseUrlFaults, withoutAliases } from './database-url.ts';
 import { plainBlock } from './http/address.ts';
 import { readPublicUrl } from './http/public-url.ts';
 import { StartError } from './start-error.ts';
@@ -144,7 +144,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (!Value.Check(environmentSchema, values)) throw new StartError([...new Set(wrong)].join('; '));
   const missing = forbidden(values);
   if (missing.length > 0) throw new StartError(missing.join('; '));
-  return Object.freeze(values);
+  const { DATABASE_URL: url } = values;
+  return Object.freeze(url === undefined ? values : { ...values, DATABASE_URL: withoutAliases(url) });
 }
 
 /** Only texts of digits become numbers; others stay texts, which the schema refuses: a port must not be 1 for `1.5` or `true`. */

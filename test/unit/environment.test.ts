@@ -48,6 +48,16 @@ describe('a parameter of DATABASE_URL', () => {
     expect(() => readConfig({ DATABASE_URL: url(query) })).toThrow(new StartError(fault));
   });
 
+  test.each([
+    ['sslmode=require', 'sslmode=verify-full'],
+    ['ssl=1&sslmode=prefer&sslrootcert=/ca.pem', 'ssl=1&sslmode=verify-full&sslrootcert=/ca.pem'],
+    ['sslmode=verify-ca&sslmode=require', 'sslmode=verify-full&sslmode=verify-full'],
+    ['sslmode=require&uselibpqcompat=true', 'sslmode=require&uselibpqcompat=true'],
+    ['sslmode=disable&application_name=require', 'sslmode=disable&application_name=require'],
+  ])('%s reaches the driver as %s, at which it prints no warning of its own', (given, passed) => {
+    expect(readConfig({ DATABASE_URL: url(given) }).DATABASE_URL).toBe(url(passed));
+  });
+
   test('each of several is named, also where a parameter has the host', () => {
     expect(databaseUrlFaults('postgresql://me@/db?host=/run/postgresql&schema=a&sslmode=b')).toHaveLength(2);
   });
