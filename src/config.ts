@@ -3,6 +3,7 @@ import { Value } from '@sinclair/typebox/value';
 import { databaseUrlFaults, withoutAliases } from './database-url.ts';
 import { plainBlock } from './http/address.ts';
 import { readPublicUrl } from './http/public-url.ts';
+import { redisUrlFaults } from './redis-url.ts';
 import { StartError } from './start-error.ts';
 
 const wholeNumber = (minimum: number, maximum: number, options: { default: number; description: string }) =>
@@ -164,13 +165,14 @@ export const listed = (text: string | undefined): string[] =>
 const isShort = (text: string | undefined) => text !== undefined && Buffer.byteLength(text) < 32;
 
 function forbidden(config: Config): string[] {
-  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, PUBLIC_URL } = config;
+  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, PUBLIC_URL, REDIS_URL } = config;
   const inProduction = NODE_ENV === 'production';
   const short = (['API_KEY_SECRET', 'API_KEY_SECRET_PREVIOUS'] as const).filter((name) => isShort(config[name]));
   return [
     ...(inProduction && DATABASE_URL === undefined ? ['DATABASE_URL must be set when NODE_ENV=production'] : []),
     ...(inProduction && API_KEY_SECRET === undefined ? ['API_KEY_SECRET must be set when NODE_ENV=production'] : []),
     ...(DATABASE_URL === undefined ? [] : databaseUrlFaults(DATABASE_URL)),
+    ...(REDIS_URL === undefined ? [] : redisUrlFaults(REDIS_URL)),
     ...short.map((name) => `${name} must be ${secret}`),
     ...(['TRUST_PROXY', 'WEBHOOK_ALLOW_NETWORKS'] as const)
       .filter((name) => !listed(config[name]).every(plainBlock))

@@ -77,6 +77,35 @@ describe('a parameter of DATABASE_URL', () => {
   });
 });
 
+describe('REDIS_URL', () => {
+  const form =
+    'REDIS_URL must be a URL redis://user:password@host:port, with /0 or another number of a database behind it';
+  test.each([
+    ['redis://me:pa55word@host:99999', form],
+    ['redis://me:pa55word@host:port', form],
+    ['redis://me:pa55#word@host', form],
+    ['redis://me:pa55%word@host', form],
+    ['redis://my host:6379', form],
+    ['redis://me:pa55word@host/cache', form],
+    ['redis://me:pa55word@host/-1', form],
+    ['redis://me:pa55word@host/0#main', form],
+    ['redis://me:pa55word@host?commandTimeout=60000', 'commandTimeout in REDIS_URL is not supported'],
+    ['redis://me:pa55word@host/0?db=3', 'db in REDIS_URL is not supported'],
+    ['redis://me:pa55word@host?family=5', 'family in REDIS_URL must be one of 0, 4, 6'],
+  ])('%s is refused by name, and not shown', (url, fault) => {
+    expect(() => readConfig({ REDIS_URL: url })).toThrow(new StartError(fault));
+  });
+
+  test.each([
+    'redis://host',
+    'redis://host/',
+    'rediss://me:pa%2355word@host:6380/15?family=0',
+    'redis://:pa55word@[::1]:6379/3',
+  ])('%s is accepted', (url) => {
+    expect(readConfig({ REDIS_URL: url }).REDIS_URL).toBe(url);
+  });
+});
+
 test('docs/operate.md names every parameter of DATABASE_URL that is supported', async () => {
   const page = await readFile('docs/operate.md', 'utf8');
   for (const name of ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'schema', 'host', 'application_name', 'options'])
