@@ -7,13 +7,13 @@ import { agentRoutes } from './agents/routes.ts';
 import { agentService } from './agents/service.ts';
 import { fingerprintsOf, type KeySecrets } from './auth/api-key.ts';
 import { authenticate } from './auth/authenticate.ts';
+import { limitConcurrency } from './auth/concurrency-limits.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
 import { apiKeyRepository } from './auth/lookup.repository.ts';
 import { ownKeyRepository } from './auth/own-key.repository.ts';
 import { type Quotas, rateLimits } from './auth/rate-limits.ts';
 import { ownKeyRoutes } from './auth/routes.ts';
-import { shares } from './auth/shares.ts';
 import { directoryRepository } from './companies/directory.repository.ts';
 import { companyRoutes } from './companies/routes.ts';
 import type { Database } from './database/client.ts';
@@ -108,10 +108,10 @@ export async function buildApp(parts: AppParts) {
       readAgent: agentRows.readAhead,
       longestRequest: parts.longestRequest,
     });
-    if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
-    await authenticated.register(shares);
+    if (parts.onChange) await authenticated.register(afterChanges, { onChange: parts.onChange });
+    await authenticated.register(limitConcurrency);
     await authenticated.register(body);
-    await authenticated.register(housekeeping, { tidy: agentRows.forgetAnswers });
+    await authenticated.register(housekeeping, { deleteOutdated: agentRows.forgetAnswers });
     const agents = agentService(agentRows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents, publicUrl });
     await authenticated.register(agentVersionRoutes, { agents });

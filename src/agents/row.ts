@@ -24,9 +24,9 @@ export function toStoredAgent(agent: AgentJson): StoredAgent {
 }
 
 /** The inverse, as text: one flat object, for a kept answer. The time of its change is stored beside it, not in `updatedAt`. */
-export const agentText = (agent: StoredAgent): string =>
+export const keptAgentText = (agent: StoredAgent): string =>
   `${contentText(agent.content).slice(0, -1)},${JSON.stringify({ ...agent, content: undefined }).slice(1)}`;
 
-/** All fields as JSON. The text of metadata is not written again where its size was judged. */
+/** All fields as JSON. Uses the text of metadata that was made to measure it. */
 export const contentText = (content: AgentContent): string =>
   `{"metadata":${textOf(content.metadata)},${stringifyExact({ ...content, metadata: undefined }).slice(1)}`;

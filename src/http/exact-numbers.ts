@@ -38,14 +38,14 @@ function isDigitOrPoint(text: string, at: number): boolean {
   return (code >= 48 && code <= 57) || code === 46;
 }
 
-/** The same numbers as `parseExact` has read, in JSON of what it returned. JSON of anything else must not come here. */
+/** Turns JSON of what `parseExact` returned into JSON with the numbers that it read. Not for JSON of anything else. */
 export const withNumbers = (json: string): string =>
   json.includes('\\u0000') ? json.replaceAll(heldNumber, '$1') : json;
 
-/** Writes what `parseExact` has read, or what was made of it, as JSON. */
+/** The JSON of what `parseExact` returned, or of a value that is made of it. */
 export const stringifyExact = (value: unknown): string => withNumbers(JSON.stringify(value));
 
-/** The same, but written once: for what can be large and is never changed in place, such as metadata. */
+/** The same, made once for each object: for objects that can be large and are never changed in place, such as metadata. */
 export function textOf(value: object): string {
   const known = KnownText.of(value);
   if (known !== undefined) return known;
@@ -54,7 +54,7 @@ export function textOf(value: object): string {
   return text;
 }
 
-/** A constructor that returns its argument: what extends it adds its private fields to that. */
+/** Its constructor returns the argument, so that a subclass adds its private fields to that object. */
 class Itself {
   constructor(value: object) {
     // biome-ignore lint/correctness/noConstructorReturn: that is what it is for

@@ -12,7 +12,7 @@ test.for([
   '123456789012345.123456789012345',
   '1.0000000000000000001',
   `0.${'0'.repeat(400)}1`,
-])('keeps %s, wherever it stands', (number) => {
+])('keeps %s at any place of the JSON', (number) => {
   for (const json of [`{"a":${number}}`, `[${number},1]`, `{"a":{"b":[1,${number}]},"c":"${number}"}`]) {
     expect(stringifyExact(parseExact(json))).toBe(json);
   }
@@ -33,7 +33,7 @@ test.for(['9007199254740991', '0.30000000000000004', '1.5000000000000000000', '0
     expect(parseExact(`{"a":[${number},"1234567890123456"]}`)).toEqual({ a: [Number(number), '1234567890123456'] }),
 );
 
-test('reads all other JSON as JSON.parse does, and writes it as JSON.stringify does', () => {
+test('parses all other JSON as JSON.parse does, and writes it as JSON.stringify does', () => {
   const piece = fc.constantFrom('"', '\\', '\\u0000', '"\\u00001', '12345678901234567', ' ', '{', '\n', 'é');
   const text = fc.string({ unit: piece, maxLength: 12 });
   const number = fc.double({ min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER, noNaN: true });
@@ -48,7 +48,7 @@ test('reads all other JSON as JSON.parse does, and writes it as JSON.stringify d
   );
 });
 
-test('a serializer writes such numbers in answers, and in problems what a client sent', () => {
+test('a serializer writes such numbers in answers, and numbers of the client in problems', () => {
   const schema = { type: 'object', properties: { value: { type: 'string' } } };
   const written = (httpStatus: string) =>
     exactSerializer({ schema, method: 'GET', url: '/', httpStatus })({ value: '\u000012345678901234567890' });
@@ -56,7 +56,7 @@ test('a serializer writes such numbers in answers, and in problems what a client
   expect(written('4xx')).toBe('{"value":"\\u000012345678901234567890"}');
 });
 
-test('the text of an object is kept for itself alone, not for a copy that is then changed', () => {
+test('the text of an object belongs to that object, and not to a copy that is then changed', () => {
   const value = { a: 1, n: '\u000012345678901234567890' };
   expect([textOf(value), textOf(value)]).toEqual(Array(2).fill('{"a":1,"n":12345678901234567890}'));
   for (const copy of [{ ...value }, Object.assign({}, value), structuredClone(value), Object.create(value, {})]) {
@@ -66,7 +66,7 @@ test('the text of an object is kept for itself alone, not for a copy that is the
   expect(Reflect.ownKeys(value)).toEqual(['a', 'n']);
 });
 
-test('a member that is an object of any members is written as JSON.stringify does, among any other texts and numbers', () => {
+test('an object of any members is written as JSON.stringify writes it, among any other texts and numbers', () => {
   const text = { type: 'string' };
   const open = { type: 'object', additionalProperties: true };
   const schema = { type: 'object', properties: { name: text, metadata: open, list: { type: 'array', items: text } } };

@@ -5,7 +5,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-/** Columns as an older server may have left them. */
+/** Columns with values that an older server may have written. */
 const oldValues: readonly (readonly [string, string, unknown])[] = [
   ['type is VIDEO', 'type', 'VIDEO'],
   ['type is PHONE without a number', 'type', 'PHONE'],
@@ -20,14 +20,14 @@ const oldValues: readonly (readonly [string, string, unknown])[] = [
   ['questions are 60 and empty', 'questions', Array(60).fill('')],
 ];
 
-/** Stores what no patch could. */
+/** Writes columns by SQL, with values that a patch could not store. */
 async function setColumn(id: string, column: string, value: unknown): Promise<void> {
   const sql = `UPDATE agent SET ${column} = n.${column}
                  FROM jsonb_populate_record(NULL::agent, $2) AS n WHERE agent.id = $1`;
   await world.sql.query(sql, [id, JSON.stringify({ [column]: value })]);
 }
 
-test.for(oldValues)('an agent whose stored %s, which no patch could make, is readable and patchable', async (old) => {
+test.for(oldValues)('an agent with a stored %s that PATCH refuses today can be read and patched', async (old) => {
   const [, column, value] = old;
   const agent = await newSubject(world);
   await setColumn(agent.id, column, value);
@@ -35,7 +35,7 @@ test.for(oldValues)('an agent whose stored %s, which no patch could make, is rea
   await expectChange(world, agent, { metadata: { seen: true } }, { metadata: { seen: true } });
 });
 
-test('metadata stored with a number that no patch may bring is readable, patchable beside it, and kept in history', async () => {
+test('metadata stored with a number that PATCH refuses can be read, patched in other keys, and is kept in the history', async () => {
   const agent = await newSubject(world);
   const tiny = { list: [5e-324, -1.5e-300], n: 5e-324 };
   await setColumn(agent.id, 'metadata', { tiny, other: 1 });
@@ -61,7 +61,7 @@ test('metadata stored with a number that no patch may bring is readable, patchab
 const nested = (levels: number): object => (levels === 1 ? { end: 1 } : { down: nested(levels - 1) });
 const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]));
 
-/** Metadata over one limit, a patch that does not raise that measure, and one that does with what it is told. */
+/** Metadata over one limit, a patch that keeps that measure, and one that raises it, with its fault. */
 const overLimit = [
   {
     limit: 'bytes',
@@ -98,14 +98,17 @@ const overLimit = [
   },
 ] as const;
 
-test.for(overLimit)('metadata stored over the limit of $limit leaves other fields patchable', async ({ stored }) => {
-  const agent = await newSubject(world);
-  await setColumn(agent.id, 'metadata', stored);
-  await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
-});
+test.for(overLimit)(
+  'metadata stored over the limit of $limit does not prevent patches of other fields',
+  async ({ stored }) => {
+    const agent = await newSubject(world);
+    await setColumn(agent.id, 'metadata', stored);
+    await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
+  },
+);
 
 test.for(overLimit)(
-  'metadata stored over the limit of $limit may change if it grows no larger in that measure',
+  'metadata stored over the limit of $limit may change if that measure does not grow',
   async ({ stored, kept, raised, fault }) => {
     const agent = await newSubject(world);
     await setColumn(agent.id, 'metadata', stored);
