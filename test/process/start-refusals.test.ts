@@ -156,7 +156,7 @@ describe('an impossible start', () => {
       await holder.query('BEGIN');
       await holder.query('LOCK TABLE _prisma_migrations');
       const outcome = await start({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' });
-      expect(outcome).toEqual(refused(/^another transaction holds what the command needs: try again later\n$/));
+      expect(outcome).toEqual(refused(/^another transaction holds a lock that the command needs: try again later\n$/));
     } finally {
       await holder.query('ROLLBACK');
       holder.release();
