@@ -82,8 +82,9 @@ export async function buildApp(parts: AppParts) {
   const app = httpServer(logger, { trustedProxies, keepAliveSeconds, publicUrl });
 
   await app.register(requestLog, { meter, tracing });
-  await app.register(errorHandler, { publicUrl });
+  // First: a malformed message is 400 whatever its path.
   await app.register(connections, { publicUrl });
+  await app.register(errorHandler, { publicUrl });
   const refuseTheRest = refuseOtherMethods(app);
   await app.register(fastifySwagger, openapi(publicUrl));
 

@@ -3,7 +3,7 @@ import { confirm, isOutdated } from '../auth/lookup.repository.ts';
 import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';
-import { rowsOf } from '../database/rows.ts';
+import { onlyRow, rowsOf } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
@@ -106,13 +106,12 @@ export function agentLifecycle(database: Database) {
   /** Writes in a transaction, after the key was looked up again on its connection. */
   async function writeConfirmed(query: Query, by: Author, write: Write) {
     await confirm(query, by);
-    return (await run<AgentRow>(query, write(null)))[0];
+    return await run<AgentRow>(query, write(null));
   }
 
   async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
-    const row = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
-    if (!row) throw new Error('an insert returned no row');
-    return { agent: agentOf(row) };
+    const rows = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
+    return { agent: agentOf(onlyRow(rows)) };
   }
 
   /** Deletes at once if the row is not locked. Otherwise waits for the row lock, and looks the key up again after that. */
@@ -123,7 +122,7 @@ export function agentLifecycle(database: Database) {
     if (deleted) return deleted;
     return await database.transaction(async (query) => {
       await query(lockSql, [id]);
-      return await writeConfirmed(query, by, write);
+      return (await writeConfirmed(query, by, write))[0];
     });
   }
 

@@ -16,7 +16,7 @@ import type { Changed, Decide } from './write/decision.ts';
 export type AgentService = ReturnType<typeof agentService>;
 
 /** The agent to change, and the conditions and options of the request. */
-export interface ChangeRequest {
+interface ChangeRequest {
   /** In lower case. */
   readonly id: string;
   readonly readAhead: ReadAhead;

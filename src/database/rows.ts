@@ -1,6 +1,12 @@
 import type { Static, TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 
+/** The first row of a statement that always returns one. @throws Error if it returned none */
+export function onlyRow<Row>([row]: readonly Row[]): Row {
+  if (row === undefined) throw new Error('a statement that always returns a row returned none');
+  return row;
+}
+
 /**
  * Validates the rows of raw statements, which have no type.
  * @param schema of one row

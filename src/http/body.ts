@@ -1,5 +1,6 @@
 import type { FastifyRequest, preParsingHookHandler, preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
+import { parseRequest } from './exact-numbers.ts';
 import { notJson } from './particular-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
@@ -85,7 +86,7 @@ function parse(bytes: Buffer): unknown {
     throw new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyNotUtf8 });
   }
   try {
-    return JSON.parse(text);
+    return parseRequest(text);
   } catch {
     throw notJson(text);
   }

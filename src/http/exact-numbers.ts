@@ -17,6 +17,25 @@ export function parseExact<Value>(json: string): Value {
   return JSON.parse(hasSixteenDigits(json) ? json.replaceAll(stringOrNumber, held) : json);
 }
 
+/** In each number that JavaScript reads as 0 although it is not: an exponent such as in `1e-400`, or 200 zeros. */
+const mayUnderflow = /[eE]-\d{3}|\.0{200}/;
+
+/**
+ * Parses the JSON of a request. A number that is not 0, but too small for JavaScript, becomes the smallest one that it holds,
+ * and not 0: validation refuses that wherever it stands.
+ * @throws SyntaxError when the text is no JSON
+ */
+export function parseRequest(json: string): unknown {
+  const value: unknown = JSON.parse(json);
+  // In a text that is JSON, the pattern takes linear time.
+  return mayUnderflow.test(json) ? JSON.parse(json.replaceAll(stringOrNumber, notToZero)) : value;
+}
+
+function notToZero(token: string): string {
+  const isUnderflow = Number(token) === 0 && /^[-.0]*[1-9]/.test(token);
+  return isUnderflow ? `${token.startsWith('-') ? '-' : ''}${Number.MIN_VALUE}` : token;
+}
+
 /**
  * Whether sixteen digits and points stand in a row: JavaScript holds all numbers that are shorter, and most JSON has none.
  * One of each sixteen characters is enough to find such a row. A regular expression, which tries every place, takes as long

@@ -14,9 +14,9 @@ import { holdsFindings } from './validation-keywords.ts';
 
 /** Turns Ajv's errors about one part of a request into faults: lists the first ones and counts all. */
 export function toFaults(errors: readonly ErrorObject[], place: RequestPart): Faults {
-  const ofWrongType = new Map(
-    errors.filter(({ keyword }) => keyword === 'type').map((error) => [error.instancePath, error]),
-  );
+  const wrongTypes = errors.filter(({ keyword }) => keyword === 'type');
+  // Of two about one value the first is kept, which is that of the phone rule: it is narrower.
+  const ofWrongType = new Map(wrongTypes.toReversed().map((error) => [error.instancePath, error]));
   const reported = errors.filter((error) => {
     const wrongType = ofWrongType.get(error.instancePath);
     const isRepeated = wrongType && ((error.keyword === 'type' && error !== wrongType) || error.keyword === 'enum');

@@ -90,7 +90,8 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   },
   PAYLOAD_TOO_LARGE: {
     cause: `The body has more than ${maxBodyBytes} bytes.`,
-    remedy: 'Send less. No agent that keeps the limits of its fields needs that much.',
+    remedy:
+      'Send letters as they are, in UTF-8, not as \\u and hexadecimal digits, and no white space between members. If that is not enough, shorten the questions: 50 of 2000 characters fit where a character takes two bytes, but not three.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
     cause: 'The body has another media type than JSON, no media type, or a Content-Encoding.',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseExact, stringifyExact, textOf } from '../../src/http/exact-numbers.ts';
+import { parseExact, parseRequest, stringifyExact, textOf } from '../../src/http/exact-numbers.ts';
 import { exactSerializer } from '../../src/http/exact-serializer.ts';
 import { anyMetadata } from '../support/arbitrary-json.ts';
 
@@ -16,6 +16,19 @@ test.for([
   for (const json of [`{"a":${number}}`, `[${number},1]`, `{"a":{"b":[1,${number}]},"c":"${number}"}`]) {
     expect(stringifyExact(parseExact(json))).toBe(json);
   }
+});
+
+test.for([
+  ['1e-400', 5e-324],
+  ['-1.5E-0400', -5e-324],
+  [`0.${'0'.repeat(400)}1`, 5e-324],
+  [`-0.${'0'.repeat(240)}1e-99`, -5e-324],
+  ['0.0e-400', 0],
+  [`0.${'0'.repeat(400)}`, 0],
+  ['1e-323', 1e-323],
+])('of a request, %s is read as %d', ([number, value]) => {
+  const json = `{"a":[${number},"${number}","\\"1e-400"],"${number}":1e-400}`;
+  expect(parseRequest(json)).toEqual({ a: [value, number, '"1e-400'], [String(number)]: 5e-324 });
 });
 
 test('keeps such a number at any place of a long text', () => {

@@ -3,7 +3,7 @@ import { rowsOf } from '../../database/rows.ts';
 import { run } from '../../database/statement.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
 import { type AgentContent, agentFields, fields, record } from '../fields.ts';
-import { toStoredAgent } from '../row.ts';
+import { toContent, toStoredAgent } from '../row.ts';
 import type { KeptAnswer, KeptJson } from '../write/replay.ts';
 import { memberSchema } from './schema.ts';
 import { earlierStatement, type VersionId } from './statements.ts';
@@ -26,10 +26,10 @@ export async function complete(
   { agentId, version }: VersionId,
 ): Promise<AgentContent> {
   const missing = missingFrom(stored);
-  if (missing.length === 0) return known(stored);
+  if (missing.length === 0) return toContent(stored);
   const rows = membersOf(await run(query, earlierStatement({ agentId, version }, missing)));
   const initial = record<Partial<AgentContent>>(missing, (name) => fields[name].initial);
-  return known({
+  return toContent({
     ...initial,
     ...Object.fromEntries(rows.map(({ name, value }) => [name, parseExact(value)])),
     ...stored,
@@ -45,5 +45,3 @@ export async function completeKept(query: Query, { agent, updatedAt, ...kept }: 
 }
 
 const missingFrom = (stored: object) => agentFields.filter((name) => !Object.hasOwn(stored, name));
-
-const known = (stored: StoredDocument) => record<AgentContent>(agentFields, (name) => stored[name]);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { inBody } from '../../../src/http/faults.ts';
+import type { Answer } from '../../support/http.ts';
 import { expectChange, expectNoChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -33,6 +34,21 @@ test.for(oldValues)('an agent with a stored %s that PATCH refuses today can be r
   await setColumn(agent.id, column, value);
   await expectNoChange(world, agent, {});
   await expectChange(world, agent, { metadata: { seen: true } }, { metadata: { seen: true } });
+});
+
+test('questions that SQL stored as something else than texts are shown as their JSON, and the agent stays patchable', async () => {
+  const agent = await newSubject(world);
+  await setColumn(agent.id, 'questions', ['Why?', null, 1, { a: [true] }]);
+  await world.sql.query(`UPDATE agent SET questions = questions || '[12345678901234567890]' WHERE id = $1`, [agent.id]);
+  const shown = ['Why?', 'null', '1', '{"a":[true]}', '12345678901234567890'];
+  const questionsOf = ({ status, body }: Pick<Answer, 'status' | 'body'>) => [status, Object(body).questions];
+  const ask = (line: string, body?: unknown) => world.call(agent.key, line, { body });
+  expect(questionsOf(await ask(`GET /agents/${agent.id}`))).toEqual([200, shown]);
+  expect((await ask('GET /agents')).body).toMatchObject({ data: [{ questions: shown }] });
+  expect(questionsOf(await ask(`PATCH /agents/${agent.id}`, { duration: 9 }))).toEqual([200, shown]);
+  expect(questionsOf(await ask(`GET /agents/${agent.id}/versions/2`))).toEqual([200, shown]);
+  await expectChange(world, agent, { questions: ['Why?'] }, { questions: ['Why?'] });
+  expect(questionsOf(await ask(`POST /agents/${agent.id}/versions/2/restore`))).toEqual([200, shown]);
 });
 
 test('metadata stored with a number that PATCH refuses can be read, patched in other keys, and is kept in the history', async () => {

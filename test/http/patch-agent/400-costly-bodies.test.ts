@@ -41,6 +41,7 @@ const near = (at: number) => `companyPhoneNumberI_${nameOf(at)}`;
 const costly = [
   ['numbers that are not finite', inList('1e999'), place, inexact],
   ['numbers that are too long', inList('5e-324'), place, tooLong],
+  ['numbers that JavaScript reads as 0', inList('1e-999'), place, tooLong],
   ['texts with U+0000', inList('"\\u0000"'), place, badCharacters],
   ['unpaired surrogates', inList('"\\udc00"'), place, badCharacters],
   [

@@ -84,6 +84,14 @@ test.for([limit + 1, 2_000_000])('a Content-Length of %d bytes is refused', asyn
   await expectRefusal(world, agent.id, send, { code: 'PAYLOAD_TOO_LARGE' });
 });
 
+test('fifty questions of 2,000 characters fit with two bytes for each character, but not with three', async () => {
+  const agent = await newSubject(world);
+  const questions = Array<string>(50).fill('é'.repeat(2_000));
+  await expectChange(world, agent, { questions }, { questions });
+  const send = () => world.patch(agent.key, agent.id, { questions: questions.map(() => 'あ'.repeat(2_000)) });
+  await expectRefusal(world, agent.id, send, { code: 'PAYLOAD_TOO_LARGE' });
+});
+
 /** A chunked body without a Content-Length. */
 const sendChunked = (id: string, key: string, text: string) =>
   RawSocket.use(world.origin, async (socket) => {

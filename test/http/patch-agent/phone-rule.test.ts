@@ -48,6 +48,11 @@ test('type PHONE with a null phone number is refused', async () => {
   await refuse(await newSubject(world), { type: 'PHONE', companyPhoneNumberId: null }, notNull);
 });
 
+test('PHONE with a number of the wrong JSON type is refused once, and null is not offered', async () => {
+  const problem = atNumber('wrong_type', 'must be a string');
+  await refuse(await newSubject(world), { type: 'PHONE', companyPhoneNumberId: 5 }, problem);
+});
+
 test('the phone number of an agent of type PHONE cannot be cleared', async () => {
   const { agent } = await phoneAgent();
   await refuse(agent, { companyPhoneNumberId: null }, notNull);
