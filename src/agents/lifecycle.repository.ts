@@ -3,7 +3,7 @@ import { confirm, isOutdated } from '../auth/lookup.repository.ts';
 import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';
-import { jsonRowsOf } from '../database/rows.ts';
+import { jsonRowsOf, onlyRow } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
@@ -106,14 +106,12 @@ export function agentLifecycle(database: Database) {
   /** Writes in a transaction, after the key was looked up again on its connection. */
   async function writeConfirmed(query: Query, by: Author, write: Write) {
     await confirm(query, by);
-    const [agent] = agentsIn(await run(query, write(null)));
-    return agent && toStoredAgent(agent);
+    return agentsIn(await run(query, write(null))).map(toStoredAgent);
   }
 
   async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
-    const agent = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
-    if (!agent) throw new Error('an insert returned no row');
-    return { agent };
+    const agents = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
+    return { agent: onlyRow(agents) };
   }
 
   /** Deletes at once if the row is not locked. Otherwise waits for the row lock, and looks the key up again after that. */
@@ -124,7 +122,7 @@ export function agentLifecycle(database: Database) {
     if (deleted) return deleted;
     return await database.transaction(async (query) => {
       await run(query, lockStatement(id));
-      return await writeConfirmed(query, by, write);
+      return (await writeConfirmed(query, by, write))[0];
     });
   }
 

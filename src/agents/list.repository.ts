@@ -1,6 +1,6 @@
 import { type Database, withinLimit } from '../database/client.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
-import { jsonRowsOf, rowsOf } from '../database/rows.ts';
+import { jsonRowsOf, onlyRow, rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import type { Page } from '../http/pages.ts';
@@ -39,7 +39,7 @@ export function agentLists(database: Database) {
         run(database.query, countStatement(companyId, given)),
         run(database.query, pageStatement(companyId, page, given)),
       ]);
-      return { ...toPortion(rows), total: totalsOf(counted)[0]?.total ?? 0 };
+      return { ...toPortion(rows), total: onlyRow(totalsOf(counted)).total };
     },
 
     /**

@@ -3,6 +3,12 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { parseExact } from '../http/exact-numbers.ts';
 import { jsonRowSchema } from './row.schema.ts';
 
+/** The first row of a statement that always returns one. @throws Error if it returned none */
+export function onlyRow<Row>([row]: readonly Row[]): Row {
+  if (row === undefined) throw new Error('a statement that always returns a row returned none');
+  return row;
+}
+
 /**
  * Validates the rows of raw statements, which have no type.
  * @param schema of one row

@@ -43,10 +43,19 @@ export const givenSettings: Readonly<Record<string, string>> = {
   session_replication_role: 'origin',
 };
 
+/** Has PostgreSQL end a statement whose client is gone, as after a kill. On some systems, such as Windows, it cannot. */
+const endWithClient = `DO $$ BEGIN
+  SET client_connection_check_interval = '500ms';
+EXCEPTION WHEN invalid_parameter_value THEN NULL;
+END $$`;
+
 /** SET commands for a session that migrates: the settings above, and no timeouts, since migrations can take long. */
-export const migrationSession = Object.entries({ ...meanings, statement_timeout: '0', lock_timeout: '0' })
-  .map(([name, value]) => `SET ${name} = ${pg.escapeLiteral(value)}`)
-  .join('; ');
+export const migrationSession = [
+  ...Object.entries({ ...meanings, statement_timeout: '0', lock_timeout: '0' }).map(
+    ([name, value]) => `SET ${name} = ${pg.escapeLiteral(value)}`,
+  ),
+  endWithClient,
+].join('; ');
 
 /**
  * The settings that differ in a new session, as sentences like `lock_timeout is 0, expected 1s`.

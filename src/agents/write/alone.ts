@@ -43,9 +43,9 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   const queues = new Map<string, QueuedChange[]>();
   let count = 0;
 
-  async function serve(id: string, queue: QueuedChange[]): Promise<void> {
+  async function runQueue(id: string, queue: QueuedChange[]): Promise<void> {
     while (queue.length > 0) {
-      const again = await inTurn(() => attempt(id, takeFrom(queue)));
+      const again = await inTurn(() => attempt(id, takeNext(queue)));
       queue.push(...again);
     }
     queues.delete(id);
@@ -64,7 +64,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
         database.transaction(async (query) => {
           await run(query, lockSoonStatement(id));
           await deleteExpiredAnswer(query, calls);
-          return await carryOut(query, writes, id, changes);
+          return await writeChanges(query, writes, id, changes);
         }),
       );
       const outcomes = await write(changes);
@@ -133,7 +133,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
         }
         const begun = [call];
         queues.set(change.id, begun);
-        void serve(change.id, begun);
+        void runQueue(change.id, begun);
       }).finally(() => {
         count -= 1;
       });
@@ -142,7 +142,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
 }
 
 /** Removes from the queue the first call and those behind it that can run in the same transaction, at most 32. */
-function takeFrom(queue: QueuedChange[]): QueuedChange[] {
+function takeNext(queue: QueuedChange[]): QueuedChange[] {
   const single = queue.findIndex(({ isSingle }) => isSingle);
   const together = single === -1 ? batchSize : Math.max(1, Math.min(single, batchSize));
   return queue.splice(0, together);
@@ -158,7 +158,7 @@ async function deleteExpiredAnswer(query: Query, [call]: readonly QueuedChange[]
   await run(query, deleteExpiredStatement(by.keyId, idempotency.key));
 }
 
-async function carryOut(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
+async function writeChanges(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
   const refused = await refusals(
     query,
     changes.map(({ by }) => by),

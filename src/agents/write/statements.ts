@@ -1,7 +1,7 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
 import type { PreparedStatement } from '../../database/statement.ts';
 import { hasEndpoint, insertDeliveries } from '../../webhooks/events.statements.ts';
-import { type AgentField, agentFields, fields } from '../fields.ts';
+import { type AgentField, agentFields, fields, largeFields } from '../fields.ts';
 import { fieldOf } from '../row.statements.ts';
 import { contentText } from '../row.ts';
 import { type Keeping, keepingText, type Step, stepText } from './step.ts';
@@ -36,9 +36,9 @@ const sources = {
 } as const;
 type StepSource = keyof typeof sources;
 
-// An unchanged jsonb value is assigned from the row itself: otherwise PostgreSQL would write a large (TOASTed) value again.
+// An unchanged large value is assigned from the row itself: otherwise PostgreSQL would store it again (TOAST).
 const newValue = (field: AgentField) =>
-  fields[field].sqlType === 'jsonb'
+  largeFields.includes(field)
     ? `CASE WHEN '${field}' = ANY(s.touched) THEN ${fieldOf('s.content', field)} ELSE a.${fields[field].column} END`
     : fieldOf('s.content', field);
 

@@ -14,7 +14,7 @@ export interface Step {
   /** All fields after this step. */
   readonly content: AgentContent;
   readonly changed: readonly string[];
-  /** The jsonb fields that this step or an earlier one of the batch changed; the others are not written. */
+  /** The large fields that this step or an earlier one of the batch changed; the others are not written. */
   readonly touched: readonly string[];
   readonly key: string;
   readonly request: string;

@@ -140,18 +140,15 @@ async function casesOf(code: string) {
   return cases;
 }
 
-test.for(endpoints)(
-  '$line answers each problem that it lists as the example of that problem shows it',
-  async ({ line, body }) => {
-    for (const code of Object.keys(examplesOf(line))) {
-      const one = await caseOf(line, body);
-      const answer = await provoke[code]?.(one);
-      if (answer) expectExample(line, code, one, answer);
-      // OVERLOADED and INTERNAL_ERROR have one text each; 503-overload.test.ts and log.test.ts cause them.
-      else expect([...together, 'OVERLOADED', 'INTERNAL_ERROR']).toContain(code);
-    }
-  },
-);
+test.for(endpoints)('$line answers each problem that it lists as in its example', async ({ line, body }) => {
+  for (const code of Object.keys(examplesOf(line))) {
+    const one = await caseOf(line, body);
+    const answer = await provoke[code]?.(one);
+    if (answer) expectExample(line, code, one, answer);
+    // OVERLOADED and INTERNAL_ERROR have one text each; 503-overload.test.ts and log.test.ts cause them.
+    else expect([...together, 'OVERLOADED', 'INTERNAL_ERROR']).toContain(code);
+  }
+});
 
 /** Problems that take seconds: caused for all routes at once, below. */
 const together = ['REQUEST_TIMEOUT', 'DATABASE_UNAVAILABLE', 'IDEMPOTENCY_KEY_IN_USE'];
