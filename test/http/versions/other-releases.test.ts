@@ -85,3 +85,19 @@ test('an answer that a release without a field kept is repeated with the value t
   await forget(id, 3, 'voiceId');
   expect((await world.patch(key, id, { duration: 45 }, { headers })).text).toBe(first.text);
 });
+
+test('an answer that an older server kept to a patch which changed nothing has the values of its version', async () => {
+  const { id, key } = await newSubject(world);
+  await world.patch(key, id, { voiceId: 'EMMA' });
+  const set = await world.patch(key, id, { voiceId: 'LUKE' });
+  // The older server finds what a newer one has written, and keeps an answer without the field.
+  const headers = { 'idempotency-key': 'kept-without-a-change' };
+  const first = await world.patch(key, id, {}, { headers });
+  expect([first.headers['etag'], first.text]).toEqual([set.headers['etag'], set.text]);
+  await world.sql.query(`UPDATE idempotency_key SET agent = (agent::jsonb - 'voiceId')::json WHERE agent_id = $1`, [
+    id,
+  ]);
+  const repeated = await world.patch(key, id, {}, { headers });
+  expect([repeated.status, repeated.headers['idempotent-replayed']]).toEqual([200, 'true']);
+  expect(repeated.text).toBe(first.text);
+});
