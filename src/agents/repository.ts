@@ -9,7 +9,7 @@ import { untraced } from '../tracing/spans.ts';
 import { agentLifecycle } from './lifecycle.repository.ts';
 import { agentLists } from './list.repository.ts';
 import { toStoredAgent } from './row.ts';
-import { purgeStatement } from './statements.ts';
+import { purgeLockStatement, purgeStatement } from './statements.ts';
 import type { FoundRow, ReadAhead } from './write/batch.ts';
 import type { Found } from './write/decision.ts';
 import { findSql } from './write/find.statements.ts';
@@ -64,11 +64,11 @@ export function agentRepository(database: Database, meter = silent, writes = rec
      * @throws UnknownIdError when no deleted agent has the id
      */
     async purge(id: string, operator: string): Promise<{ id: string; versions: number }> {
-      const statement = purgeStatement(id, operator);
       // With long limits: the history can be long, and the table of kept answers is scanned.
-      const [purged] = await longTransaction(database, (query) =>
-        run<{ id: string; versions: number }>(query, statement),
-      );
+      const [purged] = await longTransaction(database, async (query) => {
+        await run(query, purgeLockStatement(id));
+        return await run<{ id: string; versions: number }>(query, purgeStatement(id, operator));
+      });
       if (!purged) throw new UnknownIdError('deleted agent', id);
       return purged;
     },
