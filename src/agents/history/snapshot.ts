@@ -40,6 +40,9 @@ export async function completeKept(query: Query, { agent, updatedAt, ...kept }: 
   return { ...kept, agent: toStoredAgent({ ...agent, ...content, updatedAt }) };
 }
 
+/** Whether stored content has all fields, and no other version is needed to read it. */
+export const isComplete = (stored: object): boolean => missingFrom(stored).length === 0;
+
 const missingFrom = (stored: object) => agentFields.filter((name) => !Object.hasOwn(stored, name));
 
 const known = (stored: Stored) => record<AgentContent>(agentFields, (name) => stored[name]);
