@@ -37,6 +37,9 @@ type Plan = Omit<Creation, 'lookedUpAt' | 'keep'>;
 /** Makes a statement that writes only if the lookup of the key is recent; null if the key was checked before. */
 type Write = (lookedUpAt: number | null) => Statement;
 
+/** Milliseconds that an attempt to create takes where a key is held: the lock timeouts of its two statements, and some more. */
+const longestAttempt = 1_400;
+
 const activesOf = rowsOf(activeRowSchema);
 
 /** Creates and deletes agents. */
@@ -59,13 +62,18 @@ export function agentLifecycle(database: Database) {
     return row ? { agent: agentOf(row) } : await database.transaction((tx) => createConfirmed(tx, plan));
   }
 
-  /** Undefined if an answer is kept for the key: that of a concurrent request, or an expired one, which is deleted. */
+  /**
+   * Undefined if it must be repeated: a concurrent request still holds the key, or an answer is kept for it, perhaps an
+   * expired one, which is deleted.
+   */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     try {
       return (
         (await createAndKeepAtOnce(plan, by, idempotency)) ?? (await createAndKeepConfirmed(plan, by, idempotency))
       );
     } catch (error) {
+      const isHeld = error instanceof ApiError && error.code === 'IDEMPOTENCY_KEY_IN_USE';
+      if (isHeld && by.deadline.left() > longestAttempt) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
       await database.query(makeRoomSql, [by.keyId, idempotency.key]);
       return undefined;
