@@ -81,7 +81,7 @@ describe('connections that PostgreSQL ends', () => {
   });
 });
 
-describe('a row that somebody else has locked', () => {
+describe.concurrent('a row that somebody else has locked', () => {
   test('503 while it is locked, nothing is changed, other agents are served meanwhile, and the agent afterwards', async () => {
     const { id } = await world.agent(companyId);
     const before = await world.row(id);

@@ -18,24 +18,33 @@ const insert = `
   INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
   VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
 
-test.for(Object.entries(retriables))(
-  'a twin that stays under way longer than a request may wait makes it 409, and no other request: %s',
-  async ([, make]) => {
-    const agent = await agentAtTwo(world);
-    const neighbours = await Promise.all(eight.map(() => world.agent(agent.companyId)));
-    const request = make(agent, await world.phoneNumber(agent.companyId));
+/** A server for each kind of request, so that the long waits run together and no other request comes between. */
+const worlds = await Promise.all(
+  Object.entries(retriables).map(async ([kind, make]) => ({
+    kind,
+    make,
+    own: await openWorld({ limits: 'production' }),
+  })),
+);
+
+test.concurrent.for(worlds)(
+  'a twin that stays under way longer than a request may wait makes it 409, and no other request: $kind',
+  async ({ make, own }) => {
+    const agent = await agentAtTwo(own);
+    const neighbours = await Promise.all(eight.map(() => own.agent(agent.companyId)));
+    const request = make(agent, await own.phoneNumber(agent.companyId));
     const instance = request.line.split(' ')[1] ?? '';
     const key = newKey();
-    const before = await storedAgent(world, agent.id);
-    await whileLocked(world, insert, [agent.keyId, key, agent.id], async () => {
-      const waiting = sendKeyed(world, agent, request, key);
-      await untilSomebodyWaits(world);
-      const patches = neighbours.map(({ id }) => world.patch(agent.key, id, { name: 'Neighbour' }));
+    const before = await storedAgent(own, agent.id);
+    await whileLocked(own, insert, [agent.keyId, key, agent.id], async () => {
+      const waiting = sendKeyed(own, agent, request, key);
+      await untilSomebodyWaits(own);
+      const patches = neighbours.map(({ id }) => own.patch(agent.key, id, { name: 'Neighbour' }));
       expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
       expect((await Promise.all(patches)).map(({ status }) => status)).toEqual(eight.map(() => 200));
     });
-    expect(await storedAgent(world, agent.id)).toEqual(before);
-    expect((await sendKeyed(world, agent, request, key)).status).toBeLessThan(300);
+    expect(await storedAgent(own, agent.id)).toEqual(before);
+    expect((await sendKeyed(own, agent, request, key)).status).toBeLessThan(300);
   },
 );
 

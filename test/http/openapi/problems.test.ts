@@ -186,12 +186,14 @@ test('every route that lists DATABASE_UNAVAILABLE can answer it', async () => {
 test('every route that lists IDEMPOTENCY_KEY_IN_USE can answer it', async () => {
   const cases = await casesOf('IDEMPOTENCY_KEY_IN_USE');
   expect(cases).toHaveLength(3);
-  for (const { line, one } of cases) {
-    const insert = `
-      INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-      VALUES ($1, 'in-use', '', $2, '{}', '{}', now())`;
-    await whileLocked(world, insert, [one.agent.keyId, one.agent.id], async () => {
-      expectExample(line, 'IDEMPOTENCY_KEY_IN_USE', one, await sendWith(one, { 'idempotency-key': 'in-use' }));
-    });
-  }
+  const insert = `
+    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+    VALUES ($1, 'in-use', '', $2, '{}', '{}', now())`;
+  await Promise.all(
+    cases.map(({ line, one }) =>
+      whileLocked(world, insert, [one.agent.keyId, one.agent.id], async () => {
+        expectExample(line, 'IDEMPOTENCY_KEY_IN_USE', one, await sendWith(one, { 'idempotency-key': 'in-use' }));
+      }),
+    ),
+  );
 });
