@@ -37,8 +37,8 @@ type Plan = Omit<Creation, 'lookedUpAt' | 'keep'>;
 /** Makes a statement that writes only if the lookup of the key is recent; null if the key was checked before. */
 type Write = (lookedUpAt: number | null) => Statement;
 
-/** Milliseconds that an attempt to create takes where a key is held: the lock timeouts of its two statements, and some more. */
-const longestAttempt = 1_400;
+/** Milliseconds for an attempt to create where a key is held: the lock timeouts of its two statements, and time to spare. */
+const longestAttempt = 2_000;
 
 const activesOf = rowsOf(activeRowSchema);
 
