@@ -10,13 +10,13 @@ import { type Dataset, type TargetKind, targetKinds } from './plan.ts';
 import { processorTimeUnder } from './processor.ts';
 import { largeMetadata } from './requests.ts';
 
-/** Companies, each with its key; the same in all datasets. */
+/** The companies, each with its key, the same in all datasets. */
 interface Company {
   readonly id: string;
   readonly key: string;
 }
 
-/** Databases of the benchmark in one PostgreSQL: datasets, and for each stage a copy of one. */
+/** The databases of the benchmark in one PostgreSQL: datasets, and a copy of one for each stage. */
 export interface Databases {
   /**
    * Makes the database of a dataset, unless it was made before, and the files of lines "path key" that loads choose from.
@@ -24,16 +24,20 @@ export interface Databases {
    */
   prepare(dataset: Dataset, fileOf: (kind: TargetKind) => string): Promise<void>;
   /**
-   * A fresh copy of a dataset, all of it on disk: no stage inherits another's dead rows, history or unwritten pages.
+   * Makes a copy of a dataset and writes all of it to disk, so that no stage inherits dead rows, history or unwritten
+   * pages.
    * @param name of the copy
    * @returns its URL
    */
   copy(dataset: Dataset, name: string): Promise<string>;
   /** Drops a copy. */
   drop(name: string): Promise<void>;
-  /** Milliseconds of processor time of all processes of PostgreSQL so far; undefined where the system does not tell. */
+  /**
+   * Milliseconds of processor time of all processes of PostgreSQL since their start; undefined if the system does not
+   * provide it.
+   */
   processorTime(): Promise<number | undefined>;
-  /** Facts about PostgreSQL, for the result. */
+  /** Facts about PostgreSQL for the results. */
   facts(): Promise<Record<string, string>>;
 }
 
@@ -79,7 +83,7 @@ export function databasesAt(url: string, postmaster: number, secret: string): Da
   };
 }
 
-/** Runs a task on a connection that waits as long as it takes. */
+/** Runs a task on a connection without time limits. */
 export async function withClient<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
   const client = new pg.Client({ connectionString: url, options: '-c statement_timeout=0 -c lock_timeout=0' });
   await client.connect();
@@ -93,7 +97,7 @@ export async function withClient<Result>(url: string, task: (client: pg.Client) 
 async function load(client: pg.Client, { agents, metadata }: Dataset, companies: readonly Company[], secret: string) {
   const ids = companies.map(({ id }) => id);
   const keys = companies.map(({ key }) => key);
-  // The rows are right: checking a million references would take most of the time.
+  // The rows are known to be valid, and checking a million references would take most of the time.
   await client.query('SET session_replication_role = replica');
   await client.query('BEGIN');
   await client.query("INSERT INTO company (id, name) SELECT id, 'Company of ' || id FROM unnest($1::uuid[]) AS id", [
@@ -145,14 +149,14 @@ function contentOf(field: (typeof agentFields)[number]): string {
   }
 }
 
-/** SQL for what a new agent has that is made without the field. */
+/** SQL for the initial value of a field. */
 function initialOf(field: (typeof agentFields)[number]): string {
   const { initial, sqlType }: AnyField = fields[field];
   if (initial === null) return 'NULL';
   return `${pg.escapeLiteral(typeof initial === 'string' ? initial : JSON.stringify(initial))}::${sqlType}`;
 }
 
-/** Lines "path key" for each agent, in no order. */
+/** Lines "path key" for each agent, in random order. */
 async function agentsIn(client: pg.Client, companies: readonly Company[]): Promise<string[]> {
   const keyOf = new Map(companies.map(({ id, key }) => [id, key]));
   const { rows } = await client.query<string[]>({
@@ -162,7 +166,7 @@ async function agentsIn(client: pg.Client, companies: readonly Company[]): Promi
   return rows.map(([id, company = '']) => `/agents/${id} ${keyOf.get(company)}\n`);
 }
 
-/** Lines "path key" for the first pages of a company's list. */
+/** Lines "path key" for the first pages of each company's list. */
 function pagesOf({ key }: Company): string[] {
   return Array.from({ length: 50 }, (_, index) => `/agents?limit=20&page=${index + 1} ${key}\n`);
 }

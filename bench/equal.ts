@@ -10,25 +10,25 @@ export interface Target {
   readonly key: string;
 }
 
-/** What a contestant answered to the same requests, and what it left in the database. */
-export type Conduct = readonly unknown[];
+/** The answers of a contestant to the same requests, and the rows that it stored. */
+export type Behaviour = readonly unknown[];
 
 interface Scope {
   readonly client: pg.Client;
-  /** Whether it is asked to read as well as to change. */
+  /** Whether it answers reads as well as changes. */
   readonly reads: boolean;
 }
 
 /**
- * Sends a contestant one request after the other: the four kinds of the load, and some that it has to refuse.
+ * Sends a contestant one request after the other: the four kinds of the load, and some that it must refuse.
  * @param other the path of an agent that the key must not change or read
  */
-export async function conductOf(
+export async function behaviourOf(
   port: number,
   { path, key }: Target,
   other: string,
   { client, reads }: Scope,
-): Promise<Conduct> {
+): Promise<Behaviour> {
   const send = (to: string, body: string | undefined, authorization = `Bearer ${key}`) =>
     answerTo(`http://127.0.0.1:${port}${to}`, authorization, body);
   const answers: unknown[] = [];
@@ -50,7 +50,7 @@ export async function conductOf(
 const absent = randomUUID();
 
 /**
- * An answer, without what differs from run to run.
+ * An answer without values that differ from run to run.
  * @param body of a PATCH; undefined for a GET
  */
 async function answerTo(url: string, authorization: string, body: string | undefined): Promise<unknown> {
@@ -67,6 +67,6 @@ async function answerTo(url: string, authorization: string, body: string | undef
 }
 
 /** @throws Error that shows the difference */
-export function requireEqual(contestant: string, conduct: Conduct, other: string, otherConduct: Conduct): void {
-  deepStrictEqual(conduct, otherConduct, `${contestant} does not do the same as ${other}`);
+export function requireEqual(contestant: string, behaviour: Behaviour, other: string, otherConduct: Behaviour): void {
+  deepStrictEqual(behaviour, otherConduct, `${contestant} does not do the same as ${other}`);
 }

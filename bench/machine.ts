@@ -12,7 +12,7 @@ export function versionOf(name: string): string {
 
 const packages = ['fastify', '@prisma/client', '@prisma/adapter-pg', 'pg', 'express'];
 
-/** What the numbers of a run depend on. */
+/** The facts on which the numbers of a run depend. */
 export const machineSchema = Type.Object({
   processor: Type.String(),
   cores: Type.Integer(),
@@ -35,7 +35,7 @@ export function describeMachine(): Machine {
   };
 }
 
-/** The name that a Linux distribution gives itself. */
+/** The name of the Linux distribution. */
 function distribution(): string | undefined {
   try {
     return /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];

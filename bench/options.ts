@@ -1,18 +1,18 @@
 import { parseArgs } from 'node:util';
 import { type ContestantName, contestantNames } from './plan.ts';
 
-/** What a run is asked to do. */
+/** The options of a run. */
 export interface Options {
   readonly only: readonly ContestantName[];
   readonly connections: readonly number[];
   readonly rounds: number;
-  /** Length of a measurement, and of the warm-up before it. */
+  /** Seconds of a measurement, and of the warm-up before it. */
   readonly seconds: number;
   readonly warmUp: number;
-  /** Minutes at full load instead of the comparison. */
+  /** Minutes at full load, instead of the comparison. */
   readonly soak: number | undefined;
   readonly quick: boolean;
-  /** Whether the run measures everything, so that its results may stand in the repository. */
+  /** Whether the run measures everything, so that its results may be published in the repository. */
   readonly complete: boolean;
 }
 

@@ -3,11 +3,11 @@ import type { Options } from './options.ts';
 export const contestantNames = ['this-server', 'express-prisma', 'fastify-pg', 'no-op', 'bare-fastify'] as const;
 export type ContestantName = (typeof contestantNames)[number];
 
-/** A database that stages begin with. */
+/** A dataset: the database with which stages begin. */
 export interface Dataset {
   readonly name: string;
   readonly agents: number;
-  /** Each has a key and the same number of agents. */
+  /** The number of companies. Each has a key and the same number of agents. */
   readonly companies: number;
   readonly metadata: 'small' | 'large';
 }
@@ -16,16 +16,16 @@ const standard: Dataset = { name: 'standard', agents: 10_000, companies: 100, me
 
 /** The requests of a load. */
 interface Load {
-  /** GETs among 100 requests; the others are PATCHes. */
+  /** The number of GETs in 100 requests; the others are PATCHes. */
   readonly reads: number;
-  /** What they are for: any agent, always the same one, or pages of the list of a company. */
+  /** The targets: any agent, always the same agent, or pages of a company's list. */
   readonly targets: TargetKind;
 }
 
 export const targetKinds = ['agents', 'one-agent', 'pages'] as const;
 export type TargetKind = (typeof targetKinds)[number];
 
-/** One line of the result at each of its numbers of connections: who is measured, and with what. */
+/** A case: a contestant with a load and a dataset. It is one line of the result for each number of connections. */
 export interface Case {
   readonly title: string;
   readonly contestant: ContestantName;
@@ -36,15 +36,15 @@ export interface Case {
 }
 
 /**
- * Cases that are ready at the same time and measured in turns at each number of connections. Ratios are taken between
- * cases of one section within one round, so that a machine that gets slower or faster does not decide.
+ * Cases that are started together and measured alternately at each number of connections. Ratios are computed between
+ * cases of one section within one round, so that changes in the speed of the machine do not affect them.
  */
 export interface Section {
   readonly cases: readonly Case[];
   readonly connections: readonly number[];
 }
 
-/** The connections at which this server is measured against itself, and at which most targets are set. */
+/** The numbers of connections at which this server is compared with itself, and for which most targets are set. */
 export const full = 64;
 
 const changes: Load = { reads: 0, targets: 'agents' };
@@ -54,7 +54,7 @@ const mix: Load = { reads: 80, targets: 'agents' };
 const basic = { processes: 1, dataset: standard, load: changes };
 const ours = { ...basic, contestant: 'this-server', connections: [full] } as const;
 
-/** Side by side. The last two have no database, so their throughput at few connections tells nothing. */
+/** Side by side. The last two have no database, so their throughput at few connections is not meaningful. */
 export const titles: Readonly<Record<ContestantName, string>> = {
   'this-server': 'this server',
   'express-prisma': 'express-prisma',
@@ -76,7 +76,7 @@ const sideBySide: readonly Case[] = [
 
 const reading = { ...basic, connections: [16, full] };
 
-/** Reads, alone and as 80 % of a mix, against the two statements of fastify-pg. */
+/** Reads, alone and as 80 % of a mix, compared with the two statements of fastify-pg. */
 export const readCases = {
   ours: { ...reading, contestant: 'this-server', title: 'this server, GET', load: reads },
   theirs: { ...reading, contestant: 'fastify-pg', title: 'fastify-pg, GET', load: reads },
@@ -84,7 +84,7 @@ export const readCases = {
   theirMix: { ...reading, contestant: 'fastify-pg', title: 'fastify-pg, 80 % GET', load: mix },
 } as const satisfies Record<string, Case>;
 
-/** This server against itself; the first is what the others are compared with. */
+/** This server compared with itself; the first case is the baseline. */
 export const variations = {
   spread: { ...ours, title: 'this server, spread load' },
   hot: { ...ours, title: 'this server, one hot agent', load: { reads: 0, targets: 'one-agent' } },
@@ -108,7 +108,7 @@ export const variations = {
   },
 } as const satisfies Record<string, Case>;
 
-/** What a run measures, in this order. */
+/** The sections of a run, in this order. */
 export function planOf({ only, connections, quick }: Options): readonly Section[] {
   const { spread, hot } = variations;
   const sections = quick
@@ -128,5 +128,5 @@ function sectionOf(all: readonly Case[], only: readonly ContestantName[], counts
   return { cases, connections: counts.filter((count) => cases.some(({ connections }) => connections.includes(count))) };
 }
 
-/** The case that the soak runs. */
+/** The case of the soak. */
 export const soaked: Case = variations.spread;

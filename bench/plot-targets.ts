@@ -5,12 +5,12 @@ import { reachedText, targetText, verdictOf } from './targets.ts';
 const rowHeight = 21;
 const colours = { met: '#1b7f4b', missed: '#b42318' };
 
-/** The scale: from half as good as the target to twice as good. */
+/** The scale: from half to twice as good as the target. */
 const scale = { left: 470, width: 150, factor: 2 };
 
 export const targetsHeight = (targets: readonly Judged[]) => 26 + targets.length * rowHeight;
 
-/** A line for each target: what was reached as a point and its spread on a scale whose middle is the target. */
+/** A line for each target: the result as a point with its spread, on a scale whose middle is the target. */
 export function plotTargets(targets: readonly Judged[], left: number, top: number): string {
   const middle = scale.left + scale.width / 2;
   const end = top + targets.length * rowHeight;
@@ -41,7 +41,7 @@ function lineOf(goal: Judged, left: number, top: number): string {
   return parts.join('\n');
 }
 
-/** Where a value is on the scale, which is logarithmic; the better, the further right. */
+/** The position of a value on the logarithmic scale; better values are further right. */
 function xOf({ direction, target }: Judged, value: number): number {
   const better = direction === 'at least' ? value / target : target / Math.max(value, target / 100);
   const place = Math.log(Math.max(better, 1e-9)) / Math.log(scale.factor);

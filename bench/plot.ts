@@ -17,11 +17,11 @@ const edge = 32;
 const chartsTop = 385;
 const targetsTop = 580;
 
-/** A small chart beside others: one number of each contestant at the same load. */
+/** A small chart beside others: one number for each contestant at the same load. */
 interface Comparison {
   readonly heading: string;
   readonly read: (row: Measured) => number | undefined;
-  /** Whether it says something of the contestants without a database. */
+  /** Whether the number is meaningful for the contestants without a database. */
   readonly ofAll: boolean;
 }
 
@@ -32,7 +32,7 @@ const comparisons: readonly Comparison[] = [
   { heading: 'memory at its peak, MB', read: ({ peakMemory }) => peakMemory, ofAll: true },
 ];
 
-/** The side-by-side comparison and the targets as an SVG picture. */
+/** The comparison and the targets as an SVG image. */
 export function plot(results: Results): string {
   const rows = results.rows.filter(({ title }) => title in colours);
   const stored = rows.filter(({ title }) => title !== titles['no-op'] && title !== titles['bare-fastify']);
@@ -74,7 +74,7 @@ interface Area {
   readonly bottom: number;
 }
 
-/** Bars side by side for each number of connections. */
+/** Groups of bars for each number of connections. */
 function throughput(rows: readonly Measured[], { left, top, right, bottom }: Area): string {
   const step = niceStep(Math.max(...rows.map(({ requestsPerSecond }) => requestsPerSecond)));
   const highest = Math.ceil(Math.max(...rows.map(({ requestsPerSecond }) => requestsPerSecond)) / step) * step;
@@ -102,7 +102,7 @@ function throughput(rows: readonly Measured[], { left, top, right, bottom }: Are
   return [...lines, ...bars, ...labels].join('\n');
 }
 
-/** One bar below the other. */
+/** Bars below each other. */
 function smallChart({ heading, read }: Comparison, rows: readonly Measured[], left: number, top: number): string {
   const shown = rows.filter(({ connections }) => connections === full).map((row) => ({ row, value: read(row) ?? 0 }));
   const longest = Math.max(...shown.map(({ value }) => value));
@@ -118,7 +118,7 @@ function smallChart({ heading, read }: Comparison, rows: readonly Measured[], le
 
 const titlesIn = (rows: readonly Measured[]) => [...new Set(rows.map(({ title }) => title))];
 
-/** The distance of lines: one, two or five of a power of ten, so that there are three to seven. */
+/** The distance of grid lines: one, two or five times a power of ten, so that there are three to seven lines. */
 function niceStep(highest: number): number {
   const power = 10 ** Math.floor(Math.log10(highest / 3));
   return power * ([1, 2, 5].findLast((factor) => factor * power <= highest / 3) ?? 1);

@@ -8,17 +8,17 @@ import { Value } from '@sinclair/typebox/value';
 import { type Reading, readingSchema } from './contestants/meter.ts';
 import type { ContestantName } from './plan.ts';
 
-/** A file that `npm run bench` has compiled. */
+/** The path of a file that `npm run bench` has compiled. */
 export const built = (path: string) => fileURLToPath(new URL(`.build/${path}`, import.meta.url));
 const production = fileURLToPath(new URL('../dist/server.js', import.meta.url));
 
-/** Milliseconds that a contestant has to listen, and to stop. */
+/** The most milliseconds that a contestant may take to listen, and to stop. */
 const patience = 60_000;
 
 const children = new Set<ChildProcess>();
 let interrupted = false;
 
-/** Ends whatever runs for the benchmark, and lets nothing start; what waits for it fails, and cleans up on its way out. */
+/** Ends all processes of the benchmark and refuses to start more; their callers fail and clean up. */
 export function interrupt(): void {
   interrupted = true;
   for (const child of children) child.kill();
@@ -35,8 +35,8 @@ function start(command: string, commandLine: readonly string[], environment: Nod
 
 /**
  * Runs a command to its end.
- * @returns what it printed
- * @throws Error when it fails
+ * @returns its standard output
+ * @throws Error if it fails
  */
 export async function finish(
   command: string,
@@ -61,8 +61,8 @@ export interface Contestant {
 }
 
 /**
- * Starts a contestant in a process of its own, and waits until it listens.
- * @param log the file for what it prints
+ * Starts a contestant in a process of its own, and resolves once it listens.
+ * @param log the file for its output
  */
 export async function startContestant(
   name: ContestantName,

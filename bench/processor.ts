@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-/** Milliseconds of a tick, in which Linux counts the processor time in `/proc`, on every architecture. */
+/** Milliseconds of a tick, the unit of processor time in Linux's `/proc` on every architecture. */
 const tick = 10;
 
 /**
- * The processor time that a process and its children have used so far, those that have ended too.
- * @returns milliseconds, of the user and of the system; undefined where there is no `/proc`
+ * The processor time of a process and its children since their start, ended children included.
+ * @returns milliseconds, user and system; undefined without `/proc`
  */
 export async function processorTimeUnder(parent: number): Promise<number | undefined> {
   const own = await ticksOf(parent);
@@ -16,11 +16,11 @@ export async function processorTimeUnder(parent: number): Promise<number | undef
   return (own.used + own.ofEnded + living.reduce((sum, found) => sum + (found?.used ?? 0), 0)) * tick;
 }
 
-/** @returns undefined when there is no such process any more */
+/** @returns undefined if the process has ended */
 async function ticksOf(id: number) {
   const text = await readFile(`/proc/${id}/stat`, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  // The second field is the name, in brackets and with any characters; see proc(5) for the rest.
+  // The second field is the name, in brackets and with any characters; proc(5) describes the others.
   const [, parent, , , , , , , , , , user, system, userOfEnded, systemOfEnded] = text
     .slice(text.lastIndexOf(')') + 2)
     .split(' ')

@@ -4,7 +4,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { aligned } from './report.ts';
 
-/** What of a profile by `node --cpu-prof` is read here. */
+/** The members of a profile by `node --cpu-prof` that are used here. */
 const profileSchema = Type.Object({
   nodes: Type.Array(
     Type.Object({
@@ -12,13 +12,13 @@ const profileSchema = Type.Object({
       callFrame: Type.Object({ functionName: Type.String(), url: Type.String(), lineNumber: Type.Integer() }),
     }),
   ),
-  /** The node that was running at each sample, and the microseconds since the sample before. */
+  /** The node of each sample, and the microseconds since the sample before. */
   samples: Type.Array(Type.Integer()),
   timeDeltas: Type.Array(Type.Integer()),
 });
 type Frame = Static<typeof profileSchema>['nodes'][number]['callFrame'];
 
-/** Who a function belongs to: by its file or, where it has none, by its name. The first that matches counts. */
+/** The group of a function, by its file or, without a file, by its name. The first match counts. */
 const groups: readonly (readonly [group: string, matches: (frame: Frame) => boolean])[] = [
   ['idle', named(/^\((idle|root)\)$/)],
   ['garbage collection', named(/^\(garbage collector\)$/)],
@@ -60,7 +60,7 @@ function inFile(pattern: RegExp) {
   return ({ url }: Frame) => pattern.test(url);
 }
 
-/** A column for each profile: the share of each group in its processor time, without start and idle time. */
+/** A column for each profile: the share of each group in its processor time, without startup and idle time. */
 async function main(files: readonly string[]): Promise<void> {
   const profiles = await Promise.all(files.map(async (file) => sharesIn(await readFile(file, 'utf8'))));
   const rows = groups.map(([group]) => [

@@ -8,16 +8,16 @@ import { sentenceOf } from './targets.ts';
 
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Between these marks the README has its sentence. */
+/** The marks around the generated sentence in the README. */
 const inReadme = /(?<=<!-- bench -->)[\s\S]*?(?=<!-- \/bench -->)/;
 
-/** The results in the repository; undefined where there are none, or of an older form. */
+/** The results in the repository; undefined if there are none, or if they are of an older form. */
 export async function readResults(): Promise<Results | undefined> {
   const known = await readFileOfResults();
   return Value.Check(resultsSchema, known) ? known : undefined;
 }
 
-/** The soak in the repository, whatever the form of the results around it. */
+/** The soak in the repository, even if the results around it are of an older form. */
 export async function readSoak(): Promise<Soak | undefined> {
   const known = await readFileOfResults();
   return Value.Check(Type.Object({ soak: soakSchema }), known) ? known.soak : undefined;
@@ -28,9 +28,9 @@ async function readFileOfResults(): Promise<unknown> {
 }
 
 /**
- * Writes results and their picture: to this folder, with the sentence in the README, or to `.out`.
- * @param complete only a complete run replaces what stands in the repository
- * @returns where they are
+ * Writes results and their plot: to this folder, with the sentence in the README, or to `.out`.
+ * @param complete only a complete run replaces the results in the repository
+ * @returns the folder
  */
 export async function publish(results: Results, complete: boolean): Promise<string> {
   const folder = complete ? '.' : '.out';

@@ -6,7 +6,7 @@ export function toText(results: Results): string {
   return [aboutIn(results).join('\n'), tableOf(results.rows), targetsTable(results.targets)].join('\n\n');
 }
 
-/** What the numbers depend on, in sentences. */
+/** The facts on which the numbers depend, in sentences. */
 export function aboutIn({ date, machine, postgres, loadGenerator, rounds, secondsPerRound }: Results): string[] {
   const { processor, cores, memoryGb, system, node, packages } = machine;
   const { server_version, ...settings } = postgres;
@@ -45,7 +45,7 @@ export function targetsTable(targets: readonly Judged[]): string {
   ]);
 }
 
-/** Columns of equal width; all but the first to the right. */
+/** Columns of equal width, all except the first aligned right. */
 export function aligned(lines: readonly (readonly string[])[]): string {
   const width = (column: number) => Math.max(...lines.map((line) => line[column]?.length ?? 0));
   return lines

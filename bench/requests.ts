@@ -2,15 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import type { JsonObject } from '../src/http/json.ts';
 import type { Dataset } from './plan.ts';
 
-/** Bodies of another kind each, so that no two requests in a row are alike. */
+/** Bodies of different kinds, so that successive requests differ. */
 const kinds = 4;
 const bodies = 64;
 
-/** A key of metadata that gets a new number with each request: every request is a real change. */
+/** A metadata key that gets a new number with each request, so that every request is a real change. */
 const counter = 'syncNumber';
 const place = '"#"';
 
-/** Members of large metadata, and characters in each: together just under the limit of 10 KB. */
+/** The members of large metadata, and the characters of each: together just under the limit of 10 KB. */
 const largeMembers = 10;
 const largeLength = 990;
 
@@ -28,7 +28,7 @@ export async function writeBodies(file: string, metadata: Dataset['metadata']): 
   await writeFile(file, `${made.flat().join('\n')}\n`);
 }
 
-/** One body of each kind, with numbers from 1 on. */
+/** One body of each kind, with numbers from 1. */
 export function exampleBodies(): string[] {
   const random = randomFrom(2);
   const examples = Array.from({ length: kinds }, (_, index) => bodyOf(index, 'small', random));
@@ -81,14 +81,14 @@ const syllables = [
   'za',
 ];
 
-/** Text that does not compress to nothing. */
+/** Text that does not compress well. */
 function textOf(length: number, random: () => number): string {
   let text = '';
   while (text.length < length) text += `${random() < 0.3 ? ' ' : ''}${syllables[Math.floor(random() * 16)]}`;
   return text.slice(0, length).trim();
 }
 
-/** Numbers from 0 to 1 that are the same in each run: the generator of Park and Miller. */
+/** Numbers from 0 to 1, the same in each run: the generator of Park and Miller. */
 function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {

@@ -8,19 +8,19 @@ const measured = {
   /** Milliseconds until an answer. */
   p50: Type.Number(),
   p99: Type.Number(),
-  /** Milliseconds of processor time of the contestant, of the user and of the system, for 1,000 requests. */
+  /** Milliseconds of processor time of the contestant for 1,000 requests, user and system. */
   cpuPerThousand: Type.Number(),
-  /** The same of all processes of PostgreSQL; missing where the system does not tell. */
+  /** The same for all processes of PostgreSQL; missing if the system does not provide it. */
   postgresCpuPerThousand: Type.Optional(Type.Number()),
-  /** MB of memory at most since the process began, all processes together. */
+  /** The maximum memory of all processes together since their start, in MB. */
   peakMemory: Type.Number(),
 };
 
-/** What was measured of one case at one number of connections: in one round, or the median of its rounds. */
+/** The measurements of a case at one number of connections: of one round, or the median of its rounds. */
 const measuredSchema = Type.Object(measured);
 export type Measured = Static<typeof measuredSchema>;
 
-/** `round` counts from 1 on; `acknowledged` are the requests that were answered. */
+/** `round` counts from 1; `acknowledged` is the number of answered requests. */
 const roundSchema = Type.Object({ ...measured, round: Type.Integer(), acknowledged: Type.Integer() });
 export type Round = Static<typeof roundSchema>;
 
@@ -28,39 +28,39 @@ export type Round = Static<typeof roundSchema>;
 const rowSchema = Type.Object({ ...measured, rounds: Type.Array(roundSchema) });
 export type Row = Static<typeof rowSchema>;
 
-/** Memory of this server under full load. */
+/** The memory of this server under full load. */
 export const soakSchema = Type.Object({
   date: Type.String(),
   minutes: Type.Number(),
   requestsPerSecond: Type.Number(),
-  /** MB in use in the last half minute, and at most during the whole time. */
+  /** MB in use in the last half minute, and the maximum of the whole time. */
   memory: Type.Number(),
   peakMemory: Type.Number(),
-  /** MB that the last half minute of the last three minutes has more than their first; negative when it has less. */
+  /** The growth in MB from the first to the last half minute of the last three minutes; negative if memory shrank. */
   growth: Type.Number(),
 });
 export type Soak = Static<typeof soakSchema>;
 
-/** A target, and what was reached. */
+/** A target and its result. */
 const judgedSchema = Type.Object({
   what: Type.String(),
   direction: Type.Union([Type.Literal('at least'), Type.Literal('at most')]),
   target: Type.Number(),
   /** Empty for a ratio. */
   unit: Type.Union([Type.Literal(''), Type.Literal('MB')]),
-  /** The median of the rounds, with the lowest and the highest. Missing where the run did not measure it. */
+  /** The median of the rounds, with the lowest and the highest. Missing if the run did not measure it. */
   reached: Type.Optional(Type.Object({ median: Type.Number(), lowest: Type.Number(), highest: Type.Number() })),
   met: Type.Optional(Type.Boolean()),
 });
 export type Judged = Static<typeof judgedSchema>;
 
-/** What `results.json` holds. */
+/** The content of `results.json`. */
 export const resultsSchema = Type.Object({
   date: Type.String(),
   machine: machineSchema,
   postgres: Type.Record(Type.String(), Type.String()),
   loadGenerator: Type.String(),
-  /** What the run was asked to do. */
+  /** The options of the run. */
   rounds: Type.Integer(),
   secondsPerRound: Type.Integer(),
   warmUpSeconds: Type.Integer(),
@@ -70,7 +70,7 @@ export const resultsSchema = Type.Object({
 });
 export type Results = Static<typeof resultsSchema>;
 
-/** The rounds of each case at each number of connections, with their median. */
+/** The rounds of each case at each number of connections, and their median. */
 export function toRows(rounds: readonly Round[]): Row[] {
   const groups = new Map<string, Round[]>();
   for (const round of rounds) {
@@ -98,7 +98,7 @@ export function toRows(rounds: readonly Round[]): Row[] {
   });
 }
 
-/** The middle of some numbers; between the two in the middle, when there are two. */
+/** The median; of an even number of values, the mean of the two in the middle. */
 export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
   const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;

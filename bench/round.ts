@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type Conduct, conductOf, requireEqual } from './equal.ts';
+import { type Behaviour, behaviourOf, requireEqual } from './equal.ts';
 import { full, type Section } from './plan.ts';
 import type { Round } from './results.ts';
 import { cpuOf, onStages, type Stage, storesIn } from './stage.ts';
@@ -12,14 +12,14 @@ interface Length {
 }
 
 /**
- * One round of a section: at each number of connections all of its cases are measured, one after the other.
- * @param number of the round, from 1 on
+ * One round of a section: at each number of connections all cases are measured, one after the other.
+ * @param number of the round, from 1
  */
 export function measureRound(bench: Workbench, section: Section, number: number, length: Length): Promise<Round[]> {
   return onStages(bench, section.cases, async (stages) => {
     for (const stage of stages) {
       await requireEqualWork(stage, bench);
-      // At few connections alone it would take minutes until the engine has compiled all that is used often.
+      // With few connections it would take minutes until the engine has compiled the frequently used code.
       await stage.fire(full, 2 * length.warmUp);
     }
     const rounds: Round[] = [];
@@ -59,9 +59,9 @@ async function measure({ databases }: Workbench, stage: Stage, connections: numb
   };
 }
 
-const conducts = new Map<string, { readonly title: string; readonly conduct: Conduct }>();
+const behaviours = new Map<string, { readonly title: string; readonly behaviour: Behaviour }>();
 
-/** Compares what the contestant does with what the first one did on the same data. */
+/** Compares the answers and rows of a contestant with those of the first one on the same data. */
 async function requireEqualWork({ entry, contestants, client }: Stage, { targetsOf }: Workbench) {
   const { title, dataset, load } = entry;
   const [contestant] = contestants;
@@ -69,11 +69,11 @@ async function requireEqualWork({ entry, contestants, client }: Stage, { targets
   const [first, ...others] = (await readFile(targetsOf(dataset, 'agents'), 'utf8')).split('\n', 100).map(targetIn);
   const foreign = others.find(({ key }) => key !== first?.key);
   if (!first || !foreign) throw new Error('too few agents');
-  const conduct = await conductOf(contestant.port, first, foreign.path, { client, reads: load.reads > 0 });
+  const behaviour = await behaviourOf(contestant.port, first, foreign.path, { client, reads: load.reads > 0 });
   const subject = `${dataset.name} ${load.reads > 0}`;
-  const known = conducts.get(subject) ?? { title, conduct };
-  conducts.set(subject, known);
-  requireEqual(title, conduct, known.title, known.conduct);
+  const known = behaviours.get(subject) ?? { title, behaviour };
+  behaviours.set(subject, known);
+  requireEqual(title, behaviour, known.title, known.behaviour);
 }
 
 function targetIn(line: string) {

@@ -12,7 +12,7 @@ import { openWorkbench, type Workbench } from './workbench.ts';
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-/** The benchmark: everything is started, measured, reported and cleared away. */
+/** Runs the benchmark: starts everything, measures, reports and cleans up. */
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
@@ -55,7 +55,7 @@ async function measureRounds(bench: Workbench, options: Options): Promise<Round[
   return rounds;
 }
 
-/** A soak takes its own time: its result is kept beside those of the last complete run. */
+/** A soak runs separately: its result is kept beside those of the last complete run. */
 async function soakAndKeep(bench: Workbench, minutes: number): Promise<void> {
   say(`${minutes} minutes at ${full} connections`);
   const soaked = await soak(bench, minutes);

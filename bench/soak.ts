@@ -5,11 +5,11 @@ import { median, type Soak } from './results.ts';
 import { onStages } from './stage.ts';
 import type { Workbench } from './workbench.ts';
 
-/** Seconds whose growth is told, and at either end of them those whose median counts. */
+/** The seconds over which growth is measured, and the seconds at either end whose median is used. */
 const observed = 180;
 const smoothed = 30;
 
-/** Drives this server at full load for some minutes, and watches its memory each second. */
+/** Runs this server at full load for some minutes, and measures its memory each second. */
 export function soak(bench: Workbench, minutes: number): Promise<Soak> {
   return onStages(bench, [soaked], async ([stage]) => {
     const [contestant] = stage?.contestants ?? [];
@@ -34,7 +34,7 @@ export function soak(bench: Workbench, minutes: number): Promise<Soak> {
   });
 }
 
-/** MB in use, each second until something is over. */
+/** MB in use, each second until a task ends. */
 async function sample(contestant: Contestant, over: Promise<void>): Promise<number[]> {
   const samples: number[] = [];
   let going = true;

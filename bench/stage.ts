@@ -4,18 +4,18 @@ import type { Case } from './plan.ts';
 import { type Contestant, startContestant } from './processes.ts';
 import type { Workbench } from './workbench.ts';
 
-/** A case that is ready to be measured: its processes run, over a fresh copy of its dataset. */
+/** A case that is ready to be measured: its processes run on a fresh copy of its dataset. */
 export interface Stage {
   readonly entry: Case;
   readonly contestants: readonly Contestant[];
-  /** To look into the database. */
+  /** A connection to the database for checks. */
   readonly client: pg.Client;
-  /** Makes a load. */
+  /** Runs a load. */
   fire(connections: number, seconds: number): ReturnType<Workbench['generator']['run']>;
   close(): Promise<void>;
 }
 
-/** Milliseconds of processor time of some processes so far. */
+/** Milliseconds of processor time of some processes since their start. */
 export async function cpuOf(contestants: readonly Contestant[]): Promise<number> {
   const readings = await Promise.all(contestants.map((one) => one.read()));
   return readings.reduce((sum, { cpu }) => sum + cpu, 0);
@@ -49,7 +49,7 @@ async function openStage(
   await databases.prepare(dataset, (kind) => targetsOf(dataset, kind));
   const databaseUrl = await databases.copy(dataset, name);
   const contestants: Contestant[] = [];
-  // Looking takes as long as it takes.
+  // Without a time limit.
   const client = new pg.Client({ connectionString: databaseUrl, options: '-c statement_timeout=0 -c lock_timeout=0' });
   let loads = 0;
   const stage: Stage = {

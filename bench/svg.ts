@@ -1,4 +1,4 @@
-// Its own white ground: the page around it may be light or dark.
+// A white background of its own, because the page may be light or dark.
 export const ink = '#1f2933';
 export const faint = '#616e7c';
 export const rule = '#d9dfe5';
@@ -8,7 +8,7 @@ interface TextStyle {
   readonly fill?: string;
   readonly weight?: number;
   readonly anchor?: 'middle' | 'end';
-  /** Kept clear of the lines behind it. */
+  /** Hides the grid lines behind the text. */
   readonly halo?: boolean;
 }
 

@@ -1,10 +1,10 @@
 import { full, readCases, titles, variations } from './plan.ts';
 import { type Judged, median, type Round, type Row, type Soak } from './results.ts';
 
-/** A number of one case, in each round. */
+/** One number of a case in each round. */
 type Series = ReadonlyMap<number, number> | undefined;
 
-/** What this server is to reach: ratios within one round, of which the median counts, and its memory. */
+/** The targets of this server: ratios within one round, of which the median counts, and its memory. */
 export function judge(rows: readonly Row[], soak: Soak | undefined): Judged[] {
   const seriesOf = (read: (round: Round) => number | undefined) => (title: string, connections: number) =>
     seriesIn(rows, title, connections, read);
@@ -46,7 +46,7 @@ export function judge(rows: readonly Row[], soak: Soak | undefined): Judged[] {
     ratio('GETs/s against fastify-pg, 16', 'at least', 1.2, speed(get, 16), speed(pgGet, 16)),
     ratio('GETs/s against fastify-pg, 64', 'at least', 1.8, speed(get, full), speed(pgGet, full)),
     memory('memory after five minutes at full load', 200, soak?.memory),
-    // Less than the garbage collector makes it go up and down.
+    // Less than its variation between garbage collections.
     memory('growth of memory in the last three minutes', 5, soak?.growth),
   ];
 }
@@ -77,7 +77,7 @@ const memory = (what: string, target: number, value: number | undefined): Judged
 
 function judged(goal: Omit<Judged, 'reached' | 'met'>, values: readonly number[]): Judged {
   if (values.length === 0) return goal;
-  // Judged as it is shown, so that no number contradicts its verdict.
+  // Compared as rounded for display, so that no displayed number contradicts its verdict.
   const middle = rounded(median(values));
   const met = goal.direction === 'at least' ? middle >= goal.target : middle <= goal.target;
   const reached = { median: middle, lowest: rounded(Math.min(...values)), highest: rounded(Math.max(...values)) };
@@ -90,7 +90,7 @@ const withUnit = (text: string, { unit }: Judged) => (unit === '' ? text : `${te
 
 export const targetText = (goal: Judged) => withUnit(`${goal.direction} ${goal.target}`, goal);
 
-/** The median, with the lowest and the highest where they differ. */
+/** The median, with the lowest and the highest if they differ. */
 export function reachedText(goal: Judged): string {
   const { reached } = goal;
   if (!reached) return 'not measured';
@@ -100,7 +100,7 @@ export function reachedText(goal: Judged): string {
 
 export const verdictOf = ({ met }: Judged) => (met === undefined ? '' : met ? 'met' : 'missed');
 
-/** One sentence: how many targets are met, and which are missed, by what. For the README. */
+/** One sentence for the README: the number of met targets, and each missed target with the difference. */
 export function sentenceOf(targets: readonly Judged[]): string {
   const measured = targets.filter(({ met }) => met !== undefined);
   const missed = measured.filter(({ met }) => met === false);

@@ -10,29 +10,29 @@ import { versionOf } from './machine.ts';
 import type { Dataset, TargetKind } from './plan.ts';
 import { writeBodies } from './requests.ts';
 
-/** What all turns use. */
+/** What all rounds use. */
 export interface Workbench {
   readonly databases: Databases;
   readonly generator: LoadGenerator;
   /** The HMAC secret of API keys. */
   readonly secret: string;
-  /** For the files of this run. */
+  /** The folder for the files of this run. */
   readonly folder: string;
-  /** The file of lines "path key" that a load chooses from. */
+  /** The file of lines "path key" from which a load chooses. */
   targetsOf(dataset: Dataset, kind: TargetKind): string;
   close(): Promise<void>;
 }
 
-// In the checkout: a folder for temporary files may be in memory, where nothing is durable and commits cost nothing.
+// Within the checkout, because a folder for temporary files may be in memory, where commits cost nothing.
 const home = fileURLToPath(new URL('.run', import.meta.url));
 const dataDir = join(home, 'data');
 
 /**
- * Starts PostgreSQL, and makes what all turns use.
- * @throws StartError when another run is under way
+ * Starts PostgreSQL, and creates what all rounds use.
+ * @throws StartError if another run is active
  */
 export async function openWorkbench(): Promise<Workbench> {
-  // Left by a run that was killed, perhaps with its PostgreSQL.
+  // Left behind by a killed run, perhaps with its PostgreSQL.
   if (await exists(dataDir)) {
     const left = await openEmbedded(dataDir, 'server');
     await erase(left);
@@ -54,7 +54,7 @@ export async function openWorkbench(): Promise<Workbench> {
   };
 }
 
-/** The id of the main process of PostgreSQL, which is the first line of its file of that name. */
+/** The process id of the postmaster: the first line of postmaster.pid. */
 async function postmasterOf(url: string): Promise<number> {
   const { rows } = await withClient(url, (client) =>
     client.query<{ pid: number }>("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid"),

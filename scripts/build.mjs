@@ -1,5 +1,5 @@
-// Builds dist/ where it is missing or older than what it is made from: `npm start` and `npm run admin` begin with this.
-// Speaks on stderr only: what a command prints on stdout is its own.
+// Builds dist/ if it is missing or older than its sources: `npm start` and `npm run admin` begin with this. Prints on
+// stderr only, because stdout belongs to the command that follows.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,4 +1,4 @@
-// Writes openapi.json from the routes; no database is asked for it.
+// Writes openapi.json from the routes, without a database.
 import { writeFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { buildApp } from '../src/app.ts';
@@ -12,7 +12,7 @@ writeFileSync(file, `${lines(app.swagger())}\n`);
 await app.close();
 await database.close();
 
-/** JSON with a line for each operation, schema, response and example: a change shows where it is, in a small file. */
+/** JSON with a line for each operation, schema, response and example: small, and with readable diffs. */
 function lines(value: unknown, depth = 0): string {
   if (depth === 3 || typeof value !== 'object' || value === null || Array.isArray(value)) return JSON.stringify(value);
   const indent = ' '.repeat(depth);

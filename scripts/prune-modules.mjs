@@ -1,8 +1,8 @@
-// Removes from node_modules what no program of dist/ loads, for an image: after `npm run build` and
-// `npm prune --omit=dev --omit=optional`. Nothing can be built in the folder afterwards.
+// Removes the files in node_modules that no program of dist/ loads, for a container image. Run it after `npm run build`
+// and `npm prune --omit=dev --omit=optional`; afterwards the folder cannot be built again.
 //
-// @prisma/client brings a query compiler for each kind of database in several forms, 72 MB; the generated client names the
-// one that it loads. Type declarations and source maps are for people who develop.
+// @prisma/client contains a query compiler for each kind of database in several forms, 72 MB; the generated client
+// loads one of them. Type declarations and source maps are for development.
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,6 @@
-// openapi-typescript writes with TypeScript's JavaScript API, which TypeScript 7 does not have. With `node --import` of
-// this it gets the TypeScript inside @ts-morph/common, since a second package of TypeScript would bring a second `tsc`.
+// openapi-typescript needs TypeScript's JavaScript API, which TypeScript 7 does not have. Loaded by `node --import`,
+// this file gives it the TypeScript inside @ts-morph/common; another package of TypeScript would install a second
+// `tsc`.
 import { register } from 'node:module';
 
 const resolve = `export const resolve = (name, context, next) =>

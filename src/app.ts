@@ -7,13 +7,13 @@ import { agentRoutes } from './agents/routes.ts';
 import { agentService } from './agents/service.ts';
 import { fingerprintsOf, type KeySecrets } from './auth/api-key.ts';
 import { authenticate } from './auth/authenticate.ts';
+import { limitConcurrency } from './auth/concurrency-limits.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
 import { apiKeyRepository } from './auth/lookup.repository.ts';
 import { ownKeyRepository } from './auth/own-key.repository.ts';
 import { type Quotas, rateLimits } from './auth/rate-limits.ts';
 import { ownKeyRoutes } from './auth/routes.ts';
-import { shares } from './auth/shares.ts';
 import { directoryRepository } from './companies/directory.repository.ts';
 import { companyRoutes } from './companies/routes.ts';
 import type { Database } from './database/client.ts';
@@ -82,8 +82,9 @@ export async function buildApp(parts: AppParts) {
   const app = httpServer(logger, { trustedProxies, keepAliveSeconds, publicUrl });
 
   await app.register(requestLog, { meter, tracing });
-  await app.register(errorHandler, { publicUrl });
+  // First: a malformed message is 400 whatever its path.
   await app.register(connections, { publicUrl });
+  await app.register(errorHandler, { publicUrl });
   const refuseTheRest = refuseOtherMethods(app);
   await app.register(fastifySwagger, openapi(publicUrl));
 
@@ -108,10 +109,10 @@ export async function buildApp(parts: AppParts) {
       readAgent: agentRows.readAhead,
       longestRequest: parts.longestRequest,
     });
-    if (parts.onChange) await authenticated.register(afterChanges, { tell: parts.onChange });
-    await authenticated.register(shares);
+    if (parts.onChange) await authenticated.register(afterChanges, { onChange: parts.onChange });
+    await authenticated.register(limitConcurrency);
     await authenticated.register(body);
-    await authenticated.register(housekeeping, { tidy: agentRows.forgetAnswers });
+    await authenticated.register(housekeeping, { deleteOutdated: agentRows.forgetAnswers });
     const agents = agentService(agentRows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents, publicUrl });
     await authenticated.register(agentVersionRoutes, { agents });

@@ -37,10 +37,7 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
           deployment: await databaseId(database.query),
           onChange: reportChanges(logger, metrics?.meter),
         });
-  const webhookRules = {
-    allowHttp: config.WEBHOOK_ALLOW_HTTP,
-    allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS),
-  };
+  const webhookRules = { allowHttp: config.WEBHOOK_ALLOW_HTTP, allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS) };
   const webhooks = assembleWebhookWorker({
     ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
     onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),

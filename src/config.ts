@@ -8,6 +8,9 @@ import { StartError } from './start-error.ts';
 const wholeNumber = (minimum: number, maximum: number, options: { default: number; description: string }) =>
   Type.Integer({ minimum, maximum, ...options, expected: `a whole number from ${minimum} to ${maximum}` });
 
+const flag = (options: { default: boolean; description: string }) =>
+  Type.Boolean({ ...options, expected: 'true or false' });
+
 const secret = 'at least 32 bytes, as `openssl rand -hex 32` makes them';
 const blocks = 'addresses and CIDR blocks separated by commas, like 10.0.0.1,2001:db8::/32';
 const publicUrl = 'a URL http://host/prefix or https://host/prefix, without user, query and fragment';
@@ -44,7 +47,7 @@ export const environmentSchema = Type.Object({
   ),
   TRUST_PROXY: Type.Optional(
     Type.String({
-      description: 'Proxies whose X-Forwarded-For is believed: addresses and CIDR blocks, separated by commas',
+      description: 'Proxies whose X-Forwarded-For is trusted: addresses and CIDR blocks, separated by commas',
       expected: blocks,
     }),
   ),
@@ -82,16 +85,11 @@ export const environmentSchema = Type.Object({
     description:
       'How long a connection that has had an answer may idle; longer than the idle timeout of a load balancer in front',
   }),
-  DATABASE_PREPARED_STATEMENTS: Type.Boolean({
+  DATABASE_PREPARED_STATEMENTS: flag({
     default: true,
     description: 'Named statements; false behind transaction poolers that do not know them',
-    expected: 'true or false',
   }),
-  DOCS: Type.Boolean({
-    default: true,
-    description: 'Whether the reference page is served at /docs',
-    expected: 'true or false',
-  }),
+  DOCS: flag({ default: true, description: 'Whether the reference page is served at /docs' }),
   PUBLIC_URL: Type.Optional(
     Type.String({
       description: 'The address that clients use, with a path prefix if a proxy removes one from each request',
@@ -106,16 +104,11 @@ export const environmentSchema = Type.Object({
       expected: 'a whole number from 1 to 65535',
     }),
   ),
-  WEBHOOKS: Type.Boolean({
+  WEBHOOKS: flag({
     default: true,
     description: 'Whether this server sends webhooks; false leaves them to other servers, or waiting',
-    expected: 'true or false',
   }),
-  WEBHOOK_ALLOW_HTTP: Type.Boolean({
-    default: false,
-    description: 'Whether webhooks may go to http URLs beside https',
-    expected: 'true or false',
-  }),
+  WEBHOOK_ALLOW_HTTP: flag({ default: false, description: 'Whether webhooks may go to http URLs beside https' }),
   WEBHOOK_ALLOW_NETWORKS: Type.Optional(
     Type.String({
       description:
@@ -123,7 +116,9 @@ export const environmentSchema = Type.Object({
       expected: blocks,
     }),
   ),
-  NODE_ENV: Type.Optional(Type.String({ description: 'production refuses whatever is only fit for a trial' })),
+  NODE_ENV: Type.Optional(
+    Type.String({ description: 'production refuses settings that are only meant for trying the server out' }),
+  ),
 });
 
 export type Config = Readonly<Static<typeof environmentSchema>>;

@@ -27,19 +27,19 @@ const stderr = openStandardStream(2);
 /** The process: environment, (embedded) database, app, listen, drain. */
 async function main(): Promise<void> {
   readServerArguments();
-  const toldToStop = untilToldToStop();
+  const endSignal = firstEndSignal();
   for (const note of addEnvironmentFile(process.env)) stderr.write(`${note}\n`);
   const config = readConfig(process.env);
   const foundation = await openFoundation(config, 'server');
   try {
-    await serve(config, foundation, toldToStop);
+    await serve(config, foundation, endSignal);
   } catch (error) {
     await foundation.embedded?.close();
     throw error;
   }
 }
 
-async function serve(config: Config, foundation: Foundation, toldToStop: Promise<string>): Promise<void> {
+async function serve(config: Config, foundation: Foundation, endSignal: Promise<string>): Promise<void> {
   const { databaseUrl, secret, previousSecret, embedded } = foundation;
   const warnings = embedded ? [] : await checkDatabase(databaseUrl, config);
   const logger = pino(logOptions(config.LOG_LEVEL, `${hostname()}-${process.pid}`), stdout);
@@ -90,7 +90,7 @@ async function serve(config: Config, foundation: Foundation, toldToStop: Promise
     const demo = await prepareDemo({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl });
     stdout.write(`${demo}\n`);
   }
-  await stop(await toldToStop);
+  await stop(await endSignal);
 }
 
 async function listenAll(app: FastifyInstance, config: Config, metrics: Metrics | undefined) {
@@ -113,7 +113,7 @@ async function listen(app: FastifyInstance, { HOST, PORT }: Config): Promise<str
   }
 }
 
-/** @returns what stops it */
+/** @returns a function that closes the server of the metrics */
 async function serveMetrics(metrics: Metrics, app: FastifyInstance, { HOST, METRICS_PORT = 0 }: Config) {
   const server = metricsServer(metrics);
   try {
@@ -134,7 +134,7 @@ async function serveMetrics(metrics: Metrics, app: FastifyInstance, { HOST, METR
  * Resolves at the first of `endSignals`, also during the start, so that PostgreSQL is always stopped. Further signals are
  * ignored: npm and the terminal can both send one.
  */
-function untilToldToStop(): Promise<string> {
+function firstEndSignal(): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of endSignals) process.on(signal, resolve);
   });

@@ -4,7 +4,7 @@ import { fstatSync, write, writeSync } from 'node:fs';
 const capacity = 8 * 1024 * 1024;
 
 /** Bytes after which a batch is written at once, and milliseconds after which it is written anyway. */
-const batchSize = 64 * 1024;
+const batchBytes = 64 * 1024;
 const batchDelay = 100;
 
 /** Milliseconds until a write is retried to a terminal that accepts no more bytes. */
@@ -14,7 +14,7 @@ const retryDelay = 100;
 const lastLinesWait = 500;
 
 /** Standard output or standard error. Writing never blocks or throws, to a pipe, a file or a terminal. */
-export interface StandardStream {
+interface StandardStream {
   /**
    * Writes one or more whole lines, in order, at most 100 ms later: a SIGKILL loses the lines of that time, and those
    * that a slow reader has not taken yet.
@@ -86,7 +86,7 @@ export function openStandardStream(fd: 1 | 2): StandardStream {
       waiting += size;
       next += lines;
       nextLines += 1;
-      if (next.length >= batchSize) flush();
+      if (next.length >= batchBytes) flush();
       else timer ??= setTimeout(flush, batchDelay).unref();
     },
     dropped: () => dropped,

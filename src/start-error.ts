@@ -1,6 +1,6 @@
 import { codeOf } from './error-code.ts';
 
-/** Why the process cannot start. The message is one line for the operator; it is printed, and the exit code is 1. */
+/** The process cannot start. Its message, one line for the operator, is printed, and the exit code is 1. */
 export class StartError extends Error {
   override name = 'StartError';
 }

@@ -5,8 +5,8 @@ import { initialContent } from '../../src/agents/fields.ts';
 import { agentSchema } from '../../src/agents/schema.ts';
 import { logRequests } from './log.ts';
 
-// The ceiling of Fastify: one route with the same response schema and the same log line, which answers with a fixed agent.
-// No key, no check of the body, no database.
+// The upper bound of Fastify: one route with the same response schema and log line, which answers with a fixed agent.
+// It checks no key and no body, and has no database.
 
 const now = new Date();
 const agent = toAnswer({

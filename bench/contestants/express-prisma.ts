@@ -13,8 +13,9 @@ import { ApiError, invalid } from '../../src/http/problems.ts';
 import { logAnswer } from './log.ts';
 import { type Admitted, admit, environment, keyHash, readPatch } from './peer.ts';
 
-// Express and Prisma as their documentation shows them: a middleware finds the key, an interactive transaction finds the
-// agent, checks, merges and writes it with its history entry, under the version that was read.
+// Express and Prisma as their documentation uses them: a middleware looks up the key; an interactive transaction reads
+// the agent, checks and merges the patch, and writes the agent with its history entry if the version is still the one
+// that was read.
 
 interface Locals extends Record<string, unknown> {
   requestId: string;
@@ -26,7 +27,7 @@ const secret = environment('API_KEY_SECRET');
 const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: environment('DATABASE_URL') }) });
 const app = express();
 app.disable('x-powered-by');
-// The entity tag is the agent's version; Express would make one of each error by hashing it.
+// The entity tag is the agent's version; Express would hash each error to make one.
 app.disable('etag');
 
 const authenticate: RequestHandler<object, unknown, unknown, object, Locals> = async (request, response, next) => {
@@ -72,7 +73,7 @@ const answerError: ErrorRequestHandler<object, unknown, unknown, object, Locals>
 app.patch('/agents/:id', logRequest, authenticate, express.json({ limit: '256kb' }), patchAgent);
 app.use(answerError);
 
-/** Tries again when another change of the agent came first. */
+/** Tries again if another change of the agent came first. */
 async function change(id: string, patch: AgentPatch, by: Locals): Promise<StoredAgent> {
   for (;;) {
     try {
@@ -116,14 +117,14 @@ function changeOnce(id: string, patch: AgentPatch, { caller, requestId, address 
       });
       return toStored(updated);
     },
-    // Longer than by default, so that the wait for one of the ten connections fails no request.
+    // Longer than by default, so that no request fails while it waits for one of the ten connections.
     { maxWait: 20_000, timeout: 20_000 },
   );
 }
 
 type AgentRow = Awaited<ReturnType<typeof prisma.agent.findUniqueOrThrow>>;
 
-/** Prisma knows of a JSON column only that it holds JSON. */
+/** Prisma's type of a JSON column does not say what JSON it holds. */
 function toStored(row: AgentRow): StoredAgent {
   const { id, companyId, version, createdAt, updatedAt, deletedAt, questions, metadata, ...fields } = row;
   if (!isTexts(questions) || !isObject(metadata)) throw new Error(`agent ${id} is not stored as it should be`);

@@ -12,8 +12,8 @@ import { logRequests } from './log.ts';
 import { type Admitted, admit, environment, keyHash, readPatch, requireId, type StoredKey } from './peer.ts';
 import { agentSql, existsSql, keySql, patchSql } from './statements.ts';
 
-// The best that one request at a time does: two statements for each, both prepared once for each connection, the change
-// and its history entry in one of them. No ORM.
+// The fastest way to handle requests one at a time: two prepared statements for each, of which one writes the change
+// and its history entry. No ORM.
 
 const secret = environment('API_KEY_SECRET');
 const pool = new pg.Pool({ connectionString: environment('DATABASE_URL'), max: 10 });

@@ -4,11 +4,11 @@ import { logOptions } from '../../src/logger.ts';
 import { openStandardStream } from '../../src/standard-stream.ts';
 import type { Admitted } from './peer.ts';
 
-// Every contestant logs as the server does: one line of the same members for each request, to the same kind of stream.
+// Every contestant logs as the server does: a line with the same members for each request, to the same kind of stream.
 
 export const logger = pino(logOptions('info', `peer-${process.pid}`), openStandardStream(1));
 
-/** What a contestant knows of a request when it has answered. */
+/** The values in the log line of a request. */
 interface Answered {
   readonly requestId: string;
   readonly method: string;
@@ -31,7 +31,7 @@ export function logAnswer({ requestId, method, route, status, ms, caller, agentI
 
 /**
  * Logs each request of a Fastify.
- * @param callerOf who a request acts for
+ * @param callerOf the caller of a request
  */
 export function logRequests(app: FastifyInstance, callerOf: (request: object) => Admitted | undefined): void {
   app.addHook('onResponse', async (request, reply) => {

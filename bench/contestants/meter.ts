@@ -1,17 +1,17 @@
 import { type Static, Type } from '@sinclair/typebox';
 
-/** What a contestant tells of itself when asked. */
+/** The measurements of a contestant. */
 export const readingSchema = Type.Object({
-  /** Milliseconds of processor time so far, of the user and of the system. */
+  /** Milliseconds of processor time since the start, user and system. */
   cpu: Type.Number(),
-  /** Bytes of memory in use, and at most so far. */
+  /** Bytes of memory in use, and the maximum since the start. */
   memory: Type.Number(),
   peak: Type.Number(),
 });
 export type Reading = Static<typeof readingSchema>;
 
-// Loaded into every contestant before its own code. Asked before and after a round, never during one, it costs nothing
-// of what it measures, and it works where there is no /proc.
+// Loaded into every contestant before its own code. It is asked before and after a round and never during one, so it
+// does not affect the measurement, and it works without /proc.
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
   const reading: Reading = {
@@ -22,5 +22,5 @@ process.on('message', () => {
   process.send?.(reading);
 });
 
-// The benchmark is gone: nobody else would stop this process.
+// The benchmark has ended, and no other process would stop this one.
 process.on('disconnect', () => process.exit());

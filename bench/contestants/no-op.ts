@@ -21,8 +21,8 @@ import { silent } from '../../src/metrics/meter.ts';
 import { logger } from './log.ts';
 import { environment } from './peer.ts';
 
-// The ceiling of this HTTP stack: what `buildApp` in src/app.ts registers on the way of a PATCH, in its order, over a
-// service and keys that answer from memory. Nothing is decided, nothing is written.
+// The upper bound of this HTTP stack: what `buildApp` in src/app.ts registers for a PATCH, in the same order, with a
+// service and keys in memory. It decides and writes nothing.
 
 const { keys, agents } = await readAll(environment('DATABASE_URL'));
 
@@ -54,7 +54,7 @@ const keysInMemory: ApiKeyRepository = {
   },
 };
 
-// Never asked: it completes the service that is to answer from memory.
+// Never called; completes the type of the service.
 const database = openDatabase({ url: environment('DATABASE_URL'), connections: 1 });
 const inMemory: AgentService = {
   ...agentService(agentRepository(database), agentVersionRepository(database)),

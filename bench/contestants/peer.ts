@@ -5,12 +5,12 @@ import { scopeMissing } from '../../src/http/particular-problems.ts';
 import { ApiError, invalid } from '../../src/http/problems.ts';
 import { compile } from '../../src/http/validation.ts';
 
-// What the two peers share with the server: the same checks of the same requests. How they ask the database is their own.
+// The code that the two peers share with the server: the checks of a request. Each has database code of its own.
 
 const isPatch = compile<AgentPatch>(agentPatchSchema, 'body');
 const isParams = compile(agentParamsSchema, 'path');
 
-/** @throws Error when a variable is missing */
+/** @throws Error if a variable is missing */
 export function environment(name: 'DATABASE_URL' | 'API_KEY_SECRET'): string {
   const value = process.env[name];
   if (value === undefined) throw new Error(`${name} is missing: contestants are started by npm run bench`);
@@ -18,7 +18,7 @@ export function environment(name: 'DATABASE_URL' | 'API_KEY_SECRET'): string {
 }
 
 /**
- * The hash of the key that a request came with.
+ * Hashes the key of a request.
  * @throws ApiError
  */
 export function keyHash(authorization: string | undefined, secret: string): string {
@@ -37,14 +37,14 @@ export interface StoredKey {
   readonly suspendedAt: Date | null;
 }
 
-/** Who a request acts for. */
+/** The caller of a request. */
 export interface Admitted {
   readonly keyId: string;
   readonly companyId: string;
 }
 
 /**
- * Admits the holder of a key; the peers know keys of companies only.
+ * Checks the key of a request; the peers accept company keys only.
  * @throws ApiError
  */
 export function admit(key: StoredKey | null | undefined, scope: 'read:agents' | 'write:agents'): Admitted {
@@ -66,7 +66,7 @@ export function requireId(id: string): void {
 }
 
 /**
- * The patch that a request holds, judged by the server's own schemas.
+ * The patch in the body of a request, validated by the server's own schemas.
  * @throws ApiError
  */
 export function readPatch(id: string, body: unknown): AgentPatch {

@@ -1,9 +1,9 @@
 import { type AgentField, agentFields, fields } from '../../src/agents/fields.ts';
 import { columns, fieldOf } from '../../src/agents/row.statements.ts';
 
-// All that the benchmark knows of the form in which the server stores agents and their history.
+// The only code of the benchmark that depends on how the server stores agents and their history.
 
-/** SQL for what a history entry keeps of a row of agent: its fields, in their names on the wire. */
+/** SQL for the snapshot in a history entry: the fields of a row of agent, under their API names. */
 export const snapshotOf = (row: string) =>
   `jsonb_build_object(${agentFields.map((field) => `'${field}', ${row}.${fields[field].column}`).join(', ')})`;
 
@@ -13,42 +13,42 @@ export const firstEntriesSql = `
   SELECT a.id, a.version, a.updated_at, ${snapshotOf('a')}, ARRAY[${agentFields.map((field) => `'${field}'`).join(', ')}]
     FROM agent a`;
 
-/** What is stored: versions by the agents' rows, entries by their history. */
+/** The number of stored changes: by the versions of the agents, and by the entries of the history. */
 export const storedCountsSql = `
   SELECT (SELECT coalesce(sum(version), 0) FROM agent)::float8 AS versions,
          (SELECT count(*) FROM agent_version)::float8 AS entries`;
 
-/** How many sessions of others are at work in this database. */
+/** The number of other sessions that run a statement in this database. */
 export const busySql = `
   SELECT count(*)::float8 AS count FROM pg_stat_activity
    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'`;
 
-/** Changed agents whose newest history entry is not what their row holds, or does not say who changed what. */
-export const unfaithfulSql = `
+/** Changed agents whose newest history entry differs from their row, or lacks its author. */
+export const inconsistentSql = `
   SELECT count(*)::float8 AS count
     FROM agent a LEFT JOIN agent_version v ON v.agent_id = a.id AND v.version = a.version
    WHERE a.version > 1 AND (v.snapshot = ${snapshotOf('a')} AND v.created_at = a.updated_at
      AND 'metadata' = ANY(v.changed_fields) AND v.key_id IS NOT NULL AND v.request_id IS NOT NULL) IS NOT TRUE`;
 
-/** $1 id: an agent and its history, without what differs from run to run. */
+/** $1 id: an agent and its history, without values that differ from run to run. */
 export const storedSql = `
   SELECT (to_jsonb(a) - 'updated_at')::text AS row,
          (SELECT jsonb_agg(to_jsonb(v) - 'created_at' - 'request_id' ORDER BY v.version)
             FROM agent_version v WHERE v.agent_id = a.id)::text AS history
     FROM agent a WHERE a.id = $1::uuid`;
 
-/** $1 hash: the key that a request came with. */
+/** $1 hash: the key of a request. */
 export const keySql = `
   SELECT id, company_id AS "companyId", scopes, revoked_at AS "revokedAt", expires_at AS "expiresAt",
          suspended_at AS "suspendedAt"
     FROM api_key WHERE hash = $1`;
 
-/** $1 id: whether there is such an agent, whoever owns it. */
+/** $1 id: whether the agent exists, for any company. */
 export const existsSql = 'SELECT FROM agent WHERE id = $1::uuid AND deleted_at IS NULL';
 
 const columnsOf = (row: string) => columns.map(([member, column]) => `${row}.${column} AS "${member}"`).join(', ');
 
-/** $1 id: a living agent, whoever owns it. */
+/** $1 id: an undeleted agent, of any company. */
 export const agentSql = `SELECT ${columnsOf('a')} FROM agent a WHERE a.id = $1::uuid AND a.deleted_at IS NULL`;
 
 const newValueOf = (field: AgentField) =>

@@ -3,7 +3,7 @@ import { Value } from '@sinclair/typebox/value';
 import autocannon from 'autocannon';
 import { loadOrderSchema } from './order.ts';
 
-// The load generator where wrk is not installed: a process of its own. Prints one JSON value.
+// The load generator if wrk is not installed: a process of its own. Prints one JSON value.
 
 const order = Value.Parse(loadOrderSchema, JSON.parse(process.argv[2] ?? ''));
 
@@ -18,7 +18,7 @@ function lines(file: string): string[] {
 function nextRequest(request: autocannon.Request): autocannon.Request {
   const [path, key] = targets[Math.floor(Math.random() * targets.length)] ?? [];
   const authorization = `Bearer ${key}`;
-  // Autocannon keeps what it is given for the next request on the same connection, so that a GET must end the body.
+  // Autocannon reuses the options of the previous request on a connection, so a GET must remove the body.
   if (Math.random() * 100 < order.reads)
     return { ...request, method: 'GET', path, headers: { authorization }, body: '' };
   number += 1;

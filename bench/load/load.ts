@@ -4,14 +4,14 @@ import { Value } from '@sinclair/typebox/value';
 import { built, finish } from '../processes.ts';
 import { type LoadOrder, type LoadReport, loadReportSchema } from './order.ts';
 
-/** What makes the load: wrk where it is installed, which takes less of the machine, else autocannon. */
+/** The load generator: wrk if it is installed, because it needs less processor time, otherwise autocannon. */
 export interface LoadGenerator {
   /** Name and version. */
   readonly name: string;
   run(order: LoadOrder): Promise<LoadReport>;
 }
 
-/** @param autocannonVersion for the name, where wrk is missing */
+/** @param autocannonVersion for the name, if wrk is missing */
 export function findLoadGenerator(autocannonVersion: string): LoadGenerator {
   const version = wrkVersion();
   return version === undefined
@@ -21,7 +21,7 @@ export function findLoadGenerator(autocannonVersion: string): LoadGenerator {
 
 function wrkVersion(): string | undefined {
   try {
-    // It prints its version with a usage, and fails.
+    // It prints its version with a usage text and exits with an error.
     execFileSync('wrk', ['--version'], { stdio: 'pipe' });
   } catch (error) {
     const output = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';

@@ -1,10 +1,10 @@
--- Requests for wrk, each with another body and agent. What it needs comes in variables of the environment:
--- BENCH_TARGETS, lines "path key"; BENCH_READS, how many of 100 requests are GETs and not PATCHes; BENCH_BODIES, pairs of
--- lines between which a number goes; BENCH_PORTS; BENCH_FIRST, the first of those numbers.
+-- Requests for wrk, each with another body and agent. Variables of the environment: BENCH_TARGETS, a file of lines
+-- "path key"; BENCH_READS, the number of GETs in 100 requests; BENCH_BODIES, a file of pairs of lines that enclose a number;
+-- BENCH_PORTS; BENCH_FIRST, the first of those numbers.
 local threads = 0
 local reads = tonumber(os.getenv("BENCH_READS"))
 
--- Each thread has its own address, so that two processes get the same load.
+-- Threads alternate between the ports, so that two processes get the same load.
 function setup(thread)
   local ports = {}
   for port in os.getenv("BENCH_PORTS"):gmatch("%d+") do

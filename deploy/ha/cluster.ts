@@ -6,22 +6,22 @@ import { freePort } from '../replicas/programs.ts';
 const here = import.meta.dirname;
 const host = '127.0.0.1';
 
-/** How a program is started, again after it has ended. */
+/** How to start a program, and to restart it after it has ended. */
 export interface Recipe {
   readonly name: string;
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** What it says when it is ready. */
+  /** The output that shows that it is ready. */
   readonly ready: RegExp;
 }
 
-/** A PostgreSQL with the Patroni that watches over it. */
+/** A PostgreSQL and the Patroni that controls it. */
 export interface Node extends Recipe {
   /** The address of PostgreSQL. */
   readonly address: string;
   /** The port of Patroni's REST interface. */
   readonly rest: number;
-  /** PostgreSQL's own folder. */
+  /** The data folder of PostgreSQL. */
   readonly data: string;
 }
 
@@ -50,7 +50,7 @@ export async function etcdIn(folder: string): Promise<Recipe & { readonly addres
   };
 }
 
-/** Writes what both nodes read: patroni.yml, with times for one machine, where nothing is far away, and roles.sql. */
+/** Writes the files of both nodes: patroni.yml, with timeouts for one machine without a network, and roles.sql. */
 export async function writeNodeFiles(folder: string): Promise<void> {
   const settings = parse(await readFile(join(here, 'patroni.yml'), 'utf8'));
   Object.assign(settings.bootstrap.dcs, { ttl: 5, loop_wait: 1, retry_timeout: 2 });
@@ -89,7 +89,7 @@ export async function nodeIn(
   return { name, address, rest, data, command: ['patroni', 'patroni.yml'], env, ready: /INFO: no action\. I am/ };
 }
 
-/** HAProxy, which leads to the node that is the primary. */
+/** HAProxy, which forwards connections to the primary. */
 export async function proxyFor([first, second]: readonly Node[]): Promise<Recipe & { readonly address: string }> {
   const address = `${host}:${await freePort()}`;
   const env = {
@@ -100,12 +100,12 @@ export async function proxyFor([first, second]: readonly Node[]): Promise<Recipe
     REST_1: String(first?.rest),
     REST_2: String(second?.rest),
   };
-  // -W says when it is ready.
+  // -W prints when it is ready.
   const command = ['haproxy', '-W', '-db', '-f', 'haproxy.cfg'];
   return { name: 'haproxy', address, command, env, ready: /Loading success/ };
 }
 
-/** Whether Patroni says of a node that it is what the path names: `primary`, `synchronous`. */
+/** Whether Patroni reports that a node has the role in the path: `primary`, `synchronous`. */
 export async function isNode({ rest }: Node, what: 'primary' | 'synchronous'): Promise<boolean> {
   const answer = await fetch(`http://${host}:${rest}/${what}`).catch(() => undefined);
   await answer?.body?.cancel();

@@ -1,11 +1,11 @@
-// What docker-compose.yml composes, on this machine and from Debian's packages (postgresql, patroni, etcd-server, haproxy):
-// two servers, and two PostgreSQLs under Patroni that HAProxy leads them to. docs/high-availability.md explains it. For
-// trying out: the data is gone with the process.
+// Runs what docker-compose.yml defines on this machine, with Debian's packages (postgresql, patroni, etcd-server,
+// haproxy): two servers that HAProxy connects to the primary of two PostgreSQLs under Patroni.
+// docs/high-availability.md explains it. For trials: the data is deleted when the process ends.
 //
 //     OWNER_PASSWORD=… SERVER_PASSWORD=… CLUSTER_PASSWORD=… API_KEY_SECRET=… node --import tsx deploy/ha/run.ts
 //
-// etcd and both nodes may be killed; SIGHUP starts again what has ended. SIGTERM or SIGINT stops everything. POSTGRES_BIN
-// names another PostgreSQL than Debian 12's.
+// etcd and both nodes may be killed; SIGHUP restarts what has ended. SIGTERM or SIGINT stops everything. POSTGRES_BIN
+// names the folder of a PostgreSQL other than Debian 12's.
 import { chown, copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,9 +19,9 @@ const host = '127.0.0.1';
 
 for (const note of addEnvironmentFile(process.env)) console.error(note);
 const { POSTGRES_BIN = '/usr/lib/postgresql/15/bin' } = process.env;
-// Where Debian has HAProxy, and ordinary users do not look.
+// Debian installs HAProxy in a folder that is not on the PATH of ordinary users.
 process.env['PATH'] = `${process.env['PATH']}:/usr/sbin`;
-// PostgreSQL refuses to run as root, and nothing here needs to: as Debian's `nobody`.
+// PostgreSQL refuses to run as root, and no program here needs root: they run as Debian's `nobody`.
 const ids = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined;
 const folder = await mkdtemp(join(tmpdir(), 'interview-agents-ha-'));
 if (ids) await chown(folder, ids.uid, ids.gid);
@@ -39,7 +39,7 @@ function secretOf(name: string): string {
 const urlOf = (role: string, password: string, address: string) =>
   `postgresql://${role}:${encodeURIComponent(password)}@${address}/interview_agents`;
 
-/** Starts a program of the cluster. It may end; SIGHUP starts it again. */
+/** Starts a program of the cluster. If it ends, SIGHUP restarts it. */
 async function start({ name, command, env, ready }: Recipe): Promise<Program> {
   const program = await startProgram(command, { env, ids, cwd: folder, ready });
   running.set(name, program);
@@ -89,7 +89,7 @@ async function startServer(name: string, DATABASE_URL: string): Promise<void> {
   console.log(`${name} is process ${program.id}, listens on http://${address}, metrics on ${metrics}`);
 }
 
-/** What Patroni leaves behind when it was killed. */
+/** Ends the processes that a killed Patroni leaves behind. */
 async function endPostgres({ data }: Node): Promise<void> {
   const [pid] = (await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
   if (!pid) return;
@@ -102,7 +102,7 @@ async function endPostgres({ data }: Node): Promise<void> {
   }
 }
 
-/** The servers first, then what they stand on. */
+/** Stops the servers first, then the programs that they depend on. */
 async function stop(reason: string): Promise<void> {
   if (isStopping) return;
   isStopping = true;
@@ -149,7 +149,7 @@ try {
   const revive = () => Promise.all(recipes.filter(({ name }) => !running.has(name)).map(start));
   let reviving: Promise<unknown> = Promise.resolve();
   process.on('SIGHUP', () => {
-    // One after the other: what is being started is not running yet.
+    // One restart at a time, because a program that is being started is not running yet.
     reviving = reviving.then(revive).catch((error: Error) => stop(error.message));
   });
 } catch (error) {

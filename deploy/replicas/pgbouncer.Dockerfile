@@ -1,4 +1,4 @@
-# Debian 12's PgBouncer is 1.18, which knows no named statements in transaction mode.
+# Debian 12's PgBouncer is 1.18, which does not support named statements in transaction mode.
 FROM debian:12-slim
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends pgbouncer \

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Writes PgBouncer's settings from the environment and becomes PgBouncer: in Compose, and in run.ts without it.
-#   POSTGRES_HOST POSTGRES_PORT DATABASE   where PostgreSQL is
-#   ROLE PASSWORD                          of the servers, there as here
-#   LISTEN_ADDRESS LISTEN_PORT             where the servers find PgBouncer
-#   FOLDER                                 for the settings
+# Writes PgBouncer's settings from the environment and runs PgBouncer, for Compose and for run.ts. Variables:
+#   POSTGRES_HOST POSTGRES_PORT DATABASE   address of PostgreSQL
+#   ROLE PASSWORD                          of the servers, in PostgreSQL and in PgBouncer
+#   LISTEN_ADDRESS LISTEN_PORT             address for the servers
+#   FOLDER                                 folder of the settings
 set -eu
 umask 077
 

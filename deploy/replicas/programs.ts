@@ -5,14 +5,16 @@ import { createServer } from 'node:net';
 
 interface Options {
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Whom it runs as; without it, as this process. */
+  /** The user that it runs as; by default the user of this process. */
   readonly ids?: { readonly uid: number; readonly gid: number } | undefined;
   readonly cwd?: string;
-  /** What it says when it is ready. */
+  /** The output that shows that it is ready. */
   readonly ready: RegExp;
 }
 
-/** Starts a program, whose output goes on to this process's own; resolves when it is ready, rejects when it ends before. */
+/**
+ * Starts a program and forwards its output to this process's own; resolves when it is ready, rejects if it ends before.
+ */
 export async function startProgram(command: readonly string[], { env, ids, cwd, ready }: Options) {
   const [name = '', ...parameters] = command;
   const child = spawn(name, parameters, {
@@ -32,7 +34,7 @@ export async function startProgram(command: readonly string[], { env, ids, cwd, 
         own.write(text);
         said += text;
         if (ready.test(said)) resolve();
-        // Only its last words matter.
+        // Only the end of its output is kept.
         said = said.slice(-1_000);
       });
     }
@@ -41,7 +43,7 @@ export async function startProgram(command: readonly string[], { env, ids, cwd, 
   if (ending !== undefined) throw new Error(`${name} ${ending}`);
   return {
     id: child.pid,
-    /** Resolves with how it ended. */
+    /** Resolves with its exit code or signal. */
     exit,
     signal: (signal: NodeJS.Signals) => child.kill(signal),
   };
@@ -50,8 +52,8 @@ export async function startProgram(command: readonly string[], { env, ids, cwd, 
 export type Program = Awaited<ReturnType<typeof startProgram>>;
 
 /**
- * A port that is free now, and below those that the system gives to connections and to who asks for any port: else
- * somebody has it before the program for which it was looked up. By chance, so that the next call gives another.
+ * A free port, below the range from which the system chooses ports, so that it is not given to another process before
+ * the program starts. Chosen at random, so that the next call returns another one.
  */
 export async function freePort(): Promise<number> {
   const port = randomInt(10_000, 32_000);

@@ -1,10 +1,10 @@
-// What docker-compose.yml composes, on this machine and from Debian's packages (nginx, pgbouncer, redis-server): two servers
-// behind nginx, on a PostgreSQL of yours through PgBouncer. docs/replicas.md explains it.
+// Runs what docker-compose.yml defines on this machine, with Debian's packages (nginx, pgbouncer, redis-server): two
+// servers behind nginx, on a PostgreSQL of yours through PgBouncer. docs/replicas.md explains it.
 //
 //     DATABASE_URL=… API_KEY_SECRET=… PORT=8080 node --import tsx deploy/replicas/run.ts
 //
-// SIGHUP restarts the servers, one after the other; SIGTERM or SIGINT stops everything. REDIS_SERVER names another program
-// than redis-server, such as valkey-server.
+// SIGHUP restarts the servers, one after the other; SIGTERM or SIGINT stops everything. REDIS_SERVER names another
+// program than redis-server, such as valkey-server.
 import { once } from 'node:events';
 import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,8 +14,8 @@ import { addEnvironmentFile } from '../../src/environment-file.ts';
 import { freePort, type Program, startProgram } from './programs.ts';
 
 /**
- * Milliseconds after which no request and no connection of nginx is left at a server that it leaves out: a server answers
- * within 5 seconds, and nginx ends a connection when it was idle for 5 more.
+ * Milliseconds after which a server that nginx has been told to leave out has no request and no connection of nginx: a
+ * server answers within 5 seconds, and nginx closes a connection that was idle for 5 more.
  */
 const longestUse = 10_000;
 
@@ -24,11 +24,11 @@ const host = '127.0.0.1';
 
 for (const note of addEnvironmentFile(process.env)) console.error(note);
 const { DATABASE_URL = '', PORT = '8080', REDIS_SERVER = 'redis-server' } = process.env;
-// Where Debian has nginx and PgBouncer, and ordinary users do not look.
+// Debian installs nginx and PgBouncer in a folder that is not on the PATH of ordinary users.
 const PATH = `${process.env['PATH']}:/usr/sbin`;
 process.env['PATH'] = PATH;
 const database = new URL(DATABASE_URL);
-// PgBouncer refuses to run as root, and nothing here needs to: as Debian's `nobody`.
+// PgBouncer refuses to run as root, and no program here needs root: they run as Debian's `nobody`.
 const ids = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined;
 const folder = await mkdtemp(join(tmpdir(), 'interview-agents-replicas-'));
 const drainFolder = join(folder, 'drain');
@@ -48,7 +48,7 @@ async function start(...[command, options]: Parameters<typeof startProgram>): Pr
   return program;
 }
 
-/** Ends a program that may end now; resolves with how it did. */
+/** Ends a program; resolves with its exit code or signal. */
 function end(program: Program, signal: NodeJS.Signals): Promise<string> {
   running.delete(program);
   program.signal(signal);
@@ -62,7 +62,7 @@ async function startRedis(): Promise<string> {
   return `redis://${host}:${port}`;
 }
 
-/** @returns what DATABASE_URL becomes for the servers */
+/** @returns the DATABASE_URL of the servers */
 async function startPgBouncer(): Promise<string> {
   const port = await freePort();
   const env = {
@@ -76,7 +76,7 @@ async function startPgBouncer(): Promise<string> {
     LISTEN_PORT: String(port),
     FOLDER: folder,
   };
-  // Given as text: the user that PgBouncer runs as may not be able to enter this folder.
+  // Given as text, because the user of PgBouncer may not be able to enter this folder.
   const script = await readFile(join(here, 'pgbouncer.sh'), 'utf8');
   await start(['sh', '-c', script], { env, ids, ready: /process up/ });
   return Object.assign(new URL(database), { host: `${host}:${port}` }).href;
@@ -117,7 +117,7 @@ async function startProxy([first, second]: readonly Server[]): Promise<number> {
     DRAIN_FOLDER: drainFolder,
   };
   const filledIn = template.replace(/\$\{(\w+)\}/g, (text, name: string) => names[name] ?? text);
-  // What nginx's image has in its own nginx.conf; all paths lie in the folder.
+  // The settings of the nginx.conf in nginx's image, with all paths in the folder.
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${kind};`);
   const main = `daemon off; pid nginx.pid; error_log stderr notice; worker_processes auto;
     events {} http { ${temporary.join(' ')} ${filledIn} }`;
@@ -126,7 +126,9 @@ async function startProxy([first, second]: readonly Server[]): Promise<number> {
   return port;
 }
 
-/** Takes each server out, restarts it once nothing is left on it, and puts it back. */
+/**
+ * Restarts the servers one after the other: takes a server out, waits until it is idle, restarts it and puts it back.
+ */
 async function restartEach(servers: readonly Server[]): Promise<void> {
   for (const server of servers) {
     const mark = join(drainFolder, server.name);
@@ -139,7 +141,7 @@ async function restartEach(servers: readonly Server[]): Promise<void> {
   console.log('Restarted both servers');
 }
 
-/** The servers first, then what they stand on. */
+/** Stops the servers first, then the programs that they depend on. */
 async function stop(reason: string): Promise<void> {
   if (isStopping) return;
   isStopping = true;
@@ -155,7 +157,7 @@ try {
   const common = {
     NODE_ENV: 'production',
     DATABASE_URL: await startPgBouncer(),
-    // PgBouncer 1.18 knows none in transaction mode.
+    // PgBouncer 1.18 does not support prepared statements in transaction mode.
     DATABASE_PREPARED_STATEMENTS: 'false',
     REDIS_URL: await startRedis(),
     TRUST_PROXY: host,

@@ -1,7 +1,7 @@
 import { ids } from '../openapi/examples.ts';
 import { type AgentContent, agentFields, answeredFields, initialContent, record } from './fields.ts';
 
-// The examples of the document tell one story in this order: an agent is created, patched, and restored to version 1.
+// The examples of the document follow one agent: it is created, patched, and restored to version 1.
 
 export const draft = {
   name: 'Frontend Developer Interview',
@@ -22,7 +22,7 @@ export const patch = {
   metadata: { department: 'Product', team: null },
 };
 
-/** Further patches, each complete: what the reference page offers to send. */
+/** Patches that the reference page offers to send. */
 export const patches = {
   fields: { summary: 'Change two fields', value: { duration: 45, voiceId: 'EMMA' } },
   clear: { summary: 'Clear a field', value: { instructions: null } },

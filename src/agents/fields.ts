@@ -126,7 +126,7 @@ export const fields = {
     // TypeBox would describe the values of a record by a pattern for its keys.
     Type.Unsafe<JsonObject>({
       type: 'object',
-      // Stated, since generators of typed clients take silence for an object without members.
+      // Without it, generators of typed clients make a type without members.
       additionalProperties: true,
       storable: true,
       description:
@@ -150,7 +150,7 @@ export type AgentField = keyof Fields;
 /** The names of an object's members, in their order. TypeScript alone would give them as plain text. */
 export const namesOf = <Members extends object>(members: Members) => Object.keys(members) as (keyof Members & string)[];
 
-/** An object with a member for each name. The one place that tells TypeScript what a derived object holds. */
+/** Makes an object with a member for each name. The only cast of a derived object to its type. */
 export function record<Members extends object>(
   names: readonly (keyof Members & string)[],
   member: (name: keyof Members & string) => unknown,
@@ -183,10 +183,10 @@ export type AnsweredField = {
 }[AgentField];
 
 /** A value as it was stored: enumerations are plain text, so that a value outside today's lists stays readable. */
-type Stored<Value> = Value extends string ? string : Value;
+type StoredValue<Value> = Value extends string ? string : Value;
 
 /** The content of an agent: every field, as stored. */
-export type AgentContent = { readonly [Name in AgentField]: Stored<Value<Name>> };
+export type AgentContent = { readonly [Name in AgentField]: StoredValue<Value<Name>> };
 
 /** The initial values of all fields. */
 export const initialContent = record<AgentContent>(agentFields, (name) => fields[name].initial);

@@ -15,7 +15,7 @@ import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
 import { activeNumberStatement, type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
-import { idempotencyIndex, keptSql, makeRoomSql } from './write/kept.statements.ts';
+import { deleteExpiredSql, idempotencyIndex, keptSql } from './write/kept.statements.ts';
 import { lockSql, shortLockWait } from './write/lock.statements.ts';
 import { type KeptJson, replay } from './write/replay.ts';
 
@@ -75,7 +75,7 @@ export function agentLifecycle(database: Database) {
       const isHeld = error instanceof ApiError && error.code === 'IDEMPOTENCY_KEY_IN_USE';
       if (isHeld && by.deadline.left() > longestAttempt) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
-      await database.query(makeRoomSql, [by.keyId, idempotency.key]);
+      await database.query(deleteExpiredSql, [by.keyId, idempotency.key]);
       return undefined;
     }
   }
@@ -168,10 +168,7 @@ export function agentLifecycle(database: Database) {
     async delete(
       id: string,
       by: Author,
-      {
-        companyId = null,
-        version = null,
-      }: { readonly companyId?: string | null; readonly version?: number | null } = {},
+      { companyId = null, version = null }: Partial<Pick<Deletion, 'companyId' | 'version'>> = {},
     ): Promise<StoredAgent | undefined> {
       const deleted = await deleteRow({ id, companyId, version, by });
       return deleted && agentOf(deleted);

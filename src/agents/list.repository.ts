@@ -1,10 +1,11 @@
 import { type Database, withinLimit } from '../database/client.ts';
+import { totalRowSchema } from '../database/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import type { Page } from '../http/pages.ts';
 import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
-import { agentJsonSchema, agentRowSchema, portionRowSchema, totalRowSchema } from './row.schema.ts';
+import { agentJsonSchema, agentRowSchema, portionRowSchema } from './row.schema.ts';
 import { type StoredAgent, toStoredAgent } from './row.ts';
 import { countStatement, type GivenFilter, listStatement, pageStatement, portionStatement } from './statements.ts';
 
@@ -12,7 +13,7 @@ import { countStatement, type GivenFilter, listStatement, pageStatement, portion
 type AgentFilter = Pick<AgentListQuery, FilterName>;
 
 /** Agents that one statement reads: about 1 MiB of JSON, at least one agent. */
-interface Portion {
+interface AgentPortion {
   readonly agents: StoredAgent[];
   /** The ids of the remaining agents of the page, in order. */
   readonly rest: readonly string[];
@@ -33,7 +34,7 @@ export function agentLists(database: Database) {
     },
 
     /** The first portion of a page of a company's agents, the newest first, and the number of agents on all pages. */
-    async page(companyId: string, filter: AgentFilter, page: Page): Promise<Portion & { readonly total: number }> {
+    async page(companyId: string, filter: AgentFilter, page: Page): Promise<AgentPortion & { readonly total: number }> {
       const given = givenFilters(filter);
       const [counted, rows] = await Promise.all([
         run(database.query, countStatement(companyId, given)),
@@ -46,7 +47,7 @@ export function agentLists(database: Database) {
      * The first portion of the remaining agents of a page. Agents that were changed or deleted since are returned as they
      * are now; erased ones are left out.
      */
-    portion: async (ids: readonly string[]): Promise<Portion> =>
+    portion: async (ids: readonly string[]): Promise<AgentPortion> =>
       toPortion(await withinLimit(run(database.query, portionStatement(ids)))),
   };
 }
@@ -60,7 +61,7 @@ const givenFilters = (filter: AgentFilter): GivenFilter[] =>
 const agentsIn = (texts: readonly string[]): StoredAgent[] =>
   jsonOf(texts.map((text) => parseExact<unknown>(text))).map(toStoredAgent);
 
-function toPortion(found: readonly unknown[]): Portion {
+function toPortion(found: readonly unknown[]): AgentPortion {
   const rows = portionsOf(found);
   return {
     agents: agentsIn(rows.flatMap(({ agent }) => agent ?? [])),

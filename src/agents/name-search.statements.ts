@@ -15,7 +15,7 @@ const sizes = [0, 8, 16, 128];
  */
 export function nameContains(text: string): Statement {
   const folded = foldCase(text);
-  const pattern = [...folded].map((letter) => oneOf(variantsOf(letter))).join('');
+  const pattern = [...folded].map((letter) => anyOf(variantsOf(letter))).join('');
   const expanding = expandingInto(folded);
   if (expanding.length === 0) return sql`${name} ~ ${pattern}`;
   const size = sizes.find((one) => one >= expanding.length) ?? expanding.length;
@@ -24,7 +24,7 @@ export function nameContains(text: string): Statement {
     (inner, [letter, letters]) => sql`replace(${inner}, ${letter}::text, ${letters}::text)`,
     name,
   );
-  const any = oneOf(expanding.map(([letter]) => letter));
+  const any = anyOf(expanding.map(([letter]) => letter));
   return sql`CASE WHEN ${name} ~ ${any} THEN ${expanded} ~ ${pattern} ELSE ${name} ~ ${pattern} END`;
 }
 
@@ -32,5 +32,5 @@ export function nameContains(text: string): Statement {
 const name = sql`(a.name COLLATE "C")`;
 
 /** By their code points, so that none of them means anything in a regular expression. */
-const oneOf = (letters: readonly string[]) =>
+const anyOf = (letters: readonly string[]) =>
   `[${letters.map((letter) => `\\U${letter.codePointAt(0)?.toString(16).padStart(8, '0')}`).join('')}]`;

@@ -11,9 +11,10 @@ const agentHeaders = (version: number, phoneNumber?: string) => ({
   'Agent-Phone-Number-Id': header('The id of the phone number for calls from the agent, if it has one', phoneNumber),
 });
 
-const replayHeader = {
+/** The header of an answer that repeats an earlier one. */
+export const replayHeader = {
   'Idempotent-Replayed': {
-    ...header('Present if this answer repeats an earlier one and nothing was changed again'),
+    ...header('Present if this answer repeats an earlier one and nothing was done again'),
     enum: ['true'],
   },
 };

@@ -7,7 +7,7 @@ const states = agentFields.map((name) => {
   return `| \`${name}\` | keeps | ${isNullable ? nullText : '400'} | ${valueText} |`;
 });
 
-/** What is stored in metadata, what a PATCH sends, and what is stored then. */
+/** Examples of merged metadata: stored, patch, result. */
 const merges: readonly (readonly [object, object, object])[] = [
   [{ a: 1 }, { b: 2 }, { a: 1, b: 2 }],
   [{ a: 1, b: 2 }, { a: 3 }, { a: 3, b: 2 }],

@@ -11,20 +11,20 @@ import { agentLists } from './list.repository.ts';
 import { toStoredAgent } from './row.ts';
 import { purgeLockStatement, purgeStatement } from './statements.ts';
 import type { FoundRow, ReadAhead } from './write/batch.ts';
-import type { Found } from './write/decision.ts';
+import type { DecisionInput } from './write/decision.ts';
 import { findSql } from './write/find.statements.ts';
-import { forgetSql } from './write/kept.statements.ts';
+import { deleteOldAnswersSql } from './write/kept.statements.ts';
 import { agentChange } from './write/modes.ts';
 
 export type AgentRepository = ReturnType<typeof agentRepository>;
 
-/** Kept answers that are forgotten in one go. */
-const forgotten = 500;
+/** Kept answers that one statement deletes at most. */
+const answersAtOnce = 500;
 
 /** Reads and changes agents. Every write by a request has the company as a condition. */
 export function agentRepository(database: Database, meter = silent, writes = recentWrites(), traced = untraced) {
   /** An agent as stored, with the state of a phone number; undefined if there is no such agent or it is deleted. */
-  async function find(id: string, phoneNumberId: string | null): Promise<Found | undefined> {
+  async function find(id: string, phoneNumberId: string | null): Promise<DecisionInput | undefined> {
     const asked = [[id], [phoneNumberId], [null], [null]];
     const [row] = await database.query<{ found: string }>(findSql, asked);
     const { agent, numberIsActive } = parseExact<FoundRow>(row?.found ?? '{}');
@@ -53,7 +53,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
 
     /** Deletes a batch of kept answers that are older than 24 hours; returns whether there may be more. */
     async forgetAnswers(): Promise<boolean> {
-      return (await database.query(forgetSql, [forgotten])).length === forgotten;
+      return (await database.query(deleteOldAnswersSql, [answersAtOnce])).length === answersAtOnce;
     },
 
     ...agentLists(database),

@@ -48,12 +48,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
     '/agents',
     {
       config: { scope: 'write:agents' },
-      schema: {
-        ...createAgent,
-        querystring: companyQuerySchema,
-        headers: createHeadersSchema,
-        body: agentDraftSchema,
-      },
+      schema: { ...createAgent, querystring: companyQuerySchema, headers: createHeadersSchema, body: agentDraftSchema },
     },
     async ({ caller, body, idempotency }, reply) => {
       const { agent, replayed } = await agents.create(caller.companyId, body, caller, idempotency);
@@ -67,10 +62,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
 
   app.get(
     '/agents',
-    {
-      config: { scope: 'read:agents' },
-      schema: { ...listAgents, querystring: agentListQuerySchema },
-    },
+    { config: { scope: 'read:agents' }, schema: { ...listAgents, querystring: agentListQuerySchema } },
     async ({ caller, query }, reply) => {
       const { agents: listed, rest, total, page } = await agents.list(caller, query);
       const first = toPage(listed.map(toSerialize), total, page);
@@ -87,12 +79,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
     '/agents/:id',
     {
       config: { scope: 'read:agents', idOf: 'agent' },
-      schema: {
-        ...getAgent,
-        params: agentParamsSchema,
-        querystring: companyQuerySchema,
-        headers: readHeadersSchema,
-      },
+      schema: { ...getAgent, params: agentParamsSchema, querystring: companyQuerySchema, headers: readHeadersSchema },
     },
     async ({ caller, preconditions: { ifNoneMatch = [] }, readAhead }, reply) => {
       const agent = agents.get(caller, readAhead);

@@ -24,7 +24,6 @@ export const agentJsonSchema = Type.Object({
 
 /** Rows of the statements about agents, an agent as text for `parseExact`. */
 export const agentRowSchema = Type.Object({ agent: Type.String() });
-export const totalRowSchema = Type.Object({ total: Type.Integer() });
 export const activeRowSchema = Type.Object({ active: Type.Boolean() });
 
 /** `agent` is null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */

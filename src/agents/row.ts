@@ -19,14 +19,26 @@ export type AgentJson = Static<typeof agentJsonSchema>;
 
 export function toStoredAgent(agent: AgentJson): StoredAgent {
   const { id, companyId, version, createdAt, updatedAt } = agent;
-  const content = record<AgentContent>(agentFields, (name) => agent[name]);
+  const content = toContent(agent);
   return { id, companyId, version, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt), content };
 }
 
+/** The content in a row or a snapshot. A question that SQL stored as something else than a text is read as its JSON. */
+export function toContent(stored: Readonly<Record<string, unknown>>): AgentContent {
+  const content = record<AgentContent>(agentFields, (name) => stored[name]);
+  const { questions } = stored;
+  return !Array.isArray(questions) || questions.every(isText)
+    ? content
+    : { ...content, questions: questions.map(toText) };
+}
+
+const isText = (question: unknown) => typeof question === 'string' && !question.startsWith('\u0000');
+const toText = (question: unknown) => (isText(question) ? String(question) : stringifyExact(question));
+
 /** The inverse, as text: one flat object, for a kept answer. The time of its change is stored beside it, not in `updatedAt`. */
-export const agentText = (agent: StoredAgent): string =>
+export const keptAgentText = (agent: StoredAgent): string =>
   `${contentText(agent.content).slice(0, -1)},${JSON.stringify({ ...agent, content: undefined }).slice(1)}`;
 
-/** All fields as JSON. The text of metadata is not written again where its size was judged. */
+/** All fields as JSON. Uses the text of metadata that was made to measure it. */
 export const contentText = (content: AgentContent): string =>
   `{"metadata":${textOf(content.metadata)},${stringifyExact({ ...content, metadata: undefined }).slice(1)}`;

@@ -17,7 +17,7 @@ import {
 } from './fields.ts';
 
 /** The schema of each field in a body, with null where it clears. */
-const inBody = record<{ [Name in AgentField]: TUnsafe<Value<Name>> }>(agentFields, (name) =>
+const bodySchemas = record<{ [Name in AgentField]: TUnsafe<Value<Name>> }>(agentFields, (name) =>
   fields[name].isNullable ? nullable(fields[name].schema) : fields[name].schema,
 );
 
@@ -27,7 +27,7 @@ const phoneRule = {
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
   then: {
     type: 'object',
-    // Without `type` here, linters would take it for an unknown member in the examples.
+    // Without `type` here, linters report it as an unknown member of the examples.
     properties: { type: {}, companyPhoneNumberId: { type: 'string' } },
     required: ['companyPhoneNumberId'],
   },
@@ -37,7 +37,7 @@ const phoneRule = {
 const readOnly = { readOnlyMembers: ['id', 'companyId', 'createdAt', 'updatedAt', 'deletedAt', 'version'] };
 
 /** The body of PATCH: any of the fields. Absent keeps, null clears where it is accepted. */
-export const agentPatchSchema = Type.Partial(Type.Object(inBody), {
+export const agentPatchSchema = Type.Partial(Type.Object(bodySchemas), {
   ...{ $id: 'AgentPatch', examples: [patch] },
   ...closed,
   ...readOnly,
@@ -47,7 +47,10 @@ export type AgentPatch = Static<typeof agentPatchSchema>;
 
 /** A new agent: the body of POST, and what the operator's command line takes. */
 export const agentDraftSchema = Type.Composite(
-  [Type.Pick(Type.Object(inBody), requiredFields), Type.Partial(Type.Pick(Type.Object(inBody), optionalFields))],
+  [
+    Type.Pick(Type.Object(bodySchemas), requiredFields),
+    Type.Partial(Type.Pick(Type.Object(bodySchemas), optionalFields)),
+  ],
   { $id: 'AgentDraft', examples: [draft], ...closed, ...readOnly, ...phoneRule },
 );
 export type AgentDraft = Static<typeof agentDraftSchema>;
@@ -60,10 +63,10 @@ const timestamp = (description: string) => Type.Unsafe<Date>(Type.String({ forma
  * stored stays readable (docs/contract.md#answers). TypeBox has no such conversion.
  */
 function inAnswer(name: AgentField): TSchema {
-  // Merged metadata has no limits of its own to show.
+  // The limits of metadata do not belong to the schema of an answer.
   if (name === 'metadata')
     return Type.Unsafe({ type: 'object', additionalProperties: true, description: 'Custom metadata' });
-  const { enum: names, ...schema } = inBody[name];
+  const { enum: names, ...schema } = bodySchemas[name];
   return Type.Unsafe({ ...schema, ...(names && { 'x-extensible-enum': names }) });
 }
 

@@ -3,7 +3,7 @@ import { matchesStrongly, matchesWeakly, type Preconditions } from '../http/enti
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { agentMissing, tagExcluded, tagNotCurrent, versionMissing } from '../http/particular-problems.ts';
-import { ApiError, databaseUnavailable, invalid } from '../http/problems.ts';
+import { ApiError, invalid, timedOut } from '../http/problems.ts';
 import type { AgentVersionRepository } from './history/repository.ts';
 import type { AgentRepository } from './repository.ts';
 import type { AgentListQuery } from './request.schema.ts';
@@ -11,12 +11,12 @@ import type { StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
 import type { ReadAhead } from './write/batch.ts';
-import type { Changed, Decide, Found } from './write/decision.ts';
+import type { Changed, Decide } from './write/decision.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
 
-/** The agent to change, and how the request wants it changed. */
-export interface Target {
+/** The agent to change, and the conditions and options of the request. */
+export interface ChangeRequest {
   /** In lower case. */
   readonly id: string;
   readonly readAhead: ReadAhead;
@@ -27,28 +27,29 @@ export interface Target {
   readonly idempotency?: Idempotency | undefined;
 }
 
-/** The same; `readAhead` is undefined if the agent must be read again. */
-type Aim = Omit<Target, 'readAhead'> & {
-  readonly readAhead: ReadAhead | undefined;
-};
-
 /**
  * The use cases of agents. A change is a pure decision about one agent, which the repository carries out. Each use case ends
  * by the deadline of its request, with ApiError DATABASE_UNAVAILABLE if the database has not answered.
  */
 export function agentService(agents: AgentRepository, versions: AgentVersionRepository) {
-  /** A dry run makes the same decision and stops before the write: the answer has the stored version and times. */
-  async function change(caller: Caller, target: Aim, phoneNumberId: string | null, decide: Decide): Promise<Changed> {
-    const { id, readAhead, dryRun, idempotency } = target;
+  /**
+   * A dry run makes the same decision and stops before the write: the answer has the stored version and times.
+   * @param readAhead undefined if the agent must be read again
+   */
+  async function change(
+    caller: Caller,
+    { id, dryRun, idempotency }: ChangeRequest,
+    readAhead: ReadAhead | undefined,
+    phoneNumberId: string | null,
+    decide: Decide,
+  ): Promise<Changed> {
     if (!dryRun) return await agents.change({ id, phoneNumberId, readAhead, idempotency }, caller, decide);
-    const found = await readAgain(target, phoneNumberId);
+    const found =
+      phoneNumberId === null && readAhead
+        ? readAhead.agent && { agent: readAhead.agent, numberIsActive: false }
+        : await agents.find(id, phoneNumberId);
     const { content, changedFields } = decide(found);
     return { agent: { ...own(caller, found?.agent), content }, changedFields };
-  }
-
-  async function readAgain({ id, readAhead }: Aim, phoneNumberId: string | null): Promise<Found | undefined> {
-    if (phoneNumberId !== null || !readAhead) return await agents.find(id, phoneNumberId);
-    return readAhead.agent && { agent: readAhead.agent, numberIsActive: false };
   }
 
   return {
@@ -57,18 +58,19 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
      * @returns the agent as committed; the version stays the same if the patch changes nothing
      * @throws ApiError for checks 10 to 13 (docs/contract.md#the-order-of-checks), like every use case here
      */
-    update(caller: Caller, target: Target, patch: AgentPatch): Promise<Changed> {
-      const changed = change(caller, target, patch.companyPhoneNumberId ?? null, (found) => {
+    update(caller: Caller, request: ChangeRequest, patch: AgentPatch): Promise<Changed> {
+      const { readAhead, preconditions } = request;
+      const changed = change(caller, request, readAhead, patch.companyPhoneNumberId ?? null, (found) => {
         const agent = own(caller, found?.agent);
-        checkPreconditions(target.preconditions, agent.version);
+        checkPreconditions(preconditions, agent.version);
         return accepted(applyPatch(agent.content, patch, found?.numberIsActive === true));
       });
       return caller.deadline.race(changed);
     },
 
     /** Restores the content of an earlier version, as a new version. */
-    restore: (caller: Caller, target: Target, version: number): Promise<Changed> =>
-      caller.deadline.race(restore(caller, target, version)),
+    restore: (caller: Caller, request: ChangeRequest, version: number): Promise<Changed> =>
+      caller.deadline.race(restore(caller, request, version)),
 
     /** Creates an agent and its first history entry. The company must exist. */
     create(companyId: string, draft: AgentDraft, by: Author, idempotency?: Idempotency) {
@@ -95,7 +97,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     portion: agents.portion,
 
     /** Deletes an agent: every later request for it is answered 404. */
-    remove: (caller: Caller, target: Target): Promise<void> => caller.deadline.race(remove(caller, target)),
+    remove: (caller: Caller, request: ChangeRequest): Promise<void> => caller.deadline.race(remove(caller, request)),
 
     async history(caller: Caller, { agent }: ReadAhead, query: Partial<Page>) {
       const { id, version } = own(caller, agent);
@@ -122,23 +124,23 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     },
   };
 
-  async function restore(caller: Caller, target: Aim & Target, version: number): Promise<Changed> {
+  async function restore(caller: Caller, request: ChangeRequest, version: number): Promise<Changed> {
+    const { id, readAhead, preconditions } = request;
     // Ownership is checked below, by `own`.
-    const wanted = await versions.snapshot(target.id, version);
+    const wanted = await versions.snapshot(id, version);
     // The agent was read before the requested version existed: read it again.
-    const isOlder =
-      wanted !== undefined && target.readAhead.agent !== undefined && target.readAhead.agent.version < version;
-    const aim = isOlder ? { ...target, readAhead: undefined } : target;
-    return await change(caller, aim, wanted?.content.companyPhoneNumberId ?? null, (found) => {
+    const isOlder = wanted !== undefined && readAhead.agent !== undefined && readAhead.agent.version < version;
+    const phoneNumberId = wanted?.content.companyPhoneNumberId ?? null;
+    return await change(caller, request, isOlder ? undefined : readAhead, phoneNumberId, (found) => {
       const agent = own(caller, found?.agent);
       if (!wanted) throw versionMissing(version, agent.version);
-      checkPreconditions(target.preconditions, agent.version);
+      checkPreconditions(preconditions, agent.version);
       const decided = accepted(restored(agent.content, wanted.content, found?.numberIsActive === true));
       return { ...decided, restoredFrom: version };
     });
   }
 
-  async function remove(caller: Caller, { id, readAhead, preconditions }: Target): Promise<void> {
+  async function remove(caller: Caller, { id, readAhead, preconditions }: ChangeRequest): Promise<void> {
     const { ifMatch = '*' } = preconditions;
     let { agent } = readAhead;
     while (caller.deadline.left() > 0) {
@@ -149,7 +151,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       // Another change was written first: decide again on the current agent.
       agent = (await agents.find(id, null))?.agent;
     }
-    throw databaseUnavailable(new Error('no answer in time'));
+    throw timedOut();
   }
 
   async function snapshot(current: StoredAgent, version: number) {

@@ -3,7 +3,7 @@ import { isRecent } from '../auth/lookup.statements.ts';
 import { constant, empty, join, type Statement, sql } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
-import { deliveries } from '../webhooks/events.statements.ts';
+import { insertDeliveries } from '../webhooks/events.statements.ts';
 import { type AgentContent, agentFields, fields } from './fields.ts';
 import { nameContains } from './name-search.statements.ts';
 import type { FilterName } from './request.schema.ts';
@@ -35,7 +35,7 @@ const names: readonly string[] = agentFields;
 const wasRecent = constant(isRecent('n.looked_up_at'));
 
 const createdEvents = constant(
-  deliveries(
+  insertDeliveries(
     'agent.created',
     { events: 'created c CROSS JOIN given g', companies: 'SELECT company_id FROM created' },
     {
@@ -45,7 +45,7 @@ const createdEvents = constant(
   ),
 );
 const deletedEvents = constant(
-  deliveries(
+  insertDeliveries(
     'agent.deleted',
     { events: 'deleted d CROSS JOIN given g', companies: 'SELECT company_id FROM deleted' },
     {

@@ -7,7 +7,7 @@ import type { FoundKey, Lookup } from './lookup.statements.ts';
 
 // Checks 2 to 4, 6 and 7 (docs/contract.md#the-order-of-checks), for a key that was looked up.
 
-/** What the checks need to know of a request, apart from its key. */
+/** The data of a request that the checks need, besides its key. */
 export interface Asked extends Pick<Lookup, 'companyId' | 'agentId' | 'address'> {
   readonly scope: Scope | 'any' | undefined;
   readonly forAnyCompany: boolean;

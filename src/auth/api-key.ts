@@ -95,12 +95,12 @@ export interface SecretFingerprints {
  * could test guesses of a weak secret.
  */
 export const fingerprintsOf = ({ secret, previousSecret }: KeySecrets): SecretFingerprints => ({
-  current: fingerprint(secret),
-  former: previousSecret === undefined ? null : fingerprint(previousSecret),
+  current: secretFingerprint(secret),
+  former: previousSecret === undefined ? null : secretFingerprint(previousSecret),
 });
 
 // This text is not a valid key, so the fingerprint reveals nothing of a key's hash.
-const fingerprint = (secret: string) =>
+const secretFingerprint = (secret: string) =>
   createHmac('sha256', secret).update('fingerprint of API_KEY_SECRET').digest('hex').slice(0, 4);
 
 /** The owner of a key: a company or an integration; the other one is null. */

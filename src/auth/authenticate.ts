@@ -11,13 +11,13 @@ import { isUuid } from '../http/uuid.ts';
 import { type Asked, checkAgain, type InvalidKey, invalidKey, requireAccess, whyInactive } from './access.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
 import type { Admission, Caller, OwnerCaller } from './caller.ts';
+import { concurrencyLimits } from './concurrency-limits.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
 import type { ApiKeyRepository, LookedUp } from './lookup.repository.ts';
 import type { FoundKey } from './lookup.statements.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
-import { openShares } from './shares.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -71,7 +71,7 @@ interface Options {
 export const authenticate = fp(async (app, options: Options) => {
   const { keys, uses, secrets, limits, readAgent, longestRequest } = options;
   const limited = limitedKeys();
-  const Share = openShares();
+  const RequestTurns = concurrencyLimits();
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.scope) throw new Error(`${method} ${url} declares no scope`);
     const hasId = url.split('/').includes(':id');
@@ -95,9 +95,9 @@ export const authenticate = fp(async (app, options: Options) => {
     const hashes = hashesOf(text, secrets);
     const { hash, formerHash } = hashes;
     const wanted = { hash, formerHash, companyId, address, scope: scope === 'any' ? undefined : scope };
-    const share = new Share(request, reply.raw, { hash, address, agentId });
-    request.share = share;
-    const taken = share.take();
+    const turns = new RequestTurns(request, reply.raw, { hash, address, agentId });
+    request.turns = turns;
+    const taken = turns.take();
     const turn = taken instanceof Promise ? await taken : taken;
     let found: LookedUp;
     try {
@@ -108,13 +108,13 @@ export const authenticate = fp(async (app, options: Options) => {
       turn.end();
     }
     const { key, agent, agentWasRead, readOrder } = found;
-    share.noteSize(agent);
+    turns.noteSize(agent);
     if (key) exchange.keyId = key.id;
     const refusal = key && whyInactive(key, asked);
-    if (!key || key.ended || refusal) share.forget();
+    if (!key || key.ended || refusal) turns.forget();
     if (!key || key.ended) return await refuseKey(asked, key?.ended ?? 'unknown');
     if (refusal) throw refusal;
-    share.admit(key);
+    turns.admit(key);
     uses.note(key.id, hashes);
     const counting = countRequest(limits, key, request, reply);
     const tooMany = counting instanceof Promise ? await counting : counting;

@@ -30,8 +30,8 @@ export interface Counters {
   count(id: string, limits: readonly Limit[]): Counted | Promise<Counted>;
 }
 
-/** Addresses whose refused keys are counted, at most; beyond them, the oldest window is removed. Bounds the memory. */
-const mostAddresses = 100_000;
+/** Maximum number of addresses whose refused keys are counted, to limit the memory; the oldest window is removed first. */
+const maxAddresses = 100_000;
 
 /** Counts in the memory of this process. Setting the machine's clock does not change the length of windows. */
 export function memoryCounters(): Counters {
@@ -47,7 +47,7 @@ export function memoryCounters(): Counters {
         const endsIn = window ? window.end - now : lengths[name];
         return { name, limit, used: window?.used ?? 0, endsIn, endsAt: Date.now() + endsIn };
       });
-      if (opened.refused.size() > mostAddresses) opened.refused.forgetOldest();
+      if (opened.refused.size() > maxAddresses) opened.refused.forgetOldest();
       return { isCounted, counts };
     },
   };

@@ -5,7 +5,15 @@ import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { StartError } from '../start-error.ts';
 import { hashKey, type KeyDraft, type KeyOwner, type KeySecrets, makeKey, startOf } from './api-key.ts';
 import { recordSecret, storedUnderPrevious } from './secret.repository.ts';
-import { type ListedKey, type ShownKey, type StoredKey, stateOf, stored, toShown } from './shown-key.repository.ts';
+import {
+  keyStateOf,
+  type ListedKey,
+  type ShownKey,
+  type StoredKey,
+  settingsOf,
+  stored,
+  toShown,
+} from './shown-key.repository.ts';
 
 /** Locks the row of a key until the transaction ends. Raw, as Prisma cannot lock a row. */
 export const lockKey = (tx: Prisma.TransactionClient, id: string) =>
@@ -43,9 +51,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     await recordSecret(tx, secrets);
     const hash = hashKey(key, secrets.secret);
     const made = await tx.apiKey.create({ data: { ...data, start: startOf(key), hash }, select: stored });
-    const { name, start, scopes, allowedIps, perMinute, perHour, expiresAt } = made;
-    const details = { name, start, scopes, allowedIps, perMinute, perHour, expiresAt: inUtc(expiresAt) };
-    await record(tx, 'key.created', made, details);
+    await record(tx, 'key.created', made, { start: made.start, ...settingsOf(made) });
     return made;
   }
 
@@ -110,14 +116,14 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
         await lockKey(tx, id);
         const now = await databaseTime(tx);
         const old = await tx.apiKey.findUnique({ where: { id }, select: stored });
-        if (!old || stateOf(old, now) !== 'active') throw new UnknownIdError('active API key', id);
+        if (!old || keyStateOf(old, now) !== 'active') throw new UnknownIdError('active API key', id);
         const overlapEnd = new Date(now.getTime() + overlapSeconds * 1_000);
         const expiresAt = old.expiresAt && old.expiresAt < overlapEnd ? old.expiresAt : overlapEnd;
         await tx.apiKey.update({ where: { id }, data: { expiresAt }, select: { id: true } });
         const { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour } = old;
         const settings = { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour };
         const made = await insert(tx, key, { ...settings, expiresAt: old.expiresAt, createdAt: now });
-        await record(tx, 'key.rotated', old, { newKeyId: made.id, expiresAt: inUtc(expiresAt) });
+        await record(tx, 'key.rotated', old, { newKeyId: made.id, expiresAt: expiresAt.toISOString() });
         return { ...toShown(made, now), key };
       });
     },
@@ -140,6 +146,3 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     revoke: (id: string) => update(id, 'key.revoked', (now) => ({ revokedAt: now }), { revokedAt: null }),
   };
 }
-
-/** A time as RFC 3339 in UTC, as in the other details of the audit trail. */
-const inUtc = (time: Date | null) => time?.toISOString() ?? null;

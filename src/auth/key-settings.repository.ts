@@ -7,15 +7,15 @@ import { StartError } from '../start-error.ts';
 import { hashesOf, isKey, type KeySecrets, type Scope } from './api-key.ts';
 import { lockKey, revokedForGood } from './key-lifecycle.repository.ts';
 import { requireKnownSecret } from './secret.repository.ts';
-import { type ShownKey, type StoredKey, stored, toShown } from './shown-key.repository.ts';
+import { type ShownKey, settingsOf, stored, toShown } from './shown-key.repository.ts';
 
 /** A key and the name of its company or integration. */
-export interface KeyDetails extends ShownKey {
+interface KeyDetails extends ShownKey {
   readonly ownerName: string | null;
 }
 
 /** The settings to change of a key; absent ones stay. */
-export interface KeySettings {
+interface KeySettings {
   readonly name?: string | undefined;
   readonly scopes?: readonly Scope[] | undefined;
   /** Empty means any address. */
@@ -96,11 +96,6 @@ export function keySettings({ prisma }: Database, secrets: KeySecrets | undefine
       });
     },
   };
-}
-
-/** The settings of a key, as the audit entry shows them. */
-function settingsOf({ name, scopes, allowedIps, perMinute, perHour, expiresAt }: StoredKey): Prisma.InputJsonObject {
-  return { name, scopes, allowedIps, perMinute, perHour, expiresAt: expiresAt?.toISOString() ?? null };
 }
 
 /** The members that differ, each with its value before and after. */

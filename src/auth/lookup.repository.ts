@@ -39,7 +39,7 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
  * that arrive at the same time share one statement, which reads the agents too, to save a round trip.
  */
 export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites(), traced = untraced) {
-  const find = group<Wanted, LookedUp>({
+  const find = group<QueuedLookup, LookedUp>({
     onBatch: (...batch) => meter.batch('keys', ...batch),
     isExpired: ({ deadline }) => deadline <= performance.now(),
     run: traced('lookup batch', spanOf, async (items) => {
@@ -60,13 +60,13 @@ export function apiKeyRepository(database: Database, meter = silent, writes = re
   };
 }
 
-interface Wanted {
+interface QueuedLookup {
   readonly lookup: Lookup;
   readonly deadline: number;
   readonly span: RequestSpan | undefined;
 }
 
-const spanOf = ({ span }: Wanted) => span;
+const spanOf = ({ span }: QueuedLookup) => span;
 
 function lookUpAll(query: Query, lookups: readonly Lookup[], readOrder: number): Promise<readonly LookedUp[]> {
   const at = performance.now();
@@ -79,7 +79,7 @@ function lookUpAll(query: Query, lookups: readonly Lookup[], readOrder: number):
         ? await query<{ json: string }>(singleLookupSql, single)
         : await query<{ json: string }>(lookupSql, columns());
     return rows.map(({ json }) => {
-      const { key, agent, agentWasRead, databaseTime } = parseExact<Found>(json);
+      const { key, agent, agentWasRead, databaseTime } = parseExact<LookupJson>(json);
       const stored = agent ? toStoredAgent(agent) : undefined;
       return { key: key ?? undefined, agentWasRead, agent: stored, readOrder, at, databaseTime };
     });
@@ -96,7 +96,7 @@ const isSame = (one: Lookup, other: Lookup): boolean =>
   one.address === other.address &&
   one.scope === other.scope;
 
-interface Found extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
+interface LookupJson extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
   readonly key: FoundKey | null;
   readonly agent: AgentJson | null;
 }

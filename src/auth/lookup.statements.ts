@@ -43,7 +43,7 @@ const keyBy = (hash: string) => `
           FROM api_key k WHERE k.hash = ${hash}`;
 
 /** SQL for the time at which the statement reached the database, in milliseconds; the same within one statement. */
-const databaseTime = '(extract(epoch FROM statement_timestamp()) * 1000)::float8';
+const statementTime = '(extract(epoch FROM statement_timestamp()) * 1000)::float8';
 
 /**
  * SQL condition: the lookup of a key is recent enough to write (docs/contract.md#authentication). Evaluated in the writing
@@ -51,13 +51,13 @@ const databaseTime = '(extract(epoch FROM statement_timestamp()) * 1000)::float8
  * @param lookedUpAt SQL for the time of the lookup in milliseconds; null counts as recent: the key was checked before
  */
 export const isRecent = (lookedUpAt: string) =>
-  `(${databaseTime} - ${lookedUpAt}::float8 > ${longestAdmission}) IS NOT TRUE`;
+  `(${statementTime} - ${lookedUpAt}::float8 > ${longestAdmission}) IS NOT TRUE`;
 
 const octet = String.raw`(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)`;
 const ipv4 = String.raw`${octet}(\.${octet}){3}(/(3[0-2]|[12]?\d))?`;
-const group = '[0-9a-f]{1,4}';
-const groups = `(${group}:){7}${group}|(?!(.*:){8})(${group}:){1,6}(:|(:${group}){1,6})|:(:|(:${group}){1,7})`;
-const ipv6 = String.raw`(${groups})(/(12[0-8]|1[01]\d|[1-9]?\d))?`;
+const hexGroup = '[0-9a-f]{1,4}';
+const hexGroups = `(${hexGroup}:){7}${hexGroup}|(?!(.*:){8})(${hexGroup}:){1,6}(:|(:${hexGroup}){1,6})|:(:|(:${hexGroup}){1,7})`;
+const ipv6 = String.raw`(${hexGroups})(/(12[0-8]|1[01]\d|[1-9]?\d))?`;
 
 /**
  * SQL condition: a text can be cast to `inet`. A failed cast would fail the whole batch. False for IPv6 with an IPv4 address
@@ -93,7 +93,7 @@ export const lookupValues = ({ hash, formerHash, companyId, agentId, address, sc
  *   address of the caller and required scope
  */
 const lookingUp = (asked: string) => `
-  SELECT json_build_object('key', f.key, 'databaseTime', floor(${databaseTime}), 'agentWasRead', coalesce(f."agentWasRead", false),
+  SELECT json_build_object('key', f.key, 'databaseTime', floor(${statementTime}), 'agentWasRead', coalesce(f."agentWasRead", false),
            'agent', CASE WHEN f."agentWasRead" THEN
              (SELECT CASE WHEN a.deleted_at IS NULL THEN ${agentJson('a')} END FROM agent a WHERE a.id = q.agent) END)::text AS json
     FROM ${asked}

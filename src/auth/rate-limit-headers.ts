@@ -34,7 +34,7 @@ export function rateLimitsOf({ raw }: FastifyRequest): {
 }
 
 /** For a request over the limit: the error, and the whole seconds until the next one is allowed. */
-interface TooMany {
+interface OverLimit {
   readonly error: ApiError;
   readonly wait: number;
 }
@@ -48,8 +48,8 @@ export function countRequest(
   key: FoundKey,
   { raw }: FastifyRequest,
   reply: FastifyReply,
-): TooMany | undefined | Promise<TooMany | undefined> {
-  const show = ({ windows, wait }: Verdict): TooMany | undefined => {
+): OverLimit | undefined | Promise<OverLimit | undefined> {
+  const show = ({ windows, wait }: Verdict): OverLimit | undefined => {
     if (windows.length > 0) {
       const headers = Object.fromEntries(windows.flatMap(headersOf));
       exchangeOf(raw).rateLimits = headers;

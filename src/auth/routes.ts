@@ -9,10 +9,7 @@ import { ownKeyQuerySchema } from './schema.ts';
 export const ownKeyRoutes: FastifyPluginAsyncTypebox<{ ownKeys: OwnKeyRepository }> = async (app, { ownKeys }) => {
   app.get(
     '/api-key',
-    {
-      config: { scope: 'any', forAnyCompany: true },
-      schema: { ...getOwnKey, querystring: ownKeyQuerySchema },
-    },
+    { config: { scope: 'any', forAnyCompany: true }, schema: { ...getOwnKey, querystring: ownKeyQuerySchema } },
     async (request) => {
       const key = await request.deadline.race(ownKeys.find(request.owner.keyId));
       if (!key) throw invalidKey('unknown');

@@ -31,8 +31,8 @@ export async function requireKnownSecret(
 const overlap = 5_000;
 
 /**
- * The keys that may still be stored under the previous secret. A hash does not tell, but the fingerprint does: keys that were
- * made or used since it moved are stored under its secret.
+ * The keys that may still be stored under the previous secret. A hash does not show its secret. But keys that were made or used
+ * since the current fingerprint was recorded are stored under the current secret.
  * @returns a condition for Prisma; undefined if there is no previous secret
  */
 export async function storedUnderPrevious(
@@ -43,9 +43,9 @@ export async function storedUnderPrevious(
   if (former === null) return undefined;
   const recorded = await client.secretFingerprint.findUnique({ where: { id: 1 } });
   if (recorded?.fingerprint !== current) return {};
-  const moved = recorded.recordedAt;
-  // The use that moved it has the same time.
-  const before = [{ lt: moved }, { gt: moved, lte: new Date(moved.getTime() + overlap) }];
+  const since = recorded.recordedAt;
+  // The use that recorded the fingerprint has the same time.
+  const before = [{ lt: since }, { gt: since, lte: new Date(since.getTime() + overlap) }];
   return {
     AND: [
       { OR: before.map((createdAt) => ({ createdAt })) },
@@ -65,10 +65,11 @@ export async function reportPreviousSecret(client: PrismaClient, secrets: KeySec
   if (!stored) return;
   const ends = [{ expiresAt: null }, { expiresAt: { gt: await databaseTime(client) } }];
   const keys = await client.apiKey.count({ where: { AND: [stored, { revokedAt: null, OR: ends }] } });
-  log.info({ keys }, keys > 0 ? 'keys need API_KEY_SECRET_PREVIOUS until they are used' : noneNeeds);
+  log.info({ keys }, keys > 0 ? keysNeedIt : noKeyNeedsIt);
 }
 
-const noneNeeds = 'no key needs API_KEY_SECRET_PREVIOUS';
+const keysNeedIt = 'keys need API_KEY_SECRET_PREVIOUS until they are used';
+const noKeyNeedsIt = 'no key needs API_KEY_SECRET_PREVIOUS';
 
 /**
  * Records the fingerprint of the secret for a new key, in the key's transaction.

@@ -2,7 +2,7 @@ import { Redis, type Result } from 'ioredis';
 import type { Logger } from 'pino';
 import { type Meter, silent } from '../metrics/meter.ts';
 import { StartError } from '../start-error.ts';
-import { type Counted, type Counters, type Limit, lengths, memoryCounters } from './counters.ts';
+import { type Counted, type Limit, lengths, memoryCounters } from './counters.ts';
 
 /** Timeouts in milliseconds. A request waits for one answer of Redis at most; after a timeout, no request waits. */
 const waits = {
@@ -12,8 +12,8 @@ const waits = {
   pause: 500,
 } as const;
 
-/** Different causes that are reported during one outage of Redis, at most: the text may differ each time. */
-const mostCauses = 10;
+/** Maximum number of causes that are reported during one outage of Redis: their texts may all differ. */
+const maxCauses = 10;
 
 /**
  * A Lua script that counts in all windows or in none, by the clock of Redis. A window is a hash with `used` and `ends`, its
@@ -62,20 +62,11 @@ interface Options {
   readonly onChange: (isShared: boolean, cause?: Error) => void;
 }
 
-export interface SharedCounters extends Counters {
-  /**
-   * Connects. Resolves within two seconds even if that fails; connecting is then retried until `close`.
-   * @throws StartError if Redis refuses the database in the URL
-   */
-  open(): Promise<void>;
-  close(): void;
-}
-
 /**
  * Counts in Redis, shared by all replicas. While Redis does not answer, each replica counts in its own memory: requests do
  * not fail, and none waits longer than 300 ms for Redis.
  */
-export function sharedCounters({ url, deployment, onChange }: Options): SharedCounters {
+export function sharedCounters({ url, deployment, onChange }: Options) {
   const redis = new Redis(url, {
     lazyConnect: true,
     commandTimeout: waits.answer,
@@ -89,30 +80,14 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
   });
   redis.defineCommand('countInAll', { lua: countInAll });
   const own = memoryCounters();
+  const report = changeReporter(onChange);
 
   /** Whether counts go to Redis: from the selection of the database to the first failure. */
   let isUsable = false;
-  let isShared: boolean | undefined;
   /** The last error of the current connection, or of the last attempt to connect. */
   let cause: Error | undefined;
-  /** Messages of the causes that were reported in this outage. */
-  const reported = new Set<string>();
   /** The selection of the database on a new connection. */
   let selecting: Promise<void> | undefined;
-
-  function share(): void {
-    if (isShared) return;
-    isShared = true;
-    reported.clear();
-    onChange(true);
-  }
-
-  function countAlone(why: Error): void {
-    if (isShared === false && (reported.has(why.message) || reported.size >= mostCauses)) return;
-    isShared = false;
-    reported.add(why.message);
-    onChange(false, why);
-  }
 
   /** Stops using Redis and reconnects. Until there is a new connection, no request waits for Redis. */
   function fail(error: unknown): void {
@@ -121,7 +96,7 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
     // If the connection was lost, the listener for `close` reports the cause.
     if (!(error instanceof Error && (isRefusal(error) || error.message === 'Command timed out'))) return;
     cause = error;
-    countAlone(error);
+    report.alone(error);
   }
 
   redis.on('error', (error) => {
@@ -133,7 +108,7 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
   });
   redis.on('close', () => {
     isUsable = false;
-    countAlone(cause ?? new Error('Redis closed the connection'));
+    report.alone(cause ?? new Error('Redis closed the connection'));
     cause = undefined;
   });
 
@@ -161,19 +136,24 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
   }
 
   return {
-    async count(id, limits) {
+    async count(id: string, limits: readonly Limit[]): Promise<Counted> {
       if (!isUsable) return own.count(id, limits);
       try {
         const counted = await countInRedis(id, limits);
         // If another call has failed meanwhile, the outage lasts until the next connection.
-        if (isUsable) share();
+        if (isUsable) report.shared();
         return counted;
       } catch (error) {
         if (isUsable) fail(error);
         return own.count(id, limits);
       }
     },
-    async open() {
+
+    /**
+     * Connects. Resolves within two seconds even if that fails; connecting is then retried until `close`.
+     * @throws StartError if Redis refuses the database in the URL
+     */
+    async open(): Promise<void> {
       await redis.connect().catch(() => {});
       await selecting?.catch((error: unknown) => {
         if (!(error instanceof Error && isRefusal(error))) return;
@@ -181,7 +161,29 @@ export function sharedCounters({ url, deployment, onChange }: Options): SharedCo
         throw new StartError(`REDIS_URL: Redis refuses database ${redis.options.db}: ${error.message}`);
       });
     },
+
     close,
+  };
+}
+
+/** Calls `onChange` only for changes: during an outage, once for each cause. */
+function changeReporter(onChange: Options['onChange']) {
+  let isShared: boolean | undefined;
+  /** Messages of the causes that were reported in this outage. */
+  const reported = new Set<string>();
+  return {
+    shared(): void {
+      if (isShared) return;
+      isShared = true;
+      reported.clear();
+      onChange(true);
+    },
+    alone(cause: Error): void {
+      if (isShared === false && (reported.has(cause.message) || reported.size >= maxCauses)) return;
+      isShared = false;
+      reported.add(cause.message);
+      onChange(false, cause);
+    },
   };
 }
 

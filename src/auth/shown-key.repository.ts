@@ -22,7 +22,12 @@ export interface ListedKey extends ShownKey {
   readonly needsPreviousSecret: boolean | null;
 }
 
-export function stateOf({ revokedAt, expiresAt, suspendedAt }: StoredKey, now: Date): ShownKey['state'] {
+/** The settings of a key, as audit entries show them. */
+export function settingsOf({ name, scopes, allowedIps, perMinute, perHour, expiresAt }: StoredKey) {
+  return { name, scopes, allowedIps, perMinute, perHour, expiresAt: expiresAt?.toISOString() ?? null };
+}
+
+export function keyStateOf({ revokedAt, expiresAt, suspendedAt }: StoredKey, now: Date): ShownKey['state'] {
   if (revokedAt) return 'revoked';
   if (expiresAt && expiresAt <= now) return 'expired';
   return suspendedAt ? 'suspended' : 'active';
@@ -30,5 +35,5 @@ export function stateOf({ revokedAt, expiresAt, suspendedAt }: StoredKey, now: D
 
 export function toShown(key: StoredKey, now: Date): ShownKey {
   const { createdAt, expiresAt, lastUsedAt, suspendedAt, revokedAt, ...rest } = key;
-  return { ...rest, state: stateOf(key, now), createdAt, expiresAt, lastUsedAt };
+  return { ...rest, state: keyStateOf(key, now), createdAt, expiresAt, lastUsedAt };
 }

@@ -13,7 +13,7 @@ import { erasedAnswersRowSchema, erasedRowSchema, nextAgentsRowSchema } from './
 import { nextAgentsStatement } from './walk.statements.ts';
 
 /** Where the next batch continues: the last id read, and the second column of the key if the table has one. */
-type Place = readonly [string, string];
+type Cursor = readonly [string, string];
 
 /** Numbers of erased rows by kind, as the audit trail shows them. */
 export type Counts = Readonly<Record<string, number>>;
@@ -25,10 +25,10 @@ export type Counts = Readonly<Record<string, number>>;
 export type Part = (
   tx: Prisma.TransactionClient,
   companyId: string,
-  place: Place,
-) => Promise<{ readonly counts: Counts; readonly next: Place | undefined }>;
+  place: Cursor,
+) => Promise<{ readonly counts: Counts; readonly next: Cursor | undefined }>;
 
-export const beginning: Place = [lowestId, ''];
+export const beginning: Cursor = [lowestId, ''];
 
 /** A part for a table that has an index on the company: repeated until nothing is left. */
 const indexed =

@@ -21,8 +21,8 @@ export type CompanyErasure = ReturnType<typeof companyErasure>;
 /** Milliseconds after which every request admitted before has ended: an admission is valid for 1 s, a call takes 2.3 s. */
 const longestRequest = 4_000;
 
-/** Passes over all parts at most: another pass is needed if a row was added behind the part that erases such rows. */
-const mostRounds = 10;
+/** Maximum number of passes over all parts. Another pass is needed if a row was added after its part was erased. */
+const maxRounds = 10;
 
 const otherName =
   'nothing was erased: --confirm is not the name of the company with this id, letter for letter (company list shows it)';
@@ -80,7 +80,7 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
     });
   }
 
-  async function eraseRest(id: string, confirm: string, rounds = mostRounds): Promise<Counts> {
+  async function eraseRest(id: string, confirm: string, rounds = maxRounds): Promise<Counts> {
     let zeros: Counts = {};
     try {
       for (const part of [grants, ...parts]) zeros = { ...zeros, ...(await erasePart(id, confirm, part)) };

@@ -5,13 +5,13 @@ import { run, type Statement } from '../database/statement.ts';
 import { lowestId } from '../http/uuid.ts';
 import { UnknownIdError } from '../operator-errors.ts';
 import {
+  type AgentAtVersion,
   agentBatch,
   agentLines,
   auditLines,
   companyLine,
   keyLines,
   type Listing,
-  type Place,
   phoneNumberLines,
   versionLines,
   webhookEndpointLines,
@@ -51,10 +51,10 @@ export function companyExport(database: Database, operator: string) {
     }
   }
 
-  async function* versions(agents: readonly Place[]): AsyncGenerator<string> {
+  async function* versions(agents: readonly AgentAtVersion[]): AsyncGenerator<string> {
     if (agents.length === 0) return;
-    for (let after: Place | undefined = { id: lowestId, version: 0 }; after; ) {
-      const rows: (Place & { line: string })[] = versionLinesOf(await read(versionLines(agents, after)));
+    for (let after: AgentAtVersion | undefined = { id: lowestId, version: 0 }; after; ) {
+      const rows: (AgentAtVersion & { line: string })[] = versionLinesOf(await read(versionLines(agents, after)));
       for (const { line } of rows) yield line;
       after = rows.at(-1);
     }

@@ -87,13 +87,13 @@ export const agentLines = (ids: readonly string[]) => sql`
   SELECT a.id, a.version, ${agent} FROM agent a WHERE a.id = ANY(${ids}::uuid[]) ORDER BY a.id`;
 
 /** A version of an agent. */
-export interface Place {
+export interface AgentAtVersion {
   readonly id: string;
   readonly version: number;
 }
 
 /** The next versions of these agents behind `after`, by agent and version; of each agent up to the given version. */
-export const versionLines = (agents: readonly Place[], after: Place) => sql`
+export const versionLines = (agents: readonly AgentAtVersion[], after: AgentAtVersion) => sql`
   WITH next AS (
     SELECT part.* FROM unnest(${agents.map(({ id }) => id)}::uuid[], ${agents.map(({ version }) => version)}::int[])
                        WITH ORDINALITY AS given(id, version, place),

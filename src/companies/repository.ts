@@ -27,12 +27,27 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
     });
   }
 
-  async function companiesOf(integrationId: string) {
-    const grants = await prisma.integrationCompany.findMany({
-      where: { integrationId },
-      orderBy: { grantedAt: 'asc' },
-    });
+  /** @returns the companies that the integration acts for after the change, in the order of their grants */
+  async function changeGrant(
+    pair: { readonly integrationId: string; readonly companyId: string },
+    action: 'integration.granted' | 'integration.revoked',
+    change: (tx: Prisma.TransactionClient) => Promise<{ count: number }>,
+  ) {
+    const { integrationId } = pair;
+    await requireIntegration(integrationId);
+    await requireCompany(pair.companyId);
+    await audited(change, ({ count }) => (count === 0 ? undefined : { action, ...pair }));
+    const orderBy = { grantedAt: 'asc' } as const;
+    const grants = await prisma.integrationCompany.findMany({ where: { integrationId }, orderBy });
     return { integrationId, companyIds: grants.map(({ companyId }) => companyId) };
+  }
+
+  async function requireCompany(id: string): Promise<void> {
+    if (!(await prisma.company.findUnique({ where: { id } }))) throw new UnknownIdError('company', id);
+  }
+
+  async function requireIntegration(id: string): Promise<void> {
+    if (!(await prisma.integration.findUnique({ where: { id } }))) throw new UnknownIdError('integration', id);
   }
 
   return {
@@ -64,27 +79,19 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
     listIntegrations: () => prisma.integration.findMany({ select: named, orderBy: oldestFirst }),
 
     /** Lets an integration act for a company, from its next request on. Idempotent. @throws UnknownIdError */
-    async grant(integrationId: string, companyId: string) {
-      await this.requireIntegration(integrationId);
-      await this.requireCompany(companyId);
-      const pair = { companyId, integrationId };
-      await audited(
-        (tx) => tx.integrationCompany.createMany({ data: pair, skipDuplicates: true }),
-        ({ count }) => (count === 0 ? undefined : { action: 'integration.granted', ...pair }),
+    grant(integrationId: string, companyId: string) {
+      const data = { companyId, integrationId };
+      return changeGrant(data, 'integration.granted', ({ integrationCompany }) =>
+        integrationCompany.createMany({ data, skipDuplicates: true }),
       );
-      return companiesOf(integrationId);
     },
 
     /** Revokes the grant of a company to an integration, from its next request on. Idempotent. @throws UnknownIdError */
-    async revoke(integrationId: string, companyId: string) {
-      await this.requireIntegration(integrationId);
-      await this.requireCompany(companyId);
-      const pair = { companyId, integrationId };
-      await audited(
-        (tx) => tx.integrationCompany.deleteMany({ where: pair }),
-        ({ count }) => (count === 0 ? undefined : { action: 'integration.revoked', ...pair }),
+    revoke(integrationId: string, companyId: string) {
+      const where = { companyId, integrationId };
+      return changeGrant(where, 'integration.revoked', ({ integrationCompany }) =>
+        integrationCompany.deleteMany({ where }),
       );
-      return companiesOf(integrationId);
     },
 
     /**
@@ -92,7 +99,7 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
      * @throws UnknownIdError; RefusedError if any company has the number and it is active
      */
     async addPhoneNumber(companyId: string, number: string) {
-      await this.requireCompany(companyId);
+      await requireCompany(companyId);
       return await audited(
         async (tx) => {
           // Serializes concurrent additions. Servers only read the table, which this lock allows.
@@ -133,23 +140,17 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
     },
 
     async listPhoneNumbers(companyId: string) {
-      await this.requireCompany(companyId);
+      await requireCompany(companyId);
       return prisma.companyPhoneNumber.findMany({ where: { companyId }, select: phoneNumber, orderBy: oldestFirst });
     },
 
     /** Returns the owner. @throws UnknownIdError if its company or integration does not exist */
     async requireOwner<Owner extends KeyOwner>(owner: Owner): Promise<Owner> {
-      if (owner.companyId !== null) await this.requireCompany(owner.companyId);
-      if (owner.integrationId !== null) await this.requireIntegration(owner.integrationId);
+      if (owner.companyId !== null) await requireCompany(owner.companyId);
+      if (owner.integrationId !== null) await requireIntegration(owner.integrationId);
       return owner;
     },
 
-    async requireCompany(id: string): Promise<void> {
-      if (!(await prisma.company.findUnique({ where: { id } }))) throw new UnknownIdError('company', id);
-    },
-
-    async requireIntegration(id: string): Promise<void> {
-      if (!(await prisma.integration.findUnique({ where: { id } }))) throw new UnknownIdError('integration', id);
-    },
+    requireCompany,
   };
 }

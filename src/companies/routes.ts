@@ -24,13 +24,7 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
 
   app.get(
     '/phone-numbers',
-    {
-      config: { scope: 'read:agents' },
-      schema: {
-        ...listPhoneNumbers,
-        querystring: phoneNumberListQuerySchema,
-      },
-    },
+    { config: { scope: 'read:agents' }, schema: { ...listPhoneNumbers, querystring: phoneNumberListQuerySchema } },
     async ({ caller, query, deadline }) => {
       const page = readPage(query);
       const { items, total } = await deadline.race(directory.phoneNumbers(caller.companyId, page));

@@ -9,10 +9,7 @@ export const companyListQuerySchema = pagedQuery({
 });
 
 const companySchema = Type.Object(
-  {
-    id: uuid('What the query parameter companyId takes'),
-    name: Type.String({ description: 'Name of the company' }),
-  },
+  { id: uuid('What the query parameter companyId takes'), name: Type.String({ description: 'Name of the company' }) },
   { $id: 'Company' },
 );
 

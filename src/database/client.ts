@@ -1,7 +1,7 @@
 import { PrismaClient } from '../generated/prisma/client.ts';
-import { databaseUnavailable } from '../http/problems.ts';
+import { timedOut } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
-import { isNoPrimary, isStalePlan, isUnanswered, toDatabaseError } from './failures.ts';
+import { isNoPrimary, isUnanswered, toDatabaseError } from './failures.ts';
 import { PassingAdapter } from './passing-adapter.ts';
 import type { Query } from './query.ts';
 import type { DatabaseState } from './row.schema.ts';
@@ -107,22 +107,7 @@ export function openDatabase({
       judged(adapter.passing(values, (all) => client.$queryRawUnsafe<Row[]>(names.textOf(sql), all)));
   const askOnce = queryOn(prisma);
   const query: Query = (sql, values) =>
-    withFreshPlans(() => (mayWrite(sql) ? gate.run(() => askOnce(sql, values)) : askOnce(sql, values)));
-
-  /**
-   * Runs work again if a plan was stale. That is safe: PostgreSQL refused the statement before it changed anything, and
-   * rolled back its transaction.
-   */
-  async function withFreshPlans<Result>(work: () => Promise<Result>): Promise<Result> {
-    const { generation } = names;
-    try {
-      return await work();
-    } catch (error) {
-      if (!isStalePlan(error)) throw error;
-      names.renew(generation);
-      return await work();
-    }
-  }
+    names.withFreshPlans(() => (mayWrite(sql) ? gate.run(() => askOnce(sql, values)) : askOnce(sql, values)));
 
   async function transact<Result>(work: (query: Query) => Promise<Result>): Promise<Result> {
     // An error that the work throws is passed on as it is; only errors of BEGIN and COMMIT are converted.
@@ -143,14 +128,10 @@ export function openDatabase({
   return {
     prisma,
     connections,
-    poolUse: () => ({
-      busy: pool.totalCount - pool.idleCount,
-      idle: pool.idleCount,
-      waiting: pool.waitingCount,
-    }),
+    poolUse: () => ({ busy: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     query,
     typed: (work) => judged(work(prisma)),
-    transaction: (work) => withFreshPlans(() => gate.run(() => transact(work))),
+    transaction: (work) => names.withFreshPlans(() => gate.run(() => transact(work))),
     async state() {
       const state = await stateOf(query);
       if (state.isReadOnly) pool.distrustAll();
@@ -172,8 +153,7 @@ export function openDatabase({
  */
 export function withinLimit<Result>(call: Promise<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const end = () => reject(databaseUnavailable(new Error('no answer in time')));
-    const timer = setTimeout(end, waits.call);
+    const timer = setTimeout(() => reject(timedOut()), waits.call);
     call.finally(() => clearTimeout(timer)).then(resolve, reject);
   });
 }

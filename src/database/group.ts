@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { databaseUnavailable, overloaded } from '../http/problems.ts';
+import { overloaded, timedOut } from '../http/problems.ts';
 
 /**
  * Maximum size of a batch. With larger ones, the server is idle while PostgreSQL works, and the other way round. At most
@@ -65,7 +65,7 @@ export function group<Item, Result>({
 
   function isInTime({ item, reject }: Call<Item, Result>): boolean {
     const isLate = isExpired(item);
-    if (isLate) reject(databaseUnavailable(new Error('no answer in time')));
+    if (isLate) reject(timedOut());
     return !isLate;
   }
 

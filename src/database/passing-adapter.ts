@@ -9,7 +9,7 @@ import type { ArgType, SqlQuery, SqlQueryable } from '@prisma/driver-adapter-uti
  */
 export class PassingAdapter extends PrismaPg {
   readonly #passed = new Map<string, readonly unknown[]>();
-  /** Cannot be guessed, and begins with U+0000, which PostgreSQL refuses: no value of a request can be such a text. */
+  /** Random, and begins with U+0000, which requests and PostgreSQL refuse: no other value can be equal to it. */
   readonly #secret = `\u0000${randomUUID()}`;
   #count = 0;
 

@@ -4,8 +4,8 @@ import type { SchemaEngine } from '@prisma/schema-engine-wasm';
 import { StartError } from '../start-error.ts';
 
 /*
- * All that this project knows about the inside of @prisma/schema-engine-wasm. The package imports its WebAssembly as a
- * module, which Node 20 cannot do, so the two are put together here. `test/walls/prisma.test.ts` fails where
+ * The only file that depends on internals of @prisma/schema-engine-wasm. The package imports its WebAssembly as a module,
+ * which Node 20 cannot do, so this file loads the two parts. `test/walls/prisma.test.ts` fails where
  * an upgrade changes one of these names; CONTRIBUTING.md says how Prisma is upgraded.
  */
 

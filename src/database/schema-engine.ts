@@ -32,7 +32,7 @@ export async function applyMigrations(url: string, folder: string, names: readon
   try {
     return await deploy(adapter, await readMigrations(folder, names));
   } catch (error) {
-    throw new StartError(reasonOf(error, adapter.refusal), { cause: error });
+    throw new StartError(failureReason(error, adapter.refusal), { cause: error });
   } finally {
     await pool.end();
   }
@@ -91,7 +91,7 @@ function refusalOf({ originalCode, originalMessage }: DriverAdapterError['cause'
 }
 
 /** The codes are in https://www.prisma.io/docs/orm/reference/error-reference */
-function reasonOf(error: unknown, refusal = 'the connection broke, or Prisma Migrate failed'): string {
+function failureReason(error: unknown, refusal = 'the connection broke, or Prisma Migrate failed'): string {
   if (error instanceof StartError) return error.message;
   switch (codeOf(error)) {
     case 'P1002':

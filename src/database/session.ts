@@ -5,7 +5,7 @@ import { StartError } from '../start-error.ts';
 import { connectionReasonOf } from './reasons.ts';
 import { migrationSession } from './settings.ts';
 
-/** The advisory lock of the process that migrates. Prisma Migrate has its own lock, but gives up waiting for it. */
+/** The advisory lock of the process that migrates. Prisma Migrate has its own lock, but waits 10 s for it at most. */
 const migrationLock = '7214839, 3';
 
 /**

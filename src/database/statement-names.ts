@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isStalePlan } from './failures.ts';
 
 /**
  * Names of prepared statements, so that PostgreSQL plans a statement once per connection. A name is a hash of the text: in
@@ -7,13 +8,9 @@ import { createHash } from 'node:crypto';
  */
 export function statementNames() {
   const names = new Map<string, string>();
+  /** How many times the plans were found stale. */
   let generation = 0;
   return {
-    /** How many times the plans were renewed. */
-    get generation() {
-      return generation;
-    },
-
     /** Registers a statement and returns the text to send for it. */
     textOf(sql: string): string {
       // A pooler that supports prepared statements identifies them by text: a new name alone would find the old plan there.
@@ -26,13 +23,22 @@ export function statementNames() {
     of: ({ sql }: { readonly sql: string }): string => names.get(sql) ?? '',
 
     /**
-     * Makes PostgreSQL plan every statement again, under a new text and name.
-     * @param stale the generation whose plans are stale; nothing happens if it was renewed already by another statement
+     * Runs work, and once more if a plan was stale; every statement is then planned again, under a new text and name. That is
+     * safe: PostgreSQL refused the statement before it changed anything, and rolled back its transaction.
      */
-    renew(stale: number): void {
-      if (generation !== stale) return;
-      generation += 1;
-      names.clear();
+    async withFreshPlans<Result>(work: () => Promise<Result>): Promise<Result> {
+      const planned = generation;
+      try {
+        return await work();
+      } catch (error) {
+        if (!isStalePlan(error)) throw error;
+        // Unless another statement has noticed it meanwhile.
+        if (generation === planned) {
+          generation += 1;
+          names.clear();
+        }
+        return await work();
+      }
     },
   };
 }

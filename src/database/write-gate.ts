@@ -25,11 +25,11 @@ export function writeGate({ most, wait, hasOverdueStatements, onEnd }: Options) 
   const inTurn = pLimit(most);
   const stopping = new AbortController();
   const { signal } = stopping;
-  /** The first check after a statement got no answer, until no statement runs on; else undefined. */
+  /** The first check after a statement got no answer, until no statement still runs; else undefined. */
   let firstCheck: Promise<boolean> | undefined;
   let isShut = false;
 
-  /** @returns whether no statement runs on; false while PostgreSQL does not tell: its last answer holds until then */
+  /** @returns whether no statement still runs; false if PostgreSQL does not answer: its last answer then stays valid */
   async function check(): Promise<boolean> {
     try {
       isShut = await hasOverdueStatements();

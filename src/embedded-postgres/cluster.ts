@@ -4,10 +4,10 @@ import { readOptional } from '../read-or-create.ts';
 import { StartError } from '../start-error.ts';
 import { makeOnce } from './files.ts';
 import { type Home, openHome } from './home.ts';
-import { chooseUser, lastLine, run } from './os-user.ts';
+import { chooseUser, lastLine, runProgram } from './os-user.ts';
 import { findPrograms, type Programs } from './programs.ts';
 
-/** A set of databases on disk. */
+/** A PostgreSQL cluster: a data directory and the programs that run it. */
 export interface Cluster extends Home {
   readonly programs: Programs;
   /** PostgreSQL's data directory. */
@@ -23,7 +23,7 @@ export async function openCluster(dataDir: string): Promise<Cluster> {
   const programs = await findPrograms(home.directory, home.user);
   const cluster = { ...home, programs, data: join(home.directory, 'cluster') };
   await makeOnce(cluster.data, (draft) => initialise(draft, cluster));
-  await check(cluster);
+  await requireUsable(cluster);
   return cluster;
 }
 
@@ -32,7 +32,7 @@ async function initialise(draft: string, { user, programs, password }: Cluster):
   try {
     await writeFile(passwordFile, password, { mode: 0o600, flag: 'wx' });
     if (user.ids) for (const path of [draft, passwordFile]) await chown(path, user.ids.uid, user.ids.gid);
-    const { succeeded, output } = await run(user, join(programs.directory, 'initdb'), [
+    const { succeeded, output } = await runProgram(user, join(programs.directory, 'initdb'), [
       `--pgdata=${draft}`,
       '--username=postgres',
       `--pwfile=${passwordFile}`,
@@ -49,7 +49,7 @@ async function initialise(draft: string, { user, programs, password }: Cluster):
   }
 }
 
-async function check({ user, programs, data }: Cluster): Promise<void> {
+async function requireUsable({ user, programs, data }: Cluster): Promise<void> {
   const owner = (await stat(data)).uid;
   const uid = user.ids?.uid ?? process.getuid?.();
   if (owner !== uid) {

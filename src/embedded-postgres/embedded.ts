@@ -14,11 +14,11 @@ import {
   stopPostmaster,
 } from './postmaster.ts';
 
-/** PostgreSQL for a machine that has none. */
+/** A PostgreSQL that this project brings and runs, for development. */
 export interface EmbeddedDatabase {
   /** The application's database, `postgresql://…` with its password. */
   readonly url: string;
-  /** Sentences for the person at the keyboard: what was found, what lives where. */
+  /** Sentences to print at the start: what was found, and where the data is. */
   readonly notes: readonly string[];
   /** Stops PostgreSQL if this process owns it. Connections to `url` are to be closed before. */
   close(): Promise<void>;
@@ -34,7 +34,7 @@ const waitLimit = 60_000;
  * application's database. A server owns its PostgreSQL. A command of the operator uses the PostgreSQL that runs; if none
  * does, it starts and owns one, and other processes wait until the command has closed.
  * @param dataDir absolute, or relative to the working directory; made when missing
- * @throws StartError when another server has it open, or the machine, the user or the directory cannot serve
+ * @throws StartError when another server uses the directory, or PostgreSQL cannot run here
  */
 export async function openEmbedded(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
   // `pg` would take settings from these that the URL does not have: a TLS mode, session options, a replication mode.

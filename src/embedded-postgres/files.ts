@@ -8,7 +8,7 @@ export async function exists(path: string): Promise<boolean> {
 
 /**
  * Makes a directory unless it exists. It is filled under another name and renamed, so that it is complete whenever it
- * exists; of two processes that make it at once, one wins and both go on with the same.
+ * exists. If two processes make it at the same time, both use the directory of the first.
  */
 export async function makeOnce(directory: string, fill: (draft: string) => Promise<void>): Promise<void> {
   if (await exists(directory)) return;

@@ -4,9 +4,9 @@ import { dirname, join, resolve } from 'node:path';
 import { explainDataDir } from '../data-dir.ts';
 import { readOptional, readOrCreate } from '../read-or-create.ts';
 import { exists } from './files.ts';
-import { type OsUser, run } from './os-user.ts';
+import { type OsUser, runProgram } from './os-user.ts';
 
-/** Where an embedded PostgreSQL keeps what it needs. */
+/** The directories, password and user of an embedded PostgreSQL. */
 export interface Home {
   /** DATA_DIR, absolute. */
   readonly dataDir: string;
@@ -54,7 +54,7 @@ async function findDirectory(dataDir: string, user: OsUser): Promise<string> {
   if (outside !== undefined) return outside;
   const inside = join(dataDir, 'postgres');
   // Tried, not computed from the mode: access lists and mounts count too.
-  const mayEnter = await run(user, '/bin/sh', ['-c', 'cd "$1"', 'sh', dataDir]);
+  const mayEnter = await runProgram(user, '/bin/sh', ['-c', 'cd "$1"', 'sh', dataDir]);
   if (mayEnter.succeeded || (await exists(inside))) return inside;
   const made = await mkdir(homesOfRoot, { recursive: true });
   if (made !== undefined) await chmod(homesOfRoot, 0o755);

@@ -6,7 +6,7 @@ export interface OsUser {
   readonly ids: { readonly uid: number; readonly gid: number } | undefined;
 }
 
-export interface Outcome {
+interface ProgramResult {
   readonly succeeded: boolean;
   /** What the program printed on both channels, or why it could not be started. */
   readonly output: string;
@@ -21,7 +21,7 @@ export const thisUser: OsUser = { name: 'this user', ids: undefined };
 export async function chooseUser(): Promise<OsUser> {
   if (process.getuid?.() !== 0) return thisUser;
   for (const name of ['postgres', 'nobody']) {
-    const { succeeded, output } = await run(thisUser, '/bin/sh', ['-c', 'id -u "$1" && id -g "$1"', 'sh', name]);
+    const { succeeded, output } = await runProgram(thisUser, '/bin/sh', ['-c', 'id -u "$1" && id -g "$1"', 'sh', name]);
     const [uid, gid] = output.split('\n');
     // As a signed number: on macOS, the id of `nobody` is 4294967294, which Node does not accept.
     if (succeeded) return { name, ids: { uid: Number(uid) | 0, gid: Number(gid) | 0 } };
@@ -30,7 +30,7 @@ export async function chooseUser(): Promise<OsUser> {
 }
 
 /** Runs a program to its end as a user, without supplementary groups. */
-export function run(user: OsUser, program: string, args: readonly string[]): Promise<Outcome> {
+export function runProgram(user: OsUser, program: string, args: readonly string[]): Promise<ProgramResult> {
   return new Promise((resolve) => {
     execFile(program, args, { ...user.ids, cwd: '/', env: environment }, (error, stdout, stderr) =>
       resolve({ succeeded: error === null, output: `${stdout}${stderr}` || (error?.message ?? '') }),

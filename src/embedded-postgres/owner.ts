@@ -16,7 +16,7 @@ export type Role = 'server' | 'operator';
  */
 const lock = '7214839, 1';
 
-/** Opens a connection to the database `postgres`; its `application_name` tells other processes which process this is. */
+/** Opens a connection to the database `postgres`; other processes read role and process id in its `application_name`. */
 export async function connect(cluster: Cluster, port: number, role: Role): Promise<pg.Client> {
   const { password, passwordFile } = cluster;
   const target = { host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres', ssl: false };

@@ -53,7 +53,7 @@ export function isAlive(pid: number): boolean {
 
 /**
  * Starts PostgreSQL.
- * @param detached whether it goes on when a signal ends this process; otherwise it is stopped then
+ * @param detached whether it keeps running when a signal ends this process; otherwise it is stopped then
  * @throws StartError with the reason from its log; Busy when another process started it, or took its port
  */
 export async function startPostmaster(cluster: Cluster, detached: boolean): Promise<StartedPostmaster> {
@@ -108,14 +108,14 @@ function stopAtSignals(child: ChildProcess): () => void {
   return leave;
 }
 
-/** Reasons that pass: another process starts PostgreSQL, has emptied the log for that, or took the port. */
+/** Temporary reasons: another process starts PostgreSQL, has emptied the log for that, or took the port. */
 const temporary = /lock file .* (already exists|is empty)|^no reason given$|could not create any TCP\/IP sockets/;
 
 const fixedSettings = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: 200,
-  // The log tells why PostgreSQL did not start, and stays small: statements are refused in the answer to them.
+  // The log has the reasons why PostgreSQL did not start, not the errors of statements: these get them as answers.
   logging_collector: 'off',
   log_min_messages: 'fatal',
   log_min_error_statement: 'panic',
@@ -135,14 +135,14 @@ function freePort(): Promise<number> {
 
 /**
  * Stops PostgreSQL, ending all sessions; resolves when the cluster is free.
- * @throws Error when it goes on running
+ * @throws Error if it is still running after that
  */
 export async function stopPostmaster(cluster: Cluster, { pid }: Postmaster): Promise<void> {
   // SIGINT waits for ever while PostgreSQL 18 recovers from a crash. After SIGQUIT, the next start recovers.
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
     const deadline = Date.now() + stopLimit;
-    for (let isTold = false; (await findPostmaster(cluster))?.pid === pid; isTold = true) {
-      if (!isTold) process.kill(pid, signal);
+    for (let isSent = false; (await findPostmaster(cluster))?.pid === pid; isSent = true) {
+      if (!isSent) process.kill(pid, signal);
       if (Date.now() > deadline) break;
       await delay(20);
     }

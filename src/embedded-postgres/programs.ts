@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { hasCode } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import { makeOnce } from './files.ts';
-import { lastLine, type OsUser, run, thisUser } from './os-user.ts';
+import { lastLine, type OsUser, runProgram, thisUser } from './os-user.ts';
 
 export interface Programs {
   /** The folder of `initdb` and `postgres`. */
@@ -22,10 +22,10 @@ export async function findPrograms(home: string, user: OsUser): Promise<Programs
   const { version }: { version: string } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
   const native = join(installed, 'native');
   const major = version.replace(/\..*/, '');
-  // `initdb` needs the link that `complete` makes last.
-  const tryOut = (folder: string) => run(user, join(folder, 'bin', 'initdb'), ['--version']);
-  // Without the right to complete it, go on: it may be complete.
-  await complete(native).catch((error: unknown) => {
+  // `initdb` needs the link that `completeInstallation` makes last.
+  const tryOut = (folder: string) => runProgram(user, join(folder, 'bin', 'initdb'), ['--version']);
+  // An error for lack of rights is ignored: the installation may be complete.
+  await completeInstallation(native).catch((error: unknown) => {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
   });
   if ((await tryOut(native)).succeeded) return { directory: join(native, 'bin'), major };
@@ -50,7 +50,7 @@ function packageFolder(): string {
 }
 
 /** Adds what an installation without install scripts lacks: rights to execute, and links between shared libraries. */
-async function complete(native: string): Promise<void> {
+async function completeInstallation(native: string): Promise<void> {
   for (const file of ['initdb', 'postgres'].map((program) => join(native, 'bin', program))) {
     if (((await lstat(file)).mode & 0o111) !== 0o111) await chmod(file, 0o755);
   }
@@ -69,7 +69,7 @@ async function complete(native: string): Promise<void> {
 async function copyTo(draft: string, native: string): Promise<void> {
   await cp(native, draft, { recursive: true, verbatimSymlinks: true });
   // An installation under a strict umask holds files that only its owner may read.
-  const { succeeded, output } = await run(thisUser, '/bin/chmod', ['-R', 'a+rX', draft]);
+  const { succeeded, output } = await runProgram(thisUser, '/bin/chmod', ['-R', 'a+rX', draft]);
   if (!succeeded) throw new StartError(`PostgreSQL's programs cannot be copied: ${lastLine(output)}`);
-  await complete(draft);
+  await completeInstallation(draft);
 }

@@ -2,13 +2,13 @@ import fp from 'fastify-plugin';
 
 interface Options {
   /** Called after the answer to each request other than GET that succeeded. Must be quick and must not throw. */
-  readonly tell: () => void;
+  readonly onChange: () => void;
 }
 
-/** Calls `tell` when a request may have committed a change. */
-export const afterChanges = fp(async (app, { tell }: Options) => {
+/** Calls `onChange` when a request may have committed a change. */
+export const afterChanges = fp(async (app, { onChange }: Options) => {
   app.addHook('onResponse', (request, reply, done) => {
-    if (request.method !== 'GET' && reply.statusCode < 300) tell();
+    if (request.method !== 'GET' && reply.statusCode < 300) onChange();
     done();
   });
 });

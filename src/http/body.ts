@@ -1,11 +1,10 @@
 import type { FastifyRequest, preParsingHookHandler, preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
+import { parseRequest } from './exact-numbers.ts';
 import { notJson } from './particular-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
-
-/** The maximum size of a body in bytes (docs/contract.md#the-body). */
-const bodyLimit = 256 * 1024;
+import { maxBodyBytes } from './size-limits.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -23,10 +22,14 @@ const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
 export const body = fp(async (app) => {
   app.removeAllContentTypeParsers();
   app.decorateRequest('bodyBytes');
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (request: FastifyRequest, bytes: Buffer, done) => {
-    request.bodyBytes = bytes;
-    done(null, parse(bytes));
-  });
+  app.addContentTypeParser(
+    '*',
+    { parseAs: 'buffer', bodyLimit: maxBodyBytes },
+    (request: FastifyRequest, bytes: Buffer, done) => {
+      request.bodyBytes = bytes;
+      done(null, parse(bytes));
+    },
+  );
 
   app.addHook('onRoute', (route) => {
     const takesBody = route.schema?.body !== undefined;
@@ -46,7 +49,7 @@ const admit: preParsingHookHandler = ({ headers, deadline }, _, payload, done) =
   const hasBody = length > 0 || headers['transfer-encoding'] !== undefined;
   const type = headers['content-type'];
   if (type === undefined ? hasBody : !mediaType.test(type)) throw unsupportedMediaType();
-  if (length > bodyLimit) throw new ApiError('PAYLOAD_TOO_LARGE');
+  if (length > maxBodyBytes) throw new ApiError('PAYLOAD_TOO_LARGE');
   if (headers['content-encoding'] !== undefined) throw unsupportedEncoding();
   deadline.pause();
   done(null, payload);
@@ -83,7 +86,7 @@ function parse(bytes: Buffer): unknown {
     throw new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyNotUtf8 });
   }
   try {
-    return JSON.parse(text);
+    return parseRequest(text);
   } catch {
     throw notJson(text);
   }

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isRecord } from './json.ts';
+import { maxHeaderBytes } from './size-limits.ts';
 
 /** Timeouts in milliseconds after which the connection of a client that sends too slowly is closed. */
-const patience = 10_000;
+const clientTimeout = 10_000;
 
 /** The server's event for a request that is about to be served. Node's own event, `request`, is its arrival. */
 export const begun = 'begun';
@@ -18,18 +19,18 @@ type Listener = (message: IncomingMessage, response: ServerResponse) => void;
  */
 export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server {
   const server = createServer({
-    requestTimeout: patience,
-    headersTimeout: patience,
+    requestTimeout: clientTimeout,
+    headersTimeout: clientTimeout,
     // From an answer to the first byte of the next request; before the first answer, the two timeouts above apply.
     keepAliveTimeout: keepAliveSeconds * 1_000,
     // Short, so that few slow clients expire at the same time: closing many at once would delay other requests.
     connectionsCheckingInterval: 100,
-    maxHeaderSize: 16 * 1024,
+    maxHeaderSize: maxHeaderBytes,
     // A missing Host header is answered by our own check, with a problem.
     requireHostHeader: false,
   });
   // For a connection with a running request on which no bytes are sent or received.
-  server.setTimeout(patience + 1_000);
+  server.setTimeout(clientTimeout + 1_000);
   // `close` calls it and Node then destroys connections on which the end of an answer is still being sent. During a shutdown
   // `connections.ts` closes those without a request.
   server.closeIdleConnections = () => {};

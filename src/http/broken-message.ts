@@ -10,7 +10,7 @@ import type { Connection, RequestQueue } from './request-queue.ts';
  * Milliseconds for which the bytes of a client are still read and discarded after the final answer. Closing the socket with
  * unread bytes resets the connection, and the client could lose the answer.
  */
-const lingering = 1_000;
+const lingerTime = 1_000;
 
 /** A connection whose bytes cannot be parsed any further. */
 interface Broken {
@@ -87,6 +87,6 @@ function refusal(
 
 function endConnection(socket: Socket, answer = ''): void {
   socket.end(answer);
-  const timer = setTimeout(() => socket.destroy(), lingering);
+  const timer = setTimeout(() => socket.destroy(), lingerTime);
   socket.once('close', () => clearTimeout(timer));
 }

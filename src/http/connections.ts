@@ -100,13 +100,17 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
 
 const malformed = (detail: string) => new ApiError('MALFORMED_REQUEST', { detail });
 
-function faultOf({ rawHeaders, httpVersion, headers }: IncomingMessage): ApiError | undefined {
+function faultOf({ rawHeaders, httpVersion, headers, url = '' }: IncomingMessage): ApiError | undefined {
   if (!httpVersion.startsWith('1.')) return malformed(problemTexts.httpVersion);
   const hosts = countHeader(rawHeaders, 'host');
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return malformed(problemTexts.hostHeaders);
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
     return malformed(problemTexts.expectation);
   }
+  // The router would read a fragment as a query.
+  if (url.includes('#')) return malformed(problemTexts.targetFragment);
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return malformed(problemTexts.framing);
   return undefined;
 }
 

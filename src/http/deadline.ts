@@ -1,4 +1,4 @@
-import { databaseUnavailable } from './problems.ts';
+import { timedOut } from './problems.ts';
 
 /** Milliseconds within which a request is answered, not counting the time in which its body arrives. */
 const longest = 4_800;
@@ -40,7 +40,7 @@ export class Deadline {
    */
   race<Result>(call: Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.watch(() => reject(databaseUnavailable(new Error('no answer in time'))));
+      this.watch(() => reject(timedOut()));
       call.then(
         (result) => {
           this.unwatch();
@@ -75,7 +75,7 @@ export class Deadline {
     if (!this.#onPassed) this.#clear();
   }
 
-  /** What is watched after this gets a timer of its own: a request goes on for a while after its client has left. */
+  /** A later `watch` starts another timer: a request can still run after its client has closed the connection. */
   #clear(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

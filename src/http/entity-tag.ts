@@ -6,13 +6,13 @@ interface EntityTag {
 
 export type EntityTags = '*' | readonly EntityTag[];
 
-/** What the current version of a resource must be, or must not be (RFC 9110, section 13.1), as far as its route takes it. */
+/** The parsed conditions of a request on the current version (RFC 9110, section 13.1); undefined if not sent or not declared. */
 export interface Preconditions {
   readonly ifMatch?: EntityTags | undefined;
   readonly ifNoneMatch?: EntityTags | undefined;
 }
 
-/** The strong entity tag of a version, as the ETag header carries it. */
+/** The strong entity tag of a version, as in the ETag header. */
 export const entityTag = (version: number) => `"${version}"`;
 
 /**
@@ -36,7 +36,7 @@ export function matchesStrongly(tags: EntityTags, version: number): boolean {
   return tags === '*' || tags.some(({ weak, value }) => !weak && value === String(version));
 }
 
-/** Whether none of the tags has the form that this server gives: each is weak, or no number in quotes. */
+/** Whether none of the tags can come from this server: each is weak, or not a number in quotes. */
 export function isForeign(tags: EntityTags): boolean {
   return tags !== '*' && tags.every(({ weak, value }) => weak || !/^\d+$/.test(value));
 }

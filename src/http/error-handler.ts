@@ -31,7 +31,7 @@ export const answerUnroutable =
   };
 
 /** Logs why a response was aborted after its status had been sent. Not logged if the client closed the connection. */
-export class CutAnswers extends LogController {
+export class AbortedResponses extends LogController {
   override streamError(error: FastifyError, request: FastifyRequest): void {
     if (error.code === 'ERR_STREAM_PREMATURE_CLOSE') return;
     request.log.error({ requestId: request.id, err: error }, toApiError(error).code);

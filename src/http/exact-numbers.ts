@@ -17,6 +17,25 @@ export function parseExact<Value>(json: string): Value {
   return JSON.parse(hasSixteenDigits(json) ? json.replaceAll(stringOrNumber, held) : json);
 }
 
+/** In each number that JavaScript reads as 0 although it is not: an exponent such as in `1e-400`, or 200 zeros. */
+const mayUnderflow = /[eE]-\d{3}|\.0{200}/;
+
+/**
+ * Parses the JSON of a request. A number that is not 0, but too small for JavaScript, becomes the smallest one that it holds,
+ * and not 0: validation refuses that wherever it stands.
+ * @throws SyntaxError when the text is no JSON
+ */
+export function parseRequest(json: string): unknown {
+  const value: unknown = JSON.parse(json);
+  // In a text that is JSON, the pattern takes linear time.
+  return mayUnderflow.test(json) ? JSON.parse(json.replaceAll(stringOrNumber, notToZero)) : value;
+}
+
+function notToZero(token: string): string {
+  const isUnderflow = Number(token) === 0 && /^[-.0]*[1-9]/.test(token);
+  return isUnderflow ? `${token.startsWith('-') ? '-' : ''}${Number.MIN_VALUE}` : token;
+}
+
 /**
  * Whether sixteen digits and points stand in a row: JavaScript holds all numbers that are shorter, and most JSON has none.
  * One of each sixteen characters is enough to find such a row. A regular expression, which tries every place, takes as long
@@ -38,14 +57,14 @@ function isDigitOrPoint(text: string, at: number): boolean {
   return (code >= 48 && code <= 57) || code === 46;
 }
 
-/** The same numbers as `parseExact` has read, in JSON of what it returned. JSON of anything else must not come here. */
+/** Turns JSON of what `parseExact` returned into JSON with the numbers that it read. Not for JSON of anything else. */
 export const withNumbers = (json: string): string =>
   json.includes('\\u0000') ? json.replaceAll(heldNumber, '$1') : json;
 
-/** Writes what `parseExact` has read, or what was made of it, as JSON. */
+/** The JSON of what `parseExact` returned, or of a value that is made of it. */
 export const stringifyExact = (value: unknown): string => withNumbers(JSON.stringify(value));
 
-/** The same, but written once: for what can be large and is never changed in place, such as metadata. */
+/** The same, made once for each object: for objects that can be large and are never changed in place, such as metadata. */
 export function textOf(value: object): string {
   const known = KnownText.of(value);
   if (known !== undefined) return known;
@@ -54,7 +73,7 @@ export function textOf(value: object): string {
   return text;
 }
 
-/** A constructor that returns its argument: what extends it adds its private fields to that. */
+/** Its constructor returns the argument, so that a subclass adds its private fields to that object. */
 class Itself {
   constructor(value: object) {
     // biome-ignore lint/correctness/noConstructorReturn: that is what it is for

@@ -4,7 +4,7 @@ import type { FastifyContextConfig, FastifyRequest } from 'fastify';
 import type { RequestSpan } from '../tracing/spans.ts';
 import type { ApiError } from './problems.ts';
 
-/** What the server remembers of a request and its response, mainly for the log; also for requests without a route. */
+/** The state of a request and its response, mainly for the log; requests without a route have one too. */
 export interface Exchange {
   /** When the request was begun, in milliseconds on the clock of `performance.now()`. */
   start: number;

@@ -22,7 +22,7 @@ const faultCodes = [
 ] as const;
 
 const places = ['body', 'path', 'query', 'header'] as const;
-export type Place = (typeof places)[number];
+export type RequestPart = (typeof places)[number];
 
 export const faultSchema = Type.Object(
   {
@@ -51,10 +51,10 @@ export interface Faults {
   readonly count: number;
 }
 
-/** What is wrong with a value, before it is said where the value stands. */
+/** What is wrong with a value, without its place. */
 export type Complaint = Pick<Fault, 'code' | 'detail' | 'limit'>;
 
-/** What is wrong inside one value: the first findings, with their paths from that value on, and how many there are. */
+/** What is wrong inside one value: the first findings, with their paths relative to that value, and the number of all. */
 export interface Findings {
   readonly first: readonly { readonly path: readonly (string | number)[]; readonly complaint: Complaint }[];
   readonly count: number;
@@ -67,7 +67,6 @@ const wrongCount =
     detail: `must have at ${bound} ${limit} ${unit}${limit === 1 ? '' : 's'}`,
     limit,
   });
-const listed = (names: readonly string[]) => names.join(', ');
 
 const formats = {
   version: 'a version number, from 1 on',
@@ -77,7 +76,7 @@ const formats = {
   'webhook-url': 'a URL like https://example.com/hooks, in ASCII, without user, password and fragment',
 };
 
-/** The text of every complaint stands here and nowhere else. */
+/** All complaints, with their texts. */
 export const complaints = {
   required: (): Complaint => ({ code: 'required', detail: 'is required' }),
   requiredForPhone: (): Complaint => ({
@@ -88,7 +87,7 @@ export const complaints = {
     code: 'unknown_member',
     detail: meant
       ? `is not known; did you mean ${meant}?`
-      : `is not known; what can be set is ${known.length > 0 ? listed(known) : 'nothing'}`,
+      : `is not known; what can be set is ${known.length > 0 ? known.join(', ') : 'nothing'}`,
   }),
   wrongType: (expected: string): Complaint => ({ code: 'wrong_type', detail: `must be ${expected}` }),
   notNull: (expected: string): Complaint => ({ code: 'not_null', detail: `must be ${expected}, not null` }),
@@ -98,11 +97,10 @@ export const complaints = {
       'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request',
   }),
   notAllowed: (allowed: readonly unknown[], sent: unknown): Complaint => {
-    const names = allowed.map(String);
     const written = typeof sent === 'string' ? sent.toLowerCase() : undefined;
     const meant = allowed.find((name) => typeof name === 'string' && name.toLowerCase() === written);
     const hint = meant ? `; did you mean ${meant}?` : '';
-    return { code: 'not_allowed', detail: `must be one of ${listed(names)}${hint}` };
+    return { code: 'not_allowed', detail: `must be one of ${allowed.map(String).join(', ')}${hint}` };
   },
   tooSmall: (limit: number): Complaint => ({ code: 'too_small', detail: `must be at least ${limit}`, limit }),
   tooLarge: (limit: number): Complaint => ({ code: 'too_large', detail: `must be at most ${limit}`, limit }),
@@ -171,6 +169,6 @@ export function inBody(path: readonly (string | number)[], complaint: Complaint)
 }
 
 /** A fault of a path or query parameter or of a header. */
-export function inParameter(place: Exclude<Place, 'body'>, parameter: string, complaint: Complaint): Fault {
+export function inParameter(place: Exclude<RequestPart, 'body'>, parameter: string, complaint: Complaint): Fault {
   return { in: place, parameter, ...complaint };
 }

@@ -24,7 +24,7 @@ const literal = /(?:true|false|null)(?![A-Za-z0-9_])/y;
 const word = /[A-Za-z0-9_$]{1,20}/y;
 
 /** The end of the match of a sticky pattern; undefined without a match. */
-function endOf(pattern: RegExp, text: string, at: number): number | undefined {
+function matchEnd(pattern: RegExp, text: string, at: number): number | undefined {
   pattern.lastIndex = at;
   return pattern.test(text) ? pattern.lastIndex : undefined;
 }
@@ -36,10 +36,10 @@ function endOf(pattern: RegExp, text: string, at: number): number | undefined {
 export function findJsonFault(text: string): JsonFault | undefined {
   const stop = scan(text);
   if (!stop) return undefined;
-  return { ...placeOf(text, stop.at), expected: stop.expected, found: foundAt(text, stop.at) };
+  return { ...lineAndColumn(text, stop.at), expected: stop.expected, found: foundAt(text, stop.at) };
 }
 
-function placeOf(text: string, at: number): { readonly line: number; readonly column: number } {
+function lineAndColumn(text: string, at: number): { readonly line: number; readonly column: number } {
   let line = 1;
   let start = 0;
   for (let end = text.indexOf('\n'); end !== -1 && end < at; end = text.indexOf('\n', start)) {
@@ -52,15 +52,15 @@ function placeOf(text: string, at: number): { readonly line: number; readonly co
 }
 
 function scan(text: string): Stop | undefined {
-  /** The brackets that close what is open. */
+  /** The closing brackets of the lists and objects that are open. */
   const open: ('}' | ']')[] = [];
   let at = skipSpace(text, 0);
   for (;;) {
-    // A value begins here, or in an object the name of one.
-    const first = startOf(text, at, open);
+    // Here begins a value or, in an object, a name.
+    const first = valueStart(text, at, open);
     if (typeof first === 'object') return first;
     at = first;
-    // A value has ended here: close what ends with it.
+    // Here ends a value, and perhaps the lists and objects that it is in.
     at = skipSpace(text, at);
     while (open.length > 0 && text[at] === open.at(-1)) {
       open.pop();
@@ -73,8 +73,8 @@ function scan(text: string): Stop | undefined {
   }
 }
 
-/** Reads a value up to its end, or up to the bracket that closes it at once. */
-function startOf(text: string, from: number, open: ('}' | ']')[]): number | Stop {
+/** Reads up to the end of a scalar, or up to the closing bracket of an empty list or object. */
+function valueStart(text: string, from: number, open: ('}' | ']')[]): number | Stop {
   let at = from;
   for (;;) {
     if (open.at(-1) === '}') {
@@ -94,7 +94,7 @@ function startOf(text: string, from: number, open: ('}' | ']')[]): number | Stop
 }
 
 const canBegin = (character: string | undefined) => character !== undefined && /["{[\-0-9tfn]/.test(character);
-const skipSpace = (text: string, at: number) => endOf(space, text, at) ?? at;
+const skipSpace = (text: string, at: number) => matchEnd(space, text, at) ?? at;
 
 /** The name of a member and its colon, up to its value. */
 function member(text: string, at: number): number | Stop {
@@ -108,17 +108,17 @@ function member(text: string, at: number): number | Stop {
 function scalar(text: string, at: number): number | Stop {
   if (text[at] === '"') return string(text, at);
   if (/[-0-9]/.test(text[at] ?? '')) return number(text, at);
-  return endOf(literal, text, at) ?? { at, expected: 'a value' };
+  return matchEnd(literal, text, at) ?? { at, expected: 'a value' };
 }
 
 function string(text: string, from: number): number | Stop {
   let at = from + 1;
   for (;;) {
-    at = endOf(plain, text, at) ?? at;
+    at = matchEnd(plain, text, at) ?? at;
     if (text[at] === '"') return at + 1;
     if (at === text.length) return { at, expected: 'the closing quote of a string' };
     if (text[at] !== '\\') return { at, expected: 'an escape such as \\n or \\u0009 in its place' };
-    const end = endOf(escaped, text, at);
+    const end = matchEnd(escaped, text, at);
     if (end === undefined)
       return { at, expected: 'one of the escapes \\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u with 4 digits' };
     at = end;
@@ -127,7 +127,7 @@ function string(text: string, from: number): number | Stop {
 
 function number(text: string, from: number): number | Stop {
   const start = text[from] === '-' ? from + 1 : from;
-  let at = endOf(digits, text, start) ?? start;
+  let at = matchEnd(digits, text, start) ?? start;
   if (at === start) return { at, expected: 'a digit' };
   if (text[start] === '0' && at > start + 1) return { at: start, expected: 'a number without a leading zero' };
   for (const [begins, sign] of [
@@ -137,13 +137,13 @@ function number(text: string, from: number): number | Stop {
     if (!begins.test(text[at] ?? '')) continue;
     const next = text[at + 1];
     const part = next !== undefined && sign.includes(next) && sign !== '' ? at + 2 : at + 1;
-    at = endOf(digits, text, part) ?? part;
+    at = matchEnd(digits, text, part) ?? part;
     if (at === part) return { at, expected: 'a digit' };
   }
   return at;
 }
 
-/** What stands at a place, in a few words: an answer must not grow with a hostile body. */
+/** The character or word at a place, at most 20 characters: an answer must not grow with a hostile body. */
 function foundAt(text: string, at: number): string {
   const code = text.codePointAt(at);
   if (code === undefined) return 'the end of the body';
@@ -152,6 +152,6 @@ function foundAt(text: string, at: number): string {
   if (code <= 0x20 || code === 0x7f || !/^[\p{L}\p{N}\p{P}\p{S}]$/u.test(character)) {
     return `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
   }
-  const end = endOf(word, text, at) ?? at + character.length;
+  const end = matchEnd(word, text, at) ?? at + character.length;
   return character === '"' ? 'a double quote' : `"${text.slice(at, end)}"`;
 }

@@ -1,5 +1,5 @@
 /** Maximum length of a pointer in characters before encoding: the answer must not grow with the keys of a hostile body. */
-const longestPointer = 1_000;
+const maxLength = 1_000;
 
 /**
  * The JSON pointer of a place in a body, in its URI fragment form (RFC 6901, section 6).
@@ -7,7 +7,7 @@ const longestPointer = 1_000;
  */
 export function pointer(path: readonly (string | number)[]): string {
   const tokens = ['#'];
-  let left = longestPointer;
+  let left = maxLength;
   for (const step of path) {
     if (left <= 0) break;
     const text = String(step);

@@ -8,7 +8,7 @@ export const uuid = (description: string) => Type.String({ format: 'uuid', descr
 /** A time in RFC 3339. */
 export const timestamp = (description: string) => Type.String({ format: 'date-time', description });
 
-/** A text that the database holds faithfully, its length in Unicode code points. */
+/** A text that the database can store exactly; its length is in Unicode code points. */
 export const text = (options: { minLength?: number; maxLength: number; pattern?: string; description: string }) =>
   Type.String({ ...options, storable: true });
 

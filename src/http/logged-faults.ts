@@ -1,8 +1,8 @@
 import type { Fault } from './faults.ts';
 
-/** The number of faults in a log line, and of segments of a pointer, at most. */
-const shown = 3;
-const longestPointer = 4;
+/** Maximum number of faults in a log line, and of segments of a pointer. */
+const maxFaults = 3;
+const maxSegments = 4;
 
 /** The place and the code of a fault, without any value. */
 type LoggedFault = Pick<Fault, 'in' | 'code' | 'pointer' | 'parameter'>;
@@ -14,17 +14,13 @@ type LoggedFault = Pick<Fault, 'in' | 'code' | 'pointer' | 'parameter'>;
  */
 export function loggedFaults(faults: readonly Fault[], declared: ReadonlySet<string>): LoggedFault[] {
   const known = (name: string) => (declared.has(name) || /^\d{1,9}$/.test(name) ? name : '*');
-  return faults.slice(0, shown).map(({ in: place, code, pointer, parameter }) => ({
+  const knownPart = (pointer: string) => {
+    const [root, ...names] = pointer.split('/', maxSegments + 1);
+    return [root, ...names.map(known)].join('/');
+  };
+  return faults.slice(0, maxFaults).map(({ in: place, code, pointer, parameter }) => ({
     in: place,
-    ...(pointer !== undefined && {
-      pointer: [
-        '#',
-        ...pointer
-          .split('/', longestPointer + 1)
-          .slice(1)
-          .map(known),
-      ].join('/'),
-    }),
+    ...(pointer !== undefined && { pointer: knownPart(pointer) }),
     ...(parameter !== undefined && { parameter: known(parameter) }),
     code,
   }));

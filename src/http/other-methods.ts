@@ -5,7 +5,7 @@ import { ApiError } from './problems.ts';
 
 /**
  * Answers 405 with Allow for every method that a known path does not have, before a body is read.
- * @returns adds these routes; call it when all other routes have been added
+ * @returns a function that adds these routes; call it when all other routes have been added
  */
 export function refuseOtherMethods(app: FastifyInstance): () => void {
   const known = new Set<string>();
@@ -17,7 +17,7 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
     const all = METHODS.filter((method) => method !== 'CONNECT');
     for (const method of all) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
     for (const url of [...known]) {
-      // The onRoute hook sees only one of two routes that differ in a slash at the end of a prefix.
+      // Fastify calls onRoute for only one of two routes that differ in a slash at the end of a prefix.
       const isThere = (method: string) => app.hasRoute({ url, method });
       const allow = all.filter(isThere).join(', ');
       app.route({

@@ -3,7 +3,7 @@ import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typ
 /** The maximum of `page` × `limit`. */
 const deepest = 100_000;
 
-/** The schema of a list's query: `page` and `limit`, and the list's own parameters. */
+/** The schema of the query of a list: `page`, `limit` and further parameters. */
 export const pagedQuery = <Properties extends TProperties>(properties: Properties) =>
   Type.Object(
     {

@@ -1,7 +1,7 @@
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
 
-/** By the code of Node's parser, what a client has to change. Others have the one text of the problem. */
+/** The `detail` by the error code of Node's parser; for other codes, the text of the problem. */
 const details: ReadonlyMap<string | undefined, string> = new Map([
   ['HPE_INVALID_METHOD', problemTexts.methodUnknown],
   ['HPE_INVALID_URL', problemTexts.targetCharacters],
@@ -15,7 +15,7 @@ const details: ReadonlyMap<string | undefined, string> = new Map([
   ['HPE_INVALID_CHUNK_SIZE', problemTexts.chunkSize],
 ]);
 
-/** The problem of a message that Node gave up on. */
+/** The problem for a message that Node could not parse. */
 export function malformedMessage({ code }: NodeJS.ErrnoException): ApiError {
   if (code === 'HPE_HEADER_OVERFLOW') return new ApiError('HEADERS_TOO_LARGE');
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new ApiError('REQUEST_TIMEOUT');

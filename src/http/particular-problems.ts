@@ -14,7 +14,7 @@ export function scopeMissing(scope: string): ApiError {
   });
 }
 
-/** 404 before any key is looked at. @param path the path of the request, without query */
+/** 404 for a path without a route, before any key is checked. @param path without query */
 export function routeMissing(path: string): ApiError {
   if (/\/\/|.\/$/.test(path)) return new ApiError('ROUTE_NOT_FOUND', { detail: problemTexts.pathPartEmpty });
   return new ApiError('ROUTE_NOT_FOUND', { detail: /[A-Z]/.test(path) ? problemTexts.pathCase : undefined });
@@ -27,7 +27,7 @@ export function companyMissing(parameters: readonly string[]): ApiError {
   return new ApiError('COMPANY_ID_REQUIRED', { detail });
 }
 
-/** 400 for a body that `JSON.parse` refused: says where, or that there is none. */
+/** 400 for a body that `JSON.parse` refused; names the place of the error, or says that the body is empty. */
 export function notJson(text: string): ApiError {
   if (text.trim() === '') return new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyMissing });
   const fault = findJsonFault(text);
@@ -43,10 +43,10 @@ export function versionMissing(version: number, newest: number): ApiError {
   return new ApiError('RESOURCE_NOT_FOUND', { detail });
 }
 
-/** 404 for a webhook endpoint, whoever asks. */
+/** 404 for a webhook endpoint. */
 export const webhookMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.webhookMissing });
 
-/** 404 for a delivery of a webhook endpoint that is there, and the owner's. */
+/** 404 for a delivery of a webhook endpoint that exists and belongs to the owner. */
 export const deliveryMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.deliveryMissing });
 
 /** 404 for a problem that is not in the catalogue. */

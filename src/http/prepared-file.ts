@@ -18,7 +18,7 @@ export interface PreparedFile extends Readonly<Record<(typeof codings)[number], 
   readonly type: string;
 }
 
-/** Encodes and hashes a file, once for all its answers. @param type its media type, with its charset */
+/** Encodes and hashes a file, once for all answers. @param type its media type, with its charset */
 export async function prepareFile(content: Buffer, type: string): Promise<PreparedFile> {
   const [br, gzipped] = await Promise.all([
     // The usual quality for text would take a second for each megabyte.
@@ -33,8 +33,8 @@ function represent(bytes: Buffer): Representation {
 }
 
 /**
- * Answers GET or HEAD with a prepared file: in the coding that Accept-Encoding prefers (RFC 9110, section 12.5.3), or 304
- * where If-None-Match names it. A client may keep it for five minutes, then it has to ask whether it is still current.
+ * Answers GET or HEAD with a prepared file, in the coding that Accept-Encoding prefers (RFC 9110, section 12.5.3), or with
+ * 304 if If-None-Match has its entity tag. A client may cache it for five minutes before it revalidates it.
  * @param vary the headers of the request that the answer depends on
  */
 export function sendPrepared(

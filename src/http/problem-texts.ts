@@ -13,6 +13,7 @@ export const problemTexts = {
     `This API key acts for several companies: name one with ?companyId=…, not ${written}. GET /companies lists their ids.`,
   targetCharacters:
     'The path must begin with a slash, and other characters than ASCII must be percent-encoded UTF-8: é is %C3%A9.',
+  targetFragment: 'Send the path and the query without a fragment, which begins with #. In a value # is %23.',
   requestLine: 'The first line must be a method, a path and HTTP/1.1, each once. A space in a path is %20.',
   headerCharacters: 'A header has no colon, or a character that HTTP does not allow there.',
   framing: 'Send one Content-Length, or Transfer-Encoding: chunked, but not both.',

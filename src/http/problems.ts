@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type Fault, faultSchema, listedFaults, placeOf } from './faults.ts';
+import { maxBodyBytes, maxHeaderBytes } from './size-limits.ts';
 import { StacklessError } from './stackless-error.ts';
 
 /**
@@ -75,7 +76,11 @@ export const problems = {
     title: 'The precondition failed',
     detail: 'The resource has another version than If-Match demands; ETag tells which. Read it again, then decide.',
   },
-  PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large', detail: 'A body may have at most 262144 bytes.' },
+  PAYLOAD_TOO_LARGE: {
+    status: 413,
+    title: 'The body is too large',
+    detail: `A body may have at most ${maxBodyBytes} bytes.`,
+  },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     title: 'The media type is not supported',
@@ -94,7 +99,7 @@ export const problems = {
   HEADERS_TOO_LARGE: {
     status: 431,
     title: 'The headers are too large',
-    detail: 'The request line and headers together may have at most 16384 bytes.',
+    detail: `The request line and headers together may have at most ${maxHeaderBytes} bytes.`,
   },
   INTERNAL_ERROR: {
     status: 500,
@@ -167,17 +172,11 @@ export class ApiError extends StacklessError {
    * @param prefix of the paths that clients use (PUBLIC_URL)
    */
   problem(instance: string, requestId: string, prefix = ''): Problem {
-    const { status, title } = problems[this.code];
-    return {
-      type: prefix + problemPath(this.code),
-      title,
-      status,
-      code: this.code,
-      detail: this.message,
-      instance: instance && prefix + instance,
-      requestId,
-      ...(this.faults && { errors: this.faults.slice(0, listedFaults) }),
-    };
+    const { code, status, message: detail, faults } = this;
+    const type = prefix + problemPath(code);
+    const { title } = problems[code];
+    const problem = { type, title, status, code, detail, instance: instance && prefix + instance, requestId };
+    return faults ? { ...problem, errors: faults.slice(0, listedFaults) } : problem;
   }
 }
 
@@ -190,11 +189,11 @@ export function invalid(first: readonly Fault[], count = first.length): ApiError
 }
 
 /** 503 because of the database, with Retry-After in seconds. */
-export function databaseUnavailable(cause: unknown): ApiError {
-  return new ApiError('DATABASE_UNAVAILABLE', { headers: { 'retry-after': '1' }, cause });
-}
+export const databaseUnavailable = (cause: unknown) =>
+  new ApiError('DATABASE_UNAVAILABLE', { headers: { 'retry-after': '1' }, cause });
+
+/** The same for a call that got no answer within its time limit. */
+export const timedOut = () => databaseUnavailable(new Error('no answer in time'));
 
 /** 503 because too many requests wait; nothing of this one was carried out. */
-export function overloaded(): ApiError {
-  return new ApiError('OVERLOADED', { headers: { 'retry-after': '1' } });
-}
+export const overloaded = () => new ApiError('OVERLOADED', { headers: { 'retry-after': '1' } });

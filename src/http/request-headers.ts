@@ -9,7 +9,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set on routes that declare headers, before the handler. */
     preconditions: Preconditions;
-    /** That the request may be sent again, by its header Idempotency-Key; undefined without it. */
+    /** The Idempotency-Key of the request and its fingerprint; undefined without the header. */
     idempotency: Idempotency | undefined;
   }
 }
@@ -18,10 +18,9 @@ const known = ['if-match', 'if-none-match', 'idempotency-key'] as const;
 type HeaderName = (typeof known)[number];
 
 /**
- * Reads the headers that a route takes, once for all of the request: `request.preconditions` and `request.idempotency`.
- * @param schema of the headers
- * @returns reads those of a request whose body has been read, and returns what is wrong with them
- * @throws Error at the start for a header that it does not know
+ * Parses the headers that a route declares into `request.preconditions` and `request.idempotency`.
+ * @returns a function to call once the body of a request has been read; it returns the faults of the headers
+ * @throws Error at the start for a header that it cannot parse
  */
 export function headerReader({ properties }: TObject): (request: FastifyRequest) => readonly Fault[] {
   const unknown = Object.keys(properties).filter((name) => !known.some((each) => each === name));
@@ -60,7 +59,7 @@ function readHeaders(request: FastifyRequest, names: readonly HeaderName[]): rea
 
 type Format = 'entity-tags' | 'idempotency-key';
 
-/** A dry run leaves nothing that could be repeated. Neither header nor query shows it alone. To be called once the query is read. */
+/** A dry run takes no Idempotency-Key, as it changes nothing that could be repeated. Call it once the query is validated. */
 export function dryRunFaults({ headers, query }: FastifyRequest): readonly Fault[] {
   const isDryRun = headers['idempotency-key'] !== undefined && isRecord(query) && query['dryRun'] === true;
   return isDryRun ? [inParameter('header', 'idempotency-key', complaints.notOnDryRun())] : none;

@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { onePerTurn } from './one-per-turn.ts';
 import { unsentBytes } from './unsent-bytes.ts';
 
 /** Unanswered requests of one connection at which its socket is paused (docs/contract.md#sizes-and-connections). */
 const maxUnanswered = 16;
 
 /** Bytes of memory that the waiting requests of all connections take together, at most. */
-const maxHeld = 64 * 1024 * 1024;
+const maxHeldBytes = 64 * 1024 * 1024;
 
 /** An open connection. */
 export interface Connection {
@@ -46,10 +47,9 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
   const idle = new Set<Connection>();
   /** Connections with a running request, in the order in which these were begun. */
   const running = new Set<Connection>();
-  let held = 0;
-  /** Connections whose next waiting request can be begun. */
-  const ready = new Set<Connection>();
-  let hasTurn = false;
+  /** Connections whose next waiting request can be begun: one after the other, so that none delays those of the others. */
+  const ready = onePerTurn(next);
+  let totalHeldBytes = 0;
 
   const isFull = (connection: Connection) => connection.held.length + Number(connection.isRunning) >= maxUnanswered;
 
@@ -62,11 +62,11 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     socket.on('resume', () => {
       if (isFull(connection)) socket.pause();
     });
-    if (open.size > maxConnections) close(dispensable(connection));
+    if (open.size > maxConnections) close(leastUsed(connection));
   }
 
   /** The connection to close for a new one: the longest idle one, else the one that has waited longest for its client. */
-  function dispensable(newest: Connection): Connection {
+  function leastUsed(newest: Connection): Connection {
     for (const connection of idle) if (connection !== newest) return connection;
     for (const connection of running) if (waitsForClient(connection)) return connection;
     return newest;
@@ -87,7 +87,7 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
 
   function countHeld(connection: Connection, bytes: number): void {
     connection.heldBytes += bytes;
-    held += bytes;
+    totalHeldBytes += bytes;
   }
 
   function close(connection: Connection): void {
@@ -108,7 +108,7 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     connection.held.push(response);
     countHeld(connection, bytesOf(response));
     if (isFull(connection)) connection.socket.pause();
-    if (held > maxHeld) close(largest(connection));
+    if (totalHeldBytes > maxHeldBytes) close(largest(connection));
   }
 
   /** The connection whose waiting requests take the most memory. */
@@ -136,26 +136,8 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     connection.isRunning = false;
     running.delete(connection);
     if (wasFull && !isFull(connection)) connection.socket.resume();
-    if (connection.held.length > 0) {
-      ready.add(connection);
-      awaitTurn();
-    } else settle(connection);
-  }
-
-  /** Begins one waiting request per turn of the event loop, so that new requests of other connections are served between. */
-  function awaitTurn(): void {
-    if (hasTurn || ready.size === 0) return;
-    hasTurn = true;
-    setImmediate(takeTurn);
-  }
-
-  function takeTurn(): void {
-    hasTurn = false;
-    const [connection] = ready;
-    if (!connection) return;
-    ready.delete(connection);
-    next(connection);
-    awaitTurn();
+    if (connection.held.length > 0) ready.add(connection);
+    else settle(connection);
   }
 
   function next(connection: Connection): void {

@@ -1,6 +1,6 @@
 import { KindGuard, type TObject } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyRequest, FastifySchema, preValidationHookHandler } from 'fastify';
-import type { Fault, Faults, Place } from './faults.ts';
+import type { Fault, Faults, RequestPart } from './faults.ts';
 import { invalid } from './problems.ts';
 import { encodingFaults } from './query-encoding.ts';
 import { dryRunFaults, headerReader } from './request-headers.ts';
@@ -14,7 +14,7 @@ declare module 'fastify' {
 }
 
 /** Checks one part of a request; returns its faults, undefined if there are none. */
-type Check = (request: FastifyRequest) => Faults | undefined;
+type PartCheck = (request: FastifyRequest) => Faults | undefined;
 
 /**
  * Check 9 (docs/contract.md#the-order-of-checks): validates path, query, headers and body, and reports the faults of all
@@ -29,7 +29,7 @@ export function validateOnce(app: FastifyInstance): void {
   // The last preValidation hook of the route: a missing body (check 8) is reported before.
   app.addHook('onRoute', (route) => {
     if (!route.schema) return;
-    route.preValidation = [...[route.preValidation ?? []].flat(), judge(route.schema)];
+    route.preValidation = [...[route.preValidation ?? []].flat(), validateParts(route.schema)];
     const { params, querystring, headers, body } = route.schema;
     for (const part of [params, querystring, headers, body]) {
       if (part === undefined) continue;
@@ -39,19 +39,19 @@ export function validateOnce(app: FastifyInstance): void {
 }
 
 /** The hook that validates a request. The order of the checks is the order of the faults in the answer. */
-function judge({ params, querystring, headers, body }: FastifySchema): preValidationHookHandler {
-  const checks: Check[] = [];
+function validateParts({ params, querystring, headers, body }: FastifySchema): preValidationHookHandler {
+  const checks: PartCheck[] = [];
   if (params !== undefined) checks.push(checkOf(params, 'path', (request) => request.params));
   if (querystring !== undefined) {
     checks.push(checkOf(querystring, 'query', (request) => request.query));
-    checks.push((request) => toFaults(encodingFaults(request.url)));
+    checks.push((request) => counted(encodingFaults(request.url)));
   }
   if (headers !== undefined) {
     const read = headerReader(toObjectSchema(headers));
-    checks.push((request) => toFaults(read(request)));
+    checks.push((request) => counted(read(request)));
   }
   if (body !== undefined) checks.push(checkOf(body, 'body', (request) => request.body));
-  checks.push((request) => toFaults(dryRunFaults(request)));
+  checks.push((request) => counted(dryRunFaults(request)));
   return (request, _, done) => {
     const first: Fault[] = [];
     let count = 0;
@@ -65,12 +65,12 @@ function judge({ params, querystring, headers, body }: FastifySchema): preValida
   };
 }
 
-function checkOf(schema: unknown, place: Place, read: (request: FastifyRequest) => unknown): Check {
+function checkOf(schema: unknown, place: RequestPart, read: (request: FastifyRequest) => unknown): PartCheck {
   const validate = compile(toObjectSchema(schema), place);
   return (request) => (validate(read(request)) ? undefined : validate.faults);
 }
 
-const toFaults = (first: readonly Fault[]): Faults | undefined =>
+const counted = (first: readonly Fault[]): Faults | undefined =>
   first.length > 0 ? { first, count: first.length } : undefined;
 
 /** @throws Error at the start of the server if a part has another schema: it would not be validated */

@@ -8,15 +8,15 @@ import {
   inBody,
   inParameter,
   listedFaults,
-  type Place,
+  type RequestPart,
 } from './faults.ts';
 import { holdsFindings } from './validation-keywords.ts';
 
 /** Turns Ajv's errors about one part of a request into faults: lists the first ones and counts all. */
-export function toFaults(errors: readonly ErrorObject[], place: Place): Faults {
-  const ofWrongType = new Map(
-    errors.filter(({ keyword }) => keyword === 'type').map((error) => [error.instancePath, error]),
-  );
+export function toFaults(errors: readonly ErrorObject[], place: RequestPart): Faults {
+  const wrongTypes = errors.filter(({ keyword }) => keyword === 'type');
+  // Of two about one value the first is kept, which is that of the phone rule: it is narrower.
+  const ofWrongType = new Map(wrongTypes.toReversed().map((error) => [error.instancePath, error]));
   const reported = errors.filter((error) => {
     const wrongType = ofWrongType.get(error.instancePath);
     const isRepeated = wrongType && ((error.keyword === 'type' && error !== wrongType) || error.keyword === 'enum');
@@ -27,7 +27,7 @@ export function toFaults(errors: readonly ErrorObject[], place: Place): Faults {
   return { first: first.slice(0, listedFaults), count };
 }
 
-function describe(error: ErrorObject, place: Place): Fault[] {
+function describe(error: ErrorObject, place: RequestPart): Fault[] {
   const path = pathOf(error);
   if (holdsFindings(error)) {
     return findingsOf(error).first.map((found) => faultAt(place, [...path, ...found.path], found.complaint));
@@ -37,7 +37,7 @@ function describe(error: ErrorObject, place: Place): Fault[] {
   return [faultAt(place, path, isRepeated ? complaints.givenTwice() : complaintAbout(error))];
 }
 
-const faultAt = (place: Place, path: readonly (string | number)[], complaint: Complaint): Fault =>
+const faultAt = (place: RequestPart, path: readonly (string | number)[], complaint: Complaint): Fault =>
   place === 'body' ? inBody(path, complaint) : inParameter(place, String(path[0]), complaint);
 
 const findingsOf = ({ params: { first, count } }: ErrorObject): Findings => ({ first, count });

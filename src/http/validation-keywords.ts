@@ -8,16 +8,16 @@ import { type Page, readPage } from './pages.ts';
 import { uuidPattern } from './uuid.ts';
 
 /** The function of a keyword in Ajv; if it returns false, the faults are in `errors`. */
-interface Check<Value> {
+interface KeywordCheck<Value> {
   (value: Value): boolean;
   errors?: Partial<ErrorObject>[];
 }
 
 /**
  * Ajv with our own formats and keywords:
- * - `closed`: no members but those in `properties`. Unlike Ajv's `additionalProperties` it counts most of what it finds.
+ * - `closed`: no members but those in `properties`. Unlike Ajv's `additionalProperties`, it gives one error for all of them.
  * - `readOnlyMembers`: names that `closed` refuses as read-only.
- * - `storable`: what the database can hold faithfully, in a value and all inside it.
+ * - `storable`: the database can store the value, and every value inside it, exactly.
  * - `headerFields`: an object of headers that are to be sent with requests.
  * - `deepest`: how far into a list a query may reach, `page` × `limit`.
  *
@@ -32,24 +32,30 @@ export function ourAjv(): Ajv {
   ajv.addFormat('version', /^[1-9]\d{0,8}$/);
   ajv.addKeyword({ keyword: 'readOnlyMembers', schemaType: 'array' });
   ajv.addFormat('webhook-url', isWebhookUrl);
-  ajv.addKeyword({ keyword: 'closed', type: 'object', schemaType: 'boolean', before: 'properties', compile: closed });
+  ajv.addKeyword({
+    keyword: 'closed',
+    type: 'object',
+    schemaType: 'boolean',
+    before: 'properties',
+    compile: closedKeyword,
+  });
   ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: finding('storable', unstorable) });
   ajv.addKeyword({
     keyword: 'headerFields',
     schemaType: 'boolean',
     compile: finding('headerFields', wrongHeaderFields),
   });
-  ajv.addKeyword({ keyword: 'deepest', type: 'object', schemaType: 'number', compile: deepest });
+  ajv.addKeyword({ keyword: 'deepest', type: 'object', schemaType: 'number', compile: deepestKeyword });
   return ajv;
 }
 
 /** Whether an error of Ajv holds the findings of one of our keywords. */
 export const holdsFindings = ({ keyword }: ErrorObject) => ['closed', 'storable', 'headerFields'].includes(keyword);
 
-function closed(isClosed: boolean, { properties, readOnlyMembers = [] }: AnySchemaObject): Check<object> {
+function closedKeyword(isClosed: boolean, { properties, readOnlyMembers = [] }: AnySchemaObject): KeywordCheck<object> {
   const known = Object.keys(properties ?? {});
   const names = new Set(known);
-  const check: Check<object> = (value) => {
+  const check: KeywordCheck<object> = (value) => {
     if (!isClosed) return true;
     const unknown = Object.keys(value).filter((name) => !names.has(name));
     return unknown.length === 0 || refuse(check, 'closed', toFindings(unknown, known, readOnlyMembers));
@@ -70,23 +76,23 @@ function unknownMember(written: string, known: readonly string[]): Complaint {
 }
 
 /** A keyword that gives one error with all findings in a value. */
-const finding = (keyword: string, find: (value: unknown) => Findings) => (): Check<unknown> => {
-  const check: Check<unknown> = (value) => {
+const finding = (keyword: string, find: (value: unknown) => Findings) => (): KeywordCheck<unknown> => {
+  const check: KeywordCheck<unknown> = (value) => {
     const findings = find(value);
     return findings.count === 0 || refuse(check, keyword, findings);
   };
   return check;
 };
 
-/** Whether webhooks may go to a URL is judged later (webhooks/target.ts); this is what no setting allows. */
+/** Refuses only what no setting allows. Whether webhooks may go to the URL is checked later (webhooks/target.ts). */
 function isWebhookUrl(text: string): boolean {
   if (!/^https?:\/\/[!-~]+$/i.test(text) || /[\\#]/.test(text) || !URL.canParse(text)) return false;
   const { username, password } = new URL(text);
   return username === '' && password === '';
 }
 
-function deepest(limit: number): Check<Partial<Page>> {
-  const check: Check<Partial<Page>> = (query) => {
+function deepestKeyword(limit: number): KeywordCheck<Partial<Page>> {
+  const check: KeywordCheck<Partial<Page>> = (query) => {
     const { page, limit: perPage } = readPage(query);
     // A number that is too large by itself is reported by its own schema.
     const isTooDeep = page * perPage > limit && page <= limit && perPage <= limit;
@@ -95,7 +101,7 @@ function deepest(limit: number): Check<Partial<Page>> {
   return check;
 }
 
-function refuse<Value>(check: Check<Value>, keyword: string, params: ErrorObject['params']): false {
+function refuse<Value>(check: KeywordCheck<Value>, keyword: string, params: ErrorObject['params']): false {
   check.errors = [{ keyword, params }];
   return false;
 }

@@ -1,11 +1,11 @@
 import type { TObject } from '@sinclair/typebox';
-import type { Faults, Place } from './faults.ts';
+import type { Faults, RequestPart } from './faults.ts';
 import { isRecord } from './json.ts';
 import { toFaults } from './validation-faults.ts';
 import { ourAjv } from './validation-keywords.ts';
 
-/** Judges a value; after a refusal `faults` holds what was found, in the order of the schema. */
-export interface Validator<Value = unknown> {
+/** Validates a value; if it returns false, `faults` has what is wrong, in the order of the schema. */
+interface Validator<Value = unknown> {
   (value: unknown): value is Value;
   faults: Faults;
 }
@@ -13,11 +13,11 @@ export interface Validator<Value = unknown> {
 const ajv = ourAjv();
 
 /**
- * Compiles the schema of one part of a request. Its `additionalProperties: false` counts where Ajv's own would make an
- * error of each of 40,000 members, so it holds at the root of a schema only.
- * `$id` is left out: Ajv compiles a schema with one only once.
+ * Compiles the schema of one part of a request. `additionalProperties: false` at its root becomes our keyword `closed`: Ajv
+ * would make an error for each unknown member, and a body can have 40,000. `$id` is left out, because Ajv refuses to compile
+ * two schemas with the same one.
  */
-export function compile<Value = unknown>(schema: TObject, place: Place): Validator<Value> {
+export function compile<Value = unknown>(schema: TObject, place: RequestPart): Validator<Value> {
   const { additionalProperties = true, $id, ...others } = schema;
   const validate = ajv.compile<Value>({ ...others, closed: additionalProperties === false });
   const cut = cutOverlongLists(schema);
@@ -31,7 +31,7 @@ export function compile<Value = unknown>(schema: TObject, place: Place): Validat
   return validator;
 }
 
-/** Makes numbers and booleans of the text in a query, in place, where its schema wants them. The rest stays text. */
+/** Converts parameters of a query, in place, that are numbers or booleans in its schema. Other text stays as it is. */
 function readQuery({ properties }: TObject, query: unknown): void {
   if (!isRecord(query)) return;
   for (const [name, text] of Object.entries(query)) {
@@ -42,10 +42,10 @@ function readQuery({ properties }: TObject, query: unknown): void {
   }
 }
 
-/** As it is usually written, and exact as a number. */
+/** Up to 15 digits: every such number is exact in JavaScript. */
 const wholeNumber = /^-?\d{1,15}$/;
 
-/** Ajv has no bound on errors: of a list that is too long it sees the allowed items and one more. */
+/** Cuts a list that is too long to one item more than allowed, as Ajv does not limit the number of its errors. */
 function cutOverlongLists({ properties }: TObject): (value: unknown) => unknown {
   const bounds = Object.entries(properties).flatMap(([name, { maxItems }]) => (maxItems ? [{ name, maxItems }] : []));
   return (value) => {

@@ -7,12 +7,12 @@ type Batched = (typeof batched)[number];
  * Why a change is retried: another change was written first, or the row was locked (`lost`); its batch was rolled back
  * (`undone`); the wait for the lock of a row or an idempotency key timed out (`held`).
  */
-export const reasons = ['lost', 'undone', 'held'] as const;
+export const retryReasons = ['lost', 'undone', 'held'] as const;
 
-export type Repeated = (typeof reasons)[number];
+export type RetryReason = (typeof retryReasons)[number];
 
 /** The reason of a 429: a key over its limits, or an address that sent too many refused keys. */
-export const limited = ['key', 'address'] as const;
+export const rateLimitReasons = ['key', 'address'] as const;
 
 /** The use of the connections to the database: calls `waiting` for one, busy connections, idle connections. */
 export type PoolUse = Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
@@ -37,8 +37,8 @@ export interface Meter {
   request(method: string, route: string | null, status: number | null, code: string | null, seconds: number): void;
   /** A batch begins. @param waited seconds that its first call has waited; `left` calls wait on */
   batch(of: Batched, size: number, waited: number, left: number): void;
-  repeated(why: Repeated): void;
-  rateLimited(whom: (typeof limited)[number]): void;
+  repeated(why: RetryReason): void;
+  rateLimited(whom: (typeof rateLimitReasons)[number]): void;
   /** Whether the counts for rate limits are shared by all replicas now; called only with REDIS_URL. */
   countsAreShared(isShared: boolean): void;
   /** An attempt to deliver an event ended. */

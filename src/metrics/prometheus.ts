@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { batched, limited, type Meter, type PoolUse, reasons } from './meter.ts';
+import { batched, type Meter, type PoolUse, rateLimitReasons, retryReasons } from './meter.ts';
 
 /** Buckets in seconds: from an answer without the database to the maximum duration of a request. */
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -88,8 +88,8 @@ export function prometheus(sources: Sources) {
     left.set({ of }, 0);
   }
   for (const outcome of ['delivered', 'retried', 'failed']) attempts.inc({ outcome }, 0);
-  for (const why of reasons) repeats.inc({ why }, 0);
-  for (const whom of limited) refusals.inc({ whom }, 0);
+  for (const why of retryReasons) repeats.inc({ why }, 0);
+  for (const whom of rateLimitReasons) refusals.inc({ whom }, 0);
 
   const meter: Meter = {
     request: (method, route, status, code, time) =>

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { FastifyPluginAsync } from 'fastify';
 import { type PreparedFile, prepareFile, sendPrepared } from '../http/prepared-file.ts';
 
-// Of @fastify/swagger-ui only the files are used: its plugin adds a second and a third address of the document.
+// Only the files of @fastify/swagger-ui are used: its plugin would serve the document at two more paths.
 const folder = join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static');
 const script = 'text/javascript; charset=utf-8';
 const style = 'text/css; charset=utf-8';

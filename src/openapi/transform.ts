@@ -74,7 +74,7 @@ function securityOf({ scope }: NonNullable<Route['config']>) {
 const scopeInWords = ({ scope }: FastifyContextConfig) =>
   scope === undefined || scope === 'any' ? '' : `Scope: \`${scope}\`.`;
 
-/** What requestIdOf accepts. */
+/** The header X-Request-Id, as `requestIdOf` accepts it. */
 const requestId = {
   type: 'string',
   pattern: '^[A-Za-z0-9._-]{1,128}$',

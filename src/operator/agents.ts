@@ -17,16 +17,14 @@ const ofAgent = '--id 5b0f7c0e-0c53-4d0b-9a53-0f8f2c9f7a11';
 const create = `agent create ${ofCompany} --name 'First interview' --json '{"language":"DE","duration":45}'`;
 
 export function agentCommand(print: Print) {
-  const agent = new Command('agent')
-    .description('agents')
-    .addHelpText('after', examples(create, `agent list ${ofCompany}`));
+  const agent = new Command('agent').description('agents').addHelpText(...examples(create, `agent list ${ofCompany}`));
   agent
     .command('create')
     .description('make an agent: ONLINE, GENERIC, EN, 30 minutes, unless --json says otherwise')
     .requiredOption('--company <id>', 'the company that owns it', uuid)
     .requiredOption('--name <text>', 'its name', filled)
     .option('--json <fields>', 'its other fields, as PATCH takes them', jsonObject, {})
-    .addHelpText('after', examples(create))
+    .addHelpText(...examples(create))
     .action(({ company, name, json }) =>
       print(async ({ companies, agents, operator }) => {
         await companies.requireCompany(company);
@@ -38,7 +36,7 @@ export function agentCommand(print: Print) {
     .command('list')
     .description('the agents of a company, the newest first')
     .requiredOption('--company <id>', 'the company', uuid)
-    .addHelpText('after', examples(`agent list ${ofCompany}`))
+    .addHelpText(...examples(`agent list ${ofCompany}`))
     .action(({ company }) =>
       print(async ({ companies, agentRows }) => {
         await companies.requireCompany(company);
@@ -47,9 +45,9 @@ export function agentCommand(print: Print) {
     );
   agent
     .command('delete')
-    .description('delete an agent for everybody; its row and history stay')
+    .description('delete an agent: no request finds it any more; its row and history stay')
     .requiredOption('--id <id>', 'the agent', uuid)
-    .addHelpText('after', examples(`agent delete ${ofAgent}`))
+    .addHelpText(...examples(`agent delete ${ofAgent}`))
     .action(({ id }) =>
       print(async ({ agentRows, operator }) => {
         const deleted = await agentRows.delete(id, { operator });
@@ -61,7 +59,7 @@ export function agentCommand(print: Print) {
     .command('purge')
     .description('erase a deleted agent with its history, for deletion requests')
     .requiredOption('--id <id>', 'the agent', uuid)
-    .addHelpText('after', examples(`agent purge ${ofAgent}`))
+    .addHelpText(...examples(`agent purge ${ofAgent}`))
     .action(({ id }) => print(({ agentRows, operator }) => agentRows.purge(id, operator)));
   return agent;
 }

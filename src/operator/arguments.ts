@@ -3,7 +3,7 @@ import { isScope, type Scope, scopes } from '../auth/api-key.ts';
 import { plainBlock } from '../http/address.ts';
 import { isUuid } from '../http/uuid.ts';
 
-// Parsers of option values. Each throws InvalidArgumentError; commander prints its text behind the name of the option.
+// Parsers of option values. Each throws InvalidArgumentError; commander prints the option and this message.
 
 /** @returns the UUID in lower case */
 export function uuid(text: string): string {

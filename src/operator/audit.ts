@@ -6,7 +6,7 @@ import type { Print } from './output.ts';
 export function auditCommand(print: Print) {
   const audit = new Command('audit')
     .description('who did what, and when')
-    .addHelpText('after', examples('audit list --limit 20'));
+    .addHelpText(...examples('audit list --limit 20'));
   audit
     .command('list')
     .description('commands of operators, deletions and versions of agents, the newest first')
@@ -17,8 +17,10 @@ export function auditCommand(print: Print) {
     .option('--until <iso>', 'until before a time', time)
     .option('--limit <n>', 'how many at most', entries, 100)
     .addHelpText(
-      'after',
-      examples('audit list --limit 20', 'audit list --company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22 --since 2030-01-31'),
+      ...examples(
+        'audit list --limit 20',
+        'audit list --company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22 --since 2030-01-31',
+      ),
     )
     .action(({ limit, ...filter }) => print(({ audit }) => audit.list(filter, limit)));
   return audit;

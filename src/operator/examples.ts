@@ -1,3 +1,3 @@
-/** The section "Examples" at the end of a help text: command lines to copy. */
+/** The arguments of `addHelpText` for the section "Examples" at the end of a help text: command lines to copy. */
 export const examples = (...commands: readonly string[]) =>
-  `\nExamples:\n${commands.map((command) => `  npm run --silent admin -- ${command}\n`).join('')}`;
+  ['after', `\nExamples:\n${commands.map((command) => `  npm run --silent admin -- ${command}\n`).join('')}`] as const;

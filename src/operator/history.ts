@@ -7,16 +7,16 @@ import type { Print } from './output.ts';
 export function historyCommand(print: Print) {
   const history = new Command('history')
     .description('the history of agents')
-    .addHelpText('after', examples('history prune --older-than 365 --keep 10'));
+    .addHelpText(...examples('history prune --older-than 365 --keep 10'));
   history
     .command('prune')
     .description(
       'remove old versions of living agents for good; never the current one, and none that another one still needs to be ' +
-        'read. Servers go on meanwhile. After an interruption, run it again',
+        'read. Servers can run meanwhile. After an interruption, run it again',
     )
-    .requiredOption('--older-than <days>', 'versions that are older than so many days', days)
+    .requiredOption('--older-than <days>', 'versions older than this number of days', days)
     .option('--keep <n>', 'how many of the last versions of each agent stay in any case', versions, 1)
-    .addHelpText('after', examples('history prune --older-than 365', 'history prune --older-than 90 --keep 10'))
+    .addHelpText(...examples('history prune --older-than 365', 'history prune --older-than 90 --keep 10'))
     .action(({ olderThan, keep }) =>
       print(async ({ database, operator, requireOwnRelease }) => {
         await requireOwnRelease();

@@ -12,7 +12,7 @@ const ofKey = '--key 9a0c2f6e-1d5b-4b7e-8c3f-5e6d7c8b9a01';
 export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
   const key = new Command('key')
     .description('API keys of companies and integrations')
-    .addHelpText('after', examples(`key create ${ofCompany} --name Production`, `key list ${ofCompany}`));
+    .addHelpText(...examples(`key create ${ofCompany} --name Production`, `key list ${ofCompany}`));
 
   const withOwner = (name: string, description: string) =>
     key
@@ -29,8 +29,7 @@ export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
     .option('--per-minute <n>', "its own rate limit instead of the server's; 0 is none", limit)
     .option('--per-hour <n>', "its own rate limit instead of the server's; 0 is none", limit)
     .addHelpText(
-      'after',
-      examples(
+      ...examples(
         `key create ${ofCompany} --name Production --allow-ip 192.0.2.0/24`,
         'key create --integration 7d1b4c1e-7a55-4c37-9d0c-6a0f7e0b9a10 --scopes read:agents --expires 2030-01-31',
       ),
@@ -45,7 +44,7 @@ export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
 
   withOwner('list', 'keys, the oldest first, without their secrets')
     .addOption(new Option('--all', 'or of all owners').conflicts(['company', 'integration']))
-    .addHelpText('after', examples(`key list ${ofCompany}`, 'key list --all'))
+    .addHelpText(...examples(`key list ${ofCompany}`, 'key list --all'))
     .action(({ all, ...of }, command) =>
       print(async ({ companies, keys }) =>
         keys.list(all ? undefined : await companies.requireOwner(ownerOf(of, command, ", or '--all',"))),
@@ -54,9 +53,12 @@ export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
 
   key
     .command('find')
-    .description('whose a key is, and its state: for one that has leaked; it is not shown again')
-    .option('--key <key>', 'the key itself; without it, it is read from standard input, out of sight of other users')
-    .addHelpText('after', examples('key find < leaked-key.txt', 'key find --key sk_…'))
+    .description('the owner and the state of a key, such as one that has leaked; the key is not shown again')
+    .option(
+      '--key <key>',
+      'the key itself; without it, it is read from standard input, where other users cannot see it',
+    )
+    .addHelpText(...examples('key find < leaked-key.txt', 'key find --key sk_…'))
     .action((options) =>
       print(async ({ keySettings }) => keySettings.find((options.key ?? (await firstLine(stdin))).trim())),
     );
@@ -66,16 +68,16 @@ export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
 
   ofOne('rotate', 'make a new key in place of one, which ends after the overlap')
     .option('--overlap-seconds <n>', 'how long both work', seconds, 0)
-    .addHelpText('after', examples(`key rotate ${ofKey} --overlap-seconds 86400`))
+    .addHelpText(...examples(`key rotate ${ofKey} --overlap-seconds 86400`))
     .action((options) => print(({ keys }) => keys.rotate(options.key, options.overlapSeconds)));
   ofOne('suspend', 'stop a key until it is resumed')
-    .addHelpText('after', examples(`key suspend ${ofKey}`))
+    .addHelpText(...examples(`key suspend ${ofKey}`))
     .action((of) => print(({ keys }) => keys.suspend(of.key)));
-  ofOne('resume', 'let a suspended key go on')
-    .addHelpText('after', examples(`key resume ${ofKey}`))
+  ofOne('resume', 'make a suspended key valid again')
+    .addHelpText(...examples(`key resume ${ofKey}`))
     .action((of) => print(({ keys }) => keys.resume(of.key)));
   ofOne('revoke', 'end a key for good')
-    .addHelpText('after', examples(`key revoke ${ofKey}`))
+    .addHelpText(...examples(`key revoke ${ofKey}`))
     .action((of) => print(({ keys }) => keys.revoke(of.key)));
   ofOne('update', 'change what a key may do; what is not given stays')
     .option('--name <text>', 'its name for lists', filled)
@@ -85,8 +87,7 @@ export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
     .option('--per-minute <n>', "its own rate limit; 0 is no limit; none: the server's", orNone(limit))
     .option('--per-hour <n>', "its own rate limit; 0 is no limit; none: the server's", orNone(limit))
     .addHelpText(
-      'after',
-      examples(
+      ...examples(
         `key update ${ofKey} --name Production --expires 2030-01-31`,
         `key update ${ofKey} --allow-ip 192.0.2.7 --allow-ip 2001:db8::/32 --per-minute 1200`,
         `key update ${ofKey} --per-minute none --expires none --allow-ip none`,
@@ -116,7 +117,7 @@ export function ownerOf({ company, integration }: GivenOwner, command: { error(m
   return { companyId: company ?? null, integrationId: integration ?? null };
 }
 
-/** Reading stops beyond so many characters without a line feed; a key has 46. */
+/** Maximum number of characters that are read to find the first line; a key has 46. */
 const longestLine = 1_000;
 
 async function firstLine(stdin: AsyncIterable<unknown>): Promise<string> {

@@ -12,7 +12,7 @@ export type Print = (run: (services: Services) => Promise<unknown>) => Promise<v
 /** Runs one command and prints each line that it yields. */
 export type PrintLines = (run: (services: Services) => AsyncIterable<string>) => Promise<void>;
 
-/** Lines are collected up to so many characters before they are written. */
+/** Lines are written together once they have this many characters. */
 const chunkLength = 64 * 1024;
 
 /**
@@ -50,6 +50,6 @@ async function write(texts: Iterable<string> | AsyncIterable<string>, stdout: Wr
     await pipeline(Readable.from(texts, { highWaterMark: 1 }), stdout, { end: false });
   } catch (error) {
     if (!hasCode(error, 'EPIPE')) throw error;
-    throw new RefusedError('the reader of the output has gone, so that it is not complete');
+    throw new RefusedError('the reader of the output has closed it: the output is not complete');
   }
 }

@@ -37,10 +37,7 @@ export function operatorProgram(readConfiguration: () => Config, { stdin, stdout
         'one JSON value on stdout, and on stderr one line that says why nothing was done. `admin GROUP --help` has the ' +
         'commands of a group, `admin GROUP COMMAND --help` the options of a command.',
     )
-    .addHelpText(
-      'after',
-      examples("company create --name 'Our company'", 'key create --help', 'audit list --limit 20'),
-    );
+    .addHelpText(...examples("company create --name 'Our company'", 'key create --help', 'audit list --limit 20'));
   const groups = [
     companyCommand(print, printLines),
     integrationCommand(print),

@@ -9,13 +9,13 @@ const anId = '0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 export function webhookCommand(print: Print) {
   const webhook = new Command('webhook')
     .description('webhook endpoints of companies and integrations')
-    .addHelpText('after', examples(`webhook list --company ${anId}`));
+    .addHelpText(...examples(`webhook list --company ${anId}`));
   webhook
     .command('list')
     .description('the endpoints of an owner, the oldest first, without their secrets')
     .addOption(new Option('--company <id>', 'of a company').argParser(uuid).conflicts('integration'))
     .addOption(new Option('--integration <id>', 'or of an integration').argParser(uuid))
-    .addHelpText('after', examples(`webhook list --company ${anId}`))
+    .addHelpText(...examples(`webhook list --company ${anId}`))
     .action((options, command) =>
       print(async ({ companies, webhooks }) => webhooks.list(await companies.requireOwner(ownerOf(options, command)))),
     );
@@ -23,13 +23,13 @@ export function webhookCommand(print: Print) {
     .command('disable')
     .description('stop deliveries to an endpoint until it is enabled')
     .requiredOption('--id <id>', 'the endpoint', uuid)
-    .addHelpText('after', examples(`webhook disable --id ${anId}`))
+    .addHelpText(...examples(`webhook disable --id ${anId}`))
     .action(({ id }) => print(({ webhooks }) => webhooks.disable(id)));
   webhook
     .command('enable')
-    .description('let an endpoint go on, with what has waited')
+    .description('enable an endpoint again; its waiting events are sent')
     .requiredOption('--id <id>', 'the endpoint', uuid)
-    .addHelpText('after', examples(`webhook enable --id ${anId}`))
+    .addHelpText(...examples(`webhook enable --id ${anId}`))
     .action(({ id }) => print(({ webhooks }) => webhooks.enable(id)));
   return webhook;
 }

@@ -3,7 +3,7 @@ import { type ProblemCode, problemPath, problems } from '../http/problems.ts';
 import { remedies } from './remedies.ts';
 
 /** The explanation of a problem. */
-export type Explanation = ReturnType<typeof explain>;
+type Explanation = ReturnType<typeof explain>;
 
 /** @param prefix of the paths that clients use (PUBLIC_URL) */
 export const explain = (code: ProblemCode, prefix: string) => ({

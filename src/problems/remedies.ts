@@ -1,4 +1,5 @@
 import type { ProblemCode } from '../http/problems.ts';
+import { maxBodyBytes, maxHeaderBytes } from '../http/size-limits.ts';
 
 /** Why a problem arises, and what a client can do about it. */
 interface Remedy {
@@ -88,8 +89,9 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
       'Compare the ETag of the answer, which is the current one. Read the resource, decide whether your change still holds, and send it with that tag. If the tags differ in W/ or in an ending such as -gzip only, a proxy that compresses answers changed yours: send "7" where you have W/"7" or "7-gzip".',
   },
   PAYLOAD_TOO_LARGE: {
-    cause: 'The body has more than 262144 bytes.',
-    remedy: 'Send less. No agent that keeps the limits of its fields needs that much.',
+    cause: `The body has more than ${maxBodyBytes} bytes.`,
+    remedy:
+      'Send letters as they are, in UTF-8, not as \\u and hexadecimal digits, and no white space between members. If that is not enough, shorten the questions: 50 of 2000 characters fit where a character takes two bytes, but not three.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
     cause: 'The body has another media type than JSON, no media type, or a Content-Encoding.',
@@ -102,11 +104,11 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
       'Wait for the seconds in Retry-After. GET /api-key and the X-RateLimit headers say what is left before you reach the limit. A refused request uses up nothing.',
   },
   HEADERS_TOO_LARGE: {
-    cause: 'The request line and the headers together have more than 16384 bytes.',
+    cause: `The request line and the headers together have more than ${maxHeaderBytes} bytes.`,
     remedy: 'Send fewer or shorter headers: look for cookies and for a query that has grown.',
   },
   INTERNAL_ERROR: {
-    cause: 'The server has a fault. The request is not to blame.',
+    cause: 'The server has a fault. The request itself did not cause it.',
     remedy: 'Report the requestId. A change can be sent again with the same Idempotency-Key or with If-Match.',
   },
   OVERLOADED: {

@@ -71,7 +71,7 @@ export async function flushSpans(): Promise<void> {
 /** Not by `instanceof`: an SDK in a folder of its own has another copy of the class. */
 const isProxy = (provider: TracerProvider): provider is ProxyTracerProvider => 'getDelegateTracer' in provider;
 
-/** What the providers of SDKs have beside the interface. */
+/** A method of the providers of SDKs that the interface does not have. */
 interface Flushing {
   forceFlush(): Promise<void>;
 }
@@ -132,7 +132,7 @@ const knownMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PA
 /** The pattern of a route as OpenAPI writes it. */
 const braced = (route: string) => route.replaceAll(/:(\w+)/g, (_, name: string) => `{${name}}`);
 
-/** A path without its query. A value in the place of an id that is none is left out: it may be a key, sent by mistake. */
+/** A path without its query. A parameter that is not an id is replaced by its name: it may be an API key sent by mistake. */
 function plainPath(route: string, path: string): string {
   const parts = path.split('?', 1).join().split('/');
   const shown = route.split('/').map((name, place) => {

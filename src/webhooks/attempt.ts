@@ -16,7 +16,7 @@ export interface Attempt {
 }
 
 /** The result of an attempt. It contains no secret of the endpoint and no data from DNS: its owner can read it. */
-export interface Result {
+export interface AttemptResult {
   /** Whether the receiver answered 2xx. */
   readonly isDelivered: boolean;
   /** HTTP status of the answer; null without one. */
@@ -51,7 +51,7 @@ export function attemptSender({ resolve, ...rules }: Options) {
   async function request(
     { url: text, eventId, body, secrets, headers }: Attempt,
     signal: AbortSignal,
-  ): Promise<Result> {
+  ): Promise<AttemptResult> {
     const url = parseTarget(text, rules);
     const addresses = await untilAborted(resolveTarget(url, rules, resolve), signal);
     return await pools.use(url, addresses, async (pool) => {
@@ -81,18 +81,18 @@ export function attemptSender({ resolve, ...rules }: Options) {
 
   return {
     /** Makes one attempt, which takes 10 s at most. Resolves with undefined if `abort` aborted it; never rejects. */
-    async send(attempt: Attempt): Promise<Result | undefined> {
+    async send(attempt: Attempt): Promise<AttemptResult | undefined> {
       if (isOver) return undefined;
       const ending = new AbortController();
       // Not `AbortSignal.timeout`: its timer would outlive the attempt.
-      const timer = setTimeout(() => ending.abort(timedOut), attemptLimit);
+      const timer = setTimeout(() => ending.abort(timeoutText), attemptLimit);
       running.add(ending);
       try {
         return await request(attempt, ending.signal);
       } catch (error) {
         const { aborted, reason } = ending.signal;
-        if (aborted && reason !== timedOut) return undefined;
-        return { isDelivered: false, status: null, error: aborted ? timedOut : errorText(error), answer: null };
+        if (aborted && reason !== timeoutText) return undefined;
+        return { isDelivered: false, status: null, error: aborted ? timeoutText : errorText(error), answer: null };
       } finally {
         clearTimeout(timer);
         running.delete(ending);
@@ -109,7 +109,7 @@ export function attemptSender({ resolve, ...rules }: Options) {
   };
 }
 
-const timedOut = `no answer within ${attemptLimit / 1_000} s`;
+const timeoutText = `no answer within ${attemptLimit / 1_000} s`;
 
 /** The `lastError` of a delivery: our own sentence, and the error's code. Its message may contain what was sent. */
 function errorText(error: unknown): string {
@@ -145,11 +145,11 @@ async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
   } catch {
     // What was read so far is kept; the status decides about the attempt.
   }
-  return textOf(Buffer.concat(kept));
+  return validText(Buffer.concat(kept));
 }
 
 /** Decodes UTF-8: drops an incomplete character at the end, and replaces U+0000, which PostgreSQL cannot store. */
-function textOf(bytes: Buffer): string {
+function validText(bytes: Buffer): string {
   const decode = (some: Uint8Array) => new TextDecoder().decode(some, { stream: true });
   // Cut a second time: invalid bytes became U+FFFD, which takes three bytes.
   return decode(Buffer.from(decode(bytes).replaceAll('\0', '\uFFFD')).subarray(0, keepLimit));

@@ -10,9 +10,9 @@ const lease = constant("interval '20 seconds'");
 const spare = constant('4');
 
 /**
- * True of every pending delivery, and the condition of the index by endpoint and time: only a statement with this text can
- * use it. Without, the planner could look for the next delivery of one agent in that index as well, and read all that is
- * pending for the endpoint. It does so if few were pending when it last counted.
+ * SQL condition that is true of every pending delivery. It is the condition of the index by endpoint and time, so that the
+ * planner uses this index only for statements that contain it. If the condition were `PENDING` alone, the planner could choose
+ * the index to find the next delivery of one agent, and read everything that is pending for the endpoint.
  */
 export const isPendingByTime = constant("d.status = 'PENDING' AND d.next_attempt_at > '-infinity'");
 

@@ -12,11 +12,11 @@ import {
   nextRowSchema,
 } from './delivery.schema.ts';
 import {
+  type DeliveryOutcome,
   deleteFinishedStatement,
   deleteWaitingStatement,
   finishStatement,
   measuresStatement,
-  type Outcome,
 } from './finish.statements.ts';
 
 export type Claimed = Static<typeof claimedSchema>;
@@ -48,7 +48,9 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
      * Writes the outcomes of claims.
      * @returns the ids of those written (a claim whose lease was lost is not), and the endpoints whose health changed
      */
-    async finish(outcomes: readonly Outcome[]): Promise<{ written: ReadonlySet<string>; changes: HealthChange[] }> {
+    async finish(
+      outcomes: readonly DeliveryOutcome[],
+    ): Promise<{ written: ReadonlySet<string>; changes: HealthChange[] }> {
       const rows = finishedRowsOf(await run(query, finishStatement(outcomes)));
       return {
         written: new Set(rows.flatMap(({ id }) => id ?? [])),

@@ -49,7 +49,7 @@ export const hasEndpoint = (companies: string) =>
  * @param events SQL for the FROM clause: one row per event
  * @param companies SQL query for the ids of the companies; duplicates are allowed
  */
-export const deliveries = (
+export const insertDeliveries = (
   type: 'agent.created' | 'agent.updated' | 'agent.deleted',
   { events, companies }: { readonly events: string; readonly companies: string },
   columns: EventColumns,

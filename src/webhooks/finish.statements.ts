@@ -3,7 +3,7 @@ import { isPendingByTime, waitingEndpoints } from './claim.statements.ts';
 import { longestFailure } from './schedule.ts';
 
 /** The outcome of a claimed delivery. */
-export interface Outcome {
+export interface DeliveryOutcome {
   readonly id: string;
   readonly endpointId: string;
   /** `endpointChangedAt` of the claim. */
@@ -39,7 +39,7 @@ const failing = 'All attempts have failed for five days.';
  * Endpoints are locked before deliveries, in the order of their ids, as DELETE of an endpoint does, to avoid deadlocks.
  * `last_success_at` is written at most once a second: for a busy endpoint, that is most of the work of the statement.
  */
-export function finishStatement(outcomes: readonly Outcome[]) {
+export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
   const endpoints = [...new Set(outcomes.map(({ endpointId }) => endpointId))];
   return sql`
   WITH outcomes AS MATERIALIZED (

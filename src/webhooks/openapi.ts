@@ -1,4 +1,4 @@
-import { retryInWords } from '../agents/openapi.ts';
+import { replayHeader, retryInWords } from '../agents/openapi.ts';
 import { noBodySchema } from '../http/json-schema.ts';
 import type { ProblemCode } from '../http/problems.ts';
 import { ids, onePage } from '../openapi/examples.ts';
@@ -14,12 +14,6 @@ import {
 
 const tags = ['Webhooks'];
 const problems: ProblemCode[] = ['RESOURCE_ACCESS_DENIED'];
-const replayed = {
-  'Idempotent-Replayed': {
-    ...header('Present if this answer repeats an earlier one and nothing was done again'),
-    enum: ['true'],
-  },
-};
 
 export const createWebhook = {
   operationId: 'createWebhook',
@@ -32,7 +26,7 @@ export const createWebhook = {
   response: {
     201: {
       ...{ ...webhookWithSecretSchema, description: 'The endpoint, with its secret', examples: [withSecret] },
-      headers: { Location: header('The path of the webhook', `/webhooks/${ids.webhook}`), ...replayed },
+      headers: { Location: header('The path of the webhook', `/webhooks/${ids.webhook}`), ...replayHeader },
     },
   },
 };
@@ -59,11 +53,11 @@ export const updateWebhook = {
   tags,
   summary: 'Update a webhook',
   description:
-    'Changes the fields in the body (JSON Merge Patch); the other fields keep their values. `status: ENABLED` lets an endpoint ' +
-    `go on, with what has waited, and clears \`disabledReason\`. ${retryInWords}`,
+    'Changes the fields in the body (JSON Merge Patch); the other fields keep their values. `status: ENABLED` enables an ' +
+    `endpoint again: its waiting events are sent, and \`disabledReason\` is cleared. ${retryInWords}`,
   problems,
   response: {
-    200: { ...webhookSchema, description: 'The endpoint as committed', examples: [changed], headers: replayed },
+    200: { ...webhookSchema, description: 'The endpoint as committed', examples: [changed], headers: replayHeader },
   },
 };
 
@@ -87,12 +81,17 @@ export const rotateWebhookSecret = {
   response: {
     200: {
       ...{ ...webhookWithSecretSchema, description: 'The endpoint, with its new secret' },
-      ...{ examples: [{ ...changed, secret: withSecret.secret }], headers: replayed },
+      ...{ examples: [{ ...changed, secret: withSecret.secret }], headers: replayHeader },
     },
   },
 };
 
-const queued = { ...deliverySchema, description: 'The delivery that waits', examples: [delivery], headers: replayed };
+const queued = {
+  ...deliverySchema,
+  description: 'The delivery that waits',
+  examples: [delivery],
+  headers: replayHeader,
+};
 
 export const pingWebhook = {
   operationId: 'pingWebhook',

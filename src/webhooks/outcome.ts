@@ -1,12 +1,12 @@
-import type { Result } from './attempt.ts';
+import type { AttemptResult } from './attempt.ts';
 import type { Claimed } from './delivery.repository.ts';
-import type { Outcome } from './finish.statements.ts';
+import type { DeliveryOutcome } from './finish.statements.ts';
 import { nextWait } from './schedule.ts';
 
 /** Milliseconds until the retry if the secret of the endpoint could not be decrypted: the operator must fix a setting. */
 const unreadableWait = 60_000;
 
-const nothingSent = { isAttempt: false, isGone: false, lastStatus: null, lastError: null, lastAnswer: null } as const;
+const notSent = { isAttempt: false, isGone: false, lastStatus: null, lastError: null, lastAnswer: null } as const;
 
 const claimOf = ({ id, lease, endpointId, endpointChangedAt }: Claimed) => ({
   id,
@@ -16,7 +16,10 @@ const claimOf = ({ id, lease, endpointId, endpointChangedAt }: Claimed) => ({
 });
 
 /** The outcome of an attempt: DELIVERED, PENDING with the wait until the retry, or FAILED after the last attempt. */
-export function outcomeOf(claimed: Claimed, { isDelivered, status, error, answer, retryAfter }: Result): Outcome {
+export function outcomeOf(
+  claimed: Claimed,
+  { isDelivered, status, error, answer, retryAfter }: AttemptResult,
+): DeliveryOutcome {
   const failure = { attempts: claimed.attempts + 1, retryAfter, random: Math.random(), now: new Date() };
   const wait = isDelivered ? undefined : nextWait(failure);
   return {
@@ -30,23 +33,23 @@ export function outcomeOf(claimed: Claimed, { isDelivered, status, error, answer
 }
 
 /** The outcome if the integration no longer manages the company: FAILED, and nothing is sent. */
-export const notGranted = (claimed: Claimed): Outcome => ({
+export const notGranted = (claimed: Claimed): DeliveryOutcome => ({
   ...claimOf(claimed),
-  ...nothingSent,
+  ...notSent,
   ...{ status: 'FAILED', wait: 0, lastError: 'the integration does not manage this company any more' },
 });
 
 /** The outcome if this process does not have the API_KEY_SECRET that the endpoint is encrypted under: retried in 60 s. */
-export const unreadable = (claimed: Claimed): Outcome => ({
+export const unreadable = (claimed: Claimed): DeliveryOutcome => ({
   ...claimOf(claimed),
-  ...nothingSent,
+  ...notSent,
   ...{ status: 'PENDING', wait: unreadableWait, lastError: 'the server could not read the secret of this endpoint' },
 });
 
 /** The outcome if the process stops before the attempt ends: due now, so that another process can claim it. */
-export const givenBack = (claimed: Claimed): Outcome => ({
+export const givenBack = (claimed: Claimed): DeliveryOutcome => ({
   ...claimOf(claimed),
-  ...nothingSent,
+  ...notSent,
   status: 'PENDING',
   wait: 0,
 });

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A wait that another part of the process can cut short. `wake` during no wait cuts the next one short. */
+/** A wait that `wake` ends early. If nothing waits when `wake` is called, the next wait ends early. */
 export function pollTimer() {
   let isWoken = false;
   let endWait = () => {};

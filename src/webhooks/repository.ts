@@ -1,10 +1,11 @@
-import { idempotencyIndex, makeRoomSql } from '../agents/write/kept.statements.ts';
+import { deleteExpiredSql, idempotencyIndex } from '../agents/write/kept.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';
 import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';
+import { totalRowSchema } from '../database/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
@@ -20,7 +21,6 @@ import {
   type StoredWebhook,
   storedDeliverySchema,
   storedWebhookSchema,
-  totalRowSchema,
 } from './row.schema.ts';
 
 export type WebhookRepository = ReturnType<typeof webhookRepository>;
@@ -34,8 +34,8 @@ export interface Completed {
   readonly replayed?: true;
 }
 
-/** Deliveries are counted up to here: pages cannot reach beyond it (`page` × `limit`). */
-const counted = 100_000;
+/** Deliveries are counted up to this number, which is also the maximum of `page` × `limit`. */
+const maxCounted = 100_000;
 
 const webhooksOf = rowsOf(storedWebhookSchema);
 const deliveriesOf = rowsOf(storedDeliverySchema);
@@ -99,7 +99,7 @@ export function webhookRepository(database: Database) {
       await run(tx, endpoints.lockOwnerStatement(by.owner));
       await confirm(tx, by);
       if (!idempotency) return await work(transactionOf(tx, by));
-      const kept = await replay(tx, by, idempotency);
+      const kept = await findKept(tx, by, idempotency);
       if (kept) return kept;
       const made = await work(transactionOf(tx, by));
       await keep(tx, by, idempotency, made);
@@ -125,7 +125,7 @@ export function webhookRepository(database: Database) {
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
           // The key was stored by a concurrent request, or its kept answer is older than 24 hours and not deleted yet.
           if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-          await query(makeRoomSql, [by.keyId, idempotency.key]);
+          await query(deleteExpiredSql, [by.keyId, idempotency.key]);
         }
       }
     },
@@ -136,15 +136,15 @@ export function webhookRepository(database: Database) {
     },
 
     async list(owner: KeyOwner, page: Page) {
-      const [rows, all] = await Promise.all([run(query, endpoints.listStatement(owner, page)), total(query, owner)]);
-      return { items: webhooksOf(rows), total: all };
+      const [rows, count] = await Promise.all([run(query, endpoints.listStatement(owner, page)), total(query, owner)]);
+      return { items: webhooksOf(rows), total: count };
     },
 
     /** One page, the newest first; `total` counts up to 100,000. */
     async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
       const [rows, totals] = await Promise.all([
         run(query, deliveries.deliveriesStatement(id, page, filter)),
-        run(query, deliveries.countDeliveriesStatement(id, filter, counted)),
+        run(query, deliveries.countDeliveriesStatement(id, filter, maxCounted)),
       ]);
       return { items: deliveriesOf(rows), total: totalsOf(totals)[0]?.total ?? 0 };
     },
@@ -152,7 +152,11 @@ export function webhookRepository(database: Database) {
 }
 
 /** @throws ApiError IDEMPOTENCY_KEY_REUSED when the key belongs to another request */
-async function replay(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency): Promise<Completed | undefined> {
+async function findKept(
+  query: Query,
+  { keyId }: OwnerCaller,
+  idempotency: Idempotency,
+): Promise<Completed | undefined> {
   const [kept] = keptOf(await run(query, keptStatement(keyId, idempotency.key)));
   if (!kept) return undefined;
   const { fingerprint, webhookId, answer } = kept;

@@ -30,7 +30,7 @@ const read = { scope: 'read:webhooks', orIntegration: true } as const;
 const write = { scope: 'write:webhooks', orIntegration: true } as const;
 const ofOne = { idOf: 'other' } as const;
 
-/** Answers what was done, or was done before by the same request. */
+/** Sends the result of a request, or of the earlier request with the same Idempotency-Key. */
 function sendCompleted(reply: FastifyReply, status: number, { answer, replayed }: Completed): FastifyReply {
   return reply
     .code(status)
@@ -131,10 +131,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
 
   app.post(
     '/webhooks/:id/deliveries/:deliveryId/redeliver',
-    {
-      config: { ...write, ...ofOne },
-      schema: { ...redeliverWebhook, ...onOneAgain, params: deliveryParamsSchema },
-    },
+    { config: { ...write, ...ofOne }, schema: { ...redeliverWebhook, ...onOneAgain, params: deliveryParamsSchema } },
     async ({ ownerCaller, params, idempotency }, reply) => {
       const target = { id: params.id.toLowerCase(), idempotency };
       return sendCompleted(

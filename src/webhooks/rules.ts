@@ -49,12 +49,7 @@ export function checkedHeaders(headers: Headers): Headers {
 }
 
 /** The fields that a patch can change, without the headers, which are stored encrypted. */
-export const fieldsOf = ({ url, events, description, status }: StoredWebhook) => ({
-  url,
-  events,
-  description,
-  status,
-});
+export const fieldsOf = ({ url, events, description, status }: StoredWebhook) => ({ url, events, description, status });
 
 /** The names of the members whose values differ. */
 export const changedNames = (before: object, after: object): string[] => {

@@ -18,7 +18,6 @@ const events = Type.Array(oneOf(['*', ...eventTypes], 'An event type; * stands f
   description: 'The event types that are sent; the list is replaced whole',
 });
 const description = nullable(text({ maxLength: 200, description: 'What the endpoint is for; null clears' }));
-/** Its values are never shown again. */
 const headers = Type.Unsafe<Readonly<Record<string, string | null>> | null>({
   ...{ type: ['object', 'null'], headerFields: true },
   description:

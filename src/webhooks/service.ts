@@ -27,7 +27,7 @@ export type WebhookService = ReturnType<typeof webhookService>;
 const deletedAtOnce = 2_000;
 
 /** The endpoint in the path of a request, and its Idempotency-Key. */
-interface Target {
+interface EndpointRequest {
   /** In lower case. */
   readonly id: string;
   readonly idempotency?: Idempotency | undefined;
@@ -46,7 +46,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
   /** Changes one endpoint of the caller. */
   const change = (
     by: OwnerCaller,
-    { id, idempotency }: Target,
+    { id, idempotency }: EndpointRequest,
     work: (stored: StoredWebhook, tx: WebhookTransaction) => Promise<object>,
   ) =>
     webhooks.change(by, idempotency, async (tx) => ({
@@ -84,7 +84,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     get: async (by: OwnerCaller, id: string) => toWebhookAnswer(checkOwner(by, await webhooks.find(id))),
 
     /** Applies a merge patch. If it changes nothing, nothing is written: no `updatedAt`, no audit entry. */
-    async update(by: OwnerCaller, target: Target, patch: WebhookPatch): Promise<Completed> {
+    async update(by: OwnerCaller, target: EndpointRequest, patch: WebhookPatch): Promise<Completed> {
       if (patch.url !== undefined) checkTarget(patch.url, rules);
       return await change(by, target, async (stored, tx) => {
         const before = { ...fieldsOf(stored), headers: openHeaders(stored, sealer) };
@@ -114,7 +114,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     remove,
 
     /** Creates a new secret; for 24 hours requests are signed with the previous one too. */
-    async rotateSecret(by: OwnerCaller, target: Target): Promise<Completed> {
+    async rotateSecret(by: OwnerCaller, target: EndpointRequest): Promise<Completed> {
       const secret = newSecret();
       const made = await change(by, target, async (stored, tx) => {
         const current = resealed(stored, sealer);
@@ -129,7 +129,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
       return await withSecret(made, secret);
     },
 
-    ping: (by: OwnerCaller, target: Target): Promise<Completed> =>
+    ping: (by: OwnerCaller, target: EndpointRequest): Promise<Completed> =>
       change(by, target, async (stored, tx) => toDeliveryAnswer(await tx.ping(checkEnabled(stored)))),
 
     async deliveries(by: OwnerCaller, id: string, { status, agentId, ...query }: DeliveryListQuery) {
@@ -140,7 +140,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     },
 
     /** Queues the event of a delivery again, as a new delivery with no attempts. */
-    redeliver: (by: OwnerCaller, target: Target, deliveryId: string): Promise<Completed> =>
+    redeliver: (by: OwnerCaller, target: EndpointRequest, deliveryId: string): Promise<Completed> =>
       change(by, target, async (stored, tx) => {
         const delivery = await tx.redeliver(checkEnabled(stored).id, deliveryId);
         if (!delivery) throw deliveryMissing();

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 
 /** What is signed for one attempt. */
-export interface Message {
+interface Message {
   /** `webhook-id`: the same for all attempts to deliver an event. */
   readonly id: string;
   /** `webhook-timestamp`: when this attempt begins, in seconds since 1970. */

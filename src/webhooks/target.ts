@@ -13,7 +13,7 @@ export interface TargetRules {
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
 /** Why nothing may be sent to a URL. */
-export type TargetFault =
+type TargetFault =
   | 'the URL is not valid'
   | 'the URL is not https'
   | 'the URL has a user or a password'
@@ -78,7 +78,7 @@ export function parseTarget(text: string, { allowHttp, allowNetworks }: TargetRu
     throw new TargetError('the URL is not https');
   if (url.username !== '' || url.password !== '') throw new TargetError('the URL has a user or a password');
   const host = hostOf(url);
-  if (isIP(host) !== 0) check([host], allowNetworks);
+  if (isIP(host) !== 0) requireAllowed([host], allowNetworks);
   return url;
 }
 
@@ -99,11 +99,11 @@ export async function resolveTarget(
   const host = hostOf(url);
   const addresses = isIP(host) === 0 ? await resolve(host) : [host];
   if (addresses.length === 0) throw new TargetError('the name has no address');
-  check(addresses, allowNetworks);
+  requireAllowed(addresses, allowNetworks);
   return addresses;
 }
 
-function check(addresses: readonly string[], allowNetworks: readonly string[]): void {
+function requireAllowed(addresses: readonly string[], allowNetworks: readonly string[]): void {
   const isAllowed = addressList(allowNetworks);
   if (!addresses.every((address) => isPublic(address) || isAllowed(address))) {
     throw new TargetError('the address is not public');

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { group } from '../database/group.ts';
 import type { Meter } from '../metrics/meter.ts';
 import type { Attempt, AttemptSender } from './attempt.ts';
 import type { Claimed, DeliveryRepository, HealthChange } from './delivery.repository.ts';
-import type { Outcome } from './finish.statements.ts';
+import type { DeliveryOutcome } from './finish.statements.ts';
 import { givenBack, notGranted, outcomeOf, unreadable } from './outcome.ts';
+import { outcomeWriter } from './outcome-writer.ts';
 import { pollTimer } from './poll-timer.ts';
 import { slotsOf } from './slots.ts';
 
@@ -27,27 +27,18 @@ const pollInterval = 1_000;
 const shortPause = 20;
 const longPause = 200;
 
-/** Milliseconds until the retry of a statement that writes outcomes. */
-const retryPause = 1_000;
-
 /** Milliseconds between two measurements, and between two deletions of old deliveries. */
 const measureInterval = 15_000;
 const deleteInterval = 60_000;
 
-/** Milliseconds for which writing an outcome is retried. After that the lease has ended: another process may have it. */
-const saveLimit = 9_000;
-
-/** Outcomes that one statement writes at most. The statement runs while further outcomes are collected. */
-const outcomesAtOnce = 128;
-
-const full = { claimed: [], hasMore: false };
+const nothingClaimed = { claimed: [], hasMore: false };
 
 export type Worker = ReturnType<typeof webhookWorker>;
 
 /**
  * Sends the deliveries that are due (docs/contract.md#webhooks). Any number of processes can do so on one database.
  *
- * A loop claims due deliveries under a lease, which ends by itself if the process dies. Each claimed delivery is sent, its
+ * A loop claims due deliveries under a lease, which ends by itself if the process crashes. Each claimed delivery is sent, its
  * outcome is written in a batch with others, and the next delivery of the same endpoint and agent is claimed with it.
  */
 export function webhookWorker({ deliveries, sender, open, meter, onError, onHealth }: Options) {
@@ -58,37 +49,12 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
   const stopping = new AbortController();
   const { signal } = stopping;
 
-  const finish = group<Outcome, Claimed | undefined>({
-    size: outcomesAtOnce,
-    waiting: Number.POSITIVE_INFINITY,
-    isExpired: () => false,
-    run: async (outcomes) => {
-      const { written, changes } = await deliveries.finish(outcomes);
-      for (const change of changes) onHealth(change);
-      const done = outcomes.filter(({ id, status }) => status !== 'PENDING' && written.has(id)).map(({ id }) => id);
-      const next =
-        done.length > 0 ? await deliveries.next(done, slots.hasFreeSlot('healthy') && !signal.aborted) : new Map();
-      return outcomes.map(({ id }) => ({ result: next.get(id) }));
-    },
+  const saveOutcome = outcomeWriter({
+    ...{ deliveries, onHealth, signal },
+    canClaim: () => slots.hasFreeSlot('healthy') && !signal.aborted,
   });
 
-  /**
-   * Writes an outcome, with retries for 9 s; after that the delivery is sent again when its lease ends.
-   * @returns the next delivery of the same endpoint and agent, if it was claimed
-   */
-  async function saveOutcome(outcome: Outcome): Promise<Claimed | undefined> {
-    const deadline = performance.now() + saveLimit;
-    for (;;) {
-      try {
-        return await finish(outcome);
-      } catch {
-        if (signal.aborted || performance.now() > deadline) return undefined;
-        await delay(retryPause);
-      }
-    }
-  }
-
-  async function attempt(claimed: Claimed): Promise<Outcome> {
+  async function attempt(claimed: Claimed): Promise<DeliveryOutcome> {
     if (!claimed.isGranted) return notGranted(claimed);
     let opened: Attempt;
     try {
@@ -121,7 +87,7 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
   /** Claims at most 50 times a second while it finds deliveries, and 5 times while it is woken but finds none. */
   async function claimAll(): Promise<void> {
     while (!signal.aborted) {
-      const { claimed, hasMore } = slots.hasFreeSlot() ? await deliveries.claim(slots.free()) : full;
+      const { claimed, hasMore } = slots.hasFreeSlot() ? await deliveries.claim(slots.free()) : nothingClaimed;
       for (const one of claimed) start(one);
       if (!hasMore) await claimTimer.wait(claimed.length > 0 ? shortPause : longPause, pollInterval);
     }

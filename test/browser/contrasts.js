@@ -1,4 +1,4 @@
-// Runs in the page. Its value is JSON: how many texts are visible, and those whose contrast (WCAG 2.2) is under 4.5 to 1.
+// Runs in the page. Returns JSON: the number of visible texts, and those with a contrast (WCAG 2.2) under 4.5 to 1.
 (() => {
   const numbersOf = (color) => (color.match(/[\d.]+/g) ?? []).map(Number);
   const blend = ([r, g, b, alpha = 1], under) => [r, g, b].map((value, at) => value * alpha + under[at] * (1 - alpha));

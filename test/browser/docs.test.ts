@@ -9,7 +9,7 @@ import { newSubject } from '../support/patch-agent.ts';
 import { answerOf, storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
 
-// A world of its own for the browser: the program, its profile, nothing fetched in the background.
+// The folder of the browser: the program and its profile. It loads nothing in the background.
 const profile = await mkdtemp(join(tmpdir(), 'interview-agents-api-browser-'));
 const browser = await chromium.launchPersistentContext(profile, {
   executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
@@ -31,7 +31,7 @@ afterAll(async () => {
 const world = await openWorld();
 const contrasts = await readFile(join(import.meta.dirname, 'contrasts.js'), 'utf8');
 
-/** Opens the reference page; what goes wrong in it is collected. */
+/** Opens the reference page and collects its errors. */
 async function openDocs({ width = 1280, colorScheme = 'light' as 'light' | 'dark' } = {}) {
   const page = await browser.newPage();
   await page.setViewportSize({ width, height: 900 });
@@ -49,13 +49,13 @@ async function openDocs({ width = 1280, colorScheme = 'light' as 'light' | 'dark
   return { page, complaints, origins };
 }
 
-/** Pastes a key into the quick start. */
+/** Enters a key in the quick start. */
 async function useKey(page: Page, key: string): Promise<void> {
   await page.getByLabel('API key').fill(key);
   await page.getByRole('button', { name: 'Use this key' }).click();
 }
 
-/** Sends a PATCH from the reference. @returns what the page shows of the answer */
+/** Sends a PATCH from the reference. @returns the answer that the page shows */
 async function sendPatch(page: Page, id: string, patch: object) {
   const operation = page.locator('#operations-Agents-updateAgent');
   await operation.locator('.opblock-summary-control').click();
@@ -76,7 +76,7 @@ describe.each([
   { width: 1280, colorScheme: 'light' },
   { width: 390, colorScheme: 'dark' },
 ] as const)('the page, $width pixels wide and $colorScheme', (look) => {
-  test('shows its first 200 after a key is pasted and one button pressed, and keeps the key over a reload', async () => {
+  test('shows a first 200 after a key is entered and one button pressed, and keeps the key over a reload', async () => {
     const subject = await newSubject(world);
     const { page, complaints, origins } = await openDocs(look);
     await useKey(page, subject.key);
@@ -96,7 +96,7 @@ describe.each([
     expect([...origins]).toEqual([world.origin]);
   });
 
-  test('executes each example of a PATCH with 200, and fits its width', async () => {
+  test('gets 200 for each example of a PATCH, and is not wider than the window', async () => {
     const subject = await newSubject(world);
     await world.phoneNumber(subject.companyId);
     const { page, complaints } = await openDocs(look);
@@ -129,7 +129,7 @@ describe.each([
 });
 
 test.for(['light', 'dark'] as const)(
-  'every text differs from its ground by 4.5 to 1, %s (WCAG 2.2, 1.4.3)',
+  'every text has a contrast of at least 4.5 to 1, %s (WCAG 2.2, 1.4.3)',
   async (colorScheme) => {
     const subject = await newSubject(world);
     const { page } = await openDocs({ colorScheme });
@@ -143,7 +143,7 @@ test.for(['light', 'dark'] as const)(
   },
 );
 
-test('a reader of /docs pastes a key, sends a PATCH and sees the answer', async () => {
+test('a reader of /docs enters a key, sends a PATCH and sees the answer', async () => {
   const subject = await newSubject(world);
   const { page, complaints, origins } = await openDocs();
   await page.getByText('Update an agent').waitFor();
@@ -161,7 +161,7 @@ test('a reader of /docs pastes a key, sends a PATCH and sees the answer', async 
   expect([...origins]).toEqual([world.origin]);
 });
 
-test('the page says why a key is refused, and sends it with requests of the reference all the same', async () => {
+test('the page explains why a key is refused, and still sends it with requests of the reference', async () => {
   const { page, origins } = await openDocs();
   await useKey(page, `sk_${'0'.repeat(43)}`);
   await expect.poll(() => textOf(page.locator('#caller'))).toMatch(/^INVALID_API_KEY: /);

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Apart from `npm test`, which must pass where there is no browser. Chromium is Debian's, or what CHROMIUM names.
+// Apart from `npm test`, which needs no browser. Chromium is Debian's, or the one in CHROMIUM.
 export default defineConfig({
   test: {
     globalSetup: 'test/support/global-setup.ts',

@@ -9,14 +9,14 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** A repository of its own, so that a test's calls meet in batches as the test makes them. */
+/** A repository of its own, so that the calls of a test determine its batches. */
 function openAgents() {
   const database = openLimited('patient', world.databaseUrl, 4);
   onTestFinished(() => database.close());
   return agentRepository(database);
 }
 
-/** A request with the key of a company: the database refuses keys that do not exist. */
+/** A request with the key of a company, because the database refuses unknown keys. */
 const caller = ({ id, keyId }: { id: string; keyId: string }) => ({
   ...{ companyId: id, keyId, requestId: randomUUID(), address: null },
   deadline: new Deadline(performance.now()),
@@ -25,7 +25,7 @@ const caller = ({ id, keyId }: { id: string; keyId: string }) => ({
 
 const lookup = { hash: '', formerHash: null, companyId: null, agentId: null, address: null, scope: undefined };
 
-/** Decides to append a word to the instructions. */
+/** A decision that appends a word to the instructions. */
 const append =
   (word: string): Decide =>
   (found) => {
@@ -34,7 +34,7 @@ const append =
     return { content: { ...found.agent.content, instructions }, changedFields: ['instructions'] };
   };
 
-test('changes of one agent that arrive together are decided in their order, each with its own version and entry', async () => {
+test('concurrent changes of one agent are decided in order, each with its own version and history entry', async () => {
   const company = await world.company();
   const { id } = await world.agent(company.id);
   const agents = openAgents();
@@ -63,7 +63,7 @@ test('changes of one agent that arrive together are decided in their order, each
   expect(JSON.parse(await world.row(id))).toMatchObject({ version: 6, instructions: '01234' });
 });
 
-test('a decision that throws fails alone; those behind it decide on what was before it', async () => {
+test('a decision that throws fails alone, and later ones are decided on the state before it', async () => {
   const company = await world.company();
   const { id } = await world.agent(company.id);
   const agents = openAgents();
@@ -79,12 +79,12 @@ test('a decision that throws fails alone; those behind it decide on what was bef
   expect((await world.history(id)).map(({ version }) => version)).toEqual([1, 2, 3, 4]);
 });
 
-test('a row that the database refuses fails alone, its neighbours in the batch are changed', async () => {
+test('a row that the database refuses fails alone, and the other changes of its batch are written', async () => {
   const company = await world.company();
   const ids = (await Promise.all([1, 2, 3, 4, 5, 6].map(() => world.agent(company.id)))).map(({ id }) => id);
   const agents = openAgents();
   const [, , , poisoned] = ids;
-  // A list in the place of the object: the check of the table refuses it.
+  // A list instead of an object violates a check of the table.
   const notAnObject: JsonObject = JSON.parse('[]');
   const poison: Decide = (found) => {
     if (!found) throw new Error('not found');
@@ -103,7 +103,7 @@ test('a row that the database refuses fails alone, its neighbours in the batch a
   }
 });
 
-test('a key that has ended fails alone, its neighbours in the batch are changed', async () => {
+test('the change of a key that has ended fails alone, and the other changes of its batch are written', async () => {
   const company = await world.company();
   const [first, second] = await Promise.all([world.agent(company.id), world.agent(company.id)]);
   const agents = openAgents();
@@ -119,7 +119,7 @@ test('a key that has ended fails alone, its neighbours in the batch are changed'
       },
     },
   }));
-  // The first is a batch of its own, the others are the next one.
+  // The first call is a batch of its own; the others form the next one.
   const ids = [first.id, first.id, first.id, first.id, second.id];
   const ends = await Promise.allSettled(
     callers.map((by, at) => agents.change({ id: ids[at] ?? '', phoneNumberId: null }, by, append(String(at)))),
@@ -133,7 +133,7 @@ test('a key that has ended fails alone, its neighbours in the batch are changed'
   expect(await writers(second.id)).toEqual([null, five]);
 });
 
-test('a change decided on an old reading is decided again on what is stored', async () => {
+test('a change that was decided on an outdated version is decided again on the stored one', async () => {
   const company = await world.company();
   const { id } = await world.agent(company.id);
   const [first, second] = [openAgents(), openAgents()];
@@ -157,7 +157,7 @@ test('a change decided on an old reading is decided again on what is stored', as
   });
 });
 
-test('a change decided on a reading from before the deletion is decided again, and not made', async () => {
+test('a change that was decided before the agent was deleted is decided again, and refused', async () => {
   const company = await world.company();
   const { id } = await world.agent(company.id);
   const agents = openAgents();
@@ -180,7 +180,7 @@ test('a change decided on a reading from before the deletion is decided again, a
   expect((await world.history(id)).map(({ version }) => version)).toEqual([1]);
 });
 
-test('an answer that changes nothing waits for the changes before it, and has their version', async () => {
+test('a change without effect is answered after the changes before it, with their version', async () => {
   const company = await world.company();
   const { id } = await world.agent(company.id);
   const agents = openAgents();

@@ -6,7 +6,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld({ docs: false });
 
-/** The columns that hold large values, each with how its values are compressed: l for lz4, empty for the default. */
+/** The columns with large values, and the compression method of each: l for lz4, empty for the default. */
 const compressions = `SELECT attname, attcompression FROM pg_attribute
   WHERE (attrelid, attname) IN (('agent'::regclass, 'questions'), ('agent'::regclass, 'metadata'),
                                 ('agent_version'::regclass, 'snapshot'), ('idempotency_key'::regclass, 'agent'))
@@ -15,7 +15,7 @@ const allBy = (attcompression: string) =>
   ['agent', 'metadata', 'questions', 'snapshot'].map((attname) => ({ attname, attcompression }));
 const hasLz4 = `SELECT 'lz4' = ANY(enumvals) AS has FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression'`;
 
-test('large values are compressed by lz4 where the server has it, and by its default elsewhere', async () => {
+test('large values are compressed by lz4 if the server supports it, and by its default method otherwise', async () => {
   const { rows } = await world.sql.query(hasLz4);
   expect((await world.sql.query(compressions)).rows).toEqual(allBy(rows[0].has ? 'l' : ''));
   const { id } = await newSubject(world, { instructions: null, metadata: { notes: 'compressible '.repeat(700) } });
@@ -23,11 +23,11 @@ test('large values are compressed by lz4 where the server has it, and by its def
   expect(stored.rows).toEqual([{ by: rows[0].has ? 'lz4' : 'pglz' }]);
 });
 
-test('the migration asks for lz4 if the server names it, and for nothing if the server does not', async () => {
+test('the migration sets lz4 if the server supports it, and nothing otherwise', async () => {
   const script = await readFile('prisma/migrations/20261129010001_growth_compression/migration.sql', 'utf8');
   const { rows } = await world.sql.query(hasLz4);
 
-  /** Runs the script where the settings name these methods; the transaction is rolled back. */
+  /** Runs the migration on a server that lists these methods, and rolls it back. */
   const compressedAfter = async (methods: readonly string[]) => {
     const client = await connect(world.ownerUrl);
     try {
@@ -48,7 +48,7 @@ test('the migration asks for lz4 if the server names it, and for nothing if the 
 
   expect(await compressedAfter(['pglz'])).toEqual(allBy(''));
   const asked = compressedAfter(['pglz', 'lz4']);
-  // A server that was built without lz4 refuses to be asked for it.
+  // A server that was built without lz4 refuses to set it.
   if (rows[0].has) expect(await asked).toEqual(allBy('l'));
   else await expect(asked).rejects.toMatchObject({ code: '0A000' });
 });

@@ -12,7 +12,7 @@ function open(url: string, connections: number, statementLimit = 2_200) {
   return database;
 }
 
-test('a connection that ends between two statements of a transaction fails that one, and not the process', async () => {
+test('a connection that ends between two statements of a transaction fails that transaction, and the process continues', async () => {
   const database = open(world.databaseUrl, 1);
   const failing = database.transaction(async (query) => {
     const [{ pid } = { pid: 0 }] = await query<{ pid: number }>('SELECT pg_backend_pid() AS pid', []);
@@ -26,7 +26,7 @@ test('a connection that ends between two statements of a transaction fails that 
   expect(await database.query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
 });
 
-test('a transaction that gets no connection in time fails as an unavailable database, not as a fault of the server', async () => {
+test('a transaction that gets no connection in time fails as an unavailable database, not as an internal error', async () => {
   const database = openDatabase({ url: world.databaseUrl, connections: 1, connectionLimit: 1_000 });
   onTestFinished(() => database.close());
   await database.query('SELECT 1', []);
@@ -35,7 +35,7 @@ test('a transaction that gets no connection in time fails as an unavailable data
   await busy;
 });
 
-test('of many connections that the network dropped without a word, one statement times out, and the next is answered', async () => {
+test('after the network silently dropped many connections, one statement times out and the next succeeds', async () => {
   const link = await openLink(world.databaseUrl);
   const database = open(link.url, 5, 300);
   const pids = () => Promise.all(Array.from({ length: 5 }, () => database.query('SELECT pg_backend_pid()', [])));
@@ -47,14 +47,14 @@ test('of many connections that the network dropped without a word, one statement
 });
 
 test.for(['COMMIT', 'ROLLBACK'])(
-  'a connection whose %s got no answer is never used again: what is written next is committed',
+  'a connection without an answer to %s is not used again, and the next write is committed',
   async (unanswered) => {
     const { id: companyId } = await world.company();
     const [held, { id }] = [await world.agent(companyId), await world.agent(companyId)];
     const database = open(world.ownerUrl, 1, 100);
     await whileAgentLocked(world, held.id, async (release) => {
-      // The statement waits for the row, and what ends the transaction waits behind it: both in vain. The operator's way
-      // through the client, on which nothing else distrusts the connection.
+      // The statement waits for the row lock, and the end of the transaction is queued behind it; both time out. The
+      // operator's client is used, because its connections have no other check that would discard them.
       const failing = database.prisma.$transaction(async (tx) => {
         await tx.$queryRawUnsafe('SELECT FROM agent WHERE id = $1::uuid FOR UPDATE', held.id).catch(() => {});
         if (unanswered === 'ROLLBACK') throw new Error('rolled back');

@@ -16,20 +16,20 @@ const world = await openWorld();
 const foreign = await openWorld();
 const role = inject('serverRole');
 
-/** A world as a further server shows it, whose connections are opened from now on. */
+/** A world with another server, whose connections are opened from now on. */
 async function throughNewConnections(of: World): Promise<World> {
   const { origin } = await openAnotherServer(of);
   return { ...of, origin, ...callsOf(origin), client: (key: string) => clientOf(origin, key) };
 }
 
-/** Sets something for the sessions of the server that begin during this test. */
+/** Changes a default of the PostgreSQL server for sessions that begin during this test. */
 async function setForServer(name: string, value: string): Promise<void> {
   await setForRole(world.ownerUrl, role, name, value);
   const { rows } = await world.sql.query('SELECT current_setting($1) AS value', [name]);
   onTestFinished(() => setForRole(world.ownerUrl, role, name, String(rows[0]?.value)));
 }
 
-test('what a database sets for its sessions changes no answer, row or history, once migrate has set up the role', async () => {
+test('defaults that a database sets for its sessions change no answer, row or history, because migrate sets those of the role', async () => {
   await setForDatabase(foreign.ownerUrl);
   const { rows } = await foreign.sql.query('SELECT unnest(setconfig) AS set FROM pg_db_role_setting WHERE setrole = 0');
   const set = rows.map((row) => String(row['set'])).filter((text) => !text.startsWith('log_'));
@@ -70,7 +70,7 @@ test('what a database sets for its sessions changes no answer, row or history, o
   expect((await there.call(subject.key, `DELETE ${path}`)).status).toBe(204);
 });
 
-test('a change is answered as it was made, whatever the DateStyle became under the running server', async () => {
+test('a change is answered correctly after the DateStyle of the database changed under the running server', async () => {
   await setForServer('DateStyle', 'German, DMY');
   const there = await throughNewConnections(world);
   const subject = await newSubject(there);
@@ -83,7 +83,7 @@ test('a change is answered as it was made, whatever the DateStyle became under t
   expectReplay(await sendKeyed(there, agent, request, idempotencyKey), first);
 });
 
-test('while the database takes no writes, ready is 503, as is a change', async () => {
+test('while the database is read-only, health/ready and changes answer 503', async () => {
   const subject = await newSubject(world);
   await setForServer('default_transaction_read_only', 'on');
   const there = await throughNewConnections(world);
@@ -94,7 +94,7 @@ test('while the database takes no writes, ready is 503, as is a change', async (
   expect((await there.call(subject.key, `GET /agents/${subject.id}`)).status).toBe(200);
 });
 
-test('where a column got another type, a statement runs again once, with a fresh plan, alone and in a transaction', async () => {
+test('after a column changed its type, a statement runs again once with a new plan, alone and in a transaction', async () => {
   await run(world.ownerUrl, `CREATE TABLE changing (value varchar(10)); GRANT SELECT ON changing TO ${role}`);
   const database = openDatabase({ url: world.databaseUrl, connections: 3 });
   onTestFinished(async () => {

@@ -14,11 +14,11 @@ const rows = 40_000;
 const batch = 16;
 const key = (place: number) => `k${place}`;
 
-test('a batch of keyed changes costs a few blocks each, by plans from before the tables grew', async () => {
+test('a batch of changes with idempotency keys reads a few blocks each, with plans made before the tables grew', async () => {
   const { id, keyId, companyId } = await newSubject(world);
   const owner = await world.sql.connect();
   onTestFinished(() => owner.release());
-  // Counted by autovacuum, the tables would be planned anew.
+  // Autovacuum would update the statistics, and the tables would be planned again.
   for (const table of tables) await owner.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
   const database = openLimited('patient', world.databaseUrl, 1);
   onTestFinished(() => database.close());
@@ -27,7 +27,7 @@ test('a batch of keyed changes costs a few blocks each, by plans from before the
   const change = (ids: readonly string[]) =>
     database.query(changeSql, [ids, JSON.stringify(ids.map((agent) => stepOf(agent, companyId, keyId))), null]);
   const none = Array.from({ length: batch }, () => randomUUID());
-  // A statement keeps its plan from the sixth execution on.
+  // PostgreSQL keeps a generic plan from the sixth execution on.
   for (let count = 0; count < 7; count += 1) {
     await find(none, none);
     await change(none);
@@ -54,7 +54,7 @@ test('a batch of keyed changes costs a few blocks each, by plans from before the
     [keyId, id],
   );
   const agents = await owner.query('SELECT id FROM agent WHERE id <> $1 LIMIT $2', [id, batch]);
-  // What the inserts read is counted before the measurements, not in them.
+  // Reports what the inserts read before the measurement begins.
   await owner.query('SELECT pg_stat_force_next_flush()');
 
   const ids = agents.rows.map((row) => row.id);
@@ -76,7 +76,7 @@ test('a batch of keyed changes costs a few blocks each, by plans from before the
   expect(each).toBeLessThan(30);
 });
 
-/** A step that changes the duration of an agent of version 1. */
+/** A change of the duration of an agent at version 1. */
 function stepOf(id: string, company: string, keyId: string) {
   const content = {
     name: 'Agent',

@@ -9,7 +9,7 @@ import { newSubject, type Subject } from '../support/patch-agent.ts';
 import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
-/** What is read is counted by PostgreSQL in blocks of 8 KB, which do not depend on the machine. */
+/** PostgreSQL counts reads in blocks of 8 KB, which do not depend on the machine. */
 const world = await openWorld();
 
 const versions = 200_000;
@@ -22,9 +22,9 @@ beforeAll(async () => {
   subject = await newSubject(world);
   rareKey = (await world.newKey(subject.companyId)).id;
   const filler = await connect(world.ownerUrl);
-  // VACUUM waits for an autovacuum of the table.
+  // VACUUM would wait for a running autovacuum of the table.
   await filler.query('SET statement_timeout = 0; SET lock_timeout = 0');
-  // A history of a year: one version of each agent a time, as servers write them, by one key but for three entries.
+  // A history of a year: versions interleaved over all agents, by one key except for three entries.
   await filler.query(
     `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id)
      SELECT CASE WHEN n % 10 = 0 THEN $1::uuid ELSE md5((n % 500)::text)::uuid END, n / 10 + 2,
@@ -44,14 +44,14 @@ beforeAll(async () => {
   await filler.end();
 });
 
-/** A database with one connection, which passes its counts on when it is told to. */
+/** A database with one connection, which reports its counts on request. */
 function open(url: string) {
   const database = openLimited('patient', url, 1);
   onTestFinished(() => database.close());
   return database;
 }
 
-test('forgetting 500 of 80,000 expired answers among 200,000 reads a few blocks for each, and forgets the oldest', async () => {
+test('deleting 500 of 80,000 expired answers among 200,000 reads a few blocks each, and deletes the oldest', async () => {
   const database = open(world.databaseUrl);
   const agents = agentRepository(database);
   await agents.forgetAnswers();
@@ -63,7 +63,7 @@ test('forgetting 500 of 80,000 expired answers among 200,000 reads a few blocks 
   expect(rows).toEqual([{ left: answers - 1_000, expired: expired - 1_000 }]);
 });
 
-test('a page of the history costs the same at any depth, and holds the versions of its place', async () => {
+test('a page of the history reads under 60 blocks at any depth, and holds the right versions', async () => {
   const database = open(world.databaseUrl);
   const history = agentVersionRepository(database);
   const current = versions / 10 + 1;
@@ -77,7 +77,7 @@ test('a page of the history costs the same at any depth, and holds the versions 
   }
 });
 
-test('a page of a history whose oldest versions were pruned ends with the oldest that is left', async () => {
+test('a page of a history with pruned versions ends with the oldest version that is left', async () => {
   const { id, key } = await newSubject(world);
   for (let duration = 1; duration <= 5; duration += 1) await world.patch(key, id, { duration });
   await world.sql.query('DELETE FROM agent_version WHERE agent_id = $1 AND version < 3', [id]);
@@ -87,7 +87,7 @@ test('a page of a history whose oldest versions were pruned ends with the oldest
 });
 
 test.for(['a key', 'a company', 'all'] as const)(
-  'what was done last is found without reading the whole history: of %s',
+  'the newest entries of the audit trail are read without the whole history: of %s',
   async (of) => {
     const filter = { 'a key': { key: subject.keyId }, 'a company': { company: subject.companyId }, all: {} }[of];
     const database = open(world.ownerUrl);
@@ -98,7 +98,7 @@ test.for(['a key', 'a company', 'all'] as const)(
   },
 );
 
-test('what a key did long ago is not left out of what it did last', async () => {
+test('the audit trail of a key includes older entries', async () => {
   const list = (limit: number) => auditRepository(open(world.ownerUrl)).list({ key: rareKey }, limit);
   const { rows } = await world.sql.query(
     'SELECT array_agg(v.created_at ORDER BY v.created_at DESC) AS times FROM agent_version v WHERE v.key_id = $1',
@@ -112,7 +112,7 @@ test('what a key did long ago is not left out of what it did last', async () => 
   expect(await list(2)).toEqual(rare.slice(0, 2));
 });
 
-test('questions that a patch does not change are not stored again', async () => {
+test('a patch that does not change the questions does not store them again', async () => {
   const questions = Array.from({ length: 20 }, () => randomBytes(900).toString('hex'));
   const { id, key } = await newSubject(world, { questions });
   const stored = async (): Promise<string> => {
@@ -128,7 +128,7 @@ test('questions that a patch does not change are not stored again', async () => 
   expect(await stored()).toBe(before);
 });
 
-test('changes of a tenth of the agents on full pages leave the indexes alone', async () => {
+test('changes of a tenth of the agents on full pages write to no index', async () => {
   const changed = `SELECT n_tup_upd::int AS all, (n_tup_upd - n_tup_hot_upd)::int AS others FROM pg_stat_user_tables WHERE relname = 'agent'`;
   const client = await connect(world.ownerUrl);
   onTestFinished(() => client.end());

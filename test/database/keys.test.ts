@@ -3,7 +3,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** A key of a company, not with every scope, that ends by itself after so many seconds of the database's clock. */
+/** A key of a company with one scope, which expires after `seconds` seconds of the database's clock. */
 async function keyThatEnds(seconds: number) {
   const company = await world.company();
   const { rows } = await world.sql.query(`SELECT now() + $1 * interval '1 second' AS time`, [seconds]);
@@ -19,7 +19,7 @@ async function keyThatEnds(seconds: number) {
   });
 }
 
-test('of rotations of one key at once, without an overlap, exactly one makes a new key', async () => {
+test('of concurrent rotations of one key without an overlap exactly one creates a new key', async () => {
   const old = await keyThatEnds(7_200);
   const rotations = await Promise.allSettled(Array.from({ length: 10 }, () => world.keys.rotate(old.id, 0)));
   const made = rotations.flatMap((rotation) => (rotation.status === 'fulfilled' ? [rotation.value.id] : []));
@@ -33,7 +33,7 @@ test('of rotations of one key at once, without an overlap, exactly one makes a n
   expect(rows).toEqual(made.map((id) => ({ id })));
 });
 
-test('the times of what operators make are the database’s, whatever the clock of their machine says', async () => {
+test('the times of what operators create are the database’s, whatever the clock of their machine says', async () => {
   vi.useFakeTimers({ toFake: ['Date'], now: new Date('2001-01-01T00:00:00Z') });
   onTestFinished(() => {
     vi.useRealTimers();

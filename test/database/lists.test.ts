@@ -4,7 +4,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** What EXPLAIN says of one step of a plan. */
+/** What EXPLAIN reports of one step of a plan. */
 interface Step {
   readonly 'Node Type': string;
   readonly Alias?: string;
@@ -15,7 +15,7 @@ interface Step {
 
 const withAll = (step: Step): Step[] => [step, ...(step.Plans ?? []).flatMap(withAll)];
 
-/** How a statement that is prepared, as requests do it, reads the agents of a company. */
+/** The plan of a prepared statement, as requests run it, that reads the agents of a company. */
 async function readingsOf(mode: string, sql: string, types: string, values: string): Promise<Step[]> {
   const client = await world.sql.connect();
   try {
@@ -28,7 +28,7 @@ async function readingsOf(mode: string, sql: string, types: string, values: stri
   }
 }
 
-/** Many agents of one company, every tenth of them deleted, among as many of others. */
+/** Many agents of one company, every tenth of them deleted, and as many of other companies. */
 async function manyAgents(companyId: string): Promise<void> {
   const other = await world.company();
   await world.sql.query(
@@ -41,7 +41,7 @@ async function manyAgents(companyId: string): Promise<void> {
   await world.sql.query('VACUUM (ANALYZE) agent');
 }
 
-test('count and page of a list are read from the index of living agents alone, whatever the plan was made for', async () => {
+test('count and page of a list read the index of undeleted agents only, whatever values the plan was made for', async () => {
   const { id } = await world.company();
   await manyAgents(id);
   const byIndex = [{ 'Node Type': 'Index Only Scan', 'Index Name': 'agent_living_idx', 'Heap Fetches': 0 }];
@@ -60,7 +60,7 @@ test('count and page of a list are read from the index of living agents alone, w
   }
 });
 
-test('a change of an agent touches no index: its new version stays beside the old one', async () => {
+test('a change of an agent writes to no index: the new row version stays on its page', async () => {
   const { id: companyId } = await world.company();
   const { id } = await world.agent(companyId);
   const client = await world.sql.connect();
@@ -79,7 +79,7 @@ test('a change of an agent touches no index: its new version stays beside the ol
   }
 });
 
-test('agents have one index beside their primary key, which every update of another kind would pay for', async () => {
+test('the table agent has one index beside its primary key', async () => {
   const { rows } = await world.sql.query(
     `SELECT indexname AS name FROM pg_indexes WHERE tablename = 'agent' ORDER BY 1`,
   );

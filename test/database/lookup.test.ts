@@ -11,7 +11,7 @@ const world = await openWorld();
 const database = openLimited('patient', world.databaseUrl, 2);
 afterAll(() => database.close());
 
-test('a lookup finds the same alone as among others: each state of a key, each owner, with and without the agent', async () => {
+test('a lookup has the same result alone as in a batch: each state of a key, each owner, with and without the agent', async () => {
   const { id: agentId, companyId } = await newSubject(world);
   const { companyId: elsewhere } = await newSubject(world);
   const { id: integrationId } = await world.ats(companyId);
@@ -55,7 +55,7 @@ test('lookups of one agent in one batch have the results that each has alone, wh
   const [hash = '', other = ''] = hashes;
   const read: Lookup = { hash, formerHash: null, companyId, agentId, address: '192.0.2.1', scope: 'read:agents' };
   const former = { ...read, hash: 'none', formerHash: hash };
-  // Each beside one that differs from it in one part.
+  // Each with a second one that differs in one part.
   const lookups: Lookup[] = [
     ...[read, { ...read, hash: other }, read, { ...read, companyId: elsewhere }, read, { ...read, agentId: null }],
     ...[read, { ...read, address: null }, read, { ...read, scope: 'write:agents' as const }, read, read],

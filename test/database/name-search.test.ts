@@ -6,7 +6,7 @@ import { foldCase } from '../../src/agents/rules/case-folding.ts';
 import { connect, run } from '../support/connection.ts';
 import { withDatabase } from '../support/global-setup.ts';
 
-/** A database with a locale of its own, which ends with the test. */
+/** A database with the given locale, which the test drops. */
 async function openDatabaseOf(locale: string) {
   const name = `locale_${randomUUID().replaceAll('-', '')}`;
   const server = inject('serverUrl');
@@ -18,7 +18,7 @@ async function openDatabaseOf(locale: string) {
   onTestFinished(() => client.end());
   return {
     lower: async (text: string) => (await client.query('SELECT lower($1) AS lower', [text])).rows[0].lower,
-    /** Which of these names the list's filter finds. */
+    /** The names that the filter of the list finds. */
     async find(names: readonly string[], text: string): Promise<string[]> {
       const { text: sql, values } = nameContains(text);
       const place = `$${values.length + 1}`;
@@ -36,7 +36,7 @@ const locales = [
   [`LOCALE_PROVIDER icu ICU_LOCALE 'tr' LC_COLLATE 'C' LC_CTYPE 'C'`, 'éı'],
 ] as const;
 
-/** Letters that a search could get wrong, and what regular expressions and LIKE give a meaning. */
+/** Letters with unusual case folding, and characters that are special in regular expressions and LIKE. */
 const letters = [
   ...'sSſßẞtTﬆﬅiIıİfFﬁﬃlﬂσΣςαιΑΙᾳᾼ\u0345Έέ\u0390kK\u212aåÅ\u212bäÄaA\u0308nŉʼxX漢',
   ...'%_\\[]().*+?|^$-: {}',
@@ -45,7 +45,7 @@ const text = (maxLength: number) =>
   fc.array(fc.constantFrom(...letters), { minLength: 1, maxLength }).map((parts) => parts.join(''));
 
 test.for(locales)(
-  'in a database with %s, where lower case of ÉI is %s, a name is found where its folding contains that of the text',
+  'in a database with %s, where lower case of ÉI is %s, the name filter compares by case folding',
   async ([locale, lower]) => {
     const database = await openDatabaseOf(locale);
     expect(await database.lower('ÉI')).toBe(lower);
@@ -60,7 +60,7 @@ test.for(locales)(
   },
 );
 
-test('the longest text, of letters that all expand, is found in the name that is it', async () => {
+test('a filter of the longest allowed text, whose letters all grow in folding, finds the name that equals it', async () => {
   const database = await openDatabaseOf(`LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'`);
   for (const name of ['ß'.repeat(100), 'ﬃ'.repeat(33), 'sß'.repeat(50), 'αβγδεζηθικλμνξοπρστυφχψωᾳῃῳΐΰﬅﬃßŉǰẖẗẘẙև']) {
     const folded = foldCase(name);

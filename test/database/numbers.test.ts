@@ -8,7 +8,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-test('a number has as many characters in a jsonb document as are counted before it is stored', async () => {
+test('the computed length of a number equals its length in a jsonb document', async () => {
   const anyNumber = fc.double({ noDefaultInfinity: true, noNaN: true });
   await fc.assert(
     fc.asyncProperty(fc.array(anyNumber, { minLength: 100, maxLength: 100 }), async (numbers) => {
@@ -21,7 +21,7 @@ test('a number has as many characters in a jsonb document as are counted before 
   );
 });
 
-test('an ordinary agent and its key are found in JSON that has no number of sixteen characters', async () => {
+test('the JSON of an ordinary agent and its key has no number of sixteen characters', async () => {
   const { id, keyId } = await newSubject(world, { metadata: { tier: 3, score: 0.25 } });
   const { rows } = await world.sql.query('SELECT hash FROM api_key WHERE id = $1', [keyId]);
   const asked = [rows[0].hash, null, null, id, '127.0.0.1', 'write:agents'];
@@ -29,15 +29,15 @@ test('an ordinary agent and its key are found in JSON that has no number of sixt
   const found = await world.sql.query(findSql, [[id], [null], [null], [null]]);
   for (const json of [looked.rows[0].json, found.rows[0].found]) {
     expect(JSON.parse(json).agent).toMatchObject({ id, metadata: { tier: 3, score: 0.25 } });
-    // It would be parsed with care (src/http/exact-numbers.ts), which takes ten times as long.
+    // Such a number is parsed by src/http/exact-numbers.ts, which takes ten times as long.
     expect(json).not.toMatch(/\d[\d.]{15}/);
   }
 });
 
-/** The fewest bytes of JSON for the most characters: 5 and a comma for 40, a comma and a space. */
+/** The largest ratio of stored to sent characters: 5 and a comma become 40, a comma and a space. */
 const worst = 1e-38;
 
-test('metadata at its limit of 10,240 bytes has at most seven times as many in PostgreSQL and in a read', async () => {
+test('metadata at its limit of 10,240 bytes has at most seven times as many in PostgreSQL and in an answer', async () => {
   const agent = await newSubject(world);
   const metadata = { n: Array(1_705).fill(worst) };
   const text = JSON.stringify({ metadata });

@@ -8,7 +8,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** The two forms in which one step can be written: as one of several, and by the statement for one. */
+/** The two statements that can write a step: the one for several, and the one for a single step. */
 const forms = {
   'among others': (step: Step, lookedUpAt: number | null) =>
     [changeSql, [[step.id], JSON.stringify([step]), lookedUpAt]] as const,
@@ -22,11 +22,11 @@ async function newStep() {
   const content = { ...snapshot, duration: 31, questions: ['Why?'], metadata: { tier: 4 } };
   const author = { key: keyId, request: 'r-1', address: '192.0.2.1' };
   const place = { id, company: companyId, read: 1, step: 1, steps: 1 };
-  // `questions` differ, but are not among the changed fields: their stored value stays.
+  // `questions` differ but are not in changedFields, so their stored value stays.
   return { ...place, content, changed: ['duration', 'metadata'], touched: ['metadata'], ...author, restored: 1 };
 }
 
-/** What is stored, without what differs between any two agents. */
+/** The stored row and history, without what differs between any two agents. */
 async function stored(id: string) {
   const { row, history } = await storedAgent(world, id);
   const { id: _, company_id, created_at, updated_at, ...others } = row;
@@ -37,7 +37,7 @@ async function stored(id: string) {
   return { others, entries };
 }
 
-test('one step is written with the same row and the same history alone as among others', async () => {
+test('the statement for one step writes the same row and history as the one for several', async () => {
   const results = [];
   for (const form of Object.values(forms)) {
     const step = await newStep();
@@ -52,7 +52,7 @@ test('one step is written with the same row and the same history alone as among 
 });
 
 test.for(Object.entries(forms))(
-  '%s, one step writes nothing to another company’s agent, another version, a deleted agent or a locked row, or long after its lookup',
+  '%s: a step for another company’s agent, another version, a deleted agent, a locked row or an old lookup writes nothing',
   async ([, form]) => {
     const elsewhere = (await newSubject(world)).companyId;
     const wrong: ((step: Step) => Partial<Step>)[] = [() => ({ company: elsewhere }), () => ({ read: 2 })];

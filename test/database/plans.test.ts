@@ -12,7 +12,7 @@ import { explain, recording } from '../support/plans.ts';
 import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
-/** What the two statements of a PATCH read, on tables of a size at which a plan that scans one of them would show. */
+/** The blocks that both statements of a PATCH read, on tables so large that a scan of one would be noticed. */
 const world = await openWorld({ docs: false });
 
 const agents = 200_000;
@@ -24,7 +24,7 @@ let ids: readonly string[];
 
 beforeAll(async () => {
   const filler = await connect(world.ownerUrl);
-  // VACUUM waits for an autovacuum of the table.
+  // VACUUM would wait for a running autovacuum of the table.
   await filler.query('SET statement_timeout = 0; SET lock_timeout = 0');
   const company = await world.company();
   await filler.query(
@@ -71,14 +71,14 @@ beforeAll(async () => {
   await filler.end();
 });
 
-/** Changes the duration, and no other field, to a value that the agent does not have. */
+/** Changes the duration to a value that the agent does not have, and no other field. */
 const decide: Decide = (found) => {
   if (!found) throw new Error('not found');
   const { content } = found.agent;
   return { content: { ...content, duration: content.duration + 1 }, changedFields: ['duration'] };
 };
 
-/** The two statements that a server sends for so many PATCHes that arrive together, of as many keys. */
+/** The two statements of a server for `count` PATCHes of as many keys that arrive together. */
 async function statementsFor(count: number) {
   const pool = openLimited('patient', world.databaseUrl, 4);
   onTestFinished(() => pool.close());
@@ -87,7 +87,7 @@ async function statementsFor(count: number) {
   const repository = apiKeyRepository(database, silent, writes);
   const rows = agentRepository(database, silent, writes);
   const deadline = new Deadline(performance.now());
-  // Those that are asked for in one turn of the event loop go together.
+  // Lookups that are requested in one turn of the event loop form one batch.
   const asked = callers.slice(0, count).map((caller, place) => ({ ...caller, id: ids[place] ?? '' }));
   const lookups = await Promise.all(
     asked.map(async (each) => {
@@ -116,13 +116,13 @@ async function statementsFor(count: number) {
       return rows.change({ id, phoneNumberId: null, readAhead: found }, by, decide);
     }),
   );
-  // The last: where a company has a webhook, it is sent again, with events.
+  // The last statement: for a company with a webhook the change is sent again, with events.
   const change = sent.at(-1);
   if (!lookup || !change) throw new Error('the statements were not sent');
   return { lookup, change };
 }
 
-/** The agents as they were before their change, so that its statement changes them once more. */
+/** Undoes the changes of agents, so that the statement can make them again. */
 async function takeBack(): Promise<void> {
   await world.sql.query('UPDATE agent SET version = 1 WHERE id = ANY($1)', [ids]);
   await world.sql.query('DELETE FROM agent_version WHERE agent_id = ANY($1) AND version > 1', [ids]);
@@ -130,7 +130,7 @@ async function takeBack(): Promise<void> {
 
 const tableScans = ({ scans }: { readonly scans: readonly string[] }) => scans.filter((scan) => scan.startsWith('Seq'));
 
-test.for([1, 5, most])('%i PATCHes read a few blocks for each, found by indexes', async (count) => {
+test.for([1, 5, most])('%i PATCHes together read a few blocks each, found by indexes', async (count) => {
   const { lookup, change } = await statementsFor(count);
   await takeBack();
   const found = await explain(world.databaseUrl, lookup);
@@ -141,7 +141,7 @@ test.for([1, 5, most])('%i PATCHes read a few blocks for each, found by indexes'
   expect(changed.blocks).toBeLessThanOrEqual(32 * count);
 });
 
-test('a PATCH of a company with a webhook finds the endpoint by an index too', async () => {
+test('a PATCH of a company with a webhook finds the endpoint by an index', async () => {
   const [subject] = callers;
   await world.sql.query(
     `INSERT INTO webhook_endpoint (company_id, url, events, sealed_secret, sealed_under)

@@ -9,7 +9,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** An empty database, which ends with the test. */
+/** An empty database, which the test drops. */
 async function openEmpty(): Promise<pg.Pool> {
   const name = `empty_${randomUUID().replaceAll('-', '')}`;
   await run(inject('serverUrl'), `CREATE DATABASE ${name}`);
@@ -22,7 +22,7 @@ async function openEmpty(): Promise<pg.Pool> {
   return pool;
 }
 
-/** The SQL that makes the tables of the Prisma schema. */
+/** The SQL that creates the tables of the Prisma schema. */
 async function sqlOfSchema(pool: pg.Pool): Promise<string> {
   const path = 'prisma/schema.prisma';
   const engine = await openEngine(pool);
@@ -40,7 +40,7 @@ async function sqlOfSchema(pool: pg.Pool): Promise<string> {
   }
 }
 
-/** Columns, indexes and keys of all tables. Checks, and lists that may not be null, are beyond what a Prisma schema can say. */
+/** Columns, indexes and keys of all tables. A Prisma schema cannot express checks and lists that may not be null. */
 async function tablesOf(pool: pg.Pool): Promise<unknown[]> {
   const columns = `SELECT table_name, column_name, udt_name, column_default, datetime_precision,
                           CASE data_type WHEN 'ARRAY' THEN NULL ELSE is_nullable END AS is_nullable
@@ -54,7 +54,7 @@ async function tablesOf(pool: pg.Pool): Promise<unknown[]> {
   return results.map(({ rows }) => rows);
 }
 
-test('the migrations make the columns, indexes and keys that the Prisma schema tells, and no others', async () => {
+test('the migrations create exactly the columns, indexes and keys of the Prisma schema', async () => {
   const empty = await openEmpty();
   await empty.query(await sqlOfSchema(empty));
   const [columns, indexes, keys] = await tablesOf(empty);

@@ -29,7 +29,7 @@ async function trailOf(keyId: string) {
   return rows;
 }
 
-/** The entry about a new hash of a key. */
+/** The audit entry of a key's new hash. */
 const rehashed = ({ id, keyId }: { id: string; keyId: string }) => ({
   entry: {
     action: 'key.rehashed',
@@ -49,7 +49,7 @@ const rehashed = ({ id, keyId }: { id: string; keyId: string }) => ({
 test.for([
   ['now', '0'],
   ['an hour ahead of the clock', '1 hour'],
-])('32 changes of one agent in one batch are written, where its last change is %s', async ([, ahead]) => {
+])('32 changes of one agent in one batch are written if its last change is %s', async ([, ahead]) => {
   const { id, keyId, companyId } = await newSubject(world);
   await world.sql.query('UPDATE agent SET updated_at = updated_at + $2::interval WHERE id = $1', [id, ahead]);
   const before = await storedAgent(world, id);
@@ -77,7 +77,7 @@ test.for([
   );
 });
 
-test('a key that the server moves to its new secret has an entry in the trail, each time, and no hash is in it', async () => {
+test('each time the server hashes a key with its new secret it writes an audit entry, without the hash', async () => {
   const company = await world.company();
   const { origin } = await openAnotherServer(world, { secret: renewed, previousSecret: world.secret });
   const headers = { authorization: `Bearer ${company.key}` };
@@ -90,14 +90,14 @@ test('a key that the server moves to its new secret has an entry in the trail, e
   expect(await trailOf(company.keyId)).toEqual([rehashed(company), rehashed(company)]);
 });
 
-test('a use that changes no hash, and a hash that the owner changes, have no entry', async () => {
+test('a use that changes no hash, and a change of the hash by the owner, write no audit entry', async () => {
   const { keyId } = await world.company();
   await asServer(`UPDATE api_key SET last_used_at = now(), hash = hash WHERE id = '${keyId}'`);
   await world.sql.query('UPDATE api_key SET hash = $2 WHERE id = $1', [keyId, hashKey(randomUUID(), renewed)]);
   expect(await trailOf(keyId)).toEqual([]);
 });
 
-test('a key that ended after its last request is moved all the same', async () => {
+test('a key that ended after its last request is still hashed with the new secret', async () => {
   const company = await world.company();
   await world.sql.query(`UPDATE api_key SET revoked_at = now() - interval '10 seconds' WHERE id = $1`, [company.keyId]);
   const hash = hashKey(company.key, renewed);
@@ -105,26 +105,26 @@ test('a key that ended after its last request is moved all the same', async () =
   expect(await keyRow(company.keyId)).toMatchObject({ hash });
 });
 
-/** Gives a function of ours to a temporary table, and has it run. */
+/** Attaches a trigger function of the schema to a temporary table, and runs it. */
 const onOwnTable = (name: string) => `
   CREATE TEMP TABLE mine AS SELECT gen_random_uuid() AS id, gen_random_uuid() AS company_id, NULL::uuid AS integration_id;
   CREATE TRIGGER mine AFTER UPDATE ON mine FOR EACH ROW EXECUTE FUNCTION public.${name}();
   UPDATE mine SET id = id`;
 
 test.for(['record_key_rehash', 'check_agent_deletion'])(
-  'the role cannot give %s, which runs as the owner, to a table of its own',
+  'the server’s role cannot use %s, which runs as the owner, on a table of its own',
   async (name) => {
     await expect(asServer(onOwnTable(name))).rejects.toThrow(`permission denied for function public.${name}`);
   },
 );
 
-test('nor write entries of keys where a restore has left that right to everybody', async () => {
+test('the server’s role cannot write audit entries of keys even if a restored dump grants the function to PUBLIC', async () => {
   const granted = 'BEGIN; GRANT EXECUTE ON FUNCTION record_key_rehash() TO PUBLIC';
   const sql = `${granted}; SET LOCAL ROLE ${role}; ${onOwnTable('record_key_rehash')}; ROLLBACK`;
   await expect(run(world.ownerUrl, sql)).rejects.toThrow('this function is for the table api_key');
 });
 
-test('temporary tables and a search path of the role’s own change nothing of what is refused', async () => {
+test('temporary tables and a search path of its own do not bypass any refusal', async () => {
   const agent = await newSubject(world);
   const before = await storedAgent(world, agent.id);
   const unknown = randomUUID();
@@ -142,7 +142,7 @@ test('temporary tables and a search path of the role’s own change nothing of w
   expect(await storedAgent(world, agent.id)).toEqual(before);
 });
 
-test('an owner that is no superuser, and its members, are not bound; a role that is a member no more is', async () => {
+test('owners without superuser rights and their members are not restricted; a role that is no longer a member is', async () => {
   const [owner, member] = [`owner_${role}`, `member_${role}`];
   const write = "INSERT INTO audit_entry (action, operator) VALUES ('key.revoked', 'root')";
   const made = `
@@ -156,7 +156,7 @@ test('an owner that is no superuser, and its members, are not bound; a role that
   await expect(run(world.ownerUrl, ended)).rejects.toMatchObject({ code: '42501' });
 });
 
-test('of history too, owners and their members are not bound; a role with every privilege on the table is', async () => {
+test('for the history too, owners and their members are not restricted; a role with every privilege on the table is', async () => {
   const { id } = await newSubject(world);
   const [owner, member, other] = [`history_owner_${role}`, `history_member_${role}`, `history_other_${role}`];
   const write = `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields)

@@ -9,7 +9,7 @@ const world = await openWorld();
 const asServer = (sql: string) => run(world.databaseUrl, sql);
 const asOwner = (sql: string) => run(world.ownerUrl, sql);
 
-test('the tests’ server runs as a role that owns nothing and is nobody’s member', async () => {
+test('the tests’ server runs as a role that owns nothing and is a member of no role', async () => {
   const { key } = await world.company();
   expect((await world.call(key, 'GET /agents')).status).toBe(200);
   const { rows: sessions } = await world.sql.query(
@@ -38,7 +38,7 @@ test('the tests’ server runs as a role that owns nothing and is nobody’s mem
   ]);
 });
 
-test('it has exactly the rights that the server uses, on each table and column', async () => {
+test('the server’s role has exactly the rights that the server uses, on each table and column', async () => {
   const { rows } = await world.sql.query(
     `SELECT table_name AS name, string_agg(DISTINCT privilege_type, ' ' ORDER BY privilege_type) AS rights
        FROM information_schema.role_table_grants WHERE grantee = $1 GROUP BY 1 ORDER BY 1`,
@@ -106,12 +106,12 @@ const refused = [
   'UPDATE _prisma_migrations SET finished_at = NULL',
 ];
 
-test.for(refused)('it may not: %s', async (sql) => {
+test.for(refused)('the server’s role cannot: %s', async (sql) => {
   await expect(asServer(sql)).rejects.toThrow(/permission denied|must be owner/);
 });
 
 test.for(["UPDATE audit_entry SET action = 'other'", 'DELETE FROM audit_entry', 'TRUNCATE audit_entry'])(
-  'not even the owner may: %s',
+  'even the owner cannot: %s',
   async (sql) => {
     await world.company();
     const entries = async () => (await world.sql.query('SELECT * FROM audit_entry ORDER BY created_at, id')).rows;
@@ -122,7 +122,7 @@ test.for(["UPDATE audit_entry SET action = 'other'", 'DELETE FROM audit_entry', 
   },
 );
 
-test('not even the owner changes an entry of an agent’s history', async () => {
+test('even the owner cannot change an entry of an agent’s history', async () => {
   const { id } = await newSubject(world);
   const before = await storedAgent(world, id);
   await expect(asOwner("UPDATE agent_version SET caller_address = '192.0.2.1'")).rejects.toThrow('never change');

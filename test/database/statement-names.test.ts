@@ -4,7 +4,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** The names under which a process prepares statements, by their texts, when it meets them in this order. */
+/** The prepared statement names of a process that prepares these statements in this order. */
 async function namesOf(statements: readonly string[]): Promise<Map<string, string>> {
   const database = openDatabase({ url: world.databaseUrl, connections: 1 });
   onTestFinished(() => database.close());
@@ -16,7 +16,7 @@ async function namesOf(statements: readonly string[]): Promise<Map<string, strin
   return new Map(rows.map(({ name, statement }) => [statement, name]));
 }
 
-test('a statement has the same name in every process, whatever came before it, and no two have the same', async () => {
+test('a statement has the same name in every process and no two have the same, whatever was prepared before', async () => {
   const statements = ['SELECT 1', 'SELECT 2', 'SELECT 3'];
   const [first, second] = [await namesOf(statements), await namesOf(statements.toReversed())];
   for (const sql of statements) {

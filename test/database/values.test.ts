@@ -28,7 +28,7 @@ const values = (text: string) => {
 const echoed = `SELECT ${types.map((type, place) => `$${place + 1}::${type} AS v${place}`).join(', ')}`;
 const asRow = (list: readonly unknown[]) => Object.fromEntries(list.map((value, place) => [`v${place}`, value]));
 
-test('values reach PostgreSQL as they were given, alone and in a transaction, whatever a text holds', async () => {
+test('values reach PostgreSQL unchanged, alone and in a transaction, whatever a text holds', async () => {
   const { query, transaction } = open();
   for (const text of texts) {
     const given = values(text);
@@ -37,7 +37,7 @@ test('values reach PostgreSQL as they were given, alone and in a transaction, wh
   }
 });
 
-test('each of many statements at the same time gets its own values, also when others fail', async () => {
+test('each of many concurrent statements gets its own values, even if others fail', async () => {
   const { query } = open();
   const own = Array.from({ length: 200 }, (_, number) => `text ${number}`);
   const asked = own.map((text, number) =>
@@ -49,7 +49,7 @@ test('each of many statements at the same time gets its own values, also when ot
   expect(await Promise.all(asked)).toEqual(rows);
 });
 
-test('a statement without values runs, and one with a number too few or too many is refused', async () => {
+test('a statement without values runs, and one with too few or too many values is refused', async () => {
   const { query } = open();
   expect(await query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
   await expect(query('SELECT $1::int AS one', [])).rejects.toThrow();

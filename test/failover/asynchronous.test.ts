@@ -9,7 +9,7 @@ import { openScene } from './support/scene.ts';
 build();
 const cluster = await startCluster();
 
-test('in asynchronous mode a lost primary takes acknowledged changes with it, and no server answers what the database no longer has', async () => {
+test('in asynchronous mode acknowledged changes can be lost with the primary, and no server answers content that the database no longer has', async () => {
   const { companyId, key, ids, load } = await openScene(cluster);
   const { primary, standby } = await cluster.whole();
   await cluster.configureFor(
@@ -21,7 +21,7 @@ test('in asynchronous mode a lost primary takes acknowledged changes with it, an
     return row?.['synchronous_standby_names'] === '';
   });
   await load.more(50);
-  // What is acknowledged from here on, only the primary has.
+  // From here on acknowledged changes are on the primary only.
   const [sender] = await run(cluster.superUrl(primary), 'SELECT pid FROM pg_stat_replication');
   process.kill(Number(sender?.['pid']), 'SIGSTOP');
   await load.more(50);
@@ -58,7 +58,7 @@ test('in asynchronous mode a lost primary takes acknowledged changes with it, an
       expect((await client(origin, { line: `GET /agents/${Object(answer.body).id}` })).status).toBe(404);
     }
   }
-  // Sent again, a lost change is made anew, once.
+  // A lost change that is sent again is applied once.
   for (const [at, { requestId, call }] of lost.entries()) {
     const send = () => client(cluster.servers[at % 2] ?? '', call);
     const again = await send();
@@ -70,7 +70,7 @@ test('in asynchronous mode a lost primary takes acknowledged changes with it, an
   }
   cluster.revive();
 
-  /** Until HAProxy has found the new primary. */
+  /** Resolves when HAProxy has found the new primary. */
   async function untilServed(origin: string): Promise<void> {
     const answers = () => client(origin, { line: `GET /agents/${ids[0]}` });
     await cluster.until(async () => (await answers()).status === 200);

@@ -2,20 +2,20 @@ import { expect, test } from 'vitest';
 import { commandsIn, filled } from '../support/docs.ts';
 import { startProcess } from '../support/process.ts';
 
-test('the commands of docs/high-availability.md: run the cluster, lose the primary, wait until the servers are ready again', async () => {
+test('the commands of docs/high-availability.md run the cluster, remove the primary, and wait until the servers are ready again', async () => {
   const [, start = '', fail = '', ...more] = commandsIn('docs/high-availability.md', "Try it from Debian's packages");
   expect(more).toEqual([]);
-  // That of the test run, so that it finds what PostgreSQL leaves behind.
+  // The folder of the test run, so that it removes what PostgreSQL leaves behind.
   const shell = (commands: string) =>
     startProcess(['bash', '-euc', commands], { env: { TMPDIR: process.env['TMPDIR'] ?? '' } });
   const cluster = shell(start);
   await cluster.until(/^HAProxy leads to the primary on (\S+)$/m);
-  const told = (pattern: RegExp) => pattern.exec(cluster.stdout)?.[1] ?? '';
-  const program = told(/^kill -HUP (\d+) /m);
+  const printed = (pattern: RegExp) => pattern.exec(cluster.stdout)?.[1] ?? '';
+  const program = printed(/^kill -HUP (\d+) /m);
   const settings = {
-    'NODE=…': `NODE=${told(/^node-1 is process (\d+)$/m)}`,
+    'NODE=…': `NODE=${printed(/^node-1 is process (\d+)$/m)}`,
     'HA=…': `HA=${program}`,
-    'ORIGIN=…': `ORIGIN=${told(/^server-1 is process \d+, listens on (\S+),/m)}`,
+    'ORIGIN=…': `ORIGIN=${printed(/^server-1 is process \d+, listens on (\S+),/m)}`,
   };
   const failing = shell(filled(fail, settings));
   expect(await failing.exit, failing.stderr).toEqual({ code: 0, signal: null });

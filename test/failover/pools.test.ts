@@ -10,12 +10,12 @@ import { startCluster } from './support/cluster.ts';
 build();
 const cluster = await startCluster();
 const pools = [2, 10, 50];
-/** Milliseconds until a server answers again, once it can. */
+/** The most milliseconds between the promotion and the next answer of a server. */
 const soon = 5_000;
 
 test('servers with 2, 10 and 50 open connections to a lost primary answer within 5 s of the promotion', async () => {
   const { primary, standby } = await cluster.whole();
-  // One key has two lists at a time.
+  // One key can run two lists at once.
   const keys: string[] = [];
   while (keys.length < 25) keys.push((await makeCompany(cluster.ownerUrl, cluster.secret)).key);
   const servers = await Promise.all(
@@ -32,7 +32,7 @@ test('servers with 2, 10 and 50 open connections to a lost primary answer within
     Promise.all(servers.flatMap(({ size, origin }) => Array.from({ length: size }, (_, at) => read(origin, at))));
   const holder = await connect(cluster.ownerUrl);
   await holder.query('BEGIN; LOCK TABLE company_phone_number IN ACCESS EXCLUSIVE MODE');
-  // Each holds a connection until it has its answer.
+  // Each list uses a connection until it is answered.
   const full = cluster.until(async () => (await sessionsOn(primary)) >= pools.reduce((sum, size) => sum + size));
   while (Array.isArray(await Promise.race([full, burst()]))) {}
   await holder.end();

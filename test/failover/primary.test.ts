@@ -10,10 +10,10 @@ import { openScene } from './support/scene.ts';
 build();
 const cluster = await startCluster();
 const times = inject('isShort') ? 1 : 5;
-/** Milliseconds until the servers answer again, once they can. */
+/** The most milliseconds between the end of the fault and the next answers of the servers. */
 const soon = 5_000;
 
-test(`${times} × the primary's machine is lost under load: only 503 meanwhile, read and written again within 5 s, nothing lost`, async () => {
+test(`when the primary is lost under load (${times} times) requests are only 503, reads and writes succeed again within 5 s, and nothing is lost`, async () => {
   const { load, expectNothingLost } = await openScene(cluster);
   for (let time = 0; time < times; time += 1) {
     const { primary, standby } = await cluster.whole();
@@ -36,7 +36,7 @@ test(`${times} × the primary's machine is lost under load: only 503 meanwhile, 
   await expectNothingLost();
 });
 
-test(`${times} × a planned switchover under load: 503 for at most 5 s beyond the time without a primary and its standby, nothing lost`, async () => {
+test(`a planned switchover under load (${times} times) causes 503 for at most 5 s beyond the time without a primary and its standby, and nothing is lost`, async () => {
   const { load, expectNothingLost } = await openScene(cluster);
   for (let time = 0; time < times; time += 1) {
     const { primary, standby } = await cluster.whole();
@@ -61,11 +61,11 @@ test(`${times} × a planned switchover under load: 503 for at most 5 s beyond th
   await expectNothingLost();
 });
 
-test('the primary stands still until the standby is promoted, then goes on: it acknowledges nothing, the servers are on the new one', async () => {
+test('a frozen primary that resumes after the promotion of the standby acknowledges nothing, and the servers use the new one', async () => {
   const { load, expectNothingLost } = await openScene(cluster);
   const { primary, standby } = await cluster.whole();
   await load.more(randomInt(50, 100));
-  // Past HAProxy, as a client that nobody has told.
+  // Bypasses HAProxy, like a client that does not know of the failover.
   const client = await connect(cluster.superUrl(primary));
   onTestFinished(() => client.end());
   const thaw = cluster.freeze(primary);
@@ -89,7 +89,7 @@ test('the primary stands still until the standby is promoted, then goes on: it a
   await expectNothingLost();
 });
 
-/** How many sessions the servers have on a node. */
+/** The number of sessions of the servers on a node. */
 async function sessionsOn(name: Parameters<typeof cluster.superUrl>[0]): Promise<number> {
   const sql = `SELECT count(*)::int AS sessions FROM pg_stat_activity WHERE application_name LIKE 'interview-agents-api%'`;
   const [row] = await run(cluster.superUrl(name), sql);

@@ -9,16 +9,16 @@ import { openScene } from './support/scene.ts';
 
 build();
 const cluster = await startCluster();
-/** Milliseconds until the servers answer again, once they can. */
+/** The most milliseconds between the end of the fault and the next answers of the servers. */
 const soon = 5_000;
-/** Milliseconds that the standby is away. */
+/** Milliseconds for which the standby is down. */
 const away = inject('isShort') ? 10_000 : 300_000;
-/** Milliseconds that etcd is away. */
+/** Milliseconds for which etcd is down. */
 const blind = inject('isShort') ? 10_000 : 60_000;
 /** DATABASE_POOL of both servers. */
 const pools = 2 * 10;
 
-test(`the standby is lost for ${away / 1_000} s: writes are 503, reads go on, sessions that wait for it never exceed the pools`, async () => {
+test(`while the standby is lost for ${away / 1_000} s writes are 503, reads are served, and the sessions that wait for it never exceed the pools`, async () => {
   const { load, expectNothingLost } = await openScene(cluster);
   const { primary, standby } = await cluster.whole();
   await load.more(randomInt(50, 100));
@@ -48,11 +48,11 @@ test(`the standby is lost for ${away / 1_000} s: writes are 503, reads go on, se
   );
   expect(waiting).toBeGreaterThan(0);
   expect(waiting).toBeLessThanOrEqual(pools);
-  // A write that was saved before may be answered from what was kept.
+  // A write that was stored earlier may be answered by its kept answer.
   expect(writes.filter((answer) => isGood(answer) && !answer.isReplayed)).toEqual([]);
   expect(writes.length).toBeGreaterThan(0);
   expect(reads.filter((answer) => !isGood(answer)).map(({ status }) => status)).toEqual([]);
-  // Until the end, from both servers.
+  // Repeats until the end, with both servers.
   expect(new Set(late.map(({ origin }) => origin))).toEqual(new Set(cluster.servers));
   expect(written).toBeLessThan(soon);
   await expectNothingLost();
@@ -62,13 +62,13 @@ const waitingSessions = `
   SELECT count(*)::int AS sessions FROM pg_stat_activity
    WHERE application_name = 'interview-agents-api' AND wait_event = 'SyncRep'`;
 
-test(`etcd is gone for ${blind / 1_000} s: the primary gives up, all is 503 and nothing lost, and it goes on after etcd is back`, async () => {
+test(`while etcd is down for ${blind / 1_000} s the primary steps down and requests are 503; nothing is lost and requests are served after etcd is back`, async () => {
   const { load, expectNothingLost } = await openScene(cluster);
   await load.more(randomInt(50, 100));
   const gone = performance.now();
   process.kill(cluster.etcd(), 'SIGKILL');
   const given = await cluster.until(async () => (await cluster.primary()) === undefined);
-  // What HAProxy still has to learn.
+  // HAProxy notices the change a moment later.
   const closed = await load.firstRefusal(given);
   await delay(Math.max(0, gone + blind - performance.now()));
   const over = performance.now();
@@ -88,7 +88,7 @@ test(`etcd is gone for ${blind / 1_000} s: the primary gives up, all is 503 and 
   await expectNothingLost();
 });
 
-test('with failsafe_mode the loss of etcd is not noticed', async () => {
+test('with failsafe_mode a loss of etcd does not affect requests', async () => {
   const { load, expectNothingLost } = await openScene(cluster);
   const before = await cluster.whole();
   await cluster.configureFor({ failsafe_mode: true }, { failsafe_mode: false });

@@ -2,18 +2,18 @@ import { defineConfig } from 'vitest/config';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Whether this is the short form: fewer and shorter faults. */
+    /** The short form runs fewer and shorter faults. */
     isShort: boolean;
   }
 }
 
-// Apart from `npm test`, since they need Debian's packages postgresql, patroni, etcd-server and haproxy. With `--mode short`,
-// about four minutes.
+// Apart from `npm test`, because the tests need Debian's packages postgresql, patroni, etcd-server and haproxy. With
+// `--mode short` they take about four minutes.
 export default defineConfig(({ mode }) => ({
   test: {
     globalSetup: 'test/failover/support/test-run.ts',
     include: ['test/failover/*.test.ts'],
-    // A figure more than a guarantee: the others kill primaries too.
+    // This file measures times; the other files check guarantees and kill primaries as well.
     exclude: mode === 'short' ? ['test/failover/pools.test.ts'] : [],
     provide: { isShort: mode === 'short' },
     pool: 'forks',

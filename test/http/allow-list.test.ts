@@ -8,7 +8,7 @@ import { expectRefusal, newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
 
-/** The tests' own connections come from 127.0.0.1. */
+/** The tests connect from 127.0.0.1. */
 const world = await openWorld();
 const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
 
@@ -23,7 +23,7 @@ const renaming = (key: string, forwardedFor?: string) => ({
 
 const own = ['127.0.0.1', '127.0.0.0/8', '0.0.0.0/0', '::ffff:127.0.0.1', '::ffff:127.0.0.0/104'];
 
-test.for(own)('a key for %s alone is let in from there', async (block) => {
+test.for(own)('a key whose allow-list is %s is accepted from 127.0.0.1', async (block) => {
   const { id, companyId } = await newSubject(world);
   const key = await world.keyFrom(companyId, '192.0.2.1', block);
   expect(await world.send({ path: `/agents/${id}`, ...renaming(key) })).toMatchObject({
@@ -33,7 +33,7 @@ test.for(own)('a key for %s alone is let in from there', async (block) => {
 });
 
 test.for(['127.0.0.2', '128.0.0.0/1', '::1', '::/0', '::7f00:1'])(
-  'a key for %s alone is refused from 127.0.0.1',
+  'a key whose allow-list is %s is refused from 127.0.0.1 with 403 IP_NOT_ALLOWED',
   async (block) => {
     const { id, companyId } = await newSubject(world);
     const key = await world.keyFrom(companyId, block);
@@ -46,7 +46,7 @@ test.for(['127.0.0.2', '128.0.0.0/1', '::1', '::/0', '::7f00:1'])(
 
 const forged = ['192.0.2.1', '127.0.0.1, 192.0.2.1', '192.0.2.1, 127.0.0.1'];
 
-test.for(forged)('without TRUST_PROXY, X-Forwarded-For: %s changes nothing', async (forwardedFor) => {
+test.for(forged)('without TRUST_PROXY, the server ignores X-Forwarded-For: %s', async (forwardedFor) => {
   const { id, companyId } = await newSubject(world);
   const [here, there] = [await world.keyFrom(companyId, '127.0.0.1'), await world.keyFrom(companyId, '192.0.2.1')];
   const ask = (key: string) => world.send({ path: `/agents/${id}`, ...renaming(key, forwardedFor) });
@@ -54,7 +54,7 @@ test.for(forged)('without TRUST_PROXY, X-Forwarded-For: %s changes nothing', asy
   expect((await ask(here)).status).toBe(200);
 });
 
-test('a proxy that TRUST_PROXY does not name changes nothing', async () => {
+test('X-Forwarded-For of a proxy that TRUST_PROXY does not list is ignored', async () => {
   const { id, companyId } = await newSubject(world);
   const key = await world.keyFrom(companyId, '192.0.2.1');
   const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.2', '192.0.2.0/24', '::/0'] });
@@ -62,14 +62,17 @@ test('a proxy that TRUST_PROXY does not name changes nothing', async () => {
   await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
 });
 
-/** What a trusted proxy at 127.0.0.1 sends, and whether a key for 192.0.2.0/24 and 2001:db8::/32 may come so. */
-const proxied: readonly [forwardedFor: string | undefined, isLetIn: boolean][] = [
+/**
+ * X-Forwarded-For as a trusted proxy at 127.0.0.1 sends it, and whether a key for 192.0.2.0/24 and 2001:db8::/32 is
+ * accepted.
+ */
+const proxied: readonly [forwardedFor: string | undefined, isAccepted: boolean][] = [
   ['192.0.2.1', true],
   ['::ffff:192.0.2.1', true],
   ['2001:db8::7', true],
   ['192.0.3.1', false],
   ['2001:db9::7', false],
-  // The last proxy that is trusted tells who asked it; what stands before that anybody can write.
+  // The caller is the last address that is no trusted proxy. Entries before it can be forged.
   ['203.0.113.9, 192.0.2.1', true],
   ['192.0.2.1, 203.0.113.9', false],
   ['192.0.2.1, 10.0.0.7', true],
@@ -89,12 +92,12 @@ const proxied: readonly [forwardedFor: string | undefined, isLetIn: boolean][] =
   [undefined, false],
 ];
 
-test.for(proxied)('behind a trusted proxy, X-Forwarded-For: %s lets in: %s', async ([forwardedFor, isLetIn]) => {
+test.for(proxied)('behind a trusted proxy, X-Forwarded-For: %s is accepted: %s', async ([forwardedFor, isAccepted]) => {
   const { id, companyId } = await newSubject(world);
   const key = await world.keyFrom(companyId, '192.0.2.0/24', '2001:db8::/32');
   const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
   const ask = () => send(origin, { path: `/agents/${id}`, ...renaming(key, forwardedFor) });
-  if (isLetIn) expect((await ask()).status).toBe(200);
+  if (isAccepted) expect((await ask()).status).toBe(200);
   else await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
 });
 
@@ -102,31 +105,38 @@ test.each([
   [16, true],
   [17, false],
   [1_500, false],
-])('behind a trusted proxy and %i entries of further ones, a key is let in: %s', async (count, isLetIn) => {
-  const { id, companyId } = await newSubject(world);
-  const key = await world.keyFrom(companyId, '192.0.2.0/24');
-  const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
-  const ask = () => send(origin, { path: `/agents/${id}`, ...renaming(key, `192.0.2.1${', 10.0.0.7'.repeat(count)}`) });
-  if (isLetIn) expect((await ask()).status).toBe(200);
-  else await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
-});
+])(
+  'behind a trusted proxy, X-Forwarded-For with %i entries of further trusted proxies is accepted: %s',
+  async (count, isAccepted) => {
+    const { id, companyId } = await newSubject(world);
+    const key = await world.keyFrom(companyId, '192.0.2.0/24');
+    const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
+    const ask = () =>
+      send(origin, { path: `/agents/${id}`, ...renaming(key, `192.0.2.1${', 10.0.0.7'.repeat(count)}`) });
+    if (isAccepted) expect((await ask()).status).toBe(200);
+    else await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
+  },
+);
 
-test.runIf(hasIpv6)('on a socket for IPv4 and IPv6, each kind of caller matches its own entries', async () => {
-  const { companyId } = await newSubject(world);
-  const { origin } = await openAnotherServer(world, { host: '::' });
-  const { port } = new URL(origin);
-  const status = async (host: string, ...blocks: string[]) => {
-    const headers = { authorization: `Bearer ${await world.keyFrom(companyId, ...blocks)}` };
-    return (await send(`http://${host}:${port}`, { method: 'GET', path: '/agents', headers })).status;
-  };
-  expect(await status('127.0.0.1', '127.0.0.1')).toBe(200);
-  expect(await status('127.0.0.1', '::/0')).toBe(403);
-  expect(await status('[::1]', '::1')).toBe(200);
-  expect(await status('[::1]', '0.0.0.0/0')).toBe(403);
-});
+test.runIf(hasIpv6)(
+  'on a dual-stack socket, IPv4 callers match IPv4 entries alone and IPv6 callers IPv6 entries alone',
+  async () => {
+    const { companyId } = await newSubject(world);
+    const { origin } = await openAnotherServer(world, { host: '::' });
+    const { port } = new URL(origin);
+    const status = async (host: string, ...blocks: string[]) => {
+      const headers = { authorization: `Bearer ${await world.keyFrom(companyId, ...blocks)}` };
+      return (await send(`http://${host}:${port}`, { method: 'GET', path: '/agents', headers })).status;
+    };
+    expect(await status('127.0.0.1', '127.0.0.1')).toBe(200);
+    expect(await status('127.0.0.1', '::/0')).toBe(403);
+    expect(await status('[::1]', '::1')).toBe(200);
+    expect(await status('[::1]', '0.0.0.0/0')).toBe(403);
+  },
+);
 
 test.for([...onAgent, ...forCompany, ...forAnyCompany])(
-  '$line is refused from an address that is not in the list',
+  '$line answers 403 to a caller whose address is not in the allow-list',
   async ({ line, body }) => {
     const { id, companyId } = await newSubject(world);
     const named = line.replace(':id', id);
@@ -135,8 +145,8 @@ test.for([...onAgent, ...forCompany, ...forAnyCompany])(
   },
 );
 
-/** Entries of an allow-list that PostgreSQL does not take for addresses, or takes for others than the server does. */
-const strange = [
+/** Entries that PostgreSQL does not accept as addresses, or reads as other addresses than the server does. */
+const invalidEntries = [
   ...['nonsense', '', '999.0.0.1', '1.2.3', '127.0.0', '127.0.0.1/33', '127.0.0.0/08', '127.0.0.1 ', '127.0.0.1/'],
   ...[
     '1::2::3',
@@ -161,20 +171,20 @@ const strange = [
   ],
 ];
 
-test('entries of an allow-list that are no addresses let nobody in, and harm neither the other entries nor other keys', async () => {
+test('invalid entries of an allow-list match no address, and leave the other entries and other keys valid', async () => {
   const { id, companyId } = await newSubject(world);
   const [shut, open] = await Promise.all([
-    Promise.all(strange.map((entry) => world.keyFrom(companyId, entry))),
-    Promise.all(strange.map((entry) => world.keyFrom(companyId, entry, '127.0.0.1'))),
+    Promise.all(invalidEntries.map((entry) => world.keyFrom(companyId, entry))),
+    Promise.all(invalidEntries.map((entry) => world.keyFrom(companyId, entry, '127.0.0.1'))),
   ]);
-  // With one connection they are looked up together. One that fails its batch would be a 500.
+  // With one connection all keys are looked up in one statement: an entry that made it fail would be a 500.
   const { origin } = await openAnotherServer(world, { connections: 1 });
   const status = async (key: string) => (await callsOf(origin).call(key, `GET /agents/${id}`)).status;
   expect(await Promise.all([...shut, ...open].map(status))).toEqual([...shut.map(() => 403), ...open.map(() => 200)]);
 });
 
 test.for(['::ffff:127.0.0.1', '::ffff:127.0.0.0/104', '::ffff:7f00:0/104', '::ffff:7f00:1'])(
-  'a key for %s finds its agent, though only the server takes that for IPv4',
+  'a key whose allow-list is the IPv4-mapped %s is accepted from 127.0.0.1, with its agent',
   async (entry) => {
     const { id, companyId } = await newSubject(world);
     const answer = await world.call(await world.keyFrom(companyId, entry), `GET /agents/${id}`);

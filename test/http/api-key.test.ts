@@ -8,7 +8,7 @@ const world = await openWorld({ quotas: { perMinute: 5, perHour: 9 } });
 
 const ask = (key: string, query = '') => world.call(key, `GET /api-key${query}`);
 
-/** What is stored of a key and may be shown, as JSON. */
+/** The stored columns of a key that may be shown, as JSON. */
 async function stored(id: string) {
   const { rows } = await world.sql.query(
     `SELECT id, name, start, scopes, company_id AS "companyId", integration_id AS "integrationId",
@@ -20,14 +20,14 @@ async function stored(id: string) {
 
 const isUsed = (id: string) => vi.waitUntil(async () => (await stored(id)).lastUsedAt !== null, { timeout: 60_000 });
 
-/** A window as the headers of an answer say it. */
+/** A rate limit window as the headers of an answer describe it. */
 const windowIn = ({ headers }: Answer, name: string) => ({
   limit: Number(headers[`x-ratelimit-limit-${name}`]),
   remaining: Number(headers[`x-ratelimit-remaining-${name}`]),
   resetsAt: new Date(Number(headers[`x-ratelimit-reset-${name}`]) * 1_000).toISOString(),
 });
 
-test('a company key and an ATS key are told exactly which key they are, without a companyId', async () => {
+test('GET /api-key answers a company key and an ATS key with their own stored values, without a companyId', async () => {
   const company = await world.company();
   const ats = await world.ats(company.id);
   const named = await world.keys.create({
@@ -48,20 +48,23 @@ test('a company key and an ATS key are told exactly which key they are, without 
   }
 });
 
-test('the first request of a key shows that it was never used before, or this use', async () => {
+test('the first request of a key shows lastUsedAt as null or as the time of this request', async () => {
   const { key, keyId } = await world.company();
   const { lastUsedAt } = Object((await ask(key)).body);
   await isUsed(keyId);
   expect([null, (await stored(keyId)).lastUsedAt]).toContain(lastUsedAt);
 });
 
-test.for([[], ['delete:agents'], scopes] as const)('a key with the scopes %j may ask', async (some) => {
-  const { id } = await world.company();
-  const answer = await ask(await world.keyWith(id, ...some));
-  expect(answer).toMatchObject({ status: 200, body: { scopes: some } });
-});
+test.for([[], ['delete:agents'], scopes] as const)(
+  'GET /api-key is allowed to a key with the scopes %j',
+  async (some) => {
+    const { id } = await world.company();
+    const answer = await ask(await world.keyWith(id, ...some));
+    expect(answer).toMatchObject({ status: 200, body: { scopes: some } });
+  },
+);
 
-test('the request counts as any other, and the limits are those of the key', async () => {
+test('GET /api-key counts against the rate limits, and shows the limits that the key itself has', async () => {
   const { id, key } = await world.company();
   const left = async (one: string) => Object((await ask(one)).body).rateLimits;
   expect(await left(key)).toMatchObject({ minute: { limit: 5, remaining: 4 }, hour: { limit: 9, remaining: 8 } });
@@ -76,7 +79,7 @@ test('the request counts as any other, and the limits are those of the key', asy
   });
 });
 
-test('companyId is ignored, another parameter is refused', async () => {
+test('GET /api-key ignores companyId and refuses any other parameter', async () => {
   const { key } = await world.company();
   expect((await ask(key, '?companyId=x&companyId=')).status).toBe(200);
   const detail = 'is not known; what can be set is companyId';

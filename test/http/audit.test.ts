@@ -10,7 +10,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** The trail as the operator's command line reads it, without the times, which tests cannot know. */
+/** The audit trail as the operator's command line reads it, without times. */
 async function trail(filter: AuditFilter, limit = 100) {
   const database = openDatabase({ url: world.ownerUrl, connections: 1 });
   const entries = await auditRepository(database).list(filter, limit);
@@ -21,16 +21,16 @@ async function trail(filter: AuditFilter, limit = 100) {
 }
 
 const byOperator = { operator: 'tester', keyId: null, requestId: null, address: null };
-const nobody = { companyId: null, integrationId: null, keyId: null, phoneNumberId: null, agentId: null };
+const noTarget = { companyId: null, integrationId: null, keyId: null, phoneNumberId: null, agentId: null };
 const entry = (action: string, of: object, details: object = {}) => ({
   action,
   by: byOperator,
-  ...nobody,
+  ...noTarget,
   ...of,
   details,
 });
 
-test('every step in the life of a key is in the trail, once, and what changes nothing is not', async () => {
+test('every change of a key’s state has one audit entry, and a command that changes nothing has none', async () => {
   const { id: companyId } = await world.companies.createCompany('Audited');
   const draft = { companyId, integrationId: null, name: 'Audited', scopes: ['read:agents'] as const, expiresAt: null };
   const made = await world.keys.create({ ...draft, allowedIps: ['192.0.2.0/24'] });
@@ -52,7 +52,7 @@ test('every step in the life of a key is in the trail, once, and what changes no
   };
   const entries = await trail({ company: companyId });
   expect(entries.slice(0, 2)).toEqual([entry('key.suspended', ofOld), entry('key.revoked', ofNew)]);
-  // Both by one statement, at one time.
+  // One statement wrote both, with one time.
   expect(entries.slice(2, 4)).toEqual(
     expect.arrayContaining([
       entry('key.created', ofNew, { ...drafted, start: rotated.start }),
@@ -69,7 +69,7 @@ test('every step in the life of a key is in the trail, once, and what changes no
   expect(JSON.stringify(entries)).not.toMatch(/sk_\w{6}/);
 });
 
-test('grants and their ends, integrations and phone numbers are in the trail, once', async () => {
+test('grants, revoked grants, integrations and phone numbers have one audit entry each', async () => {
   const { id: companyId } = await world.companies.createCompany('Granted');
   const { id: integrationId } = await world.companies.createIntegration('Audited ATS');
   for (let time = 0; time < 2; time += 1) await world.companies.grant(integrationId, companyId);
@@ -87,7 +87,7 @@ test('grants and their ends, integrations and phone numbers are in the trail, on
   expect(rows).toContainEqual({ action: 'integration.created' });
 });
 
-test('what a key does to an agent is in the trail with its request and address, behind a trusted proxy too', async () => {
+test('the audit entry of a change by a key holds its request id and the caller’s address, also behind a trusted proxy', async () => {
   const { id, companyId, key, keyId } = await newSubject(world);
   const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1'] });
   const json = { 'content-type': 'application/json' };
@@ -115,7 +115,7 @@ test('what a key does to an agent is in the trail with its request and address, 
   expect((await ask(origin, `DELETE /agents/${id}`, ids[3], { 'x-forwarded-for': '2001:db8::7' })).status).toBe(204);
 
   const by = (at: 0 | 1 | 2 | 3, address: string | null) => ({ operator: null, keyId, requestId: ids[at], address });
-  const ofAgent = { ...nobody, companyId, agentId: id };
+  const ofAgent = { ...noTarget, companyId, agentId: id };
   const version = (number: number, changedFields: string[], restoredFrom: number | null = null) => ({
     details: { version: number, changedFields, restoredFrom },
   });
@@ -132,7 +132,7 @@ test('what a key does to an agent is in the trail with its request and address, 
   expect(await trail({ agent: id }, 2)).toEqual(entries.slice(0, 2));
 });
 
-test('an agent that a request makes is in the trail with its address', async () => {
+test('an agent that POST /agents creates has an audit entry with the caller’s address', async () => {
   const { id: company, key, keyId } = await world.company();
   const header = { 'X-Request-Id': 'made-by-request' };
   expect((await world.client(key).create(draft, { header })).status).toBe(201);
@@ -140,7 +140,7 @@ test('an agent that a request makes is in the trail with its address', async () 
   expect(await trail({ key: keyId, company }, 1)).toMatchObject([{ action: 'agent.created', by }]);
 });
 
-test('a deletion that was refused, and one of an agent that is gone, leave nothing in the trail', async () => {
+test('a refused deletion, and one of a deleted agent, have no audit entry', async () => {
   const { id, key } = await newSubject(world);
   const other = await world.company();
   const api = world.client(key);
@@ -151,7 +151,7 @@ test('a deletion that was refused, and one of an agent that is gone, leave nothi
   expect((await trail({ agent: id })).map(({ action }) => action)).toEqual(['agent.deleted', 'agent.created']);
 });
 
-test('a time limits the trail from its moment on, and until before it', async () => {
+test('`since` includes the time that it names, and `until` excludes it', async () => {
   const { id: company } = await world.company();
   const { rows } = await world.sql.query('SELECT created_at AS at FROM audit_entry WHERE company_id = $1 ORDER BY 1', [
     company,
@@ -162,7 +162,7 @@ test('a time limits the trail from its moment on, and until before it', async ()
   expect(await trail({ company, since: first, until: first })).toEqual([]);
 });
 
-test('a change that cannot be in the trail is not made', async () => {
+test('a change whose audit entry cannot be written is rolled back', async () => {
   const { id: companyId, keyId } = await world.company();
   const { id: integrationId } = await world.companies.createIntegration('Untrailed');
   const stored = async () => {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -23,7 +23,7 @@ const headOf = (authorization: string, ...more: string[]) =>
     ...more,
   );
 
-/** A whole PATCH. */
+/** A complete PATCH request. */
 const patch = (body: object) => {
   const text = JSON.stringify(body);
   return `${headOf(key, `Content-Length: ${text.length}`)}${text}`;
@@ -36,7 +36,7 @@ async function expectService(): Promise<void> {
 }
 
 describe('several requests on one connection', () => {
-  test('one after the other are all served, and the connection stays open', () =>
+  test('sent one after the other are all served, and the connection stays open', () =>
     use(async (socket) => {
       for (const [position, name] of ['First', 'Second', 'Third'].entries()) {
         socket.write(patch({ name }));
@@ -45,7 +45,7 @@ describe('several requests on one connection', () => {
       expect(socket.ending).toBe('open');
     }));
 
-  test('that are sent at once are answered in their order', () =>
+  test('sent at once are answered in the order in which they were sent', () =>
     use(async (socket) => {
       socket.write([patch({ name: 'One' }), head('GET /no HTTP/1.1', 'Host: api'), patch({ name: 'Two' })].join(''));
       await socket.answer(2);
@@ -56,7 +56,7 @@ describe('several requests on one connection', () => {
       ]);
     }));
 
-  test('after a refused one, whose body is passed over, go on', () =>
+  test('are served after a refused one, whose body is skipped', () =>
     use(async (socket) => {
       socket.write(`${headOf('wrong', 'Content-Length: 24')}GET / HTTP/1.1\r\nHost: ab`);
       expect(await socket.answer()).toMatchObject({ status: 401 });
@@ -68,15 +68,15 @@ describe('several requests on one connection', () => {
     ['garbage', () => '\0\0\0\0\r\n\r\n'],
     ['CONNECT', () => head('CONNECT api:443 HTTP/1.1', 'Host: api')],
     ['a request with a broken body', () => `${headOf(key, 'Transfer-Encoding: chunked')}zz\r\n`],
-    ['half a request and the end', () => 'PATCH /agents'],
-  ])('%s behind a running request is refused after that one has got its own answer', (what, bytes) =>
+    ['half a request and the end of the stream', () => 'PATCH /agents'],
+  ])('%s behind a running request is refused, after the answer to the running request', (what, bytes) =>
     whileAgentLocked(world, agentId, (release) =>
       use(async (socket) => {
         socket.write(patch({ name: `Before ${what}` }));
-        await untilSomebodyWaits(world);
+        await untilWaiting(world);
         socket.write(bytes());
         if (what.startsWith('half')) socket.end();
-        // The server has read all of it when it has answered somebody who came later.
+        // Once the server has answered a later connection, it has read these bytes too.
         await world.send({ method: 'GET', path: '/health/live' });
         await release();
         const [own, refusal, ...more] = await socket.untilClosed();
@@ -87,7 +87,7 @@ describe('several requests on one connection', () => {
     ),
   );
 
-  test('a body that breaks after its request was refused gets no second answer', () =>
+  test('after a refusal, a malformed body of the same request gets no second answer', () =>
     use(async (socket) => {
       socket.write(headOf('wrong', 'Transfer-Encoding: chunked'));
       expect(await socket.answer()).toMatchObject({ status: 401 });
@@ -96,12 +96,12 @@ describe('several requests on one connection', () => {
     }));
 });
 
-describe('clients that go away', () => {
+describe('clients that disconnect', () => {
   test.each([
     ['headers', () => `PATCH /agents/${agentId} HTTP/1.1\r\nHost: a`],
     ['body', () => `${headOf(key, 'Content-Length: 20')}{"name":`],
     ['chunks', () => `${headOf(key, 'Transfer-Encoding: chunked')}${chunk('{"name":')}`],
-  ])('after half of the %s: 400 to the one who still reads, and nothing is changed', async (_, bytes) => {
+  ])('after half of the %s get 400 if they still read, and nothing is changed', async (_, bytes) => {
     const before = await world.row(agentId);
     await use(async (socket) => {
       socket.write(bytes());
@@ -112,8 +112,8 @@ describe('clients that go away', () => {
     expect(await world.row(agentId)).toBe(before);
   });
 
-  test('with a reset in whatever they do leave the server as it was', async () => {
-    const doings = [
+  test('with a reset, at any point of a request, do not affect later requests', async () => {
+    const messages = [
       '',
       'PATCH /agents',
       headOf(key, 'Content-Length: 2'),
@@ -122,7 +122,7 @@ describe('clients that go away', () => {
       '\0\0\r\n\r\n',
       head('CONNECT api:443 HTTP/1.1', 'Host: api'),
     ];
-    for (const bytes of doings) {
+    for (const bytes of messages) {
       for (let time = 0; time < 10; time += 1) {
         await use(async (socket) => {
           socket.write(bytes);
@@ -136,7 +136,7 @@ describe('clients that go away', () => {
 });
 
 describe('Expect: 100-continue', () => {
-  test('asks for the body once the request is admitted', () =>
+  test('is answered with 100 once the request is admitted', () =>
     use(async (socket) => {
       socket.write(headOf(key, 'Content-Length: 20', 'Expect: 100-continue'));
       expect(await socket.answer()).toMatchObject({ status: 100 });
@@ -145,13 +145,13 @@ describe('Expect: 100-continue', () => {
     }));
 
   test.each([
-    ['a bad key', () => headOf('sk_wrong', 'Content-Length: 2', 'Expect: 100-continue'), 'INVALID_API_KEY'],
+    ['an invalid key', () => headOf('sk_wrong', 'Content-Length: 2', 'Expect: 100-continue'), 'INVALID_API_KEY'],
     [
       'a body over the limit',
       () => headOf(key, 'Content-Length: 2000000', 'Expect: 100-continue'),
       'PAYLOAD_TOO_LARGE',
     ],
-  ] as const)('%s is refused without asking for the body', (_, bytes, code) =>
+  ] as const)('%s is refused without a 100 Continue', (_, bytes, code) =>
     use(async (socket) => {
       socket.write(bytes());
       expectProblem(await socket.answer(), { code, instance: `/agents/${agentId}` });
@@ -169,12 +169,15 @@ describe('a body of 2 MB', () => {
       'in many chunks',
       () => `${headOf(key, 'Transfer-Encoding: chunked')}${chunk('x'.repeat(1000)).repeat(2000)}${chunk('')}`,
     ],
-  ])('%s: a client that sends all of it first reads its 413, and others are served', async (_, bytes) => {
-    await use(async (socket) => {
-      socket.write(bytes());
-      expectProblem(await socket.answer(), { code: 'PAYLOAD_TOO_LARGE', instance: `/agents/${agentId}` });
-      expect(socket.ending).not.toBe('reset');
-    });
-    await expectService();
-  });
+  ])(
+    '%s: a client that sends all of it before it reads gets its 413, and other requests are served',
+    async (_, bytes) => {
+      await use(async (socket) => {
+        socket.write(bytes());
+        expectProblem(await socket.answer(), { code: 'PAYLOAD_TOO_LARGE', instance: `/agents/${agentId}` });
+        expect(socket.ending).not.toBe('reset');
+      });
+      await expectService();
+    },
+  );
 });

@@ -36,8 +36,8 @@ async function openValues() {
 
 const sections = sectionsOf(page);
 
-describe('every example of the contract page is what the server answers', () => {
-  test('and every section with a rule has one', () => {
+describe('the server answers every example of the contract page as shown', () => {
+  test('there are more than 30 examples', () => {
     expect(sections.flatMap(({ examples }) => examples).length).toBeGreaterThan(30);
   });
 
@@ -60,18 +60,18 @@ describe('every example of the contract page is what the server answers', () => 
   });
 });
 
-test('the fresh agent that the page shows is the one of its examples', () => {
+test('the new agent that the page shows is the one that its examples use', () => {
   const [, shown = ''] = /```json\n([\s\S]*?)```/.exec(page) ?? [];
   expect(JSON.parse(shown)).toEqual(fresh);
 });
 
-test('its links lead to its headings', () => {
+test('every link inside the contract page leads to one of its headings', () => {
   const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
   expect(links.length).toBeGreaterThan(10);
   expect(links.filter((anchor) => !headingsOf(page).includes(String(anchor)))).toEqual([]);
 });
 
-test('sources cite headings that it has', () => {
+test('every heading of the contract page that the sources cite exists', () => {
   const src = join(import.meta.dirname, '../../src');
   const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) =>
     /^(?!generated).*\.ts$/.test(name),
@@ -81,7 +81,7 @@ test('sources cite headings that it has', () => {
   expect(cited.map(([, anchor = '']) => anchor).filter((anchor) => !headingsOf(page).includes(anchor))).toEqual([]);
 });
 
-test('it lists exactly the codes of the catalogue, each under its status', () => {
+test('the contract page lists exactly the codes of the catalogue, each under its status', () => {
   const listed = [...page.matchAll(/^\| (\d{3}) \| (.*) \|$/gm)].flatMap(([, status, codes = '']) =>
     [...codes.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => [code, Number(status)]),
   );

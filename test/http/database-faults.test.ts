@@ -27,13 +27,16 @@ const patch = (origin: string, id = agentId, body: object = {}) =>
 
 const get = (origin: string, path: string) => send(origin, { method: 'GET', path });
 
-/** The fixed text of the code and nothing else: no SQL, no library's words. `test/trust/postgres.test.ts` has the seconds. */
+/**
+ * The answer holds the fixed text of the code, and no words of SQL or of a library. `test/trust/postgres.test.ts`
+ * checks how long it takes.
+ */
 function expectUnavailable(answer: Answer, instance = `/agents/${agentId}`): void {
   expectProblem(answer, { code: 'DATABASE_UNAVAILABLE', instance });
   expect(answer.headers['retry-after']).toMatch(/^[1-9]\d?$/);
 }
 
-/** The server comes back by itself. */
+/** Waits until the server answers 200 again, without a restart. */
 async function expectRecovery(origin: string): Promise<void> {
   await vi.waitUntil(async () => (await patch(origin)).status === 200, { timeout: 60_000, interval: 50 });
   expect(await get(origin, '/health/ready')).toMatchObject({ status: 200 });
@@ -47,11 +50,11 @@ async function expectOutage(origin: string): Promise<void> {
   for (const answer of await Promise.all(patches)) expectUnavailable(answer);
 }
 
-/** Over the database `postgres`: the world's own may take no connections. */
+/** Runs SQL in the database `postgres`, because the world's own may refuse connections. */
 const onServer = (sql: (database: string) => string) =>
   run(withDatabase(world.ownerUrl, 'postgres'), sql(new URL(world.databaseUrl).pathname.slice(1)));
 
-/** Ends all connections of the servers. */
+/** Terminates all connections of the servers. */
 const terminate = () =>
   onServer(
     (database) =>
@@ -60,7 +63,7 @@ const terminate = () =>
   );
 
 describe('connections that PostgreSQL ends', () => {
-  test('while requests run: each is answered 200 or 503, and soon all are 200 again', async () => {
+  test('while requests run: each is answered 200 or 503, and later requests 200', async () => {
     const answers = Promise.all(
       Array.from({ length: 60 }, async (_, position) => {
         if (position % 20 === 10) await terminate();
@@ -73,7 +76,7 @@ describe('connections that PostgreSQL ends', () => {
     await expectRecovery(world.origin);
   });
 
-  test('while nothing runs: the next request is answered 200 or 503, and soon 200 again', async () => {
+  test('while no request runs: the next request is answered 200 or 503, and later requests 200', async () => {
     await terminate();
     const answer = await patch(world.origin);
     if (answer.status !== 200) expectUnavailable(answer);
@@ -81,8 +84,8 @@ describe('connections that PostgreSQL ends', () => {
   });
 });
 
-describe.concurrent('a row that somebody else has locked', () => {
-  test('503 while it is locked, nothing is changed, other agents are served meanwhile, and the agent afterwards', async () => {
+describe.concurrent('a row that another transaction has locked', () => {
+  test('its agent answers 503 until it is unlocked and nothing is changed; other agents are served', async () => {
     const { id } = await world.agent(companyId);
     const before = await world.row(id);
     await whileAgentLocked(world, id, async () => {
@@ -98,7 +101,7 @@ describe.concurrent('a row that somebody else has locked', () => {
     expect(await patch(world.origin, id, { duration: 50 })).toMatchObject({ status: 200, body: { duration: 50 } });
   });
 
-  test('30 requests for it: each 503 while it is locked', async () => {
+  test('30 requests for its agent are each 503 while it is locked', async () => {
     const { id } = await world.agent(companyId);
     await whileAgentLocked(world, id, async () => {
       const answers = Array.from({ length: 30 }, (_, position) => patch(world.origin, id, { metadata: { position } }));
@@ -109,7 +112,7 @@ describe.concurrent('a row that somebody else has locked', () => {
 });
 
 describe('connections that are all busy', () => {
-  test('503 for what waits for one while they are, health/live 200, and recovery', async () => {
+  test('a request that waits for one is 503, health/live is 200, and later requests are served', async () => {
     const { origin } = await openAnotherServer(world, { connections: 1 });
     const { id } = await world.agent(companyId);
     await whileAgentLocked(world, id, async () => {
@@ -124,7 +127,7 @@ describe('connections that are all busy', () => {
     await expectRecovery(origin);
   });
 
-  test('a table that is locked whole: every request 503 while it is', async () => {
+  test('a locked table makes every request 503 until it is unlocked', async () => {
     await whileLocked(world, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], () =>
       expectOutage(world.origin),
     );
@@ -132,8 +135,8 @@ describe('connections that are all busy', () => {
   });
 });
 
-describe('a database that cannot be had: 503 and not ready, but alive; recovery without a restart', () => {
-  test('it takes no connections', async () => {
+describe('without a database requests and health/ready are 503, health/live is 200, and requests are served again without a restart', () => {
+  test('a database that refuses connections', async () => {
     await onServer((database) => `ALTER DATABASE ${database} ALLOW_CONNECTIONS false`);
     try {
       await terminate();
@@ -144,7 +147,7 @@ describe('a database that cannot be had: 503 and not ready, but alive; recovery 
     await expectRecovery(world.origin);
   });
 
-  test('it is down', async () => {
+  test('a database that cannot be reached', async () => {
     const link = await openLink(world.databaseUrl);
     const { origin } = await openAnotherServer(world, { databaseUrl: link.url });
     await expectRecovery(origin);
@@ -154,7 +157,7 @@ describe('a database that cannot be had: 503 and not ready, but alive; recovery 
     await expectRecovery(origin);
   });
 
-  test('it hangs', async () => {
+  test('a database that does not answer', async () => {
     const link = await openLink(world.databaseUrl);
     const { origin } = await openAnotherServer(world, { databaseUrl: link.url });
     await expectRecovery(origin);

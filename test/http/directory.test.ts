@@ -8,7 +8,7 @@ const onePage = (total: number) => ({
   ...{ total, page: 1, limit: 20, totalPages: total === 0 ? 0 : 1 },
   ...{ hasNextPage: false, hasPreviousPage: false },
 });
-/** Ids of a table's rows, the oldest first. */
+/** The ids of a table's rows, oldest first. */
 async function oldestFirst(table: 'company' | 'company_phone_number', ids: readonly string[]): Promise<string[]> {
   const { rows } = await world.sql.query(`SELECT id FROM ${table} WHERE id = ANY($1) ORDER BY created_at, id`, [ids]);
   return rows.map(({ id }) => id);
@@ -16,7 +16,7 @@ async function oldestFirst(table: 'company' | 'company_phone_number', ids: reado
 
 const idsIn = ({ data }: { readonly data: { readonly data: { id: string }[] } }) => data.data.map(({ id }) => id);
 
-test('GET /phone-numbers lists the active numbers of the company alone, with five members each, the oldest first', async () => {
+test('GET /phone-numbers lists the active numbers of the company, and no others, with five members each, oldest first', async () => {
   const [company, other] = await Promise.all([world.company(), world.company()]);
   const numbers = [await world.phoneNumber(company.id), await world.phoneNumber(company.id)];
   await world.companies.deactivatePhoneNumber(await world.phoneNumber(company.id));
@@ -34,7 +34,7 @@ test('GET /phone-numbers lists the active numbers of the company alone, with fiv
   });
 });
 
-test('a listed number is what companyPhoneNumberId takes', async () => {
+test('companyPhoneNumberId accepts the id of a listed number', async () => {
   const company = await world.company();
   await world.phoneNumber(company.id);
   const { id } = await world.agent(company.id);
@@ -44,7 +44,7 @@ test('a listed number is what companyPhoneNumberId takes', async () => {
   expect(answer).toMatchObject({ status: 200, headers: { 'agent-phone-number-id': companyPhoneNumberId } });
 });
 
-test('GET /companies lists id and name of what an ATS key can act for, without a companyId', async () => {
+test('GET /companies lists id and name of the companies that an ATS key can act for, without a companyId', async () => {
   const [one, two, revoked] = [await world.company(), await world.company(), await world.company()];
   await world.company();
   const ats = await world.ats(two.id, one.id, revoked.id);
@@ -58,7 +58,7 @@ test('GET /companies lists id and name of what an ATS key can act for, without a
   }
 });
 
-test('a company key sees its own company, an ATS that manages none sees none', async () => {
+test('GET /companies lists its own company for a company key, and nothing for an ATS without companies', async () => {
   const company = await world.company();
   const own = await world.client(company.key).companies();
   expect(own.body).toEqual({ data: [{ id: company.id, name: 'Test company' }], pagination: onePage(1) });
@@ -66,7 +66,7 @@ test('a company key sees its own company, an ATS that manages none sees none', a
   expect((await world.client(ats.key).companies()).body).toEqual({ data: [], pagination: onePage(0) });
 });
 
-test('GET /phone-numbers and GET /companies are paged, and their pages meet', async () => {
+test('the pages of GET /phone-numbers and of GET /companies hold every row once', async () => {
   const ids = [(await world.company()).id, (await world.company()).id, (await world.company()).id];
   const [companyId = ''] = ids;
   const api = world.client((await world.ats(...ids)).key);
@@ -90,17 +90,20 @@ test('GET /phone-numbers and GET /companies are paged, and their pages meet', as
   }
 });
 
-test.for(['/companies', '/phone-numbers'])('%s takes no other parameter, and no page too deep', async (path) => {
-  const { key } = await world.company();
-  const answer = await world.call(key, `GET ${path}?page=1001&limit=100&status=ALL`);
-  const errors = [
-    {
-      in: 'query',
-      parameter: 'status',
-      code: 'unknown_member',
-      detail: 'is not known; what can be set is companyId, page, limit',
-    },
-    { in: 'query', parameter: 'page', code: 'too_large', detail: 'must be at most 1000', limit: 1000 },
-  ] as const;
-  expectProblem(answer, { code: 'VALIDATION_FAILED', instance: path, errors });
-});
+test.for(['/companies', '/phone-numbers'])(
+  '%s refuses unknown parameters and a page × limit over 100,000',
+  async (path) => {
+    const { key } = await world.company();
+    const answer = await world.call(key, `GET ${path}?page=1001&limit=100&status=ALL`);
+    const errors = [
+      {
+        in: 'query',
+        parameter: 'status',
+        code: 'unknown_member',
+        detail: 'is not known; what can be set is companyId, page, limit',
+      },
+      { in: 'query', parameter: 'page', code: 'too_large', detail: 'must be at most 1000', limit: 1000 },
+    ] as const;
+    expectProblem(answer, { code: 'VALIDATION_FAILED', instance: path, errors });
+  },
+);

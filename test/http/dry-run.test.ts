@@ -22,7 +22,7 @@ async function everything(): Promise<unknown[]> {
   return contents.map(({ rows }, at) => [tables.rows[at], rows]);
 }
 
-/** A change, tried or made. */
+/** A change, as a dry run or for real. */
 type Change = (api: Client, query: { readonly dryRun: boolean }, header?: { 'If-Match'?: string }) => Promise<Answer>;
 
 const patch =
@@ -34,14 +34,14 @@ const restore =
   (api, query, header = {}) =>
     api.restore(id, version, { query, header });
 
-/** An answer without its times, its version and what is new in every answer. */
+/** An answer without times, version and request id. */
 function comparable({ status, headers, body }: Answer) {
   const { date, etag, 'x-request-id': requestId, 'content-length': length, ...others } = headers;
   const { updatedAt, ...members } = Object(body);
   return { status, headers: others, members };
 }
 
-/** An agent at version 2, and a number of its company. */
+/** An agent at version 2, and a phone number of its company. */
 async function agentAtTwo() {
   const agent = await newSubject(world, fullFields);
   await world.client(agent.key).patch(agent.id, { name: 'Second', metadata: { second: [1] } });
@@ -58,7 +58,7 @@ const changes: Readonly<Record<string, (agent: Subject, number: string) => Chang
 };
 
 test.for(Object.entries(changes))(
-  'a dry run of %s is 200 with Dry-Run: true, else as the real one except for times and version, and writes no row of any table',
+  'a dry run of %s answers 200 with Dry-Run: true, otherwise as the real change except for times and version, and writes no row of any table',
   async ([, make]) => {
     const { agent, number } = await agentAtTwo();
     const change = make(agent, number);
@@ -80,18 +80,18 @@ test.for(Object.entries(changes))(
 
 const unknownNumber = '00000000-0000-4000-8000-00000000dead';
 
-/** Changes that are refused: a dry run makes every check. */
+/** Changes that are refused, by a dry run as well. */
 const refused: readonly (readonly [string, ProblemCode, (agent: Subject) => Change, { 'If-Match': string }?])[] = [
   ['a stale patch', 'PRECONDITION_FAILED', ({ id }) => patch(id, {}), { 'If-Match': '"1"' }],
   ['a stale restore', 'PRECONDITION_FAILED', ({ id }) => restore(id, 1), { 'If-Match': '"1"' }],
   ['a duration of 0', 'VALIDATION_FAILED', ({ id }) => patch(id, { duration: 0 })],
-  ['a number of nobody', 'VALIDATION_FAILED', ({ id }) => patch(id, { companyPhoneNumberId: unknownNumber })],
+  ['an unknown phone number', 'VALIDATION_FAILED', ({ id }) => patch(id, { companyPhoneNumberId: unknownNumber })],
   ['metadata over the limit', 'VALIDATION_FAILED', ({ id }) => patch(id, { metadata: { text: 'x'.repeat(11_000) } })],
   ['an unknown agent', 'RESOURCE_NOT_FOUND', () => patch(unknownNumber, {})],
   ['an unknown version', 'RESOURCE_NOT_FOUND', ({ id }) => restore(id, 9)],
 ];
 
-test.for(refused)('a dry run with %s is refused as the real one: %s', async ([, code, make, header]) => {
+test.for(refused)('a dry run with %s is refused as the real change is: %s', async ([, code, make, header]) => {
   const { agent } = await agentAtTwo();
   const change = make(agent);
   const before = await everything();
@@ -104,7 +104,7 @@ test.for(refused)('a dry run with %s is refused as the real one: %s', async ([, 
 });
 
 test.for([{ dryRun: false }, {}])(
-  'dryRun=false is the default: with the query %j the change is made',
+  'dryRun=false is the default: with the query %j the change is written',
   async (query) => {
     const { agent } = await agentAtTwo();
     const api = world.client(agent.key);
@@ -127,7 +127,7 @@ const lists: readonly (readonly [Schemas['AgentPatch'], string])[] = [
   [{}, ''],
 ];
 
-test.for(lists)('Changed-Fields is on every PATCH answer, tried or made: %j changes "%s"', async ([body, changed]) => {
+test.for(lists)('Changed-Fields is on every PATCH answer, dry run or not: %j changes "%s"', async ([body, changed]) => {
   const { agent } = await agentAtTwo();
   for (const query of [{ dryRun: true }, {}]) {
     const answer = await world.client(agent.key).patch(agent.id, body, { query });
@@ -156,7 +156,7 @@ test.for(values)('?%s is refused, and nothing is changed', async ([query, compla
   await expectRefusal(world, agent.id, restoreIt, { code: 'VALIDATION_FAILED', errors, instance });
 });
 
-test('a dry run needs the scope of the change', async () => {
+test('a dry run needs the scope that the change needs', async () => {
   const { agent } = await agentAtTwo();
   const reader = await world.keyWith(agent.companyId, 'read:agents');
   const answer = await world.client(reader).patch(agent.id, {}, { query: { dryRun: true } });

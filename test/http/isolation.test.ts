@@ -11,7 +11,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** "Own" is the company of the company key, which the first ATS key manages too; the second manages only "other". */
+/** "Own" is the company of the company key. The first ATS key manages it; the second manages only "other". */
 const keyKinds = ['company key', 'ATS key of own', 'ATS key of other'] as const;
 const forms = ['own', 'own in upper case', 'other', 'unknown', 'missing', 'empty', 'malformed', 'repeated'] as const;
 const agentKinds = ['own living', 'own deleted', 'other living', 'other deleted', 'never existed'] as const;
@@ -19,7 +19,7 @@ type KeyKind = (typeof keyKinds)[number];
 type Form = (typeof forms)[number];
 type AgentKind = (typeof agentKinds)[number];
 
-/** The contract's steps 7, 10 and 11, written a second time: undefined is 200. */
+/** Steps 7, 10 and 11 of the order of checks, independent of the code under test. Undefined means 200. */
 function expectedCode(key: KeyKind, form: Form, agent: AgentKind): ProblemCode | undefined {
   const named = form === 'other' ? 'other' : form.startsWith('own') ? 'own' : undefined;
   if (key !== 'company key') {
@@ -34,7 +34,7 @@ function expectedCode(key: KeyKind, form: Form, agent: AgentKind): ProblemCode |
 const uuidFault = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
 const repeatedFault = { code: 'too_many', detail: 'must be given once', limit: 1 } as const;
 
-/** The refusal `code`, with the fault of companyId where that is what is refused. */
+/** The problem `code`, with the fault of companyId if companyId is what is refused. */
 function refusal(code: ProblemCode, form: Form): { readonly code: ProblemCode; readonly errors?: readonly Fault[] } {
   if (code !== 'VALIDATION_FAILED') return { code };
   const fault = form === 'repeated' ? repeatedFault : ({ code: 'bad_format', detail: uuidFault } as const);
@@ -76,7 +76,7 @@ async function openCase() {
 const cases = keyKinds.flatMap((kind) => forms.map((form) => [kind, form] as const));
 
 test.for(cases)(
-  'companyId means the same everywhere: the %s with companyId %s reaches exactly the agents it may, by every request',
+  'the %s with companyId %s reaches exactly the agents that the contract allows, on every route of an agent',
   async ([kind, form]) => {
     const { ids, keys, queries, stored } = await openCase();
     let before = await stored();
@@ -101,7 +101,7 @@ test.for(cases)(
   },
 );
 
-test.for(cases)('the %s with companyId %s lists and makes what is its company’s alone', async ([kind, form]) => {
+test.for(cases)('the %s with companyId %s lists and creates for its own company alone', async ([kind, form]) => {
   const { keys, queries, companies } = await openCase();
   const code = expectedCode(kind, form, kind.endsWith('other') ? 'other living' : 'own living');
   const companyId = kind.endsWith('other') ? companies.other : companies.own;
@@ -122,21 +122,21 @@ test.for(cases)('the %s with companyId %s lists and makes what is its company’
   );
 });
 
-/** An answer without what may differ between two equal ones. */
+/** An answer without the parts that differ between two equal requests. */
 async function comparable(answer: Promise<Answer>) {
   const { status, headers, text } = await answer;
   const { date, 'x-request-id': requestId, ...others } = headers;
   return { status, headers: others, text: text.replace(String(requestId), 'ID') };
 }
 
-test('a company that is not managed and one that does not exist are answered the same', async () => {
+test('a company that the ATS does not manage and one that does not exist get the same answer', async () => {
   const { ids, keys } = await openCase();
   const { patch } = world.client(keys['ATS key of own']);
   const name = (companyId: string) => comparable(patch(ids['own living'], {}, { query: { companyId } }));
   expect(await name((await world.company()).id)).toEqual(await name(randomUUID()));
 });
 
-test('the refusal of another company’s agent says nothing of the agent or its owner', async () => {
+test('the refusal of another company’s agent reveals nothing about the agent or its owner', async () => {
   const { keys } = await openCase();
   const { id: companyId } = await world.company();
   const agent = await world.agent(companyId, { name: 'Classified', voiceId: 'EVA' });
@@ -152,7 +152,7 @@ test('the refusal of another company’s agent says nothing of the agent or its 
   }
 });
 
-test('one integration may act for several companies, one in each request, and is named in the history', async () => {
+test('an ATS key acts for one of its companies in each request, and the history names the key', async () => {
   const [one, two] = await Promise.all([world.company(), world.company()]);
   const ats = await world.ats(one.id, two.id);
   const { id } = await world.agent(one.id);

@@ -7,7 +7,7 @@ const world = await openWorld({ docs: false });
 
 const live = head('GET /health/live HTTP/1.1', 'Host: api');
 
-test('a connection that has had an answer may idle for the seconds of KEEP_ALIVE_SECONDS, 72 unless given, and is then closed', async () => {
+test('an idle connection is closed KEEP_ALIVE_SECONDS after an answer, by default 72', async () => {
   const { origin } = await openAnotherServer(world, { keepAliveSeconds: 1 });
   await RawSocket.use(world.origin, (patient) =>
     RawSocket.use(origin, async (idle) => {

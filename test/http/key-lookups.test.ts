@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { lookupSql, singleLookupSql } from '../../src/auth/lookup.statements.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
-import { newAtsSubject } from '../support/ending-keys.ts';
+import { newAtsSubject } from '../support/ended-keys.ts';
 import { draft } from '../support/endpoints.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { sendSlowly } from '../support/slow-body.ts';
@@ -10,7 +10,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** A server that counts its lookups of keys. */
+/** A server whose lookups of keys are counted. */
 async function openCounting(connections: number) {
   let lookups = 0;
   const onStatement = (sql: string) => {
@@ -20,7 +20,7 @@ async function openCounting(connections: number) {
   return { origin, ...callsOf(origin), lookups: () => lookups };
 }
 
-test('a key is looked up once by a request that writes within a second', async () => {
+test('a request that writes within a second looks up its key once', async () => {
   const server = await openCounting(10);
   const { id, key, query } = await newAtsSubject(world);
   const lines = [
@@ -32,13 +32,13 @@ test('a key is looked up once by a request that writes within a second', async (
   for (const { line, body } of lines) {
     const [before, since] = [server.lookups(), performance.now()];
     expect((await server.call(key, line + query, { body })).status).toBeLessThan(300);
-    // On a machine that stood still meanwhile, it had to be looked up again.
+    // If this took longer than a second, the key was looked up again before the write.
     expect(server.lookups() - before).toBeLessThanOrEqual(performance.now() - since < 1_000 ? 1 : 2);
   }
 });
 
-test('a key that is still good is looked up once more after a second, and its request is written and counted once', async () => {
-  // With one connection: the lookup must not wait for another one while its own is held.
+test('a request that writes after more than a second looks up its key once more, and is written and counted once', async () => {
+  // With one connection the second lookup has to use the connection of the write.
   for (const connections of [10, 1]) {
     const server = await openCounting(connections);
     const { id, companyId } = await newSubject(world);
@@ -55,7 +55,7 @@ test('a key that is still good is looked up once more after a second, and its re
     expect(JSON.parse(await world.row(id))).toMatchObject({ version: 2, name: 'In time' });
     const { headers } = await server.call(key, `GET /agents/${id}`);
     expect(headers['x-ratelimit-remaining-minute']).toBe('97');
-    // Three requests, of which two may have shared a lookup, and two writes.
+    // The three requests make two or three lookups, and each of the two writes makes one more.
     expect([4, 5]).toContain(server.lookups());
   }
 });

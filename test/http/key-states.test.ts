@@ -10,28 +10,28 @@ const world = await openWorld();
 
 const set = (change: string) => (id: string) => world.sql.query(`UPDATE api_key SET ${change} WHERE id = $1`, [id]);
 
-/** What is the matter with a key, and what its requests are answered; several things, in the order of the checks. */
+/** What is wrong with a key, and the code of the answer. Keys with several defects follow the order of the checks. */
 const states: Readonly<Record<string, { make: (id: string) => Promise<unknown>; code: ProblemCode }>> = {
   revoked: { make: set('revoked_at = now()'), code: 'INVALID_API_KEY' },
   expired: { make: set('expires_at = now()'), code: 'INVALID_API_KEY' },
-  'revoked, suspended, elsewhere and without scopes': {
+  'revoked, suspended, outside the allow-list and without scopes': {
     make: set(`revoked_at = now(), suspended_at = now(), allowed_ips = '{192.0.2.1}', scopes = '{}'`),
     code: 'INVALID_API_KEY',
   },
   suspended: { make: set('suspended_at = now()'), code: 'API_KEY_SUSPENDED' },
-  'suspended, elsewhere and without scopes': {
+  'suspended, outside the allow-list and without scopes': {
     make: set(`suspended_at = now(), allowed_ips = '{192.0.2.1}', scopes = '{}'`),
     code: 'API_KEY_SUSPENDED',
   },
-  elsewhere: { make: set(`allowed_ips = '{192.0.2.1}'`), code: 'IP_NOT_ALLOWED' },
-  'elsewhere and without scopes': {
+  'outside the allow-list': { make: set(`allowed_ips = '{192.0.2.1}'`), code: 'IP_NOT_ALLOWED' },
+  'outside the allow-list and without scopes': {
     make: set(`allowed_ips = '{192.0.2.1}', scopes = '{}'`),
     code: 'IP_NOT_ALLOWED',
   },
   'without scopes': { make: set(`scopes = '{}'`), code: 'INSUFFICIENT_PERMISSIONS' },
 };
 
-/** All that a refused request could have changed. */
+/** Every table that a refused request could have written. */
 async function stored() {
   const tables = ['agent', 'agent_version', 'audit_entry'];
   const found = tables.map((table) => world.sql.query(`SELECT to_jsonb(t)::text AS row FROM ${table} t ORDER BY 1`));
@@ -39,7 +39,7 @@ async function stored() {
 }
 
 test.for([...onAgent, ...forCompany, ...forAnyCompany])(
-  '$line answers an active key, and refuses one in any other state before it does anything',
+  '$line answers an active key, and refuses a key in any other state without writing anything',
   async ({ line, scope, status, body }) => {
     const agent = await newSubject(world);
     await world.phoneNumber(agent.companyId);
@@ -60,13 +60,13 @@ test.for([...onAgent, ...forCompany, ...forAnyCompany])(
   },
 );
 
-/** What RFC 6750 has a refused client told. */
+/** The WWW-Authenticate header that RFC 6750 requires. */
 function challenge(code: ProblemCode, scope: string): string | undefined {
   if (code === 'INSUFFICIENT_PERMISSIONS') return `Bearer error="insufficient_scope", scope="${scope}"`;
   return code === 'IP_NOT_ALLOWED' ? undefined : 'Bearer';
 }
 
-test('of the requests on one connection each is judged by the key that it sends itself, as that key is then', async () => {
+test('each request on a connection is authenticated by the key that it sends, in the current state of that key', async () => {
   const [one, other] = [await world.company(), await world.company()];
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const ask = async (authorization: string | readonly string[]) => {

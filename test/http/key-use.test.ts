@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { type Answer, send } from '../support/http.ts';
-import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld({ limits: 'production' });
@@ -13,19 +13,19 @@ async function lastUsed(keyId: string): Promise<Date | null> {
   return rows[0].at;
 }
 
-/** Resolves to the time of the last use, once one is written. */
+/** The time of the last use, as soon as it is written. */
 const untilUsed = (keyId: string) => vi.waitUntil(() => lastUsed(keyId), { timeout: 60_000, interval: 10 });
 
 const failures = () => world.logLines.filter((line) => line.includes('the use of keys was not written'));
 
-/** Uses are written one after the other: when that of a new key is, all before it are. */
+/** Uses are written in order: once that of a new key is written, so are all before it. */
 async function untilAllAreWritten(useIt = use): Promise<void> {
   const { key, keyId } = await world.company();
   await useIt(key);
   await untilUsed(keyId);
 }
 
-test('the first use of a key is in its list, and changes nothing else of it', async () => {
+test('the first use of a key sets its lastUsedAt and no other column', async () => {
   const { id, key, keyId } = await world.company();
   const row = async () => (await world.sql.query('SELECT * FROM api_key WHERE id = $1', [keyId])).rows[0];
   const before = await row();
@@ -37,7 +37,7 @@ test('the first use of a key is in its list, and changes nothing else of it', as
   expect(await world.keys.list({ companyId: id, integrationId: null })).toMatchObject([{ id: keyId, lastUsedAt: at }]);
 });
 
-test('of all uses within a minute one is written, and one again after it', async () => {
+test('the use of a key is written once a minute', async () => {
   const clock = vi.useFakeTimers({ toFake: ['performance'] });
   onTestFinished(() => {
     vi.useRealTimers();
@@ -59,7 +59,7 @@ test('of all uses within a minute one is written, and one again after it', async
   await untilUsed(keyId);
 });
 
-test('a key that is refused is not used, for its state or its caller’s address', async () => {
+test('a key that is refused for its state or the caller’s address does not count as used', async () => {
   const { id, key, keyId } = await world.company();
   const elsewhere = await world.keyFrom(id, '192.0.2.1');
   await world.keys.suspend(keyId);
@@ -70,10 +70,10 @@ test('a key that is refused is not used, for its state or its caller’s address
   expect(keys.map(({ lastUsedAt }) => lastUsedAt)).toEqual([null, null]);
 });
 
-test('a use that cannot be written is answered as ever, and is in the log', async () => {
+test('a request is answered 200 although its use cannot be written, and the log says so', async () => {
   const { key, keyId } = await world.company();
   const before = failures().length;
-  // Nobody can write keys; everybody can read them.
+  // SHARE mode allows reads and blocks writes.
   const answer = await whileLocked(world, 'LOCK TABLE api_key IN SHARE MODE', [], async () => {
     const answered = await use(key);
     await vi.waitUntil(() => failures().length > before, { timeout: 60_000 });
@@ -84,7 +84,7 @@ test('a use that cannot be written is answered as ever, and is in the log', asyn
   expect(await lastUsed(keyId)).toBeNull();
 });
 
-test('a key whose row somebody holds delays no other key', async () => {
+test('a locked row of a key delays the uses of no other key', async () => {
   const [held, other] = await Promise.all([world.company(), world.company()]);
   const before = failures();
   await whileLocked(world, 'SELECT FROM api_key WHERE id = $1 FOR UPDATE', [held.keyId], async () => {
@@ -96,18 +96,18 @@ test('a key whose row somebody holds delays no other key', async () => {
   expect(failures()).toEqual(before);
 });
 
-test('a server that stops writes the uses it has noted', async () => {
+test('a server that stops writes the uses that it has collected', async () => {
   const { key, keyId } = await world.company();
   const { app } = await openAnotherServer(world);
   const headers = { authorization: `Bearer ${key}` };
   await whileLocked(world, 'LOCK TABLE api_key IN SHARE MODE', [], async (release) => {
     expect((await app.inject({ method: 'GET', url: '/agents', headers })).statusCode).toBe(200);
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     let isClosed = false;
     const closed = app.close().then(() => {
       isClosed = true;
     });
-    // A server that did not wait would be closed by now.
+    // If close() did not wait for the use, it would be done by now.
     await send(world.origin, { method: 'GET', path: '/health/ready' });
     expect(isClosed).toBe(false);
     await release();

@@ -12,7 +12,7 @@ const world = await openWorld();
 
 type Line = Record<string, unknown>;
 
-/** The line of the log about a request. */
+/** The log line of a request. */
 async function lineOf(requestId: string): Promise<Line> {
   const find = () =>
     world.logLines.map((line): Line => JSON.parse(line)).find((line) => line['requestId'] === requestId);
@@ -24,7 +24,7 @@ const ids = () => {
   return { requestId, headers: { 'x-request-id': requestId } };
 };
 
-test('the line of a 400 has the first three faults with place, pointer or parameter, and code, and no name or value of the client’s own', async () => {
+test('the log line of a 400 lists the first three faults with place, pointer or parameter, and code, without any name or value that the client chose', async () => {
   const { id, key } = await newSubject(world);
   const { requestId, headers } = ids();
   const secret = `secret-${randomUUID()}`;
@@ -52,7 +52,7 @@ test('the line of a 400 has the first three faults with place, pointer or parame
   expect(JSON.stringify(line)).not.toContain(secret);
 });
 
-test('a fault inside metadata is told without the keys of the metadata', async () => {
+test('a fault inside metadata is logged without the keys of the metadata', async () => {
   const { id, key } = await newSubject(world);
   const { requestId, headers } = ids();
   await world.patch(key, id, { metadata: { department: [{ floor: '\u0000' }] } }, { headers });
@@ -61,7 +61,7 @@ test('a fault inside metadata is told without the keys of the metadata', async (
   });
 });
 
-test('the line of a 401 says which case it was; its answer is the same for all', async () => {
+test('the log line of a 401 names the reason, while the answer is the same for all reasons', async () => {
   const { id, companyId } = await newSubject(world);
   const [revoked, expired] = [await world.newKey(companyId), await world.newKey(companyId)];
   await world.keys.revoke(revoked.id);
@@ -78,14 +78,14 @@ test('the line of a 401 says which case it was; its answer is the same for all',
     answers.push(await world.patch(key, id, {}, { headers }));
     expect(await lineOf(requestId)).toMatchObject({ status: 401, code: 'INVALID_API_KEY', agentId: id, ...known });
   }
-  const told = answers.map(({ status, body }) => ({ status, body: { ...Object(body), requestId: '' } }));
-  expect(told).toEqual(told.map(() => told[0]));
+  const comparable = answers.map(({ status, body }) => ({ status, body: { ...Object(body), requestId: '' } }));
+  expect(comparable).toEqual(comparable.map(() => comparable[0]));
   expect(JSON.stringify(answers.map(({ text, headers }) => [text, headers]))).not.toMatch(
     /malformed|unknown|revoked|expired/,
   );
 });
 
-test('a key that ends while its body is on the way is told so in the log', async () => {
+test('the log line of a key that ends while the body arrives has the reason `revoked`', async () => {
   const { id, key, keyId } = await newSubject(world);
   const { requestId } = ids();
   const request = { line: `PATCH /agents/${id}`, key, body: { name: 'Late' }, headers: [`X-Request-Id: ${requestId}`] };
@@ -93,7 +93,7 @@ test('a key that ends while its body is on the way is told so in the log', async
   expect(await lineOf(requestId)).toMatchObject({ status: 401, code: 'INVALID_API_KEY', reason: 'revoked', keyId });
 });
 
-test('behind a proxy the line has the address that the proxy names', async () => {
+test('behind a trusted proxy the log line has the address that the proxy names', async () => {
   const { id, key } = await newSubject(world);
   const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1'] });
   const { requestId, headers } = ids();
@@ -101,21 +101,21 @@ test('behind a proxy the line has the address that the proxy names', async () =>
   expect(await lineOf(requestId)).toMatchObject({ status: 200, address: '2001:db8::1' });
 });
 
-test('health probes are logged at debug, and not at the usual level', async () => {
+test('health probes are logged at level debug only', async () => {
   const { origin } = await openAnotherServer(world, { logLevel: 'debug' });
   for (const path of ['/health/live', '/health/ready']) {
-    const [quiet, told, later] = [ids(), ids(), ids()];
+    const [quiet, logged, later] = [ids(), ids(), ids()];
     await world.call('', `GET ${path}`, quiet);
-    await callsOf(origin).call('', `GET ${path}`, told);
-    expect(await lineOf(told.requestId)).toMatchObject({ level: 20, route: path, status: 200 });
-    // What comes later has its line, so that of the probe would be there too.
+    await callsOf(origin).call('', `GET ${path}`, logged);
+    expect(await lineOf(logged.requestId)).toMatchObject({ level: 20, route: path, status: 200 });
+    // This request is logged after the probe: once its line is there, one of the probe would be too.
     await world.call('', 'GET /nowhere', later);
     await lineOf(later.requestId);
     expect(world.logLines.filter((line) => line.includes(quiet.requestId))).toEqual([]);
   }
 });
 
-test('a probe that fails is an error of the log, with its cause', async () => {
+test('a failed probe is logged as an error with its cause', async () => {
   const { origin } = await openAnotherServer(world, { migrations: ['99990101000000_missing'] });
   const { requestId, headers } = ids();
   await callsOf(origin).call('', 'GET /health/ready', { headers });
@@ -123,12 +123,12 @@ test('a probe that fails is an error of the log, with its cause', async () => {
   expect(await lineOf(requestId)).toMatchObject({ level: 50, route: '/health/ready', status: 503, err });
 });
 
-test('a message that is no HTTP leaves a line with the request id of its answer', async () => {
+test('a message that is no HTTP has a log line with the request id of its answer', async () => {
   const answer = await RawSocket.use(world.origin, (socket) => {
     socket.write('garbage\r\n\r\n');
     return socket.answer();
   });
   const [requestId, time] = [String(answer.headers['x-request-id']), expect.any(String)];
-  const told = { requestId, status: 400, code: 'MALFORMED_REQUEST', address: '127.0.0.1' };
-  expect(await lineOf(requestId)).toEqual({ level: 30, time, ...told, msg: 'malformed' });
+  const expected = { requestId, status: 400, code: 'MALFORMED_REQUEST', address: '127.0.0.1' };
+  expect(await lineOf(requestId)).toEqual({ level: 30, time, ...expected, msg: 'malformed' });
 });

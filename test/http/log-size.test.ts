@@ -22,13 +22,13 @@ beforeAll(async () => {
 
 const amount = 1_000;
 
-/** Bytes that the line of one refused request may have, with the longest request id, and faults or the cause of a 503. */
+/** The most bytes in the line of a refused request, with the longest request id, and faults or the cause of a 503. */
 const longestLine = 800;
 
 const limit = pLimit(20);
 const many = (task: () => Promise<unknown>) => Promise.all(Array.from({ length: amount }, () => limit(task)));
 
-/** The lines that came after the first ones, when there are so many. */
+/** The lines after the first `first` ones, once there are `count` of them. */
 async function linesAfter(first: number, count: number): Promise<string[]> {
   await vi.waitUntil(() => world.logLines.length >= first + count, { timeout: 60_000 });
   return world.logLines.slice(first);
@@ -44,7 +44,7 @@ test.each([
   { code: 'METHOD_NOT_ALLOWED', status: 405, bearer: () => key, method: longestMethod },
   { code: 'DATABASE_UNAVAILABLE', status: 503, bearer: () => key, withoutDatabase: true },
 ])(
-  '$status $code, a thousand times: one line each, without a stack, of at most 800 bytes',
+  '$status $code, a thousand times: one log line each, without a stack, of at most 800 bytes',
   async ({ code, status, bearer, method = 'PATCH', body = '{}', withoutDatabase = false }) => {
     if (withoutDatabase) {
       const server = await openAnotherServer(world, { databaseUrl: 'postgresql://server@127.0.0.1:1/nothing' });
@@ -67,12 +67,12 @@ test.each([
       expect(line).not.toMatch(/stack|\\n/);
       expect(Buffer.byteLength(line)).toBeLessThanOrEqual(longestLine);
     }
-    // What else is logged meanwhile, as of keys whose use could not be noted, does not grow with the requests.
+    // Other lines, such as uses of keys that could not be written, do not grow with the requests.
     expect(lines.length).toBeLessThan(amount + 10);
   },
 );
 
-test('two thousand malformed messages leave one line each, of at most 200 bytes', async () => {
+test('two thousand malformed messages have one log line each, of at most 200 bytes', async () => {
   const first = world.logLines.length;
   const message = `GET ${'/x'.repeat(3_000)} garbage\r\n\r\n`;
   const sendMalformed = () =>
@@ -87,7 +87,7 @@ test('two thousand malformed messages leave one line each, of at most 200 bytes'
   for (const line of lines) expect(Buffer.byteLength(line)).toBeLessThanOrEqual(200);
 });
 
-test('an error in the log has a text of at most 500 characters, no key, and a stack only where a line asks for one', () => {
+test('an error in the log has at most 500 characters of text, no API key, and a stack only where the code asks for one', () => {
   const lines: string[] = [];
   const logger = pino(logOptions('info'), { write: (line) => lines.push(line) });
   const err = new Error(`sk_${'a'.repeat(43)} ${'long '.repeat(20_000)}`);

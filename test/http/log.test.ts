@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
-import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -20,14 +20,14 @@ type Line = Record<string, unknown>;
 
 const lines = (): Line[] => world.logLines.map((line) => JSON.parse(line));
 
-/** What the log says of a request; it is written when the answer is out. */
+/** The log lines of a request, once its last line is written. */
 async function linesOf(requestId: string): Promise<Line[]> {
   const isWritten = () => lines().some((line) => line['requestId'] === requestId && line['msg'] === 'request');
   await vi.waitUntil(isWritten, { timeout: 60_000 });
   return lines().filter((line) => line['requestId'] === requestId);
 }
 
-/** A line of pino about a request, whole. */
+/** All members of the log line of a request. */
 const line = (members: Line) => ({
   level: 30,
   time: expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/),
@@ -46,13 +46,13 @@ const line = (members: Line) => ({
 const patch = (bearer: string, id: string, requestId: string, body: unknown = {}) =>
   world.patch(bearer, id, body, { headers: { 'x-request-id': requestId } });
 
-test('a request leaves one line with exactly method, route, status, code, ms, address and the ids of request, key, company and agent', async () => {
+test('a request has one log line with exactly method, route, status, code, ms, address and the ids of request, key, company and agent', async () => {
   const requestId = randomUUID();
   await patch(key, agentId, requestId, { duration: 45 });
   expect(await linesOf(requestId)).toEqual([line({ requestId, status: 200, keyId, companyId, agentId })]);
 });
 
-test('a refused request leaves the same line, with what was known of its caller', async () => {
+test('a refused request has the same log line, with what is known of its caller', async () => {
   const ats = await world.ats(companyId);
   const cases = [
     { bearer: 'wrong', known: {}, status: 401, code: 'INVALID_API_KEY', reason: 'malformed' },
@@ -66,7 +66,7 @@ test('a refused request leaves the same line, with what was known of its caller'
   }
 });
 
-test('a request without a route leaves the same line, its path included in nothing', async () => {
+test('a request without a route has the same log line, and its path is not logged', async () => {
   const cases = [
     { path: `/secret-path-${randomUUID()}`, code: 'ROUTE_NOT_FOUND' },
     { path: `/agents/%zz${randomUUID()}`, code: 'MALFORMED_REQUEST' },
@@ -79,7 +79,7 @@ test('a request without a route leaves the same line, its path included in nothi
   }
 });
 
-test('a client that went away before its answer leaves a line without a status', async () => {
+test('a client that disconnects before its answer has a log line without a status', async () => {
   const requestId = randomUUID();
   await whileAgentLocked(world, agentId, () =>
     RawSocket.use(world.origin, async (socket) => {
@@ -88,14 +88,14 @@ test('a client that went away before its answer leaves a line without a status',
       socket.write(
         `${head(`PATCH /agents/${agentId} HTTP/1.1`, ...headers, type, 'Content-Length: 15')}{"duration":50}`,
       );
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       socket.reset();
       expect(await linesOf(requestId)).toEqual([line({ requestId, status: null, keyId, companyId, agentId })]);
     }),
   );
 });
 
-test('a client that breaks off in its body is no error of the server: one line at the usual level', async () => {
+test('a client that disconnects within its body causes one log line at level info and no error', async () => {
   for (const leave of ['end', 'reset'] as const) {
     const requestId = randomUUID();
     await RawSocket.use(world.origin, async (socket) => {
@@ -114,7 +114,7 @@ test('a client that breaks off in its body is no error of the server: one line a
   }
 });
 
-test('a client that goes away while its key is looked up is no error: its request is carried out, under its address', async () => {
+test('a client that disconnects during the lookup of its key causes no error: the request is carried out, under the client’s address', async () => {
   const behindProxy = await openAnotherServer(world, { trustedProxies: ['127.0.0.1'] });
   const cases = [
     { origin: world.origin, address: '127.0.0.1' },
@@ -127,7 +127,7 @@ test('a client that goes away while its key is looked up is no error: its reques
       RawSocket.use(origin, async (socket) => {
         const headers = ['Host: api', `Authorization: Bearer ${key}`, `X-Request-Id: ${requestId}`];
         socket.write(head(`DELETE /agents/${id} HTTP/1.1`, ...headers, 'X-Forwarded-For: 192.0.2.7'));
-        await untilSomebodyWaits(world);
+        await untilWaiting(world);
         socket.reset();
         await linesOf(requestId);
       }),
@@ -141,7 +141,7 @@ test('a client that goes away while its key is looked up is no error: its reques
   }
 });
 
-test('a 5xx leaves its cause under the same request id, and says nothing of it to the client', async () => {
+test('a 5xx has its cause in the log under the request id, and not in the answer', async () => {
   const requestId = randomUUID();
   const held = 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE';
   const answer = await whileLocked(world, held, [], () => patch(key, agentId, requestId));
@@ -152,7 +152,7 @@ test('a 5xx leaves its cause under the same request id, and says nothing of it t
   expect(answer.text).not.toMatch(/lock|SELECT|55P03|Prisma/);
 });
 
-test('no key, body or query value stands anywhere in the log', async () => {
+test('the log holds no key, body or query value', async () => {
   const { sql, logLines } = world;
   const ats = await world.ats(companyId);
   const secrets = {
@@ -169,7 +169,7 @@ test('no key, body or query value stands anywhere in the log', async () => {
   await ask(secrets.wrongKey, { name: secrets.body });
   await world.send({ path: `/agents/${agentId}?key=${key}`, headers: { authorization: key }, body: secrets.body });
 
-  // A refusal by the database itself, whose words hold the values.
+  // A refusal by PostgreSQL, whose message holds the values.
   await sql.query(`ALTER TABLE agent ADD CONSTRAINT short CHECK (name NOT LIKE 'secret%') NOT VALID`);
   const requestId = randomUUID();
   const { id } = await world.agent(companyId);

@@ -14,7 +14,7 @@ const world = await openWorld();
 const expectNosniff = (answer: Answer, what: string) =>
   expect([what, answer.headers['x-content-type-options']]).toEqual([what, 'nosniff']);
 
-test('every route answers with X-Content-Type-Options: nosniff, whatever the method, with a key and without', async () => {
+test('every route answers with X-Content-Type-Options: nosniff, for every method, with a key and without', async () => {
   const { id, key } = await world.company();
   const agent = await world.agent(id);
   const documents = [
@@ -38,7 +38,7 @@ test('every route answers with X-Content-Type-Options: nosniff, whatever the met
   }
 });
 
-test('refusals carry nosniff too: unknown and undecodable paths, bad bodies, no database', async () => {
+test('refusals have X-Content-Type-Options: nosniff: unknown and undecodable paths, bad bodies, no database', async () => {
   const { id, key } = await world.company();
   const path = `/agents/${(await world.agent(id)).id}`;
   const authorization = `Bearer ${key}`;
@@ -65,14 +65,14 @@ test.each([
   ['CONNECT', head('CONNECT api:80 HTTP/1.1', 'Host: api')],
   ['headers that are too large', head('GET / HTTP/1.1', 'Host: api', `X: ${'x'.repeat(20_000)}`)],
   ['a broken chunk', `${head('PATCH /agents/1 HTTP/1.1', 'Host: api', 'Transfer-Encoding: chunked')}zz\r\n`],
-])('the answer to %s carries nosniff too', async (what, bytes) => {
+])('the answer to %s has X-Content-Type-Options: nosniff', async (what, bytes) => {
   await RawSocket.use(world.origin, async (socket) => {
     socket.write(bytes);
     expectNosniff(await socket.answer(), what);
   });
 });
 
-test('the server of the metrics answers with nosniff', async () => {
+test('the metrics server answers with X-Content-Type-Options: nosniff', async () => {
   const server = metricsServer(
     prometheus({
       poolUse: () => ({ busy: 0, idle: 0, waiting: 0 }),

@@ -22,7 +22,7 @@ const onOneAgent = /:id/;
 const conditional = /^PATCH|^DELETE|restore/;
 const withNumber = /^PATCH|^POST/;
 
-/** The checks in the contract's order, what a failure is answered by, and which requests can fail it. */
+/** The checks in the order of the contract, the code of each, and the requests that can fail it. */
 const checks = [
   ['the path can be decoded', 'MALFORMED_REQUEST', underAgents],
   ['the route', 'ROUTE_NOT_FOUND', any],
@@ -49,7 +49,10 @@ type Check = (typeof checks)[number][0];
 const position = (check: Check) => checks.findIndex(([name]) => name === check);
 const unknownId = '00000000-0000-4000-8000-00000000dead';
 
-/** Two companies, an integration of the first, and agents; version 1 of its own one has a number that is gone. */
+/**
+ * Two companies, an integration of the first, and agents. Version 1 of the own agent has a phone number that is
+ * inactive.
+ */
 async function openCase() {
   const [company, other] = await Promise.all([world.company(), world.company()]);
   const ats = await world.ats(company.id);
@@ -62,7 +65,7 @@ async function openCase() {
   return { company, other, ats, ids: { own: own.id, foreign: foreign.id, deleted: deleted.id } };
 }
 
-/** A request that passes the checks before `first` and fails it and, as far as that can be, all after it. */
+/** A request that passes the checks before `first`, and fails it and every later check that it can fail. */
 async function failingFrom({ line, scope }: Endpoint, first: Check) {
   const passes = (check: Check) => position(check) < position(first);
   const { company, other, ats, ids } = await openCase();
@@ -116,7 +119,7 @@ async function failingFrom({ line, scope }: Endpoint, first: Check) {
   return { sent: { method, path: path + query(), headers, body: body() }, path, companies: [company.id, other.id] };
 }
 
-/** What the query of a request may hold. */
+/** The query parameters that an endpoint accepts. */
 function membersOf(line: string): string {
   if (/^PATCH|restore/.test(line)) return 'companyId, dryRun';
   if (line === 'GET /agents') return 'companyId, name, type, focus, language, page, limit';
@@ -140,7 +143,7 @@ function faultsOf(check: Check, line: string): Fault[] | undefined {
   return [...(onOneAgent.test(line) ? [inPath] : []), inQuery, ...(withBody.test(line) ? [inBody] : [])];
 }
 
-/** What differs from the code's usual text, where one code stands for several checks. */
+/** The detail, for a check that shares its code with others. */
 function detailOf(check: Check, { scope }: Endpoint): string | undefined {
   if (check === 'the path can be decoded') return problemTexts.pathEncoding;
   if (check === 'the scope') return `This API key lacks the scope ${scope}.`;
@@ -150,7 +153,7 @@ function detailOf(check: Check, { scope }: Endpoint): string | undefined {
     : undefined;
 }
 
-/** All that is stored of the agents of some companies, history included. */
+/** All stored rows of the agents of some companies, history included. */
 async function stored(companyIds: readonly string[]): Promise<unknown[]> {
   const agents = `SELECT to_jsonb(a)::text AS row FROM agent a WHERE company_id = ANY($1) ORDER BY id`;
   const entries = `SELECT to_jsonb(v)::text AS row FROM agent_version v JOIN agent a ON a.id = v.agent_id
@@ -166,7 +169,7 @@ const cases = [...onAgent, ...dryRuns, ...forCompany, ...forAnyCompany].flatMap(
 );
 
 test.for(cases)(
-  '$line shares the order of checks: a request that fails $check and all after it is answered $code',
+  '$line follows the order of checks: a request that fails $check and all later checks is answered $code',
   async ({ endpoint, line, check, code }) => {
     const { sent, path, companies } = await failingFrom(endpoint, check);
     const before = await stored(companies);

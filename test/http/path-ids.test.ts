@@ -20,7 +20,10 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** A server over the world's database whose authenticated scope has one route, which answers the agent that was looked up. */
+/**
+ * A server over the world's database with one authenticated route, which answers the id of the agent that was looked
+ * up.
+ */
 async function serverWith(url: string, config: FastifyContextConfig) {
   const database = openLimited('patient', world.databaseUrl, 2);
   const app = httpServer(pino({ enabled: false }));
@@ -42,7 +45,7 @@ async function serverWith(url: string, config: FastifyContextConfig) {
   return callsOf(await app.listen({ host: '127.0.0.1', port: 0 }));
 }
 
-test('the agent with the id in the path is looked up where the route says that it names an agent, and nowhere else', async () => {
+test('the id in the path is looked up as an agent only on routes that declare it as one', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await world.agent(companyId);
   const agents = await serverWith('/agents/:id/notes', { scope: 'read:agents', idOf: 'agent' });
@@ -55,11 +58,11 @@ test.for<[url: string, config: FastifyContextConfig, reason: string]>([
   ['/notes', {}, 'GET /notes declares no scope'],
   ['/notes/:id', { scope: 'read:agents' }, 'GET /notes/:id does not declare in config.idOf what :id is the id of'],
   ['/notes', { scope: 'read:agents', idOf: 'agent' }, 'GET /notes declares config.idOf, but its path has no :id'],
-])('a server whose route %s is declared with %j does not start: %s', async ([url, config, reason]) => {
+])('a server with the route %s and config %j does not start: %s', async ([url, config, reason]) => {
   await expect(serverWith(url, config)).rejects.toThrow(reason);
 });
 
-test('only a route on an agent is documented to answer 403 where the resource is another company’s', () => {
+test('only routes on an agent are documented to answer 403 for another company’s resource', () => {
   const codesOf = (idOf: 'agent' | 'other') =>
     problemCodesOf({ method: 'GET', url: '/notes/:id', config: { scope: 'read:agents', idOf }, schema: {} });
   expect(codesOf('agent')).toContain('RESOURCE_ACCESS_DENIED');

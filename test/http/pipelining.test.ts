@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { openFlood, shortGet } from '../support/flood.ts';
 import { send } from '../support/http.ts';
-import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { pipelined } from '../support/pipelined.ts';
 import { chunk, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -15,21 +15,21 @@ let companyId: string;
 
 beforeAll(async () => {
   ({ key, id: companyId } = await world.company());
-  // What it needs is made before a lock is held: that is waited for only some seconds.
+  // Creates its agents before a lock is taken, which lasts only some seconds.
   await untilWritten();
 });
 
 const makeAgents = (count: number) => Promise.all(Array.from({ length: count }, () => world.agent(companyId)));
 
-test('17 PATCHes that are sent at once are carried out one after the other and answered in their order', async () => {
+test('17 pipelined PATCHes run one after the other and are answered in their order', async () => {
   const [first, ...others] = (await makeAgents(17)).map(({ id }) => id);
   if (first === undefined) throw new Error('no agent');
   const before = await Promise.all(others.map((id) => world.row(id)));
   await whileAgentLocked(world, first, (release) =>
     RawSocket.use(world.origin, async (socket) => {
       socket.write([first, ...others].map((id, at) => patch(key, id, { duration: 100 + at })).join(''));
-      await untilSomebodyWaits(world);
-      // What had been begun with the first would be there by now.
+      await untilWaiting(world);
+      // If the others had been started with the first, their changes would be written by now.
       await untilWritten();
       expect(await Promise.all(others.map((other) => world.row(other)))).toEqual(before);
       await release();
@@ -41,7 +41,7 @@ test('17 PATCHes that are sent at once are carried out one after the other and a
   );
 });
 
-test('50 PATCHes of one agent that are sent at once, with bodies of 20 KB, are all served in their order', async () => {
+test('50 pipelined PATCHes of one agent with bodies of 20 KB are all answered in their order', async () => {
   const { id } = await world.agent(companyId);
   const questions = Array.from({ length: 10 }, () => 'x'.repeat(2_000));
   await RawSocket.use(world.origin, async (socket) => {
@@ -54,7 +54,7 @@ test('50 PATCHes of one agent that are sent at once, with bodies of 20 KB, are a
   expect(JSON.parse(await world.row(id))).toMatchObject({ version: 51, metadata: { at: 49 } });
 });
 
-test('a connection with 16 unanswered requests is not read any further; later all are answered, others meanwhile', async () => {
+test('a connection with 16 unanswered requests is not read further until one is answered; other connections are served meanwhile', async () => {
   const { app, origin } = await openAnotherServer(world);
   let arrived = 0;
   app.server.on('request', () => {
@@ -65,11 +65,11 @@ test('a connection with 16 unanswered requests is not read any further; later al
   await whileAgentLocked(world, id, async (release) => {
     const flood = await openFlood(origin);
     flood.socket.write(patch(key, id, { duration: 99 }) + shortGet('/health/live').repeat(count));
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     for (let time = 0; time < 20; time += 1) {
       expect((await send(origin, { method: 'GET', path: '/health/live' })).status).toBe(200);
     }
-    // One read of the socket is 64 KB.
+    // One read of the socket returns up to 64 KB.
     expect(arrived).toBeLessThan(20 + 16 + 65_536 / shortGet('/health/live').length);
     await release();
     await flood.until(count + 1);
@@ -78,14 +78,14 @@ test('a connection with 16 unanswered requests is not read any further; later al
   });
 });
 
-test('at a shutdown requests that wait behind a running one are served, and the last answer closes the connection', async () => {
+test('at a shutdown pipelined requests behind a running one are served, and the last answer closes the connection', async () => {
   const { app, origin } = await openAnotherServer(world);
   const ids = (await makeAgents(20)).map(({ id }) => id);
   const [first = ''] = ids;
   await whileAgentLocked(world, first, (release) =>
     RawSocket.use(origin, async (socket) => {
       socket.write(ids.map((id) => patch(key, id, { duration: 45 })).join(''));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       const closed = app.close();
       await release();
       const answers = await socket.untilClosed();
@@ -105,26 +105,33 @@ test.each([
     (id: string, requestId: string) =>
       `${patchHead(key, id, requestId, 'Transfer-Encoding: chunked')}${chunk('{"duration":')}zz\r\n`,
   ],
-])('%s behind 20 requests that wait is refused after all of those, and never begun', async (what, bytes) => {
-  const ids = (await makeAgents(20)).map(({ id }) => id);
-  const [first = ''] = ids;
-  const requestId = randomUUID();
-  await whileAgentLocked(world, first, (release) =>
-    RawSocket.use(world.origin, async (socket) => {
-      socket.write(ids.map((id) => patch(key, id, { duration: 46 })).join('') + bytes(first, requestId));
-      await untilSomebodyWaits(world);
-      await release();
-      const answers = await socket.untilClosed();
-      expect(answers.slice(0, 20)).toMatchObject(ids.map((id) => ({ status: 200, body: { id } })));
-      const hasBrokenBody = what !== 'garbage';
-      const instance = hasBrokenBody ? `/agents/${first}` : '';
-      const id = hasBrokenBody ? requestId : expect.any(String);
-      expect(answers.slice(20)).toMatchObject([
-        { status: 400, body: { code: 'MALFORMED_REQUEST', instance, requestId: id }, headers: { connection: 'close' } },
-      ]);
-      expect(linesOf([String(answers.at(-1)?.headers['x-request-id'])])).toEqual([
-        { requestId: id, msg: 'malformed', status: 400 },
-      ]);
-    }),
-  );
-});
+])(
+  '%s behind 20 pipelined requests is refused after their answers, and its request never starts',
+  async (what, bytes) => {
+    const ids = (await makeAgents(20)).map(({ id }) => id);
+    const [first = ''] = ids;
+    const requestId = randomUUID();
+    await whileAgentLocked(world, first, (release) =>
+      RawSocket.use(world.origin, async (socket) => {
+        socket.write(ids.map((id) => patch(key, id, { duration: 46 })).join('') + bytes(first, requestId));
+        await untilWaiting(world);
+        await release();
+        const answers = await socket.untilClosed();
+        expect(answers.slice(0, 20)).toMatchObject(ids.map((id) => ({ status: 200, body: { id } })));
+        const hasBrokenBody = what !== 'garbage';
+        const instance = hasBrokenBody ? `/agents/${first}` : '';
+        const id = hasBrokenBody ? requestId : expect.any(String);
+        expect(answers.slice(20)).toMatchObject([
+          {
+            status: 400,
+            body: { code: 'MALFORMED_REQUEST', instance, requestId: id },
+            headers: { connection: 'close' },
+          },
+        ]);
+        expect(linesOf([String(answers.at(-1)?.headers['x-request-id'])])).toEqual([
+          { requestId: id, msg: 'malformed', status: 400 },
+        ]);
+      }),
+    );
+  },
+);

@@ -11,40 +11,43 @@ const codes = Object.keys(problems).filter(isProblemCode);
 const slug = (code: string) => code.toLowerCase().replaceAll('_', '-');
 const get = (path: string, headers = {}) => world.send({ method: 'GET', path, headers });
 
-/** As Chromium and Firefox send it for a page. */
+/** The Accept header of Chromium and Firefox for a page. */
 const browser = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8' };
 
-test.for(codes)('%s has cause and remedy at its type and at its code, without a key', async (code) => {
-  const expected = {
-    ...{ type: `/problems/${slug(code)}`, title: problems[code].title, status: problems[code].status, code },
-    ...remedies[code],
-  };
-  for (const name of [slug(code), code]) {
-    const answer = await get(`/problems/${name}`);
-    expect(answer.status).toBe(200);
-    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
-    expect(answer.body).toEqual(expected);
-    const page = await get(`/problems/${name}`, browser);
-    expect(page.status).toBe(200);
-    expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
-    const text = page.text
-      .replaceAll('&lt;', '<')
-      .replaceAll('&gt;', '>')
-      .replaceAll('&quot;', '"')
-      .replaceAll('&amp;', '&');
-    for (const part of [code, String(expected.status), expected.title, expected.cause, expected.remedy]) {
-      expect(text).toContain(part);
+test.for(codes)(
+  '/problems/ explains the cause and remedy of %s, under its type and under its code, without a key',
+  async (code) => {
+    const expected = {
+      ...{ type: `/problems/${slug(code)}`, title: problems[code].title, status: problems[code].status, code },
+      ...remedies[code],
+    };
+    for (const name of [slug(code), code]) {
+      const answer = await get(`/problems/${name}`);
+      expect(answer.status).toBe(200);
+      expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+      expect(answer.body).toEqual(expected);
+      const page = await get(`/problems/${name}`, browser);
+      expect(page.status).toBe(200);
+      expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
+      const text = page.text
+        .replaceAll('&lt;', '<')
+        .replaceAll('&gt;', '>')
+        .replaceAll('&quot;', '"')
+        .replaceAll('&amp;', '&');
+      for (const part of [code, String(expected.status), expected.title, expected.cause, expected.remedy]) {
+        expect(text).toContain(part);
+      }
     }
-  }
-});
+  },
+);
 
-test('every cause and remedy is a whole sentence that no other problem has', () => {
+test('every cause and remedy is a whole sentence and unique', () => {
   const texts = codes.flatMap((code) => [remedies[code].cause, remedies[code].remedy]);
   for (const text of texts) expect(text).toMatch(/^[A-Z][\s\S]{30,}\.$/);
   expect(new Set(texts).size).toBe(texts.length);
 });
 
-test('the type of a real problem leads to its explanation', async () => {
+test('the type of a real problem is the path of its explanation', async () => {
   const { body } = await get('/nowhere');
   expect(await get(Object(body).type)).toMatchObject({ status: 200, body: { code: 'ROUTE_NOT_FOUND' } });
 });
@@ -57,7 +60,7 @@ test.for([
   '/problems/toString',
   '/problems/__proto__',
   '/problems/%3Cscript%3E',
-])('%s is not in the list: 404', async (path) => {
+])('%s is no explanation: 404', async (path) => {
   const detail = 'No problem has this code. /openapi.json lists the codes.';
   for (const headers of [{}, browser]) {
     expectProblem(await get(path, headers), { code: 'RESOURCE_NOT_FOUND', instance: path, detail });
@@ -88,7 +91,7 @@ test.for([
   expect({ status: again.status, text: again.text }).toEqual({ status: 304, text: '' });
 });
 
-test('a page is small and may load nothing but its own style', async () => {
+test('a page of a problem is under 4 KB and loads nothing but its own style', async () => {
   for (const code of codes) {
     const { text, headers } = await get(`/problems/${code}`, browser);
     expect(Buffer.byteLength(text)).toBeLessThan(4_096);

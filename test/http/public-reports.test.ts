@@ -18,7 +18,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** What a case starts from: every placeholder's value, and the agents that it may touch. */
+/** The values of all placeholders of a case, and the agents that its request may touch. */
 async function openCase() {
   const [company, other] = await Promise.all([world.company(), world.company()]);
   const [ats, agent, otherAgent, deleted, phone, otherPhone] = await Promise.all([
@@ -49,7 +49,7 @@ async function openCase() {
   };
 }
 
-/** Sends the request of a case as many times at once as the case says. */
+/** Sends the request of a case as many times in parallel as the case says. */
 async function run({ request, parallel = 1 }: Report, values: Record<string, string>) {
   const requests = Array.from({ length: parallel }, (_, i) => toSent(fill(request, { ...values, i: String(i) })));
   const answers = await Promise.all(requests.map(world.send));
@@ -64,7 +64,7 @@ function expectAnswer(answer: Answer, path: string, { status, bodyMustNotMatch, 
   for (const [name, pattern] of Object.entries(expectHeader)) expect(answer.headers[name]).toMatch(new RegExp(pattern));
 }
 
-/** The row that a patch leaves: what it names is as it was sent, all else as it was. */
+/** The row that a patch should leave: members that it names as sent, all others unchanged. */
 function patched({ text }: StoredAgent, sent: string): Row {
   const row: Record<string, Json> = JSON.parse(text);
   const { metadata = {}, companyPhoneNumberId, ...fields }: JsonObject = JSON.parse(sent);
@@ -78,7 +78,7 @@ function patched({ text }: StoredAgent, sent: string): Row {
 
 const reports = (await readReports()).filter(({ sqlSetup }) => sqlSetup === undefined);
 
-test('every public report is here but the three that change the database first', () => {
+test('every public report is tested, except three that change the database first', () => {
   expect(reports).toHaveLength(140);
 });
 

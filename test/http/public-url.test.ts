@@ -12,7 +12,7 @@ const world = await openWorld();
 const base = 'https://api.example.com/interviews/v1';
 const prefix = '/interviews/v1';
 
-/** A server behind a proxy that removes the prefix, and a request of a key to it. */
+/** A server behind a proxy that removes the prefix, and requests to it with a key. */
 async function openBehindProxy(publicUrl = `${base}/`) {
   const { origin } = await openAnotherServer(world, { publicUrl });
   const { key, id } = await newSubject(world);
@@ -20,7 +20,7 @@ async function openBehindProxy(publicUrl = `${base}/`) {
   return { origin, id, ask: (sent: Sent) => send(origin, { headers, ...sent }) };
 }
 
-test('Location is the address under which clients find the new agent', async () => {
+test('Location is the public URL of the new agent', async () => {
   const { ask } = await openBehindProxy();
   const { status, headers, body } = await ask({ method: 'POST', path: '/agents', body: JSON.stringify(draft) });
   expect({ status, location: headers.location }).toEqual({
@@ -32,7 +32,7 @@ test('Location is the address under which clients find the new agent', async () 
   expect(relative.headers.location).toBe(`/agents/${Object(relative.body).id}`);
 });
 
-test('type and instance of every problem are paths that clients can ask for', async () => {
+test('type and instance of every problem are paths under the public prefix', async () => {
   const { origin, id, ask } = await openBehindProxy();
   const cases = [
     [await ask({ path: `/agents/${id}`, body: '{"duration":0}' }), `/agents/${id}`, 'validation-failed'],
@@ -57,13 +57,13 @@ test('type and instance of every problem are paths that clients can ask for', as
   expect(unread.body).toMatchObject({ type: `${prefix}/problems/malformed-request`, instance: '' });
 });
 
-test('an explanation names its own path with the prefix, and is served without it', async () => {
+test('an explanation of a problem is served without the prefix, and its type has it', async () => {
   const { ask } = await openBehindProxy();
   const { status, body } = await ask({ method: 'GET', path: '/problems/overloaded' });
   expect({ status, type: Object(body).type }).toEqual({ status: 200, type: `${prefix}/problems/overloaded` });
 });
 
-test('the document names the address, in servers and in its examples', async () => {
+test('the document has the public URL in `servers` and in its examples', async () => {
   const { ask } = await openBehindProxy();
   const { text } = await ask({ method: 'GET', path: '/openapi.json' });
   const { servers, paths, components } = JSON.parse(text);
@@ -84,6 +84,6 @@ test.for([
   ['http://[::1]:3000', 'http://[::1]:3000', ''],
   ['https://api.example.com/a/../b', 'https://api.example.com/b', '/b'],
   ['https://api.example.com/é', 'https://api.example.com/%C3%A9', '/%C3%A9'],
-])('PUBLIC_URL=%s is the address %s with the prefix %s', ([text = '', address, path]) => {
+])('PUBLIC_URL=%s has the base %s and the prefix %s', ([text = '', address, path]) => {
   expect(readPublicUrl(text)).toEqual({ base: address, prefix: path });
 });

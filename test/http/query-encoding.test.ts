@@ -31,7 +31,7 @@ test.for([
   else expect(Object(answer.body).errors).toEqual(expect.arrayContaining([notEncoded('name'), notEncoded('type')]));
 });
 
-test('a companyId of a company key is ignored, also if it is not percent-encoded UTF-8', async () => {
+test('a company key ignores companyId, even if it is not percent-encoded UTF-8', async () => {
   const { key } = await world.company();
   const answer = await world.call(key, 'GET /agents?companyId=%E9&company%49d=%zz&name=%C3%A9%25');
   expect(answer.status).toBe(200);

@@ -6,8 +6,8 @@ import { connect } from '../support/connection.ts';
 import { openWorld } from '../support/world.ts';
 
 /**
- * Reads of the table agent are counted by PostgreSQL. Only the server under test may touch it: the agents are made on a
- * connection that passes its counts on before a test begins.
+ * PostgreSQL counts the reads of the table agent. Only the server under test may read it, so the agents are created on
+ * a connection that reports its counts before a test begins.
  */
 const world = await openWorld();
 const observer = await connect(world.ownerUrl);
@@ -29,9 +29,9 @@ beforeAll(async () => {
 afterAll(() => observer.end());
 
 interface Reads {
-  /** Blocks of the table and its indexes … */
+  /** Blocks of the table and its indexes. */
   readonly table: number;
-  /** … and of what is stored apart because it is large. */
+  /** Blocks of the TOAST table, which holds large values. */
   readonly toast: number;
 }
 
@@ -45,17 +45,17 @@ async function readsSoFar(): Promise<Reads> {
   return rows[0];
 }
 
-/** A server with one connection, which passes its counts on when it is told to. */
+/** A server with one connection, which reports its counts on request. */
 async function openCounted() {
   const server = await openAnotherServer(world, { connections: 1 });
   const passOn = () => server.database.query('SELECT FROM pg_stat_force_next_flush()', []);
-  // A plan is made once for a connection, for which PostgreSQL looks at the indexes.
+  // The first execution on a connection makes the plan, for which PostgreSQL reads the indexes.
   const { key } = await world.newKey(company.id);
   await callsOf(server.origin).call(key, `GET /agents/${randomUUID()}`);
   return {
     ...server,
     ...callsOf(server.origin),
-    /** What the server read of agents while a task ran. */
+    /** The blocks of the table agent that the server reads during a task. */
     async readsDuring(task: () => Promise<unknown>): Promise<Reads> {
       await passOn();
       const before = await readsSoFar();
@@ -77,13 +77,13 @@ const set = async (change: string) => {
 
 const query = (companyId: string) => `?companyId=${companyId}`;
 
-/** A key that is refused, and the query that it is sent with. */
+/** A refused key and the query that it is sent with. */
 const refused: Readonly<Record<string, { make: () => Promise<{ key: string; query: string }>; status: number }>> = {
   unknown: { make: async () => ({ key: `sk_${'0'.repeat(43)}`, query: '' }), status: 401 },
   revoked: { make: () => set('revoked_at = now()'), status: 401 },
   expired: { make: () => set('expires_at = now()'), status: 401 },
   suspended: { make: () => set('suspended_at = now()'), status: 401 },
-  elsewhere: { make: () => set(`allowed_ips = '{192.0.2.1,192.0.2.0/24,2001:db8::/32}'`), status: 403 },
+  'outside the allow-list': { make: () => set(`allowed_ips = '{192.0.2.1,192.0.2.0/24,2001:db8::/32}'`), status: 403 },
   'without the scope': { make: () => set(`scopes = '{}'`), status: 403 },
   'of an integration that manages no company': {
     make: async () => ({ key: (await world.ats()).key, query: query(company.id) }),
@@ -97,7 +97,7 @@ const refused: Readonly<Record<string, { make: () => Promise<{ key: string; quer
     make: async () => ({ key: (await world.ats(company.id)).key, query: query(randomUUID()) }),
     status: 403,
   },
-  'of an integration, for no company': {
+  'of an integration, without a company': {
     make: async () => ({ key: (await world.ats(company.id)).key, query: '' }),
     status: 400,
   },
@@ -111,13 +111,13 @@ const refused: Readonly<Record<string, { make: () => Promise<{ key: string; quer
 };
 
 test.for(Object.entries(refused))(
-  'nothing of a large agent is read for a key that is refused: %s',
+  'no block of a large agent is read for a refused key: %s',
   async ([, { make, status }]) => {
     const server = await openCounted();
     const { key, query: asked } = await make();
     const reads = await server.readsDuring(async () => {
       const lines = ['PATCH', 'GET', 'DELETE'].map((method) => `${method} /agents/${agentId}${asked}`);
-      // Many at once, so that they are looked up together.
+      // Many at once, so that they are looked up in one batch.
       const calls = Array(12).fill(lines).flat();
       const answers = await Promise.all(calls.map((line) => server.call(key, line, { body: {} })));
       expect(answers.map((answer) => answer.status)).toEqual(calls.map(() => status));
@@ -126,7 +126,7 @@ test.for(Object.entries(refused))(
   },
 );
 
-test('a large agent is read for a key that is let in, once, whatever keys are refused beside it', async () => {
+test('a large agent is read once for a valid key, even if other keys of the batch are refused', async () => {
   const server = await openCounted();
   const get = (key: string, asked = '') => server.call(key, `GET /agents/${agentId}${asked}`);
   const ats = await world.ats(company.id);
@@ -145,11 +145,11 @@ test('a large agent is read for a key that is let in, once, whatever keys are re
     const answers = await Promise.all([...bad.map(({ key }) => key), company.key].map((key) => get(key)));
     expect(answers.map(({ status }) => status)).toEqual([401, 403, 403, 200]);
   });
-  // Not the first: PostgreSQL opens an index once for a connection.
+  // Compared with a later read, because PostgreSQL opens an index once for each connection.
   expect(beside).toEqual(reads.at(-1));
 });
 
-test('after its first 429 of a window, nothing is read for a key past its rate limit; it finds its agent again when the limit is raised', async () => {
+test('after its first 429 in a window nothing is read for a key over its rate limit, and its agent is found again once the limit is raised', async () => {
   const server = await openCounted();
   const key = await world.limitedKey(company.id, { perMinute: 1 });
   const get = () => server.call(key, `GET /agents/${agentId}`);

@@ -6,7 +6,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** What two replicas, which share nothing but the database, answer to the next request with a key. */
+/** The answers of two replicas, which share only the database, to the next request with a key. */
 async function openReplicas() {
   const { origin } = await openAnotherServer(world);
   return (key: string, line = 'GET /agents') =>
@@ -23,7 +23,7 @@ const both = (answer: number | string) => [answer, answer];
 const ended = both('INVALID_API_KEY');
 const suspended = both('API_KEY_SUSPENDED');
 
-test('suspend, resume and revoke hold from the next request on, on every replica', async () => {
+test('suspend, resume and revoke take effect with the next request on every replica', async () => {
   const next = await openReplicas();
   const { key, keyId } = await world.company();
   expect(await next(key)).toEqual(both(200));
@@ -33,13 +33,13 @@ test('suspend, resume and revoke hold from the next request on, on every replica
   expect(await next(key)).toEqual(both(200));
   await world.keys.revoke(keyId);
   expect(await next(key)).toEqual(ended);
-  // A revoked key stays revoked, whatever is done to it.
+  // A revoked key cannot be suspended or resumed.
   expect((await world.keys.suspend(keyId)).state).toBe('revoked');
   await expect(world.keys.resume(keyId)).rejects.toThrow('the key is revoked, for good: make another one');
   expect(await next(key)).toEqual(ended);
 });
 
-test('a new key works from the next request on, on every replica, until it expires', async () => {
+test('a new key is valid from the next request on, on every replica, until it expires', async () => {
   const next = await openReplicas();
   const { id: companyId } = await world.company();
   const draft = { companyId, integrationId: null, name: null, scopes: ['read:agents'] as const, allowedIps: [] };
@@ -51,7 +51,7 @@ test('a new key works from the next request on, on every replica, until it expir
   expect(await next(late.key)).toEqual(ended);
 });
 
-/** A company key with a value of its own in every column that a rotation copies. */
+/** A company key with a special value in every column that a rotation copies. */
 async function keyToRotate() {
   const { id: companyId, key, keyId } = await world.company();
   await world.sql.query(
@@ -65,7 +65,7 @@ async function keyToRotate() {
 const row = async (id: string) => (await world.sql.query('SELECT * FROM api_key WHERE id = $1', [id])).rows[0];
 const expire = (id: string) => world.sql.query('UPDATE api_key SET expires_at = now() WHERE id = $1', [id]);
 
-test('a rotated key has all that the old one had; both work during the overlap, then the new one alone', async () => {
+test('a rotated key has every setting of the old one; both are valid during the overlap, then only the new one', async () => {
   const next = await openReplicas();
   const { companyId, key, keyId } = await keyToRotate();
   const before = await row(keyId);
@@ -80,7 +80,7 @@ test('a rotated key has all that the old one had; both work during the overlap, 
   expect([await next(key), await next(rotated.key)]).toEqual([both(200), both(200)]);
   const { expires_at: end, ...rest } = await row(keyId);
   expect(rest).toEqual({ ...before, expires_at: undefined, last_used_at: rest.last_used_at });
-  // By the database's clock.
+  // The end of the overlap, by the database's clock.
   expect(end.getTime() - createdAt.getTime()).toBe(3_600_000);
   await expire(keyId);
   expect([await next(key), await next(rotated.key)]).toEqual([ended, both(200)]);
@@ -93,7 +93,7 @@ test('without an overlap the old key ends with its rotation', async () => {
   expect([await next(key), await next(rotated.key)]).toEqual([ended, both(200)]);
 });
 
-test('an overlap never lengthens the life of the old key', async () => {
+test('an overlap never extends the expiry of the old key', async () => {
   const { keyId } = await keyToRotate();
   await world.sql.query(`UPDATE api_key SET expires_at = now() + interval '1 minute' WHERE id = $1`, [keyId]);
   const before = await row(keyId);
@@ -116,7 +116,7 @@ test.for(Object.entries(ends))('a key that is %s cannot be rotated', async ([, e
   expect(await world.keys.list(owner)).toEqual(before);
 });
 
-test('an ATS key sees a granted company at once and loses a revoked one at once, on every replica', async () => {
+test('an ATS key can reach a company from the next request after its grant, and no longer after its revocation, on every replica', async () => {
   const next = await openReplicas();
   const { id, companyId } = await newSubject(world);
   const kept = await world.company();

@@ -6,12 +6,12 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** A key's own endpoint needs no scope: test/http/api-key.test.ts. */
+/** `GET /api-key` needs no scope; test/http/api-key.test.ts tests it. */
 const withScope = [...onAgent, ...forCompany, ...forAnyCompany].flatMap(({ scope, ...endpoint }) =>
   scope === 'any' ? [] : [{ ...endpoint, scope }],
 );
 
-test.for(withScope)('$line needs the scope $scope, and no other', async ({ line, scope, status, body }) => {
+test.for(withScope)('$line needs the scope $scope and no other', async ({ line, scope, status, body }) => {
   const { id: companyId } = await world.company();
   const { id } = await world.agent(companyId);
   const named = line.replace(':id', id);
@@ -25,7 +25,7 @@ test.for(withScope)('$line needs the scope $scope, and no other', async ({ line,
   expect((await world.call(await world.keyWith(companyId, scope), named, { body })).status).toBe(status);
 });
 
-/** Methods of each path, as Allow lists them. */
+/** The allowed methods of each path, as in Allow. */
 const paths = [
   ['/agents', 'GET, HEAD, POST'],
   ['/agents/:id', 'DELETE, GET, HEAD, PATCH'],
@@ -38,7 +38,7 @@ const paths = [
   ['/api-key', 'GET, HEAD'],
 ] as const;
 
-test.for(paths)('%s has the methods %s, whoever asks', async ([path, allow]) => {
+test.for(paths)('%s answers PUT with 405 and Allow: %s, even without a valid key', async ([path, allow]) => {
   const instance = path.replace(':id', 'not-a-uuid');
   const answer = await world.call('nobody', `PUT ${instance}`);
   expectProblem(answer, { code: 'METHOD_NOT_ALLOWED', instance });

@@ -6,7 +6,7 @@ import { send } from '../support/http.ts';
 import { openWorld } from '../support/world.ts';
 
 const renewed = randomUUID().repeat(2);
-/** The world's own server has the old secret, under which its keys are made. */
+/** The world's own server has the old secret, and its keys are hashed with it. */
 const world = await openWorld({ previousSecret: renewed });
 const old = world.secret;
 
@@ -21,13 +21,13 @@ async function rowOf(keyId: string) {
 const untilMoved = (keyId: string, hash: string) =>
   vi.waitUntil(async () => (await rowOf(keyId)).hash === hash, { timeout: 60_000, interval: 10 });
 
-test('without the old secret, keys made under it are unknown', async () => {
+test('without the previous secret, keys hashed with it are unknown', async () => {
   const { key } = await world.company();
   const { origin } = await openAnotherServer(world, { secret: renewed });
   expect(await get(origin, key)).toBe(401);
 });
 
-test('with it they go on and move over as they are used, and then need it no more; others stay as they are', async () => {
+test('with the previous secret, a key is hashed with the new one at its first use and then needs only that; unused keys stay as they are', async () => {
   const [used, unused] = await Promise.all([world.company(), world.company()]);
   const [before, others] = [await rowOf(used.keyId), await rowOf(unused.keyId)];
   expect(before.hash).toBe(hashKey(used.key, old));
@@ -41,7 +41,7 @@ test('with it they go on and move over as they are used, and then need it no mor
   expect([await get(later, used.key), await get(later, unused.key)]).toEqual([200, 401]);
 });
 
-test('a key that is suspended, revoked or expired does not come back by moving, nor does it move', async () => {
+test('a suspended, revoked or expired key stays refused after a change of the secret, and is not hashed again', async () => {
   const ends = [
     (id: string) => world.keys.suspend(id),
     (id: string) => world.keys.revoke(id),
@@ -60,7 +60,7 @@ test('a key that is suspended, revoked or expired does not come back by moving, 
   }
 });
 
-test('replicas that change their secrets one after the other, each knowing both, refuse no request', async () => {
+test('replicas that know both secrets refuse no request while their secrets are swapped one after the other', async () => {
   const { key, keyId } = await world.company();
   const before = await openAnotherServer(world, { secret: old, previousSecret: renewed });
   const after = await openAnotherServer(world, { secret: renewed, previousSecret: old });
@@ -71,7 +71,7 @@ test('replicas that change their secrets one after the other, each knowing both,
   expect(new Set(await ask())).toEqual(new Set([200]));
 });
 
-test('many processes that move the same keys at once move each once, and lose none', async () => {
+test('several processes that hash the same keys again at once lose none', async () => {
   const companies = await Promise.all(Array.from({ length: 20 }, () => world.company()));
   const servers = await Promise.all(
     Array.from({ length: 3 }, () => openAnotherServer(world, { secret: renewed, previousSecret: old })),

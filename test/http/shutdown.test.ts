@@ -4,7 +4,7 @@ import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { unsentBytes } from '../../src/http/unsent-bytes.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
-import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { expectProblem } from '../support/problem.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -33,7 +33,7 @@ const patch = (id: string, body: object) => {
   return `${patchHead(id, text.length)}${text}`;
 };
 
-/** A server that has been told to stop while it was at work on the PATCH `{ duration: 45 }`. */
+/** A server that is told to stop while it runs the PATCH `{ duration: 45 }`. */
 async function whileClosing(
   task: (scene: { origin: string; id: string; running: RawSocket; finish: () => Promise<void> }) => Promise<void>,
   prepare: (origin: string) => Promise<void> = async () => {},
@@ -43,7 +43,7 @@ async function whileClosing(
   await whileAgentLocked(world, id, (release) =>
     RawSocket.use(origin, async (running) => {
       running.write(patch(id, { duration: 45 }));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       await prepare(origin);
       const closed = app.close();
       await task({
@@ -59,7 +59,7 @@ async function whileClosing(
   );
 }
 
-test('a running request is finished and answered 200 with Connection: close; only then the server is closed', () =>
+test('a shutdown waits for the running request, which is answered 200 with Connection: close', () =>
   whileClosing(async ({ running, id, finish }) => {
     await finish();
     const answers = await running.untilClosed();
@@ -67,7 +67,7 @@ test('a running request is finished and answered 200 with Connection: close; onl
     expect(running.ending).toBe('closed');
   }));
 
-test('connections without a running request are closed at once, while a request is still running', async () => {
+test('a shutdown closes connections without a running request at once, while another request is still running', async () => {
   const { app, origin } = await openAnotherServer(world);
   const { id } = await world.agent(companyId);
   await whileAgentLocked(world, id, (release) =>
@@ -79,7 +79,7 @@ test('connections without a running request are closed at once, while a request 
             idle.write(get('/health/live'));
             await idle.answer();
             half.write('PATCH /agents');
-            await untilSomebodyWaits(world);
+            await untilWaiting(world);
             const closed = app.close();
             for (const socket of [silent, idle, half]) await socket.untilClosed();
             expect(running.ending).toBe('open');
@@ -95,20 +95,20 @@ test('connections without a running request are closed at once, while a request 
 
 const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? error.code : error);
 
-test('new connections are refused once the shutdown has begun, while a request is still running', () =>
+test('a shutdown refuses new connections while a request is still running', () =>
   whileClosing(async ({ origin, running, finish }) => {
     const attempt = () => send(origin, { method: 'GET', path: '/health/live' }).then(({ status }) => status, codeOf);
-    // One that arrives with the word to stop is still served, and one that comes just behind it is cut.
+    // A connection that arrives with the signal is still served, and one right behind it may be reset.
     await vi.waitUntil(async () => (await attempt()) === 'ECONNREFUSED', 60_000);
     expect(running.answers).toEqual([]);
     expect(await attempt()).toBe('ECONNREFUSED');
     await finish();
   }));
 
-test('on a connection that is still open, ready is 503 and live 200, behind the answer of the running request', () =>
+test('during a shutdown an open connection gets health/ready 503 and health/live 200, after the answer to its running request', () =>
   whileClosing(async ({ running, finish }) => {
     running.write(`${get('/health/ready')}${get('/health/live')}`);
-    // Both are answered behind the running request, whose answer must not end the connection.
+    // Both requests are pipelined behind the running one, whose answer must not close the connection.
     await finish();
     const [own, ready, live, ...more] = await running.untilClosed();
     expect(own).toMatchObject({ status: 200, body: { duration: 45 } });
@@ -118,7 +118,7 @@ test('on a connection that is still open, ready is 503 and live 200, behind the 
     expect(more).toEqual([]);
   }));
 
-test('a request whose body is still on its way is read, served and answered 200', async () => {
+test('a request whose body is still arriving at a shutdown is read and answered 200', async () => {
   const { app, origin } = await openAnotherServer(world);
   const { id } = await world.agent(companyId);
   await RawSocket.use(origin, async (socket) => {
@@ -132,13 +132,13 @@ test('a request whose body is still on its way is read, served and answered 200'
   });
 });
 
-test('answers that a slow client has not read yet are sent to their end', async () => {
+test('a shutdown waits until slow clients have received their answers', async () => {
   const { app, origin } = await openAnotherServer(world);
   const { hostname, port } = new URL(origin);
   const path = '/docs/static/swagger-ui-bundle.js';
   const { text } = await send(origin, { method: 'GET', path });
   const served = once(app.server, 'connection');
-  // Without a listener for data it reads no more than a buffer.
+  // Without a `data` listener the client reads only one buffer.
   const client = connect({ host: hostname, port: Number(port) });
   onTestFinished(() => void client.destroy());
   client.write(get(path).repeat(8));

@@ -3,7 +3,7 @@ import { expectProblem } from '../support/problem.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
-/** Milliseconds after which a slow or silent client is gone (12 s), and what a busy machine may add. */
+/** The time limit of a slow or silent client, in milliseconds (12 s), and a tolerance for a busy machine. */
 const limit = 12_000 + 500;
 
 const world = await openWorld({ limits: 'production' });
@@ -25,7 +25,7 @@ const patchHead = () =>
     'Content-Length: 1000',
   );
 
-/** Does something, then sends one more byte every half second, and reads until the server hangs up. */
+/** Sends the beginning, then one more byte every half second, and reads until the server closes the connection. */
 const client = (begin: string, trickle: string) =>
   RawSocket.use(world.origin, async (socket) => {
     socket.write(begin);
@@ -38,7 +38,7 @@ const client = (begin: string, trickle: string) =>
     }
   });
 
-test('every slow or silent client is cut within 12 s, with 408 where it sent half a request, while others are served', async () => {
+test('slow and silent clients are disconnected within 12 s, with 408 after half a request, while others are served', async () => {
   let isOver = false;
   const others = async (): Promise<void> => {
     while (!isOver) expect((await world.patch(key, agentId, {})).status).toBe(200);
@@ -69,7 +69,7 @@ test('every slow or silent client is cut within 12 s, with 408 where it sent hal
     if (answer) expectProblem(answer, { code: 'REQUEST_TIMEOUT', instance });
     expect(answer?.headers['connection']).toBe('close');
   }
-  // This one has had its answer.
+  // This request was answered before its body was complete.
   expect(refused.answers).toMatchObject([{ status: 401 }]);
   expect(silent.answers.map(({ status }) => status)).toEqual([408]);
 });

@@ -8,14 +8,14 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld({ docs: false });
 const text = readFileSync(join(import.meta.dirname, '..', '..', 'examples', 'ten-requests.http'), 'utf8');
 
-/** One request of the file: its name, if it has one, and its lines. */
+/** A request of the file: its optional name, its head and its body. */
 interface Written {
   readonly name: string | undefined;
   readonly head: readonly string[];
   readonly body: string;
 }
 
-/** The requests of a file in the form that the REST Client of Visual Studio Code reads. */
+/** The requests of a file in the format of the REST Client for Visual Studio Code. */
 const requests: Written[] = text
   .split(/^###.*\n/m)
   .slice(1)
@@ -28,7 +28,7 @@ const requests: Written[] = text
     return { name, head: head.split('\n'), body };
   });
 
-/** Sends the requests in order, with what they name in the place of `{{…}}`. @returns the answers */
+/** Sends the requests in order, with `{{…}}` replaced. @returns the answers */
 async function sendAll(variables: Readonly<Record<string, string>>): Promise<Answer[]> {
   const named = new Map<string, Answer>();
   const lookUp = (expression: string): string => {
@@ -58,7 +58,7 @@ async function sendAll(variables: Readonly<Record<string, string>>): Promise<Ans
   return answers;
 }
 
-test('the ten requests of examples/ten-requests.http are answered as its comments say', async () => {
+test('the ten requests of examples/ten-requests.http get the answers that its comments describe', async () => {
   const company = await world.company();
   const answers = await sendAll({ api: world.origin, key: company.key });
   expect(answers.map(({ status }) => status)).toEqual([201, 200, 200, 200, 200, 200, 400, 200, 200, 204]);

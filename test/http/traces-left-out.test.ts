@@ -3,7 +3,7 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { registeredTracing } from '../../src/tracing/spans.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
-import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { clientSpan, loadCollector, openTraced, unset } from '../support/spans.ts';
@@ -18,10 +18,10 @@ beforeAll(async () => {
   agent = await newSubject(world);
 });
 
-/** Spans that are finished in a trace. */
+/** The finished spans of a trace. */
 const finished = (traceId: string) => spans.all().filter((found) => found.spanContext().traceId === traceId);
 
-test('an unsampled traceparent leaves no span, and no trace in the log', async () => {
+test('a request with an unsampled traceparent has no span, and no trace in the log', async () => {
   const { patch } = await openTraced(world);
   const unsampled = clientSpan({ isSampled: false });
   const requestId = randomUUID();
@@ -32,7 +32,7 @@ test('an unsampled traceparent leaves no span, and no trace in the log', async (
   expect(finished(unsampled.traceId)).toEqual([]);
 });
 
-test('without an SDK nothing makes spans, and a server that was made without them asks no SDK', async () => {
+test('without an OpenTelemetry SDK no spans are made, and a server without tracing never uses the SDK', async () => {
   expect(tracingOfNone).toBeUndefined();
   const { traceId, headers } = clientSpan();
   const { origin } = await openAnotherServer(world);
@@ -59,7 +59,7 @@ test('health probes have no spans', async () => {
   expect(finished(traceId)).toEqual([]);
 });
 
-test('the span of a request whose client goes away ends, without a status', async () => {
+test('the span of a request whose client disconnects ends without a status', async () => {
   const { origin } = await openTraced(world);
   const { traceId, headers } = clientSpan();
   await whileAgentLocked(world, agent.id, () =>
@@ -75,7 +75,7 @@ test('the span of a request whose client goes away ends, without a status', asyn
           `traceparent: ${headers.traceparent}`,
         ) + body,
       );
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
     }),
   );
   const own = (await spans.of(traceId))['PATCH /agents/{id}'];
@@ -83,7 +83,7 @@ test('the span of a request whose client goes away ends, without a status', asyn
   expect(own?.attributes).not.toHaveProperty(['http.response.status_code']);
 });
 
-test('no span holds a key, a query, a value of a body, or what is in the place of an id', async () => {
+test('spans hold no key, query, body value or text that replaces an id', async () => {
   const { send, patch } = await openTraced(world);
   const secret = `private ${randomUUID()}`;
   const query = `?name=${encodeURIComponent(secret)}`;

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test, vi } from 'vitest';
-import { inOneBatch, untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { inOneBatch, untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';
 import { clientSpan, failed, loadCollector, openTraced, type Shown, unset } from '../support/spans.ts';
 import { openWorld } from '../support/world.ts';
@@ -12,7 +12,7 @@ beforeAll(async () => {
   agent = await newSubject(world);
 });
 
-/** A span, whole. */
+/** A complete span. */
 const span = (name: string, members: Partial<Shown>): Shown => ({
   name,
   kind: 'INTERNAL',
@@ -36,13 +36,13 @@ const patchOf = (id: string, status: number) =>
 
 const batchOf = (size: number) => ({ 'interview_agents.batch.size': size });
 
-/** The line of the log that names a trace. */
+/** The log line of a trace. */
 async function lineOf(traceId: string): Promise<Record<string, unknown>> {
   const found = () => world.logLines.find((line) => line.includes(traceId));
   return JSON.parse(await vi.waitUntil(found, { timeout: 60_000 }));
 }
 
-test('a PATCH is a child of its traceparent, its batches are children of it and linked, and its log line names the trace', async () => {
+test('a PATCH is a child of its traceparent, its batches are children of it and linked, and its log line has the trace id', async () => {
   const { patch } = await openTraced(world);
   const { traceId, id, headers } = clientSpan();
   expect((await patch(agent.key, agent.id, { duration: 45 }, { headers })).status).toBe(200);
@@ -63,7 +63,7 @@ test('a PATCH is a child of its traceparent, its batches are children of it and 
   expect(await lineOf(traceId)).toMatchObject({ msg: 'request', status: 200, trace_id: traceId, span_id: own });
 });
 
-test('requests of one batch have links to the same span, which is in the trace of the first', async () => {
+test('requests of one batch link to the same span, which is in the trace of the first request', async () => {
   const server = await openTraced(world);
   const [held, ...others] = await Promise.all([1, 2, 3].map(() => newSubject(world)));
   if (!held) throw new Error('no agent');
@@ -84,12 +84,12 @@ test('requests of one batch have links to the same span, which is in the trace o
   for (const { links } of requests) expect(links.at(-1)).toBe(batches[0]?.id);
 });
 
-test('a change that is written alone, behind a lock, has a span for that, with a link from its request', async () => {
+test('a change that is written alone after a lock wait has a span of its own, linked from its request', async () => {
   const { patch } = await openTraced(world);
   const { traceId, headers } = clientSpan();
   const sent = await whileAgentLocked(world, agent.id, async (release) => {
     const answer = patch(agent.key, agent.id, { duration: 47 }, { headers });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await release();
     return answer;
   });
@@ -100,7 +100,7 @@ test('a change that is written alone, behind a lock, has a span for that, with a
   expect(own?.links.at(-1)).toBe(found['write alone']?.id);
 });
 
-test('a problem is recorded by its code; a status of error is for 5xx alone', async () => {
+test('the span of a problem has its code, and the status error only for a 5xx', async () => {
   const { patch, send } = await openTraced(world);
   const cases = [
     { bearer: 'wrong', body: {}, status: 401, code: 'INVALID_API_KEY' },
@@ -124,7 +124,7 @@ test('a problem is recorded by its code; a status of error is for 5xx alone', as
   ]);
 });
 
-test('while the database cannot be reached, request and batch have a status of error and the code', async () => {
+test('without a database, the spans of request and batch have the status error and the code', async () => {
   const { patch } = await openTraced(world, 'postgresql://nobody@127.0.0.1:1/nowhere');
   const { traceId, headers } = clientSpan();
   expect((await patch(agent.key, agent.id, {}, { headers })).status).toBe(503);

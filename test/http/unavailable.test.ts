@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
-import { untilNobodyWaits, whileLocked } from '../support/locks.ts';
+import { untilNoneWaiting, whileLocked } from '../support/locks.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { storedAgent } from '../support/stored-agent.ts';
@@ -8,10 +8,10 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld({ limits: 'production' });
 
-/** What is answered from the tables of agents and keys, which nobody holds below. */
+/** These need only tables that are not locked below. */
 const fromAgents = ['GET /agents/:id', 'GET /agents', 'DELETE /agents/:id', 'GET /api-key'];
 
-test('while the database does not answer in time, every endpoint is 503 and nothing is changed', async () => {
+test('while the database does not answer in time, every endpoint answers 503 and nothing is changed', async () => {
   const agent = await newSubject(world);
   const before = await storedAgent(world, agent.id);
   const endpoints = [...onAgent, ...forCompany, ...forAnyCompany].filter(({ line }) => !fromAgents.includes(line));
@@ -24,8 +24,8 @@ test('while the database does not answer in time, every endpoint is 503 and noth
       expectProblem(answer, { code: 'DATABASE_UNAVAILABLE', instance });
       expect(answer.headers['retry-after']).toBe('1');
     }
-    // A statement may still wait when its request has been answered: what it would do then is saved, as is documented.
-    await untilNobodyWaits(world);
+    // A statement may still wait after its request was answered and would then be committed, as documented.
+    await untilNoneWaiting(world);
   });
   expect(await storedAgent(world, agent.id)).toEqual(before);
   for (const { line, status, body } of endpoints) {

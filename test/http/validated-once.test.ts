@@ -17,13 +17,13 @@ const schemas = {
 
 type Part = keyof typeof schemas;
 
-/** Counts how often the members of a part of a request are read. */
+/** Counts the reads of the members of each part of a request. */
 function counter() {
   const reads: Record<Part, number> = { path: 0, query: 0, header: 0, body: 0 };
   const watched = (part: Part, value: object) =>
     new Proxy(value, {
       get(target, name, receiver) {
-        // The others are read by who looks for a dry run.
+        // Not counted: the route reads dryRun and idempotency-key as well.
         if (!(part === 'query' && name === 'dryRun') && name !== 'idempotency-key') reads[part] += 1;
         return Reflect.get(target, name, receiver);
       },
@@ -35,7 +35,7 @@ function counter() {
   return { reads, watched };
 }
 
-/** What each part holds where it is right, and where it is wrong. */
+/** A valid and an invalid value of each part. */
 const values: Readonly<Record<'right' | 'wrong', Readonly<Record<Part, object>>>> = {
   right: {
     path: { id: '5b0f7c0e-0c53-4d0b-9a53-0f8f2c9f7a11' },
@@ -55,12 +55,12 @@ const parts = ['path', 'query', 'header', 'body'] as const;
 const requests: readonly (readonly Part[])[] = [[], ...parts.map((part) => [part]), ['path', 'body'], parts];
 
 test.for(requests.map((wrong) => ({ wrong })))(
-  'each part of a request is judged once, where what is wrong is %j',
+  'each part of a request is validated once, if the invalid parts are %j',
   async ({ wrong }) => {
     const kindOf = (part: Part) => (wrong.includes(part) ? 'wrong' : 'right');
-    const judgedOnce = counter();
+    const validatedOnce = counter();
     for (const part of ['path', 'query', 'body'] as const) {
-      compile(schemas[part], part)(judgedOnce.watched(part, { ...values[kindOf(part)][part] }));
+      compile(schemas[part], part)(validatedOnce.watched(part, { ...values[kindOf(part)][part] }));
     }
 
     const sent = counter();
@@ -93,7 +93,7 @@ test.for(requests.map((wrong) => ({ wrong })))(
     expect(status).toBe(wrong.length > 0 ? 400 : 204);
     const places = Object(body).errors?.map((fault: { in: Part }) => fault.in) ?? [];
     expect([...new Set(places)]).toEqual(wrong);
-    // Headers are read by name: whether there is one of them, then If-Match and If-None-Match.
-    expect(sent.reads).toEqual({ ...judgedOnce.reads, header: 3 });
+    // Headers are read by name: whether any of the two is there, then If-Match and If-None-Match.
+    expect(sent.reads).toEqual({ ...validatedOnce.reads, header: 3 });
   },
 );

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { expect, onTestFinished, test } from 'vitest';
-import { untilSomebodyWaits } from '../support/locks.ts';
+import { untilWaiting } from '../support/locks.ts';
 import { operatorOf, printedBy } from '../support/operator.ts';
 import { target } from '../support/webhooks.ts';
 import { openWorld } from '../support/world.ts';
@@ -10,7 +10,7 @@ const printed = printedBy(world);
 const operator = userInfo().username;
 
 /** A company with two agents, one of them deleted, kept answers, and an integration that acts for it. */
-async function furnished(name: string) {
+async function newCompanyWithData(name: string) {
   const { id, key, keyId } = await world.company();
   await printed('company', 'rename', '--company', id, '--name', name);
   const numberId = await world.phoneNumber(id);
@@ -26,10 +26,10 @@ async function furnished(name: string) {
   return { id, name, key, keyId, ats, agents: [agent.id, deleted.id] };
 }
 
-type Furnished = Awaited<ReturnType<typeof furnished>>;
+type CompanyWithData = Awaited<ReturnType<typeof newCompanyWithData>>;
 
-/** How many rows are left of a company, by table. */
-async function left({ id, keyId, ats, agents }: Furnished) {
+/** The number of rows of a company in each table. */
+async function left({ id, keyId, ats, agents }: CompanyWithData) {
   const { rows } = await world.sql.query(
     `SELECT (SELECT count(*)::int FROM company WHERE id = $1) AS companies,
             (SELECT count(*)::int FROM agent WHERE company_id = $1) AS agents,
@@ -46,8 +46,8 @@ async function left({ id, keyId, ats, agents }: Furnished) {
 const whole = { companies: 1, agents: 2, versions: 4, phoneNumbers: 1, keys: 1, grants: 1, keptAnswers: 3 };
 const nothing = { companies: 0, agents: 0, versions: 0, phoneNumbers: 0, keys: 0, grants: 0, keptAnswers: 0 };
 
-/** The trail of a company, with the oldest first. */
-async function trailOf({ id }: Furnished) {
+/** The audit trail of a company, oldest first. */
+async function trailOf({ id }: CompanyWithData) {
   const { rows } = await world.sql.query(
     'SELECT id, action, operator, details FROM audit_entry WHERE company_id = $1 ORDER BY created_at, id',
     [id],
@@ -55,11 +55,11 @@ async function trailOf({ id }: Furnished) {
   return rows;
 }
 
-const erase = (company: Furnished, confirm = company.name) =>
+const erase = (company: CompanyWithData, confirm = company.name) =>
   operatorOf(world)(['company', 'erase', '--company', company.id, '--confirm', confirm]);
 
-test.concurrent('a company is erased with all that belongs to it, and nothing of another; the trail stays and has the counts', async () => {
-  const [company, other] = [await furnished('Erased'), await furnished('Other')];
+test.concurrent('an erasure deletes all data of the company and none of another, and the audit trail stays and has the counts', async () => {
+  const [company, other] = [await newCompanyWithData('Erased'), await newCompanyWithData('Other')];
   await world.keys.revoke(company.keyId);
   const before = await trailOf(company);
   const { code, stdout, stderr } = await erase(company);
@@ -91,8 +91,8 @@ test.concurrent('a company is erased with all that belongs to it, and nothing of
   });
 });
 
-test.concurrent('a company is not erased under another name, or while one of its keys is active, also one that is made meanwhile', async () => {
-  const company = await furnished('Kept');
+test.concurrent('a company is not erased under a wrong name, or while one of its keys is active, even one that is created meanwhile', async () => {
+  const company = await newCompanyWithData('Kept');
   const refused = (reason: string) => ({ code: 1, stdout: '', stderr: `error: ${reason}\n` });
   expect(await erase(company, 'kept')).toEqual(
     refused(
@@ -113,10 +113,10 @@ test.concurrent('a company is not erased under another name, or while one of its
   expect(await left(company)).toEqual(nothing);
 });
 
-test.concurrent('what is added to a company when nearly all of it is gone is erased too', async () => {
-  const company = await furnished('Grown');
+test.concurrent('an erasure also deletes what is added to the company while it runs', async () => {
+  const company = await newCompanyWithData('Grown');
   await world.keys.revoke(company.keyId);
-  // The keys go last: with them comes one more agent, without history.
+  // Keys are deleted last: at that moment an agent without history is added.
   await world.sql.query(`
     CREATE FUNCTION add_late_agent() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       INSERT INTO agent (company_id, name, type, focus, language, duration)
@@ -133,7 +133,7 @@ test.concurrent('what is added to a company when nearly all of it is gone is era
   expect(await left(company)).toEqual(nothing);
 });
 
-test('every table that holds a company is known: an erasure empties it, or it is the trail', async () => {
+test('an erasure deletes from every table that has a company, except the audit trail', async () => {
   const { rows } = await world.sql.query(
     `SELECT table_name AS name FROM information_schema.columns
       WHERE table_schema = 'public' AND column_name = 'company_id' ORDER BY 1`,
@@ -150,7 +150,7 @@ test('every table that holds a company is known: an erasure empties it, or it is
 });
 
 test.concurrent('a change that is committed while its agent is erased leaves no version behind', async () => {
-  const company = await furnished('Late');
+  const company = await newCompanyWithData('Late');
   await world.keys.revoke(company.keyId);
   const [id = ''] = company.agents;
   const late = `WITH changed AS (UPDATE agent SET version = version + 1 WHERE id = $1 RETURNING *)
@@ -161,7 +161,7 @@ test.concurrent('a change that is committed while its agent is erased leaves no 
   await holder.query('BEGIN');
   await holder.query(late, [id]);
   const erased = erase(company);
-  await untilSomebodyWaits(world);
+  await untilWaiting(world);
   await holder.query('COMMIT');
   expect(await erased).toMatchObject({ code: 0, stderr: '' });
   expect(await left(company)).toEqual(nothing);

@@ -20,7 +20,7 @@ const linesOf = async (companyId: string) => {
     .map((line) => JSON.parse(line));
 };
 
-test('a company is exported with its numbers, keys, agents with all versions, and trail; nothing of another', async () => {
+test('an export holds the phone numbers, keys, agents with all versions, and audit trail of the company, and nothing of another', async () => {
   const [{ id: companyId, key, keyId }, other] = [await world.company(), await world.company()];
   await world.agent(other.id);
   const numberId = await world.phoneNumber(companyId);
@@ -91,9 +91,9 @@ test('a company is exported with its numbers, keys, agents with all versions, an
   expect(JSON.stringify(lines)).not.toContain(rows[0].hash);
 });
 
-test('an export goes over as many batches as there are rows: each agent and version is in it once, in order', async () => {
+test('an export of several batches holds each agent and version once, in order', async () => {
   const { id: companyId } = await world.company();
-  // More than a batch of agents, and more than a batch of versions, in total and of one agent.
+  // More than one batch of agents, and more than one batch of versions, in total and for one agent.
   await world.sql.query(
     `WITH made AS (
        INSERT INTO agent (company_id, version, name, type, focus, language, duration)
@@ -117,11 +117,11 @@ test('an export goes over as many batches as there are rows: each agent and vers
   const places = versions.map(({ agentId, version }) => place(agentId, version));
   expect(places).toEqual([...new Set(places)].toSorted());
   expect(places).toHaveLength(129 * 2 + 120);
-  // A number that JavaScript cannot hold is as PostgreSQL writes it.
+  // A number that JavaScript cannot hold is written as PostgreSQL writes it.
   expect(text).toContain(`1${'0'.repeat(400)}`);
 });
 
-test('no more of a company is read than the reader of the output takes', async () => {
+test('an export reads no more of a company than the reader of its output takes', async () => {
   const { id: companyId } = await world.company();
   await world.sql.query(
     `INSERT INTO agent (company_id, name, type, focus, language, duration)
@@ -130,7 +130,7 @@ test('no more of a company is read than the reader of the output takes', async (
   );
   let text = '';
   let take = () => {};
-  // The first write is taken when `take` is called.
+  // The first write completes when `take` is called.
   const stdout = new Writable({
     write(chunk, _, done) {
       text += String(chunk);
@@ -150,7 +150,7 @@ test('no more of a company is read than the reader of the output takes', async (
     return rows[0].at;
   };
   await expect.poll(() => text).not.toBe('');
-  // It reads no more once two looks find the same.
+  // Done when two successive looks find the same position.
   let last: unknown;
   await expect
     .poll(
@@ -162,7 +162,7 @@ test('no more of a company is read than the reader of the output takes', async (
       { interval: 200 },
     )
     .toBe(true);
-  // What was not read by now is not in the export.
+  // What has not been read by now is not in the export.
   await world.sql.query('DELETE FROM agent WHERE company_id = $1', [companyId]);
   take();
   await exported;
@@ -170,7 +170,7 @@ test('no more of a company is read than the reader of the output takes', async (
   expect(text).toContain('company.exported');
 });
 
-test('nothing is exported of a company that is not there', async () => {
+test('an export of an unknown company writes nothing', async () => {
   const nowhere = '00000000-0000-4000-8000-000000000000';
   expect(await operatorOf(world)(['company', 'export', '--company', nowhere])).toEqual({
     code: 1,

@@ -15,7 +15,7 @@ const named = groups.flatMap((group) => [
   ...group.commands.map((command) => [group.name(), command.name()]),
 ]);
 
-test('the program, each group and each command have a help text with examples, which the program understands', async () => {
+test('the program, each group and each command have a help text with examples, which the program accepts', async () => {
   expect(named.length).toBeGreaterThan(30);
   for (const path of [[], ...named]) {
     const { code, stdout, stderr } = await runOperator({}, [...path, '--help']);
@@ -31,21 +31,21 @@ test('the program, each group and each command have a help text with examples, w
   }
 });
 
-/** Every option of an example is one of its command. */
+/** Checks that every option of an example belongs to its command. */
 async function expectOptionsOf(words: string) {
   const [group = '', command = ''] = words.split(' ');
   const { stdout } = await runOperator({}, [group, command, '--help']);
   for (const [option] of words.matchAll(/--[a-z-]+/g)) expect(stdout, words).toContain(option);
 }
 
-test('key update says how what was set is taken away', async () => {
+test('the help of key update explains how to remove what was set', async () => {
   const { stdout } = await runOperator({}, ['key', 'update', '--help']);
   for (const option of ['--expires', '--allow-ip', '--per-minute', '--per-hour']) {
     expect(stdout).toMatch(new RegExp(`${option} <[a-z]+> [^\\n]*none`));
   }
 });
 
-test('the server and migrate say what they are for, with examples, and refuse options that they do not have', async () => {
+test('the help of the server, migrate and admin programs has their use and examples, and unknown options are refused', async () => {
   const programs = { server: 'dist/server.js', migrate: 'dist/migrate.js', admin: 'dist/admin.js' };
   for (const [name, file] of Object.entries(programs)) {
     const path = join(import.meta.dirname, '..', '..', file);

@@ -17,7 +17,7 @@ const entriesOf = async (keyId: string, action: string) => {
   return rows;
 };
 
-test('a key is found by itself, as an option or on standard input: whose it is, and its state; it is not shown', async () => {
+test('key find looks up a key, given as an option or on standard input, and prints its owner and state but not the key', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const ats = await world.ats(companyId);
   const expected = { id: keyId, companyId, integrationId: null, ownerName: 'Test company', state: 'active' };
@@ -34,7 +34,7 @@ test('a key is found by itself, as an option or on standard input: whose it is, 
   expect(await entriesOf(keyId, 'key.found')).toEqual(Array(3).fill({ operator, companyId, details: {} }));
 });
 
-test('what is no key of this server is refused without being shown, also as a wrong option of any command', async () => {
+test('a text that is no key of this server is refused without being printed, also in a wrong option of any command', async () => {
   const unknown = makeKey();
   const refused = (reason: RegExp) => ({ code: 1, stdout: '', stderr: expect.stringMatching(reason) });
   expect(await operate(['key', 'find', '--key', unknown])).toEqual(
@@ -55,7 +55,7 @@ test('what is no key of this server is refused without being shown, also as a wr
   }
 });
 
-test('what a key may do is changed from its next request on, and no more than what is given', async () => {
+test('key update changes the given settings, and no others, from the next request of the key on', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const agent = await world.agent(companyId);
   const update = async (...options: string[]) => JSON.parse(await printed('key', 'update', '--key', keyId, ...options));
@@ -92,7 +92,7 @@ test('what a key may do is changed from its next request on, and no more than wh
   expect(await entriesOf(keyId, 'key.updated')).toEqual(before);
 });
 
-test('an expired key can be given a later end; a revoked one cannot be changed or resumed', async () => {
+test('an expired key can be given a later expiry, and a revoked one cannot be changed or resumed', async () => {
   const { id: companyId } = await world.company();
   const { id, key } = await world.newKey(companyId);
   await world.sql.query("UPDATE api_key SET expires_at = now() - interval '1 hour' WHERE id = $1", [id]);

@@ -7,7 +7,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-test('key list shows which keys need the previous secret until they are used, of all owners with --all', async () => {
+test('key list shows which keys need the previous secret until they are used, for all owners with --all', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const ats = await world.ats(companyId);
   const secret = randomUUID().repeat(2);
@@ -22,14 +22,14 @@ test('key list shows which keys need the previous secret until they are used, of
   const both = { API_KEY_SECRET: secret, API_KEY_SECRET_PREVIOUS: world.secret };
   const isMoved = async (id: string) =>
     (await world.sql.query('SELECT FROM api_key k WHERE id = $1 AND last_used_at IS NOT NULL', [id])).rowCount === 1;
-  /** Another time of the last use, in seconds behind the move of the fingerprint. */
+  /** A time of the last use, in seconds after the change of the fingerprint. */
   const usedAfter = (id: string, seconds: number) =>
     world.sql.query(
       `UPDATE api_key SET last_used_at = recorded_at + $2 * interval '1 second' FROM secret_fingerprint WHERE api_key.id = $1`,
       [id, seconds],
     );
 
-  // Before the first use under the new secret, all are stored under the old one.
+  // Before the first use under the new secret, all keys are hashed with the old one.
   expect(await list(both, '--all')).toEqual({ [keyId]: true, [ats.keyId]: true });
   expect((await use(key)).status).toBe(200);
   await vi.waitUntil(() => isMoved(keyId), { timeout: 60_000 });
@@ -37,7 +37,7 @@ test('key list shows which keys need the previous secret until they are used, of
   expect(await list(both, '--company', companyId)).toEqual({ [keyId]: false });
   expect(await list(both, '--integration', ats.id)).toEqual({ [ats.keyId]: true });
 
-  // A server that has not seen the change may still write the use of a key that it found under the old secret.
+  // A server that has not seen the change may still write the use of a key that it found by its old hash.
   for (const [seconds, needs] of [
     [-1, true],
     [3, true],
@@ -51,7 +51,7 @@ test('key list shows which keys need the previous secret until they are used, of
   expect(await list({ API_KEY_SECRET: secret }, '--all')).toEqual(unknown);
 });
 
-test('key list takes one owner or --all, and says so', async () => {
+test('key list accepts either one owner or --all, and says so', async () => {
   const id = randomUUID();
   const refused = (parameters: string[]) =>
     runOperator({ DATABASE_URL: world.ownerUrl }, ['key', 'list', ...parameters]);

@@ -7,7 +7,7 @@ const world = await openWorld();
 const printed = printedBy(world);
 const prune = async (...options: string[]) => JSON.parse(await printed('history', 'prune', ...options));
 
-/** Makes all versions of an agent, but for the last ones, as old as so many days. */
+/** Makes all versions of an agent except the `last` newest ones `days` days older. */
 async function age(agentId: string, days: number, last: number) {
   await world.sql.query('ALTER TABLE agent_version DISABLE TRIGGER agent_version_never_changes');
   await world.sql.query(
@@ -18,7 +18,7 @@ async function age(agentId: string, days: number, last: number) {
   await world.sql.query('ALTER TABLE agent_version ENABLE TRIGGER agent_version_never_changes');
 }
 
-/** A company with an agent of so many versions. */
+/** A company with an agent that has `versions` versions. */
 async function agentWith(versions: number) {
   const { id: companyId, key } = await world.company();
   const { id } = await world.agent(companyId, { duration: 1 });
@@ -28,7 +28,7 @@ async function agentWith(versions: number) {
 
 const versionsOf = async (id: string) => (await world.history(id)).map(({ version }) => version);
 
-test('versions go that are older, but never the current one and never the last ones that are kept', async () => {
+test('prune deletes versions older than the limit, but never the current one or the last ones that are to be kept', async () => {
   const [whole, half, young] = await Promise.all([agentWith(8), agentWith(8), agentWith(8)]);
   await age(whole.id, 31, 0);
   await age(half.id, 31, 4);
@@ -55,7 +55,7 @@ test('versions go that are older, but never the current one and never the last o
   ]);
 });
 
-test('a pruned version is 404 and says so, wherever it is named; lists have what is left, with its total', async () => {
+test('a pruned version answers 404 and says so on every route, and lists have the remaining versions and their total', async () => {
   const { key, id } = await agentWith(5);
   await age(id, 31, 2);
   await prune('--older-than', '30');
@@ -86,7 +86,7 @@ test('a pruned version is 404 and says so, wherever it is named; lists have what
   expect(await at('/4/restore', 'POST')).toMatchObject({ status: 200, headers: { etag: '"6"' } });
 });
 
-test('the history of a deleted agent stays until it is purged, which says how many versions were left', async () => {
+test('the history of a deleted agent is kept until it is purged, and purge prints the number of versions', async () => {
   const { id } = await agentWith(4);
   await age(id, 31, 0);
   expect(await prune('--older-than', '30', '--keep', '3')).toEqual({ versions: 1, agents: 1 });
@@ -96,12 +96,12 @@ test('the history of a deleted agent stays until it is purged, which says how ma
   expect(JSON.parse(await printed('agent', 'purge', '--id', id))).toEqual({ id, versions: 3 });
 });
 
-test('a version stays that another one needs to be read, where servers of two releases wrote in turn', async () => {
+test('a version is kept if a later one, written by an older release, needs it to be read', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await world.agent(companyId, { voiceId: 'EMMA' });
   for (let duration = 31; duration <= 35; duration += 1) await world.patch(key, id, { duration });
   await age(id, 31, 1);
-  // Versions 3 to 5 as a server wrote them that does not know voiceId.
+  // Versions 3 to 5 as written by a server that does not know voiceId.
   await world.sql.query('ALTER TABLE agent_version DISABLE TRIGGER agent_version_never_changes');
   await world.sql.query(
     `UPDATE agent_version SET snapshot = snapshot - 'voiceId' WHERE agent_id = $1 AND version BETWEEN 3 AND 5`,

@@ -7,7 +7,7 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld();
 const admin = parsedBy(world);
 
-test('integrations: what is granted or revoked holds from the next request on', async () => {
+test('integration grant and revoke take effect with the next request', async () => {
   const { id: companyId } = await world.company();
   const { id: agentId } = await world.agent(companyId);
   const integration = await admin('integration', 'create', '--name', 'ATS');
@@ -27,7 +27,7 @@ test('integrations: what is granted or revoked holds from the next request on', 
   expect(await admin('company', 'list')).toEqual(rows);
 });
 
-test('phone numbers and agents are made, listed and ended, each printed as the server has it', async () => {
+test('phone numbers and agents can be created, listed and ended, and each is printed as stored', async () => {
   const { id: companyId, key } = await world.company();
   const ofCompany = ['--company', companyId];
   const number = await admin('phone-number', 'add', ...ofCompany, '--number', '+12025550123');
@@ -64,16 +64,16 @@ test('phone numbers and agents are made, listed and ended, each printed as the s
   expect(await world.history(agent.id)).toEqual([]);
 });
 
-test('agent list shows all of them, and not a page as over HTTP', async () => {
+test('agent list prints all agents, without pages', async () => {
   const { id: companyId } = await world.company();
   const made = [];
   for (let count = 0; count < 21; count += 1) made.push(await world.agent(companyId));
-  // Some may have been made in the same millisecond.
+  // Some may have the same creation millisecond.
   const newestFirst = made.toSorted((a, b) => (`${a.createdAt}${a.id}` < `${b.createdAt}${b.id}` ? 1 : -1));
   expect(await admin('agent', 'list', '--company', companyId)).toEqual(newestFirst);
 });
 
-test('audit list tells who did what on this machine and which key did it in a request, the newest first', async () => {
+test('audit list prints changes by operators on this machine and by keys in requests, newest first', async () => {
   const { username: operator } = userInfo();
   const company = await admin('company', 'create', '--name', 'Audited');
   const ofCompany = ['--company', company.id];

@@ -15,7 +15,7 @@ const [check = '', start = '', use = ''] = commandsIn('docs/backup.md', 'Check')
 
 beforeAll(build);
 
-test('a dump taken under load, restored elsewhere, is whole and of the moment it began, and old keys go on', async () => {
+test('a dump taken under load and restored elsewhere is consistent as of its start, and the keys in it are valid', async () => {
   const [old, fresh] = [await openPlace(), await openPlace()];
   const secret = randomUUID().repeat(2);
   await run(old.admin, 'CREATE DATABASE interview_agents OWNER agents_owner');
@@ -35,7 +35,7 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
   const load = startLoad({ origin, ...made });
   await load.more(20);
   const reached = new Map(load.acknowledged);
-  // No request looks at this table, but a dump does: once it waits, it has begun.
+  // No request reads this table, but a dump does: once it waits for the lock, it has begun.
   await holder.query('BEGIN; LOCK TABLE integration IN ACCESS EXCLUSIVE MODE');
   const dumped = shell(dump, page);
   await vi.waitUntil(async () => (await source.query(waitingDump)).rowCount === 1, { timeout: 60_000, interval: 20 });
@@ -56,7 +56,7 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
     const { rows } = await restored.query<{ version: number }>('SELECT version FROM agent WHERE id = $1', [id]);
     const version = rows[0]?.version ?? 0;
     expect(version).toBeGreaterThanOrEqual(reached.get(id) ?? 0);
-    // The answer to one more change may have been on its way.
+    // One more change may have been committed without an answer.
     expect(version).toBeLessThanOrEqual((passed.get(id) ?? 0) + 1);
     const history = `agent_version t WHERE agent_id = '${id}' AND version <= ${version}`;
     expect(await rowsOf(restored, history)).toEqual(await rowsOf(source, history));
@@ -99,7 +99,7 @@ test('a dump taken under load, restored elsewhere, is whole and of the moment it
   expect((await shell(check, page)).trim().split('\n')).toEqual([changed, headless, gap].toSorted());
 });
 
-/** A PostgreSQL with the two roles of docs/operate.md, and the URLs of what shall be in it. */
+/** A PostgreSQL with the two roles of docs/operate.md, and the URLs of its databases. */
 async function openPlace() {
   const url = await openCluster();
   const admin = url('postgres', 'postgres');
@@ -108,7 +108,7 @@ async function openPlace() {
   return { admin, ...urls('interview_agents'), restored: urls('interview_agents_restored') };
 }
 
-/** Runs a block of the page; fails unless it ends well. */
+/** Runs a command block of the page; fails unless it succeeds. */
 async function shell(block: string, env: Record<string, string>): Promise<string> {
   const PATH = `${postgresCommands()}:${process.env['PATH']}`;
   const running = startProcess(['sh', '-euc', block], { env: { ...env, PATH } });
@@ -125,7 +125,7 @@ async function open(url: string): Promise<pg.Client> {
 
 const waitingDump = `SELECT FROM pg_stat_activity WHERE application_name = 'pg_dump' AND wait_event_type = 'Lock'`;
 
-/** What the load does not change. */
+/** The rows that the load does not change. */
 const quietTables = [
   ...['company', 'integration', 'integration_company', 'company_phone_number', 'audit_entry', 'idempotency_key'],
   '(SELECT id, company_id, integration_id, start, hash, scopes, revoked_at FROM api_key) AS',
@@ -133,7 +133,7 @@ const quietTables = [
   'agent t WHERE deleted_at IS NOT NULL',
 ];
 
-/** Every byte of the rows, in an order of their own. */
+/** Every byte of the rows, in a defined order. */
 async function rowsOf(client: pg.Client, table: string): Promise<string[]> {
   const from = table.includes(' t ') ? table : `${table} t`;
   const { rows } = await client.query<{ row: string }>(`SELECT to_jsonb(t)::text AS row FROM ${from} ORDER BY 1`);
@@ -146,7 +146,7 @@ const asJson = (key: string, method: string, path: string, body: unknown, header
   headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
 });
 
-/** Something in every table, by the command line and by requests, and a few agents to change. */
+/** Rows in every table, written by the command line and by requests, and a few agents for the load. */
 async function makeData(origin: string, env: Record<string, string>) {
   const { id: company } = await adminWith(env, 'company', 'create', '--name', 'Acme');
   const { id: integration } = await adminWith(env, 'integration', 'create', '--name', 'An ATS');

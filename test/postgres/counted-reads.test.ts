@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { openCluster } from '../support/debian-postgres.ts';
 import { runToEnd } from '../support/process.ts';
 
-/** What is counted on the embedded PostgreSQL, which plans and reads indexes in its own way. */
+/** The tests that count reads on the embedded PostgreSQL, which may plan and read indexes differently. */
 const files = [
   'test/database/grown-tables.test.ts',
   'test/database/plans.test.ts',

@@ -13,7 +13,7 @@ const program = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
 
 beforeAll(build);
 
-test('after a switchover no connection, nor that of the metrics, stays with the read-only PostgreSQL: one request is 503, then all is well, without a restart', async () => {
+test('after a switchover no connection stays with the read-only PostgreSQL, not even that of the metrics: one request is 503, then requests are served without a restart', async () => {
   const { primary, standby } = await openPair();
   const [old, promoted] = [primary, standby].map(({ url }) => url('postgres', 'postgres'));
   const env = { DATABASE_URL: primary.url('postgres', 'postgres'), API_KEY_SECRET: randomUUID().repeat(2) };
@@ -34,7 +34,7 @@ test('after a switchover no connection, nor that of the metrics, stays with the 
     Number(
       (await run(url, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'interview-%'"))[0]?.count,
     );
-  /** Reads until the server has several sessions there. */
+  /** Sends reads until the server has several sessions there. */
   const fill = (url = '') => {
     const read = async () => {
       const answers = await Promise.all(Array.from({ length: 8 }, () => get('/agents?limit=100')));
@@ -50,7 +50,7 @@ test('after a switchover no connection, nor that of the metrics, stays with the 
   standby.promote();
   await primary.follow(standby.url('postgres', 'postgres'));
   primary.start();
-  // The address still leads to the demoted one, which answers reads.
+  // The address still leads to the demoted primary, which answers reads.
   await fill(old);
   expect(await change({ duration: 33 })).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
 

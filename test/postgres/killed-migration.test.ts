@@ -9,12 +9,12 @@ const [record = ''] = commandsIn('docs/upgrade.md', 'When a migration fails');
 
 const name = '8_drop_index';
 
-/** The form of the drops before the rule of IF EXISTS. */
+/** Migrations that drop an index without IF EXISTS, as before that rule. */
 const script = 'DROP INDEX CONCURRENTLY "agent_living_idx";';
 
 beforeAll(build);
 
-test('a drop of an index that went on after migrate was killed is recorded as docs/upgrade.md says, and the rest is applied', async () => {
+test('an index drop that finished after migrate was killed is recorded as docs/upgrade.md describes, and the rest is applied', async () => {
   const url = (await openCluster())('postgres', 'postgres');
   const env = { DATABASE_URL: url };
   expect(await runProgram(['dist/migrate.js'], { env })).toMatchObject({ code: 0 });
@@ -23,7 +23,7 @@ test('a drop of an index that went on after migrate was killed is recorded as do
 
   const holder = await connect(url);
   onTestFinished(() => holder.end());
-  // As a dump does.
+  // Takes the lock that a dump takes.
   await holder.query('BEGIN; LOCK TABLE agent IN ACCESS SHARE MODE');
   const killed = startProcess([process.execPath, 'dist/migrate.js'], { env, cwd });
   const dropping = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%${script}%'`;

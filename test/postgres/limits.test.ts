@@ -24,7 +24,7 @@ beforeEach(async () => {
 test.each([
   { what: 'REINDEX of docs/operate.md', commands: reindex, mode: 'ROW EXCLUSIVE' },
   { what: 'check of docs/backup.md', commands: check, mode: 'ACCESS EXCLUSIVE' },
-])('the $what may take longer than the limits of the role', async ({ commands, mode }) => {
+])('the $what may take longer than the time limits of the role', async ({ commands, mode }) => {
   const release = await lockAgents(mode);
   await setLimits('statement_timeout', 'lock_timeout');
   const running = startProcess(['sh', '-euc', commands], shellOptions());
@@ -34,8 +34,8 @@ test.each([
   expect(await run(admin, invalid)).toEqual([]);
 });
 
-test('the invalid indexes that a cancelled REINDEX leaves are named and dropped as docs/operate.md says, one of pg_toast by a superuser', async () => {
-  // For this one a REINDEX waits after it has begun its new indexes.
+test('the invalid indexes of a cancelled REINDEX are found and dropped as docs/operate.md describes, one of pg_toast by a superuser', async () => {
+  // A REINDEX waits for this transaction after it has begun its new indexes.
   const release = await lockAgents('ROW EXCLUSIVE');
   await setLimits('lock_timeout');
   const cancelled = await shell(reindex.replace(/PGOPTIONS='[^']*' /, ''));
@@ -59,7 +59,7 @@ const waiting = { timeout: 60_000, interval: 10 };
 const invalid = 'SELECT indexrelid::regclass::text AS name FROM pg_index WHERE NOT indisvalid ORDER BY 1';
 const waitingForAgents = `SELECT FROM pg_stat_activity WHERE usename = 'agents_owner' AND wait_event_type = 'Lock'`;
 
-/** @returns what ends the lock */
+/** @returns releases the lock */
 async function lockAgents(mode: string) {
   const client = await connect(admin);
   onTestFinished(() => client.end());
@@ -67,7 +67,7 @@ async function lockAgents(mode: string) {
   return () => client.query('COMMIT');
 }
 
-/** Makes limits of the role so short that no wait ends within them. */
+/** Sets such short limits for the role that no wait ends within them. */
 async function setLimits(...limits: readonly string[]): Promise<void> {
   for (const limit of limits) {
     await run(admin, `ALTER ROLE agents_owner IN DATABASE interview_agents SET ${limit} = '1ms'`);

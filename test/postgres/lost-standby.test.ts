@@ -13,7 +13,7 @@ const pool = 4;
 
 beforeAll(build);
 
-test('while the synchronous standby is lost, writes are 503, the sessions that wait for it never exceed the pool, and reads go on', async () => {
+test('while the synchronous standby is lost writes are 503, the sessions that wait for it never exceed the pool, and reads are served', async () => {
   const { admin, owner, origin, key } = await openServer();
   const [watch, rows] = [await open(admin), await open(owner)];
   const call = (line: string, body?: object, headers: Record<string, string> = {}) => {
@@ -26,18 +26,18 @@ test('while the synchronous standby is lost, writes are 503, the sessions that w
   const [id = '', ...others] = made.map(({ body }) => String(Object(body).id));
   await call(`PATCH /agents/${id}`, { duration: 31 });
 
-  const bringBack = await loseStandby(admin);
+  const endOutage = await loseStandby(admin);
   const counts: { all: number; waiting: number }[] = [];
   const refused: Answer[] = [];
   const write = async (...request: Parameters<typeof call>) => {
     refused.push(await call(...request));
     counts.push((await watch.query(sessions)).rows[0]);
   };
-  const twin = { 'idempotency-key': randomUUID() };
-  const keep = () => call(`PATCH /agents/${id}`, { metadata: { kept: true } }, twin);
+  const idempotencyHeader = { 'idempotency-key': randomUUID() };
+  const keep = () => call(`PATCH /agents/${id}`, { metadata: { kept: true } }, idempotencyHeader);
   const ofEachKind = (round: number) => [
     ...[id, ...others].map((each) => write(`PATCH /agents/${each}`, { metadata: { [`k${round}`]: round } })),
-    write(`PATCH /agents/${id}`, { metadata: { kept: true } }, twin),
+    write(`PATCH /agents/${id}`, { metadata: { kept: true } }, idempotencyHeader),
     ...Array.from({ length: 2 * pool }, () => write('POST /agents', draft)),
     ...others.map((each) => write(`DELETE /agents/${each}`)),
     write(`POST /agents/${id}/versions/1/restore`),
@@ -65,8 +65,8 @@ test('while the synchronous standby is lost, writes are 503, the sessions that w
   expect(Math.max(...counts.map(({ all }) => all))).toBeLessThanOrEqual(pool);
   expect(new Set(reads.map(({ status }) => status))).toEqual(new Set([200]));
 
-  await bringBack();
-  // A change, since a kept answer is repeated as soon as its commit is over, before writes are let in again.
+  await endOutage();
+  // A change, because a kept answer is repeated once its commit is over, before writes are accepted again.
   const change = () => call(`PATCH /agents/${id}`, { duration: 33 });
   await vi.waitUntil(async () => (await change()).status === 200, { timeout: 60_000, interval: 20 });
   expect(await keep()).toMatchObject({ status: 200 });
@@ -86,7 +86,7 @@ test('while the synchronous standby is lost, writes are 503, the sessions that w
 
 const draft = { name: 'Interviewer', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
 
-/** What there is of requests that were applied twice, or in part. */
+/** The requests that were applied twice, or in part. */
 const appliedTwice = [
   'SELECT request_id FROM agent_version WHERE request_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1',
   `SELECT a.id FROM agent a LEFT JOIN agent_version v ON v.agent_id = a.id
@@ -96,7 +96,7 @@ const appliedTwice = [
    EXCEPT SELECT agent_id FROM audit_entry WHERE action = 'agent.deleted'`,
 ];
 
-/** The sessions of the server, and those of them that wait for the standby. */
+/** The sessions of the server, and those that wait for the standby. */
 const sessions = `
   SELECT count(*)::int AS all, (count(*) FILTER (WHERE wait_event = 'SyncRep'))::int AS waiting
     FROM pg_stat_activity WHERE usename = 'agents_server'`;
@@ -134,7 +134,7 @@ async function open(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** From now on commits wait for a standby that does not exist. @returns ends this */
+/** Makes commits wait for a standby that does not exist. @returns ends this */
 async function loseStandby(admin: string): Promise<() => Promise<void>> {
   const [witness, watch] = [await open(admin), await open(admin)];
   const setStandbys = async (names: string) => {
@@ -142,7 +142,7 @@ async function loseStandby(admin: string): Promise<() => Promise<void>> {
     await watch.query('SELECT pg_reload_conf()');
   };
   await setStandbys('nobody');
-  // PostgreSQL begins to wait a moment later: the commits of servers wait once one of the test does.
+  // PostgreSQL begins to wait a moment later: once a commit of the test waits, those of servers do too.
   let isCommitting = false;
   const waits = async () => {
     if (!isCommitting) {

@@ -28,7 +28,7 @@ const [check = '', serveRestored = '', use = ''] = commandsIn('docs/backup.md', 
 
 beforeAll(build);
 
-test('from an empty PostgreSQL to a rotated secret, an erased company and a restored backup, by pasting docs/operate.md and docs/backup.md', async () => {
+test('the commands of docs/operate.md and docs/backup.md lead from an empty PostgreSQL to a rotated secret, an erased company and a restored backup', async () => {
   const password = randomUUID();
   const { host } = new URL((await openCluster(password))('postgres', 'postgres'));
   const folder = await openCheckout();
@@ -67,11 +67,11 @@ test('from an empty PostgreSQL to a rotated secret, an erased company and a rest
   const ofAts = { method: 'GET', path: '/companies', headers: { authorization: `Bearer ${ats}` } };
   expect(await send(`http://${address}`, ofAts)).toMatchObject({ status: 200, body: { data: [company] } });
 
-  // The secret is changed under the key that a client has, which goes on throughout.
+  // The secret is changed while the client uses its key, which stays valid throughout.
   const secret = () => operator.paste('echo "$API_KEY_SECRET"');
   const old = await secret();
   for (const step of [newSecret, exchange, forget]) {
-    // The client's key was used; that is written after its answer.
+    // The last use of the client's key is written after its answer.
     if (step === forget)
       await vi.waitUntil(async () => onlyOther.test(await operator.paste(needing)), { timeout: 60_000 });
     expect(await operator.paste(step)).toBe('');
@@ -93,7 +93,7 @@ test('from an empty PostgreSQL to a rotated secret, an erased company and a rest
   expect(JSON.parse(await operator.paste(prune))).toEqual({ versions: 0, agents: 0 });
   expect(await operator.paste(look)).toMatch(/n_tup_hot_upd[\s\S]*REINDEX\n$/);
 
-  // docs/backup.md, with another company than the one that was erased.
+  // docs/backup.md, with another company than the erased one.
   const kept = await makeCompany();
   for (const commands of [place, dump, restore]) expect(await operator.paste(commands)).toBe('');
   expect(await operator.paste(settleAgain)).toMatch(/nothing to apply: [\s\S]*nothing to apply: /);
@@ -111,5 +111,5 @@ test('from an empty PostgreSQL to a rotated secret, an erased company and a rest
 const company = { id: uuid, name: 'Our company' };
 const body = JSON.stringify({ name: 'Interview', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 });
 
-/** The key of the integration alone, which was used before the change. */
+/** The key of the integration only, which was used before the change. */
 const onlyOther = /^[\da-f-]{36} Production, last used: \d{4}-\S+Z\n$/;

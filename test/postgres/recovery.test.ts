@@ -17,7 +17,7 @@ const [check = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 
-test('after a bad change the cluster is recovered to just before it, and a running server goes on: entity tags and kept answers agree with the past', async () => {
+test('after a bad change the cluster is recovered to the moment before it, and a running server continues with the entity tags and kept answers of that state', async () => {
   const old = await openPrimary();
   const folder = await makeFolder();
   if (process.getuid?.() === 0) await chown(folder, 65534, 65534);
@@ -89,8 +89,8 @@ test('after a bad change the cluster is recovered to just before it, and a runni
     headers: { 'idempotent-replayed': 'true', etag: '"3"' },
   });
   expect((await change(id, { duration: 50 }, { 'if-match': '"4"' })).status).toBe(412);
-  const anew = await change(id, { name: 'Mended' }, { ...bad, 'if-match': '"3"' });
-  expect(anew).toMatchObject({
+  const changedAgain = await change(id, { name: 'Mended' }, { ...bad, 'if-match': '"3"' });
+  expect(changedAgain).toMatchObject({
     status: 200,
     body: { name: 'Mended', metadata: { good: true } },
     headers: { etag: '"4"' },

@@ -13,7 +13,7 @@ const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js')
 
 beforeAll(build);
 
-/** A certificate authority of one's own, and what it signed for 127.0.0.1: the certificate alone, and with its chain. */
+/** A certificate authority and a certificate for 127.0.0.1 that it signed, alone and with its chain. */
 async function makeCertificates(folder: string) {
   const file = (name: string) => join(folder, name);
   const openssl = (...parameters: string[]) => execFileSync('openssl', parameters, { cwd: folder, stdio: 'ignore' });
@@ -42,7 +42,7 @@ async function makeCertificates(folder: string) {
   ];
 }
 
-test('a certificate of an authority of one’s own is refused with a hint at sslrootcert, and accepted with its file', async () => {
+test('a certificate of a private authority is refused with a hint at sslrootcert, and accepted with its file', async () => {
   const urlOf = await openCluster();
   const url = urlOf('postgres', 'postgres');
   await migrate(url);
@@ -72,8 +72,8 @@ test('a certificate of an authority of one’s own is refused with a hint at ssl
         /^the database cannot be reached: [^\n]+ certificate[^\n]*: name the file of its certificate authority in DATABASE_URL, as sslrootcert=\/path\/to\/ca\.pem\n$/,
       ),
     });
-    const trusting = `${DATABASE_URL}&sslrootcert=${encodeURIComponent(authority)}`;
-    const { server, origin } = await startServer({ DATABASE_URL: trusting, ...secret });
+    const withAuthority = `${DATABASE_URL}&sslrootcert=${encodeURIComponent(authority)}`;
+    const { server, origin } = await startServer({ DATABASE_URL: withAuthority, ...secret });
     expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
     const sessions =
       "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'interview-agents-api'";

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Apart from `npm test`, since the embedded PostgreSQL has no pg_dump: these run on Debian's package `postgresql`.
+// Apart from `npm test`, because the embedded PostgreSQL has no pg_dump: these need Debian's package `postgresql`.
 export default defineConfig({
   test: {
     include: ['test/postgres/*.test.ts'],

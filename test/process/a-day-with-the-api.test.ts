@@ -28,7 +28,7 @@ taken back, now version "3"
 deleted: 204, and then 404
 `;
 
-test('a day with the API, by a client typed by its document, goes as told against the production build', async () => {
+test('the example program of a day with the API gets the answers that its text describes from the production build', async () => {
   const company = await world.company();
   const companyPhoneNumberId = await world.phoneNumber(company.id);
   const ats = await world.ats(company.id);

@@ -15,7 +15,7 @@ const start = (...parameters: string[]) =>
     env: { DATABASE_URL: world.ownerUrl, API_KEY_SECRET: world.secret },
   });
 
-/** Agents of a company, each with versions of 31 days ago, by SQL. */
+/** Agents of a company, each with versions that are 31 days old, written by SQL. */
 async function manyAgents(companyId: string, agents: number, versions: number) {
   await world.sql.query(
     `WITH made AS (
@@ -29,7 +29,7 @@ async function manyAgents(companyId: string, agents: number, versions: number) {
   );
 }
 
-/** What is in the tables of a company, and how many versions of an agent are not one after the other. */
+/** The row counts of a company's tables, and the number of gaps between versions. */
 async function countsOf(companyId: string) {
   const { rows } = await world.sql.query(
     `SELECT count(*)::int AS agents, coalesce(sum(h.versions), 0)::int AS versions,
@@ -41,7 +41,7 @@ async function countsOf(companyId: string) {
   return rows[0];
 }
 
-/** The sum of a count in the trail, over all entries of an action. */
+/** The sum of a count in the audit entries of an action. */
 async function sumOf(action: string, name: string): Promise<number> {
   const { rows } = await world.sql.query(
     `SELECT coalesce(sum((details->>$2)::int), 0)::int AS sum FROM audit_entry WHERE action = $1`,
@@ -51,12 +51,11 @@ async function sumOf(action: string, name: string): Promise<number> {
 }
 
 /**
- * Kills a command in the middle: at the second batch it waits for a lock, so that the first is committed and the second is
- * not.
+ * Kills a command after its first batch is committed, while the second one waits for a lock.
  * @param table that the second batch cannot write to
  */
 async function killMidway(parameters: string[], action: string, name: string) {
-  // The trail takes one more entry, and then none until this transaction ends.
+  // One more audit entry can be written, then none until this transaction ends.
   const client = await world.sql.connect();
   await world.sql.query(`
     CREATE FUNCTION wait_at_second() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -84,9 +83,9 @@ async function killMidway(parameters: string[], action: string, name: string) {
   return committed;
 }
 
-test('a prune that is killed has done what the trail says; the next one does the rest, and the counts add up', async () => {
+test('a killed prune has deleted what its audit entries say; the next one deletes the rest, and the counts add up', async () => {
   const { id: companyId } = await world.company();
-  // One agent has more versions than a batch of them.
+  // One agent has more versions than a batch.
   await manyAgents(companyId, 1, 9_000);
   await manyAgents(companyId, 700, 10);
   const parameters = ['history', 'prune', '--older-than', '30', '--keep', '2'];
@@ -94,7 +93,7 @@ test('a prune that is killed has done what the trail says; the next one does the
   expect(committed).toBeGreaterThan(0);
   const all = 9_000 + 7_000;
   const mid = await countsOf(companyId);
-  // A statement whose client is gone may still be committed.
+  // A statement whose client was killed may still be committed.
   const removed = await sumOf('history.pruned', 'versions');
   expect(mid).toEqual({ agents: 701, versions: all - removed, broken: 0 });
   const { versions } = await admin(...parameters);
@@ -104,7 +103,7 @@ test('a prune that is killed has done what the trail says; the next one does the
   expect(await admin(...parameters)).toEqual({ versions: 0, agents: 0 });
 });
 
-test('an erasure that is killed has done what the trail says; the next one does the rest, and prints the sums of both', async () => {
+test('a killed erasure has deleted what its audit entries say; the next one deletes the rest and prints the sums of both', async () => {
   const { id: companyId, keyId } = await world.company();
   const other = await world.company();
   await manyAgents(other.id, 10, 3);
@@ -132,7 +131,7 @@ test('an erasure that is killed has done what the trail says; the next one does 
   expect(await sumOf('company.erased', 'versions')).toBe(all.versions);
 });
 
-test('an export waits for a reader that is slow, and ends with a reason when the reader goes', async () => {
+test('an export waits for a slow reader, and ends with a reason if the reader exits', async () => {
   const { id: companyId } = await world.company();
   await manyAgents(companyId, 4_000, 3);
   const whole = start('company', 'export', '--company', companyId);
@@ -140,12 +139,12 @@ test('an export waits for a reader that is slow, and ends with a reason when the
   const lines = whole.stdout.trimEnd().split('\n');
   expect(lines).toHaveLength(1 + 1 + 4_000 * 4 + 3);
 
-  // The shell's reader takes one line and goes.
+  // The reader in the shell takes one line and exits.
   const command = `set -o pipefail; "$@" company export --company ${companyId} | head -n 1`;
   const cut = startProcess(['bash', '-c', command, 'bash', process.execPath, program], {
     env: { DATABASE_URL: world.ownerUrl, API_KEY_SECRET: world.secret },
   });
   expect(await cut.exit).toEqual({ code: 1, signal: null });
   expect(cut.stdout).toBe(`${lines[0]}\n`);
-  expect(cut.stderr).toBe('error: the reader of the output has gone, so that it is not complete\n');
+  expect(cut.stderr).toBe('error: the reader of the output has closed it: the output is not complete\n');
 });

@@ -32,7 +32,7 @@ const update = (...options: string[]) => ['key', 'update', '--key', keyId, ...op
 const prune = (...options: string[]) => ['history', 'prune', ...options];
 const number = (text: string) => ['phone-number', 'add', ...ofCompany(), '--number', text];
 
-/** What was asked for, and what the one line must say. */
+/** The command, and the pattern of its one line on stderr. */
 const refusals: readonly [parameters: () => string[], says: RegExp][] = [
   [() => ['company', 'create', '--name', 'A', '--nmae', 'B'], /unknown option '--nmae'.*Did you mean --name\?/],
   [() => ['company', 'craete'], /unknown command 'craete'.*Did you mean create\?/],
@@ -85,7 +85,7 @@ const refusals: readonly [parameters: () => string[], says: RegExp][] = [
   [() => agent('{"metadata":{"a":{"b":{"c":{"d":{"e":{}}}}}}}'), /1 problem: #\/metadata/],
 ];
 
-test('whatever is wrong is said in one line on stderr, with exit code 1, nothing on stdout, and nothing done', async () => {
+test('every refused command prints one line on stderr and nothing on stdout, exits with 1, and changes nothing', async () => {
   const rows = async () => {
     const tables = [
       'company',
@@ -113,7 +113,7 @@ test('whatever is wrong is said in one line on stderr, with exit code 1, nothing
   expect(await rows()).toEqual(before);
 });
 
-test('what the database says is told in a sentence of ours, by the program as it is built', async () => {
+test('errors of the database are printed in a sentence of the program, by the built program too', async () => {
   const create = async (url: string) => {
     const env = { DATABASE_URL: url, API_KEY_SECRET: world.secret };
     return await runProgram([adminProgram, 'company', 'create', '--name', 'A'], { env });
@@ -137,7 +137,7 @@ test('what the database says is told in a sentence of ours, by the program as it
   );
 });
 
-test('a database that a later release has migrated is neither erased nor pruned by this one', async () => {
+test('erase and prune refuse a database that a later release has migrated', async () => {
   await world.sql.query(
     `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count)
      VALUES ('later', '', '29990101000000_later', now(), 1)`,
@@ -152,7 +152,7 @@ test('a database that a later release has migrated is neither erased nor pruned 
   expect(await operatorOf(world)(['company', 'list'])).toMatchObject({ code: 0 });
 });
 
-test('where sessions have another time zone than UTC, in which times would be wrong, nothing is done until migrate ran', async () => {
+test('in a database whose sessions have another time zone than UTC commands are refused until migrate has run', async () => {
   const url = await emptyDatabase();
   await migrate(url);
   const name = new URL(url).pathname.slice(1);

@@ -5,14 +5,14 @@ import { build, makeDataDir, postgresPid, startServer } from '../support/process
 
 beforeAll(build);
 
-test('without DATABASE_URL it works on the cluster in DATA_DIR, with no server running and beside one', async () => {
+test('without DATABASE_URL the command line uses the cluster in DATA_DIR, with and without a running server', async () => {
   const env = { DATA_DIR: await makeDataDir() };
   const company = await adminWith(env, 'company', 'create', '--name', 'First');
   expect(await postgresPid(env.DATA_DIR)).toBeUndefined();
 
   const { server, origin } = await startServer(env);
   const key = await adminWith(env, 'key', 'create', '--company', company.id);
-  // The key is known; the agent is not.
+  // The key is accepted, and the agent does not exist.
   const headers = { authorization: `Bearer ${key.key}`, 'content-type': 'application/json' };
   const answer = await send(origin, { path: `/agents/${company.id}`, headers, body: '{}' });
   expect(answer).toMatchObject({ status: 404, body: { code: 'RESOURCE_NOT_FOUND' } });

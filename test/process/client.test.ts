@@ -19,7 +19,7 @@ const { folder: project, run } = await makeProject(world.origin, tsconfig);
 const types = run(makeTypes, {}, afterAll);
 expect(await types.exit, types.stderr).toEqual({ code: 0, signal: null });
 
-test('the commands and the program of docs/client.md make a typed client, which changes an agent though the server is busy at first', async () => {
+test('the commands and the program of docs/client.md make a typed client, which changes an agent after a first answer of 503', async () => {
   await writeFile(join(project, 'change.ts'), change);
   const agent = await newSubject(world, { instructions: 'Be kind', metadata: { team: 'A', tags: ['x'] } });
   const ats = await world.ats(agent.companyId);
@@ -37,7 +37,7 @@ test('the commands and the program of docs/client.md make a typed client, which 
   expect(row).toMatchObject({ version: 2, duration: 45, instructions: null, metadata });
 });
 
-test('the types accept each state of a field that the server accepts, and refuse null, unknown fields and types that it refuses', async () => {
+test('the types accept each field state that the server accepts, and reject null, unknown fields and types that it refuses', async () => {
   const agent = await newSubject(world);
   const values = otherFields(await world.phoneNumber(agent.companyId));
   const bodies = [

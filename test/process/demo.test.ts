@@ -4,7 +4,7 @@ import { build, makeDataDir, startServer } from '../support/process.ts';
 
 beforeAll(build);
 
-/** Starts a server, waits for what it prints of its demo, uses it and stops it. */
+/** Starts a server, waits for the output about its demo, uses the demo and stops the server. */
 async function withDemo<Result>(dataDir: string, use: (curls: readonly string[]) => Promise<Result>): Promise<Result> {
   const { server } = await startServer({ DATA_DIR: dataDir });
   await server.until(/^ {2}-d '(.*"source":"ats".*)'$/m);
@@ -14,7 +14,7 @@ async function withDemo<Result>(dataDir: string, use: (curls: readonly string[])
   return result;
 }
 
-test('after the demo’s agent was deleted, the next start prints curls that work, with the same keys', async () => {
+test('after the demo’s agent was deleted, the next start prints curl commands that work, with the same keys', async () => {
   const dataDir = await makeDataDir();
   const keys = await withDemo(dataDir, async (curls) => {
     const [, url = '', key = ''] = /'(http[^']+)'[\s\S]*Bearer (sk_\w{43})/.exec(curls[0] ?? '') ?? [];

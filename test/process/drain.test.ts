@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { untilSomebodyWaits, whileLocked } from '../support/locks.ts';
+import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { build, startServer } from '../support/process.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -17,7 +17,7 @@ const start = () =>
   startServer({
     ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production' },
     ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' },
-    // An exit that waited for it would be later than the end of the test.
+    // Longer than the test may take, so that the exit cannot have waited for it.
     SHUTDOWN_GRACE_SECONDS: '3600',
   });
 
@@ -30,7 +30,7 @@ const patch = (id: string | undefined, body: object) => {
   return head(`PATCH /agents/${id} HTTP/1.1`, ...lines, `Content-Length: ${text.length}`) + text;
 };
 
-/** Version, duration and history of an agent, as stored. */
+/** The stored version, duration and history of an agent. */
 async function stored(id: string) {
   const { version, duration } = JSON.parse(await world.row(id));
   return { version, duration, history: (await world.history(id)).map((entry) => entry.version) };
@@ -38,7 +38,7 @@ async function stored(id: string) {
 
 const changedOnce = { version: 2, duration: 45, history: [1, 2] };
 
-test('SIGTERM with 100 running and 100 idle connections: idle ones are closed, running requests are answered 200, all is stored, and exit 0 waits for no time limit', async () => {
+test('at SIGTERM with 100 running and 100 idle connections idle ones are closed, running requests are answered 200 and stored, and the server exits with 0 without waiting for a time limit', async () => {
   const { server, origin } = await start();
   const [acknowledged, underWay] = [await makeAgents(100), await makeAgents(100)];
   await RawSocket.useMany(origin, 100, (idle) =>
@@ -48,11 +48,11 @@ test('SIGTERM with 100 running and 100 idle connections: idle ones are closed, r
 
       await whileLocked(world, 'LOCK TABLE agent IN EXCLUSIVE MODE', [], async (release) => {
         for (const [at, socket] of running.entries()) socket.write(patch(underWay[at], { duration: 45 }));
-        await untilSomebodyWaits(world);
+        await untilWaiting(world);
         server.signal('SIGTERM');
         for (const socket of idle) await socket.untilClosed();
         expect(running.map(({ answers, ending }) => [answers, ending])).toEqual(running.map(() => [[], 'open']));
-        // Half a request, to a server with the same limits for connections: it meets one of them in ten seconds.
+        // Half a request to a server with the same connection limits; its time limit is ten seconds.
         await RawSocket.use(world.origin, async (reference) => {
           reference.write('GET /health');
           await release();
@@ -73,13 +73,13 @@ test('SIGTERM with 100 running and 100 idle connections: idle ones are closed, r
   expect(server.stdout).not.toMatch(/"level":(40|50|60)/);
 });
 
-test('requests that were sent before SIGTERM are served though the server had not read them, on old connections and on new ones', async () => {
+test('requests that were sent before SIGTERM are served even if the server had not read them, on old and new connections', async () => {
   const { server, origin } = await start();
   const ids = await makeAgents(100);
   await RawSocket.useMany(origin, 50, async (old) => {
     for (const socket of old) socket.write(head('GET /health/live HTTP/1.1', 'Host: api'));
     for (const socket of old) await socket.answer();
-    // The system goes on taking connections and bytes for it.
+    // The operating system accepts connections and bytes for the frozen server.
     server.signal('SIGSTOP');
     await RawSocket.useMany(origin, 50, async (fresh) => {
       for (const [at, socket] of [...old, ...fresh].entries()) socket.write(patch(ids[at], { duration: 45 }));

@@ -1,6 +1,6 @@
 import { openEmbedded } from '../../src/embedded-postgres/embedded.ts';
 
-// A process that has an embedded database open until it is told to close it, for tests in which processes die.
+// A process that opens an embedded database and closes it on request, for tests in which processes are killed.
 // Arguments: DATA_DIR, and `server` or `operator`.
 const [dataDir = '', role] = process.argv.slice(2);
 

@@ -23,7 +23,7 @@ beforeAll(async () => {
   await embedded.close();
 });
 
-describe('what cannot serve is refused in one line', () => {
+describe('a DATA_DIR or cluster that cannot be used is refused in one line', () => {
   const refusals: [string, RegExp, (place: string) => Promise<unknown>][] = [
     ['a file', /DATA_DIR .* is not a directory/, (place) => writeFile(place, '')],
     [
@@ -31,7 +31,7 @@ describe('what cannot serve is refused in one line', () => {
       /made by PostgreSQL 15, and this release brings 18/,
       (place) => makeCluster(place, '15'),
     ],
-    ['a cluster that is none', /was made not by PostgreSQL/, (place) => makeCluster(place)],
+    ['a folder that is no cluster', /was made not by PostgreSQL/, (place) => makeCluster(place)],
   ];
 
   test.each(refusals)('%s', async (what, message, prepare) => {
@@ -41,7 +41,7 @@ describe('what cannot serve is refused in one line', () => {
     eraseEmbedded(place);
   });
 
-  test('a lost password, and PostgreSQL does not stay behind', async () => {
+  test('a lost password, and PostgreSQL is stopped', async () => {
     const file = join(dataDir, 'postgres-password');
     const password = await readFile(file, 'utf8');
     await writeFile(file, 'another');
@@ -70,7 +70,7 @@ describe.runIf(isRoot)('as root', () => {
     await embedded.close();
   });
 
-  test('where that user cannot enter, the cluster lives below /var/lib and a note says so', async () => {
+  test('if that user cannot enter, the cluster is below /var/lib and a note says so', async () => {
     const closed = join(folder, 'closed');
     const place = join(closed, 'data');
     await mkdir(place, { recursive: true, mode: 0o700 });
@@ -104,22 +104,25 @@ describe.runIf(isRoot)('as root', () => {
     await rm(checkout, { recursive: true });
   });
 
-  test.runIf(canBeNobody)('a DATA_DIR of root refuses an ordinary user, and the other way round', async () => {
-    await expectRefusal(hold(dataDir, 'server', nobody), /DATA_DIR .* of user id 0 cannot be used/);
+  test.runIf(canBeNobody)(
+    'a DATA_DIR of root refuses an ordinary user, and one of an ordinary user refuses root',
+    async () => {
+      await expectRefusal(hold(dataDir, 'server', nobody), /DATA_DIR .* of user id 0 cannot be used/);
 
-    const theirs = join(folder, 'theirs');
-    await mkdir(theirs);
-    await chown(theirs, nobody.uid, nobody.gid);
-    const { child, url } = await hold(theirs, 'server', nobody);
-    expect(await answers(url)).toBe(true);
-    await release(child);
-    expect((await stat(join(theirs, 'postgres', 'cluster'))).uid).toBe(nobody.uid);
-    const asRoot = open(theirs, 'server');
-    await expectRefusal(asRoot, /belongs to user id 65534, but PostgreSQL would run as/);
-    eraseEmbedded(theirs);
-  });
+      const theirs = join(folder, 'theirs');
+      await mkdir(theirs);
+      await chown(theirs, nobody.uid, nobody.gid);
+      const { child, url } = await hold(theirs, 'server', nobody);
+      expect(await answers(url)).toBe(true);
+      await release(child);
+      expect((await stat(join(theirs, 'postgres', 'cluster'))).uid).toBe(nobody.uid);
+      const asRoot = open(theirs, 'server');
+      await expectRefusal(asRoot, /belongs to user id 65534, but PostgreSQL would run as/);
+      eraseEmbedded(theirs);
+    },
+  );
 
-  test.runIf(canBeNobody)('an ordinary user who cannot write there is told', async () => {
+  test.runIf(canBeNobody)('an ordinary user who cannot write to DATA_DIR gets the reason', async () => {
     const place = join(folder, 'unwritable', 'data');
     await mkdir(join(folder, 'unwritable'));
     await expectRefusal(hold(place, 'server', nobody), /DATA_DIR .* cannot be used \(EACCES/);

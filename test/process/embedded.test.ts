@@ -7,20 +7,20 @@ import { run } from '../support/connection.ts';
 import { answers, crash, dataDir, expectRefusal, folder, hold, kill, open, release } from '../support/embedded.ts';
 import { eraseEmbedded } from '../support/erase-embedded.ts';
 
-/** PostgreSQL's processes that hold the lock of its owner. */
+/** The processes of PostgreSQL that hold the lock of its owner. */
 async function ownersOf(url: string): Promise<unknown[]> {
   const locks = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted";
   return (await run(url, locks)).map(({ pid }) => pid);
 }
 
-/** Without the copy of the programs, which is there if PostgreSQL cannot run from this checkout. */
+/** Without the copied programs, which are there if PostgreSQL cannot run from this checkout. */
 async function namesIn(place: string): Promise<string[]> {
   const names = await readdir(join(place, 'postgres'));
   return names.filter((name) => !/^postgresql-18\.[\w.-]+$/.test(name)).toSorted();
 }
 
 describe('one process', () => {
-  test('finds at the next start what it stored', async () => {
+  test('finds its data at the next start', async () => {
     const first = await open(dataDir, 'server');
     await run(first.url, 'CREATE TABLE kept AS SELECT 7 AS value');
     await first.close();
@@ -54,7 +54,7 @@ describe('one process', () => {
     await embedded.close();
   });
 
-  test('leaves no draft behind, and a log that stays small', async () => {
+  test('leaves no partial cluster behind, and a log of bounded size', async () => {
     expect(await namesIn(dataDir)).toEqual(['cluster', 'postgres.log']);
     expect((await stat(join(dataDir, 'postgres', 'postgres.log'))).size).toBeLessThan(1_000);
   });
@@ -70,14 +70,14 @@ describe('several processes', () => {
     await server.close();
   });
 
-  test('an operator alone starts PostgreSQL and stops it', async () => {
+  test('an operator command alone starts PostgreSQL and stops it', async () => {
     const operator = await open(dataDir, 'operator');
     expect(await answers(operator.url)).toBe(true);
     await operator.close();
     expect(await answers(operator.url)).toBe(false);
   });
 
-  test('an operator beside a server uses its PostgreSQL, which the server alone stops', async () => {
+  test('an operator command beside a server uses its PostgreSQL, which only the server stops', async () => {
     const server = await open(dataDir, 'server');
     const [operator, another] = [await open(dataDir, 'operator'), await open(dataDir, 'operator')];
     expect([operator.url, another.url]).toEqual([server.url, server.url]);
@@ -89,7 +89,7 @@ describe('several processes', () => {
   });
 
   test.each(['server', 'operator'] as const)(
-    'a %s that comes while an operator has started PostgreSQL waits until it has stopped it',
+    'a %s that comes while an operator command has started PostgreSQL waits until it has stopped it',
     async (role) => {
       const operator = await hold(dataDir, 'operator');
       const next = open(dataDir, role);
@@ -104,7 +104,7 @@ describe('several processes', () => {
     },
   );
 
-  test('an operator leaves the PostgreSQL of a killed server running, for the next server', async () => {
+  test('an operator command does not stop the PostgreSQL of a killed server', async () => {
     const killed = await hold(dataDir, 'server');
     await kill(killed.child, 'SIGKILL');
     const operator = await open(dataDir, 'operator');
@@ -113,7 +113,7 @@ describe('several processes', () => {
     expect(await answers(killed.url)).toBe(true);
   });
 
-  test('a server that was killed leaves PostgreSQL running; the next one adopts it and says so', async () => {
+  test('a killed server leaves PostgreSQL running, and the next server adopts it and says so', async () => {
     const first = await hold(dataDir, 'server');
     await kill(first.child, 'SIGKILL');
     expect(await answers(first.url)).toBe(true);
@@ -125,7 +125,7 @@ describe('several processes', () => {
     expect(await answers(next.url)).toBe(false);
   });
 
-  test('Ctrl-C ends the processes of the terminal, not the PostgreSQL of a server', async () => {
+  test('Ctrl-C ends the processes of the terminal, but not the PostgreSQL of a server', async () => {
     const { child, url } = await hold(dataDir, 'server', { detached: true });
     const ended = once(child, 'exit');
     process.kill(-(child.pid ?? 0), 'SIGINT');
@@ -133,7 +133,7 @@ describe('several processes', () => {
     expect(await answers(url)).toBe(true);
   });
 
-  test('Ctrl-C ends an operator together with the PostgreSQL it started', async () => {
+  test('Ctrl-C ends an operator command and the PostgreSQL that it started', async () => {
     const { child, url } = await hold(dataDir, 'operator', { detached: true });
     const ended = once(child, 'exit');
     process.kill(-(child.pid ?? 0), 'SIGINT');
@@ -141,7 +141,7 @@ describe('several processes', () => {
     await vi.waitUntil(async () => !(await answers(url)), { timeout: 60_000, interval: 10 });
   });
 
-  test('first starts at the same moment end with one cluster, which each may use in turn', async () => {
+  test('concurrent first starts create one cluster, which each can use in turn', async () => {
     const fresh = join(folder, 'fresh');
     const urls = await Promise.all(
       (['server', 'operator', 'operator'] as const).map(async (role) => {
@@ -155,7 +155,7 @@ describe('several processes', () => {
     eraseEmbedded(fresh);
   });
 
-  test('of two servers that start at the same moment one wins, and the other is refused', async () => {
+  test('of two servers that start at the same moment one starts and the other is refused', async () => {
     const both = await Promise.allSettled([hold(dataDir, 'server'), hold(dataDir, 'server')]);
     expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
     for (const result of both) {
@@ -164,7 +164,7 @@ describe('several processes', () => {
     }
   });
 
-  test('operators who come and go cut off neither each other nor the server', async () => {
+  test('operator commands that start and end do not interrupt each other or the server', async () => {
     const visit = async (part: 'server' | 'operator') => {
       for (let round = 0; round < 6; round++) {
         const embedded = await open(dataDir, part);
@@ -180,7 +180,7 @@ describe('several processes', () => {
     await server.close();
   });
 
-  test('after a crash inside PostgreSQL an operator still leaves it to the server', async () => {
+  test('after a crash inside PostgreSQL an operator command still does not stop the PostgreSQL of a server', async () => {
     const server = await open(dataDir, 'server');
     const before = await ownersOf(server.url);
     expect(before).toHaveLength(1);

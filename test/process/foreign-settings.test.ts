@@ -21,7 +21,7 @@ const start = (DATABASE_URL: string) =>
   runProgram([join(programs, 'server.js')], { env: { DATABASE_URL, PORT: '0', ...secret } });
 const refused = (stderr: string) => ({ code: 1, stdout: '', stderr });
 
-test('each setting with which values would mean something else is named at the start, of the server and of a command', async () => {
+test('a start of the server or a command names each database setting that would change the meaning of values', async () => {
   for (const [name, value] of Object.entries(foreignSettings)) {
     await setForRole(foreign.ownerUrl, inject('serverRole'), name, value);
     await setForRole(foreign.ownerUrl, 'CURRENT_USER', name, value);
@@ -40,7 +40,7 @@ test('each setting with which values would mean something else is named at the s
   expect((await run(foreign.ownerUrl, 'SELECT FROM public.company')).length).toBe(0);
 });
 
-test('npm run migrate makes its tables in public, and the server runs, whatever the database sets for its sessions', async () => {
+test('npm run migrate creates its tables in public, and the server runs, whatever the database sets for its sessions', async () => {
   const url = await emptyDatabase();
   await run(url, 'CREATE SCHEMA elsewhere');
   await setForDatabase(url);
@@ -57,7 +57,7 @@ test('npm run migrate makes its tables in public, and the server runs, whatever 
   expect(server.stdout).not.toMatch(/"level":(40|50|60)/);
 });
 
-test('a database in another encoding is refused, and nothing is made in it', async () => {
+test('migrate refuses a database in another encoding and creates nothing in it', async () => {
   const name = `ascii_${process.pid}_${Date.now()}`;
   await run(
     inject('serverUrl'),
@@ -72,14 +72,14 @@ test('a database in another encoding is refused, and nothing is made in it', asy
   expect(await run(url, "SELECT FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
 });
 
-test('a role without triggers is refused', async () => {
+test('a role whose triggers are disabled is refused', async () => {
   await setForRole(world.ownerUrl, 'CURRENT_USER', 'session_replication_role', 'replica');
   onTestFinished(() => setForRole(world.ownerUrl, 'CURRENT_USER', 'session_replication_role'));
   const wrong = 'DATABASE_URL: session_replication_role is replica, expected origin: use another database or role\n';
   expect(await start(world.ownerUrl)).toEqual(refused(wrong));
 });
 
-/** What a server in production warns of until it is ready. */
+/** The warnings of a server in production until it is ready. */
 async function warningsOf(DATABASE_URL: string): Promise<string[]> {
   const { server } = await startServer({ DATABASE_URL, NODE_ENV: 'production', ...secret });
   server.signal('SIGTERM');
@@ -88,7 +88,7 @@ async function warningsOf(DATABASE_URL: string): Promise<string[]> {
   return lines.map((line) => JSON.parse(line).msg);
 }
 
-test('a server in production warns of answers that a crash can undo, and of a role that owns the tables', async () => {
+test('a server in production warns of settings with which a crash can lose acknowledged changes, and of a role that owns the tables', async () => {
   const owner =
     'the role in DATABASE_URL owns the tables: run the server as a role that npm run migrate -- --server-role NAME admits';
   expect(await warningsOf(world.databaseUrl)).toEqual([]);
@@ -109,7 +109,7 @@ test('npm run migrate refuses a parameter of DATABASE_URL that would have no eff
   await client.end();
 });
 
-test('a file .env may begin with a byte order mark, and a slip in a name is named on stderr', async () => {
+test('a .env file may begin with a byte order mark, and a misspelt name in it is reported on stderr', async () => {
   const folder = await makeFolder();
   const lines = [`DATABASE_URL=${world.databaseUrl}`, `API_KEY_SECRET=${world.secret}`, 'RATE_LIMT_PER_MINUTE=5'];
   await writeFile(join(folder, '.env'), `\uFEFF${lines.join('\n')}\n`);

@@ -1,12 +1,12 @@
 import { beforeAll, expect, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
-import { run } from '../support/connection.ts';
+import { freezePostgres } from '../support/frozen-postgres.ts';
 import { send } from '../support/http.ts';
 import { build, embeddedUrl, makeDataDir, postgresPid, startServer } from '../support/process.ts';
 
 beforeAll(build);
 
-test('while PostgreSQL is frozen, /health/live is answered before a change that was sent first, /health/ready is 503, and both come back', async () => {
+test('while PostgreSQL is frozen, /health/live answers before a change that was sent earlier and /health/ready is 503; afterwards both recover', async () => {
   const DATA_DIR = await makeDataDir();
   const { origin } = await startServer({ DATA_DIR });
   const { id: company } = await adminWith({ DATA_DIR }, 'company', 'create', '--name', 'Acme');
@@ -17,7 +17,7 @@ test('while PostgreSQL is frozen, /health/live is answered before a change that 
   const health = (name: string) => send(origin, { method: 'GET', path: `/health/${name}` });
   expect([(await change()).status, (await health('ready')).status]).toEqual([200, 200]);
 
-  const thaw = await freeze(DATA_DIR);
+  const thaw = await freezePostgres(Number(await postgresPid(DATA_DIR)), await embeddedUrl(DATA_DIR));
   try {
     const order: string[] = [];
     const changing = change().finally(() => order.push('changed'));
@@ -37,17 +37,3 @@ test('while PostgreSQL is frozen, /health/live is answered before a change that 
   const isBack = async () => (await change()).status === 200 && (await health('ready')).status === 200;
   await vi.waitUntil(isBack, { timeout: 60_000, interval: 20 });
 });
-
-/** Stops all processes of PostgreSQL where they are. @returns lets them go on */
-async function freeze(dataDir: string): Promise<() => void> {
-  const postmaster = Number(await postgresPid(dataDir));
-  const sessions = await run(
-    await embeddedUrl(dataDir),
-    'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()',
-  );
-  const pids = [postmaster, ...sessions.map(({ pid }) => Number(pid))];
-  for (const pid of pids) process.kill(pid, 'SIGSTOP');
-  return () => {
-    for (const pid of pids) process.kill(pid, 'SIGCONT');
-  };
-}

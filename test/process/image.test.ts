@@ -8,7 +8,7 @@ import { newSubject } from '../support/patch-agent.ts';
 import { build, makeFolder, runToEnd, startProcess } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
-// No Docker here: the folder of the image is made without it, as the Dockerfile says.
+// Without Docker: the folder of the image is made by the steps of the Dockerfile.
 const root = join(import.meta.dirname, '..', '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 
@@ -21,20 +21,20 @@ interface Lock {
   >;
 }
 
-/** What `npm prune --omit=dev --omit=optional` leaves. */
+/** The packages that `npm prune --omit=dev --omit=optional` keeps. */
 function productionModules(): string[] {
   const { packages }: Lock = JSON.parse(read('package-lock.json'));
   const kept = Object.entries(packages).filter(
     ([path, { dev, optional, devOptional }]) => path !== '' && !dev && !optional && !devOptional,
   );
-  // Packages inside another one come with it.
+  // Nested packages come with the package that contains them.
   return kept.map(([path]) => path).filter((path) => path.lastIndexOf('node_modules/') === 0);
 }
 
-/** What the last stage of the Dockerfile takes from the one before. */
+/** The files that the last stage of the Dockerfile copies from the one before. */
 const copied = [...read('Dockerfile').matchAll(/^COPY --from=build \/app\/(\S+)/gm)].map(([, path = '']) => path);
 
-/** The folder of the image, before its modules are pruned. */
+/** The folder of the image before its modules are pruned. */
 async function makeImage(): Promise<string> {
   const folder = await makeFolder();
   const paths = copied.filter((path) => path !== 'node_modules');
@@ -93,7 +93,7 @@ test('the modules of the image are under 40 MB, and migrate, the command line an
   expect(await server.exit).toEqual({ code: 0, signal: null });
 });
 
-test('the Dockerfile prunes in the stage that builds, and gets all files that it copies', () => {
+test('the Dockerfile prunes in the build stage, and every file that it copies exists', () => {
   const [building = '', running = ''] = read('Dockerfile')
     .split(/^FROM .*\n/m)
     .slice(1);

@@ -17,7 +17,7 @@ const [check = ''] = commandsIn('docs/backup.md', 'Check');
 const ofOneAgent = /^GET \/agents\/[^/?]+$/;
 const ofVersion = /^GET (\/agents\/[^/?]+\/versions\/\d+)$/;
 
-test('what the last release wrote is read byte for byte, and its kept answers are repeated byte for byte', async () => {
+test('what the last release wrote is read byte for byte, and its kept answers are replayed byte for byte', async () => {
   const { send, query } = await restoreLastRelease();
   expect(await query(statementIn(check))).toEqual([]);
   const keys = await Promise.all(['revoked', 'suspended'].map((key) => send({ key, line: 'GET /agents' })));
@@ -41,7 +41,7 @@ test('what the last release wrote is read byte for byte, and its kept answers ar
   expect(await send({ key: 'company', line: `GET /agents/${gone?.['id']}` })).toMatchObject({ status: 404 });
 });
 
-/** All that may have been unknown to the release that wrote a snapshot, but what a new agent must have. */
+/** All fields that an older release may not have known, without those that a new agent requires. */
 const unknownThen = agentFields.filter((name) => !['name', 'type', 'focus', 'language', 'duration'].includes(name));
 
 const snapshots = [
@@ -50,7 +50,7 @@ const snapshots = [
 ];
 
 test.for(snapshots)(
-  'with snapshots $as every version is read and restored, every kept answer repeated, every agent patched',
+  'with snapshots $as every version can be read and restored, every kept answer is replayed, and every agent can be patched',
   async ({ missing }) => {
     const { send, query } = await restoreLastRelease(missing);
     for (const call of recorded.kept) {

@@ -12,7 +12,7 @@ beforeAll(build);
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'operate.md'), 'utf8');
 
-test('every line of the log names the replica, and the sample in docs/operate.md has the members of such a line', async () => {
+test('every log line names the replica, and the sample in docs/operate.md has the members of such a line', async () => {
   const { id, key } = await newSubject(world);
   const { server, origin } = await startServer({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret });
   await callsOf(origin).patch(key, id, { duration: 500 });

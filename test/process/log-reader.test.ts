@@ -14,10 +14,10 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld();
 beforeAll(build);
 
-/** Seconds of grace at SIGTERM: an exit that waited for its end would be later than that of the test. */
+/** SHUTDOWN_GRACE_SECONDS, longer than the test may take, so that no exit can have waited for it. */
 const grace = 3_600;
 
-/** What the server keeps for a reader at most, and what a pipe holds besides, in bytes. */
+/** The most bytes that the server keeps for a slow reader, and the bytes that a pipe holds. */
 const capacity = 8 * 1024 * 1024;
 const pipe = 64 * 1024;
 
@@ -28,7 +28,7 @@ const path = '/problems/rate-limited';
 
 type Output = 'pipe' | 'ignore' | number;
 
-/** A server whose standard output is the given one; the command ends with `node dist/server.js`, or replaces it. */
+/** A server with the given standard output; the shell command has to end with `node dist/server.js` or exec it. */
 async function startLogging(stdout: Output, command: readonly string[] = [process.execPath, 'dist/server.js']) {
   const [port, metricsPort] = [await freePort(), await freePort()];
   const [origin, metrics] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`];
@@ -58,14 +58,14 @@ async function startLogging(stdout: Output, command: readonly string[] = [proces
     read,
     dropped: () => read('interview_agents_log_lines_dropped_total'),
 
-    /** Sends requests, of which each is one long line of the log, and expects every one to be answered 200. */
+    /** Sends requests that each make one long log line, and expects 200 for each. */
     async log(amount: number): Promise<void> {
       const headers = { 'x-request-id': requestId };
       const result = await autocannon({ url: `${origin}${path}`, connections: 20, amount, headers });
       expect({ answered: result['2xx'], errors: result.errors }).toEqual({ answered: amount, errors: 0 });
     },
 
-    /** SIGTERM. @returns how the process ended */
+    /** Sends SIGTERM. @returns how the process ended */
     async stop() {
       child.kill('SIGTERM');
       const [code, signal] = await exit;
@@ -76,7 +76,7 @@ async function startLogging(stdout: Output, command: readonly string[] = [proces
 
 const linesOf = (text: string) => text.split('\n').filter((line) => line.includes(`"${requestId}"`));
 
-test('a pipe whose reader stops: every request is answered, at most 8 MiB of lines are kept, the others are counted, SIGTERM ends the process with 0', async () => {
+test('with a pipe whose reader stops every request is answered, at most 8 MiB of lines are kept, the others are counted, and SIGTERM ends the process with 0', async () => {
   const { writer } = await openPipe();
   const server = await startLogging(writer);
   closeSync(writer);
@@ -92,7 +92,7 @@ test('a pipe whose reader stops: every request is answered, at most 8 MiB of lin
   expect(await server.stop()).toEqual({ code: 0, signal: null });
 });
 
-test('a reader that was slow finds whole lines in their order, and the newest ones when it keeps up again', async () => {
+test('a slow reader gets whole lines in order, and the newest ones once it keeps up again', async () => {
   const fifo = await openPipe();
   const server = await startLogging(fifo.writer);
   closeSync(fifo.writer);
@@ -111,7 +111,7 @@ test('a reader that was slow finds whole lines in their order, and the newest on
   expect(times).toEqual(times.toSorted());
 });
 
-test('a pipe whose reader died: requests go on, the lines are counted, the next reader gets new ones, SIGTERM ends the process with 0', async () => {
+test('with a pipe whose reader exits requests are answered, lost lines are counted, the next reader gets new lines, and SIGTERM ends the process with 0', async () => {
   const fifo = await openPipe();
   const server = await startLogging(fifo.writer);
   closeSync(fifo.writer);
@@ -129,7 +129,7 @@ test('a pipe whose reader died: requests go on, the lines are counted, the next 
   expect(await server.stop()).toEqual({ code: 0, signal: null });
 });
 
-test('a pipe that is full as its reader dies together with SIGTERM: the process ends with 0', async () => {
+test('with a pipe that is full and whose reader exits at SIGTERM the process ends with 0', async () => {
   const fifo = await openPipe();
   const server = await startLogging(fifo.writer);
   closeSync(fifo.writer);
@@ -138,13 +138,13 @@ test('a pipe that is full as its reader dies together with SIGTERM: the process 
   expect(await server.stop()).toEqual({ code: 0, signal: null });
 });
 
-test('a socket whose reader stops: requests go on, SIGTERM ends the process with 0', async () => {
+test('with a socket whose reader stops requests are answered, and SIGTERM ends the process with 0', async () => {
   const server = await startLogging('pipe');
   await server.log(5_000);
   expect(await server.stop()).toEqual({ code: 0, signal: null });
 });
 
-test('a socket whose reader died: requests go on, the lines are counted, SIGTERM ends the process with 0', async () => {
+test('with a socket whose reader exits requests are answered, lost lines are counted, and SIGTERM ends the process with 0', async () => {
   const server = await startLogging('pipe');
   server.child.stdout?.destroy();
   await server.log(1_000);
@@ -152,7 +152,7 @@ test('a socket whose reader died: requests go on, the lines are counted, SIGTERM
   expect(await server.stop()).toEqual({ code: 0, signal: null });
 });
 
-test('a device that is full: requests go on, the lines are counted, SIGTERM ends the process with 0', async () => {
+test('with a full device requests are answered, lost lines are counted, and SIGTERM ends the process with 0', async () => {
   const full = openSync('/dev/full', 'w');
   const server = await startLogging(full);
   closeSync(full);
@@ -161,7 +161,7 @@ test('a device that is full: requests go on, the lines are counted, SIGTERM ends
   expect(await server.stop()).toEqual({ code: 0, signal: null });
 });
 
-test('a file holds every line, in order, up to the last', async () => {
+test('a file gets every line, in order, including the last one', async () => {
   const path = join(await makeFolder(), 'log');
   const file = openSync(path, 'w');
   const server = await startLogging(file);
@@ -174,16 +174,16 @@ test('a file holds every line, in order, up to the last', async () => {
   expect(text).toMatch(/"msg":"stopping".*\n(.*\n)*.*"msg":"stopped"\}\n$/);
 });
 
-test('a standard output that is closed: requests go on, SIGTERM ends the process with 0', async () => {
+test('with a closed standard output requests are answered, and SIGTERM ends the process with 0', async () => {
   const server = await startLogging('ignore', ['sh', '-c', `exec ${process.execPath} dist/server.js >&-`]);
   await server.log(1_000);
   expect(await server.stop()).toEqual({ code: 0, signal: null });
 });
 
-test('a terminal that takes nothing more: requests go on, SIGTERM ends the process', async () => {
+test('with a blocked terminal requests are answered, and SIGTERM ends the process', async () => {
   const pidFile = join(await makeFolder(), 'pid');
   const onTerminal = `stty -echo; echo $$ > ${pidFile}; exec ${process.execPath} dist/server.js`;
-  // Its own output is not read, and soon it reads the terminal no more.
+  // The output of the terminal program is not read, so it soon stops reading the terminal.
   const server = await startLogging('pipe', ['script', '--quiet', '--return', '--command', onTerminal, '/dev/null']);
   await server.log(5_000);
   const pid = Number(readFileSync(pidFile, 'utf8'));
@@ -192,7 +192,7 @@ test('a terminal that takes nothing more: requests go on, SIGTERM ends the proce
   await ended;
 });
 
-/** Whether a process is gone, or waits only for its parent to ask for its exit code. */
+/** Whether a process has ended or is a zombie, whose parent has not read its exit code yet. */
 async function hasEnded(pid: number): Promise<boolean> {
   return (await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z')).includes(') Z');
 }

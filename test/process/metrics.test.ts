@@ -10,7 +10,7 @@ const database = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret
 
 beforeAll(build);
 
-test('the commands of docs/metrics.md start a server with metrics, and read them', async () => {
+test('the commands of docs/metrics.md start a server with metrics and read them', async () => {
   const [start = '', read = '', ...more] = commandsIn('docs/metrics.md');
   expect(more).toEqual([]);
   const port = String(await freePort());
@@ -22,7 +22,7 @@ test('the commands of docs/metrics.md start a server with metrics, and read them
   expect(reading.stdout).toMatch(/^interview_agents_database_up 1$/m);
 });
 
-test('with METRICS_PORT Prometheus reads /metrics there, nothing else is there, and the server still stops', async () => {
+test('METRICS_PORT serves /metrics and nothing else, and does not prevent the shutdown', async () => {
   const port = await freePort();
   const { server, origin } = await startServer({ ...database, METRICS_PORT: String(port) });
   const metrics = `http://127.0.0.1:${port}`;
@@ -41,7 +41,7 @@ test('with METRICS_PORT Prometheus reads /metrics there, nothing else is there, 
   expect(await server.exit).toEqual({ code: 0, signal: null });
 });
 
-test('a METRICS_PORT that is taken is said in one line, with exit code 1', async () => {
+test('a METRICS_PORT in use is reported in one line, with exit code 1', async () => {
   const { port } = new URL(world.origin);
   const { code, stderr } = await runProgram(['dist/server.js'], {
     env: { ...database, PORT: '0', METRICS_PORT: port },

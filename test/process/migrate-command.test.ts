@@ -13,7 +13,7 @@ import { build, makeFolder, runProgram } from '../support/process.ts';
 
 const nothing = 'nothing to apply: the database is up to date, and the role in DATABASE_URL has its settings';
 
-/** The settings that a new session of the role of a URL lacks. */
+/** The settings that a new session of the role in a URL lacks. */
 const missingRoleSettings = (ofUrl: string) => withClient(ofUrl, (client) => lackingSettings(client, roleSettings));
 
 let url: string;
@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 
 describe('the settings of a role', () => {
-  test('are those of the next session, after migrate', async () => {
+  test('are in effect in the next session after migrate', async () => {
     expect(await missingRoleSettings(url)).toContain('lock_timeout is 0, expected 1s');
     await migrate(url);
     expect(await missingRoleSettings(url)).toEqual([]);
@@ -33,7 +33,7 @@ describe('the settings of a role', () => {
     }
   });
 
-  test('are looked up on a connection that is given, too', async () => {
+  test('are also checked on a given connection', async () => {
     await setRoleSettings(url);
     const client = await connect(url);
     const before = await lackingSettings(client, roleSettings);
@@ -45,13 +45,13 @@ describe('the settings of a role', () => {
 });
 
 describe('npm run migrate', () => {
-  test('prints what it applied, then that there is nothing to apply', async () => {
+  test('prints what it applied, then that nothing is pending', async () => {
     const applied = (await namesInFolder()).map((name) => `applied ${name}\n`).join('');
     expect(await command()).toEqual({ code: 0, stdout: applied, stderr: '' });
     expect(await command()).toEqual({ code: 0, stdout: `${nothing}\n`, stderr: '' });
   });
 
-  test('reads DATABASE_URL from a file .env too, and names a slip', async () => {
+  test('reads DATABASE_URL from a .env file too, and reports a misspelt name', async () => {
     const folder = await makeFolder();
     const program = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
     await writeFile(join(folder, '.env'), `DATABASE_URL=${url}\n`);
@@ -68,7 +68,7 @@ describe('npm run migrate', () => {
 
   test.each([
     ['without DATABASE_URL', '', /^DATABASE_URL is not set: the embedded database [^\n]+\n$/],
-    ['with something else than a URL', 'postgresql://[', /^the database cannot be reached: [^\n]+\n$/],
+    ['with a value that is no URL', 'postgresql://[', /^the database cannot be reached: [^\n]+\n$/],
     [
       'with a database that does not answer',
       'postgresql://localhost:1/x',
@@ -78,7 +78,7 @@ describe('npm run migrate', () => {
     expect(await command([], databaseUrl)).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(message) });
   });
 
-  test('--server-role lets a role that owns nothing run the server, and nothing more, whatever it could before', async () => {
+  test('--server-role lets a role that owns nothing run the server, and removes any other right of it', async () => {
     const role = `odd "role" ${randomUUID()}`;
     const quoted = pg.escapeIdentifier(role);
     await run(url, `CREATE ROLE ${quoted} LOGIN PASSWORD 'secret'`);
@@ -103,7 +103,7 @@ describe('npm run migrate', () => {
     }
   });
 
-  test('--server-role refuses the owner of the tables, its members and superusers, and leaves their rights as they are', async () => {
+  test('--server-role refuses superusers, the owner of the tables and its members, and leaves their rights unchanged', async () => {
     const [owner, member, root] = ['owner', 'member', 'root'].map((name) => `${name}_${randomUUID().slice(0, 8)}`);
     await run(
       url,

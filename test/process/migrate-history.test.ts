@@ -18,10 +18,10 @@ beforeEach(async () => {
 
 const start = (release: string) =>
   startProcess(['npm', 'run', '--silent', 'migrate'], { env: { DATABASE_URL: url }, cwd: release });
-/** What `npm run migrate` runs. */
+/** The function behind `npm run migrate`. */
 const migrateWith = (release: string) => runProgram(['dist/migrate.js'], { env: { DATABASE_URL: url }, cwd: release });
 
-/** Which of these tables there are. */
+/** The tables of this list that exist. */
 async function tablesOf(...names: string[]): Promise<string[]> {
   const rows = await run(url, "SELECT relname FROM pg_class WHERE relkind = 'r' ORDER BY relname");
   return rows.map(({ relname }) => relname).filter((name) => names.includes(name));
@@ -33,7 +33,7 @@ async function finished(): Promise<string[]> {
   return rows.map(({ name }) => name).toSorted();
 }
 
-/** Runs a task while the migration `9_held` waits for a lock. @param task is given what releases it */
+/** Runs a task while the migration `9_held` waits for a lock. @param task gets a function that releases it */
 async function whileHeld<Result>(task: (release: () => Promise<unknown>) => Promise<Result>): Promise<Result> {
   const client = await connect(url);
   try {
@@ -55,13 +55,13 @@ const isHeld = () =>
     { timeout: 60_000, interval: 20 },
   );
 
-test('of two programs at the same moment one applies, the other says that it waits, and both end well', async () => {
+test('of two concurrent migrate programs one applies the migrations, the other says that it waits, and both succeed', async () => {
   const release = await makeRelease(held);
   const [first, second] = await whileHeld(async (letGo) => {
     const programs = [start(release), start(release)] as const;
     await isHeld();
-    const saysThatItWaits = () => programs.some(({ stderr }) => stderr.endsWith('\n'));
-    await vi.waitUntil(saysThatItWaits, { timeout: 60_000, interval: 20 });
+    const oneReportsWaiting = () => programs.some(({ stderr }) => stderr.endsWith('\n'));
+    await vi.waitUntil(oneReportsWaiting, { timeout: 60_000, interval: 20 });
     await letGo();
     for (const { exit } of programs) expect(await exit).toEqual({ code: 0, signal: null });
     return programs.map(({ stdout, stderr }) => ({ stdout, stderr })).sort((a, b) => a.stdout.localeCompare(b.stdout));
@@ -76,7 +76,7 @@ test('of two programs at the same moment one applies, the other says that it wai
   expect(await finished()).toEqual([...ourNames, '9_held']);
 });
 
-test('a migration that fails leaves nothing of itself, and is told how to be repaired; then the rest is applied', async () => {
+test('a failed migration is rolled back and reported with its repair; afterwards the rest is applied', async () => {
   await migrate(url);
   const broken = { '7_one': 'CREATE TABLE one ();', '8_half': 'CREATE TABLE half (); SELECT 1/0;' };
   const release = await makeRelease({ ...broken, '9_last': 'CREATE TABLE last ();' });
@@ -100,12 +100,12 @@ test('a migration that fails leaves nothing of itself, and is told how to be rep
   expect(await finished()).toEqual([...ourNames, '7_one', '8_half', '9_last']);
 });
 
-test('where the connections break during a migration, it says so and nothing of it is left', async () => {
+test('if the connections break during a migration, it is rolled back and reported', async () => {
   const release = await makeRelease(held);
   await whileHeld(async () => {
     const program = start(release);
     await isHeld();
-    // All but the one that holds the lock for which the migration waits.
+    // All except the connection that holds the lock for which the migration waits.
     const others =
       "datname = current_database() AND pid <> pg_backend_pid() AND query <> 'SELECT pg_advisory_lock(47)'";
     await run(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
@@ -119,7 +119,7 @@ test('where the connections break during a migration, it says so and nothing of 
   expect(await finished()).toEqual(ourNames);
 });
 
-test('where one was edited after it was applied, nothing is applied; other ends of lines are no edit', async () => {
+test('if an applied migration was edited, nothing is applied; other line ends are no edit', async () => {
   const script = 'CREATE TABLE one ();\nCREATE TABLE two ();\n';
   const release = await makeRelease({ '7_one': script });
   expect(await migrateWith(release)).toMatchObject({ code: 0 });
@@ -135,7 +135,7 @@ test('where one was edited after it was applied, nothing is applied; other ends 
   expect(await migrateWith(release)).toEqual({ code: 0, stdout: applied(['8_next']), stderr: '' });
 });
 
-test('a later release’s migrations are named and stay; where one of them has not ended, nothing is applied', async () => {
+test('migrations of a later release are named and kept; if one of them has not finished, nothing is applied', async () => {
   const later = await makeRelease({ '8_later': 'CREATE TABLE later ();' });
   const release = await makeRelease({});
   expect(await migrateWith(later)).toMatchObject({ code: 0 });
@@ -155,7 +155,7 @@ test('a later release’s migrations are named and stay; where one of them has n
   expect(await tablesOf('later', 'own')).toEqual(['later']);
 });
 
-test('a database with tables of something else is left as it is', async () => {
+test('a database with tables of another application is left unchanged', async () => {
   await run(url, 'CREATE TABLE theirs ()');
   expect(await migrateWith(await makeRelease({}))).toEqual({
     code: 1,

@@ -22,7 +22,7 @@ beforeEach(async () => {
 const query = (sql: string) => run(url, sql);
 
 describe('migrate', () => {
-  test('applies every migration to an empty database, the second time none', async () => {
+  test('applies every migration to an empty database, and none the second time', async () => {
     expect(await pendingMigrations(url)).toEqual(ourNames);
     expect(await migrate(url)).toEqual(ourNames);
     expect(await pendingMigrations(url)).toEqual([]);
@@ -30,7 +30,7 @@ describe('migrate', () => {
     expect(await migrationNames()).toEqual(ourNames);
   });
 
-  test('keeps the records of `prisma migrate deploy`', async () => {
+  test('keeps the records that `prisma migrate deploy` keeps', async () => {
     await migrate(url);
     const rows = await query('SELECT migration_name, checksum, finished_at FROM _prisma_migrations ORDER BY 1');
     for (const [index, name] of ourNames.entries()) {
@@ -40,7 +40,7 @@ describe('migrate', () => {
     }
   });
 
-  test('applies functions and texts that hold semicolons as they are written', async () => {
+  test('applies functions and texts with semicolons as they are written', async () => {
     await addMigration(
       '1_function',
       "CREATE FUNCTION two() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'a;b'; END $$;",
@@ -49,7 +49,7 @@ describe('migrate', () => {
     expect(await query('SELECT two()')).toEqual([{ two: 'a;b' }]);
   });
 
-  test('lets a migration take longer than a request may', async () => {
+  test('allows a migration to take longer than a request may', async () => {
     const limits = "SET statement_timeout = '100ms'";
     await run(url, `ALTER ROLE CURRENT_USER IN DATABASE ${new URL(url).pathname.slice(1)} ${limits}`);
     await addMigration('1_slow', 'SELECT pg_sleep(0.3);');
@@ -57,7 +57,7 @@ describe('migrate', () => {
   });
 });
 
-test('agents can be written while their index is made, and it is valid afterwards', async () => {
+test('agents can be written while their index is built, and it is valid afterwards', async () => {
   const [init = ''] = ourNames;
   await cp(join('prisma/migrations', init), join(folder, init), { recursive: true });
   await migrate(url, folder);
@@ -90,7 +90,7 @@ const agentSql = `
   SELECT id, 'Agent', 'ONLINE', 'GENERIC', 'EN', 30 FROM made`;
 
 describe('pendingMigrations', () => {
-  test('names exactly what the database lacks, in order, and changes nothing', async () => {
+  test('lists exactly the missing migrations, in order, and changes nothing', async () => {
     await addMigration('1_one', 'CREATE TABLE one ();');
     await migrate(url, folder);
     await addMigration('3_three', 'CREATE TABLE three ();');
@@ -100,7 +100,7 @@ describe('pendingMigrations', () => {
     expect(await query("SELECT relname FROM pg_class WHERE relname IN ('one', 'two', 'three')")).toHaveLength(1);
   });
 
-  test('names none because of a later release’s, whether that is applied, is being applied, or failed', async () => {
+  test('lists none because of a later release’s migration, whether it is applied, running or failed', async () => {
     await cp('prisma/migrations', folder, { recursive: true });
     await addMigration('3_applied', 'CREATE TABLE later ();');
     await addMigration('4_broken', 'SELECT 1/0;');
@@ -111,7 +111,7 @@ describe('pendingMigrations', () => {
   });
 });
 
-test('a migration that failed stops a server, which says what to do', async () => {
+test('a failed migration stops the start of a server, which explains the repair', async () => {
   await addMigration('1_broken', 'SELECT 1/0;');
   await expect(migrate(url, folder)).rejects.toThrow(StartError);
   const repair = "UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '1_broken'";

@@ -11,7 +11,7 @@ const world = await openWorld();
 
 beforeAll(build);
 
-/** All that a release needs in order to have one more field. */
+/** The changes that a release with one more field needs. */
 const edits: readonly (readonly [file: string, before: string, after: string])[] = [
   [
     'src/agents/fields.ts',
@@ -35,7 +35,7 @@ type Fields`,
 ];
 const migration = "SET LOCAL lock_timeout = '500ms';\nALTER TABLE agent ADD COLUMN max_silence_seconds integer;\n";
 
-/** A copy of this checkout with the field, built. */
+/** A built copy of this checkout with the field. */
 async function releaseWithField(): Promise<string> {
   const folder = await makeFolder();
   for (const name of [...parts, 'CHANGELOG.md']) {
@@ -59,7 +59,7 @@ async function run(command: readonly string[], cwd: string, env: Readonly<Record
   expect(code, `${program.stdout}${program.stderr}`).toBe(0);
 }
 
-test('a nullable integer field is added by its entry, its column and its migration alone, on data written before it', async () => {
+test('a nullable integer field needs its entry, its column and its migration alone, and works on data written before it', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await world.agent(companyId, { duration: 30 });
   const headers = { 'idempotency-key': 'before-the-field' };
@@ -75,14 +75,14 @@ test('a nullable integer field is added by its entry, its column and its migrati
   const { origin: oldOrigin } = await startServer(env);
   const old = callsOf(oldOrigin);
 
-  // A version and an answer of before.
+  // A version and a kept answer from before.
   const first = await next.call(key, `GET /agents/${id}/versions/1`);
   expect([first.status, first.body]).toMatchObject([200, { duration: 30, maxSilenceSeconds: null }]);
   const repeated = await next.patch(key, id, { duration: 50 }, { headers });
   expect([repeated.status, repeated.headers['idempotent-replayed']]).toEqual([200, 'true']);
   expect(repeated.body).toEqual({ ...Object(kept.body), maxSilenceSeconds: null });
 
-  // The field is set, cleared, checked and told of.
+  // The field is set, cleared, validated and documented.
   const set = await next.patch(key, id, { maxSilenceSeconds: 20 });
   expect([set.status, set.headers['changed-fields'], set.headers['etag']]).toEqual([200, 'maxSilenceSeconds', '"4"']);
   expect(set.body).toMatchObject({ duration: 50, maxSilenceSeconds: 20 });
@@ -94,13 +94,13 @@ test('a nullable integer field is added by its entry, its column and its migrati
   const diff = await next.call(key, `GET /agents/${id}/versions/3/diff`);
   expect(diff.body).toMatchObject({ changes: [{ field: 'maxSilenceSeconds', before: null, after: 20 }] });
 
-  // The release before changes another field meanwhile: the new one is kept, in the row and in a restore.
+  // The release before changes another field meanwhile: the value of the new field stays in the row and in a restore.
   expect((await old.patch(key, id, { duration: 60 })).headers['etag']).toBe('"5"');
   expect((await next.call(key, `GET /agents/${id}`)).body).toMatchObject({ duration: 60, maxSilenceSeconds: 20 });
   const fifth = await next.call(key, `GET /agents/${id}/versions/5`);
   expect(fifth.body).toMatchObject({ duration: 60, maxSilenceSeconds: 20 });
 
-  // A restore takes the field back to what it was.
+  // A restore sets the field to its old value.
   const restored = await next.call(key, `POST /agents/${id}/versions/2/restore`);
   expect([restored.status, restored.headers['changed-fields']]).toEqual([200, 'duration, maxSilenceSeconds']);
   expect(restored.body).toMatchObject({ duration: 45, maxSilenceSeconds: null });

@@ -8,12 +8,12 @@ const world = await openWorld({ docs: false });
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'README.md'), 'utf8');
 const [, section = ''] = /^## Five requests\n([\s\S]*?)^## /m.exec(page) ?? [];
 
-/** What is pasted, and what the page shows below it. */
+/** The commands of the page, and the answers shown below them. */
 const steps = [
   ...section.matchAll(/^```sh\n([\s\S]*?)^```$(?:\s*^```json\n([\s\S]*?)^```$|(?![\s\S]*^```json))?/gm),
 ].map(([, commands = '', shown = '']) => ({ commands, shown }));
 
-/** Ids and times are other ones each time: each is replaced by its place among those that were there before it. */
+/** Ids and times differ in each run: each is replaced by its position among the distinct ones. */
 function normalised(texts: readonly string[]): string[] {
   const seen: string[] = [];
   const place = (value: string) => {
@@ -25,10 +25,10 @@ function normalised(texts: readonly string[]): string[] {
   );
 }
 
-/** JSON on one line, whatever the page's line breaks are. */
+/** JSON on one line, without the page's line breaks. */
 const flat = (text: string) => (text.startsWith('{') ? JSON.stringify(JSON.parse(text)) : text.trim());
 
-test('the five requests of the README, pasted one after the other, are answered as it shows', async () => {
+test('the five requests of the README, pasted in order, are answered as it shows', async () => {
   expect(steps).toHaveLength(6);
   const { key } = await world.company();
   const answers: string[] = [];

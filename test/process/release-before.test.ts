@@ -11,14 +11,14 @@ import { build, runProgram, startProcess } from '../support/process.ts';
 import { buildCommit } from '../support/release.ts';
 import { versionIn } from '../support/stored-agent.ts';
 
-/** The last commit of the release before. */
+/** The last commit of the previous release. */
 const before = 'ccde7484be24c023d64632b2596282a6a05cfbe6';
 const here = join(import.meta.dirname, '..', '..');
 const [check = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 
-test('servers of the release before and of this one change the same agents at once, and each reads, repeats and restores what the other wrote', async () => {
+test('servers of the previous and of this release change the same agents concurrently, and each reads, replays and restores what the other wrote', async () => {
   const database = await openDatabase();
   const folder = await buildCommit(before);
   await database.migrate(folder);
@@ -28,7 +28,7 @@ test('servers of the release before and of this one change the same agents at on
   const old = { by: 'old', ...callsOf(oldOrigin) };
   const agents = await makeAgents(old, key);
 
-  // The release before is alone, then migrated under its load, then beside this one on the same agents.
+  // First the previous release alone, then the migration under its load, then both releases on the same agents.
   const loadOnOld = startLoad({ origin: oldOrigin, key, agents });
   await loadOnOld.more(40);
   await database.migrate(here);
@@ -52,7 +52,7 @@ test('servers of the release before and of this one change the same agents at on
     }
     const history = await database.query(`SELECT version FROM agent_version WHERE agent_id = '${id}' ORDER BY 1`);
     expect(history).toEqual(Array.from({ length: version }, (_, at) => ({ version: at + 1 })));
-    // The last ten were made under the load of both.
+    // The last ten versions were written under the load of both.
     const last = history.slice(-10).map((row) => Number(row['version']));
     for (const [at, number] of [1, ...last].entries()) {
       await expectRestored(key, `/agents/${id}/versions/${number}`, at % 2 === 0 ? [next, old] : [old, next]);
@@ -65,7 +65,7 @@ interface Side extends ReturnType<typeof callsOf> {
   readonly by: string;
 }
 
-/** An empty database, with the programs of any release on it. */
+/** An empty database, and starts of any release on it. */
 async function openDatabase() {
   const ownerUrl = await emptyDatabase();
   const secret = 'a secret of this test alone, in no server';
@@ -100,7 +100,7 @@ async function makeAgents({ call }: Side, key: string): Promise<string[]> {
   return ids;
 }
 
-/** What one server answered under an Idempotency-Key the other repeats, byte for byte. */
+/** Each server replays, byte for byte, what the other answered under an Idempotency-Key. */
 async function expectRepeated(key: string, id: string, first: Side, second: Side): Promise<void> {
   const { by } = first;
   const headers = { 'idempotency-key': `${by}-${id}` };
@@ -112,7 +112,7 @@ async function expectRepeated(key: string, id: string, first: Side, second: Side
   expect([repeated.text, repeated.headers['etag']]).toEqual([answered.text, answered.headers['etag']]);
 }
 
-/** Both show the same of a version, and one takes it back. */
+/** Both answer the same for a version, and one restores it. */
 async function expectRestored(key: string, path: string, [one, other]: [one: Side, other: Side]): Promise<void> {
   const [shown, same] = [await one.call(key, `GET ${path}`), await other.call(key, `GET ${path}`)];
   expect([shown.status, shown.body], path).toEqual([200, same.body]);

@@ -10,7 +10,7 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld();
 beforeAll(build);
 
-test('two processes with API_KEY_SECRET_PREVIOUS and TRUST_PROXY: each step in the life of a key holds at once', async () => {
+test('two processes with API_KEY_SECRET_PREVIOUS and TRUST_PROXY apply every change of a key’s state from the next request on', async () => {
   const env = {
     DATABASE_URL: world.databaseUrl,
     API_KEY_SECRET: randomUUID().repeat(2),
@@ -43,9 +43,9 @@ test('two processes with API_KEY_SECRET_PREVIOUS and TRUST_PROXY: each step in t
   }
 });
 
-test('with a secret of one’s own and the generated one before it, the demo’s keys go on', async () => {
+test('with a secret of the operator and the generated one as the previous one, the demo’s keys stay valid', async () => {
   const DATA_DIR = await makeDataDir();
-  /** Starts a server, pastes both curls, stops it. */
+  /** Starts a server, runs both curl commands, and stops it. */
   const start = async (env: Record<string, string>) => {
     const { server } = await startServer({ DATA_DIR, ...env });
     await server.until(/^ {2}-d '(.*"source":"ats".*)'$/m);
@@ -58,6 +58,6 @@ test('with a secret of one’s own and the generated one before it, the demo’s
   const API_KEY_SECRET = randomUUID().repeat(2);
   const API_KEY_SECRET_PREVIOUS = await readFile(join(DATA_DIR, 'api-key-secret'), 'utf8');
   expect(await start({ API_KEY_SECRET, API_KEY_SECRET_PREVIOUS })).toEqual(keys);
-  // By then they have moved.
+  // The keys are hashed with the new secret by now.
   expect(await start({ API_KEY_SECRET })).toEqual(keys);
 });

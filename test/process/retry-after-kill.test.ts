@@ -11,7 +11,7 @@ const world = await openWorld();
 const kinds = ['a patch under If-Match', 'a patch that changes nothing', 'a restore', 'a creation'];
 
 test.for(Object.entries(retriables).filter(([kind]) => kinds.includes(kind)))(
-  'a server that is killed between commit and answer: after its next start the request gets its answer, and is not carried out again: %s',
+  'if a server is killed between commit and answer, the repeated request gets the kept answer after the next start, and is not carried out again: %s',
   async ([, make]) => {
     const agent = await agentAtTwo(world);
     const { line, body, headers } = make(agent, await world.phoneNumber(agent.companyId));
@@ -36,7 +36,7 @@ test.for(Object.entries(retriables).filter(([kind]) => kinds.includes(kind)))(
       return found.rowCount === 1;
     };
 
-    // It is committed, and its answer does not come through.
+    // The change is committed, and the answer does not arrive.
     link.freezeBehind('INSERT INTO idempotency_key');
     const unanswered = send(origin, sent).then(
       () => 'answered',

@@ -14,7 +14,7 @@ import { openWorld, type World } from '../support/world.ts';
 const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
 const newSecret = () => randomUUID().repeat(2);
 
-// One for each test: a database has one fingerprint.
+// A database for each test, because a database has one fingerprint.
 const renewed = newSecret();
 const worlds = {
   first: await openWorld(),
@@ -53,7 +53,7 @@ const start = ({ databaseUrl }: World, secrets: Secrets) =>
 const admin = ({ ownerUrl }: World, secrets: Secrets, ...parameters: string[]) =>
   runOperator({ DATABASE_URL: ownerUrl, ...secrets }, parameters);
 
-test('the first key records 16 bits of its secret, and a server or command with other secrets ends in one sentence', async () => {
+test('the first key stores 16 bits of a hash of its secret, and a server or command with another secret ends in one sentence', async () => {
   const world = worlds.first;
   expect(await recorded(world)).toEqual([]);
   const { id, keyId } = await world.company();
@@ -76,7 +76,7 @@ test('the first key records 16 bits of its secret, and a server or command with 
   expect([await recorded(world), await keysOf(world)]).toEqual([[row], keys]);
 });
 
-test('a key is made on DATABASE_URL with API_KEY_SECRET alone; what makes no key needs none', async () => {
+test('creating a key on DATABASE_URL needs API_KEY_SECRET, and commands that create no key need no secret', async () => {
   const world = worlds.withoutSecret;
   const { id, keyId } = await world.company();
   const keys = await keysOf(world);
@@ -94,7 +94,7 @@ test('a key is made on DATABASE_URL with API_KEY_SECRET alone; what makes no key
   expect(JSON.parse(listed.stdout)).toMatchObject([{ id: keyId }]);
 });
 
-test('while the secret is changed, servers with the two in either order go on; the one under which keys were used stays', async () => {
+test('during a change of the secret, servers with both secrets in either order keep running, and the fingerprint is that of the secret in use', async () => {
   const world = worlds.changing;
   const old = world.secret;
   const { key } = await world.company();
@@ -123,7 +123,7 @@ test('while the secret is changed, servers with the two in either order go on; t
   expect(await get(alone.origin, key)).toBe(200);
 });
 
-test('a key that is made during the change moves the fingerprint, too', async () => {
+test('a key that is created during the change updates the fingerprint, too', async () => {
   const world = worlds.making;
   const { id } = await world.company();
   const renewed = newSecret();
@@ -132,7 +132,7 @@ test('a key that is made during the change moves the fingerprint, too', async ()
   expect(await recorded(world)).toEqual([{ id: 1, fingerprint: fingerprint(renewed) }]);
 });
 
-test('where a release before recorded nothing, the first key that is found does, and no key that is made', async () => {
+test('if an older release stored no fingerprint, the first key that is found stores it, and creating a key does not', async () => {
   const world = worlds.older;
   const { id, key } = await world.company();
   await world.sql.query('DELETE FROM secret_fingerprint');
@@ -147,7 +147,7 @@ test('where a release before recorded nothing, the first key that is found does,
   expect(await start(world, wrong)).toEqual({ code: 1, stdout: '', stderr: otherSecret });
 });
 
-test('of first keys that are made at once under different secrets, one secret wins, and the others make no key', async () => {
+test('of first keys that are created concurrently with different secrets, those of one secret are created and the others refused', async () => {
   const world = worlds.atOnce;
   const { id } = await world.companies.createCompany('Test company');
   const database = openDatabase({ url: world.ownerUrl, connections: 8 });
@@ -163,7 +163,7 @@ test('of first keys that are made at once under different secrets, one secret wi
   expect(await keysOf(world)).toHaveLength(expected.filter((status) => status === 'fulfilled').length);
 });
 
-test('a DATA_DIR that is a file cannot hold the secret that a start makes: it is refused in one line', async () => {
+test('a DATA_DIR that is a file is refused in one line', async () => {
   const file = join(await makeFolder(), 'a file');
   await writeFile(file, '');
   const env = { DATABASE_URL: worlds.first.databaseUrl, DATA_DIR: file };

@@ -18,10 +18,10 @@ import {
 
 beforeAll(build);
 
-/** Of all tests for which it makes no difference whether a start is the first: making a cluster takes seconds. */
+/** A DATA_DIR for all tests that do not need a first start, because making a cluster takes seconds. */
 const shared = await makeDataDir(afterAll);
 
-/** The end of the second curl, the last that a start prints. */
+/** The end of the second curl command, the last output of a start. */
 const printed = /^ {2}-d '(.*"source":"ats".*)'$/m;
 
 const agent = {
@@ -56,7 +56,7 @@ async function stop(server: Started): Promise<void> {
 }
 
 describe('start after start on one DATA_DIR', () => {
-  test('the first prints two curls that work as pasted, the next finds the data and prints the same keys; no secret is readable by others or logged', async () => {
+  test('the first prints two curl commands that work, the next finds the data and prints the same keys; secrets are not readable by others and not logged', async () => {
     const dataDir = await makeDataDir();
     const first = await startServer({ DATA_DIR: dataDir });
     await first.server.until(printed);
@@ -92,7 +92,7 @@ describe('start after start on one DATA_DIR', () => {
     expect(log.join('')).not.toMatch(/sk_\w{9}/);
   });
 
-  test('after a kill the server adopts the PostgreSQL that was left, says so, and finds the data', async () => {
+  test('after a kill the server adopts the running PostgreSQL, says so, and finds the data', async () => {
     const dataDir = shared;
     const first = await startServer({ DATA_DIR: dataDir });
     await first.server.until(printed);
@@ -116,17 +116,17 @@ describe('start after start on one DATA_DIR', () => {
   });
 });
 
-/** Somebody else's lock on all agents. */
+/** Another session's lock on all agents. */
 async function lockAgents(dataDir: string): Promise<pg.Client> {
   const client = await connect(await embeddedUrl(dataDir));
-  // Ends with PostgreSQL at the latest.
+  // It ends with PostgreSQL at the latest.
   onTestFinished(() => client.end().catch(() => {}));
   await client.query('BEGIN');
   await client.query('SELECT FROM agent FOR UPDATE');
   return client;
 }
 
-async function untilSomebodyWaits(client: pg.Client): Promise<void> {
+async function untilWaiting(client: pg.Client): Promise<void> {
   const sql = `SELECT FROM pg_locks WHERE NOT granted`;
   await vi.waitUntil(async () => ((await client.query(sql)).rowCount ?? 0) > 0, { timeout: 60_000, interval: 10 });
 }
@@ -143,7 +143,7 @@ describe('stop', () => {
       tell: (server: Started) => server.signalGroup('SIGINT'),
     },
   ])(
-    '$how: the running request is answered 200, PostgreSQL is stopped, the exit code is 0',
+    '$how: the running request is answered 200, PostgreSQL is stopped, and the exit code is 0',
     async ({ command, tell }) => {
       const dataDir = shared;
       const server = startProcess(command, { env: { DATA_DIR: dataDir, PORT: '0' } });
@@ -152,7 +152,7 @@ describe('stop', () => {
       const holder = await lockAgents(dataDir);
       const name = randomUUID();
       const running = patchDemo(origin, dataDir, { name });
-      await untilSomebodyWaits(holder);
+      await untilWaiting(holder);
       tell(server);
       await server.until(/("msg":"stopping")/);
       tell(server);
@@ -169,13 +169,13 @@ describe('stop', () => {
     },
   );
 
-  test('past SHUTDOWN_GRACE_SECONDS a request that still runs is cut, and the exit code is 0', async () => {
+  test('after SHUTDOWN_GRACE_SECONDS a running request is cut off, and the exit code is 0', async () => {
     const dataDir = shared;
     const { server, origin } = await startServer({ DATA_DIR: dataDir, SHUTDOWN_GRACE_SECONDS: '0' });
     await server.until(printed);
     const holder = await lockAgents(dataDir);
     const running = patchDemo(origin, dataDir, { name: randomUUID() }).catch((error: unknown) => error);
-    await untilSomebodyWaits(holder);
+    await untilWaiting(holder);
     server.signal('SIGTERM');
     expect(await running).toBeInstanceOf(Error);
     expect(await server.exit).toEqual({ code: 0, signal: null });

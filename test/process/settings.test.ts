@@ -10,7 +10,7 @@ const world = await openWorld();
 
 beforeAll(build);
 
-test('DOCS=false leaves out the page, and LOG_LEVEL=warn the lines of requests', async () => {
+test('DOCS=false removes the page, and LOG_LEVEL=warn the log lines of requests', async () => {
   const database = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
   const { server, origin } = await startServer({ ...database, DOCS: 'false', LOG_LEVEL: 'warn' });
   expect((await send(origin, { method: 'GET', path: '/docs' })).status).toBe(404);
@@ -20,10 +20,10 @@ test('DOCS=false leaves out the page, and LOG_LEVEL=warn the lines of requests',
   expect(server.stdout).toBe(`Listening on ${origin}\n`);
 });
 
-test('DATABASE_POOL bounds the connections: the next statement waits for one of them', async () => {
+test('DATABASE_POOL limits the connections, and further statements wait for one', async () => {
   const { id: companyId } = await world.company();
   const { id } = await world.agent(companyId);
-  // Two requests of this kind run at once for one key.
+  // Two requests of this kind of one key run at once.
   const keys = await Promise.all([1, 2, 3].map(() => world.newKey(companyId)));
   const metricsPort = await freePort();
   const { origin } = await startServer({
@@ -32,7 +32,7 @@ test('DATABASE_POOL bounds the connections: the next statement waits for one of 
     DATABASE_POOL: '2',
     METRICS_PORT: String(metricsPort),
   });
-  /** How many connections are in each state, and how many calls wait for one. */
+  /** The number of connections in each state, and of calls that wait for one. */
   const connections = async () => {
     const { text } = await send(`http://127.0.0.1:${metricsPort}`, { method: 'GET', path: '/metrics' });
     const count = (state: string) =>
@@ -45,14 +45,14 @@ test('DATABASE_POOL bounds the connections: the next statement waits for one of 
       path: `/agents/${id}/versions`,
       headers: { authorization: `Bearer ${keys[at]?.key}` },
     });
-  // What waits for longer than a request may is 503, however slow this machine is, and is sent again.
+  // A request that waits longer than its deadline is 503, on a slow machine, and is sent again.
   const readToTheEnd = async (at: number): Promise<void> => {
     const { status } = await read(at);
     if (status === 200) return;
     expect(status).toBe(503);
     await readToTheEnd(at);
   };
-  // Their first use is written in the background, on a connection too.
+  // The first use of each key is written in the background, on another connection.
   for (const at of keys.keys()) await readToTheEnd(at);
   await whileLocked(world, 'LOCK TABLE agent_version', [], async (release) => {
     const untilOneWaits = vi.waitUntil(
@@ -70,7 +70,7 @@ test('DATABASE_POOL bounds the connections: the next statement waits for one of 
 test.for([
   ['true', true],
   ['false', false],
-] as const)('DATABASE_PREPARED_STATEMENTS=%s: statements have names: %s', async ([setting, areNamed]) => {
+] as const)('with DATABASE_PREPARED_STATEMENTS=%s statements have names: %s', async ([setting, areNamed]) => {
   const { id: companyId, key } = await world.company();
   const { id } = await world.agent(companyId);
   const link = await openLink(world.databaseUrl);
@@ -82,7 +82,7 @@ test.for([
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
   const patch = { method: 'PATCH', path: `/agents/${id}`, headers, body: '{"duration":31}' };
   expect(await send(origin, patch)).toMatchObject({ status: 200, body: { duration: 31 } });
-  // Parse (PostgreSQL's protocol, message formats): the length, the name up to a zero, the statement.
+  // A Parse message of PostgreSQL's protocol: the length, the name up to a zero byte, the statement.
   const lookup = /P[\s\S]{4}(s_[0-9a-f]{32})?\0[^\0]*json_build_object\('key', f\.key/.exec(link.asked());
   expect(lookup).not.toBeNull();
   expect(lookup?.[1] !== undefined).toBe(areNamed);

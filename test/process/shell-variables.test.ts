@@ -5,7 +5,7 @@ import { build, makeDataDir, postgresPid, startServer } from '../support/process
 
 beforeAll(build);
 
-/** What people have in their shell for other databases; each alone would keep a client or a program from working. */
+/** Variables that a shell may have for other databases; each alone would prevent a client or a program from working. */
 const forOthers = {
   PGHOST: '192.0.2.1',
   PGHOSTADDR: '192.0.2.1',
@@ -30,7 +30,7 @@ const forOthers = {
   PG_COLOR: 'always',
 };
 
-test('PG* variables of the shell make no difference to the embedded database, its server and the command line', async () => {
+test('PG* variables of the shell do not affect the embedded database, its server and the command line', async () => {
   const env = { ...forOthers, DATA_DIR: await makeDataDir() };
   const company = await adminWith(env, 'company', 'create', '--name', 'First');
   expect(await postgresPid(env.DATA_DIR)).toBeUndefined();

@@ -5,14 +5,14 @@ import { build, embeddedUrl, makeDataDir, postgresPid, startProcess } from '../s
 
 beforeAll(build);
 
-/** Making a cluster takes seconds. */
+/** Making a cluster takes seconds, so the tests share one. */
 const shared = await makeDataDir(afterAll);
 
-test('a closed terminal, which sends SIGHUP to npm start and all of its processes, leaves no PostgreSQL running', async () => {
+test('closing the terminal, which sends SIGHUP to npm start and all of its processes, leaves no PostgreSQL running', async () => {
   const server = startProcess(['npm', 'start'], { env: { DATA_DIR: shared, PORT: '0' } });
   await server.until(/^(Listening on) /m);
   server.signalGroup('SIGHUP');
-  // npm itself ends at once, the server with its output.
+  // npm itself ends at once; the server's output with it.
   await server.exit;
   expect(server.stdout).toMatch(/"msg":"stopped"\}\n$/);
   expect(await postgresPid(shared)).toBeUndefined();
@@ -26,11 +26,11 @@ describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s to a command', (sign
     },
     { when: 'while it runs', isReached: ownsPostgres },
   ])(
-    '$when: it ends by that signal, its PostgreSQL is stopped, and the next command finds the data',
+    '$when: the command ends by that signal, its PostgreSQL is stopped, and the next command finds the data',
     async ({ isReached }) => {
       const env = { DATA_DIR: shared };
       const company = await adminWith(env, 'company', 'create', '--name', signal);
-      // Waits for the key on its standard input.
+      // The command waits for a key on its standard input.
       const command = startProcess([process.execPath, 'dist/admin.js', 'key', 'find'], { env });
       await vi.waitUntil(() => isReached(shared, command.pid), { timeout: 60_000, interval: 1 });
       command.signal(signal);
@@ -41,7 +41,7 @@ describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s to a command', (sign
   );
 });
 
-/** Whether a command has the lock of the PostgreSQL that it started. */
+/** Whether a command holds the lock of the PostgreSQL that it started. */
 async function ownsPostgres(dataDir: string, pid: number): Promise<boolean> {
   const lock = `SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
                  WHERE locktype = 'advisory' AND application_name = 'operator ${pid}'`;

@@ -20,12 +20,12 @@ const world = await openWorld();
 
 beforeAll(build);
 
-/** What a start with these variables says before it ends. */
+/** The output of a start with these variables before it ends. */
 const start = (env: Record<string, string>) => runProgram([serverProgram], { env });
 
 const refused = (line: string | RegExp) => ({ code: 1, stdout: '', stderr: expect.stringMatching(line) });
 
-describe('a wrong variable', () => {
+describe('an invalid variable', () => {
   const wholeNumber = (from: number, to: number) => `must be a whole number from ${from} to ${to}`;
   const url = 'must be a URL postgresql://user:password@host:port/database';
   const secret = 'must be at least 32 bytes, as `openssl rand -hex 32` makes them';
@@ -85,7 +85,7 @@ describe('a wrong variable', () => {
     expect(() => readConfig({ [name]: value })).toThrow(new StartError(`${name} ${expected}`));
   });
 
-  test('a missing one in production is refused, each by its name', () => {
+  test('missing ones in production are refused, each by its name', () => {
     const missing = 'must be set when NODE_ENV=production';
     expect(() => readConfig({ NODE_ENV: 'production' })).toThrow(
       new StartError(`DATABASE_URL ${missing}; API_KEY_SECRET ${missing}`),
@@ -94,14 +94,14 @@ describe('a wrong variable', () => {
     expect(readConfig(whole)).toMatchObject(whole);
   });
 
-  test('ends the start with one line on stderr, which tells no value, and exit code 1', async () => {
+  test('ends the start with one line on stderr without the value, and exit code 1', async () => {
     const outcome = await start({ PORT: 'secret-port', API_KEY_SECRET: 'secret', NODE_ENV: 'production' });
     expect(outcome).toEqual(refused(/^PORT must be a whole number from 0 to 65535\n$/));
   });
 });
 
-describe('a start that cannot be', () => {
-  test('on a DATA_DIR in use, or on a taken PORT: one clear line, exit 1, and no PostgreSQL of its own left', async () => {
+describe('an impossible start', () => {
+  test('on a DATA_DIR or PORT in use ends with one line and exit code 1, and leaves no PostgreSQL running', async () => {
     const dataDir = await makeDataDir();
     const otherDataDir = await makeDataDir();
     const { origin } = await startServer({ DATA_DIR: dataDir });
@@ -115,13 +115,13 @@ describe('a start that cannot be', () => {
     expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
   });
 
-  test('on an address that this machine does not have: one line that names HOST', async () => {
+  test('on an address that this machine does not have ends with one line that names HOST', async () => {
     const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' };
     const outcomes = await Promise.all(['192.0.2.1', 'no-such-host.invalid'].map((HOST) => start({ ...env, HOST })));
     for (const outcome of outcomes) expect(outcome).toEqual(refused(/^HOST \S+ is not an address of [^\n]+\n$/));
   });
 
-  test('on a DATABASE_URL that lacks migrations or settings, until npm run migrate has run', async () => {
+  test('on a DATABASE_URL without all migrations or settings is refused until npm run migrate has run', async () => {
     const name = `unmigrated_${process.pid}_${Date.now()}`;
     await run(inject('serverUrl'), `CREATE DATABASE ${name}`);
     onTestFinished(async () => {
@@ -140,7 +140,7 @@ describe('a start that cannot be', () => {
     expect(await start({ DATABASE_URL, PORT: '0' })).toEqual(refused(unset));
   });
 
-  test('on a DATABASE_URL where nobody listens: one line without the password', async () => {
+  test('on a DATABASE_URL without a server ends with one line without the password', async () => {
     const free = createServer().listen(0, '127.0.0.1');
     const address = free.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
@@ -152,7 +152,7 @@ describe('a start that cannot be', () => {
 });
 
 describe('a file .env', () => {
-  test('in the working directory is read, behind the variables of the process; DATABASE_URL gets no demo', async () => {
+  test('in the working directory is read, the variables of the process have precedence, and with DATABASE_URL there is no demo', async () => {
     const folder = await makeFolder();
     const lines = [`DATABASE_URL=${world.databaseUrl}`, `API_KEY_SECRET="${world.secret}"`, 'HOST=127.0.0.2', 'PORT=x'];
     await writeFile(join(folder, '.env'), `# a comment\n${lines.join('\n')}\n`);

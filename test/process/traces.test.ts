@@ -16,7 +16,7 @@ const world = await openWorld();
 
 beforeAll(build);
 
-/** A collector that keeps the bodies of the requests to `/v1/traces`. */
+/** A collector that keeps the bodies of requests to `/v1/traces`. */
 async function openCollector() {
   const port = await freePort();
   const received: string[] = [];
@@ -33,7 +33,7 @@ async function openCollector() {
   return { received, origin: `http://127.0.0.1:${port}` };
 }
 
-test('as docs/operate.md says, an SDK in a folder of its own sends the spans to a collector, the last ones at SIGTERM', async () => {
+test('an SDK in a folder of its own, as docs/operate.md describes, sends the spans to a collector, the last ones at SIGTERM', async () => {
   const collector = await openCollector();
   const HOME = await makeFolder();
   const [example = '', ...others] = blocksIn('docs/operate.md', 'js');
@@ -41,7 +41,7 @@ test('as docs/operate.md says, an SDK in a folder of its own sends the spans to 
   const folder = join(HOME, 'telemetry');
   mkdirSync(folder);
   writeFileSync(join(folder, 'telemetry.mjs'), example);
-  // Another copy of the API than the server's, as npm installs it there.
+  // The SDK has its own copy of the API package, as npm installs it there.
   cpSync(join(root, 'node_modules', '@opentelemetry'), join(folder, 'node_modules', '@opentelemetry'), {
     recursive: true,
   });

@@ -6,17 +6,17 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld();
 beforeAll(build);
 
-/** Of each client. */
+/** The number of changes by each client. */
 const changesEach = 100;
 
-test('two processes that are sent 3,200 changes of the same 50 agents lose none, leave no gap, and answer 200 to all', async () => {
+test('two processes that get 3,200 changes of the same 50 agents answer all with 200, lose none, and leave no gap in the versions', async () => {
   const company = await world.company();
   const ids = (await Promise.all(Array.from({ length: 50 }, () => world.agent(company.id)))).map(({ id }) => id);
   const servers = await Promise.all([startUnlimited(world), startUnlimited(world)]);
   const statuses = new Map<number, number>();
   const changes = new Map<string, number>(ids.map((id) => [id, 0]));
 
-  // Each client has a key of its own in the metadata of every agent, and counts up in it.
+  // Each client counts up in a metadata key of its own in every agent.
   const clients = Array.from({ length: 32 }, (_, at) => `client${at}`);
   const last = new Map<string, number>();
   await Promise.all(

@@ -12,10 +12,10 @@ const [migrate = '', ready = ''] = commandsIn('docs/upgrade.md');
 const [first, second] = [await openWorld(), await openWorld()];
 beforeAll(build);
 
-test('the next release is migrated and takes over under load: no request fails, old servers start again all the while', async () => {
+test('the next release is migrated and takes over under load: no request fails, and old servers can still start', async () => {
   const world = first;
   const { env, next, old, load } = await underLoad(world);
-  // `CREATE INDEX CONCURRENTLY` waits for this transaction, which has no lock of agent.
+  // `CREATE INDEX CONCURRENTLY` waits for this transaction, which has no lock on agent.
   const reader = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM company';
   const migrated = await whileLocked(world, reader, [], async (release) => {
     const migrating = shell(migrate, next, urls(world));
@@ -44,7 +44,7 @@ test('the next release is migrated and takes over under load: no request fails, 
   await startServer(env);
 });
 
-test('a migration that waits for a transaction gives up before any request does, and is applied once that has ended', async () => {
+test('a migration that waits for a transaction gives up before any request does, and is applied after the transaction', async () => {
   const world = second;
   const { env, next, load } = await underLoad(world);
   const locked = await whileLocked(world, 'LOCK TABLE agent IN ACCESS SHARE MODE', [], async () => {
@@ -72,7 +72,7 @@ const waitingIndex = `SELECT FROM pg_stat_activity WHERE datname = current_datab
    AND query LIKE '%agent_example_idx%'`;
 const theirIndex = `SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass('agent_example_idx')`;
 
-/** A server of this release whose agents are being changed, and the release after it. */
+/** A server of this release under load, and the next release. */
 async function underLoad(world: World) {
   const { id: companyId, key } = await world.company();
   const agents: string[] = [];
@@ -85,13 +85,13 @@ async function underLoad(world: World) {
   return { env, next, old, load };
 }
 
-/** In the form that the page asks for. */
+/** The role in the form that the page requires. */
 const theirMigrations = {
   '3_column': "SET LOCAL lock_timeout = '500ms'; ALTER TABLE agent ADD COLUMN example text;",
   '3_index': 'CREATE INDEX CONCURRENTLY agent_example_idx ON agent (example) WHERE example IS NOT NULL;',
 };
 
-/** Runs a block of the page in the folder of a release. */
+/** Runs a command block of the page in the folder of a release. */
 async function shell(block: string, cwd: string, env: Record<string, string>) {
   const command = block.replace('agents_server', inject('serverRole'));
   return await runToEnd(['sh', '-euc', command], { env, cwd });
@@ -99,7 +99,7 @@ async function shell(block: string, cwd: string, env: Record<string, string>) {
 
 const urls = (world: World) => ({ OWNER_URL: world.ownerUrl, SERVER_URL: world.databaseUrl });
 
-/** Each agent has the version that was acknowledged last, and a history without a gap. */
+/** Each agent has the last acknowledged version and a history without gaps. */
 async function expectAllStored(world: World, acknowledged: ReadonlyMap<string, number>): Promise<void> {
   expect(acknowledged.size).toBe(5);
   for (const [id, version] of acknowledged) {

@@ -14,7 +14,7 @@ const world = await openWorld();
 
 beforeAll(build);
 
-/** Makes certificates in a folder, as openssl does: `NAME.pem` and `NAME.key`. */
+/** Makes certificates in a folder with openssl: `NAME.pem` and `NAME.key`. */
 function certificatesIn(folder: string) {
   const openssl = (...parameters: string[]) => execFileSync('openssl', parameters, { cwd: folder, stdio: 'ignore' });
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
@@ -37,7 +37,7 @@ function certificatesIn(folder: string) {
   };
 }
 
-/** A receiver at 127.0.0.1 with a certificate; returns its URL and how many requests it got. */
+/** A receiver at 127.0.0.1 with a certificate; returns its URL and the number of requests. */
 async function openSecureReceiver(folder: string, name: string) {
   const [cert, key] = await Promise.all(['pem', 'key'].map((kind) => readFile(join(folder, `${name}.${kind}`))));
   let requests = 0;
@@ -55,7 +55,7 @@ async function openSecureReceiver(folder: string, name: string) {
   return { url: `https://127.0.0.1:${port}/hook`, requests: () => requests };
 }
 
-test('a receiver gets an event over https only with a valid certificate for its host; the delivery names the fault', async () => {
+test('an event is sent over https only to a receiver with a valid certificate for its host, and the delivery names the error', async () => {
   const folder = await makeFolder();
   const { selfSigned, signed } = certificatesIn(folder);
   selfSigned('authority', 'DNS:authority.example');

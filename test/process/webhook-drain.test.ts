@@ -15,7 +15,7 @@ const start = (grace: string) =>
     ...{ WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' },
   });
 
-/** Two changes of an agent that wait for an endpoint, at a receiver that answers when the test does. */
+/** Two changes of an agent whose events are pending, and a receiver that answers when the test says so. */
 async function openCase() {
   const open: ServerResponse[] = [];
   const receiver = await openReceiver((_, response) => open.push(response));
@@ -33,7 +33,7 @@ async function openCase() {
   };
 }
 
-test('SIGTERM lets an attempt under way end, writes what came of it and begins no other', async () => {
+test('after SIGTERM a running attempt ends, its outcome is written, and no other begins', async () => {
   const { received, answer, stored } = await openCase();
   const { server } = await start('3600');
   await expect.poll(() => received.length).toBe(1);
@@ -45,7 +45,7 @@ test('SIGTERM lets an attempt under way end, writes what came of it and begins n
   expect(received).toHaveLength(1);
 });
 
-test('an attempt that outlasts the grace after SIGTERM is given back, and another server makes it at once', async () => {
+test('an attempt that outlasts the grace period after SIGTERM is released, and another server makes it at once', async () => {
   const { received, answer, stored } = await openCase();
   const { server } = await start('0');
   await expect.poll(() => received.length).toBe(1);

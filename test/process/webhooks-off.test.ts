@@ -8,7 +8,7 @@ const world = await openWorld();
 
 beforeAll(build);
 
-test('with WEBHOOKS=false a server sends nothing of what waits, says so, and leaves it to servers that send', async () => {
+test('with WEBHOOKS=false a server sends no pending delivery, says so, and leaves them to servers that send', async () => {
   const { url, received } = await openReceiver();
   const { id: companyId, key } = await world.company();
   await storeEndpoint(world, companyId, url);
@@ -25,7 +25,7 @@ test('with WEBHOOKS=false a server sends nothing of what waits, says so, and lea
   const before = await deliveries();
   expect(before).toContainEqual(waiting);
   const { server } = await startServer({ ...env, WEBHOOKS: 'false' });
-  // A server that sends claims what waits at once, and at SIGTERM it ends the attempts under way.
+  // A server that sends would claim the delivery at once, and at SIGTERM would wait for its attempt.
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });
   expect(server.stdout).toContain('"msg":"WEBHOOKS=false: this server sends no webhooks"');

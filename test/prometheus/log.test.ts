@@ -11,7 +11,7 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld();
 beforeAll(build);
 
-test('the questions of docs/operate.md are answered by its commands from the log of a server', async () => {
+test('the commands of docs/operate.md answer its questions from the log of a server', async () => {
   const { id, key, companyId, keyId } = await newSubject(world);
   const revoked = await world.newKey(companyId);
   await world.keys.revoke(revoked.id);

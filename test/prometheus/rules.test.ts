@@ -21,7 +21,7 @@ const rules: Rules = parse(read('deploy/prometheus/alerts.yml'));
 const cases: Cases = parse(read('deploy/prometheus/alerts.test.yml'));
 const alerts = rules.groups.flatMap((group) => group.rules.map(({ alert }) => alert));
 
-test('the commands of docs/operate.md find the configuration and its rules valid, and that the rules hold in all cases', async () => {
+test('the commands of docs/operate.md accept the configuration and its rules, and the rules hold in all test cases', async () => {
   const [check = '', ...more] = commandsIn('docs/operate.md', 'Alerts');
   expect(more).toEqual([]);
   const { code, stdout, stderr } = await runToEnd(['bash', '-ec', check]);
@@ -31,7 +31,7 @@ test('the commands of docs/operate.md find the configuration and its rules valid
   );
 });
 
-test('every alert has a case in which it fires, and one in which it is silent', () => {
+test('every alert has a case in which it fires, and one in which it does not', () => {
   const all = cases.tests.flatMap(({ alert_rule_test }) => alert_rule_test);
   const named = (fires: boolean) =>
     new Set(all.filter(({ exp_alerts = [] }) => exp_alerts.length > 0 === fires).map(({ alertname }) => alertname));
@@ -40,7 +40,7 @@ test('every alert has a case in which it fires, and one in which it is silent', 
   expect([...named(false)].toSorted()).toEqual(alerts.toSorted());
 });
 
-test('docs/operate.md says what to do about every alert, in the order of the rules', () => {
+test('docs/operate.md explains what to do about every alert, in the order of the rules', () => {
   const [, section = ''] = /^## Alerts\n([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(read('docs/operate.md')) ?? [];
   expect([...section.matchAll(/^\| `(InterviewAgents\w+)` \|/gm)].map(([, name]) => name)).toEqual(alerts);
 });

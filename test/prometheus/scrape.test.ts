@@ -31,11 +31,11 @@ const queries = dashboard.panels.flatMap(({ title, targets }) => targets.map(({ 
 
 const patient = { timeout: 30_000, interval: 200 };
 
-/** Whether an alert fires or is about to, apart from those that the load of the machine decides. */
+/** Whether an alert fires or is pending, except those that depend on the load of the machine. */
 const isActive = ({ name, state }: Rule) =>
   state !== 'inactive' && !/^InterviewAgents(Slow|Queue|EventLoop)$/.test(name);
 
-/** A server, and a Prometheus that reads it as in the sample configuration, but every second. */
+/** A server, and a Prometheus that scrapes it as in the sample configuration, but every second. */
 async function startMonitored(databaseUrl: string) {
   const metricsPort = await freePort();
   const { origin } = await startServer({
@@ -59,14 +59,14 @@ async function startMonitored(databaseUrl: string) {
   const ask = async (path: string) => Object(await send(`http://${address}`, { method: 'GET', path })).body.data;
   return {
     origin,
-    /** The series of a query, now. */
+    /** The current series of a query. */
     series: async (query: string): Promise<{ value: [number, string] }[]> =>
       (await ask(`/api/v1/query?query=${encodeURIComponent(query)}`)).result,
     rules: async (): Promise<Rule[]> => (await ask('/api/v1/rules')).groups[0]?.rules ?? [],
   };
 }
 
-test('every query of the dashboard has a series of a server that was only asked whether it is ready', async () => {
+test('every query of the dashboard has a series on a server that has answered only health checks', async () => {
   const { origin, series } = await startMonitored(world.databaseUrl);
   expect((await send(origin, { method: 'GET', path: '/health/ready' })).status).toBe(200);
   const empty = async () => {
@@ -81,7 +81,7 @@ test('every query of the dashboard has a series of a server that was only asked 
     });
 });
 
-test('every metric that an alert names is read from a server; none fires for a good one, and a lost database does', async () => {
+test('every metric of an alert is scraped from a server; no alert fires for a healthy one, and a lost database makes its alert fire', async () => {
   const link = await openLink(world.databaseUrl);
   const { origin, series, rules } = await startMonitored(link.url);
   await send(origin, { method: 'GET', path: '/health/ready' });

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Apart from `npm test`, which must pass where there is no Prometheus: Debian's packages `prometheus`, which has promtool, and `jq`.
+// Apart from `npm test`, which needs no Prometheus: Debian's packages `prometheus`, which has promtool, and `jq`.
 export default defineConfig({
   test: {
     globalSetup: 'test/support/global-setup.ts',

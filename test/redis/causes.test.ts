@@ -12,7 +12,7 @@ beforeAll(async () => {
   key = await world.limitedKey((await world.company()).id, { perMinute: 1_000_000 });
 });
 
-test('a database that Redis does not have stops the start, in one line; one that it has is counted in', async () => {
+test('a database number that Redis does not have ends the start in one line, and one that it has is used', async () => {
   const redis = await makeRedis();
   await redis.start();
   const env = {
@@ -32,7 +32,7 @@ test('a database that Redis does not have stops the start, in one line; one that
   expect(await redis.client.info('keyspace')).toMatch(/^# Keyspace\r\ndb3:keys=1,\S*\r\n$/);
 });
 
-test('a Redis that comes later and lacks the database is never counted in, and the log says so', async () => {
+test('a Redis that starts later and lacks the database is never used, and the log says so', async () => {
   const redis = await makeRedis();
   const replica = await startReplica(world, `${redis.url}/99`);
   await replica.untilReports(1, key);
@@ -43,7 +43,7 @@ test('a Redis that comes later and lacks the database is never counted in, and t
   expect(await redis.client.dbsize()).toBe(0);
 });
 
-test('each warning names the cause of its time, and one cause is told once', async () => {
+test('each warning names its own cause, and each cause is logged once', async () => {
   const redis = await makeRedis();
   const replica = await startReplica(world, redis.url);
   await replica.untilReports(1, key);
@@ -68,7 +68,7 @@ test('each warning names the cause of its time, and one cause is told once', asy
   ]);
 });
 
-test('a wrong password of Redis is told, and is not in the log', async () => {
+test('a wrong password of Redis is reported without the password', async () => {
   const redis = await makeRedis();
   await redis.start({ requirepass: 'a-password-of-redis' });
   const replica = await startReplica(world, redis.url.replace('//', '//:another-password@'));

@@ -1,10 +1,10 @@
 import { beforeAll, expect, test, vi } from 'vitest';
 import { build } from '../support/process.ts';
 import { makeRedis } from '../support/redis.ts';
-import { type Replica, saying, startReplica } from '../support/replicas.ts';
+import { logMessages, type Replica, startReplica } from '../support/replicas.ts';
 import { openWorld } from '../support/world.ts';
 
-const { shared, alone } = saying;
+const { shared, alone } = logMessages;
 
 const world = await openWorld();
 let companyId: string;
@@ -13,17 +13,17 @@ let key: string;
 beforeAll(async () => {
   build();
   companyId = (await world.company()).id;
-  // Counted, but never refused.
+  // Limits that count requests and never refuse them.
   key = await world.limitedKey(companyId, { perMinute: 1_000_000 });
 });
 
-/** Calls replicas from several clients, over and over, until told to stop. */
+/** Clients that send requests to replicas until they are stopped. */
 function underLoad(replicas: readonly Replica[]) {
   const statuses = new Set<number>();
   const served = Array.from({ length: 10 }, () => 0);
   let isOver = false;
   const clients = served.map(async (_, at) => {
-    // Its limits are never reached, but counted against.
+    // This key has limits that are counted and never reached.
     const busy = await world.limitedKey(companyId, { perMinute: 1_000_000, perHour: 1_000_000 });
     while (!isOver) {
       const answer = await replicas[at % replicas.length]?.call(busy);
@@ -32,7 +32,7 @@ function underLoad(replicas: readonly Replica[]) {
     }
   });
   return {
-    /** Resolves when each client has had so many more answers. */
+    /** Resolves when each client has had `count` more answers. */
     async untilServed(more: number): Promise<void> {
       const before = [...served];
       const isServed = () => served.every((count, at) => count >= (before[at] ?? 0) + more);
@@ -46,7 +46,7 @@ function underLoad(replicas: readonly Replica[]) {
   };
 }
 
-/** Whether two replicas count together: each knows what the other has counted, and says so. */
+/** Whether two replicas count together: each sees the requests of the other, and its metrics say so. */
 async function expectSharedCount([first, second]: readonly Replica[]): Promise<void> {
   expect([await first?.isShared(), await second?.isShared()]).toEqual([true, true]);
   const fresh = await world.limitedKey(companyId, { perMinute: 3 });
@@ -56,7 +56,7 @@ async function expectSharedCount([first, second]: readonly Replica[]): Promise<v
   expect(await second?.ask(fresh)).toEqual([429, 0]);
 }
 
-/** Each replica lets a key have its whole limit, and no more. */
+/** Each replica admits the whole limit of a key, and no more. */
 async function expectOwnCounts(replicas: readonly Replica[]): Promise<void> {
   const fresh = await world.limitedKey(companyId, { perMinute: 2 });
   for (const replica of replicas) {
@@ -67,7 +67,7 @@ async function expectOwnCounts(replicas: readonly Replica[]): Promise<void> {
   }
 }
 
-test('Redis is stopped and started again under load: no request fails, limits hold, log and metrics say each change', async () => {
+test('while Redis is stopped and started under load no request fails, limits hold, and log and metrics report each change', async () => {
   const redis = await makeRedis();
   await redis.start();
   const replicas = await Promise.all([startReplica(world, redis.url), startReplica(world, redis.url)]);
@@ -88,7 +88,7 @@ test('Redis is stopped and started again under load: no request fails, limits ho
   for (const replica of replicas) expect(replica.changes()).toEqual([shared, alone, shared]);
 });
 
-test('Redis hangs under load: the requests of no client wait for it, and all goes on when it is back', async () => {
+test('while Redis hangs under load no request waits for it, and the replicas count together again afterwards', async () => {
   const redis = await makeRedis();
   await redis.start();
   const replicas = await Promise.all([startReplica(world, redis.url), startReplica(world, redis.url)]);
@@ -98,7 +98,7 @@ test('Redis hangs under load: the requests of no client wait for it, and all goe
   redis.freeze();
   for (const replica of replicas) await replica.untilChanges(2, key);
   await expectOwnCounts(replicas);
-  // Meanwhile several connections are made, none of which gets an answer.
+  // Several connections are opened meanwhile, and none gets an answer.
   await load.untilServed(100);
   for (const replica of replicas) expect(replica.changes()).toEqual([shared, alone]);
 
@@ -109,7 +109,7 @@ test('Redis hangs under load: the requests of no client wait for it, and all goe
   for (const replica of replicas) expect(replica.changes()).toEqual([shared, alone, shared]);
 });
 
-test('a server starts without its Redis, says so, counts alone, and joins the others once it is there', async () => {
+test('a server starts without its Redis, says so, counts alone, and counts with the others once Redis is there', async () => {
   const redis = await makeRedis();
   const replicas = await Promise.all([startReplica(world, redis.url), startReplica(world, redis.url)]);
   for (const replica of replicas) await replica.untilChanges(1, key);
@@ -121,7 +121,7 @@ test('a server starts without its Redis, says so, counts alone, and joins the ot
   for (const replica of replicas) expect(replica.changes()).toEqual([alone, shared]);
 });
 
-test('a Redis that refuses every write is said once, and requests are counted alone', async () => {
+test('a Redis that refuses every write is logged once, and each replica counts alone', async () => {
   const redis = await makeRedis();
   await redis.start();
   await redis.client.config('SET', 'maxmemory', '1');

@@ -3,7 +3,7 @@ import { sharedCounters } from '../../src/auth/shared-counters.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
 import { build } from '../support/process.ts';
-import { toldBy } from '../support/rate-limits.ts';
+import { limitsIn } from '../support/rate-limits.ts';
 import { makeRedis } from '../support/redis.ts';
 import { startReplica } from '../support/replicas.ts';
 import { openWorld } from '../support/world.ts';
@@ -25,11 +25,11 @@ async function startPair(env: Readonly<Record<string, string>> = {}) {
 test.for([
   { what: 'minute', limits: { perMinute: 200 } },
   { what: 'hour', limits: { perMinute: 100_000, perHour: 200 } },
-])('two processes under load let through exactly what a key has in a $what, together', async ({ limits }) => {
+])('two processes under load together admit exactly the limit of a key in a $what', async ({ limits }) => {
   const { replicas, companyId } = await startPair();
   const key = await world.limitedKey(companyId, limits);
   const statuses: number[] = [];
-  // 40 clients, 20 of each replica, send four times as many requests as the key has.
+  // 40 clients, 20 on each replica, send four times as many requests as the limit.
   const clients = Array.from({ length: 40 }, async (_, at) => {
     for (let count = 0; count < 20; count += 1) {
       const answer = await replicas[at % 2]?.call(key);
@@ -41,7 +41,7 @@ test.for([
   expect(statuses.filter((status) => status === 429)).toHaveLength(600);
 });
 
-test('what one replica counts, the next one knows', async () => {
+test('a request that one replica counted counts on the next one', async () => {
   const { replicas, companyId } = await startPair();
   const [first, second] = replicas;
   const key = await world.limitedKey(companyId, { perMinute: 3, perHour: 100 });
@@ -50,20 +50,20 @@ test('what one replica counts, the next one knows', async () => {
   expect(await first?.ask(key)).toEqual([200, 0]);
   for (const replica of replicas) {
     const answer = await replica.call(key);
-    // What the minute refused is not in the hour.
-    expect(toldBy(answer)).toMatchObject({ minute: { limit: 3, remaining: 0 }, hour: { limit: 100, remaining: 97 } });
+    // Requests that the minute refused do not count in the hour.
+    expect(limitsIn(answer)).toMatchObject({ minute: { limit: 3, remaining: 0 }, hour: { limit: 100, remaining: 97 } });
     expect(answer.status).toBe(429);
   }
 });
 
-test('refused keys of one address count together', async () => {
+test('refused keys of one address are counted over both replicas', async () => {
   const { replicas } = await startPair({ RATE_LIMIT_REFUSED_PER_MINUTE: '3' });
   const statuses = [];
   for (const replica of [...replicas, ...replicas, ...replicas]) statuses.push((await replica.call('nonsense')).status);
   expect(statuses).toEqual([401, 401, 401, 429, 429, 429]);
 });
 
-/** What a server of this process answers that counts in a Redis: status and limits, for a key with the given ones. */
+/** Calls of a server of this process that counts in a Redis, with a key of the given limits: status and limits. */
 async function openCounting(url: string, deployment = 'one') {
   const counters = sharedCounters({ url, deployment, onChange: () => {} });
   await counters.open();
@@ -72,11 +72,11 @@ async function openCounting(url: string, deployment = 'one') {
   return async (key: string) => {
     const headers = { authorization: `Bearer ${key}` };
     const answer = await send(origin, { method: 'GET', path: '/companies', headers });
-    return { status: answer.status, ...toldBy(answer) };
+    return { status: answer.status, ...limitsIn(answer) };
   };
 }
 
-test('a client that waits as long as Retry-After says gets through, and nothing outlives its window', async () => {
+test('a client that waits for Retry-After is admitted, and no count outlives its window', async () => {
   const redis = await makeRedis();
   await redis.start();
   const ask = await openCounting(redis.url);
@@ -96,7 +96,7 @@ test('a client that waits as long as Retry-After says gets through, and nothing 
   for (const name of keys) {
     expect(await redis.client.pexpiretime(name)).toBe(Number(await redis.client.hget(name, 'ends')));
   }
-  // The window is made to end sooner, since the clock of Redis cannot be set.
+  // The end of the window is moved forward, because the clock of Redis cannot be set.
   const soon = Number((await redis.client.time())[0]) * 1_000 + 2_000;
   for (const name of ofMinute) await redis.client.multi().hset(name, 'ends', soon).pexpireat(name, soon).exec();
   expect([1, 2]).toContain((await ask(key)).retryAfter);
@@ -105,7 +105,7 @@ test('a client that waits as long as Retry-After says gets through, and nothing 
   expect(await ask(key)).toMatchObject({ status: 429, retryAfter: expect.toSatisfy((wait) => wait > 3_590) });
 });
 
-test('refused requests use up nothing: a limit that is raised has as much room as it was raised by, on every replica', async () => {
+test('refused requests are not counted: a raised limit admits as many requests as it was raised by, on every replica', async () => {
   const redis = await makeRedis();
   await redis.start();
   const [one, other] = await Promise.all([openCounting(redis.url), openCounting(redis.url)]);
@@ -120,7 +120,7 @@ test('refused requests use up nothing: a limit that is raised has as much room a
   await raise(5, 4);
   expect(await one(key)).toMatchObject({ status: 200, minute: { remaining: 2 }, hour: { remaining: 1 } });
   expect(await other(key)).toMatchObject({ status: 200, minute: { remaining: 1 }, hour: { remaining: 0 } });
-  // Refused by the hour, and so not in the minute either.
+  // Refused by the hour, and therefore not counted in the minute.
   for (const ask of [one, other]) {
     expect(await ask(key)).toMatchObject({ status: 429, minute: { remaining: 1 }, hour: { remaining: 0 } });
   }
@@ -128,7 +128,7 @@ test('refused requests use up nothing: a limit that is raised has as much room a
   expect(await other(key)).toMatchObject({ status: 200, minute: { remaining: 0 }, hour: { remaining: 0 } });
 });
 
-test('replicas whose clocks differ tell one time at which a window ends: that of Redis', async () => {
+test('replicas with different clocks report the same end of a window, by the clock of Redis', async () => {
   const redis = await makeRedis();
   await redis.start();
   const [one, other] = await Promise.all([openCounting(redis.url), openCounting(redis.url)]);
@@ -143,16 +143,16 @@ test('replicas whose clocks differ tell one time at which a window ends: that of
     }),
   );
   expect([first.minute?.reset, first.hour?.reset]).toEqual(ends);
-  // The other one is a day ahead.
+  // The clock of the other one is a day ahead.
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 86_400_000 });
   onTestFinished(() => void vi.useRealTimers());
   for (const status of [200, 429]) {
-    const { status: told, minute, hour } = await other(key);
-    expect([told, minute?.reset, hour?.reset]).toEqual([status, ...ends]);
+    const { status: otherStatus, minute, hour } = await other(key);
+    expect([otherStatus, minute?.reset, hour?.reset]).toEqual([status, ...ends]);
   }
 });
 
-test('two deployments on one Redis count apart: keys of both, and the addresses that call both', async () => {
+test('two deployments that share a Redis count separately, both keys and addresses', async () => {
   const redis = await makeRedis();
   await redis.start();
   const limits = { RATE_LIMIT_REFUSED_PER_MINUTE: '3' };

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// Apart from `npm test`, which must pass where there is no Redis. It is the `redis-server` on the PATH, or what
-// REDIS_SERVER names, such as valkey-server.
+// Apart from `npm test`, which needs no Redis. It is the `redis-server` on the PATH, or the one in REDIS_SERVER, such
+// as valkey-server.
 export default defineConfig({
   test: {
     globalSetup: 'test/support/global-setup.ts',

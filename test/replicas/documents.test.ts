@@ -9,7 +9,7 @@ import { emptyDatabase } from '../support/empty-database.ts';
 import { asServer } from '../support/global-setup.ts';
 import { makeFolder, startProcess } from '../support/process.ts';
 
-test('the commands of docs/replicas.md, in their order: migrate as both roles, run, ask, restart both servers', async () => {
+test('the commands of docs/replicas.md work in order: migrate as both roles, run, send requests, restart both servers', async () => {
   const [, migrate = '', start = '', ask = '', ...more] = commandsIn('docs/replicas.md', "From Debian's packages");
   const [restart = ''] = commandsIn('docs/replicas.md', 'Restarting without a failed request');
   expect(more).toEqual([]);

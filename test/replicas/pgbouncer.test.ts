@@ -12,7 +12,7 @@ build();
 const world = await openWorld();
 const composition = await startComposition(world, { atEnd: afterAll });
 
-/** What PgBouncer shows about itself. */
+/** The statistics that PgBouncer shows. */
 async function show(what: string) {
   const url = Object.assign(new URL(world.databaseUrl), { host: composition.pgbouncer, pathname: '/pgbouncer' });
   const client = await connect(url.href);
@@ -23,7 +23,7 @@ async function show(what: string) {
   }
 }
 
-test('both servers reach the database through PgBouncer 1.18 in transaction mode alone', async () => {
+test('both servers reach the database only through PgBouncer 1.18 in transaction mode', async () => {
   expect(await show('VERSION')).toEqual([{ version: 'PgBouncer 1.18.0' }]);
   const database = new URL(world.databaseUrl).pathname.slice(1);
   const { key, id } = await newSubject(world);
@@ -32,13 +32,13 @@ test('both servers reach the database through PgBouncer 1.18 in transaction mode
   expect(pool).toMatchObject({ pool_mode: 'transaction' });
   const sessions = `SELECT DISTINCT client_port FROM pg_stat_activity
                      WHERE datname = current_database() AND usename = $1 AND application_name = 'interview-agents-api'`;
-  // The world's own server has none: it was never asked.
+  // The world's own server has no connection, because it got no request.
   const { rows } = await world.sql.query(sessions, [new URL(world.databaseUrl).username]);
   const ports = (await show('SERVERS')).filter((row) => row.database === database).map((row) => row.local_port);
   expect(rows.map((row) => row.client_port).toSorted()).toEqual(ports.toSorted());
 });
 
-test('changes through PgBouncer: answer, row and history are those of a PATCH', async () => {
+test('through PgBouncer a PATCH has the same answer, row and history', async () => {
   const subject = await newSubject(world);
   await expectChange(
     composition.world,
@@ -60,7 +60,7 @@ test('changes through PgBouncer: answer, row and history are those of a PATCH', 
   );
 });
 
-describe('a request that is sent again with its Idempotency-Key gets the same answer, from either server', () => {
+describe('through PgBouncer a repeated request with its Idempotency-Key gets the same answer from either server', () => {
   test.each(Object.entries(retriables))('%s', async (_, make) => {
     const agent = await agentAtTwo(world);
     const request = make(agent, await world.phoneNumber(agent.companyId));
@@ -75,7 +75,7 @@ describe('a request that is sent again with its Idempotency-Key gets the same an
   });
 });
 
-test('a day with the API goes as it does without a proxy: creation, list, changes, versions, restore, deletion', async () => {
+test('through PgBouncer creation, list, changes, versions, restore and deletion work as without it', async () => {
   const company = await world.company();
   await world.phoneNumber(company.id);
   const ats = await world.ats(company.id);
@@ -85,7 +85,7 @@ test('a day with the API goes as it does without a proxy: creation, list, change
   expect(day.stdout).toMatch(/^taken back, now version "3"\ndeleted: 204, and then 404\n$/m);
 });
 
-test('many changes of few agents at once, on the connections that both servers share, lose nothing', async () => {
+test('many concurrent changes of few agents, on the connections that both servers share, lose nothing', async () => {
   const { id: companyId, key } = await world.company();
   const ids = (await Promise.all([1, 2, 3].map(() => world.agent(companyId)))).map(({ id }) => id);
   const clients = Array.from({ length: 30 }, async (_, at) => {
@@ -101,11 +101,11 @@ test('many changes of few agents at once, on the connections that both servers s
   }
 });
 
-test('a server that would use named statements behind this PgBouncer does not start, and says what to set', async () => {
+test('a server that would use named statements behind this PgBouncer does not start, and names the setting', async () => {
   const DATABASE_URL = Object.assign(new URL(world.databaseUrl), { host: composition.pgbouncer }).href;
   const env = { DATABASE_URL, API_KEY_SECRET: world.secret, PORT: '0' };
   const program = ['dist/server.js'];
-  // Once with the first connection of the pool, and once more with what that left on it.
+  // Once with the first connection of the pool, and once more with the named statement left on it.
   for (let time = 0; time < 2; time += 1) {
     expect(await runProgram(program, { env })).toEqual({
       code: 1,

@@ -10,7 +10,7 @@ build();
 const world = await openWorld();
 const composition = await startComposition(world, { atEnd: afterAll });
 
-/** What nginx answers to these bytes. */
+/** The answer of nginx to raw bytes. */
 const answerTo = (bytes: string) =>
   RawSocket.use(composition.origin, async (socket) => {
     socket.write(bytes);
@@ -38,11 +38,11 @@ test.each([
     code: 'METHOD_NOT_ALLOWED',
     detail: 'This path has other methods.',
   },
-] as const)('what nginx refuses itself has the one error shape: $what', async ({ bytes, ...problem }) => {
+] as const)('refusals of nginx itself are problems of the documented form: $what', async ({ bytes, ...problem }) => {
   expectProblem(await answerTo(bytes), { ...problem, instance: path });
 });
 
-test('the answers of servers pass unchanged, and so does the id of a request', async () => {
+test('answers of servers and the ids of requests pass nginx unchanged', async () => {
   const { key, id } = await newSubject(world);
   const headers = { 'x-request-id': 'from-the-client' };
   const answer = await composition.world.call(key, `PATCH /agents/${id}?dryRun=maybe`, {
@@ -57,17 +57,17 @@ test('the answers of servers pass unchanged, and so does the id of a request', a
 
 const body = { name: 'New', type: 'ONLINE', focus: 'SCREENING', language: 'FI', duration: 20 };
 
-// A composition of its own: nginx leaves a server out for 10 s after an answer that did not come.
+// A separate set of servers, because nginx stops using a server for 10 s after a missing answer.
 test.each([
   { method: 'POST', make: async () => ({ ...(await world.company()), path: '/agents', sent: { body } }), good: 201 },
   { method: 'PATCH', make: async () => ({ ...(await onAgent()), sent: { body: { duration: 44 } } }), good: 200 },
   { method: 'DELETE', make: async () => ({ ...(await onAgent()), sent: {} }), good: 204 },
 ])(
-  'a $method that a server does not answer is 503 in the one error shape, and is sent to no other',
+  'a $method that a server does not answer gets a 503 of the documented form, and is not sent to another server',
   async ({ method, make, good }) => {
     const half = await startComposition(world);
     half.freeze('server-1');
-    // Each of the two processes of nginx takes the servers in turns, so of three requests one meets either server.
+    // Each of the two nginx processes alternates between the servers, so one of three requests reaches either server.
     const sent = await Promise.all(
       [1, 2, 3].map(async () => {
         const { key, path, sent } = await make();
@@ -86,13 +86,13 @@ test.each([
   },
 );
 
-/** The path of an agent of its own, and a key for it. */
+/** The path of a new agent, and a key for it. */
 async function onAgent() {
   const { key, id } = await newSubject(world);
   return { key, path: `/agents/${id}` };
 }
 
-test('a DELETE goes to either server, and its answers pass unchanged', async () => {
+test('a DELETE is sent to either server, and its answers pass unchanged', async () => {
   const { key, id } = await newSubject(world);
   const call = () => composition.world.call(key, `DELETE /agents/${id}`, { headers: { 'x-request-id': 'twice' } });
   expect(await call()).toMatchObject({ status: 204, text: '', headers: { 'x-request-id': 'twice' } });

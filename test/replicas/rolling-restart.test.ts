@@ -7,7 +7,7 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld();
 beforeAll(build);
 
-/** One client with a connection of its own, which it keeps as long as the proxy does. */
+/** A client with one connection, which it keeps as long as the proxy does. */
 function openClient(origin: string, key: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
@@ -22,7 +22,7 @@ function openClient(origin: string, key: string) {
     });
 }
 
-test('both servers are restarted under load: every request is answered 200, every acknowledged change is stored', async () => {
+test('while both servers are restarted under load every request is answered 200 and every acknowledged change is stored', async () => {
   const { origin, program } = await startComposition(world, { env: { LOG_LEVEL: 'warn' } });
   const { id: companyId, key } = await world.company();
   const ids = (await Promise.all(Array.from({ length: 20 }, () => world.agent(companyId)))).map(({ id }) => id);
@@ -31,7 +31,7 @@ test('both servers are restarted under load: every request is answered 200, ever
   const acknowledged = new Map<string, Record<string, number>>(ids.map((id) => [id, {}]));
   let isOver = false;
 
-  // Each client has a name of its own in the metadata of every agent, and counts up in it; every other request reads.
+  // Each client counts up in a metadata key of its own in every agent; every other request is a read.
   const clients = Array.from({ length: 16 }, async (_, at) => {
     const send = openClient(origin, key);
     for (let count = 1; !isOver; count += 1) {

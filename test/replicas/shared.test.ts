@@ -11,7 +11,7 @@ build();
 const world = await openWorld();
 const composition = await startComposition(world, { atEnd: afterAll });
 
-/** How many requests for the list of companies a server has answered with a status, as its metrics tell. */
+/** The number of requests for GET /companies that a server has answered with a status, from its metrics. */
 async function answered(metrics: string, status: number): Promise<number> {
   const { text } = await send(metrics, { method: 'GET', path: '/metrics' });
   const line = new RegExp(
@@ -21,7 +21,7 @@ async function answered(metrics: string, status: number): Promise<number> {
   return Number(line.exec(text)?.[1] ?? 0);
 }
 
-test('a key has its limit once over both servers, exactly, however its requests are spread', async () => {
+test('a key has exactly one limit over both servers, however its requests are distributed', async () => {
   const { id } = await world.company();
   const key = await world.limitedKey(id, { perMinute: 100 });
   const statuses: number[] = [];
@@ -52,7 +52,7 @@ test('a key that the command line revokes is refused by both servers from the ne
   for (const answer of await ask()) expectProblem(answer, { code: 'INVALID_API_KEY', instance: '/agents' });
 });
 
-test('a key is bound to the address that called nginx; what a client writes into X-Forwarded-For is not believed', async () => {
+test('the allow-list of a key is compared with the address that called nginx, and X-Forwarded-For of the client is ignored', async () => {
   const { id } = await world.company();
   const key = await world.keyFrom(id, '127.0.0.2');
   const call = (from: string, forwarded?: string) => {
@@ -61,7 +61,7 @@ test('a key is bound to the address that called nginx; what a client writes into
   };
   expect((await call('127.0.0.2')).status).toBe(200);
   expect((await call('127.0.0.2', '192.0.2.1')).status).toBe(200);
-  // 127.0.0.1 is in TRUST_PROXY, as if nginx called.
+  // 127.0.0.1 is in TRUST_PROXY, as if nginx had called.
   for (const from of ['127.0.0.3', '127.0.0.1']) {
     for (const forwarded of [undefined, '127.0.0.2', '192.0.2.1, 127.0.0.2']) {
       expectProblem(await call(from, forwarded), { code: 'IP_NOT_ALLOWED', instance: '/agents' });

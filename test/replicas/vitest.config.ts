@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// Apart from `npm test`, which must pass where there is no nginx, PgBouncer and Redis: Debian's packages nginx, pgbouncer
-// and redis-server.
+// Apart from `npm test`, which needs no nginx, PgBouncer and Redis: Debian's packages nginx, pgbouncer and
+// redis-server.
 export default defineConfig({
   test: {
     globalSetup: 'test/support/global-setup.ts',

@@ -16,7 +16,7 @@ export async function adminWith(env: Record<string, string>, ...parameters: stri
   return JSON.parse(stdout);
 }
 
-/** The command line on the database of a world, through DATABASE_URL, beside the world's server. */
+/** Runs the command line on the database of a world, by DATABASE_URL, beside the world's server. */
 export const adminOf =
   ({ ownerUrl, secret }: World) =>
   (...parameters: string[]) =>

@@ -13,7 +13,7 @@ import { buildLimited, openLimited, type TimeLimits } from './time-limits.ts';
 import type { World } from './world.ts';
 
 interface Options extends Partial<KeySecrets> {
-  /** Another way to the world's database. */
+  /** Another URL of the world's database. */
   readonly databaseUrl?: string;
   readonly connections?: number;
   readonly quotas?: Quotas;
@@ -27,7 +27,7 @@ interface Options extends Partial<KeySecrets> {
   readonly tracing?: Tracing;
   readonly onChange?: () => void;
   readonly logLevel?: string;
-  /** Names of the migrations that it requires; by default those of the repository. */
+  /** Names of the migrations that the server requires; by default those of the repository. */
   readonly migrations?: readonly string[];
   /** The address to listen on. */
   readonly host?: string;
@@ -35,13 +35,15 @@ interface Options extends Partial<KeySecrets> {
   readonly limits?: TimeLimits;
 }
 
-/** Another server on a world's database, closed with the test: for options that the world's own server does not have. */
+/**
+ * Another server on a world's database, closed with the test, with options that the world's own server does not have.
+ */
 export async function openAnotherServer(world: World, options: Options = {}) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
   const { quotas, counters, meter, tracing, publicUrl, onChange, logLevel = 'info', limits = world.limits } = options;
   const opened = openLimited(limits, databaseUrl, connections);
-  const told =
+  const observed =
     (query: Query): Query =>
     (sql, parameters) => {
       onStatement(sql);
@@ -49,8 +51,8 @@ export async function openAnotherServer(world: World, options: Options = {}) {
     };
   const database: Database = {
     ...opened,
-    query: told(opened.query),
-    transaction: (work) => opened.transaction((query) => work(told(query))),
+    query: observed(opened.query),
+    transaction: (work) => opened.transaction((query) => work(observed(query))),
   };
   const parts = { database, secret, previousSecret, migrations: options.migrations ?? (await migrationNames()) };
   const settings = {

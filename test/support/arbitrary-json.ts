@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Json, JsonObject } from '../../src/http/json.ts';
 
-/** Few keys, so that two values often have some in common, and those that objects inherit. */
+/** Few keys, so that two values often have some in common, with names of inherited members among them. */
 const key = fc.constantFrom('a', 'b', 'c', 'set', '', '0', 'constructor', 'toString', 'hasOwnProperty', 'é', 'a/b');
 const leaf = fc.oneof(
   fc.constantFrom(null, true, false, 0, -0, 1, -1.5, '', 'a', '😀'),

@@ -3,7 +3,7 @@ import type { Database } from '../../src/database/client.ts';
 
 /**
  * The blocks of 8 KB that a task reads of a table and its indexes, as PostgreSQL counts them.
- * @param database one connection, which carries out the task and has its plans already
+ * @param database one connection, which runs the task and has already planned its statements
  */
 export async function blocksOf(
   { query }: Pick<Database, 'query'>,

@@ -10,7 +10,7 @@ interface PatchOptions {
   readonly headers?: Sent['headers'];
 }
 
-/** Requests to one place, as they are written: also those that are not well formed. */
+/** Requests to one server as they are written, malformed ones included. */
 export const callsOf = (origin: string) => ({
   send: (sent: Sent) => send(origin, sent),
 

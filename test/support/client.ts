@@ -4,7 +4,7 @@ import type { Answer } from './http.ts';
 
 export type Schemas = components['schemas'];
 
-/** Query and headers that an operation takes. */
+/** Query and headers of an operation. */
 type Options<Operation extends keyof operations> = Omit<operations[Operation]['parameters'], 'path' | 'cookie'>;
 
 export type Client = ReturnType<typeof clientOf>;
@@ -55,7 +55,7 @@ export function clientOf(origin: string, key: string) {
 
 const texts = new WeakMap<Response, string>();
 
-/** Keeps the text of each body, which the tests compare too: the client itself only parses it. */
+/** Keeps the text of each body for comparisons, because the client only parses it. */
 async function keepText(request: Request): Promise<Response> {
   const response = await fetch(request);
   texts.set(response, await response.clone().text());
@@ -67,7 +67,7 @@ interface Result<Data> {
   readonly response: Response;
 }
 
-/** A whole answer, and what a success brought in its type. */
+/** A whole answer, with the typed body of a success. */
 class TypedAnswer<Data> implements Answer {
   readonly status: number;
   readonly headers: Answer['headers'];
@@ -83,7 +83,7 @@ class TypedAnswer<Data> implements Answer {
     this.#data = data;
   }
 
-  /** Throws an Error with the server's answer if it is not a success. */
+  /** Throws an Error with the server's answer if the status is no success. */
   get data(): Data {
     if (this.#data === undefined) throw new Error(`${this.status} ${this.text}`);
     return this.#data;

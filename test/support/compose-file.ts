@@ -26,10 +26,10 @@ const composeSchema = Type.Object({
   volumes: Type.Record(Type.String(), Type.Unknown()),
 });
 
-/** What stands for every secret. */
+/** The value of every secret. */
 export const secret = 'a'.repeat(64);
 
-/** A Compose file as Compose would read it, with all secrets set. */
+/** A Compose file as Compose reads it, with all secrets set. */
 export function compose(path: string) {
   const text = readFileSync(join(root, path), 'utf8');
   const filledIn = text.replace(/\$\{\w+(:\?[^}]*)?\}/g, secret);

@@ -6,8 +6,8 @@ import type { World } from './world.ts';
 const names = ['server-1', 'server-2'] as const;
 
 /**
- * The composition of deploy/replicas, over the world's database, without limits but those of keys. It ends with the test,
- * unless `atEnd` is given.
+ * The servers and programs of deploy/replicas, on the world's database, without limits except those of keys. Ends with
+ * the test, unless `atEnd` is given.
  */
 export async function startComposition(
   world: World,
@@ -21,27 +21,27 @@ export async function startComposition(
     },
     atEnd,
   });
-  // By itself, since it takes its folder with it; it stops the servers first.
+  // Registered separately: it removes its folder, and stops the servers first.
   atEnd(async () => {
     if (program.signal('SIGTERM')) expect(await program.exit).toEqual({ code: 0, signal: null });
   });
   const origin = await program.until(/^The proxy listens on (http:\S+)$/m);
-  const told = (pattern: RegExp) => pattern.exec(program.stdout)?.[1] ?? '';
+  const printed = (pattern: RegExp) => pattern.exec(program.stdout)?.[1] ?? '';
   const signal = (name: (typeof names)[number], signal: NodeJS.Signals) =>
-    process.kill(Number(told(new RegExp(`^${name} is process (\\d+),`, 'm'))), signal);
+    process.kill(Number(printed(new RegExp(`^${name} is process (\\d+),`, 'm'))), signal);
   return {
     program,
     origin,
-    /** The two behind the proxy. */
-    servers: names.map((name) => told(new RegExp(`^${name} .* listens on (\\S+),`, 'm'))),
-    /** Where their metrics are. */
-    metrics: names.map((name) => told(new RegExp(`^${name} .* metrics on (\\S+)$`, 'm'))),
-    /** Freezes a server (SIGSTOP): connections are accepted by the system, but nothing is answered. */
+    /** The two servers behind the proxy. */
+    servers: names.map((name) => printed(new RegExp(`^${name} .* listens on (\\S+),`, 'm'))),
+    /** The addresses of their metrics. */
+    metrics: names.map((name) => printed(new RegExp(`^${name} .* metrics on (\\S+)$`, 'm'))),
+    /** Freezes a server (SIGSTOP): the system accepts connections, and no request is answered. */
     freeze: (server: (typeof names)[number]) => signal(server, 'SIGSTOP'),
     thaw: (server: (typeof names)[number]) => signal(server, 'SIGCONT'),
-    /** Where PgBouncer listens. */
-    pgbouncer: told(/^PgBouncer listens on (\S+)$/m),
-    /** The world as seen through the proxy. */
+    /** The address of PgBouncer. */
+    pgbouncer: printed(/^PgBouncer listens on (\S+)$/m),
+    /** The world with requests through the proxy. */
     world: { ...world, origin, ...callsOf(origin) },
   };
 }

@@ -1,8 +1,8 @@
 import pg from 'pg';
 
 /**
- * A connection for the test. If it breaks, its running or next statement fails; the listener keeps the break from being an
- * uncaught error of the whole run too.
+ * A connection for the test. If it breaks, its running or next statement fails; the listener keeps the break from
+ * becoming an uncaught error of the whole run as well.
  */
 export async function connect(url: string): Promise<pg.Client> {
   const client = new pg.Client(url);

@@ -1,4 +1,4 @@
-/** One request of the page and the answer that stands below it. */
+/** A request of the page and the answer below it. */
 interface Example {
   readonly request: {
     readonly method: string;
@@ -10,7 +10,7 @@ interface Example {
     readonly status: number;
     readonly headers: Record<string, string>;
     readonly body?: unknown;
-    /** Whether the body is shown whole, without an ellipsis. */
+    /** Whether the page shows the whole body, without an ellipsis. */
     readonly isWhole: boolean;
   };
 }
@@ -20,7 +20,9 @@ interface Section {
   readonly examples: readonly Example[];
 }
 
-/** The sections of the contract page, each with its examples in order: `http` blocks, requests and answers in turns. */
+/**
+ * The sections of the contract page, each with its examples in order: `http` blocks, requests and answers alternately.
+ */
 export function sectionsOf(page: string): Section[] {
   return page
     .split(/^#{2,3} /m)

@@ -3,11 +3,11 @@ const largest = 256 * 1024;
 
 export interface Filled {
   readonly text: string;
-  /** How many items fitted. */
+  /** The number of items that fit. */
   readonly items: number;
 }
 
-/** JSON text of the largest body that is allowed: as many items as fit, with commas between them. */
+/** The largest allowed body: JSON with as many items as fit, separated by commas. */
 export function filled(open: string, item: (at: number) => string, close: string): Filled {
   const parts: string[] = [];
   let left = largest - Buffer.byteLength(open + close);
@@ -18,7 +18,7 @@ export function filled(open: string, item: (at: number) => string, close: string
   return { text: open + parts.join(',') + close, items: parts.length };
 }
 
-/** The same, with items inside each other. */
+/** The largest allowed body with nested items. */
 export function nested(
   open: string,
   inner: string,
@@ -33,7 +33,7 @@ export function nested(
 /** A short name for each number. */
 export const nameOf = (at: number) => at.toString(36);
 
-/** JSON of the largest size that is allowed and takes long to parse: many objects, keys or levels. */
+/** JSON of the maximum size that takes long to parse: many objects, keys or levels. */
 export const slowToParse: readonly Filled[] = [
   filled('[', (at) => `{"${nameOf(at)}":1}`, ']'),
   filled('{', (at) => `"${nameOf(at)}":1`, '}'),
@@ -48,26 +48,26 @@ const inList = (item: string) => filled('{"metadata":{"n":[', () => item, ']}}')
 const inKeys = (item: (at: number) => string) => filled('{"metadata":{', item, '}}').text;
 const behind = (levels: number, key: string) => [`{"${key}":`.repeat(levels), '}'.repeat(levels)] as const;
 
-/** Bodies of the largest size that cost a server more than others, by what is in them. */
+/** Bodies of the maximum size that cost a server more than others, by their content. */
 export const costlyBodies: Readonly<Record<string, string>> = {
   'numbers that are not finite': inList('1e999'),
   'numbers that are too long': inList('5e-324'),
   'unpaired surrogates': inList('"\\udc00"'),
   'keys with unpaired surrogates': inKeys((at) => `"\\ud800${nameOf(at)}":1`),
-  'lists inside each other': nested('[', '', ']', ['{"metadata":{"n":', '}}']).text,
-  'lists inside each other in place of a text': nested('[', '', ']', ['{"name":', '}']).text,
-  'lists inside each other in place of all': nested('[', '', ']').text,
+  'nested lists': nested('[', '', ']', ['{"metadata":{"n":', '}}']).text,
+  'nested lists instead of a text': nested('[', '', ']', ['{"name":', '}']).text,
+  'nested lists instead of the body': nested('[', '', ']').text,
   'wrong numbers below 60,000 lists': filled(
     `{"metadata":{"n":${'['.repeat(60_000)}`,
     () => '1e999',
     `${']'.repeat(60_000)}}}`,
   ).text,
-  'keys __proto__ inside each other': nested('{"__proto__":', '1', '}', inMetadata).text,
-  'keys __proto__ beside each other': inList('{"__proto__":1}'),
+  'nested keys __proto__': nested('{"__proto__":', '1', '}', inMetadata).text,
+  'repeated keys __proto__': inList('{"__proto__":1}'),
   'keys prototype in constructor': nested('{"constructor":{"prototype":', '1', '}}', inMetadata).text,
   'wrong numbers in objects of many shapes': filled('{"metadata":{"n":[', (at) => `{"${nameOf(at)}":1e999}`, ']}}')
     .text,
-  'wrong numbers behind long keys': filled(
+  'wrong numbers with long keys': filled(
     `{"metadata":${behind(60, '/'.repeat(4_000))[0]}[`,
     () => '1e999',
     `]${behind(60, '')[1]}}`,
@@ -91,8 +91,8 @@ export const costlyBodies: Readonly<Record<string, string>> = {
   'a long number': `{"duration":${'9'.repeat(262_000)}}`,
   'too many keys': inKeys((at) => `"${nameOf(at)}":1`),
   'too many keys that hold objects': inKeys((at) => `"${nameOf(at)}":{}`),
-  'too many objects inside objects': inKeys((at) => `"${nameOf(at)}":{"a":{"b":null}}`),
-  'keys to be removed that are not there': inKeys((at) => `"${nameOf(at)}":null`),
+  'too many nested objects': inKeys((at) => `"${nameOf(at)}":{"a":{"b":null}}`),
+  'null for keys that do not exist': inKeys((at) => `"${nameOf(at)}":null`),
   'too many bytes': `{"metadata":{"n":"${'\\n'.repeat(131_000)}"}}`,
-  'a key again and again': inKeys(() => '"a":1'),
+  'a repeated key': inKeys(() => '"a":1'),
 };

@@ -2,13 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder, startProcess } from './process.ts';
 
-/** The commands in what a server printed. */
+/** The curl commands in the output of a server. */
 export const curlsIn = (stdout: string): string[] => stdout.match(/^curl (?:.*\\\n)*.*$/gm) ?? [];
 
-/** Pastes a command into a shell. */
+/** Runs a command in a shell. */
 export async function paste(command: string): Promise<{ status: number; body: unknown }> {
   const home = await makeFolder();
-  // The command stays as printed, and curl tells the status too.
+  // The command stays as printed, and curl also prints the status.
   await writeFile(join(home, '.curlrc'), 'write-out = "\\n%{http_code}"\nsilent\n');
   const shell = startProcess(['bash', '-c', command], { env: { HOME: home } });
   await shell.exit;

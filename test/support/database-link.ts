@@ -6,16 +6,16 @@ import { onTestFinished } from 'vitest';
 interface Pipe {
   readonly from: Socket;
   readonly to: Socket;
-  /** Bytes that came while the link dripped. */
+  /** Bytes that arrived while the link let single bytes through. */
   held: Buffer[];
-  /** Bytes are discarded for good, and neither side gets an error. */
+  /** Whether bytes are discarded for good, without an error on either side. */
   isForgotten: boolean;
 }
 
-/** Milliseconds from one byte to the next while the link drips. */
+/** Milliseconds between single bytes. */
 const dripInterval = 100;
 
-/** A TCP proxy to a database that can fail like a network. It is closed with the test. */
+/** A TCP proxy to a database that can fail like a network. Closed with the test. */
 export async function openLink(databaseUrl: string) {
   let target = new URL(databaseUrl);
   const pipes = new Set<Pipe>();
@@ -82,7 +82,7 @@ export async function openLink(databaseUrl: string) {
       for (const { from } of pipes) from.pause();
     },
 
-    /** Holds back the answer to the next statement that has a text in it, and all behind it. */
+    /** Holds back the answer to the next statement that contains a text, and everything after it. */
     freezeBehind(text: string) {
       last = text;
     },
@@ -93,13 +93,13 @@ export async function openLink(databaseUrl: string) {
       for (const { from } of pipes) from.resume();
     },
 
-    /** Makes all connections dead for good without closing them, new ones too, like a firewall that lost its table. */
+    /** Makes all connections dead for good without closing them, new ones too, like a firewall that lost its state. */
     forget() {
       isForgetful = true;
       for (const pipe of pipes) pipe.isForgotten = true;
     },
 
-    /** Lets connections work that are opened from now on. */
+    /** Makes connections work that are opened from now on. */
     remember() {
       isForgetful = false;
     },
@@ -115,7 +115,7 @@ export async function openLink(databaseUrl: string) {
       }, dripInterval);
     },
 
-    /** Lets everything through at once that was held back. */
+    /** Lets everything through that was held back. */
     flow() {
       stopDripping();
       for (const pipe of pipes) {
@@ -134,7 +134,10 @@ export async function openLink(databaseUrl: string) {
 
     repair: () => listen(port),
 
-    /** Leads new connections to another PostgreSQL, as a load balancer does after a failover; open ones stay as they are. */
+    /**
+     * Connects new connections to another PostgreSQL, as a load balancer does after a failover; open ones are not
+     * changed.
+     */
     leadTo(other: string) {
       target = new URL(other);
     },

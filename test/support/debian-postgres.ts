@@ -9,7 +9,7 @@ import { makeFolder } from './process.ts';
 const versions = '/usr/lib/postgresql';
 const nobody = { uid: 65534, gid: 65534 };
 
-/** Where the commands of the newest PostgreSQL are that Debian's packages have installed. */
+/** The folder of the newest PostgreSQL that Debian's packages have installed. */
 export function postgresCommands(): string {
   const installed = existsSync(versions) ? readdirSync(versions) : [];
   const [newest] = installed.toSorted((a, b) => Number(b) - Number(a));
@@ -20,13 +20,13 @@ export function postgresCommands(): string {
 /**
  * Starts an empty PostgreSQL, which is stopped with the test.
  * @param password of the role `postgres`; without it, all roles are accepted without a password
- * @returns makes the URL of one of its databases, as one of its roles
+ * @returns makes the URL of one of its databases, for one of its roles
  */
 export async function openCluster(password?: string): Promise<(role: string, database: string) => string> {
   return (await openPrimary(password)).url;
 }
 
-/** Starts the same, with what stops it and starts it again. */
+/** Starts the same, with functions that stop it and start it again. */
 export async function openPrimary(password?: string) {
   const place = await makePlace();
   const passwordFile = join(place.folder, 'password');
@@ -38,12 +38,15 @@ export async function openPrimary(password?: string) {
 
 type Place = Awaited<ReturnType<typeof makePlace>>;
 
-/** An empty folder for a cluster, and what runs PostgreSQL's commands on it, as a user that PostgreSQL accepts. */
+/**
+ * An empty folder for a cluster, and a function that runs PostgreSQL's commands on it as a user that PostgreSQL
+ * accepts.
+ */
 async function makePlace() {
   const folder = await makeFolder();
   const cluster = join(folder, 'cluster');
   await mkdir(cluster, { mode: 0o700 });
-  // It refuses to run as root.
+  // PostgreSQL refuses to run as root.
   const isRoot = process.getuid?.() === 0;
   if (isRoot) await chown(cluster, nobody.uid, nobody.gid);
   const run = (command: string, ...parameters: string[]) =>
@@ -55,7 +58,7 @@ async function makePlace() {
   return { folder, cluster, run, port: await freePort() };
 }
 
-/** Starts PostgreSQL on a folder that has a cluster. It is stopped with the test. */
+/** Starts PostgreSQL on a folder with a cluster. It is stopped with the test. */
 async function startIn({ cluster, run, port }: Place) {
   const options = `-p ${port} -h 127.0.0.1 -k ''`;
   let isRunning = false;
@@ -71,11 +74,11 @@ async function startIn({ cluster, run, port }: Place) {
   onTestFinished(() => stop('immediate'));
   return {
     url: (role: string, database: string) => `postgresql://${role}@127.0.0.1:${port}/${database}`,
-    /** As an operator stops it: sessions are ended, and a standby has got all of its changes. */
+    /** A fast shutdown, as by an operator: sessions are ended, and a standby has received all changes. */
     stop: () => stop('fast'),
     start,
     promote: () => void run('pg_ctl', 'promote', '--wait'),
-    /** Makes it a standby of another one, from its next start on. */
+    /** Makes it a standby of another PostgreSQL, from its next start. */
     async follow(primary: string) {
       const settings = `primary_conninfo = '${primary}'\n`;
       await appendFile(join(cluster, 'postgresql.auto.conf'), settings);

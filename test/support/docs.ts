@@ -3,9 +3,9 @@ import { join, relative, sep } from 'node:path';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** A fenced block of a page, or an indented one, which has no language. */
+/** A fenced or indented block of a page. An indented one has no language. */
 export interface Block {
-  /** The heading above it, of whatever level. */
+  /** The heading above it, of any level. */
   readonly section: string;
   readonly language: string;
   readonly text: string;
@@ -23,7 +23,7 @@ export function pages(): string[] {
     .toSorted();
 }
 
-/** The blocks of a page, in their order. */
+/** The blocks of a page, in order. */
 export function allBlocks(page: string): Block[] {
   const text = readFileSync(join(root, page), 'utf8');
   let section = '';
@@ -36,13 +36,13 @@ export function allBlocks(page: string): Block[] {
   return blocks;
 }
 
-/** The commands that a page shows, or one section of it: the text of each `sh` block, in their order. */
+/** The commands on a page, or in one section of it: the text of each `sh` block, in order. */
 export const commandsIn = (page: string, section?: string) =>
   allBlocks(page).flatMap((block) =>
     block.language === 'sh' && (section === undefined || block.section === section) ? [block.text] : [],
   );
 
-/** The text of each block of a language that a page shows, in their order. */
+/** The text of each block of a language on a page, in order. */
 export const blocksIn = (page: string, language: string): string[] =>
   allBlocks(page).flatMap((block) => (block.language === language ? [block.text] : []));
 

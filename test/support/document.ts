@@ -4,7 +4,7 @@ import { uuidPattern } from '../../src/http/uuid.ts';
 import type { Answer } from './http.ts';
 import type { Schema } from './schema-arbitrary.ts';
 
-/** What the tests read of an OpenAPI document. */
+/** The part of an OpenAPI document that the tests read. */
 export interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
@@ -14,7 +14,7 @@ export interface Operation {
   readonly operationId: string;
   readonly parameters: readonly Parameter[];
   readonly description: string;
-  /** None where no API key is needed. */
+  /** Empty if no API key is needed. */
   readonly security: readonly object[];
   readonly 'x-scope'?: string;
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
@@ -30,7 +30,7 @@ interface Parameter {
 
 interface Response {
   readonly headers: Readonly<Record<string, { readonly schema: { readonly examples?: readonly string[] } }>>;
-  /** None where the answer has no body. */
+  /** Absent if the answer has no body. */
   readonly content?: Readonly<Record<string, Media>>;
 }
 
@@ -40,10 +40,10 @@ interface Media {
   readonly examples?: Readonly<Record<string, { readonly value: object }>>;
 }
 
-/** A document with the shared responses, headers, parameters and examples in place of the references to them. */
+/** Reads a document and replaces the references to shared responses, headers, parameters and examples. */
 export function readDocument(text: string): Document {
   const { components }: Document = inlined(text, JSON.parse(text).components);
-  // Once more: the responses had references themselves.
+  // Twice, because the responses contain references themselves.
   return inlined(text, components);
 }
 
@@ -69,7 +69,7 @@ export function codesOf({ responses }: Operation): Record<string, string[]> {
   );
 }
 
-/** Method and path of a request, as the document names them. */
+/** Method and path of a request in the form of the document. */
 export function documented(line: string): readonly [method: string, path: string] {
   const [method = '', path = ''] = line.split(' ');
   return [
@@ -82,10 +82,10 @@ export function documented(line: string): readonly [method: string, path: string
   ];
 }
 
-/** What HTTP itself puts on every answer. */
+/** Headers that HTTP adds to every answer. */
 const ofTheConnection = [
   ...['connection', 'content-length', 'content-type', 'date', 'keep-alive', 'transfer-encoding'],
-  // For browsers, on every answer: test/http/nosniff.test.ts.
+  // Added to every answer for browsers; test/http/nosniff.test.ts checks it.
   'x-content-type-options',
 ];
 
@@ -111,19 +111,19 @@ export function expectDocumented(
   expect(faultsOf(document, place, answer.body)).toEqual([]);
 }
 
-/** The names of an answer's headers that are not HTTP's own. */
+/** The names of an answer's headers, without those of HTTP. */
 const headersOf = ({ headers }: Answer) => Object.keys(headers).filter((name) => !ofTheConnection.includes(name));
 
-/** All headers of an answer are in the document, under its status. */
+/** Checks that all headers of an answer are documented for its status. */
 export function expectDocumentedHeaders(response: Response | undefined, answer: Answer): void {
   const documented = Object.keys(response?.headers ?? {}).map((name) => name.toLowerCase());
   expect(documented).toEqual(expect.arrayContaining(headersOf(answer)));
 }
 
-/** What a schema of the document finds wrong with a value. */
+/** The faults of a value by a schema of the document. */
 export function faultsOf(document: Document, place: readonly (string | number)[], value: unknown): unknown[] {
-  const ajv = judges.get(document) ?? judgeOf(document);
-  judges.set(document, ajv);
+  const ajv = validators.get(document) ?? validatorOf(document);
+  validators.set(document, ajv);
   const pointer = place.map((step) => String(step).replaceAll('~', '~0').replaceAll('/', '~1'));
   // Compiled once for each place.
   const validate = ajv.getSchema(`document#/${pointer.map(encodeURIComponent).join('/')}`);
@@ -131,19 +131,21 @@ export function faultsOf(document: Document, place: readonly (string | number)[]
   return validate(value) ? [] : [...(validate.errors ?? [])];
 }
 
-const judges = new WeakMap<Document, Ajv2020>();
+const validators = new WeakMap<Document, Ajv2020>();
 
-function judgeOf(document: Document): Ajv2020 {
+function validatorOf(document: Document): Ajv2020 {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   return ajv.addSchema(document, 'document');
 }
 
-/** Headers that an answer has only where there is something to say. */
+/** Headers that only some answers have. */
 const conditional = /^(agent-phone-number-id|idempotent-replayed|dry-run|accept-(patch|encoding)|www-authenticate)$/;
 
-/** All in which an answer differs from what the document says of its operation: status, media type, headers, body. */
+/**
+ * All differences between an answer and the documented response of its operation: status, media type, headers, body.
+ */
 export function undocumented(
   document: Document,
   [method, path]: readonly [string, string],
@@ -153,13 +155,13 @@ export function undocumented(
   if (!response) return [`no ${status}`];
   const [type] = headers['content-type']?.split(';', 1) ?? [];
   const given = Object.keys(headers).filter((name) => !ofTheConnection.includes(name));
-  const told = Object.keys(response.headers).map((name) => name.toLowerCase());
-  // Of rate limits nothing is said before the key is known.
+  const listed = Object.keys(response.headers).map((name) => name.toLowerCase());
+  // Rate limit headers are sent only after the key was checked.
   const isEarly = status === 401 || status === 431 || Object(body).code === 'MALFORMED_REQUEST';
-  const due = told.filter((name) => !conditional.test(name) && !(isEarly && name.startsWith('x-ratelimit-')));
+  const due = listed.filter((name) => !conditional.test(name) && !(isEarly && name.startsWith('x-ratelimit-')));
   return [
     ...(Object.keys(response.content ?? {}).join() === (type ?? '') ? [] : [`the media type ${type}`]),
-    ...given.filter((name) => !told.includes(name)).map((name) => `the header ${name}`),
+    ...given.filter((name) => !listed.includes(name)).map((name) => `the header ${name}`),
     ...due.filter((name) => !given.includes(name)).map((name) => `without the header ${name}`),
     ...(type === undefined
       ? []

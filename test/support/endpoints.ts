@@ -1,17 +1,17 @@
 import type { Scope } from '../../src/auth/api-key.ts';
 
-/** A request that succeeds with the right key, as the tests of all endpoints send it. */
+/** A request that succeeds with the right key; all tests of endpoints send it. */
 export interface Endpoint {
   /** Method and path; `:id` stands for an agent. */
   readonly line: string;
-  /** `any`: a key with any scopes, or none. */
+  /** `any`: any scopes, or none. */
   readonly scope: Scope | 'any';
-  /** Of a success. */
+  /** The status of the success. */
   readonly status: number;
   readonly body?: object;
 }
 
-/** What can be done to one agent. The reads first, its deletion last: each leaves the agent as the next one needs it. */
+/** The requests for one agent. Reads first, the deletion last: each leaves the agent as the next one needs it. */
 export const onAgent: readonly Endpoint[] = [
   { line: 'GET /agents/:id', scope: 'read:agents', status: 200 },
   { line: 'GET /agents/:id/versions', scope: 'read:agents', status: 200 },
@@ -25,7 +25,7 @@ export const onAgent: readonly Endpoint[] = [
 /** The required fields of a new agent. */
 export const draft = { name: 'Drafted', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 } as const;
 
-/** What can be done for one company. */
+/** The requests for one company. */
 export const forCompany: readonly Endpoint[] = [
   { line: 'GET /agents', scope: 'read:agents', status: 200 },
   { line: 'GET /phone-numbers', scope: 'read:agents', status: 200 },
@@ -37,7 +37,7 @@ export const forAnyCompany: readonly Endpoint[] = [
   { line: 'GET /api-key', scope: 'any', status: 200 },
 ];
 
-/** What can be done to one webhook endpoint, its deletion last; `:deliveryId` is a delivery of it. */
+/** The requests for one webhook endpoint, the deletion last; `:deliveryId` is one of its deliveries. */
 export const onWebhook: readonly (Endpoint & { readonly scope: Scope })[] = [
   { line: 'GET /webhooks/:id', scope: 'read:webhooks', status: 200 },
   { line: 'GET /webhooks/:id/deliveries', scope: 'read:webhooks', status: 200 },
@@ -48,7 +48,7 @@ export const onWebhook: readonly (Endpoint & { readonly scope: Scope })[] = [
   { line: 'DELETE /webhooks/:id', scope: 'write:webhooks', status: 204 },
 ];
 
-/** What can be done for one company or one integration. */
+/** The requests for one company or one integration. */
 export const forOwner: readonly (Endpoint & { readonly scope: Scope })[] = [
   { line: 'GET /webhooks', scope: 'read:webhooks', status: 200 },
   {
@@ -57,16 +57,16 @@ export const forOwner: readonly (Endpoint & { readonly scope: Scope })[] = [
   },
 ];
 
-/** Those that need no key. */
+/** The requests that need no key. */
 export const health: readonly Pick<Endpoint, 'line' | 'status'>[] = [
   { line: 'GET /health/live', status: 200 },
   { line: 'GET /health/ready', status: 200 },
 ];
 
-/** A code, as a path names it. */
+/** A code in the form of a path. */
 export const explained = 'validation-failed';
 
-/** What explains a problem, to everybody; `:code` stands for the code. */
+/** The explanation of a problem, which needs no key; `:code` stands for the code. */
 export const explanations: readonly Pick<Endpoint, 'line' | 'status'>[] = [
   { line: 'GET /problems/:code', status: 200 },
 ];

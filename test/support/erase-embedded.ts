@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Erases a DATA_DIR and its cluster, also one outside of it. No PostgreSQL may run there. */
+/** Deletes a DATA_DIR and its cluster, even if the cluster is outside. No PostgreSQL may run there. */
 export function eraseEmbedded(dataDir: string): void {
   const place = join(dataDir, 'postgres-location');
   if (existsSync(place)) {
@@ -10,7 +10,7 @@ export function eraseEmbedded(dataDir: string): void {
     try {
       rmdirSync(dirname(outside));
     } catch {
-      // It holds the clusters of others.
+      // The folder has the clusters of others as well.
     }
   }
   rmSync(dataDir, { recursive: true, force: true });

@@ -12,18 +12,18 @@ interface FieldRow {
   readonly isRequired?: true;
   /** Whether null clears the field; if absent, null is refused. */
   readonly isNullable?: true;
-  /** Only in the history and in a header. */
+  /** Whether only the history and a header show the field. */
   readonly isHidden?: true;
-  /** What a new agent has that is made without it. */
+  /** The value of a new agent that is created without it. */
   readonly initial: unknown;
-  /** What `fullFields` has: not the initial value. Absent where the value depends on the company. */
+  /** The value in `fullFields`, not the initial one. Absent if it depends on the company. */
   readonly full?: unknown;
-  /** Values that are stored as they are sent. None equals the one before it, nor the first of them `full`. */
+  /** Values that are stored as sent. Each differs from the one before it, and the first from `full`. */
   readonly good: readonly unknown[];
-  /** What is accepted, in the words of an answer, and the JSON type that alone is not `wrong_type`. */
+  /** The wording of the answer for what is accepted, and the JSON type of accepted values. */
   readonly words: string;
   readonly jsonType: 'string' | 'number' | 'array' | 'object';
-  /** JSON text of values of the right type that are refused, where inside the field, and what is said. */
+  /** JSON of values of the right type that are refused: where in the field, and the fault. */
   readonly wrong: readonly (readonly [json: string, place: string, said: Said])[];
 }
 
@@ -41,7 +41,7 @@ const badCharacters: Said = {
 };
 const noUuid: Said = { code: 'bad_format', detail: 'must be a UUID: hexadecimal digits as 8-4-4-4-12' };
 
-/** Texts that no enumeration has. */
+/** Texts that are in no enumeration. */
 const mistaken = ['', 'online', 'en', 'null', ' ONLINE', 'OFFICE ', 'toString'];
 
 /** An enumeration. @param full one of the names, not the first */
@@ -77,8 +77,8 @@ const uuid = '123e4567-e89b-12d3-a456-426614174000';
 const notUuids = ['', uuid.replaceAll('-', ''), `{${uuid}}`, `${uuid}\n`, `urn:uuid:${uuid}`];
 
 /**
- * The one table of fields in the tests. Written by hand, so that a mistake in the server's table is found; every test that
- * goes through all fields derives from it. test/unit/fields.test.ts compares it with the server's.
+ * The one table of fields in the tests. It is written by hand, so that a mistake in the server's table is found, and
+ * every test of all fields derives from it. test/unit/fields.test.ts compares it with the server's.
  */
 export const fieldRows: Readonly<Record<AgentField, FieldRow>> = {
   name: {
@@ -98,7 +98,7 @@ export const fieldRows: Readonly<Record<AgentField, FieldRow>> = {
   type: {
     ...{ column: 'type', isRequired: true, initial: 'UNDEFINED' },
     ...oneOf('UNDEFINED ONLINE PHONE', 'ONLINE'),
-    // PHONE needs a number: the phone rule has tests of its own.
+    // PHONE needs a phone number and has tests of its own.
     good: ['UNDEFINED', 'ONLINE'],
   },
   focus: {
@@ -143,21 +143,21 @@ export const fieldRows: Readonly<Record<AgentField, FieldRow>> = {
   cefrLevel: { column: 'cefr_level', initial: null, ...oneOf('A1 A2 B1 B2 C1 C2', 'B2', clears) },
   companyPhoneNumberId: {
     ...{ column: 'company_phone_number_id', isHidden: true, ...clears, initial: null },
-    // Ids of the company's numbers: the phone rule has tests of its own.
+    // Phone numbers depend on the company and have tests of their own.
     good: [],
     ...{ words: 'a string or null', jsonType: 'string' },
     wrong: notUuids.map((text) => [JSON.stringify(text), '', noUuid] as const),
   },
   metadata: {
     ...{ column: 'metadata', initial: {}, full: { team: 'A', nested: { list: [1, { deep: null }], on: false } } },
-    // Merged, not stored as sent: metadata has tests of its own.
+    // Metadata is merged and has tests of its own.
     good: [],
     ...{ words: 'an object', jsonType: 'object', wrong: [] },
   },
   backgroundSound: { column: 'background_sound', initial: null, ...oneOf('OFFICE OFF', 'OFF', clears) },
 };
 
-/** The rows by their fields. */
+/** The rows as an object, by field. */
 export const fieldEntries: readonly (readonly [field: string, row: FieldRow])[] = Object.entries(fieldRows);
 
 const namesWhere = (holds: (row: FieldRow) => boolean) =>
@@ -166,7 +166,7 @@ const namesWhere = (holds: (row: FieldRow) => boolean) =>
 export const nullableFields = namesWhere(({ isNullable = false }) => isNullable);
 export const requiredFields = namesWhere(({ isRequired = false }) => isRequired);
 
-/** Every field but the number set, each to something other than its initial value. */
+/** Every field except the phone number, each with a value other than its initial one. */
 export const fullFields = record<Partial<AgentDraft>>(
   agentFields.filter((field) => fieldRows[field]?.full !== undefined),
   (field) => fieldRows[field].full,
@@ -180,10 +180,10 @@ export const otherFields = (companyPhoneNumberId: string): Readonly<Record<strin
   ...{ companyPhoneNumberId, metadata: { a: 1 } },
 });
 
-/** Content with the given fields, the others as a new agent has them. */
+/** Content with the given fields, and initial values for the others. */
 export const contentWith = (fields: Partial<AgentContent>): AgentContent => ({ ...initialContent, ...fields });
 
-/** The fault for a member that cannot be set and is close to none that can. */
+/** The fault of an unknown member whose name is close to no known one. */
 export const notSettable: Said = {
   code: 'unknown_member',
   detail: `is not known; what can be set is ${agentFields.join(', ')}`,

@@ -40,7 +40,7 @@ export async function openFlood(origin: string, { reads = true }: Options = {}) 
     get isClosed() {
       return isClosed;
     },
-    /** Resolves when so many answers have arrived, or the connection is closed. */
+    /** Resolves when `count` answers have arrived, or the connection is closed. */
     until(count: number): Promise<void> {
       return new Promise((resolve) => {
         const task = () => {

@@ -1,8 +1,8 @@
 import { run } from './connection.ts';
 
-/** Settings that the databases and roles of operators can have. Ends with the one that forbids setting another role. */
+/** Settings that databases and roles of operators can have. The last one forbids setting another role. */
 export const foreignSettings: Readonly<Record<string, string>> = {
-  // Nothing depends on these two: `pg` sets the encoding of each connection itself.
+  // These two have no effect: `pg` sets the encoding of each connection itself.
   client_encoding: 'LATIN1',
   transform_null_equals: 'on',
   TimeZone: 'Asia/Kolkata',
@@ -19,7 +19,7 @@ export const foreignSettings: Readonly<Record<string, string>> = {
   default_transaction_read_only: 'on',
 };
 
-/** Sets settings for all new sessions of a role in the database of a URL. */
+/** Sets settings for new sessions of a role in the database of a URL. */
 export async function setForRole(ownerUrl: string, role: string, name: string, value?: string): Promise<void> {
   const database = new URL(ownerUrl).pathname.slice(1);
   const change = value === undefined ? `RESET ${name}` : `SET ${name} = '${value}'`;

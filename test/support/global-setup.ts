@@ -12,18 +12,18 @@ import { beginTestRun } from './test-run.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A PostgreSQL on which the tests may make databases. */
+    /** A PostgreSQL on which the tests may create databases. */
     serverUrl: string;
-    /** A migrated, empty database to copy, in which the server's role may do what a server does. */
+    /** A migrated, empty database to copy, with the rights of the server's role. */
     template: string;
-    /** Owns nothing; its password is its name. */
+    /** The server's role owns nothing; its password is its name. */
     serverRole: string;
   }
 }
 
 /**
- * One PostgreSQL for the whole run: an embedded one that leaves nothing behind, or the one in TEST_DATABASE_URL, whose
- * role may make databases.
+ * One PostgreSQL for the whole run: an embedded one that is deleted afterwards, or the one in TEST_DATABASE_URL, whose
+ * role may create databases.
  */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   beginTestRun();
@@ -49,7 +49,7 @@ async function openOwn() {
   const dataDir = await mkdtemp(join(tmpdir(), 'interview-agents-api-'));
   // As root the database runs as another user, who must be able to enter.
   await chmod(dataDir, 0o755);
-  // As a server: its PostgreSQL leaves the signals of this process to `beginTestRun`.
+  // Opened as for a server, because `beginTestRun` handles the signals of this process.
   const embedded = await openEmbedded(dataDir, 'server');
   return {
     url: embedded.url,
@@ -60,14 +60,14 @@ async function openOwn() {
   };
 }
 
-/** The same server, another database. */
+/** The URL of another database of the same server. */
 export function withDatabase(url: string, database: string): string {
   const changed = new URL(url);
   changed.pathname = `/${database}`;
   return changed.href;
 }
 
-/** The same database, as the role of the server. */
+/** The URL of the same database for the server's role. */
 export function asServer(url: string, role: string): string {
   return Object.assign(new URL(url), { username: role, password: role }).href;
 }

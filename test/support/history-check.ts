@@ -1,21 +1,22 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Fault } from '../../src/http/faults.ts';
+import { type ExpectedChange, patched, restoredTo } from './expected-changes.ts';
 import type { Answered, Asked, History, Recorded, Shown } from './history.ts';
-import { type Lawful, patched, restoredTo } from './history-law.ts';
 
-/** What one call must be answered in one state of the agent. */
+/** The answer to one call in one state of the agent. */
 type Expected =
   | { readonly status: 200; readonly shown: Shown; readonly changed: readonly string[]; readonly isChange: boolean }
   | { readonly status: 204 | 304 | 404 | 412 }
   | { readonly status: 400; readonly errors: readonly Fault[] };
 
-/** The states of an agent, in their order: of version 1, 2 …; then that it is gone. */
+/** The states of an agent, in order: version 1, 2 …; then its deletion. */
 type States = readonly Shown[];
 
 /**
- * Looks for an order of all calls in which each is answered as the contract says, that keeps what was over before what
- * began later. Versions tell the order of the changes; the others are put where they fit, each as early as it can be.
- * @returns what no order explains; nothing when there is one
+ * Looks for an order of all calls in which each answer is as the contract says, and which keeps every call that had
+ * ended before each call that began later. Versions order the changes; other calls are placed where they fit, each as
+ * early as possible.
+ * @returns what no order explains; nothing if there is one
  */
 export function unexplained(history: History): string[] {
   const found: string[] = [];
@@ -35,18 +36,18 @@ const isMade = ({ asked, answered }: Recorded) =>
   answered.status === 200 &&
   answered.changed.length > 0;
 
-/** A call whose answer was lost may have been carried out at any time since it began. */
+/** A call whose answer was lost may have been carried out at any time after it began. */
 const isLost = ({ answered }: Recorded) => answered.status === 503 && !answered.isRefused;
 
 const endOf = (call: Recorded) => (isLost(call) ? Number.POSITIVE_INFINITY : call.end);
 
-/** The calls that made version 2, 3 …; where the answer was lost, the one that the stored history names. */
+/** The calls that made versions 2, 3 …; for a lost answer, the call that the stored history names. */
 function changesOf({ calls, stored }: History, found: string[]): Recorded[] {
   const made = new Map<number, Recorded>();
   for (const call of calls.filter(isMade)) {
     const version = call.answered.status === 200 ? call.answered.shown.version : 0;
-    const twin = made.get(version);
-    if (twin) found.push(`version ${version} was answered to ${twin.requestId} and to ${call.requestId}`);
+    const other = made.get(version);
+    if (other) found.push(`version ${version} was answered to ${other.requestId} and to ${call.requestId}`);
     made.set(version, call);
   }
   const last = Math.max(1, ...made.keys(), ...stored.keys());
@@ -63,7 +64,7 @@ function changesOf({ calls, stored }: History, found: string[]): Recorded[] {
   return changes;
 }
 
-/** What the contract makes of the changes, one after the other. */
+/** The states that the contract gives for the changes in order. */
 function replay({ first, stored }: History, changes: readonly Recorded[], found: string[]): States {
   const states = [first];
   for (const [at, call] of changes.entries()) {
@@ -85,7 +86,7 @@ function replay({ first, stored }: History, changes: readonly Recorded[], found:
   return states;
 }
 
-/** The call that deleted the agent: of those whose answer was lost the first, which excludes the least. */
+/** The call that deleted the agent; of several with lost answers the earliest, which excludes the least. */
 function deletionOf({ calls, isDeleted }: History, states: States, found: string[]): Recorded | undefined {
   const deletions = calls.filter(({ asked }) => asked.kind === 'delete').toSorted((a, b) => a.start - b.start);
   const acknowledged = deletions.filter(({ answered }) => answered.status === 204);
@@ -96,12 +97,12 @@ function deletionOf({ calls, isDeleted }: History, states: States, found: string
     if (acknowledged.length > 0) found.push('its deletion was lost');
     return undefined;
   }
-  if (!deletion) found.push('nobody deleted it');
+  if (!deletion) found.push('no call deleted the agent');
   else if (!canBe(deletion)) found.push(`${deletion.requestId} deleted it against its condition`);
   return deletion;
 }
 
-/** A change that was over must not come behind one that began later. */
+/** A change that had ended cannot come after one that began later. */
 function outOfOrder(moves: readonly Recorded[]): string[] {
   let latest: Recorded | undefined;
   return moves.flatMap((call) => {
@@ -114,7 +115,7 @@ function outOfOrder(moves: readonly Recorded[]): string[] {
   });
 }
 
-/** Puts each call that changed nothing into the earliest state that explains it and that time allows. */
+/** Places each call that changed nothing at the earliest state that explains it and that its times allow. */
 function placeAll(calls: readonly Recorded[], moves: readonly Recorded[], states: States): string[] {
   const placed: { readonly end: number; readonly state: number }[] = [];
   return calls
@@ -144,14 +145,14 @@ function expectedIn(states: States, state: number, asked: Asked): Expected {
   if (asked.ifNoneMatch === state) return { status: asked.kind === 'read' ? 304 : 412 };
   if (asked.kind === 'delete') return { status: 204 };
   if (asked.kind === 'read') return { status: 200, shown: now, changed: [], isChange: false };
-  const lawful =
+  const change =
     asked.kind === 'patch'
       ? patched(now.content, asked.patch)
       : restoredTo(now.content, wanted?.content ?? now.content);
-  return expectedOf(lawful, now, asked.dryRun);
+  return expectedOf(change, now, asked.dryRun);
 }
 
-function expectedOf({ content, changed, faults }: Lawful, now: Shown, dryRun: boolean): Expected {
+function expectedOf({ content, changed, faults }: ExpectedChange, now: Shown, dryRun: boolean): Expected {
   if (faults.length > 0) return { status: 400, errors: faults };
   const isChange = changed.length > 0 && !dryRun;
   return { status: 200, shown: { ...now, content, version: now.version + (isChange ? 1 : 0) }, changed, isChange };

@@ -1,7 +1,7 @@
 import type { AgentContent } from '../../src/agents/fields.ts';
 import type { AgentPatch } from '../../src/agents/schema.ts';
 
-/** Entity tags by version: If-Match and If-None-Match with one tag each. */
+/** Entity tags by version, one for If-Match and one for If-None-Match. */
 interface Conditions {
   readonly ifMatch?: number;
   readonly ifNoneMatch?: number;
@@ -16,14 +16,14 @@ export type Asked = Conditions &
     | { readonly kind: 'delete' }
   );
 
-/** An agent as an answer showed it. */
+/** An agent in an answer. */
 export interface Shown {
-  /** In the entity tag. */
+  /** The version in the entity tag. */
   readonly version: number;
-  /** All fields; the number stands in a header. */
+  /** All fields; the phone number is in a header. */
   readonly content: AgentContent;
   readonly updatedAt: string;
-  /** What never changes: id, company, time of creation. */
+  /** The members that never change: id, company, creation time. */
   readonly identity: string;
 }
 
@@ -35,12 +35,12 @@ export type Answered =
   /** The answer was lost: the call may have been carried out, or may still be. */
   | { readonly status: 503; readonly isRefused: boolean };
 
-/** One call on one agent, as its client saw it. */
+/** One call on one agent, as the client saw it. */
 export interface Recorded {
   readonly requestId: string;
   readonly asked: Asked;
   readonly answered: Answered;
-  /** When it began and ended, by one clock. */
+  /** Start and end, by one clock. */
   readonly start: number;
   readonly end: number;
 }
@@ -56,8 +56,8 @@ export interface History {
   /** Version 1, before the first call. */
   readonly first: Shown;
   readonly calls: readonly Recorded[];
-  /** The entries of its stored history by version. They name the requests whose answers were lost. */
+  /** The entries of the stored history by version. They name the requests whose answers were lost. */
   readonly stored: ReadonlyMap<number, StoredEntry>;
-  /** Whether it is deleted in the end. */
+  /** Whether the agent is deleted in the end. */
   readonly isDeleted: boolean;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** Texts that are known to break servers. */
+/** Texts that are known to cause errors in servers. */
 const texts = [
   '',
   ' ',
@@ -56,7 +56,7 @@ const lists = (depth: number) => JSON.parse('['.repeat(depth) + ']'.repeat(depth
 const objects = (depth: number, key: string) =>
   JSON.parse(`{${JSON.stringify(key)}:`.repeat(depth) + 0 + '}'.repeat(depth));
 
-/** Values inside each other, as deep as no one would make them by hand. */
+/** Deeply nested values. */
 export const deepValue: fc.Arbitrary<unknown> = fc
   .tuple(
     fc.constantFrom(2, 5, 6, 64, 65, 2_000),
@@ -83,7 +83,7 @@ export const nestedValue: fc.Arbitrary<unknown> = fc.oneof(
 
 const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]));
 
-/** Around 10,240 bytes, 5 levels and 50 keys. */
+/** Values around the limits of 10,240 bytes, 5 levels and 50 keys. */
 export const pastMetadata = fc.constantFrom<unknown>(
   { t: 'x'.repeat(10_240 - 8) },
   { t: 'x'.repeat(10_240 - 7) },

@@ -1,6 +1,6 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 
-/** An answer as a client sees it; `body` is parsed where it is JSON. */
+/** An answer as a client sees it; `body` is parsed if it is JSON. */
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -21,7 +21,7 @@ export interface Sent {
   readonly agent?: Agent;
 }
 
-/** Sends one request, over a connection of its own unless an agent is given, and reads the whole answer. */
+/** Sends one request, over a new connection unless an agent is given, and reads the whole answer. */
 export function send(origin: string, sent: Sent): Promise<Answer> {
   const { method = 'PATCH', path, headers = {}, body, from, agent = new Agent() } = sent;
   const { hostname, port } = new URL(origin);

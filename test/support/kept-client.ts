@@ -5,7 +5,7 @@ import { type AtEnd, startServer } from './process.ts';
 import type { World } from './world.ts';
 
 export interface Call {
-  /** As in "PATCH /agents/…". */
+  /** Method and path, as in "PATCH /agents/…". */
   readonly line: string;
   readonly body?: unknown;
   readonly headers?: Sent['headers'];
@@ -13,7 +13,7 @@ export interface Call {
 
 export type Client = (origin: string, call: Call) => Promise<Answer>;
 
-/** One client with a key, and with one connection to each server, which stays open. */
+/** A client with a key and one connection to each server, which stays open. */
 export function openClient(key: string, atEnd: AtEnd = onTestFinished): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   atEnd(async () => agent.destroy());
@@ -36,7 +36,7 @@ export function startUnlimited(
     API_KEY_SECRET: secret,
     RATE_LIMIT_PER_MINUTE: '0',
     RATE_LIMIT_PER_HOUR: '0',
-    // Each 503 would be a line with a stack.
+    // Otherwise each 503 would be logged with a stack.
     LOG_LEVEL: 'fatal',
     ...env,
   });

@@ -3,10 +3,10 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { onTestFinished } from 'vitest';
 import type { World } from './world.ts';
 
-/** Agents on a large page: 25 MB together, far more than sockets hold. */
+/** Agents on a large page: 25 MB together, far more than socket buffers hold. */
 export const largePage = 100;
 
-/** Makes agents of some 250 KB, as large as bodies of 256 KiB can make them; returns their ids as a list shows them. */
+/** Creates agents of about 250 KB, as large as bodies of 256 KiB allow; returns their ids in the order of a list. */
 export async function largeAgents(world: World, companyId: string, count = largePage): Promise<string[]> {
   const { rows } = await world.sql.query<{ id: string }>(
     `INSERT INTO agent (company_id, name, type, focus, language, duration, questions, created_at)
@@ -36,7 +36,7 @@ export async function openUnreadList(origin: string, key: string, headers: Reado
   answer.on('error', () => {});
   return {
     status: answer.statusCode,
-    /** Reads what has arrived, at most 64 KB or so. */
+    /** Reads what has arrived, at most about 64 KB. */
     readPart: () => void answer.read(),
     /** Closes the connection. */
     leave: () => outgoing.destroy(),

@@ -10,7 +10,7 @@ import { runProgram, startServer } from './process.ts';
 
 const fixtures = join(import.meta.dirname, '..', 'fixtures');
 
-/** A request to the last release, and its answer. */
+/** A recorded request to the last release, and its answer. */
 export interface RecordedCall {
   /** The name of an API key. */
   readonly key: string;
@@ -18,19 +18,19 @@ export interface RecordedCall {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly status: number;
-  /** The headers about the agent. */
+  /** Headers about the agent. */
   readonly answer: Readonly<Record<string, string>>;
   readonly text: string;
 }
 
 interface Recorded {
-  /** In their order; the answers were kept, since the requests had an Idempotency-Key. */
+  /** The requests in order. All had an Idempotency-Key, so their answers were kept. */
   readonly kept: readonly RecordedCall[];
-  /** After the last change. */
+  /** Reads after the last change. */
   readonly reads: readonly RecordedCall[];
 }
 
-/** The hashes in the dump are of these keys under this secret. */
+/** Keys whose hashes, with this secret, are in the dump. */
 const secret = 'a secret of the tests alone, in no server';
 const keyOf = (name: string) => `sk_${name.padEnd(43, '0')}`;
 
@@ -40,13 +40,13 @@ const dump = await readFile(join(fixtures, 'last-release.sql'), 'utf8');
 
 /**
  * Restores the dump of the last release into an empty database, migrates it with this release and starts a server on it.
- * @param missing fields that are taken out of all its snapshots and kept answers first
+ * @param missing fields that are removed from all its snapshots and kept answers first
  */
 export async function restoreLastRelease(missing: readonly AgentField[] = []) {
   const ownerUrl = await emptyDatabase();
   await run(ownerUrl, dump);
   const names = `'{${missing.join(',')}}'::text[]`;
-  // Answers are kept for a day. That history never changes is a trigger's rule.
+  // Kept answers expire after a day. A trigger prevents changes of the history.
   await run(
     ownerUrl,
     `SET session_replication_role = replica;
@@ -65,7 +65,7 @@ export async function restoreLastRelease(missing: readonly AgentField[] = []) {
   return {
     query: (sql: string) => run(ownerUrl, sql),
 
-    /** Sends a request, a recorded one or another with one of its keys. */
+    /** Sends a recorded request, or another one with one of its keys. */
     send({ key, line, headers = {}, body }: Pick<RecordedCall, 'key' | 'line' | 'headers' | 'body'>): Promise<Answer> {
       const [method = '', path = ''] = line.split(' ');
       const type = body !== undefined && { 'content-type': 'application/json' };
@@ -75,14 +75,14 @@ export async function restoreLastRelease(missing: readonly AgentField[] = []) {
   };
 }
 
-/** Fields that answers have now and had not then. */
+/** Fields that answers have now and did not have then. */
 const added = answeredFields.filter((name) => !recorded.reads.some(({ text }) => text.includes(`"${name}":`)));
 
-/** The text of an answer that shows one agent, as this release gives it: new members come last. */
+/** The JSON of an answer with one agent, as this release writes it: new members come last. */
 export const withAddedFields = (text: string) =>
   text.replace(/\}$/, `${added.map((name) => `,"${name}":${JSON.stringify(fields[name].initial)}`).join('')}}`);
 
-/** The value of any answer as this release gives it: agents in it have the added fields, and initial values for some. */
+/** Any answer as this release writes it: agents in it have the added fields, with initial values. */
 export function completed(value: unknown, missing: readonly AgentField[] = []): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if ('data' in value && Array.isArray(value.data)) {
@@ -93,7 +93,7 @@ export function completed(value: unknown, missing: readonly AgentField[] = []): 
   return { ...value, ...Object.fromEntries(set.map((name) => [name, fields[name].initial])) };
 }
 
-/** The statement by which docs/backup.md finds agents that are not as their history says. */
+/** The statement by which docs/backup.md finds agents that differ from their history. */
 export const statementIn = (command: string) => /<<'SQL'\n([\s\S]*)\nSQL\n/.exec(command)?.[1] ?? '';
 
 /** All fields of an agent as a version shows it. */

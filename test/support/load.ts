@@ -7,10 +7,13 @@ interface Target {
   readonly agents: readonly string[];
 }
 
-/** Changes agents without pauses until it is stopped; each change makes a new version. Failures are recorded, not retried. */
+/**
+ * Changes agents without pause until it is stopped; each change makes a new version. Failures are recorded and not
+ * retried.
+ */
 export function startLoad({ origin, key, agents }: Target) {
   const failures: unknown[] = [];
-  /** The newest version of each agent in an answer. */
+  /** The newest answered version of each agent. */
   const acknowledged = new Map<string, number>();
   const waiting = new Set<() => void>();
   const underway = new Set<Promise<void>>();
@@ -45,12 +48,12 @@ export function startLoad({ origin, key, agents }: Target) {
   return {
     failures,
     acknowledged,
-    /** Sends further requests to another server; resolves when those to the server before are answered. */
+    /** Sends further requests to another server; resolves when those to the previous one are answered. */
     async moveTo(next: string): Promise<void> {
       target = next;
       await Promise.all(underway);
     },
-    /** Resolves when so many more requests are answered. */
+    /** Resolves when `count` more requests are answered. */
     more(requests: number): Promise<void> {
       const enough = answered + requests;
       return new Promise((resolve) => {
@@ -62,7 +65,7 @@ export function startLoad({ origin, key, agents }: Target) {
         waiting.add(look);
       });
     },
-    /** Lets the running requests end; resolves with how many were answered in all. */
+    /** Waits for the running requests; resolves with the number of all answers. */
     async stop(): Promise<number> {
       stopped = true;
       await running;

@@ -29,13 +29,13 @@ export function whileAgentLocked<Result>(
   return whileLocked(world, 'SELECT FROM agent WHERE id = $1 FOR UPDATE', [id], task);
 }
 
-/** Makes one change of an agent wait, so that changes that are sent meanwhile form the next batch. */
+/** Locks the history so that one change waits, and changes that are sent meanwhile form the next batch. */
 export function inOneBatch<Sent>(world: World, agent: Subject, sendAll: () => Promise<Sent>): Promise<Sent> {
   return whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
     const before = world.patch(agent.key, agent.id, { duration: 99 });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     const sent = sendAll();
-    // Behind them all on the way to their keys.
+    // Once this is answered, the keys of all requests before it have been looked up.
     await world.call(agent.key, `GET /agents/${agent.id}`);
     await release();
     expect(await before).toMatchObject({ status: 200, headers: { etag: '"2"' } });
@@ -43,17 +43,17 @@ export function inOneBatch<Sent>(world: World, agent: Subject, sendAll: () => Pr
   });
 }
 
-/** Resolves when so many statements of servers wait for a lock. */
-export async function untilSomebodyWaits(world: World, atLeast = 1): Promise<void> {
+/** Resolves when at least `atLeast` statements of servers wait for a lock. */
+export async function untilWaiting(world: World, atLeast = 1): Promise<void> {
   await vi.waitUntil(async () => (await countWaiting(world)) >= atLeast, { timeout: 60_000, interval: 10 });
 }
 
-/** Resolves when no statement of a server waits for a lock any more, also none of a request that was answered already. */
-export async function untilNobodyWaits(world: World): Promise<void> {
+/** Resolves when no statement of a server waits for a lock, including those of requests that were answered already. */
+export async function untilNoneWaiting(world: World): Promise<void> {
   await vi.waitUntil(async () => (await countWaiting(world)) === 0, { timeout: 60_000, interval: 10 });
 }
 
-/** Statements of servers that wait for a lock. */
+/** The number of statements of servers that wait for a lock. */
 export async function countWaiting(world: World): Promise<number> {
   const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
   return (await world.sql.query(sql)).rowCount ?? 0;

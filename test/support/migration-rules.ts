@@ -4,15 +4,15 @@ export interface Migration {
   readonly script: string;
 }
 
-/** Milliseconds that a request of the server waits for a lock, and a migration must not keep it waiting longer. */
+/** Milliseconds that a request waits for a lock. A migration must not hold one for longer. */
 const requestWait = 1_000;
 
-/** The first migration that has to drop its index IF EXISTS. */
+/** The first migration that has to drop its index with IF EXISTS. */
 const firstTolerant = '20261129110001';
 
-/** Statements that need a lock for which writers, or all requests, wait in line. */
+/** Statements whose lock blocks writes, or all requests. */
 const lockingStatements = [
-  // Not the storage parameters of a table: their lock waits for no request, and no request waits for it.
+  // Without the storage parameters of a table: their lock blocks no request, and no request blocks it.
   /\bALTER TABLE (?:ONLY )?"?(\w+)"? (?!SET \()/g,
   /\bLOCK TABLE ((?:"?\w+"?(?:, )?)+)/g,
   /\bCREATE (?:OR REPLACE |CONSTRAINT )?TRIGGER [^;]*? ON "?(\w+)"?/g,
@@ -23,9 +23,9 @@ const lockingStatements = [
 ];
 
 /**
- * Where migrations break the rules of docs/upgrade.md ("What a migration must be like") that can be read from a script.
- * Tables that a script makes itself are nobody's yet: what happens to them is free.
- * @param migrations in their order
+ * Breaches of those rules of docs/upgrade.md ("What a migration must be like") that can be read from a script. A table
+ * that a script creates itself is not used yet, so the rules do not apply to it.
+ * @param migrations in order
  * @returns sentences, each with the name of its migration
  */
 export function breachesIn(migrations: readonly Migration[]): string[] {
@@ -58,7 +58,7 @@ function indexBreaches(name: string, sql: string, inUse: InUse): string[] {
 function lockBreaches(sql: string, inUse: InUse): string[] {
   const tables = lockingStatements.flatMap((statement) => namesIn(sql, statement)).filter(inUse);
   const locked = [...new Set(tables)].toSorted();
-  const unproven = namesIn(
+  const unvalidated = namesIn(
     sql,
     /\bALTER TABLE "?(\w+)"? ADD CONSTRAINT "?\w+"? (?:CHECK|FOREIGN KEY)(?![^;]*NOT VALID)/g,
   );
@@ -66,7 +66,7 @@ function lockBreaches(sql: string, inUse: InUse): string[] {
   return [
     ...(locked.length > 0 ? timeoutBreaches(sql, locked) : []),
     ...orderBreaches(sql, inUse),
-    ...unproven.filter(inUse).map((table) => `adds a constraint to ${table} without NOT VALID`),
+    ...unvalidated.filter(inUse).map((table) => `adds a constraint to ${table} without NOT VALID`),
     ...validated
       .filter((table) => new RegExp(`ALTER TABLE "?${table}"? ADD CONSTRAINT`).test(sql))
       .map((table) => `validates a constraint of ${table} in the script that adds it`),
@@ -82,7 +82,7 @@ function timeoutBreaches(sql: string, locked: readonly string[]): string[] {
     : [`waits for ${locked.join(', ')} up to ${longest} ms, longer than a request may wait`];
 }
 
-/** A change locks its agent and then the history. A script that does it the other way round waits for what waits for it. */
+/** A change locks its agent and then the history. A script that locks them in the other order can deadlock with it. */
 function orderBreaches(sql: string, inUse: InUse): string[] {
   const places = (table: string) =>
     lockingStatements.flatMap((statement) =>
@@ -101,7 +101,7 @@ function rowBreaches(sql: string, inUse: InUse): string[] {
   return filled.filter(inUse).map((table) => `changes the rows of ${table}`);
 }
 
-/** A script on one line, without comments, bodies of functions and texts. What a DO block does stays. */
+/** A script on one line, without comments, function bodies and texts. The content of a DO block stays. */
 function withoutTexts(script: string): string {
   return script
     .replaceAll(/--.*$/gm, '')
@@ -116,7 +116,7 @@ const statementsIn = (sql: string) =>
     .map((statement) => statement.trim())
     .filter((statement) => statement !== '');
 
-/** What a pattern captures: names, one or several separated by commas. */
+/** The captures of a pattern: names, one or several separated by commas. */
 const namesIn = (sql: string, pattern: RegExp): string[] =>
   [...sql.matchAll(pattern)].flatMap(([, names = '']) =>
     names

@@ -16,7 +16,7 @@ interface Owner {
 
 /**
  * Makes an agent: compares the whole answer, row and history with what was sent.
- * @param stored fields that are stored in another form than they were sent in
+ * @param stored fields that are stored in another form than they were sent
  */
 export async function expectCreated(
   world: World,

@@ -11,7 +11,7 @@ interface Outcome {
   readonly stderr: string;
 }
 
-/** The operator's command line in this process, which is faster than a process for each command. */
+/** Runs the operator's command line in this process, which is faster than a process for each command. */
 export async function runOperator(
   env: Record<string, string>,
   parameters: readonly string[],

@@ -22,7 +22,7 @@ export async function newSubject(world: World, fields: Partial<AgentDraft> = {})
   return { id, companyId, key, keyId };
 }
 
-/** A new company with an agent that has a value in every field, its number too. */
+/** A new company with an agent that has a value in every field, phone number included. */
 export async function fullAgent(world: World): Promise<Subject> {
   const agent = await newSubject(world, fullFields);
   const companyPhoneNumberId = await world.phoneNumber(agent.companyId);
@@ -30,7 +30,7 @@ export async function fullAgent(world: World): Promise<Subject> {
   return agent;
 }
 
-/** One PATCH with a body as it is, as JSON unless the headers say otherwise. */
+/** Sends a PATCH with a body as it is, as JSON unless the headers say otherwise. */
 export function sendText(
   world: World,
   { id, key }: Pick<Subject, 'id' | 'key'>,
@@ -43,7 +43,7 @@ export function sendText(
 
 /**
  * Changes `fields` and nothing else: compares the whole answer, the whole row and the whole history.
- * @param body a text is sent as it is
+ * @param body a string is sent as it is
  */
 export async function expectChange(
   world: World,

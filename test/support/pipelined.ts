@@ -28,21 +28,24 @@ export function pipelined(world: World) {
     request: (line: string, key: string, requestId: string) =>
       head(`${line} HTTP/1.1`, 'Host: api', `Authorization: Bearer ${key}`, `X-Request-Id: ${requestId}`),
 
-    /** The lines of the log that name one of the given requests. */
+    /** The log lines of the given requests. */
     linesOf: (requestIds: readonly string[]) =>
       world.logLines
         .map((line): { requestId?: string; msg: string; status: unknown } => JSON.parse(line))
         .filter(({ requestId }) => requestId !== undefined && requestIds.includes(requestId))
         .map(({ requestId, msg, status }) => ({ requestId, msg, status })),
 
-    /** Resolves when every change begun before the call must have been written: after two changes of another agent. */
+    /**
+     * Resolves when every change that was begun before the call must have been written: after two changes of another
+     * agent.
+     */
     async untilWritten(): Promise<void> {
       other ??= newSubject(world);
       const { id, key } = await other;
       for (let time = 0; time < 2; time += 1) await world.patch(key, id, { duration: 10 + time });
     },
 
-    /** A company whose list is more than the buffers of the system take: 40 agents of 300 KB. */
+    /** A company whose list is larger than the buffers of the system: 40 agents of 300 KB. */
     async companyWithLargeList() {
       const company = await world.company();
       const questions = Array.from({ length: 50 }, () => '漢'.repeat(2_000));

@@ -1,5 +1,5 @@
 /**
- * A number written without an exponent, with the digits that JavaScript writes: the point is moved step by step.
+ * A number without an exponent, with the digits that JavaScript writes: the point is moved step by step.
  * @param number finite
  */
 export function plainNumber(number: number): string {

@@ -4,13 +4,13 @@ import pg from 'pg';
 import type { Database } from '../../src/database/client.ts';
 import { connect } from './connection.ts';
 
-/** A statement as the server sent it. */
+/** A statement that the server sent. */
 export interface Sent {
   readonly sql: string;
   readonly parameters: readonly unknown[];
 }
 
-/** A database that keeps what is sent to it by `query`. */
+/** A database that records the statements of `query`. */
 export function recording(database: Database) {
   const sent: Sent[] = [];
   const query: Database['query'] = (sql, parameters) => {
@@ -22,11 +22,11 @@ export function recording(database: Database) {
 
 /** How PostgreSQL ran a statement. */
 interface Ran {
-  /** Rows that it returned. */
+  /** The number of returned rows. */
   readonly rows: number;
-  /** Blocks of 8 KB of the tables and their indexes that it fetched, those of its triggers included. */
+  /** Fetched blocks of 8 KB of the tables and their indexes, triggers included. */
   readonly blocks: number;
-  /** What it scanned: `Index Scan of agent`. */
+  /** The scans, such as `Index Scan of agent`. */
   readonly scans: readonly string[];
 }
 
@@ -52,7 +52,7 @@ export async function explain(url: string, { sql, parameters }: Sent): Promise<R
     const run = async () => {
       await client.query('BEGIN');
       const before = await fetchedBy(client);
-      // Not the buffers of the plan: those of a CTE that writes and that nothing refers to are not in its sum.
+      // Not the buffers of the plan, whose sum lacks those of a CTE that writes and is not referred to.
       const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${execute}`);
       const blocks = (await fetchedBy(client)) - before;
       await client.query('ROLLBACK');
@@ -66,7 +66,7 @@ export async function explain(url: string, { sql, parameters }: Sent): Promise<R
   }
 }
 
-/** Blocks of the public tables, their indexes and their large values that this session has fetched and not reported yet. */
+/** Blocks of the public tables, their indexes and TOAST tables that this session has fetched and not reported yet. */
 async function fetchedBy(client: pg.Client): Promise<number> {
   const { rows } = await client.query(
     `SELECT sum(pg_stat_get_xact_blocks_fetched(oid))::int AS blocks FROM pg_class
@@ -81,7 +81,7 @@ function scansIn(node: unknown): string[] {
   return [...own, ...plans.flatMap(scansIn)];
 }
 
-/** A parameter as SQL, of whatever type the statement gives it. */
+/** A parameter as SQL, of the type that the statement gives it. */
 function literal(value: unknown): string {
   if (value === null || value === undefined) return 'NULL';
   if (!Array.isArray(value)) return pg.escapeLiteral(typeof value === 'object' ? JSON.stringify(value) : String(value));

@@ -36,11 +36,11 @@ export interface ExpectedProblem {
   readonly code: ProblemCode;
   /** The path of the request, without its query. */
   readonly instance: string;
-  /** Where the code has more than one text. */
+  /** If the code has more than one text. */
   readonly detail?: string;
   /** The faults listed, for VALIDATION_FAILED. */
   readonly errors?: readonly Fault[];
-  /** How many faults there are, where not all are listed. */
+  /** The number of faults, if not all are listed. */
   readonly count?: number;
 }
 
@@ -64,7 +64,7 @@ export function expectProblem(answer: Answer, { code, instance, detail, errors, 
   });
 }
 
-/** The text of a code. A resource that is not found is an agent, unless the test says another. */
+/** The default text of a code. For RESOURCE_NOT_FOUND that of an agent. */
 function usualDetail(code: ProblemCode, { headers }: Answer, path: string): string {
   if (code === 'ROUTE_NOT_FOUND' && /\/\/|[^/]\/$/.test(path)) return problemTexts.pathPartEmpty;
   if (code === 'ROUTE_NOT_FOUND' && /[A-Z]/.test(path)) return problemTexts.pathCase;

@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import { eraseEmbedded } from './erase-embedded.ts';
-import { refuseKeys } from './no-keys.ts';
+import { refuseKeys } from './leaked-keys.ts';
 import { inTestRun, isAlive } from './test-run.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
 /**
- * The hook in which a helper ends what it started: by default at the end of the test. Give `afterAll` only at the top level
- * of a file: Vitest ignores it inside a hook.
+ * The hook in which a helper ends what it started: by default the end of the test. Give `afterAll` only at the top
+ * level of a file, because Vitest ignores it inside a hook.
  */
 export type AtEnd = (task: () => Promise<void>) => void;
 
@@ -65,7 +65,7 @@ interface Options {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly atEnd?: AtEnd;
-  /** Descriptors that a server may have open. */
+  /** The number of descriptors that a server may have open. */
   readonly descriptors?: number;
 }
 
@@ -83,7 +83,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  // With all of its output.
+  // 'close', because then all output has been read.
   const exit = once(child, 'close').then(([code, signal]: (number | string | null)[]) => ({ code, signal }));
   const started = {
     get stdout() {
@@ -119,7 +119,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
     }
     await exit;
     forget();
-    // A log line is one object; what the first start and the command line print for people may hold a key.
+    // Only log lines are checked: the output for people, of the first start and of the command line, may hold a key.
     refuseKeys([...stdout.split('\n').filter((line) => line.startsWith('{"')), stderr]);
   });
   return started;
@@ -142,7 +142,7 @@ export const runProgram = (parameters: readonly string[], options: Options = {})
 export async function startServer(env: Options['env'], options: Omit<Options, 'env'> = {}) {
   const parameters = [process.execPath, join(root, 'dist', 'server.js')];
   const { descriptors } = options;
-  // The shell becomes the server.
+  // The shell replaces itself by the server.
   const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh', ...parameters];
   const server = startProcess(descriptors === undefined ? parameters : limited, {
     ...options,

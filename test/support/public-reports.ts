@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Sent } from './http.ts';
 
-/** One case of `public-reports.json`; what the members mean says the README beside the file's source. */
+/** One case of `public-reports.json`; the README beside the file's source explains the members. */
 export interface Report {
   readonly id: string;
   readonly title: string;
@@ -42,7 +42,7 @@ export async function readReports(): Promise<readonly Report[]> {
   return JSON.parse(await readFile(new URL('../http/public-reports.json', import.meta.url), 'utf8'));
 }
 
-/** The request as it goes over the socket. Its placeholders must be filled. */
+/** The request as it is sent. Its placeholders must be filled. */
 export function toSent(request: ReportedRequest): Sent {
   const pairs = Array.isArray(request.query) ? request.query : Object.entries(request.query);
   const query = new URLSearchParams(pairs).toString();

@@ -9,13 +9,13 @@ interface Window {
 }
 
 /** The rate limits in an answer's headers; a window without headers is absent. */
-export interface Told {
+export interface RateLimits {
   readonly minute?: Window;
   readonly hour?: Window;
   readonly retryAfter?: number;
 }
 
-export function toldBy({ headers }: Answer): Told {
+export function limitsIn({ headers }: Answer): RateLimits {
   const number = (name: string) => Number(headers[name]);
   const window = (name: 'minute' | 'hour') => {
     const [limit, remaining, reset] = ['limit', 'remaining', 'reset'].map((what) => `x-ratelimit-${what}-${name}`);
@@ -30,17 +30,17 @@ export function toldBy({ headers }: Answer): Told {
   };
 }
 
-/** A moment that is no whole second. */
+/** A time that is no whole second. */
 const start = Date.parse('2030-01-01T00:00:00.250Z');
 
-/** What `performance.now()` was when a test ended that had stopped it. */
+/** The value of `performance.now()` at the end of a test that had stopped it. */
 let latest = 0;
 
-/** Stops the clocks of this process, and so of the servers in it; they go on when the test is over. */
+/** Stops the clocks of this process, and so of the servers in it, until the end of the test. */
 export function stopClock() {
   latest = Math.ceil(Math.max(latest, performance.now()));
   vi.useFakeTimers({ toFake: ['Date', 'performance'] });
-  // A stopped one begins at 0, and `performance.now()` never goes back.
+  // A stopped clock begins at 0, and `performance.now()` must never go back.
   vi.advanceTimersByTime(latest);
   vi.setSystemTime(start);
   onTestFinished(() => {
@@ -49,14 +49,17 @@ export function stopClock() {
   });
   let passed = 0;
   return {
-    /** Lets time pass, until so many seconds after it was stopped. */
+    /** Sets the time to `seconds` seconds after the stop. */
     at(seconds: number): void {
       vi.advanceTimersByTime(seconds * 1_000 - passed);
       passed = seconds * 1_000;
     },
-    /** Sets the machine's clock by so many seconds, as an administrator or a time service does. No time passes. */
+    /**
+     * Sets the machine's clock forward or back by seconds, as an administrator or a time service does, while no time
+     * passes.
+     */
     set: (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1_000),
-    /** In Unix seconds, rounded up, so many seconds after it was stopped. */
+    /** Unix seconds, rounded up, of the time that many seconds after the stop. */
     unix: (seconds: number) => Math.ceil(start / 1_000 + seconds),
   };
 }

@@ -3,10 +3,10 @@ import { connect, type Socket } from 'node:net';
 import { vi } from 'vitest';
 import type { Answer } from './http.ts';
 
-/** How the server ended a connection; `open` when it did not. */
+/** How the server ended a connection; `open` if it did not. */
 type Ending = 'open' | 'closed' | 'reset';
 
-/** A client that writes bytes, well formed or not, and keeps what comes back. */
+/** A client that writes bytes, valid or not, and keeps what it receives. */
 export class RawSocket {
   readonly #socket: Socket;
   #received = '';
@@ -25,7 +25,7 @@ export class RawSocket {
     });
   }
 
-  /** Connects; the connection ends with the task. */
+  /** Connects for a task; the connection ends with the task. */
   static async use<Result>(origin: string, task: (socket: RawSocket) => Promise<Result>): Promise<Result> {
     const { hostname, port } = new URL(origin);
     const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
@@ -38,7 +38,7 @@ export class RawSocket {
     }
   }
 
-  /** Connects several at once. */
+  /** Opens several connections. */
   static useMany<Result>(
     origin: string,
     count: number,
@@ -53,7 +53,7 @@ export class RawSocket {
     this.#socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   }
 
-  /** Sends no more; answers are still read. */
+  /** Ends the sending side; answers are still read. */
   end(): void {
     this.#socket.end();
   }
@@ -77,12 +77,12 @@ export class RawSocket {
     return parse(this.#received);
   }
 
-  /** The answer at a position, once it is complete. */
+  /** The answer at a position, as soon as it is complete. */
   answer(position = 0): Promise<Answer> {
     return vi.waitUntil(() => this.answers[position], { timeout: 60_000, interval: 10 });
   }
 
-  /** All answers, once the server has closed the connection. */
+  /** All answers, as soon as the server has closed the connection. */
   async untilClosed(timeout = 60_000): Promise<Answer[]> {
     await vi.waitUntil(() => this.#ending !== 'open', { timeout, interval: 10 });
     return this.answers;
@@ -111,7 +111,7 @@ function parse(received: string): Answer[] {
   return [{ status: Number(status), headers, text, body }, ...parse(received.slice(bodyEnd))];
 }
 
-/** Sends a request as text, and reads the one answer that comes. */
+/** Sends a request as text, and reads its answer. */
 export const ask = (origin: string, ...lines: string[]) =>
   RawSocket.use(origin, async (socket) => {
     socket.write(head(...lines));

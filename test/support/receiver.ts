@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import { onTestFinished, vi } from 'vitest';
 import type { AtEnd } from './process.ts';
 
-/** An attempt as it was received. */
+/** A received attempt. */
 export interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
@@ -13,7 +13,7 @@ export interface Received {
   readonly id: string;
   /** The event, as JSON. */
   readonly event: { readonly type: string; readonly data: { readonly agentId: string; readonly version: number } };
-  /** When the whole request had arrived, in milliseconds. */
+  /** The time at which the whole request had arrived, in milliseconds. */
   readonly at: number;
 }
 
@@ -46,9 +46,9 @@ export async function openReceiver(respond: Respond = accept, atEnd: AtEnd = onT
   return { url: `http://127.0.0.1:${port}/hook`, port, received, server };
 }
 
-/** Whether the libraries of Standard Webhooks accept an attempt, as of when it arrived. Throws when they do not. */
+/** Whether the libraries of Standard Webhooks accept an attempt at the time of its arrival. Throws if they do not. */
 export function verify({ body, headers, at }: Received, secret: string) {
-  // They refuse what is older than five minutes, and a test may judge later.
+  // They refuse attempts older than five minutes, and a test may check later.
   vi.useFakeTimers({ toFake: ['Date'], now: at });
   try {
     const texts = Object.entries(headers).map(([name, value]) => [name, String(value)]);

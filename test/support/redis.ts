@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { makeFolder, type Started, startProcess } from './process.ts';
 
-/** A Redis for one test, without persistence, stopped with the test. It runs once `start` has been called. */
+/** A Redis for one test, without persistence, stopped with the test. It starts when `start` is called. */
 export async function makeRedis() {
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
@@ -27,13 +27,13 @@ export async function makeRedis() {
       await running.until(/(Ready to accept connections)/);
     },
 
-    /** Stops it: connections break, and the counts are lost. */
+    /** Stops it: connections break and the counts are lost. */
     async stop(): Promise<void> {
       running?.signal('SIGKILL');
       await running?.exit;
     },
 
-    /** Freezes it: connections are accepted, but nothing is answered. */
+    /** Freezes it: connections are accepted, and no command is answered. */
     freeze: () => running?.signal('SIGSTOP'),
     thaw: () => running?.signal('SIGCONT'),
   };

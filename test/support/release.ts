@@ -4,17 +4,17 @@ import { makeFolder, runToEnd } from './process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** What a release is built from. */
+/** The content of a release. */
 export const parts = [
   ...['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'],
   ...['scripts', 'prisma', 'src'],
 ];
 
-/** Scripts of migrations, by the names of their folders. */
+/** Scripts of migrations, by folder name. */
 export type Migrations = Readonly<Record<string, string>>;
 
 /**
- * A copy of this checkout, built, with more migrations than it has: another release. Gone with the test.
+ * Makes and builds a copy of this checkout with further migrations: another release. Removed with the test.
  * @returns its folder, in which the commands of `package.json` can be run
  */
 export async function makeRelease(migrations: Migrations): Promise<string> {
@@ -33,14 +33,14 @@ export async function writeMigrations(release: string, migrations: Migrations): 
     await mkdir(join(release, 'prisma', 'migrations', name), { recursive: true });
     await writeFile(join(release, 'prisma', 'migrations', name, 'migration.sql'), script);
   }
-  // Built after all of that was written.
+  // Built only after everything is written.
   await writeFile(join(release, 'dist', '.built'), '');
 }
 
 /**
- * Builds a release from its commit, with the packages of today. Gone with the test.
+ * Builds a release from its commit, with the packages of today. Removed with the test.
  * @returns its folder
- * @throws where the clone lacks the commit
+ * @throws if the clone lacks the commit
  */
 export async function buildCommit(commit: string): Promise<string> {
   const known = await runToEnd(['git', 'cat-file', '-e', `${commit}^{commit}`]);

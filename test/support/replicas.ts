@@ -2,13 +2,13 @@ import { vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { type Answer, type Sent, send } from './http.ts';
 import { startServer } from './process.ts';
-import { toldBy } from './rate-limits.ts';
+import { limitsIn } from './rate-limits.ts';
 import type { World } from './world.ts';
 
 export type Replica = Awaited<ReturnType<typeof startReplica>>;
 
 /** The log messages about where requests are counted. */
-export const saying = {
+export const logMessages = {
   shared: 'rate limits are counted in Redis, together with the other replicas',
   alone: 'Redis cannot be used: rate limits are counted by this replica alone',
 } as const;
@@ -16,7 +16,9 @@ export const saying = {
 /** The log lines about where requests are counted. */
 function reportsIn(log: string): { msg: string; err?: { message: string } }[] {
   const lines = log.split('\n').filter((line) => line.startsWith('{'));
-  return lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === saying.shared || msg === saying.alone);
+  return lines
+    .map((line) => JSON.parse(line))
+    .filter(({ msg }) => msg === logMessages.shared || msg === logMessages.alone);
 }
 
 /** A server process over the world's database that counts in a Redis, without limits but those of keys. */
@@ -46,10 +48,10 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
   const replica = {
     call,
 
-    /** Status and what is left of the minute. */
+    /** The status, and the remaining requests of the minute. */
     async ask(key: string) {
       const answer = await call(key);
-      return [answer.status, toldBy(answer).minute?.remaining];
+      return [answer.status, limitsIn(answer).minute?.remaining];
     },
 
     /** The changes in its log, in order; several reports of one outage count as one. */
@@ -58,14 +60,14 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
         .map(({ msg }) => msg)
         .filter((msg, at, all) => msg !== all[at - 1]),
 
-    /** The cause in each report of its log, if there is one. */
+    /** The causes in the reports of its log. */
     causes: () => reportsIn(server.stdout).map(({ err }) => err?.message),
 
-    /** Resolves when its log has so many changes. Sends requests meanwhile, since only a request causes a change. */
+    /** Resolves when its log has `count` changes. Sends requests meanwhile, because only a request detects a change. */
     untilChanges: (count: number, key: string) => until(key, () => replica.changes().length >= count),
     untilReports: (count: number, key: string) => until(key, () => replica.causes().length >= count),
 
-    /** Whether its metrics say that all replicas count together. */
+    /** Whether its metrics report that all replicas count together. */
     async isShared(): Promise<boolean> {
       const { text } = await send(`http://127.0.0.1:${metricsPort}`, { method: 'GET', path: '/metrics' });
       return /^interview_agents_rate_limits_shared 1$/m.test(text);

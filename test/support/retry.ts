@@ -14,6 +14,11 @@ export interface Retriable {
 
 export const newKey = () => randomUUID();
 
+/** $1 id of the API key, $2 idempotency key, $3 id of an agent: keeps an answer, as another request with that key does. */
+export const insertKeptAnswer = `
+  INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
+  VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
+
 /** Sends a request with an Idempotency-Key. */
 export function sendKeyed(
   world: World,
@@ -24,7 +29,7 @@ export function sendKeyed(
   return world.call(key, line, { body, headers: { ...headers, 'idempotency-key': idempotencyKey } });
 }
 
-/** Checks that an answer repeats another: the same bytes and headers, except those that belong to each request. */
+/** Checks that an answer repeats another: the same bytes and headers, except those of the request itself. */
 export function expectReplay(repeated: Answer, first: Answer): void {
   const { 'idempotent-replayed': replayed, ...headers } = ofTheAnswer(repeated);
   expect(replayed).toBe('true');
@@ -52,7 +57,7 @@ export async function everythingOf(world: World, companyId: string): Promise<unk
   return rows;
 }
 
-/** An agent at version 2, whose metadata is not in the order in which a database would sort it. */
+/** An agent at version 2 whose metadata is not in the order in which a database would sort it. */
 export async function agentAtTwo(world: World): Promise<Subject> {
   const agent = await newSubject(world, fullFields);
   await world.patch(agent.key, agent.id, { name: 'Second', metadata: { zebra: 1, ant: { z: 1, a: [2] } } });

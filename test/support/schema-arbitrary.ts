@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { deepValue, hostileText, nestedValue, pastMetadata } from './hostile-values.ts';
 
-/** The keywords of JSON Schema that the document uses of what it takes. */
+/** The keywords of JSON Schema that the document uses for requests. */
 export interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
@@ -22,18 +22,18 @@ export interface Schema {
   readonly then?: Schema;
 }
 
-/** Values for a schema: valid ones, values just outside of it, and unrelated ones. */
+/** Values for a schema: valid ones, values just outside its limits, and unrelated ones. */
 export const kinds = ['valid', 'past a limit', 'wrong type', 'hostile text', 'odd nesting'] as const;
 export type Kind = (typeof kinds)[number];
 
-/** Values for members and parameters that name something stored, by their names. */
+/** Values for members and parameters that name something stored, by name. */
 export type Names = Readonly<Record<string, fc.Arbitrary<unknown>>>;
 
 const typesOf = ({ type }: Schema) => (typeof type === 'object' ? type : [type]);
 
 /**
- * Values for one place. Whether the schema takes them is not said: one past a limit may be within another.
- * @param names for what a schema cannot say, by the name of the member
+ * Values for a schema, valid or not: a value beyond one limit may be within another.
+ * @param names values that a schema cannot describe, by the name of the member
  */
 export function valuesOf(schema: Schema, kind: Kind, names: Names = {}): fc.Arbitrary<unknown> {
   if (schema.properties) return objectsOf(schema, schema.properties, kind, names);
@@ -41,7 +41,7 @@ export function valuesOf(schema: Schema, kind: Kind, names: Names = {}): fc.Arbi
     case 'valid':
       return fc.oneof(validOf(schema), ...(typesOf(schema).includes('null') ? [fc.constant(null)] : []));
     case 'past a limit':
-      return pastOf(schema);
+      return outsideOf(schema);
     case 'wrong type':
       return fc.oneof(
         fc.constantFrom(null, true, 0, -1, 1.5, 'text', '', '5', [], {}, [[]], { '': null }),
@@ -56,7 +56,7 @@ export function valuesOf(schema: Schema, kind: Kind, names: Names = {}): fc.Arbi
   }
 }
 
-/** Objects with good members, and what `then` demands where `if` holds. */
+/** Objects with valid members, and with what `then` demands if `if` matches. */
 function goodObjects(
   { required = [], if: condition, then }: Schema,
   properties: Readonly<Record<string, Schema>>,
@@ -81,12 +81,12 @@ function objectsOf(
   const { required = [] } = schema;
   const valid = goodObjects(schema, properties, names);
   if (kind === 'valid') return valid;
-  const oneSpoiled = fc.constantFrom(...Object.keys(properties)).chain((name) => {
+  const withOneInvalid = fc.constantFrom(...Object.keys(properties)).chain((name) => {
     const spoiled = valuesOf(properties[name] ?? {}, kind);
     return fc.tuple(valid, spoiled).map(([object, value]) => ({ ...object, [name]: value }));
   });
   const withUnknown = (key: fc.Arbitrary<string>) =>
-    // As own members, whatever their names are.
+    // As own members, even for names such as __proto__.
     fc.tuple(valid, key).map(([object, name]) => Object.fromEntries([...Object.entries(object), [name, 1]]));
   const further: Readonly<Record<Exclude<Kind, 'valid'>, fc.Arbitrary<unknown>>> = {
     'past a limit': fc.oneof(
@@ -102,7 +102,7 @@ function objectsOf(
     'hostile text': withUnknown(hostileText),
     'odd nesting': deepValue,
   };
-  return fc.oneof({ weight: 4, arbitrary: oneSpoiled }, { weight: 1, arbitrary: further[kind] });
+  return fc.oneof({ weight: 4, arbitrary: withOneInvalid }, { weight: 1, arbitrary: further[kind] });
 }
 
 const without = (object: object, name: string) =>
@@ -130,7 +130,7 @@ const fits =
 
 /** Any characters that can be stored; lengths in code points. */
 function textOf(minLength: number, maxLength: number): fc.Arbitrary<string> {
-  // A long one repeats itself: 2,000 characters, each made up, would take most of the time.
+  // A long text repeats a short one, because generating 2,000 characters would take most of the time.
   const long = minLength > 100 ? { minLength: 1, maxLength: 8 } : { minLength, maxLength };
   return fc.string({ ...long, unit: 'binary' }).map((made) => {
     const text = made.replaceAll('\u0000', '\u{1f600}');
@@ -150,8 +150,8 @@ const smallObject = fc.dictionary(
   { maxKeys: 4, noNullPrototype: true },
 );
 
-/** Values one step over each limit, and sometimes just within. */
-function pastOf(schema: Schema): fc.Arbitrary<unknown> {
+/** Values one step beyond each limit, and sometimes just within. */
+function outsideOf(schema: Schema): fc.Arbitrary<unknown> {
   const { enum: values, format, minLength = 0, maxLength = 40, minimum = 0, maximum = 9, maxItems = 3 } = schema;
   const [type] = typesOf(schema);
   if (values) {
@@ -168,7 +168,7 @@ function pastOf(schema: Schema): fc.Arbitrary<unknown> {
     const tooMany = fc.array(validOf(items), { minLength: maxItems + 1, maxLength: maxItems + 1 });
     return fc.oneof(
       tooMany,
-      pastOf(items).map((item) => [item]),
+      outsideOf(items).map((item) => [item]),
     );
   }
   if (type === 'object') return pastMetadata;
@@ -180,8 +180,8 @@ function pastOf(schema: Schema): fc.Arbitrary<unknown> {
     .constantFrom(' ', '\u0085', '\u2003\ufeff', '\t\n')
     .map((text) => text.repeat(Math.max(1, minLength)));
   const lengths = [minLength - 1, maxLength + 1].filter((length) => length >= 0);
-  const bent = fc
+  const mutated = fc
     .tuple(validOf(schema), fc.constantFrom(' ', '"', '\\', ',', '\u007f'))
     .map(([text, end]) => `${text}${end}`);
-  return fc.oneof(blank, bent, fc.constant(null), ...lengths.map((length) => textOf(length, length)));
+  return fc.oneof(blank, mutated, fc.constant(null), ...lengths.map((length) => textOf(length, length)));
 }

@@ -52,7 +52,10 @@ interface SenderOptions {
   readonly onHealth?: (change: HealthChange) => void;
 }
 
-/** Starts a webhook worker for a world, with the server's role. Stopped with the test; an error that it reports fails it. */
+/**
+ * Starts a webhook worker for a world, with the server's role. Stopped with the test, which fails on an error of the
+ * worker.
+ */
 export function openSender(
   { databaseUrl, secret, limits }: Pick<World, 'databaseUrl' | 'secret' | 'limits'>,
   {
@@ -86,7 +89,7 @@ export function openSender(
   return { wake: sender.wake, stop };
 }
 
-/** The rows of an endpoint's deliveries, in their order. */
+/** The deliveries of an endpoint, in order. */
 export async function storedDeliveries({ sql }: Pick<World, 'sql'>, endpointId: string) {
   const { rows } = await sql.query(
     `SELECT id, event_id AS "eventId", event_type AS "eventType", agent_id AS "agentId", version, status, attempts,

@@ -2,8 +2,8 @@ import { expect, inject } from 'vitest';
 import { run } from './connection.ts';
 import type { World } from './world.ts';
 
-/** Runs statements as the owner, with the checks of their end, then undoes them. Fails where they do. */
-const tryOut = (world: World, ...statements: readonly string[]) =>
+/** Runs statements as the owner, with the checks at their end, and rolls them back. Fails if they fail. */
+const runAndRollBack = (world: World, ...statements: readonly string[]) =>
   run(world.ownerUrl, `BEGIN; ${statements.join('; ')}; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK`);
 const asRole = `SET LOCAL ROLE ${inject('serverRole')}`;
 
@@ -13,8 +13,8 @@ async function stored(world: World, tables: readonly string[]): Promise<unknown[
 }
 
 /**
- * Expects that the server's role is refused, and the owner is not, and that each of the triggers alone refuses it.
- * @param tables that must stay as they are
+ * Expects that the server's role is refused and the owner is not, and that each of the triggers alone refuses it.
+ * @param tables that must not change
  * @param triggers without which the role could do it
  */
 export async function expectRefused(
@@ -26,7 +26,7 @@ export async function expectRefused(
   const before = await stored(world, tables);
   await expect(run(world.databaseUrl, sql)).rejects.toMatchObject({ code: '42501' });
   expect(await stored(world, tables)).toEqual(before);
-  await tryOut(world, sql);
+  await runAndRollBack(world, sql);
   const { rows } = await world.sql.query<{ off: string }>(
     `SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) AS off
        FROM pg_trigger WHERE tgname = ANY($1)`,
@@ -35,7 +35,7 @@ export async function expectRefused(
   expect(rows).toHaveLength(new Set(triggers).size);
   for (const { off } of rows) {
     const others = rows.filter((row) => row.off !== off).map((row) => row.off);
-    await expect(tryOut(world, ...others, asRole, sql)).rejects.toMatchObject({ code: '42501' });
+    await expect(runAndRollBack(world, ...others, asRole, sql)).rejects.toMatchObject({ code: '42501' });
   }
-  await tryOut(world, ...rows.map((row) => row.off), asRole, sql);
+  await runAndRollBack(world, ...rows.map((row) => row.off), asRole, sql);
 }

@@ -3,15 +3,15 @@ import type { Answer } from './http.ts';
 import { head, RawSocket } from './raw-socket.ts';
 
 interface SlowRequest {
-  /** Its first line, as in "PATCH /agents/…". */
+  /** Method and path, as in "PATCH /agents/…". */
   readonly line: string;
   readonly key: string;
   readonly body: object;
-  /** Further headers, as they are written. */
+  /** Further header lines. */
   readonly headers?: readonly string[];
 }
 
-/** Milliseconds after which a key is looked up again before a write, and a margin. */
+/** Milliseconds after which a key is looked up again before a write, with a margin. */
 const outdated = 1_000 + 20;
 
 /**
@@ -37,7 +37,7 @@ export function sendSlowly(
         ...headers,
       ),
     );
-    // `100 Continue` comes when the key has been checked.
+    // `100 Continue` is sent after the key has been checked.
     await socket.answer();
     const since = performance.now();
     socket.write(text.slice(0, half));
@@ -48,7 +48,7 @@ export function sendSlowly(
   });
 }
 
-/** Resolves when a key that was looked up at a moment, as `performance.now()` counts, must be looked up again. */
+/** Resolves when a key that was looked up at a time, by `performance.now()`, must be looked up again. */
 export async function untilOutdated(since: number): Promise<void> {
   await vi.waitUntil(() => performance.now() - since > outdated, { timeout: 60_000, interval: 10 });
 }

@@ -17,15 +17,15 @@ export interface Shown {
   readonly name: string;
   readonly kind: string | undefined;
   readonly id: string;
-  /** The id of its parent. */
+  /** The id of the parent. */
   readonly parent: string | undefined;
   readonly attributes: ReadableSpan['attributes'];
   readonly status: ReadableSpan['status'];
-  /** The ids of the spans that it has links to. */
+  /** The ids of the linked spans. */
   readonly links: readonly string[];
 }
 
-/** An SDK that collects spans in memory, loaded until the file ends, as an operator's `--import` loads one. */
+/** An SDK that collects spans in memory until the end of the file, loaded as by an operator's `--import`. */
 export function loadCollector() {
   const exporter = new InMemorySpanExporter();
   const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
@@ -38,7 +38,7 @@ export function loadCollector() {
     /** All finished spans of all traces. */
     all: () => exporter.getFinishedSpans(),
 
-    /** The spans of a trace by name, when that of its request has ended: it ends after the answer. */
+    /** The spans of a trace by name, once that of its request has ended, which is after the answer. */
     async of(traceId: string): Promise<Record<string, Shown>> {
       const inTrace = () => exporter.getFinishedSpans().filter((span) => span.spanContext().traceId === traceId);
       await vi.waitUntil(() => inTrace().some(({ kind }) => kind === SpanKind.SERVER), { timeout: 60_000 });
@@ -47,7 +47,7 @@ export function loadCollector() {
   };
 }
 
-/** A world with calls to a server of its own, which makes spans by the SDK that is loaded. */
+/** A world with calls to a server of its own that makes spans with the loaded SDK. */
 export async function openTraced(world: World, databaseUrl = world.databaseUrl): Promise<World> {
   const tracing = registeredTracing();
   if (!tracing) throw new Error('no SDK is loaded');
@@ -65,7 +65,7 @@ const shown = (span: ReadableSpan): Shown => ({
   links: span.links.map((link) => link.context.spanId),
 });
 
-/** A span of a client, as the header `traceparent` has it. */
+/** A span of a client, as the header `traceparent` describes it. */
 export function clientSpan({ isSampled = true } = {}) {
   const [traceId, id] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')];
   return { traceId, id, headers: { traceparent: `00-${traceId}-${id}-${isSampled ? '01' : '00'}` } };

@@ -6,9 +6,9 @@ import type { World } from './world.ts';
 /** A member for each column, as PostgreSQL's to_jsonb writes it. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** Everything that is stored about one agent. */
+/** The row and the history of one agent. */
 export interface StoredAgent {
-  /** The whole row as text: equal only when every byte is. */
+  /** The whole row as text, to compare every byte. */
   readonly text: string;
   readonly row: Row;
   readonly history: readonly HistoryEntry[];
@@ -17,7 +17,7 @@ export interface StoredAgent {
 /** The same for an agent that does not exist: an empty row, no history. */
 export async function storedAgent(world: Pick<World, 'row' | 'history'>, id: string): Promise<StoredAgent> {
   const [text, history] = await Promise.all([world.row(id), world.history(id)]);
-  // The order of the changed fields means nothing.
+  // The order of the changed fields has no meaning.
   const sorted = history.map((entry) => ({ ...entry, changedFields: entry.changedFields.toSorted() }));
   return { text, row: text ? JSON.parse(text) : {}, history: sorted };
 }
@@ -28,14 +28,14 @@ export const answerOf = (row: Row) => ({
   ...valuesIn(row, answeredFields),
 });
 
-/** What a history entry keeps of a row: all fields, in their names on the wire. */
+/** The snapshot of a row in a history entry: all fields, under their API names. */
 export const snapshotOf = (row: Row) => valuesIn(row, agentFields);
 
-// The columns of the server's own table, which test/unit/fields.test.ts compares with the contract's.
+// The columns are those of the server's own table, which test/unit/fields.test.ts compares with the contract's.
 const valuesIn = (row: Row, names: readonly AgentField[]) =>
   Object.fromEntries(names.map((name) => [name, row[fields[name].column]]));
 
-/** The answer that made the given version, from its history entry. */
+/** The answer of the change that made the given version, from its history entry. */
 export function answerOfVersion({ row, history }: StoredAgent, version: number) {
   const entry = history.find((one) => one.version === version);
   if (!entry) throw new Error(`there is no version ${version}`);
@@ -46,7 +46,7 @@ export function answerOfVersion({ row, history }: StoredAgent, version: number) 
 /** The version in the ETag header of an answer. */
 export const versionIn = ({ headers }: Answer) => Number(JSON.parse(headers.etag ?? '0'));
 
-/** The same values under the names of their columns. */
+/** The same values by column name. */
 export function asColumns(values: Readonly<Record<string, unknown>>): Row {
   const toColumn = (field: string) => field.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
   return Object.fromEntries(Object.entries(values).map(([field, value]) => [toColumn(field), value]));

@@ -3,7 +3,7 @@ import type pg from 'pg';
 export interface HistoryEntry {
   readonly version: number;
   readonly createdAt: Date;
-  /** The agent's fields (agentFields), in their names on the wire, as the version left them. */
+  /** The agent's fields (agentFields) after this version, under their API names. */
   readonly snapshot: Record<string, unknown>;
   readonly changedFields: string[];
   readonly keyId: string | null;
@@ -11,9 +11,9 @@ export interface HistoryEntry {
   readonly restoredFrom: number | null;
 }
 
-/** Reads what is stored of agents, as their owner. */
+/** Reads the rows of agents as their owner. */
 export const storedRows = (sql: pg.Pool) => ({
-  /** An agent's whole row, as text, so that nothing is lost in reading it. */
+  /** An agent's whole row as text, so that no digit is lost. */
   async row(id: string): Promise<string> {
     const { rows } = await sql.query(`SELECT to_jsonb(a.*)::text AS row FROM agent a WHERE id = $1`, [id]);
     return rows[0]?.row;

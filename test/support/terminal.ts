@@ -4,7 +4,7 @@ import { makeFolder, startProcess } from './process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** A folder in which commands of a page may write, with the repository's files but for its settings and data. */
+/** A folder in which commands of a page may write, with the repository's files except its settings and data. */
 export async function openCheckout(): Promise<string> {
   const folder = await makeFolder();
   for (const name of await readdir(root)) {
@@ -14,8 +14,8 @@ export async function openCheckout(): Promise<string> {
 }
 
 /**
- * A shell into which commands are pasted one after the other, as into a terminal: what one of them sets, the next one has.
- * It begins with nothing but the given variables, and the folder is also its home.
+ * A shell in which commands run one after the other, as in a terminal, so that variables are kept. It begins with only
+ * the given variables, and the folder is also its home.
  */
 export function openTerminal(folder: string, env: Readonly<Record<string, string>> = {}) {
   const shell = startProcess(['bash', '-e'], { cwd: folder, env: { HOME: folder, ...env } });
@@ -23,17 +23,17 @@ export function openTerminal(folder: string, env: Readonly<Record<string, string
   return {
     shell,
 
-    /** Runs commands to their end; rejects where one of them fails. */
+    /** Runs commands to their end; rejects if one of them fails. */
     async paste(commands: string): Promise<string> {
       pasted += 1;
       const before = shell.stdout.length;
-      // On a line of its own, whatever the commands printed last.
+      // On a line of its own, even if the output of the commands ends without a line break.
       shell.write(`${commands}\nprintf '\\nend of ${pasted}\\n'\n`);
       await shell.until(new RegExp(`^(end of ${pasted})$`, 'm'));
       return shell.stdout.slice(before).replace(/\nend of \d+\n$/, '');
     },
 
-    /** Runs commands the last of which goes on; resolves with what it prints. */
+    /** Runs commands of which the last does not end; resolves with its output. */
     async start(commands: string, pattern: RegExp): Promise<string> {
       shell.write(`${commands}\n`);
       return await shell.until(pattern);

@@ -29,7 +29,7 @@ export function beginTestRun(): void {
   chmodSync(folder, 0o755);
   process.env['TMPDIR'] = folder;
   process.once('exit', () => {
-    // Workers go on for a while after this process, and may start more.
+    // Workers run for a while after this process ended, and may start more processes.
     killNamed(folder, workerPrefix, 1);
     killNamed(folder, groupPrefix, -1);
     const found = readdirSync(folder, { recursive: true, encoding: 'utf8' });
@@ -68,7 +68,7 @@ function killPostgres(cluster: string): void {
   // Negative while initdb fills the cluster.
   if (pid <= 0) return;
   kill(pid, 'SIGQUIT');
-  // A test may have frozen it.
+  // A test may have stopped it (SIGSTOP).
   kill(pid, 'SIGCONT');
 }
 
@@ -93,6 +93,6 @@ function eraseFolder(folder: string): void {
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     if (basename(name) === 'postgres-location') eraseEmbedded(dirname(join(folder, name)));
   }
-  // A PostgreSQL that is ending may still write to it.
+  // A PostgreSQL that is shutting down may still write to it.
   rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }

@@ -4,14 +4,14 @@ import { openDatabase } from '../../src/database/client.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Those of the servers that tests open in their own process, unless a test gives others. */
+    /** The limits of the servers that tests open in their own process, unless a test gives others. */
     timeLimits?: TimeLimits;
   }
 }
 
 /**
- * `production`: those that a server has. `patient`: a minute for a request and for each wait in it, so that no test fails
- * because the machine is slow, but those of the limits themselves.
+ * `production`: the limits of a server in production. `patient`: a minute for a request and for each wait in it, so
+ * that no test fails on a slow machine, except the tests of the limits themselves.
  */
 export type TimeLimits = 'production' | 'patient';
 
@@ -23,7 +23,7 @@ export const usualLimits = (): TimeLimits => inject('timeLimits') ?? 'production
 export async function buildLimited(limits: TimeLimits, parts: AppParts) {
   if (limits === 'production') return await buildApp(parts);
   const app = await buildApp({ ...parts, longestRequest: patience });
-  // Else a connection whose request waits is closed after 11 s.
+  // Otherwise a connection whose request waits is closed after 11 s.
   app.server.setTimeout(patience);
   return app;
 }

@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '..', '..');
 
 /**
  * The project of an integrator, in a temporary folder, with this repository's packages. Call it at the top level of a file.
- * @param origin the server's, which commands find as `API_URL`
+ * @param origin the server's address, which commands get as `API_URL`
  * @param tsconfig the text of `tsconfig.json`
  */
 export async function makeProject(origin: string, tsconfig: string) {
@@ -17,9 +17,9 @@ export async function makeProject(origin: string, tsconfig: string) {
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   await writeFile(join(folder, 'tsconfig.json'), tsconfig);
 
-  /** Runs commands in the project of an integrator, who has TypeScript 5 where this repository has 7. */
+  /** Runs commands in the project of an integrator, who has TypeScript 5 while this repository has 7. */
   function run(commands: string, env: Readonly<Record<string, string>> = {}, atEnd: AtEnd = onTestFinished) {
-    // As a URL: NODE_OPTIONS would end a path at a space.
+    // A URL, because NODE_OPTIONS would split a path at a space.
     const api = `--import ${pathToFileURL(join(root, 'scripts', 'typescript-api.mjs'))}`;
     const variables = { ...env, API_URL: origin, NODE_OPTIONS: api, npm_config_offline: 'true' };
     return startProcess(['bash', '-e', '-c', commands], { cwd: folder, env: variables, atEnd });

@@ -11,13 +11,13 @@ export async function newWebhook(world: World, key: string, fields: object = {},
   return { id: String(id), secret: String(secret), shown: { id, ...shown }, answer };
 }
 
-/** The row of an endpoint, all columns; undefined when it is not there. */
+/** The row of an endpoint, all columns; undefined if it does not exist. */
 export async function webhookRow(world: World, id: string) {
   const { rows } = await world.sql.query('SELECT to_jsonb(e) AS row FROM webhook_endpoint e WHERE id = $1', [id]);
   return rows[0]?.row;
 }
 
-/** The bodies of an endpoint's deliveries, in their order. */
+/** The bodies of an endpoint's deliveries, in order. */
 export async function bodiesFor(world: World, id: string): Promise<unknown[]> {
   const { rows } = await world.sql.query(
     'SELECT event_type, agent_id, company_id, version, body FROM webhook_delivery WHERE endpoint_id = $1 ORDER BY position',
@@ -26,13 +26,13 @@ export async function bodiesFor(world: World, id: string): Promise<unknown[]> {
   return rows.map(({ body, ...columns }) => {
     const event = JSON.parse(body);
     const { agentId = null, companyId = columns.company_id, version = null } = event.data;
-    const told = { event_type: event.type, agent_id: agentId, company_id: companyId, version };
-    if (JSON.stringify(told) !== JSON.stringify(columns)) throw new Error(`${body} is not what its columns say`);
+    const expected = { event_type: event.type, agent_id: agentId, company_id: companyId, version };
+    if (JSON.stringify(expected) !== JSON.stringify(columns)) throw new Error(`${body} is not what its columns say`);
     return event;
   });
 }
 
-/** The types and versions of events, in short. */
+/** The types and versions of events, as short texts. */
 export const inShort = (events: readonly unknown[]) =>
   events.map((event) => `${Object(event).type} ${Object(event).data.version}`);
 

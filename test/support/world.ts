@@ -19,7 +19,7 @@ import { callsOf } from './calls.ts';
 import { clientOf } from './client.ts';
 import { run } from './connection.ts';
 import { asServer, withDatabase } from './global-setup.ts';
-import { refuseKeys } from './no-keys.ts';
+import { refuseKeys } from './leaked-keys.ts';
 import { storedRows } from './stored-rows.ts';
 import { buildLimited, openLimited, patientUrl, type TimeLimits, usualLimits } from './time-limits.ts';
 
@@ -30,7 +30,7 @@ interface WorldOptions {
   readonly docs?: boolean;
   /** The server's rate limits; limits that are not given do not apply. */
   readonly quotas?: Partial<Quotas>;
-  /** Another secret that keys may be stored under when the tests make further ones. */
+  /** A previous secret with which keys may have been hashed when the tests create further ones. */
   readonly previousSecret?: string;
   readonly limits?: TimeLimits;
 }
@@ -88,15 +88,15 @@ export async function openWorld(options: WorldOptions = {}) {
   return {
     app,
     origin,
-    /** In the server's role … */
+    /** The URL for the server's role. */
     databaseUrl,
-    /** … and in that of the operator. */
+    /** The URL for the operator's role. */
     ownerUrl,
     secret,
     logLines,
-    /** Of its server, and of others that a test opens on its database. */
+    /** The time limits of its server, and of others that a test opens on its database. */
     limits,
-    /** Where further servers of this world log too. */
+    /** The log stream, for further servers of this world. */
     log,
     sql,
     agents: rows,
@@ -105,7 +105,7 @@ export async function openWorld(options: WorldOptions = {}) {
 
     ...callsOf(origin),
 
-    /** A company with a key for all of agents. */
+    /** A company with a key that has all scopes. */
     async company() {
       const { id } = await companies.createCompany('Test company');
       const key = await keys.create({ ...keyDraft, companyId: id });
@@ -120,7 +120,7 @@ export async function openWorld(options: WorldOptions = {}) {
       return { id, key: key.key, keyId: key.id };
     },
 
-    /** One more company key for all of agents, with its id. */
+    /** Another company key with all scopes, and its id. */
     newKey: (companyId: string) => keys.create({ ...keyDraft, companyId }),
 
     /** A company key with the given scopes only. */
@@ -133,19 +133,19 @@ export async function openWorld(options: WorldOptions = {}) {
       return (await keys.create({ ...keyDraft, companyId, ...limits })).key;
     },
 
-    /** A company key for all of agents that only the given addresses and blocks may use. */
+    /** A company key with all scopes that only the given addresses and blocks may use. */
     async keyFrom(companyId: string, ...allowedIps: string[]) {
       return (await keys.create({ ...keyDraft, companyId, allowedIps })).key;
     },
 
-    /** The id of an active number, of which each is another. */
+    /** Adds an active phone number, a new one each time, and returns its id. */
     async phoneNumber(companyId: string) {
       const number = `+1202555${String(123 + phoneNumbers).padStart(4, '0')}`;
       phoneNumbers += 1;
       return (await companies.addPhoneNumber(companyId, number)).id;
     },
 
-    /** A fresh agent: type ONLINE, empty metadata. As an answer shows it. */
+    /** A new agent of type ONLINE with empty metadata, as an answer shows it. */
     async agent(companyId: string, fields: Partial<AgentDraft> = {}) {
       return toAnswer((await agents.create(companyId, { ...freshAgent, ...fields }, { operator })).agent);
     },
@@ -155,7 +155,7 @@ export async function openWorld(options: WorldOptions = {}) {
       await sql.query('UPDATE agent SET deleted_at = now() WHERE id = $1', [id]);
     },
 
-    /** A client with a key, typed by the server's document: for requests that are well formed. */
+    /** A client with a key, typed by the server's OpenAPI document, for well-formed requests. */
     client: (key: string) => clientOf(origin, key),
 
     ...storedRows(sql),

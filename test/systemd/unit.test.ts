@@ -11,7 +11,7 @@ const unit = readFileSync(
 );
 const setting = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1];
 
-/** The unit in a folder, with the Node of this machine in place of the one that it names. */
+/** The unit in a folder, with this machine's Node in place of the one that it names. */
 async function placed(text = unit): Promise<string> {
   const file = join(await makeFolder(), 'interview-agents.service');
   await writeFile(file, text.replace('/usr/bin/node', process.execPath));
@@ -20,19 +20,19 @@ async function placed(text = unit): Promise<string> {
 
 const analyze = (...parameters: string[]) => runToEnd(['systemd-analyze', ...parameters]);
 
-test('systemd takes the unit without a complaint, and would say so of a wrong line', async () => {
+test('systemd accepts the unit without a warning, and warns of a wrong line', async () => {
   expect(await analyze('verify', '--man=no', await placed())).toEqual({ code: 0, stdout: '', stderr: '' });
   const { stderr } = await analyze('verify', '--man=no', await placed(unit.replace('ProtectSystem', 'ProtectSystems')));
   expect(stderr).toContain("'ProtectSystems'");
 });
 
-test('systemd finds the exposure of the service to be at most 2 of 10', async () => {
+test('systemd rates the exposure of the service as at most 2 of 10', async () => {
   const { code, stdout } = await analyze('security', '--offline=yes', '--threshold=20', await placed());
   expect(stdout).toMatch(/Overall exposure level for interview-agents.service: [\d.]+ OK/);
   expect(code).toBe(0);
 });
 
-test('the server has a user of its own, longer for its drain than it takes, and begins with the program of the build', () => {
+test('the unit runs the built program as a user of its own, and its stop timeout is longer than the drain', () => {
   expect(setting('DynamicUser')).toBe('yes');
   const { SHUTDOWN_GRACE_SECONDS } = readConfig({});
   expect(Number(setting('TimeoutStopSec'))).toBeGreaterThan(SHUTDOWN_GRACE_SECONDS);

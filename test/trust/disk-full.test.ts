@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { run } from '../support/connection.ts';
+import { openOutageClients } from './support/outage-clients.ts';
 import { makePostgres, type OwnPostgres } from './support/own-postgres.ts';
-import { openSiege } from './support/siege.ts';
 import { canMount, mountSmallDisk } from './support/small-disk.ts';
 
-/** Milliseconds that the disk stays full. */
+/** Milliseconds for which the disk stays full. */
 const lasting = 5_000;
 
-/** A folder on a disk for PostgreSQL alone. */
+/** A folder on a disk that only PostgreSQL uses. */
 async function makeFolderFor({ owner }: OwnPostgres, disk: string): Promise<string> {
   const folder = join(disk, 'postgres');
   await mkdir(folder, { mode: 0o700 });
@@ -20,15 +20,15 @@ async function makeFolderFor({ owner }: OwnPostgres, disk: string): Promise<stri
 }
 
 test.runIf(canMount)(
-  'where it may mount one: a disk of the tables that is full makes changes 503, reading goes on, back within 2 s',
+  'while the disk of the tables is full changes are 503 and reads are served, and changes are served within 2 s afterwards (needs the right to mount)',
   async () => {
     const disk = await mountSmallDisk(32);
     const postgres = await makePostgres();
     await postgres.start();
     const folder = await makeFolderFor(postgres, disk.folder);
     await run(postgres.superUrl, `CREATE TABLESPACE small LOCATION '${folder}'`);
-    const siege = await openSiege(await postgres.makeDatabase('TABLESPACE small'));
-    await siege.withstand({
+    const outageClients = await openOutageClients(await postgres.makeDatabase('TABLESPACE small'));
+    await outageClients.expectRecoveryFrom({
       hits: (line) => line.startsWith('PATCH') || line === 'POST /agents',
       task: async () => {
         await disk.fill();
@@ -36,12 +36,12 @@ test.runIf(canMount)(
         await disk.empty();
       },
     });
-    await siege.expectAllSaved();
+    await outageClients.expectAllSaved();
   },
 );
 
 test.runIf(canMount)(
-  'where it may mount one: a disk of the log that is full ends PostgreSQL: only 503 in time, back within 2 s of its start',
+  'a full disk of the write-ahead log ends PostgreSQL: requests are 503 in time, and served within 2 s of its start (needs the right to mount)',
   async () => {
     const disk = await mountSmallDisk(96);
     const postgres = await makePostgres({ max_wal_size: '48MB', min_wal_size: '32MB' });
@@ -52,21 +52,21 @@ test.runIf(canMount)(
     await rm(log, { recursive: true });
     await symlink(folder, log);
     await postgres.start();
-    const siege = await openSiege(await postgres.makeDatabase());
-    await siege.withstand({
+    const outageClients = await openOutageClients(await postgres.makeDatabase());
+    await outageClients.expectRecoveryFrom({
       task: async () => {
         await disk.fill();
-        await expect(switchForEver(postgres)).rejects.toThrow();
+        await expect(switchUntilFull(postgres)).rejects.toThrow();
         await delay(lasting);
         await disk.empty();
         await postgres.start();
       },
     });
-    await siege.expectAllSaved();
+    await outageClients.expectAllSaved();
   },
 );
 
-/** Begins one file of the log after the other, until there is none left to begin. */
-async function switchForEver({ superUrl }: OwnPostgres): Promise<never> {
+/** Switches to a new file of the write-ahead log until none is left. */
+async function switchUntilFull({ superUrl }: OwnPostgres): Promise<never> {
   for (;;) await run(superUrl, 'SELECT pg_switch_wal()');
 }

@@ -6,7 +6,7 @@ import { startUnlimited } from '../support/kept-client.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { build, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-import { percentile, steadily } from './support/steadily.ts';
+import { percentile, sendSteadily } from './support/steady-requests.ts';
 
 const world = await openWorld({ docs: false });
 const isShort = inject('isShort');
@@ -15,13 +15,13 @@ beforeAll(build);
 
 type Server = Awaited<ReturnType<typeof startServer>>['server'];
 
-/** Megabytes of memory that a process takes. */
+/** The resident memory of a process in megabytes. */
 const memoryOf = ({ pid }: Server) =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
 
 const descriptorsOf = ({ pid }: Server) => readdirSync(`/proc/${pid}/fd`).length;
 
-/** A server, and somebody with a key who changes an agent every 20 ms meanwhile, each time on a new connection. */
+/** A server, and a client with a key that changes an agent every 20 ms, each time on a new connection. */
 async function openVictim(env: Readonly<Record<string, string>> = {}) {
   const { id, key } = await newSubject(world);
   const { server, origin } = await startUnlimited(world, env);
@@ -31,9 +31,9 @@ async function openVictim(env: Readonly<Record<string, string>> = {}) {
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
     return send(origin, { path: `/agents/${id}`, headers, body: JSON.stringify({ duration }) });
   };
-  /** What others see during a task: every one of them is served. */
+  /** The answers to other clients during a task; each of them must be 200. */
   const during = async (task: Promise<unknown>) => {
-    const answers = await steadily(change, task);
+    const answers = await sendSteadily(change, task);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     const times = answers.map(({ after }) => after);
     return { count: times.length, p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
@@ -47,11 +47,11 @@ const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, 
 const floods = (origin: string, count: number, options?: Parameters<typeof openFlood>[1]) =>
   Promise.all(Array.from({ length: count }, () => openFlood(origin, options)));
 
-const leave = (attackers: readonly Flood[]) => {
+const disconnect = (attackers: readonly Flood[]) => {
   for (const { socket } of attackers) socket.resetAndDestroy();
 };
 
-test('2,000 requests for the document pipelined on each of 12 connections that read nothing: with a heap of 400 MB the server lives, its memory stays under 500 MB, others are served', async () => {
+test('12 connections that pipeline 2,000 requests for the document each and read nothing: with a heap of 400 MB the server keeps running, its memory stays under 500 MB, and other clients are served', async () => {
   const { server, origin, during, change } = await openVictim({ NODE_OPTIONS: '--max-old-space-size=400' });
   const attackers = await floods(origin, 12, { reads: false });
   for (const { socket } of attackers) socket.write(shortGet('/openapi.json').repeat(2_000));
@@ -63,11 +63,11 @@ test('2,000 requests for the document pipelined on each of 12 connections that r
   console.log(`memory at most ${most.toFixed(0)} MB; ${count} others served, p99 ${p99.toFixed(0)} ms`);
   expect(most).toBeLessThan(500);
   expect(count).toBeGreaterThan(0);
-  leave(attackers);
+  disconnect(attackers);
   expect(await change()).toMatchObject({ status: 200 });
 });
 
-test('1,200 requests for the script of the reference page pipelined on one connection whose client leaves: all descriptors come back', async () => {
+test('after a client that pipelined 1,200 requests for the script of the reference page disconnects, all descriptors are released', async () => {
   const { server, origin, change } = await openVictim();
   const page = await send(origin, { method: 'GET', path: '/docs/static/swagger-ui-bundle.js' });
   expect(page.status).toBe(200);
@@ -83,10 +83,10 @@ test('1,200 requests for the script of the reference page pipelined on one conne
     expect(await change()).toMatchObject({ status: 200 });
     most = Math.max(most, descriptorsOf(server));
   }
-  leave(attacker ? [attacker] : []);
+  disconnect(attacker ? [attacker] : []);
   await vi.waitUntil(() => descriptorsOf(server) <= before, { timeout: 10_000, interval: 50 });
   console.log(`descriptors: ${before} before, at most ${most} meanwhile, ${descriptorsOf(server)} after`);
-  // Some for the connections of those who ask meanwhile, none for requests that wait.
+  // Some descriptors for the connections of other clients, none for waiting requests.
   expect(most).toBeLessThan(before + 20);
 });
 
@@ -94,7 +94,7 @@ test.each([
   ['3,000 /health/ready pipelined on each of 20 connections', '/health/ready', 20, 3_000],
   ['20,000 unknown paths pipelined on one connection', '/no', 1, 20_000],
   ['400 unknown paths pipelined on each of 100 connections', '/no', 100, 400],
-])('%s: others are served, at most 40 times slower than before', async (what, path, count, requests) => {
+])('%s: other clients are served, at most 40 times slower than before', async (what, path, count, requests) => {
   const { origin, during } = await openVictim();
   const quiet = await during(seconds(3));
   const attackers = await floods(origin, count);
@@ -104,18 +104,18 @@ test.each([
   );
   const answers = attackers.reduce((sum, attacker) => sum + attacker.answers, 0);
   const closed = attackers.filter(({ isClosed }) => isClosed).length;
-  leave(attackers);
+  disconnect(attackers);
   console.log(
     `${what}: ${answers} answers, ${closed} connections closed; others: p50 ${quiet.p50.toFixed(0)} ms and ` +
       `p99 ${quiet.p99.toFixed(0)} ms when quiet, ${attacked.p50.toFixed(0)} and ${attacked.p99.toFixed(0)} ms meanwhile`,
   );
   expect(attacked.count).toBeGreaterThan(0);
-  // A second on a machine that is free for it; at the beginning the server parses all that arrived at once.
+  // A second on an idle machine; at the beginning the server parses everything that arrived at once.
   expect(attacked.p99).toBeLessThan(Math.max(1_000, 40 * quiet.p99));
   expect(attacked.p50).toBeLessThan(40 * quiet.p50);
 });
 
-test('600 connections that are kept open at 256 descriptors: the longest idle make room, those in use and new ones are served', async () => {
+test('with 600 kept connections at 256 descriptors the longest idle ones are closed for new ones, and those in use are served', async () => {
   const { id, key } = await newSubject(world);
   const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, LOG_LEVEL: 'fatal' };
   const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
@@ -130,7 +130,7 @@ test('600 connections that are kept open at 256 descriptors: the longest idle ma
   for (let made = 1; made <= 600; made += 1) {
     const flood = await openFlood(origin);
     kept.push(flood);
-    // Half of them have had an answer, the others were never used.
+    // Half of them have had an answer, and the others were never used.
     if (made % 2 === 0) {
       flood.socket.write(shortGet('/health/live'));
       await flood.until(1);
@@ -145,14 +145,14 @@ test('600 connections that are kept open at 256 descriptors: the longest idle ma
   await vi.waitUntil(() => kept.filter(({ isClosed }) => !isClosed).length < limit, { timeout: 10_000 });
   const open = kept.map(({ isClosed }) => !isClosed);
   console.log(`${open.filter(Boolean).length} of 600 are open; ${descriptorsOf(server)} descriptors of 256`);
-  // The last ones, and nearly as many as the limit allows.
+  // The newest ones, nearly as many as the limit allows.
   expect(open).toEqual(kept.map((_, at) => at >= open.indexOf(true)));
   expect(open.filter(Boolean).length).toBeGreaterThan(limit - 15);
   expect(await patch()).toMatchObject({ status: 200 });
-  leave([used, ...kept]);
+  disconnect([used, ...kept]);
 });
 
-test('connections that ask for a large file and read nothing, at 256 descriptors: the longest served make room, new ones are served', async () => {
+test('with connections that request a large file and read nothing, at 256 descriptors, the longest served are closed and new ones are served', async () => {
   const { id, key } = await newSubject(world);
   const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, LOG_LEVEL: 'fatal' };
   const { server, origin } = await startServer(env, { descriptors: 256 });
@@ -160,7 +160,7 @@ test('connections that ask for a large file and read nothing, at 256 descriptors
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
   const patch = () => send(origin, { path: `/agents/${id}`, headers, body: '{"duration":45}' });
   const attackers: Flood[] = [];
-  // 24 MB of answers each: far more than the buffers of a socket take.
+  // 24 MB of answers each, far more than the buffers of a socket hold.
   const attack = async () => {
     const [attacker] = await floods(origin, 1, { reads: false });
     if (!attacker) return;
@@ -175,5 +175,5 @@ test('connections that ask for a large file and read nothing, at 256 descriptors
   }
   console.log(`${(memoryOf(server) - memory).toFixed(0)} MB more than before, ${descriptorsOf(server)} descriptors`);
   expect(memoryOf(server) - memory).toBeLessThan(150);
-  leave(attackers);
+  disconnect(attackers);
 });

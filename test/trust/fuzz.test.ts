@@ -4,12 +4,12 @@ import { faultsOf, readDocument, undocumented } from '../support/document.ts';
 import type { Answer } from '../support/http.ts';
 import { fill } from '../support/placeholders.ts';
 import { openWorld } from '../support/world.ts';
+import { codesFor } from './support/fuzzed-answer.ts';
 import { type Lane, openLane, toBeWritten } from './support/fuzzed-lane.ts';
 import { type Fuzzed, fuzzedRequests, toSent } from './support/fuzzed-request.ts';
-import { codesFor } from './support/fuzzed-verdict.ts';
 
 const requests = inject('isShort') ? 10_000 : 100_000;
-/** Requests that are under way at the same time, each on rows of its own. */
+/** Concurrent requests, each on rows of its own. */
 const lanes = 4;
 /** `SEED=… npm run trust` sends the same requests again. */
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
@@ -21,13 +21,13 @@ const arbitrary = fuzzedRequests(document, (path) => !isWebhooks(path));
 
 const codeOf = ({ status, body }: Answer) => (status < 400 ? 'success' : String(Object(body).code));
 
-/** An answer to what is no path of the document is a problem like all others. */
+/** The answer for an unknown path is a problem like every other. */
 function differences({ method, path }: Fuzzed, answer: Answer): unknown[] {
   if (codeOf(answer) !== 'ROUTE_NOT_FOUND') return undocumented(document, [method, path], answer);
   return faultsOf(document, ['components', 'schemas', 'Problem'], answer.body);
 }
 
-test(`${requests} requests made from the OpenAPI document: no 5xx, each answer as documented, no row changed by a refusal`, async () => {
+test(`${requests} requests generated from the OpenAPI document get no 5xx and the documented answers, and refusals write no row`, async () => {
   console.log(`seed ${seed}, ${requests} requests in ${lanes} lanes`);
   const counts = new Map<string, number>();
   const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
@@ -57,7 +57,7 @@ test(`${requests} requests made from the OpenAPI document: no 5xx, each answer a
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 });
 
-test(`${requests / 10} requests to webhooks made from the OpenAPI document: no 5xx, each answer as documented, no agent changed`, async () => {
+test(`${requests / 10} requests to webhooks generated from the OpenAPI document get no 5xx and the documented answers, and change no agent`, async () => {
   const lane = await openLane(world);
   const property = fc.asyncProperty(fuzzedRequests(document, isWebhooks), async (fuzzed) => {
     const request = fill(fuzzed, lane.values());

@@ -11,10 +11,12 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld({ docs: false });
 const seconds = inject('isShort') ? 10 : 60;
 
-/** MB that the process may have resident: with a heap of 400 MB it would otherwise be dead. */
+/**
+ * The most megabytes that the process may have resident; without a bound it would exceed its heap of 400 MB and end.
+ */
 const mostResident = 500;
 
-/** What the others were answered in some time: statuses, and the median of the times in milliseconds. */
+/** The answers to other clients in a period: statuses, and the median time in milliseconds. */
 async function askAsOther(ask: (count: number) => Promise<{ readonly status: number }>, until: Promise<unknown>) {
   const times: number[] = [];
   const statuses = new Set<number>();
@@ -26,13 +28,16 @@ async function askAsOther(ask: (count: number) => Promise<{ readonly status: num
     const start = performance.now();
     statuses.add((await ask(count)).status);
     times.push(performance.now() - start);
-    // Within the rate limits.
+    // Slow enough for the rate limits.
     await delay(125);
   }
   return { statuses: [...statuses], count: times.length, p50: times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0 };
 }
 
-/** Asks for lists ten times a second; reads thirty parts of each in three seconds, and leaves. Returns the statuses. */
+/**
+ * Requests lists ten times a second, reads thirty parts of each in three seconds, and disconnects. Returns the
+ * statuses.
+ */
 async function readSlowly(origin: string, key: string): Promise<(number | undefined)[]> {
   const one = async () => {
     const list = await openUnreadList(origin, key);
@@ -51,7 +56,7 @@ async function readSlowly(origin: string, key: string): Promise<(number | undefi
   return await Promise.all(asked);
 }
 
-test('lists of 100 agents of 250 KB, ten a second and read slowly: memory is bounded, others are served as before', async () => {
+test('with ten lists of 100 agents of 250 KB requested a second and read slowly, memory is bounded and other clients are served as before', async () => {
   const attacker = await world.company();
   await largeAgents(world, attacker.id);
   const other = await newSubject(world);
@@ -71,18 +76,18 @@ test('lists of 100 agents of 250 KB, ten a second and read slowly: memory is bou
 
   const quiet = await askAsOther(ask, delay(5_000));
   const attack = readSlowly(origin, attacker.key);
-  const besieged = await askAsOther(ask, attack);
+  const underLoad = await askAsOther(ask, attack);
   const statuses = await attack;
   clearInterval(timer);
   const countOf = (status: number) => statuses.filter((one) => one === status).length;
   console.log(
     `${statuses.length} lists: ${countOf(200)} begun, ${countOf(503)} refused; at most ${Math.max(...resident).toFixed(0)} MB; ` +
-      `others: p50 ${quiet.p50.toFixed(1)} ms before, ${besieged.p50.toFixed(1)} ms of ${besieged.count} requests meanwhile`,
+      `others: p50 ${quiet.p50.toFixed(1)} ms before, ${underLoad.p50.toFixed(1)} ms of ${underLoad.count} requests meanwhile`,
   );
 
   expect(countOf(200)).toBeGreaterThan(0);
-  expect([quiet.statuses, besieged.statuses]).toEqual([[200], [200]]);
-  expect(besieged.p50).toBeLessThan(5 * quiet.p50);
+  expect([quiet.statuses, underLoad.statuses]).toEqual([[200], [200]]);
+  expect(underLoad.p50).toBeLessThan(5 * quiet.p50);
   expect(Math.max(...resident)).toBeLessThan(mostResident);
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });

@@ -5,40 +5,40 @@ import { expectProblemShape } from '../support/problem.ts';
 import { RawSocket } from '../support/raw-socket.ts';
 import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
-import { luck, type Malformed, malformedMessages } from './support/malformed-message.ts';
+import { type Malformed, malformedMessages, perhapsValid } from './support/malformed-message.ts';
 
 const connections = 10_000;
-/** Connections that are open at the same time. */
+/** Concurrent connections. */
 const lanes = 25;
 /** `SEED=… npm run trust` sends the same bytes again. */
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
 
 const world = await openWorld({ docs: false });
 
-/** All answers to bytes on a connection of their own, once there is one or the server has closed. */
+/** All answers to bytes on a new connection, once there is one or the server has closed it. */
 const exchange = ({ bytes, ends }: Malformed) =>
   RawSocket.use(world.origin, async (socket) => {
     socket.write(bytes);
     if (ends) socket.end();
     const isOver = () => socket.ending !== 'open' || socket.answers.some(({ status }) => status >= 200);
     const options = { interval: 5, timeout: 1_000 };
-    // Some leave the server waiting for more, until it hears that nothing comes.
+    // After some messages the server waits for more bytes until the client ends its side.
     await vi.waitUntil(isOver, options).catch(() => socket.end());
     await vi.waitUntil(isOver, { ...options, timeout: 12_000 });
     return socket.answers;
   });
 
-test(`of ${connections} malformed requests each gets a 4xx or is closed, none is carried out, and others are served meanwhile`, async () => {
+test(`${connections} malformed requests each get a 4xx or are closed, none is carried out, and other clients are served meanwhile`, async () => {
   console.log(`seed ${seed}, ${connections} connections, ${lanes} at a time`);
   const target = await newSubject(world);
   const before = await storedAgent(world, target.id);
-  const lucky = await newSubject(world);
+  const uncertainSubject = await newSubject(world);
   const other = await newSubject(world);
   const certain = malformedMessages({ path: `/agents/${target.id}`, key: target.key }).filter(
-    ({ kind }) => kind !== luck,
+    ({ kind }) => kind !== perhapsValid,
   );
-  const uncertain = malformedMessages({ path: `/agents/${lucky.id}`, key: lucky.key }).filter(
-    ({ kind }) => kind === luck,
+  const uncertain = malformedMessages({ path: `/agents/${uncertainSubject.id}`, key: uncertainSubject.key }).filter(
+    ({ kind }) => kind === perhapsValid,
   );
   const counts = new Map<string, number>();
   const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
@@ -47,7 +47,7 @@ test(`of ${connections} malformed requests each gets a 4xx or is closed, none is
     const answers = await exchange(message);
     for (const answer of answers) {
       const { status, body } = answer;
-      if (message.kind === luck && status < 300) continue;
+      if (message.kind === perhapsValid && status < 300) continue;
       expect(status).toBeGreaterThanOrEqual(400);
       expect(status).toBeLessThan(500);
       expectProblemShape(answer, String(Object(body).instance));

@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inject, test } from 'vitest';
 import { openLink } from '../support/database-link.ts';
 import { openWorld } from '../support/world.ts';
-import { openSiege } from './support/siege.ts';
+import { openOutageClients } from './support/outage-clients.ts';
 
 const world = await openWorld();
-/** Milliseconds that an outage lasts, each time. */
+/** Milliseconds of each outage. */
 const lasting = 6_000;
 const times = inject('isShort') ? 1 : 3;
 
@@ -18,17 +18,17 @@ interface Fault {
 
 const faults: Readonly<Record<string, Fault>> = {
   'resets and refuses connections': { harm: (link) => link.cutOff(), mend: (link) => link.repair() },
-  'lets nothing through and tells nobody': { harm: (link) => link.freeze(), mend: (link) => link.thaw() },
+  'silently drops everything': { harm: (link) => link.freeze(), mend: (link) => link.thaw() },
   'lets one byte through each 100 ms': { harm: (link) => link.drip(), mend: (link) => link.flow() },
 };
 
 test.for(Object.entries(faults))(
-  'a network to the database that %s for 6 s: only 503 in time, back within 2 s, nothing lost',
+  'while the network to the database %s for 6 s, requests are only 503 and in time; they are served within 2 s afterwards and nothing is lost',
   async ([, { harm, mend }]) => {
     const link = await openLink(world.databaseUrl);
-    const siege = await openSiege({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
+    const outageClients = await openOutageClients({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
     for (let time = 0; time < times; time += 1) {
-      await siege.withstand({
+      await outageClients.expectRecoveryFrom({
         task: async () => {
           await harm(link);
           await delay(lasting);
@@ -36,16 +36,16 @@ test.for(Object.entries(faults))(
         },
       });
     }
-    await siege.expectAllSaved();
+    await outageClients.expectAllSaved();
   },
 );
 
-test('connections that the network forgets without a word: only 503 in time, back once one statement was given up', async () => {
+test('after the network silently dropped connections requests are only 503 and in time, and served once one statement has timed out', async () => {
   const link = await openLink(world.databaseUrl);
-  const siege = await openSiege({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
+  const outageClients = await openOutageClients({ databaseUrl: link.url, ownerUrl: world.ownerUrl });
   for (const lost of Array.from({ length: times }, (_, time) => time * lasting)) {
-    await siege.withstand({
-      // Nobody can tell such a connection from a slow one before the limit of a statement, 2.2 s.
+    await outageClients.expectRecoveryFrom({
+      // Before the time limit of a statement, 2.2 s, such a connection cannot be told from a slow one.
       recovery: 3_000,
       task: async () => {
         link.forget();
@@ -54,5 +54,5 @@ test('connections that the network forgets without a word: only 503 in time, bac
       },
     });
   }
-  await siege.expectAllSaved();
+  await outageClients.expectAllSaved();
 });

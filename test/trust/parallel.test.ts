@@ -13,7 +13,7 @@ const races = inject('isShort') ? 100 : 1_000;
 
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at);
 
-/** Two server processes that share nothing but the database. */
+/** Two server processes that share only the database. */
 async function startTwo(): Promise<readonly [string, string]> {
   const [one, other] = await Promise.all([startUnlimited(world), startUnlimited(world)]);
   return [one.origin, other.origin];
@@ -25,7 +25,10 @@ interface Merge {
   readonly requestId: string;
 }
 
-/** Sends a merge until it is acknowledged: what was answered 503 may have been saved, and is sent again under its key. */
+/**
+ * Sends a merge until it is acknowledged. After a 503 it may have been stored, so it is sent again with its idempotency
+ * key.
+ */
 async function acknowledge(client: Client, origin: string, { agent, metadata, requestId }: Merge): Promise<Answer> {
   const headers = { 'x-request-id': requestId, 'idempotency-key': requestId };
   for (;;) {
@@ -34,7 +37,7 @@ async function acknowledge(client: Client, origin: string, { agent, metadata, re
   }
 }
 
-/** Sends all merges at once, in turns to the two processes. */
+/** Sends all merges at once, alternately to the two processes. */
 async function mergeAll(merges: readonly Merge[]): Promise<Answer[]> {
   const origins = await startTwo();
   const clients = merges.map(({ agent }) => openClient(agent.key));
@@ -45,7 +48,7 @@ async function mergeAll(merges: readonly Merge[]): Promise<Answer[]> {
 
 const clientMissing: Client = () => Promise.reject(new Error('no client'));
 
-/** Each acknowledged merge has made the version that its answer shows, and nothing else has made one. */
+/** Each acknowledged merge is the version that its answer shows, and there are no other versions. */
 async function expectOneVersionEach(agent: Subject, merges: readonly Merge[], answers: readonly Answer[]) {
   const stored = await storedAgent(world, agent.id);
   expect(stored.row.version).toBe(1 + merges.length);
@@ -58,7 +61,7 @@ async function expectOneVersionEach(agent: Subject, merges: readonly Merge[], an
   return stored;
 }
 
-test('1,000 parallel merges through two processes into 25 agents: no key is lost, each has a version of its own', async () => {
+test('1,000 parallel merges through two processes into 25 agents: no key is lost, and each merge has a version of its own', async () => {
   const agents = await Promise.all(upTo(25).map(() => newSubject(world)));
   const merges = upTo(40).flatMap((key) =>
     agents.map((agent): Merge => ({ agent, metadata: { [`k${key}`]: key }, requestId: `merge-${key}` })),
@@ -82,7 +85,7 @@ test('1,000 parallel merges through two processes into one agent: each key has t
   expect(row.metadata).toEqual(Object.fromEntries(inOrder.map((at) => [`k${at % 50}`, at])));
 });
 
-/** Where a race runs: an agent, and clients of it that are each with one of two servers. */
+/** The place of a race: an agent, and clients of both servers. */
 interface Track {
   readonly agent: Subject;
   readonly merge: (at: number, metadata: Merge['metadata']) => Promise<Answer>;
@@ -99,7 +102,9 @@ function openTrack(agent: Subject, origins: readonly [string, string]): Track {
   return { agent, merge };
 }
 
-/** Patches of both processes want more new keys than there are places: as many as fit are given, the others refused. */
+/**
+ * Patches through both processes add more keys than the limit allows: as many as fit are accepted, the others refused.
+ */
 async function race({ agent, merge }: Track, round: number): Promise<void> {
   const free = 1 + (round % 3);
   const wanted = free + 1 + (round % 4);
@@ -122,7 +127,7 @@ async function race({ agent, merge }: Track, round: number): Promise<void> {
   expect(metadata).toEqual(Object.fromEntries([...kept, ...given.map((at) => [`new${at}`, at])]));
 }
 
-test(`${races} races of two processes for the last keys: as many as fit are given, the others are 400, never over 50`, async () => {
+test(`in ${races} races of two processes for the last metadata keys as many as fit are stored, and the others answer 400`, async () => {
   const origins = await startTwo();
   const agents = await Promise.all(upTo(10).map(() => newSubject(world)));
   await Promise.all(

@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { expect, inject, test } from 'vitest';
 import { connect, run } from '../support/connection.ts';
+import { openOutageClients } from './support/outage-clients.ts';
 import { makePostgres, type PostgresSettings, serverRole } from './support/own-postgres.ts';
-import { openSiege } from './support/siege.ts';
 
 const kills = inject('isShort') ? 3 : 10;
-/** Milliseconds that an outage lasts. */
+/** Milliseconds of an outage. */
 const lasting = 10_000;
 
 /** A PostgreSQL of its own, and a server under load on it. */
@@ -20,16 +20,16 @@ async function openOwn({
   const postgres = await makePostgres(settings);
   await postgres.start();
   const database = await postgres.makeDatabase();
-  return { postgres, database, siege: await openSiege(database, env) };
+  return { postgres, database, outageClients: await openOutageClients(database, env) };
 }
 
 const endSessions = (url: string) =>
   run(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'interview-agents-api'`);
 
-test(`PostgreSQL is killed ${kills} times and started again: only 503 in time, back within 2 s, nothing lost`, async () => {
-  const { postgres, siege } = await openOwn();
+test(`while PostgreSQL is killed and restarted ${kills} times requests are only 503 and in time, and served within 2 s afterwards; nothing is lost`, async () => {
+  const { postgres, outageClients } = await openOwn();
   for (let kill = 0; kill < kills; kill += 1) {
-    await siege.withstand({
+    await outageClients.expectRecoveryFrom({
       task: async () => {
         postgres.signal('SIGKILL');
         await postgres.ended();
@@ -37,13 +37,13 @@ test(`PostgreSQL is killed ${kills} times and started again: only 503 in time, b
       },
     });
   }
-  await siege.expectAllSaved();
+  await outageClients.expectAllSaved();
 });
 
-test(`one of PostgreSQL's sessions is killed ${kills} times, which ends all: only 503 in time, back within 2 s`, async () => {
-  const { postgres, siege } = await openOwn();
+test(`while a session of PostgreSQL is killed ${kills} times, which ends all sessions, requests are only 503 and in time, and served within 2 s afterwards`, async () => {
+  const { postgres, outageClients } = await openOwn();
   for (let kill = 0; kill < kills; kill += 1) {
-    await siege.withstand({
+    await outageClients.expectRecoveryFrom({
       task: async () => {
         const [victim, witness] = [await connect(postgres.superUrl), await connect(postgres.superUrl)];
         const isCutOff = new Promise((resolve) => witness.once('end', resolve));
@@ -54,25 +54,25 @@ test(`one of PostgreSQL's sessions is killed ${kills} times, which ends all: onl
       },
     });
   }
-  await siege.expectAllSaved();
+  await outageClients.expectAllSaved();
 });
 
-test('PostgreSQL is frozen for 10 s: only 503 in time, back within 2 s', async () => {
-  const { postgres, siege } = await openOwn();
-  await siege.withstand({
+test('while PostgreSQL is frozen for 10 s requests are only 503 and in time, and served within 2 s afterwards', async () => {
+  const { postgres, outageClients } = await openOwn();
+  await outageClients.expectRecoveryFrom({
     task: async () => {
       const thaw = await postgres.freeze();
       await delay(lasting);
       thaw();
     },
   });
-  await siege.expectAllSaved();
+  await outageClients.expectAllSaved();
 });
 
-test('somebody holds the row of one agent for 10 s: its changes are 503 in time, all else goes on, back within 2 s', async () => {
-  const { database, siege } = await openOwn();
-  const [id = ''] = siege.ids;
-  await siege.withstand({
+test('while the row of one agent is locked for 10 s its changes are 503 in time and all others are served; its changes are served within 2 s afterwards', async () => {
+  const { database, outageClients } = await openOwn();
+  const [id = ''] = outageClients.ids;
+  await outageClients.expectRecoveryFrom({
     hits: (line) => line.startsWith(`PATCH /agents/${id}`),
     task: async () => {
       const holder = await connect(database.ownerUrl);
@@ -82,12 +82,12 @@ test('somebody holds the row of one agent for 10 s: its changes are 503 in time,
       await holder.end();
     },
   });
-  await siege.expectAllSaved();
+  await outageClients.expectAllSaved();
 });
 
-test("a table is held for 10 s, and all of the server's connections wait for it: only 503 in time, back within 2 s", async () => {
-  const { database, siege } = await openOwn({ env: { DATABASE_POOL: '2' } });
-  await siege.withstand({
+test('while a table is locked for 10 s and all connections of the server wait for it, requests are only 503 and in time, and served within 2 s afterwards', async () => {
+  const { database, outageClients } = await openOwn({ env: { DATABASE_POOL: '2' } });
+  await outageClients.expectRecoveryFrom({
     task: async () => {
       const holder = await connect(database.ownerUrl);
       await holder.query('BEGIN');
@@ -96,12 +96,14 @@ test("a table is held for 10 s, and all of the server's connections wait for it:
       await holder.end();
     },
   });
-  await siege.expectAllSaved();
+  await outageClients.expectAllSaved();
 });
 
-test('others have all connections of PostgreSQL for 10 s: only 503 in time, back within 2 s', async () => {
-  const { postgres, siege } = await openOwn({ settings: { max_connections: 20, superuser_reserved_connections: 0 } });
-  await siege.withstand({
+test('while other clients use all connections of PostgreSQL for 10 s requests are only 503 and in time, and served within 2 s afterwards', async () => {
+  const { postgres, outageClients } = await openOwn({
+    settings: { max_connections: 20, superuser_reserved_connections: 0 },
+  });
+  await outageClients.expectRecoveryFrom({
     task: async () => {
       const others: pg.Client[] = [];
       const end = performance.now() + lasting;
@@ -118,12 +120,12 @@ test('others have all connections of PostgreSQL for 10 s: only 503 in time, back
       await Promise.all(others.map((client) => client.end()));
     },
   });
-  await siege.expectAllSaved();
+  await outageClients.expectAllSaved();
 });
 
-test("the server's role may not connect for 10 s: only 503 in time, back within 2 s", async () => {
-  const { postgres, siege } = await openOwn();
-  await siege.withstand({
+test("while the server's role may not connect for 10 s requests are only 503 and in time, and served within 2 s afterwards", async () => {
+  const { postgres, outageClients } = await openOwn();
+  await outageClients.expectRecoveryFrom({
     task: async () => {
       await run(postgres.superUrl, `ALTER ROLE ${serverRole} CONNECTION LIMIT 0`);
       await endSessions(postgres.superUrl);
@@ -131,5 +133,5 @@ test("the server's role may not connect for 10 s: only 503 in time, back within 
       await run(postgres.superUrl, `ALTER ROLE ${serverRole} CONNECTION LIMIT -1`);
     },
   });
-  await siege.expectAllSaved();
+  await outageClients.expectAllSaved();
 });

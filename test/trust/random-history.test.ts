@@ -17,7 +17,7 @@ const agents = 3;
 
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at);
 
-/** An agent, all that was asked of it, and the newest version that anybody has seen. */
+/** An agent, all calls on it, and the newest version that any client has seen. */
 interface Subject {
   readonly id: string;
   readonly first: Shown;
@@ -44,7 +44,7 @@ async function call(client: Client, origin: string, subject: Subject, asked: Ask
   if (answered.status === 200) subject.newest = Math.max(subject.newest, answered.shown.version);
 }
 
-/** Its stored history must be that of the answers; of lost answers it tells what became of them. */
+/** The stored history must equal that of the answers; for lost answers it shows whether the call was carried out. */
 async function historyOf({ id, first, calls }: Subject): Promise<History> {
   const { row, history } = await storedAgent(world, id);
   const stored = new Map(
@@ -63,7 +63,7 @@ const endSessions = () =>
   );
 
 test.for(upTo(rounds))(
-  '20 clients patch, restore, delete and read through two processes: an order of all calls explains every answer, round %d',
+  'an order of all calls explains every answer when 20 clients patch, restore, delete and read through two processes, round %d',
   async (round) => {
     const seed = randomInt(2 ** 31);
     const company = await world.company();
@@ -85,7 +85,7 @@ test.for(upTo(rounds))(
         const client = openClient(company.key);
         for (const draft of drafts.slice(at * callsEach, (at + 1) * callsEach)) {
           count += 1;
-          // In every other round the servers lose their connections now and then, and with them some answers.
+          // In every other round the servers' connections are cut now and then, which loses some answers.
           if (round % 2 === 1 && count % 150 === 0) await endSessions();
           const subject = subjects[(count + at) % agents];
           if (subject) await call(client, origins[at % 2] ?? '', subject, askedBy(draft, subject.newest));

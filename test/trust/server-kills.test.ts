@@ -10,20 +10,20 @@ import { type Acknowledged, expectExactlyOnce, nextCall } from './support/exactl
 const world = await openWorld();
 const kills = inject('isShort') ? 5 : 30;
 
-/** As a careful client does it: sends a request until it is answered, again under its key when the connection breaks. */
+/** Sends a request until it is answered, again with its idempotency key if the connection breaks. */
 async function sendUntilAnswered(client: Client, origin: string, call: Call): Promise<Acknowledged> {
   const requestId = randomUUID();
   const headers = { 'x-request-id': requestId, 'idempotency-key': requestId };
   for (let times = 1; ; times += 1) {
     const answer = await client(origin, { ...call, headers }).catch(() => undefined);
     if (answer && ![409, 503].includes(answer.status)) return { requestId, call, answer, times };
-    // The server may be down: a client that does not wait at all would take the machine from the one that starts.
+    // A client that did not wait would take the processor from the server that starts.
     await delay(20);
   }
 }
 
-/** A server that is killed again and again, and each time started anew on its port. */
-async function openMortal() {
+/** A server that is killed repeatedly and restarted on its port. */
+async function openKillable() {
   const port = String(await freePort());
   let { server, origin } = await startUnlimited(world, { PORT: port });
   return {
@@ -39,24 +39,24 @@ async function openMortal() {
 const agents = 8;
 const clients = 24;
 
-test(`${kills} times SIGKILL under load: no acknowledged write is lost, and none is applied twice`, async () => {
+test(`a server killed ${kills} times under load loses no acknowledged write and applies none twice`, async () => {
   const { companyId, ...first } = await newSubject(world);
   const others = await Promise.all(Array.from({ length: agents - 1 }, () => world.agent(companyId)));
   const ids = [first, ...others].map(({ id }) => id);
-  const mortal = await openMortal();
+  const killable = await openKillable();
   const acknowledged: Acknowledged[] = [];
   let isOver = false;
 
   const loads = Array.from({ length: clients }, async (_, at) => {
     const client = openClient(first.key);
     for (let count = 0; !isOver; count += 1) {
-      acknowledged.push(await sendUntilAnswered(client, mortal.origin, nextCall(ids, `c${at}`, count)));
+      acknowledged.push(await sendUntilAnswered(client, killable.origin, nextCall(ids, `c${at}`, count)));
     }
   });
   for (let kill = 0; kill < kills; kill += 1) {
     const enough = acknowledged.length + randomInt(50, 150);
     while (acknowledged.length < enough) await new Promise(setImmediate);
-    await mortal.killAndRestart();
+    await killable.killAndRestart();
   }
   isOver = true;
   await Promise.all(loads);

@@ -3,12 +3,12 @@ import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { head } from '../support/raw-socket.ts';
 
-// A program of its own, so that it holds up nobody who measures: opens 500 sockets with slow headers, 500 with slow bodies
-// and 200 silent ones, and prints of each when the server hung up, and the status that it told.
+// A program of its own, so that it does not slow down the measuring process. Opens 500 sockets with slow headers, 500
+// with slow bodies and 200 silent ones; prints for each the time at which the server closed it, and the status.
 const [origin = '', id, key] = process.argv.slice(2);
 const { hostname, port } = new URL(origin);
 
-/** Sends some bytes, then one more every two seconds, until the server hangs up. */
+/** Sends the first bytes, then one more every two seconds, until the server closes the connection. */
 async function hold(begin: string, trickle: string) {
   const start = performance.now();
   const socket = connect({ host: hostname, port: Number(port) });
@@ -24,7 +24,7 @@ async function hold(begin: string, trickle: string) {
   return { after: performance.now() - start, status: received.slice(9, 12) };
 }
 
-/** They come over two seconds. */
+/** The sockets are opened over two seconds. */
 const many = (count: number, begin: string, trickle: string) =>
   Promise.all(
     Array.from({ length: count }, async (_, at) => {

@@ -11,7 +11,7 @@ const { request, companyWithLargeList } = pipelined(world);
 
 beforeAll(build);
 
-test('an answer is cut, and its line logged, when its client takes nothing of it for 10 s', async () => {
+test('an answer whose client takes nothing of it for 10 s is cut off and logged', async () => {
   const { key } = await companyWithLargeList();
   const { server, origin } = await startUnlimited(world, { LOG_LEVEL: 'info' });
   const { socket } = await openFlood(origin, { reads: false });
@@ -22,7 +22,7 @@ test('an answer is cut, and its line logged, when its client takes nothing of it
   const after = performance.now() - start;
   console.log(`cut after ${(after / 1_000).toFixed(1)} s`);
   expect(after).toBeGreaterThan(9_000);
-  // What a busy machine may add included; Node's own timeout takes 22 s.
+  // Includes a tolerance for a busy machine; Node's own timeout takes 22 s.
   expect(after).toBeLessThan(15_000);
   socket.destroy();
 });

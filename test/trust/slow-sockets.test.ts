@@ -4,14 +4,14 @@ import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { startProcess, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
-import { percentile, steadily } from './support/steadily.ts';
+import { percentile, sendSteadily } from './support/steady-requests.ts';
 
-/** Milliseconds after which every slow or silent client is gone (12 s), and what a busy machine may add. */
+/** The time limit of a slow or silent client in milliseconds (12 s), and a tolerance for a busy machine. */
 const limit = 12_000 + 500;
 
 const world = await openWorld({ docs: false });
 
-test('500 slow headers, 500 slow bodies and 200 silent sockets are cut within 12 s; others are served as before', async () => {
+test('500 slow headers, 500 slow bodies and 200 silent sockets are closed within 12 s, and other clients are served as before', async () => {
   const { id, key } = await newSubject(world);
   const { server, origin } = await startServer({
     ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, LOG_LEVEL: 'warn' },
@@ -27,23 +27,23 @@ test('500 slow headers, 500 slow bodies and 200 silent sockets are cut within 12
   const sixty = async () => {
     for (let count = 0; count < 60; count += 1) await request();
   };
-  const quiet = (await steadily(request, sixty())).map(({ after }) => after);
+  const quiet = (await sendSteadily(request, sixty())).map(({ after }) => after);
   const attack = startProcess([process.execPath, ...attacker], {});
-  const answers = await steadily(request, attack.exit);
+  const answers = await sendSteadily(request, attack.exit);
   const times = answers.map(({ after }) => after);
   const all: { after: number; status: string }[] = JSON.parse(attack.stdout);
   const last = Math.max(...all.map(({ after }) => after));
-  const told = [0.5, 0.99, 1].map((part) => `${percentile(times, part).toFixed(1)} ms`);
+  const percentiles = [0.5, 0.99, 1].map((part) => `${percentile(times, part).toFixed(1)} ms`);
   console.log(
-    `${times.length} requests: p50, p99, longest ${told.join(', ')}; the last socket cut after ${last.toFixed(0)} ms`,
+    `${times.length} requests: p50, p99, longest ${percentiles.join(', ')}; the last socket cut after ${last.toFixed(0)} ms`,
   );
 
   expect(all).toHaveLength(1_200);
-  // Of a socket that is cut while it sends, the last words may be lost.
+  // If a socket is closed while it sends, the last bytes to it may be lost.
   expect(['408', '']).toEqual(expect.arrayContaining(all.map(({ status }) => status)));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   expect(last).toBeLessThan(limit);
-  // Most requests meet no crowd at all; a few meet hundreds of sockets that come or are cut.
+  // Most requests run undisturbed; a few run while hundreds of sockets are opened or closed.
   for (const part of [0.5, 0.95]) expect(percentile(times, part)).toBeLessThan(10 * percentile(quiet, part));
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });

@@ -7,7 +7,7 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld();
 const isShort = inject('isShort');
 const minutes = isShort ? 1 : 10;
-/** Parts of the time, each of which is measured by itself. The first is the warm-up. */
+/** Equal parts of the time, each measured separately. The first is the warm-up. */
 const parts = 10;
 const connections = 32;
 const agents = 200;
@@ -18,23 +18,23 @@ interface Targets {
   readonly ids: readonly string[];
 }
 
-/** What one part of the time showed. */
+/** The measurements of one part. */
 interface Part {
   readonly requests: number;
   readonly p99: number;
-  /** MB: resident, and of the heap the least that was seen, which is what no collection takes away. */
+  /** Megabytes: resident, and the smallest heap that was seen, which is what remains after garbage collections. */
   readonly resident: number;
   readonly heap: number;
   readonly handles: number;
 }
 
-/** Reads what Prometheus would read. */
+/** Reads the metrics as Prometheus does. */
 async function readMetrics(port: number): Promise<(name: string) => number> {
   const { text } = await send(`http://127.0.0.1:${port}`, { method: 'GET', path: '/metrics' });
   return (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
 }
 
-/** All clients at once, each with the next request as soon as the last is answered; returns what each took. */
+/** Runs all clients, each with the next request once the last is answered; returns the time of each. */
 async function fire(origin: string, { key, ids }: Targets, seconds: number): Promise<number[]> {
   const end = performance.now() + seconds * 1_000;
   const times: number[] = [];
@@ -55,7 +55,7 @@ async function fire(origin: string, { key, ids }: Targets, seconds: number): Pro
   return times;
 }
 
-/** A reading, a change, or now and then one that is refused; and how it is answered. */
+/** A read, a change, or now and then a refused request, and the expected status. */
 function nextCall(ids: readonly string[], number: number): Call & { readonly status: number } {
   const path = `/agents/${ids[number % ids.length]}`;
   if (number % 4 === 0) return { line: `GET ${path}`, status: 200 };
@@ -73,7 +73,7 @@ async function readOnce(port: number) {
   };
 }
 
-/** Measures one part: a reading each second beside the load. */
+/** Measures one part: reads the metrics each second under load. */
 async function measure(origin: string, port: number, targets: Targets, seconds: number): Promise<Part> {
   const begun: ReturnType<typeof readOnce>[] = [];
   const timer = setInterval(() => begun.push(readOnce(port)), 1_000);
@@ -94,7 +94,7 @@ const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[M
 
 const kept = isShort ? 'handles and listeners' : 'memory, handles, listeners and p99';
 
-test(`${minutes} min at full load: after the warm-up ${kept} stay as they are`, async () => {
+test(`at full load for ${minutes} min, after the warm-up, ${kept} do not grow`, async () => {
   const port = await freePort();
   const { server, origin } = await startUnlimited(world, { METRICS_PORT: String(port) });
   const { id: companyId, key } = await world.company();
@@ -111,14 +111,14 @@ test(`${minutes} min at full load: after the warm-up ${kept} stay as they are`, 
   const [, ...warm] = measured;
   const [early, late] = [warm.slice(0, 3), warm.slice(-3)];
   const growth = (of: (part: Part) => number) => median(late.map(of)) - median(early.map(of));
-  // One of each request would be tens of thousands by now.
+  // If one were kept per request there would be tens of thousands by now.
   expect(growth(({ handles }) => handles)).toBeLessThan(connections);
-  // Where listeners are added again and again Node says so.
+  // Node warns when listeners are added repeatedly.
   expect(server.stderr).toBe('');
-  // In a minute there are too few collections to tell what stays.
+  // In a minute there are too few garbage collections to see growth.
   if (isShort) return;
   expect(growth(({ heap }) => heap)).toBeLessThan(10);
   expect(growth(({ resident }) => resident)).toBeLessThan(40);
-  // A machine that others use too makes it jump.
+  // Other processes on the machine make it vary.
   expect(growth(({ p99 }) => p99)).toBeLessThan(0.5 * median(early.map(({ p99 }) => p99)));
 });

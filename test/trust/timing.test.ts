@@ -9,7 +9,7 @@ import { median, rankDistance } from './support/samples.ts';
 
 /** Requests of each kind. */
 const each = 3_000;
-/** Rank distances beyond this come about by chance once in a hundred thousand times. */
+/** Rank distances that chance exceeds once in a hundred thousand times. */
 const chance = 4.5;
 
 const world = await openWorld({ docs: false });
@@ -20,7 +20,9 @@ interface Probe {
   readonly path: string;
 }
 
-/** Sends the kinds in turns, in random order, one after the other on one connection: microseconds until each answer. */
+/**
+ * Sends the kinds in random order, one after the other on one connection; returns the microseconds until each answer.
+ */
 async function measure<Kind extends string>(origin: string, probes: Readonly<Record<Kind, Probe>>) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
@@ -40,7 +42,7 @@ async function measure<Kind extends string>(origin: string, probes: Readonly<Rec
   for (let round = -100; round < each; round += 1) {
     for (const { probe, times } of kinds.toSorted(() => Math.random() - 0.5)) {
       const took = await ask(probe);
-      // The first ones warm up.
+      // The first ones are a warm-up.
       if (round >= 0) times.push(took);
     }
   }
@@ -56,7 +58,7 @@ const startQuiet = () =>
 
 const otherThan = (digit: string | undefined) => (digit === 'a' ? 'b' : 'a');
 
-test('a key that is almost right is refused as fast as any unknown one', async () => {
+test('a key that differs slightly from a valid one is refused as fast as any unknown key', async () => {
   const { id, key, companyId } = await newSubject(world);
   const revoked = await world.newKey(companyId);
   await world.keys.revoke(revoked.id);
@@ -64,9 +66,9 @@ test('a key that is almost right is refused as fast as any unknown one', async (
   const refused = (wrong: () => string): Probe => ({ status: 401, path: `/agents/${id}`, key: wrong });
   const times = await measure(origin, {
     unknown: refused(makeKey),
-    'unknown, once more': refused(makeKey),
-    'right but for the last digit': refused(() => key.slice(0, -1) + otherThan(key.at(-1))),
-    'right but for the first digit': refused(() => `sk_${otherThan(key[3])}${key.slice(4)}`),
+    'another unknown one': refused(makeKey),
+    'valid except for the last digit': refused(() => key.slice(0, -1) + otherThan(key.at(-1))),
+    'valid except for the first digit': refused(() => `sk_${otherThan(key[3])}${key.slice(4)}`),
     revoked: refused(() => revoked.key),
     malformed: refused(() => makeKey().slice(0, -1)),
   });
@@ -74,14 +76,14 @@ test('a key that is almost right is refused as fast as any unknown one', async (
   const distance = (kind: string) => Math.abs(rankDistance(unknown, times[kind] ?? []));
   console.log(Object.fromEntries(Object.keys(times).map((kind) => [kind, distance(kind).toFixed(2)])));
 
-  expect(distance('unknown, once more')).toBeLessThan(chance);
-  expect(distance('right but for the last digit')).toBeLessThan(chance);
-  expect(distance('right but for the first digit')).toBeLessThan(chance);
-  // That a difference would be seen: the database is not asked about a key that cannot be one, as everybody can tell.
+  expect(distance('another unknown one')).toBeLessThan(chance);
+  expect(distance('valid except for the last digit')).toBeLessThan(chance);
+  expect(distance('valid except for the first digit')).toBeLessThan(chance);
+  // Shows that the measurement detects a difference: a malformed key makes no query, which is no secret.
   expect(rankDistance(malformed, unknown)).toBeGreaterThan(chance);
 });
 
-test('ids that never were are 404 equally fast; what the time of a deleted one and of a 403 tells is printed', async () => {
+test('unknown ids are answered 404 equally fast; the times of a deleted agent and of a 403 are printed', async () => {
   const { key, companyId } = await newSubject(world);
   const deleted = await world.agent(companyId);
   await world.deleteAgent(deleted.id);
@@ -91,7 +93,7 @@ test('ids that never were are 404 equally fast; what the time of a deleted one a
   const answered = (status: number, path = ''): Probe => ({ status, path, key: () => key });
   const times = await measure(origin, {
     never: answered(404, never[0]),
-    'never, once more': answered(404, never[1]),
+    'another unknown id': answered(404, never[1]),
     deleted: answered(404, `/agents/${deleted.id}`),
     'of another company': answered(403, `/agents/${others.id}`),
   });
@@ -99,5 +101,5 @@ test('ids that never were are 404 equally fast; what the time of a deleted one a
   console.log(
     Object.fromEntries(Object.entries(times).map(([kind, some]) => [kind, rankDistance(reference, some).toFixed(2)])),
   );
-  expect(Math.abs(rankDistance(reference, times['never, once more'] ?? []))).toBeLessThan(chance);
+  expect(Math.abs(rankDistance(reference, times['another unknown id'] ?? []))).toBeLessThan(chance);
 });

@@ -4,15 +4,15 @@ import { expect, inject, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { type Client, openClient } from '../support/kept-client.ts';
 import { openCopyingReceiver } from './support/copying-receiver.ts';
-import { startSending, untilAllDelivered } from './support/hooked.ts';
 import { openOwnCompany } from './support/own-company.ts';
+import { startSending, untilAllDelivered } from './support/webhook-companies.ts';
 
 const minutes = inject('isShort') ? 0.5 : 30;
 const clients = 3;
 
 const pick = <Item>(items: readonly Item[]): Item | undefined => items[randomInt(Math.max(1, items.length))];
 
-/** Clients that create, change, restore and delete agents at random, a few changes a second, until they are stopped. */
+/** Clients that create, change, restore and delete agents at random, a few times a second, until they are stopped. */
 function startWork(origin: string, key: string) {
   const living: string[] = [];
   const counts = { created: 0, changed: 0, restored: 0, deleted: 0 };
@@ -22,7 +22,7 @@ function startWork(origin: string, key: string) {
     const headers = { 'idempotency-key': randomUUID() };
     for (;;) {
       const answer = await client(origin, { line, body, headers }).catch(() => undefined);
-      // 404: another client has deleted the agent, or this one has, and the answer was lost.
+      // 404: another client has deleted the agent, or this one has and the answer was lost.
       if (answer && answer.status < 500 && answer.status !== 409) {
         expect(answer.status).toBeOneOf([200, 201, 204, 404]);
         return answer;
@@ -32,17 +32,17 @@ function startWork(origin: string, key: string) {
   }
 
   async function change(client: Client): Promise<void> {
-    const dice = Math.random();
+    const random = Math.random();
     const id = pick(living);
-    if (!id || living.length < 20 || (dice < 0.1 && living.length < 60)) {
+    if (!id || living.length < 20 || (random < 0.1 && living.length < 60)) {
       const body = { name: `Agent ${randomUUID()}`, type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
       living.push(Object((await send(client, 'POST /agents', body)).body).id);
       counts.created += 1;
-    } else if (dice < 0.2) {
+    } else if (random < 0.2) {
       living.splice(living.indexOf(id), 1);
       await send(client, `DELETE /agents/${id}`);
       counts.deleted += 1;
-    } else if (dice < 0.3) {
+    } else if (random < 0.3) {
       await send(client, `POST /agents/${id}/versions/1/restore`);
       counts.restored += 1;
     } else {
@@ -76,7 +76,7 @@ test(title, { timeout: (minutes + 15) * 60_000 }, async () => {
   const work = startWork(origin, key);
   const receiver = await openCopyingReceiver(origin, key);
 
-  const troubles = {
+  const failures = {
     async serverKilled() {
       server.signal('SIGKILL');
       await server.exit;
@@ -107,8 +107,8 @@ test(title, { timeout: (minutes + 15) * 60_000 }, async () => {
   const counts = new Map<string, number>();
   const end = performance.now() + minutes * 60_000;
   do {
-    for (const [name, trouble] of Object.entries(troubles).toSorted(() => Math.random() - 0.5)) {
-      await trouble();
+    for (const [name, failure] of Object.entries(failures).toSorted(() => Math.random() - 0.5)) {
+      await failure();
       counts.set(name, (counts.get(name) ?? 0) + 1);
       await delay(randomInt(500, 1_000 + minutes * 300));
     }

@@ -3,7 +3,7 @@ import { openReceiver } from '../support/receiver.ts';
 import { openSender, storeEndpoint } from '../support/sending.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-// Two databases, since what was sent before makes the next round slower: it is the same in both.
+// Two databases, because deliveries of one round slow down the next: so each form is measured on a new one.
 const [without, beside] = [await openWorld(), await openWorld()];
 const rounds = inject('isShort') ? 3 : 9;
 const agents = 20;
@@ -13,11 +13,11 @@ async function openEndpoints(world: World) {
   const answering = await openReceiver();
   const { id: companyId } = await world.company();
 
-  /** Stores so many endpoints. */
+  /** Stores `count` endpoints. */
   const store = async (count: number, url: string) =>
     (await Promise.all(Array.from({ length: count }, () => storeEndpoint(world, companyId, url)))).map(({ id }) => id);
 
-  /** Stores one delivery for each of so many agents of each endpoint, the endpoints in turn. */
+  /** Stores one delivery for each of `count` agents of each endpoint, with the endpoints interleaved. */
   const storeFor = (endpoints: readonly string[], agents: number) =>
     world.sql.query(
       `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, company_id, version, body)
@@ -30,7 +30,7 @@ async function openEndpoints(world: World) {
   const { wake } = openSender(world);
   let dead: readonly string[] = [];
   return {
-    /** Ten dead endpoints; once it is known of all that they are dead, new ones in their place. */
+    /** Ten dead endpoints; once all of them are known as dead, new ones replace them. */
     async storeDead(url: string): Promise<void> {
       const unknown = 'SELECT FROM webhook_endpoint WHERE id = ANY($1::uuid[]) AND failing_since IS NULL';
       if ((await world.sql.query(unknown, [dead])).rows.length > 0) return;
@@ -39,12 +39,12 @@ async function openEndpoints(world: World) {
       await storeFor(dead, 200);
     },
 
-    /** Milliseconds until the living have what is stored for them. */
+    /** Milliseconds until the healthy endpoints have all of their deliveries. */
     async timeOfLiving(): Promise<number> {
       const enough = answering.received.length + living.length * agents;
       const start = performance.now();
       await storeFor(living, agents);
-      // As the request of a change does: otherwise up to a second passes until the next poll.
+      // Wakes the sender as the request of a change does; otherwise it would wait up to a second for the next poll.
       wake();
       while (answering.received.length < enough) await new Promise(setImmediate);
       return performance.now() - start;
@@ -52,7 +52,7 @@ async function openEndpoints(world: World) {
   };
 }
 
-test('of 100 endpoints 10 are dead, with a long queue each: the other 90 are served as fast as without them', async () => {
+test('90 of 100 endpoints are served as fast beside 10 dead ones with a long queue each as without them', async () => {
   const silent = await openReceiver(() => {});
   const [alone, crowded] = [await openEndpoints(without), await openEndpoints(beside)];
   for (const { timeOfLiving } of [alone, crowded]) await timeOfLiving();
@@ -67,6 +67,6 @@ test('of 100 endpoints 10 are dead, with a long queue each: the other 90 are ser
   const median = ratios.toSorted((a, b) => a - b)[(rounds - 1) / 2];
   console.log({ median });
   expect(silent.received.length).toBeGreaterThan(0);
-  // Whoever waited for a dead one would wait for seconds.
+  // A wait for a dead endpoint would take seconds.
   expect(median).toBeLessThan(2);
 });

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, inject, test } from 'vitest';
 import { openReceiver } from '../support/receiver.ts';
 import { openWorld } from '../support/world.ts';
-import { type Hooked, makeHooked, startChanging, startSending } from './support/hooked.ts';
+import { newWebhookCompany, startChanging, startSending, type WebhookCompany } from './support/webhook-companies.ts';
 
 const world = await openWorld();
 const seconds = inject('isShort') ? 12 : 120;
@@ -15,13 +15,14 @@ const waiting = async (): Promise<number> => {
   return rows[0].count;
 };
 
-test('as many PATCHes as the machine can take, one endpoint for each company: what waits is less than three seconds of them', async () => {
+test('at the full rate of PATCHes with an endpoint for each company, the pending deliveries are those of less than three seconds', async () => {
   const receiver = await openReceiver();
-  const hooked: Hooked[] = [];
-  for (let count = 0; count < companies; count += 1) hooked.push(await makeHooked(world, receiver.url, 10));
+  const webhookCompanies: WebhookCompany[] = [];
+  for (let count = 0; count < companies; count += 1)
+    webhookCompanies.push(await newWebhookCompany(world, receiver.url, 10));
   const { origin } = await startSending(world);
   const start = performance.now();
-  const loads = hooked.map((company) => startChanging(company, [origin], 2));
+  const loads = webhookCompanies.map((company) => startChanging(company, [origin], 2));
   const samples: number[] = [];
   while (performance.now() - start < seconds * 1_000) {
     await delay(500);

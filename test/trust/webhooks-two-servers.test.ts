@@ -2,23 +2,23 @@ import { expect, inject, test } from 'vitest';
 import { openReceiver, type Received } from '../support/receiver.ts';
 import { openWorld } from '../support/world.ts';
 import {
-  expectFaithful,
-  type Hooked,
-  hurry,
-  makeHooked,
+  expectDeliveredOnce,
+  makeAllDue,
+  newWebhookCompany,
   startChanging,
   startSending,
   untilAllDelivered,
-} from './support/hooked.ts';
+  type WebhookCompany,
+} from './support/webhook-companies.ts';
 
 const world = await openWorld();
 const changes = inject('isShort') ? 25 : 300;
-/** Companies with an endpoint each. An endpoint whose last attempt failed gets two attempts at once, and no more. */
+/** Companies with an endpoint each. An endpoint whose last attempt failed gets at most two concurrent attempts. */
 const companies = 10;
 
-test('two servers and a receiver that fails at random: every change is told in order, no attempt is made by two at once', async () => {
+test('two servers with a receiver that fails at random deliver every change in order, and never make an attempt twice at once', async () => {
   const accepted: Received[] = [];
-  /** Attempts that the receiver has and the sender still waits for. */
+  /** Attempts that have reached the receiver and for which the sender still waits. */
   const open = new Set<string>();
   const attempts = new Map<string, number>();
   let twice = 0;
@@ -29,16 +29,16 @@ test('two servers and a receiver that fails at random: every change is told in o
     response.on('close', () => open.delete(received.id));
     const attempt = (attempts.get(received.id) ?? 0) + 1;
     attempts.set(received.id, attempt);
-    // The tenth attempt is good: after it the delivery would be given up.
-    const dice = attempt < 10 ? Math.random() : 1;
-    if (dice < 0.3) {
+    // The tenth attempt succeeds, because the delivery would fail after it.
+    const random = attempt < 10 ? Math.random() : 1;
+    if (random < 0.3) {
       outcomes.refused += 1;
       response.writeHead(500).end();
-    } else if (dice < 0.35) {
+    } else if (random < 0.35) {
       outcomes.reset += 1;
       response.socket?.resetAndDestroy();
-    } else if (dice < 0.45) {
-      // The sender gives up.
+    } else if (random < 0.45) {
+      // The sender times out.
       outcomes.late += 1;
     } else {
       outcomes.good += 1;
@@ -46,20 +46,21 @@ test('two servers and a receiver that fails at random: every change is told in o
       response.writeHead(204).end();
     }
   });
-  const hooked: Hooked[] = [];
-  for (let at = 0; at < companies; at += 1) hooked.push(await makeHooked(world, `${receiver.url}/${at}`, 6));
+  const webhookCompanies: WebhookCompany[] = [];
+  for (let at = 0; at < companies; at += 1)
+    webhookCompanies.push(await newWebhookCompany(world, `${receiver.url}/${at}`, 6));
   const servers = await Promise.all([startSending(world), startSending(world)]);
   const origins = servers.map(({ origin }) => origin);
-  const loads = hooked.map((company) => startChanging(company, origins, 2));
-  // Retries come sooner than they would: the schedule is another test's.
+  const loads = webhookCompanies.map((company) => startChanging(company, origins, 2));
+  // Makes retries due at once; the schedule has its own tests.
   let acknowledged: number[] = [];
-  const hurrying = setInterval(() => void hurry(world), 500);
+  const makingDue = setInterval(() => void makeAllDue(world), 500);
   try {
     await Promise.all(loads.map(({ more }) => more(changes)));
     acknowledged = await Promise.all(loads.map(({ stop }) => stop()));
     await untilAllDelivered(world);
   } finally {
-    clearInterval(hurrying);
+    clearInterval(makingDue);
   }
   console.log(
     acknowledged.reduce((sum, count) => sum + count),
@@ -67,8 +68,8 @@ test('two servers and a receiver that fails at random: every change is told in o
   );
   expect(Object.values(outcomes)).not.toContain(0);
   expect(twice).toBe(0);
-  for (const [at, company] of hooked.entries()) {
+  for (const [at, company] of webhookCompanies.entries()) {
     const ofCompany = accepted.filter(({ path }) => path === `/hook/${at}`);
-    await expectFaithful(world, company, { acknowledged: acknowledged[at] ?? 0, accepted: ofCompany });
+    await expectDeliveredOnce(world, company, { acknowledged: acknowledged[at] ?? 0, accepted: ofCompany });
   }
 });

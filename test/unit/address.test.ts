@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressList, plainBlock, senderOf } from '../../src/http/address.ts';
 
-/** The bits of an address, from its bytes. */
+/** The bits of an address, computed from its bytes. */
 const bitsOf = (bytes: readonly number[]) => bytes.map((byte) => byte.toString(2).padStart(8, '0')).join('');
 
 const written = {
@@ -13,7 +13,7 @@ const written = {
     ),
 };
 
-/** A block, and an address that differs from the block's own in one bit or in none. */
+/** A block, and an address that equals the block's in all bits or in all but one. */
 const cases = fc.constantFrom(4, 16).chain((length) =>
   fc.record({
     length: fc.constant(length),
@@ -59,7 +59,7 @@ test.each([
   expect(addressList([block])(address)).toBe(false);
 });
 
-describe('a block in its one form', () => {
+describe('the canonical form of a block', () => {
   test.each([
     ['192.0.2.7/32', '192.0.2.7'],
     ['192.0.2.7/24', '192.0.2.7/24'],

@@ -38,7 +38,7 @@ const tooDeep: Fault = {
 };
 const sixLevels = { a: { b: { c: { d: { e: {} } } } } };
 
-/** A patch of any fields: to other values, to the stored one, to null where it clears. */
+/** A patch of any fields: to other values, to the stored value, or to null. */
 const anyPatch = fc.record(record<{ [Name in AgentField]: fc.Arbitrary<Value<Name>> }>(agentFields, anyValueOf), {
   requiredKeys: [],
 });
@@ -51,7 +51,7 @@ function anyValueOf(field: AgentField): fc.Arbitrary<unknown> {
 }
 
 describe('applyPatch', () => {
-  test('keeps what is absent, clears what is null, replaces the rest, merges metadata, and names what changed', () => {
+  test('keeps absent fields, clears null ones, replaces the others, merges metadata, and lists the changed fields', () => {
     fc.assert(
       fc.property(anyPatch, (patch) => {
         const { content, changedFields, faults } = applyPatch(agent, patch, true);
@@ -63,11 +63,11 @@ describe('applyPatch', () => {
     );
   });
 
-  test('of nothing changes nothing', () => {
+  test('changes nothing if the patch is empty', () => {
     expect(applyPatch(agent, {}, false)).toEqual({ content: agent, changedFields: [], faults: [] });
   });
 
-  test('takes a number in capitals as the same in small letters', () => {
+  test('treats a phone number id in upper case as equal to the one in lower case', () => {
     const patch = { companyPhoneNumberId: number.toUpperCase() };
     expect(applyPatch(agent, patch, true)).toEqual({ content: agent, changedFields: [], faults: [] });
     expect(applyPatch(agent, { companyPhoneNumberId: another.toUpperCase() }, true)).toEqual({
@@ -79,9 +79,9 @@ describe('applyPatch', () => {
 
   test.for<[string, AgentContent, AgentPatch, boolean, Patched['faults']]>([
     ['an active number', agent, { companyPhoneNumberId: another }, true, []],
-    ['a number that is not active', agent, { companyPhoneNumberId: another }, false, [notFound]],
-    ['the stored number, not active any more', phone, { companyPhoneNumberId: number }, false, [notFound]],
-    ['no number, the stored one not active any more', phone, { duration: 45 }, false, []],
+    ['an inactive number', agent, { companyPhoneNumberId: another }, false, [notFound]],
+    ['the stored number, now inactive', phone, { companyPhoneNumberId: number }, false, [notFound]],
+    ['no number, with an inactive stored one', phone, { duration: 45 }, false, []],
     ['PHONE with an active number', agent, { type: 'PHONE', companyPhoneNumberId: another }, true, []],
     ['null for the number of a phone agent', phone, { companyPhoneNumberId: null }, true, [notNull]],
     ['null and PHONE', agent, { type: 'PHONE', companyPhoneNumberId: null }, false, [notNull]],
@@ -95,7 +95,7 @@ describe('applyPatch', () => {
       false,
       [notFound, tooDeep],
     ],
-  ])('judges %s', ([, before, patch, numberIsActive, faults]) => {
+  ])('reports the faults of %s', ([, before, patch, numberIsActive, faults]) => {
     expect(applyPatch(before, patch, numberIsActive).faults).toEqual(faults);
   });
 });
@@ -104,11 +104,11 @@ describe('newContent', () => {
   const draft = { name: 'New', type: 'ONLINE', focus: 'GENERIC', language: 'DE', duration: 15 } as const;
   const blank = contentWith(draft);
 
-  test('leaves empty what the draft does not give', () => {
+  test('leaves fields empty that the draft does not have', () => {
     expect(newContent(draft, false)).toMatchObject({ content: blank, faults: [] });
   });
 
-  test('takes what the draft gives, without the nulls in its metadata', () => {
+  test('takes the values of the draft, without nulls in its metadata', () => {
     const given = { questions: ['Why?'], voiceId: 'EVA', metadata: { a: null, b: 1 } } as const;
     expect(newContent({ ...draft, ...given, questions: ['Why?'] }, false)).toMatchObject({
       content: { ...blank, questions: ['Why?'], voiceId: 'EVA', metadata: { b: 1 } },
@@ -116,7 +116,7 @@ describe('newContent', () => {
     });
   });
 
-  test('refuses a number that is not active', () => {
+  test('refuses an inactive phone number', () => {
     expect(newContent({ ...draft, type: 'PHONE', companyPhoneNumberId: number }, false).faults).toEqual([notFound]);
   });
 });
@@ -124,7 +124,7 @@ describe('newContent', () => {
 describe('restored', () => {
   const old: AgentContent = { ...agent, name: 'Old', type: 'A type of yesterday', metadata: { old: true } };
 
-  test('takes the content whole, without merging, and names what changed', () => {
+  test('takes the whole content without merging, and lists the changed fields', () => {
     expect(restored(agent, old, false)).toEqual({
       content: old,
       changedFields: ['name', 'type', 'metadata'],
@@ -133,9 +133,9 @@ describe('restored', () => {
   });
 
   test.for<[string, AgentContent, boolean, Patched['faults']]>([
-    ['another number that is active', { ...old, companyPhoneNumberId: another }, true, []],
-    ['another number that is not active', { ...old, companyPhoneNumberId: another }, false, [notFound]],
-    ['the number that the agent has, not active any more', old, false, []],
+    ['another active number', { ...old, companyPhoneNumberId: another }, true, []],
+    ['another inactive number', { ...old, companyPhoneNumberId: another }, false, [notFound]],
+    ['the agent’s own number, now inactive', old, false, []],
     ['no number', { ...old, companyPhoneNumberId: null }, false, []],
     ['metadata over a limit', { ...old, metadata: sixLevels }, true, [tooDeep]],
     [
@@ -144,11 +144,11 @@ describe('restored', () => {
       false,
       [notFound, tooDeep],
     ],
-  ])('judges %s', ([, content, numberIsActive, faults]) => {
+  ])('reports the faults of %s', ([, content, numberIsActive, faults]) => {
     expect(restored(agent, content, numberIsActive).faults).toEqual(faults);
   });
 
-  test('lets metadata come back that is over a limit, where what is stored is as large', () => {
+  test('allows metadata over a limit if the stored metadata is as large', () => {
     const before = { ...agent, metadata: { z: sixLevels } };
     expect(restored(before, { ...old, metadata: sixLevels }, false).faults).toEqual([]);
   });

@@ -23,16 +23,16 @@ describe('makeKey', () => {
     for (const key of makeMany()) expect(key).toMatch(form);
   });
 
-  test('makes no key twice', () => {
+  test('never makes the same key twice', () => {
     expect(new Set(makeMany()).size).toBe(2_000);
   });
 
-  test('uses every character at every place but the first, none far more often than another', () => {
+  test('uses every character at every place but the first about equally often', () => {
     const keys = makeMany();
     for (let place = 1; place < 43; place += 1) {
       const counts = new Map<string, number>();
       for (const key of keys) counts.set(key.charAt(3 + place), (counts.get(key.charAt(3 + place)) ?? 0) + 1);
-      // 32 of each are expected. Fewer than 5, or more than 80, has a probability below one in 10^8.
+      // 32 of each are expected. Fewer than 5 or more than 80 have a probability below one in 10^8.
       expect([counts.size, Math.min(...counts.values()) >= 5, Math.max(...counts.values()) <= 80]).toEqual([
         62,
         true,
@@ -41,7 +41,7 @@ describe('makeKey', () => {
     }
   });
 
-  test('spreads 256 bits over the characters: the first is a base-62 digit of a number below 2^256', () => {
+  test('encodes 256 random bits: the first character is a base-62 digit of a number below 2^256', () => {
     const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
     const numbers = makeMany().map((key) =>
       [...key.slice(3)].reduce((sum, digit) => sum * 62n + BigInt(alphabet.indexOf(digit)), 0n),
@@ -82,7 +82,7 @@ describe('readKey', () => {
     expect(readKey(header)).toBeUndefined();
   });
 
-  test('finds every key that is made', () => {
+  test('finds every key that makeKey makes', () => {
     for (const key of Array.from({ length: 100 }, makeKey)) expect(readKey(`Bearer ${key}`)).toBe(key);
   });
 });
@@ -94,13 +94,13 @@ describe('hashKey', () => {
     expect(hashKey(sample, 'secret')).toMatch(/^[\w-]{43}$/);
   });
 
-  test('is another for another key or another secret', () => {
+  test('differs for another key or another secret', () => {
     const hashes = [hashKey(sample, 'one'), hashKey(sample, 'two'), hashKey(`${sample.slice(0, -1)}A`, 'one')];
     expect(new Set(hashes).size).toBe(3);
   });
 });
 
-test('a key may be stored under the secret, and under the one before it where there is one', () => {
+test('a key is looked up by its hash with the secret, and by that with the previous secret if there is one', () => {
   const [hash, formerHash] = [hashKey(sample, 'new'), hashKey(sample, 'old')];
   expect(hashesOf(sample, { secret: 'new' })).toEqual({ hash, formerHash: null });
   expect(hashesOf(sample, { secret: 'new', previousSecret: 'old' })).toEqual({ hash, formerHash });
@@ -110,7 +110,7 @@ test('a key’s start is its first eight characters', () => {
   expect(startOf(sample)).toBe('sk_aZ09a');
 });
 
-test('a secret has 256 bits and is never the same', () => {
+test('a secret has 256 bits and differs each time', () => {
   expect(makeSecret()).toMatch(/^[0-9a-f]{64}$/);
   expect(makeSecret()).not.toBe(makeSecret());
 });
@@ -119,18 +119,18 @@ test.for(['read:agents', 'write:agents', 'delete:agents'])('%s is a scope', (nam
   expect([isScope(name), isScope(name.toUpperCase()), isScope(`${name} `)]).toEqual([true, false, false]);
 });
 
-test('a scope that existing keys have got has the migration that gave it to them', () => {
+test('a scope that existing keys have names the migration that gave it to them', () => {
   expect(missingMigrations(scopeDetails)).toEqual([]);
   expect(missingMigrations({ 'export:agents': { givenToExistingKeys: '20270101000000_export_scope' } })).toEqual([
     'export:agents',
   ]);
 });
 
-test('a key that is made without naming scopes has those that keys made before it have', () => {
+test('a key that is made without scopes has those that earlier keys have', () => {
   expect(defaultScopes).toEqual(['read:agents', 'write:agents', 'delete:agents']);
 });
 
-/** Scopes that a migration is said to give to existing keys, without a script that names the scope. */
+/** Scopes that a migration should have given to existing keys, but whose script does not name them. */
 function missingMigrations(details: Readonly<Record<string, { readonly givenToExistingKeys: string | false }>>) {
   return Object.entries(details)
     .filter(([, { givenToExistingKeys: given }]) => given !== 'always' && given !== false)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { askOnce } from '../../src/database/ask-once.ts';
 
-test('items with one key share an answer only if they are the same, and each gets its own, in their order', async () => {
+test('items with the same key share an answer only if they are equal, and each gets its own, in order', async () => {
   const asked: string[] = [];
   const answers = await askOnce(
     ['a1', 'b1', 'a1', 'a2', 'a2', 'a1', 'b1'],

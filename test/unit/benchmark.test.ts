@@ -10,21 +10,21 @@ const root = join(import.meta.dirname, '..', '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 const results: Results = Value.Parse(resultsSchema, JSON.parse(read('bench/results.json')));
 
-test('the targets in bench/results.json are judged by its measurements', () => {
+test('the verdicts on the targets in bench/results.json follow from its measurements', () => {
   expect(results.targets).toEqual(judge(results.rows, results.soak));
 });
 
-test('the README says which targets bench/results.json meets and misses, by what, and which it did not measure', () => {
+test('the README states which targets bench/results.json meets, misses and did not measure, and by how much', () => {
   const sentence = /<!-- bench -->([\s\S]*?)<!-- \/bench -->/.exec(read('README.md'))?.[1];
   expect(sentence).toBe(sentenceOf(results.targets));
 });
 
-test('bench/results.svg is the picture of bench/results.json', () => {
+test('bench/results.svg is the plot of bench/results.json', () => {
   expect(read('bench/results.svg')).toBe(plot(results));
 });
 
-test('a target is judged by the median of the ratios within each round, not by the ratio of medians', () => {
-  // The machine was slower in each further round. The ratios are 2, 2.5 and 1.6; that of the medians would be 2.5.
+test('a target is compared with the median of the ratios within each round, not with the ratio of medians', () => {
+  // The machine was slower in each round. The ratios are 2, 2.5 and 1.6; the ratio of the medians would be 2.5.
   const row = (title: string, speeds: readonly number[]) => {
     const measured = { title, connections: 64, requestsPerSecond: 0, p50: 1, p99: 2, cpuPerThousand: 1, peakMemory: 1 };
     const rounds = speeds.map((requestsPerSecond, index) => ({

@@ -20,16 +20,16 @@ test.for([
   ['\u212a \u212b \u2126 µ ſ ϴ ẛ \u0345', 'k å ω μ s θ ṡ ι'],
   ['ⴀ Ⴀ ა Ა Ꭰ ꭰ 𐐀 𞤀', 'ⴀ ⴀ ა ა ꭰ ꭰ 𐐨 𞤢'],
   ['漢字 %_\\[.*', '漢字 %_\\[.*'],
-] as const)('%s is folded to %s', ([text, folded]) => {
+] as const)('%s folds to %s', ([text, folded]) => {
   expect(foldCase(text)).toBe(folded);
 });
 
-test('folding twice is folding once', () => {
+test('folding is idempotent', () => {
   expect(cased.length).toBeGreaterThan(1_400);
   expect(cased.filter((letter) => foldCase(foldCase(letter)) !== foldCase(letter))).toEqual([]);
 });
 
-test('letters that are folded to one are equal by the simple case folding of regular expressions, but for the i', () => {
+test('letters that fold to the same one are equal in regular expressions with the i flag, except for the letter i', () => {
   const simple = cased.filter((letter) => [...foldCase(letter)].length === 1 && foldCase(letter) !== 'i');
   const differ = simple.filter((letter) => {
     const code = foldCase(letter).codePointAt(0)?.toString(16);
@@ -38,7 +38,7 @@ test('letters that are folded to one are equal by the simple case folding of reg
   expect(differ).toEqual([]);
 });
 
-test('the variants of a letter and what expands are exactly what folding says', () => {
+test('the variants of a letter and the letters that expand are exactly those of the folding', () => {
   for (const letter of cased) {
     const folded = foldCase(letter);
     if ([...folded].length === 1) expect(variantsOf(folded)).toContain(letter);

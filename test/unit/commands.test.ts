@@ -5,7 +5,7 @@ import { allBlocks, pages } from '../support/docs.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Where commands are run: page, section, how many blocks it has, and the test that runs all of them. */
+/** Commands that tests run: page, section, number of blocks, and the test that runs all of them. */
 const run = [
   ['README.md', 'Five requests', 6, 'test/process/readme.test.ts'],
   ['docs/backup.md', 'Backup and restore', 1, 'test/postgres/operate.test.ts'],
@@ -36,7 +36,7 @@ const run = [
   ['docs/upgrade.md', 'When a migration fails', 1, 'test/postgres/killed-migration.test.ts'],
 ] as const;
 
-/** What no test can run where it runs: page, section, how many blocks, why. */
+/** Commands that no test can run: page, section, number of blocks, reason. */
 const notRun = [
   ['README.md', 'Start', 2, 'npm ci needs a package registry; test/process/embedded.test.ts runs what npm start runs'],
   ['bench/README.md', 'The benchmark', 1, 'eleven minutes of measurements, not a guarantee'],
@@ -54,14 +54,14 @@ const notRun = [
 
 const all = pages().flatMap((page) => allBlocks(page).map((block) => ({ page, ...block })));
 
-/** Languages of blocks that show something and that nobody pastes into a shell. */
+/** Languages of blocks that are shown and not pasted into a shell. */
 const shown = ['go', 'http', 'ini', 'js', 'json', 'python', 'text', 'ts'];
 
 test('every block of every page names its language, sh for commands, and none is indented', () => {
   expect(all.filter(({ language }) => ![...shown, 'sh'].includes(language))).toEqual([]);
 });
 
-test('every command of every page is run by a test, or is in the list of those that cannot be, with the reason', () => {
+test('every command of every page is run by a test, or listed with the reason why it cannot be', () => {
   const commands = all.filter(({ language }) => language === 'sh').map(({ page, section }) => `${page}: ${section}`);
   const listed = [...run, ...notRun].flatMap(([page, section, count]) =>
     Array.from({ length: count }, () => `${page}: ${section}`),

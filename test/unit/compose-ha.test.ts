@@ -10,8 +10,8 @@ const address = (name: string): unknown => Object(service(name).networks).back?.
 const named = (name: string, pattern: RegExp) =>
   [...new Set([...file(name).matchAll(pattern)].map(([, variable = '']) => variable))].toSorted();
 
-test('the nodes are equal but for their names, addresses and volumes, the servers but for their ports', () => {
-  const told = (name: string) => {
+test('the nodes differ only in names, addresses and volumes, and the servers only in ports', () => {
+  const comparable = (name: string) => {
     const { PATRONI_NAME, PATRONI_RESTAPI_CONNECT_ADDRESS, PATRONI_POSTGRESQL_CONNECT_ADDRESS, ...environment } =
       environmentOf(name);
     expect(PATRONI_NAME).toBe(name);
@@ -21,7 +21,7 @@ test('the nodes are equal but for their names, addresses and volumes, the server
     expect(volumes).toEqual([`${name}:/var/lib/postgresql`]);
     return { ...node, environment };
   };
-  expect(told('node-1')).toEqual(told('node-2'));
+  expect(comparable('node-1')).toEqual(comparable('node-2'));
   expect(address('node-1')).not.toBe(address('node-2'));
   const served = (name: string) => {
     const { environment: { PORT, ...environment } = {}, ports, ...server } = service(name);
@@ -31,7 +31,7 @@ test('the nodes are equal but for their names, addresses and volumes, the server
   expect(served('server-1')).toEqual(served('server-2'));
 });
 
-test('the nodes and HAProxy get what run.ts gives them and their settings name', () => {
+test('the nodes and HAProxy get the variables that run.ts sets and their settings name', () => {
   const ofNode = Object.keys(environmentOf('node-1'));
   expect(ofNode.filter((name) => name.startsWith('PATRONI_')).toSorted()).toEqual(
     named('cluster.ts', /(PATRONI_\w+)/g),
@@ -43,7 +43,7 @@ test('the nodes and HAProxy get what run.ts gives them and their settings name',
   }
 });
 
-test('HAProxy finds both nodes, the servers HAProxy, and every URL the roles and the database that were made', () => {
+test('HAProxy is configured with both nodes, the servers with HAProxy, and every URL has an existing role and database', () => {
   const { NODE_1, NODE_2, REST_1, REST_2, PRIMARY_LISTEN } = environmentOf('haproxy');
   expect([NODE_1, NODE_2]).toEqual(['node-1', 'node-2'].map((name) => `${address(name)}:5432`));
   expect([REST_1, REST_2]).toEqual([8008, 8008]);

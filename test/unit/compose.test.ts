@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { environmentSchema, readConfig } from '../../src/config.ts';
 import { compose, root, secret } from '../support/compose-file.ts';
 
-// No Docker here: what can be known of a Compose file without it.
+// Docker is not needed: these tests read the Compose files.
 const known = Object.keys(environmentSchema.properties);
 const folderOf = (path: string) => join(root, dirname(path));
 
@@ -29,14 +29,14 @@ describe.each(files)('%s', (path) => {
       for (const [needed, { condition }] of Object.entries(needs)) {
         const other = services.find(([name]) => name === needed)?.[1];
         expect(other).toBeDefined();
-        // The servers' health is checked by their own Dockerfile.
+        // The Dockerfile of the servers has their health check.
         const isChecked = other?.healthcheck?.disable !== true && (other?.healthcheck || serverNames.includes(needed));
         if (condition === 'service_healthy') expect(isChecked).toBeTruthy();
       }
     }
   });
 
-  test('the servers and the migrations get variables that they know, and DATABASE_URL', () => {
+  test('the servers and the migrations get only variables that they know, and DATABASE_URL', () => {
     for (const name of [...serverNames, 'migrate']) {
       const names = Object.keys(service(name).environment ?? {});
       expect(known).toEqual(expect.arrayContaining(names));
@@ -44,13 +44,13 @@ describe.each(files)('%s', (path) => {
     }
   });
 
-  test('the one program that is named to a container is made by the build', () => {
+  test('the only program that a container runs by name is built from src', () => {
     const words = services.flatMap(([, { command = [] }]) => command).filter((word) => word.startsWith('dist/'));
     expect([...new Set(words)]).toEqual(['dist/migrate.js']);
     expect(existsSync(join(root, 'src', 'migrate.ts'))).toBe(true);
   });
 
-  test('the servers take the values of their variables in production, and are killed after their drain', () => {
+  test('the variables of the servers are valid in production, and the stop grace period is longer than their drain', () => {
     expect(serverNames.length).toBeGreaterThan(0);
     for (const name of serverNames) {
       const { environment = {} } = service(name);
@@ -58,34 +58,34 @@ describe.each(files)('%s', (path) => {
         Object.entries(environment).map(([variable, value]) => [variable, String(value)]),
       );
       const { SHUTDOWN_GRACE_SECONDS } = readConfig({ ...given, NODE_ENV: 'production' });
-      // Then Docker kills.
+      // After this time Docker kills.
       expect(Number(service(name).stop_grace_period?.replace(/s$/, ''))).toBeGreaterThan(SHUTDOWN_GRACE_SECONDS);
     }
   });
 
-  test('no secret is written in it, and only this machine reaches what it publishes', () => {
+  test('no secret is written in it, and published ports are reachable from this machine only', () => {
     for (const [, value = ''] of text.matchAll(/(?:PASSWORD|SECRET): (.*)/g)) expect(value).toMatch(/^\$\{\w+:\?.*\}$/);
     for (const [, password] of text.matchAll(/:\/\/\w+:(\S+)@/g)) expect(password).toMatch(/^\$\{\w+(\}$|:\?)/);
     const published = services.flatMap(([, { ports = [] }]) => ports);
-    // The proxy alone, or where there is none the servers.
+    // The proxy's port; without a proxy those of the servers.
     expect(published).toHaveLength(services.some(([name]) => name === 'proxy') ? 1 : serverNames.length);
     for (const port of published) expect(port).toMatch(/^127\.0\.0\.1:(\d+):\1$/);
   });
 });
 
-describe('the composition with two servers', () => {
+describe('the Compose file with two servers', () => {
   const { service, text } = compose('deploy/replicas/docker-compose.yml');
   const file = (name: string) => readFileSync(join(root, 'deploy/replicas', name), 'utf8');
   const address = (name: string): unknown => Object(service(name).networks).front?.ipv4_address;
 
-  test('the two servers are equal but for their addresses', () => {
+  test('the two servers differ only in their addresses', () => {
     const { networks: _, ...first } = service('server-1');
     const { networks: __, ...second } = service('server-2');
     expect(first).toEqual(second);
     expect(address('server-1')).not.toBe(address('server-2'));
   });
 
-  test('nginx and PgBouncer get what their settings name, and nothing else', () => {
+  test('nginx and PgBouncer get exactly the variables that their settings name', () => {
     const named = (name: string, pattern: RegExp) => [
       ...new Set([...file(name).matchAll(pattern)].map(([, variable]) => variable)),
     ];
@@ -109,7 +109,7 @@ describe('the composition with two servers', () => {
     }
   });
 
-  test('nginx reaches the servers, is the one proxy that they trust, and they reach what they need', () => {
+  test('nginx is configured with both servers and is the only proxy that they trust, and the servers with what they need', () => {
     const { SERVER_1, SERVER_2, PROXY_LISTEN } = service('proxy').environment ?? {};
     expect([SERVER_1, SERVER_2]).toEqual(['server-1', 'server-2'].map((name) => `${address(name)}:3000`));
     expect(readFileSync(join(root, 'Dockerfile'), 'utf8')).toMatch(/ PORT=3000$/m);
@@ -127,7 +127,7 @@ describe('the composition with two servers', () => {
   });
 });
 
-test('the Dockerfile has only variables that the server knows, and an unprivileged user', () => {
+test('the Dockerfile sets only variables that the server knows, and an unprivileged user', () => {
   const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
   const lines = [...dockerfile.matchAll(/^ENV (.*)$/gm)].map(([, line = '']) => line);
   const names = lines.flatMap((line) => [...line.matchAll(/(\w+)=/g)].map(([, name]) => name));

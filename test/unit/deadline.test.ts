@@ -4,13 +4,13 @@ import { Deadline } from '../../src/http/deadline.ts';
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
-/** Milliseconds that a request has. */
+/** The time limit of a request in milliseconds. */
 const whole = 4_800;
 
 const unavailable = { status: 503, code: 'DATABASE_UNAVAILABLE', headers: { 'retry-after': '1' } };
 const never = () => new Promise<never>(() => {});
 
-test('what a request waits for, one thing after the other, has one deadline together and one timer', async () => {
+test('the successive waits of a request share one deadline and one timer', async () => {
   const deadline = new Deadline(performance.now());
   let answer = (_: string) => {};
   const first = deadline.race(
@@ -28,7 +28,7 @@ test('what a request waits for, one thing after the other, has one deadline toge
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('the time in which a body arrives does not count', async () => {
+test('the time in which the body arrives does not count', async () => {
   const deadline = new Deadline(performance.now());
   await deadline.race(Promise.resolve());
   await vi.advanceTimersByTimeAsync(1_000);
@@ -61,7 +61,7 @@ test('an error reaches the caller unchanged, and a call that fails after the dea
   fail(new Error('too late'));
 });
 
-test('what a request begins to wait for after its client has left ends at the deadline too, and leaves no timer', async () => {
+test('a wait that begins after the client has disconnected ends at the deadline too, and leaves no timer', async () => {
   const deadline = new Deadline(performance.now());
   let answer = () => {};
   const lookup = deadline.race(new Promise<void>((resolve) => (answer = resolve)));
@@ -74,7 +74,7 @@ test('what a request begins to wait for after its client has left ends at the de
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('a request that is over leaves no timer; what it still waits for is given up at its deadline', async () => {
+test('a request that has ended leaves no timer, and its remaining waits end at its deadline', async () => {
   const done = new Deadline(performance.now());
   await done.race(Promise.resolve());
   done.end();

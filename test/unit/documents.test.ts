@@ -7,7 +7,7 @@ import { problems } from '../../src/http/problems.ts';
 const root = join(import.meta.dirname, '..', '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 
-/** The rows of the table of variables, each as its cells. */
+/** The rows of the table of variables, as cells. */
 function variableRows(): string[][] {
   const [, text = ''] = /<!-- variables -->\n([\s\S]*?)<!-- \/variables -->/.exec(read('docs/operate.md')) ?? [];
   const rows = text.trim().split('\n').slice(2);
@@ -57,13 +57,13 @@ test('every npm command that README and CONTRIBUTING name is a script of the pac
   expect(named.filter((name) => !(name in scripts))).toEqual([]);
 });
 
-test('every file and folder that README and CONTRIBUTING point to is there', () => {
+test('every file and folder that README and CONTRIBUTING link to exists', () => {
   const targets = [...`${read('README.md')}${read('CONTRIBUTING.md')}`.matchAll(/\]\((?!https?:)([^)#]+)\)/g)];
   expect(targets.length).toBeGreaterThan(5);
   expect(targets.map(([, target = '']) => target).filter((target) => !existsSync(join(root, target)))).toEqual([]);
 });
 
-test('every file that CONTRIBUTING names is there', () => {
+test('every file that CONTRIBUTING names exists', () => {
   const folders = ['', 'src/'];
   const files = ['src', 'test', 'prisma'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => basename(name)),
@@ -77,7 +77,7 @@ test('every file that CONTRIBUTING names is there', () => {
   expect(named.filter((name) => !isThere(name))).toEqual([]);
 });
 
-test('what docs/client.md shows of a day with the API stands in the example, in this order', () => {
+test('the excerpts of a day with the API in docs/client.md are in the example, in the same order', () => {
   const [, shown = ''] = /^## A day with the API\n[\s\S]*?```ts\n([\s\S]*?)\n```/m.exec(read('docs/client.md')) ?? [];
   const example = read('examples/a-day-with-the-api.ts');
   const places = shown.split('\n\n').map((part) => example.indexOf(`\n${part}\n`));

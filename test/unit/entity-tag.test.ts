@@ -44,14 +44,14 @@ describe('parseEntityTags', () => {
     expect(parseEntityTags(text)).toEqual(tags);
   });
 
-  // Steps that grow with the square would take minutes.
-  test('reads 500,000 spaces and commas once', () => {
+  // With quadratic time this would take minutes.
+  test('reads 500,000 spaces and commas in one pass', () => {
     for (const filler of [' ', ',', ' ,', ', "a" ']) {
       expect(parseEntityTags(`"a",${filler.repeat(500_000)}x`)).toBeUndefined();
     }
   });
 
-  test('reads back every list of tags that is written', () => {
+  test('parses every list of tags that it writes', () => {
     const value = fc.string({ unit: fc.constantFrom(...'!#,*/Wa7~ÿ'), maxLength: 5 });
     const tags = fc.array(fc.record({ weak: fc.boolean(), value }), { minLength: 1, maxLength: 5 });
     const comma = fc.constantFrom(',', ', ', ' ,\t', ' , , ');
@@ -64,7 +64,7 @@ describe('parseEntityTags', () => {
   });
 });
 
-/** Tags, then whether version 7 matches strongly and weakly. */
+/** A list of tags, and whether version 7 matches it strongly and weakly. */
 const matches: readonly (readonly [EntityTags, boolean, boolean])[] = [
   ['*', true, true],
   [[strong('7')], true, true],

@@ -8,7 +8,7 @@ import { StartError } from '../../src/start-error.ts';
 const names = Object.keys(environmentSchema.properties);
 const notesOn = (...written: string[]) => addEnvironmentFile(Object.fromEntries(written.map((name) => [name, 'x'])));
 
-describe('a variable of the environment', () => {
+describe('a misspelt variable of the environment', () => {
   test.each([
     ['RATE_LIMT_PER_MINUTE', 'RATE_LIMIT_PER_MINUTE'],
     ['API_KEY_SECRETS', 'API_KEY_SECRET'],
@@ -19,11 +19,11 @@ describe('a variable of the environment', () => {
     ['Port', 'PORT'],
     ['PROT', 'PORT'],
     ['HOTS', 'HOST'],
-  ])('%s is named with the one that is meant, %s', (written, meant) => {
+  ])('%s is reported with the intended name, %s', (written, meant) => {
     expect(notesOn(written)).toEqual([`${written} is no variable of this program: did you mean ${meant}?`]);
   });
 
-  test('that a shell, a container or another program has is no slip, nor is one of ours', () => {
+  test('is not reported if a shell, a container or another program uses the name, or the server does', () => {
     const theirs = ['HOME', 'HOSTNAME', 'PATH', 'PWD', 'USER', 'SHELL', 'TERM', 'LANG', 'LOGNAME', 'NODE_OPTIONS'];
     const ofContainers = ['REDIS_PORT', 'DATABASE_PORT', 'PGHOST', 'POSTGRES_PASSWORD', 'TEST_DATABASE_URL'];
     expect(notesOn(...names, ...theirs, ...ofContainers)).toEqual([]);
@@ -48,7 +48,7 @@ describe('a parameter of DATABASE_URL', () => {
     expect(() => readConfig({ DATABASE_URL: url(query) })).toThrow(new StartError(fault));
   });
 
-  test('each of several is named, also where a parameter has the host', () => {
+  test('each of several faulty ones is named, also if a parameter sets the host', () => {
     expect(databaseUrlFaults('postgresql://me@/db?host=/run/postgresql&schema=a&sslmode=b')).toHaveLength(2);
   });
 
@@ -62,7 +62,7 @@ describe('a parameter of DATABASE_URL', () => {
     expect(readConfig({ DATABASE_URL: url(query) }).DATABASE_URL).toBe(url(query));
   });
 
-  test('what is no URL is shown in no part', () => {
+  test('text that is no URL is not repeated in the error', () => {
     expect(databaseUrlFaults('postgresql://me:pa?ss=word@host/db')).toEqual([]);
   });
 });

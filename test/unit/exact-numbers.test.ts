@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseExact, stringifyExact, textOf } from '../../src/http/exact-numbers.ts';
+import { parseExact, parseRequest, stringifyExact, textOf } from '../../src/http/exact-numbers.ts';
 import { exactSerializer } from '../../src/http/exact-serializer.ts';
 import { anyMetadata } from '../support/arbitrary-json.ts';
 
@@ -12,10 +12,23 @@ test.for([
   '123456789012345.123456789012345',
   '1.0000000000000000001',
   `0.${'0'.repeat(400)}1`,
-])('keeps %s, wherever it stands', (number) => {
+])('keeps %s at any place of the JSON', (number) => {
   for (const json of [`{"a":${number}}`, `[${number},1]`, `{"a":{"b":[1,${number}]},"c":"${number}"}`]) {
     expect(stringifyExact(parseExact(json))).toBe(json);
   }
+});
+
+test.for([
+  ['1e-400', 5e-324],
+  ['-1.5E-0400', -5e-324],
+  [`0.${'0'.repeat(400)}1`, 5e-324],
+  [`-0.${'0'.repeat(240)}1e-99`, -5e-324],
+  ['0.0e-400', 0],
+  [`0.${'0'.repeat(400)}`, 0],
+  ['1e-323', 1e-323],
+])('of a request, %s is read as %d', ([number, value]) => {
+  const json = `{"a":[${number},"${number}","\\"1e-400"],"${number}":1e-400}`;
+  expect(parseRequest(json)).toEqual({ a: [value, number, '"1e-400'], [String(number)]: 5e-324 });
 });
 
 test('keeps such a number at any place of a long text', () => {
@@ -33,7 +46,7 @@ test.for(['9007199254740991', '0.30000000000000004', '1.5000000000000000000', '0
     expect(parseExact(`{"a":[${number},"1234567890123456"]}`)).toEqual({ a: [Number(number), '1234567890123456'] }),
 );
 
-test('reads all other JSON as JSON.parse does, and writes it as JSON.stringify does', () => {
+test('parses all other JSON as JSON.parse does, and writes it as JSON.stringify does', () => {
   const piece = fc.constantFrom('"', '\\', '\\u0000', '"\\u00001', '12345678901234567', ' ', '{', '\n', 'é');
   const text = fc.string({ unit: piece, maxLength: 12 });
   const number = fc.double({ min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER, noNaN: true });
@@ -48,7 +61,7 @@ test('reads all other JSON as JSON.parse does, and writes it as JSON.stringify d
   );
 });
 
-test('a serializer writes such numbers in answers, and in problems what a client sent', () => {
+test('a serializer writes such numbers in answers, and numbers of the client in problems', () => {
   const schema = { type: 'object', properties: { value: { type: 'string' } } };
   const written = (httpStatus: string) =>
     exactSerializer({ schema, method: 'GET', url: '/', httpStatus })({ value: '\u000012345678901234567890' });
@@ -56,7 +69,7 @@ test('a serializer writes such numbers in answers, and in problems what a client
   expect(written('4xx')).toBe('{"value":"\\u000012345678901234567890"}');
 });
 
-test('the text of an object is kept for itself alone, not for a copy that is then changed', () => {
+test('the text of an object belongs to that object, and not to a copy that is then changed', () => {
   const value = { a: 1, n: '\u000012345678901234567890' };
   expect([textOf(value), textOf(value)]).toEqual(Array(2).fill('{"a":1,"n":12345678901234567890}'));
   for (const copy of [{ ...value }, Object.assign({}, value), structuredClone(value), Object.create(value, {})]) {
@@ -66,7 +79,7 @@ test('the text of an object is kept for itself alone, not for a copy that is the
   expect(Reflect.ownKeys(value)).toEqual(['a', 'n']);
 });
 
-test('a member that is an object of any members is written as JSON.stringify does, among any other texts and numbers', () => {
+test('an object of any members is written as JSON.stringify writes it, among any other texts and numbers', () => {
   const text = { type: 'string' };
   const open = { type: 'object', additionalProperties: true };
   const schema = { type: 'object', properties: { name: text, metadata: open, list: { type: 'array', items: text } } };

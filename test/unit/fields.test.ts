@@ -4,7 +4,7 @@ import { fieldRows } from '../support/fields.ts';
 
 const rows = namesOf(fieldRows);
 
-test('the table of fields in the tests has a row for each field of the server, and no other', () => {
+test('the table of fields in the tests has exactly the fields of the server', () => {
   const missing = agentFields.filter((field) => !rows.includes(field));
   const row =
     'its column, whether it is required, whether null clears it, its initial value, good values and wrong ones';
@@ -14,7 +14,7 @@ test('the table of fields in the tests has a row for each field of the server, a
   );
 });
 
-test.for(rows)('%s has in the server the column, the initial value and the null that the contract gives it', (name) => {
+test.for(rows)('%s has on the server the column, the initial value and the nullability of the contract', (name) => {
   const { column, isNullable, isRequired, initial, isAnswered }: AnyField = fields[name];
   const { isNullable: clears = false, isRequired: required = false, isHidden = false, ...row } = fieldRows[name];
   expect({ column, isNullable, isRequired, initial, isHidden: isAnswered === false }).toEqual({
@@ -22,8 +22,11 @@ test.for(rows)('%s has in the server the column, the initial value and the null 
   });
 });
 
-test.for(rows)('%s has values in the tests, each unlike the one before it, so that each is a change', (name) => {
-  const { full, good, initial } = fieldRows[name];
-  if (full !== undefined) expect(full).not.toEqual(initial);
-  for (const [at, value] of good.entries()) expect(value).not.toEqual(at === 0 ? full : good[at - 1]);
-});
+test.for(rows)(
+  'each value of %s in the tests differs from the one before it, so that setting it is a change',
+  (name) => {
+    const { full, good, initial } = fieldRows[name];
+    if (full !== undefined) expect(full).not.toEqual(initial);
+    for (const [at, value] of good.entries()) expect(value).not.toEqual(at === 0 ? full : good[at - 1]);
+  },
+);

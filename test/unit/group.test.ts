@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { group, type Outcome } from '../../src/database/group.ts';
 import { ApiError } from '../../src/http/problems.ts';
 
-/** The next turn of the event loop. */
+/** Resolves in the next turn of the event loop. */
 const nextTurn = () => new Promise(setImmediate);
 
 /** A group whose batches end when the test says so. */
@@ -20,13 +20,13 @@ function heldGroup({ size = 32, waiting = 1000 } = {}) {
     call,
     expired,
     batches,
-    /** Calls the first item in a turn of its own, so that it is a batch of its own, and the others in the next turn. */
+    /** Calls the first item in a turn of its own, so that it is a batch alone, and the others in the next turn. */
     async callAll([first = '', ...others]: readonly string[]) {
       const begun = call(first);
       await nextTurn();
       return [begun, ...others.map(call)];
     },
-    /** Ends the batch under way and lets the next one begin. */
+    /** Ends the running batch and lets the next one begin. */
     async endBatch(outcomes: (items: readonly string[]) => Outcome<string>[] = done) {
       const batch = batches.at(-1);
       batch?.end(outcomes(batch.items));
@@ -36,7 +36,7 @@ function heldGroup({ size = 32, waiting = 1000 } = {}) {
   };
 }
 
-test('calls of one turn of the event loop are one batch, which begins at the end of the turn', async () => {
+test('the calls of one turn of the event loop form one batch, which begins at the end of the turn', async () => {
   const { call, batches } = heldGroup();
   const results = [call('a')];
   await Promise.resolve();
@@ -48,11 +48,11 @@ test('calls of one turn of the event loop are one batch, which begins at the end
   expect(await Promise.all(results)).toEqual(['a done', 'b done']);
 });
 
-test('calls of the turn in which a batch ends belong to the next one', async () => {
+test('calls in the turn in which a batch ends belong to the next batch', async () => {
   const { callAll, call, batches } = heldGroup();
   const results = await callAll(['a', 'b']);
   batches[0]?.end([{ result: 'a done' }]);
-  // As long as a promise chain of the server, and in the same turn.
+  // As many promise steps as in the server, within the same turn.
   for (let step = 0; step < 20; step += 1) await results[0];
   results.push(call('c'));
   await nextTurn();
@@ -62,7 +62,7 @@ test('calls of the turn in which a batch ends belong to the next one', async () 
   expect(await Promise.all(results)).toEqual(['a done', 'b done', 'c done']);
 });
 
-test('calls that arrive while a batch is under way become the next one, in their order', async () => {
+test('calls that arrive while a batch runs form the next one, in order', async () => {
   const { callAll, batches, endBatch } = heldGroup();
   const results = await callAll(['a', 'b', 'c', 'd']);
   await endBatch();
@@ -71,7 +71,7 @@ test('calls that arrive while a batch is under way become the next one, in their
   expect(await Promise.all(results)).toEqual(['a done', 'b done', 'c done', 'd done']);
 });
 
-test('a batch has at most its size, the others wait for the next', async () => {
+test('a batch has at most its maximum size, and the other calls wait for the next', async () => {
   const { callAll, batches, endBatch } = heldGroup({ size: 2 });
   const results = await callAll(['a', 'b', 'c', 'd']);
   for (let batch = 0; batch < 3; batch += 1) await endBatch();
@@ -79,7 +79,7 @@ test('a batch has at most its size, the others wait for the next', async () => {
   await Promise.all(results);
 });
 
-test('a full queue refuses at once with 503 and Retry-After, and takes calls again as soon as there is room', async () => {
+test('a full queue refuses at once with 503 and Retry-After, and accepts calls again as soon as there is room', async () => {
   const { call, callAll, batches, endBatch } = heldGroup({ waiting: 2 });
   const taken = await callAll(['a', 'b', 'c']);
   const refused = await call('d').catch((error: unknown) => error);
@@ -93,7 +93,7 @@ test('a full queue refuses at once with 503 and Retry-After, and takes calls aga
   expect(await Promise.all([...taken, later])).toEqual(['a done', 'b done', 'c done', 'e done']);
 });
 
-test('an item whose deadline passes while it waits never begins, and is rejected', async () => {
+test('an item whose deadline passes while it waits never begins and is rejected', async () => {
   const { callAll, batches, expired, endBatch } = heldGroup();
   const [first, second, third] = await callAll(['a', 'b', 'c']);
   expired.add('b');
@@ -105,7 +105,7 @@ test('an item whose deadline passes while it waits never begins, and is rejected
   await rejected;
 });
 
-/** Runs calls through a group whose `run` fails as told; returns what was run and how each call ended. */
+/** Runs calls through a group whose `run` fails as given; returns what was run and how each call ended. */
 async function failing(items: readonly string[], fail: (items: readonly string[]) => unknown) {
   const runs: (readonly string[])[] = [];
   const call = group<string, string>({
@@ -127,7 +127,7 @@ async function failing(items: readonly string[], fail: (items: readonly string[]
   return { runs, ends: ends.map((end) => (end.status === 'fulfilled' ? end.value : end.reason)) };
 }
 
-test('a batch that fails, fails whole and is never run again', async () => {
+test('a batch that fails fails for all of its calls and is not run again', async () => {
   const lost = new ApiError('DATABASE_UNAVAILABLE');
   const { runs, ends } = await failing(['a', 'b', 'c'], (items) => items.includes('b') && lost);
   expect(runs).toEqual([['a'], ['b', 'c']]);

@@ -7,7 +7,7 @@ import { unexplained } from '../support/history-check.ts';
 
 const blank = contentWith({ name: 'One', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 });
 
-/** The agent at a version that was made in that second. */
+/** The agent at a version that was made in the given second. */
 function shown(version: number, content: Partial<AgentContent> = {}): Shown {
   const updatedAt = `2026-11-25T10:00:0${version}.000Z`;
   return { version, content: { ...blank, ...content }, updatedAt, identity: 'the agent' };
@@ -41,7 +41,7 @@ function call(start: number, end: number, asked: Asked, answered: Answered, requ
   return { requestId: requestId ?? `call-${calls}`, asked, answered, start, end };
 }
 
-/** @param makers the requests that made version 2, 3 … */
+/** @param makers the requests that made versions 2, 3 … */
 function history(recorded: readonly Recorded[], makers: readonly string[], isDeleted = false): History {
   const entries = ['', ...makers].map((requestId, at) => {
     return [at + 1, { requestId, updatedAt: shown(at + 1).updatedAt }] as const;
@@ -54,27 +54,27 @@ const three = call(20, 30, rename('Three'), changed(3, 'Three'), 'three');
 const both = ['two', 'three'];
 const read = (start: number, end: number, answered: Answered) => call(start, end, { kind: 'read' }, answered);
 
-describe('histories that an order explains', () => {
+describe('histories that an order of the calls explains', () => {
   const explained: Readonly<Record<string, History>> = {
-    'two changes, one after the other': history([two, three], both),
-    'two changes at the same time, answered in the other order': history(
+    'two successive changes': history([two, three], both),
+    'two concurrent changes, answered in the other order': history(
       [call(0, 50, rename('Two'), changed(2, 'Two'), 'two'), three],
       both,
     ),
-    'a reading beside a change, of before and of after it': history(
+    'reads during a change, with the state before and after it': history(
       [two, read(5, 6, same(1, 'One')), read(7, 8, same(2, 'Two'))],
       ['two'],
     ),
-    'a change whose answer was lost, made much later': history(
+    'a change whose answer was lost, carried out much later': history(
       [call(0, 5, rename('Two'), lost, 'two'), read(6, 7, same(1, 'One')), three, read(40, 41, same(3, 'Three'))],
       both,
     ),
-    'a change that was lost and never made': history([call(0, 5, rename('Two'), lost, 'two')], []),
-    'a condition that failed at some time of the call': history(
+    'a change whose answer was lost, never carried out': history([call(0, 5, rename('Two'), lost, 'two')], []),
+    'a precondition that failed at some time during the call': history(
       [two, three, call(5, 25, rename('X', { ifMatch: 2 }), { status: 412 })],
       both,
     ),
-    'a deletion, and 404 behind it': history(
+    'a deletion, and 404 afterwards': history(
       [two, call(11, 15, { kind: 'delete' }, { status: 204 }), call(16, 17, rename('X'), { status: 404 })],
       ['two'],
       true,
@@ -101,7 +101,7 @@ describe('histories that an order explains', () => {
   test.for(Object.entries(explained))('%s', ([, one]) => expect(unexplained(one)).toEqual([]));
 });
 
-describe('histories that no order explains', () => {
+describe('histories that no order of the calls explains', () => {
   const broken: Readonly<Record<string, History>> = {
     'two answers are exchanged': history(
       [
@@ -111,7 +111,7 @@ describe('histories that no order explains', () => {
       both,
     ),
     'an acknowledged change is not stored': history([two, three], ['two']),
-    'an acknowledged change is not in the next one': history(
+    'an acknowledged change is missing in the next version': history(
       [
         call(
           0,
@@ -124,34 +124,40 @@ describe('histories that no order explains', () => {
       ],
       both,
     ),
-    'a version has two makers': history([two, { ...three, answered: changed(2, 'Three') }], ['two']),
-    'a version has no maker': history([three], both),
-    'a lost change is made twice': history([call(0, 5, rename('Two'), lost, 'two')], ['two', 'two']),
-    'what was refused as too much is made all the same': history(
+    'two calls were answered with one version': history([two, { ...three, answered: changed(2, 'Three') }], ['two']),
+    'no call made a version': history([three], both),
+    'a change whose answer was lost is carried out twice': history(
+      [call(0, 5, rename('Two'), lost, 'two')],
+      ['two', 'two'],
+    ),
+    'a refused change is carried out': history(
       [call(0, 5, rename('Two'), { status: 503, isRefused: true }, 'two')],
       ['two'],
     ),
-    'the order of versions is not that of time': history(
+    'the order of versions contradicts the times of the calls': history(
       [call(40, 50, rename('Two'), changed(2, 'Two'), 'two'), three],
       both,
     ),
-    'a reading is stale': history([two, read(11, 12, same(1, 'One'))], ['two']),
-    'a reading shows what nobody has asked for yet': history([two, three, read(11, 12, same(3, 'Three'))], both),
-    'readings go back': history(
+    'a read is stale': history([two, read(11, 12, same(1, 'One'))], ['two']),
+    'a read shows a change before it was requested': history([two, three, read(11, 12, same(3, 'Three'))], both),
+    'a later read shows an earlier state': history(
       [call(0, 50, rename('Two'), changed(2, 'Two'), 'two'), read(5, 6, same(2, 'Two')), read(7, 8, same(1, 'One'))],
       ['two'],
     ),
-    'a body is not that of its version': history([two, read(11, 12, same(2, 'Other'))], ['two']),
-    'a condition that holds is refused': history(
+    'an answer differs from its version': history([two, read(11, 12, same(2, 'Other'))], ['two']),
+    'a precondition that holds is refused': history(
       [two, call(11, 12, rename('X', { ifMatch: 2 }), { status: 412 })],
       ['two'],
     ),
-    'a change is made against its condition': history([{ ...two, asked: rename('Two', { ifMatch: 7 }) }], ['two']),
-    'changed fields are not told': history(
+    'a change is carried out although its precondition fails': history(
+      [{ ...two, asked: rename('Two', { ifMatch: 7 }) }],
+      ['two'],
+    ),
+    'the changed fields of an answer are wrong': history(
       [two, { ...three, answered: { ...changed(3, 'Three'), changed: ['metadata'] } }],
       both,
     ),
-    'an agent that is there is not found': history([two, read(11, 12, { status: 404 })], ['two']),
+    'an existing agent is answered 404': history([two, read(11, 12, { status: 404 })], ['two']),
     'a deleted agent is changed': history([two, call(11, 15, { kind: 'delete' }, { status: 204 }), three], both, true),
     'a deleted agent is read': history(
       [two, call(11, 15, { kind: 'delete' }, { status: 204 }), read(16, 17, same(2, 'Two'))],
@@ -159,13 +165,13 @@ describe('histories that no order explains', () => {
       true,
     ),
     'a deletion is lost': history([two, call(11, 15, { kind: 'delete' }, { status: 204 })], ['two']),
-    'nobody deleted it': history([two], ['two'], true),
+    'no call deleted the agent': history([two], ['two'], true),
     'a patch within the limits is refused': history([call(0, 10, rename('Two'), { status: 400, errors: [] })], []),
   };
 
   test.for(Object.entries(broken))('%s', ([, one]) => expect(unexplained(one)).not.toEqual([]));
 
-  test('a version is stored otherwise than it was answered', () => {
+  test('a stored version that differs from its answer is found', () => {
     const one = history([two], ['two']);
     const entry = { requestId: 'two', updatedAt: shown(2).updatedAt };
     expect(unexplained({ ...one, stored: new Map([[2, { ...entry, snapshot: { ...blank, name: 'Two' } }]]) })).toEqual(

@@ -14,7 +14,7 @@ test.for([
   ['"a\\"b\\\\c"', 'a"b\\c'],
   [`"${'\\"'.repeat(255)}"`, '"'.repeat(255)],
   [`!#$%&'()*+,-./:;<=>?@[]^_\`{|}~`, `!#$%&'()*+,-./:;<=>?@[]^_\`{|}~`],
-] as const)('%s is the key %s', ([header, key]) => {
+] as const)('the header %s is the idempotency key %s', ([header, key]) => {
   expect(readIdempotencyKey(header)).toBe(key);
 });
 
@@ -32,11 +32,11 @@ test.for([
   'a\u007f',
   `${longest}k`,
   `"${longest}k"`,
-])('%j is no key', (header) => {
+])('%j is no idempotency key', (header) => {
   expect(readIdempotencyKey(header)).toBeUndefined();
 });
 
-test('every key of visible characters is the same key bare, where it begins with no quote, and quoted', () => {
+test('every key of visible characters is the same key quoted and unquoted, unless it begins with a quote', () => {
   const visible = fc.string({ unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)) });
   fc.assert(
     fc.property(visible, (key) => {
@@ -48,7 +48,7 @@ test('every key of visible characters is the same key bare, where it begins with
   );
 });
 
-test('requests have the same fingerprint only where method, path, query, If-Match and every byte of the body are the same', () => {
+test('requests have the same fingerprint only if method, path, query, If-Match and every byte of the body are equal', () => {
   const body = (text: string) => Buffer.from(text);
   const base = { method: 'PATCH', url: '/agents/1?companyId=2', ifMatch: '"1"', body: body('{"a":1}') };
   const others = [

@@ -11,7 +11,7 @@ const isJson = (text: string): boolean => {
   }
 };
 
-/** Pieces of JSON and of what is taken for it, in any order. */
+/** Tokens of JSON, and tokens that are often mistaken for JSON, in any order. */
 const pieces = fc
   .array(
     fc.constantFrom(
@@ -60,7 +60,7 @@ const pieces = fc
   )
   .map((parts) => parts.join(''));
 
-test('it finds a fault in exactly those texts that JSON.parse refuses', () => {
+test('a fault is found exactly in the texts that JSON.parse refuses', () => {
   fc.assert(
     fc.property(fc.oneof(pieces, fc.string(), fc.json()), (text) => {
       expect(findJsonFault(text) === undefined).toBe(isJson(text));
@@ -69,13 +69,13 @@ test('it finds a fault in exactly those texts that JSON.parse refuses', () => {
   );
 });
 
-test('what stands before the fault is not to blame: with something else from there on it can be JSON', () => {
+test('the text before the fault can be continued to valid JSON', () => {
   fc.assert(
     fc.property(fc.json(), fc.nat(), (json, place) => {
       const cut = json.slice(0, place % json.length);
       const fault = findJsonFault(`${cut}\u0000`);
       const lines = cut.split('\n');
-      // A number may be cut anywhere: it ends where the next character stands.
+      // A number may be cut anywhere, because it ends where the next token begins.
       expect(fault).toMatchObject({ line: lines.length, found: expect.stringMatching(/^U\+0000$|^"/) });
     }),
   );

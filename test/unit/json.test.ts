@@ -4,7 +4,7 @@ import { equal, isObject, type Json, plainLength, unstorable } from '../../src/h
 import { anyJson } from '../support/arbitrary-json.ts';
 import { plainNumber } from '../support/plain-number.ts';
 
-/** JSON text in which the order of keys and the sign of zero are lost: what two equal values have in common. */
+/** Canonical JSON: keys in order, without the sign of zero. Two values are equal if it is. */
 function canonical(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value === 0 ? 0 : value);
@@ -12,7 +12,7 @@ function canonical(value: Json): string {
   return `{${members.toSorted().join()}}`;
 }
 
-/** A copy whose objects have their keys the other way round. */
+/** A copy whose objects have their keys in reverse order. */
 function reversed(value: Json): Json {
   if (Array.isArray(value)) return value.map(reversed);
   if (!isObject(value)) return value;
@@ -47,21 +47,21 @@ describe('equal', () => {
     expect([equal(a, b), equal(b, a)]).toEqual([result, result]);
   });
 
-  test('holds exactly for values with the same canonical JSON', () => {
+  test('is true exactly for values with the same canonical JSON', () => {
     fc.assert(fc.property(anyJson, anyJson, (a, b) => equal(a, b) === (canonical(a) === canonical(b))));
   });
 
-  test('holds for a value and itself with its keys the other way round', () => {
+  test('is true for a value and a copy with its keys in reverse order', () => {
     fc.assert(fc.property(anyJson, (value) => equal(value, reversed(value))));
   });
 });
 
-/** What no value may hold, each with the path from where it stands. */
+/** Values that cannot be stored, each with its path from where it is placed. */
 const faults: readonly (readonly [string, unknown, readonly string[], string])[] = [
   ['U+0000', 'a\u0000', [], 'bad_characters'],
   ['a high surrogate', 'a\ud800', [], 'bad_characters'],
   ['a low surrogate', '\udc00a', [], 'bad_characters'],
-  ['surrogates the wrong way round', '\udc00\ud800', [], 'bad_characters'],
+  ['surrogates in reverse order', '\udc00\ud800', [], 'bad_characters'],
   ['Infinity', Number.POSITIVE_INFINITY, [], 'too_large'],
   ['-Infinity', Number.NEGATIVE_INFINITY, [], 'too_large'],
   ['2^53', 2 ** 53, [], 'too_large'],
@@ -77,7 +77,7 @@ const faults: readonly (readonly [string, unknown, readonly string[], string])[]
 ];
 
 describe('unstorable', () => {
-  test.for(faults)('finds %s, wherever it is planted', ([, fault, place, code]) => {
+  test.for(faults)('finds %s, wherever it is placed', ([, fault, place, code]) => {
     const keys = fc.array(fc.constantFrom('a', 'b', 'prototype', 0, 1), { maxLength: 6 });
     fc.assert(
       fc.property(anyJson, keys, (beside, path) => {
@@ -93,13 +93,13 @@ describe('unstorable', () => {
     );
   });
 
-  test('finds every one of several faults, in the order in which they stand', () => {
+  test('finds every one of several faults, in order', () => {
     const value = { a: '\u0000', b: [Number.POSITIVE_INFINITY, { c: 2 ** 60 }], 'd\ud800': '\udc00' };
     expect(unstorable(value).first.map(({ path }) => path)).toEqual([['a'], ['b', 0], ['b', 1, 'c'], ['d\ud800']]);
   });
 
-  // Paths that grow with the square would not fit into memory.
-  test('finds 100,000 faults inside each other, each step down once', () => {
+  // With quadratic paths this would exceed the memory.
+  test('finds 100,000 nested faults, each with one more step', () => {
     const deep: unknown = JSON.parse(`${'{"__proto__":'.repeat(100_000)}1${'}'.repeat(100_000)}`);
     const found = unstorable(deep);
     expect(found.count).toBe(100_000);
@@ -108,14 +108,14 @@ describe('unstorable', () => {
     );
   });
 
-  test('finds nothing in what can be stored', () => {
+  test('finds nothing in values that can be stored', () => {
     fc.assert(fc.property(anyJson, (value) => unstorable(value).count === 0));
     const plain = { constructor: 'x', prototype: { a: 1 }, toJSON: 1, $type: '', set: {}, '': null };
     const numbers = [2 ** 53 - 1, -(2 ** 53) + 1, 0.1, 1e-38, -0];
     expect(unstorable([plain, numbers, '😀', '\u0001\uffff'])).toEqual({ first: [], count: 0 });
   });
 
-  test('lists the first 20 of 50,000 faults of several kinds, each only with its own place, and counts them all', () => {
+  test('lists the first 20 of 50,000 faults of several kinds, each with its own place, and counts all', () => {
     const kinds = [Number.POSITIVE_INFINITY, '\ud800', 5e-324, { '\u0000': 1 }, JSON.parse('{"__proto__":1}')];
     const found = unstorable(Array.from({ length: 50_000 }, (_, at) => kinds[at % kinds.length]));
     const codes = ['too_large', 'bad_characters', 'too_long', 'bad_characters', 'not_allowed'];
@@ -124,7 +124,7 @@ describe('unstorable', () => {
     expect(found.first.map(({ path, complaint }) => [complaint.code, path[0]])).toEqual(listed);
   });
 
-  test('finds a number too long exactly when it has more than 40 characters without an exponent', () => {
+  test('reports a number as too long exactly if it has more than 40 characters without an exponent', () => {
     const exponent = fc.integer({ min: -50, max: -6 });
     const small = fc
       .tuple(fc.integer({ min: -(2 ** 53), max: 2 ** 53 }), exponent)
@@ -140,11 +140,11 @@ describe('unstorable', () => {
     );
   });
 
-  test('reaches the bottom of 100,000 lists inside each other', () => {
+  test('handles 100,000 nested lists', () => {
     const deepest = (value: string): unknown => JSON.parse('['.repeat(100_000) + value + ']'.repeat(100_000));
     expect(unstorable(deepest('1'))).toEqual({ first: [], count: 0 });
     expect(unstorable(deepest('1e300'))).toEqual({
-      // No longer than down to level 64.
+      // The path ends at level 64.
       first: [{ path: Array(63).fill(0), complaint: expect.objectContaining({ code: 'too_large' }) }],
       count: 1,
     });
@@ -173,7 +173,7 @@ describe('plainLength', () => {
     expect(plainLength(number)).toBe(length);
   });
 
-  test('is as long as the number with its point moved, which is still that number', () => {
+  test('is the length of the number with its point moved, which has the same value', () => {
     const check = (number: number) => {
       expect(Number(plainNumber(number))).toBe(number + 0);
       expect(plainLength(number)).toBe(plainNumber(number).length);

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { environmentSchema, readConfig } from '../../src/config.ts';
 
-// No Kubernetes here: what can be known of the manifests without it. Their schemas are Kubernetes' own, as a package has them.
+// Kubernetes is not needed: these tests read the manifests, with the schemas of Kubernetes from a package.
 const root = join(import.meta.dirname, '..', '..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
@@ -17,8 +17,8 @@ const kinds = [Deployment, Job, PodDisruptionBudget, ConfigMap, Service];
 const documentsIn = (file: string) => parseAllDocuments(read(`deploy/kubernetes/${file}`)).map((one) => one.toJS({}));
 
 /**
- * A value that notes which of its members are read. Kubernetes' schemas allow members that they do not know, so a name that
- * is misspelt would pass; but nothing reads it.
+ * A value that records which of its members are read. The schemas of Kubernetes allow unknown members, so a misspelt
+ * name would pass validation; but no schema reads it.
  */
 function watched(value: unknown, at: string, unread: Set<string>): unknown {
   if (typeof value !== 'object' || value === null) return value;
@@ -33,12 +33,12 @@ function watched(value: unknown, at: string, unread: Set<string>): unknown {
   });
 }
 
-/** What is wrong with a manifest: the complaint of its schema, or the members that no schema knows. */
+/** The faults of a manifest: the complaint of its schema, or members that no schema knows. */
 function faultsOf(manifest: unknown): string[] {
   const kind = kinds.find((known) => known.kind === Object(manifest).kind);
   const unread = new Set<string>();
   try {
-    // On the manifest itself: what the constructor makes is a copy of all members.
+    // Validates the manifest itself, because the constructor copies all members.
     kind?.prototype.validate.call(watched(manifest, '', unread));
   } catch (error) {
     return [String(error)];
@@ -50,12 +50,12 @@ const files = ['server.yaml', 'migrate.yaml'];
 
 describe.each(files)('%s', (file) => {
   test.each(documentsIn(file).map((manifest) => [manifest.kind, manifest]))(
-    'its %s is what the schema of Kubernetes describes, without a member that it does not know',
+    'its %s matches the schema of Kubernetes, without unknown members',
     (_, manifest) => expect(faultsOf(manifest)).toEqual([]),
   );
 });
 
-test('a value of the wrong type, a member that is missing, and one that is misspelt at any depth are found', () => {
+test('a value of the wrong type, a missing member, and a misspelt one at any depth are found', () => {
   const [, deployment] = documentsIn('server.yaml');
   const broken = (change: (pod: IPodSpec) => void) => {
     const copy = structuredClone(deployment);
@@ -78,11 +78,11 @@ const pods: [string, IPodSpec][] = [
 ];
 const containersOf = ({ containers, initContainers = [] }: IPodSpec) => [...initContainers, ...containers];
 
-test('a migration that failed is not tried again before somebody has repaired it', () => {
+test('a failed migration is not retried before it is repaired', () => {
   expect(job.spec.backoffLimit).toBe(0);
 });
 
-test.each(pods)('%s run without rights, on a root file system that is read only, with bounded memory', (_, pod) => {
+test.each(pods)('%s run without privileges, on a read-only root file system, with a memory limit', (_, pod) => {
   expect(pod).toMatchObject({
     automountServiceAccountToken: false,
     securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
@@ -97,23 +97,20 @@ test.each(pods)('%s run without rights, on a root file system that is read only,
   }
 });
 
-test.each(pods)(
-  '%s use the image of this release, and get variables that they know, secrets by reference',
-  (_, pod) => {
-    const { version }: { version: string } = JSON.parse(read('package.json'));
-    const known = Object.keys(environmentSchema.properties);
-    for (const { image, env = [] } of containersOf(pod)) {
-      expect(image).toBe(`registry.example.com/interview-agents-api:${version}`);
-      expect(known).toEqual(expect.arrayContaining(env.map(({ name }) => name)));
-      for (const { name, value, valueFrom } of env) {
-        expect(value).toBeUndefined();
-        expect(valueFrom?.secretKeyRef).toMatchObject({ key: name });
-      }
+test.each(pods)('%s use the image of this release, and get known variables only, secrets by reference', (_, pod) => {
+  const { version }: { version: string } = JSON.parse(read('package.json'));
+  const known = Object.keys(environmentSchema.properties);
+  for (const { image, env = [] } of containersOf(pod)) {
+    expect(image).toBe(`registry.example.com/interview-agents-api:${version}`);
+    expect(known).toEqual(expect.arrayContaining(env.map(({ name }) => name)));
+    for (const { name, value, valueFrom } of env) {
+      expect(value).toBeUndefined();
+      expect(valueFrom?.secretKeyRef).toMatchObject({ key: name });
     }
-  },
-);
+  }
+});
 
-test('the server takes the values of its variables in production, and is killed after its pause and its drain', () => {
+test('the variables of the server are valid in production, and it is killed only after its pause and its drain', () => {
   const secrets = {
     DATABASE_URL: 'postgresql://agents_server:password@host:5432/interview_agents',
     API_KEY_SECRET: 'a'.repeat(64),
@@ -135,7 +132,7 @@ test('the server takes the values of its variables in production, and is killed 
   ]);
 });
 
-test('the service and the budget find the pods, and probes ask paths that are served', () => {
+test('the service and the disruption budget select the pods, and the probes request existing paths', () => {
   const { labels } = deployment.spec.template.metadata;
   expect(service.spec.selector).toEqual(labels);
   expect(deployment.spec.selector.matchLabels).toEqual(labels);
@@ -148,11 +145,11 @@ test('the service and the budget find the pods, and probes ask paths that are se
     expect(httpGet.port).toBe('http');
     expect(paths).toHaveProperty([httpGet.path]);
   }
-  // A server whose database is down is not restarted for it.
+  // A server is not restarted because its database is down.
   expect([livenessProbe.httpGet.path, readinessProbe.httpGet.path]).toEqual(['/health/live', '/health/ready']);
 });
 
-test('docs/operate.md makes every secret that the manifests name, with the keys that they need', () => {
+test('docs/operate.md creates every secret that the manifests name, with the keys that they need', () => {
   const page = read('docs/operate.md');
   for (const { valueFrom } of pods.flatMap(([, pod]) => containersOf(pod).flatMap(({ env = [] }) => env))) {
     const { name, key, optional } = valueFrom?.secretKeyRef ?? {};

@@ -7,7 +7,7 @@ import { anyMetadata } from '../support/arbitrary-json.ts';
 import { mergePatch } from '../support/merge-patch.ts';
 
 /** Stored, patch, result. The first rows are those of RFC 7396, appendix A, whose target and patch are objects. */
-const laws: readonly (readonly [JsonObject, JsonObject, JsonObject])[] = [
+const mergeCases: readonly (readonly [JsonObject, JsonObject, JsonObject])[] = [
   [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
   [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
   [{ a: 'b' }, { a: null }, {}],
@@ -37,11 +37,11 @@ const laws: readonly (readonly [JsonObject, JsonObject, JsonObject])[] = [
 ];
 
 describe('merge', () => {
-  test.for(laws)('%j patched with %j is %j', ([stored, patch, result]) => {
+  test.for(mergeCases)('%j patched with %j is %j', ([stored, patch, result]) => {
     expect(merge(stored, patch)).toEqual(result);
   });
 
-  test('does what the RFC’s pseudo code does', () => {
+  test('equals the pseudo code of RFC 7396', () => {
     fc.assert(
       fc.property(anyMetadata, anyMetadata, (stored, patch) => {
         expect(merge(stored, patch)).toEqual(mergePatch(stored, patch));
@@ -49,7 +49,7 @@ describe('merge', () => {
     );
   });
 
-  test('changes neither of its arguments', () => {
+  test('does not modify its arguments', () => {
     fc.assert(
       fc.property(anyMetadata, anyMetadata, (stored, patch) => {
         const before = JSON.stringify([stored, patch]);
@@ -59,7 +59,7 @@ describe('merge', () => {
     );
   });
 
-  test('applied twice does what it did once', () => {
+  test('is idempotent', () => {
     fc.assert(
       fc.property(anyMetadata, anyMetadata, (stored, patch) => {
         const once = merge(stored, patch);
@@ -72,7 +72,7 @@ describe('merge', () => {
 const nested = (levels: number): JsonObject => (levels === 1 ? { end: 1 } : { down: nested(levels - 1) });
 const keys = (count: number, prefix = 'k'): JsonObject =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`${prefix}${i}`, i]));
-/** An object of exactly so many bytes of JSON. */
+/** An object of exactly `bytes` bytes of JSON. */
 const sized = (bytes: number, fill = 'x'): JsonObject => {
   const room = bytes - Buffer.byteLength('{"a":""}');
   const width = Buffer.byteLength(fill);
@@ -108,7 +108,7 @@ const limited: readonly Limited[] = [
   { what: '10,240 bytes of é', stored: {}, patch: sized(10_240, 'é'), complaints: [] },
   { what: '10,241 bytes of 😀', stored: {}, patch: sized(10_241, '😀'), complaints: [bytes(10_241)] },
   { what: 'bytes that only the merge exceeds', stored: sized(10_240), patch: { b: 1 }, complaints: [bytes(10_246)] },
-  { what: 'large bytes replaced', stored: sized(10_240), patch: { a: 1, b: 'x'.repeat(10_000) }, complaints: [] },
+  { what: 'large metadata replaced', stored: sized(10_240), patch: { a: 1, b: 'x'.repeat(10_000) }, complaints: [] },
   { what: '5 levels', stored: {}, patch: nested(5), complaints: [] },
   { what: '6 levels', stored: {}, patch: nested(6), complaints: [levels(6)] },
   { what: '5 levels of lists', stored: {}, patch: { a: [[[[1]]]] }, complaints: [] },
@@ -128,23 +128,28 @@ const limited: readonly Limited[] = [
     complaints: [],
   },
   {
-    what: 'bytes and keys at once',
+    what: 'too many bytes and keys',
     stored: keys(50),
     patch: { ...sized(10_240), b: 1 },
     complaints: [bytes(10_676), keyCount(52)],
   },
-  { what: 'a stored excess of keys kept', stored: keys(60), patch: { k0: null, more: 1 }, complaints: [] },
-  { what: 'a stored excess of keys raised', stored: keys(60), patch: { more: 1 }, complaints: [keyCount(61)] },
-  { what: 'a stored excess of bytes raised', stored: sized(11_000), patch: sized(11_001), complaints: [bytes(11_001)] },
-  { what: 'a stored excess of bytes kept', stored: sized(11_000), patch: sized(11_000, 'é'), complaints: [] },
-  { what: 'a stored excess of bytes lowered', stored: sized(11_000), patch: sized(10_999), complaints: [] },
-  { what: 'a stored excess of levels kept', stored: nested(7), patch: { side: nested(6) }, complaints: [] },
-  { what: 'a stored excess of levels raised', stored: nested(7), patch: { side: nested(7) }, complaints: [levels(8)] },
+  { what: 'too many stored keys, unchanged', stored: keys(60), patch: { k0: null, more: 1 }, complaints: [] },
+  { what: 'too many stored keys, and one more', stored: keys(60), patch: { more: 1 }, complaints: [keyCount(61)] },
+  { what: 'too many stored bytes, and more', stored: sized(11_000), patch: sized(11_001), complaints: [bytes(11_001)] },
+  { what: 'too many stored bytes, unchanged', stored: sized(11_000), patch: sized(11_000, 'é'), complaints: [] },
+  { what: 'too many stored bytes, fewer afterwards', stored: sized(11_000), patch: sized(10_999), complaints: [] },
+  { what: 'too many stored levels, unchanged', stored: nested(7), patch: { side: nested(6) }, complaints: [] },
+  {
+    what: 'too many stored levels, and one more',
+    stored: nested(7),
+    patch: { side: nested(7) },
+    complaints: [levels(8)],
+  },
 ];
 
 describe('mergeWithinLimits', () => {
   test.for(limited)(
-    'a merge with $what has the complaints of its limits, and no others',
+    'a merge with $what has exactly the faults of the limits that it exceeds',
     ({ stored, patch, complaints }) => {
       const outcome = mergeWithinLimits(stored, patch);
       expect(outcome.complaints).toEqual(complaints);
@@ -152,12 +157,12 @@ describe('mergeWithinLimits', () => {
     },
   );
 
-  test('refuses 100,000 levels before it merges them', () => {
+  test('refuses 100,000 levels before the merge', () => {
     const deep: JsonObject = { a: JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) };
     expect(mergeWithinLimits({}, deep)).toEqual({ merged: {}, complaints: [levels(100_001)] });
   });
 
-  test('accepts exactly what is within the limits, or no larger than what was stored', () => {
+  test('accepts exactly the results within the limits or no larger than what was stored', () => {
     const measure = (value: Json): readonly [number, number, number] => {
       if (typeof value !== 'object' || value === null) return [0, 0, 0];
       const inner = Object.values(value).map(measure);
@@ -173,7 +178,7 @@ describe('mergeWithinLimits', () => {
     fc.assert(
       fc.property(anyMetadata, anyMetadata, (stored, patch) => {
         const [before, after] = [measure(stored), measure(mergePatch(stored, patch))];
-        // A patch is measured before it is merged: levels that the merge would empty count too.
+        // The patch is measured before the merge, so levels that the merge would empty count as well.
         const depth = Math.max(after[0], measure(patch)[0]);
         const fits = [depth, after[1], after[2]].every((size, i) => size <= Math.max(allowed[i] ?? 0, before[i] ?? 0));
         expect(mergeWithinLimits(stored, patch).complaints.length === 0).toBe(fits);

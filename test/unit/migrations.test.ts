@@ -9,15 +9,16 @@ const tables = { name: '1_tables', script: 'CREATE TABLE "agent" ("id" UUID);\nC
 const breaches = (script: string) => breachesIn([tables, { name: '2_next', script }]);
 
 /**
- * The script is older than the rules. It cannot be split: `migrate` refuses a database whose applied script was edited, and
- * every database of a release has this one applied. It is still to be applied to new databases alone, whose history is empty.
+ * This script is older than the rules. It cannot be split, because `migrate` refuses a database whose applied script
+ * was edited, and every released database has it. Where it still has to be applied, the database is new and its history
+ * empty.
  */
 const known = [
   '20261126000000_audit: makes an index of agent_version, not CONCURRENTLY',
   '20261126000000_audit: locks agent_version and does not begin with SET LOCAL lock_timeout',
 ];
 
-test('every migration but one keeps to the rules of docs/upgrade.md: requests go on while it is applied', async () => {
+test('every migration except one follows the rules of docs/upgrade.md, so that requests continue while it is applied', async () => {
   const names = await migrationNames(folder);
   const scripts = names.map((name) => ({ name, script: readFileSync(join(folder, name, 'migration.sql'), 'utf8') }));
   expect(scripts.length).toBeGreaterThan(5);
@@ -80,6 +81,6 @@ test.for([
   'ALTER TABLE agent SET (fillfactor = 85);',
   'CREATE TABLE b (id uuid);\nCREATE INDEX i ON b (id);\nALTER TABLE b ADD CONSTRAINT c CHECK (true);',
   'CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ UPDATE agent SET id = id; $$;',
-])('the rules are kept by %s', (script) => {
+])('the rules are followed by %s', (script) => {
   expect(breaches(script)).toEqual([]);
 });

@@ -5,14 +5,14 @@ import { expect, test } from 'vitest';
 const root = join(import.meta.dirname, '..', '..');
 const [, ...items] = readFileSync(join(root, 'docs', 'owasp.md'), 'utf8').split(/^## /m);
 
-test('the page of the OWASP Top 10 has the ten items, in their order', () => {
+test('docs/owasp.md has the ten items of the OWASP API Security Top 10, in order', () => {
   expect(items.map((item) => item.split(' ', 1)[0])).toEqual(
     Array.from({ length: 10 }, (_, at) => `API${at + 1}:2023`),
   );
 });
 
 test.for(items.map((item) => ({ name: item.split('\n', 1)[0] ?? '', item })))(
-  'the tests that the page names for $name are there',
+  'the tests that docs/owasp.md names for $name exist',
   ({ item }) => {
     const bullets = item.split('\n').filter((line) => line.startsWith('- '));
     const missing = bullets.filter((bullet) => {

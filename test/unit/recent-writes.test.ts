@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { recentWrites } from '../../src/database/recent-writes.ts';
 
-test('a row is current for what was read behind its last write, and for nothing before', () => {
+test('a read counts as current only if it began after the last write of the row', () => {
   const writes = recentWrites();
   const before = writes.beginRead();
   expect(writes.isCurrent('a', before)).toBe(true);
@@ -14,7 +14,7 @@ test('a row is current for what was read behind its last write, and for nothing 
   expect(writes.isCurrent('a', behind)).toBe(false);
 });
 
-test('past the limit the row that was written first is forgotten, and no reading before its write is current', () => {
+test('beyond the limit the oldest write is dropped, and then no read from before it counts as current', () => {
   const writes = recentWrites(2);
   const before = writes.beginRead();
   writes.wrote('a');
@@ -24,7 +24,7 @@ test('past the limit the row that was written first is forgotten, and no reading
   expect(['a', 'b', 'c', 'd'].map((id) => writes.isCurrent(id, between))).toEqual([true, false, false, true]);
 });
 
-test('a row that is written again is not the one that is forgotten', () => {
+test('writing a row again moves it to the end of the order in which writes are dropped', () => {
   const writes = recentWrites(2);
   for (const id of ['a', 'b', 'a']) writes.wrote(id);
   const between = writes.beginRead();

@@ -6,7 +6,7 @@ import { rowsOf } from '../../src/database/rows.ts';
 const times = { createdAt: '2030-01-31T12:00:00+00:00', updatedAt: '2030-01-31T12:00:00+00:00' };
 const agent = { ...initialContent, id: 'id', companyId: 'company', version: 1, ...times };
 
-test('rows of a raw statement are what it returned, old values and unknown members included', () => {
+test('rows of a raw statement are returned as they are, old values and unknown members included', () => {
   const old = { ...agent, type: 'HOLOGRAM', questions: [1, null], metadata: { a: { b: 1e300 } }, later: true };
   expect(rowsOf(agentJsonSchema)([agent, old])).toEqual([agent, old]);
 });
@@ -16,7 +16,7 @@ test.for([
   ['/name', { ...agent, name: null }],
   ['/metadata', { ...agent, metadata: 'secret' }],
   ['/id', {}],
-] as const)('a row that is not of its schema is an error that names %s, and no value', ([path, row]) => {
+] as const)('a row that does not match its schema is an error that names %s, and no value', ([path, row]) => {
   const read = () => rowsOf(agentJsonSchema)([agent, row]);
   expect(read).toThrow(`a statement returned a row of an unexpected shape: ${path} Expected`);
   expect(read).not.toThrow(/secret/);

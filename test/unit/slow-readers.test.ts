@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { slowReaders } from '../../src/http/slow-readers.ts';
 
-/** A connection on which an answer is being sent to a client that reads nothing. */
+/** A connection on which an answer is sent to a client that reads nothing. */
 async function openSending() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -21,7 +21,7 @@ async function openSending() {
   return { response, connection: { socket, last: response, isRunning: true, held: [], heldBytes: 0 } };
 }
 
-/** More than the buffers of the system take. */
+/** More than the buffers of the system hold. */
 const large = Buffer.alloc(64 * 1_024 * 1_024);
 
 test('a reader is slow once it has taken nothing of its answer for 10 s', async () => {
@@ -29,7 +29,7 @@ test('a reader is slow once it has taken nothing of its answer for 10 s', async 
   const find = slowReaders();
   expect(find([connection], 0).length).toBe(0);
   response.write(large);
-  // Node writes it in the next turn.
+  // Node writes it in the next turn of the event loop.
   await setImmediate();
   for (const now of [20_000, 25_000, 30_000]) expect(find([connection], now).length).toBe(0);
   expect(find([connection], 30_001).length).toBe(1);
@@ -47,7 +47,7 @@ test('a reader is slow once it has not taken all of its answer 60 s after the fi
   expect(find([connection], 60_001).length).toBe(1);
 });
 
-test('while the server has nothing to send, its client is not slow for 60 s', async () => {
+test('a client is not slow while the server has nothing to send, for 60 s', async () => {
   const { response, connection } = await openSending();
   const find = slowReaders();
   response.flushHeaders();

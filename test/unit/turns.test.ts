@@ -6,11 +6,11 @@ import { Deadline } from '../../src/http/deadline.ts';
 import { turns } from '../../src/http/turns.ts';
 
 const response = () => new ServerResponse(new IncomingMessage(new Socket()));
-/** A deadline with enough time left for a task. */
+/** A deadline that leaves enough time for a task. */
 const ample = () => new Deadline(performance.now() + 60_000);
 const overloaded = { status: 503, code: 'OVERLOADED', headers: { 'retry-after': '1' } };
 
-/** A line whose tasks note their names when they begin. */
+/** Turns whose tasks record their names when they begin. */
 function openLine(running: number, waiting: number) {
   const { take } = turns({ running, waiting });
   const begun: string[] = [];
@@ -24,7 +24,7 @@ function openLine(running: number, waiting: number) {
   };
 }
 
-test('so many tasks of one name run at once, the others in their order as those end; other names do not wait', async () => {
+test('a limited number of tasks of one name run at once and the others in order as those end; other names do not wait', async () => {
   const { begun, take } = openLine(2, 9);
   const first = await take('a', '1');
   const second = await take('a', '2');
@@ -33,7 +33,7 @@ test('so many tasks of one name run at once, the others in their order as those 
   await take('b', 'other');
   expect(begun).toEqual(['1', '2', 'other']);
   first.end();
-  // Ending twice frees one place.
+  // Ending a task twice frees one place.
   first.end();
   await third;
   expect(begun).toEqual(['1', '2', 'other', '3']);
@@ -42,7 +42,7 @@ test('so many tasks of one name run at once, the others in their order as those 
   expect(begun).toEqual(['1', '2', 'other', '3', '4']);
 });
 
-test('past those that may wait a task is refused at once, and admitted when there is room again', async () => {
+test('a task beyond the waiting limit is refused at once, and accepted when there is room again', async () => {
   const { take } = openLine(1, 2);
   const running = await take('a', '1');
   const waiting = [take('a', '2'), take('a', '3')];
@@ -53,18 +53,18 @@ test('past those that may wait a task is refused at once, and admitted when ther
   (await take('a', '5')).end();
 });
 
-test('a wait that lasts until the deadline of the request is refused then, and takes no place', async () => {
+test('a wait that reaches the deadline of its request is refused then, and takes no place', async () => {
   const { take } = turns({ running: 1, waiting: 2 });
   const running = await take('a', ample(), response());
-  const nearlyPassed = new Deadline(performance.now());
-  nearlyPassed.at = performance.now() + 1;
-  await expect(take('a', nearlyPassed, response())).rejects.toMatchObject(overloaded);
+  const almostExpired = new Deadline(performance.now());
+  almostExpired.at = performance.now() + 1;
+  await expect(take('a', almostExpired, response())).rejects.toMatchObject(overloaded);
   const next = take('a', ample(), response());
   running.end();
   (await next).end();
 });
 
-test('a turn that comes too late for the statements of its task is refused, and goes to the next one', async () => {
+test('a turn that comes too late for the statements of its task is refused, and the next task gets it', async () => {
   const { take } = turns({ running: 1, waiting: 2 });
   const running = await take('a', ample(), response());
   const late = new Deadline(performance.now());
@@ -76,7 +76,7 @@ test('a turn that comes too late for the statements of its task is refused, and 
   (await next).end();
 });
 
-test('a client that leaves while it waits takes no place', async () => {
+test('a client that disconnects while it waits takes no place', async () => {
   const { take } = openLine(1, 1);
   const running = await take('a', '1');
   const gone = response();

@@ -3,7 +3,7 @@ import { mayWrite, writeGate } from '../../src/database/write-gate.ts';
 
 type Answer = boolean | Error;
 
-/** A gate whose questions to PostgreSQL the test answers, in their order. */
+/** A gate whose checks of PostgreSQL the test answers, in order. */
 function openGate(most = 2, wait = 60_000) {
   const asked: ((answer: Answer) => void)[] = [];
   const onEnd = vi.fn();
@@ -23,7 +23,7 @@ function openGate(most = 2, wait = 60_000) {
 const write = async () => 'written';
 const unavailable = { code: 'DATABASE_UNAVAILABLE' };
 
-test('writes run, so many at once; the others wait for their turn', async () => {
+test('a limited number of writes run at once, and the others wait for their turn', async () => {
   const { gate } = openGate(2);
   let running = 0;
   let most = 0;
@@ -37,7 +37,7 @@ test('writes run, so many at once; the others wait for their turn', async () => 
   expect(most).toBe(2);
 });
 
-test('a write that has waited for longer than the limit is refused instead of run', async () => {
+test('a write that has waited longer than the limit is refused', async () => {
   const { gate } = openGate(1, 0);
   const first = gate.run(() => new Promise(setImmediate));
   const late = vi.fn(write);
@@ -46,7 +46,7 @@ test('a write that has waited for longer than the limit is refused instead of ru
   expect(late).not.toHaveBeenCalled();
 });
 
-test('after a statement without an answer, writes wait for the first check, are refused while one runs on, and go on after it', async () => {
+test('after a statement without an answer writes wait for the first check, are refused while a statement still runs, and continue after it', async () => {
   const { gate, answer, onEnd } = openGate();
   gate.suspect();
   gate.suspect();
@@ -54,7 +54,7 @@ test('after a statement without an answer, writes wait for the first check, are 
   await answer(true);
   await expect(waiting).rejects.toMatchObject(unavailable);
   await expect(gate.run(write)).rejects.toMatchObject(unavailable);
-  // No answer is no news.
+  // A check without an answer changes nothing.
   await answer(new Error('no answer'));
   await expect(gate.run(write)).rejects.toMatchObject(unavailable);
   expect(onEnd).not.toHaveBeenCalled();
@@ -63,7 +63,7 @@ test('after a statement without an answer, writes wait for the first check, are 
   expect(await gate.run(write)).toBe('written');
 });
 
-test('while PostgreSQL never told that a statement runs on, writes are tried', async () => {
+test('writes are tried if PostgreSQL has never reported a statement that still runs', async () => {
   const { gate, answer } = openGate();
   gate.suspect();
   const waiting = gate.run(write);

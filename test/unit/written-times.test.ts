@@ -10,17 +10,17 @@ const failureOf = (...rows: Parameters<typeof writtenTimes>[0]): unknown => {
   }
 };
 
-test('the times of agents that were written', () => {
+test('the times of the written agents are returned', () => {
   const updatedAt = '2026-11-20T10:30:00.123+00:00';
   expect(writtenTimes([{ id: 'a', updatedAt }])).toEqual(new Map([['a', new Date('2026-11-20T10:30:00.123Z')]]));
 });
 
-test('a time that cannot be read is an error after which nothing is run again, since the agent was written', () => {
+test('an unreadable time is an error after which nothing is run again, because the agent was written', () => {
   const unread = failureOf({ id: 'a', updatedAt: '20.11.2026 10:30:00.123 UTC' });
   expect(unread).toMatchObject({ code: 'INTERNAL_ERROR', status: 500 });
   expect(wasUndone(unread)).toBe(false);
 });
 
-test('where nothing was written, the changes may be run again', () => {
+test('if nothing was written, the changes may be run again', () => {
   expect(wasUndone(failureOf({ id: null }))).toBe(true);
 });

@@ -6,11 +6,11 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ['app', /^src\/((app|demo|foundation|logger|server-rights)\.ts$|operator\/)/],
   [
     'routes and plugins',
-    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|shares)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
+    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|concurrency-limits)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|size-limits|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
   ],
   [
     'service',
-    /^src\/(agents\/(service|answer)|webhooks\/(service|answer|assemble|worker|slots|outcome|health-log))\.ts$/,
+    /^src\/(agents\/(service|answer)|webhooks\/(service|answer|assemble|worker|slots|outcome(-writer)?|health-log))\.ts$/,
   ],
   [
     'repositories',
@@ -30,7 +30,7 @@ const importing = (files: readonly SourceFile[], isBreach: (name: string, target
       .map((target) => `${file.name} imports ${target}`),
   );
 
-/** Files that import each other, directly or around: the strongly connected components of the imports (Tarjan). */
+/** Files that import each other, directly or indirectly: the strongly connected components of the imports (Tarjan). */
 function cyclesIn(files: readonly SourceFile[]): string[][] {
   const imports = new Map(files.map((file) => [file.name, importsOf(file)]));
   const order = new Map<string, number>();
@@ -59,7 +59,7 @@ function cyclesIn(files: readonly SourceFile[]): string[][] {
   return cycles;
 }
 
-/** What may import what. */
+/** The allowed imports. */
 export const arrowRules: readonly Rule[] = [
   {
     says: `Arrows point down: ${layers.map(([layer]) => layer).join(' → ')}`,

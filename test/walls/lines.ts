@@ -2,16 +2,16 @@ import { codeOf, type Project, type Rule } from './source.ts';
 
 interface LineRule {
   readonly says: string;
-  /** What a line may say only in some rooms. */
+  /** The pattern that lines may match only in these rooms. */
   readonly pattern: RegExp;
   readonly rooms: RegExp;
-  /** Lines that the rule must catch outside these rooms. */
+  /** Lines that the rule must report outside these rooms. */
   readonly caught: readonly string[];
-  /** A file of these rooms, where the same lines are kept. */
+  /** A file of these rooms, in which the same lines are allowed. */
   readonly room: string;
 }
 
-/** No room has it: a file outside all of them. */
+/** A file outside all rooms. */
 const stray = 'src/agents/stray.ts';
 const alone = (name: string, line: string): Project => ({ [name]: line });
 
@@ -31,7 +31,7 @@ function lineRule({ says, pattern, rooms, caught, room }: LineRule): Rule {
 
 const statements = String.raw`(statements|repository)\.ts$`;
 
-/** What a line may say only in some rooms. */
+/** Patterns that lines may match only in some rooms. */
 export const lineRules: readonly Rule[] = [
   lineRule({
     says: '`process.env`, `process.on`, `listen`',
@@ -88,7 +88,7 @@ export const lineRules: readonly Rule[] = [
   }),
   lineRule({
     says: '`$1`, the number of a parameter',
-    // Where the values stand in another file, the two can disagree without notice.
+    // If the values are in another file, the two can differ without an error.
     pattern: /\$[1-9]\b(?!')/,
     rooms: /\brepository\.ts$|^src\/(database|embedded-postgres|agents\/write)\/|^src\/auth\/lookup\.statements\.ts$/,
     caught: ['const byId = `SELECT FROM agent WHERE id = $1`;'],

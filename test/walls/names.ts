@@ -4,7 +4,7 @@ import type { Rule } from './source.ts';
 const wordsOf = (name: string) => name.replace(/\.ts$/, '').split(/[.-]/);
 const singular = (word: string) => word.replace(/ies$/, 'y').replace(/s$/, '');
 
-/** What files are called, and how long they are. */
+/** Rules for the names and the length of files. */
 export const nameRules: readonly Rule[] = [
   {
     says: 'No barrel files',

@@ -6,7 +6,7 @@ import { loadEngine, withoutWaiting } from '../../src/database/schema-engine-bin
 
 const read = async (path: string) => JSON.parse(await readFile(path, 'utf8'));
 
-test('Prisma is what schema-engine-binding.ts expects: else see "Upgrading Prisma" in CONTRIBUTING.md', async () => {
+test('Prisma has the names and versions that schema-engine-binding.ts expects; otherwise see "Upgrading Prisma" in CONTRIBUTING.md', async () => {
   const { dependencies, devDependencies } = await read('package.json');
   const engines = createRequire(import.meta.resolve('prisma/package.json')).resolve('@prisma/engines/package.json');
   const { '@prisma/engines-version': pinned } = (await read(engines)).dependencies;
@@ -29,6 +29,6 @@ test('Prisma is what schema-engine-binding.ts expects: else see "Upgrading Prism
     'its bindings start timers by one function alone, __wbg_setTimeout_*': timers.length === 1 && timer !== undefined,
     'a timer that it starts keeps no process running': Object(started)['hasRef']?.() === false,
   };
-  const untrue = Object.keys(expected).filter((sentence) => !expected[sentence]);
-  expect(untrue, 'this is no longer true of the installed Prisma').toEqual([]);
+  const failed = Object.keys(expected).filter((sentence) => !expected[sentence]);
+  expect(failed, 'this is no longer true of the installed Prisma').toEqual([]);
 });

@@ -4,22 +4,22 @@ import { dirname, join } from 'node:path';
 const root = join(import.meta.dirname, '..', '..');
 
 export interface SourceFile {
-  /** Its path from the project's folder on. */
+  /** The path from the root of the project. */
   readonly name: string;
   readonly lines: readonly string[];
 }
 
-/** A rule of the architecture, with what it must catch and what it must keep: each a small project of its own. */
+/** A rule of the architecture, with small projects that break it and that keep it. */
 export interface Rule {
-  /** As the table of rooms in CONTRIBUTING.md names it. */
+  /** The wording of the rule in CONTRIBUTING.md. */
   readonly says: string;
-  /** What breaks it, a line for each. */
+  /** The breaches, one line each. */
   readonly breaches: (files: readonly SourceFile[]) => string[];
   readonly caught: readonly Project[];
   readonly kept: readonly Project[];
 }
 
-/** The texts of files by their names. */
+/** Files with their text. */
 export type Project = Readonly<Record<string, string>>;
 
 export const sourcesOf = (project: Project): SourceFile[] =>
@@ -31,10 +31,10 @@ export const filesIn = (folder: string): SourceFile[] =>
     .filter((name) => name.endsWith('.ts') && !/^(generated|\.)/.test(name))
     .map((name) => ({ name: `${folder}/${name}`, lines: readFileSync(join(root, folder, name), 'utf8').split('\n') }));
 
-/** What a line says beside comments; a line inside a comment says nothing. */
+/** A line without its comments; empty if it is inside a comment. */
 export const codeOf = (line: string) => (/^\s*(\/?\*|\/\/)/.test(line) ? '' : line.replace(/\s\/\/ .*$/, ''));
 
-/** What a file imports or exports again, types too: files of the project by their names, packages as they are written. */
+/** The imports and re-exports of a file, types included: files of the project by name, packages as written. */
 export function importsOf({ name, lines }: SourceFile): string[] {
   const statements = lines
     .join('\n')

@@ -8,14 +8,14 @@ const root = join(import.meta.dirname, '..', '..');
 
 interface Half {
   readonly file: string;
-  /** Where in the file, and what is put before it. */
+  /** A text of the file, and what is inserted before it. */
   readonly place: string;
   readonly added: string;
-  /** Where the compiler then misses the other half. */
+  /** The file in which the compiler then reports the missing part. */
   readonly errorIn: string;
 }
 
-/** Changes whose other half is easily forgotten. */
+/** Changes that need a second change elsewhere. */
 const halves: Readonly<Record<string, Half>> = {
   'a filter of the list in the schema, without its SQL': {
     file: 'src/agents/request.schema.ts',
@@ -31,7 +31,7 @@ const halves: Readonly<Record<string, Half>> = {
   },
 };
 
-/** A copy of the sources with all of these halves. */
+/** A copy of the sources with all of these changes. */
 async function copyWithHalves(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'traps-'));
   onTestFinished(() => rm(folder, { recursive: true }));
@@ -47,7 +47,7 @@ async function copyWithHalves(): Promise<string> {
   return folder;
 }
 
-/** The files in which the compiler finds errors, each once. */
+/** The files in which the compiler reports errors, each once. */
 function filesWithErrors(cwd: string): Promise<Set<string>> {
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   return new Promise((resolve) => {

@@ -10,7 +10,7 @@ const rules = [...lineRules, ...arrowRules, ...nameRules];
 const sources = filesIn('src');
 const everywhere = ['src', 'test', 'bench', 'examples', 'deploy'].flatMap(filesIn);
 
-/** Rules that hold in all folders, not in `src` alone. */
+/** Rules for all folders, not only for `src`. */
 const global = ['Files stay under 200 lines', 'Of `embedded-postgres/` others import `embedded.ts` alone'];
 
 describe.for(rules)('$says', ({ says, breaches, caught, kept }) => {

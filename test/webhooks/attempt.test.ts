@@ -21,7 +21,7 @@ test.each([304, 400, 401, 404, 410, 429, 500, 503])('%d is a failure', async (st
   });
 });
 
-test('of a long answer 1 KiB is kept, and the rest is not read', async () => {
+test('of a long answer 1 KiB is kept and the rest is not read', async () => {
   let sent: number | undefined;
   const receiver = await openReceiver((_, response) => {
     const { socket } = response;
@@ -37,17 +37,17 @@ test('of a long answer 1 KiB is kept, and the rest is not read', async () => {
   const result = await openDeliverer().deliver(receiver.url);
   expect(result).toEqual({ isDelivered: true, status: 200, error: null, answer: 'é'.repeat(512) });
   await vi.waitUntil(() => sent !== undefined, { timeout: 60_000 });
-  // Beside what was read, what sockets hold.
+  // The bytes that socket buffers hold beyond what was read.
   expect(sent).toBeLessThan(16 * 1_024 * 1_024);
 });
 
-test('an answer that is no text is kept as text of 1 KiB at most, without what a database cannot store', async () => {
+test('an answer that is no text is kept as text of at most 1 KiB, without characters that PostgreSQL cannot store', async () => {
   const receiver = await openReceiver((_, response) => response.end(Buffer.alloc(2_000, Buffer.from([0, 255]))));
   const result = await openDeliverer().deliver(receiver.url);
   expect(result?.answer).toBe('\uFFFD'.repeat(341));
 });
 
-test('an answer of endless headers is refused', async () => {
+test('an answer with endless headers is refused', async () => {
   const { port } = await openSocketServer((socket) => {
     socket.on('error', () => {});
     socket.write('HTTP/1.1 200 OK\r\n');
@@ -62,7 +62,7 @@ test('an answer of endless headers is refused', async () => {
   );
 });
 
-test('an attempt ends after 10 s, wherever it waits: for the name, the answer, or the end of it', async () => {
+test('an attempt ends after 10 s, whether it waits for the name, the answer or the end of the answer', async () => {
   const silent = await openReceiver(() => {});
   const slow = await openReceiver((_, response) => response.writeHead(200).write('begun'));
   const byName = openDeliverer(() => new Promise(() => {}));
@@ -76,7 +76,7 @@ test('an attempt ends after 10 s, wherever it waits: for the name, the answer, o
   expect(performance.now() - start).toBeGreaterThan(9_900);
 });
 
-test('refused and broken connections, and names that are not found, are told by their code alone', async () => {
+test('refused and broken connections, and unknown names, are reported by their error code only', async () => {
   const { port } = await openSocketServer((socket) => socket.destroy());
   const gone = await openReceiver();
   await new Promise((resolve) => gone.server.close(resolve));
@@ -87,7 +87,7 @@ test('refused and broken connections, and names that are not found, are told by 
   expect(await unknown.deliver('http://unknown.example/')).toEqual(failure('no answer: ENOTFOUND'));
 });
 
-test('no error tells a secret or a header, whatever is wrong with them', async () => {
+test('no error contains a secret or a header, whatever is wrong with them', async () => {
   const receiver = await openReceiver();
   const { deliver } = openDeliverer();
   const results = [
@@ -102,7 +102,7 @@ test('no error tells a secret or a header, whatever is wrong with them', async (
   expect(receiver.received).toEqual([]);
 });
 
-test("headers of the endpoint's owner do not replace those of the event", async () => {
+test('headers of an endpoint do not replace those of the event', async () => {
   const receiver = await openReceiver();
   await openDeliverer().deliver(receiver.url, {
     headers: { 'Content-Type': 'text/plain', 'Webhook-Id': 'msg_2', 'WEBHOOK-SIGNATURE': 'v1,none', 'X-Own': 'kept' },
@@ -116,7 +116,7 @@ test("headers of the endpoint's owner do not replace those of the event", async 
   expect(received?.headers['webhook-signature']).not.toContain('none');
 });
 
-test('an abort ends attempts without a result, also those that begin later', async () => {
+test('an abort ends attempts without a result, also those that begin afterwards', async () => {
   const receiver = await openReceiver(() => abort());
   const { deliver, abort } = openDeliverer();
   expect(await deliver(receiver.url)).toBeUndefined();

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { failure, openDeliverer, openSocketServer } from '../support/attempts.ts';
 import { openReceiver } from '../support/receiver.ts';
 
-test('an address that is not public is not connected to, whether the URL or the name has it', async () => {
+test('no connection is made to an address that is not public, whether it is in the URL or in DNS', async () => {
   const connections = vi.fn((socket: Socket) => socket.destroy());
   const { port } = await openSocketServer(connections);
   const { deliver } = openDeliverer(undefined, { allowHttp: true, allowNetworks: [] });
@@ -12,7 +12,7 @@ test('an address that is not public is not connected to, whether the URL or the 
   expect(connections).not.toHaveBeenCalled();
 });
 
-test('a name that means another address at each look is asked once an attempt: that answer is checked and connected to', async () => {
+test('a name is resolved once for each attempt, and the addresses that were checked are the ones connected to', async () => {
   const receiver = await openReceiver();
   const answers = ['127.0.0.1', '10.0.0.1', '127.0.0.1'];
   const resolve = vi.fn(async () => [answers[resolve.mock.calls.length - 1] ?? '169.254.169.254']);
@@ -28,7 +28,7 @@ test('a name that means another address at each look is asked once an attempt: t
   expect(resolve).toHaveBeenCalledTimes(4);
 });
 
-test('a connection is kept for a next attempt, but not when the name means another address by then', async () => {
+test('a connection is reused for the next attempt, unless the name has another address by then', async () => {
   const receiver = await openReceiver();
   let connections = 0;
   receiver.server.on('connection', () => {
@@ -38,14 +38,14 @@ test('a connection is kept for a next attempt, but not when the name means anoth
   const { deliver } = openDeliverer(async () => [address]);
   const url = `http://moving.example:${receiver.port}/`;
   for (let count = 0; count < 20; count += 1) await deliver(url);
-  // The first is not free again at the moment of its answer.
+  // The first connection is not idle yet at the moment of its answer.
   expect(connections).toBeLessThan(4);
   address = '127.0.0.2';
-  // Nothing listens there.
+  // No server listens there.
   expect(await deliver(url)).toEqual(failure('no answer: ECONNREFUSED'));
 });
 
-test('TLS asks for the name of the URL, at the address that was checked', async () => {
+test('TLS checks the name of the URL, at the address that was checked', async () => {
   let hello = '';
   const { port } = await openSocketServer((socket) =>
     socket.once('data', (bytes) => {

@@ -7,7 +7,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** Stores deliveries of so many agents, each of one. */
+/** Stores a delivery for each of `agents` agents. */
 const storeAgents = (endpointId: string, companyId: string, agents: number) =>
   world.sql.query(
     `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, company_id, version, body)
@@ -19,14 +19,14 @@ const storeAgents = (endpointId: string, companyId: string, agents: number) =>
 const countOf = async (endpointId: string, status: string) =>
   (await storedDeliveries(world, endpointId)).filter((delivery) => delivery.status === status).length;
 
-test('endpoints that never answer hold up no other, however much waits for them, and get a bounded number of attempts', async () => {
+test('endpoints that never answer get a bounded number of attempts and delay no other endpoint, however many deliveries they have', async () => {
   const { companyId } = await newSubject(world);
   const dead = await openReceiver(() => {});
   const healthy = await openReceiver();
   const deadOnes = [];
   for (let count = 0; count < 10; count += 1) {
     const { id } = await storeEndpoint(world, companyId, `${dead.url}/${count}`);
-    // Before all else in the queue.
+    // First in the queue.
     await storeAgents(id, companyId, 200);
     deadOnes.push(id);
   }
@@ -34,7 +34,7 @@ test('endpoints that never answer hold up no other, however much waits for them,
   await storeAgents(id, companyId, 60);
   openSender(world);
   await expect.poll(() => countOf(id, 'DELIVERED')).toBe(60);
-  // No attempt at a dead one has come to its end meanwhile: nothing waited for one.
+  // No attempt at a dead endpoint has ended: no other endpoint waited for one.
   const { rows } = await world.sql.query(
     'SELECT sum(attempts)::int AS attempts FROM webhook_delivery WHERE endpoint_id = ANY($1)',
     [deadOnes],
@@ -47,7 +47,7 @@ test('endpoints that never answer hold up no other, however much waits for them,
   }
 });
 
-test('endpoints that never answer hold up no other of the same origin', async () => {
+test('endpoints that never answer delay no other endpoint of the same origin', async () => {
   const { companyId } = await newSubject(world);
   const receiver = await openReceiver(({ path }, response) => {
     if (path === '/answers') response.writeHead(204).end();
@@ -61,11 +61,11 @@ test('endpoints that never answer hold up no other of the same origin', async ()
   const { id } = await storeEndpoint(world, companyId, new URL('/answers', receiver.url).href);
   await storeAgents(id, companyId, 60);
   await expect.poll(() => countOf(id, 'DELIVERED')).toBe(60);
-  // No attempt that hangs has come to its end meanwhile.
+  // No attempt without an answer has ended.
   expect(receiver.received.length).toBe(3 * perHealthy + 60);
 });
 
-test('an endpoint that fails gets few attempts at once, until one is good', async () => {
+test('an endpoint that fails gets few concurrent attempts until one succeeds', async () => {
   const { companyId } = await newSubject(world);
   const open: (() => void)[] = [];
   const receiver = await openReceiver((_, response) => open.push(() => response.writeHead(204).end()));
@@ -78,7 +78,7 @@ test('an endpoint that fails gets few attempts at once, until one is good', asyn
   await expect.poll(() => open.length).toBe(2);
   await storeAgents(otherId, companyId, 1);
   await expect.poll(() => countOf(otherId, 'DELIVERED')).toBe(1);
-  // Some claims later there are no more.
+  // After some more claims there are no further attempts.
   expect(open).toHaveLength(2);
   for (const answer of open.splice(0)) answer();
   await expect.poll(() => open.length).toBe(perHealthy);

@@ -9,7 +9,7 @@ const world = await openWorld();
 const idle = { leasedUntil: null, lease: null };
 const refused = { status: 'FAILED', lastError: 'the integration does not manage this company any more' };
 
-test('an integration whose grant is gone gets nothing: the delivery is FAILED, and nothing was sent', async () => {
+test('after its grant was revoked an integration gets nothing: the delivery is FAILED without an attempt', async () => {
   const { id, key, companyId } = await newSubject(world);
   const ats = await world.ats(companyId);
   const receiver = await openReceiver();
@@ -24,7 +24,7 @@ test('an integration whose grant is gone gets nothing: the delivery is FAILED, a
   expect(receiver.received).toEqual([]);
 });
 
-test('a grant that is withdrawn during an attempt ends its retries, and the versions behind it are not sent', async () => {
+test('if a grant is revoked during an attempt, the delivery is not retried and later versions are not sent', async () => {
   const { id, key, companyId } = await newSubject(world);
   const ats = await world.ats(companyId);
   const receiver = await openReceiver(async (_, response) => {
@@ -47,7 +47,7 @@ test('a grant that is withdrawn during an attempt ends its retries, and the vers
   expect(receiver.received).toHaveLength(1);
 });
 
-test('a grant that is withdrawn during a successful attempt keeps the next version from being sent', async () => {
+test('if a grant is revoked during a successful attempt, the next version is not sent', async () => {
   const { id, key, companyId } = await newSubject(world);
   const ats = await world.ats(companyId);
   const receiver = await openReceiver(async (_, response) => {

@@ -9,7 +9,7 @@ import { openWorld, type World } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** Plans that a connection made keep until the planner has counted again, so each moment at which it did has its own database. */
+/** A connection keeps its plans until the statistics change, so each moment of ANALYZE has a database of its own. */
 const moments = [
   { moment: 'was never counted', world: await openWorld(), prepare: async () => {} },
   {
@@ -42,7 +42,7 @@ interface Stored {
   readonly of: number;
 }
 
-/** Stores deliveries of one endpoint about that many agents. */
+/** Stores deliveries of one endpoint for `count` agents. */
 const store = (owner: pg.PoolClient, endpointId: string, { status, agents, of }: Stored) =>
   owner.query(
     `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, version, body, status)
@@ -90,7 +90,7 @@ test.each(moments)(
     const deliveries = deliveryRepository(database);
     await prepare(owner, endpointId, world);
     const none = Array.from({ length: batch }, () => randomUUID());
-    // A statement keeps its plan from the sixth execution on.
+    // PostgreSQL keeps a generic plan from the sixth execution on.
     for (let count = 0; count < 7; count += 1) {
       await deliveries.claim({ ...free, running: new Map([[endpointId, free.perHealthy]]) });
       await deliveries.next(none, true);
@@ -106,7 +106,7 @@ test.each(moments)(
       before.push(await storeOne(owner, endpointId, agentId, 'DELIVERED'));
       next.push(await storeOne(owner, endpointId, agentId, 'PENDING'));
     }
-    // What the inserts read is counted before the measurements, not in them.
+    // Reports what the inserts read before the measurement begins.
     await owner.query('SELECT pg_stat_force_next_flush()');
     const blocks = (task: () => Promise<unknown>) => blocksOf(database, world.sql, 'webhook_delivery', task);
 
@@ -120,12 +120,12 @@ test.each(moments)(
     expect(found.map(({ id }) => id).toSorted()).toEqual(next.toSorted());
     const outcomes = found.map(({ id, lease = '' }) => outcomeOf({ id, endpointId, lease }));
     expect(await blocks(() => deliveries.finish(outcomes))).toBeLessThan(batch * 30);
-    // Each of the 8 and the 4 to spare, and the first of its agent.
+    // The 8 that are claimed and the 4 spare ones, and for each the first delivery of its agent.
     expect(await blocks(() => deliveries.claim(free))).toBeLessThan(12 * 60);
   },
 );
 
-test('redeliveries and pings read nothing of what waits in its order, and are not read for it', async () => {
+test('claims of redeliveries and pings do not read the ordered deliveries, nor the other way round', async () => {
   const { id: companyId } = await world.company();
   const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
   const owner = await world.sql.connect();

@@ -10,7 +10,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** A logger as the server's, and the lines that it wrote, without their time. */
+/** A logger like the server's, and its lines without their time. */
 function openLog() {
   const lines: object[] = [];
   const write = (chunk: unknown, _: string, done: () => void) => {
@@ -35,7 +35,7 @@ test('the log has one line when an endpoint begins to fail, succeeds again and i
   ];
 
   let changes = 0;
-  /** Another change of the agent; resolves when everything that was due is sent with this answer. */
+  /** Makes another change of the agent; resolves when everything due was sent and got this answer. */
   async function attempt(answer: number, outcome: object): Promise<void> {
     status = answer;
     await world.patch(key, id, { metadata: { count: changes } });

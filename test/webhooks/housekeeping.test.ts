@@ -13,7 +13,7 @@ const set = (endpointId: string, version: number, values: string) =>
     version,
   ]);
 
-test('finished deliveries are kept for 30 days, and so are those that wait for a disabled endpoint', async () => {
+test('finished deliveries, and those that wait for a disabled endpoint, are deleted after 30 days', async () => {
   const { id, key, companyId } = await newSubject(world);
   const { url } = await openReceiver();
   const endpoint = await storeEndpoint(world, companyId, url);
@@ -30,7 +30,7 @@ test('finished deliveries are kept for 30 days, and so are those that wait for a
     .toEqual([4, 6, 7]);
 });
 
-test('attempts are counted by outcome; the age of what is overdue and disabled endpoints are measured', async () => {
+test('metrics count attempts by outcome, and show the age of the oldest overdue delivery and the disabled endpoints', async () => {
   const { id, key, companyId } = await newSubject(world);
   const answers: Record<string, number> = { '/good': 204, '/busy': 503, '/last': 503 };
   const receiver = await openReceiver(({ path }, response) => response.writeHead(answers[path] ?? 500).end());
@@ -39,7 +39,7 @@ test('attempts are counted by outcome; the age of what is overdue and disabled e
   const disabled = await at('/disabled');
   await world.patch(key, id, { duration: 44 });
   await set(last.id, 2, 'attempts = 9');
-  // Another process has it.
+  // Another process has claimed it.
   await set(held.id, 2, `next_attempt_at = now() - interval '1 hour', leased_until = now() + interval '1 hour'`);
   await set(disabled.id, 2, `next_attempt_at = now() - interval '2 hours'`);
   await world.sql.query(`UPDATE webhook_endpoint SET status = 'DISABLED' WHERE id = $1`, [disabled.id]);

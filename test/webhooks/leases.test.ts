@@ -16,7 +16,7 @@ const leaseUntil = (endpointId: string, until: string) =>
     [...[endpointId, randomUUID(), until]],
   );
 
-/** A company with one waiting delivery for one endpoint. */
+/** A company with one endpoint and one pending delivery. */
 async function openWaiting(receiver: Awaited<ReturnType<typeof openReceiver>>) {
   const { id, key, companyId } = await newSubject(world);
   const endpoint = await storeEndpoint(world, companyId, receiver.url);
@@ -24,7 +24,7 @@ async function openWaiting(receiver: Awaited<ReturnType<typeof openReceiver>>) {
   return { endpoint, companyId, id, key };
 }
 
-test('a delivery that another process has claimed is left to it; when its lease is over, it is sent', async () => {
+test('a delivery that another process has claimed is sent only after the lease has expired', async () => {
   const receiver = await openReceiver();
   const held = await openWaiting(receiver);
   const lost = await openWaiting(receiver);
@@ -38,7 +38,7 @@ test('a delivery that another process has claimed is left to it; when its lease 
   expect(await storedDeliveries(world, held.endpoint.id)).toMatchObject([{ status: 'PENDING', attempts: 0 }]);
 });
 
-test('what a process says of a delivery whose lease it has lost changes nothing of it', async () => {
+test('a process that has lost the lease of a delivery cannot write its outcome', async () => {
   const receiver = await openReceiver();
   const { endpoint } = await openWaiting(receiver);
   const database = openDatabase({ url: world.databaseUrl, connections: 1 });
@@ -60,14 +60,14 @@ test('what a process says of a delivery whose lease it has lost changes nothing 
   }
 });
 
-test('a stop lets attempts under way end', async () => {
+test('a stop waits for running attempts', async () => {
   const arrived: (() => void)[] = [];
   const receiver = await openReceiver((_, response) => arrived.push(() => response.writeHead(204).end()));
   const { endpoint, id, key } = await openWaiting(receiver);
   const { stop } = openSender(world);
   await expect.poll(() => arrived.length).toBe(1);
   const stopped = stop(60_000);
-  // Behind the one under way, in its line: nothing new begins.
+  // Next in the order after the running attempt: no new attempt begins.
   await world.patch(key, id, { duration: 45 });
   for (const answer of arrived) answer();
   await stopped;
@@ -78,7 +78,7 @@ test('a stop lets attempts under way end', async () => {
   expect(receiver.received).toHaveLength(1);
 });
 
-test('a stop gives back what takes longer than the grace, and another process sends it at once', async () => {
+test('a stop releases a delivery whose attempt outlasts the grace period, and another process sends it at once', async () => {
   let isOpen = false;
   const receiver = await openReceiver((_, response) => {
     if (isOpen) response.writeHead(204).end();
@@ -96,7 +96,7 @@ test('a stop gives back what takes longer than the grace, and another process se
   await expect.poll(() => storedDeliveries(world, endpoint.id)).toMatchObject([{ status: 'DELIVERED', attempts: 1 }]);
 });
 
-test('a secret that cannot be read is told to the log, not to the receiver; the delivery waits for the right setting', async () => {
+test('an unreadable secret is reported in the log and not to the receiver, and the delivery waits for the right setting', async () => {
   const receiver = await openReceiver();
   const { endpoint } = await openWaiting(receiver);
   const errors: unknown[] = [];

@@ -21,7 +21,7 @@ const storeLine = (endpointId: string, agentId: string, companyId: string, from:
     [endpointId, agentId, companyId, from, to],
   );
 
-test('a version is not sent before the one before it was delivered; another agent is not held up by it', async () => {
+test('a version is sent only after the previous one of its agent was delivered, and other agents do not wait for it', async () => {
   const { id, key, companyId } = await newSubject(world);
   const other = await world.agent(companyId);
   let isOpen = false;
@@ -55,7 +55,7 @@ test('a version is not sent before the one before it was delivered; another agen
   expect(versions).toEqual(versions.toSorted());
 });
 
-test('many versions of one agent arrive in their order, each once, whichever of two processes sends it', async () => {
+test('many versions of one agent arrive in order and once each, whichever of two processes sends them', async () => {
   const { id, companyId } = await newSubject(world);
   let underWay = 0;
   let most = 0;
@@ -78,7 +78,7 @@ test('many versions of one agent arrive in their order, each once, whichever of 
   expect(most).toBe(1);
 });
 
-test('deliveries of many agents are sent once each by two processes together', async () => {
+test('two processes send the deliveries of many agents once each', async () => {
   const { companyId } = await newSubject(world);
   const receiver = await openReceiver();
   const endpoint = await storeEndpoint(world, companyId, receiver.url);
@@ -98,7 +98,7 @@ test('deliveries of many agents are sent once each by two processes together', a
   expect(new Set(receiver.received.map(({ id }) => id)).size).toBe(400);
 });
 
-test('an agent with hundreds of deliveries behind a failing one does not hold up another agent of the endpoint', async () => {
+test('hundreds of deliveries of an agent behind a failing one do not delay another agent of the endpoint', async () => {
   const { id, key, companyId } = await newSubject(world);
   const hot = await world.agent(companyId);
   const receiver = await openReceiver(({ event }, response) =>
@@ -111,7 +111,7 @@ test('an agent with hundreds of deliveries behind a failing one does not hold up
   await expect
     .poll(async () => (await storedDeliveries(world, endpoint.id)).filter(({ status }) => status === 'DELIVERED'))
     .toMatchObject([{ agentId: id, version: 2, attempts: 1 }]);
-  // And none of them was sent in front of its turn.
+  // None of them was sent out of order.
   const hotVersions = () =>
     receiver.received.flatMap(({ event: { data } }) => (data.agentId === hot.id ? [data.version] : []));
   await expect.poll(() => hotVersions().length).toBeGreaterThan(0);
@@ -122,7 +122,7 @@ test('an agent with hundreds of deliveries behind a failing one does not hold up
   expect(new Set(hotVersions())).toEqual(new Set([2]));
 });
 
-test('a redelivery does not wait for its line, and its line does not wait for it', async () => {
+test('a redelivery does not wait for earlier deliveries of its agent, nor do they wait for it', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver(({ event: { data } }, response) =>
     response.writeHead(data.version === 2 || data.version === 9 ? 500 : 204).end(),

@@ -5,13 +5,13 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** An endpoint's deliveries in short. */
+/** The deliveries of an endpoint: type and status. */
 const inShort = async (endpointId: string) =>
   (await storedDeliveries(world, endpointId)).map(
     ({ eventType, status, lastStatus }) => `${eventType} ${status} ${lastStatus}`,
   );
 
-test('a ping reaches an endpoint of a company or an integration, whatever its events, past an event that keeps failing', async () => {
+test('a ping reaches an endpoint of a company or an integration, whatever its event types, even while an event keeps failing', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const ats = await world.ats(companyId);
   const receiver = await openReceiver(({ event }, response) =>
@@ -40,7 +40,7 @@ test('a ping reaches an endpoint of a company or an integration, whatever its ev
   }
 });
 
-test('a ping that fails holds up neither another ping nor an event', async () => {
+test('a failed ping delays neither another ping nor an event', async () => {
   const { id: companyId, key } = await world.company();
   const receiver = await openReceiver(({ id }, response) =>
     response.writeHead(id === receiver.received[0]?.id ? 500 : 204).end(),

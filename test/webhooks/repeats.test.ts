@@ -6,14 +6,14 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-test('all attempts at an event, and its redelivery, have one webhook-id and one body, signed anew at the time of each', async () => {
+test('all attempts at an event, and its redelivery, have the same webhook-id and body, and a signature of their own time', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver((_, response) =>
     response.writeHead(receiver.received.length === 1 ? 500 : 204).end(),
   );
   const { id: endpointId, secret } = await storeEndpoint(world, companyId, receiver.url);
   await world.patch(key, id, { duration: 44 });
-  // As it is when a receiver was out for hours: what it refuses is a time of the attempt more than five minutes away.
+  // As after an outage of hours: receivers refuse a signature time that is more than five minutes off.
   await world.sql.query(
     `UPDATE webhook_delivery SET created_at = created_at - interval '9 hours',
             body = regexp_replace(body, '"timestamp":"[^"]+"', '"timestamp":"2026-01-02T03:04:05.678Z"')
@@ -37,7 +37,7 @@ test('all attempts at an event, and its redelivery, have one webhook-id and one 
   expect(new Set(received.map(({ body }) => body)).size).toBe(1);
 });
 
-test('what waits for an endpoint that a 410 disabled goes on in its order when the owner enables it', async () => {
+test('deliveries of an endpoint that a 410 disabled are sent in order once the owner enables it', async () => {
   const { id, key, companyId } = await newSubject(world);
   let status = 410;
   const receiver = await openReceiver((_, response) => response.writeHead(status).end());
@@ -64,7 +64,7 @@ test('what waits for an endpoint that a 410 disabled goes on in its order when t
   });
 });
 
-test('a 410 to an attempt that began before its owner changed the endpoint does not disable it', async () => {
+test('a 410 for an attempt that began before the owner changed the endpoint does not disable it', async () => {
   const { id, key, companyId } = await newSubject(world);
   const held: (() => void)[] = [];
   const receiver = await openReceiver((_, response) =>

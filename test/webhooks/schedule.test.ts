@@ -7,11 +7,11 @@ const second = 1_000;
 const hour = 3_600 * second;
 const documented = [5, 30, 120, 600, 3_600, 10_800, 28_800, 43_200, 86_400].map((seconds) => seconds * second);
 
-test('a delivery is tried ten times, with the documented waits between', () => {
+test('a delivery has ten attempts, with the documented waits between them', () => {
   expect(waits(0.5)).toEqual([...documented, undefined]);
 });
 
-test('each wait is spread by a fifth to both sides', () => {
+test('each wait varies by up to a fifth in both directions', () => {
   expect(waits(0)).toEqual([...documented.map((wait) => wait * 0.8), undefined]);
   expect(
     waits(0.999_999)
@@ -24,11 +24,11 @@ test.each([
   ['120', 120 * second],
   ['Sun, 29 Nov 2026 12:10:00 GMT', 600 * second],
   ['86400', 24 * hour],
-  // Beyond a day: a day.
+  // More than a day counts as a day.
   ['86401', 24 * hour],
   ['999999999999999999999999', 24 * hour],
   ['Thu, 31 Dec 2026 12:00:00 GMT', 24 * hour],
-  // Shorter than the schedule's own wait, past, or not what RFC 9110 has.
+  // Shorter than the wait of the schedule, in the past, or invalid by RFC 9110.
   ['1', 5 * second],
   ['0', 5 * second],
   ['Sat, 28 Nov 2026 12:00:00 GMT', 5 * second],
@@ -43,6 +43,6 @@ test.each([
   expect(nextWait({ attempts: 1, retryAfter, random: 0.5, now })).toBe(wait);
 });
 
-test('Retry-After brings no attempt beyond the last', () => {
+test('Retry-After does not add an attempt after the last one', () => {
   expect(nextWait({ attempts: 10, retryAfter: '60', random: 0.5, now })).toBeUndefined();
 });

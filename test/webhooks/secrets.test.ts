@@ -7,7 +7,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-test('during a rotation the new secret and the one before both verify', async () => {
+test('during a rotation the new secret and the previous one both verify', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver();
   const previousSecret = newSecret();
@@ -21,7 +21,7 @@ test('during a rotation the new secret and the one before both verify', async ()
   expect(() => verify(received, newSecret())).toThrow();
 });
 
-test('a second rotation within a day ends the oldest secret at once: the last two verify', async () => {
+test('after a second rotation within a day only the last two secrets verify', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver();
   const { id: endpointId, secret: first } = await storeEndpoint(world, companyId, receiver.url);
@@ -37,7 +37,7 @@ test('a second rotation within a day ends the oldest secret at once: the last tw
   expect(() => verify(received, first)).toThrow();
 });
 
-test('24 hours after a rotation the secret before it signs no more', async () => {
+test('24 hours after a rotation the previous secret no longer signs', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver();
   const previousSecret = newSecret();
@@ -52,7 +52,7 @@ test('24 hours after a rotation the secret before it signs no more', async () =>
   expect(() => verify(received, previousSecret)).toThrow();
 });
 
-test('after a rotation of API_KEY_SECRET an endpoint goes on, with its own secret and headers', async () => {
+test('after a rotation of API_KEY_SECRET deliveries go on with the secret and headers of the endpoint', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver();
   const { secret } = await storeEndpoint(world, companyId, receiver.url, { headers: { authorization: 'Basic YTpi' } });

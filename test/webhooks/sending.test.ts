@@ -8,7 +8,7 @@ const world = await openWorld();
 
 const idle = { lease: null, leasedUntil: null };
 
-test('a change is told to the endpoint of its company, signed so that Standard Webhooks accepts it', async () => {
+test('a change is sent to the endpoint of its company with a signature that the Standard Webhooks library accepts', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver((_, response) => response.end('thank you'));
   const { secret, ...endpoint } = await storeEndpoint(world, companyId, `${receiver.url}?a=b`, {
@@ -39,7 +39,7 @@ test('a change is told to the endpoint of its company, signed so that Standard W
   });
 });
 
-test('a failed attempt is tried again by the schedule, and Retry-After makes the wait longer', async () => {
+test('a failed attempt is repeated after the wait of the schedule, or of a longer Retry-After', async () => {
   const { id, key, companyId } = await newSubject(world);
   const failing = await openReceiver((_, response) => response.writeHead(500).end('no'));
   const busy = await openReceiver((_, response) => response.writeHead(503, { 'retry-after': '3600' }).end());
@@ -48,7 +48,7 @@ test('a failed attempt is tried again by the schedule, and Retry-After makes the
   openSender(world);
   await world.patch(key, id, { duration: 44 });
 
-  // As they are between the first attempt and the second, which comes soon.
+  // Their state between the first attempt and the second.
   const stored = async () => {
     const [[later], [muchLater]] = [await storedDeliveries(world, first.id), await storedDeliveries(world, second.id)];
     return { later, muchLater };
@@ -69,7 +69,7 @@ test('a failed attempt is tried again by the schedule, and Retry-After makes the
   });
 });
 
-test('after the last attempt the delivery is FAILED, and the next one of its line is sent', async () => {
+test('after the last attempt the delivery is FAILED, and the next one of its agent is sent', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver(({ event }, response) =>
     response.writeHead(event.data.version === 2 ? 400 : 204).end(),
@@ -90,7 +90,7 @@ test('after the last attempt the delivery is FAILED, and the next one of its lin
     ]);
 });
 
-test('410 disables the endpoint with an entry in the trail; what waits stays, and nothing more is sent', async () => {
+test('a 410 disables the endpoint with an audit entry; pending deliveries are kept and not sent', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver((_, response) => response.writeHead(410).end());
   const endpoint = await storeEndpoint(world, companyId, receiver.url);
@@ -112,7 +112,7 @@ test('410 disables the endpoint with an entry in the trail; what waits stays, an
       details: { webhookId: endpoint.id, reason: 'The receiver answered 410 Gone.' },
     },
   ]);
-  // Due again, they would be sent if the endpoint did not matter.
+  // They are due, so they would be sent if the endpoint were enabled.
   await world.sql.query(`UPDATE webhook_delivery SET next_attempt_at = now() WHERE endpoint_id = $1`, [endpoint.id]);
   const other = await openReceiver();
   await storeEndpoint(world, companyId, other.url);
@@ -122,7 +122,7 @@ test('410 disables the endpoint with an entry in the trail; what waits stays, an
   expect(await storedDeliveries(world, endpoint.id)).toMatchObject([{ status: 'PENDING' }, { status: 'PENDING' }]);
 });
 
-test('five days of failed attempts without a success disable the endpoint; less do not', async () => {
+test('five days of failed attempts without a success disable the endpoint, and less do not', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver((_, response) => response.writeHead(500).end());
   const [five, four] = [
@@ -142,7 +142,7 @@ test('five days of failed attempts without a success disable the endpoint; less 
   });
 });
 
-test('a success ends the count of failures', async () => {
+test('a success resets the count of failures', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver();
   const endpoint = await storeEndpoint(world, companyId, receiver.url);

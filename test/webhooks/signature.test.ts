@@ -5,7 +5,7 @@ import { newSecret } from '../support/sending.ts';
 
 const message = { id: 'msg_1', timestamp: Math.floor(Date.now() / 1_000), body: '{"name":"Jörg 面接 🎤"}' };
 
-test('the library of Standard Webhooks makes the same signature', () => {
+test('the signature equals that of the Standard Webhooks library', () => {
   const secret = newSecret();
   expect(signedHeaders(message, [secret])).toEqual({
     'webhook-id': 'msg_1',
@@ -14,7 +14,7 @@ test('the library of Standard Webhooks makes the same signature', () => {
   });
 });
 
-test('each of two secrets verifies on its own, and a third does not', () => {
+test('each of two secrets verifies alone, and a third one does not', () => {
   const secrets = [newSecret(), newSecret()];
   const headers = signedHeaders(message, secrets);
   for (const secret of secrets)
@@ -32,7 +32,7 @@ test.each([
   expect(() => new Webhook(secret).verify(body, headers)).toThrow();
 });
 
-test('a secret that is not in the form of Standard Webhooks is refused, and not told', () => {
+test('a secret that is not in the format of Standard Webhooks is refused, and the error does not contain it', () => {
   expect(() => signedHeaders(message, ['plain-secret'])).toThrow(
     'the secret of an endpoint does not begin with whsec_',
   );

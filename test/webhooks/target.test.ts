@@ -4,7 +4,7 @@ import { parseTarget, resolveTarget, type TargetRules } from '../../src/webhooks
 const strict: TargetRules = { allowHttp: false, allowNetworks: [] };
 const notPublic = 'the address is not public';
 
-/** What DNS says in these tests. */
+/** The DNS answers in these tests. */
 const zone: Readonly<Record<string, readonly string[]>> = {
   'public.example': ['8.8.8.8', '2606:4700:4700::1111'],
   'inside.example': ['10.0.0.7'],
@@ -17,7 +17,7 @@ const zone: Readonly<Record<string, readonly string[]>> = {
 };
 const resolve = async (name: string) => zone[name] ?? Promise.reject(Object.assign(new Error(), { code: 'ENOTFOUND' }));
 
-/** The addresses that a URL leads to; throws what a delivery would. */
+/** The addresses of a URL; throws what a delivery would fail with. */
 const addressesOf = async (text: string, rules = strict) => resolveTarget(parseTarget(text, rules), rules, resolve);
 
 const hostile: readonly (readonly [kind: string, fault: string, urls: readonly string[]])[] = [
@@ -103,18 +103,18 @@ test.each([
   ['https://172.15.255.255/', ['172.15.255.255']],
   ['https://172.32.0.0/', ['172.32.0.0']],
   ['https://100.63.255.255/', ['100.63.255.255']],
-])('%s is public', async (url, addresses) => {
+])('%s is accepted as public', async (url, addresses) => {
   expect(await addressesOf(url)).toEqual(addresses);
 });
 
-test('WEBHOOK_ALLOW_HTTP allows http, and no other scheme', async () => {
+test('WEBHOOK_ALLOW_HTTP allows http and no other scheme', async () => {
   const rules = { ...strict, allowHttp: true };
   expect(await addressesOf('http://public.example/', rules)).toEqual(zone['public.example']);
   await expect(addressesOf('http://127.0.0.1/', rules)).rejects.toMatchObject({ fault: notPublic });
   await expect(addressesOf('ftp://public.example/', rules)).rejects.toMatchObject({ fault: 'the URL is not https' });
 });
 
-test('WEBHOOK_ALLOW_NETWORKS allows what it lists, and no more', async () => {
+test('WEBHOOK_ALLOW_NETWORKS allows the networks that it lists and no others', async () => {
   const rules = { ...strict, allowNetworks: ['10.0.0.0/24', '::1'] };
   expect(await addressesOf('https://inside.example/', rules)).toEqual(['10.0.0.7']);
   expect(await addressesOf('https://[::1]/', rules)).toEqual(['::1']);
@@ -123,6 +123,6 @@ test('WEBHOOK_ALLOW_NETWORKS allows what it lists, and no more', async () => {
   await expect(addressesOf('https://mixed.example/', rules)).rejects.toMatchObject({ fault: notPublic });
 });
 
-test('a name that is not known fails as the resolver does', async () => {
+test('an unknown name fails with the error of the resolver', async () => {
   await expect(addressesOf('https://unknown.example/')).rejects.toMatchObject({ code: 'ENOTFOUND' });
 });

@@ -6,18 +6,18 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-test('what never reached a receiver is tried again, and arrives once its name leads to a receiver that may be reached', async () => {
+test('a delivery that reached no receiver is retried, and arrives once its name resolves to an allowed receiver', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver();
   const zone = new Map([
     ['inside.example', ['10.0.0.1']],
     ['mixed.example', ['127.0.0.1', '10.0.0.1']],
     ['nothing.example', []],
-    // Nothing listens there.
+    // No server listens there.
     ['refusing.example', ['127.0.0.2']],
   ]);
   const resolve = async (name: string) =>
-    zone.get(name) ?? Promise.reject(Object.assign(new Error('of nobody'), { code: 'ENOTFOUND' }));
+    zone.get(name) ?? Promise.reject(Object.assign(new Error('unknown name'), { code: 'ENOTFOUND' }));
   const names = [...zone.keys(), 'unknown.example'];
   const endpoints = new Map<string, string>();
   for (const name of names) {
@@ -27,13 +27,13 @@ test('what never reached a receiver is tried again, and arrives once its name le
   await world.patch(key, id, { duration: 44 });
 
   const outcomes = async () => {
-    const told = await Promise.all(
+    const results = await Promise.all(
       [...endpoints].map(async ([name, endpointId]) => {
         const [delivery] = await storedDeliveries(world, endpointId);
         return [name, `${delivery.status} ${delivery.lastStatus} ${delivery.lastError}`];
       }),
     );
-    return Object.fromEntries(told);
+    return Object.fromEntries(results);
   };
   await expect.poll(outcomes).toEqual({
     'inside.example': 'PENDING null the address is not public',

@@ -6,7 +6,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-test('the sender is woken behind the answer to each request that may have made an event, and to no other', async () => {
+test('the sender is woken after each request that may have made an event, and after no other', async () => {
   const { id, key } = await newSubject(world);
   const onChange = vi.fn();
   const { origin } = await openAnotherServer(world, { onChange });

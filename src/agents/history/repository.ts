@@ -11,7 +11,7 @@ import { complete, isComplete } from './snapshot.ts';
 import { sizeStatement, snapshotStatement } from './statements.ts';
 
 /** The content of an agent at a version. */
-export interface Snapshot {
+interface Snapshot {
   readonly version: number;
   readonly createdAt: Date;
   readonly content: AgentContent;

@@ -13,11 +13,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     '/agents/:id/versions',
     {
       config: { scope: 'read:agents', idOf: 'agent' },
-      schema: {
-        ...listAgentVersions,
-        params: agentParamsSchema,
-        querystring: versionListQuerySchema,
-      },
+      schema: { ...listAgentVersions, params: agentParamsSchema, querystring: versionListQuerySchema },
     },
     async ({ caller, readAhead, query }) => {
       const { entries, total, page } = await agents.history(caller, readAhead, query);
@@ -30,11 +26,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     '/agents/:id/versions/:version',
     {
       config: { scope: 'read:agents', idOf: 'agent', isLarge: true },
-      schema: {
-        ...getAgentVersion,
-        params: versionParamsSchema,
-        querystring: companyQuerySchema,
-      },
+      schema: { ...getAgentVersion, params: versionParamsSchema, querystring: companyQuerySchema },
     },
     async ({ caller, readAhead, params }) => {
       const agent = await agents.version(caller, readAhead, Number(params.version));
@@ -46,11 +38,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     '/agents/:id/versions/:version/diff',
     {
       config: { scope: 'read:agents', idOf: 'agent', isLarge: true },
-      schema: {
-        ...compareAgentVersions,
-        params: versionParamsSchema,
-        querystring: diffQuerySchema,
-      },
+      schema: { ...compareAgentVersions, params: versionParamsSchema, querystring: diffQuerySchema },
     },
     async ({ caller, readAhead, params, query }) => {
       const to = query.to === undefined ? undefined : Number(query.to);

@@ -7,10 +7,7 @@ import { agentSchema } from '../schema.ts';
 const version = (description: string) => Type.String({ format: 'version', description });
 
 export const versionParamsSchema = Type.Object(
-  {
-    ...agentParamsSchema.properties,
-    version: version('A version of the agent, from 1 on'),
-  },
+  { ...agentParamsSchema.properties, version: version('A version of the agent, from 1 on') },
   closed,
 );
 
@@ -24,11 +21,11 @@ export const diffQuerySchema = Type.Object(
   closed,
 );
 
-/** A member of a stored document, as text, and a whole one. */
+/** Rows of the statements that read the history: one member of a snapshot, a whole snapshot. Values are JSON text. */
 export const memberSchema = Type.Object({ name: Type.String(), value: Type.String() });
 export const snapshotSchema = Type.Object({ createdAt: Type.Date(), snapshot: Type.String() });
 
-/** Rows of the statements that remove old versions: what may go of an agent, and how many were removed. */
+/** Rows of the statements that remove old versions: the versions of an agent that may be removed, the number removed. */
 export const plannedRowSchema = Type.Object({
   id: Type.String(),
   first: Type.Union([Type.Integer(), Type.Null()]),
@@ -58,7 +55,7 @@ const versionSchema = Type.Object(
 
 export const versionListSchema = pageOf(versionSchema, 'AgentVersionPage');
 
-/** An agent as a version's answer showed it, and its number beside it. */
+/** An agent at a version, with the id of its phone number. */
 export const versionedAgentSchema = Type.Object(
   {
     ...agentSchema.properties,
@@ -67,7 +64,7 @@ export const versionedAgentSchema = Type.Object(
   { $id: 'VersionedAgent' },
 );
 
-/** What differs between two versions. A side where there was nothing is absent. */
+/** The differences between two versions. `before` or `after` is absent if there was no value. */
 export const diffSchema = Type.Object(
   {
     from: Type.Integer({ description: 'The version before' }),

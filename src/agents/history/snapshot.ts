@@ -3,29 +3,33 @@ import { rowsOf } from '../../database/rows.ts';
 import { run } from '../../database/statement.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
 import { type AgentContent, agentFields, fields, record } from '../fields.ts';
-import { toStoredAgent } from '../row.ts';
+import { toContent, toStoredAgent } from '../row.ts';
 import type { KeptAnswer, KeptJson } from '../write/replay.ts';
 import { memberSchema } from './schema.ts';
-import { earlierStatement, type Place } from './statements.ts';
+import { earlierStatement, type VersionId } from './statements.ts';
 
 /** A document as it was stored, perhaps by another release. */
-type Stored = Readonly<Record<string, unknown>>;
+type StoredDocument = Readonly<Record<string, unknown>>;
 
 const membersOf = rowsOf(memberSchema);
 
 /**
  * Completes content that another release may have stored. All stored content is read by this function.
  *
- * A release stores the fields that it knows. A missing field has the value of the newest earlier version that has the field,
+ * A release stores the fields of its time. A missing field has the value of the newest earlier version that has the field,
  * or else its initial value: during a rolling upgrade, an old server can change an agent whose new field is set already; the
  * row keeps that field, the snapshot lacks it. Members that this release does not know are left out; they stay in storage.
  */
-export async function complete(query: Query, stored: Stored, { agentId, version }: Place): Promise<AgentContent> {
+export async function complete(
+  query: Query,
+  stored: StoredDocument,
+  { agentId, version }: VersionId,
+): Promise<AgentContent> {
   const missing = missingFrom(stored);
-  if (missing.length === 0) return known(stored);
+  if (missing.length === 0) return toContent(stored);
   const rows = membersOf(await run(query, earlierStatement({ agentId, version }, missing)));
   const initial = record<Partial<AgentContent>>(missing, (name) => fields[name].initial);
-  return known({
+  return toContent({
     ...initial,
     ...Object.fromEntries(rows.map(({ name, value }) => [name, parseExact(value)])),
     ...stored,
@@ -35,7 +39,7 @@ export async function complete(query: Query, stored: Stored, { agentId, version 
 /** The same for a kept answer. */
 export async function completeKept(query: Query, { agent, updatedAt, ...kept }: KeptJson): Promise<KeptAnswer> {
   if (!agent) return { ...kept, agent: null };
-  // The history holds the version that the answer shows, written by the same release.
+  // The history holds the version that the answer shows; if the answer changed nothing, perhaps written by another release.
   const content = await complete(query, agent, { agentId: agent.id, version: agent.version });
   return { ...kept, agent: toStoredAgent({ ...agent, ...content, updatedAt }) };
 }
@@ -44,5 +48,3 @@ export async function completeKept(query: Query, { agent, updatedAt, ...kept }: 
 export const isComplete = (stored: object): boolean => missingFrom(stored).length === 0;
 
 const missingFrom = (stored: object) => agentFields.filter((name) => !Object.hasOwn(stored, name));
-
-const known = (stored: Stored) => record<AgentContent>(agentFields, (name) => stored[name]);

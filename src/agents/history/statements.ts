@@ -2,13 +2,13 @@ import { sql } from '../../database/statement.ts';
 import type { AgentField } from '../fields.ts';
 
 /** Where content was stored: in the history of an agent, or in a kept answer that shows one of its versions. */
-export interface Place {
+export interface VersionId {
   readonly agentId: string;
   readonly version: number;
 }
 
 /** The content of an agent at a version, as text for `parseExact`. Raw, since Prisma would parse JSON itself. */
-export const snapshotStatement = ({ agentId, version }: Place) => sql`
+export const snapshotStatement = ({ agentId, version }: VersionId) => sql`
   SELECT v.created_at AS "createdAt", v.snapshot::text AS snapshot FROM agent_version v
    WHERE v.agent_id = ${agentId}::uuid AND v.version = ${version}::int`;
 
@@ -16,7 +16,7 @@ export const snapshotStatement = ({ agentId, version }: Place) => sql`
  * For each field, its value in the newest version that has the field, up to this one, as text. A kept answer can lack a field
  * that its version has: an older server repeats in it what a newer one has written, where its patch changes nothing.
  */
-export const earlierStatement = ({ agentId, version }: Place, names: readonly AgentField[]) => sql`
+export const earlierStatement = ({ agentId, version }: VersionId, names: readonly AgentField[]) => sql`
   SELECT name, found.value
     FROM unnest(${names}::text[]) AS name,
          LATERAL (SELECT (v.snapshot->name)::text AS value FROM agent_version v

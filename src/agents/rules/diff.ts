@@ -1,15 +1,15 @@
 import { equal, isObject, type Json } from '../../http/json.ts';
 import { type AgentContent, agentFields } from '../fields.ts';
 
-/** One difference: of a field or, inside metadata, of a place. A side where there was nothing is absent. */
-export interface Difference {
+/** One difference of a field or, in metadata, of the value at a pointer. `before` or `after` is absent if there was no value. */
+interface Difference {
   readonly field: string;
   readonly pointer?: string;
   readonly before?: Json;
   readonly after?: Json;
 }
 
-/** What differs between two states of an agent: by field, and in metadata by JSON pointer (RFC 6901). Pure. */
+/** The differences between two states of an agent: by field, and in metadata by JSON pointer (RFC 6901). Pure. */
 export function differences(before: AgentContent, after: AgentContent): Difference[] {
   return agentFields
     .filter((field) => !equal(before[field], after[field]))
@@ -25,12 +25,13 @@ function inside(before: Json | undefined, after: Json | undefined, pointer: stri
   if (before !== undefined && after !== undefined && equal(before, after)) return [];
   if (isObject(before) && isObject(after)) {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-    return keys.flatMap((key) => inside(own(before, key), own(after, key), `${pointer}/${escaped(key)}`));
+    return keys.flatMap((key) => inside(ownMember(before, key), ownMember(after, key), `${pointer}/${escaped(key)}`));
   }
   return [
     { field: 'metadata', pointer, ...(before !== undefined && { before }), ...(after !== undefined && { after }) },
   ];
 }
 
-const own = (object: { [key: string]: Json }, key: string) => (Object.hasOwn(object, key) ? object[key] : undefined);
+const ownMember = (object: { [key: string]: Json }, key: string) =>
+  Object.hasOwn(object, key) ? object[key] : undefined;
 const escaped = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1');

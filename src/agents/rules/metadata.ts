@@ -49,8 +49,8 @@ function byStoredOrder(a: string, b: string): number {
 }
 
 /**
- * Merges, and tells what forbids the result. An over-deep patch is refused before it is merged, without recursion:
- * every object and list of a patch stands in the result, at the same depth.
+ * Merges, and returns the limits that the result exceeds. A patch that is too deep is refused before the merge, which recurses:
+ * every object and list of a patch is in the result too, at the same depth.
  */
 export function mergeWithinLimits(
   stored: JsonObject,
@@ -63,8 +63,7 @@ export function mergeWithinLimits(
 }
 
 /**
- * What forbids metadata to become another value. A stored value that is over a limit already may stay so, if it is no
- * larger in that measure afterwards.
+ * The limits that new metadata exceeds. If the stored metadata exceeds a limit already, only exceeding it further is a fault.
  */
 export function limitComplaints(stored: JsonObject, next: JsonObject): readonly Complaint[] {
   const { depth, keys } = shape(next);

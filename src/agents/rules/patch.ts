@@ -37,7 +37,7 @@ export function applyPatch(agent: AgentContent, patch: AgentPatch, numberIsActiv
   };
 }
 
-/** Gives an agent the content that it had once; values outside today's enumerations may come back with it. */
+/** Restores earlier content of an agent. Values that are no longer in an enumeration are accepted. */
 export function restored(agent: AgentContent, content: AgentContent, numberIsActive: boolean): Patched {
   const number = content.companyPhoneNumberId;
   // A number that the agent has may stay, as in a patch that leaves it out.

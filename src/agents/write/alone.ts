@@ -5,28 +5,28 @@ import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';
 import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import { ApiError, databaseUnavailable, overloaded } from '../../http/problems.ts';
-import type { Meter, Repeated } from '../../metrics/meter.ts';
+import { ApiError, overloaded, timedOut } from '../../http/problems.ts';
+import type { Meter, RetryReason } from '../../metrics/meter.ts';
 import type { TraceBatches } from '../../tracing/spans.ts';
-import { type Change, endsOf, foldByAgent, readAll, spanOf } from './batch.ts';
+import { type Change, foldByAgent, outcomesOf, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
-import { answered, keepAnswers } from './keep.ts';
-import { idempotencyIndex, makeRoomSql } from './kept.statements.ts';
+import { finalAnswer, keepAnswers } from './keep.ts';
+import { deleteExpiredSql, idempotencyIndex } from './kept.statements.ts';
 import { lockSoonSql } from './lock.statements.ts';
 import { change } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** A queued change. */
-interface Call {
+interface QueuedChange {
   readonly change: Change;
   /** Whether it gets a transaction of its own, because a transaction with other changes of its agent failed. */
   readonly isSingle: boolean;
-  readonly resolve: (result: Changed) => void;
+  readonly resolve: (result: Changed | Promise<Changed>) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Changes that may wait or run; further calls are refused at once (OVERLOADED). */
-const mostCalls = 1_000;
+/** Maximum number of changes that wait or run; further ones are refused at once (OVERLOADED). */
+const maxQueued = 1_000;
 
 /** A call is not retried in the last milliseconds before its deadline: the retry might not end in time. */
 const lastTry = 400;
@@ -39,10 +39,10 @@ const lastTry = 400;
  */
 export function changesAlone(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const inTurn = pLimit(Math.max(1, Math.floor(database.connections / 2)));
-  const queues = new Map<string, Call[]>();
+  const queues = new Map<string, QueuedChange[]>();
   let count = 0;
 
-  async function serve(id: string, queue: Call[]): Promise<void> {
+  async function serve(id: string, queue: QueuedChange[]): Promise<void> {
     while (queue.length > 0) {
       const again = await inTurn(() => attempt(id, takeFrom(queue)));
       queue.push(...again);
@@ -51,11 +51,10 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   }
 
   /** Runs calls of one agent in one transaction and settles them; returns those that must be retried. */
-  async function attempt(id: string, taken: readonly Call[]): Promise<Call[]> {
+  async function attempt(id: string, taken: readonly QueuedChange[]): Promise<QueuedChange[]> {
     const now = performance.now();
     const calls = taken.filter(({ change }) => change.deadline > now);
-    for (const call of taken)
-      if (!calls.includes(call)) call.reject(databaseUnavailable(new Error('no answer in time')));
+    for (const call of taken) if (!calls.includes(call)) call.reject(timedOut());
     if (calls.length === 0) return [];
     meter.batch('changes alone', calls.length, 0, count - calls.length);
     const changes = calls.map(({ change }) => change);
@@ -63,16 +62,16 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
       const write = traced('write alone', spanOf, () =>
         database.transaction(async (query) => {
           await query(lockSoonSql, [id]);
-          await makeRoom(query, calls);
+          await deleteExpiredAnswer(query, calls);
           return await carryOut(query, writes, id, changes);
         }),
       );
-      const ended = await write(changes);
+      const outcomes = await write(changes);
       writes.wrote(id);
       for (const [place, call] of calls.entries()) {
-        const end = ended[place];
-        if (end && 'result' in end) call.resolve(end.result);
-        else call.reject(end?.error);
+        const outcome = outcomes[place];
+        if (outcome && 'result' in outcome) call.resolve(outcome.result);
+        else call.reject(outcome?.error);
       }
       return [];
     } catch (error) {
@@ -81,7 +80,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   }
 
   /** Decides about a call whose transaction was rolled back. @returns the call, if it must be retried */
-  function afterFailure(call: Call, error: unknown, hadOthers: boolean): Call[] {
+  function afterFailure(call: QueuedChange, error: unknown, hadOthers: boolean): QueuedChange[] {
     const isTakenKey = isTaken(error, idempotencyIndex);
     const isHeldKey = error instanceof ApiError && error.code === 'IDEMPOTENCY_KEY_IN_USE';
     const isHeldRow = isLockTimeout(error) && !isHeldKey;
@@ -103,7 +102,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   }
 
   /** Rejects a queued call with its last error. A running one is left alone: its attempt decides. */
-  function rejectWaiting(call: Call, why: unknown): void {
+  function rejectWaiting(call: QueuedChange, why: unknown): void {
     const queue = queues.get(call.change.id);
     const place = queue?.indexOf(call) ?? -1;
     if (!queue || place === -1) return;
@@ -120,9 +119,9 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
      * @param why the reason for the retry, for the metrics
      * @throws what its decision throws; ApiError OVERLOADED, IDEMPOTENCY_KEY_IN_USE, DATABASE_UNAVAILABLE
      */
-    run(change: Change, why?: Repeated): Promise<Changed> {
+    run(change: Change, why?: RetryReason): Promise<Changed> {
       if (why) meter.repeated(why);
-      if (count >= mostCalls) return Promise.reject(overloaded());
+      if (count >= maxQueued) return Promise.reject(overloaded());
       count += 1;
       return new Promise<Changed>((resolve, reject) => {
         const call = { change, isSingle: false, resolve, reject };
@@ -142,7 +141,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
 }
 
 /** Removes from the queue the first call and those behind it that can run in the same transaction, at most 32. */
-function takeFrom(queue: Call[]): Call[] {
+function takeFrom(queue: QueuedChange[]): QueuedChange[] {
   const single = queue.findIndex(({ isSingle }) => isSingle);
   const together = single === -1 ? batchSize : Math.max(1, Math.min(single, batchSize));
   return queue.splice(0, together);
@@ -152,10 +151,10 @@ function takeFrom(queue: Call[]): Call[] {
  * Deletes an expired answer under the key of a retried call. Reads ignore it, but until it is deleted it causes a unique
  * violation.
  */
-async function makeRoom(query: Query, [call]: readonly Call[]): Promise<void> {
+async function deleteExpiredAnswer(query: Query, [call]: readonly QueuedChange[]): Promise<void> {
   if (!call?.isSingle || !call.change.idempotency) return;
   const { by, idempotency } = call.change;
-  await query(makeRoomSql, [by.keyId, idempotency.key]);
+  await query(deleteExpiredSql, [by.keyId, idempotency.key]);
 }
 
 async function carryOut(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
@@ -173,8 +172,8 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
   const keeping = folds.flatMap((folded) => folded.keeping);
   await keepAnswers(
     query,
-    keeping.map((kept) => answered(kept, writtenAt.get(id))),
+    keeping.map((kept) => finalAnswer(kept, writtenAt.get(id))),
   );
-  const ends = endsOf(folds, writtenAt);
-  return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : ends.get(change)));
+  const outcomes = outcomesOf(folds, writtenAt);
+  return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : outcomes.get(change)));
 }

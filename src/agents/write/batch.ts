@@ -1,5 +1,6 @@
 import type { Caller } from '../../auth/caller.ts';
 import { askOnce } from '../../database/ask-once.ts';
+import type { Outcome } from '../../database/group.ts';
 import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
@@ -8,7 +9,7 @@ import { completeKept } from '../history/snapshot.ts';
 import { type AgentJson, type StoredAgent, toStoredAgent } from '../row.ts';
 import type { Changed, Decide } from './decision.ts';
 import { findSql } from './find.statements.ts';
-import { committed, type Folded, fold, type Question } from './fold.ts';
+import { committed, type Folded, fold, type PendingDecision } from './fold.ts';
 import type { KeptJson } from './replay.ts';
 
 /** The agent that was read after the request arrived, of any company. */
@@ -39,7 +40,7 @@ export interface Change {
 export const spanOf = ({ by }: Change) => by.span;
 
 /** The stored state that a change is decided on. */
-export type Read = ReadAhead & Pick<Question, 'numberIsActive' | 'kept'>;
+export type Read = ReadAhead & Pick<PendingDecision, 'numberIsActive' | 'kept'>;
 
 /** Whether the read ahead is enough to decide a change, and this process has not written the agent since. */
 export const isRead = ({ id, readAhead: read, phoneNumberId, idempotency }: Change, writes: RecentWrites): boolean =>
@@ -99,7 +100,7 @@ export type FoldOfAgent = Folded & { readonly id: string; readonly changes: read
 /** Groups changes by agent and decides each group, in the order of arrival. */
 export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Change, Read>): FoldOfAgent[] {
   return byAgent(changes).map(([id, ofAgent]) => {
-    const questions = ofAgent.map((change) => {
+    const decisions = ofAgent.map((change) => {
       const { agent, numberIsActive, kept, readOrder } = found.get(change) ?? nothing;
       return {
         decide: change.decide,
@@ -111,7 +112,7 @@ export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Chang
         readOrder,
       };
     });
-    return { id, changes: ofAgent, ...fold(questions, lastRead(questions)) };
+    return { id, changes: ofAgent, ...fold(decisions, lastRead(decisions)) };
   });
 }
 
@@ -122,29 +123,33 @@ function lastRead(reads: readonly ReadAhead[]): StoredAgent | undefined {
   return last.agent;
 }
 
-/** The outcome of a change. */
-export type End = { readonly result: Changed } | { readonly error: unknown };
-
 /**
  * The outcomes of changes. A change that depends on a step which was not written has none: its decision is void, retry it.
  * @param writtenAt the time of the write by agent id, for the agents that were written
  */
-export function endsOf(folds: readonly FoldOfAgent[], writtenAt: ReadonlyMap<string, Date>): Map<Change, End> {
-  const ends = new Map<Change, End>();
+export function outcomesOf(
+  folds: readonly FoldOfAgent[],
+  writtenAt: ReadonlyMap<string, Date>,
+): Map<Change, Outcome<Changed>> {
+  const outcomes = new Map<Change, Outcome<Changed>>();
   for (const { id, changes, ...folded } of folds) {
     for (const [place, change] of changes.entries()) {
-      const end = endOf(folded, place, writtenAt.get(id));
-      if (end) ends.set(change, end);
+      const outcome = outcomeAt(folded, place, writtenAt.get(id));
+      if (outcome) outcomes.set(change, outcome);
     }
   }
-  return ends;
+  return outcomes;
 }
 
-function endOf({ answers, steps }: Folded, place: number, writtenAt: Date | undefined): End | undefined {
-  const answer = answers[place];
-  if (!answer || (answer.after > 0 && !writtenAt)) return undefined;
-  if ('error' in answer) return { error: answer.error };
-  const { agent, after, ...rest } = answer;
+function outcomeAt(
+  { outcomes, steps }: Folded,
+  place: number,
+  writtenAt: Date | undefined,
+): Outcome<Changed> | undefined {
+  const outcome = outcomes[place];
+  if (!outcome || (outcome.after > 0 && !writtenAt)) return undefined;
+  if ('error' in outcome) return { error: outcome.error };
+  const { agent, after, ...rest } = outcome;
   return { result: { ...rest, agent: writtenAt ? committed(agent, after, steps.length, writtenAt) : agent } };
 }
 

@@ -3,7 +3,7 @@ import type { StoredAgent } from '../row.ts';
 import type { Patched } from '../rules/patch.ts';
 
 /** The input of a decision: an agent that is not deleted, and whether the phone number asked about is active. */
-export interface Found {
+export interface DecisionInput {
   readonly agent: StoredAgent;
   readonly numberIsActive: boolean;
 }
@@ -15,7 +15,7 @@ export interface Decided extends Pick<Patched, 'content' | 'changedFields'> {
 }
 
 /** A pure function from the stored agent to its next content. It is called again if another change was written first. */
-export type Decide = (found: Found | undefined) => Decided;
+export type Decide = (found: DecisionInput | undefined) => Decided;
 
 /** An agent after a change, and the fields that it changed. */
 export interface Changed {

@@ -8,7 +8,7 @@ import { type KeptAnswer, replay } from './replay.ts';
 import type { Keeping, Step } from './step.ts';
 
 /** A decision to be made, its caller, and what was read for it. */
-export interface Question {
+export interface PendingDecision {
   readonly decide: Decide;
   readonly by: Caller;
   readonly idempotency?: Idempotency | undefined;
@@ -18,39 +18,37 @@ export interface Question {
   readonly kept?: KeptAnswer | undefined;
 }
 
-/** Outcome of a question; valid once the first `after` steps are written. */
-type Answered = { readonly after: number } & Changed;
-type Answer = Answered | { readonly after: number; readonly error: unknown };
+/** The outcome of one decision; valid once the first `after` steps are written. */
+type FoldedOutcome = { readonly after: number } & (Changed | { readonly error: unknown });
 
-/** The outcome of all questions about one agent. */
+/** The outcome of all decisions about one agent. */
 export interface Folded {
   /** To be written in one transaction. */
   readonly steps: readonly Step[];
   /** Answers to requests with an Idempotency-Key. Each is kept if the steps that it depends on are written. */
   readonly keeping: readonly Keeping[];
-  readonly answers: readonly Answer[];
+  readonly outcomes: readonly FoldedOutcome[];
 }
 
 /**
- * Decides the questions about one agent in their order, each on the result of those before it. Each change that changes a
- * field is a step with its own version, history entry and answer. If a decision throws, only its question fails. A repeated
+ * Makes the decisions about one agent in their order, each on the result of those before it. Each decision that changes a
+ * field is a step with its own version, history entry and answer. If a decision throws, only its request fails. A repeated
  * request gets the answer of the first one, from storage or from earlier in the same batch. Pure.
  * @param stored the agent as it was read; undefined if there is none or it is deleted
  */
-export function fold(questions: readonly Question[], stored: StoredAgent | undefined): Folded {
+export function fold(decisions: readonly PendingDecision[], stored: StoredAgent | undefined): Folded {
   const drafts: Omit<Step, 'steps'>[] = [];
   const keeping: Omit<Keeping, 'steps'>[] = [];
   let agent = stored;
 
-  function ask(question: Question): Answer {
-    const { decide, by, numberIsActive, idempotency, kept } = question;
+  function outcomeOf({ decide, by, numberIsActive, idempotency, kept }: PendingDecision): FoldedOutcome {
     const earlier = idempotency && keeping.find(({ api_key, key }) => api_key === by.keyId && key === idempotency.key);
     try {
       if (idempotency && kept) return { ...replay(kept, idempotency), after: 0 };
       if (idempotency && earlier) return { ...replay(answerOf(earlier), idempotency), after: earlier.after };
       const decided = decide(agent && { agent, numberIsActive });
       if (!agent) throw agentMissing();
-      if (decided.changedFields.length > 0) agent = take(agent, decided, by);
+      if (decided.changedFields.length > 0) agent = addStep(agent, decided, by);
       const answer = { agent, changedFields: decided.changedFields, after: drafts.length };
       if (idempotency) keep(idempotency, by, answer);
       return answer;
@@ -59,7 +57,7 @@ export function fold(questions: readonly Question[], stored: StoredAgent | undef
     }
   }
 
-  function take(from: StoredAgent, { content, changedFields, restoredFrom }: Decided, by: Caller): StoredAgent {
+  function addStep(from: StoredAgent, { content, changedFields, restoredFrom }: Decided, by: Caller): StoredAgent {
     drafts.push({
       id: from.id,
       company: from.companyId,
@@ -79,16 +77,16 @@ export function fold(questions: readonly Question[], stored: StoredAgent | undef
   function keep(
     { key, fingerprint }: Idempotency,
     { keyId }: Caller,
-    { agent: shown, changedFields, after }: Answered,
+    { agent: shown, changedFields, after }: Changed & { readonly after: number },
   ): void {
     const answer = { agent_id: shown.id, agent: shown, changed: changedFields, updated: shown.updatedAt, after };
     keeping.push({ api_key: keyId, key, fingerprint, ...answer });
   }
 
-  const answers = questions.map(ask);
+  const outcomes = decisions.map(outcomeOf);
   const steps = drafts.length;
   return {
-    answers,
+    outcomes,
     steps: drafts.map((draft) => ({ ...draft, steps })),
     keeping: keeping.map((kept) => ({ ...kept, steps })),
   };

@@ -6,10 +6,10 @@ import { keepSql, listOf } from './statements.ts';
 import { type Keeping, keepingText } from './step.ts';
 
 /** An answer to keep, with its final time. */
-export type Answered = Omit<Keeping, 'after' | 'steps'>;
+type FinalAnswer = Omit<Keeping, 'after' | 'steps'>;
 
 /** Gives an answer its final time. @param writtenAt the time of the agent's write; undefined if it was not written */
-export const answered = ({ after, steps, ...kept }: Keeping, writtenAt: Date | undefined): Answered => ({
+export const finalAnswer = ({ after, steps, ...kept }: Keeping, writtenAt: Date | undefined): FinalAnswer => ({
   ...kept,
   updated: after > 0 && writtenAt ? timeOfStep(writtenAt, after, steps) : kept.updated,
 });
@@ -19,7 +19,7 @@ export const answered = ({ after, steps, ...kept }: Keeping, writtenAt: Date | u
  * @throws a unique violation (`isTaken`) if an answer is stored for the key; ApiError IDEMPOTENCY_KEY_IN_USE if another
  * transaction is storing one and does not end within 100 ms
  */
-export async function keepAnswers(query: Query, answers: readonly Answered[]): Promise<void> {
+export async function keepAnswers(query: Query, answers: readonly FinalAnswer[]): Promise<void> {
   if (answers.length === 0) return;
   try {
     await query(keepSql, [listOf(answers.map(keepingText))]);

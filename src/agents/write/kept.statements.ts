@@ -18,14 +18,14 @@ export const keptSql = `
    WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at > now() - ${keptFor}`;
 
 /** $1 id of the API key, $2 idempotency key: deletes the answer under it if it is older than 24 hours. */
-export const makeRoomSql = `
+export const deleteExpiredSql = `
   DELETE FROM idempotency_key k WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at <= now() - ${keptFor}`;
 
 /**
- * $1 limit: deletes at most so many answers older than 24 hours; none while another process does this. Rows are deleted by
+ * $1 limit: deletes at most this number of answers older than 24 hours; none while another process does this. Rows are deleted by
  * their `ctid`: with a join on the keys, the planner would read the whole table.
  */
-export const forgetSql = `
+export const deleteOldAnswersSql = `
   DELETE FROM idempotency_key
    WHERE (SELECT pg_try_advisory_xact_lock(7214839, 4)) AND ctid = ANY(ARRAY(
          SELECT k.ctid FROM idempotency_key k WHERE k.created_at <= now() - ${keptFor}

@@ -43,11 +43,9 @@ export function agentChange(database: Database, meter: Meter, writes: RecentWrit
   });
 
   /** Documented at `change` of `agentRepository`. */
-  return (wanted: Wanted, by: Caller, decide: Decide): Promise<Changed> => {
-    const change = { ...wanted, by, decide, deadline: by.deadline.at };
+  return (draft: Omit<Change, 'by' | 'decide' | 'deadline'>, by: Caller, decide: Decide): Promise<Changed> => {
+    const change = { ...draft, by, decide, deadline: by.deadline.at };
     // Queue it behind the others of its agent: a batch would skip the row, which their transaction has locked.
     return alone.isBusy(change.id) ? alone.run(change) : together(change);
   };
 }
-
-type Wanted = Omit<Change, 'by' | 'decide' | 'deadline'>;

@@ -1,5 +1,5 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
-import { deliveries, hasEndpoint } from '../../webhooks/events.statements.ts';
+import { hasEndpoint, insertDeliveries } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields } from '../fields.ts';
 import { fieldOf } from '../row.statements.ts';
 import { contentText } from '../row.ts';
@@ -33,7 +33,7 @@ const sources = {
     ids: '(SELECT $1::uuid AS id)',
   },
 } as const;
-type Source = keyof typeof sources;
+type StepSource = keyof typeof sources;
 
 // An unchanged jsonb value is assigned from the row itself: otherwise PostgreSQL would write a large (TOASTed) value again.
 const newValue = (field: AgentField) =>
@@ -60,16 +60,16 @@ const writtenOrWhy = (mode: Mode) => `
   SELECT id, to_json(updated_at) AS "updatedAt", false AS "hasEndpoint" FROM written
   UNION ALL ${conditions[mode].why}`;
 
-const timeOfStep = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
+const stepTime = `(w.updated_at - (s.steps - s.step) * interval '1 millisecond')`;
 
 const endpointCheck = `, endpoint_check AS MATERIALIZED (SELECT ${hasEndpoint('SELECT company FROM step')} AS "hasEndpoint")`;
 
 // Joined with `written`: no events for agents that were not written.
-const eventsOfSteps = deliveries(
+const eventsOfSteps = insertDeliveries(
   'agent.updated',
   { events: 'written w JOIN step s ON s.id = w.id', companies: 'SELECT company_id FROM written' },
   {
-    ...{ agent: 's.id', company: 's.company', version: '(s.read + s.step)', at: timeOfStep },
+    ...{ agent: 's.id', company: 's.company', version: '(s.read + s.step)', at: stepTime },
     ...{ changed: 's.changed', restored: 's.restored', request: 's.request', key: 's.key' },
   },
 );
@@ -141,7 +141,7 @@ export const keepSql = `
     FROM json_to_recordset($1::json) AS k(${keepingColumns})
    ORDER BY k.api_key, k.key`;
 
-function changing(mode: Mode, source: Source) {
+function changing(mode: Mode, source: StepSource) {
   return `${writing(mode, source)}
   ${writtenOrWhy(mode)}`;
 }
@@ -166,7 +166,7 @@ function keepingChange(mode: Mode) {
   ${writtenOrWhy(mode)}`;
 }
 
-function writing(mode: Mode, source: Source) {
+function writing(mode: Mode, source: StepSource) {
   const { rows, ids } = sources[source];
   return `
   WITH step AS ${rows}${mode === 'withoutEvents' ? endpointCheck : ''}, locked AS (
@@ -185,7 +185,7 @@ function writing(mode: Mode, source: Source) {
   ), entry AS (
     INSERT INTO agent_version
            (agent_id, version, created_at, snapshot, changed_fields, key_id, request_id, caller_address, restored_from)
-    SELECT s.id, s.read + s.step, ${timeOfStep},
+    SELECT s.id, s.read + s.step, ${stepTime},
            s.content, s.changed, s.key, s.request, s.address, s.restored
       FROM written w JOIN step s ON s.id = w.id
   )${mode === 'withEvents' ? eventsOfSteps : ''}`;

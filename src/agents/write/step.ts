@@ -1,5 +1,5 @@
 import type { AgentContent, AgentField } from '../fields.ts';
-import { agentText, contentText, type StoredAgent } from '../row.ts';
+import { contentText, keptAgentText, type StoredAgent } from '../row.ts';
 
 /** One change of an agent in a batch: one version, one history entry. */
 export interface Step {
@@ -45,4 +45,4 @@ export interface Keeping {
 
 /** An answer to be kept as `keepSql` takes it, as JSON. */
 export const keepingText = (kept: Omit<Keeping, 'after' | 'steps'>): string =>
-  `{"agent":${agentText(kept.agent)},${JSON.stringify({ ...kept, agent: undefined }).slice(1)}`;
+  `{"agent":${keptAgentText(kept.agent)},${JSON.stringify({ ...kept, agent: undefined }).slice(1)}`;

@@ -4,14 +4,23 @@ import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
 import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import type { Repeated } from '../../metrics/meter.ts';
-import { type Change, endsOf, type FoldOfAgent, foldByAgent, isRead, type Read, readAhead, readAll } from './batch.ts';
+import type { RetryReason } from '../../metrics/meter.ts';
+import {
+  type Change,
+  type FoldOfAgent,
+  foldByAgent,
+  isRead,
+  outcomesOf,
+  type Read,
+  readAhead,
+  readAll,
+} from './batch.ts';
 import type { Changed } from './decision.ts';
 import { change, changeAndKeep } from './statements.ts';
 import { type WrittenRow, writtenTimes } from './written.ts';
 
 /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
-export interface LastEndpoint {
+interface LastEndpoint {
   at: number;
 }
 
@@ -21,7 +30,7 @@ export interface LastEndpoint {
  */
 const withEventsFor = 60_000;
 
-type RunAlone = (change: Change, why: Repeated) => Promise<Changed>;
+type RunAlone = (change: Change, why: RetryReason) => Promise<Changed>;
 
 /**
  * Carries out the changes of a batch: one read for those that need it, the decisions, one write.
@@ -39,10 +48,10 @@ export async function changeTogether(
     const found = await readMissing(database.query, writes, changes);
     const { folds, refused, writtenAt } = await write(database, changes, found, lastEndpoint);
     for (const id of writtenAt.keys()) writes.wrote(id);
-    const ends = endsOf(folds, writtenAt);
+    const outcomes = outcomesOf(folds, writtenAt);
     return changes.map((change) => {
       if (refused.has(change.by)) return { error: refused.get(change.by) };
-      return ends.get(change) ?? { result: alone(change, 'lost') };
+      return outcomes.get(change) ?? { result: alone(change, 'lost') };
     });
   } catch (error) {
     if (!wasUndone(error)) throw error;

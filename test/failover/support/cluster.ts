@@ -6,7 +6,7 @@ import pg from 'pg';
 import { afterAll, expect, onTestFinished } from 'vitest';
 import { startProcess } from '../../support/process.ts';
 import { storedRows } from '../../support/stored-rows.ts';
-import { hooksToLoopback } from '../../trust/support/hooked.ts';
+import { webhooksToLoopback } from '../../trust/support/webhook-companies.ts';
 import { stopAll } from './processes.ts';
 
 const names = ['node-1', 'node-2'] as const;
@@ -19,35 +19,37 @@ interface Pair {
 
 export type Cluster = Awaited<ReturnType<typeof startCluster>>;
 
-/** The cluster of deploy/ha with its two servers, for the tests of one file. Its settings come back between tests. */
+/**
+ * The cluster of deploy/ha with its two servers, for the tests of one file. Changed settings are reset between tests.
+ */
 export async function startCluster() {
   const passwords = { OWNER_PASSWORD: randomUUID(), SERVER_PASSWORD: randomUUID(), CLUSTER_PASSWORD: randomUUID() };
   const secret = randomUUID().repeat(2);
   const program = startProcess([process.execPath, '--import', 'tsx', 'deploy/ha/run.ts'], {
     env: {
-      ...{ ...passwords, API_KEY_SECRET: secret, LOG_LEVEL: 'fatal', ...hooksToLoopback },
+      ...{ ...passwords, API_KEY_SECRET: secret, LOG_LEVEL: 'fatal', ...webhooksToLoopback },
       ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0', RATE_LIMIT_REFUSED_PER_MINUTE: '0' },
-      // That of the test run, so that it finds what PostgreSQL leaves behind.
+      // The folder of the test run, so that it removes what PostgreSQL leaves behind.
       TMPDIR: process.env['TMPDIR'] ?? '',
     },
     atEnd: afterAll,
   });
-  // By itself, since it takes its folder with it; it stops the servers first.
+  // Registered separately: it removes its folder, and stops the servers first.
   afterAll(async () => {
     if (program.signal('SIGTERM')) expect(await program.exit).toEqual({ code: 0, signal: null });
   });
   const address = await program.until(/^HAProxy leads to the primary on (\S+)$/m);
-  /** The last that was said of something. */
-  const told = (pattern: string) => [...program.stdout.matchAll(new RegExp(pattern, 'gm'))].at(-1)?.[1] ?? '';
+  /** The last known state of each process. */
+  const printed = (pattern: string) => [...program.stdout.matchAll(new RegExp(pattern, 'gm'))].at(-1)?.[1] ?? '';
   const urlOf = (role: string, password: string, at = address) =>
     `postgresql://${role}:${password}@${at}/interview_agents`;
   const ownerUrl = urlOf('agents_owner', passwords.OWNER_PASSWORD);
   const sql = new pg.Pool({ connectionString: ownerUrl, max: 4 });
-  // Broken by a failover, a connection is replaced.
+  // A connection that a failover breaks is replaced.
   sql.on('error', () => {});
   afterAll(() => sql.end());
 
-  const restOf = (name: Name) => `http://${told(`^${name} has its data in .*, Patroni on (\\S+)$`)}`;
+  const restOf = (name: Name) => `http://${printed(`^${name} has its data in .*, Patroni on (\\S+)$`)}`;
   const authorization = `Basic ${Buffer.from(`patroni:${passwords.CLUSTER_PASSWORD}`).toString('base64')}`;
   const patroni = (name: Name, method: string, path: string, body: object) =>
     fetch(`${restOf(name)}${path}`, { method, headers: { authorization }, body: JSON.stringify(body) });
@@ -74,17 +76,17 @@ export async function startCluster() {
   const ended = program.exit.then(() => Promise.reject(new Error(`the cluster ended: ${program.stderr}`)));
   ended.catch(() => {});
 
-  /** Resolves once something is so, with the time; asks every 50 ms. */
+  /** Resolves with the time once a condition is true; checks every 50 ms. */
   async function until(isSo: () => Promise<boolean>): Promise<number> {
     while (!(await Promise.race([isSo(), ended]))) await delay(50);
     return performance.now();
   }
 
-  /** Patroni, and PostgreSQL's postmaster. */
+  /** The processes of Patroni and of the postmaster. */
   function programsOf(name: Name): [patroni: number, postmaster: number] {
-    const data = told(`^${name} has its data in (\\S+),`);
+    const data = printed(`^${name} has its data in (\\S+),`);
     const [postmaster] = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n');
-    return [Number(told(`^${name} is process (\\d+)$`)), Number(postmaster)];
+    return [Number(printed(`^${name} is process (\\d+)$`)), Number(postmaster)];
   }
 
   return {
@@ -94,16 +96,17 @@ export async function startCluster() {
     secret,
     sql,
     ...storedRows(sql),
-    servers: ['server-1', 'server-2'].map((name) => told(`^${name} .* listens on (\\S+),`)),
-    /** As a superuser of one node, past HAProxy. */
-    superUrl: (name: Name) => urlOf('postgres', passwords.CLUSTER_PASSWORD, told(`^${name} .*, PostgreSQL on (\\S+),`)),
+    servers: ['server-1', 'server-2'].map((name) => printed(`^${name} .* listens on (\\S+),`)),
+    /** Runs SQL as a superuser of one node, bypassing HAProxy. */
+    superUrl: (name: Name) =>
+      urlOf('postgres', passwords.CLUSTER_PASSWORD, printed(`^${name} .*, PostgreSQL on (\\S+),`)),
     is,
     primary,
     until,
 
     pair,
 
-    /** The primary and its synchronous standby, once there are both. */
+    /** Resolves with the primary and its synchronous standby once both exist. */
     async whole(): Promise<Pair> {
       for (;;) {
         const found = await pair();
@@ -112,12 +115,12 @@ export async function startCluster() {
       }
     },
 
-    /** The machine of a node is gone, at once. */
+    /** Kills all processes of a node, like a lost machine. */
     kill(name: Name): void {
       for (const pid of stopAll(programsOf(name))) process.kill(pid, 'SIGKILL');
     },
 
-    /** The machine of a node stands still. @returns what lets it go on; the end of the test does so too */
+    /** Freezes all processes of a node. @returns resumes them; the end of the test does so too */
     freeze(name: Name): () => void {
       const stopped = stopAll(programsOf(name));
       const thaw = () => {
@@ -127,7 +130,7 @@ export async function startCluster() {
       return thaw;
     },
 
-    /** What its programs wrote last, without the lines that come every second. */
+    /** The last log lines of its programs, without those that come every second. */
     lastWords: () =>
       [program.stdout, program.stderr]
         .flatMap((text) =>
@@ -139,8 +142,8 @@ export async function startCluster() {
         .join('\n'),
 
     /** The process of etcd. */
-    etcd: () => Number(told('^etcd is process (\\d+)$')),
-    /** Starts again what was killed. */
+    etcd: () => Number(printed('^etcd is process (\\d+)$')),
+    /** Restarts what was killed. */
     revive: () => program.signal('SIGHUP'),
 
     async switchOver(from: Name, to: Name): Promise<void> {
@@ -159,7 +162,7 @@ export async function startCluster() {
       await change(settings);
     },
 
-    /** Waits until Patroni on both nodes knows whom to ask while etcd is away, which `failsafe_mode` needs. */
+    /** Waits until Patroni on both nodes knows the members, which `failsafe_mode` needs while etcd is down. */
     async untilFailsafe(): Promise<void> {
       for (const name of names) {
         await until(async () => {

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Cluster } from './cluster.ts';
 
 /**
- * Measures for how long Patroni has no primary, and for how long it has no primary with a synchronous standby.
- * @returns what ends it, and tells both in milliseconds
+ * Measures the time without a primary, and the time without a primary that has a synchronous standby.
+ * @returns stops the measurement and returns both times in milliseconds
  */
 export function watchGaps(cluster: Cluster) {
   let isOver = false;

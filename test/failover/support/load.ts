@@ -4,11 +4,13 @@ import { expect, onTestFinished } from 'vitest';
 import type { Answer } from '../../support/http.ts';
 import { type Call, openClient } from '../../support/kept-client.ts';
 import { type Acknowledged, nextCall } from '../../trust/support/exactly-once.ts';
-import { expectUnavailable } from '../../trust/support/siege.ts';
+import { expectUnavailable } from '../../trust/support/outage-clients.ts';
 
-/** Milliseconds that a client waits: where every answer is a quick 503, it would take the machine from the servers. */
+/**
+ * Milliseconds between requests of a client: quick answers of 503 would otherwise take the processor from the servers.
+ */
 const pause = 20;
-/** Milliseconds that a request may take at most: as long as the proxy of deploy/replicas waits. */
+/** The most milliseconds of a request: the timeout of the proxy in deploy/replicas. */
 const longest = 10_000;
 
 interface Timed {
@@ -17,7 +19,7 @@ interface Timed {
   readonly line: string;
   readonly origin: string;
   readonly ms: number;
-  /** When it came. */
+  /** The time of the answer. */
   readonly at: number;
 }
 
@@ -26,9 +28,9 @@ export const isRead = ({ line }: Timed) => line.startsWith('GET');
 export const isWrite = (answer: Timed) => !isRead(answer);
 
 /**
- * Clients of one key that change agents and make new ones, and others that read, each request at one of the servers, until
- * they are stopped. A write is sent until it is acknowledged, to either server, under one `Idempotency-Key`; what is not
- * acknowledged must be 503 as documented, or 409 while the attempt before runs, and every answer must come in time.
+ * Clients of one key that change and create agents, and others that read, each request at one of the servers, until
+ * they are stopped. A write is repeated until it is acknowledged, at either server, with one `Idempotency-Key`; other
+ * answers must be 503 as documented, or 409 while an earlier attempt runs, and every answer must be in time.
  */
 export function startLoad({
   key,
@@ -52,7 +54,7 @@ export function startLoad({
   async function ask(client: ReturnType<typeof openClient>, call: Call): Promise<Answer> {
     const origin = anyOrigin();
     const start = performance.now();
-    // A connection that breaks is no answer: it fails the test.
+    // A broken connection is no answer and fails the test.
     const answer = await client(origin, call);
     const at = performance.now();
     const isReplayed = answer.headers['idempotent-replayed'] === 'true';
@@ -90,7 +92,7 @@ export function startLoad({
     await loads.catch(() => {});
   });
 
-  /** Resolves with the first answer since a moment that `which` picks. */
+  /** Resolves with the first answer since a time that `which` selects. */
   async function first(since: number, which: (answer: Timed) => boolean): Promise<Timed> {
     for (let at = 0; ; at += 1) {
       while (at === answers.length) await Promise.race([delay(5), loads]);
@@ -99,7 +101,7 @@ export function startLoad({
     }
   }
 
-  /** Milliseconds from a moment until the last of the servers has answered well what `which` picks. */
+  /** Milliseconds from a time until each server has answered a request that `which` selects with success. */
   async function recovery(since: number, which: (answer: Timed) => boolean): Promise<number> {
     const found = origins.map((origin) =>
       first(since, (answer) => answer.origin === origin && isGood(answer) && which(answer)),
@@ -111,11 +113,11 @@ export function startLoad({
     answers,
     acknowledged,
     first,
-    /** Milliseconds until both servers read, and until both write, again. */
+    /** Milliseconds until both servers answer reads, and until both answer writes. */
     untilRead: (since: number) => recovery(since, isRead),
     untilWritten: (since: number) => recovery(since, isWrite),
 
-    /** Resolves with the time at which both servers have refused a reading and a write since a moment. */
+    /** Resolves with the time at which both servers have refused a read and a write. */
     async firstRefusal(since: number): Promise<number> {
       const found = origins.flatMap((origin) =>
         [isRead, isWrite].map((which) =>
@@ -125,20 +127,20 @@ export function startLoad({
       return Math.max(...(await Promise.all(found)).map(({ at }) => at));
     },
 
-    /** Milliseconds from the first to the last of the answers since a moment that were no success, and that `which` picks. */
+    /** Milliseconds from the first to the last failed answer since a time, of those that `which` selects. */
     refusedFor(since: number, which: (answer: Timed) => boolean): number {
       const refused = answers.filter((answer) => answer.at > since && !isGood(answer) && which(answer));
-      // In the order of their ends.
+      // Sorted by their end.
       return (refused.at(-1)?.at ?? 0) - (refused[0]?.at ?? 0);
     },
 
-    /** Resolves when so many more writes are acknowledged. */
+    /** Resolves when `count` more writes are acknowledged. */
     async more(writes: number): Promise<void> {
       const enough = acknowledged.length + writes;
       while (acknowledged.length < enough) await Promise.race([delay(5), loads]);
     },
 
-    /** Lets running requests end. Everything was answered as documented. @returns what became of the answers, in words */
+    /** Waits for the running requests and checks all answers. @returns a summary of the answers in words */
     async stop(): Promise<string> {
       isOver = true;
       await loads;

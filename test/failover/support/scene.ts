@@ -5,14 +5,14 @@ import { openReceiver, type Received } from '../../support/receiver.ts';
 import { expectReplay } from '../../support/retry.ts';
 import { storeEndpoint } from '../../support/sending.ts';
 import { type Acknowledged, expectExactlyOnce } from '../../trust/support/exactly-once.ts';
-import { expectFaithful, untilAllDelivered } from '../../trust/support/hooked.ts';
 import { makeCompany } from '../../trust/support/own-company.ts';
+import { expectDeliveredOnce, untilAllDelivered } from '../../trust/support/webhook-companies.ts';
 import type { Cluster } from './cluster.ts';
 import { startLoad } from './load.ts';
 
 const agents = 6;
 
-/** A company of its own in a whole cluster, whose changes are told to a receiver, and clients that change its agents. */
+/** A company in a whole cluster, with a receiver of its events and clients that change its agents. */
 export async function openScene(cluster: Cluster) {
   onTestFailed(() => console.log(cluster.lastWords()));
   await cluster.whole();
@@ -45,8 +45,8 @@ export async function openScene(cluster: Cluster) {
     load,
 
     /**
-     * Ends the load. Every acknowledged write is there once, and nothing else is; its Idempotency-Key gets the same answer
-     * from either server; every change was told.
+     * Ends the load. Every acknowledged write is stored once and there are no others, its Idempotency-Key gets the same
+     * answer from either server, and every change was sent to the receiver.
      */
     async expectNothingLost(): Promise<void> {
       const summary = await load.stop();
@@ -57,9 +57,9 @@ export async function openScene(cluster: Cluster) {
         expectReplay(await client(servers[at % servers.length] ?? '', call), { ...answer, headers });
       }
       await untilAllDelivered(cluster);
-      const hooked = { companyId, key, agents: ids, endpointId: endpoint.id, secret: endpoint.secret };
+      const webhookCompany = { companyId, key, agents: ids, endpointId: endpoint.id, secret: endpoint.secret };
       const changes = load.acknowledged.filter(({ call }) => call.line.startsWith('PATCH')).length;
-      await expectFaithful(cluster, hooked, { acknowledged: changes, accepted });
+      await expectDeliveredOnce(cluster, webhookCompany, { acknowledged: changes, accepted });
       console.log(`${summary}; ${accepted.length} deliveries`);
     },
   };

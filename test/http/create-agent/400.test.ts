@@ -20,7 +20,7 @@ async function expectFaults(body: unknown, errors: readonly Fault[]): Promise<vo
   await expectNotCreated(world, company, send, { code: 'VALIDATION_FAILED', errors });
 }
 
-/** A patch of the same fields is refused for the same faults. */
+/** A patch of the same fields is refused with the same faults. */
 async function expectSameOfPatch(fields: unknown, errors: readonly Fault[]): Promise<void> {
   const agent = await newSubject(world);
   const send = () => world.patch(agent.key, agent.id, fields);
@@ -32,7 +32,7 @@ test.for(requiredFields)('%s is required', async (field) => {
   await expectFaults(others, [at(field, 'required', 'is required')]);
 });
 
-test('all that is missing is told at once', async () => {
+test('all missing required fields are reported at once', async () => {
   await expectFaults(
     {},
     requiredFields.map((field) => at(field, 'required', 'is required')),
@@ -41,7 +41,7 @@ test('all that is missing is told at once', async () => {
 
 const notNullable = fieldEntries.filter(([, { isNullable }]) => !isNullable).map(([field]) => field);
 
-/** Of each field the first value that a patch refuses. */
+/** For each field the first value that a patch refuses. */
 const refused = fieldEntries.flatMap(([field, { wrong }]) =>
   wrong
     .slice(0, 1)
@@ -56,7 +56,7 @@ const phone = 'must be sent in the same request as type PHONE: GET /phone-number
 const phoneNotNull =
   'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request';
 
-/** What a draft holds beside its required fields, and what is wrong with it: the limits are those of a patch. */
+/** Fields added to a valid body, and the fault that they cause, the same as in a patch. */
 const wrong: readonly (readonly [object, Fault])[] = [
   ...refused,
   [{ duration: '30' }, at('duration', 'wrong_type', 'must be a whole number from 1 to 180')],
@@ -75,14 +75,14 @@ const wrong: readonly (readonly [object, Fault])[] = [
 ];
 
 test.for(wrong.map(([fields, fault]) => ({ fields, fault })))(
-  'the limits are those of PATCH, which says the same: $fault.pointer $fault.detail',
+  'POST refuses what PATCH refuses, with the same fault: $fault.pointer $fault.detail',
   async ({ fields, fault }) => {
     await expectFaults({ ...draft, ...fields }, [fault]);
     await expectSameOfPatch(fields, [fault]);
   },
 );
 
-test.for(notNullable)('a null %s is refused, in the words of PATCH', async (field) => {
+test.for(notNullable)('a null %s is refused with the fault that PATCH reports', async (field) => {
   const company = await world.company();
   const answer = await world.call(company.key, 'POST /agents', { body: { ...draft, [field]: null } });
   const { errors } = Object(answer.body);
@@ -91,7 +91,7 @@ test.for(notNullable)('a null %s is refused, in the words of PATCH', async (fiel
   await expectSameOfPatch({ [field]: null }, errors);
 });
 
-test('a number of another company, of nobody or that is inactive is refused', async () => {
+test('a phone number that is inactive, unknown or of another company is refused', async () => {
   const [company, other] = await Promise.all([world.company(), world.company()]);
   const inactive = await world.phoneNumber(company.id);
   await world.companies.deactivatePhoneNumber(inactive);
@@ -123,14 +123,14 @@ const bodies = [
   ['not there', 'application/json', undefined, 'MALFORMED_BODY', problemTexts.bodyMissing],
 ] as const;
 
-test.for(bodies)('nothing is made where the body is %s', async ([, type, body, code, detail]) => {
+test.for(bodies)('POST with a body that is %s is refused and creates nothing', async ([, type, body, code, detail]) => {
   const company = await world.company();
   const headers = { authorization: `Bearer ${company.key}`, 'content-type': type };
   const sent = { method: 'POST', path: '/agents', headers, ...(body !== undefined && { body }) };
   await expectNotCreated(world, company, () => world.send(sent), { code, ...(detail && { detail }) });
 });
 
-test('an unknown query parameter is refused', async () => {
+test('POST refuses an unknown query parameter', async () => {
   const company = await world.company();
   const send = () => world.call(company.key, 'POST /agents?dryRun=true', { body: draft });
   const detail = 'is not known; what can be set is companyId';

@@ -5,7 +5,7 @@ import { problems } from '../../../src/http/problems.ts';
 import { onAgent, pathOf } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
 import type { Sent } from '../../support/http.ts';
-import { untilSomebodyWaits, whileAgentLocked } from '../../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../../support/locks.ts';
 import { expectChange, expectRefusal, newSubject, type Subject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
@@ -13,7 +13,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-/** Deletes an agent: nothing but `deleted_at` of its row changes, and nothing of its history. */
+/** Deletes an agent. Only `deleted_at` of its row changes; its history stays. */
 async function expectDeleted({ id, key }: Subject, header: { 'If-Match'?: string } = {}): Promise<void> {
   const before = await storedAgent(world, id);
   const answer = await world.client(key).remove(id, { header });
@@ -24,7 +24,7 @@ async function expectDeleted({ id, key }: Subject, header: { 'If-Match'?: string
   expect(after.history).toEqual(before.history);
 }
 
-test('DELETE answers 204: row and history stay, and every later request on the agent is 404', async () => {
+test('DELETE answers 204 and keeps row and history; every later request on the agent is 404', async () => {
   const agent = await newSubject(world, fullFields);
   await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
   await expectDeleted(agent);
@@ -45,7 +45,7 @@ test.for([
   ['"1"', problems.PRECONDITION_FAILED.detail],
   ['W/"2"', problemTexts.tagForeign],
   ['"3"', problems.PRECONDITION_FAILED.detail],
-] as const)('If-Match: %s does not delete version 2', async ([tag, detail]) => {
+] as const)('If-Match: %s does not delete version 2 and answers 412', async ([tag, detail]) => {
   const agent = await newSubject(world);
   await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
   const send = () => world.client(agent.key).remove(agent.id, { header: { 'If-Match': tag } });
@@ -53,7 +53,7 @@ test.for([
   expect(answer.headers.etag).toBe('"2"');
 });
 
-test('an If-Match that cannot be parsed, a malformed id and a query are told together', async () => {
+test('DELETE reports a malformed If-Match, a malformed id and an unknown parameter in one answer', async () => {
   const { key } = await world.company();
   const errors: Fault[] = [
     { in: 'path', parameter: 'id', code: 'bad_format', detail: 'must be a UUID: hexadecimal digits as 8-4-4-4-12' },
@@ -69,10 +69,10 @@ test('an If-Match that cannot be parsed, a malformed id and a query are told tog
   expectProblem(answer, { code: 'VALIDATION_FAILED', instance: '/agents/7', errors });
 });
 
-/** What comes with a request that takes no body. */
+/** Content that accompanies a request which takes no body. */
 const ignored: readonly { readonly what: string; readonly headers: Sent['headers']; readonly body?: string }[] = [
   { what: 'a content type alone', headers: { 'content-type': 'application/json' } },
-  { what: 'a content type that is none', headers: { 'content-type': 'no media type' } },
+  { what: 'an invalid content type', headers: { 'content-type': 'no media type' } },
   { what: 'a text', headers: { 'content-type': 'text/plain' }, body: 'whatever' },
   { what: 'a compressed body', headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' }, body: '{' },
   { what: 'a large body', headers: {}, body: ' '.repeat(300_000) },
@@ -89,12 +89,12 @@ test.for(ignored)('DELETE and restore take no body: $what is ignored', async ({ 
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-test('of parallel deletions one succeeds, the others are 404', async () => {
+test('of parallel deletions one is answered 204, the others 404', async () => {
   const agent = await newSubject(world);
   const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
   const answers = await whileAgentLocked(world, agent.id, async (release) => {
     const sent = upTo(5).map(() => world.client(agent.key).remove(agent.id));
-    // All of them have found the agent before one has deleted it.
+    // Every request has read the agent before the first deletes it.
     await vi.waitUntil(async () => (await world.sql.query(waiting)).rowCount === sent.length, {
       timeout: 60_000,
       interval: 10,
@@ -105,35 +105,38 @@ test('of parallel deletions one succeeds, the others are 404', async () => {
   expect(answers.map(({ status }) => status).toSorted()).toEqual([204, ...Array(4).fill(404)]);
 });
 
-test.for(upTo(6))('a deletion that races patches and restores revives nothing, round %d', async (round) => {
-  const agent = await newSubject(world);
-  const api = world.client(agent.key);
-  const patch = (i: number) => api.patch(agent.id, { name: `Patch ${i}` });
-  const restore = () => api.restore(agent.id, 1);
-  const first = upTo(round).flatMap((i) => [patch(i), restore()]);
-  const deletion = api.remove(agent.id);
-  const answers = await Promise.all([...first, ...upTo(6).flatMap((i) => [patch(round + i), restore()])]);
-  expect((await deletion).status).toBe(204);
-  const { row, history } = await storedAgent(world, agent.id);
+test.for(upTo(6))(
+  'a deletion that runs beside patches and restores is never undone by them, round %d',
+  async (round) => {
+    const agent = await newSubject(world);
+    const api = world.client(agent.key);
+    const patch = (i: number) => api.patch(agent.id, { name: `Patch ${i}` });
+    const restore = () => api.restore(agent.id, 1);
+    const first = upTo(round).flatMap((i) => [patch(i), restore()]);
+    const deletion = api.remove(agent.id);
+    const answers = await Promise.all([...first, ...upTo(6).flatMap((i) => [patch(round + i), restore()])]);
+    expect((await deletion).status).toBe(204);
+    const { row, history } = await storedAgent(world, agent.id);
 
-  for (const answer of answers) expect([200, 404]).toContain(answer.status);
-  const versions = answers
-    .filter(({ status }) => status === 200)
-    .map(({ headers }) => Number(JSON.parse(`${headers.etag}`)));
-  expect(row.deleted_at).not.toBeNull();
-  expect(row.version).toBe(Math.max(1, ...versions));
-  expect(history.map(({ version }) => version)).toEqual(upTo(Number(row.version)).map((i) => i + 1));
-  expect((await patch(99)).status).toBe(404);
-});
+    for (const answer of answers) expect([200, 404]).toContain(answer.status);
+    const versions = answers
+      .filter(({ status }) => status === 200)
+      .map(({ headers }) => Number(JSON.parse(`${headers.etag}`)));
+    expect(row.deleted_at).not.toBeNull();
+    expect(row.version).toBe(Math.max(1, ...versions));
+    expect(history.map(({ version }) => version)).toEqual(upTo(Number(row.version)).map((i) => i + 1));
+    expect((await patch(99)).status).toBe(404);
+  },
+);
 
-test('a deletion under If-Match that waits for another change is refused once that is made', async () => {
+test('a deletion with If-Match that waits for another change answers 412 once that change is committed', async () => {
   const agent = await newSubject(world);
   const holder = await world.sql.connect();
   const send = async () => {
     await holder.query('BEGIN');
     await holder.query('UPDATE agent SET version = 2 WHERE id = $1', [agent.id]);
     const deletion = world.client(agent.key).remove(agent.id, { header: { 'If-Match': '"1"' } });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await holder.query('COMMIT');
     return await deletion;
   };
@@ -145,7 +148,7 @@ test('a deletion under If-Match that waits for another change is refused once th
   expect((await storedAgent(world, agent.id)).row).toMatchObject({ version: 2, deleted_at: null });
 });
 
-test.for(upTo(4))('a deletion under If-Match deletes that version or none, round %d', async (round) => {
+test.for(upTo(4))('a deletion with If-Match deletes the version that it names or nothing, round %d', async (round) => {
   const agent = await newSubject(world);
   const api = world.client(agent.key);
   const patches = upTo(round).map((i) => api.patch(agent.id, { name: `Patch ${i}` }));

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
-import { untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { untilWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('two servers that get the same keys in opposite orders, for different agents, do not deadlock', async () => {
-  // So that a deadlock is found before the wait for a lock ends.
+test('two servers that get the same idempotency keys in opposite orders, for different agents, do not deadlock', async () => {
+  // A deadlock must be detected before a wait for a lock ends.
   const { rows: names } = await world.sql.query('SELECT current_database() AS name');
   await world.sql.query(`ALTER DATABASE ${names[0].name} SET deadlock_timeout = '5ms'`);
-  // So that each insertion takes long enough to meet those of the other server.
+  // Makes each insertion slow enough to overlap with those of the other server.
   await world.sql.query(`
     CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END';
     CREATE TRIGGER linger BEFORE INSERT ON idempotency_key FOR EACH ROW EXECUTE FUNCTION linger()`);
@@ -32,9 +32,9 @@ test('two servers that get the same keys in opposite orders, for different agent
 
   for (let round = 1; round <= 3; round += 1) {
     const answers = await whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
-      // Each server has a batch that waits; what it gets meanwhile is its next one, on both sides at the same moment.
+      // Each server has a batch that waits, so these requests form its next batch, on both servers at the same moment.
       const first = sides.map(([id = ''], at) => patch(at, id, round));
-      await untilSomebodyWaits(world, servers.length);
+      await untilWaiting(world, servers.length);
       const sent = sides.flatMap(([, ...ids], at) => {
         const keyed = ids.map((id, place) => ({ id, key: `${round}-${place}` }));
         return (at === 0 ? keyed : keyed.toReversed()).map(({ id, key }) => patch(at, id, round, key));

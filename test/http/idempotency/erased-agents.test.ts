@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { untilWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { newKey, sendKeyed } from '../../support/retry.ts';
@@ -15,10 +15,10 @@ test('an agent that is erased while a patch that changes nothing is under way le
                   VALUES ($1, $2, 'of another request', '{}', now())`;
   await whileLocked(world, insert, [agent.keyId, key], async (release) => {
     const waiting = sendKeyed(world, agent, request, key);
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await world.deleteAgent(agent.id);
     const purging = world.agents.purge(agent.id, 'tester');
-    await Promise.race([purging, untilSomebodyWaits(world, 2)]);
+    await Promise.race([purging, untilWaiting(world, 2)]);
     await release();
     expect((await waiting).status).toBe(200);
     expect(await purging).toEqual({ id: agent.id, versions: 1 });

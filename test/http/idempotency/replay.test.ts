@@ -17,7 +17,7 @@ const world = await openWorld();
 const kinds = Object.entries(retriables);
 
 test.for(kinds)(
-  '%s that is sent again gets the same answer, byte for byte, and changes nothing more',
+  '%s that is repeated gets the same answer, byte for byte, and changes nothing more',
   async ([, make]) => {
     const agent = await agentAtTwo(world);
     const request = make(agent, await world.phoneNumber(agent.companyId));
@@ -33,7 +33,7 @@ test.for(kinds)(
   },
 );
 
-test.for(kinds)('%s is answered again after other changes, and after its agent is deleted', async ([, make]) => {
+test.for(kinds)('%s gets its kept answer after other changes, and after its agent is deleted', async ([, make]) => {
   const agent = await agentAtTwo(world);
   const request = make(agent, await world.phoneNumber(agent.companyId));
   const key = newKey();
@@ -48,7 +48,7 @@ test.for(kinds)('%s is answered again after other changes, and after its agent i
   expect(await everythingOf(world, agent.companyId)).toEqual(before);
 });
 
-test.for(kinds)('%s under the key of another request is refused, and changes nothing', async ([, make]) => {
+test.for(kinds)('%s with the idempotency key of another request is refused and changes nothing', async ([, make]) => {
   const agent = await agentAtTwo(world);
   const request = make(agent, await world.phoneNumber(agent.companyId));
   const key = newKey();
@@ -60,7 +60,10 @@ test.for(kinds)('%s under the key of another request is refused, and changes not
   expect(await everythingOf(world, agent.companyId)).toEqual(before);
 });
 
-/** What makes another request of `PATCH /agents/ID` with the body { "duration": 46 } and If-Match: "2". */
+/**
+ * Differences that make a request another one than `PATCH /agents/ID` with the body { "duration": 46 } and If-Match:
+ * "2".
+ */
 const differences: Readonly<Record<string, (request: Retriable) => Retriable>> = {
   'another value': (request) => ({ ...request, body: { duration: 47 } }),
   'another member': (request) => ({ ...request, body: { duration: 46, name: 'Other' } }),
@@ -69,7 +72,7 @@ const differences: Readonly<Record<string, (request: Retriable) => Retriable>> =
   'no If-Match': ({ line, body }) => ({ line, ...(body && { body }) }),
 };
 
-test.for(Object.entries(differences))('%s makes another request', async ([, differ]) => {
+test.for(Object.entries(differences))('%s makes it another request', async ([, differ]) => {
   const agent = await agentAtTwo(world);
   const request = { line: `PATCH /agents/${agent.id}`, body: { duration: 46 }, headers: { 'if-match': '"2"' } };
   const key = newKey();
@@ -80,7 +83,7 @@ test.for(Object.entries(differences))('%s makes another request', async ([, diff
   expect(await everythingOf(world, agent.companyId)).toEqual(before);
 });
 
-test('an idempotency key is one API key’s own: with another API key the same one makes a change of its own', async () => {
+test('an idempotency key belongs to one API key: the same one from another API key is a new request', async () => {
   const agent = await newSubject(world);
   const ats = await world.ats(agent.companyId);
   const key = newKey();
@@ -92,7 +95,7 @@ test('an idempotency key is one API key’s own: with another API key the same o
   expect(answer.headers).not.toHaveProperty('idempotent-replayed');
 });
 
-test('an answer is not given again to a key that may no longer touch the company', async () => {
+test('a kept answer is not repeated to a key that has lost access to the company', async () => {
   const agent = await newSubject(world);
   const ats = await world.ats(agent.companyId);
   const request = { line: `PATCH /agents/${agent.id}?companyId=${agent.companyId}`, body: { name: 'By the ATS' } };
@@ -103,7 +106,7 @@ test('an answer is not given again to a key that may no longer touch the company
   expectProblem(answer, { code: 'COMPANY_ACCESS_DENIED', instance: `/agents/${agent.id}` });
 });
 
-test.for(kinds)('once its agent is erased, %s that is sent again is 404, and makes nothing anew', async ([, make]) => {
+test.for(kinds)('once its agent is erased, %s that is repeated answers 404 and creates nothing', async ([, make]) => {
   const agent = await agentAtTwo(world);
   const request = make(agent, await world.phoneNumber(agent.companyId));
   const key = newKey();

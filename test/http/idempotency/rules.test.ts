@@ -23,7 +23,7 @@ test.for([
   ['256 characters', 'k'.repeat(256)],
   ['a letter beyond ASCII', 'clé'],
   ['two keys', ['first', 'second']],
-] as const)('an Idempotency-Key that is no key is refused: %s', async ([, value]) => {
+] as const)('an invalid Idempotency-Key is refused: %s', async ([, value]) => {
   const agent = await newSubject(world);
   const headers = { 'idempotency-key': value };
   const send = () => world.patch(agent.key, agent.id, { name: 'Must not stick' }, { headers });
@@ -39,7 +39,7 @@ const onDryRun: Fault = {
   detail: 'must not be sent with dryRun=true: a dry run changes nothing that could be repeated',
 };
 
-test('an Idempotency-Key on a dry run is refused, together with all other faults', async () => {
+test('a dry run with an Idempotency-Key is refused, and all other faults are reported with it', async () => {
   const agent = await newSubject(world);
   const patch = (body: object) => () =>
     sendKeyed(world, agent, { line: `PATCH /agents/${agent.id}?dryRun=true`, body }, newKey());
@@ -60,7 +60,7 @@ test('an Idempotency-Key on a dry run is refused, together with all other faults
   await expectRefusal(world, agent.id, restore, { code: 'VALIDATION_FAILED', instance, errors: [onDryRun] });
 });
 
-test('a refusal is not kept: once its reason is gone, the same request with the same key is carried out', async () => {
+test('a refusal is not kept: the same request with the same idempotency key succeeds once the reason is gone', async () => {
   const agent = await newSubject(world);
   const line = `PATCH /agents/${agent.id}`;
   const request = { line, body: { name: 'Late' }, headers: { 'if-match': '"2"' } };
@@ -77,7 +77,7 @@ test('a refusal is not kept: once its reason is gone, the same request with the 
   expectReplay(await sendKeyed(world, agent, request, key), answer);
 });
 
-test('a creation that is refused is not kept either', async () => {
+test('a refused creation is not kept either', async () => {
   const company = await world.company();
   const number = await world.phoneNumber(company.id);
   await world.sql.query(`UPDATE company_phone_number SET status = 'INACTIVE' WHERE id = $1`, [number]);
@@ -90,7 +90,7 @@ test('a creation that is refused is not kept either', async () => {
   expect(await everythingOf(world, company.id)).toHaveLength(1);
 });
 
-test('reading and deleting do not look at the header', async () => {
+test('GET and DELETE ignore the Idempotency-Key header', async () => {
   const agent = await newSubject(world);
   const key = newKey();
   await sendKeyed(world, agent, { line: `PATCH /agents/${agent.id}`, body: { name: 'Second' } }, key);
@@ -99,7 +99,7 @@ test('reading and deleting do not look at the header', async () => {
   expect((await sendKeyed(world, agent, { line: `DELETE /agents/${agent.id}` }, 'not a key')).status).toBe(204);
 });
 
-test('after 24 hours a key is free again, and its old answer makes room for the new one', async () => {
+test('after 24 hours an idempotency key can be used again, and its kept answer is replaced', async () => {
   const agent = await newSubject(world);
   const line = `PATCH /agents/${agent.id}`;
   const [key, another] = [newKey(), newKey()];
@@ -120,7 +120,7 @@ test('after 24 hours a key is free again, and its old answer makes room for the 
   expect((await storedAgent(world, agent.id)).row).toMatchObject({ name: 'Quite other', version: 5 });
 });
 
-test('after 24 hours a creation is carried out anew', async () => {
+test('after 24 hours a repeated creation creates another agent', async () => {
   const company = await world.company();
   const body = { name: 'New', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 5 };
   const key = newKey();
@@ -132,7 +132,7 @@ test('after 24 hours a creation is carried out anew', async () => {
   expect(await everythingOf(world, company.id)).toHaveLength(2);
 });
 
-test('answers older than 24 hours are forgotten, 500 at a time, and no younger one', async () => {
+test('kept answers older than 24 hours are deleted, 500 at a time, and no younger one is', async () => {
   const agent = await newSubject(world);
   await world.sql.query(
     `INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at, created_at)

@@ -4,14 +4,10 @@ import { callsOf } from '../../support/calls.ts';
 import { draft } from '../../support/endpoints.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { newKey } from '../../support/retry.ts';
+import { insertKeptAnswer, newKey } from '../../support/retry.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ limits: 'production' });
-
-const insert = `
-  INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-  VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
 
 test('a creation waits for its twin as long as a request may, and not for one lock timeout', async () => {
   const { key, keyId, id, companyId } = await newSubject(world);
@@ -21,7 +17,7 @@ test('a creation waits for its twin as long as a request may, and not for one lo
   const request = { body: draft, headers: { 'idempotency-key': newKey() } };
   const holder = await world.sql.connect();
   await holder.query('BEGIN');
-  await holder.query(insert, [keyId, request.headers['idempotency-key'], id]);
+  await holder.query(insertKeptAnswer, [keyId, request.headers['idempotency-key'], id]);
   const waiting = callsOf(origin).call(key, 'POST /agents', request);
   let isAnswered = false;
   void waiting.then(() => {

@@ -11,7 +11,7 @@ const { registry } = prometheus({
 });
 const known = await registry.getMetricsAsJSON();
 
-test('the page of metrics lists exactly our own, with their types', () => {
+test('docs/metrics.md lists exactly the server’s own metrics, with their types', () => {
   const [, table = ''] =
     /<!-- metrics -->([\s\S]*)<!-- \/metrics -->/.exec(readFileSync(join(docs, 'metrics.md'), 'utf8')) ?? [];
   const listed = [...table.matchAll(/^\| `(\w+)` \| (\w+) \|/gm)].map(([, name, type]) => ({ name, type }));
@@ -21,7 +21,7 @@ test('the page of metrics lists exactly our own, with their types', () => {
   expect(listed).toEqual(own);
 });
 
-test('the page of metrics and the dashboard name no metric that does not exist, and the dashboard shows all of ours', () => {
+test('docs/metrics.md and the dashboard name only metrics that exist, and the dashboard shows every one of the server’s own', () => {
   const names = new Set(known.map(({ name }) => name));
   const base = (name: string) => (names.has(name) ? name : name.replace(/_(bucket|sum|count)$/, ''));
   const namedIn = (file: string) => [

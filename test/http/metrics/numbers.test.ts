@@ -7,13 +7,13 @@ import { prometheus } from '../../../src/metrics/prometheus.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { openLink } from '../../support/database-link.ts';
 import { send } from '../../support/http.ts';
-import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../../support/locks.ts';
+import { untilWaiting, whileAgentLocked, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-/** A server that is measured, and what Prometheus reads of it. */
+/** A server with metrics, and a reader of its samples. */
 async function openMeasured() {
   const metrics = prometheus({
     poolUse: () => ({ busy: 1, idle: 2, waiting: 3 }),
@@ -24,7 +24,7 @@ async function openMeasured() {
     meter: metrics.meter,
     quotas: { perMinute: 0, perHour: 0, refusedPerMinute: 1 },
   });
-  /** The value of a sample, by its name and labels as in the text; 0 where there is none. */
+  /** The value of a sample, by name and labels as in the text format; 0 if it is missing. */
   const read = async (sample: string): Promise<number> => {
     const line = (await metrics.registry.metrics()).split('\n').find((text) => text.startsWith(`${sample} `));
     return Number(line?.slice(sample.length + 1) ?? 0);
@@ -42,7 +42,7 @@ const patch = (origin: string, key: string, id: string, body: object = {}, heade
 const ofPatch = (status: number, code = 'none') =>
   `interview_agents_request_seconds_count{method="PATCH",route="/agents/:id",status="${status}",code="${code}"}`;
 
-test('requests are counted by method, route, status and code, those without a route too', async () => {
+test('requests are counted by method, route, status and code, also without a route', async () => {
   const { id, key } = await newSubject(world);
   const { origin, read } = await openMeasured();
   for (let count = 0; count < 3; count += 1) await patch(origin, key, id, { duration: 40 + count });
@@ -57,13 +57,13 @@ test('requests are counted by method, route, status and code, those without a ro
     .toBe(1);
 });
 
-test('batches are counted with their size, their wait and what waits on', async () => {
+test('batches are counted with their size, their wait and the queue length', async () => {
   const { id, companyId, key } = await newSubject(world);
   const others = await Promise.all(Array.from({ length: 40 }, () => world.agent(companyId)));
   const { origin, read } = await openMeasured();
   await whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
     const first = patch(origin, key, id, { duration: 44 });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     const rest = others.map((agent) => patch(origin, key, agent.id, { duration: 45 }));
     await send(origin, { method: 'GET', path: '/agents?limit=1', headers: { authorization: `Bearer ${key}` } });
     await release();
@@ -79,7 +79,7 @@ test('batches are counted with their size, their wait and what waits on', async 
   expect(await size('keys')).toBe(42);
 });
 
-test('changes that are made once more are counted: past a held row, of a batch that was undone, for a key in use', async () => {
+test('changes that run again are counted by reason: a locked row, a batch that was rolled back, an idempotency key in use', async () => {
   const { id, companyId, key, keyId } = await newSubject(world);
   const { origin, read } = await openMeasured();
   const repeated = (why: string) => read(`interview_agents_changes_repeated_total{why="${why}"}`);
@@ -98,7 +98,7 @@ test('changes that are made once more are counted: past a held row, of a batch t
     [keyId, id],
   );
   expect((await patch(origin, key, id, { duration: 47 }, { 'idempotency-key': 'old' })).status).toBe(200);
-  // Together, and alone, where the old answer is found to be in the way.
+  // The batch is rolled back, then the change alone, which finds the expired answer in its place.
   expect(await repeated('undone')).toBe(2);
 
   const others = await Promise.all(Array.from({ length: 20 }, () => world.agent(companyId)));
@@ -108,7 +108,7 @@ test('changes that are made once more are counted: past a held row, of a batch t
   expect(await repeated('undone')).toBeGreaterThan(2);
 });
 
-test('429s are counted, for keys and for addresses', async () => {
+test('429s are counted for keys and for addresses', async () => {
   const { id, companyId } = await newSubject(world);
   const { origin, read } = await openMeasured();
   const limited = await world.limitedKey(companyId, { perMinute: 1 });
@@ -120,7 +120,7 @@ test('429s are counted, for keys and for addresses', async () => {
   expect(await read('interview_agents_rate_limited_total{whom="address"}')).toBe(2);
 });
 
-test('the use of connections is that of the pool', async () => {
+test('the connection metrics are those of the pool', async () => {
   const database = openDatabase({ url: world.databaseUrl, connections: 1 });
   const { registry } = prometheus({ poolUse: database.poolUse, droppedLogLines: () => 0, historyBytes: async () => 0 });
   const state = async (name: string) => {
@@ -129,7 +129,7 @@ test('the use of connections is that of the pool', async () => {
   };
   await database.query('SELECT 1', []);
   expect(await state('idle')).toMatch(/ 1$/);
-  // Of the one connection, while somebody has it.
+  // Reads the metrics while the one connection is in use.
   const late = await database.transaction(async () => {
     const waiting = database.query('SELECT 1', []);
     expect(await state('busy')).toMatch(/ 1$/);
@@ -140,7 +140,7 @@ test('the use of connections is that of the pool', async () => {
   await database.close();
 });
 
-test('a reading tells the size of the history, and whether the database answers; what was known stays while a lock or an outage hides it', async () => {
+test('a scrape shows the size of the history and whether the database answers; during a lock or an outage the last known size stays', async () => {
   const link = await openLink(world.databaseUrl);
   const { query, close } = ownConnection(link.url);
   onTestFinished(close);
@@ -167,7 +167,7 @@ test('a reading tells the size of the history, and whether the database answers;
   const after = await size();
   expect(after).toBeGreaterThan(before);
   expect(await read()).toEqual([1, after]);
-  // As by a migration; the lock is never waited for.
+  // A migration takes this lock; the scrape must not wait for it.
   await whileLocked(world, 'LOCK TABLE agent_version', [], async () => expect(await read()).toEqual([1, after]));
   await link.cutOff();
   expect(await read()).toEqual([0, after]);
@@ -175,7 +175,7 @@ test('a reading tells the size of the history, and whether the database answers;
   expect(await read()).toEqual([1, after]);
 });
 
-test('the store of the rate limits is lost where it should be shared and is not, and nowhere else', async () => {
+test('limit_store_lost is 1 only while the counts should be shared and are not', async () => {
   const { meter, registry } = prometheus({
     ...{ poolUse: () => ({ busy: 0, idle: 0, waiting: 0 }), droppedLogLines: () => 0, historyBytes: async () => 0 },
   });

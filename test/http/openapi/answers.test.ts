@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { documented, expectDocumented, readDocument } from '../../support/document.ts';
-import { forAnyCompany, forCompany, onAgent } from '../../support/endpoints.ts';
+import { forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
@@ -9,12 +9,12 @@ const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
 const document = readDocument(served.text);
 
-/** What every answer must have once the key is good. */
+/** Headers of every answer to an accepted key. */
 const limits = ['limit', 'remaining', 'reset'].flatMap((name) =>
   ['minute', 'hour'].map((window) => `x-ratelimit-${name}-${window}`),
 );
 
-/** What a success must have beside X-Request-Id. */
+/** Headers of every success, beside X-Request-Id. */
 const headersOf: Readonly<Record<string, readonly string[]>> = {
   'GET /agents/:id': ['etag'],
   'POST /agents': ['etag', 'location'],
@@ -23,7 +23,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
 };
 
 test.for([...forAnyCompany, ...forCompany, ...onAgent])(
-  'success and refusals of $line are as documented',
+  'successes and refusals of $line are as the document describes them',
   async ({ line, status, body }) => {
     const { id, companyId, key } = await newSubject(world, fullFields);
     await world.phoneNumber(companyId);
@@ -49,7 +49,7 @@ test.for([...forAnyCompany, ...forCompany, ...onAgent])(
 );
 
 test.for([...forAnyCompany, ...forCompany, ...onAgent])(
-  'success and refusals of $line carry the request id that was sent',
+  'successes and refusals of $line have the request id that was sent',
   async ({ line, status, body }) => {
     const { id, key } = await newSubject(world);
     const headers = { 'x-request-id': 'sent.by-the_caller' };
@@ -64,7 +64,33 @@ test.for([...forAnyCompany, ...forCompany, ...onAgent])(
   },
 );
 
-test('an answer that nothing has changed is as documented', async () => {
+test.for(health)('an answer to $line is as the document describes it', async ({ line }) => {
+  const [method, path] = documented(line);
+  expectDocumented(document, [method.toLowerCase(), path], await world.send({ method, path }), []);
+});
+
+test('a PATCH of a phone number by an ATS key is answered as the document describes it', async () => {
+  const { id, companyId } = await newSubject(world);
+  const { key } = await world.ats(companyId);
+  const body = { type: 'PHONE', companyPhoneNumberId: await world.phoneNumber(companyId), metadata: { a: [1, null] } };
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  const answer = await world.call(key, `PATCH /agents/${id}?companyId=${companyId}`, { body, headers });
+  expect(answer.status).toBe(200);
+  const documentedHeaders = ['etag', 'changed-fields', 'agent-phone-number-id', ...limits];
+  expectDocumented(document, ['patch', '/agents/{id}'], answer, documentedHeaders);
+});
+
+test.for([
+  ['content-type', 'text/plain', 'accept-patch'],
+  ['content-encoding', 'gzip', 'accept-encoding'],
+] as const)('a 415 for %s: %s is as the document describes it, with %s', async ([name, value, accepted]) => {
+  const { id, key } = await newSubject(world);
+  const answer = await world.call(key, `PATCH /agents/${id}`, { body: {}, headers: { [name]: value } });
+  expect(answer.status).toBe(415);
+  expectDocumented(document, ['patch', '/agents/{id}'], answer, [accepted, ...limits]);
+});
+
+test('a 304 is as the document describes it', async () => {
   const { id, key } = await newSubject(world);
   const answer = await world.call(key, `GET /agents/${id}`, { headers: { 'if-none-match': '"1"' } });
   expect(answer.status).toBe(304);
@@ -72,7 +98,7 @@ test('an answer that nothing has changed is as documented', async () => {
 });
 
 test.for(['PATCH /agents/:id', 'POST /agents/:id/versions/1/restore'])(
-  'a dry run of %s and a precondition that fails are as documented',
+  'a dry run of %s and a failed precondition are as the document describes them',
   async (line) => {
     const { id, key } = await newSubject(world);
     const [method, path] = documented(line);
@@ -93,7 +119,7 @@ test.for([
   ['PATCH /agents/:id', 'changed-fields'],
   ['POST /agents/:id/versions/1/restore', 'changed-fields'],
 ])(
-  'a repeated answer to %s, and the one after its agent is erased, are as documented',
+  'a replayed answer to %s, and the 404 after its agent is erased, are as the document describes them',
   async ([line = '', header = '']) => {
     const { id, key } = await newSubject(world);
     const { body } = [...forCompany, ...onAgent].find((endpoint) => endpoint.line === line) ?? {};

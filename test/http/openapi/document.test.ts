@@ -27,23 +27,23 @@ if (!patch) throw new Error('the document lacks PATCH /agents/{id}');
 
 const withKey = [...onAgent, ...forCompany, ...forAnyCompany, ...onWebhook, ...forOwner];
 
-test('GET /openapi.json needs no key', () => {
+test('GET /openapi.json needs no API key', () => {
   expect(served.status).toBe(200);
   expect(served.headers['content-type']).toBe('application/json; charset=utf-8');
   expect(served.headers['x-request-id']).toMatch(/./);
 });
 
-test('openapi.json in the repository is what the server answers (npm run openapi makes it)', () => {
+test('openapi.json in the repository is what the server answers; `npm run openapi` writes it', () => {
   expect(JSON.stringify(JSON.parse(readFileSync(join(root, 'openapi.json'), 'utf8')))).toBe(served.text);
 });
 
-test('the document is valid OpenAPI 3.1, and so are its examples', async () => {
+test('the document and its examples are valid OpenAPI 3.1', async () => {
   const config = await createConfig({ extends: ['recommended'] });
   expect(document).toHaveProperty('openapi', '3.1.0');
   expect(await lintFromString({ source: served.text, absoluteRef: 'openapi.json', config })).toEqual([]);
 });
 
-test('the document has every route but its own and the reference page', () => {
+test('the document has every route except its own and the reference page', () => {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
@@ -53,7 +53,7 @@ test('the document has every route but its own and the reference page', () => {
 
 const withoutKey = [...health, ...explanations].map(({ line }) => ({ line, scope: 'no key' }));
 
-test.for([...withKey, ...withoutKey])('the document says that $line needs $scope', ({ line, scope }) => {
+test.for([...withKey, ...withoutKey])('the document states that $line needs $scope', ({ line, scope }) => {
   const [method, path] = documented(line);
   const { security, 'x-scope': named = security?.length ? 'any' : 'no key' } =
     document.paths[path]?.[method.toLowerCase()] ?? {};
@@ -65,7 +65,7 @@ test('openapi.json has at most 200 KB', () => {
   expect(readFileSync(join(root, 'openapi.json')).length).toBeLessThanOrEqual(200_000);
 });
 
-test('PATCH lists each code that it can answer with, under its status', () => {
+test('PATCH lists each code that it can answer, under its status', () => {
   expect(codesOf(patch)).toEqual({
     400: ['COMPANY_ID_REQUIRED', 'MALFORMED_BODY', 'MALFORMED_REQUEST', 'VALIDATION_FAILED'],
     401: ['API_KEY_SUSPENDED', 'INVALID_API_KEY'],
@@ -84,7 +84,7 @@ test('PATCH lists each code that it can answer with, under its status', () => {
   });
 });
 
-test('every code that a source throws is listed by a route, or is about requests that reach none', () => {
+test('every code that a source throws is listed by a route or is about requests without one', () => {
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
     /^(?!generated).*\.ts$/.test(name),
   );
@@ -97,7 +97,7 @@ test('every code that a source throws is listed by a route, or is about requests
   expect([...new Set(thrown)].toSorted()).toEqual([...new Set([...listed, ...ofNoRoute])].toSorted());
 });
 
-test('fields, enumerations and limits are those of the schemas, and no keyword of the server’s own is among them', () => {
+test('fields, enumerations and limits are those of the schemas, without keywords that only the server knows', () => {
   const { Agent, AgentPatch, AgentDraft } = document.components.schemas;
   const plain = (schemas: object) =>
     JSON.parse(JSON.stringify(schemas, (keyword, value) => (keyword === 'storable' ? undefined : value)));
@@ -117,11 +117,11 @@ test.each([
   [{ name: null }, 1],
   [{ duration: 181 }, 1],
   [{ nmae: 'x' }, 1],
-])('by the document, the body %j has %i faults', (body, faults) => {
+])('by the schema in the document, the body %j has %i faults', (body, faults) => {
   expect(faultsOf(document, ['components', 'schemas', 'AgentPatch'], body)).toHaveLength(faults);
 });
 
-test('PATCH takes both media types, an id, a company, preconditions, an idempotency key and a request id', () => {
+test('PATCH documents both media types and the parameters id, company, preconditions, idempotency key and request id', () => {
   const schema = { $ref: '#/components/schemas/AgentPatch' };
   expect(patch.requestBody?.content).toEqual({
     'application/json': { schema, examples: patches },

@@ -2,9 +2,10 @@ import { expect, test } from 'vitest';
 import { documented, expectDocumentedHeaders, readDocument } from '../../support/document.ts';
 import { explained, explanations, forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
 import type { Answer, Sent } from '../../support/http.ts';
-import { untilNobodyWaits, whileLocked } from '../../support/locks.ts';
+import { untilNoneWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject, type Subject } from '../../support/patch-agent.ts';
 import { ask, RawSocket } from '../../support/raw-socket.ts';
+import { insertKeptAnswer } from '../../support/retry.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({
@@ -13,7 +14,7 @@ const world = await openWorld({
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
 const document = readDocument(served.text);
 
-/** A request to a route as an integrator sends it, and what the tests know of it. */
+/** A request to a route, with its body and a key. */
 interface Case {
   readonly agent: Subject;
   readonly method: string;
@@ -29,14 +30,14 @@ const send = ({ method, path, headers, body }: Case, change: Partial<Sent> = {})
 const sendAs = (one: Case, key: string) => send(one, { headers: { ...one.headers, ...bearer(key) } });
 const sendWith = (one: Case, headers: Sent['headers']) => send(one, { headers: { ...one.headers, ...headers } });
 
-/** Sends a request that is valid but for one fault, which depends on the kind of route. */
+/** Sends a request that is valid except for one fault, which depends on the kind of route. */
 function invalid(one: Case): Promise<Answer> {
   if (one.body) return send(one, { body: JSON.stringify({ ...one.body, duration: 181 }) });
   if (one.path.includes(one.agent.id)) return send(one, { path: one.path.replace(one.agent.id, '42') });
   return send(one, { path: `${one.path}?limit=101` });
 }
 
-/** A replay about an agent that was erased, or a request for one that never was. */
+/** A replayed request about an agent that was erased, or a request for an agent that never existed. */
 async function notFound(one: Case): Promise<Answer> {
   if (one.path.endsWith(explained)) return send(one, { path: one.path.replace(explained, 'unknown') });
   if (one.path.includes(one.agent.id)) return send(one, { path: one.path.replace(one.agent.id, unknownId) });
@@ -47,7 +48,7 @@ async function notFound(one: Case): Promise<Answer> {
   return await sendWith(one, headers);
 }
 
-/** How a request is made to fail with each code. */
+/** For each code, how to make a request fail with it. */
 const provoke: Readonly<Record<string, (one: Case) => Promise<Answer>>> = {
   MALFORMED_REQUEST: ({ method, path }) => ask(world.origin, `${method} ${path} HTTP/1.1`),
   HEADERS_TOO_LARGE: ({ method, path }) => ask(world.origin, `${method} ${path} HTTP/1.1`, `X: ${'x'.repeat(17_000)}`),
@@ -97,13 +98,13 @@ const endpoints = [
   ...[...health, ...explanations].map(({ line }) => ({ line, body: undefined })),
 ];
 
-/** What the document says of the answers to a request, by status. */
+/** The documented responses of a request, by status. */
 function responsesTo(line: string) {
   const [method, path] = documented(line);
   return document.paths[path]?.[method.toLowerCase()]?.responses ?? {};
 }
 
-/** The examples of problems among them, by code. */
+/** The examples of problems in these responses, by code. */
 const examplesOf = (line: string): Readonly<Record<string, object>> =>
   Object.fromEntries(
     Object.values(responsesTo(line)).flatMap(({ content }) =>
@@ -112,7 +113,7 @@ const examplesOf = (line: string): Readonly<Record<string, object>> =>
   );
 
 /**
- * An answer's body is the example but for the request's id and path: routes share an example. Its path is empty where the
+ * The body is the example, except for the request id and path, because routes share examples. The path is empty if the
  * server has not read it. The headers are documented.
  */
 function expectExample(line: string, code: string, { agent, path }: Case, answer: Answer): void {
@@ -132,27 +133,27 @@ function expectExample(line: string, code: string, { agent, path }: Case, answer
 /** The routes that list a code. */
 const listing = (code: string) => endpoints.filter(({ line }) => Object.hasOwn(examplesOf(line), code));
 
-/** Made one after the other: on a busy machine so many transactions at once wait too long for a connection. */
+/** One after the other: on a busy machine so many concurrent transactions wait too long for a connection. */
 async function casesOf(code: string) {
   const cases = [];
   for (const { line, body } of listing(code)) cases.push({ line, one: await caseOf(line, body) });
   return cases;
 }
 
-test.for(endpoints)('$line can answer each problem that it lists, as its example shows it', async ({ line, body }) => {
+test.for(endpoints)('$line answers each problem that it lists as in its example', async ({ line, body }) => {
   for (const code of Object.keys(examplesOf(line))) {
     const one = await caseOf(line, body);
     const answer = await provoke[code]?.(one);
     if (answer) expectExample(line, code, one, answer);
-    // OVERLOADED and INTERNAL_ERROR have one text each; 503-overload.test.ts and log.test.ts make a server answer them.
+    // OVERLOADED and INTERNAL_ERROR have one text each; 503-overload.test.ts and log.test.ts cause them.
     else expect([...together, 'OVERLOADED', 'INTERNAL_ERROR']).toContain(code);
   }
 });
 
-/** Those that take their time: provoked for all routes at once, below. */
+/** Problems that take seconds: caused for all routes at once, below. */
 const together = ['REQUEST_TIMEOUT', 'DATABASE_UNAVAILABLE', 'IDEMPOTENCY_KEY_IN_USE'];
 
-/** Sent before the other tests, which run meanwhile: the server waits ten seconds for what never comes. */
+/** Sent before the other tests and awaited after them, because each timeout takes ten seconds. */
 const halfSent = (await casesOf('REQUEST_TIMEOUT')).map(({ line, one }) => {
   const answers = RawSocket.use(world.origin, (socket) => {
     socket.write(`${one.method} ${one.path} HTTP/1.1\r\nHost: api\r\n`);
@@ -161,7 +162,7 @@ const halfSent = (await casesOf('REQUEST_TIMEOUT')).map(({ line, one }) => {
   return { line, one, answers: answers.catch(() => []) };
 });
 
-test('every route that lists REQUEST_TIMEOUT can answer it', async () => {
+test('every route that lists REQUEST_TIMEOUT answers it as documented', async () => {
   expect(halfSent).toHaveLength(endpoints.length);
   for (const { line, one, answers } of halfSent) {
     const [answer] = await answers;
@@ -170,7 +171,7 @@ test('every route that lists REQUEST_TIMEOUT can answer it', async () => {
   }
 });
 
-test('every route that lists DATABASE_UNAVAILABLE can answer it', async () => {
+test('every route that lists DATABASE_UNAVAILABLE answers it as documented', async () => {
   const cases = await casesOf('DATABASE_UNAVAILABLE');
   expect(cases).toHaveLength(endpoints.length - 2);
   await whileLocked(world, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async () => {
@@ -179,19 +180,16 @@ test('every route that lists DATABASE_UNAVAILABLE can answer it', async () => {
       const answer = answers[at];
       if (answer) expectExample(line, 'DATABASE_UNAVAILABLE', one, answer);
     }
-    await untilNobodyWaits(world);
+    await untilNoneWaiting(world);
   });
 });
 
-test('every route that lists IDEMPOTENCY_KEY_IN_USE can answer it', async () => {
+test('every route that lists IDEMPOTENCY_KEY_IN_USE answers it as documented', async () => {
   const cases = await casesOf('IDEMPOTENCY_KEY_IN_USE');
   expect(cases).toHaveLength(3);
-  const insert = `
-    INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-    VALUES ($1, 'in-use', '', $2, '{}', '{}', now())`;
   await Promise.all(
     cases.map(({ line, one }) =>
-      whileLocked(world, insert, [one.agent.keyId, one.agent.id], async () => {
+      whileLocked(world, insertKeptAnswer, [one.agent.keyId, 'in-use', one.agent.id], async () => {
         expectExample(line, 'IDEMPOTENCY_KEY_IN_USE', one, await sendWith(one, { 'idempotency-key': 'in-use' }));
       }),
     ),

@@ -6,7 +6,7 @@ import { agentSchema } from '../../../src/agents/schema.ts';
 import { buildApp } from '../../../src/app.ts';
 import { openDatabase } from '../../../src/database/client.ts';
 
-/** Starts a server, which asks no database anything, with one more route. */
+/** Starts a server with one more route. It makes no query. */
 async function startWith(schema: object) {
   const database = openDatabase({ url: 'postgresql://localhost', connections: 1 });
   const app = await buildApp({ database, secret: '', migrations: [], logger: pino({ level: 'silent' }) });
@@ -18,7 +18,7 @@ async function startWith(schema: object) {
   await app.ready();
 }
 
-test('a server does not start with a route that is not described, and says which', async () => {
+test('a server does not start with a route that is not described, and names the route', async () => {
   await expect(startWith({ response: { 200: agentSchema } })).rejects.toThrow(
     new Error('GET /more is not described: give its schema a description from an openapi.ts'),
   );
@@ -28,7 +28,7 @@ test.for([
   { lacking: 'a description', success: { ...agentSchema, examples: [{}] } },
   { lacking: 'an example', success: { ...agentSchema, description: 'Without an example' } },
   { lacking: 'a description, and without a body', success: { type: 'null' } },
-])('a server does not start with a success lacking $lacking, and says which', async ({ success }) => {
+])('a server does not start with a documented success without $lacking, and names the route', async ({ success }) => {
   const schema = { ...getAgent, operationId: 'getMore', response: { ...getAgent.response, 202: success } };
   await expect(startWith(schema)).rejects.toThrow(
     new Error('GET /more 202 is not described: it needs a description and an example'),

@@ -6,10 +6,10 @@ const world = await openWorld();
 
 const huge = `1${'0'.repeat(400)}`;
 const digits = '0.123456789012345678901234567890';
-/** As PostgreSQL orders the keys, and as an answer has them. */
+/** Keys in the order in which PostgreSQL and the answers have them. */
 const odd = `{"big":9007199254740993,"huge":${huge},"list":[${digits},{"deep":-${huge}}],"text":"${huge}"}`;
 
-/** An agent whose metadata SQL has written. */
+/** An agent whose metadata was written by SQL. */
 async function newOddSubject(metadata = odd) {
   const subject = await newSubject(world);
   await world.sql.query('UPDATE agent SET metadata = $2 WHERE id = $1', [subject.id, metadata]);
@@ -25,7 +25,7 @@ const metadataIn = (text: string): string => /"metadata":(\{.*\}),"cefrLevel"/.e
 const with1 = (metadata: string, member: string) => metadata.replace('{', `{${member},`);
 const withoutSpaces = (json: string) => json.replaceAll(/([,:]) /g, '$1');
 
-test('numbers that JavaScript cannot hold are shown and kept as PostgreSQL writes them: GET, list, PATCH, dry run', async () => {
+test('numbers that JavaScript cannot hold are answered and kept as PostgreSQL writes them, in GET, list, PATCH and dry run', async () => {
   const { id, key } = await newOddSubject();
   const read = await world.call(key, `GET /agents/${id}`);
   expect(metadataIn(read.text)).toBe(odd);
@@ -43,7 +43,7 @@ test('numbers that JavaScript cannot hold are shown and kept as PostgreSQL write
   expect((await world.patch(key, id, { metadata: { a: 1 } }, { headers })).text).toBe(patched.text);
 });
 
-test('so they are by a batch: changes of one agent that arrive together keep them all', async () => {
+test('a batch of changes of one agent keeps such numbers', async () => {
   const { id, key } = await newOddSubject();
   const keys = ['b', 'c', 'd', 'e', 'f', 'g'];
   const answers = await Promise.all(keys.map((name) => world.patch(key, id, { metadata: { [name]: 1 } })));
@@ -52,7 +52,7 @@ test('so they are by a batch: changes of one agent that arrive together keep the
   expect(withoutSpaces(await stored(id))).toBe(with1(odd, added));
 });
 
-test('a number that a patch removes or replaces is gone, and the others stay', async () => {
+test('a patch that removes or replaces such a number keeps the others', async () => {
   const { id, key } = await newOddSubject();
   const patched = await world.patch(key, id, { metadata: { big: 5, huge: null } });
   const left = `{"big":5,"list":[${digits},{"deep":-${huge}}],"text":"${huge}"}`;
@@ -60,14 +60,14 @@ test('a number that a patch removes or replaces is gone, and the others stay', a
   expect((await world.call(key, `GET /agents/${id}`)).text).toBe(patched.text);
 });
 
-test('a patch that sets what is stored is no change', async () => {
+test('a patch with the values that are stored changes nothing', async () => {
   const { id, key } = await newOddSubject('{"n": 1.50, "m": 12345678901234567890}');
   const patched = await world.patch(key, id, { metadata: { n: 1.5 } });
   expect(patched).toMatchObject({ status: 200, headers: { etag: '"1"', 'changed-fields': '' } });
   expect(await stored(id)).toBe('{"m": 12345678901234567890, "n": 1.50}');
 });
 
-test('they are measured in full: metadata over 10,240 bytes by one of them may not grow, and other fields may change', async () => {
+test('such numbers count with all their digits: metadata over 10,240 bytes may not grow, and other fields may change', async () => {
   const nines = '9'.repeat(10_300);
   const { id, key } = await newOddSubject(`{"n": ${nines}}`);
   const grown = await world.patch(key, id, { metadata: { a: 1 } });
@@ -81,7 +81,7 @@ test('they are measured in full: metadata over 10,240 bytes by one of them may n
   expect(await stored(id)).toBe(`{"n": ${nines}}`);
 });
 
-test('versions, their differences and a restore hold them too', async () => {
+test('versions, diffs and restores keep such numbers', async () => {
   const { id, key } = await newOddSubject();
   const second = await world.patch(key, id, { name: 'Second name' });
   const third = await world.patch(key, id, { metadata: { huge: 3 } });

@@ -8,22 +8,25 @@ const world = await openWorld();
 
 const settable = fieldEntries.filter(([, { good }]) => good.length > 0);
 
-test.for(settable)('%s takes each accepted value as sent and changes nothing else', async ([field, { good }]) => {
-  const agent = await newSubject(world, fullFields);
-  for (const value of good) await expectChange(world, agent, { [field]: value }, { [field]: value });
-});
+test.for(settable)(
+  'a patch of %s stores each valid value as sent and changes nothing else',
+  async ([field, { good }]) => {
+    const agent = await newSubject(world, fullFields);
+    for (const value of good) await expectChange(world, agent, { [field]: value }, { [field]: value });
+  },
+);
 
-test.for(nullableFields)('a null %s clears it and nothing else', async (field) => {
+test.for(nullableFields)('a null %s clears the field and changes nothing else', async (field) => {
   const agent = await fullAgent(world);
   await expectChange(world, agent, { [field]: null }, { [field]: null });
 });
 
-test.for(['45.0', '4.5e1', '45', '450e-1'])('the duration %s is the whole number 45', async (written) => {
+test.for(['45.0', '4.5e1', '45', '450e-1'])('the duration %s is accepted as 45', async (written) => {
   const agent = await newSubject(world);
   await expectChange(world, agent, `{"duration":${written}}`, { duration: 45 });
 });
 
-test('one patch changes all fields at once, in one version', async () => {
+test('one patch changes all fields in one version', async () => {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
   const fields = { ...fullFields, type: 'PHONE', companyPhoneNumberId: number };
@@ -36,24 +39,24 @@ test('a cefrLevel is accepted with any focus', async () => {
   await expectChange(world, agent, { cefrLevel: 'C1' }, { cefrLevel: 'C1' });
 });
 
-test('the last of duplicate members counts', async () => {
+test('of duplicate members the last one is used', async () => {
   const agent = await newSubject(world);
   await expectChange(world, agent, '{"duration":500,"duration":45}', { duration: 45 });
 });
 
-test('the names of changed fields in the history leave out fields that were sent as they were', async () => {
+test('changedFields in the history leaves out fields that were sent with their stored value', async () => {
   const agent = await newSubject(world, fullFields);
   await expectChange(world, agent, { ...fullFields, voiceId: 'SUE' }, { voiceId: 'SUE' });
 });
 
-test('an id in the path in upper case is the same agent, answered in lower case', async () => {
+test('an agent id in upper case finds the agent, and the answer has it in lower case', async () => {
   const agent = await newSubject(world);
   const answer = await world.patch(agent.key, agent.id.toUpperCase(), { name: 'Upper' });
   expect(answer).toMatchObject({ status: 200, body: { id: agent.id, companyId: agent.companyId, name: 'Upper' } });
   expect((await storedAgent(world, agent.id)).row).toMatchObject({ id: agent.id, name: 'Upper', version: 2 });
 });
 
-test('changes within one millisecond still move updatedAt forward, one version each', async () => {
+test('changes within one millisecond each have a later updatedAt and a version of their own', async () => {
   const agent = await newSubject(world);
   const names = ['One', 'Two', 'Three', 'Four', 'Five', 'Six'];
   for (const name of names) await world.client(agent.key).patch(agent.id, { name });
@@ -64,7 +67,7 @@ test('changes within one millisecond still move updatedAt forward, one version e
   expect(row).toMatchObject({ name: 'Six', version: 7 });
 });
 
-test('updatedAt moves forward even where the stored time lies ahead of the clock', async () => {
+test('updatedAt increases even if the stored time is ahead of the clock', async () => {
   const agent = await newSubject(world);
   await world.sql.query(`UPDATE agent SET updated_at = '2199-01-01T00:00:00Z' WHERE id = $1`, [agent.id]);
   await expectChange(world, agent, { name: 'From the future' }, { name: 'From the future' });

@@ -7,7 +7,7 @@ const world = await openWorld();
 const notes = { text: `"${'ä'.repeat(4_800)}"` };
 const { length: size } = JSON.stringify(notes.text);
 
-/** How often JSON as long as the text in the metadata was written during a task. */
+/** Counts calls of JSON.stringify during a task whose result is at least as long as the metadata. */
 async function writesDuring(task: () => Promise<unknown>): Promise<number> {
   const written = vi.spyOn(JSON, 'stringify');
   onTestFinished(() => written.mockRestore());
@@ -17,7 +17,7 @@ async function writesDuring(task: () => Promise<unknown>): Promise<number> {
   return results.filter(({ length }) => length >= size).length;
 }
 
-test('metadata is written as JSON once for the check of its size, its row, its history, the kept answer and the answer', async () => {
+test('one patch of metadata serializes it once, for the size check, row, history, kept answer and answer together', async () => {
   const subject = await newSubject(world, { metadata: notes });
   const bodies = Array.from({ length: 5 }, (_, n) => JSON.stringify({ metadata: { ...notes, n } }));
   const [alone = '', kept = '', ...together] = bodies;

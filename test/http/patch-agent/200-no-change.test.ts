@@ -15,29 +15,29 @@ const same: readonly (readonly [string, unknown])[] = [
   ['the removal of metadata keys that are not there', { metadata: { gone: null, nested: { gone: null } } }],
 ];
 
-test.for(same)('%s is no change: same version, same updatedAt, no history', async ([, body]) => {
+test.for(same)('%s changes nothing: version, updatedAt and history stay', async ([, body]) => {
   const agent = await newSubject(world, fullFields);
   await expectNoChange(world, agent, body);
 });
 
-test.for(nullableFields)('a null %s where none is set is no change', async (field) => {
+test.for(nullableFields)('a null %s that is not set changes nothing', async (field) => {
   const agent = await newSubject(world);
   await expectNoChange(world, agent, { [field]: null });
 });
 
-test('an empty list of questions where there are none is no change', async () => {
+test('an empty list of questions changes nothing if there are none', async () => {
   const agent = await newSubject(world);
   await expectNoChange(world, agent, { questions: [] });
 });
 
-test('the same phone number in upper case is no change', async () => {
+test('the stored phone number id in upper case changes nothing', async () => {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
   await expectChange(world, agent, { companyPhoneNumberId: number }, { companyPhoneNumberId: number });
   await expectNoChange(world, agent, { companyPhoneNumberId: number.toUpperCase() });
 });
 
-test('the same questions in another order are a change', async () => {
+test('the stored questions in another order are a change', async () => {
   const agent = await newSubject(world, fullFields);
   await expectChange(world, agent, { questions: ['Two?', 'One?'] }, { questions: ['Two?', 'One?'] });
 });

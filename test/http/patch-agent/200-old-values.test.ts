@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { inBody } from '../../../src/http/faults.ts';
+import type { Answer } from '../../support/http.ts';
 import { expectChange, expectNoChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-/** Columns as an older server may have left them. */
+/** Columns with values that an older server may have written. */
 const oldValues: readonly (readonly [string, string, unknown])[] = [
   ['type is VIDEO', 'type', 'VIDEO'],
   ['type is PHONE without a number', 'type', 'PHONE'],
@@ -20,14 +21,14 @@ const oldValues: readonly (readonly [string, string, unknown])[] = [
   ['questions are 60 and empty', 'questions', Array(60).fill('')],
 ];
 
-/** Stores what no patch could. */
+/** Writes columns by SQL, with values that a patch could not store. */
 async function setColumn(id: string, column: string, value: unknown): Promise<void> {
   const sql = `UPDATE agent SET ${column} = n.${column}
                  FROM jsonb_populate_record(NULL::agent, $2) AS n WHERE agent.id = $1`;
   await world.sql.query(sql, [id, JSON.stringify({ [column]: value })]);
 }
 
-test.for(oldValues)('an agent whose stored %s, which no patch could make, is readable and patchable', async (old) => {
+test.for(oldValues)('an agent with a stored %s that PATCH refuses today can be read and patched', async (old) => {
   const [, column, value] = old;
   const agent = await newSubject(world);
   await setColumn(agent.id, column, value);
@@ -35,7 +36,22 @@ test.for(oldValues)('an agent whose stored %s, which no patch could make, is rea
   await expectChange(world, agent, { metadata: { seen: true } }, { metadata: { seen: true } });
 });
 
-test('metadata stored with a number that no patch may bring is readable, patchable beside it, and kept in history', async () => {
+test('questions that SQL stored as something else than texts are shown as their JSON, and the agent stays patchable', async () => {
+  const agent = await newSubject(world);
+  await setColumn(agent.id, 'questions', ['Why?', null, 1, { a: [true] }]);
+  await world.sql.query(`UPDATE agent SET questions = questions || '[12345678901234567890]' WHERE id = $1`, [agent.id]);
+  const shown = ['Why?', 'null', '1', '{"a":[true]}', '12345678901234567890'];
+  const questionsOf = ({ status, body }: Pick<Answer, 'status' | 'body'>) => [status, Object(body).questions];
+  const ask = (line: string, body?: unknown) => world.call(agent.key, line, { body });
+  expect(questionsOf(await ask(`GET /agents/${agent.id}`))).toEqual([200, shown]);
+  expect((await ask('GET /agents')).body).toMatchObject({ data: [{ questions: shown }] });
+  expect(questionsOf(await ask(`PATCH /agents/${agent.id}`, { duration: 9 }))).toEqual([200, shown]);
+  expect(questionsOf(await ask(`GET /agents/${agent.id}/versions/2`))).toEqual([200, shown]);
+  await expectChange(world, agent, { questions: ['Why?'] }, { questions: ['Why?'] });
+  expect(questionsOf(await ask(`POST /agents/${agent.id}/versions/2/restore`))).toEqual([200, shown]);
+});
+
+test('metadata stored with a number that PATCH refuses can be read, patched in other keys, and is kept in the history', async () => {
   const agent = await newSubject(world);
   const tiny = { list: [5e-324, -1.5e-300], n: 5e-324 };
   await setColumn(agent.id, 'metadata', { tiny, other: 1 });
@@ -61,7 +77,7 @@ test('metadata stored with a number that no patch may bring is readable, patchab
 const nested = (levels: number): object => (levels === 1 ? { end: 1 } : { down: nested(levels - 1) });
 const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]));
 
-/** Metadata over one limit, a patch that does not raise that measure, and one that does with what it is told. */
+/** Metadata over one limit, a patch that keeps that measure, and one that raises it, with its fault. */
 const overLimit = [
   {
     limit: 'bytes',
@@ -98,14 +114,17 @@ const overLimit = [
   },
 ] as const;
 
-test.for(overLimit)('metadata stored over the limit of $limit leaves other fields patchable', async ({ stored }) => {
-  const agent = await newSubject(world);
-  await setColumn(agent.id, 'metadata', stored);
-  await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
-});
+test.for(overLimit)(
+  'metadata stored over the limit of $limit does not prevent patches of other fields',
+  async ({ stored }) => {
+    const agent = await newSubject(world);
+    await setColumn(agent.id, 'metadata', stored);
+    await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
+  },
+);
 
 test.for(overLimit)(
-  'metadata stored over the limit of $limit may change if it grows no larger in that measure',
+  'metadata stored over the limit of $limit may change if that measure does not grow',
   async ({ stored, kept, raised, fault }) => {
     const agent = await newSubject(world);
     await setColumn(agent.id, 'metadata', stored);

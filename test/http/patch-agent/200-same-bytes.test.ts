@@ -17,7 +17,7 @@ const metadata = {
   '😀': { é: 1, e: 2 },
 };
 
-test('PATCH, GET and a replay of one ETag have the same bytes, whatever the order of the keys that were sent', async () => {
+test('PATCH, GET and a replay of one ETag have the same bytes, whatever order of keys was sent', async () => {
   const { id, key } = await newSubject(world);
   const headers = { 'idempotency-key': 'same-bytes' };
   const patched = await world.patch(key, id, { metadata }, { headers });
@@ -27,7 +27,7 @@ test('PATCH, GET and a replay of one ETag have the same bytes, whatever the orde
   expect((await world.patch(key, id, { metadata }, { headers })).text).toBe(read.text);
 });
 
-test('so have the answers to any patches of metadata, and a dry run of each', async () => {
+test('PATCH, GET and a dry run of one ETag have the same bytes after any patches of metadata', async () => {
   const { id, key } = await newSubject(world);
   const patches = fc.asyncProperty(anyMetadata, async (patch) => {
     const dry = await world.patch(key, id, { metadata: patch }, { query: '?dryRun=true' });
@@ -41,7 +41,7 @@ test('so have the answers to any patches of metadata, and a dry run of each', as
   await fc.assert(patches, { numRuns: 60 });
 });
 
-test('a new agent is answered with the bytes that are read afterwards', async () => {
+test('POST answers the same bytes as GET afterwards', async () => {
   const { companyId, key } = await newSubject(world);
   const body = { name: 'Same bytes', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30, metadata };
   const created = await world.call(key, 'POST /agents', { body });

@@ -8,7 +8,7 @@ const world = await openWorld();
 
 const uuid = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
 
-test('the faults of path, query, headers and body are told together', async () => {
+test('the faults of path, query, headers and body are reported together', async () => {
   const agent = await newSubject(world, fullFields);
   const errors: Fault[] = [
     { in: 'path', parameter: 'id', code: 'bad_format', detail: uuid },
@@ -42,7 +42,7 @@ test('one value may have several faults', async () => {
   await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
 });
 
-/** The first 20 of many faults of one kind. */
+/** The first 20 faults of one kind. */
 const first = (fault: (position: number) => Fault) => Array.from({ length: 20 }, (_, position) => fault(position));
 
 const many = [
@@ -71,7 +71,7 @@ const many = [
     })),
   },
   {
-    what: 'keys that must not be, each inside the one before',
+    what: 'nested forbidden keys',
     body: `{"metadata":${'{"__proto__":'.repeat(18_000)}1${'}'.repeat(18_000)}}`,
     count: 18_000,
     errors: first((at) => ({
@@ -101,7 +101,7 @@ test.for(many)('of many $what the first twenty are listed and all are counted', 
   await expectRefusal(world, agent.id, () => sendText(world, agent, body), expected);
 });
 
-test('exactly twenty faults are all listed', async () => {
+test('twenty faults are all listed', async () => {
   const agent = await newSubject(world, fullFields);
   const errors = first((at) => ({
     in: 'body',
@@ -113,7 +113,7 @@ test('exactly twenty faults are all listed', async () => {
   await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
 });
 
-test('an unknown parameter in the query is refused, however often it stands there', async () => {
+test('an unknown query parameter is refused, with one fault however often it is repeated', async () => {
   const agent = await newSubject(world, fullFields);
   const detail = 'is not known; did you mean companyId?';
   const errors: Fault[] = [{ in: 'query', parameter: 'companyid', code: 'unknown_member', detail }];
@@ -123,7 +123,7 @@ test('an unknown parameter in the query is refused, however often it stands ther
 
 const badIds = ['%00', '%7Babc%7D', 'abc', 'urn:uuid:', '..%2f', '%F0%9F%98%80'];
 
-test.for(badIds)('the path id "%s" is told to be no UUID', async (id) => {
+test.for(badIds)('the path id "%s" is reported as no UUID', async (id) => {
   const agent = await newSubject(world);
   const errors: Fault[] = [{ in: 'path', parameter: 'id', code: 'bad_format', detail: uuid }];
   const expected = { code: 'VALIDATION_FAILED', instance: `/agents/${id}`, errors } as const;

@@ -37,10 +37,11 @@ const misspelt: Omit<Fault, 'in'> = {
 
 const near = (at: number) => `companyPhoneNumberI_${nameOf(at)}`;
 
-/** Bodies of 256 KiB, how many faults they have for each item, where, and what is said of each. */
+/** Bodies of 256 KiB: the faults of each item, their number, place and text. */
 const costly = [
   ['numbers that are not finite', inList('1e999'), place, inexact],
   ['numbers that are too long', inList('5e-324'), place, tooLong],
+  ['numbers that JavaScript reads as 0', inList('1e-999'), place, tooLong],
   ['texts with U+0000', inList('"\\u0000"'), place, badCharacters],
   ['unpaired surrogates', inList('"\\udc00"'), place, badCharacters],
   [
@@ -49,7 +50,7 @@ const costly = [
     (at) => `#/metadata/${nameOf(at)}%EF%BF%BD`,
     badCharacters,
   ],
-  ['keys that must not be', inList('{"__proto__":1}'), (at) => `#/metadata/n/${at}/__proto__`, forbidden],
+  ['forbidden keys', inList('{"__proto__":1}'), (at) => `#/metadata/n/${at}/__proto__`, forbidden],
   [
     'keys that must not be, inside each other',
     nested('{"constructor":{"prototype":', '1', '}}', inMetadata),
@@ -95,7 +96,7 @@ test.for(costly)('of a body full of %s the first twenty are listed and all are c
   await expectRefusal(world, agent.id, () => sendText(world, agent, text), expected);
 });
 
-test('where path, query, headers and body have too many faults, the first twenty of all are listed and all are counted', async () => {
+test('if path, query, headers and body together have too many faults, the first twenty are listed and all are counted', async () => {
   const agent = await newSubject(world, fullFields);
   const { text, items } = inList('1e999');
   const names = Array.from({ length: 15 }, (_, at) => `unknown-${at}`);

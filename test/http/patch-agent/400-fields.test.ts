@@ -8,7 +8,7 @@ const world = await openWorld();
 
 const samples = { string: 'text', number: 5, boolean: true, array: ['text'], object: { set: 'text' } };
 
-test.for(fieldEntries)('%s takes no value of another JSON type', async ([field, { words, jsonType }]) => {
+test.for(fieldEntries)('%s refuses values of every other JSON type', async ([field, { words, jsonType }]) => {
   const agent = await newSubject(world, fullFields);
   const errors: Fault[] = [{ in: 'body', pointer: `#/${field}`, code: 'wrong_type', detail: `must be ${words}` }];
   for (const [name, value] of Object.entries(samples)) {
@@ -36,7 +36,7 @@ const refused = fieldEntries.flatMap(([field, { wrong }]) =>
   })),
 );
 
-test.for(refused)('$field does not take $json', async ({ field, json, fault }) => {
+test.for(refused)('$field refuses $json', async ({ field, json, fault }) => {
   const agent = await newSubject(world, fullFields);
   const body = `{"name":"Would be fine","${field}":${json}}`.replace(/"name":"Would be fine",(?="name")/, '');
   await expectRefusal(world, agent.id, () => sendText(world, agent, body), {

@@ -10,7 +10,7 @@ const meant = (name: string) => `is not known; did you mean ${name}?`;
 const listed = notSettable.detail;
 const readOnly = 'is read-only: leave it out';
 
-/** A member that cannot be set, its pointer where that is not plain, and what is said of it. */
+/** A member that cannot be set, its pointer if that is not obvious, and the detail of its fault. */
 const unknown: readonly (readonly [string, string, string?])[] = [
   ['id', readOnly],
   ['createdAt', readOnly],
@@ -35,12 +35,15 @@ const unknown: readonly (readonly [string, string, string?])[] = [
   ['__proto__', listed],
 ];
 
-test.for(unknown)('the member "%s" is refused, and nothing beside it is applied', async ([name, detail, pointer]) => {
-  const agent = await newSubject(world, fullFields);
-  const errors: Fault[] = [{ in: 'body', pointer: `#/${pointer ?? name}`, code: 'unknown_member', detail }];
-  const send = () => sendText(world, agent, `{"name":"Must not stick",${JSON.stringify(name)}:null}`);
-  await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
-});
+test.for(unknown)(
+  'the unknown member "%s" is refused, and the other members are not applied',
+  async ([name, detail, pointer]) => {
+    const agent = await newSubject(world, fullFields);
+    const errors: Fault[] = [{ in: 'body', pointer: `#/${pointer ?? name}`, code: 'unknown_member', detail }];
+    const send = () => sendText(world, agent, `{"name":"Must not stick",${JSON.stringify(name)}:null}`);
+    await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
+  },
+);
 
 const badCharacters = 'must not hold U+0000 or an unpaired surrogate, in a string or in a key';
 const inexact =
@@ -49,7 +52,7 @@ const tooLong = 'must have at most 40 characters when written without an exponen
 const limits: Partial<Record<Fault['code'], number>> = { too_large: 2 ** 53 - 1, too_long: 40 };
 const forbidden = 'must not be a key: __proto__, and prototype inside constructor, are refused';
 
-/** JSON text of metadata, what is said of it, and where. */
+/** JSON of metadata, its fault, and where it is. */
 const metadata: readonly (readonly [string, Fault['code'], string, string])[] = [
   ['{"n":1e400}', 'too_large', inexact, '/n'],
   ['{"n":-1e400}', 'too_large', inexact, '/n'],
@@ -59,6 +62,9 @@ const metadata: readonly (readonly [string, Fault['code'], string, string])[] = 
   ['{"n":5e-324}', 'too_long', tooLong, '/n'],
   ['{"list":[1e-38,{"n":-1.5e-37}]}', 'too_long', tooLong, '/list/1/n'],
   [`{"n":0.${'0'.repeat(38)}10}`, 'too_long', tooLong, '/n'],
+  ['{"n":1e-400}', 'too_long', tooLong, '/n'],
+  ['{"text":"1e-400","list":[0,-0.1E-00323]}', 'too_long', tooLong, '/list/1'],
+  [`{"n":0.${'0'.repeat(400)}1}`, 'too_long', tooLong, '/n'],
   ['{"text":"a\\u0000"}', 'bad_characters', badCharacters, '/text'],
   ['{"text":"a\\ud83d"}', 'bad_characters', badCharacters, '/text'],
   ['{"list":["fine","\\ude00\\ud83d"]}', 'bad_characters', badCharacters, '/list/1'],
@@ -71,7 +77,7 @@ const metadata: readonly (readonly [string, Fault['code'], string, string])[] = 
   ['{"a~/b":{"constructor":{"x":1,"prototype":null}}}', 'not_allowed', forbidden, '/a~0~1b/constructor/prototype'],
 ];
 
-test.for(metadata)('metadata does not take %s', async ([text, code, detail, place]) => {
+test.for(metadata)('metadata refuses %s', async ([text, code, detail, place]) => {
   const agent = await newSubject(world, fullFields);
   const limit = limits[code];
   const errors: Fault[] = [

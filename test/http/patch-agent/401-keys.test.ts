@@ -6,7 +6,7 @@ const world = await openWorld();
 
 type Authorization = string | readonly string[] | undefined;
 
-/** One PATCH that would rename the agent. */
+/** A PATCH that renames the agent, if it is accepted. */
 const send = ({ id }: Subject, authorization: Authorization, { query = '', headers = {} } = {}) =>
   world.send({
     path: `/agents/${id}${query}`,
@@ -16,7 +16,7 @@ const send = ({ id }: Subject, authorization: Authorization, { query = '', heade
 
 const unknownKey = `sk_${'0'.repeat(43)}`;
 
-/** What no key stands behind, each made from a good key. */
+/** Authorization headers without a valid key, made from a valid one. */
 const refused: Readonly<Record<string, (key: string) => Authorization>> = {
   'no header': () => undefined,
   'an empty header': () => '',
@@ -42,7 +42,7 @@ const refused: Readonly<Record<string, (key: string) => Authorization>> = {
   'the same header twice': (key) => [`Bearer ${key}`, `Bearer ${key}`],
 };
 
-test.for(Object.entries(refused))('%s is answered as every other bad key', async ([, authorization]) => {
+test.for(Object.entries(refused))('%s gets the same answer as every other invalid key', async ([, authorization]) => {
   const agent = await newSubject(world);
   const answer = await expectRefusal(world, agent.id, () => send(agent, authorization(agent.key)), {
     code: 'INVALID_API_KEY',
@@ -58,7 +58,7 @@ const elsewhere = [
   { headers: { 'proxy-authorization': 'Bearer KEY' } },
 ];
 
-test.for(elsewhere)('a key is not read from anywhere else: %o', async (place) => {
+test.for(elsewhere)('a key is read from the Authorization header only: %o', async (place) => {
   const agent = await newSubject(world);
   const filled = JSON.parse(JSON.stringify(place).replace('KEY', agent.key));
   await expectRefusal(world, agent.id, () => send(agent, undefined, filled), { code: 'INVALID_API_KEY' });
@@ -76,7 +76,7 @@ test.for(Object.entries(accepted))('the scheme %s is accepted', async ([, author
   expect(answer).toMatchObject({ status: 200, body: { name: 'Let in' } });
 });
 
-/** What ends a key, whatever else is the matter with it. */
+/** Ways to end a key, alone and combined with other defects. */
 const ends: Readonly<Record<string, (keyId: string) => Promise<unknown>>> = {
   revoked: (id) => world.keys.revoke(id),
   expired: (id) => world.sql.query('UPDATE api_key SET expires_at = now() WHERE id = $1', [id]),
@@ -86,7 +86,7 @@ const ends: Readonly<Record<string, (keyId: string) => Promise<unknown>>> = {
 };
 
 test.for(Object.entries(ends))(
-  'a key that is %s fails from the next request on, as an unknown one',
+  'a key that is %s is refused from the next request on, with the answer for an unknown key',
   async ([, end]) => {
     const agent = await newSubject(world);
     expect((await send(agent, `Bearer ${agent.key}`)).status).toBe(200);
@@ -97,13 +97,13 @@ test.for(Object.entries(ends))(
   },
 );
 
-test('a key that expires later works until then', async () => {
+test('a key with a later expiry is valid until then', async () => {
   const agent = await newSubject(world);
   await world.sql.query(`UPDATE api_key SET expires_at = now() + interval '1 hour' WHERE id = $1`, [agent.keyId]);
   expect((await send(agent, `Bearer ${agent.key}`)).status).toBe(200);
 });
 
-test('a suspended key is told so from the next request on, and works again once resumed', async () => {
+test('a suspended key answers 401 API_KEY_SUSPENDED from the next request on, and is valid again once resumed', async () => {
   const agent = await newSubject(world);
   expect((await send(agent, `Bearer ${agent.key}`)).status).toBe(200);
   await world.keys.suspend(agent.keyId);
@@ -120,7 +120,7 @@ const tooFew = [
   ['read:agents and delete:agents', ['read:agents', 'delete:agents']],
 ] as const;
 
-test.for(tooFew)('a key with %s is refused, with the scope it lacks in body and header', async ([, scopes]) => {
+test.for(tooFew)('a key with %s is refused, and body and header name the missing scope', async ([, scopes]) => {
   const agent = await newSubject(world);
   const key = await world.keyWith(agent.companyId, ...scopes);
   const answer = await expectRefusal(world, agent.id, () => send(agent, `Bearer ${key}`), {
@@ -130,13 +130,13 @@ test.for(tooFew)('a key with %s is refused, with the scope it lacks in body and 
   expect(answer.headers['www-authenticate']).toBe('Bearer error="insufficient_scope", scope="write:agents"');
 });
 
-test('a key with the scope alone is let in', async () => {
+test('a key with only the scope of the route is accepted', async () => {
   const agent = await newSubject(world);
   const key = await world.keyWith(agent.companyId, 'write:agents');
   expect((await send(agent, `Bearer ${key}`)).status).toBe(200);
 });
 
-test('keys never appear in the log, good or bad', async () => {
+test('the log holds no key, valid or not', async () => {
   const agent = await newSubject(world);
   await send(agent, `Bearer ${agent.key}`);
   await send(agent, `Bearer ${agent.key}x`);

@@ -33,7 +33,7 @@ const passes: readonly Record<string, string | string[]>[] = [
   { 'if-match': '"2"', 'if-none-match': '"1"' },
 ];
 
-test.for(passes)('a patch of version 2 passes with %o', async (headers) => {
+test.for(passes)('a patch of version 2 with %o is written', async (headers) => {
   const agent = await agentAtTwo();
   const answer = await patch(agent, headers, { name: 'Third' });
   expect(answer).toMatchObject({ status: 200, body: { name: 'Third' }, headers: { etag: '"3"' } });
@@ -64,14 +64,14 @@ const fails: readonly (readonly [Record<string, string | string[]>, detail: stri
   [{ 'if-match': '"1"', 'if-none-match': '"1"' }, stale],
 ];
 
-test.for(fails)('a patch of version 2 fails with %o, and is told the current entity tag', async ([headers, detail]) => {
+test.for(fails)('a patch of version 2 with %o answers 412 with the current entity tag', async ([headers, detail]) => {
   const agent = await agentAtTwo();
   const send = () => patch(agent, headers, { name: 'Must not stick' });
   const answer = await expectRefusal(world, agent.id, send, { code: 'PRECONDITION_FAILED', detail });
   expect(answer.headers.etag).toBe('"2"');
 });
 
-test('what says that a proxy changed the entity tag shows how, and does not ask to read again', () => {
+test('the detail for an entity tag that a proxy changed shows the change and does not advise to read again', () => {
   for (const part of ['proxy', 'W/"7"', '"7-gzip"', '"7"']) expect(tagForeign).toContain(part);
   expect(tagForeign).not.toMatch(/again/);
 });
@@ -79,7 +79,7 @@ test('what says that a proxy changed the entity tag shows how, and does not ask 
 const unparsable = ['2', '"2', '2"', "'2'", '"1" "2"', 'w/"2"', 'W/2', 'W/ "2"', '*, "2"', '"2", *', ',', '', '"a b"'];
 
 test.for(unparsable.flatMap((text) => ['if-match', 'if-none-match'].map((name) => [name, text] as const)))(
-  'the %s %o is told to be no list of entity tags',
+  'the %s %o is refused as no list of entity tags',
   async ([name, text]) => {
     const agent = await agentAtTwo();
     const detail = 'must be * or a list of entity tags, each in double quotes';
@@ -89,12 +89,12 @@ test.for(unparsable.flatMap((text) => ['if-match', 'if-none-match'].map((name) =
   },
 );
 
-test('a stale precondition fails also where the patch changes nothing', async () => {
+test('a stale precondition answers 412 even if the patch changes nothing', async () => {
   const agent = await agentAtTwo();
   await expectRefusal(world, agent.id, () => patch(agent, { 'if-match': '"1"' }, {}), { code: 'PRECONDITION_FAILED' });
 });
 
-test('the entity tag of each answer is what the next patch may demand', async () => {
+test('If-Match accepts the entity tag of each answer', async () => {
   const agent = await newSubject(world);
   let etag = '"1"';
   for (const name of ['One', 'Two', 'Two', 'Three']) {
@@ -105,7 +105,7 @@ test('the entity tag of each answer is what the next patch may demand', async ()
   expect(etag).toBe('"4"');
 });
 
-test('a deleted agent is 404 and another company’s 403, whatever the precondition', async () => {
+test('a deleted agent answers 404 and another company’s 403, whatever the precondition', async () => {
   const agent = await newSubject(world);
   const other = await newSubject(world);
   for (const headers of [{ 'if-match': '"99"' }, { 'if-match': '*' }, { 'if-none-match': '*' }]) {

@@ -8,20 +8,20 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('a database that dies in the middle of a batch answers all of it with 503, and nothing of it is saved', async () => {
+test('if the database dies within a batch, every request of the batch answers 503 and nothing of it is stored', async () => {
   const company = await world.company();
   const agents = await Promise.all(Array.from({ length: 8 }, () => world.agent(company.id)));
   const rows = () => Promise.all(agents.map(({ id }) => world.row(id)));
   const before = await rows();
 
-  // The rows are written, their history entries wait: the batch is in its middle.
+  // The rows are written and their history entries wait for a lock.
   const lock = 'LOCK TABLE agent_version IN SHARE MODE';
   const answers = await whileLocked(world, lock, [], async () => {
     let isAnswered = false;
     const sent = Promise.all(agents.map(({ id }) => world.patch(company.key, id, { duration: 111 }))).finally(() => {
       isAnswered = true;
     });
-    // Again and again: what came too late for one batch waits in the next.
+    // Repeated, because a request that was too late for one batch is in the next.
     const dies = async () => {
       await world.sql.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -43,7 +43,7 @@ test('a database that dies in the middle of a batch answers all of it with 503, 
   expect(after.map((row, at) => row === before[at])).toEqual(answers.map(({ status }) => status === 503));
 });
 
-test('while its database is cut off again and again, a server loses nothing it acknowledged and applies nothing twice', async () => {
+test('a server whose database is cut off repeatedly loses no acknowledged change and applies none twice', async () => {
   const company = await world.company();
   const agents = await Promise.all(Array.from({ length: 5 }, () => world.agent(company.id)));
   const link = await openLink(world.databaseUrl);

@@ -18,7 +18,7 @@ const acceptedTypes = [
   'application/merge-patch+json; profile="a;b"',
 ];
 
-test.for(acceptedTypes)('a body of type "%s" is read and judged', async (type) => {
+test.for(acceptedTypes)('a body of type "%s" is accepted', async (type) => {
   const agent = await newSubject(world);
   const headers = { 'content-type': type };
   const errors = [
@@ -71,20 +71,28 @@ test.for(encodings)('a body with the content encoding "%s" is refused', async (e
 });
 
 const limit = 256 * 1024;
-/** A patch of exactly so many bytes. */
+/** A patch of exactly `bytes` bytes. */
 const ofSize = (bytes: number) => `{"name":"Sized"}`.padEnd(bytes);
 
 test('a body of exactly 256 KiB is read', async () => {
   await expectChange(world, await newSubject(world), ofSize(limit), { name: 'Sized' });
 });
 
-test.for([limit + 1, 2_000_000])('a body that announces %d bytes is refused', async (bytes) => {
+test.for([limit + 1, 2_000_000])('a Content-Length of %d bytes is refused', async (bytes) => {
   const agent = await newSubject(world);
   const send = () => sendText(world, agent, ofSize(bytes));
   await expectRefusal(world, agent.id, send, { code: 'PAYLOAD_TOO_LARGE' });
 });
 
-/** A body in chunks, its size not announced. */
+test('fifty questions of 2,000 characters fit with two bytes for each character, but not with three', async () => {
+  const agent = await newSubject(world);
+  const questions = Array<string>(50).fill('é'.repeat(2_000));
+  await expectChange(world, agent, { questions }, { questions });
+  const send = () => world.patch(agent.key, agent.id, { questions: questions.map(() => 'あ'.repeat(2_000)) });
+  await expectRefusal(world, agent.id, send, { code: 'PAYLOAD_TOO_LARGE' });
+});
+
+/** A chunked body without a Content-Length. */
 const sendChunked = (id: string, key: string, text: string) =>
   RawSocket.use(world.origin, async (socket) => {
     const type = ['content-type: application/json', 'transfer-encoding: chunked'];
@@ -115,11 +123,11 @@ test.for(withoutBody)('a request without a body is refused, with the headers %o'
   await expectRefusal(world, agent.id, send, { code: 'MALFORMED_BODY', detail: bodyMissing });
 });
 
-/** Where the fault is (line and column), what should be there, and what is. */
+/** Invalid JSON: line and column of the fault, what is expected there, and what was found. */
 const notJson = [
-  ['with a comma too many', '{"name":"abc",}', [1, 15], 'a name in double quotes', '"}"'],
+  ['with an extra comma', '{"name":"abc",}', [1, 15], 'a name in double quotes', '"}"'],
   ['in single quotes', "{'name':'abc'}", [1, 2], 'a name in double quotes or }', '"\'"'],
-  ['that is half an object', '{"name":"abc"', [1, 14], 'a comma or }', 'the end of the body'],
+  ['that is an incomplete object', '{"name":"abc"', [1, 14], 'a comma or }', 'the end of the body'],
   [
     'with a line break in a text',
     '{\n"name":"a\nb"}',
@@ -152,24 +160,27 @@ test.for(notJson)(
   },
 );
 
-test.for(['', ' ', '\r\n\t', '\ufeff'])('a body that is only the white space %j is none', async (text) => {
+test.for(['', ' ', '\r\n\t', '\ufeff'])('a body of only the white space %j is refused as missing', async (text) => {
   const agent = await newSubject(world);
   const send = () => sendText(world, agent, text);
   await expectRefusal(world, agent.id, send, { code: 'MALFORMED_BODY', detail: bodyMissing });
 });
 
-test.for(['ff', 'c3', 'c0af', 'eda080', 'f4908080'])('the bytes %s in a string are not UTF-8', async (hex) => {
-  const agent = await newSubject(world);
-  const bytes = Buffer.concat([Buffer.from('{"name":"ab'), Buffer.from(hex, 'hex'), Buffer.from('"}')]);
-  const detail = 'The body is not valid UTF-8.';
-  await expectRefusal(world, agent.id, () => sendText(world, agent, bytes), { code: 'MALFORMED_BODY', detail });
-});
+test.for(['ff', 'c3', 'c0af', 'eda080', 'f4908080'])(
+  'the bytes %s in a string are refused as invalid UTF-8',
+  async (hex) => {
+    const agent = await newSubject(world);
+    const bytes = Buffer.concat([Buffer.from('{"name":"ab'), Buffer.from(hex, 'hex'), Buffer.from('"}')]);
+    const detail = 'The body is not valid UTF-8.';
+    await expectRefusal(world, agent.id, () => sendText(world, agent, bytes), { code: 'MALFORMED_BODY', detail });
+  },
+);
 
-test('a byte order mark before the body is skipped', async () => {
+test('a byte order mark before the body is ignored', async () => {
   await expectChange(world, await newSubject(world), '\ufeff{"name":"Marked"}', { name: 'Marked' });
 });
 
-test('white space around the body is skipped', async () => {
+test('white space around the body is ignored', async () => {
   await expectNoChange(world, await newSubject(world), {});
   await expectChange(world, await newSubject(world), '\r\n\t {"name":"Spaced"} \n', { name: 'Spaced' });
 });

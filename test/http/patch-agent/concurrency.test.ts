@@ -9,7 +9,7 @@ const world = await openWorld();
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-test('twenty parallel merges leave twenty keys, in twenty versions with one history entry each', async () => {
+test('twenty parallel merges store twenty keys, in twenty versions with one history entry each', async () => {
   const agent = await newSubject(world, { metadata: { before: true } });
   const answers = await Promise.all(
     upTo(20).map((i) =>
@@ -35,7 +35,7 @@ test('twenty parallel merges leave twenty keys, in twenty versions with one hist
   }
 });
 
-test('versions of parallel changes grow by one key each, and their times never go back', async () => {
+test('each version of parallel changes has one key more, and a time that is not earlier', async () => {
   const agent = await newSubject(world);
   await Promise.all(upTo(30).map((i) => world.patch(agent.key, agent.id, { metadata: { [`k${i}`]: i } })));
   const { history } = await storedAgent(world, agent.id);
@@ -44,7 +44,7 @@ test('versions of parallel changes grow by one key each, and their times never g
   expect(times).toEqual([...new Set(times)].toSorted((a, b) => a - b));
 });
 
-test('parallel patches of different fields are all kept', async () => {
+test('parallel patches of different fields are all stored', async () => {
   const agent = await newSubject(world);
   const fields = Object.entries(fullFields).filter(([field]) => field !== 'type');
   const answers = await Promise.all(
@@ -66,7 +66,7 @@ test('parallel patches with the same values make one version', async () => {
   expect(history.map(({ version }) => version)).toEqual([1, 2]);
 });
 
-test('of fifty parallel patches with one If-Match one is applied and 49 are refused', async () => {
+test('of fifty parallel patches with one If-Match one is applied and 49 answer 412', async () => {
   const agent = await newSubject(world);
   const answers = await Promise.all(
     upTo(50).map((i) => world.patch(agent.key, agent.id, { name: `Writer ${i}` }, { headers: { 'if-match': '"1"' } })),
@@ -80,7 +80,7 @@ test('of fifty parallel patches with one If-Match one is applied and 49 are refu
   for (const answer of refused) expectProblem(answer, { code: 'PRECONDITION_FAILED', instance: `/agents/${agent.id}` });
 });
 
-test('the limit of metadata holds for parallel merges that only together exceed it', async () => {
+test('parallel merges that only together exceed a limit of metadata stay within it', async () => {
   const agent = await newSubject(world);
   const answers = await Promise.all(
     upTo(60).map((i) => world.patch(agent.key, agent.id, { metadata: { [`k${i}`]: i } })),
@@ -92,22 +92,25 @@ test('the limit of metadata holds for parallel merges that only together exceed 
   expect(row.version).toBe(51);
 });
 
-test.for(upTo(10))('a delete that races patches gives 200 or 404 and revives nothing, round %d', async (round) => {
-  const agent = await newSubject(world);
-  const patches = (names: number[]) => names.map((i) => world.patch(agent.key, agent.id, { name: `Patch ${i}` }));
-  const first = patches(upTo(round));
-  const deletion = world.deleteAgent(agent.id);
-  const answers = await Promise.all([...first, ...patches(upTo(12).map((i) => i + round))]);
-  await deletion;
-  const after = await storedAgent(world, agent.id);
-  const accepted = answers.filter(({ status }) => status === 200);
+test.for(upTo(10))(
+  'PATCHes beside a DELETE answer 200 or 404, and the agent stays deleted, round %d',
+  async (round) => {
+    const agent = await newSubject(world);
+    const patches = (names: number[]) => names.map((i) => world.patch(agent.key, agent.id, { name: `Patch ${i}` }));
+    const first = patches(upTo(round));
+    const deletion = world.deleteAgent(agent.id);
+    const answers = await Promise.all([...first, ...patches(upTo(12).map((i) => i + round))]);
+    await deletion;
+    const after = await storedAgent(world, agent.id);
+    const accepted = answers.filter(({ status }) => status === 200);
 
-  for (const answer of answers) {
-    if (answer.status === 200) expect(answer.body).toEqual(answerOfVersion(after, versionIn(answer)));
-    else expectProblem(answer, { code: 'RESOURCE_NOT_FOUND', instance: `/agents/${agent.id}` });
-  }
-  expect(after.row.deleted_at).not.toBeNull();
-  expect(after.row.version).toBe(1 + accepted.length);
-  expect(after.history.map(({ version }) => version)).toEqual(upTo(accepted.length + 1).map((i) => i + 1));
-  expect((await world.patch(agent.key, agent.id, { name: 'Too late' })).status).toBe(404);
-});
+    for (const answer of answers) {
+      if (answer.status === 200) expect(answer.body).toEqual(answerOfVersion(after, versionIn(answer)));
+      else expectProblem(answer, { code: 'RESOURCE_NOT_FOUND', instance: `/agents/${agent.id}` });
+    }
+    expect(after.row.deleted_at).not.toBeNull();
+    expect(after.row.version).toBe(1 + accepted.length);
+    expect(after.history.map(({ version }) => version)).toEqual(upTo(accepted.length + 1).map((i) => i + 1));
+    expect((await world.patch(agent.key, agent.id, { name: 'Too late' })).status).toBe(404);
+  },
+);

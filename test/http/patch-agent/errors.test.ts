@@ -12,7 +12,7 @@ const world = await openWorld({ docs: false });
 const id = '123e4567-e89b-12d3-a456-426614174000';
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-test('the codes are the contract’s closed list, each with its status', () => {
+test('the codes are exactly those of the contract, each with its status', () => {
   const table = Object.entries(problems).map(([code, { status }]) => [code, status]);
   expect(Object.fromEntries(table)).toEqual(statuses);
 });
@@ -27,7 +27,7 @@ const unknownPaths = [
 ];
 
 test.for(unknownPaths.flatMap((path) => ['PATCH', 'GET', 'POST', 'PROPFIND'].map((method) => [method, path] as const)))(
-  '%s %s is no route, with and without a key',
+  '%s %s answers 404 ROUTE_NOT_FOUND, with and without a key',
   async ([method, path]) => {
     const { key } = await world.company();
     const instance = path.split('?', 1)[0] ?? '';
@@ -40,7 +40,7 @@ test.for(unknownPaths.flatMap((path) => ['PATCH', 'GET', 'POST', 'PROPFIND'].map
 const methods = ['DELETE', 'GET', 'HEAD', 'PATCH'];
 const otherMethods = METHODS.filter((method) => ![...methods, 'CONNECT'].includes(method));
 
-test.for(otherMethods)('%s on an agent is not allowed, and those in Allow are', async (method) => {
+test.for(otherMethods)('%s on an agent answers 405 with the allowed methods in Allow', async (method) => {
   const agent = await newSubject(world);
   const headers = { authorization: `Bearer ${agent.key}` };
   const send = () => world.send({ method, path: `/agents/${agent.id}?companyId=x`, headers });
@@ -57,7 +57,7 @@ const heads = [
   ['/agents/%', 400, undefined],
 ] as const;
 
-test.for(heads)('HEAD %s is answered %d without a body', async ([path, status, allow]) => {
+test.for(heads)('HEAD %s answers %d without a body', async ([path, status, allow]) => {
   const answer = await world.send({ method: 'HEAD', path });
   expect(answer).toMatchObject({ status, text: '' });
   expect(answer.headers['content-type']).toBe('application/problem+json');
@@ -74,7 +74,7 @@ const undecodable = [
   '/%C0%AF',
 ];
 
-test.for(undecodable)('the path %s cannot be decoded, whoever asks', async (path) => {
+test.for(undecodable)('the path %s cannot be decoded and answers 400, with and without a key', async (path) => {
   const { key } = await world.company();
   const detail = problemTexts.pathEncoding;
   for (const headers of [{}, { authorization: `Bearer ${key}` }]) {
@@ -83,7 +83,7 @@ test.for(undecodable)('the path %s cannot be decoded, whoever asks', async (path
   }
 });
 
-/** Requests that are refused before their body: it is announced here, and never sent. */
+/** Requests that are refused before their body is read: a length is sent, and no body. */
 const unread = [
   [`PATCH /agents/${id}`, 'INVALID_API_KEY'],
   [`PUT /agents/${id}`, 'METHOD_NOT_ALLOWED'],
@@ -91,7 +91,7 @@ const unread = [
   ['PATCH /agents/%', 'MALFORMED_REQUEST'],
 ] as const;
 
-test.for(unread)('%s is answered %s before its body is read', async ([line, code]) => {
+test.for(unread)('%s answers %s before its body is read', async ([line, code]) => {
   const answer = await RawSocket.use(world.origin, (socket) => {
     socket.write(head(`${line} HTTP/1.1`, 'host: x', 'content-type: application/json', 'content-length: 100'));
     return socket.answer();
@@ -105,12 +105,12 @@ const replaced = ['', 'x'.repeat(129), 'a b', 'a/b', 'a,b', 'é', '"a"', ['a', '
   requestId,
 }));
 
-/** A request id as a title has room for it. */
+/** A request id, shortened for the title. */
 function shown(requestId: string | string[]): string {
   return requestId.length > 20 ? `of ${requestId.length} characters` : JSON.stringify(requestId);
 }
 
-/** One request for each kind of answer, with its request id. */
+/** One request for each kind of answer, with the given request id. */
 async function answersTo(requestId: string | string[]) {
   const agent = await newSubject(world);
   const headers = { 'x-request-id': requestId };
@@ -124,21 +124,21 @@ async function answersTo(requestId: string | string[]) {
   ]);
 }
 
-test.for(echoed)('the request id $shown is on every answer, and in every error', async ({ requestId }) => {
+test.for(echoed)('the request id $shown is in every answer and in every problem', async ({ requestId }) => {
   const answers = await answersTo(requestId);
   expect(answers.map(({ status }) => status)).toEqual([200, 400, 401, 404, 400, 405]);
   expect(answers.map(({ headers }) => headers['x-request-id'])).toEqual(Array(6).fill(requestId));
   for (const { body } of answers.slice(1)) expect(body).toMatchObject({ requestId });
 });
 
-test.for(replaced)('the request id $shown is replaced by a new one on every answer', async ({ requestId }) => {
+test.for(replaced)('the invalid request id $shown is replaced by a new one in every answer', async ({ requestId }) => {
   const ids = (await answersTo(requestId)).map(({ headers }) => headers['x-request-id']);
   for (const one of ids) expect(one).toMatch(uuid);
   expect(new Set(ids).size).toBe(6);
 });
 
 test.for(['companyid', 'company_id', 'CompanyID', 'company'])(
-  'an ATS key that names its company with the parameter %s is told the name that it takes',
+  'an ATS key that names its company with the parameter %s gets the right name in the answer',
   async (written) => {
     const agent = await newSubject(world);
     const ats = await world.ats(agent.companyId);
@@ -148,7 +148,7 @@ test.for(['companyid', 'company_id', 'CompanyID', 'company'])(
   },
 );
 
-test('an ATS key that names no company is not told of parameters with other names', async () => {
+test('an ATS key without a company gets no hint about parameters with unrelated names', async () => {
   const agent = await newSubject(world);
   const { key } = await world.ats(agent.companyId);
   for (const query of ['', '?companyId=', '?dryRun=true', `?organizationId=${agent.companyId}`]) {
@@ -158,13 +158,13 @@ test('an ATS key that names no company is not told of parameters with other name
   }
 });
 
-test('the query is in no answer', async () => {
+test('no answer contains the query', async () => {
   const agent = await newSubject(world);
   const { text } = await world.patch(agent.key, agent.id, { name: 1 }, { query: '?companyId=confidential' });
   expect(text).not.toContain('confidential');
 });
 
-test('every refusal is in the log under its request id, with its status and without its query', async () => {
+test('every refusal is logged with its request id and status, and without its query', async () => {
   const agent = await newSubject(world);
   const headers = { 'x-request-id': 'logged-once' };
   await world.patch(agent.key, agent.id, { name: 1 }, { headers, query: '?companyId=confidential' });

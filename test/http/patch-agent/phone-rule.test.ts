@@ -23,7 +23,7 @@ const notFound = atNumber(
 const refuse = (agent: Subject, body: unknown, problem: typeof missing) =>
   expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, body), problem);
 
-/** An agent of type PHONE, and its number. */
+/** An agent of type PHONE, and its phone number. */
 async function phoneAgent() {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
@@ -32,11 +32,11 @@ async function phoneAgent() {
   return { agent, number };
 }
 
-test('PHONE without a number in the same request is refused', async () => {
+test('type PHONE without a phone number in the same request is refused', async () => {
   await refuse(await newSubject(world), { type: 'PHONE', name: 'Must not stick' }, missing);
 });
 
-test('PHONE without a number is refused also where the agent has one, or is PHONE already', async () => {
+test('type PHONE without a phone number is refused even if the agent has one or is of type PHONE already', async () => {
   const { agent, number } = await phoneAgent();
   await refuse(agent, { type: 'PHONE' }, missing);
   await expectChange(world, agent, { type: 'ONLINE' }, { type: 'ONLINE' });
@@ -44,47 +44,55 @@ test('PHONE without a number is refused also where the agent has one, or is PHON
   await expectChange(world, agent, { type: 'PHONE', companyPhoneNumberId: number }, { type: 'PHONE' });
 });
 
-test('PHONE with a null number is refused', async () => {
+test('type PHONE with a null phone number is refused', async () => {
   await refuse(await newSubject(world), { type: 'PHONE', companyPhoneNumberId: null }, notNull);
 });
 
-test('the number of a phone agent cannot be cleared', async () => {
+test('PHONE with a number of the wrong JSON type is refused once, and null is not offered', async () => {
+  const problem = atNumber('wrong_type', 'must be a string');
+  await refuse(await newSubject(world), { type: 'PHONE', companyPhoneNumberId: 5 }, problem);
+});
+
+test('the phone number of an agent of type PHONE cannot be cleared', async () => {
   const { agent } = await phoneAgent();
   await refuse(agent, { companyPhoneNumberId: null }, notNull);
 });
 
-test('the number of a phone agent can be cleared together with another type', async () => {
+test('the phone number can be cleared in the request that sets another type', async () => {
   const { agent } = await phoneAgent();
   const fields = { type: 'ONLINE', companyPhoneNumberId: null };
   await expectChange(world, agent, fields, fields);
 });
 
-test('going back to ONLINE keeps the number, which can be cleared afterwards', async () => {
+test('an agent that goes back to ONLINE keeps its phone number, which can be cleared afterwards', async () => {
   const { agent } = await phoneAgent();
   await expectChange(world, agent, { type: 'ONLINE' }, { type: 'ONLINE' });
   await expectChange(world, agent, { companyPhoneNumberId: null }, { companyPhoneNumberId: null });
 });
 
-test.for(['UNDEFINED', 'ONLINE'] as const)('a number alone is accepted on an agent of type %s', async (type) => {
-  const agent = await newSubject(world, { type });
-  const number = await world.phoneNumber(agent.companyId);
-  await expectChange(world, agent, { companyPhoneNumberId: number }, { companyPhoneNumberId: number });
-});
+test.for(['UNDEFINED', 'ONLINE'] as const)(
+  'a phone number without a type is accepted on an agent of type %s',
+  async (type) => {
+    const agent = await newSubject(world, { type });
+    const number = await world.phoneNumber(agent.companyId);
+    await expectChange(world, agent, { companyPhoneNumberId: number }, { companyPhoneNumberId: number });
+  },
+);
 
-test('a phone agent takes another number alone, and an id in upper case is stored in lower case', async () => {
+test('an agent of type PHONE accepts another phone number without a type, and stores an id in upper case in lower case', async () => {
   const { agent } = await phoneAgent();
   const other = await world.phoneNumber(agent.companyId);
   await expectChange(world, agent, { companyPhoneNumberId: other.toUpperCase() }, { companyPhoneNumberId: other });
 });
 
-test('a patch of another field leaves a phone agent its number, and names it in the header', async () => {
+test('a patch of another field keeps the phone number of an agent, and the header names it', async () => {
   const { agent } = await phoneAgent();
   await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
 });
 
-/** Numbers that an agent cannot get: each is told the same. */
+/** Phone numbers that an agent cannot get. The fault is the same for all. */
 const unusable: Readonly<Record<string, (companyId: string) => Promise<string>>> = {
-  'of nobody': async () => '00000000-0000-4000-8000-00000000dead',
+  'that does not exist': async () => '00000000-0000-4000-8000-00000000dead',
   'of another company': async () => world.phoneNumber((await world.company()).id),
   'that is inactive': async (companyId) => {
     const number = await world.phoneNumber(companyId);
@@ -93,7 +101,7 @@ const unusable: Readonly<Record<string, (companyId: string) => Promise<string>>>
   },
 };
 
-test.for(Object.entries(unusable))('a number %s is refused, with a type or alone', async ([, make]) => {
+test.for(Object.entries(unusable))('a phone number %s is refused, with a type or without', async ([, make]) => {
   const { agent } = await phoneAgent();
   const companyPhoneNumberId = await make(agent.companyId);
   await refuse(agent, { companyPhoneNumberId }, notFound);
@@ -101,7 +109,7 @@ test.for(Object.entries(unusable))('a number %s is refused, with a type or alone
   await refuse(agent, { companyPhoneNumberId, type: 'ONLINE' }, notFound);
 });
 
-test('an agent whose number became inactive can be patched in its other fields, but not get the number again', async () => {
+test('an agent whose phone number became inactive can be patched in other fields, but cannot get that number again', async () => {
   const { agent, number } = await phoneAgent();
   await world.companies.deactivatePhoneNumber(number);
   await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
@@ -109,7 +117,7 @@ test('an agent whose number became inactive can be patched in its other fields, 
   await expectChange(world, agent, { type: 'ONLINE' }, { type: 'ONLINE' });
 });
 
-test('a company key cannot attach the number of another company by naming that company', async () => {
+test('a company key cannot attach another company’s phone number by naming that company in companyId', async () => {
   const agent = await newSubject(world);
   const other = await world.company();
   const body = { type: 'PHONE', companyPhoneNumberId: await world.phoneNumber(other.id) };
@@ -117,7 +125,7 @@ test('a company key cannot attach the number of another company by naming that c
   await expectRefusal(world, agent.id, send, notFound);
 });
 
-test('an integration cannot attach the number of one of its companies to an agent of another', async () => {
+test('an ATS key cannot attach a phone number of one of its companies to an agent of another', async () => {
   const agent = await newSubject(world);
   const other = await world.company();
   const ats = await world.ats(agent.companyId, other.id);

@@ -4,7 +4,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('a row that SQL changed without raising its version is what the next PATCH changes', async () => {
+test('a PATCH changes the row as stored, also if SQL changed it without raising its version', async () => {
   const { id, key } = await newSubject(world);
   expect((await world.patch(key, id, { metadata: { first: 1 } })).headers['etag']).toBe('"2"');
   await world.sql.query(`UPDATE agent SET instructions = 'by SQL' WHERE id = $1`, [id]);
@@ -15,7 +15,7 @@ test('a row that SQL changed without raising its version is what the next PATCH 
   expect(JSON.parse(await world.row(id))).toMatchObject({ instructions: 'by SQL', version: 3 });
 });
 
-/** Gives an agent the version 3, and then its database the state of version 1, as a restore from a backup does. */
+/** Patches an agent to version 3, then gives the database the state of version 1, as a restore from a backup does. */
 async function newSubjectThatWentBack() {
   const { id, key } = await newSubject(world);
   const { rows } = await world.sql.query('SELECT name FROM agent WHERE id = $1', [id]);
@@ -28,7 +28,7 @@ async function newSubjectThatWentBack() {
   return { id, key };
 }
 
-test('on a database that went back, a PATCH that is sent again is written again', async () => {
+test('after a restore from a backup a PATCH that is sent again is written again', async () => {
   const { id, key } = await newSubjectThatWentBack();
   const answer = await world.patch(key, id, { name: 'Third name' });
   expect(answer).toMatchObject({ status: 200, headers: { etag: '"2"' } });
@@ -36,7 +36,7 @@ test('on a database that went back, a PATCH that is sent again is written again'
   expect((await world.history(id)).map(({ version }) => version)).toEqual([1, 2]);
 });
 
-test('on a database that went back, If-Match takes the version that is stored', async () => {
+test('after a restore from a backup If-Match is compared with the stored version', async () => {
   const { id, key } = await newSubjectThatWentBack();
   const answer = await world.patch(key, id, { duration: 7 }, { headers: { 'if-match': '"1"' } });
   expect(answer).toMatchObject({ status: 200, headers: { etag: '"2"' } });

@@ -2,14 +2,14 @@ import { expect, test } from 'vitest';
 import type { Answer, Sent } from '../../support/http.ts';
 import { whileAgentLocked } from '../../support/locks.ts';
 import { newSubject, type Subject, sendText } from '../../support/patch-agent.ts';
-import { toldBy } from '../../support/rate-limits.ts';
+import { limitsIn } from '../../support/rate-limits.ts';
 import { chunk, head, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ limits: 'production', quotas: { perMinute: 7, perHour: 9 } });
 const unlimited = await openWorld();
 
-/** Of the server's limits, after one request. */
+/** The headers for the server's limits after one request. */
 const usual = {
   minute: { limit: 7, remaining: 6, reset: expect.any(Number) },
   hour: { limit: 9, remaining: 8, reset: expect.any(Number) },
@@ -17,7 +17,7 @@ const usual = {
 
 const patch = (subject: Subject, body: string, headers?: Sent['headers']) => sendText(world, subject, body, headers);
 
-/** One answer of each kind that a key which is within its limits can get. */
+/** One answer of each kind that a key within its limits can get. */
 const answers: Readonly<Record<string, (subject: Subject) => Promise<Answer>>> = {
   '200': (subject) => patch(subject, '{"duration":31}'),
   '204': ({ key, id }) => world.client(key).remove(id),
@@ -37,27 +37,30 @@ const answers: Readonly<Record<string, (subject: Subject) => Promise<Answer>>> =
       const type = 'Content-Type: application/json';
       const lines = ['Host: api', `Authorization: Bearer ${key}`, type, 'Transfer-Encoding: chunked'];
       socket.write(head(`PATCH /agents/${id} HTTP/1.1`, ...lines, 'Expect: 100-continue'));
-      // The body is asked for once the key has been counted.
+      // The server asks for the body after it has counted the request.
       await socket.answer();
       socket.write(`${chunk('{')}not a length\r\n`);
       return await socket.answer(1);
     }),
 };
 
-test.for(Object.entries(answers))('%s says what is left of the minute and of the hour', async ([expected, ask]) => {
-  const answer = await ask(await newSubject(world));
-  const code = answer.status >= 400 ? ` ${JSON.parse(answer.text).code}` : '';
-  const { retryAfter, ...told } = toldBy(answer);
-  expect(`${answer.status}${code}`).toBe(expected);
-  expect(told).toEqual(usual);
-  expect(retryAfter).toBe(answer.status === 503 ? 1 : undefined);
-});
+test.for(Object.entries(answers))(
+  '%s has the remaining requests of the minute and of the hour',
+  async ([expected, ask]) => {
+    const answer = await ask(await newSubject(world));
+    const code = answer.status >= 400 ? ` ${JSON.parse(answer.text).code}` : '';
+    const { retryAfter, ...reported } = limitsIn(answer);
+    expect(`${answer.status}${code}`).toBe(expected);
+    expect(reported).toEqual(usual);
+    expect(retryAfter).toBe(answer.status === 503 ? 1 : undefined);
+  },
+);
 
-test('what comes before the check of the limits says nothing of them', async () => {
+test('answers from before the rate limit check have no rate limit headers', async () => {
   const { id, key, keyId } = await newSubject(world);
   await world.keys.suspend(keyId);
   for (const line of [`GET /agents/${id}`, `PUT /agents/${id}`, 'GET /nowhere', 'GET /health/live']) {
-    for (const bearer of [key, 'nobody']) expect(toldBy(await world.call(bearer, line))).toEqual({});
+    for (const bearer of [key, 'nobody']) expect(limitsIn(await world.call(bearer, line))).toEqual({});
   }
 });
 
@@ -73,22 +76,22 @@ test.for([
   [{ perMinute: 0 }, { hour: limit(9) }],
   [{ perHour: 0 }, { minute: limit(7) }],
   [{ perMinute: 0, perHour: 0 }, {}],
-] as const)("a key's own limits %o go before the server's, and 0 is none", async ([limits, told]) => {
+] as const)('the limits of a key, %o, replace the server’s, and 0 means no limit', async ([limits, reported]) => {
   const { companyId, id } = await newSubject(world);
   const key = await world.limitedKey(companyId, limits);
-  expect(toldBy(await world.client(key).read(id))).toEqual(told);
+  expect(limitsIn(await world.client(key).read(id))).toEqual(reported);
 });
 
-test('a server without limits has only those of keys', async () => {
+test('on a server without limits the limits of a key hold', async () => {
   const { companyId, id, key } = await newSubject(unlimited);
   const answer = await unlimited.client(key).read(id);
-  expect({ status: answer.status, told: toldBy(answer) }).toEqual({ status: 200, told: {} });
+  expect({ status: answer.status, reported: limitsIn(answer) }).toEqual({ status: 200, reported: {} });
   const limited = await unlimited.limitedKey(companyId, { perHour: 1 });
-  expect(toldBy(await unlimited.client(limited).read(id))).toEqual({ hour: limit(1) });
+  expect(limitsIn(await unlimited.client(limited).read(id))).toEqual({ hour: limit(1) });
   expect(await unlimited.client(limited).read(id)).toMatchObject({ status: 429 });
 });
 
-test('a key without limits is never refused', async () => {
+test('a key without limits is never answered 429', async () => {
   const { companyId, id } = await newSubject(world);
   const key = await world.limitedKey(companyId, { perMinute: 0, perHour: 0 });
   const all = await Promise.all(Array.from({ length: 30 }, () => world.client(key).read(id)));

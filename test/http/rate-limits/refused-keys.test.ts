@@ -3,13 +3,13 @@ import { openAnotherServer } from '../../support/another-server.ts';
 import { type Sent, send } from '../../support/http.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { stopClock, toldBy } from '../../support/rate-limits.ts';
+import { limitsIn, stopClock } from '../../support/rate-limits.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 const unknownKey = `sk_${'0'.repeat(43)}`;
 
-/** A server that listens to three refused keys of an address in a minute. */
+/** A server that accepts three refused keys a minute from an address. */
 async function openServer(onStatement?: (sql: string) => void) {
   const quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 3 };
   const { origin } = await openAnotherServer(world, { quotas, ...(onStatement && { onStatement }) });
@@ -25,7 +25,7 @@ async function openServer(onStatement?: (sql: string) => void) {
 const refused = { code: 'INVALID_API_KEY', instance: '/companies' } as const;
 const limited = { code: 'RATE_LIMITED', instance: '/companies' } as const;
 
-test('an address with too many refused keys gets 429 for more, until Retry-After is over; others and good keys go on', async () => {
+test('an address with too many refused keys gets 429 for further ones until Retry-After is over; other addresses and valid keys are served', async () => {
   const clock = stopClock();
   const { key } = await newSubject(world);
   const call = await openServer();
@@ -33,13 +33,13 @@ test('an address with too many refused keys gets 429 for more, until Retry-After
     const answer = await call(`Bearer ${unknownKey}`);
     expectProblem(answer, refused);
     expect(answer.headers['www-authenticate']).toBe('Bearer');
-    expect(toldBy(answer)).toEqual({});
+    expect(limitsIn(answer)).toEqual({});
   }
   clock.at(20.5);
   for (const _ of Array(5)) {
     const answer = await call(`Bearer ${unknownKey}`);
     expectProblem(answer, limited);
-    expect(toldBy(answer)).toEqual({ retryAfter: 40 });
+    expect(limitsIn(answer)).toEqual({ retryAfter: 40 });
     expect(answer.headers).not.toHaveProperty('www-authenticate');
     expect(await call(`Bearer ${key}`)).toMatchObject({ status: 200 });
   }
@@ -50,7 +50,7 @@ test('an address with too many refused keys gets 429 for more, until Retry-After
   expectProblem(await call(`Bearer ${unknownKey}`), refused);
 });
 
-test('every kind of refused key counts, on every route, and a suspended one does not', async () => {
+test('every kind of refused key counts, on every route, except a suspended one', async () => {
   const [ended, suspended] = await Promise.all([newSubject(world), newSubject(world)]);
   await Promise.all([world.keys.revoke(ended.keyId), world.keys.suspend(suspended.keyId)]);
   for (const authorization of [undefined, 'Bearer nonsense', `Bearer ${unknownKey}`, `Bearer ${ended.key}`]) {
@@ -64,7 +64,7 @@ test('every kind of refused key counts, on every route, and a suspended one does
   }
 });
 
-test('of 50 refused keys at once exactly three are told so, the others to wait', async () => {
+test('of 50 concurrent refused keys exactly three get 401, the others 429', async () => {
   const call = await openServer();
   const statuses = (await Promise.all(Array.from({ length: 50 }, () => call('Bearer nonsense')))).map(
     ({ status }) => status,
@@ -72,7 +72,7 @@ test('of 50 refused keys at once exactly three are told so, the others to wait',
   expect(statuses.toSorted()).toEqual([...Array(3).fill(401), ...Array(47).fill(429)]);
 });
 
-test('the database is not asked for a key that is not well formed, and for one that is, once', async () => {
+test('a malformed key makes no query, and a well-formed one makes one', async () => {
   const { key } = await newSubject(world);
   const statements: string[] = [];
   const call = await openServer((sql) => statements.push(sql));
@@ -91,7 +91,7 @@ test('the database is not asked for a key that is not well formed, and for one t
   expect(statements).toEqual([expect.stringContaining('api_key')]);
 });
 
-test('a server without this limit refuses every key alike', async () => {
+test('a server without this limit answers 401 to every refused key', async () => {
   const statuses = await Promise.all(
     Array.from({ length: 100 }, async () => (await world.call('nonsense', 'GET /companies')).status),
   );

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { newSubject, type Subject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { stopClock, toldBy } from '../../support/rate-limits.ts';
+import { limitsIn, stopClock } from '../../support/rate-limits.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ quotas: { perMinute: 1, perHour: 1 } });
@@ -20,11 +20,11 @@ async function caller(limits: { perMinute: number; perHour: number }) {
   return async () => {
     const answer = await world.call(key, `GET /agents/${subject.id}`);
     if (answer.status === 429) expectProblem(answer, { code: 'RATE_LIMITED', instance: `/agents/${subject.id}` });
-    return { status: answer.status, ...toldBy(answer) };
+    return { status: answer.status, ...limitsIn(answer) };
   };
 }
 
-test('a minute has its number of requests; the next ones are 429 until Retry-After is over, though they never stop', async () => {
+test('beyond the limit of a minute requests are 429 until Retry-After is over, also if they never pause', async () => {
   const clock = stopClock();
   const call = await caller({ perMinute: 3, perHour: 100 });
   const minute = (remaining: number) => ({ limit: 3, remaining, reset: clock.unix(60) });
@@ -40,13 +40,13 @@ test('a minute has its number of requests; the next ones are 429 until Retry-Aft
     const retryAfter = Math.ceil(60 - seconds);
     expect(await call()).toEqual({ status: 429, minute: minute(0), hour: hour(97), retryAfter });
   }
-  // 40 seconds after the first 429.
+  // Retry-After of the first 429 was 40 seconds.
   clock.at(60.5);
   const next = { limit: 3, remaining: 2, reset: clock.unix(120.5) };
   expect(await call()).toEqual({ status: 200, minute: next, hour: hour(96) });
 });
 
-test('an hour has its number of requests; those that it refuses use up nothing of the minute', async () => {
+test('beyond the limit of an hour requests are 429, and do not count in the minute', async () => {
   const clock = stopClock();
   const call = await caller({ perMinute: 3, perHour: 4 });
   const hour = (remaining: number) => ({ limit: 4, remaining, reset: clock.unix(3_600) });
@@ -65,7 +65,7 @@ test('an hour has its number of requests; those that it refuses use up nothing o
   expect(await call()).toMatchObject({ status: 200, minute: first, hour: { remaining: 3 } });
 });
 
-test('where both windows are used up, Retry-After is the longer wait', async () => {
+test('if both windows are used up, Retry-After is the longer wait', async () => {
   const clock = stopClock();
   const ofHour = await caller({ perMinute: 1, perHour: 1 });
   expect(await ofHour()).toMatchObject({ status: 200 });
@@ -88,7 +88,7 @@ test('where both windows are used up, Retry-After is the longer wait', async () 
   expect(await ofMinute()).toMatchObject({ status: 200 });
 });
 
-test('a window that is over is told as a whole one, until the next request begins it', async () => {
+test('a window that is over is reported as unused until the next request begins one', async () => {
   const clock = stopClock();
   const call = await caller({ perMinute: 2, perHour: 100 });
   await call();
@@ -99,7 +99,7 @@ test('a window that is over is told as a whole one, until the next request begin
   expect(await call()).toMatchObject({ status: 429, minute: { remaining: 0 }, hour, retryAfter: 40 });
 });
 
-test('what the hour refuses is not counted in the minute, not even in its last second', async () => {
+test('a request that the hour refuses is not counted in the minute, even in its last second', async () => {
   const clock = stopClock();
   const call = await caller({ perMinute: 3, perHour: 1 });
   await call();
@@ -109,12 +109,12 @@ test('what the hour refuses is not counted in the minute, not even in its last s
   expect(await call()).toMatchObject({ status: 429, minute: { remaining: 3 }, hour: { remaining: 0 } });
 });
 
-test('refused requests use up nothing: a limit that is raised has as much room as it was raised by, at once', async () => {
+test('refused requests are not counted: a raised limit admits as many requests as it was raised by, at once', async () => {
   stopClock();
   const { id, key } = await world.keys.create({ ...draft, companyId: subject.companyId });
   const call = async () => {
     const answer = await world.call(key, `GET /agents/${subject.id}`);
-    return { status: answer.status, ...toldBy(answer) };
+    return { status: answer.status, ...limitsIn(answer) };
   };
   const raise = (minute: number, hour: number) =>
     world.sql.query('UPDATE api_key SET per_minute = $2, per_hour = $3 WHERE id = $1', [id, minute, hour]);
@@ -134,7 +134,7 @@ test('refused requests use up nothing: a limit that is raised has as much room a
 });
 
 test.for([86_400, -86_400])(
-  'a machine whose clock is set by %d seconds makes no window longer or shorter',
+  'setting the clock of the machine by %d seconds makes no window longer or shorter',
   async (seconds) => {
     const clock = stopClock();
     const call = await caller({ perMinute: 1, perHour: 100 });
@@ -152,7 +152,7 @@ test.for([
   { what: 'the minute', limits: { perMinute: 10, perHour: 1_000 } },
   { what: 'the hour', limits: { perMinute: 1_000, perHour: 10 } },
   { what: 'both', limits: { perMinute: 10, perHour: 10 } },
-])('of 50 requests at once exactly the 10 of $what get through', async ({ limits }) => {
+])('of 50 concurrent requests exactly the 10 of $what are admitted', async ({ limits }) => {
   const clock = stopClock();
   const call = await caller(limits);
   const answers = await Promise.all(Array.from({ length: 50 }, call));
@@ -165,7 +165,7 @@ test.for([
   expect(await call()).toMatchObject({ status: 200 });
 });
 
-test('keys have windows of their own, also of one company', async () => {
+test('each key has windows of its own, also within one company', async () => {
   stopClock();
   const calls = await Promise.all([caller({ perMinute: 1, perHour: 0 }), caller({ perMinute: 1, perHour: 0 })]);
   for (const call of calls) expect(await call()).toMatchObject({ status: 200 });

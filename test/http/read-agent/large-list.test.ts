@@ -17,7 +17,7 @@ beforeAll(async () => {
   ids = await largeAgents(world, companyId);
 });
 
-/** The text of each agent as GET answers it. */
+/** The JSON of each agent as GET answers it. */
 async function textsOf(some: readonly string[], bearer: string): Promise<string[]> {
   const texts: string[] = [];
   for (const id of some) texts.push((await world.call(bearer, `GET /agents/${id}`)).text);
@@ -38,14 +38,14 @@ async function openCountingServer() {
   return { origin, portions: () => portions };
 }
 
-/** Resolves when the log has the line of a request, with all lines about it. */
+/** All log lines of a request, once its last line is written. */
 async function linesOf(requestId: string): Promise<Record<string, unknown>[]> {
   const lines = () => world.logLines.filter((line) => line.includes(requestId)).map((line) => JSON.parse(line));
   await vi.waitUntil(() => lines().some(({ msg }) => msg === 'request'), { timeout: 60_000, interval: 10 });
   return lines();
 }
 
-test('a large page holds every agent that it should, byte by byte as GET answers each, in the form of a small page', async () => {
+test('a large page holds every agent with the bytes that GET answers, in the form of a small page', async () => {
   const texts = await textsOf(ids, key);
   const page = await world.call(key, 'GET /agents?limit=100');
   const small = await world.call(key, 'GET /agents?limit=1');
@@ -68,7 +68,7 @@ test('a large page holds every agent that it should, byte by byte as GET answers
   expect([encoding, length]).toEqual(['chunked', String(Buffer.byteLength(small.text))]);
 });
 
-test('the agents of a page are whole wherever its portions end: small and large ones, filtered, on a later page', async () => {
+test('agents on a page are complete, wherever its portions end: small and large ones, filtered, and on a later page', async () => {
   const company = await world.company();
   const large = await largeAgents(world, company.id, 16);
   const small = await Promise.all(Array.from({ length: 30 }, () => world.agent(company.id, { language: 'DE' })));
@@ -92,7 +92,7 @@ test('the agents of a page are whole wherever its portions end: small and large 
   }
 });
 
-test('an agent that is deleted while a page is sent stays on it, one that is changed is shown as it became, one that is erased is left out', async () => {
+test('an agent that is deleted while a page is sent stays on it, a changed one has its new values, and an erased one is left out', async () => {
   const company = await world.company();
   const made = await largeAgents(world, company.id);
   const [erased = '', deleted = '', changed = ''] = made.slice(-3);
@@ -110,7 +110,7 @@ test('an agent that is deleted while a page is sent stays on it, one that is cha
   expect(pagination).toMatchObject({ total: largePage, hasNextPage: false });
 });
 
-test('a portion is read when the socket has taken those before it, and none after its client has gone away', async () => {
+test('a portion is read once the socket has taken the portions before it, and none after the client has disconnected', async () => {
   const { origin, portions } = await openCountingServer();
   await get(origin, '/agents?limit=100');
   const whole = portions();
@@ -125,14 +125,14 @@ test('a portion is read when the socket has taken those before it, and none afte
   expect(portions()).toBe(ofUnread + 3 * whole);
 });
 
-test('HEAD on a list reads no portion but the first', async () => {
+test('HEAD on a list reads one portion', async () => {
   const { origin, portions } = await openCountingServer();
   const authorization = `Bearer ${key}`;
   const answer = await send(origin, { method: 'HEAD', path: '/agents?limit=100', headers: { authorization } });
   expect([answer.status, answer.text, portions()]).toEqual([200, '', 0]);
 });
 
-test('a database that fails in the middle of a page closes the connection, and leaves one error under the request id', async () => {
+test('if the database fails within a page, the connection is closed and one error is logged under the request id', async () => {
   const link = await openLink(world.databaseUrl);
   const { origin } = await openAnotherServer(world, { databaseUrl: link.url });
   const requestId = randomUUID();

@@ -9,12 +9,12 @@ const world = await openWorld();
 
 type Query = Parameters<Client['list']>[0];
 
-/** One page. */
+/** The pagination of a list that fits on one page. */
 const list = async (key: string, query: Query = {}) => (await world.client(key).list(query)).data;
 
 const ids = ({ data }: Schemas['AgentPage']) => data.map(({ id }) => id);
 
-/** Agents that were created at the given days, the last of which come first in a list. */
+/** Agents with the given creation days; the latest comes first in a list. */
 async function agentsOf(companyId: string, days: readonly number[]): Promise<string[]> {
   const made = await Promise.all(days.map(() => world.agent(companyId)));
   for (const [at, { id }] of made.entries()) {
@@ -24,7 +24,7 @@ async function agentsOf(companyId: string, days: readonly number[]): Promise<str
   return made.map(({ id }) => id);
 }
 
-test('agents are listed as GET answers each, the newest first', async () => {
+test('GET /agents lists agents as GET /agents/:id answers each, newest first', async () => {
   const company = await world.company();
   const made = await agentsOf(company.id, [1, 3, 2]);
   const rows = await Promise.all(made.map((id) => storedAgent(world, id)));
@@ -35,14 +35,14 @@ test('agents are listed as GET answers each, the newest first', async () => {
   });
 });
 
-test('agents of one time keep their order across pages: the higher id first', async () => {
+test('agents with the same creation time are ordered by id, highest first, across pages', async () => {
   const company = await world.company();
   const made = await agentsOf(company.id, [5, 5, 5, 5, 5]);
   const pages = await Promise.all([1, 2, 3].map((page) => list(company.key, { limit: 2, page })));
   expect(pages.flatMap(ids)).toEqual(made.toSorted().reverse());
 });
 
-test('a page is the first and holds 20 agents unless the query says otherwise, 1 to 100 as it says', async () => {
+test('without a query the list is the first page of 20 agents; limit accepts 1 to 100', async () => {
   const company = await world.company();
   const made = await agentsOf(company.id, Array(101).fill(1));
   const order = made.toSorted().reverse();
@@ -62,7 +62,7 @@ test('a page is the first and holds 20 agents unless the query says otherwise, 1
   expect(await asked({ limit: 100, page: 2 })).toEqual(of(2, 100));
 });
 
-test('a page says how many agents and pages there are, and whether others surround it', async () => {
+test('a page states how many agents and pages there are, and whether a previous and a next one exist', async () => {
   const company = await world.company();
   await agentsOf(company.id, [1, 2, 3, 4, 5]);
   const at = async (page: number) => (await list(company.key, { limit: 2, page })).pagination;
@@ -76,7 +76,7 @@ test('a page says how many agents and pages there are, and whether others surrou
   });
 });
 
-test('a company without agents has an empty first page', async () => {
+test('a company without agents has one empty page', async () => {
   const { key } = await world.company();
   expect(await list(key)).toEqual({
     data: [],
@@ -84,7 +84,7 @@ test('a company without agents has an empty first page', async () => {
   });
 });
 
-test('deleted agents and those of other companies are not listed, nor counted', async () => {
+test('deleted agents and those of other companies are neither listed nor counted', async () => {
   const [company, other] = await Promise.all([world.company(), world.company()]);
   const [kept = '', gone = ''] = await agentsOf(company.id, [1, 2]);
   await agentsOf(other.id, [1]);
@@ -92,7 +92,7 @@ test('deleted agents and those of other companies are not listed, nor counted', 
   expect(await list(company.key)).toMatchObject({ data: [{ id: kept }], pagination: { total: 1 } });
 });
 
-test('the order is stable: a new agent comes first and leaves the others in their order', async () => {
+test('a new agent comes first and leaves the order of the others unchanged', async () => {
   const company = await world.company();
   const made = await agentsOf(company.id, [1, 2, 3]);
   const { id } = await world.agent(company.id);
@@ -128,7 +128,7 @@ const filters: readonly (readonly [Query, readonly number[]])[] = [
   [{ type: 'PHONE' }, []],
 ];
 
-test('name, as a part in any case, type, focus and language narrow the list; all that are given must hold', async () => {
+test('name (any part, in any case), type, focus and language filter the list, and all given filters must match', async () => {
   const company = await world.company();
   for (const shape of shapes) await world.agent(company.id, shape);
   for (const [query, found] of filters) {
@@ -189,7 +189,7 @@ test.for(refused)('the query %s is refused', async ([query, errors]) => {
 });
 
 test.for([{ page: 1000, limit: 100 }, { page: 5000 }, { page: 100_000, limit: 1 }])(
-  'page × limit may be 100,000: the query %j is the deepest of its kind',
+  'page × limit may reach 100,000: the query %j is accepted',
   async (query) => {
     const { key } = await world.company();
     expect((await list(key, query)).data).toEqual([]);

@@ -7,7 +7,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('GET answers 200 with the agent as stored, its ETag and number, and stores nothing', async () => {
+test('GET answers 200 with the agent as stored, its ETag and its phone number, and writes nothing', async () => {
   const agent = await newSubject(world, fullFields);
   const number = await world.phoneNumber(agent.companyId);
   for (const fields of [{}, { type: 'PHONE', companyPhoneNumberId: number }]) {
@@ -18,7 +18,7 @@ test('GET answers 200 with the agent as stored, its ETag and number, and stores 
   }
 });
 
-test('HEAD answers what GET does, without the body', async () => {
+test('HEAD answers as GET does, without the body', async () => {
   const agent = await newSubject(world, fullFields);
   const get = await world.call(agent.key, `GET /agents/${agent.id}`);
   const head = await world.call(agent.key, `HEAD /agents/${agent.id}`);
@@ -26,7 +26,7 @@ test('HEAD answers what GET does, without the body', async () => {
   expect(head).toMatchObject({ status: 200, text: '', headers });
 });
 
-test('an agent with values outside today’s enumerations is readable', async () => {
+test('an agent with values outside today’s enumerations can be read', async () => {
   const agent = await newSubject(world, fullFields);
   await world.sql.query(`UPDATE agent SET type = 'VIDEO', voice_id = 'HAL', duration = 999 WHERE id = $1`, [agent.id]);
   const answer = await world.client(agent.key).read(agent.id);
@@ -65,7 +65,7 @@ test('an If-None-Match that cannot be parsed is refused', async () => {
   await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors });
 });
 
-test('an agent that is deleted, of another company or of nobody is refused as PATCH refuses it', async () => {
+test('GET refuses an agent that is deleted, unknown or of another company as PATCH does', async () => {
   const [company, other] = await Promise.all([world.company(), world.company()]);
   const [deleted, foreign] = [await world.agent(company.id), await world.agent(other.id)];
   await world.deleteAgent(deleted.id);
@@ -83,7 +83,7 @@ test('an agent that is deleted, of another company or of nobody is refused as PA
   }
 });
 
-test('a malformed id and an unknown parameter are told together', async () => {
+test('GET reports a malformed id and an unknown parameter in one answer', async () => {
   const { key } = await world.company();
   const answer = await world.call(key, 'GET /agents/7?fields=name');
   const uuid = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
@@ -98,7 +98,7 @@ test('a malformed id and an unknown parameter are told together', async () => {
   });
 });
 
-test('a read after a write sees it, whatever was read before', async () => {
+test('GET returns the last written state, whatever was read before', async () => {
   const { key, id } = await newSubject(world);
   const api = world.client(key);
   for (const duration of [41, 42, 43, 44]) {

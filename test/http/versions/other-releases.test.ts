@@ -7,7 +7,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-/** Writes into what is stored of one version, as another release would have written it: the server itself never can. */
+/** Changes the stored snapshot of a version, as another release would have written it. */
 async function rewrite(id: string, version: number, snapshot: string): Promise<void> {
   const client = await world.sql.connect();
   try {
@@ -30,7 +30,7 @@ const versionOf = async (key: string, id: string, version: number) => {
   return Object(answer.body);
 };
 
-test('a field that no version holds reads as its initial value, in the version, in a diff and after a restore', async () => {
+test('a field that no snapshot has is read as its initial value: in the version, in a diff and after a restore', async () => {
   const { id, key } = await newSubject(world);
   await world.patch(key, id, { voiceId: 'EMMA', duration: 60 });
   for (const version of [1, 2]) await forget(id, version, 'voiceId');
@@ -47,10 +47,10 @@ test('a field that no version holds reads as its initial value, in the version, 
   expect(await versionOf(key, id, 4)).toMatchObject({ voiceId: 'LUKE', duration: 30 });
 });
 
-test('a field that an older server left out of later versions keeps the value of the newest version before that has it', async () => {
+test('a field that an older server left out of later snapshots has the value of the newest snapshot before them that has it', async () => {
   const { id, key } = await newSubject(world);
   await world.patch(key, id, { voiceId: 'EMMA' });
-  // What an older server does during a rolling upgrade: the row keeps the field, the snapshots lack it.
+  // As an older server does during a rolling upgrade: the row keeps the field, and the snapshots lack it.
   await world.patch(key, id, { duration: 45 });
   await world.patch(key, id, { duration: 50 });
   for (const version of [3, 4]) await forget(id, version, 'voiceId');
@@ -62,7 +62,7 @@ test('a field that an older server left out of later versions keeps the value of
   expect(JSON.parse(await world.row(id))).toMatchObject({ voice_id: 'EMMA', duration: 45, version: 6 });
 });
 
-test('a member that a later release wrote is left out of answers and stays in storage', async () => {
+test('a member that a later release wrote stays stored and is left out of answers', async () => {
   const { id, key } = await newSubject(world);
   await rewrite(id, 1, `snapshot || '{"later":true}'`);
   expect(await versionOf(key, id, 1)).not.toHaveProperty('later');
@@ -74,7 +74,7 @@ test('a member that a later release wrote is left out of answers and stays in st
   expect(third?.snapshot).not.toHaveProperty('later');
 });
 
-test('an answer that a release without a field kept is repeated with the value that the field had', async () => {
+test('a kept answer of a release without a field is replayed with the value that the field had', async () => {
   const { id, key } = await newSubject(world);
   await world.patch(key, id, { voiceId: 'EMMA' });
   const headers = { 'idempotency-key': 'kept-by-an-older-release' };

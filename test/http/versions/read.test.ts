@@ -3,7 +3,7 @@ import { problemTexts } from '../../../src/http/problem-texts.ts';
 import type { Schemas } from '../../support/client.ts';
 import { pathOf } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
-import { untilSomebodyWaits } from '../../support/locks.ts';
+import { untilWaiting } from '../../support/locks.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { openWorld } from '../../support/world.ts';
@@ -12,7 +12,7 @@ const world = await openWorld();
 
 const id = '00000000-0000-4000-8000-00000000dead';
 
-test('the snapshot of a version equals the answer that was given at it, with the number beside it', async () => {
+test('the snapshot of a version is the answer that was given at that version, with the phone number beside it', async () => {
   const agent = await newSubject(world, fullFields);
   const number = await world.phoneNumber(agent.companyId);
   const api = world.client(agent.key);
@@ -32,7 +32,7 @@ test('the snapshot of a version equals the answer that was given at it, with the
   }
 });
 
-test('each entry of the history tells which fields, when, by which key and request, and what was restored; the newest is first', async () => {
+test('an entry of the history has the changed fields, time, key, request and restored version; the newest entry is first', async () => {
   const agent = await newSubject(world);
   const api = world.client(agent.key);
   await api.patch(agent.id, { name: 'Second', duration: 31 }, { header: { 'X-Request-Id': 'second' } });
@@ -51,7 +51,7 @@ test('each entry of the history tells which fields, when, by which key and reque
   expect(shown[0]).toMatchObject({ version: 1, keyId: null, requestId: null, restoredFrom: null });
 });
 
-test('a page of the history has its entries, newest first, and says how many there are and whether others surround it', async () => {
+test('a page of the history has its entries, newest first, their total, and whether a previous and a next page exist', async () => {
   const { key, id } = await newSubject(world);
   const api = world.client(key);
   for (const duration of [31, 32, 33, 34]) await api.patch(id, { duration });
@@ -64,14 +64,14 @@ test('a page of the history has its entries, newest first, and says how many the
   expect(await at(3)).toEqual([[1], { ...all, page: 3, hasNextPage: false, hasPreviousPage: true }]);
 });
 
-test('a page of the history ends with the version that the answer counts, also when others come meanwhile', async () => {
+test('a page of the history has no version above its total, even if others are written meanwhile', async () => {
   const agent = await newSubject(world);
   const holder = await world.sql.connect();
   onTestFinished(() => holder.release(true));
   await holder.query('BEGIN');
   await holder.query('LOCK TABLE agent_version');
   const reading = world.call(agent.key, `GET /agents/${agent.id}/versions`);
-  await untilSomebodyWaits(world);
+  await untilWaiting(world);
   await holder.query(
     `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields)
      SELECT agent_id, 2, created_at, snapshot, '{}' FROM agent_version WHERE agent_id = $1`,
@@ -83,7 +83,7 @@ test('a page of the history ends with the version that the answer counts, also w
   expect(body).toMatchObject({ data: [{ version: 1 }], pagination: { total: 1 } });
 });
 
-test('a page too deep is refused before it is asked whether there is such an agent', async () => {
+test('a page × limit over 100,000 is refused before the agent is looked up', async () => {
   const { key } = await world.company();
   const path = `/agents/${id}/versions`;
   const errors = [
@@ -93,7 +93,7 @@ test('a page too deep is refused before it is asked whether there is such an age
   expectProblem(answer, { code: 'VALIDATION_FAILED', instance: path, errors });
 });
 
-test.for(['0', '-1', '01', '1.0', 'x', '1e1', '%20', '10000000000'])('the version %s is malformed', async (version) => {
+test.for(['0', '-1', '01', '1.0', 'x', '1e1', '%20', '10000000000'])('the version %s answers 400', async (version) => {
   const { key } = await world.company();
   const path = `/agents/${id}/versions/${version}`;
   const detail = 'must be a version number, from 1 on';
@@ -108,7 +108,7 @@ test.for(['0', '-1', '01', '1.0', 'x', '1e1', '%20', '10000000000'])('the versio
   expectProblem(answer, { code: 'VALIDATION_FAILED', instance: diff, errors: inQuery });
 });
 
-test.for(['2', '999999999'])('version %s of an agent that never had it is 404', async (version) => {
+test.for(['2', '999999999'])('version %s of an agent that never had it answers 404', async (version) => {
   const agent = await newSubject(world);
   const path = `/agents/${agent.id}/versions`;
   const lines = [
@@ -125,7 +125,7 @@ test.for(['2', '999999999'])('version %s of an agent that never had it is 404', 
   }
 });
 
-test('a version that the operator has removed is 404, which says so, and another company learns nothing of it', async () => {
+test('a pruned version answers 404 and says that it was removed, and 403 to another company', async () => {
   const agent = await newSubject(world);
   await world.patch(agent.key, agent.id, { name: 'Second' });
   await world.patch(agent.key, agent.id, { name: 'Third' });
@@ -168,7 +168,7 @@ const differences: readonly (readonly [string, object, readonly object[]])[] = [
 ];
 
 test.for(differences)(
-  'a diff tells %s, up to the current version unless `to` names one',
+  'a diff shows %s, up to the current version unless `to` names another',
   async ([, patch, changes]) => {
     const agent = await newSubject(world, fullFields);
     await world.client(agent.key).patch(agent.id, patch);
@@ -189,7 +189,7 @@ test.for(differences)(
   },
 );
 
-test('a diff names the number, for which the answer has no member', async () => {
+test('a diff shows the phone number, which is no member of the answer', async () => {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
   await world.client(agent.key).patch(agent.id, { companyPhoneNumberId: number });

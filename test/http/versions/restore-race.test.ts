@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { untilSomebodyWaits } from '../../support/locks.ts';
+import { untilWaiting } from '../../support/locks.ts';
 import { changedFieldsIn, expectAgent, newSubject } from '../../support/patch-agent.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
@@ -12,16 +12,16 @@ const requests = {
 };
 
 test.for(Object.entries(requests))(
-  'a version that is made while its restore is under way is compared with itself, not with what was before it: %s',
+  'a restore of a version that was written after the request began finds nothing to change: %s',
   async ([, { query, headers }]) => {
     const agent = await newSubject(world);
     const another = await world.sql.connect();
     try {
-      // The request has found version 1, and waits for the history.
+      // The request has read the agent at version 1 and waits for the history.
       await another.query('BEGIN');
       await another.query('LOCK TABLE agent_version IN ACCESS EXCLUSIVE MODE');
       const answer = world.call(agent.key, `POST /agents/${agent.id}/versions/2/restore${query}`, { headers });
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       await another.query(`UPDATE agent SET name = 'Second', version = 2 WHERE id = $1`, [agent.id]);
       await another.query(
         `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator)

@@ -14,7 +14,7 @@ type Headers = { 'If-Match'?: string; 'X-Request-Id'?: string };
 const restore = ({ id, key }: Subject, version: number, header: Headers = {}) =>
   world.client(key).restore(id, version, { header });
 
-/** Restores a version as a new one: compares the whole answer, row and history. */
+/** Restores a version as a new one; compares the whole answer, row and history. */
 async function expectRestored(agent: Subject, version: number, changed: readonly string[]): Promise<void> {
   const before = await storedAgent(world, agent.id);
   const requestId = randomUUID();
@@ -47,7 +47,7 @@ const notFound: Fault = {
   detail: 'must be the id of an active phone number of the company: GET /phone-numbers lists them',
 };
 
-test('a restore gives every field its old value, as a new version, and can itself be taken back', async () => {
+test('a restore sets every field to its old value as a new version, and can be restored from in turn', async () => {
   const agent = await newSubject(world, fullFields);
   const metadata = { team: null, nested: null, added: { deep: true } };
   const number = await world.phoneNumber(agent.companyId);
@@ -57,7 +57,7 @@ test('a restore gives every field its old value, as a new version, and can itsel
   await expectRestored(agent, 2, changed);
 });
 
-test('a restore of what is stored changes nothing', async () => {
+test('a restore of the stored content changes nothing', async () => {
   const agent = await newSubject(world, fullFields);
   await world.client(agent.key).patch(agent.id, { name: 'Second' });
   await world.client(agent.key).patch(agent.id, { name: 'Before' });
@@ -70,7 +70,7 @@ test('a restore of what is stored changes nothing', async () => {
   }
 });
 
-test('a restored number comes back where it is active, and is named in the header', async () => {
+test('a restored phone number is attached if it is active, and the header names it', async () => {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
   await world.client(agent.key).patch(agent.id, { type: 'PHONE', companyPhoneNumberId: number });
@@ -78,7 +78,7 @@ test('a restored number comes back where it is active, and is named in the heade
   await expectRestored(agent, 2, ['companyPhoneNumberId', 'type']);
 });
 
-test('a restore is checked like a patch: a version whose number is gone is 400, until the number is active again', async () => {
+test('a restore is checked like a patch: a version with an inactive phone number answers 400 until the number is active', async () => {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);
   await world.client(agent.key).patch(agent.id, { type: 'PHONE', companyPhoneNumberId: number });
@@ -89,7 +89,7 @@ test('a restore is checked like a patch: a version whose number is gone is 400, 
   await expectRestored(agent, 2, ['companyPhoneNumberId', 'type']);
 });
 
-test('an agent keeps a number that has become inactive when a version with it is restored', async () => {
+test('a restore keeps the agent’s own phone number even if it is inactive', async () => {
   const agent = await newSubject(world);
   const companyPhoneNumberId = await world.phoneNumber(agent.companyId);
   await world.client(agent.key).patch(agent.id, { companyPhoneNumberId });
@@ -98,7 +98,7 @@ test('an agent keeps a number that has become inactive when a version with it is
   await expectRestored(agent, 2, ['name']);
 });
 
-/** Writes the first version anew, as an older server may have left it. */
+/** Rewrites the first version as an older server may have stored it. */
 async function rewriteFirstVersion({ id }: Subject, fields: object): Promise<void> {
   await world.sql.query('ALTER TABLE agent_version DISABLE TRIGGER agent_version_never_changes');
   const sql = 'UPDATE agent_version SET snapshot = snapshot || $2 WHERE agent_id = $1 AND version = 1';
@@ -106,14 +106,14 @@ async function rewriteFirstVersion({ id }: Subject, fields: object): Promise<voi
   await world.sql.query('ALTER TABLE agent_version ENABLE TRIGGER agent_version_never_changes');
 }
 
-test('an old value outside today’s enumerations or limits is accepted', async () => {
+test('a restore accepts old values outside today’s enumerations and limits', async () => {
   const agent = await newSubject(world);
   const old = { type: 'VIDEO', focus: 'EXIT', language: 'XX', voiceId: 'HAL', cefrLevel: 'D1', duration: 999 };
   await rewriteFirstVersion(agent, old);
   await expectRestored(agent, 1, Object.keys(old).toSorted());
 });
 
-test('metadata over a limit does not come back, unless what is stored is as large', async () => {
+test('a restore refuses metadata over a limit, unless the stored metadata is as large', async () => {
   const agent = await newSubject(world);
   const metadata = { text: 'x'.repeat(11_000) };
   await rewriteFirstVersion(agent, { metadata });
@@ -129,7 +129,7 @@ test.for([
   ['"1"', stale],
   ['W/"2"', problemTexts.tagForeign],
   ['"3", "1"', stale],
-] as const)('If-Match: %s does not restore over version 2', async ([tag, detail]) => {
+] as const)('If-Match: %s does not restore over version 2 and answers 412', async ([tag, detail]) => {
   const agent = await newSubject(world);
   await world.client(agent.key).patch(agent.id, { name: 'Second' });
   const instance = `/agents/${agent.id}/versions/1/restore`;
@@ -138,14 +138,14 @@ test.for([
   expect(answer.headers.etag).toBe('"2"');
 });
 
-test.for(['"2"', '*'])('If-Match: %s restores over version 2', async (tag) => {
+test.for(['"2"', '*'])('If-Match: %s allows a restore over version 2', async (tag) => {
   const agent = await newSubject(world);
   await world.client(agent.key).patch(agent.id, { name: 'Second' });
   const answer = await restore(agent, 1, { 'If-Match': tag });
   expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"' } });
 });
 
-test('parallel restores and patches each decide on what came before them', async () => {
+test('parallel restores and patches are each decided on the state that the change before them left', async () => {
   const agent = await newSubject(world, { metadata: { kept: true } });
   const ids = Array.from({ length: 12 }, (_, i) => `step-${i}`);
   const answers = await Promise.all(
@@ -167,7 +167,7 @@ test('parallel restores and patches each decide on what came before them', async
     metadata = restoredFrom === null ? { ...Object(metadata), ...added } : first?.snapshot['metadata'];
     expect(snapshot).toEqual({ ...first?.snapshot, metadata });
   }
-  // A restore of what is stored is no step; a patch always is.
+  // A restore of the stored content makes no version; a patch here always does.
   const patches = ids.filter((_, i) => i % 2 === 0);
   expect(steps.flatMap((step) => (step.restoredFrom === null ? [step.requestId] : [])).toSorted()).toEqual(
     patches.toSorted(),

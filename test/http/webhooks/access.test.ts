@@ -9,7 +9,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-/** A company, an integration that manages it, and strangers; each of the first two has an endpoint with a delivery. */
+/** A company, an integration that manages it, and others; the first two have an endpoint with a delivery each. */
 async function openCase() {
   const [own, other] = [await world.company(), await world.company()];
   const ats = await world.ats(own.id);
@@ -32,7 +32,7 @@ beforeAll(async () => {
 const named = (line: string, { id, delivery }: { id: string; delivery: string }) =>
   line.replace(':id', id).replace(':deliveryId', delivery);
 
-/** Who may do something with which endpoint, and who may not. */
+/** Each caller and endpoint, and whether the caller may use it. */
 const attempts: readonly (readonly [
   who: string,
   key: (on: Opened) => string,
@@ -58,22 +58,25 @@ const attempts: readonly (readonly [
   ],
 ];
 
-test.for(attempts)('an endpoint is its owner’s alone, on every route: %s', async ([, key, query, hook, isAllowed]) => {
-  const on = isAllowed ? await openCase() : opened;
-  const before = await webhookRow(world, on[hook].id);
-  for (const { line, status, body } of onWebhook) {
-    const path = named(line, on[hook]);
-    const answer = await world.call(key(on), `${path}${query(on)}`, { body });
-    if (isAllowed) expect([line, answer.status]).toEqual([line, status]);
-    else expectProblem(answer, { code: 'RESOURCE_ACCESS_DENIED', instance: pathOf(path) });
-  }
-  if (isAllowed) return;
-  expect(await webhookRow(world, on[hook].id)).toEqual(before);
-  const { rows } = await world.sql.query('SELECT id FROM webhook_delivery WHERE endpoint_id = $1', [on[hook].id]);
-  expect(rows).toEqual([{ id: on[hook].delivery }]);
-});
+test.for(attempts)(
+  'every route on an endpoint is allowed to its owner alone: %s',
+  async ([, key, query, hook, isAllowed]) => {
+    const on = isAllowed ? await openCase() : opened;
+    const before = await webhookRow(world, on[hook].id);
+    for (const { line, status, body } of onWebhook) {
+      const path = named(line, on[hook]);
+      const answer = await world.call(key(on), `${path}${query(on)}`, { body });
+      if (isAllowed) expect([line, answer.status]).toEqual([line, status]);
+      else expectProblem(answer, { code: 'RESOURCE_ACCESS_DENIED', instance: pathOf(path) });
+    }
+    if (isAllowed) return;
+    expect(await webhookRow(world, on[hook].id)).toEqual(before);
+    const { rows } = await world.sql.query('SELECT id FROM webhook_delivery WHERE endpoint_id = $1', [on[hook].id]);
+    expect(rows).toEqual([{ id: on[hook].delivery }]);
+  },
+);
 
-test('a list shows the endpoints of the owner alone', async () => {
+test('GET /webhooks lists the endpoints of the owner and no others', async () => {
   const { own, other, ats, stranger, ofCompany, ofAts } = await openCase();
   const ids = async (key: string, query = '') =>
     Object((await world.call(key, `GET /webhooks${query}`)).body).data.map(({ id }: { id: string }) => id);
@@ -84,7 +87,7 @@ test('a list shows the endpoints of the owner alone', async () => {
 });
 
 test.for([...forOwner, ...onWebhook])(
-  '$line is refused for a company that the ATS does not manage',
+  '$line answers 403 for a company that the ATS does not manage',
   async ({ line, body }) => {
     const path = named(line, opened.ofCompany);
     for (const companyId of [opened.other.id, randomUUID()]) {
@@ -101,7 +104,7 @@ test.for([...forOwner, ...onWebhook])(
 );
 
 test.for([...forOwner, ...onWebhook])(
-  '$line needs a key with the scope $scope, and no other',
+  '$line needs the scope $scope and no other',
   async ({ line, scope, status, body }) => {
     const on = await openCase();
     const path = named(line, on.ofCompany);
@@ -115,22 +118,25 @@ test.for([...forOwner, ...onWebhook])(
   },
 );
 
-test('keys that exist, and keys that are made without naming scopes, have no scope of webhooks', () => {
+test('keys that were made before webhooks, or without --scopes, have no scope for webhooks', () => {
   expect(defaultScopes).toEqual(['read:agents', 'write:agents', 'delete:agents']);
 });
 
-test.for(onWebhook)('$line of no endpoint is 404, behind the faults of the request', async ({ line, body }) => {
-  const path = named(line, { id: randomUUID(), delivery: randomUUID() });
-  const { key } = opened.own;
-  expectProblem(await world.call(key, path, { body }), {
-    ...{ code: 'RESOURCE_NOT_FOUND', instance: pathOf(path) },
-    detail: problemTexts.webhookMissing,
-  });
-  const wrong = await world.call(key, `${named(line, { id: '1', delivery: randomUUID() })}`, { body });
-  expect([wrong.status, Object(wrong.body).errors]).toMatchObject([400, [{ in: 'path', parameter: 'id' }]]);
-});
+test.for(onWebhook)(
+  '$line answers 404 for an unknown endpoint, and 400 first for an invalid request',
+  async ({ line, body }) => {
+    const path = named(line, { id: randomUUID(), delivery: randomUUID() });
+    const { key } = opened.own;
+    expectProblem(await world.call(key, path, { body }), {
+      ...{ code: 'RESOURCE_NOT_FOUND', instance: pathOf(path) },
+      detail: problemTexts.webhookMissing,
+    });
+    const wrong = await world.call(key, `${named(line, { id: '1', delivery: randomUUID() })}`, { body });
+    expect([wrong.status, Object(wrong.body).errors]).toMatchObject([400, [{ in: 'path', parameter: 'id' }]]);
+  },
+);
 
-test('a grant that is withdrawn ends the access to the company’s endpoints with the next request', async () => {
+test('a revoked grant ends the access to the company’s endpoints with the next request', async () => {
   const { own, ats, ofCompany } = await openCase();
   await world.companies.revoke(ats.id, own.id);
   const instance = `/webhooks/${ofCompany.id}`;

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { draft } from '../../support/endpoints.ts';
-import { untilSomebodyWaits } from '../../support/locks.ts';
+import { untilWaiting } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { bodiesFor, inShort, newWebhook, requestOf, trailOf, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('DELETE /webhooks/:id drops the endpoint with all that waits, also where that is much', async () => {
+test('DELETE /webhooks/:id deletes the endpoint and all its deliveries, however many', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const { id } = await newWebhook(world, key);
   await world.agent(companyId);
@@ -37,7 +37,7 @@ test('DELETE /webhooks/:id drops the endpoint with all that waits, also where th
   });
 });
 
-test('a change or creation of an agent that meets the deletion of an endpoint succeeds', async () => {
+test('a patch or creation of an agent succeeds while an endpoint of its company is being deleted', async () => {
   const { id: companyId, key } = await world.company();
   const { id: agentId } = await world.agent(companyId);
   const { id } = await newWebhook(world, key);
@@ -46,9 +46,9 @@ test('a change or creation of an agent that meets the deletion of an endpoint su
   await holder.query('BEGIN');
   await holder.query('DELETE FROM webhook_endpoint WHERE id = $1', [id]);
   const created = world.call(key, 'POST /agents', { body: draft });
-  await untilSomebodyWaits(world);
+  await untilWaiting(world);
   const sent = world.patch(key, agentId, { duration: 31 });
-  await untilSomebodyWaits(world, 2);
+  await untilWaiting(world, 2);
   await holder.query('COMMIT');
   holder.release();
   expect(await sent).toMatchObject({ status: 200, headers: { etag: '"2"' } });

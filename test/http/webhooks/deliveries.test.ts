@@ -7,7 +7,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-/** All columns of the deliveries of an endpoint, in their order. */
+/** All columns of the deliveries of an endpoint, in order. */
 async function stored(id: string) {
   const { rows } = await world.sql.query(
     'SELECT to_jsonb(d) - $$position$$ AS row FROM webhook_delivery d WHERE endpoint_id = $1 ORDER BY position',
@@ -18,7 +18,7 @@ async function stored(id: string) {
 
 const waiting = { status: 'PENDING', attempts: 0, lastStatus: null, lastError: null };
 
-test('ping queues webhook.ping, whatever the events of the endpoint are', async () => {
+test('ping queues webhook.ping, whatever event types the endpoint has', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const { id } = await newWebhook(world, key, { events: ['agent.deleted'] });
   const answer = await world.call(key, `POST /webhooks/${id}/ping`);
@@ -32,7 +32,7 @@ test('ping queues webhook.ping, whatever the events of the endpoint are', async 
   expect(row.body).toBe(JSON.stringify({ type: 'webhook.ping', timestamp: time, data }));
 });
 
-test('the list shows deliveries newest first, narrowed by status and agent, page by page', async () => {
+test('the list of deliveries is newest first, filtered by status and agent, in pages', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
   const [one, two] = [await world.agent(companyId), await world.agent(companyId)];
@@ -72,14 +72,14 @@ test.each([
   ['limit=0', 'limit'],
   ['page=0', 'page'],
   ['eventType=webhook.ping', 'eventType'],
-])('a list of deliveries with ?%s is refused, by the name of the parameter', async (query, parameter) => {
+])('the list of deliveries refuses ?%s and names the parameter', async (query, parameter) => {
   const { key } = await world.company();
   const { id } = await newWebhook(world, key);
   const answer = await world.call(key, `GET /webhooks/${id}/deliveries?${query}`);
   expect([answer.status, Object(answer.body).errors]).toMatchObject([400, [{ in: 'query', parameter }]]);
 });
 
-test('redeliver queues the same event once more, under its event id and outside the order', async () => {
+test('redeliver queues the event again with its event id, outside the order of its agent', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
   const agent = await world.agent(companyId);
@@ -101,7 +101,7 @@ test('redeliver queues the same event once more, under its event id and outside 
   expect(again).toEqual({ ...failed, id: again.id, is_redelivery: true, ...fresh, ...times });
 });
 
-test('a disabled endpoint takes neither ping nor redelivery', async () => {
+test('a disabled endpoint refuses ping and redeliver', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
   await world.agent(companyId);
@@ -115,7 +115,7 @@ test('a disabled endpoint takes neither ping nor redelivery', async () => {
   expect(await stored(id)).toHaveLength(1);
 });
 
-test('a delivery of another endpoint, or none, is not found', async () => {
+test('a delivery that is unknown or of another endpoint answers 404', async () => {
   const { id: companyId, key } = await world.company();
   const [one, two] = [await newWebhook(world, key), await newWebhook(world, key)];
   await world.agent(companyId);
@@ -130,7 +130,7 @@ test('a delivery of another endpoint, or none, is not found', async () => {
   expect(await stored(two.id)).toHaveLength(1);
 });
 
-test('an integration neither sees nor redelivers what it was told of a company that it no longer manages', async () => {
+test('an ATS can neither see nor redeliver events of a company that it no longer manages', async () => {
   const { id: companyId } = await world.company();
   const kept = await world.company();
   const ats = await world.ats(companyId, kept.id);

@@ -8,7 +8,7 @@ const world = await openWorld();
 const { open, fingerprint } = sealer({ secret: world.secret });
 const form = /^whsec_[A-Za-z0-9+/]{43}=$/;
 
-test('POST /webhooks makes an endpoint and shows its secret, which is stored encrypted like the values of headers', async () => {
+test('POST /webhooks creates an endpoint and answers its secret, which is stored encrypted like its header values', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const fields = {
     events: ['agent.updated'],
@@ -57,7 +57,7 @@ test('POST /webhooks makes an endpoint and shows its secret, which is stored enc
   expect(await trailOf(world, id)).toEqual([{ action: 'webhook.created', ...by, details }]);
 });
 
-test('reading shows endpoints without secrets, the newest first, page by page', async () => {
+test('reading answers endpoints without secrets, newest first, in pages', async () => {
   const { key } = await world.company();
   const made = [await newWebhook(world, key), await newWebhook(world, key), await newWebhook(world, key)];
   const newestFirst = made.map(({ shown }) => shown).toReversed();
@@ -70,7 +70,7 @@ test('reading shows endpoints without secrets, the newest first, page by page', 
   expect([one.status, one.body]).toEqual([200, made[0]?.shown]);
 });
 
-test('PATCH /webhooks/:id changes what it names: null clears, headers merge by name in any case, updatedAt moves', async () => {
+test('PATCH /webhooks/:id changes the members that it names: null clears, headers merge by name in any case, updatedAt increases', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const { id, shown } = await newWebhook(world, key, { description: 'Old', headers: { 'X-A': '1', 'X-B': '2' } });
   const before = await webhookRow(world, id);
@@ -99,7 +99,7 @@ test('PATCH /webhooks/:id changes what it names: null clears, headers merge by n
   expect(await webhookRow(world, id)).toMatchObject({ header_names: [], sealed_headers: null });
 });
 
-test('a patch of an endpoint that changes nothing leaves row and trail as they are', async () => {
+test('a patch of an endpoint that changes nothing leaves its row and the audit trail unchanged', async () => {
   const { key } = await world.company();
   const { id, shown } = await newWebhook(world, key, { headers: { 'X-A': '1' } });
   const before = await webhookRow(world, id);
@@ -114,7 +114,7 @@ test('a patch of an endpoint that changes nothing leaves row and trail as they a
   expect(await trailOf(world, id)).toHaveLength(1);
 });
 
-test('enabling an endpoint clears the reason and its failures, and keeps what waits', async () => {
+test('enabling an endpoint clears the reason and its failures, and keeps its pending deliveries', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
   await world.agent(companyId);
@@ -133,11 +133,11 @@ test('enabling an endpoint clears the reason and its failures, and keeps what wa
   expect(Object(body).data).toMatchObject([{ eventType: 'agent.created', status: 'PENDING' }]);
 });
 
-test('an owner has at most ten endpoints, however many are made at once', async () => {
+test('an owner has at most ten endpoints, however many are created at once', async () => {
   const { key } = await world.company();
   const ats = await world.ats();
   for (const owner of [key, ats.key]) {
-    // On a busy machine some wait too long for the others, and ask again.
+    // On a busy machine some time out while they wait for the others, and are sent again.
     const create = async () => {
       for (;;) {
         const answer = await world.call(owner, 'POST /webhooks', { body: target });
@@ -154,7 +154,7 @@ test('an owner has at most ten endpoints, however many are made at once', async 
   }
 });
 
-test('rotate-secret shows a new secret; the one before signs for 24 hours more', async () => {
+test('rotate-secret answers a new secret, and the previous one signs for 24 hours more', async () => {
   const { key } = await world.company();
   const { id, secret, shown } = await newWebhook(world, key, { headers: { 'X-A': '1' } });
   const answer = await world.call(key, `POST /webhooks/${id}/rotate-secret`);

@@ -8,7 +8,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('a company gets its own events only, an integration those of the companies that it manages at the moment', async () => {
+test('a company gets the events of its own agents, an integration those of the companies that it manages at that time', async () => {
   const [one, two, foreign] = [await world.company(), await world.company(), await world.company()];
   const ats = await world.ats(one.id, two.id);
   const other = await world.ats(foreign.id);
@@ -24,31 +24,31 @@ test('a company gets its own events only, an integration those of the companies 
   await world.companies.revoke(ats.id, one.id);
   await world.companies.grant(other.id, one.id);
   await world.patch(one.key, ofOne.id, { duration: 32 });
-  const told = async ({ id }: { id: string }) =>
+  const eventsOf = async ({ id }: { id: string }) =>
     (await bodiesFor(world, id)).map((event) => [Object(event).data.agentId, Object(event).data.version]);
-  expect(await told(hooks.one)).toEqual([
+  expect(await eventsOf(hooks.one)).toEqual([
     [ofOne.id, 1],
     [ofOne.id, 2],
     [ofOne.id, 3],
   ]);
-  expect(await told(hooks['one by its ATS'])).toEqual([
+  expect(await eventsOf(hooks['one by its ATS'])).toEqual([
     [ofOne.id, 1],
     [ofOne.id, 2],
     [ofOne.id, 3],
   ]);
-  expect(await told(hooks.ats)).toEqual([
+  expect(await eventsOf(hooks.ats)).toEqual([
     [ofOne.id, 1],
     [ofTwo.id, 1],
     [ofOne.id, 2],
     [ofTwo.id, 2],
   ]);
-  expect(await told(hooks.other)).toEqual([[ofOne.id, 3]]);
+  expect(await eventsOf(hooks.other)).toEqual([[ofOne.id, 3]]);
 });
 
-test('a server that never heard of an endpoint writes its events, those of a batch with other companies too', async () => {
+test('a server that did not yet know an endpoint writes its events, also for a batch with other companies', async () => {
   const quiet = await newSubject(world);
-  const heard = await newSubject(world);
-  const { id } = await newWebhook(world, heard.key);
+  const subscribed = await newSubject(world);
+  const { id } = await newWebhook(world, subscribed.key);
   const statements: string[] = [];
   const { origin } = await openAnotherServer(world, { onStatement: (sql) => statements.push(sql) });
   const patch = ({ key, id: agentId }: { key: string; id: string }, duration: number, extra = {}) =>
@@ -64,15 +64,15 @@ test('a server that never heard of an endpoint writes its events, those of a bat
   expect((await patch(quiet, 41)).status).toBe(200);
   expect(writes()).toEqual([false]);
   const keyed = { 'idempotency-key': randomUUID() };
-  const answers = await Promise.all([patch(quiet, 42), patch(heard, 42, keyed)]);
+  const answers = await Promise.all([patch(quiet, 42), patch(subscribed, 42, keyed)]);
   expect(answers.map(({ status }) => status)).toEqual([200, 200]);
-  expect((await patch(heard, 43)).status).toBe(200);
-  expect((await patch(heard, 42, keyed)).headers['idempotent-replayed']).toBe('true');
+  expect((await patch(subscribed, 43)).status).toBe(200);
+  expect((await patch(subscribed, 42, keyed)).headers['idempotent-replayed']).toBe('true');
   expect(writes()).toContain(true);
   expect(inShort(await bodiesFor(world, id))).toEqual(['agent.updated 2', 'agent.updated 3']);
 });
 
-test('what an operator does to agents makes events without key and request', async () => {
+test('changes by an operator make events without key and request id', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
   const agent = await world.agent(companyId);
@@ -85,7 +85,7 @@ test('what an operator does to agents makes events without key and request', asy
   ]);
 });
 
-test('a purged agent leaves nothing in deliveries, to whichever endpoint', async () => {
+test('purging an agent removes its content from the deliveries of every endpoint', async () => {
   const { id: companyId, key } = await world.company();
   const ats = await world.ats(companyId);
   const hooks = [await newWebhook(world, key), await newWebhook(world, ats.key)];

@@ -8,7 +8,7 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('each change of an agent makes one event, which says what the history says', async () => {
+test('each change of an agent makes one event with the content of its history entry', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const { id } = await newWebhook(world, key);
   const created = await world.call(key, 'POST /agents', { body: draft });
@@ -40,7 +40,7 @@ test('each change of an agent makes one event, which says what the history says'
   expect(history[2]?.restoredFrom).toBe(1);
 });
 
-test('the members of an event stand in the order of the contract, without blanks', async () => {
+test('the members of an event are in the order of the contract, without white space', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const { id } = await newWebhook(world, key);
   const agent = await world.agent(companyId);
@@ -56,7 +56,7 @@ test('the members of an event stand in the order of the contract, without blanks
   ]);
 });
 
-test('what changes nothing makes no event: a no-op, a dry run, a refusal, a replay', async () => {
+test('a PATCH without effect, a dry run, a refusal and a replay make no event', async () => {
   const { id: agentId, key } = await newSubject(world);
   const { id } = await newWebhook(world, key);
   const headers = { 'idempotency-key': randomUUID() };
@@ -71,7 +71,7 @@ test('what changes nothing makes no event: a no-op, a dry run, a refusal, a repl
   expect(inShort(await bodiesFor(world, id))).toEqual(['agent.updated 2', 'agent.created 1']);
 });
 
-test('a restore makes no event when it is a dry run, changes nothing or is repeated; nor does a second deletion', async () => {
+test('a restore that is a dry run, changes nothing or is replayed makes no event, nor does a second deletion', async () => {
   const { id: agentId, key } = await newSubject(world);
   await world.patch(key, agentId, { duration: 31 });
   const { id } = await newWebhook(world, key);
@@ -126,7 +126,7 @@ test('changes of one batch, and changes that run alone, make their events in the
   expect(inShort(await bodiesFor(world, id))).toEqual(versions.map((version) => `agent.updated ${version}`));
 });
 
-test('an endpoint that names a type twice, or beside all, gets each event once', async () => {
+test('an endpoint that lists an event type twice, or beside the one for all, gets each event once', async () => {
   const { id: agentId, key } = await newSubject(world);
   const hooks = [
     await newWebhook(world, key, { events: ['agent.updated', 'agent.updated'] }),
@@ -136,7 +136,7 @@ test('an endpoint that names a type twice, or beside all, gets each event once',
   for (const { id } of hooks) expect(inShort(await bodiesFor(world, id))).toEqual(['agent.updated 2']);
 });
 
-test('an endpoint gets the event types that it lists, as they are at the moment of the change', async () => {
+test('an endpoint gets the event types that it lists at the time of the change', async () => {
   const { key } = await world.company();
   const wants = (...events: string[]) => newWebhook(world, key, { events });
   const [created, updated, all, disabled] = [

@@ -10,7 +10,7 @@ const database = openLimited('patient', world.ownerUrl, 2);
 afterAll(() => database.close());
 const webhooks = operatorWebhooks(database.prisma, 'root');
 
-test('operators list the endpoints of an owner, disable and enable them; each change is in the trail', async () => {
+test('operators list, disable and enable the endpoints of an owner, and each change has an audit entry', async () => {
   const { id: companyId, key } = await world.company();
   const ats = await world.ats(companyId);
   const [one, two] = [await newWebhook(world, key, { headers: { 'X-A': '1' } }), await newWebhook(world, key)];
@@ -37,7 +37,7 @@ test('operators list the endpoints of an owner, disable and enable them; each ch
   await expect(webhooks.enable(companyId)).rejects.toThrow(`there is no webhook with the id ${companyId}`);
 });
 
-test('a company that is erased leaves no endpoint, and nothing of its agents in deliveries to integrations', async () => {
+test('erasing a company deletes its endpoints, and the content of its agents from deliveries to integrations', async () => {
   const [erased, kept] = [await world.company(), await world.company()];
   const ats = await world.ats(erased.id, kept.id);
   const own = await newWebhook(world, erased.key);

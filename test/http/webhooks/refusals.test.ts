@@ -78,7 +78,7 @@ const wrong: readonly (readonly [what: string, fields: object, ...faults: Fault[
 ];
 
 test.for(wrong)(
-  'an endpoint with %s is refused, new or changed, and nothing is stored',
+  'an endpoint with %s is refused, by POST and PATCH, and nothing is stored',
   async ([, fields, ...errors]) => {
     const { id: companyId, key } = await world.company();
     const made = await world.call(key, 'POST /webhooks', { body: { ...target, ...fields } });
@@ -93,7 +93,7 @@ test.for(wrong)(
   },
 );
 
-test('an endpoint at every limit is accepted: URL, events, description of code points, headers and their values', async () => {
+test('an endpoint at every limit is accepted: URL, events, description in code points, headers and their values', async () => {
   const { key } = await world.company();
   const start = 'https://example.com/';
   const url = `${start}${'a'.repeat(2048 - start.length)}`;
@@ -110,7 +110,7 @@ test('an endpoint at every limit is accepted: URL, events, description of code p
   expect([empty.status, empty.body]).toMatchObject([200, { description: '' }]);
 });
 
-test('ten headers are the limit of what is merged', async () => {
+test('a merge of headers may result in ten, and no more', async () => {
   const { key } = await world.company();
   const { id } = await newWebhook(world, key, { headers: headersUpTo(10) });
   const patch = (headers: object) => world.call(key, `PATCH /webhooks/${id}`, { body: { headers } });
@@ -137,7 +137,7 @@ test.for([
   expectProblem(answer, { code: 'VALIDATION_FAILED', instance: path, errors: [fault(pointer, code, detail)] });
 });
 
-test('a new endpoint cannot be disabled from the start', async () => {
+test('POST /webhooks refuses status', async () => {
   const { key } = await world.company();
   const answer = await world.call(key, 'POST /webhooks', { body: { ...target, status: 'DISABLED' } });
   expect([answer.status, Object(answer.body).errors[0]]).toMatchObject([

@@ -11,7 +11,7 @@ import { openWorld } from '../../support/world.ts';
 const world = await openWorld();
 const keyed = (key = randomUUID()) => ({ 'idempotency-key': key });
 
-/** What is kept of answers to a key. */
+/** The kept answers of a key. */
 async function kept(keyId: string) {
   const { rows } = await world.sql.query(
     'SELECT webhook_id AS id, answer::text AS answer, agent_id FROM idempotency_key WHERE api_key_id = $1',
@@ -20,7 +20,7 @@ async function kept(keyId: string) {
   return rows;
 }
 
-test('a repeated POST /webhooks makes one endpoint and gets the same answer; no secret is kept with it', async () => {
+test('a repeated POST /webhooks creates one endpoint and gets the same answer, and the kept answer holds no secret', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const headers = keyed();
   const create = () => world.call(key, 'POST /webhooks', { body: target, headers });
@@ -40,7 +40,7 @@ test('a repeated POST /webhooks makes one endpoint and gets the same answer; no 
   });
 });
 
-test('a repeated creation or rotation rotates nothing, and shows the secret that the endpoint has by then', async () => {
+test('a repeated creation or rotation changes nothing, and answers the endpoint’s current secret', async () => {
   const { key } = await world.company();
   const [creation, rotation] = [keyed(), keyed()];
   const secretOf = async (line: string, headers?: Record<string, string>, body?: object) =>
@@ -55,13 +55,13 @@ test('a repeated creation or rotation rotates nothing, and shows the secret that
   expect(new Set([Object(made.body).secret, second, third]).size).toBe(3);
 });
 
-test('of twenty parallel requests with one key one is carried out, on two servers', async () => {
+test('of twenty parallel requests with one idempotency key, sent to two servers, one is carried out', async () => {
   const { id: companyId, key, keyId } = await world.company();
   const { origin } = await openAnotherServer(world);
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...keyed() };
   const sent = { method: 'POST', path: '/webhooks', headers, body: JSON.stringify(target) };
   const answers = await Promise.all(Array.from({ length: 20 }, (_, at) => send(at % 2 ? origin : world.origin, sent)));
-  // On a busy machine some wait too long for the others: they are told so, and nothing is done for them.
+  // On a busy machine some time out while they wait for the others, and are not carried out.
   const created = answers.filter(({ status }) => ![409, 503].includes(status));
   expect(new Set(created.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
   expect(created.filter((answer) => answer.headers['idempotent-replayed'] === undefined).length).toBeLessThan(2);
@@ -70,7 +70,7 @@ test('of twenty parallel requests with one key one is carried out, on two server
   expect(rows).toHaveLength(1);
 });
 
-test('repeated changes, rotations, pings and redeliveries are made once', async () => {
+test('repeated patches, rotations, pings and redeliveries are carried out once', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
   await world.agent(companyId);
@@ -97,7 +97,7 @@ test('repeated changes, rotations, pings and redeliveries are made once', async 
   ]);
 });
 
-test('a key that was used for another request is refused, between agents and webhooks too', async () => {
+test('an idempotency key that was used for another request is refused, also between agents and webhooks', async () => {
   const { id: agentId, key } = await newSubject(world);
   const [ofAgent, ofHook] = [keyed(), keyed()];
   await world.patch(key, agentId, { duration: 31 }, { headers: ofAgent });
@@ -113,7 +113,7 @@ test('a key that was used for another request is refused, between agents and web
   for (const [answer, instance] of reused) expectProblem(answer, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
 });
 
-test('a refusal is not kept, and after a day a key is as new', async () => {
+test('a refusal is not kept, and after a day an idempotency key can be used again', async () => {
   const { key, keyId } = await world.company();
   const headers = keyed();
   const create = (body: object) => world.call(key, 'POST /webhooks', { body, headers });

@@ -13,7 +13,7 @@ const world = await openWorld();
 const renewed = randomUUID().repeat(2);
 const after = { secret: renewed, previousSecret: world.secret };
 
-/** What an endpoint's row holds, opened by a server with these secrets. */
+/** The secrets and headers of an endpoint, decrypted by a server with these secrets. */
 async function opened(id: string, secrets: { secret: string; previousSecret?: string }) {
   const row = await webhookRow(world, id);
   const { open } = sealer(secrets);
@@ -26,7 +26,7 @@ async function opened(id: string, secrets: { secret: string; previousSecret?: st
   ];
 }
 
-/** A start of a server, as far as it encrypts endpoints anew; returns what it says. */
+/** Re-encrypts the endpoints as a starting server does, and returns its log lines. */
 async function reseal(secrets: { secret: string; previousSecret?: string }): Promise<object[]> {
   const database = openDatabase({ url: world.databaseUrl, connections: 1 });
   onTestFinished(() => database.close());
@@ -39,7 +39,7 @@ async function reseal(secrets: { secret: string; previousSecret?: string }): Pro
   return lines;
 }
 
-test('secrets and header values are in no column, log line, trail entry, kept answer or later answer', async () => {
+test('no column, log line, audit entry, kept answer or later answer holds a secret or header value', async () => {
   const { key } = await world.company();
   const [token, inUrl] = [`token-${randomUUID()}`, `path-${randomUUID()}`];
   const fields = { headers: { Authorization: token }, url: `https://hooks.example.com/${inUrl}` };
@@ -64,7 +64,7 @@ test('secrets and header values are in no column, log line, trail entry, kept an
   expect([...(await rowsOf('audit_entry')), ...world.logLines].join('\n')).not.toContain(inUrl);
 });
 
-test('a sealed text opens in its place alone, and only as it was sealed', () => {
+test('a sealed text can be opened only for its own endpoint and column, and only unmodified', () => {
   const { seal, open, fingerprint } = sealer({ secret: world.secret });
   const place = { endpointId: randomUUID(), column: 'secret' } as const;
   const sealed = seal('whsec_a', place);
@@ -82,7 +82,7 @@ test('a sealed text opens in its place alone, and only as it was sealed', () => 
   expect(fingerprint).toMatch(/^[A-Za-z0-9_-]{22}$/);
 });
 
-test('a start after a rotation of API_KEY_SECRET encrypts endpoints anew, and then the previous one is not needed', async () => {
+test('a start after a rotation of API_KEY_SECRET re-encrypts endpoints, which then no longer need the previous secret', async () => {
   const { key } = await world.company();
   const { id, secret } = await newWebhook(world, key, { headers: { 'X-A': '1' } });
   const plain = await newWebhook(world, key);
@@ -103,7 +103,7 @@ test('a start after a rotation of API_KEY_SECRET encrypts endpoints anew, and th
   expect(await reseal({ secret: world.secret, previousSecret: renewed })).toHaveLength(1);
 });
 
-test('while servers with either secret run, endpoints are read and changed by those that know both', async () => {
+test('while servers with either secret run, those that know both can read and change every endpoint', async () => {
   const { key } = await world.company();
   const { id, secret } = await newWebhook(world, key, { headers: { 'X-A': '1' } });
   const { origin } = await openAnotherServer(world, after);

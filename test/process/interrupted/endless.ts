@@ -3,7 +3,7 @@ import { inject, test } from 'vitest';
 import { run } from '../../support/connection.ts';
 import { makeDataDir, postgresPid, startServer } from '../../support/process.ts';
 
-test('waits, with a PostgreSQL of the run, a server and its PostgreSQL, whose process ids it prints', async () => {
+test('waits, with a PostgreSQL of the run, a server and its PostgreSQL, and prints their process ids', async () => {
   const dataDir = await makeDataDir();
   await startServer({ DATA_DIR: dataDir });
   const [{ file } = {}] = await run(

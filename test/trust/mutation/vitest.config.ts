@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// The tests that mutants of the pure files must fail: they need no database.
+// The tests that have to detect mutants of the pure files. They need no database.
 export default defineConfig({
   test: { include: ['test/unit/{agent-patch,metadata,api-key}.test.ts'] },
 });

@@ -3,7 +3,7 @@ import { type Client, openClient } from '../../support/kept-client.ts';
 import type { AtEnd } from '../../support/process.ts';
 import type { Received } from '../../support/receiver.ts';
 
-/** Milliseconds until a read that failed is made again, and between two looks at the endpoint and for events. */
+/** Milliseconds until a failed read is repeated, and between two checks of the endpoint and for events. */
 const pause = 100;
 const endpointPause = 2_000;
 
@@ -13,8 +13,8 @@ interface Options {
 }
 
 /**
- * A copy of a company's agents, kept by the rules of docs/webhooks.md alone. What it has stored survives its crashes: the
- * agents, the ids of deleted ones, the ids of events, and the events that are not applied yet.
+ * A copy of a company's agents that follows only the rules of docs/webhooks.md. After a crash it has what it stored:
+ * the agents, the ids of deleted ones, the ids of events, and the events that are not applied yet.
  */
 export function openAgentCopy({ origin, key }: Options) {
   const agents = new Map<string, { readonly version: number; readonly agent: object }>();
@@ -30,8 +30,8 @@ export function openAgentCopy({ origin, key }: Options) {
     agents.delete(id);
   }
 
-  /** "Ignore an event whose version is not above the one that you have", and everything about a deleted agent. */
-  const isNews = (id: string, version: number) => !deleted.has(id) && version > (agents.get(id)?.version ?? 0);
+  /** "Ignore an event whose version is not above the one that you have", and every event of a deleted agent. */
+  const isNewer = (id: string, version: number) => !deleted.has(id) && version > (agents.get(id)?.version ?? 0);
 
   return {
     counts,
@@ -41,14 +41,14 @@ export function openAgentCopy({ origin, key }: Options) {
     /** The agents by id. */
     agents: () => new Map([...agents].map(([id, { agent }]) => [id, agent])),
 
-    /** Stores an event. */
+    /** Stores a received event. */
     receive({ id, event }: Received): void {
       if (eventIds.has(id)) counts.repeats += 1;
       else inbox.push(event);
       eventIds.add(id);
     },
 
-    /** Reads and applies what there is, until the signal aborts: the life of the receiver between two crashes. */
+    /** Reads and applies stored events until the signal aborts. */
     async run(webhookId: string, signal: AbortSignal): Promise<void> {
       const ends: Parameters<AtEnd>[0][] = [];
       const atEnd: AtEnd = (end) => void ends.push(end);
@@ -67,24 +67,24 @@ export function openAgentCopy({ origin, key }: Options) {
         const { status, headers, body } = await request(client, `GET /agents/${id}`);
         const version = Number(String(headers.etag).replaceAll('"', ''));
         if (status === 404) remove(id);
-        else if (isNews(id, version)) agents.set(id, { version, agent: Object(body) });
+        else if (isNewer(id, version)) agents.set(id, { version, agent: Object(body) });
       }
 
       async function apply(client: Client, { type, data: { agentId: id, version } }: Received['event']): Promise<void> {
         if (type === 'agent.deleted') {
           remove(id);
-        } else if (isNews(id, version)) {
+        } else if (isNewer(id, version)) {
           const { status, body } = await request(client, `GET /agents/${id}/versions/${version}`);
           const { companyPhoneNumberId: _, ...agent } = Object(body);
           if (status === 404) await readNow(client, id);
-          else if (isNews(id, version)) agents.set(id, { version, agent });
+          else if (isNewer(id, version)) agents.set(id, { version, agent });
           counts.applied += 1;
         } else {
           counts.ignored += 1;
         }
       }
 
-      /** All ids of the list; undefined when a deletion may have moved an agent to a page that was read before. */
+      /** All ids of the list; undefined if a deletion may have moved an agent to a page that was read before. */
       async function list(client: Client): Promise<string[] | undefined> {
         const ids: string[] = [];
         for (let page = 1, before = 0; ; page += 1) {

@@ -4,23 +4,23 @@ import type { AgentPatch } from '../../../src/agents/schema.ts';
 import type { Json, JsonObject } from '../../../src/http/json.ts';
 import { fieldRows } from '../../support/fields.ts';
 
-/** Something to be asked of an agent; which versions it names is decided when it is sent, from those that are known. */
+/** A call on an agent. The versions that it names are chosen when it is sent, from those that its client knows. */
 export interface Draft {
   readonly kind: 'read' | 'patch' | 'restore' | 'delete';
   readonly patch: AgentPatch;
   readonly dryRun: boolean;
-  /** How many versions before the newest that its client knows: under If-Match, under If-None-Match, to restore. */
+  /** How many versions before the newest known one: in If-Match, in If-None-Match, and to restore. */
   readonly ifMatch: number | undefined;
   readonly ifNoneMatch: number | undefined;
   readonly back: number;
 }
 
-/** Few names and values, so that calls often meet, and repeat each other. */
+/** Few names and values, so that calls often conflict or repeat each other. */
 const key = fc.constantFrom('a', 'b', 'c', 'd');
 const leaf = fc.constantFrom<Json>(null, true, 1, 2, 'x', '', [], [1, { a: null }]);
 const few = { maxKeys: 3, noNullPrototype: true };
 const small: fc.Arbitrary<JsonObject> = fc.dictionary(key, fc.oneof(leaf, fc.dictionary(key, leaf, few)), few);
-/** Two of these pass the limit of keys together; one takes all of another away. */
+/** Two of these exceed the limit of keys together; one removes all keys of another. */
 const large: fc.Arbitrary<JsonObject> = fc
   .tuple(fc.constantFrom('p', 'q', 'r'), fc.constantFrom(null, 1, 2))
   .map(([family, value]) => Object.fromEntries(Array.from({ length: 22 }, (_, at) => [`${family}${at}`, value])));
@@ -67,6 +67,6 @@ export const anyDraft = (number: string): fc.Arbitrary<Draft> =>
     dryRun: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
     ifMatch: maybe(fc.nat(1), 3),
     ifNoneMatch: maybe(fc.nat(1), 6),
-    // Below nought: a version that may not be there yet.
+    // Below zero: a version that may not exist yet.
     back: fc.integer({ min: -2, max: 6 }),
   });

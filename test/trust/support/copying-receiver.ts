@@ -5,10 +5,10 @@ import { openClient } from '../../support/kept-client.ts';
 import { openReceiver, verify } from '../../support/receiver.ts';
 import { openAgentCopy } from './agent-copy.ts';
 
-/** What is wrong with the receiver at the moment. */
+/** The current failure of the receiver. */
 type Fault = 'none' | 'answers 500' | 'does not answer' | 'loses its answers' | 'answers 410';
 
-/** A receiver with an endpoint of its own, which keeps a copy of the agents; it can fail and crash. */
+/** A receiver with an endpoint of its own that keeps a copy of the agents. It can fail and crash. */
 export async function openCopyingReceiver(origin: string, key: string) {
   const copy = openAgentCopy({ origin, key });
   const counts = { attempts: 0, notVerified: 0 };
@@ -53,14 +53,14 @@ export async function openCopyingReceiver(origin: string, key: string) {
     eventIds: copy.eventIds,
     counts: () => ({ ...counts, ...copy.counts }),
 
-    /** Lets the receiver fail for some time. */
+    /** Makes the receiver fail for some time. */
     async fail(kind: Fault, milliseconds: number): Promise<void> {
       fault = kind;
       await delay(milliseconds);
       fault = 'none';
     },
 
-    /** The receiver loses its connections and the work of the moment, and starts again some time later. */
+    /** The receiver loses its connections and unfinished work, and restarts some time later. */
     async crashFor(milliseconds: number): Promise<void> {
       await crash();
       await delay(milliseconds);
@@ -76,7 +76,7 @@ export async function openCopyingReceiver(origin: string, key: string) {
       if (answer?.status === 200) secret = String(Object(answer.body).secret);
     },
 
-    /** Resolves when the endpoint is enabled, the list was read and every event is applied. */
+    /** Resolves when the endpoint is enabled, the list has been read, and every event is applied. */
     async settled(): Promise<void> {
       for (;;) {
         const answer = await manage(origin, { line: `GET /webhooks/${webhookId}` }).catch(() => undefined);

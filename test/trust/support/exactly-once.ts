@@ -5,16 +5,16 @@ import type { Call } from '../../support/kept-client.ts';
 import { answerOf, answerOfVersion, storedAgent, versionIn } from '../../support/stored-agent.ts';
 import type { World } from '../../support/world.ts';
 
-/** A request that was acknowledged. Its request id is its Idempotency-Key too. */
+/** An acknowledged request. Its request id is also its Idempotency-Key. */
 export interface Acknowledged {
   readonly requestId: string;
   readonly call: Call;
   readonly answer: Answer;
-  /** How often it was sent. */
+  /** The number of times that it was sent. */
   readonly times: number;
 }
 
-/** What a client sends next: mostly a change of a key of its own in the metadata of some agent, sometimes a creation. */
+/** The next request of a client: mostly a change of a metadata key of its own in some agent, sometimes a creation. */
 export function nextCall(ids: readonly string[], name: string, count: number): Call {
   if (count % 10 === 9) {
     const body = { name: `${name} ${count}`, type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
@@ -23,7 +23,10 @@ export function nextCall(ids: readonly string[], name: string, count: number): C
   return { line: `PATCH /agents/${ids[randomInt(ids.length)]}`, body: { metadata: { [name]: count } } };
 }
 
-/** Every answer is a version of its agent, every version but the operator's is one answer: nothing lost, nothing twice. */
+/**
+ * Every answer is a version of its agent, and every version except the operator's is one answer: nothing is lost or
+ * applied twice.
+ */
 export async function expectExactlyOnce(
   world: Pick<World, 'sql' | 'row' | 'history'>,
   companyId: string,

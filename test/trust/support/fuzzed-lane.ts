@@ -4,10 +4,10 @@ import type { Values } from '../../support/placeholders.ts';
 import type { World } from '../../support/world.ts';
 import type { Fuzzed } from './fuzzed-request.ts';
 
-/** What is stored of all that one lane can reach; equal only when no row was written. */
+/** All stored rows that one lane can reach; equal only if no row was written. */
 type Rows = Readonly<Record<'agents' | 'versions' | 'answers' | 'entries', string>>;
 
-/** A row that is written gets another xmin. */
+/** Every write of a row changes its xmin. */
 const rowsSql = `
   SELECT (SELECT md5(coalesce(string_agg(a.id::text || a.xmin, ',' ORDER BY a.id), ''))
             FROM agent a WHERE a.company_id = ANY ($1)) AS agents,
@@ -19,7 +19,7 @@ const rowsSql = `
 
 export type Lane = Awaited<ReturnType<typeof openLane>>;
 
-/** A company with keys, an agent and numbers of its own, and another company beside it: what one request at a time meets. */
+/** A company with keys, an agent and phone numbers, and another company, for one request at a time. */
 export async function openLane(world: World) {
   const [own, other] = [await world.company(), await world.company()];
   const [ats, suspended] = [await world.ats(own.id), await world.newKey(own.id)];
@@ -59,7 +59,7 @@ export async function openLane(world: World) {
     values: (): Values => values,
     send: (sent: Sent) => send(world.origin, sent),
 
-    /** Which rows differ from what they were the last time. */
+    /** The rows that differ from the last time. */
     async written(): Promise<Readonly<Record<keyof Rows, boolean>>> {
       const before = rows;
       rows = await readRows();
@@ -71,7 +71,7 @@ export async function openLane(world: World) {
       };
     },
 
-    /** A new agent, where the last one was deleted. */
+    /** A new agent, if the last one was deleted. */
     async renew(): Promise<void> {
       values['AGENT'] = (await world.agent(own.id, { name: `Agent ${randomUUID()}` })).id;
       rows = await readRows();
@@ -79,7 +79,7 @@ export async function openLane(world: World) {
   };
 }
 
-/** Which rows a request must have written, by its answer. */
+/** The rows that a request must have written, given its answer. */
 export function toBeWritten({ method, query, headers: sent }: Fuzzed, { status, headers }: Answer) {
   const isDone = status < 300 && method !== 'get' && headers['idempotent-replayed'] === undefined;
   const isWritten = isDone && !query.some(([name, value]) => name === 'dryRun' && value === 'true');

@@ -4,17 +4,17 @@ import { hostileText } from '../../support/hostile-values.ts';
 import type { Sent } from '../../support/http.ts';
 import { type Kind, kinds, type Names, type Schema, valuesOf } from '../../support/schema-arbitrary.ts';
 
-/** Who sends a request; `reader` may only read. */
+/** The sender of a request; `reader` may only read. */
 const senders = ['company', 'ats', 'reader', 'suspended', 'nobody'] as const;
 
-/** A request as it was made up; names in braces stand for what is stored. */
+/** A generated request; names in braces stand for stored values. */
 export interface Fuzzed {
   readonly kind: Kind;
   readonly method: string;
   /** As the document names it. */
   readonly path: string;
   readonly sender: (typeof senders)[number];
-  /** What fills the path, not encoded. */
+  /** The values of the path parameters, not encoded. */
   readonly params: Readonly<Record<string, string>>;
   /** Not encoded. */
   readonly query: readonly (readonly [name: string, value: string])[];
@@ -22,21 +22,21 @@ export interface Fuzzed {
   readonly body?: string;
 }
 
-/** Requests of every kind to every operation of a document whose path is one of those. */
+/** Requests of every kind for every operation of a document with one of these paths. */
 export function fuzzedRequests(document: Document, isOne: (path: string) => boolean): fc.Arbitrary<Fuzzed> {
   const paths = Object.entries(document.paths).filter(([path]) => isOne(path));
   const all = paths.flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, operation]) => {
       const { $ref = '' } = operation.requestBody?.content['application/json']?.schema ?? {};
       const arbitrary = requestsOf(method, path, operation, document.components.schemas[$ref.replace(/.*\//, '')]);
-      // Most of what there is to do wrong is in bodies.
+      // Bodies have the most to get wrong, so they are generated most often.
       return { arbitrary, weight: operation.requestBody ? 6 : 1 };
     }),
   );
   return fc.oneof(...all);
 }
 
-/** All are made up once, since the parts of most requests are those of others. */
+/** All parts are generated once, because most requests share the parts of others. */
 function requestsOf(
   method: string,
   path: string,
@@ -46,7 +46,7 @@ function requestsOf(
   const good = new Map(parameters.map(({ name, schema }) => [name, names[name] ?? valuesOf(schema, 'valid')]));
   const goodBody = bodySchema ? bodyOf(bodySchema, 'valid') : fc.constant(undefined);
 
-  /** With one part that is of the kind, the others good. */
+  /** Requests with one part of the given kind, and valid other parts. */
   function requestsWith(kind: Kind, spot: string): fc.Arbitrary<Fuzzed> {
     const among = (place: string) => {
       const values = parameters
@@ -68,7 +68,7 @@ function requestsOf(
     });
     return parts.map(({ sender, params, query: [known, stray, named], headers, type, body }) => ({
       ...{ kind, method, path, sender, params },
-      // An ATS key without its company would get no further.
+      // Without a company an ATS key would be refused before the other parts are checked.
       query: [
         ...Object.entries(sender === 'ats' && named > 0 ? { companyId: '{COMPANY}', ...known } : known),
         ...stray,
@@ -92,7 +92,7 @@ function requestsOf(
 const withoutAbsent = (values: Readonly<Record<string, string | undefined>>): Record<string, string> =>
   Object.fromEntries(Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 
-/** What a client of Node's can send. */
+/** Header values that Node's client can send. */
 const asHeaders = (values: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value.replace(/[^\t -~]/g, '')]));
 
@@ -101,7 +101,7 @@ const seldom = <Value>(value: fc.Arbitrary<Value>) =>
 
 const asText = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 
-/** Unknown parameters, hostile names, and the same one twice. */
+/** Unknown parameters, hostile names, and repeated parameters. */
 const strayQuery = fc.oneof(
   fc.tuple(hostileText, hostileText).map((pair) => [pair] as const),
   fc
@@ -122,7 +122,7 @@ const strayType = fc.constantFrom<Record<string, string>>(
   { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' },
 );
 
-/** Now and then what is no JSON, or too much of it. */
+/** Sometimes invalid JSON, or too much of it. */
 function bodyOf(schema: Schema, kind: Kind): fc.Arbitrary<string> {
   const json = valuesOf(schema, kind, names).map((value) => JSON.stringify(value));
   if (kind !== 'odd nesting') return json;
@@ -136,7 +136,7 @@ function bodyOf(schema: Schema, kind: Kind): fc.Arbitrary<string> {
   return fc.oneof({ weight: 12, arbitrary: json }, broken, repeated, vast);
 }
 
-/** What names something stored. */
+/** Values that name something stored. */
 const names: Names = {
   id: fc.oneof(
     { weight: 8, arbitrary: fc.constant('{AGENT}') },
@@ -155,7 +155,7 @@ const names: Names = {
   'Idempotency-Key': fc.oneof(fc.constantFrom('one', '"one"', '"a\\"b"'), fc.uuid()),
 };
 
-/** As it goes over the wire, its names filled in. A surrogate alone goes as its three bytes, which are no UTF-8. */
+/** The request as bytes, with names replaced. A lone surrogate is sent as three bytes, which are not UTF-8. */
 export function toSent({ method, path, params, query, headers, body }: Fuzzed, key: string): Sent {
   const target = path.replace(/\{(\w+)\}/g, (_, name) => encode(params[name] ?? ''));
   const pairs = query.map(([name, value]) => `${encode(name)}=${encode(value)}`);

@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { chunk, head } from '../../support/raw-socket.ts';
 
-/** Bytes that are no good request, as latin1 text. */
+/** The bytes of a malformed request, as latin1 text. */
 export interface Malformed {
   readonly kind: string;
   readonly bytes: string;
-  /** Whether the client says that nothing more will come. */
+  /** Whether the client ends its side afterwards. */
   readonly ends: boolean;
 }
 
-/** The one kind that may still be a good request. */
-export const luck = 'bytes changed at random';
+/** The one kind that may still be a valid request. */
+export const perhapsValid = 'bytes changed at random';
 
 interface Target {
   readonly path: string;
@@ -19,7 +19,7 @@ interface Target {
 
 const body = '{"name":"Must not be seen"}';
 
-/** Messages that go wrong in every place of HTTP, all of them about one agent. */
+/** Messages with a fault in each part of HTTP, all for one agent. */
 export function malformedMessages({ path, key }: Target): fc.Arbitrary<Malformed> {
   const line = `PATCH ${path} HTTP/1.1`;
   const usual = ['Host: api', `Authorization: Bearer ${key}`, 'Content-Type: application/json'];
@@ -66,7 +66,7 @@ export function malformedMessages({ path, key }: Target): fc.Arbitrary<Malformed
     `1b\r\n${body}\r\n0\r\nbad trailer\r\n\r\n`,
   );
   const position = (text: string) => fc.nat(text.length - 1);
-  // What must not be taken for a message of its own.
+  // Bytes that must not be read as a message of their own.
   const inside = fc.constantFrom('', good, `0\r\n\r\n${good}`, chunk(body) + chunk(''));
   const bothLengths = fc
     .tuple(
@@ -166,19 +166,19 @@ export function malformedMessages({ path, key }: Target): fc.Arbitrary<Malformed
       true,
     ),
     kind(
-      luck,
+      perhapsValid,
       fc
         .array(fc.tuple(position(good), fc.nat(255)), { minLength: 1, maxLength: 4 })
         .map((changes) => changed(good, changes)),
     ),
     kind(
-      luck,
+      perhapsValid,
       fc
         .tuple(position(good), position(good))
         .map(([a, b]) => good.slice(0, Math.min(a, b)) + good.slice(Math.max(a, b))),
     ),
     kind(
-      luck,
+      perhapsValid,
       fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
     ),
   );

@@ -5,16 +5,16 @@ import { scopes } from '../../../src/auth/api-key.ts';
 import { apiKeyLifecycle } from '../../../src/auth/key-lifecycle.repository.ts';
 import { companyRepository } from '../../../src/companies/repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
-import type { SendingWorld } from './hooked.ts';
 import { makePostgres } from './own-postgres.ts';
+import type { SendingWorld } from './webhook-companies.ts';
 
-/** A company with a key for everything, on a PostgreSQL of its own, which can be killed. */
+/** A company with a key for everything, on a PostgreSQL of its own that can be killed. */
 export async function openOwnCompany() {
   const postgres = await makePostgres();
   await postgres.start();
   const { ownerUrl, databaseUrl } = await postgres.makeDatabase();
   const sql = new pg.Pool({ connectionString: ownerUrl });
-  // Broken by a kill, a connection is replaced.
+  // A connection that a kill breaks is replaced.
   sql.on('error', () => {});
   onTestFinished(() => sql.end());
   const world: SendingWorld = { databaseUrl, secret: randomUUID().repeat(2), sql };

@@ -11,6 +11,7 @@ import { openEmbedded } from '../../../src/embedded-postgres/embedded.ts';
 import { serverRights } from '../../../src/server-rights.ts';
 import { connect, run } from '../../support/connection.ts';
 import { eraseEmbedded } from '../../support/erase-embedded.ts';
+import { freezePostgres } from '../../support/frozen-postgres.ts';
 import { asServer, withDatabase } from '../../support/global-setup.ts';
 import { makeFolder } from '../../support/process.ts';
 
@@ -40,7 +41,7 @@ export async function makePostgres(settings: PostgresSettings = {}) {
     if (postmaster && !hasEnded()) await once(postmaster, 'exit');
   }
 
-  /** Starts it, again and again while something of a killed one is left; resolves once it takes connections. */
+  /** Starts it, repeatedly while parts of a killed one still run; resolves once it accepts connections. */
   async function start(): Promise<void> {
     for (;;) {
       if (hasEnded()) {
@@ -65,30 +66,19 @@ export async function makePostgres(settings: PostgresSettings = {}) {
   });
 
   return {
-    /** PostgreSQL's own folder. */
+    /** The folder of PostgreSQL. */
     directory,
-    /** Of the user that it runs as; undefined where that is the one of this process. */
+    /** The user that it runs as; undefined if it is that of this process. */
     owner,
     superUrl,
     start,
     signal,
     ended,
 
-    /** Stops all of its processes where they are, and returns what lets them go on. */
-    async freeze(): Promise<() => void> {
-      const client = await connect(superUrl);
-      // Before the others are counted, so that no new one comes.
-      signal('SIGSTOP');
-      const { rows } = await client.query('SELECT pid FROM pg_stat_activity');
-      for (const { pid } of rows) process.kill(pid, 'SIGSTOP');
-      return () => {
-        for (const { pid } of rows) process.kill(pid, 'SIGCONT');
-        signal('SIGCONT');
-        client.end().catch(() => {});
-      };
-    },
+    /** Stops all of its processes (SIGSTOP) and returns a function that resumes them. */
+    freeze: (): Promise<() => void> => freezePostgres(Number(postmaster?.pid), superUrl),
 
-    /** Makes a database for a server. @param how such as `TABLESPACE …` */
+    /** Creates a database for a server. @param how such as `TABLESPACE …` */
     async makeDatabase(how = ''): Promise<{ ownerUrl: string; databaseUrl: string }> {
       const ownerUrl = withDatabase(superUrl, 'attacked');
       await run(superUrl, `CREATE DATABASE attacked ${how}`);
@@ -100,7 +90,7 @@ export async function makePostgres(settings: PostgresSettings = {}) {
   };
 }
 
-/** Leaves the cluster of an embedded PostgreSQL, and the program that ran on it. */
+/** Removes the cluster of an embedded PostgreSQL and the copied programs. */
 async function makeCluster(dataDir: string) {
   const { url, close } = await openEmbedded(dataDir, 'operator');
   await close();

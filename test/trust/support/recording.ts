@@ -5,7 +5,7 @@ import type { Call } from '../../support/kept-client.ts';
 import { changedFieldsIn } from '../../support/patch-agent.ts';
 import { versionIn } from '../../support/stored-agent.ts';
 
-/** The request that asks something of an agent. */
+/** The request of a call on an agent. */
 export function callFor(id: string, asked: Asked, requestId: string): Call {
   const { ifMatch, ifNoneMatch } = asked;
   const headers = {
@@ -26,7 +26,7 @@ export function callFor(id: string, asked: Asked, requestId: string): Call {
   }
 }
 
-/** What a history says of an answer. @throws on a status that no call of a history may get */
+/** The entry of a history for an answer. @throws on a status that no call of a history may get */
 export function answeredBy(answer: Answer): Answered {
   const { status, body, headers } = answer;
   const { errors, code } = Object(body);
@@ -49,7 +49,7 @@ export function answeredBy(answer: Answer): Answered {
   }
 }
 
-/** An agent as an answer with an entity tag shows it. */
+/** The agent in an answer with an entity tag. */
 export function shownBy(answer: Answer): Shown {
   const { id, companyId, createdAt, updatedAt, ...fields } = Object(answer.body);
   const number = answer.headers['agent-phone-number-id'] ?? null;

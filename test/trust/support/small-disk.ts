@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { makeFolder } from '../../support/process.ts';
 
-/** Whether this process may mount a disk: root outside of most containers. */
+/** Whether this process may mount a disk, as root can outside of most containers. */
 export const canMount = ((): boolean => {
   try {
     execFileSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
@@ -14,7 +14,7 @@ export const canMount = ((): boolean => {
   }
 })();
 
-/** An empty disk in memory, which is not there any more after the test. What uses it must be made after it. */
+/** An empty disk in memory, which the test removes at its end. Create whatever uses it after it. */
 export async function mountSmallDisk(megabytes: number) {
   const folder = await makeFolder();
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=1777`, 'tmpfs', folder]);
@@ -25,7 +25,7 @@ export async function mountSmallDisk(megabytes: number) {
   return {
     folder,
 
-    /** Writes until nothing fits any more. */
+    /** Writes until the disk is full. */
     async fill(): Promise<void> {
       const file = await open(ballast, 'w');
       try {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ending-keys.ts';
+import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ended-keys.ts';
 import { draft } from '../support/endpoints.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { sendSlowly } from '../support/slow-body.ts';
@@ -13,7 +13,7 @@ const slow: Readonly<Record<string, (id: string) => { line: string; body: object
 };
 
 test.for(Object.entries(slow))(
-  '%s: a key that ends while the body is on its way writes nothing, whatever ended it',
+  '%s: a key that ends while the body arrives writes nothing, whatever ended it',
   async ([, request]) => {
     const ended = Object.values(ends).map(async ({ end, code }) => {
       const { id, companyId, key, keyId, query } = await newAtsSubject(world);
@@ -27,7 +27,7 @@ test.for(Object.entries(slow))(
   },
 );
 
-test('an answer that was kept is not repeated to a key that ended while the body was on its way', async () => {
+test('a kept answer is not replayed to a key that ended while the body arrived', async () => {
   const [patched, created] = await Promise.all([newAtsSubject(world), newAtsSubject(world)]);
   const headers = { 'idempotency-key': 'once' };
   const slowHeaders = ['Idempotency-Key: once'];
@@ -48,7 +48,7 @@ test('an answer that was kept is not repeated to a key that ended while the body
   await Promise.all(ended);
 });
 
-test('a key that ends fails alone: its neighbours in the batch, on the same agent and on others, are written', async () => {
+test('a key that ends fails its own change alone: the other changes of the batch, of the same agent and of others, are written', async () => {
   const { id, companyId } = await newSubject(world);
   const others = await Promise.all([1, 2, 3, 4].map(() => world.agent(companyId)));
   const keys = await Promise.all([1, 2, 3].map(() => world.newKey(companyId)));
@@ -62,7 +62,7 @@ test('a key that ends fails alone: its neighbours in the batch, on the same agen
     ...keys.map(({ key }, at) => ({ key, agentId: id, body: { metadata: { [`of ${at}`]: true } } })),
     ...others.map((agent) => ({ key: first?.key ?? '', agentId: agent.id, body: { name: 'Neighbour' } })),
   ];
-  // The bodies are completed together, when the second key has ended.
+  // All bodies are completed at once, after the second key has ended.
   const end = async () => {
     arrived += 1;
     if (arrived === requests.length) await world.keys.revoke(second?.id ?? '').then(release);

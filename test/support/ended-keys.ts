@@ -13,12 +13,12 @@ interface Ending {
   readonly code: ProblemCode;
 }
 
-/** Ways to end a key or its access, each with the answer that its request must get. */
+/** Ways to end a key or its access, each with the code of the answer. */
 export const ends: Readonly<Record<string, Ending>> = {
   revoked: { end: set('revoked_at = now()'), code: 'INVALID_API_KEY' },
   expired: { end: set('expires_at = now()'), code: 'INVALID_API_KEY' },
   suspended: { end: set('suspended_at = now()'), code: 'API_KEY_SUSPENDED' },
-  'shut out': { end: set(`allowed_ips = '{192.0.2.1}'`), code: 'IP_NOT_ALLOWED' },
+  'excluded by its allow-list': { end: set(`allowed_ips = '{192.0.2.1}'`), code: 'IP_NOT_ALLOWED' },
   'without its scope': { end: set(`scopes = '{read:agents}'`), code: 'INSUFFICIENT_PERMISSIONS' },
   'without its grant': {
     end: (world, keyId) =>

@@ -11,21 +11,21 @@ import type { KeyOwner } from './api-key.ts';
 import { bounded } from './bounded-map.ts';
 
 /** Requests of one owner. More at the same time would not be faster, and would delay other owners. */
-const ofOwner = { running: 64, waiting: 1_000 };
+const perOwner = { running: 64, waiting: 1_000 };
 
 /** Large requests of one key; each takes some 20 ms of the database and the server. */
-const ofKey = { running: 2, waiting: 50 };
+const perKey = { running: 2, waiting: 50 };
 
 /** A request is large if its body has more bytes, or its agent's questions have more characters, than this. */
 const large = 32_768;
 
-/** Keys, and large agents, that are remembered, at most. */
-const remembered = 10_000;
+/** Maximum number of keys, and of large agents, that are remembered. */
+const maxRemembered = 10_000;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Runs the request's tasks within the limits of its owner and its key. */
-    share: Share;
+    /** Limits how many tasks of the request's owner, and of its key, run at the same time. */
+    turns: RequestTurns;
   }
   interface FastifyContextConfig {
     /** Whether every request to the route counts as large: it reads a page, or versions of an agent. */
@@ -40,7 +40,7 @@ interface Bearer {
   readonly agentId: string | null;
 }
 
-type Share = InstanceType<ReturnType<typeof openShares>>;
+type RequestTurns = InstanceType<ReturnType<typeof concurrencyLimits>>;
 
 /**
  * Limits concurrency, so that one tenant cannot use up the queues, the memory or the database connections that all share:
@@ -48,12 +48,12 @@ type Share = InstanceType<ReturnType<typeof openShares>>;
  * A key that was not admitted from its address before counts for that address instead of its owner.
  * @returns a class with an instance for each request; create it while the client is connected
  */
-export function openShares() {
+export function concurrencyLimits() {
   // Both only decide in which queue a request waits.
-  const owners = bounded<string>(remembered);
-  const largeAgents = bounded<true>(remembered);
-  const byOwner = turns(ofOwner);
-  const byKey = turns(ofKey);
+  const owners = bounded<string>(maxRemembered);
+  const largeAgents = bounded<true>(maxRemembered);
+  const byOwner = turns(perOwner);
+  const byKey = turns(perKey);
 
   return class {
     readonly #bearer: Bearer;
@@ -62,7 +62,7 @@ export function openShares() {
     readonly #deadline: Deadline;
     readonly #response: ServerResponse;
     readonly #isLarge: boolean;
-    /** A turn that `keep` has got, until the response is over. */
+    /** The turn that `keep` received, until the response is over. */
     #turn: Turn | undefined;
 
     constructor(request: FastifyRequest, response: ServerResponse, bearer: Bearer) {
@@ -117,7 +117,12 @@ export function openShares() {
       const first = await byKey.take(this.#bearer.hash, this.#deadline, this.#response);
       try {
         const second = await byOwner.take(this.#owner, this.#deadline, this.#response);
-        return both(first, second);
+        return {
+          end() {
+            first.end();
+            second.end();
+          },
+        };
       } catch (error) {
         first.end();
         throw error;
@@ -126,34 +131,26 @@ export function openShares() {
   };
 }
 
-const both = (one: Turn, other: Turn): Turn => ({
-  end() {
-    one.end();
-    other.end();
-  },
-});
-
-/** Whether a request is large by its route or its body. */
+/** Whether the route or the body makes a request large. */
 function isLarge({ raw, headers }: FastifyRequest): boolean {
   if (exchangeOf(raw).config.isLarge === true || headers['transfer-encoding'] !== undefined) return true;
   return Number(headers['content-length'] ?? 0) > large;
 }
 
 /** Runs the handler of every route in a turn of its request. */
-export const shares = fp(async (app) => {
-  app.decorateRequest('share');
-  app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.share?.end());
+export const limitConcurrency = fp(async (app) => {
+  app.decorateRequest('turns');
+  app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.turns?.end());
   app.addHook('onRoute', (route) => {
     const { handler } = route;
     if (isList(route)) route.config = { ...route.config, isLarge: true };
     route.handler = async function (request, reply) {
-      const { share } = request;
-      const taken = share.take();
+      const taken = request.turns.take();
       const turn = taken instanceof Promise ? await taken : taken;
       try {
         return await handler.call(this, request, reply);
       } finally {
-        share.keep(turn);
+        request.turns.keep(turn);
       }
     };
   });

@@ -9,7 +9,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** Somebody who is never asked: counts those who come. */
+/** A TCP server that counts the connections which it gets. */
 async function openListener() {
   let connections = 0;
   const listener = createServer((socket) => {
@@ -26,7 +26,7 @@ async function openListener() {
   return { url: `http://127.0.0.1:${address.port}/asked`, connections: () => connections };
 }
 
-test('URLs in the texts of an agent and in headers are stored or ignored: the server requests none of them', async () => {
+test('URLs in the fields of an agent and in headers are stored or ignored: the server never requests them', async () => {
   const { url, connections } = await openListener();
   const subject = await newSubject(world);
   const fields = { name: url, instructions: url, questions: [url], metadata: { url, webhook: { callback: url } } };
@@ -41,7 +41,7 @@ test('URLs in the texts of an agent and in headers are stored or ignored: the se
   expect(connections()).toBe(0);
 });
 
-test('only webhooks have a client of HTTP, and no source opens a socket: the libraries of PostgreSQL and Redis do', () => {
+test('no source but webhooks/pools.ts opens HTTP connections or sockets; the PostgreSQL and Redis libraries open their own', () => {
   const folder = join(import.meta.dirname, '..', '..', 'src');
   const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
     /^(?!generated).*\.ts$/.test(name),
@@ -52,7 +52,7 @@ test('only webhooks have a client of HTTP, and no source opens a socket: the lib
 });
 
 test.for([...onAgent, ...forCompany, ...forAnyCompany])(
-  '$line allows nothing to a page from elsewhere',
+  '$line answers a request from another origin without CORS headers',
   async ({ line, body }) => {
     const { id, key } = await newSubject(world);
     const named = line.replace(':id', id);

@@ -9,17 +9,17 @@ import type { World } from '../../support/world.ts';
 /** The database of a server, and a pool of its owner. */
 export type SendingWorld = Pick<World, 'databaseUrl' | 'secret' | 'sql'>;
 
-/** What a server needs to send webhooks to this machine. */
-export const hooksToLoopback = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' };
+/** The settings with which a server sends webhooks to this machine. */
+export const webhooksToLoopback = { WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOW_NETWORKS: '127.0.0.0/8' };
 
 /** A server process that sends webhooks to this machine. */
 export const startSending = (
   world: Pick<World, 'databaseUrl' | 'secret'>,
   env: Readonly<Record<string, string>> = {},
-) => startUnlimited(world, { ...hooksToLoopback, ...env });
+) => startUnlimited(world, { ...webhooksToLoopback, ...env });
 
-/** A company with agents and one endpoint for all of its events. */
-export interface Hooked {
+/** A company with agents, and an endpoint for all of its events. */
+export interface WebhookCompany {
   readonly companyId: string;
   readonly key: string;
   readonly agents: readonly string[];
@@ -27,14 +27,14 @@ export interface Hooked {
   readonly secret: string;
 }
 
-export async function makeHooked(world: World, url: string, agents: number): Promise<Hooked> {
+export async function newWebhookCompany(world: World, url: string, agents: number): Promise<WebhookCompany> {
   const { id: companyId, key } = await world.company();
   const made = await Promise.all(Array.from({ length: agents }, () => world.agent(companyId)));
   const { id: endpointId, secret } = await storeEndpoint(world, companyId, url);
   return { companyId, key, agents: made.map(({ id }) => id), endpointId, secret };
 }
 
-/** Sends a change until it is acknowledged, under one idempotency key. */
+/** Sends a change until it is acknowledged, with one idempotency key. */
 async function changeUntilSaved(client: Client, origin: string, id: string, metadata: object): Promise<void> {
   const headers = { 'idempotency-key': randomUUID() };
   for (;;) {
@@ -48,10 +48,11 @@ async function changeUntilSaved(client: Client, origin: string, id: string, meta
 }
 
 /**
- * Clients that change the agents of a company without a pause, until they are stopped; every change is acknowledged in the
- * end. @param origins the servers, one of which each change is sent to
+ * Clients that change the agents of a company without a pause, until they are stopped; every change is acknowledged
+ * in the end.
+ * @param origins the servers, one of which each change is sent to
  */
-export function startChanging({ key, agents }: Hooked, origins: readonly string[], clients: number) {
+export function startChanging({ key, agents }: WebhookCompany, origins: readonly string[], clients: number) {
   let isOver = false;
   let acknowledged = 0;
   const running = Array.from({ length: clients }, async (_, at) => {
@@ -75,18 +76,18 @@ export function startChanging({ key, agents }: Hooked, origins: readonly string[
   };
 }
 
-/** Makes everything due at once, so that a test does not wait as long as a receiver would. */
-export const hurry = ({ sql }: Pick<World, 'sql'>) =>
+/** Makes every delivery due at once, so that a test need not wait for the schedule. */
+export const makeAllDue = ({ sql }: Pick<World, 'sql'>) =>
   sql.query(
     `UPDATE webhook_delivery SET next_attempt_at = now() WHERE id IN (
        SELECT id FROM webhook_delivery
         WHERE status = 'PENDING' AND leased_until IS NULL AND next_attempt_at > now() FOR UPDATE SKIP LOCKED)`,
   );
 
-/** Resolves when no delivery waits any more. */
+/** Resolves when no delivery is pending. */
 export async function untilAllDelivered(world: Pick<World, 'sql'>): Promise<void> {
   for (;;) {
-    await hurry(world);
+    await makeAllDue(world);
     const { rows } = await world.sql.query(
       `SELECT count(*)::int AS count FROM webhook_delivery WHERE status = 'PENDING'`,
     );
@@ -101,30 +102,30 @@ export async function untilAllDelivered(world: Pick<World, 'sql'>): Promise<void
  * @param acknowledged changes that the clients made
  * @param accepted what the receiver answered with 2xx
  */
-export async function expectFaithful(
+export async function expectDeliveredOnce(
   { sql }: Pick<World, 'sql'>,
-  hooked: Hooked,
+  webhookCompany: WebhookCompany,
   { acknowledged, accepted }: { readonly acknowledged: number; readonly accepted: readonly Received[] },
 ) {
   const { rows } = await sql.query(
     `SELECT v.agent_id || ' ' || v.version AS version FROM agent_version v
       WHERE v.agent_id = ANY($1) AND v.version > 1 ORDER BY v.agent_id, v.version`,
-    [hooked.agents],
+    [webhookCompany.agents],
   );
   expect(rows).toHaveLength(acknowledged);
-  const told = new Map<string, string>();
+  const idOfVersion = new Map<string, string>();
   const last = new Map<string, number>();
   for (const received of accepted) {
-    verify(received, hooked.secret);
+    verify(received, webhookCompany.secret);
     const { agentId, version } = received.event.data;
     const name = `${agentId} ${version}`;
-    // One event has one id, however often it comes.
-    expect(told.get(name) ?? received.id).toBe(received.id);
-    if (!told.has(name)) {
+    // One event has one id, however often it is sent.
+    expect(idOfVersion.get(name) ?? received.id).toBe(received.id);
+    if (!idOfVersion.has(name)) {
       expect(version).toBe((last.get(agentId) ?? 1) + 1);
       last.set(agentId, version);
     }
-    told.set(name, received.id);
+    idOfVersion.set(name, received.id);
   }
-  expect([...told.keys()].toSorted()).toEqual(rows.map(({ version }) => version).toSorted());
+  expect([...idOfVersion.keys()].toSorted()).toEqual(rows.map(({ version }) => version).toSorted());
 }

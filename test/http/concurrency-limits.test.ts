@@ -1,11 +1,11 @@
 import { expect, test, vi } from 'vitest';
-import { countWaiting, untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { countWaiting, untilWaiting, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld({ docs: false });
 
-/** A PATCH whose body is not sent yet. */
+/** The head of a PATCH whose body follows later. */
 const patchHead = (key: string, id: string) =>
   head(
     `PATCH /agents/${id} HTTP/1.1`,
@@ -21,14 +21,14 @@ test.each([
   ['GET', 'versions/1'],
   ['POST', 'versions/1/restore'],
   ['GET', 'versions'],
-])('thirty requests %s %s of one key at once leave connections to the database for others', async (method, path) => {
+])('thirty concurrent requests %s %s of one key leave database connections for other keys', async (method, path) => {
   const [attacker, other] = [await world.company(), await world.company()];
   const target = await world.agent(attacker.id);
   const agent = await world.agent(other.id);
   const lock = 'LOCK TABLE agent_version IN ACCESS EXCLUSIVE MODE';
   await whileLocked(world, lock, [], async (release) => {
     const many = Array.from({ length: 30 }, () => world.call(attacker.key, `${method} /agents/${target.id}/${path}`));
-    await untilSomebodyWaits(world, 2);
+    await untilWaiting(world, 2);
     for (let time = 0; time < 40; time += 1) {
       expect((await world.call(other.key, `GET /agents/${agent.id}`)).status).toBe(200);
     }
@@ -38,7 +38,7 @@ test.each([
   });
 });
 
-test('bodies that are still on their way keep no request waiting, not of the same key either', async () => {
+test('requests whose bodies are still arriving delay no other request, even of the same key', async () => {
   const company = await world.company();
   const agent = await world.agent(company.id);
   await RawSocket.useMany(world.origin, 100, async (sockets) => {
@@ -54,7 +54,7 @@ test('bodies that are still on their way keep no request waiting, not of the sam
   });
 });
 
-test('a client that leaves does not make room for more requests while its own is still in the database', async () => {
+test('a request whose client has disconnected still counts until its statement ends', async () => {
   const [attacker, other] = [await world.company(), await world.company()];
   const target = await world.agent(attacker.id);
   const agent = await world.agent(other.id);
@@ -65,9 +65,9 @@ test('a client that leaves does not make room for more requests while its own is
     for (let round = 0; round < 6; round += 1) {
       await RawSocket.useMany(world.origin, 2, async (sockets) => {
         for (const socket of sockets) socket.write(diff);
-        // Behind them on the way to their keys.
+        // Once this is answered, the requests sent before it have looked up their keys.
         expect((await world.call(attacker.key, `GET /agents/${target.id}`)).status).toBe(200);
-        // Each compares two versions, with a statement for each.
+        // A diff reads two versions, with a statement for each.
         expect(await countWaiting(world)).toBeLessThanOrEqual(4);
         for (const socket of sockets) socket.reset();
       });
@@ -76,23 +76,23 @@ test('a client that leaves does not make room for more requests while its own is
   });
 });
 
-test('sixty-four requests of one company at once keep its next one waiting until one of them ends, and nobody else’s', async () => {
+test('64 concurrent requests of one company make its next request wait until one of them ends, and delay no other company', async () => {
   const [busy, other] = [await world.company(), await world.company()];
   const [held, free] = [await world.agent(busy.id), await world.agent(busy.id)];
   const agent = await world.agent(other.id);
   const readOther = async () => expect((await world.call(other.key, `GET /agents/${agent.id}`)).status).toBe(200);
-  // From its first answer on a key has the share of its company.
+  // After its first answer a key counts towards its company.
   expect((await world.call(busy.key, `GET /agents/${free.id}`)).status).toBe(200);
   await whileAgentLocked(world, held.id, async (release) => {
     const body = { duration: 77 };
     const many = Array.from({ length: 64 }, () => world.call(busy.key, `PATCH /agents/${held.id}`, { body }));
-    await untilSomebodyWaits(world, 1);
+    await untilWaiting(world, 1);
     await readOther();
     let isAnswered = false;
     const next = world.call(busy.key, `GET /agents/${free.id}`).finally(() => {
       isAnswered = true;
     });
-    // Its key is looked up before theirs.
+    // Once this is answered, the key of `next` has been looked up.
     await readOther();
     await readOther();
     expect(isAnswered).toBe(false);

@@ -1,14 +1,14 @@
 import { expect, inject, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
-import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ending-keys.ts';
+import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ended-keys.ts';
 import type { Answer } from '../support/http.ts';
-import { untilSomebodyWaits, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
 import { untilOutdated } from '../support/slow-body.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
-// A wait for a row may outlast the second after which a key is looked up again.
+// The wait for a row lock must be longer than the second after which a key is looked up again.
 await world.sql.query(
   `ALTER ROLE ${inject('serverRole')} IN DATABASE ${new URL(world.ownerUrl).pathname.slice(1)} SET lock_timeout = '5s'`,
 );
@@ -19,17 +19,17 @@ const waiting: Readonly<Record<string, (id: string) => { line: string; body?: ob
   DELETE: (id) => ({ line: `DELETE /agents/${id}` }),
 };
 
-/** Sends a request on an agent whose row is held until the request has waited for it for more than a second. */
+/** Sends a request for an agent whose row stays locked until the request has waited for more than a second. */
 async function sendHeld(
   { id, key, query }: Awaited<ReturnType<typeof newAtsSubject>>,
   { line, body }: { readonly line: string; readonly body?: object },
   meanwhile: () => Promise<unknown>,
 ): Promise<Answer> {
-  // With one connection: the lookup must not wait for another one behind the lock.
+  // With one connection the second lookup has to use the connection that waits for the lock.
   const { origin } = await openAnotherServer(world, { connections: 1 });
   return await whileAgentLocked(world, id, async (release) => {
     const answer = callsOf(origin).call(key, line + query, { body });
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await untilOutdated(performance.now());
     await meanwhile();
     await release();
@@ -38,7 +38,7 @@ async function sendHeld(
 }
 
 test.for(Object.entries(waiting))(
-  '%s: a key that ends while its request waits for a row that is held writes nothing',
+  '%s: a key that ends while its request waits for a row lock writes nothing',
   async ([, request]) => {
     for (const { end, code } of [ends['revoked'], ends['without its grant']].filter((one) => one !== undefined)) {
       const subject = await newAtsSubject(world);
@@ -53,7 +53,7 @@ test.for(Object.entries(waiting))(
 );
 
 test.for(Object.entries(waiting))(
-  '%s: a key that is still good writes after a long wait for a row',
+  '%s: a key that is still valid writes after a long wait for a row lock',
   async ([, request]) => {
     const subject = await newAtsSubject(world);
     await world.patch(subject.key, subject.id, { name: 'Before' }, { query: subject.query });

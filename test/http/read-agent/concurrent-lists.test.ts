@@ -3,14 +3,14 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { callsOf } from '../../support/calls.ts';
 import { largeAgents, openUnreadList } from '../../support/large-lists.ts';
-import { untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { untilWaiting, whileLocked } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { head, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false });
 let companyId: string;
-/** Of one company, with a large page. */
+/** A company with a large page of agents. */
 let keys: readonly [string, string];
 
 beforeAll(async () => {
@@ -20,7 +20,7 @@ beforeAll(async () => {
   keys = [company.key, (await world.newKey(companyId)).key];
 });
 
-/** A list that is read at once. */
+/** A list whose answer is read at once. */
 const list = (key: string, path = '/agents?limit=1') => world.call(key, `GET ${path}`);
 
 const unread = (key: string, count: number, origin = world.origin) =>
@@ -34,7 +34,7 @@ beforeAll(async () => {
   agentId = (await world.agent(companyId)).id;
 });
 
-test('of one key two lists run at once: more wait until one ends, while lists of another key are answered', async () => {
+test('two lists of one key run at once and further ones wait, while lists of another key are served', async () => {
   const [key, other] = keys;
   const [first, second] = await unread(key, 2);
   const answered: string[] = [];
@@ -53,7 +53,7 @@ test('of one key two lists run at once: more wait until one ends, while lists of
   expect((await second?.readAll())?.isWhole).toBe(true);
 });
 
-test('a list that waits too long is refused with 503 and Retry-After, and one after it is answered', async () => {
+test('a list that waits too long answers 503 with Retry-After, and a later one is served', async () => {
   const [key] = keys;
   const { origin } = await openAnotherServer(world, { limits: 'production' });
   const one = () => callsOf(origin).call(key, 'GET /agents?limit=1');
@@ -65,7 +65,7 @@ test('a list that waits too long is refused with 503 and Retry-After, and one af
   expect((await one()).status).toBe(200);
 });
 
-test('of one key 50 lists wait: one more is refused at once', async () => {
+test('50 lists of one key may wait, and one more answers 503 at once', async () => {
   const { id, key } = await world.company();
   await largeAgents(world, id);
   const running = await unread(key, 2);
@@ -78,7 +78,7 @@ test('of one key 50 lists wait: one more is refused at once', async () => {
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(50);
 });
 
-/** Lists of the key that are never answered would keep others waiting. */
+/** Requests for lists of the key that never end would keep others waiting. */
 async function expectNoneRuns(key: string): Promise<void> {
   expect((await list(key)).status).toBe(200);
 }
@@ -91,13 +91,13 @@ const listHead = (key: string, limit: number, requestId: string) =>
     `X-Request-Id: ${requestId}`,
   );
 
-test('a client that goes away while its key is looked up, while its list waits, or with lists behind a large one, leaves none running', async () => {
+test('a client that disconnects during the lookup of its key, while its list waits or with lists queued behind a large one leaves no list running', async () => {
   const [key] = keys;
   await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], async () => {
     const ids = [randomUUID(), randomUUID()];
     await RawSocket.useMany(world.origin, 2, async (sockets) => {
       for (const [at, socket] of sockets.entries()) socket.write(listHead(key, 100, ids[at] ?? ''));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
     });
     const isLogged = (id: string) => world.logLines.some((line) => line.includes(id));
     await vi.waitUntil(() => ids.every(isLogged), { timeout: 60_000, interval: 10 });
@@ -106,7 +106,7 @@ test('a client that goes away while its key is looked up, while its list waits, 
 
   await RawSocket.use(world.origin, async (socket) => {
     socket.write(Array.from({ length: 5 }, () => listHead(key, 100, randomUUID())).join(''));
-    // Served behind the key of the last of them.
+    // Once this is answered, the key of the last list has been looked up.
     expect((await world.call(key, `GET /agents/${agentId}`)).status).toBe(200);
   });
   await expectNoneRuns(key);

@@ -10,7 +10,7 @@ const connections = 320;
 /** A request with headers of nearly 16 KB. */
 const large = head('GET /health/live HTTP/1.1', 'Host: api', `X-Long: ${'x'.repeat(15_500)}`);
 
-test('requests with long headers that wait behind others take 64 MB of memory together, then the largest queues make room', async () => {
+test('pipelined requests with long headers take at most 64 MB of memory together; beyond that the longest queues are closed', async () => {
   const { key } = await world.company();
   const first = head('GET /agents HTTP/1.1', 'Host: api', `Authorization: Bearer ${key}`);
   await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], (release) =>
@@ -18,12 +18,12 @@ test('requests with long headers that wait behind others take 64 MB of memory to
       for (const socket of sockets) socket.write(first + large.repeat(15));
       const cut = () => sockets.filter(({ ending }) => ending !== 'open').length;
       await vi.waitUntil(() => cut() > 0, { timeout: 60_000, interval: 20 });
-      // Behind what was sent before, so that it was all read.
+      // This request comes after the others, so once it is answered they have been read.
       await RawSocket.use(world.origin, async (last) => {
         last.write(head('GET /health/live HTTP/1.1', 'Host: api'));
         expect(await last.answer()).toMatchObject({ status: 200 });
       });
-      // 16 requests of each are 280 KB: 240 connections fit.
+      // 16 requests of each connection are 280 KB, so 240 connections fit.
       expect(connections - cut()).toBeGreaterThan(220);
       await release();
       const open = sockets.filter(({ ending }) => ending === 'open');

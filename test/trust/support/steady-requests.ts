@@ -1,5 +1,7 @@
-/** Sends a request every 20 ms, whether the one before is answered or not, and tells how each was answered, and when. */
-export async function steadily(request: () => Promise<{ readonly status: number }>, until: Promise<unknown>) {
+/**
+ * Sends a request every 20 ms, without waiting for the previous answer; returns the status and the time of each answer.
+ */
+export async function sendSteadily(request: () => Promise<{ readonly status: number }>, until: Promise<unknown>) {
   const running: Promise<{ readonly status: number; readonly after: number }>[] = [];
   const timed = async () => {
     const start = performance.now();

@@ -9,54 +9,56 @@ import type { Answer } from '../../support/http.ts';
 import { type Call, openClient, startUnlimited } from '../../support/kept-client.ts';
 import { expectProblem } from '../../support/problem.ts';
 
-/** Milliseconds that a request may take at most, whatever happens. */
+/** The most milliseconds that a request may take during an attack. */
 const longest = 5_000;
 
 const clients = 8;
 const agents = 4;
-/** Milliseconds that a client waits: where every answer is a quick 503, it would take the machine from the server. */
+/**
+ * Milliseconds between requests of a client: quick answers of 503 would otherwise take the processor from the server.
+ */
 const pause = 20;
 
 interface Timed extends Answer {
   readonly line: string;
   readonly ms: number;
-  /** When it came. */
+  /** The time of the answer. */
   readonly at: number;
 }
 
 interface Attack {
-  /** Does the harm and undoes it; its end is the moment of recovery. */
+  /** Starts and ends the fault; when it resolves the recovery begins. */
   readonly task: () => Promise<void>;
-  /** Which requests are hit; the others are answered as ever. */
+  /** The requests that the fault affects; the others must be answered as usual. */
   readonly hits?: (line: string) => boolean;
-  /** Milliseconds until the first reading and the first change that are answered well again: 2 seconds, unless given. */
+  /** The most milliseconds until the first read and the first change succeed again: 2 seconds by default. */
   readonly recovery?: number;
 }
 
 const isWrite = ({ line }: Timed) => /^(PATCH|POST)/.test(line);
 const isGood = ({ status }: Timed) => status >= 200 && status < 300;
 
-/** One for all: a database knows the fingerprint of the secret that its first key was made under. */
+/** One secret for all, because a database has the fingerprint of the secret of its first key. */
 const secret = randomUUID().repeat(2);
 
 /**
- * A server process over a database, and clients that ask it for everything, without end, from the first attack on until
- * the end of the test.
+ * A server process over a database, and clients that send every kind of request from the first attack until the end of
+ * the test.
  */
-export async function openSiege(
+export async function openOutageClients(
   { databaseUrl, ownerUrl }: { readonly databaseUrl: string; readonly ownerUrl: string },
   env: Readonly<Record<string, string>> = {},
 ) {
   const key = await makeKey(ownerUrl, secret);
   const { server, origin } = await startUnlimited({ databaseUrl, secret }, env);
   const setUp = openClient(key);
-  const draft = { name: 'Besieged', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
+  const draft = { name: 'Under load', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
   const created = Array.from({ length: agents }, () => setUp(origin, { line: 'POST /agents', body: draft }));
   const ids = (await Promise.all(created)).map(({ body }): string => Object(body).id);
   const idOf = (client: number) => ids[client % agents] ?? '';
 
   const answers: Timed[] = [];
-  /** The last change of each client that was acknowledged. */
+  /** The last acknowledged change of each client. */
   const saved = new Map<number, number>();
   let isOver = false;
 
@@ -79,7 +81,7 @@ export async function openSiege(
     for (let count = 0; !isOver; count += 1) {
       const call = nextCall(client, count);
       const start = performance.now();
-      // A connection that breaks is no answer: it fails the test.
+      // A broken connection is no answer and fails the test.
       const answer = await send(origin, call);
       const at = performance.now();
       answers.push({ ...answer, line: call.line, ms: at - start, at });
@@ -88,7 +90,7 @@ export async function openSiege(
     }
   }
 
-  /** Resolves when so many requests that `which` picks were answered well since a moment; with the first. */
+  /** Resolves with the first when `count` requests that `which` selects have succeeded since a time. */
   async function successSince(moment: number, which: (answer: Timed) => boolean): Promise<number> {
     for (;;) {
       const first = answers.find((answer) => answer.at > moment && isGood(answer) && which(answer));
@@ -108,10 +110,10 @@ export async function openSiege(
     ids,
 
     /**
-     * Carries out an attack while everybody asks: what it hits is answered 503 in the documented form or well, and all in
-     * time; soon after its end reads and writes are answered well again, by the same process.
+     * Carries out an attack under load. Affected requests succeed or are answered 503 as documented, all of them in
+     * time; soon afterwards reads and writes succeed again, in the same process.
      */
-    async withstand({ task, hits = () => true, recovery = 2_000 }: Attack): Promise<void> {
+    async expectRecoveryFrom({ task, hits = () => true, recovery = 2_000 }: Attack): Promise<void> {
       const isHit = ({ line }: Timed) => hits(line);
       await successSince(0, (answer) => isHit(answer) && isWrite(answer));
       const from = answers.length;
@@ -134,7 +136,10 @@ export async function openSiege(
       expect(Math.max(read, written)).toBeLessThan(recovery);
     },
 
-    /** Ends the load once every client was served. Every change that was acknowledged is there; the process never complained. */
+    /**
+     * Ends the load once every client was served. Checks that every acknowledged change is stored and that the process
+     * logged no error.
+     */
     async expectAllSaved(): Promise<void> {
       while (saved.size < clients) await Promise.race([delay(5), loads]);
       isOver = true;
@@ -151,7 +156,7 @@ export async function openSiege(
 async function makeKey(ownerUrl: string, secret: string): Promise<string> {
   const database = openDatabase({ url: ownerUrl, connections: 1 });
   try {
-    const { id: companyId } = await companyRepository(database.prisma, 'tester').createCompany('Besieged');
+    const { id: companyId } = await companyRepository(database.prisma, 'tester').createCompany('Under load');
     const draft = { companyId, integrationId: null, name: null, scopes, allowedIps: [], expiresAt: null };
     return (await apiKeyLifecycle(database, { secret }, 'tester').create(draft)).key;
   } finally {
@@ -159,7 +164,7 @@ async function makeKey(ownerUrl: string, secret: string): Promise<string> {
   }
 }
 
-/** 503 in its documented form, and only where the attack hits. */
+/** A 503 as documented, for a request that the attack affects. */
 export function expectUnavailable(answer: Answer & { readonly line: string }, isHit = true): void {
   const [, path = ''] = answer.line.split(' ');
   const code = Object(answer.body).code === 'OVERLOADED' ? 'OVERLOADED' : 'DATABASE_UNAVAILABLE';

@@ -10,7 +10,7 @@ const served = await world.send({ method: 'GET', path: '/openapi.json' });
 const document = readDocument(served.text);
 const description = document.paths['/agents/{id}']?.['patch']?.description ?? '';
 
-/** The rows of the table in the description of PATCH that begins with the given heading. */
+/** The rows of the table that begins with the given heading in the description of PATCH. */
 function rowsUnder(heading: string): string[][] {
   const [, table = ''] = description.split(`| ${heading} |`);
   const [, , ...lines] = table.split('\n\n', 1)[0]?.split('\n') ?? [];
@@ -21,14 +21,14 @@ const states = rowsUnder('field').map(([field = '', absent, ofNull, value]) => (
   ...{ field: field.replaceAll('`', ''), absent, ofNull, value },
 }));
 
-test('the table of the states has a row for each field', () => {
+test('the table of field states has a row for each field', () => {
   expect(states.map(({ field }) => field)).toEqual(agentFields);
 });
 
-// test/unit/fields.test.ts demands a row of every field.
+// test/unit/fields.test.ts checks that every field has a row.
 const known = states.filter(({ field }) => field in fieldRows);
 
-test.for(known)('$field, absent: $absent', async ({ field, absent }) => {
+test.for(known)('the description holds for $field, absent: $absent', async ({ field, absent }) => {
   expect(absent).toBe('keeps');
   const agent = await fullAgent(world);
   await expectNoChange(world, agent, {});
@@ -36,7 +36,7 @@ test.for(known)('$field, absent: $absent', async ({ field, absent }) => {
   await expectChange(world, agent, { [other]: value }, { [other]: value });
 });
 
-test.for(known)('$field, null: $ofNull', async ({ field, ofNull }) => {
+test.for(known)('the description holds for $field, null: $ofNull', async ({ field, ofNull }) => {
   const agent = await fullAgent(world);
   const refused = { in: 'body', pointer: `#/${field}`, code: 'not_null', detail: expect.any(String) } as const;
   const refuse = (body: object) =>
@@ -57,7 +57,7 @@ test.for(known)('$field, null: $ofNull', async ({ field, ofNull }) => {
   await expectChange(world, agent, { [field]: null }, { [field]: null });
 });
 
-test.for(known)('$field, a value: $value', async ({ field, value }) => {
+test.for(known)('the description holds for $field, a value: $value', async ({ field, value }) => {
   const agent = await fullAgent(world);
   if (value === 'is merged') {
     const merged = { team: 'A', nested: { list: [2], on: false } };
@@ -81,11 +81,11 @@ test.for(known)('$field, a value: $value', async ({ field, value }) => {
 
 const merges = rowsUnder('stored').map((row) => row.map((cell) => JSON.parse(cell.replaceAll('`', ''))));
 
-test('the table of merges has rows', () => {
+test('the table of metadata merges has rows', () => {
   expect(merges.length).toBeGreaterThan(5);
 });
 
-test.for(merges)('of metadata %j a patch with %j makes %j', async ([stored, sent, then]) => {
+test.for(merges)('metadata %j patched with %j becomes %j, as the description says', async ([stored, sent, then]) => {
   const agent = await newSubject(world, { metadata: stored });
   if (JSON.stringify(stored) === JSON.stringify(then)) await expectNoChange(world, agent, { metadata: sent });
   else await expectChange(world, agent, { metadata: sent }, { metadata: then });
@@ -98,18 +98,21 @@ const text = (length: number) => ({ text: 'x'.repeat(length - '{"text":""}'.leng
 const nested = (levels: number): object => (levels === 1 ? {} : { deeper: nested(levels - 1) });
 const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]));
 
-/** Metadata that has as much as the description allows, and metadata that has one more. */
+/** Metadata at the limit of the description, and metadata that exceeds it by one. */
 const measures: readonly (readonly [string, object, object])[] = [
   ['bytes', text(bytes), text(bytes + 1)],
   ['levels', nested(depth), nested(depth + 1)],
   ['keys', many(keys), many(keys + 1)],
 ];
 
-test.for(measures)('metadata may reach the limit of %s in the description, and no more', async ([, most, more]) => {
-  const agent = await newSubject(world);
-  const errors = [expect.objectContaining({ pointer: '#/metadata', limit: expect.any(Number) })];
-  await expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, { metadata: more }), {
-    ...{ code: 'VALIDATION_FAILED', errors, detail: expect.any(String) },
-  });
-  await expectChange(world, agent, { metadata: most }, { metadata: most });
-});
+test.for(measures)(
+  'metadata may reach the limit of %s that the description states, and not exceed it',
+  async ([, most, more]) => {
+    const agent = await newSubject(world);
+    const errors = [expect.objectContaining({ pointer: '#/metadata', limit: expect.any(Number) })];
+    await expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, { metadata: more }), {
+      ...{ code: 'VALIDATION_FAILED', errors, detail: expect.any(String) },
+    });
+    await expectChange(world, agent, { metadata: most }, { metadata: most });
+  },
+);

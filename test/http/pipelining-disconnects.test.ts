@@ -4,7 +4,7 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { silent } from '../../src/metrics/meter.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { openFlood } from '../support/flood.ts';
-import { untilSomebodyWaits, whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { pipelined } from '../support/pipelined.ts';
 import { RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 const makeAgents = (count: number) => Promise.all(Array.from({ length: count }, () => world.agent(companyId)));
 
-test('a client that leaves during a large answer leaves one line and one metric; what was pipelined behind is not begun', async () => {
+test('a client that disconnects during a large answer causes one log line and one metric; pipelined requests behind it are not started', async () => {
   let measured = 0;
   const meter = { ...silent, request: () => (measured += 1) };
   const { origin } = await openAnotherServer(world, { meter });
@@ -43,7 +43,7 @@ test('a client that leaves during a large answer leaves one line and one metric;
   expect(await world.row(id)).toBe(before);
 });
 
-test('a client that leaves while its change waits leaves one line and one metric; what was pipelined behind is not begun', async () => {
+test('a client that disconnects while its change waits causes one log line and one metric; pipelined requests behind it are not started', async () => {
   let measured = 0;
   const meter = { ...silent, request: () => (measured += 1) };
   const { origin } = await openAnotherServer(world, { meter });
@@ -57,7 +57,7 @@ test('a client that leaves while its change waits leaves one line and one metric
         patch(key, at === 0 ? first.id : other.id, { duration: 77 }, requestId),
       );
       socket.write(all.join(''));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       socket.reset();
       await vi.waitUntil(() => linesOf(requestIds).length > 0, { timeout: 60_000 });
     });
@@ -70,7 +70,7 @@ test('a client that leaves while its change waits leaves one line and one metric
   expect(await world.row(other.id)).toBe(before);
 });
 
-test('what comes behind an answer that closes the connection is not begun', async () => {
+test('a pipelined request behind an answer that closes the connection is not started', async () => {
   const { app, origin } = await openAnotherServer(world);
   let arrived = 0;
   app.server.on('request', () => {
@@ -87,7 +87,7 @@ test('what comes behind an answer that closes the connection is not begun', asyn
     async (release) => {
       const client = await openFlood(origin, { reads: false });
       client.socket.write(request('GET /agents?limit=100', ownKey, randomUUID()));
-      await untilSomebodyWaits(world);
+      await untilWaiting(world);
       const closing = app.close();
       await vi.waitUntil(() => app.draining(), { timeout: 60_000 });
       await release();
@@ -95,7 +95,7 @@ test('what comes behind an answer that closes the connection is not begun', asyn
       return { socket: client.socket, closed: closing };
     },
   );
-  // One without a body: that of a closed connection could not be read.
+  // Without a body, because the body of a closed connection could not be read.
   socket.write(request(`DELETE /agents/${id}`, ownKey, requestId));
   await vi.waitUntil(() => arrived === 2, { timeout: 60_000 });
   socket.resume();

@@ -7,14 +7,14 @@ const connections = 256;
 const perMinute = 600;
 const world = await openWorld({ docs: false, quotas: { perMinute } });
 
-/** How often each status was answered. */
+/** The number of answers with each status. */
 function counted(sockets: readonly RawSocket[]): Record<number, number> {
   const counts: Record<number, number> = {};
   for (const { status } of sockets.flatMap(({ answers }) => answers)) counts[status] = (counts[status] ?? 0) + 1;
   return counts;
 }
 
-/** Sends a PATCH on each connection and waits for the answers, several times. */
+/** Sends a PATCH on each connection and waits for the answers, `times` times. */
 async function patchOnAll(sockets: readonly RawSocket[], key: string, id: string, times: number): Promise<void> {
   for (let time = 0; time < times; time += 1) {
     for (const [place, socket] of sockets.entries()) {
@@ -29,7 +29,7 @@ async function patchOnAll(sockets: readonly RawSocket[], key: string, id: string
 const versionOf = async (id: string) =>
   (await world.sql.query('SELECT version FROM agent WHERE id = $1', [id])).rows[0].version;
 
-test('256 connections of one key: exactly the PATCHes within its limit are written, the others are 429, none is 503', async () => {
+test('on 256 connections of one key exactly the PATCHes within its rate limit are written and the others are 429', async () => {
   const company = await world.company();
   const { id } = await world.agent(company.id);
   await RawSocket.useMany(world.origin, connections, async (sockets) => {
@@ -39,7 +39,7 @@ test('256 connections of one key: exactly the PATCHes within its limit are writt
   expect(await versionOf(id)).toBe(1 + perMinute);
 });
 
-test('256 connections of one key whose limit is higher: every PATCH is written, although 64 run at a time', async () => {
+test('on 256 connections of one key within its rate limit every PATCH is written, 64 at a time', async () => {
   const company = await world.company();
   const key = await world.limitedKey(company.id, { perMinute: 100_000 });
   const { id } = await world.agent(company.id);
@@ -50,7 +50,7 @@ test('256 connections of one key whose limit is higher: every PATCH is written, 
   expect(await versionOf(id)).toBe(1 + 4 * connections);
 });
 
-test('256 histories at once with one key: 2 run, 50 wait, 204 are 503 at once with Retry-After; others are served', async () => {
+test('of 256 concurrent history requests of one key 2 run, 50 wait and 204 are 503 at once with Retry-After; other keys are served', async () => {
   const [company, other] = [await world.company(), await world.company()];
   const [{ id }, { id: otherId }] = [await world.agent(company.id), await world.agent(other.id)];
   await RawSocket.useMany(world.origin, connections, async (sockets) => {
@@ -65,7 +65,7 @@ test('256 histories at once with one key: 2 run, 50 wait, 204 are 503 at once wi
     });
     await Promise.all(sockets.map((socket) => socket.answer()));
     const { 200: served = 0, 503: unserved = 0 } = counted(sockets);
-    // Were more of them to wait, all would have waited for the lock until their deadline. On a slow machine some have.
+    // If more of them waited, all would wait for the lock until their deadline. On a slow machine some of the 52 do.
     expect(served).toBeLessThanOrEqual(52);
     expect(served).toBeGreaterThan(26);
     expect(served + unserved).toBe(connections);

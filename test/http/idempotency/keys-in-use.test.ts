@@ -1,19 +1,15 @@
 import { expect, test } from 'vitest';
-import { inOneBatch, untilSomebodyWaits, whileLocked } from '../../support/locks.ts';
+import { inOneBatch, untilWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { agentAtTwo, newKey, retriables, sendKeyed } from '../../support/retry.ts';
+import { agentAtTwo, insertKeptAnswer, newKey, retriables, sendKeyed } from '../../support/retry.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ limits: 'production' });
 
-/** So few that they are changed within the time of a request, also where the machine is slow. */
+/** Few enough to be written within the time limit of a request, also on a slow machine. */
 const eight = Array.from({ length: 8 }, (_, at) => at);
-
-const insert = `
-  INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-  VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
 
 /** A server for each kind of request, so that the long waits run together and no other request comes between. */
 const worlds = await Promise.all(
@@ -25,7 +21,7 @@ const worlds = await Promise.all(
 );
 
 test.concurrent.for(worlds)(
-  'a twin that stays under way longer than a request may wait makes it 409, and no other request: $kind',
+  'a request whose idempotency key is in use for longer than its deadline answers 409, and no other request of the batch does: $kind',
   async ({ make, own }) => {
     const agent = await agentAtTwo(own);
     const neighbours = await Promise.all(eight.map(() => own.agent(agent.companyId)));
@@ -33,9 +29,9 @@ test.concurrent.for(worlds)(
     const instance = request.line.split(' ')[1] ?? '';
     const key = newKey();
     const before = await storedAgent(own, agent.id);
-    await whileLocked(own, insert, [agent.keyId, key, agent.id], async () => {
+    await whileLocked(own, insertKeptAnswer, [agent.keyId, key, agent.id], async () => {
       const waiting = sendKeyed(own, agent, request, key);
-      await untilSomebodyWaits(own);
+      await untilWaiting(own);
       const patches = neighbours.map(({ id }) => own.patch(agent.key, id, { name: 'Neighbour' }));
       expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
       expect((await Promise.all(patches)).map(({ status }) => status)).toEqual(eight.map(() => 200));
@@ -46,7 +42,7 @@ test.concurrent.for(worlds)(
 );
 
 test.for(Object.entries(retriables))(
-  'a request that waits for its twin finds what became of it: %s',
+  'a request that waits for an idempotency key in use answers 422 once a different request with that key is committed: %s',
   async ([, make]) => {
     const agent = await agentAtTwo(world);
     const request = make(agent, await world.phoneNumber(agent.companyId));
@@ -54,22 +50,22 @@ test.for(Object.entries(retriables))(
     const key = newKey();
     const holder = await world.sql.connect();
     await holder.query('BEGIN');
-    await holder.query(insert, [agent.keyId, key, agent.id]);
+    await holder.query(insertKeptAnswer, [agent.keyId, key, agent.id]);
     const waiting = sendKeyed(world, agent, request, key);
-    await untilSomebodyWaits(world);
+    await untilWaiting(world);
     await holder.query('COMMIT');
     holder.release();
     expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
   },
 );
 
-test('keys that stay in use fail their own requests alone, and none in the same batch', async () => {
+test('idempotency keys that stay in use fail their own requests, and no others of the batch', async () => {
   const agent = await newSubject(world);
   const neighbours = await Promise.all(eight.map(() => world.agent(agent.companyId)));
   const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'In use' } };
   const keys = [newKey(), newKey(), newKey()];
   const before = await storedAgent(world, agent.id);
-  const insertAll = insert.replace('$2', 'unnest($2::text[])');
+  const insertAll = insertKeptAnswer.replace('$2', 'unnest($2::text[])');
   const answers = await whileLocked(world, insertAll, [agent.keyId, keys, agent.id], () =>
     inOneBatch(world, agent, () =>
       Promise.all([

@@ -5,8 +5,8 @@ import { complaints, type Fault, inBody } from '../../src/http/faults.ts';
 import type { Json } from '../../src/http/json.ts';
 import { mergePatch } from './merge-patch.ts';
 
-/** What a change makes of an agent, by the contract: new content and the fields that differ, or what forbids it. */
-export interface Lawful {
+/** The result of a change by the contract: new content with the fields that differ, or faults. */
+export interface ExpectedChange {
   readonly content: AgentContent;
   readonly changed: readonly string[];
   readonly faults: readonly Fault[];
@@ -14,8 +14,11 @@ export interface Lawful {
 
 const limitOfKeys = 50;
 
-/** Applies a patch as docs/contract.md says, for bodies that pass their schema. All numbers are active and the company's. */
-export function patched(before: AgentContent, { metadata = {}, ...fields }: AgentPatch): Lawful {
+/**
+ * Applies a patch as docs/contract.md says, for bodies that match their schema. All phone numbers are active ones of
+ * the company.
+ */
+export function patched(before: AgentContent, { metadata = {}, ...fields }: AgentPatch): ExpectedChange {
   const merged = mergePatch(before.metadata, metadata);
   const content: AgentContent = Object.assign({ ...before }, fields, { metadata: merged });
   const faults = [
@@ -27,8 +30,8 @@ export function patched(before: AgentContent, { metadata = {}, ...fields }: Agen
   return { content, changed: differing(before, content), faults };
 }
 
-/** An earlier version's content comes back whole. */
-export function restoredTo(before: AgentContent, content: AgentContent): Lawful {
+/** Restores an earlier version's whole content. */
+export function restoredTo(before: AgentContent, content: AgentContent): ExpectedChange {
   return { content, changed: differing(before, content), faults: keyFaults(before, content) };
 }
 
@@ -37,7 +40,7 @@ function differing(before: AgentContent, after: AgentContent): string[] {
   return Object.entries(after).flatMap(([field, value]) => (isDeepStrictEqual(value, old.get(field)) ? [] : [field]));
 }
 
-/** More keys than allowed, unless there were as many before. */
+/** Too many metadata keys, unless there were as many before. */
 function keyFaults(before: AgentContent, after: AgentContent): Fault[] {
   const reached = countKeys(after.metadata);
   const isForbidden = reached > Math.max(limitOfKeys, countKeys(before.metadata));

@@ -16,7 +16,7 @@ const operationOf = (line: string) => {
   return operation;
 };
 
-/** The body that the document shows for a request: the example of its schema; both media types have the same. */
+/** The example of the request schema. Both media types have the same one. */
 function bodyOf(line: string): unknown {
   const { content = {} } = operationOf(line).requestBody ?? {};
   const [schema, other] = Object.values(content).map((media) => media.schema.$ref?.replace(/^.*\//, ''));
@@ -24,7 +24,7 @@ function bodyOf(line: string): unknown {
   return schema && document.components.schemas[schema]?.examples?.[0];
 }
 
-/** The answer that the document shows: its body, and its headers beside those that every answer has. */
+/** The example of the response: its body, and its headers other than those of every answer. */
 function shown(line: string, status: number) {
   const { content, headers = {} } = operationOf(line).responses[status] ?? {};
   const values = Object.entries(headers).flatMap(([name, { schema }]) =>
@@ -41,7 +41,7 @@ const ofItself = ({ status, headers, body }: Answer) => ({
   body,
 });
 
-/** The times in a JSON value, in their order. */
+/** The times in a JSON value, in document order. */
 const timesIn = (value: unknown) => [
   ...new Set(
     JSON.stringify(value)
@@ -50,15 +50,15 @@ const timesIn = (value: unknown) => [
   ),
 ];
 
-/** Puts one text in the place of another, wherever it stands in a JSON value. */
+/** Replaces a text by another, anywhere in a JSON value. */
 const renamed = (value: unknown, names: readonly (readonly [string, string])[]): unknown =>
   JSON.parse(names.reduce((text, [from, to]) => text.replaceAll(from, to), JSON.stringify(value)));
 
-/** The order of the requests: the agent is created, patched, read, restored and deleted, as the examples show it. */
+/** The order of the requests: the agent is created, patched, read, restored and deleted. */
 const order = [/^GET \/api-key$/, /^GET (?!\/agents)/, /^POST \/agents$/, /^PATCH/, /^GET/, /^POST/, /^DELETE/];
 const place = (line: string) => order.findIndex((pattern) => pattern.test(line));
 
-/** Each endpoint once for each success that the document lists. */
+/** Each endpoint, once for each documented success. */
 const lines = [...health, ...forAnyCompany, ...forCompany, ...onAgent]
   .map(({ line }) => line)
   .toSorted((a, b) => place(a) - place(b))
@@ -67,14 +67,14 @@ const lines = [...health, ...forAnyCompany, ...forCompany, ...onAgent]
     return successes.map((status) => `${line} ${status}`);
   });
 
-/** Uses a key, so that its last use is stored and does not change for a minute. */
+/** Uses a key, so that lastUsedAt is stored and stays for a minute. */
 async function useOnce(key: string, keyId: string): Promise<void> {
   await world.call(key, 'GET /companies');
-  const isNoted = 'SELECT last_used_at FROM api_key WHERE id = $1 AND last_used_at IS NOT NULL';
-  await vi.waitUntil(async () => (await world.sql.query(isNoted, [keyId])).rowCount === 1, { timeout: 60_000 });
+  const isUsed = 'SELECT last_used_at FROM api_key WHERE id = $1 AND last_used_at IS NOT NULL';
+  await vi.waitUntil(async () => (await world.sql.query(isUsed, [keyId])).rowCount === 1, { timeout: 60_000 });
 }
 
-test('every success that the document lists has an example, which is what a server answers but for ids and times', async () => {
+test('every documented success has an example, and a server answers it, except for ids and times', async () => {
   const { id: companyId } = await world.companies.createCompany('Example company');
   const draft = { companyId, integrationId: null, name: null, scopes: defaultScopes, allowedIps: [], expiresAt: null };
   const { id: keyId, key } = await world.keys.create(draft);

@@ -8,7 +8,7 @@ const admin = parsedBy(world);
 
 const unauthorized = (code: string) => ({ status: 401, body: { code } });
 
-test('keys: what is made, suspended, resumed, rotated or revoked holds from the next request on', async () => {
+test('creating, suspending, resuming, rotating and revoking a key takes effect with the next request', async () => {
   const company = await admin('company', 'create', '--name', 'Ünternehmen "A"');
   expect(company).toEqual({ id: uuid, name: 'Ünternehmen "A"' });
   const ofCompany = ['--company', company.id];
@@ -65,7 +65,7 @@ test('keys: what is made, suspended, resumed, rotated or revoked holds from the 
   expect(JSON.stringify(list)).not.toMatch(/sk_\w{6}/);
 });
 
-test('keys: limits of their own are shown when made and in lists, hold from the first request, and outlive a rotation', async () => {
+test('the rate limits of a key are printed by create and list, hold from the first request, and are kept by a rotation', async () => {
   const { id } = await world.company();
   const agent = await world.agent(id);
   const ofCompany = ['--company', id];
@@ -80,13 +80,13 @@ test('keys: limits of their own are shown when made and in lists, hold from the 
   expect(answer.headers).not.toHaveProperty('x-ratelimit-limit-hour');
 });
 
-test('a rotated key works beside the old one for the overlap, and the owner has both, the oldest first', async () => {
+test('a rotated key and the old one are both valid during the overlap, and the list has both, oldest first', async () => {
   const ats = await world.ats((await world.company()).id);
   const { key, ...rotated } = await admin('key', 'rotate', '--key', ats.keyId, '--overlap-seconds', '3600');
   const companies = (bearer: string) => world.call(bearer, 'GET /companies');
   expect([(await companies(ats.key)).status, (await companies(key)).status]).toEqual([200, 200]);
   const list = await admin('key', 'list', '--integration', ats.id);
-  // When each was used is noted behind its request, so perhaps not yet.
+  // The last use is written after the answer, so it may not be there yet.
   const listed = { lastUsedAt: expect.toBeOneOf([null, time]), needsPreviousSecret: null };
   expect(list).toEqual([
     { ...rotated, id: ats.keyId, start: ats.key.slice(0, 8), createdAt: time, expiresAt: time, ...listed },

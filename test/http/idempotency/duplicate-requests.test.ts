@@ -11,7 +11,7 @@ const world = await openWorld();
 
 const fifty = Array.from({ length: 50 }, (_, at) => at);
 
-/** One answer is the first, all others repeat it. */
+/** One answer is the first; all others are replays of it. */
 function expectOneChange(answers: readonly Answer[]): void {
   const [first, ...more] = answers.filter(({ headers }) => headers['idempotent-replayed'] === undefined);
   expect(more).toEqual([]);
@@ -21,7 +21,7 @@ function expectOneChange(answers: readonly Answer[]): void {
 }
 
 test.for(Object.entries(retriables))(
-  'of fifty parallel requests with one key one is carried out, on two servers: %s',
+  'of fifty parallel requests with one idempotency key, sent to two servers, one is carried out: %s',
   async ([, make]) => {
     const agent = await agentAtTwo(world);
     const request = make(agent, await world.phoneNumber(agent.companyId));
@@ -52,7 +52,7 @@ test.for(Object.entries(retriables))(
   },
 );
 
-test('parallel requests of one batch that share a key by mistake: one is carried out, the others are refused, the rest succeed', async () => {
+test('of different requests in one batch with the same idempotency key one is carried out and the others are refused; requests with other keys succeed', async () => {
   const company = await world.company();
   const agents = await Promise.all(fifty.map(() => world.agent(company.id)));
   const key = newKey();
@@ -75,7 +75,7 @@ test('parallel requests of one batch that share a key by mistake: one is carried
   }
 });
 
-test('a patch behind its twin in one batch is not refused by the If-Match that its twin has used up', async () => {
+test('a repeated patch in the batch of the first one gets its answer, although their If-Match is stale by then', async () => {
   const agent = await newSubject(world);
   const key = newKey();
   const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'Once' }, headers: { 'if-match': '"2"' } };
@@ -86,7 +86,7 @@ test('a patch behind its twin in one batch is not refused by the If-Match that i
   expect((await storedAgent(world, agent.id)).row).toMatchObject({ version: 3, name: 'Once' });
 });
 
-test('an answer in the middle of a batch is repeated with its own time and version', async () => {
+test('a change in the middle of a batch is replayed with its own time and version', async () => {
   const agent = await newSubject(world);
   const request = { line: `PATCH /agents/${agent.id}`, body: { metadata: { keyed: true } } };
   const key = newKey();
@@ -108,7 +108,7 @@ test('an answer in the middle of a batch is repeated with its own time and versi
   expectReplay(await sendKeyed(world, agent, request, key), first);
 });
 
-test('parallel requests of two API keys with one idempotency key are no twins: each API key gets an answer of its own', async () => {
+test('parallel requests of two API keys with one idempotency key are each carried out and get their own answers', async () => {
   const agent = await newSubject(world);
   const colleague = { key: await world.keyWith(agent.companyId, 'write:agents') };
   const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'The same' } };

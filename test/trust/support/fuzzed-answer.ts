@@ -9,8 +9,8 @@ import type { Fuzzed } from './fuzzed-request.ts';
 type Code = ProblemCode | 'success';
 
 /**
- * What a request may be answered, by the document and the few rules that it tells in words alone.
- * @param values what its names stand for
+ * The statuses that a request may get, by the document and the few rules that it states only in words.
+ * @param values of the names in braces
  */
 export function codesFor(document: Document, request: Fuzzed, values: Values): readonly Code[] {
   const refusal = refusalBeforeParts(document, request, values);
@@ -28,7 +28,7 @@ const operationOf = (document: Document, { method, path }: Fuzzed) => {
   return operation;
 };
 
-/** Path, key, company, and whether the body can be read. */
+/** By path, key, company, and whether the body can be read. */
 function refusalBeforeParts(document: Document, request: Fuzzed, values: Values): ProblemCode | undefined {
   const { method, params, query, sender, headers, body } = request;
   const encoded = encodeURIComponent([...Object.values(params), ...query.flat()].join('').toWellFormed());
@@ -59,7 +59,7 @@ function companyRefusal(query: Fuzzed['query'], { COMPANY }: Values): ProblemCod
   return given[0]?.toLowerCase() === COMPANY ? undefined : 'COMPANY_ACCESS_DENIED';
 }
 
-/** JSON, in which every body is; undefined where it is none. */
+/** The JSON of a body; undefined if it is none. */
 function parsed(text = ''): Json | undefined {
   try {
     return JSON.parse(text);
@@ -68,14 +68,14 @@ function parsed(text = ''): Json | undefined {
   }
 }
 
-/** Whether each part is what the document takes; open where the query is not UTF-8, which no rule tells of. */
+/** Whether each part matches the document; undecided if the query is not UTF-8, for which there is no rule. */
 function verdictOn(document: Document, request: Fuzzed): { isGood: boolean; isOpen: boolean } {
   const { method, path, params, query, headers, body } = request;
   const { parameters, requestBody, security } = operationOf(document, request);
   const accepts = (place: string, name: string, text: string) => {
     const at = parameters.findIndex((parameter) => parameter.in === place && parameter.name === name);
     const type = parameters[at]?.schema.type;
-    // Outside a schema's reach: an id that is not accepted is replaced.
+    // Not in the schema: an invalid request id is replaced.
     if (name === 'X-Request-Id') return true;
     return (
       at >= 0 && faultsOf(document, ['paths', path, method, 'parameters', at, 'schema'], read(text, type)).length === 0
@@ -83,9 +83,9 @@ function verdictOn(document: Document, request: Fuzzed): { isGood: boolean; isOp
   };
   const queryIsGood = query.every(
     ([name, text]) =>
-      // Whoever checks the health may add what he likes.
+      // Health checks accept any parameters.
       security.length === 0 ||
-      // A company key has a company.
+      // A company key needs no companyId.
       (name === 'companyId' && (request.sender !== 'ats' || forAnyCompany(path))) ||
       (accepts('query', name, text) &&
         !text.includes('\u0000') &&
@@ -102,7 +102,7 @@ function verdictOn(document: Document, request: Fuzzed): { isGood: boolean; isOp
   return { isGood, isOpen: isGood && query.flat().some((text) => !text.isWellFormed()) };
 }
 
-/** A parameter is text; a number or a boolean is read from its usual form alone. */
+/** A parameter is text; a number or boolean is read only from its usual form. */
 function read(text: string, type: unknown): unknown {
   if (type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
   return type === 'boolean' && /^(true|false)$/.test(text) ? text === 'true' : text;
@@ -113,7 +113,7 @@ function withinRulesInWords({ query, headers }: Fuzzed): boolean {
   return Number(page) * Number(limit) <= 100_000 && !(dryRun === 'true' && 'Idempotency-Key' in headers);
 }
 
-/** What PostgreSQL and JavaScript hold faithfully, and no way to a prototype. */
+/** Values that PostgreSQL and JavaScript store faithfully, without names that reach a prototype. */
 function isStorable(value: Json): boolean {
   if (typeof value === 'string') return value.isWellFormed() && !value.includes('\u0000');
   if (typeof value === 'number')
@@ -133,7 +133,7 @@ function isStorable(value: Json): boolean {
   );
 }
 
-/** What a good request may still be answered, by what is stored. */
+/** The statuses of a valid request, which depend on what is stored. */
 function codesWithData({ method, path, params, query, headers, body }: Fuzzed, values: Values): readonly Code[] {
   if (path === '/problems/{code}') return ['success', 'RESOURCE_NOT_FOUND'];
   const { id } = params;
@@ -146,18 +146,18 @@ function codesWithData({ method, path, params, query, headers, body }: Fuzzed, v
   const further: Code[] = [
     ...(hasVersion ? ['RESOURCE_NOT_FOUND' as const] : []),
     ...(hasTag ? ['PRECONDITION_FAILED' as const] : []),
-    // What a version held may be refused today.
+    // The values of an old version may be refused today.
     ...(path.endsWith('/restore') ? ['VALIDATION_FAILED' as const] : []),
   ];
   return [...repeated, ...further, ...codesOfBody(parsed(body), method, values)];
 }
 
-/** A number must be an active one of the company, and metadata stay within its limits once merged. */
+/** A phone number must be an active one of the company, and merged metadata must stay within its limits. */
 function codesOfBody(body: Json | undefined, method: string, { NUMBER }: Values): readonly Code[] {
   const { companyPhoneNumberId: number, metadata = {} } = Object(body);
   const isOver = overLimits(metadata);
   if ((typeof number === 'string' && number.toLowerCase() !== NUMBER) || isOver) return ['VALIDATION_FAILED'];
-  // An agent of type PHONE keeps its number, and one with much metadata takes little more.
+  // A phone number cannot be removed from an agent of type PHONE, and metadata near its limits cannot grow much.
   const depends = method === 'patch' && (number === null || Object.keys(metadata).length > 0);
   return depends ? ['VALIDATION_FAILED', 'success'] : ['success'];
 }

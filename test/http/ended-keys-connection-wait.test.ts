@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { singleLookupSql } from '../../src/auth/lookup.statements.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
-import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ending-keys.ts';
+import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ended-keys.ts';
 import { draft } from '../support/endpoints.ts';
 import type { Answer } from '../support/http.ts';
 import { untilOutdated } from '../support/slow-body.ts';
@@ -30,7 +30,7 @@ async function sendBehind(
   const { origin, database } = await openAnotherServer(world, {
     connections: 1,
     onStatement(sql) {
-      // Behind the lookup and before the write.
+      // Takes the connection after the lookup and before the write.
       if (sql !== singleLookupSql || holding) return;
       holding = database.transaction(async () => {
         await untilOutdated(performance.now());
@@ -57,7 +57,7 @@ test.for(Object.entries(writes))(
 );
 
 test.for(Object.entries(writes))(
-  '%s: a key that is still good writes after a long wait for a connection',
+  '%s: a key that is still valid writes after a long wait for a connection',
   async ([, request]) => {
     const subject = await newAtsSubject(world);
     const answer = await sendBehind(subject, request, async () => {});

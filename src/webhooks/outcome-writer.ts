@@ -1,0 +1,55 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { group } from '../database/group.ts';
+import type { Claimed, DeliveryRepository, HealthChange } from './delivery.repository.ts';
+import type { DeliveryOutcome } from './finish.statements.ts';
+
+/** Milliseconds until the retry of a statement that writes outcomes. */
+const retryPause = 1_000;
+
+/** Milliseconds for which writing an outcome is retried. After that the lease has ended: another process may have it. */
+const retryLimit = 9_000;
+
+/** Outcomes that one statement writes at most. The statement runs while further outcomes are collected. */
+const outcomesAtOnce = 128;
+
+interface Options {
+  readonly deliveries: DeliveryRepository;
+  /** Called when an endpoint begins to fail, succeeds again or is disabled. */
+  readonly onHealth: (change: HealthChange) => void;
+  /** Whether next deliveries may be claimed now. */
+  readonly canClaim: () => boolean;
+  /** Aborted when the worker stops: then nothing is retried. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes a function that writes the outcome of a delivery, in a batch with others, with retries for 9 s; after that the
+ * delivery is sent again when its lease ends. The function resolves with the next delivery of the same endpoint and agent, if
+ * it was claimed.
+ */
+export function outcomeWriter({ deliveries, onHealth, canClaim, signal }: Options) {
+  const finish = group<DeliveryOutcome, Claimed | undefined>({
+    size: outcomesAtOnce,
+    waiting: Number.POSITIVE_INFINITY,
+    isExpired: () => false,
+    run: async (outcomes) => {
+      const { written, changes } = await deliveries.finish(outcomes);
+      for (const change of changes) onHealth(change);
+      const done = outcomes.filter(({ id, status }) => status !== 'PENDING' && written.has(id)).map(({ id }) => id);
+      const next = done.length > 0 ? await deliveries.next(done, canClaim()) : new Map();
+      return outcomes.map(({ id }) => ({ result: next.get(id) }));
+    },
+  });
+
+  return async (outcome: DeliveryOutcome): Promise<Claimed | undefined> => {
+    const deadline = performance.now() + retryLimit;
+    for (;;) {
+      try {
+        return await finish(outcome);
+      } catch {
+        if (signal.aborted || performance.now() > deadline) return undefined;
+        await delay(retryPause);
+      }
+    }
+  };
+}
