@@ -100,17 +100,19 @@ export function reachedText(goal: Judged): string {
 
 export const verdictOf = ({ met }: Judged) => (met === undefined ? '' : met ? 'met' : 'missed');
 
-/** One sentence for the README: the number of met targets, and each missed target with the difference. */
+/** One sentence for the README: the met and the missed targets, each with what was reached. */
 export function sentenceOf(targets: readonly Judged[]): string {
   const measured = targets.filter(({ met }) => met !== undefined);
-  const missed = measured.filter(({ met }) => met === false);
+  const [reached, missed] = [true, false].map((wanted) => listOf(measured.filter(({ met }) => met === wanted)));
   const unmeasured = targets.filter(({ met }) => met === undefined).map(({ what }) => what);
-  const met = `${measured.length - missed.length} of ${targets.length} targets are met`;
-  const list = missed.map((goal) => `${goal.what} (${goal.reached?.median}, target ${targetText(goal)})`);
+  const met = measured.filter(({ met }) => met).length;
   const parts = [
-    met,
-    list.length === 0 ? undefined : `missed: ${list.join('; ')}`,
+    `${met} of ${targets.length} targets are met${reached === '' ? '' : `: ${reached}`}`,
+    missed === '' ? undefined : `missed: ${missed}`,
     unmeasured.length === 0 ? undefined : `not measured: ${unmeasured.join('; ')}`,
   ];
   return `${parts.filter((part) => part !== undefined).join('; ')}.`;
 }
+
+const listOf = (goals: readonly Judged[]): string =>
+  goals.map((goal) => `${goal.what} (${goal.reached?.median}, target ${targetText(goal)})`).join('; ');

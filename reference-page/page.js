@@ -14,18 +14,19 @@ const kept = {
   },
 };
 
-/** Sends a request with the key. @returns the answer, its body read */
+/** Sends a request with the key. @returns the answer, its text, and its value if it is JSON: that of a proxy may not be */
 async function call(method, path, body) {
   const headers = { authorization: `Bearer ${kept.key}`, ...(body && { 'content-type': 'application/json' }) };
   const response = await fetch(new URL(path, base), { method, headers, body });
   const text = await response.text();
-  return { response, text };
+  const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
+  return { response, text, value: isJson ? JSON.parse(text) : undefined };
 }
 
 /** @throws Error that says why the server refuses */
 async function read(path) {
-  const { response, text } = await call('GET', path);
-  const value = JSON.parse(text);
+  const { response, value } = await call('GET', path);
+  if (!value) throw new Error(`${response.status} ${response.statusText}`);
   if (!response.ok) throw new Error(`${value.code}: ${value.detail}`);
   return value;
 }
@@ -139,13 +140,21 @@ at('connect').addEventListener('submit', (event) => {
 at('patch').value = JSON.stringify({ duration: 60, metadata: { team: 'Platform' } }, undefined, 2);
 at('try').addEventListener('submit', async (event) => {
   event.preventDefault();
-  const { response, text } = await call('PATCH', at('address').textContent, at('patch').value);
-  const etag = response.headers.get('etag');
-  const changed = response.headers.get('changed-fields');
-  const facts = [etag && `ETag ${etag}`, changed !== null && `Changed-Fields: ${changed || '(none)'}`].filter(Boolean);
-  at('status').textContent = [`${response.status} ${response.statusText}`, ...facts].join(' · ');
-  at('answer').textContent = JSON.stringify(JSON.parse(text), undefined, 2);
-  at('answer').hidden = false;
+  at('status').textContent = 'Sending …';
+  at('answer').hidden = true;
+  try {
+    const { response, text, value } = await call('PATCH', at('address').textContent, at('patch').value);
+    const etag = response.headers.get('etag');
+    const changed = response.headers.get('changed-fields');
+    const facts = [etag && `ETag ${etag}`, changed !== null && `Changed-Fields: ${changed || '(none)'}`].filter(
+      Boolean,
+    );
+    at('status').textContent = [`${response.status} ${response.statusText}`, ...facts].join(' · ');
+    at('answer').textContent = value ? JSON.stringify(value, undefined, 2) : text;
+    at('answer').hidden = false;
+  } catch (error) {
+    at('status').textContent = `No answer: ${error.message}. The change may have been saved.`;
+  }
 });
 
 /** Dark or light: as the system has it until the button is pressed. */

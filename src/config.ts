@@ -1,8 +1,9 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { databaseUrlFaults } from './database-url.ts';
+import { databaseUrlFaults, withoutAliases } from './database-url.ts';
 import { plainBlock } from './http/address.ts';
 import { readPublicUrl } from './http/public-url.ts';
+import { redisUrlFaults } from './redis-url.ts';
 import { StartError } from './start-error.ts';
 
 const wholeNumber = (minimum: number, maximum: number, options: { default: number; description: string }) =>
@@ -139,7 +140,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (!Value.Check(environmentSchema, values)) throw new StartError([...new Set(wrong)].join('; '));
   const missing = forbidden(values);
   if (missing.length > 0) throw new StartError(missing.join('; '));
-  return Object.freeze(values);
+  const { DATABASE_URL: url } = values;
+  return Object.freeze(url === undefined ? values : { ...values, DATABASE_URL: withoutAliases(url) });
 }
 
 /** Only texts of digits become numbers; others stay texts, which the schema refuses: a port must not be 1 for `1.5` or `true`. */
@@ -158,13 +160,14 @@ export const listed = (text: string | undefined): string[] =>
 const isShort = (text: string | undefined) => text !== undefined && Buffer.byteLength(text) < 32;
 
 function forbidden(config: Config): string[] {
-  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, PUBLIC_URL } = config;
+  const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, PUBLIC_URL, REDIS_URL } = config;
   const inProduction = NODE_ENV === 'production';
   const short = (['API_KEY_SECRET', 'API_KEY_SECRET_PREVIOUS'] as const).filter((name) => isShort(config[name]));
   return [
     ...(inProduction && DATABASE_URL === undefined ? ['DATABASE_URL must be set when NODE_ENV=production'] : []),
     ...(inProduction && API_KEY_SECRET === undefined ? ['API_KEY_SECRET must be set when NODE_ENV=production'] : []),
     ...(DATABASE_URL === undefined ? [] : databaseUrlFaults(DATABASE_URL)),
+    ...(REDIS_URL === undefined ? [] : redisUrlFaults(REDIS_URL)),
     ...short.map((name) => `${name} must be ${secret}`),
     ...(['TRUST_PROXY', 'WEBHOOK_ALLOW_NETWORKS'] as const)
       .filter((name) => !listed(config[name]).every(plainBlock))

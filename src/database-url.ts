@@ -44,3 +44,12 @@ export function databaseUrlFaults(url: string): string[] {
     return [`${name} in DATABASE_URL must be ${values.length > 1 ? 'one of ' : ''}${values.join(', ')}`];
   });
 }
+
+/**
+ * Writes `sslmode=verify-full` for its aliases in `pg`, at which it would print a warning of many lines about a later release.
+ * With `uselibpqcompat` they are no aliases and stay.
+ */
+export function withoutAliases(url: string): string {
+  if (/[?&]uselibpqcompat=true/.test(url)) return url;
+  return url.replaceAll(/([?&]sslmode=)(?:prefer|require|verify-ca)(?=[&#]|$)/g, '$1verify-full');
+}

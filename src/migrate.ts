@@ -2,7 +2,7 @@ import { Command } from '@commander-js/extra-typings';
 import { migrate } from './database/migrate.ts';
 import { reasonOf } from './database/reasons.ts';
 import { admitServerRole } from './database/server-role.ts';
-import { databaseUrlFaults } from './database-url.ts';
+import { databaseUrlFaults, withoutAliases } from './database-url.ts';
 import { addEnvironmentFile } from './environment-file.ts';
 import { serverRights } from './server-rights.ts';
 import { StartError } from './start-error.ts';
@@ -25,12 +25,13 @@ Examples:
 async function main(): Promise<void> {
   const { serverRole } = command.parse().opts();
   for (const note of addEnvironmentFile(process.env)) console.error(note);
-  const url = process.env['DATABASE_URL'];
-  if (!url) {
+  const given = process.env['DATABASE_URL'];
+  if (!given) {
     throw new StartError('DATABASE_URL is not set: the embedded database needs no migrate, it is migrated at start');
   }
-  const faults = databaseUrlFaults(url);
+  const faults = databaseUrlFaults(given);
   if (faults.length > 0) throw new StartError(faults.join('; '));
+  const url = withoutAliases(given);
   const applied = await migrate(url, undefined, (sentence) => console.error(sentence));
   for (const name of applied) console.log(`applied ${name}`);
   if (applied.length === 0) {

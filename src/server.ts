@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { assemble } from './assemble.ts';
 import { reportPreviousSecret, requireKnownSecret } from './auth/secret.repository.ts';
 import { type Config, readConfig } from './config.ts';
+import { reasonOf } from './database/reasons.ts';
 import { prepareDemo } from './demo.ts';
 import { endSignals } from './end-signals.ts';
 import { addEnvironmentFile } from './environment-file.ts';
@@ -154,6 +155,6 @@ process.on('uncaughtExceptionMonitor', () => {
 });
 
 main().catch(async (error: unknown) => {
-  stderr.write(`${error instanceof StartError ? error.message : inspect(error)}\n`);
+  stderr.write(`${reasonOf(error) ?? (error instanceof StartError ? error.message : inspect(error))}\n`);
   await endProcess(1, stdout, stderr);
 });

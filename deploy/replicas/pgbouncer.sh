@@ -3,7 +3,7 @@
 #   POSTGRES_HOST POSTGRES_PORT DATABASE   address of PostgreSQL
 #   ROLE PASSWORD                          of the servers, in PostgreSQL and in PgBouncer
 #   LISTEN_ADDRESS LISTEN_PORT             address for the servers
-#   FOLDER                                 folder of the settings
+#   FOLDER                                 folder of the settings and the socket
 set -eu
 umask 077
 
@@ -17,7 +17,9 @@ $DATABASE = host=$POSTGRES_HOST port=$POSTGRES_PORT
 [pgbouncer]
 listen_addr = $LISTEN_ADDRESS
 listen_port = $LISTEN_PORT
-unix_socket_dir =
+; Whoever runs PgBouncer is its administrator through the socket, as for RECONNECT after a migration; nobody else may use it.
+unix_socket_dir = $FOLDER
+unix_socket_mode = 0700
 auth_type = scram-sha-256
 auth_file = $FOLDER/userlist.txt
 ; May ask with SHOW how PgBouncer is doing.

@@ -170,8 +170,12 @@ export const optionalFields = agentFields.filter(
   (name): name is Exclude<AgentField, RequiredField> => !isRequired(name),
 );
 export const answeredFields = agentFields.filter(isAnswered);
-/** Fields of type jsonb, which can be large. */
-export const jsonFields = agentFields.filter((name) => fields[name].sqlType === 'jsonb');
+/** Fields whose values can be so large that PostgreSQL stores them outside of the row (TOAST). */
+export const largeFields = agentFields.filter((name) => {
+  const { schema, sqlType }: AnyField = fields[name];
+  const longest: unknown = schema['maxLength'];
+  return sqlType === 'jsonb' || (typeof longest === 'number' && longest > 500);
+});
 
 /** What a request may hold in a field. */
 export type Value<Name extends AgentField> =

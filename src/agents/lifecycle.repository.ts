@@ -3,21 +3,20 @@ import { confirm, isOutdated } from '../auth/lookup.repository.ts';
 import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';
-import { rowsOf } from '../database/rows.ts';
+import { jsonRowsOf, onlyRow } from '../database/rows.ts';
 import { run, type Statement } from '../database/statement.ts';
-import { parseExact } from '../http/exact-numbers.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
-import { activeRowSchema } from './row.schema.ts';
-import { type AgentJson, type StoredAgent, toStoredAgent } from './row.ts';
-import { activeNumberStatement, type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
+import { agentJsonSchema, keptJsonSchema } from './row.schema.ts';
+import { type StoredAgent, toStoredAgent } from './row.ts';
+import { type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
-import { deleteExpiredSql, idempotencyIndex, keptSql } from './write/kept.statements.ts';
-import { lockSql, shortLockWait } from './write/lock.statements.ts';
-import { type KeptJson, replay } from './write/replay.ts';
+import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
+import { lockStatement, shortWaitStatement } from './write/lock.statements.ts';
+import { replay } from './write/replay.ts';
 
 /** An agent to create. */
 interface NewAgent {
@@ -40,7 +39,8 @@ type Write = (lookedUpAt: number | null) => Statement;
 /** Milliseconds for an attempt to create where a key is held: the lock timeouts of its two statements, and time to spare. */
 const longestAttempt = 2_000;
 
-const activesOf = rowsOf(activeRowSchema);
+const agentsIn = jsonRowsOf(agentJsonSchema);
+const keptIn = jsonRowsOf(keptJsonSchema);
 
 /** Creates and deletes agents. */
 export function agentLifecycle(database: Database) {
@@ -58,8 +58,8 @@ export function agentLifecycle(database: Database) {
     }
     const plan = { companyId, content: decide(isActive), by };
     if (idempotency && 'keyId' in by) return await createAndKeep(plan, by, idempotency);
-    const row = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
-    return row ? { agent: agentOf(row) } : await database.transaction((tx) => createConfirmed(tx, plan));
+    const agent = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
+    return agent ? { agent } : await database.transaction((tx) => createConfirmed(tx, plan));
   }
 
   /**
@@ -75,7 +75,7 @@ export function agentLifecycle(database: Database) {
       const isHeld = error instanceof ApiError && error.code === 'IDEMPOTENCY_KEY_IN_USE';
       if (isHeld && by.deadline.left() > longestAttempt) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
-      await database.query(deleteExpiredSql, [by.keyId, idempotency.key]);
+      await run(database.query, deleteExpiredStatement(by.keyId, idempotency.key));
       return undefined;
     }
   }
@@ -84,8 +84,8 @@ export function agentLifecycle(database: Database) {
   async function createAndKeepAtOnce(plan: Plan, by: Caller, idempotency: Idempotency) {
     const keep = { ...idempotency, keyId: by.keyId };
     try {
-      const row = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt, keep }));
-      return row && { agent: agentOf(row) };
+      const agent = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt, keep }));
+      return agent && { agent };
     } catch (error) {
       if (isLockTimeout(error)) return undefined;
       throw error;
@@ -95,7 +95,7 @@ export function agentLifecycle(database: Database) {
   /** In two statements, so that a lock timeout in the second one is known to concern the idempotency key. */
   async function createAndKeepConfirmed(plan: Plan, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
     return await database.transaction(async (query) => {
-      await query(`SELECT ${shortLockWait}`, []);
+      await run(query, shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
       await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
@@ -107,42 +107,41 @@ export function agentLifecycle(database: Database) {
   async function writeAtOnce(by: Author, write: Write) {
     const admission = 'operator' in by ? undefined : by.admission;
     if (admission && isOutdated(admission)) return undefined;
-    const [row] = await run<AgentRow>(database.query, write(admission?.databaseTime ?? null));
-    return row;
+    const [agent] = agentsIn(await run(database.query, write(admission?.databaseTime ?? null)));
+    return agent && toStoredAgent(agent);
   }
 
   /** Writes in a transaction, after the key was looked up again on its connection. */
   async function writeConfirmed(query: Query, by: Author, write: Write) {
     await confirm(query, by);
-    return (await run<AgentRow>(query, write(null)))[0];
+    return agentsIn(await run(query, write(null))).map(toStoredAgent);
   }
 
   async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
-    const row = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
-    if (!row) throw new Error('an insert returned no row');
-    return { agent: agentOf(row) };
+    const agents = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
+    return { agent: onlyRow(agents) };
   }
 
   /** Deletes at once if the row is not locked. Otherwise waits for the row lock, and looks the key up again after that. */
-  async function deleteRow(wanted: Omit<Deletion, 'lookedUpAt'>): Promise<AgentRow | undefined> {
+  async function deleteRow(wanted: Omit<Deletion, 'lookedUpAt'>): Promise<StoredAgent | undefined> {
     const { id, by } = wanted;
     const write: Write = (lookedUpAt) => deleteStatement({ ...wanted, lookedUpAt });
     const deleted = await writeAtOnce(by, write);
     if (deleted) return deleted;
     return await database.transaction(async (query) => {
-      await query(lockSql, [id]);
-      return await writeConfirmed(query, by, write);
+      await run(query, lockStatement(id));
+      return (await writeConfirmed(query, by, write))[0];
     });
   }
 
   async function findReplay({ keyId }: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
-    const [row] = await database.query<{ kept: string }>(keptSql, [keyId, idempotency.key]);
-    return row && replay(await completeKept(database.query, parseExact<KeptJson>(row.kept)), idempotency);
+    const [kept] = keptIn(await run(database.query, keptStatement(keyId, idempotency.key)));
+    return kept && replay(await completeKept(database.query, kept), idempotency);
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
-    const [row] = activesOf(await run(database.query, activeNumberStatement(phoneNumberId, companyId)));
-    return row?.active === true;
+    const where = { id: phoneNumberId, companyId, status: 'ACTIVE' };
+    return (await database.typed(({ companyPhoneNumber }) => companyPhoneNumber.count({ where }))) > 0;
   }
 
   return {
@@ -170,14 +169,7 @@ export function agentLifecycle(database: Database) {
       by: Author,
       { companyId = null, version = null }: Partial<Pick<Deletion, 'companyId' | 'version'>> = {},
     ): Promise<StoredAgent | undefined> {
-      const deleted = await deleteRow({ id, companyId, version, by });
-      return deleted && agentOf(deleted);
+      return await deleteRow({ id, companyId, version, by });
     },
   };
 }
-
-interface AgentRow {
-  readonly agent: string;
-}
-
-const agentOf = ({ agent }: AgentRow): StoredAgent => toStoredAgent(parseExact<AgentJson>(agent));

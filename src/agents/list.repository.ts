@@ -1,11 +1,11 @@
 import { type Database, withinLimit } from '../database/client.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
-import { rowsOf } from '../database/rows.ts';
+import { jsonRowsOf, onlyRow, rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import type { Page } from '../http/pages.ts';
 import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
-import { agentJsonSchema, agentRowSchema, portionRowSchema } from './row.schema.ts';
+import { agentJsonSchema, portionRowSchema } from './row.schema.ts';
 import { type StoredAgent, toStoredAgent } from './row.ts';
 import { countStatement, type GivenFilter, listStatement, pageStatement, portionStatement } from './statements.ts';
 
@@ -20,7 +20,7 @@ interface AgentPortion {
 }
 
 const jsonOf = rowsOf(agentJsonSchema);
-const agentsOf = rowsOf(agentRowSchema);
+const agentsOf = jsonRowsOf(agentJsonSchema);
 const totalsOf = rowsOf(totalRowSchema);
 const portionsOf = rowsOf(portionRowSchema);
 
@@ -29,8 +29,7 @@ export function agentLists(database: Database) {
   return {
     /** All agents of a company, the newest first. */
     async list(companyId: string): Promise<StoredAgent[]> {
-      const rows = await run(database.query, listStatement(companyId));
-      return agentsIn(agentsOf(rows).map(({ agent }) => agent));
+      return agentsOf(await run(database.query, listStatement(companyId))).map(toStoredAgent);
     },
 
     /** The first portion of a page of a company's agents, the newest first, and the number of agents on all pages. */
@@ -40,7 +39,7 @@ export function agentLists(database: Database) {
         run(database.query, countStatement(companyId, given)),
         run(database.query, pageStatement(companyId, page, given)),
       ]);
-      return { ...toPortion(rows), total: totalsOf(counted)[0]?.total ?? 0 };
+      return { ...toPortion(rows), total: onlyRow(totalsOf(counted)).total };
     },
 
     /**
@@ -58,13 +57,10 @@ const givenFilters = (filter: AgentFilter): GivenFilter[] =>
     return value === undefined ? [] : [[name, value]];
   });
 
-const agentsIn = (texts: readonly string[]): StoredAgent[] =>
-  jsonOf(texts.map((text) => parseExact<unknown>(text))).map(toStoredAgent);
-
 function toPortion(found: readonly unknown[]): AgentPortion {
   const rows = portionsOf(found);
   return {
-    agents: agentsIn(rows.flatMap(({ agent }) => agent ?? [])),
+    agents: jsonOf(rows.flatMap(({ agent }) => agent ?? []).map(parseExact)).map(toStoredAgent),
     rest: rows.at(-1)?.rest ?? [],
   };
 }

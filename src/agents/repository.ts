@@ -1,22 +1,26 @@
 import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { recentWrites } from '../database/recent-writes.ts';
+import { jsonRowsOf, rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
-import { parseExact } from '../http/exact-numbers.ts';
 import { silent } from '../metrics/meter.ts';
 import { UnknownIdError } from '../operator-errors.ts';
 import { untraced } from '../tracing/spans.ts';
 import { agentLifecycle } from './lifecycle.repository.ts';
 import { agentLists } from './list.repository.ts';
+import { foundRowSchema, purgedRowSchema } from './row.schema.ts';
 import { toStoredAgent } from './row.ts';
 import { purgeLockStatement, purgeStatement } from './statements.ts';
-import type { FoundRow, ReadAhead } from './write/batch.ts';
+import type { ReadAhead } from './write/batch.ts';
 import type { DecisionInput } from './write/decision.ts';
-import { findSql } from './write/find.statements.ts';
-import { deleteOldAnswersSql } from './write/kept.statements.ts';
+import { findStatement } from './write/find.statements.ts';
+import { deleteOldAnswersStatement } from './write/kept.statements.ts';
 import { agentChange } from './write/modes.ts';
 
 export type AgentRepository = ReturnType<typeof agentRepository>;
+
+const foundIn = jsonRowsOf(foundRowSchema);
+const purgedIn = rowsOf(purgedRowSchema);
 
 /** Kept answers that one statement deletes at most. */
 const answersAtOnce = 500;
@@ -25,10 +29,9 @@ const answersAtOnce = 500;
 export function agentRepository(database: Database, meter = silent, writes = recentWrites(), traced = untraced) {
   /** An agent as stored, with the state of a phone number; undefined if there is no such agent or it is deleted. */
   async function find(id: string, phoneNumberId: string | null): Promise<DecisionInput | undefined> {
-    const asked = [[id], [phoneNumberId], [null], [null]];
-    const [row] = await database.query<{ found: string }>(findSql, asked);
-    const { agent, numberIsActive } = parseExact<FoundRow>(row?.found ?? '{}');
-    return agent ? { agent: toStoredAgent(agent), numberIsActive } : undefined;
+    const statement = findStatement({ ids: [id], numberIds: [phoneNumberId], keyIds: [null], keys: [null] });
+    const [found] = foundIn(await run(database.query, statement));
+    return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
   }
 
   return {
@@ -53,7 +56,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
 
     /** Deletes a batch of kept answers that are older than 24 hours; returns whether there may be more. */
     async forgetAnswers(): Promise<boolean> {
-      return (await database.query(deleteOldAnswersSql, [answersAtOnce])).length === answersAtOnce;
+      return (await run(database.query, deleteOldAnswersStatement(answersAtOnce))).length === answersAtOnce;
     },
 
     ...agentLists(database),
@@ -65,10 +68,12 @@ export function agentRepository(database: Database, meter = silent, writes = rec
      */
     async purge(id: string, operator: string): Promise<{ id: string; versions: number }> {
       // With long limits: the history can be long, and the table of kept answers is scanned.
-      const [purged] = await longTransaction(database, async (query) => {
-        await run(query, purgeLockStatement(id));
-        return await run<{ id: string; versions: number }>(query, purgeStatement(id, operator));
-      });
+      const [purged] = purgedIn(
+        await longTransaction(database, async (query) => {
+          await run(query, purgeLockStatement(id));
+          return await run(query, purgeStatement(id, operator));
+        }),
+      );
       if (!purged) throw new UnknownIdError('deleted agent', id);
       return purged;
     },

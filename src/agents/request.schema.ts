@@ -28,8 +28,9 @@ export const changeQuerySchema = Type.Object(
 
 const entityTags = (description: string) => Type.Optional(Type.String({ format: 'entity-tags', description }));
 
-const ifMatch = {
+const conditions = {
   'if-match': entityTags('Change only this version: its entity tag with the quotes, as "7"; a list of them, or *'),
+  'if-none-match': entityTags('Change only if none of these entity tags is current, or * for never'),
 };
 const idempotencyKey = {
   'idempotency-key': Type.Optional(
@@ -43,20 +44,16 @@ const idempotencyKey = {
 };
 
 /** The headers of PATCH. */
-export const patchHeadersSchema = Type.Object({
-  ...ifMatch,
-  'if-none-match': entityTags('Change only if none of these entity tags is current, or * for never'),
-  ...idempotencyKey,
-});
+export const patchHeadersSchema = Type.Object({ ...conditions, ...idempotencyKey });
 
 /** The headers of a creation. */
 export const createHeadersSchema = Type.Object(idempotencyKey);
 
 /** The headers of a restore. */
-export const restoreHeadersSchema = Type.Object({ ...ifMatch, ...idempotencyKey });
+export const restoreHeadersSchema = Type.Object({ ...conditions, ...idempotencyKey });
 
 /** The headers of a deletion. */
-export const deleteHeadersSchema = Type.Object(ifMatch);
+export const deleteHeadersSchema = Type.Object(conditions);
 
 /** The headers of a GET: If-None-Match answers 304 while the version is the same. */
 export const readHeadersSchema = Type.Object({

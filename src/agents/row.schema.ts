@@ -1,4 +1,5 @@
 import { type TUnsafe, Type } from '@sinclair/typebox';
+import { orNull, textOrNull } from '../http/json-schema.ts';
 import { type AgentContent, agentFields, fields, record } from './fields.ts';
 
 /** The schema of a column's type. No narrower than what the database accepts, so that every stored row can be read. */
@@ -18,16 +19,46 @@ export const agentJsonSchema = Type.Object({
   updatedAt: Type.String(),
   ...record<{ [Name in keyof AgentContent]: TUnsafe<AgentContent[Name]> }>(agentFields, (name) => {
     const { sqlType, isNullable } = fields[name];
-    return isNullable ? Type.Union([inColumn[sqlType], Type.Null()]) : inColumn[sqlType];
+    return isNullable ? orNull(inColumn[sqlType]) : inColumn[sqlType];
   }),
 });
 
-/** Rows of the statements about agents, an agent as text for `parseExact`. */
-export const agentRowSchema = Type.Object({ agent: Type.String() });
-export const activeRowSchema = Type.Object({ active: Type.Boolean() });
+/**
+ * A kept answer: the agent with the fields of the release that stored it, and the time of its change beside it. `agent` is null
+ * if it was erased since.
+ */
+export const keptJsonSchema = Type.Object({
+  fingerprint: Type.String(),
+  agent: Type.Union([
+    Type.Object({ id: Type.String(), companyId: Type.String(), version: Type.Integer(), createdAt: Type.String() }),
+    Type.Null(),
+  ]),
+  changedFields: Type.Array(Type.String()),
+  updatedAt: Type.String(),
+});
 
-/** `agent` is null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */
+/** A row of `findStatement`. */
+export const foundRowSchema = Type.Object({
+  agent: orNull(agentJsonSchema),
+  numberIsActive: Type.Boolean(),
+  kept: orNull(keptJsonSchema),
+});
+
+/**
+ * A row of a change: an agent that was written, with its time in ISO 8601. `id` is null if nothing was written: a company has
+ * webhook endpoints (`hasEndpoint`), or the lookup of the keys is too old.
+ */
+export const writtenRowSchema = Type.Object({
+  id: textOrNull,
+  updatedAt: textOrNull,
+  hasEndpoint: Type.Boolean(),
+});
+
+/** Other rows of the statements about agents. */
+export const purgedRowSchema = Type.Object({ id: Type.String(), versions: Type.Integer() });
+
+/** `agent` is text for `parseExact`, null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */
 export const portionRowSchema = Type.Object({
-  agent: Type.Union([Type.String(), Type.Null()]),
-  rest: Type.Union([Type.Array(Type.String()), Type.Null()]),
+  agent: textOrNull,
+  rest: orNull(Type.Array(Type.String())),
 });

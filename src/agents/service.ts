@@ -16,7 +16,7 @@ import type { Changed, Decide } from './write/decision.ts';
 export type AgentService = ReturnType<typeof agentService>;
 
 /** The agent to change, and the conditions and options of the request. */
-export interface ChangeRequest {
+interface ChangeRequest {
   /** In lower case. */
   readonly id: string;
   readonly readAhead: ReadAhead;
@@ -141,12 +141,13 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
   }
 
   async function remove(caller: Caller, { id, readAhead, preconditions }: ChangeRequest): Promise<void> {
-    const { ifMatch = '*' } = preconditions;
+    const { ifMatch = '*', ifNoneMatch } = preconditions;
+    const anyVersion = ifMatch === '*' && ifNoneMatch === undefined;
     let { agent } = readAhead;
     while (caller.deadline.left() > 0) {
       const { version } = own(caller, agent);
       checkPreconditions(preconditions, version);
-      const only = { companyId: caller.companyId, version: ifMatch === '*' ? null : version };
+      const only = { companyId: caller.companyId, version: anyVersion ? null : version };
       if (await agents.delete(id, caller, only)) return;
       // Another change was written first: decide again on the current agent.
       agent = (await agents.find(id, null))?.agent;

@@ -13,12 +13,6 @@ import { agentJson, agentText, fieldOf } from './row.statements.ts';
 export const activeNumber = (id: string, companyId: string) =>
   `(SELECT p.status = 'ACTIVE' FROM company_phone_number p WHERE p.id = ${id} AND p.company_id = ${companyId}) IS TRUE`;
 
-const numberIsActive = constant(activeNumber('n.id', 'n.company'));
-
-/** Selects whether a phone number is active and belongs to the company. */
-export const activeNumberStatement = (numberId: string, companyId: string) =>
-  sql`SELECT ${numberIsActive} AS active FROM (SELECT ${numberId}::uuid AS id, ${companyId}::uuid AS company) n`;
-
 /** The author of an entry, as columns of `given`. */
 const authorValues = (by: Author) =>
   'operator' in by
@@ -66,7 +60,10 @@ export interface Creation {
   readonly keep?: (Idempotency & { readonly keyId: string }) | undefined;
 }
 
-/** Inserts an agent, its first history entry and its events. Returns no row if the lookup of the key is too old. */
+/**
+ * Inserts an agent, its first history entry and its events. Returns no row if the lookup of the key is too old. Raw, since
+ * Prisma can neither insert on a condition nor make a row for each endpoint that gets the event.
+ */
 export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Creation) => sql`
   WITH given AS (
     SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at,
@@ -79,7 +76,7 @@ export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Cr
     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator, key_id, request_id, caller_address)
     SELECT c.id, c.version, c.updated_at, g.content, g.fields, g.operator, g.key, g.request, g.address FROM created c, given g
   )${createdEvents}${keep ? kept(keep) : empty}
-  SELECT ${createdText} AS agent FROM created c`;
+  SELECT ${createdText} AS json FROM created c`;
 
 const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: string }) => sql`, kept AS (
     INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
@@ -100,7 +97,7 @@ export interface Deletion {
 
 /**
  * Soft-deletes an agent. Returns no row if there is no such agent, another transaction has locked its row or has just changed
- * it, or the lookup of the key is too old.
+ * it, or the lookup of the key is too old. Raw, since Prisma cannot skip locked rows.
  */
 export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Deletion) => sql`
   WITH given AS (SELECT ${lookedUpAt}::float8 AS looked_up_at, ${authorValues(by)}), locked AS (
@@ -117,7 +114,7 @@ export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Dele
     INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
     SELECT 'agent.deleted', d.id, d.company_id, g.operator, g.key, g.request, g.address FROM deleted d, given g
   )${deletedEvents}
-  SELECT ${deletedText} AS agent FROM deleted d`;
+  SELECT ${deletedText} AS json FROM deleted d`;
 
 /** The SQL condition of each filter. The type requires one for every filter in the schema of the query. */
 const filters: { readonly [Name in FilterName]: (value: string) => Statement } = {
@@ -148,7 +145,7 @@ const portionBytes = constant('1048576');
 
 /**
  * The first portion of a page of a company's agents, the newest first. The ids come from the index alone, so that the rows
- * before the page are not read.
+ * before the page are not read. Raw, since Prisma can neither do that nor search by name as `nameContains` does.
  */
 export const pageStatement = (companyId: string, page: Page, given: readonly GivenFilter[] = []) =>
   portionOf(sql`
@@ -176,9 +173,9 @@ function portionOf(ids: Statement) {
   SELECT agent, CASE WHEN bytes >= ${portionBytes} THEN ids[place + 1:] END AS rest FROM portion WHERE place > 0 ORDER BY place`;
 }
 
-/** All agents of a company, the newest first. */
+/** All agents of a company, the newest first. Raw, since Prisma would parse JSON itself. */
 export const listStatement = (companyId: string) => sql`
-  SELECT (SELECT ${oneText} FROM agent one WHERE one.id = listed.id) AS agent
+  SELECT (SELECT ${oneText} FROM agent one WHERE one.id = listed.id) AS json
     FROM (SELECT a.id, a.created_at ${filtered(companyId, [])}) listed
    ORDER BY listed.created_at DESC, listed.id DESC`;
 

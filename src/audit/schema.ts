@@ -1,6 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-
-const textOrNull = Type.Union([Type.String(), Type.Null()]);
+import { textOrNull } from '../http/json-schema.ts';
 
 /** An entry of the audit trail: a command of the operator, a deletion, or a version of an agent. */
 export const auditEntrySchema = Type.Object({

@@ -1,9 +1,11 @@
 import { addressList } from '../http/address.ts';
 import { complaints, inParameter } from '../http/faults.ts';
+import { isRecord } from '../http/json.ts';
 import { companyMissing, scopeMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import type { Scope } from './api-key.ts';
-import type { FoundKey, Lookup } from './lookup.statements.ts';
+import type { Lookup } from './lookup.statements.ts';
+import type { FoundKey } from './row.schema.ts';
 
 // Checks 2 to 4, 6 and 7 (docs/contract.md#the-order-of-checks), for a key that was looked up.
 
@@ -55,7 +57,7 @@ export function checkAgain(key: FoundKey | undefined, asked: Asked): void {
 /** Check 7: a company key acts for its own company and ignores `companyId`; an ATS key acts for `companyId`. */
 function resolveCompany(key: FoundKey, { wanted, companyId, query }: Asked): string {
   if (key.companyId !== null) return key.companyId;
-  if (wanted === undefined || wanted === '') throw companyMissing(Object.keys(Object(query)));
+  if (wanted === undefined || wanted === '') throw companyMissing(isRecord(query) ? Object.keys(query) : []);
   if (Array.isArray(wanted)) throw invalid([inParameter('query', 'companyId', complaints.givenTwice())]);
   if (companyId === null) throw invalid([inParameter('query', 'companyId', complaints.badFormat('uuid'))]);
   if (!key.granted) throw new ApiError('COMPANY_ACCESS_DENIED');

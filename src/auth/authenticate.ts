@@ -15,9 +15,9 @@ import { concurrencyLimits } from './concurrency-limits.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
 import type { ApiKeyRepository, LookedUp } from './lookup.repository.ts';
-import type { FoundKey } from './lookup.statements.ts';
 import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
+import type { FoundKey } from './row.schema.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

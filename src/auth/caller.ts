@@ -1,7 +1,8 @@
 import type { Deadline } from '../http/deadline.ts';
 import type { RequestSpan } from '../tracing/spans.ts';
 import type { KeyOwner } from './api-key.ts';
-import type { FoundKey, Lookup } from './lookup.statements.ts';
+import type { Lookup } from './lookup.statements.ts';
+import type { FoundKey } from './row.schema.ts';
 
 /** A request that has passed checks 2 to 7 (docs/contract.md#the-order-of-checks). */
 interface Admitted {

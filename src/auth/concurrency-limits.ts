@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { KindGuard } from '@sinclair/typebox';
 import type { FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import type { StoredAgent } from '../agents/row.ts';
@@ -156,4 +157,5 @@ export const limitConcurrency = fp(async (app) => {
   });
 });
 
-const isList = ({ schema }: RouteOptions) => Object.hasOwn(Object(Object(schema?.querystring).properties), 'limit');
+const isList = ({ schema }: RouteOptions) =>
+  KindGuard.IsObject(schema?.querystring) && Object.hasOwn(schema.querystring.properties, 'limit');

@@ -1,22 +1,16 @@
-import { type AgentJson, type StoredAgent, toStoredAgent } from '../agents/row.ts';
-import { arrayText } from '../database/array-text.ts';
+import { type StoredAgent, toStoredAgent } from '../agents/row.ts';
 import { askOnce } from '../database/ask-once.ts';
 import type { Database } from '../database/client.ts';
 import { group } from '../database/group.ts';
 import type { Query } from '../database/query.ts';
 import { recentWrites } from '../database/recent-writes.ts';
-import { parseExact } from '../http/exact-numbers.ts';
+import { jsonRowsOf } from '../database/rows.ts';
+import { run } from '../database/statement.ts';
 import { silent } from '../metrics/meter.ts';
 import { type RequestSpan, untraced } from '../tracing/spans.ts';
 import type { Admission } from './caller.ts';
-import {
-  type FoundKey,
-  type Lookup,
-  longestAdmission,
-  lookupSql,
-  lookupValues,
-  singleLookupSql,
-} from './lookup.statements.ts';
+import { type Lookup, longestAdmission, lookupStatement } from './lookup.statements.ts';
+import { type FoundKey, lookupRowSchema } from './row.schema.ts';
 
 export interface LookedUp {
   readonly key: FoundKey | undefined;
@@ -68,18 +62,13 @@ interface QueuedLookup {
 
 const spanOf = ({ span }: QueuedLookup) => span;
 
+const rowsOfLookups = jsonRowsOf(lookupRowSchema);
+
 function lookUpAll(query: Query, lookups: readonly Lookup[], readOrder: number): Promise<readonly LookedUp[]> {
   const at = performance.now();
   return askOnce(lookups, keyOf, isSame, async (distinct) => {
-    const asked = distinct.map(lookupValues);
-    const [single = []] = asked;
-    const columns = () => single.map((_, column) => arrayText(asked.map((values) => values[column] ?? null)));
-    const rows =
-      asked.length === 1
-        ? await query<{ json: string }>(singleLookupSql, single)
-        : await query<{ json: string }>(lookupSql, columns());
-    return rows.map(({ json }) => {
-      const { key, agent, agentWasRead, databaseTime } = parseExact<LookupJson>(json);
+    const rows = rowsOfLookups(await run(query, lookupStatement(distinct)));
+    return rows.map(({ key, agent, agentWasRead, databaseTime }) => {
       const stored = agent ? toStoredAgent(agent) : undefined;
       return { key: key ?? undefined, agentWasRead, agent: stored, readOrder, at, databaseTime };
     });
@@ -95,11 +84,6 @@ const isSame = (one: Lookup, other: Lookup): boolean =>
   one.companyId === other.companyId &&
   one.address === other.address &&
   one.scope === other.scope;
-
-interface LookupJson extends Pick<LookedUp, 'agentWasRead' | 'databaseTime'> {
-  readonly key: FoundKey | null;
-  readonly agent: AgentJson | null;
-}
 
 /** Whether the last lookup of a key is more than a second ago, so that it must be repeated before a write. */
 export const isOutdated = ({ lookedUpAt }: Admission): boolean => performance.now() - lookedUpAt > longestAdmission;

@@ -1,25 +1,7 @@
 import { agentJson } from '../agents/row.statements.ts';
+import { arrayText } from '../database/array-text.ts';
+import type { PreparedStatement } from '../database/statement.ts';
 import type { KeyHashes, Scope } from './api-key.ts';
-
-/** The record of a request's key, as far as the checks need it. */
-export interface FoundKey {
-  readonly id: string;
-  /** The company that owns the key; null for the key of an integration. */
-  readonly companyId: string | null;
-  /** The integration that owns the key; null for a company key. */
-  readonly integrationId: string | null;
-  readonly scopes: readonly string[];
-  /** Rate limits of the key; null is the server's limit, 0 is no limit. */
-  readonly perMinute: number | null;
-  readonly perHour: number | null;
-  /** Addresses and CIDR blocks that may use the key; empty means any. */
-  readonly allowedIps: readonly string[];
-  /** Why the key is no longer valid; null while it is valid. */
-  readonly ended: 'revoked' | 'expired' | null;
-  readonly suspended: boolean;
-  /** Whether the key's integration manages the company of the lookup. */
-  readonly granted: boolean;
-}
 
 /** The input of a lookup: a key, and what is read together with it. */
 export interface Lookup extends KeyHashes {
@@ -119,3 +101,14 @@ export const lookupSql = `${lookingUp(`
 export const singleLookupSql = lookingUp(`
          (SELECT $1::text AS hash, $2::text AS former, $3::uuid AS company, $4::uuid AS agent, $5::text AS address,
                  $6::text AS scope) q`);
+
+/** The lookups in one statement, one row for each in their order. */
+export function lookupStatement(lookups: readonly Lookup[]): PreparedStatement {
+  const asked = lookups.map(lookupValues);
+  const [single = []] = asked;
+  if (asked.length === 1) return { text: singleLookupSql, values: single };
+  return {
+    text: lookupSql,
+    values: single.map((_, column) => arrayText(asked.map((values) => values[column] ?? null))),
+  };
+}

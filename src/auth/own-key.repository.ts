@@ -13,12 +13,9 @@ export type OwnKeyRepository = ReturnType<typeof ownKeyRepository>;
 export function ownKeyRepository({ typed }: Database) {
   return {
     /**
-     * A key by its id; undefined if it was erased since it was looked up.
+     * A key by its id; null if it was erased since it was looked up.
      * @throws ApiError DATABASE_UNAVAILABLE
      */
-    async find(id: string) {
-      const found = await typed(({ apiKey }) => apiKey.findUnique({ where: { id }, select: shown }));
-      return found ?? undefined;
-    },
+    find: (id: string) => typed(({ apiKey }) => apiKey.findUnique({ where: { id }, select: shown })),
   };
 }

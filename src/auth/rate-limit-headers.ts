@@ -2,8 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { exchangeOf } from '../http/exchange.ts';
 import { ApiError } from '../http/problems.ts';
 import type { Count } from './counters.ts';
-import type { FoundKey } from './lookup.statements.ts';
 import type { RateLimits, Verdict } from './rate-limits.ts';
+import type { FoundKey } from './row.schema.ts';
 
 /** 429 with Retry-After: the seconds after which the next request is allowed. */
 const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });

@@ -30,7 +30,7 @@ const nextAgentsOf = rowsOf(nextAgentsRowSchema);
  * @param operator the name for the audit entry
  */
 export function companyExport(database: Database, operator: string) {
-  const read = (statement: Statement) => longTransaction(database, (query) => run<unknown>(query, statement));
+  const read = (statement: Statement) => longTransaction(database, (query) => run(query, statement));
 
   async function* listed(companyId: string, listing: Listing): AsyncGenerator<string> {
     for (let after: string | undefined = lowestId; after !== undefined; ) {

@@ -1,14 +1,15 @@
 import { Type } from '@sinclair/typebox';
+import { orNull, textOrNull } from '../http/json-schema.ts';
 
 /** Rows of the statements that export or erase a company. */
 export const nextAgentsRowSchema = Type.Object({
   ids: Type.Array(Type.String()),
-  next: Type.Union([Type.String(), Type.Null()]),
+  next: textOrNull,
 });
 export const erasedRowSchema = Type.Object({ erased: Type.Integer() });
 export const erasedAnswersRowSchema = Type.Object({
   erased: Type.Integer(),
-  next: Type.Union([Type.Tuple([Type.String(), Type.String()]), Type.Null()]),
+  next: orNull(Type.Tuple([Type.String(), Type.String()])),
 });
 export const countRowSchema = Type.Object({ name: Type.String(), count: Type.Integer() });
 export const lineRowSchema = Type.Object({ id: Type.String(), line: Type.String() });

@@ -66,7 +66,7 @@ export function openDatabase({
     // One connection is left for reads.
     most: Math.max(1, connections - 1),
     wait: connectionLimit,
-    hasOverdueStatements: () => hasOverdueStatements(askOnce),
+    hasOverdueStatements: () => hasOverdueStatements(queryOnce),
     onEnd: () => pool.closeUnanswered(),
   });
   const poolConfig = {
@@ -103,11 +103,11 @@ export function openDatabase({
    */
   const queryOn =
     (client: Pick<PrismaClient, '$queryRawUnsafe'>): Query =>
-    <Row>(sql: string, values: readonly unknown[]) =>
-      judged(adapter.passing(values, (all) => client.$queryRawUnsafe<Row[]>(names.textOf(sql), all)));
-  const askOnce = queryOn(prisma);
+    (sql, values) =>
+      judged(adapter.passing(values, (all) => client.$queryRawUnsafe<unknown[]>(names.textOf(sql), all)));
+  const queryOnce = queryOn(prisma);
   const query: Query = (sql, values) =>
-    names.withFreshPlans(() => (mayWrite(sql) ? gate.run(() => askOnce(sql, values)) : askOnce(sql, values)));
+    names.withFreshPlans(() => (mayWrite(sql) ? gate.run(() => queryOnce(sql, values)) : queryOnce(sql, values)));
 
   async function transact<Result>(work: (query: Query) => Promise<Result>): Promise<Result> {
     // An error that the work throws is passed on as it is; only errors of BEGIN and COMMIT are converted.

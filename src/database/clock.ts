@@ -1,6 +1,6 @@
 import type { Prisma } from '../generated/prisma/client.ts';
 import { timeSchema } from './row.schema.ts';
-import { rowsOf } from './rows.ts';
+import { onlyRow, rowsOf } from './rows.ts';
 
 const timesOf = rowsOf(timeSchema);
 
@@ -9,7 +9,5 @@ const timesOf = rowsOf(timeSchema);
  * its `now` is the clock of the client's machine.
  */
 export async function databaseTime(client: Pick<Prisma.TransactionClient, '$queryRaw'>): Promise<Date> {
-  const [time] = timesOf(await client.$queryRaw<unknown[]>`SELECT clock_timestamp() AS now`);
-  if (!time) throw new Error('the database returned no time');
-  return time.now;
+  return onlyRow(timesOf(await client.$queryRaw<unknown[]>`SELECT clock_timestamp() AS now`)).now;
 }

@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Static } from '@sinclair/typebox';
 import pg from 'pg';
 import { StartError } from '../start-error.ts';
+import { migrationSchema } from './row.schema.ts';
+import { rowsOf } from './rows.ts';
 import { applyMigrations } from './schema-engine.ts';
 import { writeRoleSettings } from './server-role.ts';
 import { withClient, withMigrationLock } from './session.ts';
@@ -70,21 +73,18 @@ function howToGoOn(name: string, whatHappened: string): string {
   return `the migration ${name} ${whatHappened}: once its cause is gone, run ${row} and migrate again`;
 }
 
-interface RecordedMigration {
-  readonly name: string;
-  readonly finished: boolean;
-  /** SHA-256 of the script that was applied, in hexadecimal digits. */
-  readonly checksum: string;
-}
+type RecordedMigration = Static<typeof migrationSchema>;
+
+const migrationsIn = rowsOf(migrationSchema);
 
 async function recordedMigrations(client: pg.ClientBase): Promise<RecordedMigration[]> {
   const table = await client.query("SELECT FROM pg_class WHERE oid = to_regclass('public._prisma_migrations')");
   if (table.rowCount === 0) return [];
-  const { rows } = await client.query<RecordedMigration>(
+  const { rows } = await client.query(
     `SELECT migration_name AS name, finished_at IS NOT NULL AS finished, checksum
        FROM public._prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at, migration_name`,
   );
-  return rows;
+  return migrationsIn(rows);
 }
 
 type Note = (sentence: string) => void;

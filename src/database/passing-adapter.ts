@@ -8,7 +8,7 @@ import type { ArgType, SqlQuery, SqlQueryable } from '@prisma/driver-adapter-uti
  * client gets one text in their place, by which they are found again.
  */
 export class PassingAdapter extends PrismaPg {
-  readonly #passed = new Map<string, readonly unknown[]>();
+  readonly #passed = new Map<string, unknown[]>();
   /** Random, and begins with U+0000, which requests and PostgreSQL refuse: no other value can be equal to it. */
   readonly #secret = `\u0000${randomUUID()}`;
   #count = 0;
@@ -20,11 +20,15 @@ export class PassingAdapter extends PrismaPg {
   async passing<Result>(values: readonly unknown[], run: (parameter: string) => Promise<Result>): Promise<Result> {
     this.#count += 1;
     const parameter = `${this.#secret}${this.#count}`;
-    this.#passed.set(parameter, values);
+    const passed = [...values];
+    this.#passed.set(parameter, passed);
     try {
       return await run(parameter);
     } finally {
       this.#passed.delete(parameter);
+      // Prisma's log for debugging keeps the last 100 statements, also while it is off. With the values of large agents they
+      // would take 20 MB, and have outlived young garbage when they are dropped.
+      passed.length = 0;
     }
   }
 
@@ -44,7 +48,7 @@ export class PassingAdapter extends PrismaPg {
   #exchanged(query: SqlQuery): SqlQuery {
     const [parameter] = query.args;
     const values = typeof parameter === 'string' ? this.#passed.get(parameter) : undefined;
-    return values ? { ...query, args: [...values], argTypes: values.map(() => asItIs) } : query;
+    return values ? { ...query, args: values, argTypes: values.map(() => asItIs) } : query;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Runs one statement. Throws ApiError DATABASE_UNAVAILABLE if the database does not answer or cannot run it now; otherwise
- * the error of Prisma: the statement or a value is wrong.
+ * Runs one statement; `rowsOf` gives its rows a type. Throws ApiError DATABASE_UNAVAILABLE if the database does not answer or
+ * cannot run it now; otherwise the error of Prisma: the statement or a value is wrong.
  */
-export type Query = <Row>(sql: string, parameters: readonly unknown[]) => Promise<Row[]>;
+export type Query = (sql: string, parameters: readonly unknown[]) => Promise<unknown[]>;

@@ -24,6 +24,7 @@ const byState: Readonly<Record<string, string>> = {
 
 /** Sentences by the error code of a connection that could not be opened. */
 const bySystemCode: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'its certificate has expired (CERT_HAS_EXPIRED)',
   ECONNREFUSED: 'nothing listens at its address (ECONNREFUSED)',
   ECONNRESET: 'the connection broke (ECONNRESET)',
   EHOSTUNREACH: 'its host cannot be reached (EHOSTUNREACH)',
@@ -33,7 +34,23 @@ const bySystemCode: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'its host has no address for now (EAI_AGAIN)',
   ETIMEDOUT: 'its host does not answer (ETIMEDOUT)',
   ERR_INVALID_URL: 'DATABASE_URL is not a URL',
+  ERR_SOCKET_BAD_PORT: 'port in DATABASE_URL must be a whole number from 0 to 65535',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name than that in DATABASE_URL',
 };
+
+/** Sentences by the beginning of a message of `pg`, whose own errors have no code. */
+const byMessage = [
+  ['timeout expired', 'its host does not answer'],
+  ['Connection terminated unexpectedly', 'what listens at its address closed the connection: it may not be PostgreSQL'],
+  ['The server does not support SSL connections', 'it has no TLS, which DATABASE_URL asks for: see sslmode'],
+  ['There was an error establishing an SSL connection', 'what listens at its address may not be PostgreSQL'],
+  ['SASL: SCRAM-SERVER-FIRST-MESSAGE: client password', 'it asks for a password, and DATABASE_URL has none'],
+  ['Password must be a string', 'it asks for a password, and DATABASE_URL has none'],
+  [
+    'SECURITY WARNING: Using sslmode=verify-ca',
+    'sslmode=verify-ca with uselibpqcompat needs sslrootcert in DATABASE_URL',
+  ],
+] as const;
 
 /** A sentence for an operator about an error of the database; undefined for other errors. Never a library's message. */
 export function reasonOf(error: unknown): string | undefined {
@@ -51,11 +68,30 @@ export function reasonOf(error: unknown): string | undefined {
     : undefined;
 }
 
-/** A sentence for an operator about a connection that could not be opened. */
+/** A sentence for an operator about a connection that could not be opened. Never a library's message, except OpenSSL's about a certificate. */
 export function connectionReasonOf(error: unknown): string {
-  const known = bySystemCode[codeOf(error) ?? ''];
+  // While a connection is opened, no statement has run: a wrong name or value is one in `options`.
+  if (/^(22|42(601|704))/.test(sqlState(error) ?? '')) {
+    return `options in DATABASE_URL has a name or a value that the database does not accept (SQLSTATE ${sqlState(error)})`;
+  }
   // A database that refused the connection has been reached.
-  return (
-    reasonOf(error) ?? `the database cannot be reached: ${known ?? (error instanceof Error ? error.message : error)}`
-  );
+  return reasonOf(error) ?? `the database cannot be reached: ${unreached(error)}`;
+}
+
+/** OpenSSL's message about a certificate names what is wrong with it, and is what operators search for. */
+const certificateCode = /^(DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|CERT_)/;
+
+function unreached(error: unknown): string {
+  const code = codeOf(error);
+  const message = error instanceof Error ? error.message : '';
+  // Files are read for TLS alone. A socket that is missing is an error of `connect`, not of `open`.
+  if (code === 'EISDIR' || (error instanceof Error && 'syscall' in error && error.syscall === 'open')) {
+    return `a file that sslrootcert, sslcert or sslkey names cannot be read (${code})`;
+  }
+  if (code?.startsWith('ERR_OSSL_'))
+    return `a file that sslrootcert, sslcert or sslkey names has no valid PEM (${code})`;
+  const known = bySystemCode[code ?? ''] ?? byMessage.find(([beginning]) => message.startsWith(beginning))?.[1];
+  if (known !== undefined) return known;
+  if (code !== undefined && certificateCode.test(code)) return message;
+  return `the connection failed${code === undefined ? '' : ` (${code})`}`;
 }

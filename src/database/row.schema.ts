@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { orNull } from '../http/json-schema.ts';
 
 /** A row of a statement that counts. */
 export const totalRowSchema = Type.Object({ total: Type.Integer() });
@@ -8,4 +9,13 @@ export const timeSchema = Type.Object({ now: Type.Date() });
 export const stateSchema = Type.Object({ isReadOnly: Type.Boolean(), migrations: Type.Array(Type.String()) });
 export const overdueSchema = Type.Object({ overdue: Type.Boolean() });
 export type DatabaseState = Static<typeof stateSchema>;
+export const nameSchema = Type.Object({ name: Type.String() });
+export const settingSchema = Type.Object({ name: Type.String(), value: Type.String() });
+/** The answer to a question; null if it is about no row. */
+export const answerSchema = Type.Object({ answer: orNull(Type.Boolean()) });
+/** A migration as the database records it, with the SHA-256 of the script that was applied, in hexadecimal digits. */
+export const migrationSchema = Type.Object({ name: Type.String(), finished: Type.Boolean(), checksum: Type.String() });
 export const databaseIdSchema = Type.Object({ id: Type.String() });
+
+/** A row whose only column is an object as text. */
+export const jsonRowSchema = Type.Object({ json: Type.String() });

@@ -1,5 +1,13 @@
 import type { Static, TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { parseExact } from '../http/exact-numbers.ts';
+import { jsonRowSchema } from './row.schema.ts';
+
+/** The first row of a statement that always returns one. @throws Error if it returned none */
+export function onlyRow<Row>([row]: readonly Row[]): Row {
+  if (row === undefined) throw new Error('a statement that always returns a row returned none');
+  return row;
+}
 
 /**
  * Validates the rows of raw statements, which have no type.
@@ -14,4 +22,16 @@ export function rowsOf<Row extends TSchema>(schema: Row): (rows: readonly unknow
       const { path, message } = compiled.Errors(row).First() ?? {};
       throw new Error(`a statement returned a row of an unexpected shape: ${path} ${message}`);
     });
+}
+
+const textsOf = rowsOf(jsonRowSchema);
+
+/**
+ * The same for rows whose only column, `json`, is an object as text: Prisma would parse JSON itself, and round what JavaScript
+ * cannot hold.
+ * @param schema of the object
+ */
+export function jsonRowsOf<Row extends TSchema>(schema: Row): (rows: readonly unknown[]) => Static<Row>[] {
+  const objectsOf = rowsOf(schema);
+  return (rows) => objectsOf(textsOf(rows).map(({ json }) => parseExact(json)));
 }

@@ -1,7 +1,12 @@
 import pg from 'pg';
 import { StartError } from '../start-error.ts';
+import { answerSchema, nameSchema } from './row.schema.ts';
+import { rowsOf } from './rows.ts';
 import { withMigrationLock } from './session.ts';
 import { roleSettings } from './settings.ts';
+
+const answersIn = rowsOf(answerSchema);
+const namesIn = rowsOf(nameSchema);
 
 /** The rights of a role on each table; it has none on other tables. */
 export type Rights = Readonly<Record<string, TableRights>>;
@@ -25,14 +30,16 @@ export function setRoleSettings(url: string, role?: string): Promise<void> {
  * @param url of the role that owns the tables
  * @param rights that the server needs
  * @returns whether the settings were set
- * @throws StartError if the role owns one of these tables, is a member of a role that does, or is a superuser; nothing was
- * changed then
+ * @throws StartError if the role owns one of these tables, is a member of a role that does, or is a superuser, or has more
+ * rights by PUBLIC or another role; nothing was changed then
  */
 export function admitServerRole(url: string, role: string, rights: Rights): Promise<boolean> {
   return withMigrationLock(url, async (client) => {
-    await refuseOwner(client, role, Object.keys(rights));
+    const tables = Object.keys(rights);
+    await refuseOwner(client, role, tables);
     const name = pg.escapeIdentifier(role);
     await client.query(`
+      BEGIN;
       GRANT CONNECT ON DATABASE ${await databaseName(client)} TO ${name};
       GRANT USAGE ON SCHEMA public TO ${name};
       REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${name};
@@ -40,6 +47,11 @@ export function admitServerRole(url: string, role: string, rights: Rights): Prom
         .map(([table, granted]) => grantOn(table, granted, name))
         .join('\n')}
     `);
+    for (const called of await ownerFunctions(client, tables)) {
+      await client.query(`REVOKE EXECUTE ON FUNCTION ${called} FROM PUBLIC, ${name}`);
+    }
+    await refuseMore(client, role, rights);
+    await client.query('COMMIT');
     try {
       await writeRoleSettings(client, role);
       return true;
@@ -53,14 +65,55 @@ export function admitServerRole(url: string, role: string, rights: Rights): Prom
 /** An owner would lose its own rights, and neither rights nor triggers bind its members and superusers. */
 async function refuseOwner(client: pg.ClientBase, role: string, tables: readonly string[]): Promise<void> {
   // True for the owner itself and for superusers too.
-  const { rows } = await client.query<{ owns: boolean }>(
-    `SELECT bool_or(pg_has_role($1::name, relowner, 'MEMBER')) AS owns FROM pg_class
+  const { rows } = await client.query(
+    `SELECT bool_or(pg_has_role($1::name, relowner, 'MEMBER')) AS answer FROM pg_class
       WHERE relnamespace = 'public'::regnamespace AND relname = ANY($2)`,
     [role, tables],
   );
-  if (rows[0]?.owns !== true) return;
+  if (answersIn(rows)[0]?.answer !== true) return;
   throw new StartError(
     `the role ${role} owns the tables, is a member of a role that does, or is a superuser: name a role for the server that owns nothing (no rights were changed)`,
+  );
+}
+
+/** The functions of triggers that run as their owner. `pg_restore --no-privileges` lets everybody call them. */
+async function ownerFunctions(client: pg.ClientBase, tables: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT DISTINCT p.oid::regprocedure::text AS name
+       FROM pg_proc p JOIN pg_trigger t ON t.tgfoid = p.oid JOIN pg_class c ON c.oid = t.tgrelid
+      WHERE p.prosecdef AND c.relnamespace = 'public'::regnamespace AND c.relname = ANY($1)`,
+    [tables],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/**
+ * What PUBLIC or another role lets the role do cannot be revoked from the role. In a schema in which it makes functions, it
+ * could put its own in the place of those that the triggers call.
+ */
+async function refuseMore(client: pg.ClientBase, role: string, rights: Rights): Promise<void> {
+  const needed = Object.entries(rights).flatMap(([table, { select, insert, delete: remove }]) => [
+    ...(select ? [`SELECT ON ${table}`] : []),
+    ...(insert ? [`INSERT ON ${table}`] : []),
+    ...(remove ? [`DELETE ON ${table}`] : []),
+  ]);
+  // UPDATE is granted on columns, never on a whole table.
+  const { rows } = await client.query<{ more: string | null }>(
+    `SELECT string_agg(r, ', ' ORDER BY r) AS more FROM (
+       SELECT 'CREATE ON SCHEMA public' WHERE has_schema_privilege($1::name, 'public', 'CREATE')
+       UNION ALL
+       SELECT kind || ' ON ' || relname
+         FROM pg_class, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,TRIGGER}'::text[]) AS kind
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+          AND relowner = (SELECT relowner FROM pg_class WHERE oid = 'public._prisma_migrations'::regclass)
+          AND has_table_privilege($1::name, oid, kind)
+     ) AS rights(r) WHERE r <> ALL($2)`,
+    [role, needed],
+  );
+  const more = rows[0]?.more;
+  if (!more) return;
+  throw new StartError(
+    `the role ${role} may do more than the server does, through PUBLIC or another role: revoke there ${more} (no rights were changed)`,
   );
 }
 
@@ -88,14 +141,14 @@ export async function writeRoleSettings(client: pg.ClientBase, role?: string): P
 }
 
 async function databaseName(client: pg.ClientBase): Promise<string> {
-  const { rows } = await client.query<{ name: string }>('SELECT quote_ident(current_database()) AS name');
-  return rows[0]?.name ?? '';
+  const { rows } = await client.query('SELECT quote_ident(current_database()) AS name');
+  return namesIn(rows)[0]?.name ?? '';
 }
 
 /** Whether the role of a connection has the privileges of the role that made the tables, as superusers have. */
 export async function ownsTables(client: pg.ClientBase): Promise<boolean> {
-  const { rows } = await client.query<{ owns: boolean }>(
-    "SELECT pg_has_role(relowner, 'USAGE') AS owns FROM pg_class WHERE oid = 'public._prisma_migrations'::regclass",
+  const { rows } = await client.query(
+    "SELECT pg_has_role(relowner, 'USAGE') AS answer FROM pg_class WHERE oid = 'public._prisma_migrations'::regclass",
   );
-  return rows[0]?.owns === true;
+  return answersIn(rows)[0]?.answer === true;
 }

@@ -3,6 +3,8 @@ import pg from 'pg';
 import { codeOf } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import { connectionReasonOf } from './reasons.ts';
+import { answerSchema } from './row.schema.ts';
+import { rowsOf } from './rows.ts';
 import { migrationSession } from './settings.ts';
 
 /** The advisory lock of the process that migrates. Prisma Migrate has its own lock, but waits 10 s for it at most. */
@@ -30,9 +32,11 @@ export function withMigrationLock<Result>(
   });
 }
 
+const answersIn = rowsOf(answerSchema);
+
 async function tryLock(client: pg.Client): Promise<boolean> {
-  const { rows } = await client.query<{ locked: boolean }>(`SELECT pg_try_advisory_lock(${migrationLock}) AS locked`);
-  return rows[0]?.locked === true;
+  const { rows } = await client.query(`SELECT pg_try_advisory_lock(${migrationLock}) AS answer`);
+  return answersIn(rows)[0]?.answer === true;
 }
 
 /**

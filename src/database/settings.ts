@@ -1,4 +1,9 @@
 import pg from 'pg';
+import { nameSchema, settingSchema } from './row.schema.ts';
+import { rowsOf } from './rows.ts';
+
+const namesIn = rowsOf(nameSchema);
+const settingsIn = rowsOf(settingSchema);
 
 /** Settings that change how values are read and written, which table a name means, and how transactions work. */
 const meanings = {
@@ -38,10 +43,19 @@ export const givenSettings: Readonly<Record<string, string>> = {
   session_replication_role: 'origin',
 };
 
+/** Has PostgreSQL end a statement whose client is gone, as after a kill. On some systems, such as Windows, it cannot. */
+const endWithClient = `DO $$ BEGIN
+  SET client_connection_check_interval = '500ms';
+EXCEPTION WHEN invalid_parameter_value THEN NULL;
+END $$`;
+
 /** SET commands for a session that migrates: the settings above, and no timeouts, since migrations can take long. */
-export const migrationSession = Object.entries({ ...meanings, statement_timeout: '0', lock_timeout: '0' })
-  .map(([name, value]) => `SET ${name} = ${pg.escapeLiteral(value)}`)
-  .join('; ');
+export const migrationSession = [
+  ...Object.entries({ ...meanings, statement_timeout: '0', lock_timeout: '0' }).map(
+    ([name, value]) => `SET ${name} = ${pg.escapeLiteral(value)}`,
+  ),
+  endWithClient,
+].join('; ');
 
 /**
  * The settings that differ in a new session, as sentences like `lock_timeout is 0, expected 1s`.
@@ -51,19 +65,20 @@ export async function lackingSettings(
   client: pg.ClientBase,
   settings: Readonly<Record<string, string>>,
 ): Promise<string[]> {
-  const { rows } = await client.query<{ name: string; value: string }>(
-    'SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name',
-    [Object.keys(settings)],
-  );
-  return rows
+  const { rows } = await client.query('SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name', [
+    Object.keys(settings),
+  ]);
+  return settingsIn(rows)
     .filter(({ name, value }) => value !== settings[name])
     .map(({ name, value }) => `${name} is ${value}, expected ${settings[name]}`);
 }
 
 /** Sentences about settings with which a crash of PostgreSQL can lose acknowledged changes. */
 export async function durabilityRisks(client: pg.ClientBase): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
+  const { rows } = await client.query(
     `SELECT name FROM unnest('{synchronous_commit,fsync,full_page_writes}'::text[]) AS name WHERE current_setting(name) = 'off'`,
   );
-  return rows.map(({ name }) => `${name} is off: when PostgreSQL crashes, changes that were answered can be lost`);
+  return namesIn(rows).map(
+    ({ name }) => `${name} is off: when PostgreSQL crashes, changes that were answered can be lost`,
+  );
 }

@@ -1,6 +1,6 @@
 import type { Query } from './query.ts';
 import { type DatabaseState, databaseIdSchema, overdueSchema, stateSchema } from './row.schema.ts';
-import { rowsOf } from './rows.ts';
+import { onlyRow, rowsOf } from './rows.ts';
 
 /** The `application_name` of the connections of a server's pool. */
 export const applicationName = 'interview-agents-api';
@@ -15,9 +15,7 @@ export async function stateOf(query: Query): Promise<DatabaseState> {
     SELECT current_setting('transaction_read_only') = 'on' AS "isReadOnly",
            ARRAY(SELECT migration_name FROM _prisma_migrations
                   WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL) AS migrations`;
-  const [state] = statesOf(await query(sql, []));
-  if (!state) throw new Error('the database returned no row for its state');
-  return state;
+  return onlyRow(statesOf(await query(sql, [])));
 }
 
 /**
@@ -30,8 +28,7 @@ export async function hasOverdueStatements(query: Query): Promise<boolean> {
                     WHERE datname = current_database() AND usename = current_user AND state = 'active'
                       AND application_name LIKE '${applicationName}%'
                       AND query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS overdue`;
-  const [answer] = overdueOf(await query(sql, []));
-  return answer?.overdue === true;
+  return onlyRow(overdueOf(await query(sql, []))).overdue;
 }
 
 /**
@@ -41,7 +38,5 @@ export async function hasOverdueStatements(query: Query): Promise<boolean> {
 export async function databaseId(query: Query): Promise<string> {
   const sql = `SELECT c.system_identifier || '-' || d.oid AS id
                FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()`;
-  const [database] = idsOf(await query(sql, []));
-  if (!database) throw new Error('the database returned no row for its id');
-  return database.id;
+  return onlyRow(idsOf(await query(sql, []))).id;
 }

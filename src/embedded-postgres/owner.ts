@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { answerSchema, nameSchema } from '../database/row.schema.ts';
+import { rowsOf } from '../database/rows.ts';
 import { hasCode } from '../error-code.ts';
 import { StartError } from '../start-error.ts';
 import type { Cluster } from './cluster.ts';
@@ -40,19 +42,22 @@ export async function disconnect(client: pg.Client): Promise<void> {
   await client.end().catch(() => {});
 }
 
+const answersIn = rowsOf(answerSchema);
+const namesIn = rowsOf(nameSchema);
+
 export async function tryToLock(client: pg.Client, mode: 'exclusive' | 'shared'): Promise<boolean> {
   const take = mode === 'exclusive' ? 'pg_try_advisory_lock' : 'pg_try_advisory_lock_shared';
-  const { rows } = await client.query<{ taken: boolean }>(`SELECT ${take}(${lock}) AS taken`);
-  return rows[0]?.taken === true;
+  const { rows } = await client.query(`SELECT ${take}(${lock}) AS answer`);
+  return answersIn(rows)[0]?.answer === true;
 }
 
 /** The process that has the lock exclusively. */
 export async function findOwner(client: pg.Client): Promise<{ role: string; pid: number } | undefined> {
-  const { rows } = await client.query<{ name: string }>(
+  const { rows } = await client.query(
     `SELECT application_name AS name FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted AND (classid, objid) = (${lock})`,
   );
-  const [role, pid] = rows[0]?.name.split(' ') ?? [];
+  const [role, pid] = namesIn(rows)[0]?.name.split(' ') ?? [];
   return role === undefined ? undefined : { role, pid: Number(pid) };
 }
 

@@ -2,6 +2,7 @@ import { type FastifyError, type FastifyReply, type FastifyRequest, LogControlle
 import fp from 'fastify-plugin';
 import { callerAddress } from './address.ts';
 import { exchangeOf } from './exchange.ts';
+import { isRecord } from './json.ts';
 import { routeMissing } from './particular-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
@@ -40,7 +41,7 @@ export class AbortedResponses extends LogController {
 
 const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] ?? '';
 
-const hasEmpty = (parameters: unknown) => Object.values(Object(parameters)).includes('');
+const hasEmpty = (parameters: unknown) => isRecord(parameters) && Object.values(parameters).includes('');
 
 function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply, prefix: string): FastifyReply {
   exchangeOf(request.raw).problem = error;

@@ -17,7 +17,9 @@ export function pointer(path: readonly (string | number)[]): string {
   return tokens.join('/');
 }
 
+/** A key as a part of a JSON pointer (RFC 6901, section 3). */
+export const escaped = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1');
+
 function token(text: string): string {
-  const escaped = text.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
-  return encodeURI(escaped).replaceAll('#', '%23');
+  return encodeURI(escaped(text).toWellFormed()).replaceAll('#', '%23');
 }

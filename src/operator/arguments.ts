@@ -46,7 +46,10 @@ export function time(text: string): string {
   if (!exists) {
     throw new InvalidArgumentError('It must be a time with its zone, like 2030-01-31T12:00:00Z.');
   }
-  return new Date(text).toISOString();
+  const utc = new Date(text).toISOString();
+  // Elsewhere ISO 8601 writes years with a sign and six digits, and year 0, which PostgreSQL does not read.
+  if (!/^(?!0000)\d{4}-/.test(utc)) throw new InvalidArgumentError('It must be in the years 1 to 9999, in UTC.');
+  return utc;
 }
 
 /** Like `time`, but the time must be in the future. */

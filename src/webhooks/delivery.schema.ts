@@ -1,8 +1,7 @@
 import { Type } from '@sinclair/typebox';
+import { orNull, textOrNull } from '../http/json-schema.ts';
 
 const id = Type.String();
-const textOrNull = Type.Union([Type.String(), Type.Null()]);
-
 /** A claimed delivery, with its endpoint as it was at the time of the claim. */
 export const claimedSchema = Type.Object({
   id,
@@ -29,7 +28,7 @@ export const claimedSchema = Type.Object({
 
 /** A row of `claimStatement`: a claimed delivery, or the number of deliveries that were postponed. */
 export const claimRowSchema = Type.Object({
-  claimed: Type.Union([claimedSchema, Type.Null()]),
+  claimed: orNull(claimedSchema),
   postponed: Type.Integer(),
 });
 
@@ -50,7 +49,7 @@ export const healthChangeSchema = Type.Object({
 /** A row of `finishStatement`: the id of a delivery that was written, or an endpoint whose health changed. */
 export const finishedRowSchema = Type.Object({
   id: textOrNull,
-  endpoint: Type.Union([healthChangeSchema, Type.Null()]),
+  endpoint: orNull(healthChangeSchema),
 });
 
 export const measuresSchema = Type.Object({ overdueSeconds: Type.Number(), disabledEndpoints: Type.Integer() });

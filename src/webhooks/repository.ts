@@ -1,4 +1,4 @@
-import { deleteExpiredSql, idempotencyIndex } from '../agents/write/kept.statements.ts';
+import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';
@@ -6,7 +6,7 @@ import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
-import { rowsOf } from '../database/rows.ts';
+import { onlyRow, rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import type { Page } from '../http/pages.ts';
@@ -45,10 +45,6 @@ const keptOf = rowsOf(keptRowSchema);
 
 /** The statements of a change of endpoints, all in one transaction. */
 function transactionOf(query: Query, by: OwnerCaller) {
-  const one = <Row>([row]: readonly Row[]): Row => {
-    if (row === undefined) throw new Error('a statement that writes an endpoint returned no row');
-    return row;
-  };
   return {
     /** An endpoint of any owner, its row locked until the transaction ends. */
     async find(id: string): Promise<StoredWebhook | undefined> {
@@ -56,10 +52,10 @@ function transactionOf(query: Query, by: OwnerCaller) {
     },
     count: (owner: KeyOwner) => total(query, owner),
     async insert(made: endpoints.WrittenWebhook): Promise<StoredWebhook> {
-      return one(webhooksOf(await run(query, endpoints.insertStatement(made))));
+      return onlyRow(webhooksOf(await run(query, endpoints.insertStatement(made))));
     },
     async save(saved: endpoints.WrittenWebhook, isRotated = false): Promise<StoredWebhook> {
-      return one(webhooksOf(await run(query, endpoints.saveStatement(saved, isRotated))));
+      return onlyRow(webhooksOf(await run(query, endpoints.saveStatement(saved, isRotated))));
     },
     /** Deletes at most `size` deliveries; returns whether there may be more. */
     async dropDeliveries(id: string, size: number): Promise<boolean> {
@@ -73,7 +69,7 @@ function transactionOf(query: Query, by: OwnerCaller) {
       await run(query, endpoints.entryStatement(action, owner, by, details));
     },
     async ping({ id, companyId }: StoredWebhook): Promise<StoredDelivery> {
-      return one(deliveriesOf(await run(query, deliveries.pingStatement(id, companyId, by.requestId, by.keyId))));
+      return onlyRow(deliveriesOf(await run(query, deliveries.pingStatement(id, companyId, by.requestId, by.keyId))));
     },
     /** Undefined when the endpoint has no such delivery. */
     async redeliver(id: string, deliveryId: string): Promise<StoredDelivery | undefined> {
@@ -83,7 +79,7 @@ function transactionOf(query: Query, by: OwnerCaller) {
 }
 
 async function total(query: Query, owner: KeyOwner): Promise<number> {
-  return totalsOf(await run(query, endpoints.countStatement(owner)))[0]?.total ?? 0;
+  return onlyRow(totalsOf(await run(query, endpoints.countStatement(owner)))).total;
 }
 
 /** Webhook endpoints and their deliveries, as their owners see them. Throws ApiError DATABASE_UNAVAILABLE. */
@@ -125,7 +121,7 @@ export function webhookRepository(database: Database) {
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
           // The key was stored by a concurrent request, or its kept answer is older than 24 hours and not deleted yet.
           if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-          await query(deleteExpiredSql, [by.keyId, idempotency.key]);
+          await run(query, deleteExpiredStatement(by.keyId, idempotency.key));
         }
       }
     },
@@ -146,7 +142,7 @@ export function webhookRepository(database: Database) {
         run(query, deliveries.deliveriesStatement(id, page, filter)),
         run(query, deliveries.countDeliveriesStatement(id, filter, maxCounted)),
       ]);
-      return { items: deliveriesOf(rows), total: totalsOf(totals)[0]?.total ?? 0 };
+      return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total };
     },
   };
 }

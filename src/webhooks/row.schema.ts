@@ -1,6 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-
-const textOrNull = Type.Union([Type.String(), Type.Null()]);
+import { orNull, textOrNull } from '../http/json-schema.ts';
 
 /** A row of `webhook_endpoint`; times are ISO 8601. */
 export const storedWebhookSchema = Type.Object({
@@ -36,11 +35,11 @@ export const storedDeliverySchema = Type.Object({
   eventId: Type.String(),
   eventType: Type.String(),
   agentId: textOrNull,
-  version: Type.Union([Type.Integer(), Type.Null()]),
+  version: orNull(Type.Integer()),
   status: Type.String(),
   attempts: Type.Integer(),
   nextAttemptAt: textOrNull,
-  lastStatus: Type.Union([Type.Integer(), Type.Null()]),
+  lastStatus: orNull(Type.Integer()),
   lastError: textOrNull,
   createdAt: Type.String(),
 });
@@ -52,7 +51,7 @@ export const idRowSchema = Type.Object({ id: Type.String() });
 export const keptRowSchema = Type.Object({
   fingerprint: Type.String(),
   webhookId: textOrNull,
-  answer: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()]),
+  answer: orNull(Type.Object({}, { additionalProperties: true })),
 });
 
 /** The decrypted headers of an endpoint. */

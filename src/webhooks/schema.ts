@@ -29,15 +29,19 @@ const status = oneOf(
   'A DISABLED endpoint gets no new events; waiting events are sent once it is enabled again',
 );
 
+/** What answers show beside the fields of a body: they are refused as read-only. */
+const shown = ['id', 'headerNames', 'disabledReason', 'createdAt', 'updatedAt', 'lastSuccessAt', 'lastFailureAt'];
+const closedToShown = { ...closed, readOnlyMembers: [...shown, 'secret'] };
+
 export const webhookDraftSchema = Type.Object(
   { url, events, description: Type.Optional(description), headers: Type.Optional(headers) },
-  { $id: 'WebhookDraft', examples: [draft], ...closed },
+  { $id: 'WebhookDraft', examples: [draft], ...closedToShown },
 );
 export type WebhookDraft = Static<typeof webhookDraftSchema>;
 
 export const webhookPatchSchema = Type.Partial(Type.Object({ url, events, description, headers, status }), {
   ...{ $id: 'WebhookPatch', examples: [patch] },
-  ...closed,
+  ...closedToShown,
 });
 export type WebhookPatch = Static<typeof webhookPatchSchema>;
 

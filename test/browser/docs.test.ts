@@ -1,33 +1,15 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chromium, type Locator, type Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, describe, expect, test } from 'vitest';
 import { patches } from '../../src/agents/examples.ts';
 import { problemTexts } from '../../src/http/problem-texts.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { answerOf, storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
+import { launchBrowser } from './browser.ts';
 
-// The folder of the browser: the program and its profile. It loads nothing in the background.
-const profile = await mkdtemp(join(tmpdir(), 'interview-agents-api-browser-'));
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-  headless: true,
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
-afterAll(async () => {
-  await browser.close();
-  await rm(profile, { recursive: true, force: true });
-});
+const browser = await launchBrowser(afterAll);
 const world = await openWorld();
 const contrasts = await readFile(join(import.meta.dirname, 'contrasts.js'), 'utf8');
 
@@ -126,6 +108,27 @@ describe.each([
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(look.width);
     expect(complaints).toEqual([]);
   });
+});
+
+test('tells of a PATCH that got no answer, or one of a proxy, and shows no answer of before', async () => {
+  const subject = await newSubject(world);
+  const { page } = await openDocs({});
+  await useKey(page, subject.key);
+  const send = () => page.getByRole('button', { name: 'Send PATCH' }).click();
+  await send();
+  await page.locator('#answer').waitFor();
+  await page.route(`**/agents/${subject.id}`, (route) => route.abort());
+  await send();
+  await expect.poll(() => textOf(page.locator('#status'))).toMatch(/^No answer: .*The change may have been saved\.$/);
+  expect(await page.locator('#answer').isVisible()).toBe(false);
+  await page.unroute(`**/agents/${subject.id}`);
+  const ofProxy = '<html><b>Bad</b></html>';
+  await page.route(`**/agents/${subject.id}`, (route) =>
+    route.fulfill({ status: 502, contentType: 'text/html', body: ofProxy }),
+  );
+  await send();
+  await expect.poll(() => textOf(page.locator('#status'))).toMatch(/^502 /);
+  expect(await textOf(page.locator('#answer'))).toBe(ofProxy);
 });
 
 test.for(['light', 'dark'] as const)(

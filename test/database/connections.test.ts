@@ -15,7 +15,7 @@ function open(url: string, connections: number, statementLimit = 2_200) {
 test('a connection that ends between two statements of a transaction fails that transaction, and the process continues', async () => {
   const database = open(world.databaseUrl, 1);
   const failing = database.transaction(async (query) => {
-    const [{ pid } = { pid: 0 }] = await query<{ pid: number }>('SELECT pg_backend_pid() AS pid', []);
+    const { pid } = Object((await query('SELECT pg_backend_pid() AS pid', []))[0]);
     await world.sql.query('SELECT pg_terminate_backend($1)', [pid]);
     const isGone = async () =>
       (await world.sql.query('SELECT FROM pg_stat_activity WHERE pid = $1', [pid])).rowCount === 0;

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import { findSql } from '../../src/agents/write/find.statements.ts';
+import { findStatement } from '../../src/agents/write/find.statements.ts';
 import { changeSql } from '../../src/agents/write/statements.ts';
+import { run } from '../../src/database/statement.ts';
 import { blocksOf } from '../support/blocks.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openLimited } from '../support/time-limits.ts';
@@ -22,8 +23,10 @@ test('a batch of changes with idempotency keys reads a few blocks each, with pla
   for (const table of tables) await owner.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
   const database = openLimited('patient', world.databaseUrl, 1);
   onTestFinished(() => database.close());
-  const find = (ids: readonly string[], numbers: readonly string[]) =>
-    database.query(findSql, [ids, numbers, ids.map(() => keyId), ids.map((_, place) => key(place))]);
+  const find = (ids: readonly string[], numberIds: readonly string[]) => {
+    const keys = { keyIds: ids.map(() => keyId), keys: ids.map((_, place) => key(place)) };
+    return run(database.query, findStatement({ ids, numberIds, ...keys }));
+  };
   const change = (ids: readonly string[]) =>
     database.query(changeSql, [ids, JSON.stringify(ids.map((agent) => stepOf(agent, companyId, keyId))), null]);
   const none = Array.from({ length: batch }, () => randomUUID());
@@ -68,7 +71,7 @@ test('a batch of changes with idempotency keys reads a few blocks each, with pla
   };
   for (const table of tables) {
     const { done, each } = await blocks(table, () => find(ids, numberIds));
-    expect(done).toEqual(ids.map(() => ({ found: expect.stringMatching(/"numberIsActive" : true.*"fingerprint"/s) })));
+    expect(done).toEqual(ids.map(() => ({ json: expect.stringMatching(/"numberIsActive" : true.*"fingerprint"/s) })));
     expect(each, table).toBeLessThan(12);
   }
   const { done, each } = await blocks('agent', () => change(ids));

@@ -5,6 +5,7 @@ import { agentRepository } from '../../src/agents/repository.ts';
 import { auditRepository } from '../../src/audit/repository.ts';
 import { blocksOf } from '../support/blocks.ts';
 import { connect } from '../support/connection.ts';
+import { commandsIn } from '../support/docs.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';
 import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
@@ -112,9 +113,10 @@ test('the audit trail of a key includes older entries', async () => {
   expect(await list(2)).toEqual(rare.slice(0, 2));
 });
 
-test('a patch that does not change the questions does not store them again', async () => {
+test('a patch that does not change questions and instructions does not store them again', async () => {
   const questions = Array.from({ length: 20 }, () => randomBytes(900).toString('hex'));
-  const { id, key } = await newSubject(world, { questions });
+  const instructions = [...randomBytes(2_000)].map((byte) => String.fromCodePoint(0x4e00 + byte)).join('');
+  const { id, key } = await newSubject(world, { questions, instructions });
   const stored = async (): Promise<string> => {
     const { rows } = await world.sql.query(
       `SELECT pg_relation_size(reltoastrelid)::text AS bytes FROM pg_class WHERE oid = 'agent'::regclass`,
@@ -128,18 +130,40 @@ test('a patch that does not change the questions does not store them again', asy
   expect(await stored()).toBe(before);
 });
 
-test('changes of a tenth of the agents on full pages write to no index', async () => {
+test('changes of a tenth of 200,000 agents on full pages write to no index', async () => {
   const changed = `SELECT n_tup_upd::int AS all, (n_tup_upd - n_tup_hot_upd)::int AS others FROM pg_stat_user_tables WHERE relname = 'agent'`;
   const client = await connect(world.ownerUrl);
   onTestFinished(() => client.end());
+  await client.query('SET statement_timeout = 0');
   await client.query(
     `INSERT INTO agent (company_id, name, type, focus, language, duration)
-     SELECT $1, 'Agent ' || n, 'ONLINE', 'GENERIC', 'EN', 30 FROM generate_series(1, 3000) n`,
+     SELECT $1, 'Agent ' || n, 'ONLINE', 'GENERIC', 'EN', 30 FROM generate_series(1, 200000) n`,
     [subject.companyId],
   );
   await client.query('SELECT FROM pg_stat_force_next_flush()');
+  const [look = ''] = commandsIn('docs/operate.md', 'What grows');
+  const [, sizes = ''] = /--command="([^"]+)"/.exec(look) ?? [];
+  // The page says 125.
+  expect(Number((await client.query(sizes)).rows[0].index_bytes_each)).toBeLessThan(150);
   const before = (await client.query(changed)).rows[0];
   await client.query(`UPDATE agent SET duration = 31 WHERE name LIKE 'Agent %5'`);
   await client.query('SELECT FROM pg_stat_force_next_flush()');
-  expect((await client.query(changed)).rows).toEqual([{ all: before.all + 300, others: before.others }]);
+  expect((await client.query(changed)).rows).toEqual([{ all: before.all + 20_000, others: before.others }]);
+});
+
+test('tables that grow are vacuumed long before a fifth of them is dead, and the history is frozen by its first vacuum', async () => {
+  const { rows } = await world.sql.query(
+    `SELECT relname AS name, reloptions AS options FROM pg_class WHERE relname = ANY($1) ORDER BY 1`,
+    [['agent', 'agent_version', 'idempotency_key', 'webhook_delivery']],
+  );
+  const vacuumed = (scale: number, analyzed: number) => [
+    `autovacuum_vacuum_scale_factor=${scale}`,
+    `autovacuum_analyze_scale_factor=${analyzed}`,
+  ];
+  expect(rows).toEqual([
+    { name: 'agent', options: ['fillfactor=85', ...vacuumed(0.05, 0.05)] },
+    { name: 'agent_version', options: ['autovacuum_vacuum_insert_scale_factor=0.05', 'autovacuum_freeze_min_age=0'] },
+    { name: 'idempotency_key', options: vacuumed(0.02, 0.05) },
+    { name: 'webhook_delivery', options: vacuumed(0.02, 0.02) },
+  ]);
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { findSql } from '../../src/agents/write/find.statements.ts';
-import { singleLookupSql } from '../../src/auth/lookup.statements.ts';
+import { findStatement } from '../../src/agents/write/find.statements.ts';
+import { lookupStatement } from '../../src/auth/lookup.statements.ts';
 import { plainLength } from '../../src/http/json.ts';
 import { expectChange, newSubject } from '../support/patch-agent.ts';
 import { openWorld } from '../support/world.ts';
@@ -24,10 +24,14 @@ test('the computed length of a number equals its length in a jsonb document', as
 test('the JSON of an ordinary agent and its key has no number of sixteen characters', async () => {
   const { id, keyId } = await newSubject(world, { metadata: { tier: 3, score: 0.25 } });
   const { rows } = await world.sql.query('SELECT hash FROM api_key WHERE id = $1', [keyId]);
-  const asked = [rows[0].hash, null, null, id, '127.0.0.1', 'write:agents'];
-  const looked = await world.sql.query(singleLookupSql, asked);
-  const found = await world.sql.query(findSql, [[id], [null], [null], [null]]);
-  for (const json of [looked.rows[0].json, found.rows[0].found]) {
+  const asked = { hash: rows[0].hash, formerHash: null, companyId: null, agentId: id, address: '127.0.0.1' };
+  const statements = [
+    lookupStatement([{ ...asked, scope: 'write:agents' }]),
+    findStatement({ ids: [id], numberIds: [null], keyIds: [null], keys: [null] }),
+  ];
+  for (const { text, values } of statements) {
+    const found = await world.sql.query(text, [...values]);
+    const { json } = found.rows[0];
     expect(JSON.parse(json).agent).toMatchObject({ id, metadata: { tier: 3, score: 0.25 } });
     // Such a number is parsed by src/http/exact-numbers.ts, which takes ten times as long.
     expect(json).not.toMatch(/\d[\d.]{15}/);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { change, changeSql } from '../../src/agents/write/statements.ts';
 import type { Step } from '../../src/agents/write/step.ts';
+import type { PreparedStatement } from '../../src/database/statement.ts';
 import { connect } from '../support/connection.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { storedAgent } from '../support/stored-agent.ts';
@@ -10,8 +11,10 @@ const world = await openWorld();
 
 /** The two statements that can write a step: the one for several, and the one for a single step. */
 const forms = {
-  'among others': (step: Step, lookedUpAt: number | null) =>
-    [changeSql, [[step.id], JSON.stringify([step]), lookedUpAt]] as const,
+  'among others': (step: Step, lookedUpAt: number | null) => ({
+    text: changeSql,
+    values: [[step.id], JSON.stringify([step]), lookedUpAt],
+  }),
   alone: (step: Step, lookedUpAt: number | null) => change('withEvents', [step], lookedUpAt),
 };
 
@@ -81,4 +84,4 @@ test.for(Object.entries(forms))(
   },
 );
 
-const forQuery = ([sql, values]: readonly [string, readonly unknown[]]): [string, unknown[]] => [sql, [...values]];
+const forQuery = ({ text, values }: PreparedStatement): [string, unknown[]] => [text, [...values]];

@@ -9,11 +9,8 @@ async function namesOf(statements: readonly string[]): Promise<Map<string, strin
   const database = openDatabase({ url: world.databaseUrl, connections: 1 });
   onTestFinished(() => database.close());
   for (const sql of statements) await database.query(sql, []);
-  const rows = await database.query<{ name: string; statement: string }>(
-    'SELECT name, statement FROM pg_prepared_statements',
-    [],
-  );
-  return new Map(rows.map(({ name, statement }) => [statement, name]));
+  const rows = await database.query('SELECT name, statement FROM pg_prepared_statements', []);
+  return new Map(rows.map(Object).map(({ name, statement }) => [statement, name]));
 }
 
 test('a statement has the same name in every process and no two have the same, whatever was prepared before', async () => {

@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, onTestFinished, test } from 'vitest';
 import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
@@ -54,4 +57,24 @@ test('a statement without values runs, and one with too few or too many values i
   expect(await query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
   await expect(query('SELECT $1::int AS one', [])).rejects.toThrow();
   await expect(query('SELECT $1::int AS one', [1, 2])).rejects.toThrow();
+});
+
+test('nothing keeps the values of a statement that was answered, or was refused', async () => {
+  const { query, transaction } = open();
+  const given = async (run: typeof query, sql: string) => {
+    const list = ['large'];
+    await run(sql, [list]).catch(() => {});
+    return new WeakRef(list);
+  };
+  const refused = 'SELECT $1::text[] AS list, 1 / 0';
+  const lists = [
+    await given(query, 'SELECT $1::text[] AS list'),
+    await given(query, refused),
+    await transaction((inside) => given(inside, 'SELECT $1::text[] AS list')),
+  ];
+  // What a WeakRef was made of lives to the end of the turn.
+  await setImmediate();
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  expect(lists.map((list) => list.deref())).toEqual([undefined, undefined, undefined]);
 });

@@ -1,18 +1,12 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
+import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
-let key: string;
-let companyId: string;
-let agentId: string;
-
-beforeAll(async () => {
-  ({ key, id: companyId } = await world.company());
-  agentId = (await world.agent(companyId)).id;
-});
+const { key, id: agentId } = await newSubject(world);
 
 const headOf = (authorization: string, ...more: string[]) =>
   head(

@@ -1,22 +1,16 @@
-import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { run } from '../support/connection.ts';
 import { openLink } from '../support/database-link.ts';
 import { withDatabase } from '../support/global-setup.ts';
 import { type Answer, send } from '../support/http.ts';
 import { whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld({ limits: 'production' });
-let key: string;
-let companyId: string;
-let agentId: string;
-
-beforeAll(async () => {
-  ({ key, id: companyId } = await world.company());
-  agentId = (await world.agent(companyId)).id;
-});
+const { key, companyId, id: agentId } = await newSubject(world);
 
 const patch = (origin: string, id = agentId, body: object = {}) =>
   send(origin, {

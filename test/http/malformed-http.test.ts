@@ -1,20 +1,14 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { problemTexts } from '../../src/http/problem-texts.ts';
 import { type ProblemCode, problems } from '../../src/http/problems.ts';
+import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
 /** Without the reference page, to which `/` redirects. */
 const world = await openWorld({ docs: false });
-let key: string;
-let agentId: string;
-
-beforeAll(async () => {
-  const company = await world.company();
-  key = company.key;
-  agentId = (await world.agent(company.id)).id;
-});
+const { key, id: agentId } = await newSubject(world);
 
 const patch = (...more: string[]) =>
   head(

@@ -1,4 +1,5 @@
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -7,14 +8,7 @@ import { openWorld } from '../support/world.ts';
 const limit = 12_000 + 500;
 
 const world = await openWorld({ limits: 'production' });
-let key: string;
-let agentId: string;
-
-beforeAll(async () => {
-  const company = await world.company();
-  key = company.key;
-  agentId = (await world.agent(company.id)).id;
-});
+const { key, id: agentId } = await newSubject(world);
 
 const patchHead = () =>
   head(

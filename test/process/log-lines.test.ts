@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { callsOf } from '../support/calls.ts';
+import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { build, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
@@ -25,4 +26,20 @@ test('every log line names the replica, and the sample in docs/operate.md has th
   const [, sample = '{}'] = /^```json\n(\{"level".*\})\n```$/m.exec(page) ?? [];
   const request = lines.find(({ msg }) => msg === 'request') ?? {};
   expect(Object.keys(JSON.parse(sample))).toEqual(Object.keys(request));
+});
+
+test('a crash: the line of a request that was answered just before it is written', async () => {
+  // Throws when that line was made, and is not yet written with the others of its 100 ms.
+  const crash = `import { subscribe } from 'node:diagnostics_channel';
+    subscribe('http.server.response.finish', ({ request }) => {
+      if (request.url === '/crash') setImmediate(() => { throw new Error('crash'); });
+    });`;
+  const { server, origin } = await startServer({
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(crash)}`,
+    DATABASE_URL: world.databaseUrl,
+    API_KEY_SECRET: world.secret,
+  });
+  await send(origin, { method: 'GET', path: '/crash', headers: { 'x-request-id': 'the-last' } });
+  expect(await server.exit).toEqual({ code: 1, signal: null });
+  expect(server.stdout).toMatch(/"requestId":"the-last".*\}\n$/);
 });

@@ -149,6 +149,19 @@ describe('an impossible start', () => {
     expect(outcome).toEqual(refused(/^the database cannot be reached: [^\n]*ECONNREFUSED[^\n]*\n$/));
     expect(outcome.stderr).not.toContain('pa55word');
   });
+
+  test('on a database that lets it wait too long: one line without the text of a library', async () => {
+    const holder = await world.sql.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('LOCK TABLE _prisma_migrations');
+      const outcome = await start({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' });
+      expect(outcome).toEqual(refused(/^another transaction holds a lock that the command needs: try again later\n$/));
+    } finally {
+      await holder.query('ROLLBACK');
+      holder.release();
+    }
+  });
 });
 
 describe('a file .env', () => {

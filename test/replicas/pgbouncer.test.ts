@@ -1,10 +1,13 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { chown, readFile } from 'node:fs/promises';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { freePort, startProgram } from '../../deploy/replicas/programs.ts';
 import { callsOf } from '../support/calls.ts';
 import { startComposition } from '../support/composition.ts';
 import { connect } from '../support/connection.ts';
+import { commandsIn, filled } from '../support/docs.ts';
 import { expectCreated } from '../support/new-agent.ts';
 import { expectChange, expectNoChange, newSubject } from '../support/patch-agent.ts';
-import { build, runProgram, startServer } from '../support/process.ts';
+import { build, makeFolder, runProgram, startServer } from '../support/process.ts';
 import { agentAtTwo, everythingOf, expectReplay, newKey, retriables, sendKeyed } from '../support/retry.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -118,4 +121,30 @@ test('a server that would use named statements behind this PgBouncer does not st
   expect(await callsOf(origin).send({ method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });
+});
+
+test('its sessions are made anew by who runs PgBouncer, with the command of docs/replicas.md, and not by the servers’ role', async () => {
+  const FOLDER = await makeFolder();
+  const LISTEN_PORT = String(await freePort());
+  const ids = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined;
+  if (ids) await chown(FOLDER, ids.uid, ids.gid);
+  const [ROLE, PASSWORD] = ['agents_server', 'secret'];
+  const place = { POSTGRES_HOST: '127.0.0.1', POSTGRES_PORT: '1', DATABASE: 'none', LISTEN_ADDRESS: '127.0.0.1' };
+  const PATH = `${process.env['PATH']}:/usr/sbin`;
+  const script = await readFile('deploy/replicas/pgbouncer.sh', 'utf8');
+  const pgbouncer = await startProgram(['sh', '-c', script], {
+    ...{ env: { ...place, PATH, ROLE, PASSWORD, LISTEN_PORT, FOLDER }, ids, ready: /process up/ },
+  });
+  onTestFinished(async () => {
+    pgbouncer.signal('SIGTERM');
+    await pgbouncer.exit;
+  });
+  const [, line = ''] =
+    /^docker compose exec pgbouncer (psql .*)$/m.exec(commandsIn('docs/replicas.md').join('\n')) ?? [];
+  const command = filled(line, { '--host=/tmp': `--host=${FOLDER}`, '--port=6432': `--port=${LISTEN_PORT}` });
+  const reconnected = await startProgram(command.split(' '), { env: { PATH }, ids, ready: /^RECONNECT\n$/ });
+  expect(await reconnected.exit).toBe('ended with 0');
+  const client = await connect(`postgresql://${ROLE}:${PASSWORD}@127.0.0.1:${LISTEN_PORT}/pgbouncer`);
+  onTestFinished(() => client.end());
+  await expect(client.query('RECONNECT')).rejects.toThrow('admin access needed');
 });

@@ -38,8 +38,37 @@ test.each([
     code: 'METHOD_NOT_ALLOWED',
     detail: 'This path has other methods.',
   },
+  // Of these, but for the coding, nginx knows no path when it answers.
+  {
+    what: 'a path out of the root',
+    bytes: head('GET /../x HTTP/1.1', 'Host: a'),
+    code: 'MALFORMED_REQUEST',
+    instance: '',
+  },
+  {
+    what: 'a zero byte in the path',
+    bytes: head('GET /%00 HTTP/1.1', 'Host: a'),
+    code: 'MALFORMED_REQUEST',
+    instance: '',
+  },
+  {
+    what: 'an unknown transfer coding',
+    bytes: head(`PATCH ${path} HTTP/1.1`, 'Host: a', 'Transfer-Encoding: x'),
+    code: 'MALFORMED_REQUEST',
+  },
+  {
+    what: 'an unknown version of HTTP',
+    bytes: head(`GET ${path} HTTP/3.0`, 'Host: a'),
+    code: 'MALFORMED_REQUEST',
+    instance: '',
+  },
 ] as const)('refusals of nginx itself are problems of the documented form: $what', async ({ bytes, ...problem }) => {
-  expectProblem(await answerTo(bytes), { ...problem, instance: path });
+  expectProblem(await answerTo(bytes), { instance: path, ...problem });
+});
+
+test('the path that nginx uses for these is a server’s to answer', async () => {
+  const answer = await answerTo(head('GET /unreadable HTTP/1.1', 'Host: a'));
+  expectProblem(answer, { code: 'ROUTE_NOT_FOUND', instance: '/unreadable' });
 });
 
 test('answers of servers and the ids of requests pass nginx unchanged', async () => {

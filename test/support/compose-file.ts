@@ -19,6 +19,10 @@ const serviceSchema = Type.Object({
   depends_on: Type.Optional(Type.Record(Type.String(), Type.Object({ condition: Type.String() }))),
   healthcheck: Type.Optional(Type.Object({ disable: Type.Optional(Type.Boolean()) })),
   stop_grace_period: Type.Optional(Type.String()),
+  read_only: Type.Optional(Type.Boolean()),
+  cap_drop: Type.Optional(Type.Array(Type.String())),
+  security_opt: Type.Optional(Type.Array(Type.String())),
+  mem_limit: Type.Optional(Type.String()),
 });
 const composeSchema = Type.Object({
   services: Type.Record(Type.String(), serviceSchema),

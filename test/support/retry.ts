@@ -17,7 +17,9 @@ export const newKey = () => randomUUID();
 /** $1 id of the API key, $2 idempotency key, $3 id of an agent: keeps an answer, as another request with that key does. */
 export const insertKeptAnswer = `
   INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
-  VALUES ($1, $2, 'of another request', $3, '{}', '{}', now())`;
+  SELECT $1, $2, 'of another request', a.id,
+         json_build_object('id', a.id, 'companyId', a.company_id, 'version', a.version, 'createdAt', a.created_at), '{}', now()
+    FROM agent a WHERE a.id = $3`;
 
 /** Sends a request with an Idempotency-Key. */
 export function sendKeyed(

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
+import { commandsIn } from '../support/docs.ts';
 import { makeFolder, runToEnd } from '../support/process.ts';
 
 const unit = readFileSync(
@@ -38,4 +39,16 @@ test('the unit runs the built program as a user of its own, and its stop timeout
   expect(Number(setting('TimeoutStopSec'))).toBeGreaterThan(SHUTDOWN_GRACE_SECONDS);
   expect(setting('ExecStart')).toBe('/usr/bin/node dist/server.js');
   expect(setting('Environment')).toBe('NODE_ENV=production');
+});
+
+test('the commands of docs/operate.md make the file of secrets for root alone, and leave one that is there as it is', async () => {
+  const [block = ''] = commandsIn('docs/operate.md', 'systemd');
+  const etc = await makeFolder();
+  const make = () => runToEnd(['sh', '-euc', (block.split('editor ')[0] ?? '').replaceAll('/etc/', `${etc}/`)]);
+  expect(await make()).toEqual({ code: 0, stdout: '', stderr: '' });
+  const file = join(etc, 'interview-agents-api', 'environment');
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  await writeFile(file, 'API_KEY_SECRET=kept\n');
+  expect(await make()).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(readFileSync(file, 'utf8')).toBe('API_KEY_SECRET=kept\n');
 });

@@ -33,6 +33,7 @@ const run = [
   ['docs/replicas.md', "From Debian's packages", 3, 'test/replicas/documents.test.ts'],
   ['docs/replicas.md', 'Restarting without a failed request', 1, 'test/replicas/documents.test.ts'],
   ['docs/upgrade.md', 'Upgrade', 2, 'test/process/upgrade.test.ts'],
+  ['docs/upgrade.md', 'When a migration fails', 2, 'test/postgres/vacuumed-history.test.ts'],
   ['docs/upgrade.md', 'When a migration fails', 1, 'test/postgres/killed-migration.test.ts'],
 ] as const;
 

@@ -1,8 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { environmentSchema, readConfig } from '../../src/config.ts';
 import { compose, root, secret } from '../support/compose-file.ts';
+import { commandsIn } from '../support/docs.ts';
+import { makeFolder, runToEnd } from '../support/process.ts';
 
 // Docker is not needed: these tests read the Compose files.
 const known = Object.keys(environmentSchema.properties);
@@ -41,6 +44,19 @@ describe.each(files)('%s', (path) => {
       const names = Object.keys(service(name).environment ?? {});
       expect(known).toEqual(expect.arrayContaining(names));
       expect(names).toContain('DATABASE_URL');
+    }
+  });
+
+  test('what is built from the Dockerfile runs without rights, on a root file system that is read only, with bounded memory', () => {
+    const built = services.filter(([, { image }]) => image === 'interview-agents-api');
+    expect(built.length).toBeGreaterThanOrEqual(3);
+    for (const [, { read_only, cap_drop, security_opt, mem_limit }] of built) {
+      expect({ read_only, cap_drop, security_opt }).toEqual({
+        read_only: true,
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+      });
+      expect(mem_limit).toBe('768m');
     }
   });
 
@@ -102,6 +118,9 @@ describe('the Compose file with two servers', () => {
     const { DRAIN_FOLDER, PROXY_LISTEN } = service('proxy').environment ?? {};
     for (const [, folder] of page.matchAll(/exec proxy \w+ (\/\w+)\/\$server/g)) expect(folder).toBe(DRAIN_FOLDER);
     expect(page).toContain('for server in server-1 server-2; do');
+    const folder = /^ENV FOLDER=(.*)$/m.exec(file('pgbouncer.Dockerfile'))?.[1];
+    const { LISTEN_PORT } = service('pgbouncer').environment ?? {};
+    expect(page).toContain(`exec pgbouncer psql --host=${folder} --port=${LISTEN_PORT} `);
     expect(page).toContain(`curl http://127.0.0.1:${PROXY_LISTEN}/`);
     for (const [, names = ''] of page.matchAll(/for name in ([A-Z_ ]+); do/g)) {
       const demanded = new Set([...text.matchAll(/\$\{(\w+):\?/g)].map(([, name]) => name));
@@ -126,6 +145,28 @@ describe('the Compose file with two servers', () => {
     expect(text).not.toContain('9464:');
   });
 });
+
+test.each([
+  ['docs/operate.md', 'With Docker'],
+  ['docs/replicas.md', 'With Docker'],
+  ['docs/high-availability.md', 'Try it with Docker'],
+])(
+  'the secrets that %s makes are for their owner alone, and are not made anew where they are',
+  async (page, section) => {
+    const [block = ''] = commandsIn(page, section);
+    const [making = ''] = /^\([\s\S]*?\.env\)$/m.exec(block) ?? block.split('docker compose');
+    const cwd = await makeFolder();
+    const make = () =>
+      runToEnd(['bash', '-c', `openssl() { echo $RANDOM; }\n${making.replace(/^cd .*$/m, '')}`], { cwd });
+    expect(await make()).toEqual({ code: 0, stdout: '', stderr: '' });
+    const { mode } = await stat(join(cwd, '.env'));
+    expect(mode & 0o777).toBe(0o600);
+    const made = readFileSync(join(cwd, '.env'), 'utf8');
+    expect(made.trim().split('\n').length).toBeGreaterThanOrEqual(3);
+    expect(await make()).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot overwrite existing file') });
+    expect(readFileSync(join(cwd, '.env'), 'utf8')).toBe(made);
+  },
+);
 
 test('the Dockerfile sets only variables that the server knows, and an unprivileged user', () => {
   const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');

@@ -48,6 +48,16 @@ describe('a parameter of DATABASE_URL', () => {
     expect(() => readConfig({ DATABASE_URL: url(query) })).toThrow(new StartError(fault));
   });
 
+  test.each([
+    ['sslmode=require', 'sslmode=verify-full'],
+    ['ssl=1&sslmode=prefer&sslrootcert=/ca.pem', 'ssl=1&sslmode=verify-full&sslrootcert=/ca.pem'],
+    ['sslmode=verify-ca&sslmode=require', 'sslmode=verify-full&sslmode=verify-full'],
+    ['sslmode=require&uselibpqcompat=true', 'sslmode=require&uselibpqcompat=true'],
+    ['sslmode=disable&application_name=require', 'sslmode=disable&application_name=require'],
+  ])('%s reaches the driver as %s, at which it prints no warning of its own', (given, passed) => {
+    expect(readConfig({ DATABASE_URL: url(given) }).DATABASE_URL).toBe(url(passed));
+  });
+
   test('each of several faulty ones is named, also if a parameter sets the host', () => {
     expect(databaseUrlFaults('postgresql://me@/db?host=/run/postgresql&schema=a&sslmode=b')).toHaveLength(2);
   });
@@ -64,6 +74,35 @@ describe('a parameter of DATABASE_URL', () => {
 
   test('text that is no URL is not repeated in the error', () => {
     expect(databaseUrlFaults('postgresql://me:pa?ss=word@host/db')).toEqual([]);
+  });
+});
+
+describe('REDIS_URL', () => {
+  const form =
+    'REDIS_URL must be a URL redis://user:password@host:port, with /0 or another number of a database behind it';
+  test.each([
+    ['redis://me:pa55word@host:99999', form],
+    ['redis://me:pa55word@host:port', form],
+    ['redis://me:pa55#word@host', form],
+    ['redis://me:pa55%word@host', form],
+    ['redis://my host:6379', form],
+    ['redis://me:pa55word@host/cache', form],
+    ['redis://me:pa55word@host/-1', form],
+    ['redis://me:pa55word@host/0#main', form],
+    ['redis://me:pa55word@host?commandTimeout=60000', 'commandTimeout in REDIS_URL is not supported'],
+    ['redis://me:pa55word@host/0?db=3', 'db in REDIS_URL is not supported'],
+    ['redis://me:pa55word@host?family=5', 'family in REDIS_URL must be one of 0, 4, 6'],
+  ])('%s is refused by name, and not shown', (url, fault) => {
+    expect(() => readConfig({ REDIS_URL: url })).toThrow(new StartError(fault));
+  });
+
+  test.each([
+    'redis://host',
+    'redis://host/',
+    'rediss://me:pa%2355word@host:6380/15?family=0',
+    'redis://:pa55word@[::1]:6379/3',
+  ])('%s is accepted', (url) => {
+    expect(readConfig({ REDIS_URL: url }).REDIS_URL).toBe(url);
   });
 });
 

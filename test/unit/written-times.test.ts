@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { writtenTimes } from '../../src/agents/write/written.ts';
+import { writtenRows, writtenTimes } from '../../src/agents/write/written.ts';
 import { wasUndone } from '../../src/database/failures.ts';
 
-const failureOf = (...rows: Parameters<typeof writtenTimes>[0]): unknown => {
+const failureOf = (...rows: readonly object[]): unknown => {
   try {
-    return writtenTimes(rows);
+    return writtenTimes(writtenRows(rows));
   } catch (error) {
     return error;
   }
@@ -12,15 +12,23 @@ const failureOf = (...rows: Parameters<typeof writtenTimes>[0]): unknown => {
 
 test('the times of the written agents are returned', () => {
   const updatedAt = '2026-11-20T10:30:00.123+00:00';
-  expect(writtenTimes([{ id: 'a', updatedAt }])).toEqual(new Map([['a', new Date('2026-11-20T10:30:00.123Z')]]));
+  expect(writtenTimes([{ id: 'a', updatedAt, hasEndpoint: false }])).toEqual(
+    new Map([['a', new Date('2026-11-20T10:30:00.123Z')]]),
+  );
 });
 
 test('an unreadable time is an error after which nothing is run again, because the agent was written', () => {
-  const unread = failureOf({ id: 'a', updatedAt: '20.11.2026 10:30:00.123 UTC' });
+  const unread = failureOf({ id: 'a', updatedAt: '20.11.2026 10:30:00.123 UTC', hasEndpoint: false });
   expect(unread).toMatchObject({ code: 'INTERNAL_ERROR', status: 500 });
   expect(wasUndone(unread)).toBe(false);
 });
 
 test('if nothing was written, the changes may be run again', () => {
-  expect(wasUndone(failureOf({ id: null }))).toBe(true);
+  expect(wasUndone(failureOf({ id: null, updatedAt: null, hasEndpoint: false }))).toBe(true);
+});
+
+test('rows of another shape are an error after which nothing is run again, because agents may have been written', () => {
+  const unread = failureOf({ id: 'a', updatedAt: new Date(), hasEndpoint: false });
+  expect(unread).toMatchObject({ code: 'INTERNAL_ERROR', status: 500 });
+  expect(wasUndone(unread)).toBe(false);
 });

@@ -88,11 +88,18 @@ export const lineRules: readonly Rule[] = [
   }),
   lineRule({
     says: '`$1`, the number of a parameter',
-    // If the values are in another file, the two can differ without an error.
     pattern: /\$[1-9]\b(?!')/,
     rooms: /\brepository\.ts$|^src\/(database|embedded-postgres|agents\/write)\/|^src\/auth\/lookup\.statements\.ts$/,
     caught: ['const byId = `SELECT FROM agent WHERE id = $1`;'],
     room: 'src/audit/repository.ts',
+  }),
+  lineRule({
+    says: '`…Sql`, the text of a statement without the values of its parameters',
+    // Values in another file can disagree with the text without notice.
+    pattern: /\b[a-z]\w*Sql\b/,
+    rooms: /\bstatements\.ts$/,
+    caught: ['await query(findSql, [id]);', "import { findSql } from './write/find.statements.ts';"],
+    room: 'src/agents/write/find.statements.ts',
   }),
   lineRule({
     says: 'the text of a problem or of a fault',

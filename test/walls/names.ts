@@ -53,7 +53,7 @@ export const nameRules: readonly Rule[] = [
     kept: [{ 'src/agents/service.ts': '' }, { 'src/openapi/document.ts': '' }],
   },
   {
-    says: 'Files stay under 200 lines',
+    says: 'Files have at most 200 lines',
     breaches: (files) =>
       files.flatMap(({ name, lines }) => (lines.length > 201 ? [`${name}: ${lines.length - 1} lines`] : [])),
     caught: [{ 'src/agents/long.ts': '\n'.repeat(201) }],

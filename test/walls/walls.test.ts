@@ -11,7 +11,7 @@ const sources = filesIn('src');
 const everywhere = ['src', 'test', 'bench', 'examples', 'deploy'].flatMap(filesIn);
 
 /** Rules for all folders, not only for `src`. */
-const global = ['Files stay under 200 lines', 'Of `embedded-postgres/` others import `embedded.ts` alone'];
+const global = ['Files have at most 200 lines', 'Of `embedded-postgres/` others import `embedded.ts` alone'];
 
 describe.for(rules)('$says', ({ says, breaches, caught, kept }) => {
   test.for(caught)('is broken by %j', (project) => expect(breaches(sourcesOf(project))).not.toEqual([]));

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { closed, nullable, timestamp } from '../../http/json-schema.ts';
+import { closed, nullable, orNull, timestamp } from '../../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../../http/pages.schema.ts';
 import { agentParamsSchema, companyQuerySchema } from '../request.schema.ts';
 import { agentSchema } from '../schema.ts';
@@ -28,8 +28,8 @@ export const snapshotSchema = Type.Object({ createdAt: Type.Date(), snapshot: Ty
 /** Rows of the statements that remove old versions: the versions of an agent that may be removed, the number removed. */
 export const plannedRowSchema = Type.Object({
   id: Type.String(),
-  first: Type.Union([Type.Integer(), Type.Null()]),
-  stays: Type.Union([Type.Integer(), Type.Null()]),
+  first: orNull(Type.Integer()),
+  stays: orNull(Type.Integer()),
   more: Type.Boolean(),
 });
 export const removedRowSchema = Type.Object({ versions: Type.Integer() });
@@ -82,4 +82,4 @@ export const diffSchema = Type.Object(
 );
 
 /** A row of the statement about the size of the history. */
-export const sizeRowSchema = Type.Object({ bytes: Type.Union([Type.Number(), Type.Null()]) });
+export const sizeRowSchema = Type.Object({ bytes: orNull(Type.Number()) });

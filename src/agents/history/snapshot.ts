@@ -1,10 +1,12 @@
+import type { Static } from '@sinclair/typebox';
 import type { Query } from '../../database/query.ts';
 import { rowsOf } from '../../database/rows.ts';
 import { run } from '../../database/statement.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
 import { type AgentContent, agentFields, fields, record } from '../fields.ts';
+import type { keptJsonSchema } from '../row.schema.ts';
 import { toContent, toStoredAgent } from '../row.ts';
-import type { KeptAnswer, KeptJson } from '../write/replay.ts';
+import type { KeptAnswer } from '../write/replay.ts';
 import { memberSchema } from './schema.ts';
 import { earlierStatement, type VersionId } from './statements.ts';
 
@@ -37,7 +39,10 @@ export async function complete(
 }
 
 /** The same for a kept answer. */
-export async function completeKept(query: Query, { agent, updatedAt, ...kept }: KeptJson): Promise<KeptAnswer> {
+export async function completeKept(
+  query: Query,
+  { agent, updatedAt, ...kept }: Static<typeof keptJsonSchema>,
+): Promise<KeptAnswer> {
   if (!agent) return { ...kept, agent: null };
   // The history holds the version that the answer shows; if the answer changed nothing, perhaps written by another release.
   const content = await complete(query, agent, { agentId: agent.id, version: agent.version });

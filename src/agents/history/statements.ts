@@ -14,7 +14,8 @@ export const snapshotStatement = ({ agentId, version }: VersionId) => sql`
 
 /**
  * For each field, its value in the newest version that has the field, up to this one, as text. A kept answer can lack a field
- * that its version has: an older server repeats in it what a newer one has written, where its patch changes nothing.
+ * that its version has: an older server repeats in it what a newer one has written, where its patch changes nothing. Raw,
+ * since each value is of another version.
  */
 export const earlierStatement = ({ agentId, version }: VersionId, names: readonly AgentField[]) => sql`
   SELECT name, found.value

@@ -1,4 +1,5 @@
 import { equal, isObject, type Json } from '../../http/json.ts';
+import { escaped } from '../../http/json-pointer.ts';
 import { type AgentContent, agentFields } from '../fields.ts';
 
 /** One difference of a field or, in metadata, of the value at a pointer. `before` or `after` is absent if there was no value. */
@@ -34,4 +35,3 @@ function inside(before: Json | undefined, after: Json | undefined, pointer: stri
 
 const ownMember = (object: { [key: string]: Json }, key: string) =>
   Object.hasOwn(object, key) ? object[key] : undefined;
-const escaped = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1');

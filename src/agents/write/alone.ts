@@ -5,16 +5,17 @@ import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';
 import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
+import { run } from '../../database/statement.ts';
 import { ApiError, overloaded, timedOut } from '../../http/problems.ts';
 import type { Meter, RetryReason } from '../../metrics/meter.ts';
 import type { TraceBatches } from '../../tracing/spans.ts';
 import { type Change, foldByAgent, outcomesOf, readAll, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { finalAnswer, keepAnswers } from './keep.ts';
-import { deleteExpiredSql, idempotencyIndex } from './kept.statements.ts';
-import { lockSoonSql } from './lock.statements.ts';
+import { deleteExpiredStatement, idempotencyIndex } from './kept.statements.ts';
+import { lockSoonStatement } from './lock.statements.ts';
 import { change } from './statements.ts';
-import { type WrittenRow, writtenTimes } from './written.ts';
+import { writtenRows, writtenTimes } from './written.ts';
 
 /** A queued change. */
 interface QueuedChange {
@@ -42,9 +43,9 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
   const queues = new Map<string, QueuedChange[]>();
   let count = 0;
 
-  async function serve(id: string, queue: QueuedChange[]): Promise<void> {
+  async function runQueue(id: string, queue: QueuedChange[]): Promise<void> {
     while (queue.length > 0) {
-      const again = await inTurn(() => attempt(id, takeFrom(queue)));
+      const again = await inTurn(() => attempt(id, takeNext(queue)));
       queue.push(...again);
     }
     queues.delete(id);
@@ -61,9 +62,9 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     try {
       const write = traced('write alone', spanOf, () =>
         database.transaction(async (query) => {
-          await query(lockSoonSql, [id]);
+          await run(query, lockSoonStatement(id));
           await deleteExpiredAnswer(query, calls);
-          return await carryOut(query, writes, id, changes);
+          return await writeChanges(query, writes, id, changes);
         }),
       );
       const outcomes = await write(changes);
@@ -132,7 +133,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
         }
         const begun = [call];
         queues.set(change.id, begun);
-        void serve(change.id, begun);
+        void runQueue(change.id, begun);
       }).finally(() => {
         count -= 1;
       });
@@ -141,7 +142,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
 }
 
 /** Removes from the queue the first call and those behind it that can run in the same transaction, at most 32. */
-function takeFrom(queue: QueuedChange[]): QueuedChange[] {
+function takeNext(queue: QueuedChange[]): QueuedChange[] {
   const single = queue.findIndex(({ isSingle }) => isSingle);
   const together = single === -1 ? batchSize : Math.max(1, Math.min(single, batchSize));
   return queue.splice(0, together);
@@ -154,10 +155,10 @@ function takeFrom(queue: QueuedChange[]): QueuedChange[] {
 async function deleteExpiredAnswer(query: Query, [call]: readonly QueuedChange[]): Promise<void> {
   if (!call?.isSingle || !call.change.idempotency) return;
   const { by, idempotency } = call.change;
-  await query(deleteExpiredSql, [by.keyId, idempotency.key]);
+  await run(query, deleteExpiredStatement(by.keyId, idempotency.key));
 }
 
-async function carryOut(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
+async function writeChanges(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
   const refused = await refusals(
     query,
     changes.map(({ by }) => by),
@@ -165,7 +166,7 @@ async function carryOut(query: Query, writes: RecentWrites, id: string, changes:
   const allowed = changes.filter(({ by }) => !refused.has(by));
   const folds = foldByAgent(allowed, await readAll(query, writes, allowed));
   const steps = folds.flatMap((folded) => folded.steps);
-  const rows = steps.length > 0 ? await query<WrittenRow>(...change('withEvents', steps, null)) : [];
+  const rows = steps.length > 0 ? writtenRows(await run(query, change('withEvents', steps, null))) : [];
   const writtenAt = writtenTimes(rows);
   // Must come before answers are kept: they would show a change that was not written.
   if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by another transaction');

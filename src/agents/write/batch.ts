@@ -1,16 +1,18 @@
+import type { Static } from '@sinclair/typebox';
 import type { Caller } from '../../auth/caller.ts';
 import { askOnce } from '../../database/ask-once.ts';
 import type { Outcome } from '../../database/group.ts';
 import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import { parseExact } from '../../http/exact-numbers.ts';
+import { jsonRowsOf } from '../../database/rows.ts';
+import { run } from '../../database/statement.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { completeKept } from '../history/snapshot.ts';
-import { type AgentJson, type StoredAgent, toStoredAgent } from '../row.ts';
+import { foundRowSchema } from '../row.schema.ts';
+import { type StoredAgent, toStoredAgent } from '../row.ts';
 import type { Changed, Decide } from './decision.ts';
-import { findSql } from './find.statements.ts';
+import { findStatement } from './find.statements.ts';
 import { committed, type Folded, fold, type PendingDecision } from './fold.ts';
-import type { KeptJson } from './replay.ts';
 
 /** The agent that was read after the request arrived, of any company. */
 export interface ReadAhead {
@@ -62,13 +64,14 @@ export async function readAll(
 ): Promise<Map<Change, Read>> {
   const readOrder = writes.beginRead();
   const found = await askOnce(changes, idOf, isSame, async (distinct) => {
-    const rows = await query<{ found: string }>(findSql, [
-      distinct.map(({ id }) => id),
-      distinct.map(({ phoneNumberId }) => phoneNumberId),
-      distinct.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
-      distinct.map(({ idempotency }) => idempotency?.key ?? null),
-    ]);
-    return await Promise.all(rows.map((row) => toRead(query, readOrder, parseExact(row.found))));
+    const statement = findStatement({
+      ids: distinct.map(({ id }) => id),
+      numberIds: distinct.map(({ phoneNumberId }) => phoneNumberId),
+      keyIds: distinct.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
+      keys: distinct.map(({ idempotency }) => idempotency?.key ?? null),
+    });
+    const rows = foundIn(await run(query, statement));
+    return await Promise.all(rows.map((row) => toRead(query, readOrder, row)));
   });
   return new Map(changes.map((change, place) => [change, found[place] ?? { ...nothing, readOrder }]));
 }
@@ -81,19 +84,15 @@ const isSame = (one: Change, other: Change): boolean =>
   one.idempotency?.key === other.idempotency?.key &&
   (one.idempotency === undefined || one.by.keyId === other.by.keyId);
 
+const foundIn = jsonRowsOf(foundRowSchema);
+type FoundRow = Static<typeof foundRowSchema>;
+
 const toRead = async (query: Query, readOrder: number, { agent, numberIsActive, kept }: FoundRow): Promise<Read> => ({
   agent: agent ? toStoredAgent(agent) : undefined,
   numberIsActive,
   kept: kept ? await completeKept(query, kept) : undefined,
   readOrder,
 });
-
-/** A row of `findSql`. */
-export interface FoundRow {
-  readonly agent: AgentJson | null;
-  readonly numberIsActive: boolean;
-  readonly kept: KeptJson | null;
-}
 
 export type FoldOfAgent = Folded & { readonly id: string; readonly changes: readonly Change[] };
 

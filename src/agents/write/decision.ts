@@ -1,4 +1,3 @@
-import type { AgentField } from '../fields.ts';
 import type { StoredAgent } from '../row.ts';
 import type { Patched } from '../rules/patch.ts';
 
@@ -20,7 +19,8 @@ export type Decide = (found: DecisionInput | undefined) => Decided;
 /** An agent after a change, and the fields that it changed. */
 export interface Changed {
   readonly agent: StoredAgent;
-  readonly changedFields: readonly AgentField[];
+  /** Of a kept answer, in the words of the release that stored it. */
+  readonly changedFields: readonly string[];
   /** The kept answer to an earlier request with the same Idempotency-Key; nothing was changed. */
   readonly replayed?: true;
 }

@@ -1,21 +1,37 @@
+import type { PreparedStatement } from '../../database/statement.ts';
 import { agentJson } from '../row.statements.ts';
 import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson } from './kept.statements.ts';
 
 /**
- * $1 ids of agents, $2 the id of a phone number for each or null, $3 the id of an API key for each or null, $4 an
- * idempotency key for each or null. Selects one row for each, in this order, as text for `parseExact`. `agent` is null if
- * there is none, `kept` if no answer is kept.
- *
  * LATERAL and LIMIT make it one index scan for each row. A join whose plan was made while the tables were small would read
  * the whole of them until PostgreSQL analyzes: 16 of 40,000 agents took 38,000 blocks instead of 110.
  */
-export const findSql = `
+const findSql = `
   SELECT json_build_object('agent', CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END,
                            'numberIsActive', ${activeNumber('q.number', 'a.company_id')},
-                           'kept', CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END)::text AS found
+                           'kept', CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END)::text AS json
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY AS q(id, number, api_key, key, place)
     LEFT JOIN LATERAL (SELECT * FROM agent a WHERE a.id = q.id LIMIT 1) a ON a.deleted_at IS NULL
     LEFT JOIN LATERAL (SELECT * FROM idempotency_key k WHERE k.api_key_id = q.api_key AND k.key = q.key
                           AND k.created_at > now() - ${keptFor} LIMIT 1) k ON true
    ORDER BY q.place`;
+
+/** What to find, in lists of one length. */
+interface Wanted {
+  readonly ids: readonly string[];
+  /** The id of a phone number for each agent, or null. */
+  readonly numberIds: readonly (string | null)[];
+  /** An API key's id for each agent and its idempotency key, or both null. */
+  readonly keyIds: readonly (string | null)[];
+  readonly keys: readonly (string | null)[];
+}
+
+/**
+ * Selects one row for each agent, in this order (`foundRowSchema`). `agent` is null if there is none, `kept` if no answer is
+ * kept.
+ */
+export const findStatement = ({ ids, numberIds, keyIds, keys }: Wanted): PreparedStatement => ({
+  text: findSql,
+  values: [ids, numberIds, keyIds, keys],
+});

@@ -1,7 +1,7 @@
 import type { Caller } from '../../auth/caller.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { agentMissing } from '../../http/particular-problems.ts';
-import { jsonFields } from '../fields.ts';
+import { largeFields } from '../fields.ts';
 import type { StoredAgent } from '../row.ts';
 import type { Changed, Decide, Decided } from './decision.ts';
 import { type KeptAnswer, replay } from './replay.ts';
@@ -65,7 +65,7 @@ export function fold(decisions: readonly PendingDecision[], stored: StoredAgent 
       step: drafts.length + 1,
       content,
       changed: changedFields,
-      touched: jsonFields.filter((name) => changedFields.includes(name) || drafts.at(-1)?.touched.includes(name)),
+      touched: largeFields.filter((name) => changedFields.includes(name) || drafts.at(-1)?.touched.includes(name)),
       key: by.keyId,
       request: by.requestId,
       address: by.address,

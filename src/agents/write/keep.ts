@@ -1,9 +1,10 @@
 import { isLockTimeout } from '../../database/failures.ts';
 import type { Query } from '../../database/query.ts';
+import { run } from '../../database/statement.ts';
 import { ApiError } from '../../http/problems.ts';
 import { timeOfStep } from './fold.ts';
-import { keepSql, listOf } from './statements.ts';
-import { type Keeping, keepingText } from './step.ts';
+import { keepStatement } from './statements.ts';
+import type { Keeping } from './step.ts';
 
 /** An answer to keep, with its final time. */
 type FinalAnswer = Omit<Keeping, 'after' | 'steps'>;
@@ -22,7 +23,7 @@ export const finalAnswer = ({ after, steps, ...kept }: Keeping, writtenAt: Date 
 export async function keepAnswers(query: Query, answers: readonly FinalAnswer[]): Promise<void> {
   if (answers.length === 0) return;
   try {
-    await query(keepSql, [listOf(answers.map(keepingText))]);
+    await run(query, keepStatement(answers));
   } catch (error) {
     if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
     throw error;

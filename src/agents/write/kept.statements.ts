@@ -1,3 +1,5 @@
+import type { PreparedStatement } from '../../database/statement.ts';
+
 /** The unique index of idempotency_key, by which a unique violation of a key is recognized. */
 export const idempotencyIndex = 'idempotency_key_pkey';
 
@@ -7,27 +9,40 @@ export const idempotencyIndex = 'idempotency_key_pkey';
  */
 export const keptFor = `interval '24 hours'`;
 
-/** SQL for a row of idempotency_key as a `KeptJson`. */
+/** SQL for a row of idempotency_key as `keptJsonSchema` has it. */
 export const keptJson = (table: string) =>
   `json_build_object('fingerprint', ${table}.fingerprint, 'agent', ${table}.agent,
                      'changedFields', ${table}.changed_fields, 'updatedAt', ${table}.updated_at)`;
 
-/** $1 id of the API key, $2 idempotency key: selects the kept answer, as text for `parseExact`. */
-export const keptSql = `
-  SELECT ${keptJson('k')}::text AS kept FROM idempotency_key k
+const keptSql = `
+  SELECT ${keptJson('k')}::text AS json FROM idempotency_key k
    WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at > now() - ${keptFor}`;
 
-/** $1 id of the API key, $2 idempotency key: deletes the answer under it if it is older than 24 hours. */
-export const deleteExpiredSql = `
+/** Selects the answer that is kept for an idempotency key of an API key. */
+export const keptStatement = (keyId: string, key: string): PreparedStatement => ({
+  text: keptSql,
+  values: [keyId, key],
+});
+
+const deleteExpiredSql = `
   DELETE FROM idempotency_key k WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at <= now() - ${keptFor}`;
 
-/**
- * $1 limit: deletes at most this number of answers older than 24 hours; none while another process does this. Rows are deleted by
- * their `ctid`: with a join on the keys, the planner would read the whole table.
- */
-export const deleteOldAnswersSql = `
+/** Deletes the answer that is kept for an idempotency key of an API key, if it is older than 24 hours. */
+export const deleteExpiredStatement = (keyId: string, key: string): PreparedStatement => ({
+  text: deleteExpiredSql,
+  values: [keyId, key],
+});
+
+// Rows are deleted by their `ctid`: with a join on the keys, the planner would read the whole table.
+const deleteOldAnswersSql = `
   DELETE FROM idempotency_key
    WHERE (SELECT pg_try_advisory_xact_lock(7214839, 4)) AND ctid = ANY(ARRAY(
          SELECT k.ctid FROM idempotency_key k WHERE k.created_at <= now() - ${keptFor}
           ORDER BY k.created_at LIMIT $1::int))
   RETURNING key`;
+
+/** Deletes answers older than 24 hours, at most `limit`; none while another process does this. */
+export const deleteOldAnswersStatement = (limit: number): PreparedStatement => ({
+  text: deleteOldAnswersSql,
+  values: [limit],
+});

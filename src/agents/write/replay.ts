@@ -1,8 +1,7 @@
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { agentMissing } from '../../http/particular-problems.ts';
 import { ApiError } from '../../http/problems.ts';
-import type { AgentField } from '../fields.ts';
-import type { AgentJson, StoredAgent } from '../row.ts';
+import type { StoredAgent } from '../row.ts';
 import type { Changed } from './decision.ts';
 
 /** The kept answer to a request with an Idempotency-Key. */
@@ -11,13 +10,7 @@ export interface KeptAnswer {
   readonly fingerprint: string;
   /** The agent as the answer showed it; null if it was erased since. */
   readonly agent: StoredAgent | null;
-  readonly changedFields: readonly AgentField[];
-}
-
-/** A kept answer as the database returns it: the agent with the fields of the release that stored it, and its time. */
-export interface KeptJson extends Pick<KeptAnswer, 'fingerprint' | 'changedFields'> {
-  readonly agent: AgentJson | null;
-  readonly updatedAt: string;
+  readonly changedFields: readonly string[];
 }
 
 /**

@@ -1,6 +1,7 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
+import type { PreparedStatement } from '../../database/statement.ts';
 import { hasEndpoint, insertDeliveries } from '../../webhooks/events.statements.ts';
-import { type AgentField, agentFields, fields } from '../fields.ts';
+import { type AgentField, agentFields, fields, largeFields } from '../fields.ts';
 import { fieldOf } from '../row.statements.ts';
 import { contentText } from '../row.ts';
 import { type Keeping, keepingText, type Step, stepText } from './step.ts';
@@ -35,9 +36,9 @@ const sources = {
 } as const;
 type StepSource = keyof typeof sources;
 
-// An unchanged jsonb value is assigned from the row itself: otherwise PostgreSQL would write a large (TOASTed) value again.
+// An unchanged large value is assigned from the row itself: otherwise PostgreSQL would store it again (TOAST).
 const newValue = (field: AgentField) =>
-  fields[field].sqlType === 'jsonb'
+  largeFields.includes(field)
     ? `CASE WHEN '${field}' = ANY(s.touched) THEN ${fieldOf('s.content', field)} ELSE a.${fields[field].column} END`
     : fieldOf('s.content', field);
 
@@ -99,16 +100,13 @@ const changes = {
   },
 };
 
-/** A statement with its values. */
-type Valued = readonly [sql: string, values: readonly unknown[]];
-
 /** The statement that writes steps. @param lookedUpAt the earliest lookup of their callers' keys, as `isRecent` judges it */
-export function change(mode: Mode, steps: readonly Step[], lookedUpAt: number | null): Valued {
+export function change(mode: Mode, steps: readonly Step[], lookedUpAt: number | null): PreparedStatement {
   const [step] = steps;
-  if (!step || steps.length > 1) return [changes[mode].steps, valuesOf(steps, lookedUpAt)];
+  if (!step || steps.length > 1) return { text: changes[mode].steps, values: valuesOf(steps, lookedUpAt) };
   const { id, content, company, read, changed, key, request, address, restored } = step;
   const values = [id, contentText(content), lookedUpAt, company, read, changed, key, request, address, restored];
-  return [changes[mode].oneStep, values];
+  return { text: changes[mode].oneStep, values };
 }
 
 /**
@@ -120,7 +118,10 @@ export const changeAndKeep = (
   steps: readonly Step[],
   lookedUpAt: number | null,
   answers: readonly Keeping[],
-): Valued => [changes[mode].keeping, [...valuesOf(steps, lookedUpAt), listOf(answers.map(keepingText))]];
+): PreparedStatement => ({
+  text: changes[mode].keeping,
+  values: [...valuesOf(steps, lookedUpAt), listOf(answers.map(keepingText))],
+});
 
 const valuesOf = (steps: readonly Step[], lookedUpAt: number | null) => [
   [...new Set(steps.map(({ id }) => id))],
@@ -129,17 +130,22 @@ const valuesOf = (steps: readonly Step[], lookedUpAt: number | null) => [
 ];
 
 /** A JSON list of values that are JSON already. */
-export const listOf = (texts: readonly string[]): string => `[${texts.join(',')}]`;
+const listOf = (texts: readonly string[]): string => `[${texts.join(',')}]`;
 
-/**
- * $1 answers as JSON: keeps them. A statement of its own, so that a lock timeout or unique violation in it is known to
- * concern an idempotency key. Keys are inserted in order, to avoid deadlocks.
- */
-export const keepSql = `
+const keepSql = `
   INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
   SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed, k.updated
     FROM json_to_recordset($1::json) AS k(${keepingColumns})
    ORDER BY k.api_key, k.key`;
+
+/**
+ * Keeps answers. A statement of its own, so that a lock timeout or unique violation in it is known to concern an idempotency
+ * key. Keys are inserted in order, to avoid deadlocks.
+ */
+export const keepStatement = (answers: readonly Omit<Keeping, 'after' | 'steps'>[]): PreparedStatement => ({
+  text: keepSql,
+  values: [listOf(answers.map(keepingText))],
+});
 
 function changing(mode: Mode, source: StepSource) {
   return `${writing(mode, source)}

@@ -1,4 +1,4 @@
-import type { AgentContent, AgentField } from '../fields.ts';
+import type { AgentContent } from '../fields.ts';
 import { contentText, keptAgentText, type StoredAgent } from '../row.ts';
 
 /** One change of an agent in a batch: one version, one history entry. */
@@ -14,7 +14,7 @@ export interface Step {
   /** All fields after this step. */
   readonly content: AgentContent;
   readonly changed: readonly string[];
-  /** The jsonb fields that this step or an earlier one of the batch changed; the others are not written. */
+  /** The large fields that this step or an earlier one of the batch changed; the others are not written. */
   readonly touched: readonly string[];
   readonly key: string;
   readonly request: string;
@@ -23,7 +23,7 @@ export interface Step {
   readonly restored: number | null;
 }
 
-/** A step as `changeSql` takes it, as JSON. */
+/** A step as a change takes it, as JSON. */
 export const stepText = (step: Step): string =>
   `{"content":${contentText(step.content)},${JSON.stringify({ ...step, content: undefined }).slice(1)}`;
 
@@ -34,7 +34,7 @@ export interface Keeping {
   readonly fingerprint: string;
   readonly agent_id: string;
   readonly agent: StoredAgent;
-  readonly changed: readonly AgentField[];
+  readonly changed: readonly string[];
   /** The time of the agent's last change before this batch; used if `after` is 0. */
   readonly updated: Date;
   /** The step after which the answer shows the agent; 0 if it depends on no step of this batch. */
@@ -43,6 +43,6 @@ export interface Keeping {
   readonly steps: number;
 }
 
-/** An answer to be kept as `keepSql` takes it, as JSON. */
+/** An answer to be kept as `keepStatement` takes it, as JSON. */
 export const keepingText = (kept: Omit<Keeping, 'after' | 'steps'>): string =>
   `{"agent":${keptAgentText(kept.agent)},${JSON.stringify({ ...kept, agent: undefined }).slice(1)}`;

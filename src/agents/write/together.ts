@@ -4,6 +4,7 @@ import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
 import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
+import { run } from '../../database/statement.ts';
 import type { RetryReason } from '../../metrics/meter.ts';
 import {
   type Change,
@@ -17,7 +18,7 @@ import {
 } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { change, changeAndKeep } from './statements.ts';
-import { type WrittenRow, writtenTimes } from './written.ts';
+import { writtenRows, writtenTimes } from './written.ts';
 
 /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
 interface LastEndpoint {
@@ -121,16 +122,16 @@ async function writeSteps(
   const steps = folds.flatMap((folded) => folded.steps);
   const keeping = folds.flatMap((folded) => folded.keeping);
   if (steps.length === 0 && keeping.length === 0) return new Map();
-  const run = (mode: 'withEvents' | 'withoutEvents') => {
-    const [sql, values] =
+  const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
+    const statement =
       keeping.length > 0 ? changeAndKeep(mode, steps, lookedUpAt, keeping) : change(mode, steps, lookedUpAt);
-    return query<WrittenRow>(sql, values);
+    return writtenRows(await run(query, statement));
   };
   const isWithoutEvents = performance.now() - lastEndpoint.at > withEventsFor;
-  let rows = await run(isWithoutEvents ? 'withoutEvents' : 'withEvents');
+  let rows = await writeIn(isWithoutEvents ? 'withoutEvents' : 'withEvents');
   if (rows.some((row) => row.hasEndpoint)) {
     lastEndpoint.at = performance.now();
-    rows = await run('withEvents');
+    rows = await writeIn('withEvents');
   }
   // Throws if nothing was written because the wait for a connection was too long. Each change is then retried alone, where
   // its key is looked up after all waits.

@@ -1,13 +1,23 @@
+import type { Static } from '@sinclair/typebox';
+import { rowsOf } from '../../database/rows.ts';
 import { ApiError } from '../../http/problems.ts';
+import { writtenRowSchema } from '../row.schema.ts';
+
+type WrittenRow = Static<typeof writtenRowSchema>;
+
+const checked = rowsOf(writtenRowSchema);
 
 /**
- * A row of `changeSql`: an agent that was written, with its time in ISO 8601. `id` is null if nothing was written: a company
- * has webhook endpoints (`hasEndpoint`), or the lookup of the keys is too old.
+ * The rows of a change.
+ * @throws ApiError INTERNAL_ERROR if they have another shape: agents may have been written, so the change must not be retried
  */
-export type WrittenRow = { readonly hasEndpoint?: boolean } & (
-  | { readonly id: string; readonly updatedAt: string }
-  | { readonly id: null }
-);
+export function writtenRows(rows: readonly unknown[]): WrittenRow[] {
+  try {
+    return checked(rows);
+  } catch (error) {
+    throw new ApiError('INTERNAL_ERROR', { cause: error });
+  }
+}
 
 /**
  * The time of the write by agent id.
@@ -16,13 +26,13 @@ export type WrittenRow = { readonly hasEndpoint?: boolean } & (
  */
 export function writtenTimes(rows: readonly WrittenRow[]): Map<string, Date> {
   const times = new Map<string, Date>();
-  for (const row of rows) {
-    if (row.id === null) throw new Error('the keys were looked up too long ago');
-    const time = new Date(row.updatedAt);
+  for (const { id, updatedAt } of rows) {
+    if (id === null) throw new Error('the keys were looked up too long ago');
+    const time = new Date(updatedAt ?? Number.NaN);
     if (Number.isNaN(time.getTime())) {
-      throw new ApiError('INTERNAL_ERROR', { cause: new Error(`the database answered ${row.updatedAt} for a time`) });
+      throw new ApiError('INTERNAL_ERROR', { cause: new Error(`the database answered ${updatedAt} for a time`) });
     }
-    times.set(row.id, time);
+    times.set(id, time);
   }
   return times;
 }

@@ -114,7 +114,7 @@ test('a version that is pruned while it is completed is gone, and not completed 
   const database = openLimited('patient', world.ownerUrl, 2);
   onTestFinished(() => database.close());
   const query: Query = async (sql, values) => {
-    const rows = await database.query<never>(sql, values);
+    const rows = await database.query(sql, values);
     await world.sql.query('DELETE FROM agent_version WHERE agent_id = $1 AND version < 4', [id]);
     return rows;
   };

@@ -124,8 +124,8 @@ test.for([
   ['POST', { events: ['*'] }, '#/url', 'required', 'is required'],
   [
     'PATCH',
-    { secret: 'whsec_a' },
-    '#/secret',
+    { retries: 3 },
+    '#/retries',
     'unknown_member',
     'is not known; what can be set is url, events, description, headers, status',
   ],
@@ -145,3 +145,22 @@ test('POST /webhooks refuses status', async () => {
     { pointer: '#/status', code: 'unknown_member' },
   ]);
 });
+
+test.for(['PATCH', 'POST'] as const)(
+  'a %s that sends back an endpoint as it was read is told what is read-only in it',
+  async (method) => {
+    const { key } = await world.company();
+    const { id, secret, shown } = await newWebhook(world, key);
+    const path = method === 'POST' ? '/webhooks' : `/webhooks/${id}`;
+    const { status, ...rest } = shown;
+    const body = { ...rest, secret, ...(method === 'PATCH' && { status }) };
+    const names = Object.keys(body).filter((name) => !['url', 'events', 'description', 'status'].includes(name));
+    const errors = names.map((name) => fault(`#/${name}`, 'unknown_member', 'is read-only: leave it out'));
+    expect(names).toContain('headerNames');
+    expectProblem(await world.call(key, `${method} ${path}`, { body }), {
+      code: 'VALIDATION_FAILED',
+      instance: path,
+      errors,
+    });
+  },
+);

@@ -1,0 +1,35 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { agentJsonSchema } from '../agents/row.schema.ts';
+import { orNull, textOrNull } from '../http/json-schema.ts';
+
+/** The record of a request's key, as far as the checks need it. */
+const foundKeySchema = Type.Object({
+  id: Type.String(),
+  /** The company that owns the key; null for the key of an integration. */
+  companyId: textOrNull,
+  /** The integration that owns the key; null for a company key. */
+  integrationId: textOrNull,
+  scopes: Type.Array(Type.String()),
+  /** Rate limits of the key; null is the server's limit, 0 is no limit. */
+  perMinute: orNull(Type.Integer()),
+  perHour: orNull(Type.Integer()),
+  /** Addresses and CIDR blocks that may use the key; empty means any. */
+  allowedIps: Type.Array(Type.String()),
+  /** Why the key is no longer valid; null while it is valid. */
+  ended: Type.Union([Type.Literal('revoked'), Type.Literal('expired'), Type.Null()]),
+  suspended: Type.Boolean(),
+  /** Whether the key's integration manages the company of the lookup. */
+  granted: Type.Boolean(),
+});
+export type FoundKey = Readonly<Static<typeof foundKeySchema>>;
+
+/** A row of `lookupStatement`. */
+export const lookupRowSchema = Type.Object({
+  key: orNull(foundKeySchema),
+  /** Whether the agent was read. It is not if the key would be refused. */
+  agentWasRead: Type.Boolean(),
+  /** The agent, of any company; null if there is none, it is deleted, or it was not read. */
+  agent: orNull(agentJsonSchema),
+  /** The time of the lookup, in milliseconds of the database's clock. */
+  databaseTime: Type.Number(),
+});

@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { withClient } from '../../src/database/session.ts';
+import { StartError } from '../../src/start-error.ts';
+import { makeFolder } from '../support/process.ts';
+
+/** A program that is not the PostgreSQL that one meant. @returns its URL */
+async function listening(serve: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    serve(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return `postgresql://user:password@127.0.0.1:${(server.address() as AddressInfo).port}/agents`;
+}
+
+/** A message of PostgreSQL about authentication. */
+function authentication(kind: number, text: string): Buffer {
+  const body = Buffer.from(text);
+  const head = Buffer.alloc(9);
+  head.write('R');
+  head.writeInt32BE(8 + body.length, 1);
+  head.writeInt32BE(kind, 5);
+  return Buffer.concat([head, body]);
+}
+
+const answering = (answer: string) => listening((socket) => socket.once('data', () => socket.end(answer)));
+
+const asking = async () => {
+  const url = await listening((socket) => {
+    socket.once('data', () => {
+      socket.write(authentication(10, 'SCRAM-SHA-256\0\0'));
+      socket.once('data', () => socket.write(authentication(11, 'r=nonce')));
+    });
+  });
+  return url.replace(':password', '');
+};
+
+const unreachable = 'the database cannot be reached: ';
+const options = 'options in DATABASE_URL has a name or a value that the database does not accept';
+const inOptions = (text: string) => async () => {
+  const url = new URL(inject('serverUrl'));
+  url.searchParams.set('options', text);
+  return url.href;
+};
+const tls = async (parameters: string) => `${await answering('S')}?sslmode=verify-full&${parameters}`;
+
+test.for<[string, () => Promise<string>, string]>([
+  ['a host that does not answer', () => listening(() => {}), `${unreachable}its host does not answer`],
+  [
+    'another program',
+    () => answering('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    `${unreachable}what listens at its address closed the connection: it may not be PostgreSQL`,
+  ],
+  [
+    'another program, asked for TLS',
+    async () => `${await answering('HTTP/1.1 400 Bad Request\r\n\r\n')}?sslmode=verify-full`,
+    `${unreachable}what listens at its address may not be PostgreSQL`,
+  ],
+  [
+    'a database without TLS',
+    async () => `${await answering('N')}?sslmode=verify-full`,
+    `${unreachable}it has no TLS, which DATABASE_URL asks for: see sslmode`,
+  ],
+  ['a password that is missing', asking, `${unreachable}it asks for a password, and DATABASE_URL has none`],
+  [
+    'a port that is none',
+    async () => 'postgresql://user:password@127.0.0.1/agents?port=abc',
+    `${unreachable}port in DATABASE_URL must be a whole number from 0 to 65535`,
+  ],
+  [
+    'a file that is missing',
+    async () => await tls(`sslrootcert=${join(await makeFolder(), 'ca.pem')}`),
+    `${unreachable}a file that sslrootcert, sslcert or sslkey names cannot be read (ENOENT)`,
+  ],
+  [
+    'a folder in place of a file',
+    async () => await tls(`sslrootcert=${await makeFolder()}`),
+    `${unreachable}a file that sslrootcert, sslcert or sslkey names cannot be read (EISDIR)`,
+  ],
+  [
+    'a file that is no key',
+    async () => {
+      const file = join(await makeFolder(), 'key.pem');
+      await writeFile(file, 'no key');
+      return await tls(`sslkey=${file}&sslcert=${file}`);
+    },
+    `${unreachable}a file that sslrootcert, sslcert or sslkey names has no valid PEM (ERR_OSSL_PEM_NO_START_LINE)`,
+  ],
+  ['a setting that does not exist', inOptions('-c no_such_setting=1'), `${options} (SQLSTATE 42704)`],
+  ['a value that no setting has', inOptions('-c work_mem=much'), `${options} (SQLSTATE 22023)`],
+  ['options that are none', inOptions('nonsense'), `${options} (SQLSTATE 42601)`],
+])('a sentence of the server, not of a library, tells of %s', async ([, urlOf, reason]) => {
+  const outcome = withClient(await urlOf(), async () => {});
+  await expect(outcome).rejects.toThrow(new StartError(reason));
+});
