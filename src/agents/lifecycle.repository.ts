@@ -36,6 +36,9 @@ type Plan = Omit<Creation, 'lookedUpAt' | 'keep'>;
 /** Makes a statement that writes only if the lookup of the key is recent; null if the key was checked before. */
 type Write = (lookedUpAt: number | null) => Statement;
 
+/** Milliseconds for an attempt to create where a key is held: the lock timeouts of its two statements, and time to spare. */
+const longestAttempt = 2_000;
+
 const agentsIn = jsonRowsOf(agentJsonSchema);
 const keptIn = jsonRowsOf(keptJsonSchema);
 
@@ -59,13 +62,18 @@ export function agentLifecycle(database: Database) {
     return agent ? { agent } : await database.transaction((tx) => createConfirmed(tx, plan));
   }
 
-  /** Undefined if an answer is kept for the key: that of a concurrent request, or an expired one, which is deleted. */
+  /**
+   * Undefined if it must be repeated: a concurrent request still holds the key, or an answer is kept for it, perhaps an
+   * expired one, which is deleted.
+   */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     try {
       return (
         (await createAndKeepAtOnce(plan, by, idempotency)) ?? (await createAndKeepConfirmed(plan, by, idempotency))
       );
     } catch (error) {
+      const isHeld = error instanceof ApiError && error.code === 'IDEMPOTENCY_KEY_IN_USE';
+      if (isHeld && by.deadline.left() > longestAttempt) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
       await run(database.query, deleteExpiredStatement(by.keyId, idempotency.key));
       return undefined;

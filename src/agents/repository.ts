@@ -10,7 +10,7 @@ import { agentLifecycle } from './lifecycle.repository.ts';
 import { agentLists } from './list.repository.ts';
 import { foundRowSchema, purgedRowSchema } from './row.schema.ts';
 import { toStoredAgent } from './row.ts';
-import { purgeStatement } from './statements.ts';
+import { purgeLockStatement, purgeStatement } from './statements.ts';
 import type { ReadAhead } from './write/batch.ts';
 import type { DecisionInput } from './write/decision.ts';
 import { findStatement } from './write/find.statements.ts';
@@ -67,9 +67,13 @@ export function agentRepository(database: Database, meter = silent, writes = rec
      * @throws UnknownIdError when no deleted agent has the id
      */
     async purge(id: string, operator: string): Promise<{ id: string; versions: number }> {
-      const statement = purgeStatement(id, operator);
       // With long limits: the history can be long, and the table of kept answers is scanned.
-      const [purged] = purgedIn(await longTransaction(database, (query) => run(query, statement)));
+      const [purged] = purgedIn(
+        await longTransaction(database, async (query) => {
+          await run(query, purgeLockStatement(id));
+          return await run(query, purgeStatement(id, operator));
+        }),
+      );
       if (!purged) throw new UnknownIdError('deleted agent', id);
       return purged;
     },

@@ -179,6 +179,12 @@ export const listStatement = (companyId: string) => sql`
     FROM (SELECT a.id, a.created_at ${filtered(companyId, [])}) listed
    ORDER BY listed.created_at DESC, listed.id DESC`;
 
+/**
+ * Locks an agent until the transaction ends. Must come before `purgeStatement`, which would not see an answer that a request
+ * still keeps (`changeAndKeep`).
+ */
+export const purgeLockStatement = (id: string) => sql`SELECT FROM agent WHERE id = ${id}::uuid FOR UPDATE`;
+
 /** Erases a deleted agent with its history, its deliveries, and its content in kept answers. */
 export const purgeStatement = (id: string, operator: string) => sql`
   WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id),

@@ -84,17 +84,18 @@ export function auditRepository(database: Database) {
     list: (filter: AuditFilter, limit: number): Promise<AuditEntry[]> =>
       // With long limits: the history of all companies can be long.
       longTransaction(database, (query) =>
-        filter.key === undefined ? search(query, filter, limit) : searchBack(query, filter, limit),
+        filter.agent === undefined ? searchBack(query, filter, limit) : search(query, filter, limit),
       ),
   };
 }
 
-/** Ranges, in days before now, in which the history is searched for a key: the last entries of a busy key are in the first. */
+/** Ranges, in days before now, in which the history is searched: the last entries of a busy key or company are in the first. */
 const reaches = [1, 8, 64, 512, undefined];
 
 /**
- * Searches the history for a key, range by range, until there are enough entries. The history has no index on keys, which
- * would cost every change as much as the primary key does. So for a key with few entries the whole history is read once.
+ * Searches the history range by range, until there are enough entries. The history has no index on keys, companies, or the
+ * order of times, each of which would cost every change as much as the primary key does. So for a key or company with few
+ * entries the whole history is read once.
  */
 async function searchBack(query: Query, filter: AuditFilter, limit: number): Promise<AuditEntry[]> {
   const found: AuditEntry[] = [];

@@ -87,25 +87,30 @@ test('a page of a history with pruned versions ends with the oldest version that
   expect([await on(1), await on(2), await on(3)]).toEqual([[6, 5, 4], [3], []]);
 });
 
-test('the audit trail of a key is read without the whole history, and includes older entries', async () => {
-  const database = open(world.ownerUrl);
-  const list = (key: string, limit: number) => auditRepository(database).list({ key }, limit);
-  await list(subject.keyId, 100);
-  const blocks = await blocksOf(database, world.sql, 'agent_version', () => list(subject.keyId, 100));
+test.for(['a key', 'a company', 'all'] as const)(
+  'the newest entries of the audit trail are read without the whole history: of %s',
+  async (of) => {
+    const filter = { 'a key': { key: subject.keyId }, 'a company': { company: subject.companyId }, all: {} }[of];
+    const database = open(world.ownerUrl);
+    const list = () => auditRepository(database).list(filter, 100);
+    expect(await list()).toHaveLength(100);
+    const { rows } = await world.sql.query(`SELECT pg_relation_size('agent_version')::int / 8192 AS blocks`);
+    expect(await blocksOf(database, world.sql, 'agent_version', list)).toBeLessThan(rows[0].blocks / 4);
+  },
+);
+
+test('the audit trail of a key includes older entries', async () => {
+  const list = (limit: number) => auditRepository(open(world.ownerUrl)).list({ key: rareKey }, limit);
   const { rows } = await world.sql.query(
-    `SELECT pg_relation_size('agent_version')::int / 8192 AS blocks,
-            (SELECT array_agg(v.created_at ORDER BY v.created_at DESC) FROM agent_version v WHERE v.key_id = $1) AS times`,
+    'SELECT array_agg(v.created_at ORDER BY v.created_at DESC) AS times FROM agent_version v WHERE v.key_id = $1',
     [rareKey],
   );
-  expect(blocks).toBeLessThan(rows[0].blocks / 4);
-
-  expect(await list(subject.keyId, 100)).toHaveLength(100);
-  const rare = await list(rareKey, 100);
+  const rare = await list(100);
   expect(rare.map(({ action, at }) => [action, at])).toEqual([
     ['key.created', expect.any(Date)],
     ...rows[0].times.map((at: Date) => ['agent.changed', at]),
   ]);
-  expect(await list(rareKey, 2)).toEqual(rare.slice(0, 2));
+  expect(await list(2)).toEqual(rare.slice(0, 2));
 });
 
 test('a patch that does not change questions and instructions does not store them again', async () => {

@@ -115,3 +115,17 @@ test('a version is kept if a later one, written by an older release, needs it to
   expect(await prune('--older-than', '30')).toEqual({ versions: 4, agents: 1 });
   expect(await versionsOf(id)).toEqual([6]);
 });
+
+test('a history is pruned behind thousands of versions that lack a field, by a release that was taken back', async () => {
+  const { id } = await agentWith(2);
+  await world.sql.query(
+    `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields)
+     SELECT agent_id, n, created_at, CASE WHEN n > 2500 THEN snapshot ELSE snapshot - 'voiceId' END, '{duration}'
+       FROM agent_version, generate_series(3, 2510) n WHERE agent_id = $1 AND version = 2`,
+    [id],
+  );
+  await world.sql.query('UPDATE agent SET version = 2510 WHERE id = $1', [id]);
+  await age(id, 31, 5);
+  expect(await prune('--older-than', '30', '--keep', '2')).toEqual({ versions: 2505, agents: 1 });
+  expect(await versionsOf(id)).toEqual([2506, 2507, 2508, 2509, 2510]);
+});

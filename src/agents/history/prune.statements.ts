@@ -15,6 +15,12 @@ export interface Pruning {
 
 const names: readonly string[] = agentFields;
 
+/** SQL condition: the version `v` can be read without those before it. */
+const isWhole = sql`NOT EXISTS (SELECT FROM unnest(${names}::text[]) AS name
+                       WHERE NOT v.snapshot ? name
+                         AND EXISTS (SELECT FROM agent_version e
+                                      WHERE e.agent_id = v.agent_id AND e.version < v.version AND e.snapshot ? name))`;
+
 /**
  * The next agents behind an id that are not deleted, in the order of their ids. The versions from `first` up to, not
  * including, `stays` may be removed; both are null if there are none. `more` is true if there may be further ones: only the
@@ -24,7 +30,8 @@ const names: readonly string[] = agentFields;
  *
  * The first version that stays must be readable without the removed ones. A version by an old server lacks the fields that
  * this server did not know; each is read from the newest earlier version that has it (`snapshot.ts`). Later versions need no
- * removed version that this one does not need.
+ * removed version that this one does not need. If all that are read lack a field, as after a release that was taken back, the
+ * first version behind them that does not is looked for.
  */
 export const planStatement = (after: string, { before, keep }: Pruning) => sql`
   WITH listed AS MATERIALIZED (
@@ -43,16 +50,21 @@ export const planStatement = (after: string, { before, keep }: Pruning) => sql`
                             AND v.created_at >= ${before}::timestamptz
                           ORDER BY v.version LIMIT 1) young ON true
   )
-  SELECT l.id, b.first, whole.version AS stays, whole.version = b.stop AND b.stop < b.kept IS TRUE AS more
+  SELECT l.id, b.first, whole.version AS stays, b.bound = b.stop AND whole.version < b.kept IS TRUE AS more
     FROM listed l
     LEFT JOIN (bounded b CROSS JOIN LATERAL (
-           SELECT v.version FROM agent_version v
-            WHERE v.agent_id = b.id AND v.version > b.first AND v.version <= b.bound
-              AND NOT EXISTS (SELECT FROM unnest(${names}::text[]) AS name
-                               WHERE NOT v.snapshot ? name
-                                 AND EXISTS (SELECT FROM agent_version e
-                                              WHERE e.agent_id = v.agent_id AND e.version < v.version AND e.snapshot ? name))
-            ORDER BY v.version DESC LIMIT 1) whole) ON b.id = l.id
+           SELECT coalesce(
+             (SELECT v.version FROM agent_version v
+               WHERE v.agent_id = b.id AND v.version > b.first AND v.version <= b.bound AND ${isWhole}
+               ORDER BY v.version DESC LIMIT 1),
+             CASE WHEN b.bound = b.stop THEN
+               (SELECT v.version FROM agent_version v
+                 WHERE v.agent_id = b.id AND v.version > b.stop AND v.version <= coalesce((
+                       SELECT y.version FROM agent_version y
+                        WHERE y.agent_id = b.id AND y.version >= b.stop AND y.version < b.kept
+                          AND y.created_at >= ${before}::timestamptz
+                        ORDER BY y.version LIMIT 1), b.kept) AND ${isWhole}
+                 ORDER BY v.version LIMIT 1) END) AS version) whole) ON b.id = l.id
    ORDER BY l.id`;
 
 /** Versions of one agent, from `first` up to, not including, `stays`. */

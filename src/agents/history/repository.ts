@@ -7,7 +7,7 @@ import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
 import type { AgentContent } from '../fields.ts';
 import { sizeRowSchema, snapshotSchema } from './schema.ts';
-import { complete } from './snapshot.ts';
+import { complete, isComplete } from './snapshot.ts';
 import { sizeStatement, snapshotStatement } from './statements.ts';
 
 /** The content of an agent at a version. */
@@ -30,12 +30,17 @@ const snapshotsOf = rowsOf(snapshotSchema);
 /** Reads the history of agents of any company. Entries are immutable. */
 export function agentVersionRepository({ typed, query }: Database) {
   async function read(agentId: string, version: number): Promise<Snapshot | undefined> {
-    const [found] = snapshotsOf(await run(query, snapshotStatement({ agentId, version })));
+    const place = { agentId, version };
+    const find = async () => snapshotsOf(await run(query, snapshotStatement(place)))[0];
+    const found = await find();
     if (!found) return undefined;
     const { createdAt } = found;
     const snapshot = parseExact(found.snapshot);
     if (!isRecord(snapshot)) throw new Error(`version ${version} of agent ${agentId} is stored as something else`);
-    return { version, createdAt, content: await complete(query, snapshot, { agentId, version }) };
+    const content = await complete(query, snapshot, place);
+    // The versions before, which complete this one, can have been pruned meanwhile, but only together with it.
+    if (!isComplete(snapshot) && !(await find())) return undefined;
+    return { version, createdAt, content };
   }
 
   return {

@@ -44,9 +44,12 @@ export async function completeKept(
   { agent, updatedAt, ...kept }: Static<typeof keptJsonSchema>,
 ): Promise<KeptAnswer> {
   if (!agent) return { ...kept, agent: null };
-  // The history holds the version that the answer shows, written by the same release.
+  // The history holds the version that the answer shows; if the answer changed nothing, perhaps written by another release.
   const content = await complete(query, agent, { agentId: agent.id, version: agent.version });
   return { ...kept, agent: toStoredAgent({ ...agent, ...content, updatedAt }) };
 }
+
+/** Whether stored content has all fields, and no other version is needed to read it. */
+export const isComplete = (stored: object): boolean => missingFrom(stored).length === 0;
 
 const missingFrom = (stored: object) => agentFields.filter((name) => !Object.hasOwn(stored, name));

@@ -12,12 +12,16 @@ export const snapshotStatement = ({ agentId, version }: VersionId) => sql`
   SELECT v.created_at AS "createdAt", v.snapshot::text AS snapshot FROM agent_version v
    WHERE v.agent_id = ${agentId}::uuid AND v.version = ${version}::int`;
 
-/** For each field, its value in the newest earlier version that has the field, as text. Raw, since each is another version. */
+/**
+ * For each field, its value in the newest version that has the field, up to this one, as text. A kept answer can lack a field
+ * that its version has: an older server repeats in it what a newer one has written, where its patch changes nothing. Raw,
+ * since each value is of another version.
+ */
 export const earlierStatement = ({ agentId, version }: VersionId, names: readonly AgentField[]) => sql`
   SELECT name, found.value
     FROM unnest(${names}::text[]) AS name,
          LATERAL (SELECT (v.snapshot->name)::text AS value FROM agent_version v
-                   WHERE v.agent_id = ${agentId}::uuid AND v.version < ${version}::int AND v.snapshot ? name
+                   WHERE v.agent_id = ${agentId}::uuid AND v.version <= ${version}::int AND v.snapshot ? name
                    ORDER BY v.version DESC LIMIT 1) found`;
 
 /**

@@ -152,13 +152,21 @@ function changing(mode: Mode, source: StepSource) {
   ${writtenOrWhy(mode)}`;
 }
 
+/**
+ * SQL condition: the agent has not been erased, and is not until the transaction ends (`purgeLockStatement`). For an answer
+ * about an agent whose row the statement does not lock to write it: erased content must not be kept.
+ */
+function isNotErased(id: string) {
+  return `EXISTS (SELECT FROM agent a WHERE a.id = ${id} FOR KEY SHARE)`;
+}
+
 function keepingChange(mode: Mode) {
   return `${writing(mode, 'steps')}, kept AS (
     INSERT INTO idempotency_key (api_key_id, key, fingerprint, agent_id, agent, changed_fields, updated_at)
     SELECT k.api_key, k.key, k.fingerprint, k.agent_id, k.agent, k.changed,
            CASE WHEN k.after = 0 THEN k.updated ELSE w.updated_at - (k.steps - k.after) * interval '1 millisecond' END
       FROM json_to_recordset($4::json) AS k(${keepingColumns}) LEFT JOIN written w ON w.id = k.agent_id
-     WHERE (k.after = 0 AND ${conditions[mode].write}) OR w.id IS NOT NULL
+     WHERE (k.after = 0 AND ${conditions[mode].write} AND ${isNotErased('k.agent_id')}) OR w.id IS NOT NULL
      ORDER BY k.api_key, k.key
   )
   ${writtenOrWhy(mode)}`;

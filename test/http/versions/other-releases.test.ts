@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { agentVersionRepository } from '../../../src/agents/history/repository.ts';
+import type { Query } from '../../../src/database/query.ts';
 import { newSubject } from '../../support/patch-agent.ts';
+import { openLimited } from '../../support/time-limits.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -84,4 +87,37 @@ test('a kept answer of a release without a field is replayed with the value that
   expect(repeated.text).toBe(first.text);
   await forget(id, 3, 'voiceId');
   expect((await world.patch(key, id, { duration: 45 }, { headers })).text).toBe(first.text);
+});
+
+test('an answer that an older server kept to a patch which changed nothing has the values of its version', async () => {
+  const { id, key } = await newSubject(world);
+  await world.patch(key, id, { voiceId: 'EMMA' });
+  const set = await world.patch(key, id, { voiceId: 'LUKE' });
+  // The older server finds what a newer one has written, and keeps an answer without the field.
+  const headers = { 'idempotency-key': 'kept-without-a-change' };
+  const first = await world.patch(key, id, {}, { headers });
+  expect([first.headers['etag'], first.text]).toEqual([set.headers['etag'], set.text]);
+  await world.sql.query(`UPDATE idempotency_key SET agent = (agent::jsonb - 'voiceId')::json WHERE agent_id = $1`, [
+    id,
+  ]);
+  const repeated = await world.patch(key, id, {}, { headers });
+  expect([repeated.status, repeated.headers['idempotent-replayed']]).toEqual([200, 'true']);
+  expect(repeated.text).toBe(first.text);
+});
+
+test('a version that is pruned while it is completed is gone, and not completed without the versions before it', async () => {
+  const { id, key } = await newSubject(world);
+  await world.patch(key, id, { voiceId: 'EMMA' });
+  await world.patch(key, id, { duration: 45 });
+  await world.patch(key, id, { duration: 50 });
+  await forget(id, 3, 'voiceId');
+  const database = openLimited('patient', world.ownerUrl, 2);
+  onTestFinished(() => database.close());
+  const query: Query = async (sql, values) => {
+    const rows = await database.query(sql, values);
+    await world.sql.query('DELETE FROM agent_version WHERE agent_id = $1 AND version < 4', [id]);
+    return rows;
+  };
+  expect(await agentVersionRepository(database).snapshot(id, 3)).toMatchObject({ content: { voiceId: 'EMMA' } });
+  expect(await agentVersionRepository({ ...database, query }).snapshot(id, 3)).toBeUndefined();
 });
