@@ -9,12 +9,13 @@ const foundKeySchema = Type.Object({
   companyId: textOrNull,
   /** The integration that owns the key; null for a company key. */
   integrationId: textOrNull,
-  scopes: Type.Array(Type.String()),
+  /** Lists can hold null, which only SQL can store: no scope and no address. A stricter schema would fail the whole batch. */
+  scopes: Type.Array(textOrNull),
   /** Rate limits of the key; null is the server's limit, 0 is no limit. */
   perMinute: orNull(Type.Integer()),
   perHour: orNull(Type.Integer()),
   /** Addresses and CIDR blocks that may use the key; empty means any. */
-  allowedIps: Type.Array(Type.String()),
+  allowedIps: Type.Array(textOrNull),
   /** Why the key is no longer valid; null while it is valid. */
   ended: Type.Union([Type.Literal('revoked'), Type.Literal('expired'), Type.Null()]),
   suspended: Type.Boolean(),

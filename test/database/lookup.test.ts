@@ -71,6 +71,23 @@ test('lookups of one agent in one batch have the results that each has alone, wh
   expect(await Promise.all(lookups.map(shown))).toEqual(alone);
 });
 
+test('a key whose lists have a NULL, which only SQL can store, fails no other lookup of its batch', async () => {
+  const { id: agentId, companyId } = await newSubject(world);
+  const hashes = [randomUUID(), randomUUID()];
+  const [odd = '', plain = ''] = hashes;
+  await world.sql.query(
+    `INSERT INTO api_key (company_id, start, hash, scopes, allowed_ips)
+     VALUES ($1, 'sk_', $2, '{read:agents,NULL}', '{NULL}'), ($1, 'sk_', $3, '{read:agents}', '{}')`,
+    [companyId, ...hashes],
+  );
+  const { lookUp } = apiKeyRepository(database);
+  const asked = { formerHash: null, companyId, agentId, address: '192.0.2.1', scope: 'read:agents' as const };
+  const ofBatch = [odd, plain].map((hash) => lookUp({ ...asked, hash }, performance.now() + 60_000));
+  const [ofOdd, ofPlain] = await Promise.all(ofBatch);
+  expect(ofPlain).toMatchObject({ agentWasRead: true, agent: { id: agentId } });
+  expect(ofOdd).toMatchObject({ agentWasRead: false, key: { scopes: ['read:agents', null], allowedIps: [null] } });
+});
+
 function found({ json }: { readonly json: string }) {
   const { databaseTime, ...rest } = JSON.parse(json);
   expect(databaseTime).toBeGreaterThan(0);

@@ -44,6 +44,13 @@ test.for(['127.0.0.2', '128.0.0.0/1', '::1', '::/0', '::7f00:1'])(
   },
 );
 
+test('an allow-list of NULL alone, which only SQL can store, lets nobody in', async () => {
+  const { id, key, keyId } = await newSubject(world);
+  await world.sql.query(`UPDATE api_key SET allowed_ips = '{NULL}' WHERE id = $1`, [keyId]);
+  const ask = () => world.send({ path: `/agents/${id}`, ...renaming(key) });
+  await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
+});
+
 const forged = ['192.0.2.1', '127.0.0.1, 192.0.2.1', '192.0.2.1, 127.0.0.1'];
 
 test.for(forged)('without TRUST_PROXY, the server ignores X-Forwarded-For: %s', async (forwardedFor) => {
