@@ -101,7 +101,8 @@ async function searchBack(query: Query, filter: AuditFilter, limit: number): Pro
   const found: AuditEntry[] = [];
   let beyond: number | undefined;
   for (const within of reaches) {
-    found.push(...(await search(query, { ...filter, within, beyond }, limit - found.length)));
+    // One by one: as arguments of one call, many entries would be too many.
+    for (const entry of await search(query, { ...filter, within, beyond }, limit - found.length)) found.push(entry);
     if (found.length >= limit) break;
     beyond = within;
   }

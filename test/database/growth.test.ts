@@ -113,6 +113,13 @@ test('the audit trail of a key includes older entries', async () => {
   expect(await list(2)).toEqual(rare.slice(0, 2));
 });
 
+test('the audit trail is listed whole if more entries are asked for than it has, the newest first', async () => {
+  const whole = await auditRepository(open(world.ownerUrl)).list({}, 999_999);
+  expect(whole.length).toBeGreaterThan(versions);
+  const times = whole.map(({ at }) => at.getTime());
+  expect(times).toEqual(times.toSorted((one, other) => other - one));
+});
+
 test('a patch that does not change questions and instructions does not store them again', async () => {
   const questions = Array.from({ length: 20 }, () => randomBytes(900).toString('hex'));
   const instructions = [...randomBytes(2_000)].map((byte) => String.fromCodePoint(0x4e00 + byte)).join('');
