@@ -23,8 +23,8 @@ const isWhole = sql`NOT EXISTS (SELECT FROM unnest(${names}::text[]) AS name
 
 /**
  * The next agents behind an id that are not deleted, in the order of their ids. The versions from `first` up to, not
- * including, `stays` may be removed; both are null if there are none. `more` is true if there may be further ones: only the
- * oldest versions of an agent are read.
+ * including, `stays` may be removed; `stays` is null if there are none. `more` is true if there may be further ones: only
+ * the oldest versions of an agent are read.
  *
  * Only the beginning of a history is removed, so that the versions that stay have consecutive numbers.
  *
