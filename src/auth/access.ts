@@ -34,7 +34,7 @@ export const invalidKey = (why: InvalidKey) => new ApiError('INVALID_API_KEY', {
  */
 export function whyInactive({ suspended, allowedIps }: FoundKey, { address }: Asked): ApiError | undefined {
   if (suspended) return new ApiError('API_KEY_SUSPENDED', challenge);
-  const isAllowed = allowedIps.length === 0 || addressList(allowedIps)(address ?? undefined);
+  const isAllowed = allowedIps.length === 0 || addressList(allowedIps.map(String))(address ?? undefined);
   return isAllowed ? undefined : new ApiError('IP_NOT_ALLOWED');
 }
 

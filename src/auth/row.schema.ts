@@ -2,6 +2,9 @@ import { type Static, Type } from '@sinclair/typebox';
 import { agentJsonSchema } from '../agents/row.schema.ts';
 import { orNull, textOrNull } from '../http/json-schema.ts';
 
+/** A text[]. Its members are not checked: SQL can store NULL there, and one such key would fail all lookups of its batch. */
+const members = Type.Array(Type.Unknown());
+
 /** The record of a request's key, as far as the checks need it. */
 const foundKeySchema = Type.Object({
   id: Type.String(),
@@ -9,12 +12,12 @@ const foundKeySchema = Type.Object({
   companyId: textOrNull,
   /** The integration that owns the key; null for a company key. */
   integrationId: textOrNull,
-  scopes: Type.Array(Type.String()),
+  scopes: members,
   /** Rate limits of the key; null is the server's limit, 0 is no limit. */
   perMinute: orNull(Type.Integer()),
   perHour: orNull(Type.Integer()),
   /** Addresses and CIDR blocks that may use the key; empty means any. */
-  allowedIps: Type.Array(Type.String()),
+  allowedIps: members,
   /** Why the key is no longer valid; null while it is valid. */
   ended: Type.Union([Type.Literal('revoked'), Type.Literal('expired'), Type.Null()]),
   suspended: Type.Boolean(),

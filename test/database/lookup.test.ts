@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, expect, test } from 'vitest';
+import { whyInactive } from '../../src/auth/access.ts';
 import { apiKeyRepository } from '../../src/auth/lookup.repository.ts';
 import { type Lookup, lookupSql, lookupValues, singleLookupSql } from '../../src/auth/lookup.statements.ts';
 import { arrayText } from '../../src/database/array-text.ts';
@@ -76,3 +77,36 @@ function found({ json }: { readonly json: string }) {
   expect(databaseTime).toBeGreaterThan(0);
   return rest;
 }
+
+test('a key with a NULL among its scopes and addresses, which only SQL can make, fails no lookup of its batch', async () => {
+  const { companyId } = await newSubject(world);
+  const hashes = [randomUUID(), randomUUID()];
+  await world.sql.query(
+    `INSERT INTO api_key (company_id, start, hash, scopes, allowed_ips)
+       SELECT $1, 'sk_', k.hash, k.scopes, k.ips
+         FROM (VALUES ($2, '{read:agents,NULL}'::text[], '{NULL,192.0.2.0/24}'::text[]), ($3, '{read:agents}', '{}'))
+              AS k(hash, scopes, ips)`,
+    [companyId, ...hashes],
+  );
+  const { lookUp } = apiKeyRepository(database);
+  const asked = {
+    formerHash: null,
+    companyId: null,
+    agentId: null,
+    address: '192.0.2.1',
+    scope: 'read:agents' as const,
+  };
+  const found = await Promise.all(hashes.map((hash) => lookUp({ ...asked, hash }, performance.now() + 60_000)));
+  expect(found.map(({ key }) => key)).toMatchObject([
+    { scopes: ['read:agents', null], allowedIps: [null, '192.0.2.0/24'] },
+    { scopes: ['read:agents'], allowedIps: [] },
+  ]);
+  for (const { key } of found) {
+    if (!key) throw new Error('a key was not found');
+    const inactive = (address: string) =>
+      whyInactive(key, { ...asked, address, wanted: undefined, query: {}, forAnyCompany: false, orIntegration: false })
+        ?.code;
+    expect(inactive('192.0.2.1')).toBeUndefined();
+    expect(inactive('198.51.100.1')).toBe(key.allowedIps.length > 0 ? 'IP_NOT_ALLOWED' : undefined);
+  }
+});
