@@ -67,6 +67,6 @@ async function answerTo(url: string, authorization: string, body: string | undef
 }
 
 /** @throws Error that shows the difference */
-export function requireEqual(contestant: string, behaviour: Behaviour, other: string, otherConduct: Behaviour): void {
-  deepStrictEqual(behaviour, otherConduct, `${contestant} does not do the same as ${other}`);
+export function requireEqual(contestant: string, behaviour: Behaviour, other: string, otherBehaviour: Behaviour): void {
+  deepStrictEqual(behaviour, otherBehaviour, `${contestant} does not do the same as ${other}`);
 }

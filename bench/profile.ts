@@ -37,7 +37,7 @@ const groups: readonly (readonly [group: string, matches: (frame: Frame) => bool
   ['pino', inFile(/node_modules\/(pino|sonic|quick-format|safe-stable)/)],
   ['prom-client', inFile(/node_modules\/(prom-client|bintrees|tdigest)/)],
   ['other packages', inFile(/node_modules\//)],
-  ['our code: authentication, limits, shares', inFile(/\/(dist|src)\/auth\//)],
+  ['our code: authentication, limits, turns', inFile(/\/(dist|src)\/auth\//)],
   [
     'our code: HTTP, log lines, metrics',
     inFile(/\/(dist|src)\/(http|metrics|tracing)\/|\/dist\/(logger|standard-stream)|\/src\/(logger|standard-stream)/),

@@ -1,5 +1,5 @@
 // Removes the files in node_modules that no program of dist/ loads, for a container image. Run it after `npm run build`
-// and `npm prune --omit=dev --omit=optional`; afterwards the folder cannot be built again.
+// and `npm prune --omit=dev --omit=optional`; afterwards nothing can be built in the folder.
 //
 // @prisma/client contains a query compiler for each kind of database in several forms, 72 MB; the generated client
 // loads one of them. Type declarations and source maps are for development.

@@ -21,8 +21,8 @@ import { silent } from '../../src/metrics/meter.ts';
 import { logger } from './log.ts';
 import { environment } from './peer.ts';
 
-// The upper bound of this HTTP stack: what `buildApp` in src/app.ts registers for a PATCH, in the same order, with a
-// service and keys in memory. It decides and writes nothing.
+// The upper bound of this HTTP stack: what `buildApp` in src/app.ts registers for a PATCH, in the same order, but without
+// `limitConcurrency` and `exactSerializer`, and with a service and keys in memory. It decides and writes nothing.
 
 const { keys, agents } = await readAll(environment('DATABASE_URL'));
 
@@ -67,8 +67,8 @@ const inMemory: AgentService = {
 
 const app = httpServer(logger);
 await app.register(requestLog, { meter: silent });
-await app.register(errorHandler);
 await app.register(connections);
+await app.register(errorHandler);
 await app.register(async (authenticated) => {
   const limits = rateLimits({ perMinute: 0, perHour: 0, refusedPerMinute: 0 }, memoryCounters());
   const uses = { note: () => {}, settled: async () => {} };

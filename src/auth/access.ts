@@ -35,7 +35,7 @@ export const invalidKey = (why: InvalidKey) => new ApiError('INVALID_API_KEY', {
 export function whyInactive({ suspended, allowedIps }: FoundKey, { address }: Asked): ApiError | undefined {
   if (suspended) return new ApiError('API_KEY_SUSPENDED', challenge);
   const isAllowed =
-    allowedIps.length === 0 || addressList(allowedIps.filter((text) => text !== null))(address ?? undefined);
+    allowedIps.length === 0 || addressList(allowedIps.filter((text) => typeof text === 'string'))(address ?? undefined);
   return isAllowed ? undefined : new ApiError('IP_NOT_ALLOWED');
 }
 

@@ -9,13 +9,13 @@ const foundKeySchema = Type.Object({
   companyId: textOrNull,
   /** The integration that owns the key; null for a company key. */
   integrationId: textOrNull,
-  /** Lists can hold null, which only SQL can store: no scope and no address. A stricter schema would fail the whole batch. */
-  scopes: Type.Array(textOrNull),
+  /** Only texts count. SQL can store NULL and lists in the two lists, and a stricter schema would fail the whole batch for one key. */
+  scopes: Type.Array(Type.Unknown()),
   /** Rate limits of the key; null is the server's limit, 0 is no limit. */
   perMinute: orNull(Type.Integer()),
   perHour: orNull(Type.Integer()),
   /** Addresses and CIDR blocks that may use the key; empty means any. */
-  allowedIps: Type.Array(textOrNull),
+  allowedIps: Type.Array(Type.Unknown()),
   /** Why the key is no longer valid; null while it is valid. */
   ended: Type.Union([Type.Literal('revoked'), Type.Literal('expired'), Type.Null()]),
   suspended: Type.Boolean(),

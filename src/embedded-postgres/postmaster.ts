@@ -115,7 +115,7 @@ const fixedSettings = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: 200,
-  // The log has the reasons why PostgreSQL did not start, not the errors of statements: these get them as answers.
+  // The log has the reasons why PostgreSQL did not start, not the errors of statements, which are in the answers to them.
   logging_collector: 'off',
   log_min_messages: 'fatal',
   log_min_error_statement: 'panic',

@@ -71,13 +71,13 @@ test('lookups of one agent in one batch have the results that each has alone, wh
   expect(await Promise.all(lookups.map(shown))).toEqual(alone);
 });
 
-test('a key whose lists have a NULL, which only SQL can store, fails no other lookup of its batch', async () => {
+test('a key whose lists hold NULL or lists, which only SQL can store, fails no other lookup of its batch', async () => {
   const { id: agentId, companyId } = await newSubject(world);
   const hashes = [randomUUID(), randomUUID()];
   const [odd = '', plain = ''] = hashes;
   await world.sql.query(
     `INSERT INTO api_key (company_id, start, hash, scopes, allowed_ips)
-     VALUES ($1, 'sk_', $2, '{read:agents,NULL}', '{NULL}'), ($1, 'sk_', $3, '{read:agents}', '{}')`,
+     VALUES ($1, 'sk_', $2, '{{read:agents},{NULL}}', '{NULL}'), ($1, 'sk_', $3, '{read:agents}', '{}')`,
     [companyId, ...hashes],
   );
   const { lookUp } = apiKeyRepository(database);
@@ -85,7 +85,7 @@ test('a key whose lists have a NULL, which only SQL can store, fails no other lo
   const ofBatch = [odd, plain].map((hash) => lookUp({ ...asked, hash }, performance.now() + 60_000));
   const [ofOdd, ofPlain] = await Promise.all(ofBatch);
   expect(ofPlain).toMatchObject({ agentWasRead: true, agent: { id: agentId } });
-  expect(ofOdd).toMatchObject({ agentWasRead: false, key: { scopes: ['read:agents', null], allowedIps: [null] } });
+  expect(ofOdd).toMatchObject({ agentWasRead: false, key: { scopes: [['read:agents'], [null]], allowedIps: [null] } });
 });
 
 function found({ json }: { readonly json: string }) {

@@ -44,9 +44,9 @@ test.for(['127.0.0.2', '128.0.0.0/1', '::1', '::/0', '::7f00:1'])(
   },
 );
 
-test('an allow-list of NULL alone, which only SQL can store, lets nobody in', async () => {
+test.for(['{NULL}', '{{127.0.0.1}}'])('an allow-list of %s, which only SQL can store, lets nobody in', async (list) => {
   const { id, key, keyId } = await newSubject(world);
-  await world.sql.query(`UPDATE api_key SET allowed_ips = '{NULL}' WHERE id = $1`, [keyId]);
+  await world.sql.query('UPDATE api_key SET allowed_ips = $2 WHERE id = $1', [keyId, list]);
   const ask = () => world.send({ path: `/agents/${id}`, ...renaming(key) });
   await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
 });

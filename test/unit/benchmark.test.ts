@@ -31,6 +31,13 @@ test('bench/README.md says of each missed target where the time goes and what wa
   expect(missed.filter((what) => !explained.includes(what))).toEqual([]);
 });
 
+test('no-op registers plugins in the order of the server', () => {
+  const registered = (file: string) => [...read(file).matchAll(/\.register\((?!async)(\w+)/g)].map(([, name]) => name);
+  const own = registered('bench/contestants/no-op.ts');
+  expect(own.length).toBeGreaterThan(3);
+  expect(own).toEqual(registered('src/app.ts').filter((name) => own.includes(name)));
+});
+
 test('a target is compared with the median of the ratios within each round, not with the ratio of medians', () => {
   // The machine was slower in each round. The ratios are 2, 2.5 and 1.6; the ratio of the medians would be 2.5.
   const row = (title: string, speeds: readonly number[]) => {

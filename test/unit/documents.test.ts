@@ -46,6 +46,18 @@ test('docs/operate.md lists exactly the variables of the schema, with their defa
   expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(expected), ...explained });
 });
 
+test('no entry of the changelog repeats another one', () => {
+  const [, text = ''] = /^## \[Unreleased\]\n([\s\S]*)/m.exec(read('CHANGELOG.md')) ?? [];
+  const entries = text
+    .split(/^- /m)
+    .slice(1)
+    .map((entry) => entry.replaceAll(/\s+/g, ' ').trim());
+  expect(entries.length).toBeGreaterThan(50);
+  const repeated = (entry: string, place: number) =>
+    entries.some((other, otherPlace) => otherPlace !== place && other.startsWith(entry));
+  expect(entries.filter(repeated)).toEqual([]);
+});
+
 test('every npm command that README and CONTRIBUTING name is a script of the package', () => {
   const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'));
   const named = [
