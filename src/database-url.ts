@@ -26,8 +26,11 @@ const instead: Readonly<Record<string, string>> = {
   pgbouncer: 'DATABASE_PREPARED_STATEMENTS',
 };
 
+// Of other values `pg` would end with an uncaught exception, ten seconds later.
+const isPort = (text: string) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
+
 /**
- * Finds parameters of DATABASE_URL that `pg` would ignore.
+ * Finds parameters of DATABASE_URL that `pg` would ignore or fail at.
  * @returns sentences that name them, never with values; none for a text that is not a URL, as any part may be a secret
  */
 export function databaseUrlFaults(url: string): string[] {
@@ -39,6 +42,7 @@ export function databaseUrlFaults(url: string): string[] {
       const other = Object.hasOwn(instead, name) ? `: set ${instead[name]}` : '';
       return [`${name} in DATABASE_URL is not supported${other}`];
     }
+    if (name === 'port' && !isPort(value)) return ['port in DATABASE_URL must be a whole number from 0 to 65535'];
     const values = supported[name];
     if (values === undefined || values.includes(value)) return [];
     return [`${name} in DATABASE_URL must be ${values.length > 1 ? 'one of ' : ''}${values.join(', ')}`];

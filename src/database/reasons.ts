@@ -34,7 +34,6 @@ const bySystemCode: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'its host has no address for now (EAI_AGAIN)',
   ETIMEDOUT: 'its host does not answer (ETIMEDOUT)',
   ERR_INVALID_URL: 'DATABASE_URL is not a URL',
-  ERR_SOCKET_BAD_PORT: 'port in DATABASE_URL must be a whole number from 0 to 65535',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name than that in DATABASE_URL',
 };
 

@@ -74,11 +74,6 @@ test.for<[string, () => Promise<string>, string]>([
   ],
   ['a password that is missing', asking, `${unreachable}it asks for a password, and DATABASE_URL has none`],
   [
-    'a port that is none',
-    async () => 'postgresql://user:password@127.0.0.1/agents?port=abc',
-    `${unreachable}port in DATABASE_URL must be a whole number from 0 to 65535`,
-  ],
-  [
     'a file that is missing',
     async () => await tls(`sslrootcert=${join(await makeFolder(), 'ca.pem')}`),
     `${unreachable}a file that sslrootcert, sslcert or sslkey names cannot be read (ENOENT)`,
