@@ -35,7 +35,8 @@ export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string
   const dataDir = join(await makeFolder(atEnd), 'data');
   atEnd(async () => {
     const pid = await postgresPid(dataDir);
-    if (pid !== undefined) process.kill(pid, 'SIGQUIT');
+    // SIGCONT for a test that failed while it had stopped it.
+    if (pid !== undefined) for (const signal of ['SIGQUIT', 'SIGCONT'] as const) process.kill(pid, signal);
     await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 60_000 });
     eraseEmbedded(dataDir);
   });
