@@ -1,35 +1,14 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { problemTexts } from '../../src/http/problem-texts.ts';
+import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
-import { chunk, head, RawSocket } from '../support/raw-socket.ts';
+import { chunk, exchange, head, patchHead } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
 /** Without the reference page, which `/` leads to. */
 const world = await openWorld({ docs: false });
-let key: string;
-let agentId: string;
-
-beforeAll(async () => {
-  const company = await world.company();
-  key = company.key;
-  agentId = (await world.agent(company.id)).id;
-});
-
-const patch = (...more: string[]) =>
-  head(
-    `PATCH /agents/${agentId} HTTP/1.1`,
-    'Host: api',
-    `Authorization: Bearer ${key}`,
-    'Content-Type: application/json',
-    ...more,
-  );
-
-/** Sends bytes on a connection of their own and reads the first answer. */
-const exchange = (bytes: string) =>
-  RawSocket.use(world.origin, (socket) => {
-    socket.write(bytes);
-    return socket.answer();
-  });
+const agent = await newSubject(world);
+const patch = (...more: string[]) => patchHead(agent, ...more);
 
 describe('well-formed messages that HTTP forbids are answered 400 MALFORMED_REQUEST', () => {
   const host = 'Send exactly one Host header.';
@@ -56,38 +35,38 @@ describe('well-formed messages that HTTP forbids are answered 400 MALFORMED_REQU
     ],
     [
       'a fragment behind the path',
-      () => `${patch('Content-Length: 2').replace(agentId, `${agentId}#dryRun=true`)}{}`,
-      () => `/agents/${agentId}#dryRun=true`,
+      () => `${patch('Content-Length: 2').replace(agent.id, `${agent.id}#dryRun=true`)}{}`,
+      () => `/agents/${agent.id}#dryRun=true`,
       problemTexts.targetFragment,
     ],
     ['a fragment alone', () => head('GET /#top HTTP/1.1', 'Host: api'), '/#top', problemTexts.targetFragment],
     [
       'a fragment behind the query',
-      () => `${patch('Content-Length: 2').replace(agentId, `${agentId}?dryRun=false#top`)}{}`,
-      () => `/agents/${agentId}`,
+      () => `${patch('Content-Length: 2').replace(agent.id, `${agent.id}?dryRun=false#top`)}{}`,
+      () => `/agents/${agent.id}`,
       problemTexts.targetFragment,
     ],
     [
       'a body in another coding and in chunks',
       () => `${patch('Transfer-Encoding: gzip, chunked')}${chunk('{}')}${chunk('')}`,
-      () => `/agents/${agentId}`,
+      () => `/agents/${agent.id}`,
       problemTexts.framing,
     ],
     [
       'the same in two headers',
       () => `${patch('Transfer-Encoding: gzip', 'Transfer-Encoding: chunked')}${chunk('{}')}${chunk('')}`,
-      () => `/agents/${agentId}`,
+      () => `/agents/${agent.id}`,
       problemTexts.framing,
     ],
     [
       'a length and an empty Transfer-Encoding',
       () => `${patch('Transfer-Encoding:', 'Content-Length: 2')}{}`,
-      () => `/agents/${agentId}`,
+      () => `/agents/${agent.id}`,
       problemTexts.framing,
     ],
   ])('%s', async (_, bytes, instance, detail) => {
     const path = typeof instance === 'string' ? instance : instance();
-    expectProblem(await exchange(bytes()), { code: 'MALFORMED_REQUEST', instance: path, detail });
-    expect((await world.patch(key, agentId, {})).status).toBe(200);
+    expectProblem(await exchange(world.origin, bytes()), { code: 'MALFORMED_REQUEST', instance: path, detail });
+    expect((await world.patch(agent.key, agent.id, {})).status).toBe(200);
   });
 });

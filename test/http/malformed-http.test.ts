@@ -3,28 +3,14 @@ import { problemTexts } from '../../src/http/problem-texts.ts';
 import { type ProblemCode, problems } from '../../src/http/problems.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
-import { chunk, head, RawSocket } from '../support/raw-socket.ts';
+import { chunk, exchange, head, patchHead, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
 /** Without the reference page, to which `/` redirects. */
 const world = await openWorld({ docs: false });
-const { key, id: agentId } = await newSubject(world);
-
-const patch = (...more: string[]) =>
-  head(
-    `PATCH /agents/${agentId} HTTP/1.1`,
-    'Host: api',
-    `Authorization: Bearer ${key}`,
-    'Content-Type: application/json',
-    ...more,
-  );
-
-/** Sends bytes on a new connection and reads the first answer. */
-const exchange = (bytes: string) =>
-  RawSocket.use(world.origin, (socket) => {
-    socket.write(bytes);
-    return socket.answer();
-  });
+const agent = await newSubject(world);
+const { key, id: agentId } = agent;
+const patch = (...more: string[]) => patchHead(agent, ...more);
 
 async function expectService(): Promise<void> {
   expect((await world.patch(key, agentId, {})).status).toBe(200);
@@ -135,34 +121,41 @@ describe('unusual messages that HTTP allows are served', () => {
 
   test('of a target in absolute form the path is used', async () => {
     const bytes = patch('Content-Length: 2').replace(' /agents', ' HTTP://other.example:1/agents');
-    expect(await exchange(`${bytes}{}`)).toMatchObject({ status: 200, body: { id: agentId } });
+    expect(await exchange(world.origin, `${bytes}{}`)).toMatchObject({ status: 200, body: { id: agentId } });
   });
 
   test.each(['http://api', 'http://api/', 'http://api?a=1'])('the target %s means the path /: 404', async (target) => {
-    const answer = await exchange(head(`GET ${target} HTTP/1.1`, 'Host: api'));
+    const answer = await exchange(world.origin, head(`GET ${target} HTTP/1.1`, 'Host: api'));
     expectProblem(answer, { code: 'ROUTE_NOT_FOUND', instance: '/' });
   });
 
   test('OPTIONS * is answered 404 ROUTE_NOT_FOUND', async () => {
-    expectProblem(await exchange(head('OPTIONS * HTTP/1.1', 'Host: api')), { code: 'ROUTE_NOT_FOUND', instance: '*' });
+    expectProblem(await exchange(world.origin, head('OPTIONS * HTTP/1.1', 'Host: api')), {
+      code: 'ROUTE_NOT_FOUND',
+      instance: '*',
+    });
   });
 
   test('an offered upgrade is ignored', async () => {
     const upgrade = ['Connection: Upgrade', 'Upgrade: websocket'];
-    expect(await exchange(head('GET /health/live HTTP/1.1', 'Host: api', ...upgrade))).toMatchObject({ status: 200 });
+    expect(await exchange(world.origin, head('GET /health/live HTTP/1.1', 'Host: api', ...upgrade))).toMatchObject({
+      status: 200,
+    });
   });
 
   test('a chunked body is read to its end; chunk extensions and trailers are ignored', async () => {
     const body = '1\r\n{\r\n1;extension=1\r\n}\r\n0\r\nX-Trailer: 1\r\n\r\n';
-    expect(await exchange(`${patch('Transfer-Encoding: chunked')}${body}`)).toMatchObject({ status: 200 });
+    expect(await exchange(world.origin, `${patch('Transfer-Encoding: chunked')}${body}`)).toMatchObject({
+      status: 200,
+    });
   });
 
   test('the name of the coding in chunks may have capital letters', async () => {
     const bytes = `${patch('Transfer-Encoding: Chunked')}${chunk('{}')}${chunk('')}`;
-    expect(await exchange(bytes)).toMatchObject({ status: 200 });
+    expect(await exchange(world.origin, bytes)).toMatchObject({ status: 200 });
   });
 
   test('empty lines before a request are ignored', async () => {
-    expect(await exchange(`\r\n\r\n${patch('Content-Length: 2')}{}`)).toMatchObject({ status: 200 });
+    expect(await exchange(world.origin, `\r\n\r\n${patch('Content-Length: 2')}{}`)).toMatchObject({ status: 200 });
   });
 });

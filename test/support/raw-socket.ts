@@ -117,3 +117,20 @@ export const ask = (origin: string, ...lines: string[]) =>
     socket.write(head(...lines));
     return await socket.answer();
   });
+
+/** The head of a PATCH of an agent, with more headers. */
+export const patchHead = ({ id, key }: { readonly id: string; readonly key: string }, ...more: string[]) =>
+  head(
+    `PATCH /agents/${id} HTTP/1.1`,
+    'Host: api',
+    `Authorization: Bearer ${key}`,
+    'Content-Type: application/json',
+    ...more,
+  );
+
+/** Sends bytes on a new connection and reads the first answer. */
+export const exchange = (origin: string, bytes: string) =>
+  RawSocket.use(origin, (socket) => {
+    socket.write(bytes);
+    return socket.answer();
+  });
