@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -65,9 +65,11 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   const parameters = ['-D', cluster.data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   const stdio = ['ignore', log.fd, log.fd] as const;
   const options = { ...cluster.user.ids, cwd: '/', env: environment, detached, stdio: [...stdio] };
+  // Before it starts, since a signal may come as soon as it runs.
+  const handOver = detached ? () => {} : atEndSignals(() => child.kill('SIGQUIT'));
   const child = spawn(join(cluster.programs.directory, 'postgres'), parameters, options);
   child.unref();
-  const handOver = detached ? () => {} : stopAtSignals(child);
+  child.once('exit', handOver);
   let failure: string | undefined;
   child.on('error', (error) => {
     failure = error.message;
@@ -90,21 +92,20 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
 }
 
 /**
- * Stops PostgreSQL when a signal ends this process, which then ends by that signal. SIGQUIT, since PostgreSQL may be starting
- * (see `stopPostmaster`); what is committed is on the disk.
- * @returns leaves it running instead
+ * Calls `stop` when a signal ends this process, which then ends by that signal.
+ * @param stop sends SIGQUIT, since PostgreSQL may be starting (see `stopPostmaster`); what is committed is on the disk
+ * @returns stops listening
  */
-function stopAtSignals(child: ChildProcess): () => void {
-  const stop = (signal: NodeJS.Signals) => {
+function atEndSignals(stop: () => void): () => void {
+  const end = (signal: NodeJS.Signals) => {
     leave();
-    child.kill('SIGQUIT');
+    stop();
     process.kill(process.pid, signal);
   };
   const leave = () => {
-    for (const signal of endSignals) process.off(signal, stop);
+    for (const signal of endSignals) process.off(signal, end);
   };
-  for (const signal of endSignals) process.on(signal, stop);
-  child.once('exit', leave);
+  for (const signal of endSignals) process.on(signal, end);
   return leave;
 }
 

@@ -1,7 +1,9 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
 import { run } from '../support/connection.ts';
-import { build, embeddedUrl, makeDataDir, postgresPid, startProcess } from '../support/process.ts';
+import { build, embeddedUrl, makeDataDir, makeFolder, postgresPid, startProcess } from '../support/process.ts';
 
 beforeAll(build);
 
@@ -39,7 +41,34 @@ describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s to a command', (sign
       expect(await adminWith(env, 'company', 'list')).toContainEqual(company);
     },
   );
+
+  test('at the moment at which PostgreSQL starts: the command ends by that signal, and its PostgreSQL is stopped', async () => {
+    const go = join(await makeFolder(), 'go');
+    const env = { DATA_DIR: shared, NODE_OPTIONS: heldAtSpawn(go) };
+    const command = startProcess([process.execPath, 'dist/admin.js', 'company', 'list'], { env });
+    await vi.waitUntil(() => postgresPid(shared), { timeout: 60_000, interval: 1 });
+    command.signal(signal);
+    await writeFile(go, '');
+    expect(await command.exit).toEqual({ code: null, signal });
+    await vi.waitUntil(async () => (await postgresPid(shared)) === undefined, { timeout: 60_000, interval: 10 });
+  });
 });
+
+/** Node's options under which a program stands still from the start of PostgreSQL until a file exists. */
+function heldAtSpawn(file: string): string {
+  const held = `import processes from 'node:child_process';
+    import { existsSync } from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    const { spawn } = processes;
+    const never = new Int32Array(new SharedArrayBuffer(4));
+    processes.spawn = (program, ...rest) => {
+      const child = spawn(program, ...rest);
+      if (program.endsWith('/postgres')) while (!existsSync(${JSON.stringify(file)})) Atomics.wait(never, 0, 0, 5);
+      return child;
+    };
+    syncBuiltinESMExports();`;
+  return `--import=data:text/javascript,${encodeURIComponent(held)}`;
+}
 
 /** Whether a command holds the lock of the PostgreSQL that it started. */
 async function ownsPostgres(dataDir: string, pid: number): Promise<boolean> {
