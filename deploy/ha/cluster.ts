@@ -107,7 +107,8 @@ export async function proxyFor([first, second]: readonly Node[]): Promise<Recipe
 
 /** Whether Patroni reports that a node has the role in the path: `primary`, `synchronous`. */
 export async function isNode({ rest }: Node, what: 'primary' | 'synchronous'): Promise<boolean> {
-  const answer = await fetch(`http://${host}:${rest}/${what}`).catch(() => undefined);
+  const signal = AbortSignal.timeout(2_000);
+  const answer = await fetch(`http://${host}:${rest}/${what}`, { signal }).catch(() => undefined);
   await answer?.body?.cancel();
   return answer?.status === 200;
 }

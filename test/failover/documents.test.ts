@@ -15,6 +15,7 @@ test('the commands of docs/high-availability.md run the cluster, remove the prim
   const settings = {
     'NODE=…': `NODE=${printed(/^node-1 is process (\d+)$/m)}`,
     'HA=…': `HA=${program}`,
+    'OTHER=…': `OTHER=${printed(/^node-2 has its data in .*, Patroni on (\S+)$/m)}`,
     'ORIGIN=…': `ORIGIN=${printed(/^server-1 is process \d+, listens on (\S+),/m)}`,
   };
   const failing = shell(filled(fail, settings));
