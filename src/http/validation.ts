@@ -1,4 +1,5 @@
 import type { TObject } from '@sinclair/typebox';
+import type { ValidateFunction } from 'ajv';
 import type { Faults, RequestPart } from './faults.ts';
 import { isRecord } from './json.ts';
 import { toFaults } from './validation-faults.ts';
@@ -12,14 +13,9 @@ interface Validator<Value = unknown> {
 
 const ajv = ourAjv();
 
-/**
- * Compiles the schema of one part of a request. `additionalProperties: false` at its root becomes our keyword `closed`: Ajv
- * would make an error for each unknown member, and a body can have 40,000. `$id` is left out, because Ajv refuses to compile
- * two schemas with the same one.
- */
+/** Compiles the schema of one part of a request. */
 export function compile<Value = unknown>(schema: TObject, place: RequestPart): Validator<Value> {
-  const { additionalProperties = true, $id, ...others } = schema;
-  const validate = ajv.compile<Value>({ ...others, closed: additionalProperties === false });
+  const validate = validatorOf(schema);
   const cut = cutOverlongLists(schema);
   const validator: Validator<Value> = (value): value is Value => {
     if (place === 'query') readQuery(schema, value);
@@ -29,6 +25,22 @@ export function compile<Value = unknown>(schema: TObject, place: RequestPart): V
   };
   validator.faults = { first: [], count: 0 };
   return validator;
+}
+
+/** Ajv's validators by their schemas, which routes share: to compile one takes milliseconds. */
+const compiled = new WeakMap<TObject, ValidateFunction>();
+
+/**
+ * `additionalProperties: false` at the root becomes our keyword `closed`: Ajv would make an error for each unknown member, and a
+ * body can have 40,000. `$id` is left out, because Ajv refuses to compile two schemas with the same one.
+ */
+function validatorOf(schema: TObject): ValidateFunction {
+  const known = compiled.get(schema);
+  if (known) return known;
+  const { additionalProperties = true, $id, ...others } = schema;
+  const validate = ajv.compile({ ...others, closed: additionalProperties === false });
+  compiled.set(schema, validate);
+  return validate;
 }
 
 /** Converts parameters of a query, in place, that are numbers or booleans in its schema. Other text stays as it is. */
