@@ -1,4 +1,4 @@
-import { PrismaClient } from '../generated/prisma/client.ts';
+import { type Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { timedOut } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
 import { isNoPrimary, isUnanswered, toDatabaseError } from './failures.ts';
@@ -20,6 +20,11 @@ const waits = {
   call: 2_300,
 } as const;
 
+/** Runs calls of the typed client; throws like `Query`. */
+type TypedCalls<Client> = <Result>(work: (client: Client) => Promise<Result>) => Promise<Result>;
+
+export type TypedTransaction = TypedCalls<Prisma.TransactionClient>;
+
 export interface Database {
   /** Prisma's client. It throws Prisma's errors; for requests, use `typed`. */
   readonly prisma: PrismaClient;
@@ -27,10 +32,9 @@ export interface Database {
   readonly connections: number;
   poolUse(): PoolUse;
   readonly query: Query;
-  /** Runs calls of the typed client; throws like `query`. */
-  typed<Result>(work: (prisma: PrismaClient) => Promise<Result>): Promise<Result>;
+  readonly typed: TypedCalls<PrismaClient>;
   /** Runs work in a transaction; rolls back if it throws. May call the work a second time, after a stale plan. */
-  transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
+  transaction<Result>(work: (query: Query, typed: TypedTransaction) => Promise<Result>): Promise<Result>;
   /**
    * The names of the applied migrations, and whether the database is read-only, as a standby is. If it is, the open
    * connections are not used again: new ones may lead to the primary.
@@ -109,12 +113,12 @@ export function openDatabase({
   const query: Query = (sql, values) =>
     names.withFreshPlans(() => (mayWrite(sql) ? gate.run(() => queryOnce(sql, values)) : queryOnce(sql, values)));
 
-  async function transact<Result>(work: (query: Query) => Promise<Result>): Promise<Result> {
+  async function transact<Result>(work: (query: Query, typed: TypedTransaction) => Promise<Result>): Promise<Result> {
     // An error that the work throws is passed on as it is; only errors of BEGIN and COMMIT are converted.
     let thrown: { readonly error: unknown } | undefined;
     const done = prisma.$transaction(async (client) => {
       try {
-        return await work(queryOn(client));
+        return await work(queryOn(client), (calls) => judged(calls(client)));
       } catch (error) {
         thrown = { error };
         throw error;

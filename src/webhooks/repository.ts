@@ -2,26 +2,28 @@ import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.s
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';
-import type { Database } from '../database/client.ts';
+import type { Database, TypedTransaction } from '../database/client.ts';
+import { databaseTime } from '../database/clock.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { onlyRow, rowsOf } from '../database/rows.ts';
 import { run } from '../database/statement.ts';
+import type { Prisma, WebhookEndpoint } from '../generated/prisma/client.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
-import type { Page } from '../http/pages.ts';
+import { itemsBefore, type Page } from '../http/pages.ts';
 import { ApiError } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
 import * as endpoints from './endpoint.statements.ts';
 import { keepStatement, keptStatement } from './kept.statements.ts';
-import {
-  idRowSchema,
-  keptRowSchema,
-  type StoredDelivery,
-  type StoredWebhook,
-  storedDeliverySchema,
-  storedWebhookSchema,
-} from './row.schema.ts';
+import { idRowSchema, keptRowSchema, type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
+
+export type StoredWebhook = WebhookEndpoint;
+
+/** What a change writes; its time, and what follows from the status, is added. */
+type Changes = Partial<Omit<StoredWebhook, 'id' | 'createdAt' | 'updatedAt' | 'failingSince' | 'previousSecretUntil'>>;
+
+type WebhookAction = 'webhook.created' | 'webhook.updated' | 'webhook.deleted' | 'webhook.secret-rotated';
 
 export type WebhookRepository = ReturnType<typeof webhookRepository>;
 export type WebhookTransaction = ReturnType<typeof transactionOf>;
@@ -37,36 +39,56 @@ export interface Completed {
 /** Deliveries are counted up to this number, which is also the maximum of `page` × `limit`. */
 const maxCounted = 100_000;
 
-const webhooksOf = rowsOf(storedWebhookSchema);
+/** Milliseconds for which requests are signed with the previous secret too. */
+const overlap = 24 * 60 * 60 * 1_000;
+
+const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
+
 const deliveriesOf = rowsOf(storedDeliverySchema);
 const idsOf = rowsOf(idRowSchema);
 const totalsOf = rowsOf(totalRowSchema);
 const keptOf = rowsOf(keptRowSchema);
 
 /** The statements of a change of endpoints, all in one transaction. */
-function transactionOf(query: Query, by: OwnerCaller) {
+function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
   return {
     /** An endpoint of any owner, its row locked until the transaction ends. */
-    async find(id: string): Promise<StoredWebhook | undefined> {
-      return webhooksOf(await run(query, endpoints.findLockedStatement(id)))[0];
+    async find(id: string): Promise<StoredWebhook | null> {
+      await run(query, endpoints.lockEndpointStatement(id));
+      return await typed(({ webhookEndpoint }) => webhookEndpoint.findUnique({ where: { id } }));
     },
-    count: (owner: KeyOwner) => total(query, owner),
-    async insert(made: endpoints.WrittenWebhook): Promise<StoredWebhook> {
-      return onlyRow(webhooksOf(await run(query, endpoints.insertStatement(made))));
-    },
-    async save(saved: endpoints.WrittenWebhook, isRotated = false): Promise<StoredWebhook> {
-      return onlyRow(webhooksOf(await run(query, endpoints.saveStatement(saved, isRotated))));
-    },
+    count: ({ companyId, integrationId }: KeyOwner): Promise<number> =>
+      typed(({ webhookEndpoint }) => webhookEndpoint.count({ where: { companyId, integrationId } })),
+    insert: (data: Prisma.WebhookEndpointUncheckedCreateInput): Promise<StoredWebhook> =>
+      typed(({ webhookEndpoint }) => webhookEndpoint.create({ data })),
+    /** @param isRotated whether the secret was replaced: the previous one then signs for another 24 hours */
+    save: ({ id, ...stored }: StoredWebhook, changes: Changes, isRotated = false): Promise<StoredWebhook> =>
+      typed(async (client) => {
+        const now = (await databaseTime(client)).getTime();
+        const { status = stored.status } = changes;
+        return await client.webhookEndpoint.update({
+          where: { id },
+          data: {
+            ...changes,
+            ...(status !== stored.status && { failingSince: null }),
+            ...(isRotated && { previousSecretUntil: new Date(now + overlap) }),
+            updatedAt: new Date(Math.max(now, stored.updatedAt.getTime() + 1)),
+          },
+        });
+      }),
     /** Deletes at most `size` deliveries; returns whether there may be more. */
     async dropDeliveries(id: string, size: number): Promise<boolean> {
       return idsOf(await run(query, endpoints.dropDeliveriesStatement(id, size))).length === size;
     },
+    /** Deletes an endpoint with its remaining deliveries. */
     async remove(id: string): Promise<void> {
-      await run(query, endpoints.deleteStatement(id));
+      await typed(({ webhookEndpoint }) => webhookEndpoint.delete({ where: { id }, select: { id: true } }));
     },
-    /** Inserts the audit entry. */
-    async record(action: endpoints.WebhookAction, owner: KeyOwner, details: object): Promise<void> {
-      await run(query, endpoints.entryStatement(action, owner, by, details));
+    /** Inserts the audit entry. `createMany`, because the server's role cannot read what it inserts there. */
+    async record(action: WebhookAction, details: Prisma.InputJsonObject): Promise<void> {
+      const { owner, keyId: actingKeyId, requestId, address: callerAddress } = by;
+      const data = { action, actingKeyId, requestId, callerAddress, ...owner, details };
+      await typed(({ auditEntry }) => auditEntry.createMany({ data }));
     },
     async ping({ id, companyId }: StoredWebhook): Promise<StoredDelivery> {
       return onlyRow(deliveriesOf(await run(query, deliveries.pingStatement(id, companyId, by.requestId, by.keyId))));
@@ -78,27 +100,22 @@ function transactionOf(query: Query, by: OwnerCaller) {
   };
 }
 
-async function total(query: Query, owner: KeyOwner): Promise<number> {
-  return onlyRow(totalsOf(await run(query, endpoints.countStatement(owner)))).total;
-}
-
 /** Webhook endpoints and their deliveries, as their owners see them. Throws ApiError DATABASE_UNAVAILABLE. */
 export function webhookRepository(database: Database) {
-  const { query } = database;
+  const { query, typed } = database;
 
   async function attempt(
     by: OwnerCaller,
     idempotency: Idempotency | undefined,
     work: (tx: WebhookTransaction) => Promise<Completed>,
   ): Promise<Completed> {
-    return await database.transaction(async (tx) => {
+    return await database.transaction(async (tx, typedTx) => {
       await run(tx, endpoints.lockOwnerStatement(by.owner));
       await confirm(tx, by);
-      if (!idempotency) return await work(transactionOf(tx, by));
-      const kept = await findKept(tx, by, idempotency);
+      const kept = idempotency && (await findKept(tx, by, idempotency));
       if (kept) return kept;
-      const made = await work(transactionOf(tx, by));
-      await keep(tx, by, idempotency, made);
+      const made = await work(transactionOf(tx, typedTx, by));
+      if (idempotency) await keep(tx, by, idempotency, made);
       return made;
     });
   }
@@ -127,13 +144,18 @@ export function webhookRepository(database: Database) {
     },
 
     /** An endpoint of any owner. */
-    async find(id: string): Promise<StoredWebhook | undefined> {
-      return webhooksOf(await run(query, endpoints.findStatement(id)))[0];
-    },
+    find: (id: string): Promise<StoredWebhook | null> =>
+      typed(({ webhookEndpoint }) => webhookEndpoint.findUnique({ where: { id } })),
 
-    async list(owner: KeyOwner, page: Page) {
-      const [rows, count] = await Promise.all([run(query, endpoints.listStatement(owner, page)), total(query, owner)]);
-      return { items: webhooksOf(rows), total: count };
+    /** One page of an owner's endpoints, the newest first, and their number. */
+    async list({ companyId, integrationId }: KeyOwner, page: Page) {
+      // Prisma compares with null by IS NULL: an endpoint has exactly one of the two.
+      const where = { companyId, integrationId };
+      const part = { skip: itemsBefore(page), take: page.limit, orderBy: newestFirst };
+      const [items, total] = await typed(({ webhookEndpoint }) =>
+        Promise.all([webhookEndpoint.findMany({ where, ...part }), webhookEndpoint.count({ where })]),
+      );
+      return { items, total };
     },
 
     /** One page, the newest first; `total` counts up to 100,000. */

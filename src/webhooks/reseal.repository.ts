@@ -1,18 +1,15 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
-import { rowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
 import { lowestId } from '../http/uuid.ts';
-import { sealedElsewhereStatement, storeResealedStatement } from './reseal.statements.ts';
-import { idRowSchema, sealedRowSchema } from './row.schema.ts';
 import type { Sealer } from './sealer.ts';
 import { resealed } from './secrets.ts';
 
 /** Endpoints that one statement reads. */
 const portion = 100;
 
-const sealedOf = rowsOf(sealedRowSchema);
-const idsOf = rowsOf(idRowSchema);
+/** The columns that are read, and unchanged if the new ciphertexts are stored. */
+// biome-ignore format: a list
+const select = { id: true, sealedSecret: true, sealedPreviousSecret: true, sealedHeaders: true, sealedUnder: true } as const;
 
 /**
  * Encrypts again, under API_KEY_SECRET, the endpoints that are still encrypted under API_KEY_SECRET_PREVIOUS; runs at the
@@ -20,18 +17,27 @@ const idsOf = rowsOf(idRowSchema);
  * encrypted again, and how many are encrypted under neither secret.
  */
 export async function resealWebhooks(
-  { query }: Pick<Database, 'query'>,
+  { typed }: Pick<Database, 'typed'>,
   sealer: Sealer,
   log: Pick<Logger, 'info' | 'warn'>,
 ): Promise<void> {
   const counts = { resealed: 0, unreadable: 0 };
+  const elsewhere = { sealedUnder: { not: sealer.fingerprint } };
   let after = lowestId;
   for (;;) {
-    const rows = sealedOf(await run(query, sealedElsewhereStatement(sealer.fingerprint, after, portion)));
+    const where = { ...elsewhere, id: { gt: after } };
+    const rows = await typed(({ webhookEndpoint }) =>
+      webhookEndpoint.findMany({ where, select, orderBy: { id: 'asc' }, take: portion }),
+    );
     for (const row of rows) {
       after = row.id;
       if (!sealer.canOpen(row.sealedUnder)) counts.unreadable += 1;
-      else counts.resealed += idsOf(await run(query, storeResealedStatement(row, resealed(row, sealer)))).length;
+      else {
+        const data = resealed(row, sealer);
+        counts.resealed += (
+          await typed(({ webhookEndpoint }) => webhookEndpoint.updateMany({ where: row, data }))
+        ).count;
+      }
     }
     if (rows.length < portion) break;
   }

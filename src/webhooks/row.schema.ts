@@ -1,34 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { orNull, textOrNull } from '../http/json-schema.ts';
 
-/** A row of `webhook_endpoint`; times are ISO 8601. */
-export const storedWebhookSchema = Type.Object({
-  id: Type.String(),
-  companyId: textOrNull,
-  integrationId: textOrNull,
-  url: Type.String(),
-  events: Type.Array(Type.String()),
-  description: textOrNull,
-  headerNames: Type.Array(Type.String()),
-  sealedHeaders: textOrNull,
-  sealedSecret: Type.String(),
-  sealedPreviousSecret: textOrNull,
-  sealedUnder: Type.String(),
-  status: Type.String(),
-  disabledReason: textOrNull,
-  createdAt: Type.String(),
-  updatedAt: Type.String(),
-  lastSuccessAt: textOrNull,
-  lastFailureAt: textOrNull,
-});
-export type StoredWebhook = Static<typeof storedWebhookSchema>;
-
-/** The encrypted columns of an endpoint, and the fingerprint of the secret that they are encrypted under. */
-export const sealedRowSchema = Type.Pick(storedWebhookSchema, [
-  ...(['id', 'sealedSecret', 'sealedPreviousSecret', 'sealedHeaders', 'sealedUnder'] as const),
-]);
-export type SealedRow = Static<typeof sealedRowSchema>;
-
 /** A row of a list of deliveries. */
 export const storedDeliverySchema = Type.Object({
   id: Type.String(),

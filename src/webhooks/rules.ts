@@ -4,7 +4,7 @@ import { complaints, inBody, inParameter } from '../http/faults.ts';
 import { webhookMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { webhookComplaints } from '../http/webhook-complaints.ts';
-import type { StoredWebhook } from './row.schema.ts';
+import type { StoredWebhook } from './repository.ts';
 import { maxHeaders } from './schema.ts';
 import type { Headers } from './secrets.ts';
 import { parseTarget, TargetError, type TargetRules } from './target.ts';
@@ -13,7 +13,7 @@ import { parseTarget, TargetError, type TargetRules } from './target.ts';
 const maxWebhooks = 10;
 
 /** Checks 10 and 11: the endpoint exists and belongs to the owner. @throws ApiError for the first that fails */
-export function checkOwner({ owner }: { readonly owner: KeyOwner }, stored: StoredWebhook | undefined): StoredWebhook {
+export function checkOwner({ owner }: { readonly owner: KeyOwner }, stored: StoredWebhook | null): StoredWebhook {
   if (!stored) throw webhookMissing();
   if (stored.companyId !== owner.companyId || stored.integrationId !== owner.integrationId) {
     throw new ApiError('RESOURCE_ACCESS_DENIED');

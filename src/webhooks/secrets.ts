@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { Value } from '@sinclair/typebox/value';
-import { headersSchema, type SealedRow } from './row.schema.ts';
+import type { StoredWebhook } from './repository.ts';
+import { headersSchema } from './row.schema.ts';
 import type { Sealer } from './sealer.ts';
+
+/** The encrypted columns of an endpoint, and the fingerprint of the secret that they are encrypted under. */
+export type SealedColumns = Pick<
+  StoredWebhook,
+  'sealedSecret' | 'sealedPreviousSecret' | 'sealedHeaders' | 'sealedUnder'
+>;
+type SealedEndpoint = SealedColumns & { readonly id: string };
 
 /** Headers of an endpoint by their names in lower case. */
 export type Headers = Readonly<Record<string, string>>;
@@ -22,35 +30,33 @@ export const sealedHeaders = (headers: Headers, endpointId: string, { seal }: Se
 const isEmpty = (headers: Headers) => Object.keys(headers).length === 0;
 
 /** Decrypts the secret. Like the functions below, it throws an Error if this process lacks the secret to decrypt with. */
-export const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: SealedRow, { open }: Sealer) =>
+export const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: SealedEndpoint, { open }: Sealer) =>
   open(sealed, sealedUnder, { endpointId: id, column: 'secret' });
 
 /** Decrypts the secrets that sign: the current one, and for 24 hours after a rotation the previous one. */
-export function openSecrets(endpoint: SealedRow, sealer: Sealer): string[] {
+export function openSecrets(endpoint: SealedEndpoint, sealer: Sealer): string[] {
   const { sealedSecret, sealedPreviousSecret } = endpoint;
   const sealed = sealedPreviousSecret === null ? [sealedSecret] : [sealedSecret, sealedPreviousSecret];
   return sealed.map((secret) => openSecret({ ...endpoint, sealedSecret: secret }, sealer));
 }
 
-export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: SealedRow, { open }: Sealer): Headers {
+export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: SealedEndpoint, { open }: Sealer): Headers {
   if (sealed === null) return {};
   return Value.Parse(headersSchema, JSON.parse(open(sealed, sealedUnder, { endpointId: id, column: 'headers' })));
 }
 
-/** Encrypts the columns of an endpoint again, under the current API_KEY_SECRET; unchanged if they are already. */
-export function resealed<Endpoint extends SealedRow>(
-  endpoint: Endpoint,
+/** The columns of an endpoint encrypted under the current API_KEY_SECRET; as they are if they already were. */
+export function resealed(
+  { id: endpointId, sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder }: SealedEndpoint,
   { fingerprint, open, seal }: Sealer,
-): Endpoint {
-  const { id: endpointId, sealedUnder } = endpoint;
-  if (sealedUnder === fingerprint) return endpoint;
-  const again = (sealed: string | null, column: 'secret' | 'headers') =>
-    sealed === null ? null : seal(open(sealed, sealedUnder, { endpointId, column }), { endpointId, column });
+): SealedColumns {
+  if (sealedUnder === fingerprint) return { sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder };
+  const again = (sealed: string, column: 'secret' | 'headers') =>
+    seal(open(sealed, sealedUnder, { endpointId, column }), { endpointId, column });
   return {
-    ...endpoint,
-    sealedSecret: again(endpoint.sealedSecret, 'secret'),
-    sealedPreviousSecret: again(endpoint.sealedPreviousSecret, 'secret'),
-    sealedHeaders: again(endpoint.sealedHeaders, 'headers'),
+    sealedSecret: again(sealedSecret, 'secret'),
+    sealedPreviousSecret: sealedPreviousSecret && again(sealedPreviousSecret, 'secret'),
+    sealedHeaders: sealedHeaders && again(sealedHeaders, 'headers'),
     sealedUnder: fingerprint,
   };
 }

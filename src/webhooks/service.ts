@@ -4,8 +4,7 @@ import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { deliveryMissing, webhookMissing } from '../http/particular-problems.ts';
 import { toDeliveryAnswer, toWebhookAnswer } from './answer.ts';
-import type { Completed, WebhookRepository, WebhookTransaction } from './repository.ts';
-import type { StoredWebhook } from './row.schema.ts';
+import type { Completed, StoredWebhook, WebhookRepository, WebhookTransaction } from './repository.ts';
 import {
   auditDetails,
   changedNames,
@@ -66,10 +65,9 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
         checkCount(await tx.count(by.owner));
         const stored = await tx.insert({
           ...{ id, ...by.owner, url, events, description, ...sealedHeaders(headers, id, sealer) },
-          ...{ sealedSecret: sealedSecret(secret, id, sealer), sealedPreviousSecret: null },
-          ...{ sealedUnder: sealer.fingerprint, status: 'ENABLED', disabledReason: null },
+          ...{ sealedSecret: sealedSecret(secret, id, sealer), sealedUnder: sealer.fingerprint },
         });
-        await tx.record('webhook.created', by.owner, { ...auditDetails(stored), events });
+        await tx.record('webhook.created', { ...auditDetails(stored), events });
         return { webhookId: id, answer: toWebhookAnswer(stored) };
       });
       return await withSecret(made, secret);
@@ -96,12 +94,11 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
         if (changed.length === 0) return toWebhookAnswer(stored);
         const disabledReason = after.status === before.status ? stored.disabledReason : null;
         const { headers: _, ...fields } = after;
-        const next = { ...resealed(stored, sealer), ...fields, disabledReason };
-        const saved = await tx.save({
-          ...next,
+        const saved = await tx.save(stored, {
+          ...{ ...resealed(stored, sealer), ...fields, disabledReason },
           ...(changed.includes('headers') && sealedHeaders(headers, stored.id, sealer)),
         });
-        await tx.record('webhook.updated', by.owner, { ...auditDetails(saved), changed });
+        await tx.record('webhook.updated', { ...auditDetails(saved), changed });
         return toWebhookAnswer(saved);
       });
     },
@@ -118,12 +115,12 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
       const secret = newSecret();
       const made = await change(by, target, async (stored, tx) => {
         const current = resealed(stored, sealer);
-        const next = sealedSecret(secret, stored.id, sealer);
-        const saved = await tx.save(
-          { ...current, sealedSecret: next, sealedPreviousSecret: current.sealedSecret },
-          true,
-        );
-        await tx.record('webhook.secret-rotated', by.owner, auditDetails(saved));
+        const next = {
+          sealedSecret: sealedSecret(secret, stored.id, sealer),
+          sealedPreviousSecret: current.sealedSecret,
+        };
+        const saved = await tx.save(stored, { ...current, ...next }, true);
+        await tx.record('webhook.secret-rotated', auditDetails(saved));
         return toWebhookAnswer(saved);
       });
       return await withSecret(made, secret);
@@ -155,10 +152,10 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
         hasMore = await tx.dropDeliveries(id, deletedAtOnce);
         if (!hasMore) {
           await tx.remove(id);
-          await tx.record('webhook.deleted', by.owner, auditDetails(stored));
+          await tx.record('webhook.deleted', auditDetails(stored));
         } else if (stored.status !== 'DISABLED') {
-          await tx.save({ ...stored, status: 'DISABLED', disabledReason: 'It is being deleted.' });
-          await tx.record('webhook.updated', by.owner, { ...auditDetails(stored), changed: ['status'] });
+          await tx.save(stored, { status: 'DISABLED', disabledReason: 'It is being deleted.' });
+          await tx.record('webhook.updated', { ...auditDetails(stored), changed: ['status'] });
         }
         return {};
       });

@@ -52,7 +52,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
   const database: Database = {
     ...opened,
     query: observed(opened.query),
-    transaction: (work) => opened.transaction((query) => work(observed(query))),
+    transaction: (work) => opened.transaction((query, typed) => work(observed(query), typed)),
   };
   const parts = { database, secret, previousSecret, migrations: options.migrations ?? (await migrationNames()) };
   const settings = {
