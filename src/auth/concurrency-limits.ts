@@ -62,7 +62,7 @@ export function concurrencyLimits() {
     readonly #owner: string;
     readonly #deadline: Deadline;
     readonly #response: ServerResponse;
-    readonly #isLarge: boolean;
+    #isLarge: boolean;
     /** The turn that `keep` received, until the response is over. */
     #turn: Turn | undefined;
 
@@ -73,7 +73,7 @@ export function concurrencyLimits() {
       this.#deadline = request.deadline;
       this.#response = response;
       const { agentId } = bearer;
-      this.#isLarge = isLarge(request) || (agentId !== null && largeAgents.has(agentId));
+      this.#isLarge = isLarge(request) || (agentId !== null && largeAgents.has(sizeName(this.#owner, agentId)));
     }
 
     /** @returns a turn, which must be ended; a promise only if the request has to wait */
@@ -92,10 +92,14 @@ export function concurrencyLimits() {
       this.#turn?.end();
     }
 
-    /** Further requests of the key from the same address count for its owner. */
-    admit({ companyId, integrationId }: KeyOwner): void {
+    /**
+     * Further requests of the key from the same address count for its owner.
+     * @param agent the agent of the request, if the request acts for its company; its size is remembered
+     */
+    admit({ companyId, integrationId }: KeyOwner, agent: StoredAgent | undefined): void {
       const owner = companyId ?? integrationId ?? '';
       if (owners.get(this.#bearerId) !== owner) owners.set(this.#bearerId, owner);
+      if (agent) this.#noteSize(sizeName(owner, agent.id), agent);
     }
 
     /** Undoes `admit`, so that requests with a refused key do not count for its owner. */
@@ -103,14 +107,14 @@ export function concurrencyLimits() {
       owners.delete(this.#bearerId);
     }
 
-    /** Remembers whether an agent is large: then further requests for it count as large. */
-    noteSize(agent: StoredAgent | undefined): void {
-      const { agentId } = this.#bearer;
-      if (agentId === null || agent === undefined) return;
+    /** If an agent is large, this request and the owner's further ones for the agent count as large. */
+    #noteSize(name: string, { content }: StoredAgent): void {
       let characters = 0;
-      for (const { length } of agent.content.questions) characters += length;
-      if (characters > large) largeAgents.set(agentId, true);
-      else largeAgents.delete(agentId);
+      for (const { length } of content.questions) characters += length;
+      if (characters > large) {
+        largeAgents.set(name, true);
+        this.#isLarge = true;
+      } else largeAgents.delete(name);
     }
 
     /** Large requests wait for a turn of the key first, so that they do not take a turn of the owner while waiting. */
@@ -131,6 +135,9 @@ export function concurrencyLimits() {
     }
   };
 }
+
+/** Sizes are remembered by owner: another company must not learn the size of an agent from how its own requests wait. */
+const sizeName = (owner: string, agentId: string): string => `${owner} ${agentId}`;
 
 /** Whether the route or the body makes a request large. */
 function isLarge({ raw, headers }: FastifyRequest): boolean {
