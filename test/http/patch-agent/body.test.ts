@@ -113,14 +113,18 @@ test.for([limit + 1, 1_000_000])('a chunked body of %d bytes is refused', async 
   await expectRefusal(world, agent.id, send, { code: 'PAYLOAD_TOO_LARGE' });
 });
 
-const withoutBody = [{}, { 'content-type': 'application/json' }];
 const bodyMissing = 'The request needs a JSON object as its body.';
+const encoded = 'Send the body without a Content-Encoding.';
 
-test.for(withoutBody)('a request without a body is refused, with the headers %o', async (type) => {
+test.for([
+  [{}, { code: 'MALFORMED_BODY', detail: bodyMissing }],
+  [{ 'content-type': 'application/json' }, { code: 'MALFORMED_BODY', detail: bodyMissing }],
+  [{ 'content-type': 'text/plain' }, { code: 'UNSUPPORTED_MEDIA_TYPE' }],
+  [{ 'content-encoding': 'gzip' }, { code: 'UNSUPPORTED_MEDIA_TYPE', detail: encoded }],
+] as const)('a request without a body is refused, with the headers %o', async ([more, problem]) => {
   const agent = await newSubject(world);
-  const headers = { authorization: `Bearer ${agent.key}`, ...type };
-  const send = () => world.send({ path: `/agents/${agent.id}`, headers });
-  await expectRefusal(world, agent.id, send, { code: 'MALFORMED_BODY', detail: bodyMissing });
+  const headers = { authorization: `Bearer ${agent.key}`, ...more };
+  await expectRefusal(world, agent.id, () => world.send({ path: `/agents/${agent.id}`, headers }), problem);
 });
 
 /** Invalid JSON: line and column of the fault, what is expected there, and what was found. */
