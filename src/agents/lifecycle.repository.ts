@@ -1,6 +1,7 @@
 import type { Author, Caller } from '../auth/caller.ts';
 import { confirm, isOutdated } from '../auth/lookup.repository.ts';
-import type { Database } from '../database/client.ts';
+import { shareNumbersStatement } from '../companies/number-lock.statements.ts';
+import type { Database, TypedTransaction } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import type { Query } from '../database/query.ts';
 import { jsonRowsOf, onlyRow } from '../database/rows.ts';
@@ -31,7 +32,7 @@ interface NewAgent {
 type Created = Omit<Changed, 'changedFields'>;
 
 /** A creation as far as it is decided before the key is looked up again. */
-type Plan = Omit<Creation, 'lookedUpAt' | 'keep'>;
+type Plan = Omit<Creation, 'lookedUpAt' | 'keep'> & { readonly draft: NewAgent };
 
 /** Makes a statement that writes only if the lookup of the key is recent; null if the key was checked before. */
 type Write = (lookedUpAt: number | null) => Statement;
@@ -49,19 +50,28 @@ export function agentLifecycle(database: Database) {
    * is deactivated after a concurrent request with the same key, this request still finds that answer, not a fault.
    */
   async function tryToCreate(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created | undefined> {
-    const { companyId, phoneNumberId, decide } = draft;
-    const isActive = phoneNumberId !== null && (await numberIsActive(companyId, phoneNumberId));
+    const isActive = await numberIsActive(database.typed, draft);
     const kept = idempotency && 'keyId' in by && (await keptAnswer(by, idempotency));
     if (kept) return kept;
-    const plan = { companyId, content: decide(isActive), by };
+    const plan = { draft, companyId: draft.companyId, content: draft.decide(isActive), by };
     if (idempotency && 'keyId' in by) return await createAndKeep(plan, by, idempotency);
-    const agent = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
-    return agent ? { agent } : await database.transaction((tx) => createConfirmed(tx, plan));
+    const agent = await createAtOnce(plan);
+    if (agent) return { agent };
+    return await database.transaction(async (query, typed) => {
+      await keepNumber(query, typed, draft);
+      return await createConfirmed(query, plan);
+    });
+  }
+
+  /** Undefined if nothing was written: the agent gets a phone number, or the lookup of the key is too old. */
+  async function createAtOnce(plan: Plan, keep?: Creation['keep']) {
+    if (plan.draft.phoneNumberId !== null) return undefined;
+    return await writeAtOnce(plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt, keep }));
   }
 
   /**
-   * Undefined if it must be repeated: a concurrent request still holds the key, or an answer is kept for it, perhaps an
-   * expired one, which is deleted.
+   * Undefined if it must be repeated: a concurrent request still holds the key, an answer is kept for it, perhaps an expired
+   * one, which is deleted, or the number was deactivated after it was read.
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     try {
@@ -69,8 +79,9 @@ export function agentLifecycle(database: Database) {
         (await createAndKeepAtOnce(plan, by, idempotency)) ?? (await createAndKeepConfirmed(plan, by, idempotency))
       );
     } catch (error) {
-      const isHeld = error instanceof ApiError && error.code === 'IDEMPOTENCY_KEY_IN_USE';
-      if (isHeld && by.deadline.left() > longestAttempt) return undefined;
+      const code = error instanceof ApiError ? error.code : undefined;
+      if (code === 'VALIDATION_FAILED') return undefined;
+      if (code === 'IDEMPOTENCY_KEY_IN_USE' && by.deadline.left() > longestAttempt) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
       await run(database.query, deleteExpiredStatement(by.keyId, idempotency.key));
       return undefined;
@@ -79,9 +90,8 @@ export function agentLifecycle(database: Database) {
 
   /** Undefined if nothing was written: the lookup of the key is too old, or a lock was held for too long. */
   async function createAndKeepAtOnce(plan: Plan, by: Caller, idempotency: Idempotency) {
-    const keep = { ...idempotency, keyId: by.keyId };
     try {
-      const agent = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt, keep }));
+      const agent = await createAtOnce(plan, { ...idempotency, keyId: by.keyId });
       return agent && { agent };
     } catch (error) {
       if (isLockTimeout(error)) return undefined;
@@ -91,7 +101,8 @@ export function agentLifecycle(database: Database) {
 
   /** In two statements, so that a lock timeout in the second one is known to concern the idempotency key. */
   async function createAndKeepConfirmed(plan: Plan, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
-    return await database.transaction(async (query) => {
+    return await database.transaction(async (query, typed) => {
+      await keepNumber(query, typed, plan.draft);
       await run(query, shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
@@ -139,9 +150,17 @@ export function agentLifecycle(database: Database) {
     return replayed;
   }
 
-  async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
+  /** Keeps the phone number active until the transaction ends. Throws what `decide` throws if it is not active any more. */
+  async function keepNumber(query: Query, typed: TypedTransaction, draft: NewAgent): Promise<void> {
+    if (draft.phoneNumberId === null) return;
+    await run(query, shareNumbersStatement([draft.phoneNumberId]));
+    draft.decide(await numberIsActive(typed, draft));
+  }
+
+  async function numberIsActive(typed: TypedTransaction, { companyId, phoneNumberId }: NewAgent): Promise<boolean> {
+    if (phoneNumberId === null) return false;
     const where = { id: phoneNumberId, companyId, status: 'ACTIVE' };
-    return (await database.typed(({ companyPhoneNumber }) => companyPhoneNumber.count({ where }))) > 0;
+    return (await typed(({ companyPhoneNumber }) => companyPhoneNumber.count({ where }))) > 0;
   }
 
   return {

@@ -1,6 +1,7 @@
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { RefusedError, UnknownIdError } from '../operator-errors.ts';
+import { lockNumberStatement } from './number-lock.statements.ts';
 
 const named = { id: true, name: true } as const;
 const oldestFirst = [{ createdAt: 'asc' }, { id: 'asc' }] satisfies Prisma.CompanyOrderByWithRelationInput[];
@@ -116,12 +117,14 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
     /** Deactivates a number: agents that have it keep it, no agent can be given it. Idempotent. @throws UnknownIdError */
     async deactivatePhoneNumber(id: string) {
       const [deactivated] = await audited(
-        (tx) =>
-          tx.companyPhoneNumber.updateManyAndReturn({
+        async (tx) => {
+          await tx.$queryRaw(lockNumberStatement(id));
+          return await tx.companyPhoneNumber.updateManyAndReturn({
             where: { id, status: { not: 'INACTIVE' } },
             data: { status: 'INACTIVE' },
             select: phoneNumber,
-          }),
+          });
+        },
         ([number]) =>
           number && { action: 'phone-number.deactivated', companyId: number.companyId, phoneNumberId: number.id },
       );

@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import { refusals } from '../../auth/lookup.repository.ts';
+import { shareNumbersStatement } from '../../companies/number-lock.statements.ts';
 import type { Database } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';
@@ -63,6 +64,8 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
       const write = traced('write alone', spanOf, () =>
         database.transaction(async (query) => {
           await run(query, lockSoonStatement(id));
+          const numbers = changes.flatMap(({ phoneNumberId }) => phoneNumberId ?? []);
+          if (numbers.length > 0) await run(query, shareNumbersStatement(numbers));
           await deleteExpiredAnswer(query, calls);
           return await writeChanges(query, writes, id, changes);
         }),

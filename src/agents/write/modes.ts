@@ -1,7 +1,8 @@
 /**
  * How a change of an agent is written: in a batch with changes of other agents, or alone if that fails.
  *
- *     a change ──► are changes of its agent running alone? ── yes ────────────────────────┐
+ *     a change ──► does it give the agent a phone number, or are
+ *                  changes of the agent running alone? ── yes ────────────────────────────┐
  *                    │ no                                                                 │
  *                    ▼                                                                    ▼
  *        TOGETHER, one batch at a time (together.ts)                    ALONE, by agent (alone.ts)
@@ -45,7 +46,9 @@ export function agentChange(database: Database, meter: Meter, writes: RecentWrit
   /** Documented at `change` of `agentRepository`. */
   return (draft: Omit<Change, 'by' | 'decide' | 'deadline'>, by: Caller, decide: Decide): Promise<Changed> => {
     const change = { ...draft, by, decide, deadline: by.deadline.at };
-    // Queue it behind the others of its agent: a batch would skip the row, which their transaction has locked.
-    return alone.isBusy(change.id) ? alone.run(change) : together(change);
+    // Queue it behind the others of its agent: a batch would skip the row, which their transaction has locked. A batch could
+    // not keep a phone number from being deactivated between its read and its write.
+    const runsAlone = change.phoneNumberId !== null || alone.isBusy(change.id);
+    return runsAlone ? alone.run(change) : together(change);
   };
 }
