@@ -16,8 +16,6 @@ export interface AuditFilter {
   readonly until?: string | undefined;
 }
 
-export type AuditRepository = ReturnType<typeof auditRepository>;
-
 /** A filter and a range in days before now: entries younger than `within` and older than `beyond`. */
 interface Search extends AuditFilter {
   readonly within?: number | undefined;

@@ -19,8 +19,6 @@ import {
 import { lineRowSchema, nextAgentsRowSchema, versionLineRowSchema } from './row.schema.ts';
 import { nextAgentsStatement } from './walk.statements.ts';
 
-export type CompanyExport = ReturnType<typeof companyExport>;
-
 const linesOf = rowsOf(lineRowSchema);
 const versionLinesOf = rowsOf(versionLineRowSchema);
 const nextAgentsOf = rowsOf(nextAgentsRowSchema);
