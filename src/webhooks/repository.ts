@@ -16,7 +16,7 @@ import { ApiError } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
 import * as endpoints from './endpoint.statements.ts';
 import { keepStatement, keptStatement } from './kept.statements.ts';
-import { idRowSchema, keptRowSchema, type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
+import { keptRowSchema, type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
 
 export type StoredWebhook = WebhookEndpoint;
 
@@ -45,7 +45,6 @@ const overlap = 24 * 60 * 60 * 1_000;
 const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
 
 const deliveriesOf = rowsOf(storedDeliverySchema);
-const idsOf = rowsOf(idRowSchema);
 const totalsOf = rowsOf(totalRowSchema);
 const keptOf = rowsOf(keptRowSchema);
 
@@ -78,7 +77,7 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
       }),
     /** Deletes at most `size` deliveries; returns whether there may be more. */
     async dropDeliveries(id: string, size: number): Promise<boolean> {
-      return idsOf(await run(query, endpoints.dropDeliveriesStatement(id, size))).length === size;
+      return (await run(query, endpoints.dropDeliveriesStatement(id, size))).length === size;
     },
     /** Deletes an endpoint with its remaining deliveries. */
     async remove(id: string): Promise<void> {
