@@ -2,9 +2,8 @@ import { isOutdated, refusals } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
-import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import { run } from '../../database/statement.ts';
+import type { Query } from '../../database/statement.ts';
 import type { RetryReason } from '../../metrics/meter.ts';
 import {
   type Change,
@@ -60,7 +59,7 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
     const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
       const statement =
         keeping.length > 0 ? changeAndKeep(mode, steps, lookedUpAt, keeping) : change(mode, steps, lookedUpAt);
-      return writtenRows(await run(query, statement));
+      return writtenRows(await query(statement));
     };
     const isWithoutEvents = performance.now() - lastEndpointAt > withEventsFor;
     let rows = await writeIn(isWithoutEvents ? 'withoutEvents' : 'withEvents');
