@@ -35,7 +35,7 @@ test('a connection that PostgreSQL ends is reported, and is not while the pool c
       connections: 1,
       onIdleError: (error) => reported.push(error),
     });
-    const { pid } = Object((await opened.query('SELECT pg_backend_pid() AS pid', []))[0]);
+    const { pid } = Object((await opened.query({ text: 'SELECT pg_backend_pid() AS pid', values: [] }))[0]);
     process.kill(pid, 'SIGSTOP');
     return { opened, pid };
   }
