@@ -81,7 +81,10 @@ export function openDatabase({
     application_name: applicationName,
   };
   const pool = new TrustedPool(poolConfig, gate.suspect);
-  pool.on('error', onIdleError);
+  // Not while it closes: a PostgreSQL that stops may end a connection before it has read that it was closed.
+  pool.on('error', (error) => {
+    if (!pool.ending) onIdleError(error);
+  });
   const names = statementNames();
   const adapter = new PassingAdapter(pool, preparedStatements ? { statementNameGenerator: names.of } : {});
   const prisma = new PrismaClient({

@@ -26,6 +26,37 @@ test('a connection that ends between two statements of a transaction fails that 
   expect(await database.query({ text: 'SELECT 1 AS one', values: [] })).toEqual([{ one: 1 }]);
 });
 
+test('a connection that PostgreSQL ends is reported, and is not while the pool closes', async () => {
+  const reported: Error[] = [];
+  /** Opens a pool and stands its one idle connection still, so that its closing is not read. @returns its process */
+  async function withStoppedConnection() {
+    const opened = openDatabase({
+      url: world.databaseUrl,
+      connections: 1,
+      onIdleError: (error) => reported.push(error),
+    });
+    const { pid } = Object((await opened.query({ text: 'SELECT pg_backend_pid() AS pid', values: [] }))[0]);
+    process.kill(pid, 'SIGSTOP');
+    return { opened, pid };
+  }
+  async function terminate(pid: number): Promise<void> {
+    await world.sql.query('SELECT pg_terminate_backend($1)', [pid]);
+    process.kill(pid, 'SIGCONT');
+  }
+  const idle = await withStoppedConnection();
+  await terminate(idle.pid);
+  await vi.waitUntil(() => reported.length > 0, { timeout: 60_000 });
+  expect(reported.map(({ message }) => message)).toEqual(['terminating connection due to administrator command']);
+  await idle.opened.close();
+
+  const closed = await withStoppedConnection();
+  await closed.opened.close();
+  await terminate(closed.pid);
+  const gone = () => world.sql.query('SELECT FROM pg_stat_activity WHERE pid = $1', [closed.pid]);
+  await vi.waitUntil(async () => (await gone()).rowCount === 0, { timeout: 60_000 });
+  expect(reported).toHaveLength(1);
+});
+
 test('a transaction that gets no connection in time fails as an unavailable database, not as an internal error', async () => {
   const database = openDatabase({ url: world.databaseUrl, connections: 1, connectionLimit: 1_000 });
   onTestFinished(() => database.close());
