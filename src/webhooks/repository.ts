@@ -1,10 +1,11 @@
+import { keepAnswers } from '../agents/write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
-import { isLockTimeout, isTaken } from '../database/failures.ts';
+import { isTaken } from '../database/failures.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { onlyRow, rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
@@ -113,7 +114,7 @@ export function webhookRepository(database: Database) {
       const kept = idempotency && (await findKept(tx, by, idempotency));
       if (kept) return kept;
       const made = await work(transactionOf(tx, typedTx, by));
-      if (idempotency) await keep(tx, by, idempotency, made);
+      if (idempotency) await keepAnswers(tx, keepStatement(by.keyId, idempotency, made));
       return made;
     });
   }
@@ -180,13 +181,4 @@ async function findKept(
     throw new ApiError('IDEMPOTENCY_KEY_REUSED');
   }
   return { webhookId, answer, replayed: true };
-}
-
-async function keep(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency, made: Completed): Promise<void> {
-  try {
-    await query(keepStatement(keyId, idempotency, made));
-  } catch (error) {
-    if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-    throw error;
-  }
 }
