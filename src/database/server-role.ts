@@ -42,7 +42,7 @@ export function admitServerRole(url: string, role: string, rights: Rights): Prom
       BEGIN;
       GRANT CONNECT ON DATABASE ${await databaseName(client)} TO ${name};
       GRANT USAGE ON SCHEMA public TO ${name};
-      REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${name};
+      REVOKE ALL ON ${await ownersRelations(client)} FROM ${name};
       ${Object.entries(rights)
         .map(([table, granted]) => grantOn(table, granted, name))
         .join('\n')}
@@ -76,6 +76,18 @@ async function refuseOwner(client: pg.ClientBase, role: string, tables: readonly
   );
 }
 
+/** SQL condition on `pg_class`: a relation in the schema whose owner owns the server's tables. */
+const isOurs = `relnamespace = 'public'::regnamespace
+  AND relowner = (SELECT relowner FROM pg_class WHERE oid = 'public._prisma_migrations'::regclass)`;
+
+/** The tables and views of the owner, as SQL. `REVOKE … ON ALL TABLES` fails on those of others, such as an extension's. */
+async function ownersRelations(client: pg.ClientBase): Promise<string> {
+  const { rows } = await client.query(
+    `SELECT string_agg(oid::regclass::text, ', ') AS name FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND ${isOurs}`,
+  );
+  return namesIn(rows)[0]?.name ?? '';
+}
+
 /** The functions of triggers that run as their owner. `pg_restore --no-privileges` lets everybody call them. */
 async function ownerFunctions(client: pg.ClientBase, tables: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
@@ -104,9 +116,7 @@ async function refuseMore(client: pg.ClientBase, role: string, rights: Rights): 
        UNION ALL
        SELECT kind || ' ON ' || relname
          FROM pg_class, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,TRIGGER}'::text[]) AS kind
-        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-          AND relowner = (SELECT relowner FROM pg_class WHERE oid = 'public._prisma_migrations'::regclass)
-          AND has_table_privilege($1::name, oid, kind)
+        WHERE relkind = 'r' AND ${isOurs} AND has_table_privilege($1::name, oid, kind)
      ) AS rights(r) WHERE r <> ALL($2)`,
     [role, needed],
   );
