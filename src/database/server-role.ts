@@ -47,10 +47,9 @@ export function admitServerRole(url: string, role: string, rights: Rights): Prom
         .map(([table, granted]) => grantOn(table, granted, name))
         .join('\n')}
     `);
-    for (const called of await ownerFunctions(client, tables)) {
-      await client.query(`REVOKE EXECUTE ON FUNCTION ${called} FROM PUBLIC, ${name}`);
-    }
-    await refuseMore(client, role, rights);
+    const functions = await ownerFunctions(client, tables);
+    for (const called of functions) await client.query(`REVOKE EXECUTE ON FUNCTION ${called} FROM PUBLIC, ${name}`);
+    await refuseMore(client, role, rights, functions);
     await client.query('COMMIT');
     try {
       await writeRoleSettings(client, role);
@@ -103,22 +102,33 @@ async function ownerFunctions(client: pg.ClientBase, tables: readonly string[]):
  * What PUBLIC or another role lets the role do cannot be revoked from the role. In a schema in which it makes functions, it
  * could put its own in the place of those that the triggers call.
  */
-async function refuseMore(client: pg.ClientBase, role: string, rights: Rights): Promise<void> {
-  const needed = Object.entries(rights).flatMap(([table, { select, insert, delete: remove }]) => [
+async function refuseMore(client: pg.ClientBase, role: string, rights: Rights, functions: string[]): Promise<void> {
+  const needed = Object.entries(rights).flatMap(([table, { select, insert, delete: remove, update = [] }]) => [
     ...(select ? [`SELECT ON ${table}`] : []),
     ...(insert ? [`INSERT ON ${table}`] : []),
     ...(remove ? [`DELETE ON ${table}`] : []),
+    ...update.map((column) => `UPDATE (${column}) ON ${table}`),
   ]);
-  // UPDATE is granted on columns, never on a whole table.
+  // Rights of roles that it is a member of count even if it does not inherit them: `SET ROLE` gives it those.
   const { rows } = await client.query<{ more: string | null }>(
-    `SELECT string_agg(r, ', ' ORDER BY r) AS more FROM (
-       SELECT 'CREATE ON SCHEMA public' WHERE has_schema_privilege($1::name, 'public', 'CREATE')
-       UNION ALL
+    `WITH actor AS (SELECT oid FROM pg_roles WHERE pg_has_role($1::name, oid, 'MEMBER')),
+          ours AS (SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND ${isOurs})
+     SELECT string_agg(r, ', ' ORDER BY r) AS more FROM (
+       SELECT 'CREATE ON SCHEMA public' FROM actor WHERE has_schema_privilege(actor.oid, 'public', 'CREATE')
+       UNION
+       SELECT 'EXECUTE ON FUNCTION ' || called FROM actor, unnest($3::text[]) AS called
+        WHERE has_function_privilege(actor.oid, called, 'EXECUTE')
+       UNION
        SELECT kind || ' ON ' || relname
-         FROM pg_class, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,TRIGGER}'::text[]) AS kind
-        WHERE relkind = 'r' AND ${isOurs} AND has_table_privilege($1::name, oid, kind)
+         FROM actor, ours, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS kind
+        WHERE has_table_privilege(actor.oid, ours.oid, kind)
+       UNION
+       SELECT format('%s (%s) ON %s', kind, attname, relname)
+         FROM actor, ours JOIN pg_attribute ON attrelid = ours.oid, unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) AS kind
+        WHERE has_column_privilege(actor.oid, ours.oid, attnum, kind) AND NOT has_table_privilege(actor.oid, ours.oid, kind)
+          AND kind || ' ON ' || relname <> ALL($2)
      ) AS rights(r) WHERE r <> ALL($2)`,
-    [role, needed],
+    [role, needed, functions],
   );
   const more = rows[0]?.more;
   if (!more) return;

@@ -30,6 +30,19 @@ test('--server-role refuses a role that PUBLIC or another role lets do more, and
     expect(await admit()).toEqual(refused('CREATE ON SCHEMA public, DELETE ON company, UPDATE ON company'));
     expect(await run(url, `SELECT FROM information_schema.role_table_grants WHERE grantee = '${role}'`)).toEqual([]);
     await run(url, `REVOKE CREATE ON SCHEMA public FROM PUBLIC; REVOKE ALL ON company FROM ${other}`);
+    await run(url, `GRANT INSERT (name) ON company TO PUBLIC; GRANT UPDATE (name, company_id) ON agent TO ${other}`);
+    expect(await admit()).toEqual(refused('INSERT (name) ON company, UPDATE (company_id) ON agent'));
+    await run(url, `REVOKE INSERT (name) ON company FROM PUBLIC; REVOKE UPDATE (company_id) ON agent FROM ${other}`);
+    // A role that does not inherit the rights of the other one has them after `SET ROLE`.
+    await run(url, `REVOKE ${other} FROM ${role}; ALTER ROLE ${role} NOINHERIT; GRANT ${other} TO ${role}`);
+    await run(url, `GRANT DELETE ON agent TO ${other}`);
+    expect(await admit()).toEqual(refused('DELETE ON agent'));
+    await run(url, `REVOKE DELETE ON agent FROM ${other}`);
+    await run(url, `GRANT EXECUTE ON FUNCTION check_agent_deletion() TO ${other}`);
+    expect(await admit()).toEqual(refused('EXECUTE ON FUNCTION check_agent_deletion()'));
+    await run(url, `REVOKE EXECUTE ON FUNCTION check_agent_deletion() FROM ${other}`);
+    // Which the server may do anyway.
+    await run(url, `GRANT SELECT (name), UPDATE (name) ON agent TO PUBLIC`);
     expect(await admit()).toMatchObject({ code: 0, stderr: '' });
   } finally {
     await run(url, `DROP OWNED BY ${role}, ${other}; DROP ROLE ${role}, ${other}`);
