@@ -42,7 +42,7 @@ export function admitServerRole(url: string, role: string, rights: Rights): Prom
       BEGIN;
       GRANT CONNECT ON DATABASE ${await databaseName(client)} TO ${name};
       GRANT USAGE ON SCHEMA public TO ${name};
-      REVOKE ALL ON ${await ownersRelations(client)} FROM ${name};
+      REVOKE ALL ON ${await ownersRelations(client, tables)} FROM ${name};
       ${Object.entries(rights)
         .map(([table, granted]) => grantOn(table, granted, name))
         .join('\n')}
@@ -75,14 +75,16 @@ async function refuseOwner(client: pg.ClientBase, role: string, tables: readonly
   );
 }
 
-/** SQL condition on `pg_class`: a relation in the schema whose owner owns the server's tables. */
-const isOurs = `relnamespace = 'public'::regnamespace
-  AND relowner = (SELECT relowner FROM pg_class WHERE oid = 'public._prisma_migrations'::regclass)`;
+/** SQL condition on `pg_class`: a relation in the schema whose owner owns one of these tables. */
+const isOurs = (tables: readonly string[]) => `relnamespace = 'public'::regnamespace AND relowner IN (
+  SELECT relowner FROM pg_class
+   WHERE relnamespace = 'public'::regnamespace AND relname IN (${tables.map(pg.escapeLiteral).join(', ')}))`;
 
 /** The tables and views of the owner, as SQL. `REVOKE … ON ALL TABLES` fails on those of others, such as an extension's. */
-async function ownersRelations(client: pg.ClientBase): Promise<string> {
+async function ownersRelations(client: pg.ClientBase, tables: readonly string[]): Promise<string> {
   const { rows } = await client.query(
-    `SELECT string_agg(oid::regclass::text, ', ') AS name FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND ${isOurs}`,
+    `SELECT string_agg(oid::regclass::text, ', ') AS name
+       FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND ${isOurs(tables)}`,
   );
   return namesIn(rows)[0]?.name ?? '';
 }
@@ -112,7 +114,7 @@ async function refuseMore(client: pg.ClientBase, role: string, rights: Rights, f
   // Rights of roles that it is a member of count even if it does not inherit them: `SET ROLE` gives it those.
   const { rows } = await client.query<{ more: string | null }>(
     `WITH actor AS (SELECT oid FROM pg_roles WHERE pg_has_role($1::name, oid, 'MEMBER')),
-          ours AS (SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND ${isOurs})
+          ours AS (SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND ${isOurs(Object.keys(rights))})
      SELECT string_agg(r, ', ' ORDER BY r) AS more FROM (
        SELECT 'CREATE ON SCHEMA public' FROM actor WHERE has_schema_privilege(actor.oid, 'public', 'CREATE')
        UNION
