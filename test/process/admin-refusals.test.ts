@@ -122,7 +122,10 @@ test('errors of the database are printed in a sentence of the program, by the bu
   const withUser = (username: string, password: string) =>
     Object.assign(new URL(world.ownerUrl), { username, password }).href;
   expect(await create(world.databaseUrl)).toEqual(
-    reason('the role in DATABASE_URL lacks a right: use the one that owns the tables'),
+    reason(
+      'the role in DATABASE_URL lacks a right: for a server, run npm run migrate -- --server-role NAME as the ' +
+        'owner of the tables; for a command, use that owner',
+    ),
   );
   expect(await create(withUser('nobody_there', 'wrong'))).toEqual(
     reason('the database refuses the user or the password of DATABASE_URL'),

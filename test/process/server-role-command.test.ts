@@ -73,6 +73,25 @@ test('--server-role leaves tables and views of other owners in the schema alone,
   }
 });
 
+test('a server whose role --server-role has not admitted does not start, and says what the owner has to run', async () => {
+  const role = `server_${randomUUID().slice(0, 8)}`;
+  const theirs = Object.assign(new URL(url), { username: role, password: 'secret' }).href;
+  const database = new URL(url).pathname.slice(1);
+  const start = () => runProgram(['dist/server.js'], { env: { DATABASE_URL: theirs, PORT: '0' } });
+  await migrate(url);
+  await run(url, `CREATE ROLE ${role} LOGIN PASSWORD 'secret'`);
+  try {
+    const reason =
+      'the role in DATABASE_URL lacks a right: for a server, run npm run migrate -- --server-role NAME as the ' +
+      'owner of the tables; for a command, use that owner';
+    expect(await start()).toEqual({ code: 1, stdout: '', stderr: `${reason}\n` });
+    await run(url, `REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC`);
+    expect(await start()).toEqual({ code: 1, stdout: '', stderr: `${reason}\n` });
+  } finally {
+    await run(url, `DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  }
+});
+
 test('--server-role takes back what a restore lets everybody do: to call the functions that run as the owner', async () => {
   const role = `server_${randomUUID().slice(0, 8)}`;
   await migrate(url);
