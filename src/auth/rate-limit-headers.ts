@@ -12,8 +12,7 @@ const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers:
 interface RateLimit {
   readonly limit: number;
   readonly remaining: number;
-  /** RFC 3339. */
-  readonly resetsAt: string;
+  readonly resetsAt: Date;
 }
 
 /** The rate limits of a key, with the values of the answer's headers; null for a window without a limit. */
@@ -28,7 +27,7 @@ export function rateLimitsOf({ raw }: FastifyRequest): {
       : {
           limit: Number(headers[ofLimit]),
           remaining: Number(headers[ofRemaining]),
-          resetsAt: new Date(Number(headers[ofReset]) * 1_000).toISOString(),
+          resetsAt: new Date(Number(headers[ofReset]) * 1_000),
         };
   return { minute: read(names.minute), hour: read(names.hour) };
 }

@@ -28,8 +28,7 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
     async ({ caller, query, deadline }) => {
       const page = readPage(query);
       const { items, total } = await deadline.race(directory.phoneNumbers(caller.companyId, page));
-      const data = items.map(({ createdAt, ...number }) => ({ ...number, createdAt: createdAt.toISOString() }));
-      return toPage(data, total, page);
+      return toPage(items, total, page);
     },
   );
 };

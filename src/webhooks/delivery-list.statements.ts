@@ -10,8 +10,8 @@ export interface DeliveryFilter {
 
 const delivery = constant(`
   d.id, d.event_id AS "eventId", d.event_type AS "eventType", d.agent_id AS "agentId", d.version, d.status, d.attempts,
-  CASE WHEN d.status = 'PENDING' THEN to_json(d.next_attempt_at) END AS "nextAttemptAt", d.last_status AS "lastStatus",
-  d.last_error AS "lastError", to_json(d.created_at) AS "createdAt"`);
+  d.last_status AS "lastStatus", d.last_error AS "lastError",
+  CASE WHEN d.status = 'PENDING' THEN d.next_attempt_at END AS "nextAttemptAt", d.created_at AS "createdAt"`);
 
 /** Hides from an integration the deliveries about companies that it no longer manages. */
 const isStillManaged = sql`(d.company_id IS NULL OR EXISTS (

@@ -112,5 +112,4 @@ export const deliverySchema = Type.Object(
   },
   { $id: 'WebhookDelivery' },
 );
-export type DeliveryAnswer = Static<typeof deliverySchema>;
 export const deliveryListSchema = pageOf(deliverySchema, 'WebhookDeliveryPage');

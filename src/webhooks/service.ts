@@ -3,7 +3,7 @@ import type { OwnerCaller } from '../auth/caller.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { deliveryMissing, webhookMissing } from '../http/particular-problems.ts';
-import { toDeliveryAnswer, toWebhookAnswer } from './answer.ts';
+import { toWebhookAnswer } from './answer.ts';
 import type { Completed, StoredWebhook, WebhookRepository, WebhookTransaction } from './repository.ts';
 import {
   auditDetails,
@@ -127,13 +127,13 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     },
 
     ping: (by: OwnerCaller, target: EndpointRequest): Promise<Completed> =>
-      change(by, target, async (stored, tx) => toDeliveryAnswer(await tx.ping(checkEnabled(stored)))),
+      change(by, target, (stored, tx) => tx.ping(checkEnabled(stored))),
 
     async deliveries(by: OwnerCaller, id: string, { status, agentId, ...query }: DeliveryListQuery) {
       checkOwner(by, await webhooks.find(id));
       const page = readPage(query);
       const { items, total } = await webhooks.deliveries(id, { status, agentId }, page);
-      return { items: items.map(toDeliveryAnswer), total, page };
+      return { items, total, page };
     },
 
     /** Queues the event of a delivery again, as a new delivery with no attempts. */
@@ -141,7 +141,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
       change(by, target, async (stored, tx) => {
         const delivery = await tx.redeliver(checkEnabled(stored).id, deliveryId);
         if (!delivery) throw deliveryMissing();
-        return toDeliveryAnswer(delivery);
+        return delivery;
       }),
   };
 

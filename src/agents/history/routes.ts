@@ -17,8 +17,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
     },
     async ({ caller, readAhead, query }) => {
       const { entries, total, page } = await agents.history(caller, readAhead, query);
-      const data = entries.map(({ createdAt, ...entry }) => ({ ...entry, createdAt: createdAt.toISOString() }));
-      return toPage(data, total, page);
+      return toPage(entries, total, page);
     },
   );
 
