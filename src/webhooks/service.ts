@@ -32,6 +32,12 @@ interface EndpointRequest {
   readonly idempotency?: Idempotency | undefined;
 }
 
+/** Ends a use case by the deadline of its request, with ApiError DATABASE_UNAVAILABLE if it has no result by then. */
+const inTime =
+  <Values extends unknown[], Result>(useCase: (by: OwnerCaller, ...values: Values) => Promise<Result>) =>
+  (by: OwnerCaller, ...values: Values) =>
+    by.deadline.race(useCase(by, ...values));
+
 /** The use cases of webhook endpoints. Each throws ApiError for checks 9 to 13 (docs/contract.md#the-order-of-checks). */
 export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rules: TargetRules) {
   /** Adds the signing secret to an answer. Kept answers are stored without it, so it is read from the endpoint. */
@@ -55,7 +61,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
 
   return {
     /** Creates an endpoint. Only this answer, and its replays, contain the signing secret. */
-    async create(by: OwnerCaller, draft: WebhookDraft, idempotency?: Idempotency): Promise<Completed> {
+    create: inTime(async (by, draft: WebhookDraft, idempotency?: Idempotency) => {
       checkTarget(draft.url, rules);
       const { url, events, description = null } = draft;
       const headers = checkedHeaders(mergedHeaders({}, draft.headers));
@@ -71,18 +77,17 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
         return { webhookId: id, answer: toWebhookAnswer(stored) };
       });
       return await withSecret(made, secret);
-    },
+    }),
 
-    async list({ owner }: OwnerCaller, query: Partial<Page>) {
-      const page = readPage(query);
-      const { items, total } = await webhooks.list(owner, page);
-      return { items: items.map(toWebhookAnswer), total, page };
-    },
+    list: inTime(async ({ owner }, query: Partial<Page>) => {
+      const { items, ...page } = await webhooks.list(owner, readPage(query));
+      return { ...page, items: items.map(toWebhookAnswer) };
+    }),
 
-    get: async (by: OwnerCaller, id: string) => toWebhookAnswer(checkOwner(by, await webhooks.find(id))),
+    get: inTime(async (by, { id }: EndpointRequest) => toWebhookAnswer(checkOwner(by, await webhooks.find(id)))),
 
     /** Applies a merge patch. If it changes nothing, nothing is written: no `updatedAt`, no audit entry. */
-    async update(by: OwnerCaller, target: EndpointRequest, patch: WebhookPatch): Promise<Completed> {
+    update: inTime(async (by, target: EndpointRequest, patch: WebhookPatch) => {
       if (patch.url !== undefined) checkTarget(patch.url, rules);
       return await change(by, target, async (stored, tx) => {
         const before = { ...fieldsOf(stored), headers: openHeaders(stored, sealer) };
@@ -101,17 +106,17 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
         await tx.record('webhook.updated', { ...auditDetails(saved), changed });
         return toWebhookAnswer(saved);
       });
-    },
+    }),
 
     /**
      * Deletes an endpoint and its deliveries. If there are more than one transaction deletes, the endpoint is disabled
      * first, so that no deliveries are added, and they are deleted in several transactions: changes of agents wait for the
      * transaction that deletes the endpoint, so it must be short.
      */
-    remove,
+    remove: inTime(remove),
 
     /** Creates a new secret; for 24 hours requests are signed with the previous one too. */
-    async rotateSecret(by: OwnerCaller, target: EndpointRequest): Promise<Completed> {
+    rotateSecret: inTime(async (by, target: EndpointRequest) => {
       const secret = newSecret();
       const made = await change(by, target, async (stored, tx) => {
         const current = resealed(stored, sealer);
@@ -124,28 +129,26 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
         return toWebhookAnswer(saved);
       });
       return await withSecret(made, secret);
-    },
+    }),
 
-    ping: (by: OwnerCaller, target: EndpointRequest): Promise<Completed> =>
-      change(by, target, (stored, tx) => tx.ping(checkEnabled(stored))),
+    ping: inTime((by, target: EndpointRequest) => change(by, target, (stored, tx) => tx.ping(checkEnabled(stored)))),
 
-    async deliveries(by: OwnerCaller, id: string, { status, agentId, ...query }: DeliveryListQuery) {
+    deliveries: inTime(async (by, { id }: EndpointRequest, { status, agentId, ...query }: DeliveryListQuery) => {
       checkOwner(by, await webhooks.find(id));
-      const page = readPage(query);
-      const { items, total } = await webhooks.deliveries(id, { status, agentId }, page);
-      return { items, total, page };
-    },
+      return await webhooks.deliveries(id, { status, agentId }, readPage(query));
+    }),
 
     /** Queues the event of a delivery again, as a new delivery with no attempts. */
-    redeliver: (by: OwnerCaller, target: EndpointRequest, deliveryId: string): Promise<Completed> =>
+    redeliver: inTime((by, target: EndpointRequest, deliveryId: string) =>
       change(by, target, async (stored, tx) => {
         const delivery = await tx.redeliver(checkEnabled(stored).id, deliveryId);
         if (!delivery) throw deliveryMissing();
         return delivery;
       }),
+    ),
   };
 
-  async function remove(by: OwnerCaller, id: string): Promise<void> {
+  async function remove(by: OwnerCaller, { id }: EndpointRequest): Promise<void> {
     let hasMore = true;
     while (hasMore) {
       await change(by, { id }, async (stored, tx) => {

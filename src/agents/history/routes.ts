@@ -15,10 +15,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
       config: { scope: 'read:agents', idOf: 'agent' },
       schema: { ...listAgentVersions, params: agentParamsSchema, querystring: versionListQuerySchema },
     },
-    async ({ caller, readAhead, query }) => {
-      const { entries, total, page } = await agents.history(caller, readAhead, query);
-      return toPage(entries, total, page);
-    },
+    async ({ caller, readAhead, query }) => toPage(await agents.history(caller, readAhead, query)),
   );
 
   app.get(
