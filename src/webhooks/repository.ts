@@ -5,10 +5,9 @@ import { confirm } from '../auth/lookup.repository.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
-import type { Query } from '../database/query.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { onlyRow, rowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
+import type { Query } from '../database/statement.ts';
 import type { Prisma, WebhookEndpoint } from '../generated/prisma/client.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
@@ -16,7 +15,7 @@ import { ApiError } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
 import * as endpoints from './endpoint.statements.ts';
 import { keepStatement, keptStatement } from './kept.statements.ts';
-import { idRowSchema, keptRowSchema, type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
+import { keptRowSchema, type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
 
 export type StoredWebhook = WebhookEndpoint;
 
@@ -45,7 +44,6 @@ const overlap = 24 * 60 * 60 * 1_000;
 const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
 
 const deliveriesOf = rowsOf(storedDeliverySchema);
-const idsOf = rowsOf(idRowSchema);
 const totalsOf = rowsOf(totalRowSchema);
 const keptOf = rowsOf(keptRowSchema);
 
@@ -54,7 +52,7 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
   return {
     /** An endpoint of any owner, its row locked until the transaction ends. */
     async find(id: string): Promise<StoredWebhook | null> {
-      await run(query, endpoints.lockEndpointStatement(id));
+      await query(endpoints.lockEndpointStatement(id));
       return await typed(({ webhookEndpoint }) => webhookEndpoint.findUnique({ where: { id } }));
     },
     count: ({ companyId, integrationId }: KeyOwner): Promise<number> =>
@@ -78,7 +76,7 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
       }),
     /** Deletes at most `size` deliveries; returns whether there may be more. */
     async dropDeliveries(id: string, size: number): Promise<boolean> {
-      return idsOf(await run(query, endpoints.dropDeliveriesStatement(id, size))).length === size;
+      return (await query(endpoints.dropDeliveriesStatement(id, size))).length === size;
     },
     /** Deletes an endpoint with its remaining deliveries. */
     async remove(id: string): Promise<void> {
@@ -91,11 +89,11 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
       await typed(({ auditEntry }) => auditEntry.createMany({ data }));
     },
     async ping({ id, companyId }: StoredWebhook): Promise<StoredDelivery> {
-      return onlyRow(deliveriesOf(await run(query, deliveries.pingStatement(id, companyId, by.requestId, by.keyId))));
+      return onlyRow(deliveriesOf(await query(deliveries.pingStatement(id, companyId, by.requestId, by.keyId))));
     },
     /** Undefined when the endpoint has no such delivery. */
     async redeliver(id: string, deliveryId: string): Promise<StoredDelivery | undefined> {
-      return deliveriesOf(await run(query, deliveries.redeliverStatement(id, deliveryId)))[0];
+      return deliveriesOf(await query(deliveries.redeliverStatement(id, deliveryId)))[0];
     },
   };
 }
@@ -110,7 +108,7 @@ export function webhookRepository(database: Database) {
     work: (tx: WebhookTransaction) => Promise<Completed>,
   ): Promise<Completed> {
     return await database.transaction(async (tx, typedTx) => {
-      await run(tx, endpoints.lockOwnerStatement(by.owner));
+      await tx(endpoints.lockOwnerStatement(by.owner));
       await confirm(tx, by);
       const kept = idempotency && (await findKept(tx, by, idempotency));
       if (kept) return kept;
@@ -138,7 +136,7 @@ export function webhookRepository(database: Database) {
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
           // The key was stored by a concurrent request, or its kept answer is older than 24 hours and not deleted yet.
           if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-          await run(query, deleteExpiredStatement(by.keyId, idempotency.key));
+          await query(deleteExpiredStatement(by.keyId, idempotency.key));
         }
       }
     },
@@ -161,8 +159,8 @@ export function webhookRepository(database: Database) {
     /** One page, the newest first; `total` counts up to 100,000. */
     async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
       const [rows, totals] = await Promise.all([
-        run(query, deliveries.deliveriesStatement(id, page, filter)),
-        run(query, deliveries.countDeliveriesStatement(id, filter, maxCounted)),
+        query(deliveries.deliveriesStatement(id, page, filter)),
+        query(deliveries.countDeliveriesStatement(id, filter, maxCounted)),
       ]);
       return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total, page };
     },
@@ -175,7 +173,7 @@ async function findKept(
   { keyId }: OwnerCaller,
   idempotency: Idempotency,
 ): Promise<Completed | undefined> {
-  const [kept] = keptOf(await run(query, keptStatement(keyId, idempotency.key)));
+  const [kept] = keptOf(await query(keptStatement(keyId, idempotency.key)));
   if (!kept) return undefined;
   const { fingerprint, webhookId, answer } = kept;
   if (fingerprint !== idempotency.fingerprint || webhookId === null || answer === null) {
@@ -186,7 +184,7 @@ async function findKept(
 
 async function keep(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency, made: Completed): Promise<void> {
   try {
-    await run(query, keepStatement(keyId, idempotency, made));
+    await query(keepStatement(keyId, idempotency, made));
   } catch (error) {
     if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
     throw error;
