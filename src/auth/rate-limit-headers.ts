@@ -8,20 +8,10 @@ import type { FoundKey } from './row.schema.ts';
 /** 429 with Retry-After: the seconds after which the next request is allowed. */
 const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });
 
-/** The state of a rate limit. */
-interface RateLimit {
-  readonly limit: number;
-  readonly remaining: number;
-  readonly resetsAt: Date;
-}
-
 /** The rate limits of a key, with the values of the answer's headers; null for a window without a limit. */
-export function rateLimitsOf({ raw }: FastifyRequest): {
-  readonly minute: RateLimit | null;
-  readonly hour: RateLimit | null;
-} {
+export function rateLimitsOf({ raw }: FastifyRequest) {
   const headers = exchangeOf(raw).rateLimits;
-  const read = ([ofLimit, ofRemaining, ofReset]: readonly [string, string, string]): RateLimit | null =>
+  const read = ([ofLimit, ofRemaining, ofReset]: readonly [string, string, string]) =>
     headers[ofLimit] === undefined
       ? null
       : {
