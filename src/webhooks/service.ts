@@ -133,9 +133,9 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
 
     ping: inTime((by, target: EndpointRequest) => change(by, target, (stored, tx) => tx.ping(checkEnabled(stored)))),
 
-    deliveries: inTime(async (by, { id }: EndpointRequest, { status, agentId, ...query }: DeliveryListQuery) => {
+    deliveries: inTime(async (by, { id }: EndpointRequest, query: DeliveryListQuery) => {
       checkOwner(by, await webhooks.find(id));
-      return await webhooks.deliveries(id, { status, agentId }, readPage(query));
+      return await webhooks.deliveries(id, query, readPage(query));
     }),
 
     /** Queues the event of a delivery again, as a new delivery with no attempts. */
