@@ -3,7 +3,6 @@ import type { OwnerCaller } from '../auth/caller.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { deliveryMissing, webhookMissing } from '../http/particular-problems.ts';
-import { toWebhookAnswer } from './answer.ts';
 import type { Completed, StoredWebhook, WebhookRepository, WebhookTransaction } from './repository.ts';
 import {
   auditDetails,
@@ -14,6 +13,7 @@ import {
   checkOwner,
   checkTarget,
   fieldsOf,
+  toAnswer,
 } from './rules.ts';
 import type { DeliveryListQuery, WebhookDraft, WebhookPatch } from './schema.ts';
 import type { Sealer } from './sealer.ts';
@@ -74,17 +74,17 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
           ...{ sealedSecret: sealedSecret(secret, id, sealer), sealedUnder: sealer.fingerprint },
         });
         await tx.record('webhook.created', { ...auditDetails(stored), events });
-        return { webhookId: id, answer: toWebhookAnswer(stored) };
+        return { webhookId: id, answer: toAnswer(stored) };
       });
       return await withSecret(made, secret);
     }),
 
     list: inTime(async ({ owner }, query: Partial<Page>) => {
       const { items, ...page } = await webhooks.list(owner, readPage(query));
-      return { ...page, items: items.map(toWebhookAnswer) };
+      return { ...page, items: items.map(toAnswer) };
     }),
 
-    get: inTime(async (by, { id }: EndpointRequest) => toWebhookAnswer(checkOwner(by, await webhooks.find(id)))),
+    get: inTime(async (by, { id }: EndpointRequest) => toAnswer(checkOwner(by, await webhooks.find(id)))),
 
     /** Applies a merge patch. If it changes nothing, nothing is written: no `updatedAt`, no audit entry. */
     update: inTime(async (by, target: EndpointRequest, patch: WebhookPatch) => {
@@ -96,7 +96,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
           'headers' in patch ? checkedHeaders(mergedHeaders(before.headers, headersPatch)) : before.headers;
         const after = { ...before, ...given, headers };
         const changed = changedNames(before, after);
-        if (changed.length === 0) return toWebhookAnswer(stored);
+        if (changed.length === 0) return toAnswer(stored);
         const disabledReason = after.status === before.status ? stored.disabledReason : null;
         const { headers: _, ...fields } = after;
         const saved = await tx.save(stored, {
@@ -104,7 +104,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
           ...(changed.includes('headers') && sealedHeaders(headers, stored.id, sealer)),
         });
         await tx.record('webhook.updated', { ...auditDetails(saved), changed });
-        return toWebhookAnswer(saved);
+        return toAnswer(saved);
       });
     }),
 
@@ -126,7 +126,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
         };
         const saved = await tx.save(stored, { ...current, ...next }, true);
         await tx.record('webhook.secret-rotated', auditDetails(saved));
-        return toWebhookAnswer(saved);
+        return toAnswer(saved);
       });
       return await withSecret(made, secret);
     }),
