@@ -14,14 +14,7 @@ export const ownKeyRoutes: FastifyPluginAsyncTypebox<{ database: Database }> = a
     async (request) => {
       const key = await request.deadline.race(findOwnKey(database, request.owner.keyId));
       if (!key) throw invalidKey('unknown');
-      const { createdAt, expiresAt, lastUsedAt } = key;
-      return {
-        ...key,
-        createdAt: createdAt.toISOString(),
-        expiresAt: expiresAt?.toISOString() ?? null,
-        lastUsedAt: lastUsedAt?.toISOString() ?? null,
-        rateLimits: rateLimitsOf(request),
-      };
+      return { ...key, rateLimits: rateLimitsOf(request) };
     },
   );
 };

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
+import { record } from '../agents/fields.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import { complaints, inBody, inParameter } from '../http/faults.ts';
 import { webhookMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { webhookComplaints } from '../http/webhook-complaints.ts';
 import type { StoredWebhook } from './repository.ts';
-import { maxHeaders } from './schema.ts';
+import { maxHeaders, type WebhookAnswer, webhookMembers } from './schema.ts';
 import type { Headers } from './secrets.ts';
 import { parseTarget, TargetError, type TargetRules } from './target.ts';
 
@@ -47,6 +48,9 @@ export function checkedHeaders(headers: Headers): Headers {
   if (Object.keys(headers).length > maxHeaders) throw invalid([inBody(['headers'], complaints.tooMany(maxHeaders))]);
   return headers;
 }
+
+/** An endpoint as answers show it: the members of their schema alone, so neither its secret nor values of its headers. */
+export const toAnswer = (stored: WebhookAnswer) => record<WebhookAnswer>(webhookMembers, (name) => stored[name]);
 
 /** The fields that a patch can change, without the headers, which are stored encrypted. */
 export const fieldsOf = ({ url, events, description, status }: StoredWebhook) => ({ url, events, description, status });
