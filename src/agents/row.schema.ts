@@ -37,7 +37,6 @@ export const keptJsonSchema = Type.Object({
   updatedAt: Type.String(),
 });
 
-/** A row of `findStatement`. */
 export const foundRowSchema = Type.Object({
   agent: orNull(agentJsonSchema),
   numberIsActive: Type.Boolean(),

@@ -45,7 +45,6 @@ const deletedEvents = constant(
   ),
 );
 
-/** The input of `createStatement`. */
 export interface Creation {
   readonly companyId: string;
   readonly content: AgentContent;
@@ -79,7 +78,6 @@ const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: strin
     SELECT ${keyId}::uuid, ${key}, ${fingerprint}, c.id, ${created}, g.fields, c.updated_at FROM created c, given g
   )`;
 
-/** The input of `deleteStatement`. */
 export interface Deletion {
   readonly id: string;
   /** The company that must own the agent; null for any. */
@@ -132,7 +130,6 @@ const filtered = (companyId: string, given: readonly GivenFilter[]) => {
    WHERE ${join([sql`a.company_id = ${companyId}::uuid`, sql`a.deleted_at IS NULL`, ...conditions], ' AND ')}`;
 };
 
-/** Counts the agents of a company that match the filters. */
 export const countStatement = (companyId: string, given: readonly GivenFilter[] = []) =>
   sql`SELECT count(*)::int AS total ${filtered(companyId, given)}`;
 
