@@ -1,12 +1,10 @@
-import { Command } from '@commander-js/extra-typings';
+import type { Command } from '@commander-js/extra-typings';
 import { entries, time, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print } from './output.ts';
 
-export function auditCommand(print: Print) {
-  const audit = new Command('audit')
-    .description('who did what, and when')
-    .addHelpText(...examples('audit list --limit 20'));
+export function auditCommands(audit: Command, print: Print) {
+  audit.description('who did what, and when').addHelpText(...examples('audit list --limit 20'));
   audit
     .command('list')
     .description('commands of operators, deletions and versions of agents, the newest first')
@@ -23,5 +21,4 @@ export function auditCommand(print: Print) {
       ),
     )
     .action(({ limit, ...filter }) => print(({ audit }) => audit.list(filter, limit)));
-  return audit;
 }
