@@ -16,6 +16,7 @@ import { keepAnswers } from './write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
 import { lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
+import { keepStatement } from './write/statements.ts';
 
 /** An agent to create. */
 interface NewAgent {
@@ -97,7 +98,7 @@ export function agentLifecycle(database: Database) {
       await query(shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
-      await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
+      await keepAnswers(query, keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }]));
       return { agent };
     });
   }

@@ -3,7 +3,7 @@ import { constant, sql } from '../database/statement.ts';
 /** Locks a company until the transaction ends: inserts of rows that refer to it wait. */
 export const lockStatement = (companyId: string) => sql`SELECT FROM company WHERE id = ${companyId}::uuid FOR UPDATE`;
 
-/** Takes the lock under which servers delete old kept answers (`deleteOldAnswersSql`), until the transaction ends. */
+/** Takes the lock under which servers delete old kept answers (`deleteOldAnswersStatement`), until the transaction ends. */
 export const lockAnswersStatement = sql`SELECT pg_advisory_xact_lock(7214839, 4)`;
 
 /** Kept answers that one statement reads. */

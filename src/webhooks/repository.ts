@@ -1,15 +1,17 @@
+import { keepAnswers } from '../agents/write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
-import { isLockTimeout, isTaken } from '../database/failures.ts';
+import { isTaken } from '../database/failures.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { onlyRow, rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
 import type { Prisma, WebhookEndpoint } from '../generated/prisma/client.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
+import { deepest } from '../http/pages.schema.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { ApiError } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
@@ -34,9 +36,6 @@ export interface Completed {
   /** The kept answer to an earlier request with the same Idempotency-Key; nothing was changed. */
   readonly replayed?: true;
 }
-
-/** Deliveries are counted up to this number, which is also the maximum of `page` × `limit`. */
-const maxCounted = 100_000;
 
 /** Milliseconds for which requests are signed with the previous secret too. */
 const overlap = 24 * 60 * 60 * 1_000;
@@ -113,7 +112,7 @@ export function webhookRepository(database: Database) {
       const kept = idempotency && (await findKept(tx, by, idempotency));
       if (kept) return kept;
       const made = await work(transactionOf(tx, typedTx, by));
-      if (idempotency) await keep(tx, by, idempotency, made);
+      if (idempotency) await keepAnswers(tx, keepStatement(by.keyId, idempotency, made));
       return made;
     });
   }
@@ -156,11 +155,11 @@ export function webhookRepository(database: Database) {
       return { items, total, page };
     },
 
-    /** One page, the newest first; `total` counts up to 100,000. */
+    /** One page, the newest first; `total` counts as far as pages reach, up to 100,000. */
     async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
       const [rows, totals] = await Promise.all([
         query(deliveries.deliveriesStatement(id, page, filter)),
-        query(deliveries.countDeliveriesStatement(id, filter, maxCounted)),
+        query(deliveries.countDeliveriesStatement(id, filter, deepest)),
       ]);
       return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total, page };
     },
@@ -180,13 +179,4 @@ async function findKept(
     throw new ApiError('IDEMPOTENCY_KEY_REUSED');
   }
   return { webhookId, answer, replayed: true };
-}
-
-async function keep(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency, made: Completed): Promise<void> {
-  try {
-    await query(keepStatement(keyId, idempotency, made));
-  } catch (error) {
-    if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-    throw error;
-  }
 }
