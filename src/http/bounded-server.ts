@@ -29,6 +29,8 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
     // A missing Host header is answered by our own check, with a problem.
     requireHostHeader: false,
   });
+  // Node would drop the headers behind the 1,000th without an error, an If-Match among them. `maxHeaderSize` bounds them all.
+  server.maxHeadersCount = 0;
   // For a connection with a running request on which no bytes are sent or received.
   server.setTimeout(clientTimeout + 1_000);
   // `close` calls it and Node then destroys connections on which the end of an answer is still being sent. During a shutdown
