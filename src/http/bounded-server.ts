@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isRecord } from './json.ts';
 import { maxHeaderBytes } from './size-limits.ts';
+import { CountedRequest } from './unread-body.ts';
 
 /** Timeouts in milliseconds after which the connection of a client that sends too slowly is closed. */
 const clientTimeout = 10_000;
@@ -18,7 +19,8 @@ type Listener = (message: IncomingMessage, response: ServerResponse) => void;
  * @param onBegun serves a request; called when the server emits `begun`
  */
 export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server {
-  const server = createServer({
+  const server: Server = createServer({
+    IncomingMessage: CountedRequest,
     requestTimeout: clientTimeout,
     headersTimeout: clientTimeout,
     // From an answer to the first byte of the next request; before the first answer, the two timeouts above apply.
