@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
 import { toPage } from '../http/pages.ts';
 import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
+import type { Completed } from './kept.repository.ts';
 import {
   createWebhook,
   deleteWebhook,
@@ -13,7 +14,6 @@ import {
   rotateWebhookSecret,
   updateWebhook,
 } from './openapi.ts';
-import type { Completed } from './repository.ts';
 import {
   deliveryListQuerySchema,
   deliveryParamsSchema,

@@ -4,7 +4,8 @@ import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { deliveryMissing, webhookMissing } from '../http/particular-problems.ts';
 import { toDeliveryAnswer, toWebhookAnswer } from './answer.ts';
-import type { Completed, StoredWebhook, WebhookRepository, WebhookTransaction } from './repository.ts';
+import type { Completed } from './kept.repository.ts';
+import type { StoredWebhook, WebhookRepository, WebhookTransaction } from './repository.ts';
 import {
   auditDetails,
   changedNames,
