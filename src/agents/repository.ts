@@ -2,7 +2,6 @@ import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { jsonRowsOf, rowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
 import { silent } from '../metrics/meter.ts';
 import { UnknownIdError } from '../operator-errors.ts';
 import { untraced } from '../tracing/spans.ts';
@@ -30,7 +29,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
   /** An agent as stored, with the state of a phone number; undefined if there is no such agent or it is deleted. */
   async function find(id: string, phoneNumberId: string | null): Promise<DecisionInput | undefined> {
     const statement = findStatement({ ids: [id], numberIds: [phoneNumberId], keyIds: [null], keys: [null] });
-    const [found] = foundIn(await run(database.query, statement));
+    const [found] = foundIn(await database.query(statement));
     return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
   }
 
@@ -56,7 +55,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
 
     /** Deletes a batch of kept answers that are older than 24 hours; returns whether there may be more. */
     async forgetAnswers(): Promise<boolean> {
-      return (await run(database.query, deleteOldAnswersStatement(answersAtOnce))).length === answersAtOnce;
+      return (await database.query(deleteOldAnswersStatement(answersAtOnce))).length === answersAtOnce;
     },
 
     ...agentLists(database),
@@ -70,8 +69,8 @@ export function agentRepository(database: Database, meter = silent, writes = rec
       // With long limits: the history can be long, and the table of kept answers is scanned.
       const [purged] = purgedIn(
         await longTransaction(database, async (query) => {
-          await run(query, purgeLockStatement(id));
-          return await run(query, purgeStatement(id, operator));
+          await query(purgeLockStatement(id));
+          return await query(purgeStatement(id, operator));
         }),
       );
       if (!purged) throw new UnknownIdError('deleted agent', id);

@@ -8,11 +8,11 @@ import { createAgent, deleteAgent, getAgent, listAgents, updateAgent } from './o
 import {
   agentListQuerySchema,
   agentParamsSchema,
+  changeHeadersSchema,
   changeQuerySchema,
   companyQuerySchema,
   createHeadersSchema,
   deleteHeadersSchema,
-  patchHeadersSchema,
   readHeadersSchema,
 } from './request.schema.ts';
 import { agentDraftSchema, agentPatchSchema, agentSchema } from './schema.ts';
@@ -32,7 +32,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
         ...updateAgent,
         params: agentParamsSchema,
         querystring: changeQuerySchema,
-        headers: patchHeadersSchema,
+        headers: changeHeadersSchema,
         body: agentPatchSchema,
       },
     },

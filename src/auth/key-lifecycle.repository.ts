@@ -21,8 +21,6 @@ export const lockKey = (tx: Prisma.TransactionClient, id: string) =>
 
 export const revokedForGood = 'the key is revoked, for good: make another one';
 
-export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
-
 /**
  * The operator's commands on API keys. Each takes effect with the key's next request on every replica, and is committed
  * together with its audit entry. Times are those of the database's clock.

@@ -27,8 +27,6 @@ interface KeySettings {
   readonly expiresAt?: string | null | undefined;
 }
 
-export type KeySettingsRepository = ReturnType<typeof keySettings>;
-
 const named = { select: { name: true } } as const;
 
 /**

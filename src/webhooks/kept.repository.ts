@@ -1,8 +1,7 @@
 import type { OwnerCaller } from '../auth/caller.ts';
 import { isLockTimeout } from '../database/failures.ts';
-import type { Query } from '../database/query.ts';
 import { rowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
+import type { Query } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { keptStatement } from './kept.statements.ts';
@@ -24,7 +23,7 @@ export async function findKept(
   { keyId }: OwnerCaller,
   idempotency: Idempotency,
 ): Promise<Completed | undefined> {
-  const [kept] = keptOf(await run(query, keptStatement(keyId, idempotency.key)));
+  const [kept] = keptOf(await query(keptStatement(keyId, idempotency.key)));
   if (!kept) return undefined;
   const { fingerprint, webhookId, answer } = kept;
   if (fingerprint !== idempotency.fingerprint || webhookId === null || answer === null) {

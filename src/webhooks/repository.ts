@@ -5,10 +5,9 @@ import { confirm } from '../auth/lookup.repository.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
-import type { Query } from '../database/query.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { onlyRow, rowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
+import type { Query } from '../database/statement.ts';
 import type { Prisma, WebhookEndpoint } from '../generated/prisma/client.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
@@ -18,7 +17,7 @@ import * as endpoints from './endpoint.statements.ts';
 import { type Completed, findKept, waitForTwin } from './kept.repository.ts';
 import { keepStatement } from './kept.statements.ts';
 import { ownerLine } from './owner-line.ts';
-import { idRowSchema, type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
+import { type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
 
 export type StoredWebhook = WebhookEndpoint;
 
@@ -42,7 +41,6 @@ const longestAttempt = 1_200;
 const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
 
 const deliveriesOf = rowsOf(storedDeliverySchema);
-const idsOf = rowsOf(idRowSchema);
 const totalsOf = rowsOf(totalRowSchema);
 
 /** The statements of a change of endpoints, all in one transaction. */
@@ -50,7 +48,7 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
   return {
     /** An endpoint of any owner, its row locked until the transaction ends. */
     async find(id: string): Promise<StoredWebhook | null> {
-      await run(query, endpoints.lockEndpointStatement(id));
+      await query(endpoints.lockEndpointStatement(id));
       return await typed(({ webhookEndpoint }) => webhookEndpoint.findUnique({ where: { id } }));
     },
     count: ({ companyId, integrationId }: KeyOwner): Promise<number> =>
@@ -74,7 +72,7 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
       }),
     /** Deletes at most `size` deliveries; returns whether there may be more. */
     async dropDeliveries(id: string, size: number): Promise<boolean> {
-      return idsOf(await run(query, endpoints.dropDeliveriesStatement(id, size))).length === size;
+      return (await query(endpoints.dropDeliveriesStatement(id, size))).length === size;
     },
     /** Deletes an endpoint with its remaining deliveries. */
     async remove(id: string): Promise<void> {
@@ -87,11 +85,11 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
       await typed(({ auditEntry }) => auditEntry.createMany({ data }));
     },
     async ping({ id, companyId }: StoredWebhook): Promise<StoredDelivery> {
-      return onlyRow(deliveriesOf(await run(query, deliveries.pingStatement(id, companyId, by.requestId, by.keyId))));
+      return onlyRow(deliveriesOf(await query(deliveries.pingStatement(id, companyId, by.requestId, by.keyId))));
     },
     /** Undefined when the endpoint has no such delivery. */
     async redeliver(id: string, deliveryId: string): Promise<StoredDelivery | undefined> {
-      return deliveriesOf(await run(query, deliveries.redeliverStatement(id, deliveryId)))[0];
+      return deliveriesOf(await query(deliveries.redeliverStatement(id, deliveryId)))[0];
     },
   };
 }
@@ -109,12 +107,12 @@ export function webhookRepository(database: Database) {
   ): Promise<Completed> {
     if (by.deadline.left() <= 0) throw timedOut();
     return await database.transaction(async (tx, typedTx) => {
-      await waitForTwin(idempotency, run(tx, endpoints.lockOwnerStatement(by.owner)));
+      await waitForTwin(idempotency, tx(endpoints.lockOwnerStatement(by.owner)));
       await confirm(tx, by);
       const kept = idempotency && (await findKept(tx, by, idempotency));
       if (kept) return kept;
       const made = await work(transactionOf(tx, typedTx, by));
-      if (idempotency) await waitForTwin(idempotency, run(tx, keepStatement(by.keyId, idempotency, made)));
+      if (idempotency) await waitForTwin(idempotency, tx(keepStatement(by.keyId, idempotency, made)));
       return made;
     });
   }
@@ -141,7 +139,7 @@ export function webhookRepository(database: Database) {
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
           // The key was stored by a concurrent request, or its kept answer is older than 24 hours and not deleted yet.
           if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-          await run(query, deleteExpiredStatement(by.keyId, idempotency.key));
+          await query(deleteExpiredStatement(by.keyId, idempotency.key));
         }
       }
     },
@@ -164,8 +162,8 @@ export function webhookRepository(database: Database) {
     /** One page, the newest first; `total` counts up to 100,000. */
     async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
       const [rows, totals] = await Promise.all([
-        run(query, deliveries.deliveriesStatement(id, page, filter)),
-        run(query, deliveries.countDeliveriesStatement(id, filter, maxCounted)),
+        query(deliveries.deliveriesStatement(id, page, filter)),
+        query(deliveries.countDeliveriesStatement(id, filter, maxCounted)),
       ]);
       return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total };
     },

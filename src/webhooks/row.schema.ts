@@ -17,8 +17,6 @@ export const storedDeliverySchema = Type.Object({
 });
 export type StoredDelivery = Static<typeof storedDeliverySchema>;
 
-export const idRowSchema = Type.Object({ id: Type.String() });
-
 /** A kept answer to a request with an Idempotency-Key; `webhookId` and `answer` are null if it is about an agent. */
 export const keptRowSchema = Type.Object({
   fingerprint: Type.String(),

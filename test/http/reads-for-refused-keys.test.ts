@@ -48,7 +48,7 @@ async function readsSoFar(): Promise<Reads> {
 /** A server with one connection, which reports its counts on request. */
 async function openCounted() {
   const server = await openAnotherServer(world, { connections: 1 });
-  const passOn = () => server.database.query('SELECT FROM pg_stat_force_next_flush()', []);
+  const passOn = () => server.database.query({ text: 'SELECT FROM pg_stat_force_next_flush()', values: [] });
   // The first execution on a connection makes the plan, for which PostgreSQL reads the indexes.
   const { key } = await world.newKey(company.id);
   await callsOf(server.origin).call(key, `GET /agents/${randomUUID()}`);

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { toPage } from '../../http/pages.ts';
 import { setChangeHeaders, toSerialize } from '../answer.ts';
-import { agentParamsSchema, changeQuerySchema, companyQuerySchema, restoreHeadersSchema } from '../request.schema.ts';
+import { agentParamsSchema, changeHeadersSchema, changeQuerySchema, companyQuerySchema } from '../request.schema.ts';
 import { differences } from '../rules/diff.ts';
 import type { AgentService } from '../service.ts';
 import { compareAgentVersions, getAgentVersion, listAgentVersions, restoreAgentVersion } from './openapi.ts';
@@ -55,7 +55,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
         ...restoreAgentVersion,
         params: versionParamsSchema,
         querystring: changeQuerySchema,
-        headers: restoreHeadersSchema,
+        headers: changeHeadersSchema,
       },
     },
     async ({ caller, agentId: id, readAhead, params, query, preconditions, idempotency }, reply) => {

@@ -1,6 +1,5 @@
 import { isLockTimeout } from '../../database/failures.ts';
-import type { Query } from '../../database/query.ts';
-import { run } from '../../database/statement.ts';
+import type { Query } from '../../database/statement.ts';
 import { ApiError } from '../../http/problems.ts';
 import { timeOfStep } from './fold.ts';
 import { keepStatement } from './statements.ts';
@@ -23,7 +22,7 @@ export const finalAnswer = ({ after, steps, ...kept }: Keeping, writtenAt: Date 
 export async function keepAnswers(query: Query, answers: readonly FinalAnswer[]): Promise<void> {
   if (answers.length === 0) return;
   try {
-    await run(query, keepStatement(answers));
+    await query(keepStatement(answers));
   } catch (error) {
     if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
     throw error;
