@@ -3,32 +3,28 @@ import { isLockTimeout } from '../database/failures.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
+import { deliveryMissing } from '../http/particular-problems.ts';
 import { ApiError } from '../http/problems.ts';
-import { keptStatement } from './kept.statements.ts';
+import { type Completed, keptStatement } from './kept.statements.ts';
 import { keptRowSchema } from './row.schema.ts';
-
-/** The result of a request: the id of the endpoint, and the answer without the signing secret. */
-export interface Completed {
-  readonly webhookId: string;
-  readonly answer: object;
-  /** The kept answer to an earlier request with the same Idempotency-Key; nothing was changed. */
-  readonly replayed?: true;
-}
 
 const keptOf = rowsOf(keptRowSchema);
 
-/** @throws ApiError IDEMPOTENCY_KEY_REUSED when the key belongs to another request */
+/**
+ * Finds the kept answer to an earlier request with the same Idempotency-Key.
+ * @throws ApiError IDEMPOTENCY_KEY_REUSED if the key belongs to another request; RESOURCE_NOT_FOUND if the answer was about an
+ *   agent that was erased since, or whose company the owner no longer manages
+ */
 export async function findKept(
   query: Query,
-  { keyId }: OwnerCaller,
+  { keyId, owner }: OwnerCaller,
   idempotency: Idempotency,
 ): Promise<Completed | undefined> {
-  const [kept] = keptOf(await query(keptStatement(keyId, idempotency.key)));
+  const [kept] = keptOf(await query(keptStatement(keyId, idempotency.key, owner)));
   if (!kept) return undefined;
   const { fingerprint, webhookId, answer } = kept;
-  if (fingerprint !== idempotency.fingerprint || webhookId === null || answer === null) {
-    throw new ApiError('IDEMPOTENCY_KEY_REUSED');
-  }
+  if (fingerprint !== idempotency.fingerprint || webhookId === null) throw new ApiError('IDEMPOTENCY_KEY_REUSED');
+  if (answer === null) throw deliveryMissing();
   return { webhookId, answer, replayed: true };
 }
 

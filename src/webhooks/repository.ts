@@ -14,8 +14,8 @@ import { itemsBefore, type Page } from '../http/pages.ts';
 import { ApiError, timedOut } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
 import * as endpoints from './endpoint.statements.ts';
-import { type Completed, findKept, waitForTwin } from './kept.repository.ts';
-import { keepStatement } from './kept.statements.ts';
+import { findKept, waitForTwin } from './kept.repository.ts';
+import { type Completed, keepStatement } from './kept.statements.ts';
 import { ownerLine } from './owner-line.ts';
 import { type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
 

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
 import { toPage } from '../http/pages.ts';
 import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
-import type { Completed } from './kept.repository.ts';
+import type { Completed } from './kept.statements.ts';
 import {
   createWebhook,
   deleteWebhook,
