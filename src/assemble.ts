@@ -40,7 +40,7 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
   const webhookRules = { allowHttp: config.WEBHOOK_ALLOW_HTTP, allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS) };
   const webhooks = assembleWebhookWorker({
     ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
-    onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
+    onError: (err) => logger.warn({ err }, 'the work on webhooks met an error and is repeated'),
     onHealth: logHealth(logger),
   });
   const migrations = await migrationNames();

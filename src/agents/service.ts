@@ -103,9 +103,9 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       const { id, version } = own(caller, agent);
       const page = readPage(query);
       const both = Promise.all([versions.entries(id, version, page), versions.oldest(id)]);
-      const [entries, oldest = version + 1] = await caller.deadline.race(both);
+      const [items, oldest = version + 1] = await caller.deadline.race(both);
       // There is one entry for each version from the oldest one on.
-      return { entries, total: Math.max(version + 1 - oldest, 0), page };
+      return { items, total: Math.max(version + 1 - oldest, 0), page };
     },
 
     /** An agent as it was at one of its versions. */

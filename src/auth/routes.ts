@@ -13,14 +13,7 @@ export const ownKeyRoutes: FastifyPluginAsyncTypebox<{ ownKeys: OwnKeyRepository
     async (request) => {
       const key = await request.deadline.race(ownKeys.find(request.owner.keyId));
       if (!key) throw invalidKey('unknown');
-      const { createdAt, expiresAt, lastUsedAt } = key;
-      return {
-        ...key,
-        createdAt: createdAt.toISOString(),
-        expiresAt: expiresAt?.toISOString() ?? null,
-        lastUsedAt: lastUsedAt?.toISOString() ?? null,
-        rateLimits: rateLimitsOf(request),
-      };
+      return { ...key, rateLimits: rateLimitsOf(request) };
     },
   );
 };

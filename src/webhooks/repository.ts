@@ -156,7 +156,7 @@ export function webhookRepository(database: Database) {
       const [items, total] = await typed(({ webhookEndpoint }) =>
         Promise.all([webhookEndpoint.findMany({ where, ...part }), webhookEndpoint.count({ where })]),
       );
-      return { items, total };
+      return { items, total, page };
     },
 
     /** One page, the newest first; `total` counts up to 100,000. */
@@ -165,7 +165,7 @@ export function webhookRepository(database: Database) {
         query(deliveries.deliveriesStatement(id, page, filter)),
         query(deliveries.countDeliveriesStatement(id, filter, maxCounted)),
       ]);
-      return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total };
+      return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total, page };
     },
   };
 }

@@ -10,10 +10,10 @@ export const storedDeliverySchema = Type.Object({
   version: orNull(Type.Integer()),
   status: Type.String(),
   attempts: Type.Integer(),
-  nextAttemptAt: textOrNull,
   lastStatus: orNull(Type.Integer()),
   lastError: textOrNull,
-  createdAt: Type.String(),
+  nextAttemptAt: orNull(Type.Date()),
+  createdAt: Type.Date(),
 });
 export type StoredDelivery = Static<typeof storedDeliverySchema>;
 

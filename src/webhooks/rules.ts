@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
+import { record } from '../agents/fields.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import { complaints, inBody, inParameter } from '../http/faults.ts';
 import { webhookMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { webhookComplaints } from '../http/webhook-complaints.ts';
 import type { StoredWebhook } from './repository.ts';
-import { maxHeaders, type WebhookPatch } from './schema.ts';
+import { maxHeaders, type WebhookAnswer, type WebhookPatch, webhookMembers } from './schema.ts';
 import type { Sealer } from './sealer.ts';
 import { type Headers, mergedHeaders, openHeaders } from './secrets.ts';
 import { parseTarget, TargetError, type TargetRules } from './target.ts';
@@ -73,6 +74,9 @@ export function patchedHeaders(
 }
 
 const originOf = (url: string) => new URL(url).origin;
+
+/** An endpoint as answers show it: the members of their schema alone, so neither its secret nor values of its headers. */
+export const toAnswer = (stored: WebhookAnswer) => record<WebhookAnswer>(webhookMembers, (name) => stored[name]);
 
 /** The fields that a patch can change, without the headers, which are stored encrypted. */
 export const fieldsOf = ({ url, events, description, status }: StoredWebhook) => ({ url, events, description, status });

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { namesOf } from '../agents/fields.ts';
 import { createHeadersSchema } from '../agents/request.schema.ts';
 import { closed, nullable, oneOf, text, timestamp, uuid } from '../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../http/pages.schema.ts';
@@ -78,6 +79,8 @@ const members = {
 };
 export const webhookSchema = Type.Object(members, { $id: 'Webhook' });
 export type WebhookAnswer = Static<typeof webhookSchema>;
+/** The members of an answer, in their order. */
+export const webhookMembers = namesOf(members);
 
 const secret = Type.String({ description: 'Signs the requests (Standard Webhooks); shown in this answer only' });
 export const webhookWithSecretSchema = Type.Object({ ...members, secret }, { $id: 'WebhookWithSecret' });
@@ -112,5 +115,4 @@ export const deliverySchema = Type.Object(
   },
   { $id: 'WebhookDelivery' },
 );
-export type DeliveryAnswer = Static<typeof deliverySchema>;
 export const deliveryListSchema = pageOf(deliverySchema, 'WebhookDeliveryPage');

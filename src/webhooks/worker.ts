@@ -111,8 +111,10 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
   }
 
   return {
-    start(): void {
-      loops.push(repeat(claimAll, pollInterval), repeat(measure, measureInterval), repeat(deleteOld, deleteInterval));
+    /** @param sends whether to claim and send deliveries; they are measured, and old ones deleted, in any case */
+    start(sends: boolean): void {
+      if (sends) loops.push(repeat(claimAll, pollInterval));
+      loops.push(repeat(measure, measureInterval), repeat(deleteOld, deleteInterval));
     },
 
     /** Call it after deliveries were committed: they are claimed within 200 ms instead of at the next poll. */

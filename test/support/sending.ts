@@ -85,7 +85,7 @@ export function openSender(
     await database.close();
     if (errors.length > 0) throw new AggregateError(errors, 'the sender reported errors');
   });
-  sender.start();
+  sender.start(true);
   return { wake: sender.wake, stop };
 }
 

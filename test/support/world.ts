@@ -147,7 +147,9 @@ export async function openWorld(options: WorldOptions = {}) {
 
     /** A new agent of type ONLINE with empty metadata, as an answer shows it. */
     async agent(companyId: string, fields: Partial<AgentDraft> = {}) {
-      return toAnswer((await agents.create(companyId, { ...freshAgent, ...fields }, { operator })).agent);
+      const { agent } = await agents.create(companyId, { ...freshAgent, ...fields }, { operator });
+      const times = { createdAt: agent.createdAt.toISOString(), updatedAt: agent.updatedAt.toISOString() };
+      return { ...toAnswer(agent), ...times };
     },
 
     /** Deletes an agent softly, as the operator does. */

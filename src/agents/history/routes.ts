@@ -15,11 +15,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
       config: { scope: 'read:agents', idOf: 'agent' },
       schema: { ...listAgentVersions, params: agentParamsSchema, querystring: versionListQuerySchema },
     },
-    async ({ caller, readAhead, query }) => {
-      const { entries, total, page } = await agents.history(caller, readAhead, query);
-      const data = entries.map(({ createdAt, ...entry }) => ({ ...entry, createdAt: createdAt.toISOString() }));
-      return toPage(data, total, page);
-    },
+    async ({ caller, readAhead, query }) => toPage(await agents.history(caller, readAhead, query)),
   );
 
   app.get(
