@@ -52,6 +52,6 @@ export function operatorProgram(readConfiguration: () => Config, { stdin, stdout
   agentCommands(program.command('agent'), print);
   historyCommands(program.command('history'), print);
   webhookCommands(program.command('webhook'), print);
-  auditCommands(program.command('audit'), print);
+  auditCommands(program.command('audit'), print, stderr);
   return program;
 }

@@ -40,8 +40,6 @@ const attemptLimit = 10_000;
 const readLimit = 65_536;
 const keepLimit = 1_024;
 
-export type AttemptSender = ReturnType<typeof attemptSender>;
-
 /** Sends attempts, each over a connection to an address that was checked for this attempt (docs/contract.md#webhooks). */
 export function attemptSender({ resolve, ...rules }: Options) {
   const pools = receiverPools();

@@ -54,12 +54,14 @@ export const pingStatement = (endpointId: string, companyId: string | null, requ
 
 /**
  * Inserts another delivery of the same event, outside the order of its agent. Returns no row if the endpoint has no such
- * delivery, or an integration no longer manages its company.
+ * delivery, an integration no longer manages its company, or its agent is erased meanwhile: a purge waits until this is
+ * committed, or this until the purge is.
  */
 export const redeliverStatement = (endpointId: string, deliveryId: string) => sql`
   INSERT INTO webhook_delivery AS d
          (endpoint_id, event_id, event_type, agent_id, company_id, version, body, is_redelivery)
   SELECT endpoint_id, event_id, event_type, agent_id, company_id, version, body, true FROM (
     SELECT d.* FROM webhook_delivery d
-     WHERE d.id = ${deliveryId}::uuid AND d.endpoint_id = ${endpointId}::uuid AND ${isStillManaged}) one
+     WHERE d.id = ${deliveryId}::uuid AND d.endpoint_id = ${endpointId}::uuid AND ${isStillManaged}
+       AND (d.agent_id IS NULL OR EXISTS (SELECT FROM agent a WHERE a.id = d.agent_id FOR KEY SHARE))) one
   RETURNING ${delivery}`;

@@ -1,11 +1,10 @@
-import { keepAnswers } from '../agents/write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
-import { isTaken } from '../database/failures.ts';
+import { isLockTimeout, isTaken } from '../database/failures.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { onlyRow, rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
@@ -13,11 +12,13 @@ import type { Prisma, WebhookEndpoint } from '../generated/prisma/client.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { deepest } from '../http/pages.schema.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
-import { ApiError } from '../http/problems.ts';
+import { ApiError, timedOut } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
 import * as endpoints from './endpoint.statements.ts';
-import { keepStatement, keptStatement } from './kept.statements.ts';
-import { keptRowSchema, type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
+import { findKept, waitForTwin } from './kept.repository.ts';
+import { type Completed, keepStatement } from './kept.statements.ts';
+import { ownerLine } from './owner-line.ts';
+import { type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
 
 export type StoredWebhook = WebhookEndpoint;
 
@@ -29,22 +30,16 @@ type WebhookAction = 'webhook.created' | 'webhook.updated' | 'webhook.deleted' |
 export type WebhookRepository = ReturnType<typeof webhookRepository>;
 export type WebhookTransaction = ReturnType<typeof transactionOf>;
 
-/** The result of a request: the id of the endpoint, and the answer without the signing secret. */
-export interface Completed {
-  readonly webhookId: string;
-  readonly answer: object;
-  /** The kept answer to an earlier request with the same Idempotency-Key; nothing was changed. */
-  readonly replayed?: true;
-}
-
 /** Milliseconds for which requests are signed with the previous secret too. */
 const overlap = 24 * 60 * 60 * 1_000;
+
+/** Milliseconds for an attempt at a change that waits for a lock: `lock_timeout`, and time to spare. */
+const longestAttempt = 1_200;
 
 const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
 
 const deliveriesOf = rowsOf(storedDeliverySchema);
 const totalsOf = rowsOf(totalRowSchema);
-const keptOf = rowsOf(keptRowSchema);
 
 /** The statements of a change of endpoints, all in one transaction. */
 function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
@@ -100,19 +95,22 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
 /** Webhook endpoints and their deliveries, as their owners see them. Throws ApiError DATABASE_UNAVAILABLE. */
 export function webhookRepository(database: Database) {
   const { query, typed } = database;
+  // A change waits here for those before it, not in a transaction: there it would keep a connection from other owners.
+  const inOrder = ownerLine();
 
   async function attempt(
     by: OwnerCaller,
     idempotency: Idempotency | undefined,
     work: (tx: WebhookTransaction) => Promise<Completed>,
   ): Promise<Completed> {
+    if (by.deadline.left() <= 0) throw timedOut();
     return await database.transaction(async (tx, typedTx) => {
-      await tx(endpoints.lockOwnerStatement(by.owner));
+      await waitForTwin(idempotency, tx(endpoints.lockOwnerStatement(by.owner)));
       await confirm(tx, by);
       const kept = idempotency && (await findKept(tx, by, idempotency));
       if (kept) return kept;
       const made = await work(transactionOf(tx, typedTx, by));
-      if (idempotency) await keepAnswers(tx, keepStatement(by.keyId, idempotency, made));
+      if (idempotency) await waitForTwin(idempotency, tx(keepStatement(by.keyId, idempotency, made)));
       return made;
     });
   }
@@ -130,8 +128,12 @@ export function webhookRepository(database: Database) {
     ): Promise<Completed> {
       for (;;) {
         try {
-          return await attempt(by, idempotency, work);
+          return await inOrder(by.owner.companyId ?? by.owner.integrationId ?? '', () =>
+            attempt(by, idempotency, work),
+          );
         } catch (error) {
+          // A lock was held for too long, by another server as a rule; what was done is rolled back.
+          if (isLockTimeout(error) && by.deadline.left() > longestAttempt) continue;
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
           // The key was stored by a concurrent request, or its kept answer is older than 24 hours and not deleted yet.
           if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
@@ -164,19 +166,4 @@ export function webhookRepository(database: Database) {
       return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total, page };
     },
   };
-}
-
-/** @throws ApiError IDEMPOTENCY_KEY_REUSED when the key belongs to another request */
-async function findKept(
-  query: Query,
-  { keyId }: OwnerCaller,
-  idempotency: Idempotency,
-): Promise<Completed | undefined> {
-  const [kept] = keptOf(await query(keptStatement(keyId, idempotency.key)));
-  if (!kept) return undefined;
-  const { fingerprint, webhookId, answer } = kept;
-  if (fingerprint !== idempotency.fingerprint || webhookId === null || answer === null) {
-    throw new ApiError('IDEMPOTENCY_KEY_REUSED');
-  }
-  return { webhookId, answer, replayed: true };
 }

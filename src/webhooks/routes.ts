@@ -4,6 +4,7 @@ import { setReplayHeader } from '../agents/answer.ts';
 import { createHeadersSchema } from '../agents/request.schema.ts';
 import { toPage } from '../http/pages.ts';
 import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
+import type { Completed } from './kept.statements.ts';
 import {
   createWebhook,
   deleteWebhook,
@@ -15,7 +16,6 @@ import {
   rotateWebhookSecret,
   updateWebhook,
 } from './openapi.ts';
-import type { Completed } from './repository.ts';
 import {
   deliveryListQuerySchema,
   deliveryParamsSchema,

@@ -17,7 +17,7 @@ export const storedDeliverySchema = Type.Object({
 });
 export type StoredDelivery = Static<typeof storedDeliverySchema>;
 
-/** A kept answer to a request with an Idempotency-Key; `webhookId` and `answer` are null if it is about an agent. */
+/** A kept answer to a request with an Idempotency-Key (`keptStatement`); `webhookId` is null if an endpoint of agents answered. */
 export const keptRowSchema = Type.Object({
   fingerprint: Type.String(),
   webhookId: textOrNull,

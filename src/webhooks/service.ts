@@ -3,7 +3,8 @@ import type { OwnerCaller } from '../auth/caller.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { deliveryMissing, webhookMissing } from '../http/particular-problems.ts';
-import type { Completed, StoredWebhook, WebhookRepository, WebhookTransaction } from './repository.ts';
+import type { Completed } from './kept.statements.ts';
+import type { StoredWebhook, WebhookRepository, WebhookTransaction } from './repository.ts';
 import {
   auditDetails,
   changedNames,
@@ -13,11 +14,12 @@ import {
   checkOwner,
   checkTarget,
   fieldsOf,
+  patchedHeaders,
   toAnswer,
 } from './rules.ts';
 import type { DeliveryListQuery, WebhookDraft, WebhookPatch } from './schema.ts';
 import type { Sealer } from './sealer.ts';
-import { mergedHeaders, newSecret, openHeaders, openSecret, resealed, sealedHeaders, sealedSecret } from './secrets.ts';
+import { mergedHeaders, newSecret, openSecret, resealed, rotated, sealedHeaders, sealedSecret } from './secrets.ts';
 import type { TargetRules } from './target.ts';
 
 export type WebhookService = ReturnType<typeof webhookService>;
@@ -90,18 +92,16 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     update: inTime(async (by, target: EndpointRequest, patch: WebhookPatch) => {
       if (patch.url !== undefined) checkTarget(patch.url, rules);
       return await change(by, target, async (stored, tx) => {
-        const before = { ...fieldsOf(stored), headers: openHeaders(stored, sealer) };
-        const { headers: headersPatch, ...given } = patch;
-        const headers =
-          'headers' in patch ? checkedHeaders(mergedHeaders(before.headers, headersPatch)) : before.headers;
-        const after = { ...before, ...given, headers };
-        const changed = changedNames(before, after);
+        const { headers: _, ...given } = patch;
+        const before = fieldsOf(stored);
+        const after = { ...before, ...given };
+        const headers = patchedHeaders(stored, patch, sealer);
+        const changed = [...changedNames(before, after), ...(headers ? ['headers'] : [])];
         if (changed.length === 0) return toAnswer(stored);
         const disabledReason = after.status === before.status ? stored.disabledReason : null;
-        const { headers: _, ...fields } = after;
         const saved = await tx.save(stored, {
-          ...{ ...resealed(stored, sealer), ...fields, disabledReason },
-          ...(changed.includes('headers') && sealedHeaders(headers, stored.id, sealer)),
+          ...{ ...resealed(stored, sealer), ...after, disabledReason },
+          ...(headers && sealedHeaders(headers, stored.id, sealer)),
         });
         await tx.record('webhook.updated', { ...auditDetails(saved), changed });
         return toAnswer(saved);
@@ -115,16 +115,14 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
      */
     remove: inTime(remove),
 
-    /** Creates a new secret; for 24 hours requests are signed with the previous one too. */
+    /**
+     * Creates a new secret; for 24 hours requests are signed with the previous one too. If the server can no longer decrypt
+     * that one, it is dropped, with the headers: only so can the owner go on with such an endpoint.
+     */
     rotateSecret: inTime(async (by, target: EndpointRequest) => {
       const secret = newSecret();
       const made = await change(by, target, async (stored, tx) => {
-        const current = resealed(stored, sealer);
-        const next = {
-          sealedSecret: sealedSecret(secret, stored.id, sealer),
-          sealedPreviousSecret: current.sealedSecret,
-        };
-        const saved = await tx.save(stored, { ...current, ...next }, true);
+        const saved = await tx.save(stored, rotated(stored, secret, sealer), true);
         await tx.record('webhook.secret-rotated', auditDetails(saved));
         return toAnswer(saved);
       });
@@ -139,11 +137,14 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     }),
 
     /** Queues the event of a delivery again, as a new delivery with no attempts. */
-    redeliver: inTime((by, target: EndpointRequest, deliveryId: string) =>
-      change(by, target, async (stored, tx) => {
-        const delivery = await tx.redeliver(checkEnabled(stored).id, deliveryId);
+    redeliver: inTime((by, { id, idempotency }: EndpointRequest, deliveryId: string) =>
+      webhooks.change(by, idempotency, async (tx) => {
+        const stored = checkOwner(by, await tx.find(id));
+        const delivery = await tx.redeliver(id, deliveryId);
         if (!delivery) throw deliveryMissing();
-        return delivery;
+        // After check 10 of the delivery, although it is inserted by then: the error rolls that back.
+        checkEnabled(stored);
+        return { webhookId: id, agentId: delivery.agentId, answer: delivery };
       }),
     ),
   };
