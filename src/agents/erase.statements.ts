@@ -46,15 +46,15 @@ export const eraseAgentsStatement = (ids: readonly string[]) => sql`
 export const lockDeletedStatement = (id: string) => sql`
   SELECT company_id AS "companyId" FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL FOR UPDATE`;
 
-/** Takes the lock under which servers delete old kept answers (`deleteOldAnswersSql`), until the transaction ends. */
+/** Takes the lock under which servers delete old kept answers (`deleteOldAnswersStatement`), until the transaction ends. */
 export const lockAnswersStatement = sql`SELECT FROM pg_advisory_xact_lock(7214839, 4)`;
 
-/** Erases the content of an agent from at most `limit` kept answers, which stay; returns from how many. */
+/** Erases what at most `limit` kept answers hold about an agent or its deliveries; the rows stay. Returns how many these are. */
 export const eraseContentsStatement = (id: string, limit: number) => sql`
   WITH erased AS (
-    UPDATE idempotency_key k SET agent = NULL WHERE (k.api_key_id, k.key) IN (
+    UPDATE idempotency_key k SET agent = NULL, answer = NULL WHERE (k.api_key_id, k.key) IN (
       SELECT o.api_key_id, o.key FROM idempotency_key o
-       WHERE o.agent_id = ${id}::uuid AND o.agent IS NOT NULL LIMIT ${limit}::int)
+       WHERE o.agent_id = ${id}::uuid AND (o.agent IS NOT NULL OR o.answer IS NOT NULL) LIMIT ${limit}::int)
     RETURNING k.key
   )
   SELECT count(*)::int AS erased FROM erased`;

@@ -1,8 +1,7 @@
 import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
-import type { Query } from '../database/query.ts';
 import { onlyRow, rowsOf } from '../database/rows.ts';
-import { run, type Statement } from '../database/statement.ts';
+import type { Query, Statement } from '../database/statement.ts';
 import { UnknownIdError } from '../operator-errors.ts';
 import {
   eraseAgentsStatement,
@@ -40,17 +39,17 @@ export async function purgeAgent(database: Database, id: string, operator: strin
 }
 
 async function purgePart(query: Query, id: string, operator: string) {
-  const count = async (statement: Statement) => onlyRow(erasedOf(await run(query, statement))).erased;
-  const [locked] = lockedOf(await run(query, lockDeletedStatement(id)));
+  const count = async (statement: Statement) => onlyRow(erasedOf(await query(statement))).erased;
+  const [locked] = lockedOf(await query(lockDeletedStatement(id)));
   if (!locked) throw new UnknownIdError('deleted agent', id);
   const versions = await count(eraseVersionsStatement([id], most));
   const deliveries = await count(eraseDeliveriesStatement([id], most));
-  await run(query, lockAnswersStatement);
+  await query(lockAnswersStatement);
   const keptAnswers = await count(eraseContentsStatement(id, most));
-  // Not while something is left: a delivery may just have been queued again (`redeliverStatement`).
+  // A server of an earlier release may just have queued a delivery again; then the agent is not erased yet.
   const isRest = Math.max(versions, deliveries, keptAnswers) < most;
   const isPurged = isRest && (await count(eraseAgentsStatement([id]))) > 0;
   const [action, details] = isPurged ? ['agent.purged', {}] : ['agent.purging', { versions, deliveries, keptAnswers }];
-  await run(query, purgeEntryStatement(action, id, locked.companyId, operator, details));
+  await query(purgeEntryStatement(action, id, locked.companyId, operator, details));
   return { versions, isPurged };
 }

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { time, uuid } from '../support/admin.ts';
 import { run } from '../support/connection.ts';
 import { untilWaiting, whileLocked } from '../support/locks.ts';
-import { parsedBy } from '../support/operator.ts';
+import { operatorOf, parsedBy } from '../support/operator.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -129,8 +129,13 @@ test('audit list prints changes by operators on this machine and by keys in requ
     { at: time, action: 'company.created', by: byOperator, ...none, details: { name: 'Audited' } },
   ];
   expect(await admin('audit', 'list', ...ofCompany)).toEqual(expected);
-  const [deleted] = await admin('audit', 'list', '--agent', agent.id, '--limit', '1');
-  expect(deleted).toEqual(expected[0]);
+  const [deleted, ...others] = await admin('audit', 'list', '--agent', agent.id, '--limit', '4');
+  expect([deleted, ...others]).toEqual(expected.slice(0, 3));
+  expect(await operatorOf(world)(['audit', 'list', '--agent', agent.id, '--limit', '2'])).toEqual({
+    code: 0,
+    stdout: `${JSON.stringify([deleted, others[0]], undefined, 2)}\n`,
+    stderr: 'these are the newest 2, there may be older ones: raise --limit, or add --until\n',
+  });
   expect(await admin('audit', 'list', '--key', key.id)).toEqual([expected[1], expected[3]]);
   expect(await admin('audit', 'list', ...ofCompany, '--since', deleted.at)).toEqual([expected[0]]);
   expect(await admin('audit', 'list', ...ofCompany, '--until', deleted.at)).toEqual(expected.slice(1));
