@@ -57,7 +57,9 @@ export function agentCommands(agent: Command, print: Print) {
     );
   agent
     .command('purge')
-    .description('erase a deleted agent with its history, for deletion requests')
+    .description(
+      'erase a deleted agent with its history, for deletion requests. Servers can run meanwhile. After an interruption, run it again',
+    )
     .requiredOption('--id <id>', 'the agent', uuid)
     .addHelpText(...examples(`agent purge ${ofAgent}`))
     .action(({ id }) =>
