@@ -1,6 +1,8 @@
 import { userInfo } from 'node:os';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { time, uuid } from '../support/admin.ts';
+import { run } from '../support/connection.ts';
+import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { operatorOf, parsedBy } from '../support/operator.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -71,6 +73,25 @@ test('agent list prints all agents, without pages', async () => {
   // Some may have the same creation millisecond.
   const newestFirst = made.toSorted((a, b) => (`${a.createdAt}${a.id}` < `${b.createdAt}${b.id}` ? 1 : -1));
   expect(await admin('agent', 'list', '--company', companyId)).toEqual(newestFirst);
+});
+
+test('agent list is bound by the limits of commands, not by those of requests', async () => {
+  const { id: companyId } = await world.company();
+  const agent = await world.agent(companyId);
+  const database = new URL(world.ownerUrl).pathname.slice(1);
+  const lockTimeout = (value: string) =>
+    run(world.ownerUrl, `ALTER ROLE CURRENT_USER IN DATABASE ${database} SET lock_timeout = '${value}'`);
+  await lockTimeout('1ms');
+  onTestFinished(async () => {
+    await lockTimeout('1s');
+  });
+  const listed = await whileLocked(world, 'LOCK TABLE agent IN ACCESS EXCLUSIVE MODE', [], async (release) => {
+    const listing = admin('agent', 'list', '--company', companyId);
+    await Promise.race([untilWaiting(world), listing]);
+    await release();
+    return await listing;
+  });
+  expect(listed).toEqual([agent]);
 });
 
 test('audit list prints changes by operators on this machine and by keys in requests, newest first', async () => {
