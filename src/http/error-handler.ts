@@ -1,6 +1,6 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
-import { callerAddress } from './address.ts';
+import { behindProxies, callerAddress, type trustedProxy } from './address.ts';
 import { exchangeOf } from './exchange.ts';
 import { isRecord } from './json.ts';
 import { routeMissing } from './particular-problems.ts';
@@ -21,12 +21,17 @@ export const errorHandler = fp(async (app, { publicUrl: { prefix } = unknownUrl 
   });
 });
 
-/** Answers a request whose path the router cannot decode. Fastify runs no hooks for it, so the headers are set here. */
+/**
+ * Answers a request whose path the router cannot decode. Fastify runs no hooks for it and does not apply `trustProxy`, so the
+ * headers and the address are set here.
+ */
 export const answerUnroutable =
-  ({ prefix }: Pick<PublicUrl, 'prefix'>) =>
+  ({ prefix }: Pick<PublicUrl, 'prefix'>, isProxy: ReturnType<typeof trustedProxy>) =>
   (_: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     const error = new ApiError('MALFORMED_REQUEST', { detail: problemTexts.pathEncoding });
-    exchangeOf(request.raw).address = callerAddress(request.ip) ?? null;
+    const forwardedFor = request.headers['x-forwarded-for']?.toString();
+    const address = behindProxies(isProxy, request.raw.socket.remoteAddress, forwardedFor);
+    exchangeOf(request.raw).address = callerAddress(address) ?? null;
     reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
     answer(error, request, reply, prefix);
   };
