@@ -70,8 +70,8 @@ async function serve(config: Config, foundation: Foundation, endSignal: Promise<
     await database.close();
     throw error;
   });
-  if (config.WEBHOOKS) webhooks.start();
-  else logger.warn('WEBHOOKS=false: this server sends no webhooks');
+  webhooks.start(config.WEBHOOKS);
+  if (!config.WEBHOOKS) logger.warn('WEBHOOKS=false: this server sends no webhooks');
   const stop = async (signal: string) => {
     logger.info({ signal }, 'stopping');
     await Promise.all([drain(app, config), webhooks.stop(config.SHUTDOWN_GRACE_SECONDS * 1_000)]);

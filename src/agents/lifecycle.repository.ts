@@ -2,9 +2,8 @@ import type { Author, Caller } from '../auth/caller.ts';
 import { confirm, isOutdated } from '../auth/lookup.repository.ts';
 import type { Database } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
-import type { Query } from '../database/query.ts';
 import { jsonRowsOf, onlyRow } from '../database/rows.ts';
-import { run, type Statement } from '../database/statement.ts';
+import type { Query, Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
@@ -17,6 +16,7 @@ import { keepAnswers } from './write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
 import { lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
+import { keepStatement } from './write/statements.ts';
 
 /** An agent to create. */
 interface NewAgent {
@@ -51,11 +51,8 @@ export function agentLifecycle(database: Database) {
   async function tryToCreate(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created | undefined> {
     const { companyId, phoneNumberId, decide } = draft;
     const isActive = phoneNumberId !== null && (await numberIsActive(companyId, phoneNumberId));
-    const kept = idempotency && 'keyId' in by && (await findReplay(by, idempotency));
-    if (kept) {
-      await confirm(database.query, by);
-      return kept;
-    }
+    const kept = idempotency && 'keyId' in by && (await keptAnswer(by, idempotency));
+    if (kept) return kept;
     const plan = { companyId, content: decide(isActive), by };
     if (idempotency && 'keyId' in by) return await createAndKeep(plan, by, idempotency);
     const agent = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
@@ -75,7 +72,7 @@ export function agentLifecycle(database: Database) {
       const isHeld = error instanceof ApiError && error.code === 'IDEMPOTENCY_KEY_IN_USE';
       if (isHeld && by.deadline.left() > longestAttempt) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
-      await run(database.query, deleteExpiredStatement(by.keyId, idempotency.key));
+      await database.query(deleteExpiredStatement(by.keyId, idempotency.key));
       return undefined;
     }
   }
@@ -95,10 +92,10 @@ export function agentLifecycle(database: Database) {
   /** In two statements, so that a lock timeout in the second one is known to concern the idempotency key. */
   async function createAndKeepConfirmed(plan: Plan, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
     return await database.transaction(async (query) => {
-      await run(query, shortWaitStatement);
+      await query(shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
-      await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
+      await keepAnswers(query, keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }]));
       return { agent };
     });
   }
@@ -107,14 +104,14 @@ export function agentLifecycle(database: Database) {
   async function writeAtOnce(by: Author, write: Write) {
     const admission = 'operator' in by ? undefined : by.admission;
     if (admission && isOutdated(admission)) return undefined;
-    const [agent] = agentsIn(await run(database.query, write(admission?.databaseTime ?? null)));
+    const [agent] = agentsIn(await database.query(write(admission?.databaseTime ?? null)));
     return agent && toStoredAgent(agent);
   }
 
   /** Writes in a transaction, after the key was looked up again on its connection. */
   async function writeConfirmed(query: Query, by: Author, write: Write) {
     await confirm(query, by);
-    return agentsIn(await run(query, write(null))).map(toStoredAgent);
+    return agentsIn(await query(write(null))).map(toStoredAgent);
   }
 
   async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
@@ -129,14 +126,17 @@ export function agentLifecycle(database: Database) {
     const deleted = await writeAtOnce(by, write);
     if (deleted) return deleted;
     return await database.transaction(async (query) => {
-      await run(query, lockStatement(id));
+      await query(lockStatement(id));
       return (await writeConfirmed(query, by, write))[0];
     });
   }
 
-  async function findReplay({ keyId }: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
-    const [kept] = keptIn(await run(database.query, keptStatement(keyId, idempotency.key)));
-    return kept && replay(await completeKept(database.query, kept), idempotency);
+  async function keptAnswer(by: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
+    const [kept] = keptIn(await database.query(keptStatement(by.keyId, idempotency.key)));
+    if (!kept) return undefined;
+    const replayed = replay(await completeKept(database.query, kept), idempotency);
+    await confirm(database.query, by);
+    return replayed;
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
@@ -157,6 +157,12 @@ export function agentLifecycle(database: Database) {
         if ('operator' in by || by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
       }
     },
+
+    /**
+     * The answer that is kept for a request; undefined without one.
+     * @throws ApiError IDEMPOTENCY_KEY_REUSED, DATABASE_UNAVAILABLE; that of a key or grant that has ended
+     */
+    keptAnswer,
 
     /**
      * Soft-deletes an agent: no request finds it any more; its row and history stay.

@@ -2,7 +2,6 @@ import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { jsonRowsOf, rowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
 import { silent } from '../metrics/meter.ts';
 import { UnknownIdError } from '../operator-errors.ts';
 import { untraced } from '../tracing/spans.ts';
@@ -11,7 +10,7 @@ import { agentLists } from './list.repository.ts';
 import { foundRowSchema, purgedRowSchema } from './row.schema.ts';
 import { toStoredAgent } from './row.ts';
 import { purgeLockStatement, purgeStatement } from './statements.ts';
-import type { ReadAhead } from './write/batch.ts';
+import type { AgentInPath } from './write/batch.ts';
 import type { DecisionInput } from './write/decision.ts';
 import { findStatement } from './write/find.statements.ts';
 import { deleteOldAnswersStatement } from './write/kept.statements.ts';
@@ -30,7 +29,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
   /** An agent as stored, with the state of a phone number; undefined if there is no such agent or it is deleted. */
   async function find(id: string, phoneNumberId: string | null): Promise<DecisionInput | undefined> {
     const statement = findStatement({ ids: [id], numberIds: [phoneNumberId], keyIds: [null], keys: [null] });
-    const [found] = foundIn(await run(database.query, statement));
+    const [found] = foundIn(await database.query(statement));
     return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
   }
 
@@ -46,17 +45,25 @@ export function agentRepository(database: Database, meter = silent, writes = rec
 
     find,
 
-    /** Reads an agent of any company, for a decision later in the request. */
-    async readAhead(id: string): Promise<ReadAhead> {
+    /**
+     * Reads an agent of a company, for a decision later in the request. The owner is read first: the time of a request must
+     * not depend on what another company has stored.
+     */
+    async readAhead(id: string, companyId: string | null): Promise<AgentInPath> {
       const readOrder = writes.beginRead();
-      return { agent: (await find(id, null))?.agent, readOrder };
+      const living = { id, deletedAt: null };
+      const owner = await database.typed(({ agent }) =>
+        agent.findFirst({ where: living, select: { companyId: true } }),
+      );
+      const isForeign = owner !== null && owner.companyId !== companyId;
+      return { agent: owner && !isForeign ? (await find(id, null))?.agent : undefined, isForeign, readOrder };
     },
 
     ...agentLifecycle(database),
 
     /** Deletes a batch of kept answers that are older than 24 hours; returns whether there may be more. */
     async forgetAnswers(): Promise<boolean> {
-      return (await run(database.query, deleteOldAnswersStatement(answersAtOnce))).length === answersAtOnce;
+      return (await database.query(deleteOldAnswersStatement(answersAtOnce))).length === answersAtOnce;
     },
 
     ...agentLists(database),
@@ -70,8 +77,8 @@ export function agentRepository(database: Database, meter = silent, writes = rec
       // With long limits: the history can be long, and the table of kept answers is scanned.
       const [purged] = purgedIn(
         await longTransaction(database, async (query) => {
-          await run(query, purgeLockStatement(id));
-          return await run(query, purgeStatement(id, operator));
+          await query(purgeLockStatement(id));
+          return await query(purgeStatement(id, operator));
         }),
       );
       if (!purged) throw new UnknownIdError('deleted agent', id);

@@ -8,11 +8,11 @@ import { createAgent, deleteAgent, getAgent, listAgents, updateAgent } from './o
 import {
   agentListQuerySchema,
   agentParamsSchema,
+  changeHeadersSchema,
   changeQuerySchema,
   companyQuerySchema,
   createHeadersSchema,
   deleteHeadersSchema,
-  patchHeadersSchema,
   readHeadersSchema,
 } from './request.schema.ts';
 import { agentDraftSchema, agentPatchSchema, agentSchema } from './schema.ts';
@@ -32,7 +32,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
         ...updateAgent,
         params: agentParamsSchema,
         querystring: changeQuerySchema,
-        headers: patchHeadersSchema,
+        headers: changeHeadersSchema,
         body: agentPatchSchema,
       },
     },
@@ -65,7 +65,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
     { config: { scope: 'read:agents' }, schema: { ...listAgents, querystring: agentListQuerySchema } },
     async ({ caller, query }, reply) => {
       const { agents: listed, rest, total, page } = await agents.list(caller, query);
-      const first = toPage(listed.map(toSerialize), total, page);
+      const first = toPage({ items: listed.map(toSerialize), total, page });
       if (rest.length === 0) return first;
       const read = async (ids: readonly string[]) => {
         const portion = await agents.portion(ids);

@@ -9,10 +9,6 @@ import { nameContains } from './name-search.statements.ts';
 import type { FilterName } from './request.schema.ts';
 import { agentJson, agentText, fieldOf } from './row.statements.ts';
 
-/** SQL condition: the phone number is active and belongs to the company. @param id and companyId: SQL for the two ids */
-export const activeNumber = (id: string, companyId: string) =>
-  `(SELECT p.status = 'ACTIVE' FROM company_phone_number p WHERE p.id = ${id} AND p.company_id = ${companyId}) IS TRUE`;
-
 /** The author of an entry, as columns of `given`. */
 const authorValues = (by: Author) =>
   'operator' in by
@@ -190,7 +186,7 @@ export const purgeStatement = (id: string, operator: string) => sql`
   WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id),
        entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id RETURNING v.version),
        deliveries AS (DELETE FROM webhook_delivery d USING purged WHERE d.agent_id = purged.id),
-       answers AS (UPDATE idempotency_key k SET agent = NULL FROM purged WHERE k.agent_id = purged.id),
+       answers AS (UPDATE idempotency_key k SET agent = NULL, answer = NULL FROM purged WHERE k.agent_id = purged.id),
        entry AS (INSERT INTO audit_entry (action, operator, agent_id, company_id)
                  SELECT 'agent.purged', ${operator}, id, company_id FROM purged)
   SELECT id, (SELECT count(*)::int FROM entries) AS versions FROM purged`;

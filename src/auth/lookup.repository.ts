@@ -2,10 +2,9 @@ import { type StoredAgent, toStoredAgent } from '../agents/row.ts';
 import { askOnce } from '../database/ask-once.ts';
 import type { Database } from '../database/client.ts';
 import { group } from '../database/group.ts';
-import type { Query } from '../database/query.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { jsonRowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
+import type { Query } from '../database/statement.ts';
 import { silent } from '../metrics/meter.ts';
 import { type RequestSpan, untraced } from '../tracing/spans.ts';
 import type { Admission } from './caller.ts';
@@ -16,8 +15,10 @@ export interface LookedUp {
   readonly key: FoundKey | undefined;
   /** Whether the agent was read. It is not if the key would be refused. */
   readonly agentWasRead: boolean;
-  /** The agent, of any company; undefined if there is none, it is deleted, or it was not read. */
+  /** Undefined if there is no such agent, it is deleted, belongs to another company, or was not read. */
   readonly agent: StoredAgent | undefined;
+  /** Whether the agent exists, but belongs to another company than the request acts for. */
+  readonly isForeign: boolean;
   /** The place of the lookup in the order of `recentWrites`. */
   readonly readOrder: number;
   /** The time of the lookup, in milliseconds on the clock of `performance.now()`. */
@@ -67,10 +68,11 @@ const rowsOfLookups = jsonRowsOf(lookupRowSchema);
 function lookUpAll(query: Query, lookups: readonly Lookup[], readOrder: number): Promise<readonly LookedUp[]> {
   const at = performance.now();
   return askOnce(lookups, keyOf, isSame, async (distinct) => {
-    const rows = rowsOfLookups(await run(query, lookupStatement(distinct)));
+    const rows = rowsOfLookups(await query(lookupStatement(distinct)));
     return rows.map(({ key, agent, agentWasRead, databaseTime }) => {
-      const stored = agent ? toStoredAgent(agent) : undefined;
-      return { key: key ?? undefined, agentWasRead, agent: stored, readOrder, at, databaseTime };
+      const isForeign = agent === 'foreign';
+      const own = agent === null || isForeign ? undefined : toStoredAgent(agent);
+      return { key: key ?? undefined, agentWasRead, agent: own, isForeign, readOrder, at, databaseTime };
     });
   });
 }

@@ -60,7 +60,12 @@ export function agentCommand(print: Print) {
     .description('erase a deleted agent with its history, for deletion requests')
     .requiredOption('--id <id>', 'the agent', uuid)
     .addHelpText(...examples(`agent purge ${ofAgent}`))
-    .action(({ id }) => print(({ agentRows, operator }) => agentRows.purge(id, operator)));
+    .action(({ id }) =>
+      print(async ({ agentRows, operator, requireOwnRelease }) => {
+        await requireOwnRelease();
+        return await agentRows.purge(id, operator);
+      }),
+    );
   return agent;
 }
 

@@ -37,7 +37,12 @@ export function companyCommand(print: Print, printLines: PrintLines) {
     )
     .requiredOption('--company <id>', 'the company', uuid)
     .addHelpText(...examples(`company export --company ${id} > company.jsonl`))
-    .action((of) => printLines(({ companyExport }) => companyExport.lines(of.company)));
+    .action((of) =>
+      printLines(async function* ({ companyExport, requireOwnRelease }) {
+        await requireOwnRelease();
+        yield* companyExport.lines(of.company);
+      }),
+    );
   company
     .command('erase')
     .description(

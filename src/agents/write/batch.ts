@@ -2,10 +2,9 @@ import type { Static } from '@sinclair/typebox';
 import type { Caller } from '../../auth/caller.ts';
 import { askOnce } from '../../database/ask-once.ts';
 import type { Outcome } from '../../database/group.ts';
-import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import { jsonRowsOf } from '../../database/rows.ts';
-import { run } from '../../database/statement.ts';
+import type { Query } from '../../database/statement.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { completeKept } from '../history/snapshot.ts';
 import { foundRowSchema } from '../row.schema.ts';
@@ -14,12 +13,18 @@ import type { Changed, Decide } from './decision.ts';
 import { findStatement } from './find.statements.ts';
 import { committed, type Folded, fold, type PendingDecision } from './fold.ts';
 
-/** The agent that was read after the request arrived, of any company. */
+/** The agent that was read after the request arrived. */
 export interface ReadAhead {
   /** Undefined if there is no such agent or it is deleted. */
   readonly agent: StoredAgent | undefined;
   /** The place of the read in the order of `recentWrites`. */
   readonly readOrder: number;
+}
+
+/** The agent in the path of a request. */
+export interface AgentInPath extends ReadAhead {
+  /** Whether it exists, but belongs to another company than the request acts for; then `agent` is undefined. */
+  readonly isForeign: boolean;
 }
 
 /** A change to be made: the agent, the caller and the decision. */
@@ -70,7 +75,7 @@ export async function readAll(
       keyIds: distinct.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
       keys: distinct.map(({ idempotency }) => idempotency?.key ?? null),
     });
-    const rows = foundIn(await run(query, statement));
+    const rows = foundIn(await query(statement));
     return await Promise.all(rows.map((row) => toRead(query, readOrder, row)));
   });
   return new Map(changes.map((change, place) => [change, found[place] ?? { ...nothing, readOrder }]));
