@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { preParsingHookHandler } from 'fastify';
+import type { onSendHookHandler, preParsingHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { begun, maxConnections, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
@@ -81,6 +81,8 @@ export const connections = fp(async (app) => {
   // After the hooks of the route's scope: `100 Continue` is sent once the checks before the body have passed.
   app.addHook('onRoute', (route) => {
     route.preParsing = [...[route.preParsing ?? []].flat(), askForBody];
+    // Behind Fastify's own hook of HEAD routes, which gives a 304 the length of an empty body.
+    if (route.method === 'HEAD') route.onSend = [...[route.onSend ?? []].flat(), omitLengthOf304];
   });
   app.addHook('onSend', ({ raw }, reply, _, done) => {
     // Fastify adds `Connection: close` to every answer during a shutdown. With further requests on the connection, it must
@@ -130,4 +132,10 @@ export function countHeader(rawHeaders: readonly string[], name: string): number
 const askForBody: preParsingHookHandler = ({ raw }, reply, payload, done) => {
   if (raw.headers.expect !== undefined && raw.httpVersion === '1.1') reply.raw.writeContinue();
   done(null, payload);
+};
+
+/** The Content-Length of a 304 would be that of the 200 (RFC 9110, section 8.6). */
+const omitLengthOf304: onSendHookHandler = (_, reply, __, done) => {
+  if (reply.statusCode === 304) reply.removeHeader('content-length');
+  done();
 };

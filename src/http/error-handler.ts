@@ -1,6 +1,6 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
-import { callerAddress } from './address.ts';
+import { behindProxies, callerAddress, type trustedProxy } from './address.ts';
 import { exchangeOf } from './exchange.ts';
 import { isRecord } from './json.ts';
 import { routeMissing } from './particular-problems.ts';
@@ -20,13 +20,20 @@ export const errorHandler = fp(async (app) => {
   });
 });
 
-/** Answers a request whose path the router cannot decode. Fastify runs no hooks for it, so the headers are set here. */
-export function answerUnroutable(_: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const error = new ApiError('MALFORMED_REQUEST', { detail: problemTexts.pathEncoding });
-  exchangeOf(request.raw).address = callerAddress(request.ip) ?? null;
-  reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
-  answer(error, request, reply);
-}
+/**
+ * Answers a request whose path the router cannot decode. Fastify runs no hooks for it and does not apply `trustProxy`, so the
+ * headers and the address are set here.
+ */
+export const answerUnroutable =
+  (isProxy: ReturnType<typeof trustedProxy>) =>
+  (_: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    const error = new ApiError('MALFORMED_REQUEST', { detail: problemTexts.pathEncoding });
+    const forwardedFor = request.headers['x-forwarded-for']?.toString();
+    const address = behindProxies(isProxy, request.raw.socket.remoteAddress, forwardedFor);
+    exchangeOf(request.raw).address = callerAddress(address) ?? null;
+    reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
+    answer(error, request, reply);
+  };
 
 /** Logs why a response was aborted after its status had been sent. Not logged if the client closed the connection. */
 export class AbortedResponses extends LogController {

@@ -26,6 +26,7 @@ interface Options {
 /** Makes Fastify with the options and the validation of this server; nothing is registered yet. */
 export function httpServer(logger: FastifyBaseLogger, options: Options = {}) {
   const { trustedProxies = [], keepAliveSeconds, publicUrl = unknownUrl } = options;
+  const isProxy = trustedProxy(trustedProxies);
   const app = fastify({
     serverFactory: (handler) => boundedServer(handler, keepAliveSeconds),
     return503OnClosing: false,
@@ -33,12 +34,12 @@ export function httpServer(logger: FastifyBaseLogger, options: Options = {}) {
     clientErrorHandler: () => {},
     loggerInstance: logger,
     // Without proxies, the address of the connection: reading it is faster than looking for a header.
-    trustProxy: trustedProxies.length > 0 && trustedProxy(trustedProxies),
+    trustProxy: trustedProxies.length > 0 && isProxy,
     logController: new AbortedResponses({ disableRequestLogging: true }),
     // Every line of a request has its id: a child logger for each request would cost more than its lines.
     childLoggerFactory: (parent) => parent,
     genReqId: requestIdOf,
-    frameworkErrors: answerUnroutable,
+    frameworkErrors: answerUnroutable(isProxy),
     routerOptions: { maxParamLength: maxHeaderBytes },
     // The absolute form of a request target (RFC 9112, section 3.2.2) names the same path.
     rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*\/?/i, '/'),
