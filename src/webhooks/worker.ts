@@ -31,6 +31,12 @@ const longPause = 200;
 const measureInterval = 15_000;
 const deleteInterval = 60_000;
 
+/**
+ * Milliseconds after which the deliveries of an agent give their slot to others of their endpoint, if it has no slot left.
+ * Otherwise a few agents that change all the time would keep all others of the endpoint waiting.
+ */
+const longestTurn = 1_000;
+
 const nothingClaimed = { claimed: [], hasMore: false };
 
 export type Worker = ReturnType<typeof webhookWorker>;
@@ -49,10 +55,7 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
   const stopping = new AbortController();
   const { signal } = stopping;
 
-  const saveOutcome = outcomeWriter({
-    ...{ deliveries, onHealth, signal },
-    canClaim: () => slots.hasFreeSlot('healthy') && !signal.aborted,
-  });
+  const saveOutcome = outcomeWriter({ deliveries, onHealth, signal });
 
   async function attempt(claimed: Claimed): Promise<DeliveryOutcome> {
     if (!claimed.isGranted) return notGranted(claimed);
@@ -69,11 +72,16 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
 
   /** Sends a claimed delivery and writes its outcome, then the same for the next ones of its endpoint and agent. */
   async function deliverInOrder(first: Claimed): Promise<void> {
+    const since = performance.now();
+    const mayGoOn = () => {
+      const isTurnOver = performance.now() - since > longestTurn && slots.isFull(first);
+      return slots.hasFreeSlot('healthy') && !signal.aborted && !isTurnOver;
+    };
     for (let claimed: Claimed | undefined = first; claimed; ) {
       const release = slots.take(claimed);
       const outcome = await attempt(claimed);
       if (outcome.isAttempt || outcome.status === 'FAILED') meter.delivery(outcome.status);
-      claimed = await saveOutcome(outcome);
+      claimed = await saveOutcome({ outcome, mayGoOn });
       release();
     }
     claimTimer.wake();
