@@ -11,7 +11,6 @@ import { limitConcurrency } from './auth/concurrency-limits.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
 import { apiKeyUse } from './auth/key-use.ts';
 import { apiKeyRepository } from './auth/lookup.repository.ts';
-import { ownKeyRepository } from './auth/own-key.repository.ts';
 import { type Quotas, rateLimits } from './auth/rate-limits.ts';
 import { ownKeyRoutes } from './auth/routes.ts';
 import { directoryRepository } from './companies/directory.repository.ts';
@@ -117,7 +116,7 @@ export async function buildApp(parts: AppParts) {
     await authenticated.register(agentRoutes, { agents, publicUrl });
     await authenticated.register(agentVersionRoutes, { agents });
     await authenticated.register(companyRoutes, { directory: directoryRepository(database) });
-    await authenticated.register(ownKeyRoutes, { ownKeys: ownKeyRepository(database) });
+    await authenticated.register(ownKeyRoutes, { database });
     const webhooks = webhookService(webhookRepository(database), sealer(parts), webhookRules);
     await authenticated.register(webhookRoutes, { webhooks, publicUrl });
   });

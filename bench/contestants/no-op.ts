@@ -47,6 +47,7 @@ const keysInMemory: ApiKeyRepository = {
       key: keys.get(hash),
       agentWasRead: agentId !== null,
       agent: agents.get(agentId ?? ''),
+      isForeign: false,
       at,
       databaseTime: 0,
       readOrder: 1,
@@ -78,7 +79,7 @@ await app.register(async (authenticated) => {
     uses,
     secrets,
     limits,
-    readAgent: async (id) => ({ agent: agents.get(id), readOrder: 1 }),
+    readAgent: async (id) => ({ agent: agents.get(id), isForeign: false, readOrder: 1 }),
   });
   await authenticated.register(body);
   await authenticated.register(agentRoutes, { agents: inMemory });

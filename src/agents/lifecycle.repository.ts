@@ -16,6 +16,7 @@ import { keepAnswers } from './write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
 import { lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
+import { keepStatement } from './write/statements.ts';
 
 /** An agent to create. */
 interface NewAgent {
@@ -50,11 +51,8 @@ export function agentLifecycle(database: Database) {
   async function tryToCreate(draft: NewAgent, by: Author, idempotency?: Idempotency): Promise<Created | undefined> {
     const { companyId, phoneNumberId, decide } = draft;
     const isActive = phoneNumberId !== null && (await numberIsActive(companyId, phoneNumberId));
-    const kept = idempotency && 'keyId' in by && (await findReplay(by, idempotency));
-    if (kept) {
-      await confirm(database.query, by);
-      return kept;
-    }
+    const kept = idempotency && 'keyId' in by && (await keptAnswer(by, idempotency));
+    if (kept) return kept;
     const plan = { companyId, content: decide(isActive), by };
     if (idempotency && 'keyId' in by) return await createAndKeep(plan, by, idempotency);
     const agent = await writeAtOnce(by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
@@ -97,7 +95,7 @@ export function agentLifecycle(database: Database) {
       await query(shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
-      await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
+      await keepAnswers(query, keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }]));
       return { agent };
     });
   }
@@ -133,9 +131,12 @@ export function agentLifecycle(database: Database) {
     });
   }
 
-  async function findReplay({ keyId }: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
-    const [kept] = keptIn(await database.query(keptStatement(keyId, idempotency.key)));
-    return kept && replay(await completeKept(database.query, kept), idempotency);
+  async function keptAnswer(by: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
+    const [kept] = keptIn(await database.query(keptStatement(by.keyId, idempotency.key)));
+    if (!kept) return undefined;
+    const replayed = replay(await completeKept(database.query, kept), idempotency);
+    await confirm(database.query, by);
+    return replayed;
   }
 
   async function numberIsActive(companyId: string, phoneNumberId: string): Promise<boolean> {
@@ -156,6 +157,12 @@ export function agentLifecycle(database: Database) {
         if ('operator' in by || by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE');
       }
     },
+
+    /**
+     * The answer that is kept for a request; undefined without one.
+     * @throws ApiError IDEMPOTENCY_KEY_REUSED, DATABASE_UNAVAILABLE; that of a key or grant that has ended
+     */
+    keptAnswer,
 
     /**
      * Soft-deletes an agent: no request finds it any more; its row and history stay.

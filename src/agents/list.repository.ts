@@ -1,4 +1,5 @@
 import { type Database, withinLimit } from '../database/client.ts';
+import { longTransaction } from '../database/long-transaction.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { jsonRowsOf, onlyRow, rowsOf } from '../database/rows.ts';
 import { parseExact } from '../http/exact-numbers.ts';
@@ -26,9 +27,10 @@ const portionsOf = rowsOf(portionRowSchema);
 /** Reads the agents of a company. */
 export function agentLists(database: Database) {
   return {
-    /** All agents of a company, the newest first. */
+    /** All agents of a company, the newest first; for the command line, with its long limits. */
     async list(companyId: string): Promise<StoredAgent[]> {
-      return agentsOf(await database.query(listStatement(companyId))).map(toStoredAgent);
+      const rows = await longTransaction(database, (query) => query(listStatement(companyId)));
+      return agentsOf(rows).map(toStoredAgent);
     },
 
     /** The first portion of a page of a company's agents, the newest first, and the number of agents on all pages. */

@@ -10,7 +10,7 @@ import { agentLists } from './list.repository.ts';
 import { foundRowSchema, purgedRowSchema } from './row.schema.ts';
 import { toStoredAgent } from './row.ts';
 import { purgeLockStatement, purgeStatement } from './statements.ts';
-import type { ReadAhead } from './write/batch.ts';
+import type { AgentInPath } from './write/batch.ts';
 import type { DecisionInput } from './write/decision.ts';
 import { findStatement } from './write/find.statements.ts';
 import { deleteOldAnswersStatement } from './write/kept.statements.ts';
@@ -45,10 +45,18 @@ export function agentRepository(database: Database, meter = silent, writes = rec
 
     find,
 
-    /** Reads an agent of any company, for a decision later in the request. */
-    async readAhead(id: string): Promise<ReadAhead> {
+    /**
+     * Reads an agent of a company, for a decision later in the request. The owner is read first: the time of a request must
+     * not depend on what another company has stored.
+     */
+    async readAhead(id: string, companyId: string | null): Promise<AgentInPath> {
       const readOrder = writes.beginRead();
-      return { agent: (await find(id, null))?.agent, readOrder };
+      const living = { id, deletedAt: null };
+      const owner = await database.typed(({ agent }) =>
+        agent.findFirst({ where: living, select: { companyId: true } }),
+      );
+      const isForeign = owner !== null && owner.companyId !== companyId;
+      return { agent: owner && !isForeign ? (await find(id, null))?.agent : undefined, isForeign, readOrder };
     },
 
     ...agentLifecycle(database),

@@ -10,7 +10,7 @@ import type { AgentListQuery } from './request.schema.ts';
 import type { StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
-import type { ReadAhead } from './write/batch.ts';
+import type { AgentInPath, ReadAhead } from './write/batch.ts';
 import type { Changed, Decide } from './write/decision.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
@@ -19,7 +19,7 @@ export type AgentService = ReturnType<typeof agentService>;
 interface ChangeRequest {
   /** In lower case. */
   readonly id: string;
-  readonly readAhead: ReadAhead;
+  readonly readAhead: AgentInPath;
   readonly preconditions: Preconditions;
   /** Run every check, but write nothing. */
   readonly dryRun?: boolean | undefined;
@@ -49,7 +49,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
         ? readAhead.agent && { agent: readAhead.agent, numberIsActive: false }
         : await agents.find(id, phoneNumberId);
     const { content, changedFields } = decide(found);
-    return { agent: { ...own(caller, found?.agent), content }, changedFields };
+    return { agent: { ...own(caller, found), content }, changedFields };
   }
 
   return {
@@ -60,17 +60,19 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
      */
     update(caller: Caller, request: ChangeRequest, patch: AgentPatch): Promise<Changed> {
       const { readAhead, preconditions } = request;
-      const changed = change(caller, request, readAhead, patch.companyPhoneNumberId ?? null, (found) => {
-        const agent = own(caller, found?.agent);
-        checkPreconditions(preconditions, agent.version);
-        return accepted(applyPatch(agent.content, patch, found?.numberIsActive === true));
-      });
+      const changed = changeOwn(caller, request, () =>
+        change(caller, request, readAhead, patch.companyPhoneNumberId ?? null, (found) => {
+          const agent = own(caller, found);
+          checkPreconditions(preconditions, agent.version);
+          return accepted(applyPatch(agent.content, patch, found?.numberIsActive === true));
+        }),
+      );
       return caller.deadline.race(changed);
     },
 
     /** Restores the content of an earlier version, as a new version. */
     restore: (caller: Caller, request: ChangeRequest, version: number): Promise<Changed> =>
-      caller.deadline.race(restore(caller, request, version)),
+      caller.deadline.race(changeOwn(caller, request, () => restore(caller, request, version))),
 
     /** Creates an agent and its first history entry. The company must exist. */
     create(companyId: string, draft: AgentDraft, by: Author, idempotency?: Idempotency) {
@@ -86,7 +88,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       return 'operator' in by ? created : by.deadline.race(created);
     },
 
-    get: (caller: Caller, { agent }: ReadAhead): StoredAgent => own(caller, agent),
+    get: (caller: Caller, readAhead: AgentInPath): StoredAgent => own(caller, readAhead),
 
     /** The first portion of a page of the company's agents; `portion` reads the next ones, given the ids in `rest`. */
     async list({ companyId, deadline }: Caller, query: AgentListQuery) {
@@ -99,8 +101,8 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     /** Deletes an agent: every later request for it is answered 404. */
     remove: (caller: Caller, request: ChangeRequest): Promise<void> => caller.deadline.race(remove(caller, request)),
 
-    async history(caller: Caller, { agent }: ReadAhead, query: Partial<Page>) {
-      const { id, version } = own(caller, agent);
+    async history(caller: Caller, readAhead: AgentInPath, query: Partial<Page>) {
+      const { id, version } = own(caller, readAhead);
       const page = readPage(query);
       const both = Promise.all([versions.entries(id, version, page), versions.oldest(id)]);
       const [items, oldest = version + 1] = await caller.deadline.race(both);
@@ -109,30 +111,41 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     },
 
     /** An agent as it was at one of its versions. */
-    async version(caller: Caller, { agent }: ReadAhead, version: number): Promise<StoredAgent> {
-      const current = own(caller, agent);
+    async version(caller: Caller, readAhead: AgentInPath, version: number): Promise<StoredAgent> {
+      const current = own(caller, readAhead);
       const { content, createdAt } = await caller.deadline.race(snapshot(current, version));
       return { ...current, content, version, updatedAt: createdAt };
     },
 
     /** The content of two versions of an agent; `to` is by default the current version. */
-    async compare(caller: Caller, { agent }: ReadAhead, from: number, to?: number) {
-      const current = own(caller, agent);
+    async compare(caller: Caller, readAhead: AgentInPath, from: number, to?: number) {
+      const current = own(caller, readAhead);
       const both = Promise.all([snapshot(current, from), snapshot(current, to ?? current.version)]);
       const [before, after] = await caller.deadline.race(both);
       return { before, after };
     },
   };
 
+  /**
+   * Makes checks 10 and 11 before a change reads more about the agent: the answer to another company must not wait for that.
+   * An answer that is kept for the request comes first.
+   */
+  async function changeOwn(caller: Caller, request: ChangeRequest, run: () => Promise<Changed>): Promise<Changed> {
+    const { readAhead, idempotency } = request;
+    const kept = !readAhead.agent && idempotency && (await agents.keptAnswer(caller, idempotency));
+    if (kept) return kept;
+    own(caller, readAhead);
+    return await run();
+  }
+
   async function restore(caller: Caller, request: ChangeRequest, version: number): Promise<Changed> {
     const { id, readAhead, preconditions } = request;
-    // Ownership is checked below, by `own`.
     const wanted = await versions.snapshot(id, version);
     // The agent was read before the requested version existed: read it again.
     const isOlder = wanted !== undefined && readAhead.agent !== undefined && readAhead.agent.version < version;
     const phoneNumberId = wanted?.content.companyPhoneNumberId ?? null;
     return await change(caller, request, isOlder ? undefined : readAhead, phoneNumberId, (found) => {
-      const agent = own(caller, found?.agent);
+      const agent = own(caller, found);
       if (!wanted) throw versionMissing(version, agent.version);
       checkPreconditions(preconditions, agent.version);
       const decided = accepted(restored(agent.content, wanted.content, found?.numberIsActive === true));
@@ -143,14 +156,14 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
   async function remove(caller: Caller, { id, readAhead, preconditions }: ChangeRequest): Promise<void> {
     const { ifMatch = '*', ifNoneMatch } = preconditions;
     const anyVersion = ifMatch === '*' && ifNoneMatch === undefined;
-    let { agent } = readAhead;
+    let found: Found | undefined = readAhead;
     while (caller.deadline.left() > 0) {
-      const { version } = own(caller, agent);
+      const { version } = own(caller, found);
       checkPreconditions(preconditions, version);
       const only = { companyId: caller.companyId, version: anyVersion ? null : version };
       if (await agents.delete(id, caller, only)) return;
       // Another change was written first: decide again on the current agent.
-      agent = (await agents.find(id, null))?.agent;
+      found = await agents.find(id, null);
     }
     throw timedOut();
   }
@@ -162,10 +175,14 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
   }
 }
 
+/** What was read of an agent. */
+type Found = Pick<ReadAhead, 'agent'> & Partial<AgentInPath>;
+
 /** Checks 10 and 11: the agent exists and belongs to the company. */
-function own(caller: Caller, agent: StoredAgent | undefined): StoredAgent {
+function own(caller: Caller, found: Found | undefined): StoredAgent {
+  const { agent, isForeign = false } = found ?? {};
+  if (isForeign || (agent && agent.companyId !== caller.companyId)) throw new ApiError('RESOURCE_ACCESS_DENIED');
   if (!agent) throw agentMissing();
-  if (agent.companyId !== caller.companyId) throw new ApiError('RESOURCE_ACCESS_DENIED');
   return agent;
 }
 

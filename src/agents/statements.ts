@@ -9,10 +9,6 @@ import { nameContains } from './name-search.statements.ts';
 import type { FilterName } from './request.schema.ts';
 import { agentJson, agentText, fieldOf } from './row.statements.ts';
 
-/** SQL condition: the phone number is active and belongs to the company. @param id and companyId: SQL for the two ids */
-export const activeNumber = (id: string, companyId: string) =>
-  `(SELECT p.status = 'ACTIVE' FROM company_phone_number p WHERE p.id = ${id} AND p.company_id = ${companyId}) IS TRUE`;
-
 /** The author of an entry, as columns of `given`. */
 const authorValues = (by: Author) =>
   'operator' in by

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { ReadAhead } from '../agents/write/batch.ts';
+import type { AgentInPath } from '../agents/write/batch.ts';
 import { over } from '../http/bounded-server.ts';
 import { countHeader } from '../http/connections.ts';
 import { Deadline } from '../http/deadline.ts';
@@ -29,8 +29,8 @@ declare module 'fastify' {
     owner: KeyOwner & { readonly keyId: string };
     /** The id of the agent in the path, in lower case; empty if there is none or it is not a UUID. */
     agentId: string;
-    /** That agent, of any company, read after the request arrived. Ownership is checked later (check 11). */
-    readAhead: ReadAhead;
+    /** That agent, read after the request arrived. Whether it exists and is the company's is checked later (10 and 11). */
+    readAhead: AgentInPath;
     /** The time by which the request is answered. */
     deadline: Deadline;
   }
@@ -57,8 +57,8 @@ interface Options {
   readonly uses: ApiKeyUse;
   readonly secrets: KeySecrets;
   readonly limits: RateLimits;
-  /** Reads one agent of any company, if it was not read together with the key. */
-  readonly readAgent: (id: string) => Promise<ReadAhead>;
+  /** Reads one agent of a company, if it was not read together with the key. */
+  readonly readAgent: (id: string, companyId: string | null) => Promise<AgentInPath>;
   /** Milliseconds within which a request is answered; by default those of `Deadline`. */
   readonly longestRequest?: number | undefined;
 }
@@ -107,14 +107,13 @@ export const authenticate = fp(async (app, options: Options) => {
       // Not held while the body arrives.
       turn.end();
     }
-    const { key, agent, agentWasRead, readOrder } = found;
-    turns.noteSize(agent);
+    const { key, agent, isForeign, agentWasRead, readOrder } = found;
     if (key) exchange.keyId = key.id;
     const refusal = key && whyInactive(key, asked);
     if (!key || key.ended || refusal) turns.forget();
     if (!key || key.ended) return await refuseKey(asked, key?.ended ?? 'unknown');
     if (refusal) throw refusal;
-    turns.admit(key);
+    turns.admit(key, agent);
     uses.note(key.id, hashes);
     const counting = countRequest(limits, key, request, reply);
     const tooMany = counting instanceof Promise ? await counting : counting;
@@ -127,7 +126,9 @@ export const authenticate = fp(async (app, options: Options) => {
     // The agent was not read together with the key if the key was over a rate limit before, or if its allow-list has an
     // entry that the statement does not evaluate.
     request.readAhead =
-      agentWasRead || agentId === null ? { agent, readOrder } : await deadline.race(readAgent(agentId));
+      agentWasRead || agentId === null
+        ? { agent, isForeign, readOrder }
+        : await deadline.race(readAgent(agentId, exchange.companyId));
   });
 
   app.addHook('onClose', () => uses.settled());
@@ -149,9 +150,7 @@ function setCaller(request: FastifyRequest, key: FoundKey, asked: Asked, found: 
   const companyId = requireAccess(key, asked);
   const { id: keyId, integrationId } = key;
   request.owner = { keyId, companyId: key.companyId, integrationId };
-  const { lookedUpAt, databaseTime, lookup } = found;
-  const check = (again: FoundKey | undefined) => checkAgain(again, asked);
-  const admission = { lookedUpAt, databaseTime, lookup, check };
+  const admission = { ...found, check: (again: FoundKey | undefined) => checkAgain(again, asked) };
   const { id: requestId, deadline } = request;
   const { address, span } = exchange;
   const admitted = { keyId, requestId, address, admission, deadline, span };

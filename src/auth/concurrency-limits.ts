@@ -17,6 +17,12 @@ const perOwner = { running: 64, waiting: 1_000 };
 /** Large requests of one key; each takes some 20 ms of the database and the server. */
 const perKey = { running: 2, waiting: 50 };
 
+/**
+ * Lookups of keys that were not admitted from their address before, all of them together. Must be less than the lookups that
+ * may wait (`database/group.ts`), so that the other keys find a place among them.
+ */
+const ofNewcomers = { running: 256, waiting: 1_000 };
+
 /** A request is large if its body has more bytes, or its agent's questions have more characters, than this. */
 const large = 32_768;
 
@@ -46,7 +52,8 @@ type RequestTurns = InstanceType<ReturnType<typeof concurrencyLimits>>;
 /**
  * Limits concurrency, so that one tenant cannot use up the queues, the memory or the database connections that all share:
  * 64 requests of one company or integration run at the same time, and two large requests of one key; further ones wait.
- * A key that was not admitted from its address before counts for that address instead of its owner.
+ * Until its key is looked up, a request counts for its owner if the key was admitted from its address before; otherwise for
+ * that address, and as one of at most 256 such requests.
  * @returns a class with an instance for each request; create it while the client is connected
  */
 export function concurrencyLimits() {
@@ -55,30 +62,36 @@ export function concurrencyLimits() {
   const largeAgents = bounded<true>(maxRemembered);
   const byOwner = turns(perOwner);
   const byKey = turns(perKey);
+  const newcomers = turns(ofNewcomers);
 
   return class {
     readonly #bearer: Bearer;
     readonly #bearerId: string;
-    readonly #owner: string;
+    /** The owner of the key if it was admitted, else the sender. */
+    #owner: string;
+    #isAdmitted: boolean;
     readonly #deadline: Deadline;
     readonly #response: ServerResponse;
-    readonly #isLarge: boolean;
+    #isLarge: boolean;
     /** The turn that `keep` received, until the response is over. */
     #turn: Turn | undefined;
 
     constructor(request: FastifyRequest, response: ServerResponse, bearer: Bearer) {
       this.#bearer = bearer;
       this.#bearerId = `${bearer.hash} ${bearer.address}`;
-      this.#owner = owners.get(this.#bearerId) ?? senderOf(bearer.address ?? undefined);
+      const owner = owners.get(this.#bearerId);
+      this.#isAdmitted = owner !== undefined;
+      this.#owner = owner ?? senderOf(bearer.address ?? undefined);
       this.#deadline = request.deadline;
       this.#response = response;
       const { agentId } = bearer;
-      this.#isLarge = isLarge(request) || (agentId !== null && largeAgents.has(agentId));
+      this.#isLarge = isLarge(request) || (agentId !== null && largeAgents.has(sizeName(this.#owner, agentId)));
     }
 
     /** @returns a turn, which must be ended; a promise only if the request has to wait */
     take(): Turn | Promise<Turn> {
-      return this.#isLarge ? this.#takeBoth() : byOwner.take(this.#owner, this.#deadline, this.#response);
+      const takesOne = this.#isAdmitted && !this.#isLarge;
+      return takesOne ? byOwner.take(this.#owner, this.#deadline, this.#response) : this.#takeSeveral();
     }
 
     /** Ends a turn when the response is over: it was sent, or the client closed the connection. */
@@ -92,10 +105,16 @@ export function concurrencyLimits() {
       this.#turn?.end();
     }
 
-    /** Further requests of the key from the same address count for its owner. */
-    admit({ companyId, integrationId }: KeyOwner): void {
+    /**
+     * The request, and further ones of the key from the same address, count for the key's owner.
+     * @param agent the agent of the request, if the request acts for its company; its size is remembered
+     */
+    admit({ companyId, integrationId }: KeyOwner, agent: StoredAgent | undefined): void {
       const owner = companyId ?? integrationId ?? '';
+      this.#owner = owner;
+      this.#isAdmitted = true;
       if (owners.get(this.#bearerId) !== owner) owners.set(this.#bearerId, owner);
+      if (agent) this.#noteSize(sizeName(owner, agent.id), agent);
     }
 
     /** Undoes `admit`, so that requests with a refused key do not count for its owner. */
@@ -103,34 +122,38 @@ export function concurrencyLimits() {
       owners.delete(this.#bearerId);
     }
 
-    /** Remembers whether an agent is large: then further requests for it count as large. */
-    noteSize(agent: StoredAgent | undefined): void {
-      const { agentId } = this.#bearer;
-      if (agentId === null || agent === undefined) return;
+    /** If an agent is large, this request and the owner's further ones for the agent count as large. */
+    #noteSize(name: string, { content }: StoredAgent): void {
       let characters = 0;
-      for (const { length } of agent.content.questions) characters += length;
-      if (characters > large) largeAgents.set(agentId, true);
-      else largeAgents.delete(agentId);
+      for (const { length } of content.questions) characters += length;
+      if (characters > large) {
+        largeAgents.set(name, true);
+        this.#isLarge = true;
+      } else largeAgents.delete(name);
     }
 
-    /** Large requests wait for a turn of the key first, so that they do not take a turn of the owner while waiting. */
-    async #takeBoth(): Promise<Turn> {
-      const first = await byKey.take(this.#bearer.hash, this.#deadline, this.#response);
+    /** In this order, a request that waits for a turn holds only turns that fewer others wait for. */
+    async #takeSeveral(): Promise<Turn> {
+      const taken: Turn[] = [];
+      const end = () => {
+        for (const turn of taken) turn.end();
+      };
+      const waitFor = [this.#deadline, this.#response] as const;
       try {
-        const second = await byOwner.take(this.#owner, this.#deadline, this.#response);
-        return {
-          end() {
-            first.end();
-            second.end();
-          },
-        };
+        if (this.#isLarge) taken.push(await byKey.take(this.#bearer.hash, ...waitFor));
+        taken.push(await byOwner.take(this.#owner, ...waitFor));
+        if (!this.#isAdmitted) taken.push(await newcomers.take('', ...waitFor));
+        return { end };
       } catch (error) {
-        first.end();
+        end();
         throw error;
       }
     }
   };
 }
+
+/** Sizes are remembered by owner: another company must not learn the size of an agent from how its own requests wait. */
+const sizeName = (owner: string, agentId: string): string => `${owner} ${agentId}`;
 
 /** Whether the route or the body makes a request large. */
 function isLarge({ raw, headers }: FastifyRequest): boolean {

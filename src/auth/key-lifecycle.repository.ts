@@ -19,6 +19,17 @@ import {
 export const lockKey = (tx: Prisma.TransactionClient, id: string) =>
   tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
 
+/** Inserts an audit entry about a key, by an operator. */
+export async function recordKey(
+  tx: Prisma.TransactionClient,
+  operator: string,
+  action: string,
+  { id: keyId, companyId, integrationId }: StoredKey,
+  details: Prisma.InputJsonObject = {},
+): Promise<void> {
+  await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, keyId, details } });
+}
+
 export const revokedForGood = 'the key is revoked, for good: make another one';
 
 /**
@@ -28,15 +39,6 @@ export const revokedForGood = 'the key is revoked, for good: make another one';
  * @param operator the name for the audit entries
  */
 export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | undefined, operator: string) {
-  async function record(
-    tx: Prisma.TransactionClient,
-    action: string,
-    { id: keyId, companyId, integrationId }: StoredKey,
-    details: Prisma.InputJsonObject = {},
-  ): Promise<void> {
-    await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, keyId, details } });
-  }
-
   /** Inserts a key and its audit entry, and records the fingerprint of the secret. */
   async function insert(
     tx: Prisma.TransactionClient,
@@ -49,7 +51,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     await recordSecret(tx, secrets);
     const hash = hashKey(key, secrets.secret);
     const made = await tx.apiKey.create({ data: { ...data, start: startOf(key), hash }, select: stored });
-    await record(tx, 'key.created', made, { start: made.start, ...settingsOf(made) });
+    await recordKey(tx, operator, 'key.created', made, { start: made.start, ...settingsOf(made) });
     return made;
   }
 
@@ -68,7 +70,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
       const now = await databaseTime(tx);
       const where = { id, ...when };
       const [changed] = await tx.apiKey.updateManyAndReturn({ where, data: change(now), select: stored });
-      if (changed) await record(tx, action, changed);
+      if (changed) await recordKey(tx, operator, action, changed);
       const key = changed ?? (await tx.apiKey.findUnique({ where: { id }, select: stored }));
       if (!key) throw new UnknownIdError('API key', id);
       return toShown(key, now);
@@ -121,7 +123,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
         const { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour } = old;
         const settings = { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour };
         const made = await insert(tx, key, { ...settings, expiresAt: old.expiresAt, createdAt: now });
-        await record(tx, 'key.rotated', old, { newKeyId: made.id, expiresAt: expiresAt.toISOString() });
+        await recordKey(tx, operator, 'key.rotated', old, { newKeyId: made.id, expiresAt: expiresAt.toISOString() });
         return { ...toShown(made, now), key };
       });
     },

@@ -15,8 +15,10 @@ export interface LookedUp {
   readonly key: FoundKey | undefined;
   /** Whether the agent was read. It is not if the key would be refused. */
   readonly agentWasRead: boolean;
-  /** The agent, of any company; undefined if there is none, it is deleted, or it was not read. */
+  /** Undefined if there is no such agent, it is deleted, belongs to another company, or was not read. */
   readonly agent: StoredAgent | undefined;
+  /** Whether the agent exists, but belongs to another company than the request acts for. */
+  readonly isForeign: boolean;
   /** The place of the lookup in the order of `recentWrites`. */
   readonly readOrder: number;
   /** The time of the lookup, in milliseconds on the clock of `performance.now()`. */
@@ -68,8 +70,9 @@ function lookUpAll(query: Query, lookups: readonly Lookup[], readOrder: number):
   return askOnce(lookups, keyOf, isSame, async (distinct) => {
     const rows = rowsOfLookups(await query(lookupStatement(distinct)));
     return rows.map(({ key, agent, agentWasRead, databaseTime }) => {
-      const stored = agent ? toStoredAgent(agent) : undefined;
-      return { key: key ?? undefined, agentWasRead, agent: stored, readOrder, at, databaseTime };
+      const isForeign = agent === 'foreign';
+      const own = agent === null || isForeign ? undefined : toStoredAgent(agent);
+      return { key: key ?? undefined, agentWasRead, agent: own, isForeign, readOrder, at, databaseTime };
     });
   });
 }

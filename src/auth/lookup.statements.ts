@@ -65,7 +65,8 @@ export const lookupValues = ({ hash, formerHash, companyId, agentId, address, sc
 /**
  * Selects one row for each lookup; `key` is null if there is none. The agent is read only if the key passes checks 2 to 4,
  * 6 and 7 (docs/contract.md#the-order-of-checks). PostgreSQL evaluates the condition of a CASE before its result, and LIMIT
- * keeps the planner from merging the subqueries.
+ * keeps the planner from merging the subqueries. Of an agent of another company than the request acts for, only that is
+ * selected: the time of a lookup must not depend on what another company has stored.
  *
  * LATERAL makes it one index scan for each hash and id. With a join, the planner would compare every key of a small table
  * with both hashes. Whether an agent is deleted is asked of its row: as a condition, it would let a plan that was made while
@@ -77,7 +78,8 @@ export const lookupValues = ({ hash, formerHash, companyId, agentId, address, sc
 const lookingUp = (asked: string) => `
   SELECT json_build_object('key', f.key, 'databaseTime', floor(${statementTime}), 'agentWasRead', coalesce(f."agentWasRead", false),
            'agent', CASE WHEN f."agentWasRead" THEN
-             (SELECT CASE WHEN a.deleted_at IS NULL THEN ${agentJson('a')} END FROM agent a WHERE a.id = q.agent) END)::text AS json
+             (SELECT CASE WHEN a.deleted_at IS NOT NULL THEN NULL WHEN a.company_id = f.company THEN ${agentJson('a')}
+                          ELSE '"foreign"' END FROM agent a WHERE a.id = q.agent) END)::text AS json
     FROM ${asked}
     LEFT JOIN LATERAL (
       SELECT json_build_object(
@@ -85,7 +87,8 @@ const lookingUp = (asked: string) => `
                'allowedIps', k.allowed_ips, 'perMinute', k.per_minute, 'perHour', k.per_hour,
                'ended', k.ended, 'suspended', k.suspended_at IS NOT NULL, 'granted', k.granted) AS key,
              q.agent IS NOT NULL AND k.ended IS NULL AND k.suspended_at IS NULL AND q.scope = ANY(k.scopes)
-             AND (k.company_id IS NOT NULL OR k.granted) AND ${isAllowed} AS "agentWasRead"
+             AND (k.company_id IS NOT NULL OR k.granted) AND ${isAllowed} AS "agentWasRead",
+             coalesce(k.company_id, q.company) AS company
         FROM (${keyBy('q.hash')}
         UNION ALL ${keyBy('q.former')}
         LIMIT 1) k

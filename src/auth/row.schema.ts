@@ -29,8 +29,8 @@ export const lookupRowSchema = Type.Object({
   key: orNull(foundKeySchema),
   /** Whether the agent was read. It is not if the key would be refused. */
   agentWasRead: Type.Boolean(),
-  /** The agent, of any company; null if there is none, it is deleted, or it was not read. */
-  agent: orNull(agentJsonSchema),
+  /** `foreign` if the agent belongs to another company; null if there is none, it is deleted, or it was not read. */
+  agent: Type.Union([agentJsonSchema, Type.Literal('foreign'), Type.Null()]),
   /** The time of the lookup, in milliseconds of the database's clock. */
   databaseTime: Type.Number(),
 });

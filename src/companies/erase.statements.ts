@@ -3,7 +3,7 @@ import { constant, sql } from '../database/statement.ts';
 /** Locks a company until the transaction ends: inserts of rows that refer to it wait. */
 export const lockStatement = (companyId: string) => sql`SELECT FROM company WHERE id = ${companyId}::uuid FOR UPDATE`;
 
-/** Takes the lock under which servers delete old kept answers (`deleteOldAnswersSql`), until the transaction ends. */
+/** Takes the lock under which servers delete old kept answers (`deleteOldAnswersStatement`), until the transaction ends. */
 export const lockAnswersStatement = sql`SELECT pg_advisory_xact_lock(7214839, 4)`;
 
 /** Kept answers that one statement reads. */
@@ -11,8 +11,9 @@ const walked = constant('5000');
 
 /**
  * Reads the next kept answers behind a key of the table, and erases those by keys of the company or about its agents or webhook
- * endpoints. Reads the whole table in batches, because it has no index on these. Returns how many were erased, and the key to
- * continue behind; null at the end of the table.
+ * endpoints. An endpoint may be deleted already, so the audit entry says whose it was; entries have no index on that, so they
+ * are read only for an answer about an endpoint. Reads the whole table in batches, because it has no index on these. Returns how
+ * many were erased, and the key to continue behind; null at the end of the table.
  */
 export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readonly [string, string]) => sql`
   WITH walked AS MATERIALIZED (
@@ -24,7 +25,9 @@ export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readon
      WHERE k.api_key_id = w.api_key_id AND k.key = w.key
        AND (EXISTS (SELECT FROM api_key o WHERE o.id = w.api_key_id AND o.company_id = ${companyId}::uuid)
          OR EXISTS (SELECT FROM agent a WHERE a.id = w.agent_id AND a.company_id = ${companyId}::uuid)
-         OR EXISTS (SELECT FROM webhook_endpoint e WHERE e.id = w.webhook_id AND e.company_id = ${companyId}::uuid))
+         OR (w.webhook_id IS NOT NULL AND w.webhook_id::text IN (
+               SELECT e.details->>'webhookId' FROM audit_entry e
+                WHERE e.action = 'webhook.created' AND e.company_id = ${companyId}::uuid)))
     RETURNING k.key
   )
   SELECT (SELECT count(*)::int FROM erased) AS erased,

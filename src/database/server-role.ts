@@ -19,11 +19,6 @@ interface TableRights {
   readonly update?: readonly string[];
 }
 
-/** Sets the settings of a role, by default that of the URL, for this database. They apply to sessions that begin later. */
-export function setRoleSettings(url: string, role?: string): Promise<void> {
-  return withMigrationLock(url, (client) => writeRoleSettings(client, role));
-}
-
 /**
  * Gives a role exactly the rights that the server needs on this database, and revokes all others on its tables. Sets its
  * settings too, if the owner has the privilege; otherwise the role must run `migrate` itself to set them.
@@ -153,7 +148,9 @@ function grantOn(table: string, { select, insert, delete: remove, update = [] }:
 /** SQLSTATE: only superusers, and some roles with CREATEROLE, can change the settings of others. */
 const insufficientPrivilege = '42501';
 
-/** Sets the settings of a role, by default that of the connection, for this database. */
+/**
+ * Sets the settings of a role, by default that of the connection, for this database. They apply to sessions that begin later.
+ */
 export async function writeRoleSettings(client: pg.ClientBase, role?: string): Promise<void> {
   const name = role === undefined ? 'CURRENT_USER' : pg.escapeIdentifier(role);
   const database = await databaseName(client);

@@ -63,7 +63,7 @@ export function senderOf(address = ''): string {
 export function callerAddress(entry = ''): string | undefined {
   // The usual case, without a port or brackets.
   if (isIPv4(entry)) return entry;
-  const [, bracketed] = /^\[([^\]]*:[^\]]*)\](?::\d{1,5})?$/.exec(entry) ?? [];
+  const [, bracketed] = /^\[([^\]:]*:[^\]]*)\](?::\d{1,5})?$/.exec(entry) ?? [];
   const [, beforePort] = /^([\d.]+):\d{1,5}$/.exec(entry) ?? [];
   return plainAddress(bracketed ?? beforePort ?? entry);
 }

@@ -56,15 +56,8 @@ function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply, p
 
 function toApiError(error: FastifyError): ApiError {
   if (error instanceof ApiError) return error;
-  switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new ApiError('PAYLOAD_TOO_LARGE');
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyLength });
-    case 'ECONNRESET':
-      // The client closed the connection while sending the body: an answer for the log, without a cause.
-      return new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyIncomplete });
-    default:
-      return new ApiError('INTERNAL_ERROR', { cause: error });
-  }
+  // The client closed the connection while sending the body: an answer for the log, without a cause.
+  return error.code === 'ECONNRESET'
+    ? new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyIncomplete })
+    : new ApiError('INTERNAL_ERROR', { cause: error });
 }

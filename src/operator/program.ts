@@ -46,7 +46,7 @@ export function operatorProgram(readConfiguration: () => Config, { stdin, stdout
     agentCommand(print),
     historyCommand(print),
     webhookCommand(print),
-    auditCommand(print),
+    auditCommand(print, stderr),
   ];
   for (const group of groups) program.addCommand(group);
   for (const command of [program, ...program.commands.flatMap((group) => [group, ...group.commands])]) {

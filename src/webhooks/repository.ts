@@ -10,6 +10,7 @@ import { onlyRow, rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
 import type { Prisma, WebhookEndpoint } from '../generated/prisma/client.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
+import { deepest } from '../http/pages.schema.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { ApiError, timedOut } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
@@ -28,9 +29,6 @@ type WebhookAction = 'webhook.created' | 'webhook.updated' | 'webhook.deleted' |
 
 export type WebhookRepository = ReturnType<typeof webhookRepository>;
 export type WebhookTransaction = ReturnType<typeof transactionOf>;
-
-/** Deliveries are counted up to this number, which is also the maximum of `page` × `limit`. */
-const maxCounted = 100_000;
 
 /** Milliseconds for which requests are signed with the previous secret too. */
 const overlap = 24 * 60 * 60 * 1_000;
@@ -159,11 +157,11 @@ export function webhookRepository(database: Database) {
       return { items, total, page };
     },
 
-    /** One page, the newest first; `total` counts up to 100,000. */
+    /** One page, the newest first; `total` counts as far as pages reach, up to 100,000. */
     async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
       const [rows, totals] = await Promise.all([
         query(deliveries.deliveriesStatement(id, page, filter)),
-        query(deliveries.countDeliveriesStatement(id, filter, maxCounted)),
+        query(deliveries.countDeliveriesStatement(id, filter, deepest)),
       ]);
       return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total, page };
     },

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { setReplayHeader } from '../agents/answer.ts';
+import { createHeadersSchema } from '../agents/request.schema.ts';
 import { toPage } from '../http/pages.ts';
 import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
 import type { Completed } from './kept.statements.ts';
@@ -20,7 +21,6 @@ import {
   deliveryParamsSchema,
   ownerQuerySchema,
   webhookDraftSchema,
-  webhookHeadersSchema,
   webhookListQuerySchema,
   webhookParamsSchema,
   webhookPatchSchema,
@@ -49,7 +49,7 @@ interface Options extends WithPublicUrl {
 /** Webhook endpoints and their deliveries. Registered in the authenticated scope. */
 export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { webhooks, publicUrl = unknownUrl }) => {
   const onOne = { params: webhookParamsSchema, querystring: ownerQuerySchema };
-  const onOneAgain = { ...onOne, headers: webhookHeadersSchema };
+  const onOneAgain = { ...onOne, headers: createHeadersSchema };
 
   app.post(
     '/webhooks',
@@ -58,7 +58,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
       schema: {
         ...createWebhook,
         querystring: ownerQuerySchema,
-        headers: webhookHeadersSchema,
+        headers: createHeadersSchema,
         body: webhookDraftSchema,
       },
     },

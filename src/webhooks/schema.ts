@@ -1,6 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { namesOf } from '../agents/fields.ts';
-import { createHeadersSchema } from '../agents/request.schema.ts';
 import { closed, nullable, oneOf, text, timestamp, uuid } from '../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../http/pages.schema.ts';
 import { draft, patch } from './examples.ts';
@@ -57,7 +56,6 @@ const companyId = Type.Optional(
 export const ownerQuerySchema = Type.Object({ companyId }, closed);
 export const webhookListQuerySchema = pagedQuery({ companyId });
 export const webhookParamsSchema = Type.Object({ id: uuid('Webhook id') }, closed);
-export const webhookHeadersSchema = createHeadersSchema;
 
 const time = (what: string) => timestamp(`${what}, in UTC`);
 const timeOrNull = (what: string) => nullable(time(`${what}; null if never`));

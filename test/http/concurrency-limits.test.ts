@@ -1,4 +1,6 @@
 import { expect, test, vi } from 'vitest';
+import { openAnotherServer } from '../support/another-server.ts';
+import { callsOf } from '../support/calls.ts';
 import { countWaiting, untilWaiting, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -99,5 +101,70 @@ test('64 concurrent requests of one company make its next request wait until one
     await release();
     // On a slow machine some have waited too long.
     for (const { status } of await Promise.all([next, ...many])) expect([200, 503]).toContain(status);
+  });
+});
+
+/** A server that believes `X-Forwarded-For`, and the header of a sender. */
+async function openBehindProxy() {
+  const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1'] });
+  return { origin, ...callsOf(origin), from: (sender: number) => ({ 'x-forwarded-for': `203.0.113.${sender}` }) };
+}
+
+test('the first requests of a key from several addresses count together: 64 of them make the next one wait', async () => {
+  const [busy, other] = [await world.company(), await world.company()];
+  const [held, free] = [await world.agent(busy.id), await world.agent(busy.id)];
+  const agent = await world.agent(other.id);
+  const { call, from } = await openBehindProxy();
+  const readOther = async () => expect((await call(other.key, `GET /agents/${agent.id}`)).status).toBe(200);
+  await whileAgentLocked(world, held.id, async (release) => {
+    const body = { duration: 77 };
+    const many = Array.from({ length: 64 }, (_, at) =>
+      call(busy.key, `PATCH /agents/${held.id}`, { body, headers: from(at % 8) }),
+    );
+    await untilWaiting(world, 1);
+    await readOther();
+    let isAnswered = false;
+    const next = call(busy.key, `GET /agents/${free.id}`, { headers: from(100) }).finally(() => {
+      isAnswered = true;
+    });
+    // Once this is answered, the key of `next` has been looked up.
+    await readOther();
+    await readOther();
+    expect(isAnswered).toBe(false);
+    await release();
+    // On a slow machine some have waited too long.
+    for (const { status } of await Promise.all([next, ...many])) expect([200, 503]).toContain(status);
+  });
+});
+
+test('unknown keys from many addresses leave places in the queue of lookups for keys that were admitted before', async () => {
+  const company = await world.company();
+  const { id } = await world.agent(company.id);
+  const { origin, call, from } = await openBehindProxy();
+  const read = () => call(company.key, `GET /agents/${id}`, { headers: from(200) });
+  const readMalformed = async () => expect((await call('malformed', `GET /agents/${id}`)).status).toBe(401);
+  expect((await read()).status).toBe(200);
+  const unknown = (sender: number) =>
+    head(
+      `GET /agents/${id} HTTP/1.1`,
+      'Host: api',
+      `Authorization: Bearer sk_${'0'.repeat(43)}`,
+      `X-Forwarded-For: ${from(sender)['x-forwarded-for']}`,
+    );
+  // The queue has 1,000 places, and a batch 32.
+  await RawSocket.useMany(origin, 1_200, async (sockets) => {
+    const answer = await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], async (release) => {
+      // The second wave takes the places of the first batch.
+      for (const wave of [sockets.slice(0, 1_100), sockets.slice(1_100)]) {
+        for (const [at, socket] of wave.entries()) socket.write(unknown(at % 20));
+        // Answered without a lookup: what was sent before has been read then.
+        await readMalformed();
+      }
+      const known = read();
+      await readMalformed();
+      await release();
+      return await known;
+    });
+    expect(answer).toMatchObject({ status: 200, body: { id } });
   });
 });

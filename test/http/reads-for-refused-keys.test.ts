@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openAnotherServer } from '../support/another-server.ts';
-import { callsOf } from '../support/calls.ts';
+import { openCounted as openCountedFor, type Reads } from '../support/agent-reads.ts';
 import { connect } from '../support/connection.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -28,44 +27,7 @@ beforeAll(async () => {
 
 afterAll(() => observer.end());
 
-interface Reads {
-  /** Blocks of the table and its indexes. */
-  readonly table: number;
-  /** Blocks of the TOAST table, which holds large values. */
-  readonly toast: number;
-}
-
-async function readsSoFar(): Promise<Reads> {
-  await observer.query('SELECT FROM pg_stat_force_next_flush()');
-  const { rows } = await observer.query(
-    `SELECT (heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::int AS table,
-            (toast_blks_read + toast_blks_hit + tidx_blks_read + tidx_blks_hit)::int AS toast
-       FROM pg_statio_all_tables WHERE relid = 'agent'::regclass`,
-  );
-  return rows[0];
-}
-
-/** A server with one connection, which reports its counts on request. */
-async function openCounted() {
-  const server = await openAnotherServer(world, { connections: 1 });
-  const passOn = () => server.database.query({ text: 'SELECT FROM pg_stat_force_next_flush()', values: [] });
-  // The first execution on a connection makes the plan, for which PostgreSQL reads the indexes.
-  const { key } = await world.newKey(company.id);
-  await callsOf(server.origin).call(key, `GET /agents/${randomUUID()}`);
-  return {
-    ...server,
-    ...callsOf(server.origin),
-    /** The blocks of the table agent that the server reads during a task. */
-    async readsDuring(task: () => Promise<unknown>): Promise<Reads> {
-      await passOn();
-      const before = await readsSoFar();
-      await task();
-      await passOn();
-      const after = await readsSoFar();
-      return { table: after.table - before.table, toast: after.toast - before.toast };
-    },
-  };
-}
+const openCounted = () => openCountedFor(world, observer, company.id);
 
 const nothing: Reads = { table: 0, toast: 0 };
 

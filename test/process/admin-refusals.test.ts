@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
-import { setRoleSettings } from '../../src/database/server-role.ts';
+import { writeRoleSettings } from '../../src/database/server-role.ts';
+import { withMigrationLock } from '../../src/database/session.ts';
 import { run } from '../support/connection.ts';
 import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
 import { operatorOf, runOperator } from '../support/operator.ts';
@@ -134,7 +135,7 @@ test('errors of the database are printed in a sentence of the program, by the bu
     reason('the database cannot be reached: nothing listens at its address (ECONNREFUSED)'),
   );
   const url = await emptyDatabase();
-  await setRoleSettings(url);
+  await withMigrationLock(url, writeRoleSettings);
   expect(await create(url)).toEqual(
     reason(`DATABASE_URL lacks migrations (${(await namesInFolder()).join(', ')}): run npm run migrate`),
   );

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrate, pendingMigrations } from '../../src/database/migrate.ts';
-import { setRoleSettings } from '../../src/database/server-role.ts';
-import { withClient } from '../../src/database/session.ts';
+import { writeRoleSettings } from '../../src/database/server-role.ts';
+import { withClient, withMigrationLock } from '../../src/database/session.ts';
 import { lackingSettings, roleSettings } from '../../src/database/settings.ts';
 import { connect, run } from '../support/connection.ts';
 import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
@@ -34,7 +34,7 @@ describe('the settings of a role', () => {
   });
 
   test('are also checked on a given connection', async () => {
-    await setRoleSettings(url);
+    await withMigrationLock(url, writeRoleSettings);
     const client = await connect(url);
     const before = await lackingSettings(client, roleSettings);
     await client.query('SET jit = on');

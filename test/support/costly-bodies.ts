@@ -48,6 +48,10 @@ const inList = (item: string) => filled('{"metadata":{"n":[', () => item, ']}}')
 const inKeys = (item: (at: number) => string) => filled('{"metadata":{', item, '}}').text;
 const behind = (levels: number, key: string) => [`{"${key}":`.repeat(levels), '}'.repeat(levels)] as const;
 
+/** Members with keys of one character and three bytes, in no order. */
+const characters = 0xd7ff - 0x800;
+const unsortedKeys = (at: number) => `"${String.fromCharCode(0x800 + ((at * 12_347) % characters))}":1`;
+
 /** Bodies of the maximum size that cost a server more than others, by their content. */
 export const costlyBodies: Readonly<Record<string, string>> = {
   'numbers that are not finite': inList('1e999'),
@@ -90,6 +94,8 @@ export const costlyBodies: Readonly<Record<string, string>> = {
   'a long id': `{"companyPhoneNumberId":"${'00000000-0000-4000-8000-000000000000'.repeat(7_000)}"}`,
   'a long number': `{"duration":${'9'.repeat(262_000)}}`,
   'too many keys': inKeys((at) => `"${nameOf(at)}":1`),
+  'too many keys in no order': inKeys(unsortedKeys),
+  'too many keys in no order, in a list': filled('{"metadata":{"n":[{', unsortedKeys, '}]}}').text,
   'too many keys that hold objects': inKeys((at) => `"${nameOf(at)}":{}`),
   'too many nested objects': inKeys((at) => `"${nameOf(at)}":{"a":{"b":null}}`),
   'null for keys that do not exist': inKeys((at) => `"${nameOf(at)}":null`),

@@ -3,9 +3,14 @@ import { join } from 'node:path';
 import { openPrimary, postgresCommands } from './debian-postgres.ts';
 import { makeFolder, runToEnd } from './process.ts';
 
-/** An empty PostgreSQL of Debian, and what the commands of docs/backup.md on archiving and recovery take from the shell. */
-export async function openArchivable() {
-  const old = await openPrimary();
+type Postgres = Pick<Awaited<ReturnType<typeof openPrimary>>, 'url' | 'start' | 'stop'>;
+
+/**
+ * A PostgreSQL of Debian, and what the commands of docs/backup.md on archiving and recovery take from the shell.
+ * @param given by default an empty one
+ */
+export async function openArchivable(given?: Postgres) {
+  const old = given ?? (await openPrimary());
   const folder = await makeFolder();
   const places = { ARCHIVE: join(folder, 'archive'), BASE: join(folder, 'base'), RECOVERED: join(folder, 'recovered') };
   await mkdir(places.ARCHIVE);

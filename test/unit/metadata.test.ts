@@ -157,6 +157,14 @@ describe('mergeWithinLimits', () => {
     },
   );
 
+  test('puts the keys of a result in order also after a patch of many keys', () => {
+    const removed = Object.fromEntries(Object.keys(keys(60)).map((key) => [key, null]));
+    const added = Object.fromEntries(Object.entries(keys(60, 'n')).toReversed());
+    const { merged, complaints } = mergeWithinLimits(keys(60), { ...removed, ...added });
+    expect(complaints).toEqual([]);
+    expect(Object.entries(merged)).toEqual(Object.entries(keys(60, 'n')));
+  });
+
   test('refuses 100,000 levels before the merge', () => {
     const deep: JsonObject = { a: JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) };
     expect(mergeWithinLimits({}, deep)).toEqual({ merged: {}, complaints: [levels(100_001)] });

@@ -10,7 +10,7 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ],
   [
     'service',
-    /^src\/(agents\/(service|answer)|webhooks\/(service|rules|assemble|worker|slots|outcome(-writer)?|health-log))\.ts$/,
+    /^src\/(agents\/(service|answer)|webhooks\/(service|rules|worker|slots|outcome(-writer)?|health-log))\.ts$/,
   ],
   [
     'repositories',

@@ -18,26 +18,30 @@ export const limits = {
  *
  * The keys of the result stand in the order in which PostgreSQL keeps them in `jsonb`, as those of the target do already. So
  * the answer to a PATCH has the bytes that a GET of that version has.
+ * @param toObject makes an object of its members, by default in that order
  */
-export function merge(target: Json | undefined, patch: JsonObject): JsonObject {
+export function merge(target: Json | undefined, patch: JsonObject, toObject: ToObject = withSortedKeys): JsonObject {
   // A map, since a plain object would find inherited members such as "constructor".
   const merged = new Map(isObject(target) ? Object.entries(target) : []);
   for (const key of Object.keys(patch)) {
     const value = patch[key] ?? null;
     if (value === null) merged.delete(key);
-    else merged.set(key, isObject(value) ? merge(merged.get(key), value) : inStoredOrder(value));
+    else merged.set(key, isObject(value) ? merge(merged.get(key), value, toObject) : copied(value, toObject));
   }
-  return withSortedKeys([...merged]);
+  return toObject([...merged]);
 }
 
-function inStoredOrder(value: Json): Json {
-  if (Array.isArray(value)) return value.map(inStoredOrder);
+function copied(value: Json, toObject: ToObject): Json {
+  if (Array.isArray(value)) return value.map((item) => copied(item, toObject));
   if (!isObject(value)) return value;
-  return withSortedKeys(Object.entries(value).map(([key, inner]) => [key, inStoredOrder(inner)]));
+  return toObject(Object.entries(value).map(([key, inner]) => [key, copied(inner, toObject)]));
 }
 
-const withSortedKeys = (members: [string, Json][]): JsonObject =>
-  Object.fromEntries(members.sort(([a], [b]) => byStoredOrder(a, b)));
+type ToObject = (members: [string, Json][]) => JsonObject;
+
+const withSortedKeys: ToObject = (members) => Object.fromEntries(members.sort(([a], [b]) => byStoredOrder(a, b)));
+
+const inAnyOrder: ToObject = (members) => Object.fromEntries(members);
 
 /** By the length of their UTF-8 text, then by its bytes, which for ASCII is the order that JavaScript has. */
 function byStoredOrder(a: string, b: string): number {
@@ -56,8 +60,15 @@ export function mergeWithinLimits(
   stored: JsonObject,
   patch: JsonObject,
 ): { readonly merged: JsonObject; readonly complaints: readonly Complaint[] } {
-  const tooDeep = depthComplaints(stored, shape(patch));
+  const { depth, keys } = shape(patch);
+  const tooDeep = depthComplaints(stored, { depth });
   if (tooDeep.length > 0) return { merged: stored, complaints: tooDeep };
+  // Sorting 30,000 keys takes 0.2 s, and almost every patch with too many is refused.
+  if (keys > limits.keys) {
+    const unsorted = merge(stored, patch, inAnyOrder);
+    const complaints = limitComplaints(stored, unsorted);
+    if (complaints.length > 0) return { merged: unsorted, complaints };
+  }
   const merged = merge(stored, patch);
   return { merged, complaints: limitComplaints(stored, merged) };
 }

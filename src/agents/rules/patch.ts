@@ -8,7 +8,7 @@ import { limitComplaints, mergeWithinLimits } from './metadata.ts';
 export interface Patched {
   readonly content: AgentContent;
   readonly changedFields: readonly AgentField[];
-  /** The rules that the result breaks, all of them (docs/contract.md#the-order-of-checks). */
+  /** All rules that the result breaks (docs/contract.md#the-order-of-checks); of merged metadata that is too deep, that alone. */
   readonly faults: readonly Fault[];
 }
 

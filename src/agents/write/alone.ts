@@ -13,7 +13,7 @@ import type { Changed } from './decision.ts';
 import { finalAnswer, keepAnswers } from './keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from './kept.statements.ts';
 import { lockSoonStatement } from './lock.statements.ts';
-import { change } from './statements.ts';
+import { change, keepStatement } from './statements.ts';
 import { writtenRows, writtenTimes } from './written.ts';
 
 /** A queued change. */
@@ -170,10 +170,8 @@ async function writeChanges(query: Query, writes: RecentWrites, id: string, chan
   // Must come before answers are kept: they would show a change that was not written.
   if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by another transaction');
   const keeping = folds.flatMap((folded) => folded.keeping);
-  await keepAnswers(
-    query,
-    keeping.map((kept) => finalAnswer(kept, writtenAt.get(id))),
-  );
+  const answers = keeping.map((kept) => finalAnswer(kept, writtenAt.get(id)));
+  if (answers.length > 0) await keepAnswers(query, keepStatement(answers));
   const outcomes = outcomesOf(folds, writtenAt);
   return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : outcomes.get(change)));
 }
