@@ -37,7 +37,7 @@ const isFree = sql`(d.leased_until IS NULL OR d.leased_until <= now())`;
 const claimedJson = sql`
   json_build_object(
     'id', d.id, 'lease', d.lease, 'endpointId', e.id, 'eventId', d.event_id, 'body', d.body, 'attempts', d.attempts,
-    'url', e.url, 'sealedHeaders', e.sealed_headers, 'sealedSecret', e.sealed_secret,
+    'age', extract(epoch FROM now() - d.created_at)::float8, 'url', e.url, 'sealedHeaders', e.sealed_headers, 'sealedSecret', e.sealed_secret,
     'sealedPreviousSecret', CASE WHEN e.previous_secret_until > now() THEN e.sealed_previous_secret END,
     'sealedUnder', e.sealed_under, 'endpointChangedAt', e.updated_at, 'isFailing', e.failing_since IS NOT NULL,
     'isGranted', e.integration_id IS NULL OR d.company_id IS NULL OR EXISTS (

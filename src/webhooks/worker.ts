@@ -63,6 +63,12 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   const stopping = new AbortController();
   const { signal } = stopping;
 
+  /**
+   * The longest time, in seconds, after which a delivery had its first attempt since the last measurement. Where a receiver is
+   * slower than its events come, the delivery behind each one that was sent is due only from then on, so it is never overdue.
+   */
+  let longestWait = 0;
+
   const saveOutcome = outcomeWriter({ deliveries, onHealth, signal });
 
   /** Decrypts what an attempt needs. @throws Error if this process lacks the API_KEY_SECRET of the endpoint */
@@ -94,6 +100,8 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     };
     for (let claimed: Claimed | undefined = first; claimed; ) {
       const release = slots.take(claimed);
+      const { attempts, isFailing, age } = claimed;
+      if (attempts === 0 && !isFailing) longestWait = Math.max(longestWait, age);
       const outcome = await attempt(claimed);
       if (outcome.isAttempt || outcome.status === 'FAILED') meter.delivery(outcome.status);
       claimed = await saveOutcome({ outcome, mayGoOn });
@@ -125,7 +133,8 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
 
   async function measure(): Promise<void> {
     const measures = await deliveries.measures();
-    if (measures) meter.webhooks(measures);
+    if (measures) meter.webhooks({ ...measures, overdueSeconds: Math.max(measures.overdueSeconds, longestWait) });
+    longestWait = 0;
   }
 
   async function deleteOld(): Promise<void> {
