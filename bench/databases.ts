@@ -4,7 +4,8 @@ import pg from 'pg';
 import { type AnyField, agentFields, fields } from '../src/agents/fields.ts';
 import { hashKey, makeKey, scopes, startOf } from '../src/auth/api-key.ts';
 import { migrate } from '../src/database/migrate.ts';
-import { setRoleSettings } from '../src/database/server-role.ts';
+import { writeRoleSettings } from '../src/database/server-role.ts';
+import { withMigrationLock } from '../src/database/session.ts';
 import { firstEntriesSql } from './contestants/statements.ts';
 import { type Dataset, type TargetKind, targetKinds } from './plan.ts';
 import { processorTimeUnder } from './processor.ts';
@@ -68,7 +69,7 @@ export function databasesAt(url: string, postmaster: number, secret: string): Da
 
     async copy(dataset, name) {
       await asOperator((client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${dataset.name} STRATEGY FILE_COPY`));
-      await setRoleSettings(urlOf(name));
+      await withMigrationLock(urlOf(name), writeRoleSettings);
       await asOperator((client) => client.query('CHECKPOINT'));
       return urlOf(name);
     },

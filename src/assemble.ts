@@ -11,8 +11,8 @@ import type { Foundation } from './foundation.ts';
 import { silent } from './metrics/meter.ts';
 import { prometheus } from './metrics/prometheus.ts';
 import { registeredTracing } from './tracing/spans.ts';
-import { assembleWebhookWorker } from './webhooks/assemble.ts';
 import { logHealth } from './webhooks/health-log.ts';
+import { webhookWorker } from './webhooks/worker.ts';
 
 /**
  * Assembles all parts of a server from its configuration. Nothing is started yet.
@@ -38,9 +38,9 @@ export async function assemble(config: Config, foundation: Foundation, logger: L
           onChange: reportChanges(logger, metrics?.meter),
         });
   const webhookRules = { allowHttp: config.WEBHOOK_ALLOW_HTTP, allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS) };
-  const webhooks = assembleWebhookWorker({
+  const webhooks = webhookWorker({
     ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
-    onError: (err) => logger.warn({ err }, 'webhooks are not sent for now'),
+    onError: (err) => logger.warn({ err }, 'the work on webhooks met an error and is repeated'),
     onHealth: logHealth(logger),
   });
   const migrations = await migrationNames();

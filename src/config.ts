@@ -6,7 +6,7 @@ import { readPublicUrl } from './http/public-url.ts';
 import { redisUrlFaults } from './redis-url.ts';
 import { StartError } from './start-error.ts';
 
-const wholeNumber = (minimum: number, maximum: number, options: { default: number; description: string }) =>
+const wholeNumber = (minimum: number, maximum: number, options: { default?: number; description: string }) =>
   Type.Integer({ minimum, maximum, ...options, expected: `a whole number from ${minimum} to ${maximum}` });
 
 const flag = (options: { default: boolean; description: string }) =>
@@ -98,11 +98,8 @@ export const environmentSchema = Type.Object({
     }),
   ),
   METRICS_PORT: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: 65_535,
+    wholeNumber(1, 65_535, {
       description: 'Port on which Prometheus reads /metrics, on the same host and without a key',
-      expected: 'a whole number from 1 to 65535',
     }),
   ),
   WEBHOOKS: flag({

@@ -4,7 +4,7 @@ import type { StoredAgent } from './row.ts';
 import { type AgentAnswer, answerMembers } from './schema.ts';
 import type { Changed } from './write/decision.ts';
 
-/** An agent for Fastify's serializers: they write the members of the answer's schema alone, in its order, and times as text. */
+/** An agent for Fastify's serializers: they write the members of the answer's schema alone, in its order. */
 export const toSerialize = ({ id, companyId, createdAt, updatedAt, content }: StoredAgent) => ({
   id,
   companyId,
@@ -13,10 +13,9 @@ export const toSerialize = ({ id, companyId, createdAt, updatedAt, content }: St
   ...content,
 });
 
-/** The same as it is written: exactly the members of the schema, in their order. */
+/** The same for `JSON.stringify`: exactly the members of the schema, in their order. */
 export function toAnswer(agent: StoredAgent): AgentAnswer {
-  const times = { createdAt: agent.createdAt.toISOString(), updatedAt: agent.updatedAt.toISOString() };
-  const members = { ...toSerialize(agent), ...times };
+  const members = toSerialize(agent);
   return record<AgentAnswer>(answerMembers, (name) => members[name]);
 }
 

@@ -3,9 +3,8 @@ import { confirm, isOutdated } from '../auth/lookup.repository.ts';
 import { shareNumbersStatement } from '../companies/number-lock.statements.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
-import type { Query } from '../database/query.ts';
 import { jsonRowsOf, onlyRow } from '../database/rows.ts';
-import { run, type Statement } from '../database/statement.ts';
+import type { Query, Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
@@ -18,8 +17,8 @@ import { keepAnswers } from './write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
 import { lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
+import { keepStatement } from './write/statements.ts';
 
-/** An agent to create. */
 interface NewAgent {
   /** The company that owns it; must exist. */
   readonly companyId: string;
@@ -43,7 +42,6 @@ const longestAttempt = 2_000;
 const agentsIn = jsonRowsOf(agentJsonSchema);
 const keptIn = jsonRowsOf(keptJsonSchema);
 
-/** Creates and deletes agents. */
 export function agentLifecycle(database: Database) {
   /**
    * One attempt to create an agent; undefined if it must be repeated. Reads the number before the kept answer: if the number
@@ -83,7 +81,7 @@ export function agentLifecycle(database: Database) {
       if (code === 'VALIDATION_FAILED') return undefined;
       if (code === 'IDEMPOTENCY_KEY_IN_USE' && by.deadline.left() > longestAttempt) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
-      await run(database.query, deleteExpiredStatement(by.keyId, idempotency.key));
+      await database.query(deleteExpiredStatement(by.keyId, idempotency.key));
       return undefined;
     }
   }
@@ -103,10 +101,10 @@ export function agentLifecycle(database: Database) {
   async function createAndKeepConfirmed(plan: Plan, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
     return await database.transaction(async (query, typed) => {
       await keepNumber(query, typed, plan.draft);
-      await run(query, shortWaitStatement);
+      await query(shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
-      await keepAnswers(query, [{ api_key: by.keyId, key, fingerprint, ...answer }]);
+      await keepAnswers(query, keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }]));
       return { agent };
     });
   }
@@ -115,14 +113,14 @@ export function agentLifecycle(database: Database) {
   async function writeAtOnce(by: Author, write: Write) {
     const admission = 'operator' in by ? undefined : by.admission;
     if (admission && isOutdated(admission)) return undefined;
-    const [agent] = agentsIn(await run(database.query, write(admission?.databaseTime ?? null)));
+    const [agent] = agentsIn(await database.query(write(admission?.databaseTime ?? null)));
     return agent && toStoredAgent(agent);
   }
 
   /** Writes in a transaction, after the key was looked up again on its connection. */
   async function writeConfirmed(query: Query, by: Author, write: Write) {
     await confirm(query, by);
-    return agentsIn(await run(query, write(null))).map(toStoredAgent);
+    return agentsIn(await query(write(null))).map(toStoredAgent);
   }
 
   async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
@@ -137,13 +135,13 @@ export function agentLifecycle(database: Database) {
     const deleted = await writeAtOnce(by, write);
     if (deleted) return deleted;
     return await database.transaction(async (query) => {
-      await run(query, lockStatement(id));
+      await query(lockStatement(id));
       return (await writeConfirmed(query, by, write))[0];
     });
   }
 
   async function keptAnswer(by: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
-    const [kept] = keptIn(await run(database.query, keptStatement(by.keyId, idempotency.key)));
+    const [kept] = keptIn(await database.query(keptStatement(by.keyId, idempotency.key)));
     if (!kept) return undefined;
     const replayed = replay(await completeKept(database.query, kept), idempotency);
     await confirm(database.query, by);
@@ -153,7 +151,7 @@ export function agentLifecycle(database: Database) {
   /** Keeps the phone number active until the transaction ends. Throws what `decide` throws if it is not active any more. */
   async function keepNumber(query: Query, typed: TypedTransaction, draft: NewAgent): Promise<void> {
     if (draft.phoneNumberId === null) return;
-    await run(query, shareNumbersStatement([draft.phoneNumberId]));
+    await query(shareNumbersStatement([draft.phoneNumberId]));
     draft.decide(await numberIsActive(typed, draft));
   }
 

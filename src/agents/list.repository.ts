@@ -1,7 +1,7 @@
 import { type Database, withinLimit } from '../database/client.ts';
+import { longTransaction } from '../database/long-transaction.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { jsonRowsOf, onlyRow, rowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
 import { parseExact } from '../http/exact-numbers.ts';
 import type { Page } from '../http/pages.ts';
 import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
@@ -24,20 +24,20 @@ const agentsOf = jsonRowsOf(agentJsonSchema);
 const totalsOf = rowsOf(totalRowSchema);
 const portionsOf = rowsOf(portionRowSchema);
 
-/** Reads the agents of a company. */
 export function agentLists(database: Database) {
   return {
-    /** All agents of a company, the newest first. */
+    /** All agents of a company, the newest first; for the command line, with its long limits. */
     async list(companyId: string): Promise<StoredAgent[]> {
-      return agentsOf(await run(database.query, listStatement(companyId))).map(toStoredAgent);
+      const rows = await longTransaction(database, (query) => query(listStatement(companyId)));
+      return agentsOf(rows).map(toStoredAgent);
     },
 
     /** The first portion of a page of a company's agents, the newest first, and the number of agents on all pages. */
     async page(companyId: string, filter: AgentFilter, page: Page): Promise<AgentPortion & { readonly total: number }> {
       const given = givenFilters(filter);
       const [counted, rows] = await Promise.all([
-        run(database.query, countStatement(companyId, given)),
-        run(database.query, pageStatement(companyId, page, given)),
+        database.query(countStatement(companyId, given)),
+        database.query(pageStatement(companyId, page, given)),
       ]);
       return { ...toPortion(rows), total: onlyRow(totalsOf(counted)).total };
     },
@@ -47,7 +47,7 @@ export function agentLists(database: Database) {
      * are now; erased ones are left out.
      */
     portion: async (ids: readonly string[]): Promise<AgentPortion> =>
-      toPortion(await withinLimit(run(database.query, portionStatement(ids)))),
+      toPortion(await withinLimit(database.query(portionStatement(ids)))),
   };
 }
 

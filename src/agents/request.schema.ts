@@ -43,16 +43,8 @@ const idempotencyKey = {
   ),
 };
 
-/** The headers of PATCH. */
-export const patchHeadersSchema = Type.Object({ ...conditions, ...idempotencyKey });
-
-/** The headers of a creation. */
+export const changeHeadersSchema = Type.Object({ ...conditions, ...idempotencyKey });
 export const createHeadersSchema = Type.Object(idempotencyKey);
-
-/** The headers of a restore. */
-export const restoreHeadersSchema = Type.Object({ ...conditions, ...idempotencyKey });
-
-/** The headers of a deletion. */
 export const deleteHeadersSchema = Type.Object(conditions);
 
 /** The headers of a GET: If-None-Match answers 304 while the version is the same. */

@@ -2,28 +2,23 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { matchesWeakly } from '../http/entity-tag.ts';
 import { pageStream, sendStream } from '../http/page-stream.ts';
 import { toPage } from '../http/pages.ts';
-import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
 import { setAgentHeaders, setChangeHeaders, setReplayHeader, toSerialize } from './answer.ts';
 import { createAgent, deleteAgent, getAgent, listAgents, updateAgent } from './openapi.ts';
 import {
   agentListQuerySchema,
   agentParamsSchema,
+  changeHeadersSchema,
   changeQuerySchema,
   companyQuerySchema,
   createHeadersSchema,
   deleteHeadersSchema,
-  patchHeadersSchema,
   readHeadersSchema,
 } from './request.schema.ts';
 import { agentDraftSchema, agentPatchSchema, agentSchema } from './schema.ts';
 import type { AgentService } from './service.ts';
 
-interface Options extends WithPublicUrl {
-  readonly agents: AgentService;
-}
-
 /** The routes of agents: each calls one use case. Registered in the authenticated scope. */
-export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { agents, publicUrl = unknownUrl }) => {
+export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = async (app, { agents }) => {
   app.patch(
     '/agents/:id',
     {
@@ -32,7 +27,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
         ...updateAgent,
         params: agentParamsSchema,
         querystring: changeQuerySchema,
-        headers: patchHeadersSchema,
+        headers: changeHeadersSchema,
         body: agentPatchSchema,
       },
     },
@@ -52,7 +47,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
     },
     async ({ caller, body, idempotency }, reply) => {
       const { agent, replayed } = await agents.create(caller.companyId, body, caller, idempotency);
-      const location = `${publicUrl.base}/agents/${agent.id}`;
+      const location = `${app.publicUrl.base}/agents/${agent.id}`;
       reply.code(201).header('location', location);
       setAgentHeaders(reply, agent);
       setReplayHeader(reply, replayed);
@@ -65,7 +60,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
     { config: { scope: 'read:agents' }, schema: { ...listAgents, querystring: agentListQuerySchema } },
     async ({ caller, query }, reply) => {
       const { agents: listed, rest, total, page } = await agents.list(caller, query);
-      const first = toPage(listed.map(toSerialize), total, page);
+      const first = toPage({ items: listed.map(toSerialize), total, page });
       if (rest.length === 0) return first;
       const read = async (ids: readonly string[]) => {
         const portion = await agents.portion(ids);

@@ -1,5 +1,5 @@
 import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox';
-import { closed, nullable, uuid } from '../http/json-schema.ts';
+import { closed, nullable, timestamp, uuid } from '../http/json-schema.ts';
 import { pageOf } from '../http/pages.schema.ts';
 import { draft, patch } from './examples.ts';
 import {
@@ -55,9 +55,6 @@ export const agentDraftSchema = Type.Composite(
 );
 export type AgentDraft = Static<typeof agentDraftSchema>;
 
-/** Text, which Fastify's serializers make of a Date. */
-const timestamp = (description: string) => Type.Unsafe<Date>(Type.String({ format: 'date-time', description }));
-
 /**
  * The schema of a field in an answer, made from its schema in a body. Enumerations are open: a value that an older release
  * stored stays readable (docs/contract.md#answers). TypeBox has no such conversion.
@@ -94,7 +91,6 @@ export const agentSchema = Type.Object(
   record<typeof members>(answerMembers, (name) => members[name]),
   { $id: 'Agent' },
 );
-export type AgentAnswer = Omit<Static<typeof agentSchema>, 'createdAt' | 'updatedAt'> &
-  Readonly<Record<'createdAt' | 'updatedAt', string>>;
+export type AgentAnswer = Static<typeof agentSchema>;
 
 export const agentListSchema = pageOf(agentSchema, 'AgentPage');

@@ -70,7 +70,6 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       return caller.deadline.race(changed);
     },
 
-    /** Restores the content of an earlier version, as a new version. */
     restore: (caller: Caller, request: ChangeRequest, version: number): Promise<Changed> =>
       caller.deadline.race(changeOwn(caller, request, (read) => restore(caller, request, version, read))),
 
@@ -105,9 +104,9 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       const { id, version } = own(caller, readAhead);
       const page = readPage(query);
       const both = Promise.all([versions.entries(id, version, page), versions.oldest(id)]);
-      const [entries, oldest = version + 1] = await caller.deadline.race(both);
+      const [items, oldest = version + 1] = await caller.deadline.race(both);
       // There is one entry for each version from the oldest one on.
-      return { entries, total: Math.max(version + 1 - oldest, 0), page };
+      return { items, total: Math.max(version + 1 - oldest, 0), page };
     },
 
     /** An agent as it was at one of its versions. */

@@ -1,7 +1,7 @@
 import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
-import type { Query } from '../database/query.ts';
 import { rowsOf } from '../database/rows.ts';
+import type { Query } from '../database/statement.ts';
 import { type AuditEntry, auditEntrySchema } from './schema.ts';
 
 /** Filters of the list; an entry must match all that are given. */
@@ -15,8 +15,6 @@ export interface AuditFilter {
   /** … until before this one. */
   readonly until?: string | undefined;
 }
-
-export type AuditRepository = ReturnType<typeof auditRepository>;
 
 /** A filter and a range in days before now: entries younger than `within` and older than `beyond`. */
 interface Search extends AuditFilter {
@@ -118,8 +116,8 @@ async function search(query: Query, wanted: Search, limit: number): Promise<Audi
     const order = `ORDER BY 1 DESC LIMIT $${values.length}::int`;
     return `(${select} ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''} ${order})`;
   };
-  const sql = `${part(trail)} UNION ALL ${part(history)} ORDER BY at DESC LIMIT $${values.length}::int`;
-  return entriesOf(await query(sql, values));
+  const text = `${part(trail)} UNION ALL ${part(history)} ORDER BY at DESC LIMIT $${values.length}::int`;
+  return entriesOf(await query({ text, values }));
 }
 
 const filterNames = ['company', 'key', 'agent', 'since', 'until', 'within', 'beyond'] as const;

@@ -150,9 +150,7 @@ function setCaller(request: FastifyRequest, key: FoundKey, asked: Asked, found: 
   const companyId = requireAccess(key, asked);
   const { id: keyId, integrationId } = key;
   request.owner = { keyId, companyId: key.companyId, integrationId };
-  const { lookedUpAt, databaseTime, lookup } = found;
-  const check = (again: FoundKey | undefined) => checkAgain(again, asked);
-  const admission = { lookedUpAt, databaseTime, lookup, check };
+  const admission = { ...found, check: (again: FoundKey | undefined) => checkAgain(again, asked) };
   const { id: requestId, deadline } = request;
   const { address, span } = exchange;
   const admitted = { keyId, requestId, address, admission, deadline, span };

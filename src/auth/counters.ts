@@ -76,10 +76,8 @@ function windows(length: number) {
     },
     size: () => byId.size,
     forgetOldest() {
-      for (const oldest of byId.keys()) {
-        byId.delete(oldest);
-        return;
-      }
+      const [oldest] = byId.keys();
+      if (oldest !== undefined) byId.delete(oldest);
     },
   };
 }

@@ -19,9 +19,18 @@ import {
 export const lockKey = (tx: Prisma.TransactionClient, id: string) =>
   tx.$executeRaw`SELECT FROM api_key WHERE id = ${id}::uuid FOR UPDATE`;
 
-export const revokedForGood = 'the key is revoked, for good: make another one';
+/** Inserts an audit entry about a key, by an operator. */
+export async function recordKey(
+  tx: Prisma.TransactionClient,
+  operator: string,
+  action: string,
+  { id: keyId, companyId, integrationId }: StoredKey,
+  details: Prisma.InputJsonObject = {},
+): Promise<void> {
+  await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, keyId, details } });
+}
 
-export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
+export const revokedForGood = 'the key is revoked, for good: make another one';
 
 /**
  * The operator's commands on API keys. Each takes effect with the key's next request on every replica, and is committed
@@ -30,15 +39,6 @@ export type ApiKeyLifecycle = ReturnType<typeof apiKeyLifecycle>;
  * @param operator the name for the audit entries
  */
 export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | undefined, operator: string) {
-  async function record(
-    tx: Prisma.TransactionClient,
-    action: string,
-    { id: keyId, companyId, integrationId }: StoredKey,
-    details: Prisma.InputJsonObject = {},
-  ): Promise<void> {
-    await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, keyId, details } });
-  }
-
   /** Inserts a key and its audit entry, and records the fingerprint of the secret. */
   async function insert(
     tx: Prisma.TransactionClient,
@@ -51,7 +51,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     await recordSecret(tx, secrets);
     const hash = hashKey(key, secrets.secret);
     const made = await tx.apiKey.create({ data: { ...data, start: startOf(key), hash }, select: stored });
-    await record(tx, 'key.created', made, { start: made.start, ...settingsOf(made) });
+    await recordKey(tx, operator, 'key.created', made, { start: made.start, ...settingsOf(made) });
     return made;
   }
 
@@ -70,7 +70,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
       const now = await databaseTime(tx);
       const where = { id, ...when };
       const [changed] = await tx.apiKey.updateManyAndReturn({ where, data: change(now), select: stored });
-      if (changed) await record(tx, action, changed);
+      if (changed) await recordKey(tx, operator, action, changed);
       const key = changed ?? (await tx.apiKey.findUnique({ where: { id }, select: stored }));
       if (!key) throw new UnknownIdError('API key', id);
       return toShown(key, now);
@@ -123,12 +123,11 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
         const { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour } = old;
         const settings = { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour };
         const made = await insert(tx, key, { ...settings, expiresAt: old.expiresAt, createdAt: now });
-        await record(tx, 'key.rotated', old, { newKeyId: made.id, expiresAt: expiresAt.toISOString() });
+        await recordKey(tx, operator, 'key.rotated', old, { newKeyId: made.id, expiresAt: expiresAt.toISOString() });
         return { ...toShown(made, now), key };
       });
     },
 
-    /** Suspends a key until it is resumed. */
     suspend: (id: string) => update(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null }),
 
     /**
@@ -142,7 +141,6 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
       return key;
     },
 
-    /** Revokes a key for good. */
     revoke: (id: string) => update(id, 'key.revoked', (now) => ({ revokedAt: now }), { revokedAt: null }),
   };
 }

@@ -5,7 +5,7 @@ import type { Prisma } from '../generated/prisma/client.ts';
 import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { StartError } from '../start-error.ts';
 import { hashesOf, isKey, type KeySecrets, type Scope } from './api-key.ts';
-import { lockKey, revokedForGood } from './key-lifecycle.repository.ts';
+import { lockKey, recordKey, revokedForGood } from './key-lifecycle.repository.ts';
 import { requireKnownSecret } from './secret.repository.ts';
 import { type ShownKey, settingsOf, stored, toShown } from './shown-key.repository.ts';
 
@@ -26,8 +26,6 @@ interface KeySettings {
   /** RFC 3339; null never ends. */
   readonly expiresAt?: string | null | undefined;
 }
-
-export type KeySettingsRepository = ReturnType<typeof keySettings>;
 
 const named = { select: { name: true } } as const;
 
@@ -59,8 +57,7 @@ export function keySettings({ prisma }: Database, secrets: KeySecrets | undefine
         });
         if (!found) throw new RefusedError('no such key is stored under API_KEY_SECRET or API_KEY_SECRET_PREVIOUS');
         const { company, integration, ...key } = found;
-        const { id: keyId, companyId, integrationId } = key;
-        await tx.auditEntry.create({ data: { action: 'key.found', operator, companyId, integrationId, keyId } });
+        await recordKey(tx, operator, 'key.found', key);
         return { ...toShown(key, await databaseTime(tx)), ownerName: (company ?? integration)?.name ?? null };
       });
     },
@@ -87,11 +84,7 @@ export function keySettings({ prisma }: Database, secrets: KeySecrets | undefine
         };
         const after = await tx.apiKey.update({ where: { id }, data, select: stored });
         const details = differences(settingsOf(before), settingsOf(after));
-        if (Object.keys(details).length > 0) {
-          const { companyId, integrationId } = after;
-          const entry = { action: 'key.updated', operator, companyId, integrationId, keyId: id };
-          await tx.auditEntry.create({ data: { ...entry, details } });
-        }
+        if (Object.keys(details).length > 0) await recordKey(tx, operator, 'key.updated', after, details);
         return toShown(after, await databaseTime(tx));
       });
     },

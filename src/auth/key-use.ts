@@ -1,5 +1,4 @@
 import type { Database } from '../database/client.ts';
-import { run } from '../database/statement.ts';
 import type { KeyHashes, SecretFingerprints } from './api-key.ts';
 import { type KeyUse, useStatement } from './key-use.statements.ts';
 
@@ -37,7 +36,7 @@ export function apiKeyUse(database: Database, fingerprints: SecretFingerprints, 
   async function writeAll(): Promise<void> {
     while (waiting.length > 0) {
       const uses = waiting.splice(0, size);
-      await run(database.query, useStatement(uses, fingerprints)).catch(onError);
+      await database.query(useStatement(uses, fingerprints)).catch(onError);
     }
     running = undefined;
   }

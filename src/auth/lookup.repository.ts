@@ -2,10 +2,9 @@ import { type StoredAgent, toStoredAgent } from '../agents/row.ts';
 import { askOnce } from '../database/ask-once.ts';
 import type { Database } from '../database/client.ts';
 import { group } from '../database/group.ts';
-import type { Query } from '../database/query.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { jsonRowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
+import type { Query } from '../database/statement.ts';
 import { silent } from '../metrics/meter.ts';
 import { type RequestSpan, untraced } from '../tracing/spans.ts';
 import type { Admission } from './caller.ts';
@@ -69,7 +68,7 @@ const rowsOfLookups = jsonRowsOf(lookupRowSchema);
 function lookUpAll(query: Query, lookups: readonly Lookup[], readOrder: number): Promise<readonly LookedUp[]> {
   const at = performance.now();
   return askOnce(lookups, keyOf, isSame, async (distinct) => {
-    const rows = rowsOfLookups(await run(query, lookupStatement(distinct)));
+    const rows = rowsOfLookups(await query(lookupStatement(distinct)));
     return rows.map(({ key, agent, agentWasRead, databaseTime }) => {
       const isForeign = agent === 'foreign';
       const own = agent === null || isForeign ? undefined : toStoredAgent(agent);

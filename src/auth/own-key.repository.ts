@@ -7,15 +7,6 @@ const shown = {
   lastUsedAt: true,
 } as const;
 
-export type OwnKeyRepository = ReturnType<typeof ownKeyRepository>;
-
-/** Reads keys for their own clients. */
-export function ownKeyRepository({ typed }: Database) {
-  return {
-    /**
-     * A key by its id; null if it was erased since it was looked up.
-     * @throws ApiError DATABASE_UNAVAILABLE
-     */
-    find: (id: string) => typed(({ apiKey }) => apiKey.findUnique({ where: { id }, select: shown })),
-  };
-}
+/** A key for its own client; null if it was erased since it was looked up. @throws ApiError DATABASE_UNAVAILABLE */
+export const findOwnKey = ({ typed }: Database, id: string) =>
+  typed(({ apiKey }) => apiKey.findUnique({ where: { id }, select: shown }));

@@ -8,27 +8,16 @@ import type { FoundKey } from './row.schema.ts';
 /** 429 with Retry-After: the seconds after which the next request is allowed. */
 const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });
 
-/** The state of a rate limit. */
-interface RateLimit {
-  readonly limit: number;
-  readonly remaining: number;
-  /** RFC 3339. */
-  readonly resetsAt: string;
-}
-
 /** The rate limits of a key, with the values of the answer's headers; null for a window without a limit. */
-export function rateLimitsOf({ raw }: FastifyRequest): {
-  readonly minute: RateLimit | null;
-  readonly hour: RateLimit | null;
-} {
+export function rateLimitsOf({ raw }: FastifyRequest) {
   const headers = exchangeOf(raw).rateLimits;
-  const read = ([ofLimit, ofRemaining, ofReset]: readonly [string, string, string]): RateLimit | null =>
+  const read = ([ofLimit, ofRemaining, ofReset]: readonly [string, string, string]) =>
     headers[ofLimit] === undefined
       ? null
       : {
           limit: Number(headers[ofLimit]),
           remaining: Number(headers[ofRemaining]),
-          resetsAt: new Date(Number(headers[ofReset]) * 1_000).toISOString(),
+          resetsAt: new Date(Number(headers[ofReset]) * 1_000),
         };
   return { minute: read(names.minute), hour: read(names.hour) };
 }

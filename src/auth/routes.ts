@@ -1,26 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Database } from '../database/client.ts';
 import { invalidKey } from './access.ts';
 import { getOwnKey } from './openapi.ts';
-import type { OwnKeyRepository } from './own-key.repository.ts';
+import { findOwnKey } from './own-key.repository.ts';
 import { rateLimitsOf } from './rate-limit-headers.ts';
 import { ownKeyQuerySchema } from './schema.ts';
 
 /** The route by which a client reads its own key. Registered in the authenticated scope. */
-export const ownKeyRoutes: FastifyPluginAsyncTypebox<{ ownKeys: OwnKeyRepository }> = async (app, { ownKeys }) => {
+export const ownKeyRoutes: FastifyPluginAsyncTypebox<{ database: Database }> = async (app, { database }) => {
   app.get(
     '/api-key',
     { config: { scope: 'any', forAnyCompany: true }, schema: { ...getOwnKey, querystring: ownKeyQuerySchema } },
     async (request) => {
-      const key = await request.deadline.race(ownKeys.find(request.owner.keyId));
+      const key = await request.deadline.race(findOwnKey(database, request.owner.keyId));
       if (!key) throw invalidKey('unknown');
-      const { createdAt, expiresAt, lastUsedAt } = key;
-      return {
-        ...key,
-        createdAt: createdAt.toISOString(),
-        expiresAt: expiresAt?.toISOString() ?? null,
-        lastUsedAt: lastUsedAt?.toISOString() ?? null,
-        rateLimits: rateLimitsOf(request),
-      };
+      return { ...key, rateLimits: rateLimitsOf(request) };
     },
   );
 };

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { databaseTime } from '../database/clock.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { StartError } from '../start-error.ts';
@@ -54,13 +55,12 @@ export async function storedUnderPrevious(
   };
 }
 
-/** The part of pino's logger that is used here. */
-interface Log {
-  info(what: object, message: string): void;
-}
-
 /** Logs whether API_KEY_SECRET_PREVIOUS is still needed, if it is set; runs at the start of a server. */
-export async function reportPreviousSecret(client: PrismaClient, secrets: KeySecrets, log: Log): Promise<void> {
+export async function reportPreviousSecret(
+  client: PrismaClient,
+  secrets: KeySecrets,
+  log: Pick<Logger, 'info'>,
+): Promise<void> {
   const stored = await storedUnderPrevious(client, secrets);
   if (!stored) return;
   const ends = [{ expiresAt: null }, { expiresAt: { gt: await databaseTime(client) } }];

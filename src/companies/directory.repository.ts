@@ -25,7 +25,7 @@ export function directoryRepository({ typed }: Database) {
           company.count({ where }),
         ]),
       );
-      return { items, total };
+      return { items, total, page };
     },
 
     /** The active phone numbers of a company, which its agents can be given. */
@@ -38,7 +38,7 @@ export function directoryRepository({ typed }: Database) {
           companyPhoneNumber.count({ where }),
         ]),
       );
-      return { items, total };
+      return { items, total, page };
     },
   };
 }

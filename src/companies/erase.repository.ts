@@ -16,8 +16,6 @@ interface ErasedCompany {
   readonly erased: Counts;
 }
 
-export type CompanyErasure = ReturnType<typeof companyErasure>;
-
 /** Milliseconds after which every request admitted before has ended: an admission is valid for 1 s, a call takes 2.3 s. */
 const longestRequest = 4_000;
 

@@ -1,7 +1,7 @@
 import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
-import { run, type Statement } from '../database/statement.ts';
+import type { Statement } from '../database/statement.ts';
 import { lowestId } from '../http/uuid.ts';
 import { UnknownIdError } from '../operator-errors.ts';
 import {
@@ -19,8 +19,6 @@ import {
 import { lineRowSchema, nextAgentsRowSchema, versionLineRowSchema } from './row.schema.ts';
 import { nextAgentsStatement } from './walk.statements.ts';
 
-export type CompanyExport = ReturnType<typeof companyExport>;
-
 const linesOf = rowsOf(lineRowSchema);
 const versionLinesOf = rowsOf(versionLineRowSchema);
 const nextAgentsOf = rowsOf(nextAgentsRowSchema);
@@ -30,7 +28,7 @@ const nextAgentsOf = rowsOf(nextAgentsRowSchema);
  * @param operator the name for the audit entry
  */
 export function companyExport(database: Database, operator: string) {
-  const read = (statement: Statement) => longTransaction(database, (query) => run(query, statement));
+  const read = (statement: Statement) => longTransaction(database, (query) => query(statement));
 
   async function* listed(companyId: string, listing: Listing): AsyncGenerator<string> {
     for (let after: string | undefined = lowestId; after !== undefined; ) {

@@ -15,21 +15,13 @@ export const companyRoutes: FastifyPluginAsyncTypebox<{ directory: DirectoryRepo
       config: { scope: 'read:agents', forAnyCompany: true },
       schema: { ...listCompanies, querystring: companyListQuerySchema },
     },
-    async ({ owner, query, deadline }) => {
-      const page = readPage(query);
-      const { items, total } = await deadline.race(directory.companies(owner, page));
-      return toPage(items, total, page);
-    },
+    async ({ owner, query, deadline }) => toPage(await deadline.race(directory.companies(owner, readPage(query)))),
   );
 
   app.get(
     '/phone-numbers',
     { config: { scope: 'read:agents' }, schema: { ...listPhoneNumbers, querystring: phoneNumberListQuerySchema } },
-    async ({ caller, query, deadline }) => {
-      const page = readPage(query);
-      const { items, total } = await deadline.race(directory.phoneNumbers(caller.companyId, page));
-      const data = items.map(({ createdAt, ...number }) => ({ ...number, createdAt: createdAt.toISOString() }));
-      return toPage(data, total, page);
-    },
+    async ({ caller, query, deadline }) =>
+      toPage(await deadline.race(directory.phoneNumbers(caller.companyId, readPage(query)))),
   );
 };

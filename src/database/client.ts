@@ -3,9 +3,9 @@ import { timedOut } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
 import { isNoPrimary, isUnanswered, toDatabaseError } from './failures.ts';
 import { PassingAdapter } from './passing-adapter.ts';
-import type { Query } from './query.ts';
 import type { DatabaseState } from './row.schema.ts';
 import { applicationName, hasOverdueStatements, stateOf } from './state.ts';
+import type { Query } from './statement.ts';
 import { statementNames } from './statement-names.ts';
 import { TrustedPool } from './trusted-pool.ts';
 import { mayWrite, writeGate } from './write-gate.ts';
@@ -45,7 +45,6 @@ export interface Database {
 
 interface Options {
   readonly url: string;
-  /** Maximum number of connections. */
   readonly connections: number;
   /** Milliseconds for one statement, measured by the client. The role's `statement_timeout` applies too. */
   readonly statementLimit?: number;
@@ -110,11 +109,14 @@ export function openDatabase({
    */
   const queryOn =
     (client: Pick<PrismaClient, '$queryRawUnsafe'>): Query =>
-    (sql, values) =>
-      judged(adapter.passing(values, (all) => client.$queryRawUnsafe<unknown[]>(names.textOf(sql), all)));
+    ({ text, values }) =>
+      judged(adapter.passing(values, (all) => client.$queryRawUnsafe<unknown[]>(names.textOf(text), all)));
   const queryOnce = queryOn(prisma);
-  const query: Query = (sql, values) =>
-    names.withFreshPlans(() => (mayWrite(sql) ? gate.run(() => queryOnce(sql, values)) : queryOnce(sql, values)));
+  const query: Query = ({ text, values }) =>
+    names.withFreshPlans(() => {
+      const once = () => queryOnce({ text, values });
+      return mayWrite(text) ? gate.run(once) : once();
+    });
 
   async function transact<Result>(work: (query: Query, typed: TypedTransaction) => Promise<Result>): Promise<Result> {
     // An error that the work throws is passed on as it is; only errors of BEGIN and COMMIT are converted.

@@ -1,5 +1,5 @@
 import type { Database } from './client.ts';
-import type { Query } from './query.ts';
+import type { Query } from './statement.ts';
 
 /** Limits in milliseconds instead of those of the role, which are made for requests. */
 const limits = "SELECT set_config('statement_timeout', '60000', true), set_config('lock_timeout', '10000', true)";
@@ -15,7 +15,7 @@ export function longTransaction<Result>(
   work: (query: Query) => Promise<Result>,
 ): Promise<Result> {
   return transaction(async (query) => {
-    await query(limits, []);
+    await query({ text: limits, values: [] });
     return await work(query);
   });
 }

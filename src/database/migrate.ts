@@ -30,7 +30,15 @@ export async function migrationNames(folder = ourMigrations): Promise<string[]> 
  * @throws StartError if a migration of this release was begun and is not finished, or the database cannot be reached
  */
 export function pendingMigrations(url: string, folder = ourMigrations): Promise<string[]> {
-  return withClient(url, async (client) => (await readHistory(client, folder)).missing);
+  return withClient(url, async (client) => {
+    const { missing, unfinished } = await readHistory(client, folder);
+    if (!unfinished) return missing;
+    const what = `the migration ${unfinished.name} failed, or is being applied right now`;
+    // Without SQL: run while the migration is applied, it would record that it was rolled back.
+    throw new StartError(
+      `${what}: run npm run migrate, which waits until it has ended, and says what to do if it failed`,
+    );
+  });
 }
 
 /** @throws StartError naming the migrations that a database lacks; what `pendingMigrations` throws */
@@ -56,20 +64,23 @@ interface History {
   readonly missing: string[];
   /** The migrations of the database, in the order in which they were applied. */
   readonly recorded: RecordedMigration[];
+  /** The first migration of this release that was begun and has not finished. */
+  readonly unfinished: RecordedMigration | undefined;
 }
 
 async function readHistory(client: pg.ClientBase, folder: string): Promise<History> {
   const names = await migrationNames(folder);
   const recorded = await recordedMigrations(client);
-  const broken = recorded.find(({ name, finished }) => !finished && names.includes(name));
-  if (broken) throw new StartError(howToGoOn(broken.name, 'failed, or is being applied right now'));
+  const unfinished = recorded.find(({ name, finished }) => !finished && names.includes(name));
   const begun = new Set(recorded.map(({ name }) => name));
-  return { names, missing: names.filter((name) => !begun.has(name)), recorded };
+  return { names, missing: names.filter((name) => !begun.has(name)), recorded, unfinished };
 }
 
 /** The message with the SQL to continue: Prisma's own command (`migrate resolve`) needs an engine that is not installed. */
 function howToGoOn(name: string, whatHappened: string): string {
-  const row = `UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = ${pg.escapeLiteral(name)}`;
+  const update = `UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = ${pg.escapeLiteral(name)}`;
+  // Where it has finished since, with another program, its record stays.
+  const row = `${update} AND finished_at IS NULL AND rolled_back_at IS NULL`;
   return `the migration ${name} ${whatHappened}: once its cause is gone, run ${row} and migrate again`;
 }
 
@@ -104,7 +115,8 @@ export function migrate(url: string, folder = ourMigrations, note: Note = () => 
 
 async function migrateLocked(client: pg.ClientBase, url: string, folder: string, note: Note): Promise<string[]> {
   await requireGivenSettings(client);
-  const { names, missing, recorded } = await readHistory(client, folder);
+  const { names, missing, recorded, unfinished } = await readHistory(client, folder);
+  if (unfinished) throw new StartError(howToGoOn(unfinished.name, 'failed before'));
   await refuseEdited(recorded, names, folder);
   const later = recorded.filter(({ name }) => !names.includes(name));
   const broken = later.find(({ finished }) => !finished);

@@ -1,4 +1,4 @@
-import type { Query } from './query.ts';
+import type { Query } from './statement.ts';
 import { TrustedPool } from './trusted-pool.ts';
 
 /** Milliseconds for a connection, and for the answer of a statement. */
@@ -22,7 +22,7 @@ export function ownConnection(url: string): { readonly query: Query; close(): Pr
   // The next statement fails, which is enough.
   pool.on('error', () => {});
   return {
-    query: async (sql, parameters) => (await pool.query(sql, [...parameters])).rows,
+    query: async ({ text, values }) => (await pool.query(text, [...values])).rows,
     close: () => pool.end(),
   };
 }

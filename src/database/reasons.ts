@@ -11,7 +11,9 @@ const byState: Readonly<Record<string, string>> = {
   '28': 'the database refuses the user or the password of DATABASE_URL',
   '3D000': 'the database that DATABASE_URL names does not exist',
   '40': 'a concurrent transaction conflicts with the command: try again',
-  '42501': 'the role in DATABASE_URL lacks a right: use the one that owns the tables',
+  '42501':
+    'the role in DATABASE_URL lacks a right: for a server, run npm run migrate -- --server-role NAME as the ' +
+    'owner of the tables; for a command, use that owner',
   '42704': 'a role of that name does not exist: make it with CREATE ROLE … LOGIN',
   '42703': 'the database lacks a column: run npm run migrate',
   '42P01': 'the database lacks a table: run npm run migrate',

@@ -19,11 +19,6 @@ interface TableRights {
   readonly update?: readonly string[];
 }
 
-/** Sets the settings of a role, by default that of the URL, for this database. They apply to sessions that begin later. */
-export function setRoleSettings(url: string, role?: string): Promise<void> {
-  return withMigrationLock(url, (client) => writeRoleSettings(client, role));
-}
-
 /**
  * Gives a role exactly the rights that the server needs on this database, and revokes all others on its tables. Sets its
  * settings too, if the owner has the privilege; otherwise the role must run `migrate` itself to set them.
@@ -42,15 +37,14 @@ export function admitServerRole(url: string, role: string, rights: Rights): Prom
       BEGIN;
       GRANT CONNECT ON DATABASE ${await databaseName(client)} TO ${name};
       GRANT USAGE ON SCHEMA public TO ${name};
-      REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${name};
+      REVOKE ALL ON ${await ownersRelations(client, tables)} FROM ${name};
       ${Object.entries(rights)
         .map(([table, granted]) => grantOn(table, granted, name))
         .join('\n')}
     `);
-    for (const called of await ownerFunctions(client, tables)) {
-      await client.query(`REVOKE EXECUTE ON FUNCTION ${called} FROM PUBLIC, ${name}`);
-    }
-    await refuseMore(client, role, rights);
+    const functions = await ownerFunctions(client, tables);
+    for (const called of functions) await client.query(`REVOKE EXECUTE ON FUNCTION ${called} FROM PUBLIC, ${name}`);
+    await refuseMore(client, role, rights, functions);
     await client.query('COMMIT');
     try {
       await writeRoleSettings(client, role);
@@ -76,6 +70,20 @@ async function refuseOwner(client: pg.ClientBase, role: string, tables: readonly
   );
 }
 
+/** SQL condition on `pg_class`: a relation in the schema whose owner owns one of these tables. */
+const isOurs = (tables: readonly string[]) => `relnamespace = 'public'::regnamespace AND relowner IN (
+  SELECT relowner FROM pg_class
+   WHERE relnamespace = 'public'::regnamespace AND relname IN (${tables.map(pg.escapeLiteral).join(', ')}))`;
+
+/** The tables and views of the owner, as SQL. `REVOKE … ON ALL TABLES` fails on those of others, such as an extension's. */
+async function ownersRelations(client: pg.ClientBase, tables: readonly string[]): Promise<string> {
+  const { rows } = await client.query(
+    `SELECT string_agg(oid::regclass::text, ', ') AS name
+       FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND ${isOurs(tables)}`,
+  );
+  return namesIn(rows)[0]?.name ?? '';
+}
+
 /** The functions of triggers that run as their owner. `pg_restore --no-privileges` lets everybody call them. */
 async function ownerFunctions(client: pg.ClientBase, tables: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
@@ -91,24 +99,33 @@ async function ownerFunctions(client: pg.ClientBase, tables: readonly string[]):
  * What PUBLIC or another role lets the role do cannot be revoked from the role. In a schema in which it makes functions, it
  * could put its own in the place of those that the triggers call.
  */
-async function refuseMore(client: pg.ClientBase, role: string, rights: Rights): Promise<void> {
-  const needed = Object.entries(rights).flatMap(([table, { select, insert, delete: remove }]) => [
+async function refuseMore(client: pg.ClientBase, role: string, rights: Rights, functions: string[]): Promise<void> {
+  const needed = Object.entries(rights).flatMap(([table, { select, insert, delete: remove, update = [] }]) => [
     ...(select ? [`SELECT ON ${table}`] : []),
     ...(insert ? [`INSERT ON ${table}`] : []),
     ...(remove ? [`DELETE ON ${table}`] : []),
+    ...update.map((column) => `UPDATE (${column}) ON ${table}`),
   ]);
-  // UPDATE is granted on columns, never on a whole table.
+  // Rights of roles that it is a member of count even if it does not inherit them: `SET ROLE` gives it those.
   const { rows } = await client.query<{ more: string | null }>(
-    `SELECT string_agg(r, ', ' ORDER BY r) AS more FROM (
-       SELECT 'CREATE ON SCHEMA public' WHERE has_schema_privilege($1::name, 'public', 'CREATE')
-       UNION ALL
+    `WITH actor AS (SELECT oid FROM pg_roles WHERE pg_has_role($1::name, oid, 'MEMBER')),
+          ours AS (SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND ${isOurs(Object.keys(rights))})
+     SELECT string_agg(r, ', ' ORDER BY r) AS more FROM (
+       SELECT 'CREATE ON SCHEMA public' FROM actor WHERE has_schema_privilege(actor.oid, 'public', 'CREATE')
+       UNION
+       SELECT 'EXECUTE ON FUNCTION ' || called FROM actor, unnest($3::text[]) AS called
+        WHERE has_function_privilege(actor.oid, called, 'EXECUTE')
+       UNION
        SELECT kind || ' ON ' || relname
-         FROM pg_class, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,TRIGGER}'::text[]) AS kind
-        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-          AND relowner = (SELECT relowner FROM pg_class WHERE oid = 'public._prisma_migrations'::regclass)
-          AND has_table_privilege($1::name, oid, kind)
+         FROM actor, ours, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS kind
+        WHERE has_table_privilege(actor.oid, ours.oid, kind)
+       UNION
+       SELECT format('%s (%s) ON %s', kind, attname, relname)
+         FROM actor, ours JOIN pg_attribute ON attrelid = ours.oid, unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) AS kind
+        WHERE has_column_privilege(actor.oid, ours.oid, attnum, kind) AND NOT has_table_privilege(actor.oid, ours.oid, kind)
+          AND kind || ' ON ' || relname <> ALL($2)
      ) AS rights(r) WHERE r <> ALL($2)`,
-    [role, needed],
+    [role, needed, functions],
   );
   const more = rows[0]?.more;
   if (!more) return;
@@ -131,7 +148,9 @@ function grantOn(table: string, { select, insert, delete: remove, update = [] }:
 /** SQLSTATE: only superusers, and some roles with CREATEROLE, can change the settings of others. */
 const insufficientPrivilege = '42501';
 
-/** Sets the settings of a role, by default that of the connection, for this database. */
+/**
+ * Sets the settings of a role, by default that of the connection, for this database. They apply to sessions that begin later.
+ */
 export async function writeRoleSettings(client: pg.ClientBase, role?: string): Promise<void> {
   const name = role === undefined ? 'CURRENT_USER' : pg.escapeIdentifier(role);
   const database = await databaseName(client);

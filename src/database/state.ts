@@ -1,6 +1,6 @@
-import type { Query } from './query.ts';
 import { type DatabaseState, databaseIdSchema, overdueSchema, stateSchema } from './row.schema.ts';
 import { onlyRow, rowsOf } from './rows.ts';
+import type { Query } from './statement.ts';
 
 /** The `application_name` of the connections of a server's pool. */
 export const applicationName = 'interview-agents-api';
@@ -11,11 +11,11 @@ const idsOf = rowsOf(databaseIdSchema);
 
 /** The names of the applied migrations, and whether the database is read-only. Raw: no model of Prisma's client has these. */
 export async function stateOf(query: Query): Promise<DatabaseState> {
-  const sql = `
+  const text = `
     SELECT current_setting('transaction_read_only') = 'on' AS "isReadOnly",
            ARRAY(SELECT migration_name FROM _prisma_migrations
                   WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL) AS migrations`;
-  return onlyRow(statesOf(await query(sql, [])));
+  return onlyRow(statesOf(await query({ text, values: [] })));
 }
 
 /**
@@ -23,12 +23,12 @@ export async function stateOf(query: Query): Promise<DatabaseState> {
  * not end a commit. PostgreSQL shows a role what the sessions of the same role do.
  */
 export async function hasOverdueStatements(query: Query): Promise<boolean> {
-  const sql = `
+  const text = `
     SELECT EXISTS (SELECT FROM pg_stat_activity
                     WHERE datname = current_database() AND usename = current_user AND state = 'active'
                       AND application_name LIKE '${applicationName}%'
                       AND query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS overdue`;
-  return onlyRow(overdueOf(await query(sql, []))).overdue;
+  return onlyRow(overdueOf(await query({ text, values: [] }))).overdue;
 }
 
 /**
@@ -36,7 +36,7 @@ export async function hasOverdueStatements(query: Query): Promise<boolean> {
  * of the database. Not a secret.
  */
 export async function databaseId(query: Query): Promise<string> {
-  const sql = `SELECT c.system_identifier || '-' || d.oid AS id
+  const text = `SELECT c.system_identifier || '-' || d.oid AS id
                FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()`;
-  return onlyRow(idsOf(await query(sql, []))).id;
+  return onlyRow(idsOf(await query({ text, values: [] }))).id;
 }

@@ -1,5 +1,4 @@
 import { Prisma } from '../generated/prisma/client.ts';
-import type { Query } from './query.ts';
 
 /** SQL with its values, so that callers need not know the number or the order of the parameters. */
 export type Statement = Prisma.Sql;
@@ -19,5 +18,8 @@ export interface PreparedStatement {
   readonly values: readonly unknown[];
 }
 
-/** Runs a statement. Throws what `query` throws. */
-export const run = (query: Query, { text, values }: PreparedStatement): Promise<unknown[]> => query(text, values);
+/**
+ * Runs one statement; `rowsOf` gives its rows a type. Throws ApiError DATABASE_UNAVAILABLE if the database does not answer or
+ * cannot run it now; otherwise the error of Prisma: the statement or a value is wrong.
+ */
+export type Query = (statement: PreparedStatement) => Promise<unknown[]>;

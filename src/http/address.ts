@@ -63,7 +63,7 @@ export function senderOf(address = ''): string {
 export function callerAddress(entry = ''): string | undefined {
   // The usual case, without a port or brackets.
   if (isIPv4(entry)) return entry;
-  const [, bracketed] = /^\[([^\]]*:[^\]]*)\](?::\d{1,5})?$/.exec(entry) ?? [];
+  const [, bracketed] = /^\[([^\]:]*:[^\]]*)\](?::\d{1,5})?$/.exec(entry) ?? [];
   const [, beforePort] = /^([\d.]+):\d{1,5}$/.exec(entry) ?? [];
   return plainAddress(bracketed ?? beforePort ?? entry);
 }
@@ -80,6 +80,19 @@ const longestChain = 16;
 export function trustedProxy(proxies: readonly string[]) {
   const isProxy = addressList(proxies);
   return (entry: string | undefined, place: number): boolean => place <= longestChain && isProxy(callerAddress(entry));
+}
+
+/**
+ * The address of a caller, which Fastify finds in the same way for requests that its router can decode.
+ * @param isProxy made by `trustedProxy`
+ * @param connection the address of the connection
+ * @param forwardedFor X-Forwarded-For
+ * @returns the last entry that is no trusted proxy, as it was sent; of trusted proxies alone, the first entry
+ */
+export function behindProxies(isProxy: ReturnType<typeof trustedProxy>, connection = '', forwardedFor = '') {
+  const entries = forwardedFor.split(',').flatMap((entry) => entry.trim() || []);
+  const chain = [connection, ...entries.reverse()];
+  return chain.find((entry, place) => !isProxy(entry, place)) ?? chain.at(-1);
 }
 
 /** Makes a test for a list of addresses and CIDR blocks. An entry that is neither matches nothing. */

@@ -1,5 +1,6 @@
-import type { FastifyRequest, preParsingHookHandler, preValidationHookHandler } from 'fastify';
+import type { preParsingHookHandler, preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
+import { readBody } from './body-bytes.ts';
 import { parseRequest } from './exact-numbers.ts';
 import { notJson } from './particular-problems.ts';
 import { problemTexts } from './problem-texts.ts';
@@ -22,19 +23,14 @@ const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
 export const body = fp(async (app) => {
   app.removeAllContentTypeParsers();
   app.decorateRequest('bodyBytes');
-  app.addContentTypeParser(
-    '*',
-    { parseAs: 'buffer', bodyLimit: maxBodyBytes },
-    (request: FastifyRequest, bytes: Buffer, done) => {
-      request.bodyBytes = bytes;
-      done(null, parse(bytes));
-    },
-  );
+  // Errors are thrown by `parseBody`. After the error of a parser Fastify closes the connection, and with bytes of the body
+  // unread, the client could lose the answer.
+  app.addContentTypeParser('*', (_, payload, done) => readBody(payload, maxBodyBytes, (read) => done(null, read)));
 
   app.addHook('onRoute', (route) => {
     const takesBody = route.schema?.body !== undefined;
     route.preParsing = [takesBody ? admit : ignoreBody, ...[route.preParsing ?? []].flat()];
-    if (takesBody) route.preValidation = [requireBody, ...[route.preValidation ?? []].flat()];
+    if (takesBody) route.preValidation = [parseBody, ...[route.preValidation ?? []].flat()];
   });
 });
 
@@ -55,9 +51,13 @@ const admit: preParsingHookHandler = ({ headers, deadline }, _, payload, done) =
   done(null, payload);
 };
 
-const requireBody: preValidationHookHandler = ({ body: value, deadline }, _, done) => {
+const parseBody: preValidationHookHandler = (request, _, done) => {
+  const { body: read, deadline } = request;
   deadline.resume();
-  if (value === undefined) throw new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyMissing });
+  if (read instanceof Error) throw read;
+  if (!Buffer.isBuffer(read)) throw new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyMissing });
+  request.bodyBytes = read;
+  request.body = parse(read);
   done();
 };
 

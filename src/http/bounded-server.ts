@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isRecord } from './json.ts';
 import { maxHeaderBytes } from './size-limits.ts';
+import { CountedRequest } from './unread-body.ts';
 
 /** Timeouts in milliseconds after which the connection of a client that sends too slowly is closed. */
 const clientTimeout = 10_000;
@@ -18,7 +19,8 @@ type Listener = (message: IncomingMessage, response: ServerResponse) => void;
  * @param onBegun serves a request; called when the server emits `begun`
  */
 export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server {
-  const server = createServer({
+  const server: Server = createServer({
+    IncomingMessage: CountedRequest,
     requestTimeout: clientTimeout,
     headersTimeout: clientTimeout,
     // From an answer to the first byte of the next request; before the first answer, the two timeouts above apply.
@@ -29,6 +31,8 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
     // A missing Host header is answered by our own check, with a problem.
     requireHostHeader: false,
   });
+  // Node would drop the headers behind the 1,000th without an error, an If-Match among them. `maxHeaderSize` bounds them all.
+  server.maxHeadersCount = 0;
   // For a connection with a running request on which no bytes are sent or received.
   server.setTimeout(clientTimeout + 1_000);
   // `close` calls it and Node then destroys connections on which the end of an answer is still being sent. During a shutdown

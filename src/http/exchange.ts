@@ -7,7 +7,7 @@ import type { ApiError } from './problems.ts';
 /** The state of a request and its response, mainly for the log; requests without a route have one too. */
 export interface Exchange {
   /** When the request was begun, in milliseconds on the clock of `performance.now()`. */
-  start: number;
+  readonly start: number;
   readonly requestId: string;
   /** Undefined if no hook of Fastify has run. */
   request: FastifyRequest | undefined;

@@ -1,7 +1,7 @@
 import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox';
 
 /** The maximum of `page` × `limit`. */
-const deepest = 100_000;
+export const deepest = 100_000;
 
 /** The schema of the query of a list: `page`, `limit` and further parameters. */
 export const pagedQuery = <Properties extends TProperties>(properties: Properties) =>

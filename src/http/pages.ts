@@ -7,21 +7,23 @@ export interface Page {
   readonly limit: number;
 }
 
+/** The items of a page, and the number of items on all pages. */
+interface PageOf<Item> {
+  readonly items: Item[];
+  readonly total: number;
+  readonly page: Page;
+}
+
 /** The page in a query, with defaults for what is absent. */
 export const readPage = ({ page = 1, limit = 20 }: Partial<Page>): Page => ({ page, limit });
 
 /** The number of items before a page. */
 export const itemsBefore = ({ page, limit }: Page) => (page - 1) * limit;
 
-/** The body of a list's answer: one page. */
-export function toPage<Item>(
-  data: Item[],
-  total: number,
-  { page, limit }: Page,
-): { data: Item[]; pagination: Pagination } {
+/** The body of a list's answer. */
+export function toPage<Item>({ items: data, total, page: { page, limit } }: PageOf<Item>) {
   const totalPages = Math.ceil(total / limit);
-  return {
-    data,
-    pagination: { total, page, limit, totalPages, hasNextPage: page < totalPages, hasPreviousPage: page > 1 },
-  };
+  const hasNextPage = page < totalPages;
+  const pagination: Pagination = { total, page, limit, totalPages, hasNextPage, hasPreviousPage: page > 1 };
+  return { data, pagination };
 }

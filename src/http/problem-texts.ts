@@ -28,7 +28,6 @@ export const problemTexts = {
   bodyNotUtf8: 'The body is not valid UTF-8.',
   bodyNotJson: ({ line, column, expected, found }: JsonFault) =>
     `The body is not valid JSON: at line ${line}, column ${column}, expected ${expected}, but found ${found}.`,
-  bodyLength: 'The body is not as long as Content-Length says.',
   bodyIncomplete: 'The body is not complete.',
   agentMissing: 'The agent does not exist or has been deleted.',
   versionToCome: (version: number, newest: number) =>

@@ -43,9 +43,8 @@ export const requestLog = fp(async (app, { meter, tracing }: Options) => {
     reply.header('x-content-type-options', 'nosniff');
     done();
   });
-  app.server.prependListener(begun, (message: IncomingMessage) => {
-    exchangeOf(message).start = performance.now();
-  });
+  // First, so that the time of the request includes that of the router.
+  app.server.prependListener(begun, exchangeOf);
   // Fastify's onResponse does not run if the client closed the connection before the answer.
   app.server.on(over, (message: IncomingMessage, response: ServerResponse) => {
     const exchange = exchangeOf(message);

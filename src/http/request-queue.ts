@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { onePerTurn } from './one-per-turn.ts';
 import { unsentBytes } from './unsent-bytes.ts';
@@ -6,7 +6,7 @@ import { unsentBytes } from './unsent-bytes.ts';
 /** Unanswered requests of one connection at which its socket is paused (docs/contract.md#sizes-and-connections). */
 const maxUnanswered = 16;
 
-/** Bytes of memory that the waiting requests of all connections take together, at most. */
+/** Bytes of memory that the waiting requests and the unread bodies of all connections take together, at most. */
 const maxHeldBytes = 64 * 1024 * 1024;
 
 /** An open connection. */
@@ -18,7 +18,7 @@ export interface Connection {
   isRunning: boolean;
   /** The responses of the waiting requests behind it, oldest first. */
   readonly held: ServerResponse[];
-  /** Bytes of memory that these take. */
+  /** Bytes of memory that these take, and bodies that nothing reads yet, also that of the running request. */
   heldBytes: number;
 }
 
@@ -81,13 +81,19 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
   }
 
   function dropHeld(connection: Connection): void {
-    countHeld(connection, -connection.heldBytes);
+    count(connection, -connection.heldBytes);
     connection.held.length = 0;
   }
 
-  function countHeld(connection: Connection, bytes: number): void {
-    connection.heldBytes += bytes;
-    totalHeldBytes += bytes;
+  function count(connection: Connection, difference: number): void {
+    connection.heldBytes += difference;
+    totalHeldBytes += difference;
+    if (difference > 0 && totalHeldBytes > maxHeldBytes) close(largest(connection));
+  }
+
+  function countUnread({ socket }: IncomingMessage, difference: number): void {
+    const connection = open.get(socket);
+    if (connection) count(connection, difference);
   }
 
   function close(connection: Connection): void {
@@ -100,18 +106,18 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     const { socket } = response.req;
     const connection = open.get(socket);
     if (!connection || !socket.writable) return;
+    response.req.onUnread = countUnread;
     if (connection.isRunning || connection.held.length > 0) hold(connection, response);
     else run(connection, response);
   }
 
   function hold(connection: Connection, response: ServerResponse): void {
     connection.held.push(response);
-    countHeld(connection, bytesOf(response));
     if (isFull(connection)) connection.socket.pause();
-    if (totalHeldBytes > maxHeldBytes) close(largest(connection));
+    count(connection, bytesOf(response));
   }
 
-  /** The connection whose waiting requests take the most memory. */
+  /** The connection whose requests take the most memory. */
   const largest = (any: Connection) =>
     [...open.values()].reduce((most, other) => (other.heldBytes > most.heldBytes ? other : most), any);
 
@@ -144,7 +150,7 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     if (!connection.socket.writable) dropHeld(connection);
     const response = connection.held.shift();
     if (response) {
-      countHeld(connection, -bytesOf(response));
+      count(connection, -bytesOf(response));
       run(connection, response);
     } else settle(connection);
   }
@@ -167,14 +173,14 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     takeUnfinished(connection: Connection): ServerResponse | undefined {
       const newest = connection.held.at(-1) ?? connection.last;
       if (!newest || newest.req.complete) return undefined;
-      if (connection.held.pop()) countHeld(connection, -bytesOf(newest));
+      if (connection.held.pop()) count(connection, -bytesOf(newest));
       return newest;
     },
   };
 }
 
-/** Bytes of memory that a waiting request takes: about 2 KB and its headers, which can be 16 KB. */
-const bytesOf = ({ req }: ServerResponse) => req.rawHeaders.reduce((sum, text) => sum + text.length, 2_048);
+/** Bytes of memory that a waiting request takes without its body: about 2 KB, its headers, and 40 for each name and value. */
+const bytesOf = ({ req }: ServerResponse) => req.rawHeaders.reduce((sum, text) => sum + text.length + 40, 2_048);
 
 /** Whether a request cannot proceed until its client sends more of it or reads more of the response. */
 function waitsForClient({ socket, last }: Connection): boolean {

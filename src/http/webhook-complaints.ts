@@ -11,6 +11,11 @@ export const webhookComplaints = {
     code: 'bad_format',
     detail: 'must be 1 to 4096 visible ASCII characters, with blanks inside only, or null to remove the header',
   }),
+  unreadableHeaders: (): Complaint => ({
+    code: 'not_allowed',
+    detail:
+      'must be null or absent: the server can no longer read what is stored of this webhook; rotate its secret first',
+  }),
   notATarget: (reason: string): Complaint => ({
     code: 'not_allowed',
     detail: `must be a URL to which webhooks may be sent, but ${reason}`,

@@ -33,25 +33,16 @@ const ownAssetsOnly = [
 const html = 'text/html; charset=utf-8';
 const read = (name: string) => readFileSync(join(folder, name));
 
-/** The files of the page by their paths, each made at its first request. */
+/** What makes each file of the page, by its path. */
 const files: ReadonlyMap<string, () => Promise<PreparedFile>> = new Map([
-  ['/docs', once(() => prepareFile(page('docs/static/'), html))],
-  ['/docs/', once(() => prepareFile(page('static/'), html))],
-  ['/docs/static/page.js', once(() => prepareFile(own('page.js'), script))],
-  ['/docs/static/page.css', once(() => prepareFile(own('page.css'), style))],
+  ['/docs', () => prepareFile(page('docs/static/'), html)],
+  ['/docs/', () => prepareFile(page('static/'), html)],
+  ['/docs/static/page.js', () => prepareFile(own('page.js'), script)],
+  ['/docs/static/page.css', () => prepareFile(own('page.css'), style)],
   ...Object.entries(assets).map(
-    ([name, type]) => [`/docs/static/${name}`, once(() => prepareFile(read(name), type))] as const,
+    ([name, type]) => [`/docs/static/${name}`, () => prepareFile(read(name), type)] as const,
   ),
 ]);
-
-/** Caches the result of a function. Lazy, as most processes never serve the page, and compressing its script takes 0.2 s. */
-function once<Result>(make: () => Result): () => Result {
-  let made: { readonly result: Result } | undefined;
-  return () => {
-    made ??= { result: make() };
-    return made.result;
-  };
-}
 
 /** The reference page at /docs and its files; / redirects to it. No key needed. */
 export const referencePage: FastifyPluginAsync = async (app) => {
@@ -59,7 +50,12 @@ export const referencePage: FastifyPluginAsync = async (app) => {
   app.addHook('onRequest', async (_, reply) => {
     reply.header('content-security-policy', ownAssetsOnly);
   });
-  for (const [path, file] of files) {
-    app.get(path, { schema: { hide: true } }, async (request, reply) => sendPrepared(await file(), request, reply));
+  for (const [path, prepare] of files) {
+    // Made at the first request: most processes never serve the page, and compressing its script takes 0.2 s.
+    let file: Promise<PreparedFile> | undefined;
+    app.get(path, { schema: { hide: true } }, async (request, reply) => {
+      file ??= prepare();
+      return sendPrepared(await file, request, reply);
+    });
   }
 };

@@ -1,12 +1,11 @@
-import { Command } from '@commander-js/extra-typings';
+import type { Writable } from 'node:stream';
+import type { Command } from '@commander-js/extra-typings';
 import { entries, time, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print } from './output.ts';
 
-export function auditCommand(print: Print) {
-  const audit = new Command('audit')
-    .description('who did what, and when')
-    .addHelpText(...examples('audit list --limit 20'));
+export function auditCommands(audit: Command, print: Print, stderr: Writable) {
+  audit.description('who did what, and when').addHelpText(...examples('audit list --limit 20'));
   audit
     .command('list')
     .description('commands of operators, deletions and versions of agents, the newest first')
@@ -22,6 +21,13 @@ export function auditCommand(print: Print) {
         'audit list --company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22 --since 2030-01-31',
       ),
     )
-    .action(({ limit, ...filter }) => print(({ audit }) => audit.list(filter, limit)));
-  return audit;
+    .action(({ limit, ...filter }) =>
+      print(async ({ audit }) => {
+        const found = await audit.list(filter, limit);
+        if (found.length === limit) {
+          stderr.write(`these are the newest ${limit}, there may be older ones: raise --limit, or add --until\n`);
+        }
+        return found;
+      }),
+    );
 }

@@ -1,13 +1,14 @@
 import { userInfo } from 'node:os';
 import { agentVersionRepository } from '../agents/history/repository.ts';
-import { type AgentRepository, agentRepository } from '../agents/repository.ts';
-import { type AgentService, agentService } from '../agents/service.ts';
-import { type AuditRepository, auditRepository } from '../audit/repository.ts';
-import { type ApiKeyLifecycle, apiKeyLifecycle } from '../auth/key-lifecycle.repository.ts';
-import { type KeySettingsRepository, keySettings } from '../auth/key-settings.repository.ts';
-import { type CompanyErasure, companyErasure } from '../companies/erase.repository.ts';
-import { type CompanyExport, companyExport } from '../companies/export.repository.ts';
-import { type CompanyRepository, companyRepository } from '../companies/repository.ts';
+import { agentRepository } from '../agents/repository.ts';
+import { agentService } from '../agents/service.ts';
+import { auditRepository } from '../audit/repository.ts';
+import type { KeySecrets } from '../auth/api-key.ts';
+import { apiKeyLifecycle } from '../auth/key-lifecycle.repository.ts';
+import { keySettings } from '../auth/key-settings.repository.ts';
+import { companyErasure } from '../companies/erase.repository.ts';
+import { companyExport } from '../companies/export.repository.ts';
+import { companyRepository } from '../companies/repository.ts';
 import type { Config } from '../config.ts';
 import { type Database, openDatabase } from '../database/client.ts';
 import { isLater, requireMigrations } from '../database/migrate.ts';
@@ -15,25 +16,7 @@ import { withClient } from '../database/session.ts';
 import { lackingSettings, meaningSettings } from '../database/settings.ts';
 import { openFoundation } from '../foundation.ts';
 import { StartError } from '../start-error.ts';
-import { type OperatorWebhooks, operatorWebhooks } from '../webhooks/operator.repository.ts';
-
-/** The services that the operator's commands use. */
-export interface Services {
-  /** The name of the operator, for audit entries. */
-  readonly operator: string;
-  readonly companies: CompanyRepository;
-  readonly companyErasure: CompanyErasure;
-  readonly companyExport: CompanyExport;
-  readonly keys: ApiKeyLifecycle;
-  readonly keySettings: KeySettingsRepository;
-  readonly agents: AgentService;
-  readonly agentRows: AgentRepository;
-  readonly audit: AuditRepository;
-  readonly webhooks: OperatorWebhooks;
-  readonly database: Database;
-  /** @throws StartError if a later release has migrated the database: this one does not know its tables and fields */
-  requireOwnRelease(): Promise<void>;
-}
+import { operatorWebhooks } from '../webhooks/operator.repository.ts';
 
 /** Limits in milliseconds, longer than those of requests: a command may read the whole history, and should wait, not fail. */
 const limits = { statementLimit: 60_000, connectionLimit: 20_000 };
@@ -58,9 +41,31 @@ async function requirePrepared(url: string): Promise<void> {
   await requireMigrations(url);
 }
 
-async function requireOwnRelease(url: string): Promise<void> {
-  if (!(await isLater(url))) return;
-  throw new StartError('a later release has migrated this database: run this command from that release');
+export type Services = ReturnType<typeof servicesOf>;
+
+/** The services that the operator's commands use. */
+function servicesOf(database: Database, url: string, secrets: KeySecrets | undefined) {
+  const operator = operatorName();
+  const agentRows = agentRepository(database);
+  return {
+    /** The name of the operator, for audit entries. */
+    operator,
+    companies: companyRepository(database.prisma, operator),
+    companyErasure: companyErasure(database.prisma, operator),
+    companyExport: companyExport(database, operator),
+    keys: apiKeyLifecycle(database, secrets, operator),
+    keySettings: keySettings(database, secrets, operator),
+    agents: agentService(agentRows, agentVersionRepository(database)),
+    agentRows,
+    audit: auditRepository(database),
+    webhooks: operatorWebhooks(database.prisma, operator),
+    database,
+    /** @throws StartError if a later release has migrated the database: this one does not know its tables and fields */
+    async requireOwnRelease(): Promise<void> {
+      if (!(await isLater(url))) return;
+      throw new StartError('a later release has migrated this database: run this command from that release');
+    },
+  };
 }
 
 /**
@@ -75,23 +80,8 @@ export async function withServices(config: Config, work: (services: Services) =>
     await requirePrepared(databaseUrl);
     const preparedStatements = config.DATABASE_PREPARED_STATEMENTS;
     const database = openDatabase({ url: databaseUrl, connections: 2, preparedStatements, ...limits });
-    const operator = operatorName();
-    const agentRows = agentRepository(database);
     try {
-      await work({
-        operator,
-        companies: companyRepository(database.prisma, operator),
-        companyErasure: companyErasure(database.prisma, operator),
-        companyExport: companyExport(database, operator),
-        keys: apiKeyLifecycle(database, known, operator),
-        keySettings: keySettings(database, known, operator),
-        agents: agentService(agentRows, agentVersionRepository(database)),
-        agentRows,
-        audit: auditRepository(database),
-        webhooks: operatorWebhooks(database.prisma, operator),
-        database,
-        requireOwnRelease: () => requireOwnRelease(databaseUrl),
-      });
+      await work(servicesOf(database, databaseUrl, known));
     } finally {
       await database.close();
     }

@@ -40,8 +40,6 @@ const attemptLimit = 10_000;
 const readLimit = 65_536;
 const keepLimit = 1_024;
 
-export type AttemptSender = ReturnType<typeof attemptSender>;
-
 /** Sends attempts, each over a connection to an address that was checked for this attempt (docs/contract.md#webhooks). */
 export function attemptSender({ resolve, ...rules }: Options) {
   const pools = receiverPools();
@@ -53,7 +51,11 @@ export function attemptSender({ resolve, ...rules }: Options) {
     signal: AbortSignal,
   ): Promise<AttemptResult> {
     const url = parseTarget(text, rules);
-    const addresses = await untilAborted(resolveTarget(url, rules, resolve), signal);
+    // A DNS lookup takes no signal. It goes on after an abort, and its result is ignored.
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+    });
+    const addresses = await Promise.race([resolveTarget(url, rules, resolve), aborted]);
     return await pools.use(url, addresses, async (pool) => {
       const timestamp = Math.floor(Date.now() / 1_000);
       const answer = await pool.request({
@@ -120,16 +122,6 @@ function errorText(error: unknown): string {
 
 const lowerCased = (headers: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-
-/** Rejects when the signal aborts: a DNS lookup takes no signal. The lookup itself goes on, its result is ignored. */
-function untilAborted<Value>(wait: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    wait.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}
 
 /** Reads the beginning of a body. An error or a timeout while reading it is ignored: the status has been received. */
 async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {

@@ -1,17 +1,15 @@
-import { constant, join, type Statement, sql } from '../database/statement.ts';
+import { constant, join, sql } from '../database/statement.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { newEventId } from './events.statements.ts';
+import type { DeliveryListQuery } from './schema.ts';
 
-/** The filters of a list of deliveries. */
-export interface DeliveryFilter {
-  readonly status?: string | undefined;
-  readonly agentId?: string | undefined;
-}
+/** The filters of a list of deliveries; a delivery must match all that are given. */
+export type DeliveryFilter = Pick<DeliveryListQuery, 'status' | 'agentId'>;
 
 const delivery = constant(`
   d.id, d.event_id AS "eventId", d.event_type AS "eventType", d.agent_id AS "agentId", d.version, d.status, d.attempts,
-  CASE WHEN d.status = 'PENDING' THEN to_json(d.next_attempt_at) END AS "nextAttemptAt", d.last_status AS "lastStatus",
-  d.last_error AS "lastError", to_json(d.created_at) AS "createdAt"`);
+  d.last_status AS "lastStatus", d.last_error AS "lastError",
+  CASE WHEN d.status = 'PENDING' THEN d.next_attempt_at END AS "nextAttemptAt", d.created_at AS "createdAt"`);
 
 /** Hides from an integration the deliveries about companies that it no longer manages. */
 const isStillManaged = sql`(d.company_id IS NULL OR EXISTS (
@@ -20,7 +18,7 @@ const isStillManaged = sql`(d.company_id IS NULL OR EXISTS (
          SELECT FROM integration_company g WHERE g.company_id = d.company_id AND g.integration_id = e.integration_id))))`;
 
 // The status is written into the statement: with a parameter, the planner could not use a partial index on one status.
-const withStatus: Readonly<Record<string, Statement>> = {
+const withStatus = {
   PENDING: sql`d.status = 'PENDING'`,
   DELIVERED: sql`d.status = 'DELIVERED'`,
   FAILED: sql`d.status = 'FAILED'`,
@@ -28,7 +26,7 @@ const withStatus: Readonly<Record<string, Statement>> = {
 
 const filtered = (endpointId: string, { status, agentId }: DeliveryFilter) => {
   const narrowed = [
-    ...(status === undefined ? [] : [withStatus[status] ?? sql`false`]),
+    ...(status === undefined ? [] : [withStatus[status]]),
     ...(agentId === undefined ? [] : [sql`d.agent_id = ${agentId}::uuid`]),
   ];
   return sql`
@@ -56,12 +54,14 @@ export const pingStatement = (endpointId: string, companyId: string | null, requ
 
 /**
  * Inserts another delivery of the same event, outside the order of its agent. Returns no row if the endpoint has no such
- * delivery, or an integration no longer manages its company.
+ * delivery, an integration no longer manages its company, or its agent is erased meanwhile: a purge waits until this is
+ * committed, or this until the purge is.
  */
 export const redeliverStatement = (endpointId: string, deliveryId: string) => sql`
   INSERT INTO webhook_delivery AS d
          (endpoint_id, event_id, event_type, agent_id, company_id, version, body, is_redelivery)
   SELECT endpoint_id, event_id, event_type, agent_id, company_id, version, body, true FROM (
     SELECT d.* FROM webhook_delivery d
-     WHERE d.id = ${deliveryId}::uuid AND d.endpoint_id = ${endpointId}::uuid AND ${isStillManaged}) one
+     WHERE d.id = ${deliveryId}::uuid AND d.endpoint_id = ${endpointId}::uuid AND ${isStillManaged}
+       AND (d.agent_id IS NULL OR EXISTS (SELECT FROM agent a WHERE a.id = d.agent_id FOR KEY SHARE))) one
   RETURNING ${delivery}`;

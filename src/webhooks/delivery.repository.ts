@@ -1,8 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { Database } from '../database/client.ts';
 import { rowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
-import { claimStatement, type FreeSlots, nextStatement } from './claim.statements.ts';
+import { claimStatement, type FinishedDelivery, type FreeSlots, nextStatement } from './claim.statements.ts';
 import {
   type claimedSchema,
   claimRowSchema,
@@ -37,7 +36,7 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
   return {
     /** Claims deliveries that are due, for 20 s. @returns them, and whether an immediate second claim may find more */
     async claim(free: FreeSlots): Promise<{ claimed: Claimed[]; hasMore: boolean }> {
-      const rows = claimRowsOf(await run(query, claimStatement(free)));
+      const rows = claimRowsOf(await query(claimStatement(free)));
       return {
         claimed: rows.flatMap(({ claimed }) => claimed ?? []),
         hasMore: rows.some(({ postponed }) => postponed > 0),
@@ -51,27 +50,27 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
     async finish(
       outcomes: readonly DeliveryOutcome[],
     ): Promise<{ written: ReadonlySet<string>; changes: HealthChange[] }> {
-      const rows = finishedRowsOf(await run(query, finishStatement(outcomes)));
+      const rows = finishedRowsOf(await query(finishStatement(outcomes)));
       return {
         written: new Set(rows.flatMap(({ id }) => id ?? [])),
         changes: rows.flatMap(({ endpoint }) => endpoint ?? []),
       };
     },
 
-    /** Claims the next delivery of the same endpoint and agent. @returns claims by the id of the finished delivery */
-    async next(finished: readonly string[], hasFreeSlot: boolean): Promise<ReadonlyMap<string, Claimed>> {
-      const rows = nextRowsOf(await run(query, nextStatement(finished, hasFreeSlot)));
+    /** Claims the next delivery of the same endpoint and agent, or makes it due. @returns claims by the id of the finished delivery */
+    async next(finished: readonly FinishedDelivery[]): Promise<ReadonlyMap<string, Claimed>> {
+      const rows = nextRowsOf(await query(nextStatement(finished)));
       return new Map(rows.map(({ before, claimed }) => [before, claimed]));
     },
 
     async measures(): Promise<Measures | undefined> {
-      return measuresOf(await run(query, measuresStatement))[0];
+      return measuresOf(await query(measuresStatement))[0];
     },
 
     /** Deletes some deliveries that are older than 30 days. @returns whether there may be more */
     async deleteOld(): Promise<boolean> {
-      const finished = await run(query, deleteFinishedStatement(deletedAtOnce));
-      const waiting = await run(query, deleteWaitingStatement(deletedAtOnce));
+      const finished = await query(deleteFinishedStatement(deletedAtOnce));
+      const waiting = await query(deleteWaitingStatement(deletedAtOnce));
       return Math.max(finished.length, waiting.length) >= deletedAtOnce;
     },
   };

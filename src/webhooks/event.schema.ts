@@ -1,11 +1,15 @@
 import { type TObject, Type } from '@sinclair/typebox';
 import { nullable, timestamp, uuid } from '../http/json-schema.ts';
+import { eventData, eventTime } from './examples.ts';
 
 const happenedAt = timestamp('When it happened, in UTC');
 const requestId = (what: string) => Type.String({ description: what });
 
 const event = <Data extends TObject>(type: string, data: Data, $id: string, example: object) =>
-  Type.Object({ type: Type.Literal(type), timestamp: happenedAt, data }, { $id, examples: [example] });
+  Type.Object(
+    { type: Type.Literal(type), timestamp: happenedAt, data },
+    { $id, examples: [{ type, timestamp: eventTime, data: example }] },
+  );
 
 /** `data` of all events about agents. Later releases may add members. */
 const agentData = Type.Object(
@@ -29,14 +33,9 @@ const pingData = Type.Object(
   { $id: 'PingEventData' },
 );
 
-export const eventSchemas = (examples: {
-  readonly created: object;
-  readonly updated: object;
-  readonly deleted: object;
-  readonly ping: object;
-}) => ({
-  'agent.created': event('agent.created', agentData, 'AgentCreatedEvent', examples.created),
-  'agent.updated': event('agent.updated', agentData, 'AgentUpdatedEvent', examples.updated),
-  'agent.deleted': event('agent.deleted', agentData, 'AgentDeletedEvent', examples.deleted),
-  'webhook.ping': event('webhook.ping', pingData, 'WebhookPingEvent', examples.ping),
-});
+export const eventSchemas = {
+  'agent.created': event('agent.created', agentData, 'AgentCreatedEvent', eventData.created),
+  'agent.updated': event('agent.updated', agentData, 'AgentUpdatedEvent', eventData.updated),
+  'agent.deleted': event('agent.deleted', agentData, 'AgentDeletedEvent', eventData.deleted),
+  'webhook.ping': event('webhook.ping', pingData, 'WebhookPingEvent', eventData.ping),
+};

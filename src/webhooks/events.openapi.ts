@@ -1,29 +1,4 @@
-import { ids } from '../openapi/examples.ts';
 import { eventSchemas } from './event.schema.ts';
-
-const data = { agentId: ids.agent, companyId: ids.company };
-const by = { requestId: ids.request, keyId: ids.key };
-const timestamp = '2026-11-29T03:00:00.000Z';
-const none = { changedFields: [], restoredFrom: null };
-
-const schemas = eventSchemas({
-  created: {
-    ...{ type: 'agent.created', timestamp },
-    data: {
-      ...data,
-      version: 1,
-      changedFields: ['name', 'type', 'focus', 'language', 'duration'],
-      restoredFrom: null,
-      ...by,
-    },
-  },
-  updated: {
-    ...{ type: 'agent.updated', timestamp },
-    data: { ...data, version: 7, changedFields: ['duration', 'metadata'], restoredFrom: null, ...by },
-  },
-  deleted: { type: 'agent.deleted', timestamp, data: { ...data, version: 7, ...none, ...by } },
-  ping: { type: 'webhook.ping', timestamp, data: { webhookId: ids.webhook, ...by } },
-});
 
 const header = (name: string, description: string, example: string) => ({
   ...{ name, in: 'header', required: true, description, schema: { type: 'string' }, example },
@@ -43,39 +18,33 @@ const parameters = [
   ),
 ];
 
-const summaries = {
-  'agent.created': ['onAgentCreated', 'An agent was created'],
-  'agent.updated': ['onAgentUpdated', 'An agent was changed or restored'],
-  'agent.deleted': ['onAgentDeleted', 'An agent was deleted'],
-  'webhook.ping': ['onWebhookPing', 'A test event was asked for'],
-} as const;
-
 const ofAgents =
   'Sent to the endpoints whose `events` have it. The events of one agent come in the order of its versions; a delivery may be ' +
   'repeated. What is not answered with 2xx within 10 s is tried again after 5 s, 30 s, 2 min, 10 min, 1 h, 3 h, 8 h, 12 h and 24 h.';
 const ofPing =
   'Sent when POST /webhooks/{id}/ping asks for it, whatever `events` are. It belongs to no agent, and so has no order.';
 
-const operationOf = (type: keyof typeof schemas) => {
-  const [operationId, summary] = summaries[type];
-  return {
-    post: {
-      ...{ operationId, summary, tags: ['Webhooks'], security: [], parameters },
-      description: type === 'webhook.ping' ? ofPing : ofAgents,
-      requestBody: { required: true, content: { 'application/json': { schema: schemas[type] } } },
-      responses: {
-        '2XX': {
-          description: 'Received. Anything else, or nothing within 10 s, is tried again; 410 disables the endpoint',
-        },
+const operationOf = (
+  type: keyof typeof eventSchemas,
+  operationId: string,
+  summary: string,
+  description = ofAgents,
+) => ({
+  post: {
+    ...{ operationId, summary, tags: ['Webhooks'], security: [], parameters, description },
+    requestBody: { required: true, content: { 'application/json': { schema: eventSchemas[type] } } },
+    responses: {
+      '2XX': {
+        description: 'Received. Anything else, or nothing within 10 s, is tried again; 410 disables the endpoint',
       },
     },
-  };
-};
+  },
+});
 
 /** The section `webhooks` of the document: the requests that endpoints get (OpenAPI 3.1). */
 export const webhookRequests = {
-  'agent.created': operationOf('agent.created'),
-  'agent.updated': operationOf('agent.updated'),
-  'agent.deleted': operationOf('agent.deleted'),
-  'webhook.ping': operationOf('webhook.ping'),
+  'agent.created': operationOf('agent.created', 'onAgentCreated', 'An agent was created'),
+  'agent.updated': operationOf('agent.updated', 'onAgentUpdated', 'An agent was changed or restored'),
+  'agent.deleted': operationOf('agent.deleted', 'onAgentDeleted', 'An agent was deleted'),
+  'webhook.ping': operationOf('webhook.ping', 'onWebhookPing', 'A test event was asked for', ofPing),
 };

@@ -31,3 +31,16 @@ export const delivery = {
   ...{ lastStatus: null, lastError: null },
   createdAt: '2026-11-29T03:10:00.000Z',
 };
+
+const by = { requestId: ids.request, keyId: ids.key };
+const agent = { agentId: ids.agent, companyId: ids.company };
+const firstFields = ['name', 'type', 'focus', 'language', 'duration'];
+
+/** `data` of each event. */
+export const eventData = {
+  created: { ...agent, version: 1, changedFields: firstFields, restoredFrom: null, ...by },
+  updated: { ...agent, version: 7, changedFields: ['duration', 'metadata'], restoredFrom: null, ...by },
+  deleted: { ...agent, version: 7, changedFields: [], restoredFrom: null, ...by },
+  ping: { webhookId: ids.webhook, ...by },
+};
+export const eventTime = '2026-11-29T03:00:00.000Z';

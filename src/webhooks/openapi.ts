@@ -53,7 +53,8 @@ export const updateWebhook = {
   tags,
   summary: 'Update a webhook',
   description:
-    'Changes the fields in the body (JSON Merge Patch); the other fields keep their values. `status: ENABLED` enables an ' +
+    'Changes the fields in the body (JSON Merge Patch); the other fields keep their values, but a `url` of another origin ' +
+    'drops the stored headers, all but those in the same body. `status: ENABLED` enables an ' +
     `endpoint again: its waiting events are sent, and \`disabledReason\` is cleared. ${retryInWords}`,
   problems,
   response: {

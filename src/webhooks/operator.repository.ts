@@ -10,8 +10,6 @@ const shown = {
   disabledReason: true, createdAt: true, updatedAt: true, lastSuccessAt: true, lastFailureAt: true,
 } as const;
 
-export type OperatorWebhooks = ReturnType<typeof operatorWebhooks>;
-
 /**
  * The operator's commands on webhook endpoints. Each change is committed together with its audit entry.
  * @param operator the name for the audit entries

@@ -8,6 +8,15 @@ const keptPools = 64;
 const headerLimit = 16_384;
 
 /**
+ * Milliseconds for the connection to each address but the last, at most. Node's default of 250 ms is meant for IPv6 that does
+ * not work: a receiver farther away than that would be given up, and IPv6 tried, which this machine may not have.
+ */
+const longestConnect = 3_000;
+
+/** Milliseconds for the connections to all addresses but the last: then an attempt reaches it, too, if the others are dead. */
+const allConnects = 8_000;
+
+/**
  * Connection pools, reused between attempts: a TLS handshake costs more than the rest of an attempt. There is a pool for
  * each origin and set of checked addresses, and it connects to these addresses only: it never resolves the host name. If
  * the name resolves to other addresses later, another pool is made.
@@ -58,7 +67,11 @@ function makePool(origin: string, addresses: readonly string[]): Pool {
   return new Pool(origin, {
     maxHeaderSize: headerLimit,
     allowH2: false,
-    connect: { lookup: lookupOf(addresses), autoSelectFamily: true },
+    connect: {
+      lookup: lookupOf(addresses),
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: Math.min(longestConnect, Math.ceil(allConnects / addresses.length)),
+    },
   });
 }
 

@@ -5,18 +5,20 @@ import { confirm } from '../auth/lookup.repository.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
-import type { Query } from '../database/query.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { onlyRow, rowsOf } from '../database/rows.ts';
-import { run } from '../database/statement.ts';
+import type { Query } from '../database/statement.ts';
 import type { Prisma, WebhookEndpoint } from '../generated/prisma/client.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
+import { deepest } from '../http/pages.schema.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
-import { ApiError } from '../http/problems.ts';
+import { ApiError, timedOut } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
 import * as endpoints from './endpoint.statements.ts';
-import { keepStatement, keptStatement } from './kept.statements.ts';
-import { idRowSchema, keptRowSchema, type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
+import { findKept, waitForTwin } from './kept.repository.ts';
+import { type Completed, keepStatement } from './kept.statements.ts';
+import { ownerLine } from './owner-line.ts';
+import { type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
 
 export type StoredWebhook = WebhookEndpoint;
 
@@ -28,33 +30,23 @@ type WebhookAction = 'webhook.created' | 'webhook.updated' | 'webhook.deleted' |
 export type WebhookRepository = ReturnType<typeof webhookRepository>;
 export type WebhookTransaction = ReturnType<typeof transactionOf>;
 
-/** The result of a request: the id of the endpoint, and the answer without the signing secret. */
-export interface Completed {
-  readonly webhookId: string;
-  readonly answer: object;
-  /** The kept answer to an earlier request with the same Idempotency-Key; nothing was changed. */
-  readonly replayed?: true;
-}
-
-/** Deliveries are counted up to this number, which is also the maximum of `page` × `limit`. */
-const maxCounted = 100_000;
-
 /** Milliseconds for which requests are signed with the previous secret too. */
 const overlap = 24 * 60 * 60 * 1_000;
+
+/** Milliseconds for an attempt at a change that waits for a lock: `lock_timeout`, and time to spare. */
+const longestAttempt = 1_200;
 
 const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
 
 const deliveriesOf = rowsOf(storedDeliverySchema);
-const idsOf = rowsOf(idRowSchema);
 const totalsOf = rowsOf(totalRowSchema);
-const keptOf = rowsOf(keptRowSchema);
 
 /** The statements of a change of endpoints, all in one transaction. */
 function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
   return {
     /** An endpoint of any owner, its row locked until the transaction ends. */
     async find(id: string): Promise<StoredWebhook | null> {
-      await run(query, endpoints.lockEndpointStatement(id));
+      await query(endpoints.lockEndpointStatement(id));
       return await typed(({ webhookEndpoint }) => webhookEndpoint.findUnique({ where: { id } }));
     },
     count: ({ companyId, integrationId }: KeyOwner): Promise<number> =>
@@ -78,7 +70,7 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
       }),
     /** Deletes at most `size` deliveries; returns whether there may be more. */
     async dropDeliveries(id: string, size: number): Promise<boolean> {
-      return idsOf(await run(query, endpoints.dropDeliveriesStatement(id, size))).length === size;
+      return (await query(endpoints.dropDeliveriesStatement(id, size))).length === size;
     },
     /** Deletes an endpoint with its remaining deliveries. */
     async remove(id: string): Promise<void> {
@@ -91,11 +83,11 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
       await typed(({ auditEntry }) => auditEntry.createMany({ data }));
     },
     async ping({ id, companyId }: StoredWebhook): Promise<StoredDelivery> {
-      return onlyRow(deliveriesOf(await run(query, deliveries.pingStatement(id, companyId, by.requestId, by.keyId))));
+      return onlyRow(deliveriesOf(await query(deliveries.pingStatement(id, companyId, by.requestId, by.keyId))));
     },
     /** Undefined when the endpoint has no such delivery. */
     async redeliver(id: string, deliveryId: string): Promise<StoredDelivery | undefined> {
-      return deliveriesOf(await run(query, deliveries.redeliverStatement(id, deliveryId)))[0];
+      return deliveriesOf(await query(deliveries.redeliverStatement(id, deliveryId)))[0];
     },
   };
 }
@@ -103,19 +95,22 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
 /** Webhook endpoints and their deliveries, as their owners see them. Throws ApiError DATABASE_UNAVAILABLE. */
 export function webhookRepository(database: Database) {
   const { query, typed } = database;
+  // A change waits here for those before it, not in a transaction: there it would keep a connection from other owners.
+  const inOrder = ownerLine();
 
   async function attempt(
     by: OwnerCaller,
     idempotency: Idempotency | undefined,
     work: (tx: WebhookTransaction) => Promise<Completed>,
   ): Promise<Completed> {
+    if (by.deadline.left() <= 0) throw timedOut();
     return await database.transaction(async (tx, typedTx) => {
-      await run(tx, endpoints.lockOwnerStatement(by.owner));
+      await waitForTwin(idempotency, tx(endpoints.lockOwnerStatement(by.owner)));
       await confirm(tx, by);
       const kept = idempotency && (await findKept(tx, by, idempotency));
       if (kept) return kept;
       const made = await work(transactionOf(tx, typedTx, by));
-      if (idempotency) await keep(tx, by, idempotency, made);
+      if (idempotency) await waitForTwin(idempotency, tx(keepStatement(by.keyId, idempotency, made)));
       return made;
     });
   }
@@ -133,12 +128,16 @@ export function webhookRepository(database: Database) {
     ): Promise<Completed> {
       for (;;) {
         try {
-          return await attempt(by, idempotency, work);
+          return await inOrder(by.owner.companyId ?? by.owner.integrationId ?? '', () =>
+            attempt(by, idempotency, work),
+          );
         } catch (error) {
+          // A lock was held for too long, by another server as a rule; what was done is rolled back.
+          if (isLockTimeout(error) && by.deadline.left() > longestAttempt) continue;
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
           // The key was stored by a concurrent request, or its kept answer is older than 24 hours and not deleted yet.
           if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-          await run(query, deleteExpiredStatement(by.keyId, idempotency.key));
+          await query(deleteExpiredStatement(by.keyId, idempotency.key));
         }
       }
     },
@@ -155,40 +154,16 @@ export function webhookRepository(database: Database) {
       const [items, total] = await typed(({ webhookEndpoint }) =>
         Promise.all([webhookEndpoint.findMany({ where, ...part }), webhookEndpoint.count({ where })]),
       );
-      return { items, total };
+      return { items, total, page };
     },
 
-    /** One page, the newest first; `total` counts up to 100,000. */
+    /** One page, the newest first; `total` counts as far as pages reach, up to 100,000. */
     async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
       const [rows, totals] = await Promise.all([
-        run(query, deliveries.deliveriesStatement(id, page, filter)),
-        run(query, deliveries.countDeliveriesStatement(id, filter, maxCounted)),
+        query(deliveries.deliveriesStatement(id, page, filter)),
+        query(deliveries.countDeliveriesStatement(id, filter, deepest)),
       ]);
-      return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total };
+      return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total, page };
     },
   };
-}
-
-/** @throws ApiError IDEMPOTENCY_KEY_REUSED when the key belongs to another request */
-async function findKept(
-  query: Query,
-  { keyId }: OwnerCaller,
-  idempotency: Idempotency,
-): Promise<Completed | undefined> {
-  const [kept] = keptOf(await run(query, keptStatement(keyId, idempotency.key)));
-  if (!kept) return undefined;
-  const { fingerprint, webhookId, answer } = kept;
-  if (fingerprint !== idempotency.fingerprint || webhookId === null || answer === null) {
-    throw new ApiError('IDEMPOTENCY_KEY_REUSED');
-  }
-  return { webhookId, answer, replayed: true };
-}
-
-async function keep(query: Query, { keyId }: OwnerCaller, idempotency: Idempotency, made: Completed): Promise<void> {
-  try {
-    await run(query, keepStatement(keyId, idempotency, made));
-  } catch (error) {
-    if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-    throw error;
-  }
 }

@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { setReplayHeader } from '../agents/answer.ts';
+import { createHeadersSchema } from '../agents/request.schema.ts';
 import { toPage } from '../http/pages.ts';
-import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
+import type { Completed } from './kept.statements.ts';
 import {
   createWebhook,
   deleteWebhook,
@@ -13,13 +15,11 @@ import {
   rotateWebhookSecret,
   updateWebhook,
 } from './openapi.ts';
-import type { Completed } from './repository.ts';
 import {
   deliveryListQuerySchema,
   deliveryParamsSchema,
   ownerQuerySchema,
   webhookDraftSchema,
-  webhookHeadersSchema,
   webhookListQuerySchema,
   webhookParamsSchema,
   webhookPatchSchema,
@@ -30,22 +30,21 @@ const read = { scope: 'read:webhooks', orIntegration: true } as const;
 const write = { scope: 'write:webhooks', orIntegration: true } as const;
 const ofOne = { idOf: 'other' } as const;
 
+type OnOne = Pick<FastifyRequest<{ Params: { id: string } }>, 'params' | 'idempotency'>;
+
+/** The endpoint in the path of a request, and its Idempotency-Key. */
+const targetOf = ({ params, idempotency }: OnOne) => ({ id: params.id.toLowerCase(), idempotency });
+
 /** Sends the result of a request, or of the earlier request with the same Idempotency-Key. */
 function sendCompleted(reply: FastifyReply, status: number, { answer, replayed }: Completed): FastifyReply {
-  return reply
-    .code(status)
-    .headers(replayed ? { 'idempotent-replayed': 'true' } : {})
-    .send(answer);
-}
-
-interface Options extends WithPublicUrl {
-  readonly webhooks: WebhookService;
+  setReplayHeader(reply, replayed);
+  return reply.code(status).send(answer);
 }
 
 /** Webhook endpoints and their deliveries. Registered in the authenticated scope. */
-export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { webhooks, publicUrl = unknownUrl }) => {
+export const webhookRoutes: FastifyPluginAsyncTypebox<{ webhooks: WebhookService }> = async (app, { webhooks }) => {
   const onOne = { params: webhookParamsSchema, querystring: ownerQuerySchema };
-  const onOneAgain = { ...onOne, headers: webhookHeadersSchema };
+  const onOneAgain = { ...onOne, headers: createHeadersSchema };
 
   app.post(
     '/webhooks',
@@ -54,45 +53,38 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
       schema: {
         ...createWebhook,
         querystring: ownerQuerySchema,
-        headers: webhookHeadersSchema,
+        headers: createHeadersSchema,
         body: webhookDraftSchema,
       },
     },
     async ({ ownerCaller, body, idempotency }, reply) => {
-      const made = await ownerCaller.deadline.race(webhooks.create(ownerCaller, body, idempotency));
-      return sendCompleted(reply.header('location', `${publicUrl.base}/webhooks/${made.webhookId}`), 201, made);
+      const made = await webhooks.create(ownerCaller, body, idempotency);
+      return sendCompleted(reply.header('location', `${app.publicUrl.base}/webhooks/${made.webhookId}`), 201, made);
     },
   );
 
   app.get(
     '/webhooks',
     { config: read, schema: { ...listWebhooks, querystring: webhookListQuerySchema } },
-    async ({ ownerCaller, query }) => {
-      const { items, total, page } = await ownerCaller.deadline.race(webhooks.list(ownerCaller, query));
-      return toPage(items, total, page);
-    },
+    async ({ ownerCaller, query }) => toPage(await webhooks.list(ownerCaller, query)),
   );
 
-  app.get(
-    '/webhooks/:id',
-    { config: { ...read, ...ofOne }, schema: { ...getWebhook, ...onOne } },
-    async ({ ownerCaller, params }) => ownerCaller.deadline.race(webhooks.get(ownerCaller, params.id.toLowerCase())),
+  app.get('/webhooks/:id', { config: { ...read, ...ofOne }, schema: { ...getWebhook, ...onOne } }, async (request) =>
+    webhooks.get(request.ownerCaller, targetOf(request)),
   );
 
   app.patch(
     '/webhooks/:id',
     { config: { ...write, ...ofOne }, schema: { ...updateWebhook, ...onOneAgain, body: webhookPatchSchema } },
-    async ({ ownerCaller, params, body, idempotency }, reply) => {
-      const target = { id: params.id.toLowerCase(), idempotency };
-      return sendCompleted(reply, 200, await ownerCaller.deadline.race(webhooks.update(ownerCaller, target, body)));
-    },
+    async (request, reply) =>
+      sendCompleted(reply, 200, await webhooks.update(request.ownerCaller, targetOf(request), request.body)),
   );
 
   app.delete(
     '/webhooks/:id',
     { config: { ...write, ...ofOne }, schema: { ...deleteWebhook, ...onOne } },
-    async ({ ownerCaller, params }, reply) => {
-      await ownerCaller.deadline.race(webhooks.remove(ownerCaller, params.id.toLowerCase()));
+    async (request, reply) => {
+      await webhooks.remove(request.ownerCaller, targetOf(request));
       return reply.code(204).send();
     },
   );
@@ -100,19 +92,14 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
   app.post(
     '/webhooks/:id/rotate-secret',
     { config: { ...write, ...ofOne }, schema: { ...rotateWebhookSecret, ...onOneAgain } },
-    async ({ ownerCaller, params, idempotency }, reply) => {
-      const target = { id: params.id.toLowerCase(), idempotency };
-      return sendCompleted(reply, 200, await ownerCaller.deadline.race(webhooks.rotateSecret(ownerCaller, target)));
-    },
+    async (request, reply) =>
+      sendCompleted(reply, 200, await webhooks.rotateSecret(request.ownerCaller, targetOf(request))),
   );
 
   app.post(
     '/webhooks/:id/ping',
     { config: { ...write, ...ofOne }, schema: { ...pingWebhook, ...onOneAgain } },
-    async ({ ownerCaller, params, idempotency }, reply) => {
-      const target = { id: params.id.toLowerCase(), idempotency };
-      return sendCompleted(reply, 202, await ownerCaller.deadline.race(webhooks.ping(ownerCaller, target)));
-    },
+    async (request, reply) => sendCompleted(reply, 202, await webhooks.ping(request.ownerCaller, targetOf(request))),
   );
 
   app.get(
@@ -121,24 +108,16 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
       config: { ...read, ...ofOne },
       schema: { ...listWebhookDeliveries, ...onOne, querystring: deliveryListQuerySchema },
     },
-    async ({ ownerCaller, params, query }) => {
-      const { items, total, page } = await ownerCaller.deadline.race(
-        webhooks.deliveries(ownerCaller, params.id.toLowerCase(), query),
-      );
-      return toPage(items, total, page);
-    },
+    async (request) => toPage(await webhooks.deliveries(request.ownerCaller, targetOf(request), request.query)),
   );
 
   app.post(
     '/webhooks/:id/deliveries/:deliveryId/redeliver',
     { config: { ...write, ...ofOne }, schema: { ...redeliverWebhook, ...onOneAgain, params: deliveryParamsSchema } },
-    async ({ ownerCaller, params, idempotency }, reply) => {
-      const target = { id: params.id.toLowerCase(), idempotency };
-      return sendCompleted(
-        reply,
-        202,
-        await ownerCaller.deadline.race(webhooks.redeliver(ownerCaller, target, params.deliveryId.toLowerCase())),
-      );
+    async (request, reply) => {
+      const { ownerCaller, params } = request;
+      const made = await webhooks.redeliver(ownerCaller, targetOf(request), params.deliveryId.toLowerCase());
+      return sendCompleted(reply, 202, made);
     },
   );
 };

@@ -10,16 +10,14 @@ export const storedDeliverySchema = Type.Object({
   version: orNull(Type.Integer()),
   status: Type.String(),
   attempts: Type.Integer(),
-  nextAttemptAt: textOrNull,
   lastStatus: orNull(Type.Integer()),
   lastError: textOrNull,
-  createdAt: Type.String(),
+  nextAttemptAt: orNull(Type.Date()),
+  createdAt: Type.Date(),
 });
 export type StoredDelivery = Static<typeof storedDeliverySchema>;
 
-export const idRowSchema = Type.Object({ id: Type.String() });
-
-/** A kept answer to a request with an Idempotency-Key; `webhookId` and `answer` are null if it is about an agent. */
+/** A kept answer to a request with an Idempotency-Key (`keptStatement`); `webhookId` is null if an endpoint of agents answered. */
 export const keptRowSchema = Type.Object({
   fingerprint: Type.String(),
   webhookId: textOrNull,

@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
+import { record } from '../agents/fields.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import { complaints, inBody, inParameter } from '../http/faults.ts';
 import { webhookMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { webhookComplaints } from '../http/webhook-complaints.ts';
 import type { StoredWebhook } from './repository.ts';
-import { maxHeaders } from './schema.ts';
-import type { Headers } from './secrets.ts';
+import { maxHeaders, type WebhookAnswer, type WebhookPatch, webhookMembers } from './schema.ts';
+import type { Sealer } from './sealer.ts';
+import { type Headers, mergedHeaders, openHeaders } from './secrets.ts';
 import { parseTarget, TargetError, type TargetRules } from './target.ts';
 
 /** Endpoints that one owner may have (docs/contract.md#webhooks). */
@@ -48,6 +50,34 @@ export function checkedHeaders(headers: Headers): Headers {
   return headers;
 }
 
+/**
+ * The headers that an endpoint has after a patch; undefined if that leaves them as they are. Where the origin of the URL
+ * changes, the stored ones are dropped: they may hold the password of a receiver, which nobody is shown, and which the patch
+ * could otherwise have sent to another one.
+ * @throws ApiError 400 if they are too many, or depend on what this process lacks the secret to decrypt
+ */
+export function patchedHeaders(
+  stored: StoredWebhook,
+  { url = stored.url, headers: patch }: WebhookPatch,
+  sealer: Sealer,
+): Headers | undefined {
+  const isDropped = patch === null || originOf(url) !== originOf(stored.url);
+  if (patch === undefined && !isDropped) return undefined;
+  const isReadable = sealer.canOpen(stored.sealedUnder);
+  const before = isReadable || stored.sealedHeaders === null ? openHeaders(stored, sealer) : undefined;
+  const after = checkedHeaders(mergedHeaders(isDropped ? {} : (before ?? {}), patch));
+  if (isDeepStrictEqual(before, after)) return undefined;
+  if (!isReadable && !(isDropped && Object.keys(after).length === 0)) {
+    throw invalid([inBody(['headers'], webhookComplaints.unreadableHeaders())]);
+  }
+  return after;
+}
+
+const originOf = (url: string) => new URL(url).origin;
+
+/** An endpoint as answers show it: the members of their schema alone, so neither its secret nor values of its headers. */
+export const toAnswer = (stored: WebhookAnswer) => record<WebhookAnswer>(webhookMembers, (name) => stored[name]);
+
 /** The fields that a patch can change, without the headers, which are stored encrypted. */
 export const fieldsOf = ({ url, events, description, status }: StoredWebhook) => ({ url, events, description, status });
 
@@ -58,4 +88,4 @@ export const changedNames = (before: object, after: object): string[] => {
 };
 
 /** The details of an endpoint for the audit trail: only the origin, as path and query of the URL may contain a secret. */
-export const auditDetails = ({ id, url }: StoredWebhook) => ({ webhookId: id, origin: new URL(url).origin });
+export const auditDetails = ({ id, url }: StoredWebhook) => ({ webhookId: id, origin: originOf(url) });

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { createHeadersSchema } from '../agents/request.schema.ts';
+import { namesOf } from '../agents/fields.ts';
 import { closed, nullable, oneOf, text, timestamp, uuid } from '../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../http/pages.schema.ts';
 import { draft, patch } from './examples.ts';
@@ -56,7 +56,6 @@ const companyId = Type.Optional(
 export const ownerQuerySchema = Type.Object({ companyId }, closed);
 export const webhookListQuerySchema = pagedQuery({ companyId });
 export const webhookParamsSchema = Type.Object({ id: uuid('Webhook id') }, closed);
-export const webhookHeadersSchema = createHeadersSchema;
 
 const time = (what: string) => timestamp(`${what}, in UTC`);
 const timeOrNull = (what: string) => nullable(time(`${what}; null if never`));
@@ -78,6 +77,8 @@ const members = {
 };
 export const webhookSchema = Type.Object(members, { $id: 'Webhook' });
 export type WebhookAnswer = Static<typeof webhookSchema>;
+/** The members of an answer, in their order. */
+export const webhookMembers = namesOf(members);
 
 const secret = Type.String({ description: 'Signs the requests (Standard Webhooks); shown in this answer only' });
 export const webhookWithSecretSchema = Type.Object({ ...members, secret }, { $id: 'WebhookWithSecret' });
@@ -112,5 +113,4 @@ export const deliverySchema = Type.Object(
   },
   { $id: 'WebhookDelivery' },
 );
-export type DeliveryAnswer = Static<typeof deliverySchema>;
 export const deliveryListSchema = pageOf(deliverySchema, 'WebhookDeliveryPage');

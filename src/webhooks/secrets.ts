@@ -45,12 +45,16 @@ export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: SealedEn
   return Value.Parse(headersSchema, JSON.parse(open(sealed, sealedUnder, { endpointId: id, column: 'headers' })));
 }
 
-/** The columns of an endpoint encrypted under the current API_KEY_SECRET; as they are if they already were. */
+/**
+ * The columns of an endpoint encrypted under the current API_KEY_SECRET; as they are if they already were, or if this process
+ * lacks the secret to decrypt them with.
+ */
 export function resealed(
   { id: endpointId, sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder }: SealedEndpoint,
-  { fingerprint, open, seal }: Sealer,
+  { fingerprint, canOpen, open, seal }: Sealer,
 ): SealedColumns {
-  if (sealedUnder === fingerprint) return { sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder };
+  if (sealedUnder === fingerprint || !canOpen(sealedUnder))
+    return { sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder };
   const again = (sealed: string, column: 'secret' | 'headers') =>
     seal(open(sealed, sealedUnder, { endpointId, column }), { endpointId, column });
   return {
@@ -59,6 +63,19 @@ export function resealed(
     sealedHeaders: sealedHeaders && again(sealedHeaders, 'headers'),
     sealedUnder: fingerprint,
   };
+}
+
+/**
+ * The columns of an endpoint after a rotation to a new secret. If this process lacks the secret to decrypt them with, the
+ * previous signing secret and the headers are dropped.
+ */
+export function rotated(endpoint: SealedEndpoint, secret: string, sealer: Sealer) {
+  const next = { sealedSecret: sealedSecret(secret, endpoint.id, sealer), sealedUnder: sealer.fingerprint };
+  if (!sealer.canOpen(endpoint.sealedUnder)) {
+    return { ...next, sealedPreviousSecret: null, ...sealedHeaders({}, endpoint.id, sealer) };
+  }
+  const current = resealed(endpoint, sealer);
+  return { ...current, ...next, sealedPreviousSecret: current.sealedSecret };
 }
 
 /** Merges headers by JSON Merge Patch (RFC 7396); names ignore case. Null as a value removes a header, as the patch all. */

@@ -3,8 +3,8 @@ import type { OwnerCaller } from '../auth/caller.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { type Page, readPage } from '../http/pages.ts';
 import { deliveryMissing, webhookMissing } from '../http/particular-problems.ts';
-import { toDeliveryAnswer, toWebhookAnswer } from './answer.ts';
-import type { Completed, StoredWebhook, WebhookRepository, WebhookTransaction } from './repository.ts';
+import type { Completed } from './kept.statements.ts';
+import type { StoredWebhook, WebhookRepository, WebhookTransaction } from './repository.ts';
 import {
   auditDetails,
   changedNames,
@@ -14,10 +14,12 @@ import {
   checkOwner,
   checkTarget,
   fieldsOf,
+  patchedHeaders,
+  toAnswer,
 } from './rules.ts';
 import type { DeliveryListQuery, WebhookDraft, WebhookPatch } from './schema.ts';
 import type { Sealer } from './sealer.ts';
-import { mergedHeaders, newSecret, openHeaders, openSecret, resealed, sealedHeaders, sealedSecret } from './secrets.ts';
+import { mergedHeaders, newSecret, openSecret, resealed, rotated, sealedHeaders, sealedSecret } from './secrets.ts';
 import type { TargetRules } from './target.ts';
 
 export type WebhookService = ReturnType<typeof webhookService>;
@@ -31,6 +33,12 @@ interface EndpointRequest {
   readonly id: string;
   readonly idempotency?: Idempotency | undefined;
 }
+
+/** Ends a use case by the deadline of its request, with ApiError DATABASE_UNAVAILABLE if it has no result by then. */
+const inTime =
+  <Values extends unknown[], Result>(useCase: (by: OwnerCaller, ...values: Values) => Promise<Result>) =>
+  (by: OwnerCaller, ...values: Values) =>
+    by.deadline.race(useCase(by, ...values));
 
 /** The use cases of webhook endpoints. Each throws ApiError for checks 9 to 13 (docs/contract.md#the-order-of-checks). */
 export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rules: TargetRules) {
@@ -55,7 +63,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
 
   return {
     /** Creates an endpoint. Only this answer, and its replays, contain the signing secret. */
-    async create(by: OwnerCaller, draft: WebhookDraft, idempotency?: Idempotency): Promise<Completed> {
+    create: inTime(async (by, draft: WebhookDraft, idempotency?: Idempotency) => {
       checkTarget(draft.url, rules);
       const { url, events, description = null } = draft;
       const headers = checkedHeaders(mergedHeaders({}, draft.headers));
@@ -68,84 +76,80 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
           ...{ sealedSecret: sealedSecret(secret, id, sealer), sealedUnder: sealer.fingerprint },
         });
         await tx.record('webhook.created', { ...auditDetails(stored), events });
-        return { webhookId: id, answer: toWebhookAnswer(stored) };
+        return { webhookId: id, answer: toAnswer(stored) };
       });
       return await withSecret(made, secret);
-    },
+    }),
 
-    async list({ owner }: OwnerCaller, query: Partial<Page>) {
-      const page = readPage(query);
-      const { items, total } = await webhooks.list(owner, page);
-      return { items: items.map(toWebhookAnswer), total, page };
-    },
+    list: inTime(async ({ owner }, query: Partial<Page>) => {
+      const { items, ...page } = await webhooks.list(owner, readPage(query));
+      return { ...page, items: items.map(toAnswer) };
+    }),
 
-    get: async (by: OwnerCaller, id: string) => toWebhookAnswer(checkOwner(by, await webhooks.find(id))),
+    get: inTime(async (by, { id }: EndpointRequest) => toAnswer(checkOwner(by, await webhooks.find(id)))),
 
     /** Applies a merge patch. If it changes nothing, nothing is written: no `updatedAt`, no audit entry. */
-    async update(by: OwnerCaller, target: EndpointRequest, patch: WebhookPatch): Promise<Completed> {
+    update: inTime(async (by, target: EndpointRequest, patch: WebhookPatch) => {
       if (patch.url !== undefined) checkTarget(patch.url, rules);
       return await change(by, target, async (stored, tx) => {
-        const before = { ...fieldsOf(stored), headers: openHeaders(stored, sealer) };
-        const { headers: headersPatch, ...given } = patch;
-        const headers =
-          'headers' in patch ? checkedHeaders(mergedHeaders(before.headers, headersPatch)) : before.headers;
-        const after = { ...before, ...given, headers };
-        const changed = changedNames(before, after);
-        if (changed.length === 0) return toWebhookAnswer(stored);
+        const { headers: _, ...given } = patch;
+        const before = fieldsOf(stored);
+        const after = { ...before, ...given };
+        const headers = patchedHeaders(stored, patch, sealer);
+        const changed = [...changedNames(before, after), ...(headers ? ['headers'] : [])];
+        if (changed.length === 0) return toAnswer(stored);
         const disabledReason = after.status === before.status ? stored.disabledReason : null;
-        const { headers: _, ...fields } = after;
         const saved = await tx.save(stored, {
-          ...{ ...resealed(stored, sealer), ...fields, disabledReason },
-          ...(changed.includes('headers') && sealedHeaders(headers, stored.id, sealer)),
+          ...{ ...resealed(stored, sealer), ...after, disabledReason },
+          ...(headers && sealedHeaders(headers, stored.id, sealer)),
         });
         await tx.record('webhook.updated', { ...auditDetails(saved), changed });
-        return toWebhookAnswer(saved);
+        return toAnswer(saved);
       });
-    },
+    }),
 
     /**
      * Deletes an endpoint and its deliveries. If there are more than one transaction deletes, the endpoint is disabled
      * first, so that no deliveries are added, and they are deleted in several transactions: changes of agents wait for the
      * transaction that deletes the endpoint, so it must be short.
      */
-    remove,
+    remove: inTime(remove),
 
-    /** Creates a new secret; for 24 hours requests are signed with the previous one too. */
-    async rotateSecret(by: OwnerCaller, target: EndpointRequest): Promise<Completed> {
+    /**
+     * Creates a new secret; for 24 hours requests are signed with the previous one too. If the server can no longer decrypt
+     * that one, it is dropped, with the headers: only so can the owner go on with such an endpoint.
+     */
+    rotateSecret: inTime(async (by, target: EndpointRequest) => {
       const secret = newSecret();
       const made = await change(by, target, async (stored, tx) => {
-        const current = resealed(stored, sealer);
-        const next = {
-          sealedSecret: sealedSecret(secret, stored.id, sealer),
-          sealedPreviousSecret: current.sealedSecret,
-        };
-        const saved = await tx.save(stored, { ...current, ...next }, true);
+        const saved = await tx.save(stored, rotated(stored, secret, sealer), true);
         await tx.record('webhook.secret-rotated', auditDetails(saved));
-        return toWebhookAnswer(saved);
+        return toAnswer(saved);
       });
       return await withSecret(made, secret);
-    },
+    }),
 
-    ping: (by: OwnerCaller, target: EndpointRequest): Promise<Completed> =>
-      change(by, target, async (stored, tx) => toDeliveryAnswer(await tx.ping(checkEnabled(stored)))),
+    ping: inTime((by, target: EndpointRequest) => change(by, target, (stored, tx) => tx.ping(checkEnabled(stored)))),
 
-    async deliveries(by: OwnerCaller, id: string, { status, agentId, ...query }: DeliveryListQuery) {
+    deliveries: inTime(async (by, { id }: EndpointRequest, query: DeliveryListQuery) => {
       checkOwner(by, await webhooks.find(id));
-      const page = readPage(query);
-      const { items, total } = await webhooks.deliveries(id, { status, agentId }, page);
-      return { items: items.map(toDeliveryAnswer), total, page };
-    },
+      return await webhooks.deliveries(id, query, readPage(query));
+    }),
 
     /** Queues the event of a delivery again, as a new delivery with no attempts. */
-    redeliver: (by: OwnerCaller, target: EndpointRequest, deliveryId: string): Promise<Completed> =>
-      change(by, target, async (stored, tx) => {
-        const delivery = await tx.redeliver(checkEnabled(stored).id, deliveryId);
+    redeliver: inTime((by, { id, idempotency }: EndpointRequest, deliveryId: string) =>
+      webhooks.change(by, idempotency, async (tx) => {
+        const stored = checkOwner(by, await tx.find(id));
+        const delivery = await tx.redeliver(id, deliveryId);
         if (!delivery) throw deliveryMissing();
-        return toDeliveryAnswer(delivery);
+        // After check 10 of the delivery, although it is inserted by then: the error rolls that back.
+        checkEnabled(stored);
+        return { webhookId: id, agentId: delivery.agentId, answer: delivery };
       }),
+    ),
   };
 
-  async function remove(by: OwnerCaller, id: string): Promise<void> {
+  async function remove(by: OwnerCaller, { id }: EndpointRequest): Promise<void> {
     let hasMore = true;
     while (hasMore) {
       await change(by, { id }, async (stored, tx) => {

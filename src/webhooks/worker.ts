@@ -1,23 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { KeySecrets } from '../auth/api-key.ts';
+import type { Database } from '../database/client.ts';
 import type { Meter } from '../metrics/meter.ts';
-import type { Attempt, AttemptSender } from './attempt.ts';
-import type { Claimed, DeliveryRepository, HealthChange } from './delivery.repository.ts';
+import { type Attempt, attemptSender } from './attempt.ts';
+import { type Claimed, deliveryRepository, type HealthChange } from './delivery.repository.ts';
 import type { DeliveryOutcome } from './finish.statements.ts';
 import { givenBack, notGranted, outcomeOf, unreadable } from './outcome.ts';
 import { outcomeWriter } from './outcome-writer.ts';
-import { pollTimer } from './poll-timer.ts';
+import { dnsResolver } from './resolver.ts';
+import { sealer } from './sealer.ts';
+import { openHeaders, openSecrets } from './secrets.ts';
 import { slotsOf } from './slots.ts';
+import type { Resolve, TargetRules } from './target.ts';
 
-interface Options {
-  readonly deliveries: DeliveryRepository;
-  readonly sender: AttemptSender;
-  /** Decrypts what is sent; throws if the secret of the endpoint cannot be decrypted. */
-  readonly open: (claimed: Claimed) => Attempt;
+interface Options extends TargetRules, KeySecrets {
+  readonly database: Pick<Database, 'query'>;
   readonly meter: Meter;
-  /** Called with each error of a claim, a measurement or a deletion, and of `open`, for the log. */
+  /** Called with each error of a claim, a measurement or a deletion, and of a decryption, for the log. */
   readonly onError: (error: unknown) => void;
   /** Called when an endpoint begins to fail, succeeds again or is disabled. */
   readonly onHealth: (change: HealthChange) => void;
+  /** Resolves host names; DNS by default. */
+  readonly resolve?: Resolve;
 }
 
 /** Milliseconds between claims of an idle worker, unless `wake` is called. */
@@ -31,28 +35,48 @@ const longPause = 200;
 const measureInterval = 15_000;
 const deleteInterval = 60_000;
 
+/**
+ * Milliseconds after which the deliveries of an agent give their slot to others of their endpoint, if it has no slot left.
+ * Otherwise a few agents that change all the time would keep all others of the endpoint waiting.
+ */
+const longestTurn = 1_000;
+
 const nothingClaimed = { claimed: [], hasMore: false };
 
-export type Worker = ReturnType<typeof webhookWorker>;
-
 /**
- * Sends the deliveries that are due (docs/contract.md#webhooks). Any number of processes can do so on one database.
+ * Sends the deliveries that are due (docs/contract.md#webhooks). Any number of processes can do so on one database. Sends
+ * nothing before `start`.
  *
  * A loop claims due deliveries under a lease, which ends by itself if the process crashes. Each claimed delivery is sent, its
  * outcome is written in a batch with others, and the next delivery of the same endpoint and agent is claimed with it.
  */
-export function webhookWorker({ deliveries, sender, open, meter, onError, onHealth }: Options) {
+export function webhookWorker({ database, meter, onError, onHealth, resolve = dnsResolver(), ...given }: Options) {
+  const { allowHttp, allowNetworks } = given;
+  const deliveries = deliveryRepository(database);
+  const sender = attemptSender({ resolve, allowHttp, allowNetworks });
+  const sealed = sealer(given);
   const slots = slotsOf();
-  const claimTimer = pollTimer();
+  let waking = new AbortController();
+  const wake = () => waking.abort();
   const running = new Set<Promise<void>>();
   const loops: Promise<void>[] = [];
   const stopping = new AbortController();
   const { signal } = stopping;
 
-  const saveOutcome = outcomeWriter({
-    ...{ deliveries, onHealth, signal },
-    canClaim: () => slots.hasFreeSlot('healthy') && !signal.aborted,
-  });
+  /**
+   * The longest time, in seconds, after which a delivery had its first attempt since the last measurement. Where a receiver is
+   * slower than its events come, the delivery behind each one that was sent is due only from then on, so it is never overdue.
+   */
+  let longestWait = 0;
+
+  const saveOutcome = outcomeWriter({ deliveries, onHealth, signal });
+
+  /** Decrypts what an attempt needs. @throws Error if this process lacks the API_KEY_SECRET of the endpoint */
+  function open(claimed: Claimed): Attempt {
+    const { endpointId: id, url, eventId, body } = claimed;
+    const endpoint = { ...claimed, id };
+    return { url, eventId, body, secrets: openSecrets(endpoint, sealed), headers: openHeaders(endpoint, sealed) };
+  }
 
   async function attempt(claimed: Claimed): Promise<DeliveryOutcome> {
     if (!claimed.isGranted) return notGranted(claimed);
@@ -69,14 +93,21 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
 
   /** Sends a claimed delivery and writes its outcome, then the same for the next ones of its endpoint and agent. */
   async function deliverInOrder(first: Claimed): Promise<void> {
+    const since = performance.now();
+    const mayGoOn = () => {
+      const isTurnOver = performance.now() - since > longestTurn && slots.isFull(first);
+      return slots.hasFreeSlot('healthy') && !signal.aborted && !isTurnOver;
+    };
     for (let claimed: Claimed | undefined = first; claimed; ) {
       const release = slots.take(claimed);
+      const { attempts, isFailing, age } = claimed;
+      if (attempts === 0 && !isFailing) longestWait = Math.max(longestWait, age);
       const outcome = await attempt(claimed);
       if (outcome.isAttempt || outcome.status === 'FAILED') meter.delivery(outcome.status);
-      claimed = await saveOutcome(outcome);
+      claimed = await saveOutcome({ outcome, mayGoOn });
       release();
     }
-    claimTimer.wake();
+    wake();
   }
 
   function start(claimed: Claimed): void {
@@ -89,13 +120,21 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
     while (!signal.aborted) {
       const { claimed, hasMore } = slots.hasFreeSlot() ? await deliveries.claim(slots.free()) : nothingClaimed;
       for (const one of claimed) start(one);
-      if (!hasMore) await claimTimer.wait(claimed.length > 0 ? shortPause : longPause, pollInterval);
+      if (!hasMore) await pause(claimed.length > 0 ? shortPause : longPause);
     }
+  }
+
+  /** Waits `least` milliseconds; then, unless `wake` was called since the last pause, until `wake` or the next poll. */
+  async function pause(least: number): Promise<void> {
+    await delay(least);
+    await delay(pollInterval - least, undefined, { signal: waking.signal }).catch(() => {});
+    waking = new AbortController();
   }
 
   async function measure(): Promise<void> {
     const measures = await deliveries.measures();
-    if (measures) meter.webhooks(measures);
+    if (measures) meter.webhooks({ ...measures, overdueSeconds: Math.max(measures.overdueSeconds, longestWait) });
+    longestWait = 0;
   }
 
   async function deleteOld(): Promise<void> {
@@ -111,17 +150,19 @@ export function webhookWorker({ deliveries, sender, open, meter, onError, onHeal
   }
 
   return {
-    start(): void {
-      loops.push(repeat(claimAll, pollInterval), repeat(measure, measureInterval), repeat(deleteOld, deleteInterval));
+    /** @param sends whether to claim and send deliveries; they are measured, and old ones deleted, in any case */
+    start(sends: boolean): void {
+      if (sends) loops.push(repeat(claimAll, pollInterval));
+      loops.push(repeat(measure, measureInterval), repeat(deleteOld, deleteInterval));
     },
 
     /** Call it after deliveries were committed: they are claimed within 200 ms instead of at the next poll. */
-    wake: () => claimTimer.wake(),
+    wake,
 
     /** Stops claiming and waits for running attempts; those that take longer than this are aborted and become due again. */
     async stop(milliseconds: number): Promise<void> {
       stopping.abort();
-      claimTimer.wake();
+      wake();
       const grace = setTimeout(() => sender.abort(), milliseconds);
       await Promise.all(loops);
       while (running.size > 0) await Promise.all(running);

@@ -15,15 +15,15 @@ function open(url: string, connections: number, statementLimit = 2_200) {
 test('a connection that ends between two statements of a transaction fails that transaction, and the process continues', async () => {
   const database = open(world.databaseUrl, 1);
   const failing = database.transaction(async (query) => {
-    const { pid } = Object((await query('SELECT pg_backend_pid() AS pid', []))[0]);
+    const { pid } = Object((await query({ text: 'SELECT pg_backend_pid() AS pid', values: [] }))[0]);
     await world.sql.query('SELECT pg_terminate_backend($1)', [pid]);
     const isGone = async () =>
       (await world.sql.query('SELECT FROM pg_stat_activity WHERE pid = $1', [pid])).rowCount === 0;
     await vi.waitUntil(isGone, { timeout: 60_000, interval: 5 });
-    return await query('SELECT 1 AS one', []);
+    return await query({ text: 'SELECT 1 AS one', values: [] });
   });
   await expect(failing).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
-  expect(await database.query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
+  expect(await database.query({ text: 'SELECT 1 AS one', values: [] })).toEqual([{ one: 1 }]);
 });
 
 test('a connection that PostgreSQL ends is reported, and is not while the pool closes', async () => {
@@ -35,7 +35,7 @@ test('a connection that PostgreSQL ends is reported, and is not while the pool c
       connections: 1,
       onIdleError: (error) => reported.push(error),
     });
-    const { pid } = Object((await opened.query('SELECT pg_backend_pid() AS pid', []))[0]);
+    const { pid } = Object((await opened.query({ text: 'SELECT pg_backend_pid() AS pid', values: [] }))[0]);
     process.kill(pid, 'SIGSTOP');
     return { opened, pid };
   }
@@ -60,8 +60,8 @@ test('a connection that PostgreSQL ends is reported, and is not while the pool c
 test('a transaction that gets no connection in time fails as an unavailable database, not as an internal error', async () => {
   const database = openDatabase({ url: world.databaseUrl, connections: 1, connectionLimit: 1_000 });
   onTestFinished(() => database.close());
-  await database.query('SELECT 1', []);
-  const busy = database.query('SELECT 1 FROM pg_sleep(1.9)', []);
+  await database.query({ text: 'SELECT 1', values: [] });
+  const busy = database.query({ text: 'SELECT 1 FROM pg_sleep(1.9)', values: [] });
   await expect(database.transaction(async () => {})).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
   await busy;
 });
@@ -69,12 +69,15 @@ test('a transaction that gets no connection in time fails as an unavailable data
 test('after the network silently dropped many connections, one statement times out and the next succeeds', async () => {
   const link = await openLink(world.databaseUrl);
   const database = open(link.url, 5, 300);
-  const pids = () => Promise.all(Array.from({ length: 5 }, () => database.query('SELECT pg_backend_pid()', [])));
+  const pids = () =>
+    Promise.all(Array.from({ length: 5 }, () => database.query({ text: 'SELECT pg_backend_pid()', values: [] })));
   expect(new Set((await pids()).map((rows) => JSON.stringify(rows))).size).toBe(5);
   link.forget();
   link.remember();
-  await expect(database.query('SELECT 1 AS one', [])).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
-  expect(await database.query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
+  await expect(database.query({ text: 'SELECT 1 AS one', values: [] })).rejects.toMatchObject({
+    code: 'DATABASE_UNAVAILABLE',
+  });
+  expect(await database.query({ text: 'SELECT 1 AS one', values: [] })).toEqual([{ one: 1 }]);
 });
 
 test.for(['COMMIT', 'ROLLBACK'])(
@@ -93,7 +96,7 @@ test.for(['COMMIT', 'ROLLBACK'])(
       await expect(failing).rejects.toThrow(unanswered === 'ROLLBACK' ? 'rolled back' : 'Query read timeout');
       await release();
     });
-    await database.query('UPDATE agent SET name = $2 WHERE id = $1::uuid', [id, 'Acknowledged']);
+    await database.query({ text: 'UPDATE agent SET name = $2 WHERE id = $1::uuid', values: [id, 'Acknowledged'] });
     expect(JSON.parse(await world.row(id))).toMatchObject({ name: 'Acknowledged' });
   },
 );

@@ -101,8 +101,9 @@ test('after a column changed its type, a statement runs again once with a new pl
     await database.close();
     await run(world.ownerUrl, 'DROP TABLE changing');
   });
-  const read = () => database.query('SELECT value FROM changing', []);
-  const inTransaction = () => database.transaction((query) => query('SELECT value FROM changing', []));
+  const read = () => database.query({ text: 'SELECT value FROM changing', values: [] });
+  const inTransaction = () =>
+    database.transaction((query) => query({ text: 'SELECT value FROM changing', values: [] }));
   const readAll = () => Promise.all([read(), read(), inTransaction()]);
   await run(world.ownerUrl, "INSERT INTO changing VALUES ('42')");
   const texts = Array.from({ length: 3 }, () => [{ value: '42' }]);

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import { findStatement } from '../../src/agents/write/find.statements.ts';
 import { changeSql } from '../../src/agents/write/statements.ts';
-import { run } from '../../src/database/statement.ts';
 import { blocksOf } from '../support/blocks.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openLimited } from '../support/time-limits.ts';
@@ -25,10 +24,13 @@ test('a batch of changes with idempotency keys reads a few blocks each, with pla
   onTestFinished(() => database.close());
   const find = (ids: readonly string[], numberIds: readonly string[]) => {
     const keys = { keyIds: ids.map(() => keyId), keys: ids.map((_, place) => key(place)) };
-    return run(database.query, findStatement({ ids, numberIds, ...keys }));
+    return database.query(findStatement({ ids, numberIds, ...keys }));
   };
   const change = (ids: readonly string[]) =>
-    database.query(changeSql, [ids, JSON.stringify(ids.map((agent) => stepOf(agent, companyId, keyId))), null]);
+    database.query({
+      text: changeSql,
+      values: [ids, JSON.stringify(ids.map((agent) => stepOf(agent, companyId, keyId))), null],
+    });
   const none = Array.from({ length: batch }, () => randomUUID());
   // PostgreSQL keeps a generic plan from the sixth execution on.
   for (let count = 0; count < 7; count += 1) {

@@ -8,8 +8,8 @@ const world = await openWorld();
 async function namesOf(statements: readonly string[]): Promise<Map<string, string>> {
   const database = openDatabase({ url: world.databaseUrl, connections: 1 });
   onTestFinished(() => database.close());
-  for (const sql of statements) await database.query(sql, []);
-  const rows = await database.query('SELECT name, statement FROM pg_prepared_statements', []);
+  for (const sql of statements) await database.query({ text: sql, values: [] });
+  const rows = await database.query({ text: 'SELECT name, statement FROM pg_prepared_statements', values: [] });
   return new Map(rows.map(Object).map(({ name, statement }) => [statement, name]));
 }
 

@@ -35,8 +35,8 @@ test('values reach PostgreSQL unchanged, alone and in a transaction, whatever a 
   const { query, transaction } = open();
   for (const text of texts) {
     const given = values(text);
-    expect(await query(echoed, given)).toEqual([asRow(given)]);
-    expect(await transaction((inside) => inside(echoed, given))).toEqual([asRow(given)]);
+    expect(await query({ text: echoed, values: given })).toEqual([asRow(given)]);
+    expect(await transaction((inside) => inside({ text: echoed, values: given }))).toEqual([asRow(given)]);
   }
 });
 
@@ -44,7 +44,7 @@ test('each of many concurrent statements gets its own values, even if others fai
   const { query } = open();
   const own = Array.from({ length: 200 }, (_, number) => `text ${number}`);
   const asked = own.map((text, number) =>
-    query('SELECT $1::text AS own, 1 / $2::int AS one', [text, number % 3]).catch(() => undefined),
+    query({ text: 'SELECT $1::text AS own, 1 / $2::int AS one', values: [text, number % 3] }).catch(() => undefined),
   );
   const rows = own.map((text, number) =>
     number % 3 === 0 ? undefined : [{ own: text, one: number % 3 === 1 ? 1 : 0 }],
@@ -54,16 +54,16 @@ test('each of many concurrent statements gets its own values, even if others fai
 
 test('a statement without values runs, and one with too few or too many values is refused', async () => {
   const { query } = open();
-  expect(await query('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
-  await expect(query('SELECT $1::int AS one', [])).rejects.toThrow();
-  await expect(query('SELECT $1::int AS one', [1, 2])).rejects.toThrow();
+  expect(await query({ text: 'SELECT 1 AS one', values: [] })).toEqual([{ one: 1 }]);
+  await expect(query({ text: 'SELECT $1::int AS one', values: [] })).rejects.toThrow();
+  await expect(query({ text: 'SELECT $1::int AS one', values: [1, 2] })).rejects.toThrow();
 });
 
 test('nothing keeps the values of a statement that was answered, or was refused', async () => {
   const { query, transaction } = open();
   const given = async (run: typeof query, sql: string) => {
     const list = ['large'];
-    await run(sql, [list]).catch(() => {});
+    await run({ text: sql, values: [list] }).catch(() => {});
     return new WeakRef(list);
   };
   const refused = 'SELECT $1::text[] AS list, 1 / 0';

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { agentParamsSchema, changeQuerySchema, patchHeadersSchema } from '../../src/agents/request.schema.ts';
+import { agentParamsSchema, changeHeadersSchema, changeQuerySchema } from '../../src/agents/request.schema.ts';
 import { agentPatchSchema } from '../../src/agents/schema.ts';
 import { connections } from '../../src/http/connections.ts';
 import { errorHandler } from '../../src/http/error-handler.ts';
@@ -11,7 +11,7 @@ import { send } from '../support/http.ts';
 const schemas = {
   path: agentParamsSchema,
   query: changeQuerySchema,
-  header: patchHeadersSchema,
+  header: changeHeadersSchema,
   body: agentPatchSchema,
 };
 

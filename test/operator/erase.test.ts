@@ -9,7 +9,10 @@ const world = await openWorld();
 const printed = printedBy(world);
 const operator = userInfo().username;
 
-/** A company with two agents, one of them deleted, kept answers, and an integration that acts for it. */
+/**
+ * A company with two agents, one of them deleted, an integration that acts for it, and kept answers: one to the company's key,
+ * and three to the integration's, about an agent, an endpoint, and an endpoint that was deleted.
+ */
 async function newCompanyWithData(name: string) {
   const { id, key, keyId } = await world.company();
   await printed('company', 'rename', '--company', id, '--name', name);
@@ -20,8 +23,11 @@ async function newCompanyWithData(name: string) {
   const query = `?companyId=${id}`;
   await world.patch(key, agent.id, { duration: 31 }, { headers: { 'idempotency-key': `of-${keyId}` } });
   await world.patch(ats.key, agent.id, { duration: 32 }, { query, headers: { 'idempotency-key': `of-${ats.keyId}` } });
-  const about = { body: target, headers: { 'idempotency-key': `webhook-${ats.keyId}` } };
-  await world.call(ats.key, `POST /webhooks${query}`, about);
+  const newEndpoint = (key: string) =>
+    world.call(ats.key, `POST /webhooks${query}`, { body: target, headers: { 'idempotency-key': key } });
+  await newEndpoint(`webhook-${ats.keyId}`);
+  const { body: gone } = await newEndpoint(`gone-${ats.keyId}`);
+  expect(await world.call(ats.key, `DELETE /webhooks/${Object(gone).id}${query}`)).toMatchObject({ status: 204 });
   await world.deleteAgent(deleted.id);
   return { id, name, key, keyId, ats, agents: [agent.id, deleted.id] };
 }
@@ -43,7 +49,7 @@ async function left({ id, keyId, ats, agents }: CompanyWithData) {
   return rows[0];
 }
 
-const whole = { companies: 1, agents: 2, versions: 4, phoneNumbers: 1, keys: 1, grants: 1, keptAnswers: 3 };
+const whole = { companies: 1, agents: 2, versions: 4, phoneNumbers: 1, keys: 1, grants: 1, keptAnswers: 4 };
 const nothing = { companies: 0, agents: 0, versions: 0, phoneNumbers: 0, keys: 0, grants: 0, keptAnswers: 0 };
 
 /** The audit trail of a company, oldest first. */

@@ -1,7 +1,9 @@
 import { userInfo } from 'node:os';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { time, uuid } from '../support/admin.ts';
-import { parsedBy } from '../support/operator.ts';
+import { run } from '../support/connection.ts';
+import { untilWaiting, whileLocked } from '../support/locks.ts';
+import { operatorOf, parsedBy } from '../support/operator.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -73,6 +75,25 @@ test('agent list prints all agents, without pages', async () => {
   expect(await admin('agent', 'list', '--company', companyId)).toEqual(newestFirst);
 });
 
+test('agent list is bound by the limits of commands, not by those of requests', async () => {
+  const { id: companyId } = await world.company();
+  const agent = await world.agent(companyId);
+  const database = new URL(world.ownerUrl).pathname.slice(1);
+  const lockTimeout = (value: string) =>
+    run(world.ownerUrl, `ALTER ROLE CURRENT_USER IN DATABASE ${database} SET lock_timeout = '${value}'`);
+  await lockTimeout('1ms');
+  onTestFinished(async () => {
+    await lockTimeout('1s');
+  });
+  const listed = await whileLocked(world, 'LOCK TABLE agent IN ACCESS EXCLUSIVE MODE', [], async (release) => {
+    const listing = admin('agent', 'list', '--company', companyId);
+    await Promise.race([untilWaiting(world), listing]);
+    await release();
+    return await listing;
+  });
+  expect(listed).toEqual([agent]);
+});
+
 test('audit list prints changes by operators on this machine and by keys in requests, newest first', async () => {
   const { username: operator } = userInfo();
   const company = await admin('company', 'create', '--name', 'Audited');
@@ -108,8 +129,13 @@ test('audit list prints changes by operators on this machine and by keys in requ
     { at: time, action: 'company.created', by: byOperator, ...none, details: { name: 'Audited' } },
   ];
   expect(await admin('audit', 'list', ...ofCompany)).toEqual(expected);
-  const [deleted] = await admin('audit', 'list', '--agent', agent.id, '--limit', '1');
-  expect(deleted).toEqual(expected[0]);
+  const [deleted, ...others] = await admin('audit', 'list', '--agent', agent.id, '--limit', '4');
+  expect([deleted, ...others]).toEqual(expected.slice(0, 3));
+  expect(await operatorOf(world)(['audit', 'list', '--agent', agent.id, '--limit', '2'])).toEqual({
+    code: 0,
+    stdout: `${JSON.stringify([deleted, others[0]], undefined, 2)}\n`,
+    stderr: 'these are the newest 2, there may be older ones: raise --limit, or add --until\n',
+  });
   expect(await admin('audit', 'list', '--key', key.id)).toEqual([expected[1], expected[3]]);
   expect(await admin('audit', 'list', ...ofCompany, '--since', deleted.at)).toEqual([expected[0]]);
   expect(await admin('audit', 'list', ...ofCompany, '--until', deleted.at)).toEqual(expected.slice(1));

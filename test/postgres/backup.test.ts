@@ -11,7 +11,7 @@ import { build, makeFolder, runProgram, startProcess, startServer } from '../sup
 
 const [dump = ''] = commandsIn('docs/backup.md', 'Dump');
 const [restore = '', settle = ''] = commandsIn('docs/backup.md', 'Restore');
-const [check = '', start = '', use = ''] = commandsIn('docs/backup.md', 'Check');
+const [check = '', start = '', use = '', since = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 
@@ -32,6 +32,7 @@ test('a dump taken under load and restored elsewhere is consistent as of its sta
   const made = await makeData(origin, { DATABASE_URL: old.owner, API_KEY_SECRET: secret });
   const [source, holder] = [await open(old.owner), await open(old.owner)];
 
+  const [began] = await run(old.owner, 'SELECT clock_timestamp()::text AS now');
   const load = startLoad({ origin, ...made });
   await load.more(20);
   const reached = new Map(load.acknowledged);
@@ -97,6 +98,11 @@ test('a dump taken under load and restored elsewhere is consistent as of its sta
   );
   await restored.query('DELETE FROM agent_version WHERE agent_id = $1 AND version = 2', [gap]);
   expect((await shell(check, page)).trim().split('\n')).toEqual([changed, headless, gap].toSorted());
+
+  const [key] = await run(old.owner, 'SELECT id, company_id AS company FROM api_key');
+  await adminWith({ DATABASE_URL: old.owner }, 'key', 'revoke', '--key', key?.['id']);
+  const trail = await shell(filled(since, { '…': `'${began?.['now']}'` }), page);
+  expect(trail.replace(/^[^|]*/, '')).toBe(`|key.revoked|${key?.['company']}||${key?.['id']}|||{}\n`);
 });
 
 /** A PostgreSQL with the two roles of docs/operate.md, and the URLs of its databases. */

@@ -72,8 +72,8 @@ type Release = Awaited<ReturnType<typeof killedIn>>['release'];
 /** Runs the UPDATE that migrate prints. */
 async function repair(url: string, release: Release, name: string): Promise<void> {
   const refused = await release.migrate();
-  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(`${name} failed, or is being applied`) });
-  const [update = ''] = new RegExp(`UPDATE .*'${name}'`).exec(refused.stderr) ?? [];
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(`the migration ${name} failed before`) });
+  const [, update = ''] = new RegExp(`run (UPDATE .*'${name}'.*) and migrate again`).exec(refused.stderr) ?? [];
   await run(url, update);
 }
 

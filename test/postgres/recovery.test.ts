@@ -1,37 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { chown, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { adminWith } from '../support/admin.ts';
 import { run } from '../support/connection.ts';
 import { openLink } from '../support/database-link.ts';
-import { openPrimary, postgresCommands } from '../support/debian-postgres.ts';
 import { commandsIn, filled } from '../support/docs.ts';
 import { send } from '../support/http.ts';
-import { build, makeFolder, runProgram, runToEnd, startServer } from '../support/process.ts';
+import { build, runProgram, startServer } from '../support/process.ts';
+import { openArchivable } from '../support/recovery.ts';
 
 const [archive = '', base = ''] = commandsIn('docs/backup.md', 'Continuous archiving');
-const [look = '', archiveRest = '', recover = ''] = commandsIn('docs/backup.md', 'Recovery to a moment');
+const [look = '', archiveRest = '', recover = '', start = ''] = commandsIn('docs/backup.md', 'Recovery to a moment');
 const [check = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 
 test('after a bad change the cluster is recovered to the moment before it, and a running server continues with the entity tags and kept answers of that state', async () => {
-  const old = await openPrimary();
-  const folder = await makeFolder();
-  if (process.getuid?.() === 0) await chown(folder, 65534, 65534);
-  const [ADMIN_URL, OWNER_URL] = [old.url('postgres', 'postgres'), old.url('postgres', 'interview_agents')];
-  const places = { ARCHIVE: join(folder, 'archive'), BASE: join(folder, 'base'), RECOVERED: join(folder, 'recovered') };
-  await mkdir(places.ARCHIVE);
-  if (process.getuid?.() === 0) await chown(places.ARCHIVE, 65534, 65534);
-  const shell = async (block: string) => {
-    const PATH = `${postgresCommands()}:${process.env['PATH']}`;
-    const env = { PATH, ADMIN_URL, OWNER_URL, ...places };
-    const { code, stdout, stderr } = await runToEnd([...asPostgres, 'sh', '-euc', block], { env, cwd: folder });
-    if (code !== 0) throw new Error(`${block}${stderr}`);
-    return stdout;
-  };
+  const { old, ADMIN_URL, OWNER_URL, shell } = await openArchivable();
   await run(ADMIN_URL, 'CREATE DATABASE interview_agents');
   await shell(archive);
   old.stop();
@@ -67,9 +52,8 @@ test('after a bad change the cluster is recovered to the moment before it, and a
   await shell(archiveRest);
   old.stop();
   const port = await freePort();
-  await shell(
-    filled(recover, { '…': `'${moment}'`, '-p 5433': `-p ${port} -h 127.0.0.1 -c unix_socket_directories=` }),
-  );
+  await shell(filled(recover, { '…': `'${moment}'` }));
+  await shell(filled(start, { '-p 5433': `-p ${port} -h 127.0.0.1 -c unix_socket_directories=` }));
   const stop = 'pg_ctl stop --pgdata="$RECOVERED" --mode=immediate';
   onTestFinished(() => shell(stop).then(() => {}));
   const recovered = Object.assign(new URL(OWNER_URL), { port: String(port) }).href;
@@ -97,6 +81,3 @@ test('after a bad change the cluster is recovered to the moment before it, and a
   });
   expect(await shell(check.replace('$NEW_OWNER_URL', recovered))).toBe('');
 });
-
-/** PostgreSQL refuses to run as root. */
-const asPostgres = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];

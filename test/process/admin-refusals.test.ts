@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
-import { setRoleSettings } from '../../src/database/server-role.ts';
+import { writeRoleSettings } from '../../src/database/server-role.ts';
+import { withMigrationLock } from '../../src/database/session.ts';
 import { run } from '../support/connection.ts';
 import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
 import { operatorOf, runOperator } from '../support/operator.ts';
@@ -122,7 +123,10 @@ test('errors of the database are printed in a sentence of the program, by the bu
   const withUser = (username: string, password: string) =>
     Object.assign(new URL(world.ownerUrl), { username, password }).href;
   expect(await create(world.databaseUrl)).toEqual(
-    reason('the role in DATABASE_URL lacks a right: use the one that owns the tables'),
+    reason(
+      'the role in DATABASE_URL lacks a right: for a server, run npm run migrate -- --server-role NAME as the ' +
+        'owner of the tables; for a command, use that owner',
+    ),
   );
   expect(await create(withUser('nobody_there', 'wrong'))).toEqual(
     reason('the database refuses the user or the password of DATABASE_URL'),
@@ -131,24 +135,39 @@ test('errors of the database are printed in a sentence of the program, by the bu
     reason('the database cannot be reached: nothing listens at its address (ECONNREFUSED)'),
   );
   const url = await emptyDatabase();
-  await setRoleSettings(url);
+  await withMigrationLock(url, writeRoleSettings);
   expect(await create(url)).toEqual(
     reason(`DATABASE_URL lacks migrations (${(await namesInFolder()).join(', ')}): run npm run migrate`),
   );
 });
 
-test('erase and prune refuse a database that a later release has migrated', async () => {
+test('a database that a later release has migrated is neither erased, pruned, purged nor exported', async () => {
+  const { id: companyId } = await world.company();
+  const { id } = await world.agent(companyId);
+  await world.deleteAgent(id);
   await world.sql.query(
     `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count)
      VALUES ('later', '', '29990101000000_later', now(), 1)`,
   );
+  onTestFinished(async () => {
+    await world.sql.query("DELETE FROM _prisma_migrations WHERE id = 'later'");
+  });
   const reason = 'error: a later release has migrated this database: run this command from that release\n';
+  const stored = async () => [
+    await world.row(id),
+    await world.history(id),
+    await world.sql.query('SELECT action FROM audit_entry').then(({ rows }) => rows),
+  ];
+  const before = await stored();
   for (const command of [
     prune('--older-than', '1'),
-    ['company', 'erase', ...ofCompany(), '--confirm', 'Test company'],
+    ['company', 'erase', '--company', companyId, '--confirm', 'Test company'],
+    ['company', 'export', '--company', companyId],
+    ['agent', 'purge', '--id', id],
   ]) {
     expect(await operatorOf(world)(command)).toEqual({ code: 1, stdout: '', stderr: reason });
   }
+  expect(await stored()).toEqual(before);
   expect(await operatorOf(world)(['company', 'list'])).toMatchObject({ code: 0 });
 });
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrate, pendingMigrations } from '../../src/database/migrate.ts';
-import { setRoleSettings } from '../../src/database/server-role.ts';
-import { withClient } from '../../src/database/session.ts';
+import { writeRoleSettings } from '../../src/database/server-role.ts';
+import { withClient, withMigrationLock } from '../../src/database/session.ts';
 import { lackingSettings, roleSettings } from '../../src/database/settings.ts';
 import { connect, run } from '../support/connection.ts';
 import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
@@ -34,7 +34,7 @@ describe('the settings of a role', () => {
   });
 
   test('are also checked on a given connection', async () => {
-    await setRoleSettings(url);
+    await withMigrationLock(url, writeRoleSettings);
     const client = await connect(url);
     const before = await lackingSettings(client, roleSettings);
     await client.query('SET jit = on');
@@ -130,45 +130,6 @@ describe('npm run migrate', () => {
       await run(url, `DROP OWNED BY ${owner}, ${member}, ${root}; DROP ROLE ${owner}, ${member}, ${root}`);
     }
   });
-});
-
-test('--server-role refuses a role that PUBLIC or another role lets do more, and says what to revoke', async () => {
-  const [role, other] = ['server', 'other'].map((name) => `${name}_${randomUUID().slice(0, 8)}`);
-  await migrate(url);
-  await run(url, `CREATE ROLE ${role}; CREATE ROLE ${other}; GRANT ${other} TO ${role}`);
-  const refused = (rights: string) => ({
-    code: 1,
-    stdout: `${nothing}\n`,
-    stderr: `the role ${role} may do more than the server does, through PUBLIC or another role: revoke there ${rights} (no rights were changed)\n`,
-  });
-  const admit = () => command(['--server-role', String(role)]);
-  try {
-    // As a database has it that was made by PostgreSQL 14 or before.
-    await run(url, `GRANT CREATE ON SCHEMA public TO PUBLIC; GRANT DELETE, UPDATE ON company TO ${other}`);
-    expect(await admit()).toEqual(refused('CREATE ON SCHEMA public, DELETE ON company, UPDATE ON company'));
-    expect(await run(url, `SELECT FROM information_schema.role_table_grants WHERE grantee = '${role}'`)).toEqual([]);
-    await run(url, `REVOKE CREATE ON SCHEMA public FROM PUBLIC; REVOKE ALL ON company FROM ${other}`);
-    expect(await admit()).toMatchObject({ code: 0, stderr: '' });
-  } finally {
-    await run(url, `DROP OWNED BY ${role}, ${other}; DROP ROLE ${role}, ${other}`);
-  }
-});
-
-test('--server-role takes back what a restore lets everybody do: to call the functions that run as the owner', async () => {
-  const role = `server_${randomUUID().slice(0, 8)}`;
-  await migrate(url);
-  await run(url, `CREATE ROLE ${role}`);
-  const callable = `SELECT proname FROM pg_proc
-                     WHERE pronamespace = 'public'::regnamespace AND prosecdef AND has_function_privilege('${role}', oid, 'EXECUTE')`;
-  try {
-    // As pg_restore --no-privileges leaves them.
-    await run(url, 'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC');
-    expect(await run(url, callable)).toHaveLength(3);
-    expect(await command(['--server-role', role])).toMatchObject({ code: 0, stderr: '' });
-    expect(await run(url, callable)).toEqual([]);
-  } finally {
-    await run(url, `DROP OWNED BY ${role}; DROP ROLE ${role}`);
-  }
 });
 
 /** Runs the command to its end. */

@@ -111,17 +111,37 @@ describe('pendingMigrations', () => {
   });
 });
 
-test('a failed migration stops the start of a server, which explains the repair', async () => {
+test('a failed migration stops the start of a server, which leads to migrate; that explains the repair', async () => {
   await addMigration('1_broken', 'SELECT 1/0;');
   await expect(migrate(url, folder)).rejects.toThrow(StartError);
-  const repair = "UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '1_broken'";
   await expect(pendingMigrations(url, folder)).rejects.toEqual(
     new StartError(
-      `the migration 1_broken failed, or is being applied right now: once its cause is gone, run ${repair} and migrate again`,
+      'the migration 1_broken failed, or is being applied right now: run npm run migrate, which waits until it has ended, ' +
+        'and says what to do if it failed',
     ),
+  );
+  const repair =
+    "UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '1_broken'" +
+    ' AND finished_at IS NULL AND rolled_back_at IS NULL';
+  await expect(migrate(url, folder)).rejects.toEqual(
+    new StartError(`the migration 1_broken failed before: once its cause is gone, run ${repair} and migrate again`),
   );
   await run(url, repair);
   expect(await pendingMigrations(url, folder)).toEqual(['1_broken']);
+});
+
+test('the repair that migrate prints changes nothing of a migration that has finished since', async () => {
+  await addMigration('1_broken', 'SELECT 1/0;');
+  const message = await migrate(url, folder).then(String, String);
+  const [, repair = ''] = /run (UPDATE .*) and migrate again/.exec(message) ?? [];
+  await run(url, repair);
+  await addMigration('1_broken', 'CREATE TABLE mended ();');
+  expect(await migrate(url, folder)).toEqual(['1_broken']);
+  const records = () => query('SELECT * FROM _prisma_migrations ORDER BY started_at');
+  const before = await records();
+  await run(url, repair);
+  expect(await records()).toEqual(before);
+  expect(await pendingMigrations(url, folder)).toEqual([]);
 });
 
 async function addMigration(name: string, script: string): Promise<void> {

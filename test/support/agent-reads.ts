@@ -18,7 +18,7 @@ export interface Reads {
  */
 export async function openCounted(world: World, observer: pg.Client, companyId: string) {
   const server = await openAnotherServer(world, { connections: 1 });
-  const passOn = () => server.database.query('SELECT FROM pg_stat_force_next_flush()', []);
+  const passOn = () => server.database.query({ text: 'SELECT FROM pg_stat_force_next_flush()', values: [] });
   // The first execution on a connection makes the plan, for which PostgreSQL reads the indexes.
   const { key } = await world.newKey(companyId);
   await callsOf(server.origin).call(key, `GET /agents/${randomUUID()}`);

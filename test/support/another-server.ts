@@ -5,7 +5,7 @@ import type { Counters } from '../../src/auth/counters.ts';
 import type { Quotas } from '../../src/auth/rate-limits.ts';
 import type { Database } from '../../src/database/client.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
-import type { Query } from '../../src/database/query.ts';
+import type { Query } from '../../src/database/statement.ts';
 import { logOptions } from '../../src/logger.ts';
 import type { Meter } from '../../src/metrics/meter.ts';
 import type { Tracing } from '../../src/tracing/spans.ts';
@@ -45,9 +45,9 @@ export async function openAnotherServer(world: World, options: Options = {}) {
   const opened = openLimited(limits, databaseUrl, connections);
   const observed =
     (query: Query): Query =>
-    (sql, parameters) => {
-      onStatement(sql);
-      return query(sql, parameters);
+    (statement) => {
+      onStatement(statement.text);
+      return query(statement);
     };
   const database: Database = {
     ...opened,

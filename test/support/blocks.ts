@@ -12,7 +12,7 @@ export async function blocksOf(
   task: () => Promise<unknown>,
 ): Promise<number> {
   const soFar = async (): Promise<number> => {
-    await query('SELECT FROM pg_stat_force_next_flush()', []);
+    await query({ text: 'SELECT FROM pg_stat_force_next_flush()', values: [] });
     const { rows } = await sql.query(
       `SELECT (heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0))::int AS blocks
          FROM pg_statio_all_tables WHERE relid = $1::regclass`,

@@ -51,9 +51,6 @@ async function openOwn() {
   await chmod(dataDir, 0o755);
   // Opened as for a server, because `beginTestRun` handles the signals of this process.
   const embedded = await openEmbedded(dataDir, 'server');
-  // Its data need not outlive the machine, and each file makes and drops a database, which waits for the disk.
-  for (const statement of ['ALTER SYSTEM SET fsync = off', 'SELECT pg_reload_conf()'])
-    await run(embedded.url, statement);
   return {
     url: embedded.url,
     async close() {

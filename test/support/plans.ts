@@ -13,9 +13,9 @@ export interface Sent {
 /** A database that records the statements of `query`. */
 export function recording(database: Database) {
   const sent: Sent[] = [];
-  const query: Database['query'] = (sql, parameters) => {
-    sent.push({ sql, parameters });
-    return database.query(sql, parameters);
+  const query: Database['query'] = (statement) => {
+    sent.push({ sql: statement.text, parameters: statement.values });
+    return database.query(statement);
   };
   return { sent, database: { ...database, query } };
 }

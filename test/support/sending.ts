@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { onTestFinished } from 'vitest';
 import { type Meter, silent } from '../../src/metrics/meter.ts';
-import { assembleWebhookWorker } from '../../src/webhooks/assemble.ts';
 import type { HealthChange } from '../../src/webhooks/delivery.repository.ts';
 import { sealer } from '../../src/webhooks/sealer.ts';
 import type { Resolve } from '../../src/webhooks/target.ts';
+import { webhookWorker } from '../../src/webhooks/worker.ts';
 import { openLimited } from './time-limits.ts';
 import type { World } from './world.ts';
 
@@ -69,7 +69,7 @@ export function openSender(
 ) {
   const database = openLimited(limits, databaseUrl, 4);
   const errors: unknown[] = [];
-  const sender = assembleWebhookWorker({
+  const sender = webhookWorker({
     ...{ database, secret, previousSecret, meter, allowHttp: true, allowNetworks },
     onHealth,
     onError: onError ?? ((error) => errors.push(error)),
@@ -85,7 +85,7 @@ export function openSender(
     await database.close();
     if (errors.length > 0) throw new AggregateError(errors, 'the sender reported errors');
   });
-  sender.start();
+  sender.start(true);
   return { wake: sender.wake, stop };
 }
 

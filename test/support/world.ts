@@ -13,7 +13,8 @@ import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.repository.ts';
 import type { Quotas } from '../../src/auth/rate-limits.ts';
 import { companyRepository } from '../../src/companies/repository.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
-import { setRoleSettings } from '../../src/database/server-role.ts';
+import { writeRoleSettings } from '../../src/database/server-role.ts';
+import { withMigrationLock } from '../../src/database/session.ts';
 import { logOptions } from '../../src/logger.ts';
 import { callsOf } from './calls.ts';
 import { clientOf } from './client.ts';
@@ -48,8 +49,10 @@ export async function openWorld(options: WorldOptions = {}) {
   const ownerUrl = withDatabase(serverUrl, name);
   const databaseUrl = asServer(ownerUrl, inject('serverRole'));
   await run(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${inject('template')}`);
-  await setRoleSettings(ownerUrl);
-  await setRoleSettings(ownerUrl, inject('serverRole'));
+  await withMigrationLock(ownerUrl, async (client) => {
+    await writeRoleSettings(client);
+    await writeRoleSettings(client, inject('serverRole'));
+  });
 
   const logLines: string[] = [];
   const log = new Writable({
@@ -147,7 +150,9 @@ export async function openWorld(options: WorldOptions = {}) {
 
     /** A new agent of type ONLINE with empty metadata, as an answer shows it. */
     async agent(companyId: string, fields: Partial<AgentDraft> = {}) {
-      return toAnswer((await agents.create(companyId, { ...freshAgent, ...fields }, { operator })).agent);
+      const { agent } = await agents.create(companyId, { ...freshAgent, ...fields }, { operator });
+      const times = { createdAt: agent.createdAt.toISOString(), updatedAt: agent.updatedAt.toISOString() };
+      return { ...toAnswer(agent), ...times };
     },
 
     /** Deletes an agent softly, as the operator does. */

@@ -11,9 +11,10 @@ const run = [
   ['docs/backup.md', 'Backup and restore', 1, 'test/postgres/operate.test.ts'],
   ['docs/backup.md', 'Dump', 1, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Restore', 2, 'test/postgres/backup.test.ts'],
-  ['docs/backup.md', 'Check', 3, 'test/postgres/backup.test.ts'],
+  ['docs/backup.md', 'Check', 4, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Continuous archiving', 2, 'test/postgres/recovery.test.ts'],
-  ['docs/backup.md', 'Recovery to a moment', 3, 'test/postgres/recovery.test.ts'],
+  ['docs/backup.md', 'Recovery to a moment', 4, 'test/postgres/recovery.test.ts'],
+  ['docs/backup.md', 'Recovery to a moment', 1, 'test/postgres/recovery-debian.test.ts'],
   ['docs/client.md', 'A typed client', 1, 'test/process/client.test.ts'],
   ['docs/client.md', 'A change', 1, 'test/process/client.test.ts'],
   ['docs/client.md', 'Other generators', 2, 'test/process/generators.test.ts'],
@@ -50,7 +51,12 @@ const notRun = [
   ['docs/operate.md', 'systemd', 1, 'root on a machine that systemd runs; test/systemd/ checks the unit'],
   ['docs/replicas.md', "From Debian's packages", 1, 'apt-get needs a mirror of Debian'],
   ['docs/replicas.md', 'With Docker', 1, 'Docker; test/unit/compose.test.ts reads the file'],
-  ['docs/replicas.md', 'Restarting without a failed request', 1, 'Docker'],
+  [
+    'docs/replicas.md',
+    'Restarting without a failed request',
+    1,
+    'Docker; test/unit/compose-upgrade.test.ts runs it with a function in its place',
+  ],
 ] as const;
 
 const all = pages().flatMap((page) => allBlocks(page).map((block) => ({ page, ...block })));

@@ -10,11 +10,11 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ],
   [
     'service',
-    /^src\/(agents\/(service|answer)|webhooks\/(service|answer|assemble|worker|slots|outcome(-writer)?|health-log))\.ts$/,
+    /^src\/(agents\/(service|answer)|webhooks\/(service|rules|worker|slots|outcome(-writer)?|health-log))\.ts$/,
   ],
   [
     'repositories',
-    /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot)\b|^src\/auth\/(access|key-use|caller)\.ts$/,
+    /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot)\b|^src\/(auth\/(access|key-use|caller)|webhooks\/secrets)\.ts$/,
   ],
   ['database', /^src\/(database|embedded-postgres)\//],
   ['rules and values', /^src\//],

@@ -1,6 +1,7 @@
+import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { expect, test, vi } from 'vitest';
-import { failure, openDeliverer, openSocketServer } from '../support/attempts.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { failure, openDeliverer, openFullReceiver, openSocketServer, untilConnecting } from '../support/attempts.ts';
 import { openReceiver } from '../support/receiver.ts';
 
 test('no connection is made to an address that is not public, whether it is in the URL or in DNS', async () => {
@@ -56,4 +57,30 @@ test('TLS checks the name of the URL, at the address that was checked', async ()
   const { deliver } = openDeliverer();
   expect(await deliver(`https://hooks.example:${port}/`)).toMatchObject({ isDelivered: false, status: null });
   expect(hello).toContain('hooks.example');
+});
+
+test('an address that takes a second to connect is reached, whichever of the addresses it is', async () => {
+  // No server listens at the other address.
+  const orders = [
+    ['127.0.0.1', '127.0.0.2'],
+    ['127.0.0.2', '127.0.0.1'],
+  ];
+  for (const addresses of orders) {
+    const { port, accept } = await openFullReceiver(['127.0.0.1']);
+    const { deliver } = openDeliverer(async () => addresses);
+    const delivering = deliver(`http://far.example:${port}/`);
+    await untilConnecting(port);
+    accept();
+    expect(await delivering).toEqual({ isDelivered: true, status: 204, error: null, answer: '' });
+  }
+});
+
+test('the last of eight addresses is reached, although no other one answers', async () => {
+  const full = Array.from({ length: 7 }, (_, place) => `127.0.0.${place + 10}`);
+  const { port } = await openFullReceiver(full);
+  const good = createServer((_, response) => response.writeHead(204).end()).listen(port, '127.0.0.2');
+  onTestFinished(() => void good.close());
+  const { deliver } = openDeliverer(async () => [...full, '127.0.0.2']);
+  const delivered = { isDelivered: true, status: 204, error: null, answer: '' };
+  expect(await deliver(`http://many.example:${port}/`)).toEqual(delivered);
 });

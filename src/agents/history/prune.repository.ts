@@ -2,7 +2,6 @@ import type { Database } from '../../database/client.ts';
 import { databaseTime } from '../../database/clock.ts';
 import { longTransaction } from '../../database/long-transaction.ts';
 import { rowsOf } from '../../database/rows.ts';
-import { run } from '../../database/statement.ts';
 import { lowestId } from '../../http/uuid.ts';
 import { type Pruning, pageAgents, planStatement, pruneStatement, type Range } from './prune.statements.ts';
 import { plannedRowSchema, removedRowSchema } from './schema.ts';
@@ -39,7 +38,7 @@ export async function pruneHistory(database: Database, days: number, keep: numbe
   async function removeBatch(): Promise<void> {
     if (batch.length === 0) return;
     const statement = pruneStatement(batch, pruning, operator);
-    const [removed] = removedOf(await longTransaction(database, (query) => run(query, statement)));
+    const [removed] = removedOf(await longTransaction(database, (query) => query(statement)));
     versions += removed?.versions ?? 0;
     // An agent with too many versions for one batch is continued in the next.
     agents += batch.filter(({ id }) => id !== lastCounted).length;
@@ -67,7 +66,7 @@ export async function pruneHistory(database: Database, days: number, keep: numbe
 
 async function plan(database: Database, after: string, pruning: Pruning) {
   const statement = planStatement(after, pruning);
-  return plannedOf(await longTransaction(database, (query) => run(query, statement)));
+  return plannedOf(await longTransaction(database, (query) => query(statement)));
 }
 
 const sizeOf = (batch: readonly Range[]) => batch.reduce((sum, { first, stays }) => sum + stays - first, 0);

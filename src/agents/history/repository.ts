@@ -1,7 +1,6 @@
 import type { Database } from '../../database/client.ts';
-import type { Query } from '../../database/query.ts';
 import { rowsOf } from '../../database/rows.ts';
-import { run } from '../../database/statement.ts';
+import type { Query } from '../../database/statement.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
 import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
@@ -31,7 +30,7 @@ const snapshotsOf = rowsOf(snapshotSchema);
 export function agentVersionRepository({ typed, query }: Database) {
   async function read(agentId: string, version: number): Promise<Snapshot | undefined> {
     const place = { agentId, version };
-    const find = async () => snapshotsOf(await run(query, snapshotStatement(place)))[0];
+    const find = async () => snapshotsOf(await query(snapshotStatement(place)))[0];
     const found = await find();
     if (!found) return undefined;
     const { createdAt } = found;
@@ -73,6 +72,6 @@ export function agentVersionRepository({ typed, query }: Database) {
 
 /** Bytes of the history of all agents on disk; undefined while its table is locked. Throws what `query` throws. */
 export async function historyBytes(query: Query): Promise<number | undefined> {
-  const [size] = sizesOf(await run(query, sizeStatement()));
+  const [size] = sizesOf(await query(sizeStatement()));
   return size?.bytes ?? undefined;
 }

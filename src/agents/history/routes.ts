@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { toPage } from '../../http/pages.ts';
 import { setChangeHeaders, toSerialize } from '../answer.ts';
-import { agentParamsSchema, changeQuerySchema, companyQuerySchema, restoreHeadersSchema } from '../request.schema.ts';
+import { agentParamsSchema, changeHeadersSchema, changeQuerySchema, companyQuerySchema } from '../request.schema.ts';
 import { differences } from '../rules/diff.ts';
 import type { AgentService } from '../service.ts';
 import { compareAgentVersions, getAgentVersion, listAgentVersions, restoreAgentVersion } from './openapi.ts';
@@ -15,11 +15,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
       config: { scope: 'read:agents', idOf: 'agent' },
       schema: { ...listAgentVersions, params: agentParamsSchema, querystring: versionListQuerySchema },
     },
-    async ({ caller, readAhead, query }) => {
-      const { entries, total, page } = await agents.history(caller, readAhead, query);
-      const data = entries.map(({ createdAt, ...entry }) => ({ ...entry, createdAt: createdAt.toISOString() }));
-      return toPage(data, total, page);
-    },
+    async ({ caller, readAhead, query }) => toPage(await agents.history(caller, readAhead, query)),
   );
 
   app.get(
@@ -55,7 +51,7 @@ export const agentVersionRoutes: FastifyPluginAsyncTypebox<{ agents: AgentServic
         ...restoreAgentVersion,
         params: versionParamsSchema,
         querystring: changeQuerySchema,
-        headers: restoreHeadersSchema,
+        headers: changeHeadersSchema,
       },
     },
     async ({ caller, agentId: id, readAhead, params, query, preconditions, idempotency }, reply) => {

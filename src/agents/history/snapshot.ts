@@ -1,7 +1,6 @@
 import type { Static } from '@sinclair/typebox';
-import type { Query } from '../../database/query.ts';
 import { rowsOf } from '../../database/rows.ts';
-import { run } from '../../database/statement.ts';
+import type { Query } from '../../database/statement.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
 import { type AgentContent, agentFields, fields, record } from '../fields.ts';
 import type { keptJsonSchema } from '../row.schema.ts';
@@ -29,7 +28,7 @@ export async function complete(
 ): Promise<AgentContent> {
   const missing = missingFrom(stored);
   if (missing.length === 0) return toContent(stored);
-  const rows = membersOf(await run(query, earlierStatement({ agentId, version }, missing)));
+  const rows = membersOf(await query(earlierStatement({ agentId, version }, missing)));
   const initial = record<Partial<AgentContent>>(missing, (name) => fields[name].initial);
   return toContent({
     ...initial,

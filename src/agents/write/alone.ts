@@ -4,9 +4,8 @@ import { shareNumbersStatement } from '../../companies/number-lock.statements.ts
 import type { Database } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
 import { batchSize } from '../../database/group.ts';
-import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import { run } from '../../database/statement.ts';
+import type { Query } from '../../database/statement.ts';
 import { ApiError, overloaded, timedOut } from '../../http/problems.ts';
 import type { Meter, RetryReason } from '../../metrics/meter.ts';
 import type { TraceBatches } from '../../tracing/spans.ts';
@@ -15,10 +14,9 @@ import type { Changed } from './decision.ts';
 import { finalAnswer, keepAnswers } from './keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from './kept.statements.ts';
 import { lockSoonStatement } from './lock.statements.ts';
-import { change } from './statements.ts';
+import { change, keepStatement } from './statements.ts';
 import { writtenRows, writtenTimes } from './written.ts';
 
-/** A queued change. */
 interface QueuedChange {
   readonly change: Change;
   /** Whether it gets a transaction of its own, because a transaction with other changes of its agent failed. */
@@ -63,9 +61,9 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     try {
       const write = traced('write alone', spanOf, () =>
         database.transaction(async (query) => {
-          await run(query, lockSoonStatement(id));
+          await query(lockSoonStatement(id));
           const numbers = changes.flatMap(({ phoneNumberId }) => phoneNumberId ?? []);
-          if (numbers.length > 0) await run(query, shareNumbersStatement(numbers));
+          if (numbers.length > 0) await query(shareNumbersStatement(numbers));
           await deleteExpiredAnswer(query, calls);
           return await writeChanges(query, writes, id, changes);
         }),
@@ -158,7 +156,7 @@ function takeNext(queue: QueuedChange[]): QueuedChange[] {
 async function deleteExpiredAnswer(query: Query, [call]: readonly QueuedChange[]): Promise<void> {
   if (!call?.isSingle || !call.change.idempotency) return;
   const { by, idempotency } = call.change;
-  await run(query, deleteExpiredStatement(by.keyId, idempotency.key));
+  await query(deleteExpiredStatement(by.keyId, idempotency.key));
 }
 
 async function writeChanges(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
@@ -169,15 +167,13 @@ async function writeChanges(query: Query, writes: RecentWrites, id: string, chan
   const allowed = changes.filter(({ by }) => !refused.has(by));
   const folds = foldByAgent(allowed, await readAll(query, writes, allowed));
   const steps = folds.flatMap((folded) => folded.steps);
-  const rows = steps.length > 0 ? writtenRows(await run(query, change('withEvents', steps, null))) : [];
+  const rows = steps.length > 0 ? writtenRows(await query(change('withEvents', steps, null))) : [];
   const writtenAt = writtenTimes(rows);
   // Must come before answers are kept: they would show a change that was not written.
   if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by another transaction');
   const keeping = folds.flatMap((folded) => folded.keeping);
-  await keepAnswers(
-    query,
-    keeping.map((kept) => finalAnswer(kept, writtenAt.get(id))),
-  );
+  const answers = keeping.map((kept) => finalAnswer(kept, writtenAt.get(id)));
+  if (answers.length > 0) await keepAnswers(query, keepStatement(answers));
   const outcomes = outcomesOf(folds, writtenAt);
   return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : outcomes.get(change)));
 }

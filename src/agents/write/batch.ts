@@ -2,10 +2,9 @@ import type { Static } from '@sinclair/typebox';
 import type { Caller } from '../../auth/caller.ts';
 import { askOnce } from '../../database/ask-once.ts';
 import type { Outcome } from '../../database/group.ts';
-import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import { jsonRowsOf } from '../../database/rows.ts';
-import { run } from '../../database/statement.ts';
+import type { Query } from '../../database/statement.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { completeKept } from '../history/snapshot.ts';
 import { foundRowSchema } from '../row.schema.ts';
@@ -76,7 +75,7 @@ export async function readAll(
       keyIds: distinct.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
       keys: distinct.map(({ idempotency }) => idempotency?.key ?? null),
     });
-    const rows = foundIn(await run(query, statement));
+    const rows = foundIn(await query(statement));
     return await Promise.all(rows.map((row) => toRead(query, readOrder, row)));
   });
   return new Map(changes.map((change, place) => [change, found[place] ?? { ...nothing, readOrder }]));

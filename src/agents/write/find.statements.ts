@@ -1,6 +1,5 @@
 import type { PreparedStatement } from '../../database/statement.ts';
 import { agentJson } from '../row.statements.ts';
-import { activeNumber } from '../statements.ts';
 import { keptFor, keptJson } from './kept.statements.ts';
 
 /**
@@ -9,7 +8,8 @@ import { keptFor, keptJson } from './kept.statements.ts';
  */
 const findSql = `
   SELECT json_build_object('agent', CASE WHEN a.id IS NOT NULL THEN ${agentJson('a')} END,
-                           'numberIsActive', ${activeNumber('q.number', 'a.company_id')},
+                           'numberIsActive', (SELECT p.status = 'ACTIVE' FROM company_phone_number p
+                                               WHERE p.id = q.number AND p.company_id = a.company_id) IS TRUE,
                            'kept', CASE WHEN k.key IS NOT NULL THEN ${keptJson('k')} END)::text AS json
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY AS q(id, number, api_key, key, place)
     LEFT JOIN LATERAL (SELECT * FROM agent a WHERE a.id = q.id LIMIT 1) a ON a.deleted_at IS NULL

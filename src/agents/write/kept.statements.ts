@@ -1,4 +1,4 @@
-import type { PreparedStatement } from '../../database/statement.ts';
+import { constant, sql } from '../../database/statement.ts';
 
 /** The unique index of idempotency_key, by which a unique violation of a key is recognized. */
 export const idempotencyIndex = 'idempotency_key_pkey';
@@ -14,35 +14,25 @@ export const keptJson = (table: string) =>
   `json_build_object('fingerprint', ${table}.fingerprint, 'agent', ${table}.agent,
                      'changedFields', ${table}.changed_fields, 'updatedAt', ${table}.updated_at)`;
 
-const keptSql = `
-  SELECT ${keptJson('k')}::text AS json FROM idempotency_key k
-   WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at > now() - ${keptFor}`;
+const age = constant(keptFor);
 
 /** Selects the answer that is kept for an idempotency key of an API key. */
-export const keptStatement = (keyId: string, key: string): PreparedStatement => ({
-  text: keptSql,
-  values: [keyId, key],
-});
-
-const deleteExpiredSql = `
-  DELETE FROM idempotency_key k WHERE k.api_key_id = $1::uuid AND k.key = $2 AND k.created_at <= now() - ${keptFor}`;
+export const keptStatement = (keyId: string, key: string) => sql`
+  SELECT ${constant(keptJson('k'))}::text AS json FROM idempotency_key k
+   WHERE k.api_key_id = ${keyId}::uuid AND k.key = ${key} AND k.created_at > now() - ${age}`;
 
 /** Deletes the answer that is kept for an idempotency key of an API key, if it is older than 24 hours. */
-export const deleteExpiredStatement = (keyId: string, key: string): PreparedStatement => ({
-  text: deleteExpiredSql,
-  values: [keyId, key],
-});
+export const deleteExpiredStatement = (keyId: string, key: string) => sql`
+  DELETE FROM idempotency_key k
+   WHERE k.api_key_id = ${keyId}::uuid AND k.key = ${key} AND k.created_at <= now() - ${age}`;
 
-// Rows are deleted by their `ctid`: with a join on the keys, the planner would read the whole table.
-const deleteOldAnswersSql = `
+/**
+ * Deletes answers older than 24 hours, at most `limit`; none while another process does this. Rows are deleted by their
+ * `ctid`: with a join on the keys, the planner would read the whole table.
+ */
+export const deleteOldAnswersStatement = (limit: number) => sql`
   DELETE FROM idempotency_key
    WHERE (SELECT pg_try_advisory_xact_lock(7214839, 4)) AND ctid = ANY(ARRAY(
-         SELECT k.ctid FROM idempotency_key k WHERE k.created_at <= now() - ${keptFor}
-          ORDER BY k.created_at LIMIT $1::int))
+         SELECT k.ctid FROM idempotency_key k WHERE k.created_at <= now() - ${age}
+          ORDER BY k.created_at LIMIT ${limit}::int))
   RETURNING key`;
-
-/** Deletes answers older than 24 hours, at most `limit`; none while another process does this. */
-export const deleteOldAnswersStatement = (limit: number): PreparedStatement => ({
-  text: deleteOldAnswersSql,
-  values: [limit],
-});

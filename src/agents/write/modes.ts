@@ -31,16 +31,15 @@ import type { TraceBatches } from '../../tracing/spans.ts';
 import { changesAlone } from './alone.ts';
 import { type Change, spanOf } from './batch.ts';
 import type { Changed, Decide } from './decision.ts';
-import { changeTogether } from './together.ts';
+import { changesTogether } from './together.ts';
 
 /** Makes the function that changes agents. Changes that arrive at the same time are read and written in one batch. */
 export function agentChange(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const alone = changesAlone(database, meter, writes, traced);
-  const lastEndpoint = { at: Number.NEGATIVE_INFINITY };
   const together = group<Change, Changed>({
     isExpired: ({ deadline }) => deadline <= performance.now(),
     onBatch: (...batch) => meter.batch('changes', ...batch),
-    run: traced('write batch', spanOf, (changes) => changeTogether(database, writes, changes, alone.run, lastEndpoint)),
+    run: traced('write batch', spanOf, changesTogether(database, writes, alone.run)),
   });
 
   /** Documented at `change` of `agentRepository`. */

@@ -2,9 +2,8 @@ import { isOutdated, refusals } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
-import type { Query } from '../../database/query.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
-import { run } from '../../database/statement.ts';
+import type { Query } from '../../database/statement.ts';
 import type { RetryReason } from '../../metrics/meter.ts';
 import {
   type Change,
@@ -20,11 +19,6 @@ import type { Changed } from './decision.ts';
 import { change, changeAndKeep } from './statements.ts';
 import { writtenRows, writtenTimes } from './written.ts';
 
-/** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
-interface LastEndpoint {
-  at: number;
-}
-
 /**
  * Milliseconds after which the statement without events is tried first again. A guess that saves time: that statement
  * writes nothing if a company has an endpoint.
@@ -33,31 +27,86 @@ const withEventsFor = 60_000;
 
 type RunAlone = (change: Change, why: RetryReason) => Promise<Changed>;
 
+interface Written {
+  readonly folds: readonly FoldOfAgent[];
+  /** The error of each caller whose key or grant has ended. */
+  readonly refused: ReadonlyMap<Change['by'], unknown>;
+  /** The time of the write by agent id, for the agents that were written. */
+  readonly writtenAt: ReadonlyMap<string, Date>;
+}
+
 /**
- * Carries out the changes of a batch: one read for those that need it, the decisions, one write.
+ * Makes the function that carries out the changes of a batch: one read for those that need it, the decisions, one write. It
+ * returns one outcome for each change, in their order.
  * @param alone retries a change that was not written, or all changes of a batch that was rolled back
- * @returns one outcome for each change, in their order
  */
-export async function changeTogether(
-  database: Database,
-  writes: RecentWrites,
-  changes: readonly Change[],
-  alone: RunAlone,
-  lastEndpoint: LastEndpoint,
-): Promise<Outcome<Changed>[]> {
-  try {
-    const found = await readMissing(database.query, writes, changes);
-    const { folds, refused, writtenAt } = await write(database, changes, found, lastEndpoint);
-    for (const id of writtenAt.keys()) writes.wrote(id);
-    const outcomes = outcomesOf(folds, writtenAt);
-    return changes.map((change) => {
-      if (refused.has(change.by)) return { error: refused.get(change.by) };
-      return outcomes.get(change) ?? { result: alone(change, 'lost') };
-    });
-  } catch (error) {
-    if (!wasUndone(error)) throw error;
-    return changes.map((change) => ({ result: alone(change, 'undone') }));
+export function changesTogether(database: Database, writes: RecentWrites, alone: RunAlone) {
+  /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
+  let lastEndpointAt = Number.NEGATIVE_INFINITY;
+
+  /**
+   * @param lookedUpAt the earliest lookup of the keys, in milliseconds of the database's clock; null if they were looked up
+   *   on this connection
+   */
+  async function writeSteps(
+    query: Query,
+    folds: readonly FoldOfAgent[],
+    lookedUpAt: number | null,
+  ): Promise<Map<string, Date>> {
+    const steps = folds.flatMap((folded) => folded.steps);
+    const keeping = folds.flatMap((folded) => folded.keeping);
+    if (steps.length === 0 && keeping.length === 0) return new Map();
+    const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
+      const statement =
+        keeping.length > 0 ? changeAndKeep(mode, steps, lookedUpAt, keeping) : change(mode, steps, lookedUpAt);
+      return writtenRows(await query(statement));
+    };
+    const isWithoutEvents = performance.now() - lastEndpointAt > withEventsFor;
+    let rows = await writeIn(isWithoutEvents ? 'withoutEvents' : 'withEvents');
+    if (rows.some((row) => row.hasEndpoint)) {
+      lastEndpointAt = performance.now();
+      rows = await writeIn('withEvents');
+    }
+    // Throws if nothing was written because the wait for a connection was too long. Each change is then retried alone,
+    // where its key is looked up after all waits.
+    return writtenTimes(rows);
   }
+
+  /**
+   * Decides and writes. If a key was looked up more than a second ago, it is looked up again first, on the connection that
+   * writes: a key that ends during the wait for a connection must not write. Only the changes of that key fail then.
+   */
+  async function write(changes: readonly Change[], found: ReadonlyMap<Change, Read>): Promise<Written> {
+    const folds = foldByAgent(changes, found);
+    const callers = changes.map(({ by }) => by);
+    // All callers, also those whose change writes nothing, such as a replay.
+    if (!callers.some(({ admission }) => isOutdated(admission))) {
+      const lookedUpAt = Math.min(...callers.map(({ admission }) => admission.databaseTime));
+      return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds, lookedUpAt) };
+    }
+    return await database.transaction(async (query) => {
+      const refused = await refusals(query, callers);
+      const allowed = changes.filter(({ by }) => !refused.has(by));
+      const remaining = refused.size > 0 ? foldByAgent(allowed, found) : folds;
+      return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining, null) };
+    });
+  }
+
+  return async (changes: readonly Change[]): Promise<Outcome<Changed>[]> => {
+    try {
+      const found = await readMissing(database.query, writes, changes);
+      const { folds, refused, writtenAt } = await write(changes, found);
+      for (const id of writtenAt.keys()) writes.wrote(id);
+      const outcomes = outcomesOf(folds, writtenAt);
+      return changes.map((change) => {
+        if (refused.has(change.by)) return { error: refused.get(change.by) };
+        return outcomes.get(change) ?? { result: alone(change, 'lost') };
+      });
+    } catch (error) {
+      if (!wasUndone(error)) throw error;
+      return changes.map((change) => ({ result: alone(change, 'undone') }));
+    }
+  };
 }
 
 /**
@@ -74,66 +123,4 @@ async function readMissing(
   const found = missing.length > 0 ? await readAll(query, writes, missing) : new Map<Change, Read>();
   for (const change of changes) if (!found.has(change)) found.set(change, readAhead(change));
   return found;
-}
-
-interface Written {
-  readonly folds: readonly FoldOfAgent[];
-  /** The error of each caller whose key or grant has ended. */
-  readonly refused: ReadonlyMap<Change['by'], unknown>;
-  /** The time of the write by agent id, for the agents that were written. */
-  readonly writtenAt: ReadonlyMap<string, Date>;
-}
-
-/**
- * Decides and writes. If a key was looked up more than a second ago, it is looked up again first, on the connection that
- * writes: a key that ends during the wait for a connection must not write. Only the changes of that key fail then.
- */
-async function write(
-  database: Database,
-  changes: readonly Change[],
-  found: ReadonlyMap<Change, Read>,
-  lastEndpoint: LastEndpoint,
-): Promise<Written> {
-  const folds = foldByAgent(changes, found);
-  const callers = changes.map(({ by }) => by);
-  // All callers, also those whose change writes nothing, such as a replay.
-  if (!callers.some(({ admission }) => isOutdated(admission))) {
-    const lookedUpAt = Math.min(...callers.map(({ admission }) => admission.databaseTime));
-    return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds, lookedUpAt, lastEndpoint) };
-  }
-  return await database.transaction(async (query) => {
-    const refused = await refusals(query, callers);
-    const allowed = changes.filter(({ by }) => !refused.has(by));
-    const remaining = refused.size > 0 ? foldByAgent(allowed, found) : folds;
-    return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining, null, lastEndpoint) };
-  });
-}
-
-/**
- * @param lookedUpAt the earliest lookup of the keys, in milliseconds of the database's clock; null if they were looked up
- *   on this connection
- */
-async function writeSteps(
-  query: Query,
-  folds: readonly FoldOfAgent[],
-  lookedUpAt: number | null,
-  lastEndpoint: LastEndpoint,
-): Promise<Map<string, Date>> {
-  const steps = folds.flatMap((folded) => folded.steps);
-  const keeping = folds.flatMap((folded) => folded.keeping);
-  if (steps.length === 0 && keeping.length === 0) return new Map();
-  const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
-    const statement =
-      keeping.length > 0 ? changeAndKeep(mode, steps, lookedUpAt, keeping) : change(mode, steps, lookedUpAt);
-    return writtenRows(await run(query, statement));
-  };
-  const isWithoutEvents = performance.now() - lastEndpoint.at > withEventsFor;
-  let rows = await writeIn(isWithoutEvents ? 'withoutEvents' : 'withEvents');
-  if (rows.some((row) => row.hasEndpoint)) {
-    lastEndpoint.at = performance.now();
-    rows = await writeIn('withEvents');
-  }
-  // Throws if nothing was written because the wait for a connection was too long. Each change is then retried alone, where
-  // its key is looked up after all waits.
-  return writtenTimes(rows);
 }

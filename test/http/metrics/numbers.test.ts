@@ -127,11 +127,11 @@ test('the connection metrics are those of the pool', async () => {
     const lines = (await registry.metrics()).split('\n');
     return lines.find((line) => line.startsWith(`interview_agents_database_connections{state="${name}"}`));
   };
-  await database.query('SELECT 1', []);
+  await database.query({ text: 'SELECT 1', values: [] });
   expect(await state('idle')).toMatch(/ 1$/);
   // Reads the metrics while the one connection is in use.
   const late = await database.transaction(async () => {
-    const waiting = database.query('SELECT 1', []);
+    const waiting = database.query({ text: 'SELECT 1', values: [] });
     expect(await state('busy')).toMatch(/ 1$/);
     expect(await state('waiting')).toMatch(/ 1$/);
     return { waiting };

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { agentVersionRepository } from '../../../src/agents/history/repository.ts';
-import type { Query } from '../../../src/database/query.ts';
+import type { Query } from '../../../src/database/statement.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openLimited } from '../../support/time-limits.ts';
 import { openWorld } from '../../support/world.ts';
@@ -113,8 +113,8 @@ test('a version that is pruned while it is completed is gone, and not completed 
   await forget(id, 3, 'voiceId');
   const database = openLimited('patient', world.ownerUrl, 2);
   onTestFinished(() => database.close());
-  const query: Query = async (sql, values) => {
-    const rows = await database.query(sql, values);
+  const query: Query = async (statement) => {
+    const rows = await database.query(statement);
     await world.sql.query('DELETE FROM agent_version WHERE agent_id = $1 AND version < 4', [id]);
     return rows;
   };

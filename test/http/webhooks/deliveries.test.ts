@@ -101,7 +101,7 @@ test('redeliver queues the event again with its event id, outside the order of i
   expect(again).toEqual({ ...failed, id: again.id, is_redelivery: true, ...fresh, ...times });
 });
 
-test('a disabled endpoint refuses ping and redeliver', async () => {
+test('a disabled endpoint refuses ping and redeliver, which is 404 first for an unknown delivery', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
   await world.agent(companyId);
@@ -112,6 +112,11 @@ test('a disabled endpoint refuses ping and redeliver', async () => {
   for (const path of [`/webhooks/${id}/ping`, `/webhooks/${id}/deliveries/${deliveryId}/redeliver`]) {
     expectProblem(await world.call(key, `POST ${path}`), { code: 'VALIDATION_FAILED', instance: path, errors });
   }
+  const unknown = `/webhooks/${id}/deliveries/${randomUUID()}/redeliver`;
+  expectProblem(await world.call(key, `POST ${unknown}`), {
+    ...{ code: 'RESOURCE_NOT_FOUND', instance: unknown },
+    detail: problemTexts.deliveryMissing,
+  });
   expect(await stored(id)).toHaveLength(1);
 });
 

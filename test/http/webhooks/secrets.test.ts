@@ -6,7 +6,8 @@ import { resealWebhooks } from '../../../src/webhooks/reseal.repository.ts';
 import { sealer } from '../../../src/webhooks/sealer.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
-import { newWebhook, webhookRow } from '../../support/webhooks.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { newWebhook, trailOf, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -101,6 +102,44 @@ test('a start after a rotation of API_KEY_SECRET re-encrypts endpoints, which th
   const { sealed_secret, sealed_previous_secret, sealed_headers, sealed_under, ...rest } = await webhookRow(world, id);
   expect({ ...before, ...rest }).toEqual(before);
   expect(await reseal({ secret: world.secret, previousSecret: renewed })).toHaveLength(1);
+});
+
+test('an endpoint that the server can no longer decrypt can be disabled, led elsewhere and given a new secret', async () => {
+  const { key } = await world.company();
+  const { id } = await newWebhook(world, key, { headers: { 'X-A': '1' } });
+  const plain = await newWebhook(world, key);
+  const lose = (one: string) =>
+    world.sql.query(`UPDATE webhook_endpoint SET sealed_under = 'lost' WHERE id = $1`, [one]);
+  await lose(id);
+  await lose(plain.id);
+  const before = await webhookRow(world, id);
+  const patch = (body: object, one = id) => world.call(key, `PATCH /webhooks/${one}`, { body });
+  expect((await patch({ status: 'DISABLED' })).status).toBe(200);
+  const { sealed_secret, sealed_headers, sealed_under } = before;
+  expect(await webhookRow(world, id)).toMatchObject({
+    status: 'DISABLED',
+    sealed_secret,
+    sealed_headers,
+    sealed_under,
+  });
+  const detail =
+    'must be null or absent: the server can no longer read what is stored of this webhook; rotate its secret first';
+  const errors = [{ in: 'body', pointer: '#/headers', code: 'not_allowed', detail } as const];
+  for (const one of [id, plain.id]) {
+    for (const body of [{ headers: { 'X-B': '2' } }, { headers: { 'X-B': '2' }, url: 'https://other.example.com/' }]) {
+      expectProblem(await patch(body, one), { code: 'VALIDATION_FAILED', instance: `/webhooks/${one}`, errors });
+    }
+  }
+  expect((await patch({ url: 'https://other.example.com/' }, plain.id)).status).toBe(200);
+  expect((await trailOf(world, plain.id)).at(-1)?.details.changed).toEqual(['url']);
+  expect((await patch({ headers: null })).body).toMatchObject({ headerNames: [] });
+  expect(await webhookRow(world, id)).toMatchObject({ sealed_secret, sealed_headers: null, sealed_under });
+  await world.sql.query('UPDATE webhook_endpoint SET sealed_headers = $2, header_names = $3 WHERE id = $1', [
+    ...[id, sealed_headers, ['x-a']],
+  ]);
+  const rotated = await world.call(key, `POST /webhooks/${id}/rotate-secret`);
+  expect(rotated).toMatchObject({ status: 200, body: { headerNames: [] } });
+  expect(await opened(id, world)).toEqual([Object(rotated.body).secret, null, null]);
 });
 
 test('while servers with either secret run, those that know both can read and change every endpoint', async () => {

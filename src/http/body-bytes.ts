@@ -1,0 +1,34 @@
+import type { Readable } from 'node:stream';
+import { ApiError } from './problems.ts';
+
+const empty = Buffer.alloc(0);
+
+/**
+ * Reads the body of a request. Each chunk is copied into one buffer as it arrives: a chunk that is kept takes 500 bytes of
+ * memory beside its content, and a client can send each byte as a chunk.
+ * @param limit maximum size in bytes
+ * @param done called once, with the bytes, with the error of the stream, or with ApiError PAYLOAD_TOO_LARGE as soon as more
+ *   bytes have arrived; the rest is then discarded as it arrives
+ */
+export function readBody(body: Readable, limit: number, done: (read: Buffer | Error) => void): void {
+  let buffer = empty;
+  let length = 0;
+
+  const conclude = (read: Buffer | Error) => {
+    body.off('data', add).off('end', succeed).off('error', conclude);
+    done(read);
+  };
+  const succeed = () => conclude(buffer.subarray(0, length));
+  const add = (chunk: Buffer) => {
+    const needed = length + chunk.length;
+    if (needed > limit) return conclude(new ApiError('PAYLOAD_TOO_LARGE'));
+    if (needed > buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, Math.min(2 * buffer.length, limit)));
+      buffer.copy(larger);
+      buffer = larger;
+    }
+    chunk.copy(buffer, length);
+    length = needed;
+  };
+  body.on('data', add).on('end', succeed).on('error', conclude);
+}

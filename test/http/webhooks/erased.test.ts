@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
+import { untilWaiting, whileLocked } from '../../support/locks.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { newWebhook } from '../../support/webhooks.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld();
+
+/** A delivery about a deleted agent, to an endpoint of a company or an integration. */
+async function deletedAgent(key: string, companyId: string) {
+  const { id } = await newWebhook(world, key);
+  const agent = await world.agent(companyId);
+  await world.deleteAgent(agent.id);
+  const { rows } = await world.sql.query('SELECT id FROM webhook_delivery WHERE endpoint_id = $1', [id]);
+  return { id, agentId: agent.id, path: `/webhooks/${id}/deliveries/${rows[0].id}/redeliver` };
+}
+
+const missing = (instance: string) => ({
+  ...({ code: 'RESOURCE_NOT_FOUND', instance } as const),
+  detail: problemTexts.deliveryMissing,
+});
+
+test('a redelivery during a purge leaves no event of the purged agent', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id, agentId, path } = await deletedAgent(key, companyId);
+  // The purge takes this lock after it has erased the deliveries.
+  const answer = await whileLocked(world, 'SELECT pg_advisory_xact_lock(7214839, 4)', [], async (release) => {
+    const purging = world.agents.purge(agentId, 'tester');
+    await untilWaiting(world);
+    const sent = world.call(key, `POST ${path}`);
+    await Promise.race([sent, untilWaiting(world, 2)]);
+    await release();
+    await purging;
+    return await sent;
+  });
+  expectProblem(answer, missing(path));
+  const { rows } = await world.sql.query('SELECT FROM webhook_delivery WHERE endpoint_id = $1', [id]);
+  expect(rows).toEqual([]);
+});
+
+test('a kept answer to a redelivery is erased with its agent, and 404 from then on', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const { agentId, path } = await deletedAgent(key, companyId);
+  const redeliver = () => world.call(key, `POST ${path}`, { headers: { 'idempotency-key': 'erased' } });
+  const kept = async () =>
+    (await world.sql.query('SELECT agent_id, answer FROM idempotency_key WHERE api_key_id = $1', [keyId])).rows;
+  const first = await redeliver();
+  const again = await redeliver();
+  expect([first.status, again.text]).toEqual([202, first.text]);
+  expect(await kept()).toEqual([{ agent_id: agentId, answer: first.body }]);
+  await world.agents.purge(agentId, 'tester');
+  expect(await kept()).toEqual([{ agent_id: agentId, answer: null }]);
+  expectProblem(await redeliver(), missing(path));
+});
+
+test('an ATS does not get the kept answer about a company that it no longer manages', async () => {
+  const { id: companyId } = await world.company();
+  const ats = await world.ats(companyId);
+  const { path } = await deletedAgent(ats.key, companyId);
+  const headers = { 'idempotency-key': randomUUID() };
+  const redeliver = () => world.call(ats.key, `POST ${path}`, { headers });
+  const first = await redeliver();
+  const again = await redeliver();
+  expect([first.status, again.text]).toEqual([202, first.text]);
+  await world.companies.revoke(ats.id, companyId);
+  expectProblem(await redeliver(), missing(path));
+});

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test, vi } from 'vitest';
+import { openAnotherServer } from '../../support/another-server.ts';
+import { callsOf } from '../../support/calls.ts';
+import { countWaiting, untilWaiting, whileLocked } from '../../support/locks.ts';
+import { newSubject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { newWebhook } from '../../support/webhooks.ts';
+import { openWorld } from '../../support/world.ts';
+
+const world = await openWorld({ connections: 4 });
+
+/** Sends to a server with the time limits of production. */
+async function hurried() {
+  const { origin } = await openAnotherServer(world, { limits: 'production' });
+  return callsOf(origin);
+}
+
+/** Runs a task while another server changes the endpoints of a company, as far as this one can tell. */
+const whileElsewhere = <Result>(companyId: string, task: (release: () => Promise<unknown>) => Promise<Result>) =>
+  whileLocked(
+    world,
+    `SELECT pg_advisory_xact_lock(hashtextextended('webhooks of ' || $1, 7214839))`,
+    [companyId],
+    task,
+  );
+
+/** When the transaction began that waits for a lock; undefined if none does. */
+async function waitingSince(): Promise<number | undefined> {
+  const { rows } = await world.sql.query(
+    `SELECT xact_start AS since FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return rows[0]?.since.getTime();
+}
+
+test('changes of one owner’s endpoints that wait for each other leave the connections to other owners', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const other = await newSubject(world);
+  const pings = await whileElsewhere(companyId, async (release) => {
+    const sent = Array.from({ length: 20 }, () => world.call(key, `POST /webhooks/${id}/ping`));
+    await untilWaiting(world);
+    // Once this is answered, the keys of all requests before it have been looked up.
+    await world.call(key, `GET /webhooks/${id}`);
+    expect(await world.patch(other.key, other.id, { duration: 31 })).toMatchObject({ status: 200 });
+    expect(await countWaiting(world)).toBe(1);
+    await release();
+    return await Promise.all(sent);
+  });
+  expect(pings.map(({ status }) => status)).toEqual(Array(20).fill(202));
+  const { rows } = await world.sql.query('SELECT FROM webhook_delivery WHERE endpoint_id = $1', [id]);
+  expect(rows).toHaveLength(20);
+});
+
+test('a change waits longer than one lock timeout for another server’s change of the owner’s endpoints', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const { call } = await hurried();
+  const answer = await whileElsewhere(companyId, async (release) => {
+    let isAnswered = false;
+    const sent = call(key, `POST /webhooks/${id}/ping`).finally(() => {
+      isAnswered = true;
+    });
+    await untilWaiting(world);
+    const first = await waitingSince();
+    const isSecond = async () => isAnswered || ((await waitingSince()) ?? first) !== first;
+    await vi.waitUntil(isSecond, { timeout: 60_000, interval: 10 });
+    await release();
+    return await sent;
+  });
+  expect(answer.status).toBe(202);
+});
+
+test('a change that cannot be made before its deadline is 409 with an idempotency key, 503 without one', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const { call } = await hurried();
+  const instance = `/webhooks/${id}/ping`;
+  const headers = { 'idempotency-key': randomUUID() };
+  const ping = () => call(key, `POST ${instance}`, { headers });
+  await whileElsewhere(companyId, async () => {
+    expectProblem(await ping(), { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
+    expectProblem(await call(key, `POST ${instance}`), { code: 'DATABASE_UNAVAILABLE', instance });
+  });
+  expect((await ping()).status).toBe(202);
+});
