@@ -70,7 +70,6 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       return caller.deadline.race(changed);
     },
 
-    /** Restores the content of an earlier version, as a new version. */
     restore: (caller: Caller, request: ChangeRequest, version: number): Promise<Changed> =>
       caller.deadline.race(changeOwn(caller, request, () => restore(caller, request, version))),
 

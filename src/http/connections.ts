@@ -7,7 +7,6 @@ import { brokenMessages } from './broken-message.ts';
 import { malformedMessage } from './parser-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
-import { unknownUrl, type WithPublicUrl } from './public-url.ts';
 import { type Connection, requestQueue } from './request-queue.ts';
 import { slowReaders } from './slow-readers.ts';
 import { untilQuiet } from './until-quiet.ts';
@@ -27,7 +26,7 @@ declare module 'fastify' {
  * connections during a shutdown. Every malformed message is answered with a problem. During a shutdown, requests that have
  * arrived are served; a connection is closed when it has no request left.
  */
-export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }: WithPublicUrl) => {
+export const connections = fp(async (app) => {
   let draining = false;
   let closesIdle = false;
   let arrivals = 0;
@@ -45,7 +44,7 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
       closeIfIdle(connection);
     },
   });
-  const broken = brokenMessages(queue, app.log, prefix);
+  const broken = brokenMessages(queue, app.log, app.publicUrl.prefix);
 
   app.server.on('connection', (socket: Socket) => {
     arrivals += 1;
