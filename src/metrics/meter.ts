@@ -20,9 +20,12 @@ export type PoolUse = Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
 /** The result of an attempt to deliver an event; PENDING will be retried. */
 type Delivered = 'DELIVERED' | 'FAILED' | 'PENDING';
 
-/** The state of webhooks in the database, for all processes. */
+/** The state of webhooks in the database, and of what this process sent since it was measured last. */
 interface WebhookMeasures {
-  /** Seconds by which the delivery that has been due longest is late; failing endpoints do not count. */
+  /**
+   * Seconds by which the delivery that has been due longest is late, or after which one had its first attempt, if that is
+   * longer; failing endpoints do not count.
+   */
   readonly overdueSeconds: number;
   readonly disabledEndpoints: number;
 }

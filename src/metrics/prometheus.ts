@@ -72,7 +72,7 @@ export function prometheus(sources: Sources) {
   const overdue = new Gauge(
     metric(
       'webhook_overdue_seconds',
-      'How long the delivery of an event that is due longest has waited past its time, of endpoints that do not fail; the same from every server',
+      'How long the delivery of an event that is due longest has waited past its time, or one that this server sent in the last 15 seconds has waited at all, of endpoints that do not fail',
     ),
   );
   const disabled = new Gauge(metric('webhook_endpoints_disabled', 'Webhook endpoints that are disabled'));

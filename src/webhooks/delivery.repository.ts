@@ -1,7 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { Database } from '../database/client.ts';
 import { rowsOf } from '../database/rows.ts';
-import { claimStatement, type FreeSlots, nextStatement } from './claim.statements.ts';
+import { claimStatement, type FinishedDelivery, type FreeSlots, nextStatement } from './claim.statements.ts';
 import {
   type claimedSchema,
   claimRowSchema,
@@ -57,9 +57,9 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
       };
     },
 
-    /** Claims the next delivery of the same endpoint and agent. @returns claims by the id of the finished delivery */
-    async next(finished: readonly string[], hasFreeSlot: boolean): Promise<ReadonlyMap<string, Claimed>> {
-      const rows = nextRowsOf(await query(nextStatement(finished, hasFreeSlot)));
+    /** Claims the next delivery of the same endpoint and agent, or makes it due. @returns claims by the id of the finished delivery */
+    async next(finished: readonly FinishedDelivery[]): Promise<ReadonlyMap<string, Claimed>> {
+      const rows = nextRowsOf(await query(nextStatement(finished)));
       return new Map(rows.map(({ before, claimed }) => [before, claimed]));
     },
 

@@ -12,6 +12,8 @@ export const claimedSchema = Type.Object({
   body: Type.String(),
   /** Attempts before this one. */
   attempts: Type.Integer(),
+  /** Seconds since the delivery was made. */
+  age: Type.Number(),
   url: Type.String(),
   sealedHeaders: textOrNull,
   sealedSecret: Type.String(),

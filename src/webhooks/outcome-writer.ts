@@ -12,12 +12,16 @@ const retryLimit = 9_000;
 /** Outcomes that one statement writes at most. The statement runs while further outcomes are collected. */
 const outcomesAtOnce = 128;
 
+interface Finished {
+  readonly outcome: DeliveryOutcome;
+  /** Whether the slot of the delivery may be used for the next one. */
+  readonly mayGoOn: () => boolean;
+}
+
 interface Options {
   readonly deliveries: DeliveryRepository;
   /** Called when an endpoint begins to fail, succeeds again or is disabled. */
   readonly onHealth: (change: HealthChange) => void;
-  /** Whether next deliveries may be claimed now. */
-  readonly canClaim: () => boolean;
   /** Aborted when the worker stops: then nothing is retried. */
   readonly signal: AbortSignal;
 }
@@ -27,25 +31,27 @@ interface Options {
  * delivery is sent again when its lease ends. The function resolves with the next delivery of the same endpoint and agent, if
  * it was claimed.
  */
-export function outcomeWriter({ deliveries, onHealth, canClaim, signal }: Options) {
-  const finish = group<DeliveryOutcome, Claimed | undefined>({
+export function outcomeWriter({ deliveries, onHealth, signal }: Options) {
+  const finish = group<Finished, Claimed | undefined>({
     size: outcomesAtOnce,
     waiting: Number.POSITIVE_INFINITY,
     isExpired: () => false,
-    run: async (outcomes) => {
-      const { written, changes } = await deliveries.finish(outcomes);
+    run: async (all) => {
+      const { written, changes } = await deliveries.finish(all.map(({ outcome }) => outcome));
       for (const change of changes) onHealth(change);
-      const done = outcomes.filter(({ id, status }) => status !== 'PENDING' && written.has(id)).map(({ id }) => id);
-      const next = done.length > 0 ? await deliveries.next(done, canClaim()) : new Map();
-      return outcomes.map(({ id }) => ({ result: next.get(id) }));
+      const done = all.flatMap(({ outcome: { id, status }, mayGoOn }) =>
+        status !== 'PENDING' && written.has(id) ? [{ id, mayGoOn: mayGoOn() }] : [],
+      );
+      const next = done.length > 0 ? await deliveries.next(done) : new Map();
+      return all.map(({ outcome: { id } }) => ({ result: next.get(id) }));
     },
   });
 
-  return async (outcome: DeliveryOutcome): Promise<Claimed | undefined> => {
+  return async (finished: Finished): Promise<Claimed | undefined> => {
     const deadline = performance.now() + retryLimit;
     for (;;) {
       try {
-        return await finish(outcome);
+        return await finish(finished);
       } catch {
         if (signal.aborted || performance.now() > deadline) return undefined;
         await delay(retryPause);

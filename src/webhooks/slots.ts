@@ -39,6 +39,10 @@ export function slotsOf() {
       };
     },
 
+    /** Whether the endpoint of a running attempt has all the attempts that it can have at the same time. */
+    isFull: ({ endpointId, isFailing }: Claimed): boolean =>
+      (running.get(endpointId) ?? 0) >= (isFailing ? perFailing : perHealthy),
+
     /** Whether a slot of a kind is left; without a kind, whether any is. */
     hasFreeSlot: (kind?: Kind): boolean => (kind ? left[kind] > 0 : left.healthy > 0 || left.failing > 0),
 

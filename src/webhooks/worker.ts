@@ -35,6 +35,12 @@ const longPause = 200;
 const measureInterval = 15_000;
 const deleteInterval = 60_000;
 
+/**
+ * Milliseconds after which the deliveries of an agent give their slot to others of their endpoint, if it has no slot left.
+ * Otherwise a few agents that change all the time would keep all others of the endpoint waiting.
+ */
+const longestTurn = 1_000;
+
 const nothingClaimed = { claimed: [], hasMore: false };
 
 /**
@@ -57,10 +63,13 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   const stopping = new AbortController();
   const { signal } = stopping;
 
-  const saveOutcome = outcomeWriter({
-    ...{ deliveries, onHealth, signal },
-    canClaim: () => slots.hasFreeSlot('healthy') && !signal.aborted,
-  });
+  /**
+   * The longest time, in seconds, after which a delivery had its first attempt since the last measurement. Where a receiver is
+   * slower than its events come, the delivery behind each one that was sent is due only from then on, so it is never overdue.
+   */
+  let longestWait = 0;
+
+  const saveOutcome = outcomeWriter({ deliveries, onHealth, signal });
 
   /** Decrypts what an attempt needs. @throws Error if this process lacks the API_KEY_SECRET of the endpoint */
   function open(claimed: Claimed): Attempt {
@@ -84,11 +93,18 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
 
   /** Sends a claimed delivery and writes its outcome, then the same for the next ones of its endpoint and agent. */
   async function deliverInOrder(first: Claimed): Promise<void> {
+    const since = performance.now();
+    const mayGoOn = () => {
+      const isTurnOver = performance.now() - since > longestTurn && slots.isFull(first);
+      return slots.hasFreeSlot('healthy') && !signal.aborted && !isTurnOver;
+    };
     for (let claimed: Claimed | undefined = first; claimed; ) {
       const release = slots.take(claimed);
+      const { attempts, isFailing, age } = claimed;
+      if (attempts === 0 && !isFailing) longestWait = Math.max(longestWait, age);
       const outcome = await attempt(claimed);
       if (outcome.isAttempt || outcome.status === 'FAILED') meter.delivery(outcome.status);
-      claimed = await saveOutcome(outcome);
+      claimed = await saveOutcome({ outcome, mayGoOn });
       release();
     }
     wake();
@@ -117,7 +133,8 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
 
   async function measure(): Promise<void> {
     const measures = await deliveries.measures();
-    if (measures) meter.webhooks(measures);
+    if (measures) meter.webhooks({ ...measures, overdueSeconds: Math.max(measures.overdueSeconds, longestWait) });
+    longestWait = 0;
   }
 
   async function deleteOld(): Promise<void> {

@@ -58,13 +58,6 @@ describe('several requests on one connection', () => {
       expect(await socket.answer(1)).toMatchObject({ status: 200, body: { name: 'Behind' } });
     }));
 
-  test('are served after one whose body is not JSON', () =>
-    use(async (socket) => {
-      socket.write(`${headOf(key, 'Content-Length: 1')}{${patch({ name: 'Behind' })}`);
-      expect(await socket.answer(1)).toMatchObject({ status: 200, body: { name: 'Behind' } });
-      expect(socket.answers[0]).toMatchObject({ status: 400, body: { code: 'MALFORMED_BODY' } });
-    }));
-
   test.each([
     ['garbage', () => '\0\0\0\0\r\n\r\n'],
     ['CONNECT', () => head('CONNECT api:443 HTTP/1.1', 'Host: api')],

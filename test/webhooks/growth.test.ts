@@ -63,6 +63,8 @@ async function storeOne(owner: pg.PoolClient, endpointId: string, agentId: strin
 
 const batch = 16;
 
+const goingOn = (ids: readonly string[]) => ids.map((id) => ({ id, mayGoOn: true }));
+
 const outcomeOf = (of: { readonly id: string; readonly endpointId: string; readonly lease: string }) => ({
   ...of,
   endpointChangedAt: '2026-11-29T00:00:00Z',
@@ -93,7 +95,7 @@ test.each(moments)(
     // PostgreSQL keeps a generic plan from the sixth execution on.
     for (let count = 0; count < 7; count += 1) {
       await deliveries.claim({ ...free, running: new Map([[endpointId, free.perHealthy]]) });
-      await deliveries.next(none, true);
+      await deliveries.next(goingOn(none));
       await deliveries.finish(none.map((id) => outcomeOf({ id, endpointId, lease: randomUUID() })));
     }
 
@@ -110,10 +112,10 @@ test.each(moments)(
     await owner.query('SELECT pg_stat_force_next_flush()');
     const blocks = (task: () => Promise<unknown>) => blocksOf(database, world.sql, 'webhook_delivery', task);
 
-    let claimed = await deliveries.next([], true);
+    let claimed = await deliveries.next([]);
     expect(
       await blocks(async () => {
-        claimed = await deliveries.next(before, true);
+        claimed = await deliveries.next(goingOn(before));
       }),
     ).toBeLessThan(batch * 45);
     const found = [...claimed.values()];
@@ -144,8 +146,8 @@ test('claims of redeliveries and pings do not read the ordered deliveries, nor t
   );
   await owner.query('ANALYZE webhook_delivery');
   await owner.query('SELECT pg_stat_force_next_flush()');
-  await deliveries.next([], true);
-  expect(await blocks(() => deliveries.next([before], true))).toBeLessThan(60);
+  await deliveries.next([]);
+  expect(await blocks(() => deliveries.next(goingOn([before])))).toBeLessThan(60);
   expect(await blocks(() => deliveries.claim(free))).toBeLessThan(12 * 30);
 
   await owner.query(

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { type Meter, silent } from '../../src/metrics/meter.ts';
 import { prometheus } from '../../src/metrics/prometheus.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver } from '../support/receiver.ts';
@@ -65,4 +66,28 @@ test('metrics count attempts by outcome, and show the age of the oldest overdue 
   // An attempt is counted before its outcome is written.
   await expect.poll(() => storedDeliveries(world, good.id)).toMatchObject([{ status: 'DELIVERED' }]);
   await expect.poll(() => storedDeliveries(world, busy.id)).toMatchObject([{ status: 'PENDING', lastStatus: 503 }]);
+});
+
+test('metrics show how old an event was at its first attempt, of endpoints that do not fail', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver();
+  const [slow, failing, retried] = [
+    await storeEndpoint(world, companyId, receiver.url),
+    await storeEndpoint(world, companyId, receiver.url),
+    await storeEndpoint(world, companyId, receiver.url),
+  ];
+  await world.patch(key, id, { duration: 45 });
+  // Each is due now, as the next event of an agent is when the one before it was delivered.
+  await set(slow.id, 2, `created_at = now() - interval '2 hours'`);
+  await set(failing.id, 2, `created_at = now() - interval '4 hours'`);
+  await set(retried.id, 2, `created_at = now() - interval '4 hours', attempts = 1`);
+  await world.sql.query('UPDATE webhook_endpoint SET failing_since = now() WHERE id = $1', [failing.id]);
+  const seen: number[] = [];
+  const meter: Meter = { ...silent, webhooks: ({ overdueSeconds }) => seen.push(overdueSeconds) };
+  openSender(world, { meter });
+  await expect.poll(() => Math.max(...seen)).toBeGreaterThanOrEqual(7_200);
+  const measured = seen.length;
+  await expect.poll(() => seen.length).toBeGreaterThan(measured);
+  expect(seen.filter((seconds) => seconds >= 7_200 && seconds < 14_400)).toHaveLength(1);
+  expect(Math.max(...seen)).toBeLessThan(14_400);
 });

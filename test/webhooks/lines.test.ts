@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver } from '../support/receiver.ts';
@@ -120,6 +121,33 @@ test('hundreds of deliveries of an agent behind a failing one do not delay anoth
   wake();
   await expect.poll(() => hotVersions().length).toBeGreaterThan(before);
   expect(new Set(hotVersions())).toEqual(new Set([2]));
+});
+
+test('an agent gets its turn at an endpoint that 16 other agents keep busy', async () => {
+  const { id: companyId } = await world.company();
+  const quiet = await world.agent(companyId);
+  const [busyAgents, events] = [16, 100];
+  const counts = new Map<string, number>();
+  let others: number[] | undefined;
+  const receiver = await openReceiver(({ event: { data } }, response) => {
+    if (data.agentId === quiet.id) others = [...counts.values()];
+    else counts.set(data.agentId, (counts.get(data.agentId) ?? 0) + 1);
+    setTimeout(() => response.writeHead(204).end(), 30);
+  });
+  const endpoint = await storeEndpoint(world, companyId, receiver.url);
+  await Promise.all(
+    Array.from({ length: busyAgents }, () => storeLine(endpoint.id, randomUUID(), companyId, 1, events)),
+  );
+  openSender(world);
+  await expect.poll(() => counts.size).toBe(busyAgents);
+  await storeLine(endpoint.id, quiet.id, companyId, 2, 2);
+  await world.sql.query(
+    `UPDATE webhook_delivery SET next_attempt_at = now() - interval '1 hour' WHERE endpoint_id = $1 AND agent_id = $2`,
+    [endpoint.id, quiet.id],
+  );
+  await expect.poll(() => others).toBeDefined();
+  // No other one has had all of its events by then.
+  expect(Math.max(...(others ?? []))).toBeLessThan(events);
 });
 
 test('a redelivery does not wait for earlier deliveries of its agent, nor do they wait for it', async () => {

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { expectChange, expectNoChange, expectRefusal, newSubject, sendText } from '../../support/patch-agent.ts';
+import { patchHead, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -91,14 +92,27 @@ test('fifty questions of 2,000 characters fit with two bytes for each character,
   await expectRefusal(world, agent.id, send, { code: 'PAYLOAD_TOO_LARGE' });
 });
 
-const withoutBody = [{}, { 'content-type': 'application/json' }];
-const bodyMissing = 'The request needs a JSON object as its body.';
-
-test.for(withoutBody)('a request without a body is refused, with the headers %o', async (type) => {
+test('after a body that is not valid JSON, the next request of the connection is served', async () => {
   const agent = await newSubject(world);
-  const headers = { authorization: `Bearer ${agent.key}`, ...type };
-  const send = () => world.send({ path: `/agents/${agent.id}`, headers });
-  await expectRefusal(world, agent.id, send, { code: 'MALFORMED_BODY', detail: bodyMissing });
+  await RawSocket.use(world.origin, async (socket) => {
+    socket.write(`${patchHead(agent, 'Content-Length: 1')}{${patchHead(agent, 'Content-Length: 2')}{}`);
+    expect(await socket.answer(1)).toMatchObject({ status: 200 });
+    expect(socket.answers[0]).toMatchObject({ status: 400, body: { code: 'MALFORMED_BODY' } });
+  });
+});
+
+const bodyMissing = 'The request needs a JSON object as its body.';
+const encoded = 'Send the body without a Content-Encoding.';
+
+test.for([
+  [{}, { code: 'MALFORMED_BODY', detail: bodyMissing }],
+  [{ 'content-type': 'application/json' }, { code: 'MALFORMED_BODY', detail: bodyMissing }],
+  [{ 'content-type': 'text/plain' }, { code: 'UNSUPPORTED_MEDIA_TYPE' }],
+  [{ 'content-encoding': 'gzip' }, { code: 'UNSUPPORTED_MEDIA_TYPE', detail: encoded }],
+] as const)('a request without a body is refused, with the headers %o', async ([more, problem]) => {
+  const agent = await newSubject(world);
+  const headers = { authorization: `Bearer ${agent.key}`, ...more };
+  await expectRefusal(world, agent.id, () => world.send({ path: `/agents/${agent.id}`, headers }), problem);
 });
 
 /** Invalid JSON: line and column of the fault, what is expected there, and what was found. */
