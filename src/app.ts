@@ -25,7 +25,7 @@ import { errorHandler } from './http/error-handler.ts';
 import { exactSerializer } from './http/exact-serializer.ts';
 import { housekeeping } from './http/housekeeping.ts';
 import { refuseOtherMethods } from './http/other-methods.ts';
-import { readPublicUrl, unknownUrl } from './http/public-url.ts';
+import { readPublicUrl } from './http/public-url.ts';
 import { requestLog } from './http/request-log.ts';
 import { httpServer } from './http/server.ts';
 import { type Meter, silent } from './metrics/meter.ts';
@@ -77,19 +77,19 @@ const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 export async function buildApp(parts: AppParts) {
   const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true, tracing } = parts;
   const { quotas = unlimited, counters = memoryCounters(), meter = silent, webhookRules = publicOnly } = parts;
-  const publicUrl = readPublicUrl(parts.publicUrl ?? '') ?? unknownUrl;
+  const publicUrl = readPublicUrl(parts.publicUrl ?? '');
   const app = httpServer(logger, { trustedProxies, keepAliveSeconds, publicUrl });
 
   await app.register(requestLog, { meter, tracing });
   // First: a malformed message is 400 whatever its path.
-  await app.register(connections, { publicUrl });
-  await app.register(errorHandler, { publicUrl });
+  await app.register(connections);
+  await app.register(errorHandler);
   const refuseTheRest = refuseOtherMethods(app);
-  await app.register(fastifySwagger, openapi(publicUrl));
+  await app.register(fastifySwagger, openapi(app.publicUrl));
 
   await app.register(healthRoutes, { database, migrations });
   await app.register(openapiRoute);
-  await app.register(problemRoutes, { publicUrl });
+  await app.register(problemRoutes);
   if (docs) await app.register(referencePage);
   await app.register(async (authenticated) => {
     authenticated.setSerializerCompiler(exactSerializer);
@@ -113,12 +113,12 @@ export async function buildApp(parts: AppParts) {
     await authenticated.register(body);
     await authenticated.register(housekeeping, { deleteOutdated: agentRows.forgetAnswers });
     const agents = agentService(agentRows, agentVersionRepository(database));
-    await authenticated.register(agentRoutes, { agents, publicUrl });
+    await authenticated.register(agentRoutes, { agents });
     await authenticated.register(agentVersionRoutes, { agents });
     await authenticated.register(companyRoutes, { directory: directoryRepository(database) });
     await authenticated.register(ownKeyRoutes, { database });
     const webhooks = webhookService(webhookRepository(database), sealer(parts), webhookRules);
-    await authenticated.register(webhookRoutes, { webhooks, publicUrl });
+    await authenticated.register(webhookRoutes, { webhooks });
   });
 
   refuseTheRest();

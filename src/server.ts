@@ -55,18 +55,16 @@ async function serve(config: Config, foundation: Foundation, endSignal: Promise<
   await app.ready();
   // The first statement loads Prisma's engine, which would delay the first requests.
   await database.state();
-  const known = requireKnownSecret(database.prisma, foundation);
-  await known
-    .then(() => reportPreviousSecret(database.prisma, foundation, logger))
-    .then(() => resealWebhooks(database, sealer(foundation), logger))
-    .catch(async (error: unknown) => {
-      await app.close();
-      await database.close();
-      throw error;
-    });
-  const opened = counters?.open() ?? Promise.resolve();
-  const listening = opened.then(() => listenAll(app, config, metrics));
-  const { baseUrl, closeMetrics } = await listening.catch(async (error: unknown) => {
+  const start = async () => {
+    await requireKnownSecret(database.prisma, foundation);
+    await reportPreviousSecret(database.prisma, foundation, logger);
+    await resealWebhooks(database, sealer(foundation), logger);
+    await counters?.open();
+    const baseUrl = await listen(app, config);
+    return { baseUrl, closeMetrics: metrics && (await serveMetrics(metrics, config)) };
+  };
+  const { baseUrl, closeMetrics } = await start().catch(async (error: unknown) => {
+    await app.close();
     await database.close();
     throw error;
   });
@@ -94,11 +92,6 @@ async function serve(config: Config, foundation: Foundation, endSignal: Promise<
   await stop(await endSignal);
 }
 
-async function listenAll(app: FastifyInstance, config: Config, metrics: Metrics | undefined) {
-  const baseUrl = await listen(app, config);
-  return { baseUrl, closeMetrics: metrics && (await serveMetrics(metrics, app, config)) };
-}
-
 /** @returns the server's URL, for use on this machine */
 async function listen(app: FastifyInstance, { HOST, PORT }: Config): Promise<string> {
   try {
@@ -109,13 +102,12 @@ async function listen(app: FastifyInstance, { HOST, PORT }: Config): Promise<str
     if (HOST === '::') url.hostname = '[::1]';
     return url.origin;
   } catch (error) {
-    await app.close();
     throw listenError(error, HOST, PORT);
   }
 }
 
 /** @returns a function that closes the server of the metrics */
-async function serveMetrics(metrics: Metrics, app: FastifyInstance, { HOST, METRICS_PORT = 0 }: Config) {
+async function serveMetrics(metrics: Metrics, { HOST, METRICS_PORT = 0 }: Config) {
   const server = metricsServer(metrics);
   try {
     const { address } = await lookup(HOST);
@@ -126,7 +118,6 @@ async function serveMetrics(metrics: Metrics, app: FastifyInstance, { HOST, METR
       server.closeAllConnections();
     };
   } catch (error) {
-    await app.close();
     throw listenError(error, HOST, METRICS_PORT, 'METRICS_PORT');
   }
 }

@@ -27,6 +27,11 @@ const { DATABASE_URL = '', PORT = '8080', REDIS_SERVER = 'redis-server' } = proc
 // Debian installs nginx and PgBouncer in a folder that is not on the PATH of ordinary users.
 const PATH = `${process.env['PATH']}:/usr/sbin`;
 process.env['PATH'] = PATH;
+// Node's own error would show the password.
+if (!URL.canParse(DATABASE_URL)) {
+  console.error('DATABASE_URL is not a URL: in its password, write @, /, ? and # as %40, %2F, %3F and %23');
+  process.exit(1);
+}
 const database = new URL(DATABASE_URL);
 // PgBouncer refuses to run as root, and no program here needs root: they run as Debian's `nobody`.
 const ids = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined;

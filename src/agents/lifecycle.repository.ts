@@ -18,7 +18,6 @@ import { lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
 import { keepStatement } from './write/statements.ts';
 
-/** An agent to create. */
 interface NewAgent {
   /** The company that owns it; must exist. */
   readonly companyId: string;
@@ -42,7 +41,6 @@ const longestAttempt = 2_000;
 const agentsIn = jsonRowsOf(agentJsonSchema);
 const keptIn = jsonRowsOf(keptJsonSchema);
 
-/** Creates and deletes agents. */
 export function agentLifecycle(database: Database) {
   /**
    * One attempt to create an agent; undefined if it must be repeated. Reads the number before the kept answer: if the number

@@ -24,7 +24,6 @@ const agentsOf = jsonRowsOf(agentJsonSchema);
 const totalsOf = rowsOf(totalRowSchema);
 const portionsOf = rowsOf(portionRowSchema);
 
-/** Reads the agents of a company. */
 export function agentLists(database: Database) {
   return {
     /** All agents of a company, the newest first; for the command line, with its long limits. */

@@ -1,15 +1,13 @@
 import type { Database } from '../database/client.ts';
-import { longTransaction } from '../database/long-transaction.ts';
 import { recentWrites } from '../database/recent-writes.ts';
-import { jsonRowsOf, rowsOf } from '../database/rows.ts';
+import { jsonRowsOf } from '../database/rows.ts';
 import { silent } from '../metrics/meter.ts';
-import { UnknownIdError } from '../operator-errors.ts';
 import { untraced } from '../tracing/spans.ts';
 import { agentLifecycle } from './lifecycle.repository.ts';
 import { agentLists } from './list.repository.ts';
-import { foundRowSchema, purgedRowSchema } from './row.schema.ts';
+import { purgeAgent } from './purge.repository.ts';
+import { foundRowSchema } from './row.schema.ts';
 import { toStoredAgent } from './row.ts';
-import { purgeLockStatement, purgeStatement } from './statements.ts';
 import type { AgentInPath } from './write/batch.ts';
 import type { DecisionInput } from './write/decision.ts';
 import { findStatement } from './write/find.statements.ts';
@@ -19,7 +17,6 @@ import { agentChange } from './write/modes.ts';
 export type AgentRepository = ReturnType<typeof agentRepository>;
 
 const foundIn = jsonRowsOf(foundRowSchema);
-const purgedIn = rowsOf(purgedRowSchema);
 
 /** Kept answers that one statement deletes at most. */
 const answersAtOnce = 500;
@@ -68,21 +65,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
 
     ...agentLists(database),
 
-    /**
-     * Erases a deleted agent with its history.
-     * @returns how many versions it had
-     * @throws UnknownIdError when no deleted agent has the id
-     */
-    async purge(id: string, operator: string): Promise<{ id: string; versions: number }> {
-      // With long limits: the history can be long, and the table of kept answers is scanned.
-      const [purged] = purgedIn(
-        await longTransaction(database, async (query) => {
-          await query(purgeLockStatement(id));
-          return await query(purgeStatement(id, operator));
-        }),
-      );
-      if (!purged) throw new UnknownIdError('deleted agent', id);
-      return purged;
-    },
+    /** Erases a deleted agent for good (`purgeAgent`). */
+    purge: (id: string, operator: string) => purgeAgent(database, id, operator),
   };
 }

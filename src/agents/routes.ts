@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { matchesWeakly } from '../http/entity-tag.ts';
 import { pageStream, sendStream } from '../http/page-stream.ts';
 import { toPage } from '../http/pages.ts';
-import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
 import { setAgentHeaders, setChangeHeaders, setReplayHeader, toSerialize } from './answer.ts';
 import { createAgent, deleteAgent, getAgent, listAgents, updateAgent } from './openapi.ts';
 import {
@@ -18,12 +17,8 @@ import {
 import { agentDraftSchema, agentPatchSchema, agentSchema } from './schema.ts';
 import type { AgentService } from './service.ts';
 
-interface Options extends WithPublicUrl {
-  readonly agents: AgentService;
-}
-
 /** The routes of agents: each calls one use case. Registered in the authenticated scope. */
-export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { agents, publicUrl = unknownUrl }) => {
+export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = async (app, { agents }) => {
   app.patch(
     '/agents/:id',
     {
@@ -52,7 +47,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { age
     },
     async ({ caller, body, idempotency }, reply) => {
       const { agent, replayed } = await agents.create(caller.companyId, body, caller, idempotency);
-      const location = `${publicUrl.base}/agents/${agent.id}`;
+      const location = `${app.publicUrl.base}/agents/${agent.id}`;
       reply.code(201).header('location', location);
       setAgentHeaders(reply, agent);
       setReplayHeader(reply, replayed);

@@ -37,7 +37,6 @@ export const keptJsonSchema = Type.Object({
   updatedAt: Type.String(),
 });
 
-/** A row of `findStatement`. */
 export const foundRowSchema = Type.Object({
   agent: orNull(agentJsonSchema),
   numberIsActive: Type.Boolean(),
@@ -55,7 +54,8 @@ export const writtenRowSchema = Type.Object({
 });
 
 /** Other rows of the statements about agents. */
-export const purgedRowSchema = Type.Object({ id: Type.String(), versions: Type.Integer() });
+export const erasedRowSchema = Type.Object({ erased: Type.Integer() });
+export const lockedRowSchema = Type.Object({ companyId: Type.String() });
 
 /** `agent` is text for `parseExact`, null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */
 export const portionRowSchema = Type.Object({

@@ -70,9 +70,8 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       return caller.deadline.race(changed);
     },
 
-    /** Restores the content of an earlier version, as a new version. */
     restore: (caller: Caller, request: ChangeRequest, version: number): Promise<Changed> =>
-      caller.deadline.race(changeOwn(caller, request, () => restore(caller, request, version))),
+      caller.deadline.race(changeOwn(caller, request, (read) => restore(caller, request, version, read))),
 
     /** Creates an agent and its first history entry. The company must exist. */
     create(companyId: string, draft: AgentDraft, by: Author, idempotency?: Idempotency) {
@@ -130,23 +129,23 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
    * Makes checks 10 and 11 before a change reads more about the agent: the answer to another company must not wait for that.
    * An answer that is kept for the request comes first.
    */
-  async function changeOwn(caller: Caller, request: ChangeRequest, run: () => Promise<Changed>): Promise<Changed> {
+  async function changeOwn(caller: Caller, request: ChangeRequest, run: (read: StoredAgent) => Promise<Changed>) {
     const { readAhead, idempotency } = request;
     const kept = !readAhead.agent && idempotency && (await agents.keptAnswer(caller, idempotency));
     if (kept) return kept;
-    own(caller, readAhead);
-    return await run();
+    return await run(own(caller, readAhead));
   }
 
-  async function restore(caller: Caller, request: ChangeRequest, version: number): Promise<Changed> {
+  /** @param read the agent as it was read before the history */
+  async function restore(caller: Caller, request: ChangeRequest, version: number, read: StoredAgent): Promise<Changed> {
     const { id, readAhead, preconditions } = request;
     const wanted = await versions.snapshot(id, version);
     // The agent was read before the requested version existed: read it again.
-    const isOlder = wanted !== undefined && readAhead.agent !== undefined && readAhead.agent.version < version;
+    const isOlder = wanted !== undefined && read.version < version;
     const phoneNumberId = wanted?.content.companyPhoneNumberId ?? null;
     return await change(caller, request, isOlder ? undefined : readAhead, phoneNumberId, (found) => {
       const agent = own(caller, found);
-      if (!wanted) throw versionMissing(version, agent.version);
+      if (!wanted) throw versionMissing(version, read.version);
       checkPreconditions(preconditions, agent.version);
       const decided = accepted(restored(agent.content, wanted.content, found?.numberIsActive === true));
       return { ...decided, restoredFrom: version };

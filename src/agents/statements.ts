@@ -45,7 +45,6 @@ const deletedEvents = constant(
   ),
 );
 
-/** The input of `createStatement`. */
 export interface Creation {
   readonly companyId: string;
   readonly content: AgentContent;
@@ -79,7 +78,6 @@ const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: strin
     SELECT ${keyId}::uuid, ${key}, ${fingerprint}, c.id, ${created}, g.fields, c.updated_at FROM created c, given g
   )`;
 
-/** The input of `deleteStatement`. */
 export interface Deletion {
   readonly id: string;
   /** The company that must own the agent; null for any. */
@@ -132,7 +130,6 @@ const filtered = (companyId: string, given: readonly GivenFilter[]) => {
    WHERE ${join([sql`a.company_id = ${companyId}::uuid`, sql`a.deleted_at IS NULL`, ...conditions], ' AND ')}`;
 };
 
-/** Counts the agents of a company that match the filters. */
 export const countStatement = (companyId: string, given: readonly GivenFilter[] = []) =>
   sql`SELECT count(*)::int AS total ${filtered(companyId, given)}`;
 
@@ -174,19 +171,3 @@ export const listStatement = (companyId: string) => sql`
   SELECT (SELECT ${oneText} FROM agent one WHERE one.id = listed.id) AS json
     FROM (SELECT a.id, a.created_at ${filtered(companyId, [])}) listed
    ORDER BY listed.created_at DESC, listed.id DESC`;
-
-/**
- * Locks an agent until the transaction ends. Must come before `purgeStatement`, which would not see an answer that a request
- * still keeps (`changeAndKeep`).
- */
-export const purgeLockStatement = (id: string) => sql`SELECT FROM agent WHERE id = ${id}::uuid FOR UPDATE`;
-
-/** Erases a deleted agent with its history, its deliveries, and its content in kept answers. */
-export const purgeStatement = (id: string, operator: string) => sql`
-  WITH purged AS (DELETE FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL RETURNING id, company_id),
-       entries AS (DELETE FROM agent_version v USING purged WHERE v.agent_id = purged.id RETURNING v.version),
-       deliveries AS (DELETE FROM webhook_delivery d USING purged WHERE d.agent_id = purged.id),
-       answers AS (UPDATE idempotency_key k SET agent = NULL, answer = NULL FROM purged WHERE k.agent_id = purged.id),
-       entry AS (INSERT INTO audit_entry (action, operator, agent_id, company_id)
-                 SELECT 'agent.purged', ${operator}, id, company_id FROM purged)
-  SELECT id, (SELECT count(*)::int FROM entries) AS versions FROM purged`;

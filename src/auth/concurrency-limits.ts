@@ -12,16 +12,16 @@ import type { KeyOwner } from './api-key.ts';
 import { bounded } from './bounded-map.ts';
 
 /** Requests of one owner. More at the same time would not be faster, and would delay other owners. */
-const perOwner = { running: 64, waiting: 1_000 };
+export const perOwner = { running: 64, waiting: 1_000 };
 
 /** Large requests of one key; each takes some 20 ms of the database and the server. */
-const perKey = { running: 2, waiting: 50 };
+export const perKey = { running: 2, waiting: 50 };
 
 /**
  * Lookups of keys that were not admitted from their address before, all of them together. Must be less than the lookups that
  * may wait (`database/group.ts`), so that the other keys find a place among them.
  */
-const ofNewcomers = { running: 256, waiting: 1_000 };
+export const ofNewcomers = { running: 256, waiting: 1_000 };
 
 /** A request is large if its body has more bytes, or its agent's questions have more characters, than this. */
 const large = 32_768;

@@ -128,7 +128,6 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
       });
     },
 
-    /** Suspends a key until it is resumed. */
     suspend: (id: string) => update(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null }),
 
     /**
@@ -142,7 +141,6 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
       return key;
     },
 
-    /** Revokes a key for good. */
     revoke: (id: string) => update(id, 'key.revoked', (now) => ({ revokedAt: now }), { revokedAt: null }),
   };
 }

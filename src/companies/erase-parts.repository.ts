@@ -1,15 +1,16 @@
-import { rowsOf } from '../database/rows.ts';
-import type { Prisma } from '../generated/prisma/client.ts';
-import { lowestId } from '../http/uuid.ts';
 import {
   eraseAgentsStatement,
-  eraseAnswersStatement,
   eraseDeliveriesStatement,
   eraseVersionsStatement,
   lockAgentsStatement,
   lockAnswersStatement,
-} from './erase.statements.ts';
-import { erasedAnswersRowSchema, erasedRowSchema, nextAgentsRowSchema } from './row.schema.ts';
+} from '../agents/erase.statements.ts';
+import { erasedRowSchema } from '../agents/row.schema.ts';
+import { rowsOf } from '../database/rows.ts';
+import type { Prisma } from '../generated/prisma/client.ts';
+import { lowestId } from '../http/uuid.ts';
+import { eraseAnswersStatement } from './erase.statements.ts';
+import { erasedAnswersRowSchema, nextAgentsRowSchema } from './row.schema.ts';
 import { nextAgentsStatement } from './walk.statements.ts';
 
 /** Where the next batch continues: the last id read, and the second column of the key if the table has one. */

@@ -3,9 +3,6 @@ import { constant, sql } from '../database/statement.ts';
 /** Locks a company until the transaction ends: inserts of rows that refer to it wait. */
 export const lockStatement = (companyId: string) => sql`SELECT FROM company WHERE id = ${companyId}::uuid FOR UPDATE`;
 
-/** Takes the lock under which servers delete old kept answers (`deleteOldAnswersStatement`), until the transaction ends. */
-export const lockAnswersStatement = sql`SELECT pg_advisory_xact_lock(7214839, 4)`;
-
 /** Kept answers that one statement reads. */
 const walked = constant('5000');
 
@@ -33,45 +30,6 @@ export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readon
   SELECT (SELECT count(*)::int FROM erased) AS erased,
          CASE WHEN (SELECT count(*) FROM walked) = ${walked}
               THEN (SELECT ARRAY[api_key_id::text, key] FROM walked ORDER BY api_key_id DESC, key DESC LIMIT 1) END AS next`;
-
-/**
- * Locks agents until the transaction ends, before what belongs to them is erased: a change that is not committed yet would
- * otherwise add a version that the statements which erase do not see.
- */
-export const lockAgentsStatement = (ids: readonly string[]) =>
-  sql`SELECT FROM agent WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR UPDATE`;
-
-/** Erases at most `limit` versions of these agents; returns how many. */
-export const eraseVersionsStatement = (ids: readonly string[], limit: number) => sql`
-  WITH erased AS (
-    DELETE FROM agent_version v
-     USING (SELECT part.* FROM unnest(${ids}::uuid[]) AS given(id),
-                   LATERAL (SELECT h.agent_id, h.version FROM agent_version h WHERE h.agent_id = given.id
-                             ORDER BY h.version LIMIT ${limit}::int) part
-             LIMIT ${limit}::int) part
-     WHERE v.agent_id = part.agent_id AND v.version = part.version
-    RETURNING v.version
-  )
-  SELECT count(*)::int AS erased FROM erased`;
-
-/** Erases at most `limit` deliveries of events of these agents, to whichever endpoint; returns how many. */
-export const eraseDeliveriesStatement = (ids: readonly string[], limit: number) => sql`
-  WITH erased AS (
-    DELETE FROM webhook_delivery WHERE id IN (
-      SELECT d.id FROM webhook_delivery d WHERE d.agent_id = ANY(${ids}::uuid[]) LIMIT ${limit}::int)
-    RETURNING id
-  )
-  SELECT count(*)::int AS erased FROM erased`;
-
-/** Erases those of these agents that have neither history nor deliveries left; returns how many. */
-export const eraseAgentsStatement = (ids: readonly string[]) => sql`
-  WITH erased AS (
-    DELETE FROM agent a
-     WHERE a.id = ANY(${ids}::uuid[]) AND NOT EXISTS (SELECT FROM agent_version v WHERE v.agent_id = a.id)
-       AND NOT EXISTS (SELECT FROM webhook_delivery d WHERE d.agent_id = a.id)
-    RETURNING a.id
-  )
-  SELECT count(*)::int AS erased FROM erased`;
 
 /** Sums the counts in the audit entries `company.erasing` of a company, those of earlier runs included. */
 export const erasedSoFarStatement = (companyId: string) => sql`

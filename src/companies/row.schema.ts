@@ -6,7 +6,6 @@ export const nextAgentsRowSchema = Type.Object({
   ids: Type.Array(Type.String()),
   next: textOrNull,
 });
-export const erasedRowSchema = Type.Object({ erased: Type.Integer() });
 export const erasedAnswersRowSchema = Type.Object({
   erased: Type.Integer(),
   next: orNull(Type.Tuple([Type.String(), Type.String()])),

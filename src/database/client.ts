@@ -45,7 +45,6 @@ export interface Database {
 
 interface Options {
   readonly url: string;
-  /** Maximum number of connections. */
   readonly connections: number;
   /** Milliseconds for one statement, measured by the client. The role's `statement_timeout` applies too. */
   readonly statementLimit?: number;

@@ -1,7 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { orNull } from '../http/json-schema.ts';
 
-/** A row of a statement that counts. */
 export const totalRowSchema = Type.Object({ total: Type.Integer() });
 
 /** Rows of raw statements about the database itself. */

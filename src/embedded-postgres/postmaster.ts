@@ -26,7 +26,6 @@ export interface Postmaster {
   readonly isReady: boolean;
 }
 
-/** A PostgreSQL that this process has started. */
 export interface StartedPostmaster extends Postmaster {
   /** To be called when another process owns it: a signal that ends this process leaves it running from now on. */
   handOver(): void;
@@ -40,7 +39,6 @@ export async function findPostmaster({ data }: Cluster): Promise<Postmaster | un
   return { pid: Number(pid), port: Number(port), isReady: status.trim() === 'ready' };
 }
 
-/** Whether a process with this id exists. */
 export function isAlive(pid: number): boolean {
   // 0 and less stand for groups of processes.
   if (!(pid > 0)) return false;

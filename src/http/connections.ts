@@ -1,13 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { preParsingHookHandler } from 'fastify';
+import type { onSendHookHandler, preParsingHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { begun, maxConnections, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
 import { malformedMessage } from './parser-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
-import { unknownUrl, type WithPublicUrl } from './public-url.ts';
 import { type Connection, requestQueue } from './request-queue.ts';
 import { slowReaders } from './slow-readers.ts';
 import { untilQuiet } from './until-quiet.ts';
@@ -27,7 +26,7 @@ declare module 'fastify' {
  * connections during a shutdown. Every malformed message is answered with a problem. During a shutdown, requests that have
  * arrived are served; a connection is closed when it has no request left.
  */
-export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }: WithPublicUrl) => {
+export const connections = fp(async (app) => {
   let draining = false;
   let closesIdle = false;
   let arrivals = 0;
@@ -45,7 +44,7 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
       closeIfIdle(connection);
     },
   });
-  const broken = brokenMessages(queue, app.log, prefix);
+  const broken = brokenMessages(queue, app.log, app.publicUrl.prefix);
 
   app.server.on('connection', (socket: Socket) => {
     arrivals += 1;
@@ -82,6 +81,8 @@ export const connections = fp(async (app, { publicUrl: { prefix } = unknownUrl }
   // After the hooks of the route's scope: `100 Continue` is sent once the checks before the body have passed.
   app.addHook('onRoute', (route) => {
     route.preParsing = [...[route.preParsing ?? []].flat(), askForBody];
+    // Behind Fastify's own hook of HEAD routes, which gives a 304 the length of an empty body.
+    if (route.method === 'HEAD') route.onSend = [...[route.onSend ?? []].flat(), omitLengthOf304];
   });
   app.addHook('onSend', ({ raw }, reply, _, done) => {
     // Fastify adds `Connection: close` to every answer during a shutdown. With further requests on the connection, it must
@@ -131,4 +132,10 @@ export function countHeader(rawHeaders: readonly string[], name: string): number
 const askForBody: preParsingHookHandler = ({ raw }, reply, payload, done) => {
   if (raw.headers.expect !== undefined && raw.httpVersion === '1.1') reply.raw.writeContinue();
   done(null, payload);
+};
+
+/** The Content-Length of a 304 would be that of the 200 (RFC 9110, section 8.6). */
+const omitLengthOf304: onSendHookHandler = (_, reply, __, done) => {
+  if (reply.statusCode === 304) reply.removeHeader('content-length');
+  done();
 };

@@ -1,7 +1,7 @@
 import { timedOut } from './problems.ts';
 
 /** Milliseconds within which a request is answered, not counting the time in which its body arrives. */
-const longest = 4_800;
+export const longest = 4_800;
 
 /** The time by which a request is answered, even if the database does not answer. One for each request, with one timer. */
 export class Deadline {

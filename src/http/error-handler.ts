@@ -1,16 +1,15 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
-import { callerAddress } from './address.ts';
+import { behindProxies, callerAddress, type trustedProxy } from './address.ts';
 import { exchangeOf } from './exchange.ts';
 import { isRecord } from './json.ts';
 import { routeMissing } from './particular-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
-import { type PublicUrl, unknownUrl, type WithPublicUrl } from './public-url.ts';
 
 /** Turns every error that is thrown into problem details (docs/contract.md#errors). The only place that does so. */
-export const errorHandler = fp(async (app, { publicUrl: { prefix } = unknownUrl }: WithPublicUrl) => {
-  app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply, prefix));
+export const errorHandler = fp(async (app) => {
+  app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply));
   // In onRequest: answer 404 before reading the body. The router takes an empty part of a path for a parameter.
   app.addHook('onRequest', (request, _, done) => {
     done(request.is404 || hasEmpty(request.params) ? routeMissing(pathOf(request)) : undefined);
@@ -21,14 +20,19 @@ export const errorHandler = fp(async (app, { publicUrl: { prefix } = unknownUrl 
   });
 });
 
-/** Answers a request whose path the router cannot decode. Fastify runs no hooks for it, so the headers are set here. */
+/**
+ * Answers a request whose path the router cannot decode. Fastify runs no hooks for it and does not apply `trustProxy`, so the
+ * headers and the address are set here.
+ */
 export const answerUnroutable =
-  ({ prefix }: Pick<PublicUrl, 'prefix'>) =>
+  (isProxy: ReturnType<typeof trustedProxy>) =>
   (_: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     const error = new ApiError('MALFORMED_REQUEST', { detail: problemTexts.pathEncoding });
-    exchangeOf(request.raw).address = callerAddress(request.ip) ?? null;
+    const forwardedFor = request.headers['x-forwarded-for']?.toString();
+    const address = behindProxies(isProxy, request.raw.socket.remoteAddress, forwardedFor);
+    exchangeOf(request.raw).address = callerAddress(address) ?? null;
     reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
-    answer(error, request, reply, prefix);
+    answer(error, request, reply);
   };
 
 /** Logs why a response was aborted after its status had been sent. Not logged if the client closed the connection. */
@@ -43,12 +47,12 @@ const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] ?? '';
 
 const hasEmpty = (parameters: unknown) => isRecord(parameters) && Object.values(parameters).includes('');
 
-function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply, prefix: string): FastifyReply {
+function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   exchangeOf(request.raw).problem = error;
   if (error.code === 'INTERNAL_ERROR') {
     request.log.error({ requestId: request.id, err: error.cause, stack: error.cause }, error.code);
   }
-  const problem = error.problem(pathOf(request), request.id, prefix);
+  const problem = error.problem(pathOf(request), request.id, request.server.publicUrl.prefix);
   // Sent as bytes: to a string Fastify adds a charset, which `application/problem+json` does not have.
   const bytes = Buffer.from(JSON.stringify(problem));
   return reply.code(error.status).headers(error.headers).type('application/problem+json').send(bytes);

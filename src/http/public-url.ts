@@ -6,11 +6,6 @@ export interface PublicUrl {
   readonly prefix: string;
 }
 
-/** The option of plugins; absent if the URL is not known. */
-export interface WithPublicUrl {
-  readonly publicUrl?: PublicUrl;
-}
-
 export const unknownUrl: PublicUrl = { base: '', prefix: '' };
 
 // No empty segments: in `type` and `instance`, a prefix with two slashes at the start would be read as a host.

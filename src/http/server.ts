@@ -4,11 +4,19 @@ import { trustedProxy } from './address.ts';
 import { boundedServer } from './bounded-server.ts';
 import { AbortedResponses, answerUnroutable } from './error-handler.ts';
 import { requestIdOf } from './exchange.ts';
-import { unknownUrl, type WithPublicUrl } from './public-url.ts';
+import { type PublicUrl, unknownUrl } from './public-url.ts';
 import { maxHeaderBytes } from './size-limits.ts';
 import { validateOnce } from './validate-once.ts';
 
-interface Options extends WithPublicUrl {
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly publicUrl: PublicUrl;
+  }
+}
+
+interface Options {
+  /** The URL that clients use, if it is known. */
+  readonly publicUrl?: PublicUrl | undefined;
   /** Addresses and CIDR blocks of the trusted proxies, whose X-Forwarded-For is used. */
   readonly trustedProxies?: readonly string[] | undefined;
   /** Seconds for which a connection may be idle after an answer; 72 by default. */
@@ -18,6 +26,7 @@ interface Options extends WithPublicUrl {
 /** Makes Fastify with the options and the validation of this server; nothing is registered yet. */
 export function httpServer(logger: FastifyBaseLogger, options: Options = {}) {
   const { trustedProxies = [], keepAliveSeconds, publicUrl = unknownUrl } = options;
+  const isProxy = trustedProxy(trustedProxies);
   const app = fastify({
     serverFactory: (handler) => boundedServer(handler, keepAliveSeconds),
     return503OnClosing: false,
@@ -25,16 +34,17 @@ export function httpServer(logger: FastifyBaseLogger, options: Options = {}) {
     clientErrorHandler: () => {},
     loggerInstance: logger,
     // Without proxies, the address of the connection: reading it is faster than looking for a header.
-    trustProxy: trustedProxies.length > 0 && trustedProxy(trustedProxies),
+    trustProxy: trustedProxies.length > 0 && isProxy,
     logController: new AbortedResponses({ disableRequestLogging: true }),
     // Every line of a request has its id: a child logger for each request would cost more than its lines.
     childLoggerFactory: (parent) => parent,
     genReqId: requestIdOf,
-    frameworkErrors: answerUnroutable(publicUrl),
+    frameworkErrors: answerUnroutable(isProxy),
     routerOptions: { maxParamLength: maxHeaderBytes },
     // The absolute form of a request target (RFC 9112, section 3.2.2) names the same path.
     rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*\/?/i, '/'),
   }).withTypeProvider<TypeBoxTypeProvider>();
+  app.decorate('publicUrl', publicUrl);
   validateOnce(app);
   return app;
 }

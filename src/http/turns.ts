@@ -10,7 +10,7 @@ interface Bounds {
 }
 
 /** Milliseconds to the deadline that a task needs for its statements; with less left when its turn comes, it is refused. */
-const leftForStatements = 1_000;
+export const leftForStatements = 1_000;
 
 /** The right to run. `end` gives it back; further calls have no effect. */
 export interface Turn {

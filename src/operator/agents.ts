@@ -1,4 +1,4 @@
-import { Command } from '@commander-js/extra-typings';
+import type { Command } from '@commander-js/extra-typings';
 import { toAnswer } from '../agents/answer.ts';
 import { type AgentDraft, agentDraftSchema } from '../agents/schema.ts';
 import { invalid } from '../http/problems.ts';
@@ -16,8 +16,8 @@ const ofCompany = '--company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 const ofAgent = '--id 5b0f7c0e-0c53-4d0b-9a53-0f8f2c9f7a11';
 const create = `agent create ${ofCompany} --name 'First interview' --json '{"language":"DE","duration":45}'`;
 
-export function agentCommand(print: Print) {
-  const agent = new Command('agent').description('agents').addHelpText(...examples(create, `agent list ${ofCompany}`));
+export function agentCommands(agent: Command, print: Print) {
+  agent.description('agents').addHelpText(...examples(create, `agent list ${ofCompany}`));
   agent
     .command('create')
     .description('make an agent: ONLINE, GENERIC, EN, 30 minutes, unless --json says otherwise')
@@ -57,7 +57,9 @@ export function agentCommand(print: Print) {
     );
   agent
     .command('purge')
-    .description('erase a deleted agent with its history, for deletion requests')
+    .description(
+      'erase a deleted agent with its history, for deletion requests. Servers can run meanwhile. After an interruption, run it again',
+    )
     .requiredOption('--id <id>', 'the agent', uuid)
     .addHelpText(...examples(`agent purge ${ofAgent}`))
     .action(({ id }) =>
@@ -66,7 +68,6 @@ export function agentCommand(print: Print) {
         return await agentRows.purge(id, operator);
       }),
     );
-  return agent;
 }
 
 function checked(draft: object): AgentDraft {

@@ -1,13 +1,11 @@
 import type { Writable } from 'node:stream';
-import { Command } from '@commander-js/extra-typings';
+import type { Command } from '@commander-js/extra-typings';
 import { entries, time, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print } from './output.ts';
 
-export function auditCommand(print: Print, stderr: Writable) {
-  const audit = new Command('audit')
-    .description('who did what, and when')
-    .addHelpText(...examples('audit list --limit 20'));
+export function auditCommands(audit: Command, print: Print, stderr: Writable) {
+  audit.description('who did what, and when').addHelpText(...examples('audit list --limit 20'));
   audit
     .command('list')
     .description('commands of operators, deletions and versions of agents, the newest first')
@@ -32,5 +30,4 @@ export function auditCommand(print: Print, stderr: Writable) {
         return found;
       }),
     );
-  return audit;
 }

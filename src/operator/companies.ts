@@ -1,4 +1,4 @@
-import { Command } from '@commander-js/extra-typings';
+import type { Command } from '@commander-js/extra-typings';
 import { e164, filled, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print, PrintLines } from './output.ts';
@@ -6,8 +6,8 @@ import type { Print, PrintLines } from './output.ts';
 /** The company id in the examples of the help text. */
 const id = '0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 
-export function companyCommand(print: Print, printLines: PrintLines) {
-  const company = new Command('company')
+export function companyCommands(company: Command, print: Print, printLines: PrintLines) {
+  company
     .description('companies, which own agents')
     .addHelpText(...examples("company create --name 'Our company'", 'company list'));
   company
@@ -58,12 +58,11 @@ export function companyCommand(print: Print, printLines: PrintLines) {
         return await companyErasure.erase(of, confirm);
       }),
     );
-  return company;
 }
 
-export function integrationCommand(print: Print) {
+export function integrationCommands(integration: Command, print: Print) {
   const pair = `--integration 7d1b4c1e-7a55-4c37-9d0c-6a0f7e0b9a10 --company ${id}`;
-  const integration = new Command('integration')
+  integration
     .description('integrations (ATS), which act for companies')
     .addHelpText(...examples("integration create --name 'Our ATS'", `integration grant ${pair}`));
   integration
@@ -91,11 +90,10 @@ export function integrationCommand(print: Print) {
     .requiredOption('--company <id>', 'the company', uuid)
     .addHelpText(...examples(`integration revoke ${pair}`))
     .action((of) => print(({ companies }) => companies.revoke(of.integration, of.company)));
-  return integration;
 }
 
-export function phoneNumberCommand(print: Print) {
-  const phoneNumber = new Command('phone-number')
+export function phoneNumberCommands(phoneNumber: Command, print: Print) {
+  phoneNumber
     .description('phone numbers of companies')
     .addHelpText(...examples(`phone-number add --company ${id} --number +12025550123`));
   phoneNumber
@@ -117,5 +115,4 @@ export function phoneNumberCommand(print: Print) {
     .requiredOption('--company <id>', 'the company', uuid)
     .addHelpText(...examples(`phone-number list --company ${id}`))
     .action(({ company }) => print(({ companies }) => companies.listPhoneNumbers(company)));
-  return phoneNumber;
 }

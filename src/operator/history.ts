@@ -1,13 +1,11 @@
-import { Command } from '@commander-js/extra-typings';
+import type { Command } from '@commander-js/extra-typings';
 import { pruneHistory } from '../agents/history/prune.repository.ts';
 import { days, versions } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print } from './output.ts';
 
-export function historyCommand(print: Print) {
-  const history = new Command('history')
-    .description('the history of agents')
-    .addHelpText(...examples('history prune --older-than 365 --keep 10'));
+export function historyCommands(history: Command, print: Print) {
+  history.description('the history of agents').addHelpText(...examples('history prune --older-than 365 --keep 10'));
   history
     .command('prune')
     .description(
@@ -23,5 +21,4 @@ export function historyCommand(print: Print) {
         return await pruneHistory(database, olderThan, keep, operator);
       }),
     );
-  return history;
 }

@@ -1,4 +1,4 @@
-import { Command, Option } from '@commander-js/extra-typings';
+import { type Command, Option } from '@commander-js/extra-typings';
 import { defaultScopes } from '../auth/api-key.ts';
 import { block, blockOrNone, cleared, expiry, filled, limit, orNone, scopeList, seconds, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
@@ -9,8 +9,8 @@ const ofCompany = '--company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 const ofKey = '--key 9a0c2f6e-1d5b-4b7e-8c3f-5e6d7c8b9a01';
 
 /** @param stdin where `key find` reads the key if it is not given as an option */
-export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
-  const key = new Command('key')
+export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unknown>) {
+  key
     .description('API keys of companies and integrations')
     .addHelpText(...examples(`key create ${ofCompany} --name Production`, `key list ${ofCompany}`));
 
@@ -101,7 +101,6 @@ export function keyCommand(print: Print, stdin: AsyncIterable<unknown>) {
       }
       return print(({ keySettings }) => keySettings.update(id, settings));
     });
-  return key;
 }
 
 interface GivenOwner {

@@ -3,14 +3,14 @@ import { Command } from '@commander-js/extra-typings';
 import { withoutKeys } from '../auth/api-key.ts';
 import type { Config } from '../config.ts';
 import { reasonOf } from '../database/reasons.ts';
-import { agentCommand } from './agents.ts';
-import { auditCommand } from './audit.ts';
-import { companyCommand, integrationCommand, phoneNumberCommand } from './companies.ts';
+import { agentCommands } from './agents.ts';
+import { auditCommands } from './audit.ts';
+import { companyCommands, integrationCommands, phoneNumberCommands } from './companies.ts';
 import { examples } from './examples.ts';
-import { historyCommand } from './history.ts';
-import { keyCommand } from './keys.ts';
+import { historyCommands } from './history.ts';
+import { keyCommands } from './keys.ts';
 import { printer } from './output.ts';
-import { webhookCommand } from './webhooks.ts';
+import { webhookCommands } from './webhooks.ts';
 
 /** The streams of a process. */
 interface Streams {
@@ -37,25 +37,21 @@ export function operatorProgram(readConfiguration: () => Config, { stdin, stdout
         'one JSON value on stdout, and on stderr one line that says why nothing was done. `admin GROUP --help` has the ' +
         'commands of a group, `admin GROUP COMMAND --help` the options of a command.',
     )
-    .addHelpText(...examples("company create --name 'Our company'", 'key create --help', 'audit list --limit 20'));
-  const groups = [
-    companyCommand(print, printLines),
-    integrationCommand(print),
-    keyCommand(print, stdin),
-    phoneNumberCommand(print),
-    agentCommand(print),
-    historyCommand(print),
-    webhookCommand(print),
-    auditCommand(print, stderr),
-  ];
-  for (const group of groups) program.addCommand(group);
-  for (const command of [program, ...program.commands.flatMap((group) => [group, ...group.commands])]) {
-    command.configureOutput({
+    .addHelpText(...examples("company create --name 'Our company'", 'key create --help', 'audit list --limit 20'))
+    .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
       // An error is printed on one line, with commander's suggestion; an argument in it may be an API key.
       outputError: (text, write) => write(`${withoutKeys(text).trim().replaceAll('\n', ' ')}\n`),
     });
-  }
+  // Groups and their commands inherit the output configuration.
+  companyCommands(program.command('company'), print, printLines);
+  integrationCommands(program.command('integration'), print);
+  keyCommands(program.command('key'), print, stdin);
+  phoneNumberCommands(program.command('phone-number'), print);
+  agentCommands(program.command('agent'), print);
+  historyCommands(program.command('history'), print);
+  webhookCommands(program.command('webhook'), print);
+  auditCommands(program.command('audit'), print, stderr);
   return program;
 }

@@ -1,4 +1,4 @@
-import { Command, Option } from '@commander-js/extra-typings';
+import { type Command, Option } from '@commander-js/extra-typings';
 import { uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import { ownerOf } from './keys.ts';
@@ -6,8 +6,8 @@ import type { Print } from './output.ts';
 
 const anId = '0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 
-export function webhookCommand(print: Print) {
-  const webhook = new Command('webhook')
+export function webhookCommands(webhook: Command, print: Print) {
+  webhook
     .description('webhook endpoints of companies and integrations')
     .addHelpText(...examples(`webhook list --company ${anId}`));
   webhook
@@ -31,5 +31,4 @@ export function webhookCommand(print: Print) {
     .requiredOption('--id <id>', 'the endpoint', uuid)
     .addHelpText(...examples(`webhook enable --id ${anId}`))
     .action(({ id }) => print(({ webhooks }) => webhooks.enable(id)));
-  return webhook;
 }

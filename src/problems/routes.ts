@@ -3,7 +3,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { problemUnknown } from '../http/particular-problems.ts';
 import { type PreparedFile, prepareFile, sendPrepared } from '../http/prepared-file.ts';
 import { isProblemCode, type ProblemCode, problemPath, problems } from '../http/problems.ts';
-import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
 import { explain, policy, toHtml } from './explanation.ts';
 import { getProblem } from './openapi.ts';
 import { problemParamsSchema } from './schema.ts';
@@ -11,8 +10,7 @@ import { problemParamsSchema } from './schema.ts';
 const types = ['application/json', 'text/html'] as const;
 
 /** The pages that `type` of every problem links to. No key needed. */
-export const problemRoutes: FastifyPluginAsyncTypebox<WithPublicUrl> = async (app, options) => {
-  const { prefix } = options.publicUrl ?? unknownUrl;
+export const problemRoutes: FastifyPluginAsyncTypebox = async (app) => {
   /** Both forms of each code: as in `type`, and as in `code`. */
   const codes = new Map(
     Object.keys(problems)
@@ -22,7 +20,7 @@ export const problemRoutes: FastifyPluginAsyncTypebox<WithPublicUrl> = async (ap
   /** Each page is made at its first request. */
   const files = new Map<string, Promise<PreparedFile>>();
   function fileOf(code: ProblemCode, type: (typeof types)[number]): Promise<PreparedFile> {
-    const explanation = explain(code, prefix);
+    const explanation = explain(code, app.publicUrl.prefix);
     const text = type === 'text/html' ? toHtml(explanation) : JSON.stringify(explanation);
     const file = files.get(`${type} ${code}`) ?? prepareFile(Buffer.from(text), `${type}; charset=utf-8`);
     files.set(`${type} ${code}`, file);

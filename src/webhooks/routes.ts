@@ -3,7 +3,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { setReplayHeader } from '../agents/answer.ts';
 import { createHeadersSchema } from '../agents/request.schema.ts';
 import { toPage } from '../http/pages.ts';
-import { unknownUrl, type WithPublicUrl } from '../http/public-url.ts';
 import type { Completed } from './kept.statements.ts';
 import {
   createWebhook,
@@ -42,12 +41,8 @@ function sendCompleted(reply: FastifyReply, status: number, { answer, replayed }
   return reply.code(status).send(answer);
 }
 
-interface Options extends WithPublicUrl {
-  readonly webhooks: WebhookService;
-}
-
 /** Webhook endpoints and their deliveries. Registered in the authenticated scope. */
-export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { webhooks, publicUrl = unknownUrl }) => {
+export const webhookRoutes: FastifyPluginAsyncTypebox<{ webhooks: WebhookService }> = async (app, { webhooks }) => {
   const onOne = { params: webhookParamsSchema, querystring: ownerQuerySchema };
   const onOneAgain = { ...onOne, headers: createHeadersSchema };
 
@@ -64,7 +59,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { w
     },
     async ({ ownerCaller, body, idempotency }, reply) => {
       const made = await webhooks.create(ownerCaller, body, idempotency);
-      return sendCompleted(reply.header('location', `${publicUrl.base}/webhooks/${made.webhookId}`), 201, made);
+      return sendCompleted(reply.header('location', `${app.publicUrl.base}/webhooks/${made.webhookId}`), 201, made);
     },
   );
 

@@ -101,6 +101,27 @@ test('behind a trusted proxy the log line has the address that the proxy names',
   expect(await lineOf(requestId)).toMatchObject({ status: 200, address: '2001:db8::1' });
 });
 
+test('the log has the same address for a path that cannot be decoded as for any other, whatever X-Forwarded-For is', async () => {
+  const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
+  const addressOf = async (path: string, forwardedFor: string) => {
+    const { requestId, headers } = ids();
+    await callsOf(origin).call('', `GET ${path}`, { headers: { ...headers, 'x-forwarded-for': forwardedFor } });
+    const line: Record<string, unknown> = await lineOf(requestId);
+    return line['address'];
+  };
+  const expected = new Map([
+    ['192.0.2.1', '192.0.2.1'],
+    ['203.0.113.9,, 192.0.2.1 , 10.0.0.7:80', '192.0.2.1'],
+    ['10.0.0.8, 10.0.0.7', '10.0.0.8'],
+    ['unknown', null],
+    [' ,', '127.0.0.1'],
+  ]);
+  for (const [forwardedFor, address] of expected) {
+    expect(await addressOf('/agents/%FF', forwardedFor), forwardedFor).toBe(address);
+    expect(await addressOf('/nowhere', forwardedFor), forwardedFor).toBe(address);
+  }
+});
+
 test('health probes are logged at level debug only', async () => {
   const { origin } = await openAnotherServer(world, { logLevel: 'debug' });
   for (const path of ['/health/live', '/health/ready']) {

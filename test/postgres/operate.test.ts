@@ -88,6 +88,7 @@ test('the commands of docs/operate.md and docs/backup.md lead from an empty Post
   await operator.paste(filled(revoke, { '…': keyId }));
   expect(await status()).toBe(401);
   expect(await operator.paste(exportIt)).toBe(`{"id":"${agent}","name":"Interview","version":1}\n`);
+  expect(await operator.paste('stat --format=%a ~/company.jsonl')).toBe('600\n');
   expect(await operator.paste(erase)).toMatch(/"agents": 1/);
   expect(await operator.paste(list)).toMatch(/^\[\]\nUsage: /);
   expect(JSON.parse(await operator.paste(prune))).toEqual({ versions: 0, agents: 0 });
@@ -96,6 +97,7 @@ test('the commands of docs/operate.md and docs/backup.md lead from an empty Post
   // docs/backup.md, with another company than the erased one.
   const kept = await makeCompany();
   for (const commands of [place, dump, restore]) expect(await operator.paste(commands)).toBe('');
+  expect(await operator.paste('stat --format=%a "$DUMP"')).toBe('600\n');
   expect(await operator.paste(settleAgain)).toMatch(/nothing to apply: [\s\S]*nothing to apply: /);
   expect(await operator.paste(check)).toBe('');
   const another = `127.0.0.1:${await freePort()}`;

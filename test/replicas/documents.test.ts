@@ -7,7 +7,7 @@ import { run } from '../support/connection.ts';
 import { commandsIn, filled } from '../support/docs.ts';
 import { emptyDatabase } from '../support/empty-database.ts';
 import { asServer } from '../support/global-setup.ts';
-import { makeFolder, startProcess } from '../support/process.ts';
+import { makeFolder, runToEnd, startProcess } from '../support/process.ts';
 
 test('the commands of docs/replicas.md work in order: migrate as both roles, run, send requests, restart both servers', async () => {
   const [, migrate = '', start = '', ask = '', ...more] = commandsIn('docs/replicas.md', "From Debian's packages");
@@ -28,21 +28,34 @@ test('the commands of docs/replicas.md work in order: migrate as both roles, run
   const lines = Object.entries(secrets).map(([name, value]) => `${name}='${value}'`);
   await writeFile(join(HOME, 'interview-agents.sh'), `${lines.join('\n')}\nexport API_KEY_SECRET\n`);
   const shell = (commands: string) => startProcess(['bash', '-euc', commands], { env: { HOME } });
-  const runToEnd = async (commands: string) => {
+  const succeed = async (commands: string) => {
     const started = shell(commands);
     expect(await started.exit, started.stderr).toEqual({ code: 0, signal: null });
     return started.stdout;
   };
 
-  const said = await runToEnd(filled(migrate, { agents_server: SERVER_ROLE }));
+  const said = await succeed(filled(migrate, { agents_server: SERVER_ROLE }));
   expect(said).toMatch(/applied .*\n[\s\S]*role \w+ may run the server\n[\s\S]*nothing to apply: /);
   const composition = shell(filled(start, { 'PORT=8080': `PORT=${PORT}` }));
   const REPLICAS = await composition.until(/^kill -HUP (\d+) /m);
   await composition.until(new RegExp(`^The proxy listens on (http://127\\.0\\.0\\.1:${PORT})$`, 'm'));
-  expect(JSON.parse(await runToEnd(filled(ask, { '127.0.0.1:8080': `127.0.0.1:${PORT}` })))).toEqual({ status: 'ok' });
-  await runToEnd(filled(restart, { '…': REPLICAS }));
+  expect(JSON.parse(await succeed(filled(ask, { '127.0.0.1:8080': `127.0.0.1:${PORT}` })))).toEqual({ status: 'ok' });
+  await succeed(filled(restart, { '…': REPLICAS }));
   await composition.until(/^(Restarted both servers)$/m);
-  expect(JSON.parse(await runToEnd(filled(ask, { '127.0.0.1:8080': `127.0.0.1:${PORT}` })))).toEqual({ status: 'ok' });
+  expect(JSON.parse(await succeed(filled(ask, { '127.0.0.1:8080': `127.0.0.1:${PORT}` })))).toEqual({ status: 'ok' });
   process.kill(Number(REPLICAS), 'SIGTERM');
   expect(await composition.exit).toEqual({ code: 0, signal: null });
 });
+
+test.each(['#', '/', '?'])(
+  'a password with an unescaped %s in DATABASE_URL stops run.ts with one line that does not show it',
+  async (character) => {
+    const DATABASE_URL = `postgresql://agents_server:hidden${character}word@127.0.0.1:5432/interview_agents`;
+    const command = [process.execPath, '--import', 'tsx', 'deploy/replicas/run.ts'];
+    expect(await runToEnd(command, { env: { DATABASE_URL } })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'DATABASE_URL is not a URL: in its password, write @, /, ? and # as %40, %2F, %3F and %23\n',
+    });
+  },
+);

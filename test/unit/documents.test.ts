@@ -1,8 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { ofNewcomers, perKey, perOwner } from '../../src/auth/concurrency-limits.ts';
 import { environmentSchema } from '../../src/config.ts';
+import { longest } from '../../src/http/deadline.ts';
 import { problems } from '../../src/http/problems.ts';
+import { leftForStatements } from '../../src/http/turns.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
@@ -44,6 +47,20 @@ test('docs/operate.md lists exactly the variables of the schema, with their defa
   };
   const expected = Object.entries(variables).map(([name, { default: value }]) => [name, `\`${value}\``]);
   expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(expected), ...explained });
+});
+
+test('docs/contract.md says how many requests run at once and wait, and for how long', () => {
+  const text = read('docs/contract.md').replaceAll(/\s+/g, ' ');
+  const count = (many: number) => many.toLocaleString('en');
+  const seconds = (milliseconds: number) => `${milliseconds / 1_000} seconds`;
+  for (const part of [
+    `At most ${perOwner.running} requests of one company or integration run at once, and of one key ${perKey.running} large ones`,
+    `More wait, up to ${count(perOwner.waiting)} and ${perKey.waiting};`,
+    `turn comes more than ${seconds(longest - leftForStatements)} after it arrived, or has not come after ${seconds(longest)},`,
+    `at most ${ofNewcomers.running} such requests`,
+  ]) {
+    expect(text).toContain(part);
+  }
 });
 
 test('no entry of the changelog repeats another one', () => {

@@ -16,7 +16,6 @@ import { lockSoonStatement } from './lock.statements.ts';
 import { change, keepStatement } from './statements.ts';
 import { writtenRows, writtenTimes } from './written.ts';
 
-/** A queued change. */
 interface QueuedChange {
   readonly change: Change;
   /** Whether it gets a transaction of its own, because a transaction with other changes of its agent failed. */

@@ -153,7 +153,7 @@ function changing(mode: Mode, source: StepSource) {
 }
 
 /**
- * SQL condition: the agent has not been erased, and is not until the transaction ends (`purgeLockStatement`). For an answer
+ * SQL condition: the agent has not been erased, and is not until the transaction ends (`lockDeletedStatement`). For an answer
  * about an agent whose row the statement does not lock to write it: erased content must not be kept.
  */
 function isNotErased(id: string) {

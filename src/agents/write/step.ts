@@ -27,7 +27,6 @@ export interface Step {
 export const stepText = (step: Step): string =>
   `{"content":${contentText(step.content)},${JSON.stringify({ ...step, content: undefined }).slice(1)}`;
 
-/** An answer to be kept. */
 export interface Keeping {
   readonly api_key: string;
   readonly key: string;

@@ -99,6 +99,26 @@ test('GET and DELETE ignore the Idempotency-Key header', async () => {
   expect((await sendKeyed(world, agent, { line: `DELETE /agents/${agent.id}` }, 'not a key')).status).toBe(204);
 });
 
+test('the same id in the other case makes another request; another If-None-Match, or a body of a restore, does not', async () => {
+  const agent = await newSubject(world);
+  const patch = (id: string, headers = {}) => ({ line: `PATCH /agents/${id}`, body: { name: 'Second' }, headers });
+  const key = newKey();
+  const first = await sendKeyed(world, agent, patch(agent.id), key);
+  expect(first.status).toBe(200);
+  expectReplay(await sendKeyed(world, agent, patch(agent.id, { 'if-none-match': '"2"' }), key), first);
+  const instance = `/agents/${agent.id.toUpperCase()}`;
+  expectProblem(await sendKeyed(world, agent, patch(agent.id.toUpperCase()), key), {
+    code: 'IDEMPOTENCY_KEY_REUSED',
+    instance,
+  });
+
+  const line = `POST /agents/${agent.id}/versions/1/restore`;
+  const another = newKey();
+  const restored = await sendKeyed(world, agent, { line }, another);
+  expect(restored).toMatchObject({ status: 200, headers: { etag: '"3"' } });
+  expectReplay(await sendKeyed(world, agent, { line, body: { name: 'Not read' } }, another), restored);
+});
+
 test('after 24 hours an idempotency key can be used again, and its kept answer is replaced', async () => {
   const agent = await newSubject(world);
   const line = `PATCH /agents/${agent.id}`;

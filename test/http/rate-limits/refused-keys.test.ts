@@ -64,6 +64,23 @@ test('every kind of refused key counts, on every route, except a suspended one',
   }
 });
 
+test.for([
+  ['a suspended key', 'suspended_at', '2026-01-01', null, 'API_KEY_SUSPENDED'],
+  ['a key from a wrong address', 'allowed_ips', '{192.0.2.1}', '{}', 'IP_NOT_ALLOWED'],
+])('%s counts neither for its address nor for the key', async ([, column, refusing, accepting, code]) => {
+  const { id } = await world.company();
+  const { id: keyId, key } = await world.newKey(id);
+  const update = (value: string | null | undefined) =>
+    world.sql.query(`UPDATE api_key SET ${column} = $2, per_minute = 1 WHERE id = $1`, [keyId, value]);
+  const call = await openServer();
+  await update(refusing);
+  for (const _ of Array(4)) expect(await call(`Bearer ${key}`)).toMatchObject({ body: { code } });
+  await update(accepting);
+  expect(await call(`Bearer ${key}`)).toMatchObject({ status: 200 });
+  expect(await call(`Bearer ${key}`)).toMatchObject({ status: 429 });
+  expectProblem(await call(`Bearer ${unknownKey}`), refused);
+});
+
 test('of 50 concurrent refused keys exactly three get 401, the others 429', async () => {
   const call = await openServer();
   const statuses = (await Promise.all(Array.from({ length: 50 }, () => call('Bearer nonsense')))).map(

@@ -52,7 +52,7 @@ test.for(tags)('GET with If-None-Match: %s on version 2 is answered %d', async (
     expect(answer.text === '').toBe(status === 304 || method === 'HEAD');
     if (status === 304) {
       expect(answer.headers).not.toHaveProperty('content-type');
-      expect(answer.headers['content-length'] ?? '0').toBe('0');
+      expect(answer.headers).not.toHaveProperty('content-length');
     }
   }
 });

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { purgeLockStatement, purgeStatement } from '../../../src/agents/statements.ts';
 import { problemTexts } from '../../../src/http/problem-texts.ts';
-import { untilWaiting } from '../../support/locks.ts';
+import { untilWaiting, whileLocked } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { newWebhook } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -26,15 +25,16 @@ const missing = (instance: string) => ({
 test('a redelivery during a purge leaves no event of the purged agent', async () => {
   const { id: companyId, key } = await world.company();
   const { id, agentId, path } = await deletedAgent(key, companyId);
-  const holder = await world.sql.connect();
-  await holder.query('BEGIN');
-  await holder.query(purgeLockStatement(agentId));
-  await holder.query(purgeStatement(agentId, 'tester'));
-  const sent = world.call(key, `POST ${path}`);
-  await Promise.race([sent, untilWaiting(world)]);
-  await holder.query('COMMIT');
-  holder.release();
-  const answer = await sent;
+  // The purge takes this lock after it has erased the deliveries.
+  const answer = await whileLocked(world, 'SELECT pg_advisory_xact_lock(7214839, 4)', [], async (release) => {
+    const purging = world.agents.purge(agentId, 'tester');
+    await untilWaiting(world);
+    const sent = world.call(key, `POST ${path}`);
+    await Promise.race([sent, untilWaiting(world, 2)]);
+    await release();
+    await purging;
+    return await sent;
+  });
   expectProblem(answer, missing(path));
   const { rows } = await world.sql.query('SELECT FROM webhook_delivery WHERE endpoint_id = $1', [id]);
   expect(rows).toEqual([]);

@@ -1,0 +1,55 @@
+import type { Database } from '../database/client.ts';
+import { longTransaction } from '../database/long-transaction.ts';
+import { onlyRow, rowsOf } from '../database/rows.ts';
+import type { Query, Statement } from '../database/statement.ts';
+import { UnknownIdError } from '../operator-errors.ts';
+import {
+  eraseAgentsStatement,
+  eraseContentsStatement,
+  eraseDeliveriesStatement,
+  eraseVersionsStatement,
+  lockAnswersStatement,
+  lockDeletedStatement,
+  purgeEntryStatement,
+} from './erase.statements.ts';
+import { erasedRowSchema, lockedRowSchema } from './row.schema.ts';
+
+/** Rows of each kind that one transaction erases at most. */
+const most = 5_000;
+
+const lockedOf = rowsOf(lockedRowSchema);
+const erasedOf = rowsOf(erasedRowSchema);
+
+/**
+ * Erases a deleted agent with its history, its deliveries, and its content in kept answers. Works in transactions of at most
+ * 5,000 rows of each kind, each with its audit entry: `agent.purging`, and in the last one `agent.purged`. After an
+ * interruption, call it again to continue.
+ * @param operator the name for the audit entries
+ * @returns how many versions were erased
+ * @throws UnknownIdError when no deleted agent has the id
+ */
+export async function purgeAgent(database: Database, id: string, operator: string) {
+  let versions = 0;
+  for (let isPurged = false; !isPurged; ) {
+    const part = await longTransaction(database, (query) => purgePart(query, id, operator));
+    versions += part.versions;
+    isPurged = part.isPurged;
+  }
+  return { id, versions };
+}
+
+async function purgePart(query: Query, id: string, operator: string) {
+  const count = async (statement: Statement) => onlyRow(erasedOf(await query(statement))).erased;
+  const [locked] = lockedOf(await query(lockDeletedStatement(id)));
+  if (!locked) throw new UnknownIdError('deleted agent', id);
+  const versions = await count(eraseVersionsStatement([id], most));
+  const deliveries = await count(eraseDeliveriesStatement([id], most));
+  await query(lockAnswersStatement);
+  const keptAnswers = await count(eraseContentsStatement(id, most));
+  // A server of an earlier release may just have queued a delivery again; then the agent is not erased yet.
+  const isRest = Math.max(versions, deliveries, keptAnswers) < most;
+  const isPurged = isRest && (await count(eraseAgentsStatement([id]))) > 0;
+  const [action, details] = isPurged ? ['agent.purged', {}] : ['agent.purging', { versions, deliveries, keptAnswers }];
+  await query(purgeEntryStatement(action, id, locked.companyId, operator, details));
+  return { versions, isPurged };
+}
