@@ -104,7 +104,8 @@ async function makeServer(name: string, common: Readonly<Record<string, string>>
       console.log(`${name} is process ${program.id}, listens on http://${address}, metrics on ${metrics}`);
     },
     async stop() {
-      console.log(`${name} ${program && (await end(program, 'SIGTERM'))}`);
+      if (program) console.log(`${name} ${await end(program, 'SIGTERM')}`);
+      program = undefined;
     },
   };
 }
@@ -132,18 +133,27 @@ async function startProxy([first, second]: readonly Server[]): Promise<number> {
 }
 
 /**
- * Restarts the servers one after the other: takes a server out, waits until it is idle, restarts it and puts it back.
+ * Restarts servers one after the other: takes a server out, waits until it is idle, restarts it and puts it back. Ends at
+ * one that does not start.
+ * @returns the servers that are left to restart: that one, which stays out, and those after it
  */
-async function restartEach(servers: readonly Server[]): Promise<void> {
-  for (const server of servers) {
+async function restartEach(servers: readonly Server[]): Promise<readonly Server[]> {
+  for (const [at, server] of servers.entries()) {
     const mark = join(drainFolder, server.name);
     await writeFile(mark, '');
     await delay(longestUse);
     await server.stop();
-    await server.start();
+    try {
+      await server.start();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      console.error(`${server.name} does not start, and is left out until the next SIGHUP: ${reason}`);
+      return servers.slice(at);
+    }
     await rm(mark);
   }
   console.log('Restarted both servers');
+  return [];
 }
 
 /** Stops the servers first, then the programs that they depend on. */
@@ -173,9 +183,9 @@ try {
   const port = await startProxy(servers);
   console.log(`kill -HUP ${process.pid} restarts both servers, one after the other`);
   console.log(`The proxy listens on http://${host}:${port}`);
-  for (;;) {
+  for (let left: readonly Server[] = []; ; ) {
     await once(process, 'SIGHUP');
-    await restartEach(servers);
+    left = await restartEach(left.length > 0 ? left : servers);
   }
 } catch (error) {
   await stop(error instanceof Error ? error.message : String(error));
