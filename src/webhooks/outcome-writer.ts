@@ -32,6 +32,9 @@ interface Options {
  * it was claimed.
  */
 export function outcomeWriter({ deliveries, onHealth, signal }: Options) {
+  /** Those whose outcome is written, also if the claim of the next ones failed: the retry then makes that claim alone. */
+  const saved = new WeakSet<Finished>();
+
   const finish = group<Finished, Claimed | undefined>({
     size: outcomesAtOnce,
     waiting: Number.POSITIVE_INFINITY,
@@ -39,9 +42,10 @@ export function outcomeWriter({ deliveries, onHealth, signal }: Options) {
     run: async (all) => {
       const { written, changes } = await deliveries.finish(all.map(({ outcome }) => outcome));
       for (const change of changes) onHealth(change);
-      const done = all.flatMap(({ outcome: { id, status }, mayGoOn }) =>
-        status !== 'PENDING' && written.has(id) ? [{ id, mayGoOn: mayGoOn() }] : [],
-      );
+      for (const one of all) if (written.has(one.outcome.id)) saved.add(one);
+      const done = all
+        .filter((one) => one.outcome.status !== 'PENDING' && saved.has(one))
+        .map(({ outcome: { id }, mayGoOn }) => ({ id, mayGoOn: mayGoOn() }));
       const next = done.length > 0 ? await deliveries.next(done) : new Map();
       return all.map(({ outcome: { id } }) => ({ result: next.get(id) }));
     },

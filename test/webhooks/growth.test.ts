@@ -127,6 +127,43 @@ test.each(moments)(
   },
 );
 
+test('a claim postpones what waits behind a delivery for longer the older it is, in a few blocks among 20,000', async () => {
+  const { id: companyId } = await world.company();
+  const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
+  const owner = await world.sql.connect();
+  onTestFinished(() => owner.release());
+  await store(owner, endpointId, { status: 'PENDING', agents: 1, of: 20_000 });
+  await owner.query(
+    `UPDATE webhook_delivery SET next_attempt_at = now() - interval '1 day' + version * interval '1 second',
+            created_at = now() - CASE version WHEN 2 THEN interval '1 hour' WHEN 3 THEN interval '4 minutes' ELSE '0' END
+      WHERE endpoint_id = $1`,
+    [endpointId],
+  );
+  // The planner then knows how many are pending, and expects a claim to read a tenth of them.
+  await owner.query('VACUUM ANALYZE webhook_delivery');
+  const database = openLimited('patient', world.databaseUrl, 1);
+  onTestFinished(() => database.close());
+  const deliveries = deliveryRepository(database);
+  await deliveries.claim({ ...free, healthy: 0, failing: 0 });
+  await owner.query('SELECT pg_stat_force_next_flush()');
+  expect(
+    await blocksOf(database, world.sql, 'webhook_delivery', () => deliveries.claim({ ...free, perHealthy: 8 })),
+  ).toBeLessThan(12 * 60);
+  const { rows } = await owner.query(
+    `SELECT d.version, extract(epoch FROM d.next_attempt_at - h.at)::float8 AS seconds,
+            extract(epoch FROM h.at - d.created_at)::float8 AS age
+       FROM webhook_delivery d, (SELECT leased_until - interval '20 seconds' AS at FROM webhook_delivery
+                                  WHERE endpoint_id = $1 AND leased_until IS NOT NULL) h
+      WHERE d.endpoint_id = $1 AND d.version BETWEEN 2 AND 4 ORDER BY d.version`,
+    [endpointId],
+  );
+  expect(rows.map(({ version, seconds, age }) => [version, seconds / (version === 3 ? age : 1)])).toEqual([
+    [2, expect.closeTo(300, 2)],
+    [3, expect.closeTo(1 / 4, 2)],
+    [4, expect.closeTo(20, 2)],
+  ]);
+});
+
 test('claims of redeliveries and pings do not read the ordered deliveries, nor the other way round', async () => {
   const { id: companyId } = await world.company();
   const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');

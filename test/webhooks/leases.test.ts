@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../src/database/client.ts';
+import type { Query } from '../../src/database/statement.ts';
 import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
 import { outcomeOf } from '../../src/webhooks/outcome.ts';
+import { outcomeWriter } from '../../src/webhooks/outcome-writer.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver } from '../support/receiver.ts';
 import { openSender, storedDeliveries, storedEndpoint, storeEndpoint } from '../support/sending.ts';
@@ -36,6 +38,33 @@ test('a delivery that another process has claimed is sent only after the lease h
     .toMatchObject([{ status: 'DELIVERED', attempts: 1 }]);
   expect(receiver.received.map(({ event }) => event.data.agentId)).toEqual([lost.id]);
   expect(await storedDeliveries(world, held.endpoint.id)).toMatchObject([{ status: 'PENDING', attempts: 0 }]);
+});
+
+test('if the next delivery of an agent cannot be claimed once an outcome is written, its claim is tried again', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const endpoint = await storeEndpoint(world, companyId, 'https://hooks.example.com/');
+  for (const duration of [42, 43]) await world.patch(key, id, { duration });
+  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  onTestFinished(() => database.close());
+  let failures = 0;
+  const query: Query = async (statement) => {
+    if (statement.text.includes('goes_on') && failures === 0) {
+      failures += 1;
+      // The connection breaks.
+      await database.query({ text: 'SELECT pg_terminate_backend(pg_backend_pid())', values: [] });
+    }
+    return await database.query(statement);
+  };
+  const deliveries = deliveryRepository({ query });
+  const room = { healthy: 100, failing: 100, perHealthy: 10, perFailing: 10, running: new Map<string, number>() };
+  const { claimed } = await deliveries.claim(room);
+  const mine = claimed.find(({ endpointId }) => endpointId === endpoint.id);
+  if (!mine) throw new Error('the delivery was not claimed');
+  const write = outcomeWriter({ deliveries, onHealth: () => {}, signal: new AbortController().signal });
+  const outcome = outcomeOf(mine, { isDelivered: true, status: 200, error: null, answer: '' });
+  const next = await write({ outcome, mayGoOn: () => true });
+  const [first, second] = await storedDeliveries(world, endpoint.id);
+  expect([failures, first.status, next?.id]).toEqual([1, 'DELIVERED', second.id]);
 });
 
 test('a process that has lost the lease of a delivery cannot write its outcome', async () => {

@@ -85,3 +85,20 @@ test('a change that cannot be made before its deadline is 409 with an idempotenc
   });
   expect((await ping()).status).toBe(202);
 });
+
+test('a change that still waits for those before it when its client is answered 503 is not made', async () => {
+  const { id: companyId, key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const { call } = await hurried();
+  await whileElsewhere(companyId, async () => {
+    // Each waits for one lock timeout, which together are longer than the deadline of the deletion.
+    const pings = Array.from({ length: 8 }, () => call(key, `POST /webhooks/${id}/ping`));
+    await untilWaiting(world);
+    // Once this is answered, the keys of all requests before it have been looked up.
+    await call(key, `GET /webhooks/${id}`);
+    const deletion = call(key, `DELETE /webhooks/${id}`);
+    expect((await Promise.all([deletion, ...pings])).map(({ status }) => status)).toEqual(Array(9).fill(503));
+  });
+  // Its turn comes after all of them.
+  expect((await call(key, `POST /webhooks/${id}/ping`)).status).toBe(202);
+});
