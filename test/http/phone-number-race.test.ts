@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { lockNumberStatement } from '../../src/companies/number-lock.statements.ts';
+import { openAnotherServer } from '../support/another-server.ts';
+import { callsOf } from '../support/calls.ts';
 import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';
 import { expectReplay } from '../support/retry.ts';
@@ -114,4 +116,17 @@ test('a repeated creation gets the kept answer, also if the number is deactivate
     another.release(true);
   }
   expect(await countWith(number)).toBe(1);
+});
+
+test('a PATCH that repeats the number of its agent is written in a batch, without a lock on the number', async () => {
+  const { agent, number } = await openCase();
+  const statements: string[] = [];
+  const server = await openAnotherServer(world, { onStatement: (text) => statements.push(text) });
+  const patch = (duration: number) =>
+    callsOf(server.origin).patch(agent.key, agent.id, { duration, companyPhoneNumberId: number });
+  const locks = () => statements.filter((text) => text.includes('pg_advisory_xact_lock_shared')).length;
+  expect(await patch(20)).toMatchObject({ status: 200, body: { duration: 20 } });
+  expect(locks()).toBe(1);
+  expect(await patch(21)).toMatchObject({ status: 200, body: { duration: 21 } });
+  expect([locks(), await countWith(number)]).toEqual([1, 1]);
 });

@@ -50,8 +50,8 @@ export const spanOf = ({ by }: Change) => by.span;
 export type Read = ReadAhead & Pick<PendingDecision, 'numberIsActive' | 'kept'>;
 
 /** Whether the read ahead is enough to decide a change, and this process has not written the agent since. */
-export const isRead = ({ id, readAhead: read, idempotency }: Change, writes: RecentWrites): boolean =>
-  read !== undefined && writes.isCurrent(id, read.readOrder) && idempotency === undefined;
+export const isRead = ({ id, readAhead: read, phoneNumberId, idempotency }: Change, writes: RecentWrites): boolean =>
+  read !== undefined && writes.isCurrent(id, read.readOrder) && phoneNumberId === null && idempotency === undefined;
 
 export const readAhead = ({ readAhead: read = nothing }: Change): Read => ({
   agent: read.agent,

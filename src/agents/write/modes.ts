@@ -1,7 +1,7 @@
 /**
  * How a change of an agent is written: in a batch with changes of other agents, or alone if that fails.
  *
- *     a change ──► does it give the agent a phone number, or are
+ *     a change ──► does it give the agent another phone number, or are
  *                  changes of the agent running alone? ── yes ────────────────────────────┐
  *                    │ no                                                                 │
  *                    ▼                                                                    ▼
@@ -45,9 +45,14 @@ export function agentChange(database: Database, meter: Meter, writes: RecentWrit
   /** Documented at `change` of `agentRepository`. */
   return (draft: Omit<Change, 'by' | 'decide' | 'deadline'>, by: Caller, decide: Decide): Promise<Changed> => {
     const change = { ...draft, by, decide, deadline: by.deadline.at };
-    // Queue it behind the others of its agent: a batch would skip the row, which their transaction has locked. A batch could
-    // not keep a phone number from being deactivated between its read and its write.
-    const runsAlone = change.phoneNumberId !== null || alone.isBusy(change.id);
-    return runsAlone ? alone.run(change) : together(change);
+    // Queue it behind the others of its agent: a batch would skip the row, which their transaction has locked.
+    return givesNumber(change) || alone.isBusy(change.id) ? alone.run(change) : together(change);
   };
 }
+
+/**
+ * Whether a change gives its agent a phone number that the agent lacks: a batch could not keep that number from being deactivated
+ * between its read and its write.
+ */
+const givesNumber = ({ phoneNumberId, readAhead }: Change): boolean =>
+  phoneNumberId !== null && phoneNumberId !== readAhead?.agent?.content.companyPhoneNumberId;

@@ -111,8 +111,8 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
 
 /**
  * The stored state for each change. Changes whose read ahead is not enough are read in one statement: the agent was not
- * read ahead, was written since, or the change needs a kept answer, which must come from the same snapshot as the agent, or
- * a retry looks like a conflict.
+ * read ahead, was written since, or the change needs a phone number or a kept answer. Both must come from the same
+ * snapshot as the agent, or a retry looks like a conflict.
  */
 async function readMissing(
   query: Query,
