@@ -57,7 +57,10 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   const sealed = sealer(given);
   const slots = slotsOf();
   let waking = new AbortController();
-  const wake = () => waking.abort();
+  // Asked first, since each call makes an error, and each change of an agent calls it.
+  const wake = () => {
+    if (!waking.signal.aborted) waking.abort();
+  };
   const running = new Set<Promise<void>>();
   const loops: Promise<void>[] = [];
   const stopping = new AbortController();
