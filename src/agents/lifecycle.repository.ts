@@ -86,7 +86,7 @@ export function agentLifecycle(database: Database) {
     }
   }
 
-  /** Undefined if nothing was written: the lookup of the key is too old, or a lock was held for too long. */
+  /** Undefined if nothing was written: as `createAtOnce`, or a lock was held for too long. */
   async function createAndKeepAtOnce(plan: Plan, by: Caller, idempotency: Idempotency) {
     try {
       const agent = await createAtOnce(plan, { ...idempotency, keyId: by.keyId });
@@ -101,7 +101,8 @@ export function agentLifecycle(database: Database) {
   async function createAndKeepConfirmed(plan: Plan, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
     return await database.transaction(async (query, typed) => {
       await keepNumber(query, typed, plan.draft);
-      await query(shortWaitStatement);
+      // An agent without a number was tried at once before, which waited for longer.
+      if (plan.draft.phoneNumberId === null) await query(shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
       await keepAnswers(query, keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }]));

@@ -85,7 +85,7 @@ export function concurrencyLimits() {
       this.#deadline = request.deadline;
       this.#response = response;
       const { agentId } = bearer;
-      this.#isLarge = isLarge(request) || (agentId !== null && largeAgents.has(sizeName(this.#owner, agentId)));
+      this.#isLarge = isLarge(request) || (agentId !== null && largeAgents.has(sizeName(bearer, agentId)));
     }
 
     /** @returns a turn, which must be ended; a promise only if the request has to wait */
@@ -114,7 +114,7 @@ export function concurrencyLimits() {
       this.#owner = owner;
       this.#isAdmitted = true;
       if (owners.get(this.#bearerId) !== owner) owners.set(this.#bearerId, owner);
-      if (agent) this.#noteSize(sizeName(owner, agent.id), agent);
+      if (agent) this.#noteSize(sizeName(this.#bearer, agent.id), agent);
     }
 
     /** Undoes `admit`, so that requests with a refused key do not count for its owner. */
@@ -122,7 +122,7 @@ export function concurrencyLimits() {
       owners.delete(this.#bearerId);
     }
 
-    /** If an agent is large, this request and the owner's further ones for the agent count as large. */
+    /** If an agent is large, this request and further ones with the key for the agent count as large. */
     #noteSize(name: string, { content }: StoredAgent): void {
       let characters = 0;
       for (const { length } of content.questions) characters += length;
@@ -152,8 +152,8 @@ export function concurrencyLimits() {
   };
 }
 
-/** Sizes are remembered by owner: another company must not learn the size of an agent from how its own requests wait. */
-const sizeName = (owner: string, agentId: string): string => `${owner} ${agentId}`;
+/** Sizes are remembered by key: another company must not learn the size of an agent from how its own requests wait. */
+const sizeName = ({ hash }: Bearer, agentId: string): string => `${hash} ${agentId}`;
 
 /** Whether the route or the body makes a request large. */
 function isLarge({ raw, headers }: FastifyRequest): boolean {

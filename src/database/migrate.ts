@@ -81,7 +81,7 @@ function howToGoOn(name: string, whatHappened: string): string {
   const update = `UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = ${pg.escapeLiteral(name)}`;
   // Where it has finished since, with another program, its record stays.
   const row = `${update} AND finished_at IS NULL AND rolled_back_at IS NULL`;
-  return `the migration ${name} ${whatHappened}: once its cause is gone, run ${row} and migrate again`;
+  return `the migration ${name} ${whatHappened}: once its cause is gone, run ${row}; then migrate again`;
 }
 
 type RecordedMigration = Static<typeof migrationSchema>;

@@ -5,7 +5,7 @@ export const closed = { additionalProperties: false };
 
 export const uuid = (description: string) => Type.String({ format: 'uuid', description });
 
-/** A time in RFC 3339; Fastify's serializers write a Date so. */
+/** A time in RFC 3339; Fastify's serializers write a Date in this form. */
 export const timestamp = (description: string) => Type.Unsafe<Date>(Type.String({ format: 'date-time', description }));
 
 /** A text that the database can store exactly; its length is in Unicode code points. */

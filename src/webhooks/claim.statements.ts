@@ -142,8 +142,8 @@ export interface FinishedDelivery {
 }
 
 /**
- * Claims the next delivery of the same endpoint and agent behind each finished one. Where the slot may not be used for it, it
- * is only made due, behind what has been due for longer.
+ * Claims the next delivery of the same endpoint and agent behind each finished one. Where the slot may not be used for it, or
+ * the endpoint was disabled, it is only made due, behind what has been due for longer.
  *
  * Run it after the commit of `finishStatement`, in a transaction of its own. Otherwise a concurrent claim that still sees
  * the finished delivery as pending could postpone a next one that this statement does not see yet. It changes
@@ -160,12 +160,13 @@ export const nextStatement = (finished: readonly FinishedDelivery[]) => sql`
         FROM webhook_delivery b WHERE b.id = finished.id LIMIT 1) b
      WHERE NOT b.is_redelivery AND b.agent_id IS NOT NULL
   ), head AS MATERIALIZED (
-    SELECT b.id AS before, b.goes_on, h.id FROM before b JOIN webhook_endpoint e ON e.id = b.endpoint_id CROSS JOIN LATERAL (
+    SELECT b.id AS before, b.goes_on AND e.status = 'ENABLED' AS goes_on, h.id
+      FROM before b JOIN webhook_endpoint e ON e.id = b.endpoint_id CROSS JOIN LATERAL (
       SELECT d.id, d.endpoint_id, d.agent_id, d.attempts FROM webhook_delivery d
        WHERE d.status = 'PENDING' AND NOT d.is_redelivery
          AND (d.endpoint_id, d.agent_id, d.position) > (b.endpoint_id, b.agent_id, b.position)
        ORDER BY d.endpoint_id, d.agent_id, d.position LIMIT 1) h
-     WHERE e.status = 'ENABLED' AND h.endpoint_id = b.endpoint_id AND h.agent_id = b.agent_id AND h.attempts = 0
+     WHERE h.endpoint_id = b.endpoint_id AND h.agent_id = b.agent_id AND h.attempts = 0
   ), free AS MATERIALIZED (
     SELECT d.id, head.before, head.goes_on FROM head JOIN webhook_delivery d ON d.id = head.id
      WHERE d.status NOT IN ('DELIVERED', 'FAILED') AND ${isFree}

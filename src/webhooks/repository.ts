@@ -106,6 +106,8 @@ export function webhookRepository(database: Database) {
     if (by.deadline.left() <= 0) throw timedOut();
     return await database.transaction(async (tx, typedTx) => {
       await waitForTwin(idempotency, tx(endpoints.lockOwnerStatement(by.owner)));
+      // The client has been answered 503 if the wait for the lock was too long.
+      if (by.deadline.left() <= 0) throw timedOut();
       await confirm(tx, by);
       const kept = idempotency && (await findKept(tx, by, idempotency));
       if (kept) return kept;

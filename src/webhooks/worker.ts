@@ -104,8 +104,8 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     for (let claimed: Claimed | undefined = first; claimed; ) {
       const release = slots.take(claimed);
       const { attempts, isFailing, age } = claimed;
-      if (attempts === 0 && !isFailing) longestWait = Math.max(longestWait, age);
       const outcome = await attempt(claimed);
+      if (outcome.isAttempt && attempts === 0 && !isFailing) longestWait = Math.max(longestWait, age);
       if (outcome.isAttempt || outcome.status === 'FAILED') meter.delivery(outcome.status);
       claimed = await saveOutcome({ outcome, mayGoOn });
       release();

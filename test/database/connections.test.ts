@@ -27,34 +27,28 @@ test('a connection that ends between two statements of a transaction fails that 
 });
 
 test('a connection that PostgreSQL ends is reported, and is not while the pool closes', async () => {
-  const reported: Error[] = [];
-  /** Opens a pool and stands its one idle connection still, so that its closing is not read. @returns its process */
-  async function withStoppedConnection() {
-    const opened = openDatabase({
-      url: world.databaseUrl,
-      connections: 1,
-      onIdleError: (error) => reported.push(error),
-    });
+  const link = await openLink(world.databaseUrl);
+  const reported: string[] = [];
+  const openOne = async () => {
+    const onIdleError = ({ message }: Error) => reported.push(message);
+    const opened = openDatabase({ url: link.url, connections: 1, onIdleError });
     const { pid } = Object((await opened.query({ text: 'SELECT pg_backend_pid() AS pid', values: [] }))[0]);
-    process.kill(pid, 'SIGSTOP');
-    return { opened, pid };
-  }
-  async function terminate(pid: number): Promise<void> {
-    await world.sql.query('SELECT pg_terminate_backend($1)', [pid]);
-    process.kill(pid, 'SIGCONT');
-  }
-  const idle = await withStoppedConnection();
-  await terminate(idle.pid);
+    return { opened, terminate: () => world.sql.query('SELECT pg_terminate_backend($1, 60000)', [pid]) };
+  };
+  const ended = 'terminating connection due to administrator command';
+  const idle = await openOne();
+  await idle.terminate();
   await vi.waitUntil(() => reported.length > 0, { timeout: 60_000 });
-  expect(reported.map(({ message }) => message)).toEqual(['terminating connection due to administrator command']);
   await idle.opened.close();
 
-  const closed = await withStoppedConnection();
+  const closed = await openOne();
+  // PostgreSQL ends the connection before it reads that it was closed.
+  link.freeze();
   await closed.opened.close();
-  await terminate(closed.pid);
-  const gone = () => world.sql.query('SELECT FROM pg_stat_activity WHERE pid = $1', [closed.pid]);
-  await vi.waitUntil(async () => (await gone()).rowCount === 0, { timeout: 60_000 });
-  expect(reported).toHaveLength(1);
+  await closed.terminate();
+  link.thaw();
+  await vi.waitUntil(() => link.isIdle(), { timeout: 60_000 });
+  expect(reported).toEqual([ended]);
 });
 
 test('a transaction that gets no connection in time fails as an unavailable database, not as an internal error', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { lockNumberStatement } from '../../src/companies/number-lock.statements.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
-import { untilWaiting, whileLocked } from '../support/locks.ts';
+import { inOneBatch, untilWaiting, whileLocked } from '../support/locks.ts';
 import { newSubject, type Subject } from '../support/patch-agent.ts';
 import { expectReplay } from '../support/retry.ts';
 import { openWorld } from '../support/world.ts';
@@ -129,4 +129,17 @@ test('a PATCH that repeats the number of its agent is written in a batch, withou
   expect(locks()).toBe(1);
   expect(await patch(21)).toMatchObject({ status: 200, body: { duration: 21 } });
   expect([locks(), await countWith(number)]).toEqual([1, 1]);
+});
+
+test('a PATCH that repeats a number which another of its batch takes away waits for the lock on the number', async () => {
+  const agent = await newSubject(world);
+  const number = await world.phoneNumber(agent.companyId);
+  await world.sql.query('UPDATE agent SET company_phone_number_id = $1 WHERE id = $2', [number, agent.id]);
+  const patch = (companyPhoneNumberId: string | null) => world.patch(agent.key, agent.id, { companyPhoneNumberId });
+  const { text, values } = lockNumberStatement(number);
+  const answers = await whileLocked(world, text, [...values], () =>
+    inOneBatch(world, agent, () => Promise.all([patch(null), patch(number)])),
+  );
+  expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+  expect(await countWith(number)).toBe(1);
 });

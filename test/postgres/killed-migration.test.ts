@@ -73,7 +73,7 @@ type Release = Awaited<ReturnType<typeof killedIn>>['release'];
 async function repair(url: string, release: Release, name: string): Promise<void> {
   const refused = await release.migrate();
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(`the migration ${name} failed before`) });
-  const [, update = ''] = new RegExp(`run (UPDATE .*'${name}'.*) and migrate again`).exec(refused.stderr) ?? [];
+  const [, update = ''] = new RegExp(`run (UPDATE .*'${name}'.*); then migrate again`).exec(refused.stderr) ?? [];
   await run(url, update);
 }
 

@@ -22,7 +22,7 @@ test('an autovacuum of the history, which no migration outlasts, gives way as do
   const failed = await migrate();
   expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('canceling statement due to lock timeout') });
   expect(await run(url, vacuuming)).toHaveLength(1);
-  const [, repair = ''] = /run (UPDATE .*'8_column'.*) and migrate again/.exec(failed.stderr) ?? [];
+  const [, repair = ''] = /run (UPDATE .*'8_column'.*); then migrate again/.exec(failed.stderr) ?? [];
 
   const PATH = `${postgresCommands()}:${process.env['PATH']}`;
   const shell = (block: string) => runToEnd(['sh', '-euc', block], { env: { OWNER_URL: url, PATH } });

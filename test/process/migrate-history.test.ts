@@ -83,7 +83,7 @@ test('a failed migration is rolled back and reported with its repair; afterwards
   const repair =
     "UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '8_half'" +
     ' AND finished_at IS NULL AND rolled_back_at IS NULL';
-  const rest = `: once its cause is gone, run ${repair} and migrate again\n`;
+  const rest = `: once its cause is gone, run ${repair}; then migrate again\n`;
   expect(await migrateWith(release)).toEqual({
     code: 1,
     stdout: '',

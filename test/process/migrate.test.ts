@@ -124,7 +124,7 @@ test('a failed migration stops the start of a server, which leads to migrate; th
     "UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '1_broken'" +
     ' AND finished_at IS NULL AND rolled_back_at IS NULL';
   await expect(migrate(url, folder)).rejects.toEqual(
-    new StartError(`the migration 1_broken failed before: once its cause is gone, run ${repair} and migrate again`),
+    new StartError(`the migration 1_broken failed before: once its cause is gone, run ${repair}; then migrate again`),
   );
   await run(url, repair);
   expect(await pendingMigrations(url, folder)).toEqual(['1_broken']);
@@ -133,7 +133,7 @@ test('a failed migration stops the start of a server, which leads to migrate; th
 test('the repair that migrate prints changes nothing of a migration that has finished since', async () => {
   await addMigration('1_broken', 'SELECT 1/0;');
   const message = await migrate(url, folder).then(String, String);
-  const [, repair = ''] = /run (UPDATE .*) and migrate again/.exec(message) ?? [];
+  const [, repair = ''] = /run (UPDATE .*); then migrate again/.exec(message) ?? [];
   await run(url, repair);
   await addMigration('1_broken', 'CREATE TABLE mended ();');
   expect(await migrate(url, folder)).toEqual(['1_broken']);

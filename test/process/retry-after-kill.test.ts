@@ -12,7 +12,7 @@ const kinds = ['a patch under If-Match', 'a patch that changes nothing', 'a rest
 
 test.for(Object.entries(retriables).filter(([kind]) => kinds.includes(kind)))(
   'if a server is killed between commit and answer, the repeated request gets the kept answer after the next start, and is not carried out again: %s',
-  async ([, make]) => {
+  async ([kind, make]) => {
     const agent = await agentAtTwo(world);
     const { line, body, headers } = make(agent, await world.phoneNumber(agent.companyId));
     const key = newKey();
@@ -37,7 +37,8 @@ test.for(Object.entries(retriables).filter(([kind]) => kinds.includes(kind)))(
     };
 
     // The change is committed, and the answer does not arrive.
-    link.freezeBehind('INSERT INTO idempotency_key');
+    // With a phone number, a creation is a transaction of several statements.
+    link.freezeBehind(kind === 'a creation' ? 'COMMIT' : 'INSERT INTO idempotency_key');
     const unanswered = send(origin, sent).then(
       () => 'answered',
       () => 'no answer',

@@ -77,7 +77,8 @@ test('a server whose role --server-role has not admitted does not start, and say
   const role = `server_${randomUUID().slice(0, 8)}`;
   const theirs = Object.assign(new URL(url), { username: role, password: 'secret' }).href;
   const database = new URL(url).pathname.slice(1);
-  const start = () => runProgram(['dist/server.js'], { env: { DATABASE_URL: theirs, PORT: '0' } });
+  const start = () =>
+    runProgram(['dist/server.js'], { env: { DATABASE_URL: theirs, API_KEY_SECRET: 's'.repeat(64), PORT: '0' } });
   await migrate(url);
   await run(url, `CREATE ROLE ${role} LOGIN PASSWORD 'secret'`);
   try {

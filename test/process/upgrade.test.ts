@@ -57,7 +57,7 @@ test('a migration that waits for a transaction gives up before any request does,
     code: 1,
     stderr: expect.stringMatching(/^the migration 3_column failed with "[^"\n]*lock timeout" \(55P03\): [^\n]+\n$/m),
   });
-  const [, update = ''] = /run (UPDATE .*'3_column'.*) and migrate again/.exec(locked.stderr) ?? [];
+  const [, update = ''] = /run (UPDATE .*'3_column'.*); then migrate again/.exec(locked.stderr) ?? [];
   await run(world.ownerUrl, update);
   expect(await shell(migrate, next, urls(world))).toMatchObject({ code: 0 });
   await load.more(20);

@@ -73,6 +73,9 @@ export async function openLink(databaseUrl: string) {
   return {
     url: url.href,
 
+    /** Whether all connections are closed. */
+    isIdle: () => pipes.size === 0,
+
     /** All bytes sent to the database, as Latin-1 text. */
     asked: () => Buffer.concat(asked).toString('latin1'),
 

@@ -32,7 +32,7 @@ const maxQueued = 1_000;
 const lastTry = 400;
 
 /**
- * Carries out changes that failed in a batch with other agents: agent by agent, each in a transaction that locks the row
+ * Carries out changes that were not written in a batch with other agents: agent by agent, each in a transaction that locks the row
  * first. At most half of the connections are used at the same time. A change that waited 100 ms for the lock of a row or
  * an idempotency key is rolled back and queued again, until its deadline: a lock that is held for long delays only the
  * changes that need it.

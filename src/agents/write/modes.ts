@@ -1,8 +1,8 @@
 /**
- * How a change of an agent is written: in a batch with changes of other agents, or alone if that fails.
+ * How a change of an agent is written: in a batch with changes of other agents, or alone if that fails or it gives
+ * the agent a phone number.
  *
- *     a change ──► does it give the agent another phone number, or are
- *                  changes of the agent running alone? ── yes ────────────────────────────┐
+ *     a change ──► are changes of its agent running alone? ── yes ────────────────────────┐
  *                    │ no                                                                 │
  *                    ▼                                                                    ▼
  *        TOGETHER, one batch at a time (together.ts)                    ALONE, by agent (alone.ts)
@@ -14,7 +14,9 @@
  *       or refused     another change    value, an idem-               or refused    │      or key is held for │
  *          │           came first, or    potency key that                 │          │      100 ms, or another │
  *          │           the row is        exists or is                     │          │      change of the      │
- *          │           locked            locked, a deadlock               │          │      transaction fails  │
+ *          │           locked, or it     locked, a deadlock               │          │      transaction fails  │
+ *          │           gives a phone                                      │          │                         │
+ *          │           number                                             │          │                         │
  *          ▼                 └───────────┴──► ALONE                       ▼          └────────────┘            │
  *       answer                                                         answer            until its deadline ──► error
  *
@@ -46,13 +48,6 @@ export function agentChange(database: Database, meter: Meter, writes: RecentWrit
   return (draft: Omit<Change, 'by' | 'decide' | 'deadline'>, by: Caller, decide: Decide): Promise<Changed> => {
     const change = { ...draft, by, decide, deadline: by.deadline.at };
     // Queue it behind the others of its agent: a batch would skip the row, which their transaction has locked.
-    return givesNumber(change) || alone.isBusy(change.id) ? alone.run(change) : together(change);
+    return alone.isBusy(change.id) ? alone.run(change) : together(change);
   };
 }
-
-/**
- * Whether a change gives its agent a phone number that the agent lacks: a batch could not keep that number from being deactivated
- * between its read and its write.
- */
-const givesNumber = ({ phoneNumberId, readAhead }: Change): boolean =>
-  phoneNumberId !== null && phoneNumberId !== readAhead?.agent?.content.companyPhoneNumberId;

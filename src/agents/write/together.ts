@@ -53,8 +53,10 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
     folds: readonly FoldOfAgent[],
     lookedUpAt: number | null,
   ): Promise<Map<string, Date>> {
-    const steps = folds.flatMap((folded) => folded.steps);
-    const keeping = folds.flatMap((folded) => folded.keeping);
+    const steps = folds.flatMap((folded) => (givesNumber(folded) ? [] : folded.steps));
+    const keeping = folds.flatMap((folded) =>
+      givesNumber(folded) ? folded.keeping.filter(({ after }) => after === 0) : folded.keeping,
+    );
     if (steps.length === 0 && keeping.length === 0) return new Map();
     const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
       const statement =
@@ -108,6 +110,15 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
     }
   };
 }
+
+/**
+ * Whether changes of an agent give it a phone number. They are not written together: nothing would keep the number from being
+ * deactivated between the read and the write.
+ */
+const givesNumber = ({ steps }: FoldOfAgent): boolean =>
+  steps.some(
+    ({ changed, content }) => changed.includes('companyPhoneNumberId') && content.companyPhoneNumberId !== null,
+  );
 
 /**
  * The stored state for each change. Changes whose read ahead is not enough are read in one statement: the agent was not
