@@ -67,6 +67,31 @@ test('if the next delivery of an agent cannot be claimed once an outcome is writ
   expect([failures, first.status, next?.id]).toEqual([1, 'DELIVERED', second.id]);
 });
 
+test('what waits behind a delivery of an endpoint that is disabled meanwhile is due at once', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const endpoint = await storeEndpoint(world, companyId, 'https://hooks.example.com/');
+  for (const duration of [42, 43]) await world.patch(key, id, { duration });
+  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  onTestFinished(() => database.close());
+  const deliveries = deliveryRepository(database);
+  const room = { healthy: 100, failing: 100, perHealthy: 10, perFailing: 10, running: new Map<string, number>() };
+  const { claimed } = await deliveries.claim(room);
+  const first = claimed.find(({ endpointId }) => endpointId === endpoint.id);
+  if (!first) throw new Error('the delivery was not claimed');
+  await world.sql.query("UPDATE webhook_endpoint SET status = 'DISABLED' WHERE id = $1", [endpoint.id]);
+  const waiting = () =>
+    world.sql.query(
+      `SELECT next_attempt_at <= clock_timestamp() + interval '1 second' AS "isDue", lease FROM webhook_delivery
+        WHERE endpoint_id = $1 AND status = 'PENDING' ORDER BY position DESC LIMIT 1`,
+      [endpoint.id],
+    );
+  expect((await waiting()).rows).toEqual([{ isDue: false, lease: null }]);
+  const outcome = outcomeOf(first, { isDelivered: true, status: 200, error: null, answer: '' });
+  await deliveries.finish([outcome]);
+  expect(await deliveries.next([{ id: first.id, mayGoOn: true }])).toEqual(new Map());
+  expect((await waiting()).rows).toEqual([{ isDue: true, lease: null }]);
+});
+
 test('a process that has lost the lease of a delivery cannot write its outcome', async () => {
   const receiver = await openReceiver();
   const { endpoint } = await openWaiting(receiver);
