@@ -22,6 +22,8 @@ interface Options extends TargetRules, KeySecrets {
   readonly onHealth: (change: HealthChange) => void;
   /** Resolves host names; DNS by default. */
   readonly resolve?: Resolve;
+  /** Milliseconds between two measurements; 15,000 by default. */
+  readonly measureInterval?: number;
 }
 
 /** Milliseconds between claims of an idle worker, unless `wake` is called. */
@@ -31,8 +33,7 @@ const pollInterval = 1_000;
 const shortPause = 20;
 const longPause = 200;
 
-/** Milliseconds between two measurements, and between two deletions of old deliveries. */
-const measureInterval = 15_000;
+/** Milliseconds between two deletions of old deliveries. */
 const deleteInterval = 60_000;
 
 /**
@@ -51,7 +52,7 @@ const nothingClaimed = { claimed: [], hasMore: false };
  * outcome is written in a batch with others, and the next delivery of the same endpoint and agent is claimed with it.
  */
 export function webhookWorker({ database, meter, onError, onHealth, resolve = dnsResolver(), ...given }: Options) {
-  const { allowHttp, allowNetworks } = given;
+  const { allowHttp, allowNetworks, measureInterval = 15_000 } = given;
   const deliveries = deliveryRepository(database);
   const sender = attemptSender({ resolve, allowHttp, allowNetworks });
   const sealed = sealer(given);

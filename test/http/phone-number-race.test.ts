@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { lockNumberStatement } from '../../src/companies/number-lock.statements.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
@@ -137,9 +137,19 @@ test('a PATCH that repeats a number which another of its batch takes away waits 
   await world.sql.query('UPDATE agent SET company_phone_number_id = $1 WHERE id = $2', [number, agent.id]);
   const patch = (companyPhoneNumberId: string | null) => world.patch(agent.key, agent.id, { companyPhoneNumberId });
   const { text, values } = lockNumberStatement(number);
-  const answers = await whileLocked(world, text, [...values], () =>
-    inOneBatch(world, agent, () => Promise.all([patch(null), patch(number)])),
-  );
-  expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+  const answers = await whileLocked(world, text, [...values], async (release) => {
+    let isAnswered = false;
+    const sent = inOneBatch(world, agent, () => Promise.all([patch(null), patch(number)]));
+    sent.then(() => {
+      isAnswered = true;
+    });
+    const waiting = `SELECT FROM pg_locks JOIN pg_database d ON d.oid = database AND datname = current_database()
+                      WHERE locktype = 'advisory' AND mode = 'ShareLock' AND NOT granted`;
+    await vi.waitUntil(async () => (await world.sql.query(waiting)).rowCount === 1, { timeout: 60_000, interval: 5 });
+    expect(isAnswered).toBe(false);
+    await release();
+    return await sent;
+  });
+  expect(answers.map(({ status }) => status)).toEqual([200, 200]);
   expect(await countWith(number)).toBe(1);
 });

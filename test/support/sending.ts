@@ -48,6 +48,7 @@ interface SenderOptions {
   readonly previousSecret?: string;
   readonly allowNetworks?: readonly string[];
   readonly resolve?: Resolve;
+  readonly measureInterval?: number;
   readonly onError?: (error: unknown) => void;
   readonly onHealth?: (change: HealthChange) => void;
 }
@@ -63,6 +64,7 @@ export function openSender(
     previousSecret,
     allowNetworks = ['127.0.0.0/8'],
     resolve,
+    measureInterval,
     onError,
     onHealth = () => {},
   }: SenderOptions = {},
@@ -74,6 +76,7 @@ export function openSender(
     onHealth,
     onError: onError ?? ((error) => errors.push(error)),
     ...(resolve && { resolve }),
+    ...(measureInterval !== undefined && { measureInterval }),
   });
   let stopped: Promise<void> | undefined;
   const stop = (milliseconds = 0) => {

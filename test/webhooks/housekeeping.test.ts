@@ -84,7 +84,7 @@ test('metrics show how old an event was at its first attempt, of endpoints that 
   await world.sql.query('UPDATE webhook_endpoint SET failing_since = now() WHERE id = $1', [failing.id]);
   const seen: number[] = [];
   const meter: Meter = { ...silent, webhooks: ({ overdueSeconds }) => seen.push(overdueSeconds) };
-  openSender(world, { meter });
+  openSender(world, { meter, measureInterval: 1_000 });
   await expect.poll(() => Math.max(...seen)).toBeGreaterThanOrEqual(7_200);
   const measured = seen.length;
   await expect.poll(() => seen.length).toBeGreaterThan(measured);
