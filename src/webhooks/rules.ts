@@ -52,8 +52,8 @@ export function checkedHeaders(headers: Headers): Headers {
 
 /**
  * The headers that an endpoint has after a patch; undefined if that leaves them as they are. Where the origin of the URL
- * changes, the stored ones are dropped: they may hold the password of a receiver, which nobody is shown, and which the patch
- * could otherwise have sent to another one.
+ * changes, the stored ones are dropped: they may hold the password of a receiver, which no answer shows. The patch could
+ * otherwise have it sent to another receiver.
  * @throws ApiError 400 if they are too many, or depend on what this process lacks the secret to decrypt
  */
 export function patchedHeaders(

@@ -40,7 +40,7 @@ export function slotsOf() {
     },
 
     /** Whether the endpoint of a running attempt has all the attempts that it can have at the same time. */
-    isFull: ({ endpointId, isFailing }: Claimed): boolean =>
+    isFull: ({ endpointId, isFailing }: Pick<Claimed, 'endpointId' | 'isFailing'>): boolean =>
       (running.get(endpointId) ?? 0) >= (isFailing ? perFailing : perHealthy),
 
     /** Whether a slot of a kind is left; without a kind, whether any is. */

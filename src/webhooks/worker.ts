@@ -98,16 +98,16 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   /** Sends a claimed delivery and writes its outcome, then the same for the next ones of its endpoint and agent. */
   async function deliverInOrder(first: Claimed): Promise<void> {
     const since = performance.now();
-    const mayGoOn = () => {
-      const isTurnOver = performance.now() - since > longestTurn && slots.isFull(first);
-      return slots.hasFreeSlot('healthy') && !signal.aborted && !isTurnOver;
-    };
     for (let claimed: Claimed | undefined = first; claimed; ) {
       const release = slots.take(claimed);
-      const { attempts, isFailing, age } = claimed;
+      const { endpointId, attempts, isFailing, age } = claimed;
       const outcome = await attempt(claimed);
       if (outcome.isAttempt && attempts === 0 && !isFailing) longestWait = Math.max(longestWait, age);
       if (outcome.isAttempt || outcome.status === 'FAILED') meter.delivery(outcome.status);
+      const mayGoOn = () => {
+        const isTurnOver = performance.now() - since > longestTurn && slots.isFull({ endpointId, isFailing });
+        return slots.hasFreeSlot('healthy') && !signal.aborted && !isTurnOver;
+      };
       claimed = await saveOutcome({ outcome, mayGoOn });
       release();
     }

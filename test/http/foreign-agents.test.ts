@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
-import { openCounted } from '../support/agent-reads.ts';
+import { insertLargeAgent, openCounted } from '../support/agent-reads.ts';
 import { connect } from '../support/connection.ts';
 import { onAgent, pathOf } from '../support/endpoints.ts';
 import { whileLocked } from '../support/locks.ts';
@@ -17,14 +17,7 @@ const largeQuestions = Array.from({ length: 50 }, (_, at) => `${at} `.repeat(500
 
 test('of a large agent of another company no large value is read, on any route and with any kind of key', async () => {
   const [own, other] = [await world.company(), await world.company()];
-  const { rows } = await observer.query(
-    `INSERT INTO agent (company_id, name, type, focus, language, duration, metadata)
-     SELECT $1, 'Large', 'ONLINE', 'GENERIC', 'EN', 30,
-            jsonb_build_object('large', (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 8000) AS n))
-     RETURNING id`,
-    [other.id],
-  );
-  const id: string = rows[0].id;
+  const id = await insertLargeAgent(observer, other.id);
   const number = await world.phoneNumber(own.id);
   const listed = await world.keyFrom(own.id, '127.0.0.1');
   // The lookup does not evaluate this form, so that the agent is read in another statement.

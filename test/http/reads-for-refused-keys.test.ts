@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openCounted as openCountedFor, type Reads } from '../support/agent-reads.ts';
+import { insertLargeAgent, openCounted as openCountedFor, type Reads } from '../support/agent-reads.ts';
 import { connect } from '../support/connection.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -15,14 +15,7 @@ let agentId: string;
 
 beforeAll(async () => {
   company = await world.company();
-  const { rows } = await observer.query(
-    `INSERT INTO agent (company_id, name, type, focus, language, duration, metadata)
-     SELECT $1, 'Large', 'ONLINE', 'GENERIC', 'EN', 30,
-            jsonb_build_object('large', (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 8000) AS n))
-     RETURNING id`,
-    [company.id],
-  );
-  agentId = rows[0].id;
+  agentId = await insertLargeAgent(observer, company.id);
 });
 
 afterAll(() => observer.end());

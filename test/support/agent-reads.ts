@@ -12,6 +12,18 @@ export interface Reads {
   readonly toast: number;
 }
 
+/** Inserts an agent with large metadata on the observer's connection, and returns its id. */
+export async function insertLargeAgent(observer: pg.Client, companyId: string): Promise<string> {
+  const { rows } = await observer.query<{ id: string }>(
+    `INSERT INTO agent (company_id, name, type, focus, language, duration, metadata)
+     SELECT $1, 'Large', 'ONLINE', 'GENERIC', 'EN', 30,
+            jsonb_build_object('large', (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 8000) AS n))
+     RETURNING id`,
+    [companyId],
+  );
+  return rows[0]?.id ?? '';
+}
+
 /**
  * A server with one connection, which reports its counts on request.
  * @param observer a connection of the operator, which does not read the table

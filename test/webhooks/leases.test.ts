@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import { openDatabase } from '../../src/database/client.ts';
-import type { Query } from '../../src/database/statement.ts';
+import { type Database, openDatabase } from '../../src/database/client.ts';
+import type { PreparedStatement, Query } from '../../src/database/statement.ts';
 import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
 import { outcomeOf } from '../../src/webhooks/outcome.ts';
 import { outcomeWriter } from '../../src/webhooks/outcome-writer.ts';
@@ -40,44 +40,43 @@ test('a delivery that another process has claimed is sent only after the lease h
   expect(await storedDeliveries(world, held.endpoint.id)).toMatchObject([{ status: 'PENDING', attempts: 0 }]);
 });
 
-test('if the next delivery of an agent cannot be claimed once an outcome is written, its claim is tried again', async () => {
+const delivered = { isDelivered: true, status: 200, error: null, answer: '' } as const;
+
+/** An endpoint with two deliveries of one agent, on a queue whose statements can be watched. */
+async function openTwo(watch: (statement: PreparedStatement, database: Database) => Promise<void> = async () => {}) {
   const { id, key, companyId } = await newSubject(world);
   const endpoint = await storeEndpoint(world, companyId, 'https://hooks.example.com/');
   for (const duration of [42, 43]) await world.patch(key, id, { duration });
   const database = openDatabase({ url: world.databaseUrl, connections: 1 });
   onTestFinished(() => database.close());
-  let failures = 0;
   const query: Query = async (statement) => {
-    if (statement.text.includes('goes_on') && failures === 0) {
-      failures += 1;
-      // The connection breaks.
-      await database.query({ text: 'SELECT pg_terminate_backend(pg_backend_pid())', values: [] });
-    }
+    await watch(statement, database);
     return await database.query(statement);
   };
   const deliveries = deliveryRepository({ query });
   const room = { healthy: 100, failing: 100, perHealthy: 10, perFailing: 10, running: new Map<string, number>() };
   const { claimed } = await deliveries.claim(room);
-  const mine = claimed.find(({ endpointId }) => endpointId === endpoint.id);
-  if (!mine) throw new Error('the delivery was not claimed');
+  const first = claimed.find(({ endpointId }) => endpointId === endpoint.id);
+  if (!first) throw new Error('the delivery was not claimed');
+  return { endpoint, deliveries, first };
+}
+
+test('if the next delivery of an agent cannot be claimed once an outcome is written, its claim is tried again', async () => {
+  let failures = 0;
+  const { endpoint, deliveries, first } = await openTwo(async ({ text }, database) => {
+    if (!text.includes('goes_on') || failures > 0) return;
+    failures += 1;
+    // The connection breaks.
+    await database.query({ text: 'SELECT pg_terminate_backend(pg_backend_pid())', values: [] });
+  });
   const write = outcomeWriter({ deliveries, onHealth: () => {}, signal: new AbortController().signal });
-  const outcome = outcomeOf(mine, { isDelivered: true, status: 200, error: null, answer: '' });
-  const next = await write({ outcome, mayGoOn: () => true });
-  const [first, second] = await storedDeliveries(world, endpoint.id);
-  expect([failures, first.status, next?.id]).toEqual([1, 'DELIVERED', second.id]);
+  const next = await write({ outcome: outcomeOf(first, delivered), mayGoOn: () => true });
+  const [done, second] = await storedDeliveries(world, endpoint.id);
+  expect([failures, done.status, next?.id]).toEqual([1, 'DELIVERED', second.id]);
 });
 
 test('what waits behind a delivery of an endpoint that is disabled meanwhile is due at once', async () => {
-  const { id, key, companyId } = await newSubject(world);
-  const endpoint = await storeEndpoint(world, companyId, 'https://hooks.example.com/');
-  for (const duration of [42, 43]) await world.patch(key, id, { duration });
-  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
-  onTestFinished(() => database.close());
-  const deliveries = deliveryRepository(database);
-  const room = { healthy: 100, failing: 100, perHealthy: 10, perFailing: 10, running: new Map<string, number>() };
-  const { claimed } = await deliveries.claim(room);
-  const first = claimed.find(({ endpointId }) => endpointId === endpoint.id);
-  if (!first) throw new Error('the delivery was not claimed');
+  const { endpoint, deliveries, first } = await openTwo();
   await world.sql.query("UPDATE webhook_endpoint SET status = 'DISABLED' WHERE id = $1", [endpoint.id]);
   const waiting = () =>
     world.sql.query(
@@ -86,8 +85,7 @@ test('what waits behind a delivery of an endpoint that is disabled meanwhile is 
       [endpoint.id],
     );
   expect((await waiting()).rows).toEqual([{ isDue: false, lease: null }]);
-  const outcome = outcomeOf(first, { isDelivered: true, status: 200, error: null, answer: '' });
-  await deliveries.finish([outcome]);
+  await deliveries.finish([outcomeOf(first, delivered)]);
   expect(await deliveries.next([{ id: first.id, mayGoOn: true }])).toEqual(new Map());
   expect((await waiting()).rows).toEqual([{ isDue: true, lease: null }]);
 });
@@ -104,7 +102,7 @@ test('a process that has lost the lease of a delivery cannot write its outcome',
     if (!mine) throw new Error('the delivery was not claimed');
     await leaseUntil(endpoint.id, '1 hour');
     const before = await storedDeliveries(world, endpoint.id);
-    const answered = outcomeOf(mine, { isDelivered: true, status: 200, error: null, answer: '' });
+    const answered = outcomeOf(mine, delivered);
     expect(await deliveries.finish([answered])).toEqual({ written: new Set(), changes: [] });
     const [after] = await storedDeliveries(world, endpoint.id);
     expect({ ...after, secondsLeft: 0 }).toEqual({ ...before[0], secondsLeft: 0 });
