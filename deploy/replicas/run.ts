@@ -183,6 +183,8 @@ try {
   const port = await startProxy(servers);
   console.log(`kill -HUP ${process.pid} restarts both servers, one after the other`);
   console.log(`The proxy listens on http://${host}:${port}`);
+  // Without a listener, a signal that comes during a restart would end this process; it is ignored.
+  process.on('SIGHUP', () => {});
   for (let left: readonly Server[] = []; ; ) {
     await once(process, 'SIGHUP');
     left = await restartEach(left.length > 0 ? left : servers);

@@ -53,6 +53,9 @@ test('while both servers are restarted under load every request is answered 200 
   };
   await untilServed(500);
   program.signal('SIGHUP');
+  await program.until(/^(server-1 ended) /m);
+  // Ignored, as a restart is under way.
+  program.signal('SIGHUP');
   await program.until(/^(Restarted both servers)$/m);
   await untilServed(500);
   isOver = true;
