@@ -38,10 +38,7 @@ const groups: readonly (readonly [group: string, matches: (frame: Frame) => bool
   ['prom-client', inFile(/node_modules\/(prom-client|bintrees|tdigest)/)],
   ['other packages', inFile(/node_modules\//)],
   ['our code: authentication, limits, turns', inFile(/\/(dist|src)\/auth\//)],
-  [
-    'our code: HTTP, log lines, metrics',
-    inFile(/\/(dist|src)\/(http|metrics|tracing)\/|\/dist\/(logger|standard-stream)|\/src\/(logger|standard-stream)/),
-  ],
+  ['our code: HTTP, log lines, metrics', inFile(/\/(dist|src)\/(http|metrics|tracing|process)\//)],
   ['our code: agents', inFile(/\/(dist|src)\/agents\//)],
   ['our code: database', inFile(/\/(dist|src)\/(?!generated)/)],
   ['compiled schemas', ({ url, lineNumber }) => url === '' && lineNumber > 0],

@@ -1,6 +1,6 @@
 import { readConfig } from './config.ts';
-import { addEnvironmentFile } from './environment-file.ts';
 import { failureOf, operatorProgram } from './operator/program.ts';
+import { addEnvironmentFile } from './process/environment-file.ts';
 
 const program = operatorProgram(() => {
   for (const note of addEnvironmentFile(process.env)) console.error(note);

@@ -1,10 +1,10 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { databaseUrlFaults, withoutAliases } from './database-url.ts';
+import { redisUrlFaults } from './auth/redis-url.ts';
+import { databaseUrlFaults, withoutAliases } from './database/url.ts';
+import { StartError } from './errors.ts';
 import { plainBlock } from './http/address.ts';
 import { readPublicUrl } from './http/public-url.ts';
-import { redisUrlFaults } from './redis-url.ts';
-import { StartError } from './start-error.ts';
 
 const wholeNumber = (minimum: number, maximum: number, options: { default?: number; description: string }) =>
   Type.Integer({ minimum, maximum, ...options, expected: `a whole number from ${minimum} to ${maximum}` });

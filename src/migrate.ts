@@ -2,10 +2,10 @@ import { Command } from '@commander-js/extra-typings';
 import { migrate } from './database/migrate.ts';
 import { reasonOf } from './database/reasons.ts';
 import { admitServerRole } from './database/server-role.ts';
-import { databaseUrlFaults, withoutAliases } from './database-url.ts';
-import { addEnvironmentFile } from './environment-file.ts';
-import { serverRights } from './server-rights.ts';
-import { StartError } from './start-error.ts';
+import { databaseUrlFaults, withoutAliases } from './database/url.ts';
+import { StartError } from './errors.ts';
+import { serverRights } from './operator/server-rights.ts';
+import { addEnvironmentFile } from './process/environment-file.ts';
 
 const command = new Command('migrate')
   .description(

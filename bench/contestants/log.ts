@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { logOptions } from '../../src/logger.ts';
-import { openStandardStream } from '../../src/standard-stream.ts';
+import { logOptions } from '../../src/http/log-options.ts';
+import { openStandardStream } from '../../src/process/standard-stream.ts';
 import type { Admitted } from './peer.ts';
 
 // Every contestant logs as the server does: a line with the same members for each request, to the same kind of stream.

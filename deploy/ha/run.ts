@@ -10,7 +10,7 @@ import { chown, copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { addEnvironmentFile } from '../../src/environment-file.ts';
+import { addEnvironmentFile } from '../../src/process/environment-file.ts';
 import { freePort, type Program, startProgram } from '../replicas/programs.ts';
 import { etcdIn, isNode, type Node, nodeIn, proxyFor, type Recipe, writeNodeFiles } from './cluster.ts';
 

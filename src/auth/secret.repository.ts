@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { databaseTime } from '../database/clock.ts';
+import { StartError } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
-import { StartError } from '../start-error.ts';
 import { fingerprintsOf, type KeySecrets } from './api-key.ts';
 import { recordMadeStatement } from './secret.statements.ts';
 

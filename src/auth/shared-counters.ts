@@ -1,7 +1,7 @@
 import { Redis, type Result } from 'ioredis';
 import type { Logger } from 'pino';
+import { StartError } from '../errors.ts';
 import { type Meter, silent } from '../metrics/meter.ts';
-import { StartError } from '../start-error.ts';
 import { type Counted, type Limit, lengths, memoryCounters } from './counters.ts';
 
 /** Timeouts in milliseconds. A request waits for one answer of Redis at most; after a timeout, no request waits. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Static } from '@sinclair/typebox';
 import pg from 'pg';
-import { StartError } from '../start-error.ts';
+import { StartError } from '../errors.ts';
 import { migrationSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
 import { applyMigrations } from './schema-engine.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { SchemaEngine } from '@prisma/schema-engine-wasm';
-import { StartError } from '../start-error.ts';
+import { StartError } from '../errors.ts';
 
 /*
  * The only file that depends on internals of @prisma/schema-engine-wasm. The package imports its WebAssembly as a module,

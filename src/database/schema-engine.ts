@@ -5,7 +5,7 @@ import { bindMigrationAwareSqlAdapterFactory, DriverAdapterError, type SqlQuery 
 import type { MigrationDirectory, MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
 import { codeOf } from '../error-code.ts';
-import { StartError } from '../start-error.ts';
+import { StartError } from '../errors.ts';
 import { loadEngine } from './schema-engine-binding.ts';
 import { migrationSession } from './settings.ts';
 

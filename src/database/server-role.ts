@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { StartError } from '../start-error.ts';
+import { StartError } from '../errors.ts';
 import { answerSchema, nameSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
 import { withMigrationLock } from './session.ts';

@@ -1,7 +1,7 @@
 import { chown, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readOptional } from '../read-or-create.ts';
-import { StartError } from '../start-error.ts';
+import { StartError } from '../errors.ts';
+import { readOptional } from '../process/read-or-create.ts';
 import { makeOnce } from './files.ts';
 import { type Home, openHome } from './home.ts';
 import { chooseUser, lastLine, runProgram } from './os-user.ts';

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { explainDataDir } from '../data-dir.ts';
-import { readOptional, readOrCreate } from '../read-or-create.ts';
+import { explainDataDir } from '../process/data-dir.ts';
+import { readOptional, readOrCreate } from '../process/read-or-create.ts';
 import { exists } from './files.ts';
 import { type OsUser, runProgram } from './os-user.ts';
 

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { answerSchema, nameSchema } from '../database/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
 import { hasCode } from '../error-code.ts';
-import { StartError } from '../start-error.ts';
+import { StartError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 
 /**

@@ -3,10 +3,10 @@ import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { endSignals } from '../end-signals.ts';
 import { hasCode } from '../error-code.ts';
-import { readOptional } from '../read-or-create.ts';
-import { StartError } from '../start-error.ts';
+import { StartError } from '../errors.ts';
+import { endSignals } from '../process/end-signals.ts';
+import { readOptional } from '../process/read-or-create.ts';
 import type { Cluster } from './cluster.ts';
 import { environment, lastLine } from './os-user.ts';
 

@@ -1,6 +1,6 @@
-import { nearestName } from '../nearest-name.ts';
 import { type EntityTags, entityTag, isForeign } from './entity-tag.ts';
 import { findJsonFault } from './json-fault.ts';
+import { nearestName } from './nearest-name.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
 

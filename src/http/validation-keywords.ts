@@ -1,9 +1,9 @@
 import type { AnySchemaObject } from 'ajv';
 import { Ajv, type ErrorObject } from 'ajv';
-import { nearestName } from '../nearest-name.ts';
 import { type Complaint, complaints, type Findings, listedFaults } from './faults.ts';
 import { wrongHeaderFields } from './header-fields.ts';
 import { unstorable } from './json.ts';
+import { nearestName } from './nearest-name.ts';
 import { type Page, readPage } from './pages.ts';
 import { uuidPattern } from './uuid.ts';
 

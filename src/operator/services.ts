@@ -14,8 +14,8 @@ import { type Database, openDatabase } from '../database/client.ts';
 import { isLater, requireMigrations } from '../database/migrate.ts';
 import { withClient } from '../database/session.ts';
 import { lackingSettings, meaningSettings } from '../database/settings.ts';
-import { openFoundation } from '../foundation.ts';
-import { StartError } from '../start-error.ts';
+import { StartError } from '../errors.ts';
+import { openFoundation } from '../process/foundation.ts';
 import { operatorWebhooks } from '../webhooks/operator.repository.ts';
 
 /** Limits in milliseconds, longer than those of requests: a command may read the whole history, and should wait, not fail. */

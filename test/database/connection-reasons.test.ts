@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { withClient } from '../../src/database/session.ts';
-import { StartError } from '../../src/start-error.ts';
+import { StartError } from '../../src/errors.ts';
 import { makeFolder } from '../support/process.ts';
 
 /** A program that is not the PostgreSQL that one meant. @returns its URL */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { StartError } from '../../src/start-error.ts';
+import { StartError } from '../../src/errors.ts';
 import { run } from '../support/connection.ts';
 import { answers, crash, dataDir, expectRefusal, folder, hold, kill, open, release } from '../support/embedded.ts';
 import { eraseEmbedded } from '../support/erase-embedded.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { migrate, migrationNames, pendingMigrations } from '../../src/database/migrate.ts';
-import { StartError } from '../../src/start-error.ts';
+import { StartError } from '../../src/errors.ts';
 import { connect, run } from '../support/connection.ts';
 import { emptyDatabase, namesInFolder } from '../support/empty-database.ts';
 

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vites
 import { environmentSchema, readConfig } from '../../src/config.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { roleSettings } from '../../src/database/settings.ts';
-import { StartError } from '../../src/start-error.ts';
+import { StartError } from '../../src/errors.ts';
 import { run } from '../support/connection.ts';
 import { withDatabase } from '../support/global-setup.ts';
 import { send } from '../support/http.ts';

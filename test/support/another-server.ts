@@ -6,7 +6,7 @@ import type { Quotas } from '../../src/auth/rate-limits.ts';
 import type { Database } from '../../src/database/client.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import type { Query } from '../../src/database/statement.ts';
-import { logOptions } from '../../src/logger.ts';
+import { logOptions } from '../../src/http/log-options.ts';
 import type { Meter } from '../../src/metrics/meter.ts';
 import type { Tracing } from '../../src/tracing/spans.ts';
 import { buildLimited, openLimited, type TimeLimits } from './time-limits.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
 import { type EmbeddedDatabase, openEmbedded } from '../../src/embedded-postgres/embedded.ts';
-import { StartError } from '../../src/start-error.ts';
+import { StartError } from '../../src/errors.ts';
 import { connect, run } from './connection.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
 

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { environmentSchema, readConfig } from '../../src/config.ts';
-import { databaseUrlFaults } from '../../src/database-url.ts';
-import { addEnvironmentFile } from '../../src/environment-file.ts';
-import { StartError } from '../../src/start-error.ts';
+import { databaseUrlFaults } from '../../src/database/url.ts';
+import { StartError } from '../../src/errors.ts';
+import { addEnvironmentFile } from '../../src/process/environment-file.ts';
 
 const names = Object.keys(environmentSchema.properties);
 const notesOn = (...written: string[]) => addEnvironmentFile(Object.fromEntries(written.map((name) => [name, 'x'])));

@@ -2,11 +2,11 @@ import { importsOf, type Rule, type SourceFile } from './source.ts';
 
 /** The layers, from the top down. A file imports from its own layer and those below it. */
 const layers: readonly (readonly [layer: string, files: RegExp])[] = [
-  ['programs', /^src\/(server|assemble|admin|migrate)\.ts$/],
-  ['app', /^src\/((app|demo|foundation|logger|server-rights)\.ts$|operator\/)/],
+  ['programs', /^src\/(server|admin|migrate|process\/assemble)\.ts$/],
+  ['app', /^src\/(app\.ts$|process\/foundation\.ts$|operator\/)/],
   [
     'routes and plugins',
-    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|concurrency-limits)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|size-limits|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
+    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|concurrency-limits)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|nearest-name|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|size-limits|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
   ],
   [
     'service',
@@ -16,7 +16,7 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
     'repositories',
     /\b(repository|statements)\.ts$|^src\/agents\/(write|history\/snapshot)\b|^src\/(auth\/(access|key-use|caller)|webhooks\/secrets)\.ts$/,
   ],
-  ['database', /^src\/(database|embedded-postgres)\//],
+  ['database', /^src\/(database\/(?!url\.ts$)|embedded-postgres\/)/],
   ['rules and values', /^src\//],
 ];
 
@@ -146,7 +146,7 @@ export const arrowRules: readonly Rule[] = [
       ),
     caught: [{ 'test/process/a.test.ts': "import { homeOf } from '../../src/embedded-postgres/home.ts';" }],
     kept: [
-      { 'src/foundation.ts': "import { openEmbedded } from './embedded-postgres/embedded.ts';" },
+      { 'src/process/foundation.ts': "import { openEmbedded } from '../embedded-postgres/embedded.ts';" },
       { 'src/embedded-postgres/embedded.ts': "import { homeOf } from './home.ts';" },
     ],
   },

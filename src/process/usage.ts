@@ -1,5 +1,5 @@
 import { Command } from '@commander-js/extra-typings';
-import { environmentSchema } from './config.ts';
+import { environmentSchema } from '../config.ts';
 
 /** A variable in the help text: its name, what it is for, and its default. */
 function variable([name, { description = '', default: value }]: [string, { description?: string; default?: unknown }]) {

@@ -1,18 +1,18 @@
 import type { Logger } from 'pino';
-import { historyBytes } from './agents/history/repository.ts';
-import { buildApp } from './app.ts';
-import { reportChanges, sharedCounters } from './auth/shared-counters.ts';
-import { type Config, listed } from './config.ts';
-import { openDatabase } from './database/client.ts';
-import { migrationNames } from './database/migrate.ts';
-import { ownConnection } from './database/own-connection.ts';
-import { databaseId } from './database/state.ts';
+import { historyBytes } from '../agents/history/repository.ts';
+import { buildApp } from '../app.ts';
+import { reportChanges, sharedCounters } from '../auth/shared-counters.ts';
+import { type Config, listed } from '../config.ts';
+import { openDatabase } from '../database/client.ts';
+import { migrationNames } from '../database/migrate.ts';
+import { ownConnection } from '../database/own-connection.ts';
+import { databaseId } from '../database/state.ts';
+import { silent } from '../metrics/meter.ts';
+import { prometheus } from '../metrics/prometheus.ts';
+import { registeredTracing } from '../tracing/spans.ts';
+import { logHealth } from '../webhooks/health-log.ts';
+import { webhookWorker } from '../webhooks/worker.ts';
 import type { Foundation } from './foundation.ts';
-import { silent } from './metrics/meter.ts';
-import { prometheus } from './metrics/prometheus.ts';
-import { registeredTracing } from './tracing/spans.ts';
-import { logHealth } from './webhooks/health-log.ts';
-import { webhookWorker } from './webhooks/worker.ts';
 
 /**
  * Assembles all parts of a server from its configuration. Nothing is started yet.

@@ -1,5 +1,5 @@
-import { agentFields, fields } from './agents/fields.ts';
-import type { Rights } from './database/server-role.ts';
+import { agentFields, fields } from '../agents/fields.ts';
+import type { Rights } from '../database/server-role.ts';
 
 /**
  * The rights that the server's statements need. The server deletes only expired answers and webhooks. It cannot change

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { hasCode } from './error-code.ts';
-import { StartError } from './start-error.ts';
+import { hasCode } from '../error-code.ts';
+import { StartError } from '../errors.ts';
 
 const unusable = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENAMETOOLONG', 'ELOOP'];
 

@@ -1,15 +1,15 @@
 import { join, resolve } from 'node:path';
-import { type KeySecrets, makeSecret } from './auth/api-key.ts';
-import type { Config } from './config.ts';
+import { type KeySecrets, makeSecret } from '../auth/api-key.ts';
+import type { Config } from '../config.ts';
+import { migrate, requireGivenSettings, requireMigrations } from '../database/migrate.ts';
+import { keepsStatementNames } from '../database/pooler.ts';
+import { ownsTables } from '../database/server-role.ts';
+import { withClient } from '../database/session.ts';
+import { durabilityRisks, lackingSettings, roleSettings } from '../database/settings.ts';
+import { type EmbeddedDatabase, openEmbedded } from '../embedded-postgres/embedded.ts';
+import { StartError } from '../errors.ts';
 import { explainDataDir } from './data-dir.ts';
-import { migrate, requireGivenSettings, requireMigrations } from './database/migrate.ts';
-import { keepsStatementNames } from './database/pooler.ts';
-import { ownsTables } from './database/server-role.ts';
-import { withClient } from './database/session.ts';
-import { durabilityRisks, lackingSettings, roleSettings } from './database/settings.ts';
-import { type EmbeddedDatabase, openEmbedded } from './embedded-postgres/embedded.ts';
 import { readOrCreate } from './read-or-create.ts';
-import { StartError } from './start-error.ts';
 
 /** What both the server and the operator's command line need: the database and the secrets. */
 export interface Foundation extends KeySecrets {

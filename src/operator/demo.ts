@@ -1,15 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
-import { agentVersionRepository } from './agents/history/repository.ts';
-import { agentRepository } from './agents/repository.ts';
-import type { AgentDraft } from './agents/schema.ts';
-import { agentService } from './agents/service.ts';
-import { hashesOf, type KeyHashes, type KeySecrets, scopes } from './auth/api-key.ts';
-import { apiKeyLifecycle } from './auth/key-lifecycle.repository.ts';
-import { apiKeyRepository } from './auth/lookup.repository.ts';
-import { type CompanyRepository, companyRepository } from './companies/repository.ts';
-import type { Database } from './database/client.ts';
+import { agentVersionRepository } from '../agents/history/repository.ts';
+import { agentRepository } from '../agents/repository.ts';
+import type { AgentDraft } from '../agents/schema.ts';
+import { agentService } from '../agents/service.ts';
+import { hashesOf, type KeyHashes, type KeySecrets, scopes } from '../auth/api-key.ts';
+import { apiKeyLifecycle } from '../auth/key-lifecycle.repository.ts';
+import { apiKeyRepository } from '../auth/lookup.repository.ts';
+import { type CompanyRepository, companyRepository } from '../companies/repository.ts';
+import type { Database } from '../database/client.ts';
 import { type Demo, demoSchema } from './demo.schema.ts';
 
 /** The operator of the demo in the audit trail. */
