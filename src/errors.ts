@@ -1,28 +1,26 @@
-import { codeOf } from './error-code.ts';
-
 /** The process cannot start. Its message, one line for the operator, is printed, and the exit code is 1. */
 export class StartError extends Error {
   override name = 'StartError';
 }
 
-/**
- * Why the server cannot listen.
- * @param name of the variable that holds the port
- * @returns a StartError, or the error itself if its code is not a known one
- */
-export function listenError(error: unknown, host: string, port: number, name = 'PORT'): unknown {
-  switch (codeOf(error)) {
-    case 'EADDRINUSE':
-      return new StartError(
-        `${name} ${port} on ${host} is taken by another program: stop that, or set another ${name}`,
-      );
-    case 'EACCES':
-      return new StartError(`${name} ${port} needs rights that this user lacks: set another ${name}`);
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return new StartError(`HOST ${host} is not an address of this machine: set another HOST`);
-    default:
-      return error;
+/** A command of the operator cannot be carried out in the present state. The message says why; it is printed. */
+export class RefusedError extends Error {
+  override name = 'RefusedError';
+}
+
+/** A command of the operator names an id that does not exist. */
+export class UnknownIdError extends Error {
+  override name = 'UnknownIdError';
+
+  constructor(kind: string, id: string) {
+    super(`there is no ${kind} with the id ${id}`);
   }
 }
+
+/** The code of an error of the system, a library or PostgreSQL, such as `ENOENT` or `28P01`; undefined without one. */
+export const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+
+/** Whether an error has one of these codes. */
+export const hasCode = (error: unknown, ...codes: readonly string[]): error is Error =>
+  codes.includes(codeOf(error) ?? '');

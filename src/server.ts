@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { reportPreviousSecret, requireKnownSecret } from './auth/secret.repository.ts';
 import { type Config, readConfig } from './config.ts';
 import { reasonOf } from './database/reasons.ts';
-import { listenError, StartError } from './errors.ts';
+import { codeOf, StartError } from './errors.ts';
 import { logOptions } from './http/log-options.ts';
 import type { Metrics } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
@@ -119,6 +119,28 @@ async function serveMetrics(metrics: Metrics, { HOST, METRICS_PORT = 0 }: Config
     };
   } catch (error) {
     throw listenError(error, HOST, METRICS_PORT, 'METRICS_PORT');
+  }
+}
+
+/**
+ * Why the server cannot listen.
+ * @param name of the variable that holds the port
+ * @returns a StartError, or the error itself if its code is not a known one
+ */
+function listenError(error: unknown, host: string, port: number, name = 'PORT'): unknown {
+  switch (codeOf(error)) {
+    case 'EADDRINUSE':
+      return new StartError(
+        `${name} ${port} on ${host} is taken by another program: stop that, or set another ${name}`,
+      );
+    case 'EACCES':
+      return new StartError(`${name} ${port} needs rights that this user lacks: set another ${name}`);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new StartError(`HOST ${host} is not an address of this machine: set another HOST`);
+    default:
+      return error;
   }
 }
 

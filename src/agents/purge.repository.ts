@@ -2,7 +2,7 @@ import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { onlyRow, rowsOf } from '../database/rows.ts';
 import type { Query, Statement } from '../database/statement.ts';
-import { UnknownIdError } from '../operator-errors.ts';
+import { UnknownIdError } from '../errors.ts';
 import {
   eraseAgentsStatement,
   eraseContentsStatement,

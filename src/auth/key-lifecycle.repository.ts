@@ -1,8 +1,7 @@
 import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
-import { StartError } from '../errors.ts';
+import { RefusedError, StartError, UnknownIdError } from '../errors.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
-import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { hashKey, type KeyDraft, type KeyOwner, type KeySecrets, makeKey, startOf } from './api-key.ts';
 import { recordSecret, storedUnderPrevious } from './secret.repository.ts';
 import {

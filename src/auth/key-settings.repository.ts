@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
-import { StartError } from '../errors.ts';
+import { RefusedError, StartError, UnknownIdError } from '../errors.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
-import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { hashesOf, isKey, type KeySecrets, type Scope } from './api-key.ts';
 import { lockKey, recordKey, revokedForGood } from './key-lifecycle.repository.ts';
 import { requireKnownSecret } from './secret.repository.ts';

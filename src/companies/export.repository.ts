@@ -2,8 +2,8 @@ import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Statement } from '../database/statement.ts';
+import { UnknownIdError } from '../errors.ts';
 import { lowestId } from '../http/uuid.ts';
-import { UnknownIdError } from '../operator-errors.ts';
 import {
   type AgentAtVersion,
   agentBatch,

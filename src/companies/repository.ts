@@ -1,6 +1,6 @@
 import type { KeyOwner } from '../auth/api-key.ts';
+import { RefusedError, UnknownIdError } from '../errors.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
-import { RefusedError, UnknownIdError } from '../operator-errors.ts';
 import { lockNumberStatement } from './number-lock.statements.ts';
 
 const named = { id: true, name: true } as const;

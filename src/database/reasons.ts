@@ -1,4 +1,4 @@
-import { codeOf } from '../error-code.ts';
+import { codeOf } from '../errors.ts';
 import { ApiError } from '../http/problems.ts';
 import { isDatabaseError, isWrongCall, sqlState } from './failures.ts';
 

@@ -4,8 +4,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory, DriverAdapterError, type SqlQuery } from '@prisma/driver-adapter-utils';
 import type { MigrationDirectory, MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
-import { codeOf } from '../error-code.ts';
-import { StartError } from '../errors.ts';
+import { codeOf, StartError } from '../errors.ts';
 import { loadEngine } from './schema-engine-binding.ts';
 import { migrationSession } from './settings.ts';
 

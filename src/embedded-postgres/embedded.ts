@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { hasCode } from '../error-code.ts';
-import { StartError } from '../errors.ts';
+import { hasCode, StartError } from '../errors.ts';
 import { type Cluster, openCluster } from './cluster.ts';
 import { connect, disconnect, findOwner, isCutOff, keepLock, type Role, tryToLock } from './owner.ts';
 import {

@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { answerSchema, nameSchema } from '../database/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
-import { hasCode } from '../error-code.ts';
-import { StartError } from '../errors.ts';
+import { hasCode, StartError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 
 /**

@@ -1,8 +1,7 @@
 import { chmod, cp, lstat, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { hasCode } from '../error-code.ts';
-import { StartError } from '../errors.ts';
+import { hasCode, StartError } from '../errors.ts';
 import { makeOnce } from './files.ts';
 import { lastLine, type OsUser, runProgram, thisUser } from './os-user.ts';
 

@@ -1,9 +1,9 @@
 import type { Command } from '@commander-js/extra-typings';
 import { toAnswer } from '../agents/answer.ts';
 import { type AgentDraft, agentDraftSchema } from '../agents/schema.ts';
+import { UnknownIdError } from '../errors.ts';
 import { invalid } from '../http/problems.ts';
 import { compile } from '../http/validation.ts';
-import { UnknownIdError } from '../operator-errors.ts';
 import { filled, jsonObject, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print } from './output.ts';

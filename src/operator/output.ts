@@ -1,9 +1,8 @@
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config.ts';
-import { hasCode } from '../error-code.ts';
+import { hasCode, RefusedError } from '../errors.ts';
 import { withNumbers } from '../http/exact-numbers.ts';
-import { RefusedError } from '../operator-errors.ts';
 import { type Services, withServices } from './services.ts';
 
 /** Runs one command and prints its result as one JSON value. */

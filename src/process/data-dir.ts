@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { hasCode } from '../error-code.ts';
-import { StartError } from '../errors.ts';
+import { hasCode, StartError } from '../errors.ts';
 
 const unusable = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENAMETOOLONG', 'ELOOP'];
 

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { environmentSchema } from '../config.ts';
-import { hasCode } from '../error-code.ts';
-import { StartError } from '../errors.ts';
+import { hasCode, StartError } from '../errors.ts';
 import { nearestName } from '../http/nearest-name.ts';
 
 type Environment = Record<string, string | undefined>;

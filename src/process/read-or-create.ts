@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { hasCode } from '../error-code.ts';
+import { hasCode } from '../errors.ts';
 
 /**
  * Reads a small file, or creates it (mode 0600). Concurrent processes get the same content.

@@ -1,4 +1,4 @@
-import { codeOf } from '../error-code.ts';
+import { codeOf } from '../errors.ts';
 import { receiverPools } from './pools.ts';
 import { signedHeaders } from './signature.ts';
 import { parseTarget, type Resolve, resolveTarget, TargetError, type TargetRules } from './target.ts';

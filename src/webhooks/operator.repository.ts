@@ -1,7 +1,7 @@
 import type { KeyOwner } from '../auth/api-key.ts';
 import { databaseTime } from '../database/clock.ts';
+import { UnknownIdError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import { UnknownIdError } from '../operator-errors.ts';
 
 /** What operators see of an endpoint: no secret and no value of a header. */
 // biome-ignore format: a list

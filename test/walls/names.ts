@@ -53,6 +53,17 @@ export const nameRules: readonly Rule[] = [
     kept: [{ 'src/agents/service.ts': '' }, { 'src/openapi/document.ts': '' }],
   },
   {
+    says: 'The root of `src/` has the programs, `app.ts`, `config.ts` and `errors.ts` alone',
+    breaches: (files) =>
+      files
+        .map(({ name }) => name)
+        .filter(
+          (name) => /^src\/[^/]+$/.test(name) && !/^src\/(server|admin|migrate|app|config|errors)\.ts$/.test(name),
+        ),
+    caught: [{ 'src/logger.ts': '' }],
+    kept: [{ 'src/server.ts': '', 'src/process/assemble.ts': '' }],
+  },
+  {
     says: 'Files have at most 200 lines',
     breaches: (files) =>
       files.flatMap(({ name, lines }) => (lines.length > 201 ? [`${name}: ${lines.length - 1} lines`] : [])),
