@@ -23,8 +23,10 @@ export const usualLimits = (): TimeLimits => inject('timeLimits') ?? 'production
 export async function buildLimited(limits: TimeLimits, parts: AppParts) {
   if (limits === 'production') return await buildApp(parts);
   const app = await buildApp({ ...parts, longestRequest: patience });
-  // Otherwise a connection whose request waits is closed after 11 s.
+  // Otherwise a connection whose request waits is closed after 11 s, and one whose request arrives slowly after 10 s.
   app.server.setTimeout(patience);
+  app.server.headersTimeout = patience;
+  app.server.requestTimeout = patience;
   return app;
 }
 
@@ -34,9 +36,11 @@ export const openLimited = (limits: TimeLimits, url: string, connections: number
     ? openDatabase({ url: patientUrl(url), connections, statementLimit: patience, connectionLimit: patience })
     : openDatabase({ url, connections });
 
-/** The same database, in whose sessions the time limits of the role are a minute. */
+/** The same database, in whose sessions the time limits of the role are a minute, unless the URL sets others. */
 export function patientUrl(url: string): string {
   const changed = new URL(url);
-  changed.searchParams.set('options', `-c statement_timeout=${patience} -c lock_timeout=${patience}`);
+  const given = changed.searchParams.get('options') ?? '';
+  const options = `-c statement_timeout=${patience} -c lock_timeout=${patience} ${given}`;
+  changed.searchParams.set('options', options.trim());
   return changed.href;
 }
