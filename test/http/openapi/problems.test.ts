@@ -1,4 +1,6 @@
+import pLimit from 'p-limit';
 import { expect, test } from 'vitest';
+import { callsOf } from '../../support/calls.ts';
 import { documented, expectDocumentedHeaders, readDocument } from '../../support/document.ts';
 import { explained, explanations, forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
 import type { Answer, Sent } from '../../support/http.ts';
@@ -8,14 +10,16 @@ import { ask, RawSocket } from '../../support/raw-socket.ts';
 import { insertKeptAnswer } from '../../support/retry.ts';
 import { openWorld } from '../../support/world.ts';
 
-const world = await openWorld({
-  ...{ docs: false, limits: 'production', quotas: { perMinute: 600, perHour: 20_000 } },
-});
+const options = { docs: false, quotas: { perMinute: 600, perHour: 20_000 } };
+const world = await openWorld(options);
+/** Its requests do not wait longer than in production. */
+const hurried = await openWorld({ ...options, limits: 'production' });
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
 const document = readDocument(served.text);
 
 /** A request to a route, with its body and a key. */
 interface Case {
+  readonly origin: string;
   readonly agent: Subject;
   readonly method: string;
   readonly path: string;
@@ -25,8 +29,8 @@ interface Case {
 
 const unknownId = '00000000-0000-4000-8000-00000000dead';
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
-const send = ({ method, path, headers, body }: Case, change: Partial<Sent> = {}) =>
-  world.send({ method, path, headers, ...(body && { body: JSON.stringify(body) }), ...change });
+const send = ({ origin, method, path, headers, body }: Case, change: Partial<Sent> = {}) =>
+  callsOf(origin).send({ method, path, headers, ...(body && { body: JSON.stringify(body) }), ...change });
 const sendAs = (one: Case, key: string) => send(one, { headers: { ...one.headers, ...bearer(key) } });
 const sendWith = (one: Case, headers: Sent['headers']) => send(one, { headers: { ...one.headers, ...headers } });
 
@@ -85,12 +89,11 @@ const provoke: Readonly<Record<string, (one: Case) => Promise<Answer>>> = {
   },
 };
 
-/** A request that succeeds, with an agent of its own. */
-async function caseOf(line: string, body?: object): Promise<Case> {
-  const agent = await newSubject(world);
+/** A request that succeeds. */
+function caseOf(agent: Subject, line: string, body?: object, { origin } = world): Case {
   const [method = '', path = ''] = line.replace(':id', agent.id).replace(':code', explained).split(' ');
   const headers = { ...bearer(agent.key), ...(body && { 'content-type': 'application/json' }) };
-  return { agent, method, path, headers, body };
+  return { origin, agent, method, path, headers, body };
 }
 
 const endpoints = [
@@ -133,16 +136,16 @@ function expectExample(line: string, code: string, { agent, path }: Case, answer
 /** The routes that list a code. */
 const listing = (code: string) => endpoints.filter(({ line }) => Object.hasOwn(examplesOf(line), code));
 
-/** One after the other: on a busy machine so many concurrent transactions wait too long for a connection. */
-async function casesOf(code: string) {
-  const cases = [];
-  for (const { line, body } of listing(code)) cases.push({ line, one: await caseOf(line, body) });
-  return cases;
-}
+/** A request to each route that lists a code, to the server with short time limits, with an agent and a key of its own. */
+const casesOf = (code: string) =>
+  pLimit(5).map(listing(code), async ({ line, body }) => ({
+    line,
+    one: caseOf(await newSubject(hurried), line, body, hurried),
+  }));
 
 test.for(endpoints)('$line answers each problem that it lists as in its example', async ({ line, body }) => {
+  const one = caseOf(await newSubject(world), line, body);
   for (const code of Object.keys(examplesOf(line))) {
-    const one = await caseOf(line, body);
     const answer = await provoke[code]?.(one);
     if (answer) expectExample(line, code, one, answer);
     // OVERLOADED and INTERNAL_ERROR have one text each; 503-overload.test.ts and log.test.ts cause them.
@@ -155,7 +158,7 @@ const together = ['REQUEST_TIMEOUT', 'DATABASE_UNAVAILABLE', 'IDEMPOTENCY_KEY_IN
 
 /** Sent before the other tests and awaited after them, because each timeout takes ten seconds. */
 const halfSent = (await casesOf('REQUEST_TIMEOUT')).map(({ line, one }) => {
-  const answers = RawSocket.use(world.origin, (socket) => {
+  const answers = RawSocket.use(hurried.origin, (socket) => {
     socket.write(`${one.method} ${one.path} HTTP/1.1\r\nHost: api\r\n`);
     return socket.untilClosed();
   });
@@ -174,13 +177,13 @@ test('every route that lists REQUEST_TIMEOUT answers it as documented', async ()
 test('every route that lists DATABASE_UNAVAILABLE answers it as documented', async () => {
   const cases = await casesOf('DATABASE_UNAVAILABLE');
   expect(cases).toHaveLength(endpoints.length - 2);
-  await whileLocked(world, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async () => {
+  await whileLocked(hurried, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async () => {
     const answers = await Promise.all(cases.map(({ one }) => send(one)));
     for (const [at, { line, one }] of cases.entries()) {
       const answer = answers[at];
       if (answer) expectExample(line, 'DATABASE_UNAVAILABLE', one, answer);
     }
-    await untilNoneWaiting(world);
+    await untilNoneWaiting(hurried);
   });
 });
 
@@ -189,7 +192,7 @@ test('every route that lists IDEMPOTENCY_KEY_IN_USE answers it as documented', a
   expect(cases).toHaveLength(3);
   await Promise.all(
     cases.map(({ line, one }) =>
-      whileLocked(world, insertKeptAnswer, [one.agent.keyId, 'in-use', one.agent.id], async () => {
+      whileLocked(hurried, insertKeptAnswer, [one.agent.keyId, 'in-use', one.agent.id], async () => {
         expectExample(line, 'IDEMPOTENCY_KEY_IN_USE', one, await sendWith(one, { 'idempotency-key': 'in-use' }));
       }),
     ),
