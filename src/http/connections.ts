@@ -8,6 +8,7 @@ import { malformedMessage } from './parser-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
 import { type Connection, requestQueue } from './request-queue.ts';
+import { maxHeaders } from './size-limits.ts';
 import { slowReaders } from './slow-readers.ts';
 import { untilQuiet } from './until-quiet.ts';
 
@@ -102,6 +103,8 @@ export const connections = fp(async (app) => {
 const malformed = (detail: string) => new ApiError('MALFORMED_REQUEST', { detail });
 
 function faultOf({ rawHeaders, httpVersion, headers, url = '' }: IncomingMessage): ApiError | undefined {
+  // Names and values in turn.
+  if (rawHeaders.length > 2 * maxHeaders) return new ApiError('HEADERS_TOO_LARGE');
   if (!httpVersion.startsWith('1.')) return malformed(problemTexts.httpVersion);
   const hosts = countHeader(rawHeaders, 'host');
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return malformed(problemTexts.hostHeaders);

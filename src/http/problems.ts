@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type Fault, faultSchema, listedFaults, placeOf } from './faults.ts';
-import { maxBodyBytes, maxHeaderBytes } from './size-limits.ts';
+import { maxBodyBytes, maxHeaderBytes, maxHeaders } from './size-limits.ts';
 import { StacklessError } from './stackless-error.ts';
 
 /**
@@ -99,7 +99,7 @@ export const problems = {
   HEADERS_TOO_LARGE: {
     status: 431,
     title: 'The headers are too large',
-    detail: `The request line and headers together may have at most ${maxHeaderBytes} bytes.`,
+    detail: `The request line and headers together may have at most ${maxHeaderBytes} bytes, in at most ${maxHeaders} headers.`,
   },
   INTERNAL_ERROR: {
     status: 500,
