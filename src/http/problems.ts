@@ -182,7 +182,7 @@ export class ApiError extends StacklessError {
 
 /** 400 with the faults of path, query, headers and body together; `first` must not be empty. */
 export function invalid(first: readonly Fault[], count = first.length): ApiError {
-  const shown = first.slice(0, 3).map((fault) => `${placeOf(fault)} ${fault.detail}`.slice(0, 300));
+  const shown = first.slice(0, 3).map((fault) => `${placeOf(fault)} ${fault.detail}`.slice(0, 300).toWellFormed());
   const more = count > shown.length ? '; …' : '';
   const problems = count === 1 ? '1 problem' : `${count} problems`;
   return new ApiError('VALIDATION_FAILED', { detail: `${problems}: ${shown.join('; ')}${more}`, faults: first });
