@@ -136,6 +136,8 @@ function listenError(error: unknown, host: string, port: number, name = 'PORT'):
     case 'EACCES':
       return new StartError(`${name} ${port} needs rights that this user lacks: set another ${name}`);
     case 'EADDRNOTAVAIL':
+    case 'EAFNOSUPPORT':
+    case 'EINVAL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return new StartError(`HOST ${host} is not an address of this machine: set another HOST`);
