@@ -158,7 +158,7 @@ function firstEndSignal(): Promise<string> {
 
 /** Waits for running requests; after the grace period, the remaining connections are closed. */
 async function drain(app: FastifyInstance, { SHUTDOWN_GRACE_SECONDS }: Config): Promise<void> {
-  const grace = setTimeout(() => app.server.closeAllConnections(), SHUTDOWN_GRACE_SECONDS * 1000);
+  const grace = setTimeout(() => app.closeConnections(), SHUTDOWN_GRACE_SECONDS * 1000);
   await app.close();
   clearTimeout(grace);
 }

@@ -19,6 +19,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Whether a shutdown has begun. */
     draining(): boolean;
+    /** Closes all connections at once, with what is running on them. */
+    closeConnections(): void;
   }
 }
 
@@ -45,6 +47,10 @@ export const connections = fp(async (app) => {
       closeIfIdle(connection);
     },
   });
+  // `closeAllConnections` of Node does not know the connections on which CONNECT has arrived.
+  app.decorate('closeConnections', () => {
+    for (const { socket } of queue.connections()) socket.destroy();
+  });
   const broken = brokenMessages(queue, app.log, app.publicUrl.prefix);
 
   app.server.on('connection', (socket: Socket) => {
@@ -64,6 +70,8 @@ export const connections = fp(async (app) => {
   }
   app.server.on('connect', (_, socket: Socket) => {
     socket.resume();
+    // Node has removed its own listener; without one, an answer that is sent in portions would stop.
+    socket.on('drain', () => queue.of(socket)?.last?.emit('drain'));
     broken.breakOff(socket, malformed(problemTexts.connectMethod));
   });
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
