@@ -2,15 +2,10 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { callerAddress } from './address.ts';
+import { endConnection } from './end-connection.ts';
 import { exchangeOf, newRequestId } from './exchange.ts';
 import type { ApiError } from './problems.ts';
 import type { Connection, RequestQueue } from './request-queue.ts';
-
-/**
- * Milliseconds for which the bytes of a client are still read and discarded after the final answer. Closing the socket with
- * unread bytes resets the connection, and the client could lose the answer.
- */
-const lingerTime = 1_000;
 
 /** A connection whose bytes cannot be parsed any further. */
 interface Broken {
@@ -83,10 +78,4 @@ function refusal(
     'Connection: close',
   ];
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
-}
-
-function endConnection(socket: Socket, answer = ''): void {
-  socket.end(answer);
-  const timer = setTimeout(() => socket.destroy(), lingerTime);
-  socket.once('close', () => clearTimeout(timer));
 }

@@ -4,6 +4,7 @@ import type { onSendHookHandler, preParsingHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { begun, maxConnections, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
+import { closeAfterBody } from './end-connection.ts';
 import { malformedMessage } from './parser-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
@@ -57,8 +58,9 @@ export const connections = fp(async (app) => {
     arrivals += 1;
     // Node removes its own error listener after a CONNECT request; an error without a listener would end the process.
     socket.on('error', () => {});
-    if (closesIdle) socket.destroySoon();
     queue.add(socket);
+    closeAfterBody(socket, () => queue.of(socket)?.last?.req);
+    if (closesIdle) socket.destroySoon();
   });
   app.server.on('request', (_: IncomingMessage, response: ServerResponse) => {
     arrivals += 1;
