@@ -6,6 +6,7 @@ import { endConnection } from './end-connection.ts';
 import { exchangeOf, newRequestId } from './exchange.ts';
 import type { ApiError } from './problems.ts';
 import type { Connection, RequestQueue } from './request-queue.ts';
+import { pathAndQuery } from './request-target.ts';
 
 /** A connection whose bytes cannot be parsed any further. */
 interface Broken {
@@ -19,7 +20,8 @@ interface Broken {
 /**
  * Answers messages that Node's parser cannot parse with a problem, and closes the connection. The malformed bytes belong to
  * the body of the last request or to a message behind it. Complete requests on the connection are answered first, so that
- * the client can assign each answer to its request.
+ * the client can assign each answer to its request. A request that was begun on a route that takes no body gets its own
+ * answer, the last one of the connection.
  */
 export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, prefix: string) {
   const broken = new WeakMap<Socket, Broken>();
@@ -30,7 +32,7 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
     if (!message) return;
     const { response } = message;
     const isBegun = response !== undefined && response === last;
-    const isAwaited = isRunning && (!isBegun || response.headersSent);
+    const isAwaited = isRunning && (!isBegun || response.headersSent || !waitsForBody(response));
     if (isAwaited || held.length > 0) return;
     if (!socket.writable || (isBegun && response.headersSent)) endConnection(socket);
     else endConnection(socket, refusal(message, isBegun, log, prefix));
@@ -43,12 +45,17 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
       if (!connection) socket.destroy();
       else if (!broken.has(socket)) {
         const address = callerAddress(socket.remoteAddress) ?? null;
-        broken.set(socket, { error, response: queue.takeUnfinished(connection), address });
+        const response = queue.takeUnfinished(connection);
+        if (response && !response.headersSent) response.shouldKeepAlive = false;
+        broken.set(socket, { error, response, address });
         conclude(connection);
       }
     },
   };
 }
+
+/** Whether a begun request needs the rest of its body. On other routes, it may already have changed something. */
+const waitsForBody = ({ req }: ServerResponse) => exchangeOf(req).config.takesBody === true;
 
 /**
  * The answer as text, status line and headers included. Logs it, unless the request has a log line of its own.
@@ -66,7 +73,7 @@ function refusal(
     response.statusCode = error.status;
     exchange.problem = error;
   } else log.info({ requestId, status: error.status, code: error.code, address }, 'malformed');
-  const body = JSON.stringify(error.problem(response?.req.url?.split('?', 1)[0] ?? '', requestId, prefix));
+  const body = JSON.stringify(error.problem(pathAndQuery(response?.req.url).split('?', 1)[0] ?? '', requestId, prefix));
   const lines = [
     `HTTP/1.1 ${error.status} ${error.code}`,
     `Date: ${new Date().toUTCString()}`,
