@@ -69,8 +69,7 @@ test('X-Forwarded-For of a proxy that TRUST_PROXY does not list is ignored', asy
   await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
 });
 
-const trustedProxies = ['127.0.0.1', '10.0.0.0/8'];
-const behindProxy = await openAnotherServer(world, { trustedProxies }, afterAll);
+const behindProxy = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] }, afterAll);
 
 /**
  * X-Forwarded-For as a trusted proxy at 127.0.0.1 sends it, and whether a key for 192.0.2.0/24 and 2001:db8::/32 is
