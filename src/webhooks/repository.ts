@@ -70,7 +70,7 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
       }),
     /** Deletes at most `size` deliveries; returns whether there may be more. */
     async dropDeliveries(id: string, size: number): Promise<boolean> {
-      return (await query(endpoints.dropDeliveriesStatement(id, size))).length === size;
+      return onlyRow(totalsOf(await query(endpoints.dropDeliveriesStatement(id, size)))).total === size;
     },
     /** Deletes an endpoint with its remaining deliveries. */
     async remove(id: string): Promise<void> {
