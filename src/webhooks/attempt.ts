@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import { codeOf } from '../errors.ts';
 import { receiverPools } from './pools.ts';
 import { signedHeaders } from './signature.ts';
@@ -40,6 +41,9 @@ const attemptLimit = 10_000;
 const readLimit = 65_536;
 const keepLimit = 1_024;
 
+/** Informational answers (1xx) before the answer; the attempt fails if there are more: undici counts the bytes of each alone. */
+const informationalLimit = 8;
+
 /** Sends attempts, each over a connection to an address that was checked for this attempt (docs/contract.md#webhooks). */
 export function attemptSender({ resolve, ...rules }: Options) {
   const pools = receiverPools();
@@ -51,14 +55,16 @@ export function attemptSender({ resolve, ...rules }: Options) {
     signal: AbortSignal,
   ): Promise<AttemptResult> {
     const url = parseTarget(text, rules);
-    // A DNS lookup takes no signal. It goes on after an abort, and its result is ignored.
+    // A DNS lookup takes no signal, and undici ignores it until the connection is made. Both go on after an abort, and their
+    // result is ignored; no request is sent.
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason));
     });
     const addresses = await Promise.race([resolveTarget(url, rules, resolve), aborted]);
     return await pools.use(url, addresses, async (pool) => {
       const timestamp = Math.floor(Date.now() / 1_000);
-      const answer = await pool.request({
+      let informational = 0;
+      const answering = pool.request({
         method: 'POST',
         path: `${url.pathname}${url.search}`,
         headers: {
@@ -69,7 +75,12 @@ export function attemptSender({ resolve, ...rules }: Options) {
         },
         body,
         signal,
+        onInfo: () => {
+          informational += 1;
+          if (informational > informationalLimit) throw new errors.HeadersOverflowError();
+        },
       });
+      const answer = await Promise.race([answering, aborted]);
       const { statusCode: status } = answer;
       const retryAfter = answer.headers['retry-after'];
       const isDelivered = status >= 200 && status < 300;
