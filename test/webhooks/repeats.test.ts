@@ -87,3 +87,25 @@ test('a 410 for an attempt that began before the owner changed the endpoint does
   held[1]?.();
   await expect.poll(shown).toEqual([['DELIVERED', 2]]);
 });
+
+test('an endpoint with a new URL is not disabled for the failures of the old one', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver((_, response) => response.writeHead(500).end());
+  const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
+  await world.sql.query(`UPDATE webhook_endpoint SET failing_since = now() - interval '6 days' WHERE id = $1`, [
+    endpointId,
+  ]);
+  const changed = await world.call(key, `PATCH /webhooks/${endpointId}`, { body: { description: 'the same URL' } });
+  expect(changed.status).toBe(200);
+  expect(await storedEndpoint(world, endpointId)).toMatchObject({ failing_since: expect.any(Date) });
+
+  const url = 'https://other.example/';
+  expect((await world.call(key, `PATCH /webhooks/${endpointId}`, { body: { url } })).status).toBe(200);
+  // A request can only give it an https URL.
+  await world.sql.query(`UPDATE webhook_endpoint SET url = $2 WHERE id = $1`, [endpointId, receiver.url]);
+  await world.patch(key, id, { duration: 41 });
+  openSender(world);
+  await expect.poll(() => storedDeliveries(world, endpointId)).toMatchObject([{ attempts: 1, status: 'PENDING' }]);
+  const { last_failure_at: lastFailureAt, ...stored } = await storedEndpoint(world, endpointId);
+  expect(stored).toMatchObject({ status: 'ENABLED', disabled_reason: null, failing_since: lastFailureAt });
+});
