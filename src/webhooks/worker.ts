@@ -87,8 +87,8 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     let opened: Attempt;
     try {
       opened = open(claimed);
-    } catch (error) {
-      onError(error);
+    } catch (cause) {
+      onError(new Error(`webhook ${claimed.endpointId} cannot be decrypted`, { cause }));
       return unreadable(claimed);
     }
     const result = await sender.send(opened);

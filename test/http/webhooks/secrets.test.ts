@@ -90,7 +90,10 @@ test('a start after a rotation of API_KEY_SECRET re-encrypts endpoints, which th
   const next = String(Object((await world.call(key, `POST /webhooks/${id}/rotate-secret`)).body).secret);
   const before = await webhookRow(world, id);
   expect(await reseal({ secret: renewed })).toEqual([
-    expect.objectContaining({ level: 40, msg: 'webhook endpoints are encrypted under another API_KEY_SECRET' }),
+    expect.objectContaining({
+      level: 40,
+      msg: 'webhook endpoints are encrypted under another API_KEY_SECRET, or damaged',
+    }),
   ]);
   expect(await webhookRow(world, id)).toEqual(before);
   expect(await reseal(after)).toEqual([
@@ -140,6 +143,32 @@ test('an endpoint that the server can no longer decrypt can be disabled, led els
   const rotated = await world.call(key, `POST /webhooks/${id}/rotate-secret`);
   expect(rotated).toMatchObject({ status: 200, body: { headerNames: [] } });
   expect(await opened(id, world)).toEqual([Object(rotated.body).secret, null, null]);
+});
+
+test('a stored secret that was damaged stops no start, and the endpoint can be changed and given a new secret', async () => {
+  const { key } = await world.company();
+  const damaged = await newWebhook(world, key);
+  const whole = await newWebhook(world, key);
+  await world.sql.query(
+    `UPDATE webhook_endpoint SET sealed_secret = translate(left(sealed_secret, 1), 'A' || left(sealed_secret, 1), 'BA')
+            || substr(sealed_secret, 2) WHERE id = $1`,
+    [damaged.id],
+  );
+  const before = await webhookRow(world, damaged.id);
+  expect(await reseal(after)).toContainEqual(
+    expect.objectContaining({ level: 40, webhookIds: expect.arrayContaining([damaged.id]) }),
+  );
+  expect(await webhookRow(world, damaged.id)).toEqual(before);
+  expect(await opened(whole.id, { secret: renewed })).toEqual([whole.secret, null, null]);
+
+  const { origin } = await openAnotherServer(world, after);
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const call = (method: string, path: string, body?: string) =>
+    send(origin, { method, path: `/webhooks/${damaged.id}${path}`, headers, ...(body !== undefined && { body }) });
+  expect((await call('PATCH', '', '{"description":"changed"}')).status).toBe(200);
+  const rotated = await call('POST', '/rotate-secret');
+  expect(rotated.status).toBe(200);
+  expect(await opened(damaged.id, { secret: renewed })).toEqual([JSON.parse(rotated.text).secret, null, null]);
 });
 
 test('while servers with either secret run, those that know both can read and change every endpoint', async () => {
