@@ -42,7 +42,10 @@ const deleteInterval = 60_000;
  */
 const longestTurn = 1_000;
 
-const nothingClaimed = { claimed: [], hasMore: false };
+const nothingClaimed: { readonly claimed: readonly Claimed[]; readonly hasMore: boolean } = {
+  claimed: [],
+  hasMore: false,
+};
 
 /**
  * Sends the deliveries that are due (docs/contract.md#webhooks). Any number of processes can do so on one database. Sends
@@ -121,10 +124,11 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
 
   /** Claims at most 50 times a second while it finds deliveries, and 5 times while it is woken but finds none. */
   async function claimAll(): Promise<void> {
+    let last = nothingClaimed;
     while (!signal.aborted) {
-      const { claimed, hasMore } = slots.hasFreeSlot() ? await deliveries.claim(slots.free()) : nothingClaimed;
-      for (const one of claimed) start(one);
-      if (!hasMore) await pause(claimed.length > 0 ? shortPause : longPause);
+      last = slots.hasFreeSlot() ? await deliveries.claim(slots.free(), last.hasMore) : nothingClaimed;
+      for (const one of last.claimed) start(one);
+      if (!last.hasMore) await pause(last.claimed.length > 0 ? shortPause : longPause);
     }
   }
 
