@@ -110,7 +110,7 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
     SELECT d.*, e.failing, e.busy, e.share, e.slots FROM endpoint e CROSS JOIN LATERAL (
       SELECT d.id, d.endpoint_id, d.agent_id, d.position, d.is_redelivery, d.next_attempt_at, d.created_at
         FROM webhook_delivery d
-       WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at <= now() AND ${isFree}
+       WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at BETWEEN e.due AND now() AND ${isFree}
        ORDER BY d.next_attempt_at LIMIT e.share + e.spare FOR NO KEY UPDATE OF d SKIP LOCKED) d
      WHERE e.place <= e.slots
   ), checked AS MATERIALIZED (

@@ -3,7 +3,7 @@ import type { KeySecrets } from '../auth/api-key.ts';
 import type { Database } from '../database/client.ts';
 import type { Meter } from '../metrics/meter.ts';
 import { type Attempt, attemptSender } from './attempt.ts';
-import { type Claimed, deliveryRepository, type HealthChange } from './delivery.repository.ts';
+import { type Claimed, deliveryRepository, type HealthChange, type Measures } from './delivery.repository.ts';
 import type { DeliveryOutcome } from './finish.statements.ts';
 import { givenBack, notGranted, outcomeOf, unreadable } from './outcome.ts';
 import { outcomeWriter } from './outcome-writer.ts';
@@ -139,10 +139,20 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     waking = new AbortController();
   }
 
+  /** The last measurement that succeeded, and when. */
+  let measured: Measures = { overdueSeconds: 0, disabledEndpoints: 0 };
+  let measuredAt = performance.now();
+
   async function measure(): Promise<void> {
-    const measures = await deliveries.measures();
-    if (measures) meter.webhooks({ ...measures, overdueSeconds: Math.max(measures.overdueSeconds, longestWait) });
-    longestWait = 0;
+    try {
+      measured = (await deliveries.measures()) ?? measured;
+      measuredAt = performance.now();
+    } finally {
+      // If it failed, as it does where claims take too long, deliveries may be overdue since the last one: the alert has to fire.
+      const unknown = Math.floor((performance.now() - measuredAt) / 1_000);
+      meter.webhooks({ ...measured, overdueSeconds: Math.max(measured.overdueSeconds, longestWait, unknown) });
+      longestWait = 0;
+    }
   }
 
   async function deleteOld(): Promise<void> {

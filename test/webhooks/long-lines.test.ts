@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { silent } from '../../src/metrics/meter.ts';
 import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
 import { webhookWorker } from '../../src/webhooks/worker.ts';
+import { blocksOf } from '../support/blocks.ts';
 import { recording } from '../support/plans.ts';
 import { openReceiver } from '../support/receiver.ts';
 import { storeEndpoint } from '../support/sending.ts';
@@ -75,4 +76,34 @@ test('what waits behind a failed delivery is due after it', async () => {
     [agentId],
   );
   expect(rows).toEqual([{ version: 1 }]);
+});
+
+test('a claim reads past what was sent during a long transaction once', async () => {
+  const { id: companyId } = await world.company();
+  const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
+  const holder = await world.sql.connect();
+  await holder.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+  await holder.query('SELECT FROM company');
+  await storeLine(endpointId, 20_000);
+  await world.sql.query(
+    `UPDATE webhook_delivery SET status = 'DELIVERED', finished_at = now() WHERE endpoint_id = $1`,
+    [endpointId],
+  );
+  const due = await storeLine(endpointId, 1);
+  await world.sql.query('UPDATE webhook_delivery SET next_attempt_at = now() WHERE agent_id = $1', [due]);
+  await world.sql.query('ANALYZE webhook_delivery');
+  const database = openLimited(world.limits, world.databaseUrl, 1);
+  onTestFinished(async () => {
+    await holder.query('ROLLBACK');
+    holder.release();
+    await database.close();
+  });
+  const { claim } = deliveryRepository(database);
+  const slots = { healthy: 16, failing: 16, perHealthy: 16, perFailing: 16, running: new Map<string, number>() };
+  await claim({ ...slots, running: new Map([[endpointId, 16]]) });
+  await world.sql.query('SELECT pg_stat_force_next_flush()');
+  const blocks = async (task: () => Promise<unknown>) => await blocksOf(database, world.sql, 'webhook_delivery', task);
+  // Without a free slot for the endpoint, it is found to have something due, which is not looked up.
+  const found = await blocks(() => claim({ ...slots, running: new Map([[endpointId, 16]]) }));
+  expect(await blocks(() => claim(slots))).toBeLessThan(found + 100);
 });
