@@ -13,7 +13,7 @@ const longestLag = 1_000;
  * @param servers addresses of other DNS servers, with ports
  */
 export function dnsResolver(servers?: readonly string[]): Resolve {
-  const resolver = new Resolver({ timeout: 2_000, tries: 2 });
+  const resolver = new Resolver({ timeout: 2_000, tries: 4 });
   if (servers) resolver.setServers(servers);
   return async (name) => {
     const [four, six] = [resolver.resolve4(name), resolver.resolve6(name)];
