@@ -74,7 +74,7 @@ export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
     UPDATE webhook_endpoint e
        SET last_success_at = CASE WHEN l.good THEN now() ELSE e.last_success_at END,
            last_failure_at = now(), failing_since = coalesce(e.failing_since, now()),
-           status = 'DISABLED', disabled_reason = l.reason, updated_at = greatest(now(), e.updated_at)
+           status = 'DISABLED', disabled_reason = l.reason, updated_at = greatest(now(), e.updated_at + interval '1 millisecond')
       FROM locked l WHERE e.id = l.id AND e.status = 'ENABLED' AND l.reason IS NOT NULL
     RETURNING e.id, e.company_id, e.integration_id, e.disabled_reason
   ), entry AS (

@@ -44,12 +44,16 @@ test('deliveries of an endpoint that a 410 disabled are sent in order once the o
   const { id: endpointId } = await storeEndpoint(world, companyId, receiver.url);
   const path = `/webhooks/${endpointId}`;
   for (const duration of [41, 42, 43]) await world.patch(key, id, { duration });
+  // As after a failover to a machine whose clock is slow.
+  const later = new Date(Date.now() + 3_600_000);
+  await world.sql.query('UPDATE webhook_endpoint SET updated_at = $2 WHERE id = $1', [endpointId, later]);
   const { wake } = openSender(world);
   const shown = async () => Object((await world.call(key, `GET ${path}`)).body);
   await expect.poll(shown).toMatchObject({
     ...{ status: 'DISABLED', disabledReason: 'The receiver answered 410 Gone.' },
     ...{ lastSuccessAt: null, lastFailureAt: expect.any(String) },
   });
+  expect(Date.parse((await shown()).updatedAt)).toBeGreaterThan(later.getTime());
 
   status = 204;
   await world.call(key, `PATCH ${path}`, { body: { status: 'ENABLED' } });
