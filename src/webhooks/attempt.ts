@@ -1,6 +1,5 @@
-import { errors } from 'undici';
 import { codeOf } from '../errors.ts';
-import { receiverPools } from './pools.ts';
+import { informationalCount, receiverPools } from './pools.ts';
 import { signedHeaders } from './signature.ts';
 import { parseTarget, type Resolve, resolveTarget, TargetError, type TargetRules } from './target.ts';
 
@@ -41,9 +40,6 @@ const attemptLimit = 10_000;
 const readLimit = 65_536;
 const keepLimit = 1_024;
 
-/** Informational answers (1xx) before the answer; the attempt fails if there are more: undici counts the bytes of each alone. */
-const informationalLimit = 8;
-
 /** Sends attempts, each over a connection to an address that was checked for this attempt (docs/contract.md#webhooks). */
 export function attemptSender({ resolve, ...rules }: Options) {
   const pools = receiverPools();
@@ -63,7 +59,6 @@ export function attemptSender({ resolve, ...rules }: Options) {
     const addresses = await Promise.race([resolveTarget(url, rules, resolve), aborted]);
     return await pools.use(url, addresses, async (pool) => {
       const timestamp = Math.floor(Date.now() / 1_000);
-      let informational = 0;
       const answering = pool.request({
         method: 'POST',
         path: `${url.pathname}${url.search}`,
@@ -75,10 +70,7 @@ export function attemptSender({ resolve, ...rules }: Options) {
         },
         body,
         signal,
-        onInfo: () => {
-          informational += 1;
-          if (informational > informationalLimit) throw new errors.HeadersOverflowError();
-        },
+        onInfo: informationalCount(),
       });
       const answer = await Promise.race([answering, aborted]);
       const { statusCode: status } = answer;

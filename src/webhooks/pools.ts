@@ -1,11 +1,14 @@
 import { isIP, type LookupFunction } from 'node:net';
-import { Pool } from 'undici';
+import { errors, Pool } from 'undici';
 
 /** Unused pools are closed beyond this number of pools. undici closes idle connections after 4 s. */
 const keptPools = 64;
 
 /** Bytes that the headers of an answer may have; the attempt fails if there are more. */
 const headerLimit = 16_384;
+
+/** Informational answers (1xx) before an answer, each of which may have as many; the attempt fails if there are more. */
+const informationalLimit = 8;
 
 /**
  * Milliseconds for the connection to each address but the last, at most. Node's default of 250 ms is meant for IPv6 that does
@@ -59,6 +62,15 @@ export function receiverPools() {
       pools.clear();
       await Promise.all(open.map(({ pool }) => pool.destroy()));
     },
+  };
+}
+
+/** A listener for the informational answers to one request. @throws HeadersOverflowError at the ninth, which ends the request */
+export function informationalCount(): () => void {
+  let count = 0;
+  return () => {
+    count += 1;
+    if (count > informationalLimit) throw new errors.HeadersOverflowError();
   };
 }
 
