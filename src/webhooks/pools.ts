@@ -7,9 +7,6 @@ const keptPools = 64;
 /** Bytes that the headers of an answer may have; the attempt fails if there are more. */
 const headerLimit = 16_384;
 
-/** Informational answers (1xx) before an answer, each of which may have as many; the attempt fails if there are more. */
-const informationalLimit = 8;
-
 /**
  * Milliseconds for the connection to each address but the last, at most. Node's default of 250 ms is meant for IPv6 that does
  * not work: a receiver farther away than that would be given up, and IPv6 tried, which this machine may not have.
@@ -64,6 +61,9 @@ export function receiverPools() {
     },
   };
 }
+
+/** Informational answers (1xx) before an answer; the attempt fails if there are more: `maxHeaderSize` holds for each alone. */
+const informationalLimit = 8;
 
 /** A listener for the informational answers to one request. @throws HeadersOverflowError at the ninth, which ends the request */
 export function informationalCount(): () => void {
