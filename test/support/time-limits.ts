@@ -37,6 +37,7 @@ export const openLimited = (limits: TimeLimits, url: string, connections: number
 /** The same database, in whose sessions the time limits of the role are a minute. */
 export function patientUrl(url: string): string {
   const changed = new URL(url);
-  changed.searchParams.set('options', `-c statement_timeout=${patience} -c lock_timeout=${patience}`);
+  const limits = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'];
+  changed.searchParams.set('options', limits.map((name) => `-c ${name}=${patience}`).join(' '));
   return changed.href;
 }
