@@ -5,7 +5,7 @@ import { shareNumbersStatement } from '../companies/number-lock.statements.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import { jsonRowsOf, onlyRow } from '../database/rows.ts';
-import type { Query } from '../database/statement.ts';
+import type { Query, Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
@@ -118,21 +118,25 @@ export function agentLifecycle(database: Database) {
 
   /**
    * Deletes at once if the row is not locked. Otherwise waits for the row lock, and looks the key up again after that. A request
-   * waits 100 ms at a time: undefined if the lock is still held.
+   * waits 100 ms at a time, in its turn: undefined if the lock is still held, or the turn came after the deadline.
    */
   async function deleteRow(wanted: Omit<Deletion, 'lookedUpAt'>): Promise<StoredAgent | undefined> {
     const { id, by } = wanted;
     const write: Write = (lookedUpAt) => deleteStatement({ ...wanted, lookedUpAt });
     const deleted = await writeAtOnce(database, by, write);
     if (deleted) return deleted;
-    const deleteLocked = async (query: Query) => {
-      await query('operator' in by ? lockStatement(id) : lockSoonStatement(id));
-      return (await writeConfirmed(query, by, write))[0];
-    };
+    const deleteLocked = (lock: Statement) =>
+      database.transaction(async (query) => {
+        await query(lock);
+        return (await writeConfirmed(query, by, write))[0];
+      });
+    if ('operator' in by) return await deleteLocked(lockStatement(id));
     try {
-      return await lockInTurn(() => database.transaction(deleteLocked));
+      return await lockInTurn(async () =>
+        by.deadline.left() > 0 ? await deleteLocked(lockSoonStatement(id)) : undefined,
+      );
     } catch (error) {
-      if (!('operator' in by) && isLockTimeout(error)) return undefined;
+      if (isLockTimeout(error)) return undefined;
       throw error;
     }
   }
