@@ -37,7 +37,9 @@ test('a dump taken under load and restored elsewhere is consistent as of its sta
   await load.more(20);
   const reached = new Map(load.acknowledged);
   // No request reads this table, but a dump does: once it waits for the lock, it has begun.
-  await holder.query('BEGIN; LOCK TABLE integration IN ACCESS EXCLUSIVE MODE');
+  await holder.query(
+    'SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE integration IN ACCESS EXCLUSIVE MODE',
+  );
   const dumped = shell(dump, page);
   await vi.waitUntil(async () => (await source.query(waitingDump)).rowCount === 1, { timeout: 60_000, interval: 20 });
   const passed = new Map(load.acknowledged);

@@ -34,9 +34,11 @@ export const openLimited = (limits: TimeLimits, url: string, connections: number
     ? openDatabase({ url: patientUrl(url), connections, statementLimit: patience, connectionLimit: patience })
     : openDatabase({ url, connections });
 
-/** The same database, in whose sessions the time limits of the role are a minute. */
+/** The same database, in whose sessions the time limits of the role are a minute, and a lock may be held without an end. */
 export function patientUrl(url: string): string {
   const changed = new URL(url);
-  changed.searchParams.set('options', `-c statement_timeout=${patience} -c lock_timeout=${patience}`);
+  const limits = { statement_timeout: patience, lock_timeout: patience, idle_in_transaction_session_timeout: 0 };
+  const options = Object.entries(limits).map(([name, value]) => `-c ${name}=${value}`);
+  changed.searchParams.set('options', options.join(' '));
   return changed.href;
 }

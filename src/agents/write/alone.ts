@@ -160,12 +160,14 @@ async function deleteExpiredAnswer(query: Query, [call]: readonly QueuedChange[]
 }
 
 async function writeChanges(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
+  const found = await readAll(query, writes, changes);
+  // Directly before the write: the time of the read counts too.
   const refused = await refusals(
     query,
     changes.map(({ by }) => by),
   );
   const allowed = changes.filter(({ by }) => !refused.has(by));
-  const folds = foldByAgent(allowed, await readAll(query, writes, allowed));
+  const folds = foldByAgent(allowed, found);
   const steps = folds.flatMap((folded) => folded.steps);
   const rows = steps.length > 0 ? writtenRows(await query(change('withEvents', steps, null))) : [];
   const writtenAt = writtenTimes(rows);
