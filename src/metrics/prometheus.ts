@@ -41,7 +41,11 @@ export function prometheus(sources: Sources) {
     ...metric('batch_wait_seconds', 'Time that the first call of a batch has waited for it', ['of']),
     buckets: seconds,
   });
-  const left = new Gauge(metric('queue_length', 'Calls that went on waiting when the last batch began', ['of']));
+  const left = new Gauge(
+    metric('queue_length', 'Calls that waited on when the last batch began, or when the time of other calls was up', [
+      'of',
+    ]),
+  );
   const repeats = new Counter(
     metric(
       'changes_repeated_total',
@@ -94,11 +98,11 @@ export function prometheus(sources: Sources) {
   const meter: Meter = {
     request: (method, route, status, code, time) =>
       requests.observe({ method, route: route ?? 'none', status: status ?? 'none', code: code ?? 'none' }, time),
-    batch(of, size, waited, queued) {
+    batch(of, size, waited) {
       sizes.observe({ of }, size);
       waits.observe({ of }, waited);
-      left.set({ of }, queued);
     },
+    queue: (of, count) => left.set({ of }, count),
     repeated: (why) => repeats.inc({ why }),
     rateLimited: (whom) => refusals.inc({ whom }),
     countsAreShared(isShared) {
