@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { batched, type Meter, type PoolUse, rateLimitReasons, retryReasons } from './meter.ts';
 
-/** Buckets in seconds: from an answer without the database to the maximum duration of a request. */
+/** Buckets in seconds: from an answer without the database to the deadline of a request; a slow client takes longer. */
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export type Metrics = ReturnType<typeof prometheus>;
@@ -28,7 +28,7 @@ export function prometheus(sources: Sources) {
   const requests = new Histogram({
     ...metric(
       'request_seconds',
-      'Time from the arrival of a request to its answer, by method, route, status and code of the problem',
+      'Time from the head of a request until its answer is sent, with that in which the client sends its body and reads the answer',
       ['method', 'route', 'status', 'code'],
     ),
     buckets: seconds,
