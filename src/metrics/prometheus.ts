@@ -149,7 +149,8 @@ function measureAtScrape(metric: Metric, { poolUse, droppedLogLines, historyByte
       const { bytes } = await askDatabase();
       if (bytes !== undefined) this.set(bytes);
     },
-  });
+    // A Gauge begins with 0, from which the first size would look like growth.
+  }).remove();
   new Gauge({
     ...metric('database_up', '1 where the database has answered when the metrics were read, else 0'),
     async collect() {

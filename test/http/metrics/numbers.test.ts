@@ -121,7 +121,7 @@ test('the connection metrics are those of the pool', async () => {
   await database.close();
 });
 
-test('a scrape shows the size of the history and whether the database answers; during a lock or an outage the last known size stays', async () => {
+test('a scrape shows the size of the history and whether the database answers; during a lock or an outage the last known size stays, and one that was never known is left out', async () => {
   const link = await openLink(world.databaseUrl);
   const { query, close } = ownConnection(link.url);
   onTestFinished(close);
@@ -152,6 +152,10 @@ test('a scrape shows the size of the history and whether the database answers; d
   await whileLocked(world, 'LOCK TABLE agent_version', [], async () => expect(await read()).toEqual([1, after]));
   await link.cutOff();
   expect(await read()).toEqual([0, after]);
+  const { registry: fresh } = prometheus({ ...sources, historyBytes: () => historyBytes(query) });
+  const text = await fresh.metrics();
+  expect(text).toMatch(/^interview_agents_database_up 0$/m);
+  expect(text).not.toMatch(/^interview_agents_history_bytes /m);
   await link.repair();
   expect(await read()).toEqual([1, after]);
 });
