@@ -86,9 +86,8 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   let isUsable = false;
   /** The last error of the current connection, or of the last attempt to connect. */
   let cause: Error | undefined;
-  /** The selection of the database on a new connection. */
+  /** The selection of the database on a new connection, and the first count after it. */
   let selecting: Promise<void> | undefined;
-  /** The selection, and the first count after it. */
   let starting: Promise<void> | undefined;
 
   /** Stops using Redis and reconnects. Until there is a new connection, no request waits for Redis. */
@@ -145,13 +144,12 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
 
   return {
     async count(id: string, limits: readonly Limit[]): Promise<Counted> {
-      if (!isUsable) return own.count(id, limits);
       try {
-        return await countInRedis(id, limits);
+        if (isUsable) return await countInRedis(id, limits);
       } catch (error) {
         if (isUsable) fail(error);
-        return own.count(id, limits);
       }
+      return own.count(id, limits);
     },
 
     /**
@@ -172,21 +170,17 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   };
 }
 
-/** Calls `onChange` only for changes: during an outage, once for each cause. */
+/** Calls `onChange` when an outage ends, which a new connection does, and during one once for each cause. */
 function changeReporter(onChange: Options['onChange']) {
-  let isShared: boolean | undefined;
   /** Messages of the causes that were reported in this outage. */
   const reported = new Set<string>();
   return {
     shared(): void {
-      if (isShared) return;
-      isShared = true;
       reported.clear();
       onChange(true);
     },
     alone(cause: Error): void {
-      if (isShared === false && (reported.has(cause.message) || reported.size >= maxCauses)) return;
-      isShared = false;
+      if (reported.has(cause.message) || reported.size >= maxCauses) return;
       reported.add(cause.message);
       onChange(false, cause);
     },

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
 /** What a proxy does with a request: it answers itself, or removes a header from the server's answer. */
-export type Interference =
+type Interference =
   | { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }
   | { readonly removed: string };
 
