@@ -40,7 +40,8 @@ async function sendHeld(
 test.for(Object.entries(waiting))(
   '%s: a key that ends while its request waits for a row lock writes nothing',
   async ([, request]) => {
-    for (const { end, code } of [ends['revoked'], ends['without its grant']].filter((one) => one !== undefined)) {
+    const tried = [ends['revoked'], ends['expired'], ends['without its grant']];
+    for (const { end, code } of tried.filter((one) => one !== undefined)) {
       const subject = await newAtsSubject(world);
       await world.patch(subject.key, subject.id, { name: 'Before' }, { query: subject.query });
       const { line, body } = request(subject.id);
