@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
@@ -89,6 +89,10 @@ test('the commands of docs/operate.md and docs/backup.md lead from an empty Post
   expect(await status()).toBe(401);
   expect(await operator.paste(exportIt)).toBe(`{"id":"${agent}","name":"Interview","version":1}\n`);
   expect(await operator.paste('stat --format=%a ~/company.jsonl')).toBe('600\n');
+  // A terminal that does not know the company: the export that was made stays.
+  const exported = await readFile(join(folder, 'company.jsonl'), 'utf8');
+  await expect(open().paste(exportIt)).rejects.toThrow('--company');
+  expect(await readFile(join(folder, 'company.jsonl'), 'utf8')).toBe(exported);
   expect(await operator.paste(erase)).toMatch(/"agents": 1/);
   expect(await operator.paste(list)).toMatch(/^\[\]\nUsage: /);
   expect(JSON.parse(await operator.paste(prune))).toEqual({ versions: 0, agents: 0 });
