@@ -12,6 +12,7 @@ const run = [
   ['docs/backup.md', 'Dump', 1, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Restore', 2, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Check', 4, 'test/postgres/backup.test.ts'],
+  ['docs/backup.md', 'Check', 1, 'test/postgres/operate.test.ts'],
   ['docs/backup.md', 'Continuous archiving', 2, 'test/postgres/recovery.test.ts'],
   ['docs/backup.md', 'Recovery to a moment', 4, 'test/postgres/recovery.test.ts'],
   ['docs/backup.md', 'Recovery to a moment', 1, 'test/postgres/recovery-debian.test.ts'],
