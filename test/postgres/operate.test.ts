@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { uuid } from '../support/admin.ts';
+import { run } from '../support/connection.ts';
 import { openCluster, postgresCommands } from '../support/debian-postgres.ts';
 import { commandsIn, filled } from '../support/docs.ts';
 import { send } from '../support/http.ts';
@@ -46,7 +47,9 @@ test('the commands of docs/operate.md and docs/backup.md lead from an empty Post
     return await startServer(serve, address);
   };
 
-  await operator.paste(filled(settle, { '…': password, '127.0.0.1:5432': admin.host }));
+  // As the administrator of a managed PostgreSQL, which is no superuser.
+  await run(admin.href, `CREATE ROLE dba LOGIN CREATEROLE CREATEDB PASSWORD '${password}'`);
+  await operator.paste(filled(settle, { 'postgres:…': `dba:${password}`, '127.0.0.1:5432': admin.host }));
   expect(await operator.paste(prepare)).toMatch(
     /applied [\s\S]*role agents_server may run the server,[\s\S]*nothing to apply/,
   );
