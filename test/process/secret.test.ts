@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { fingerprintsOf } from '../../src/auth/api-key.ts';
@@ -92,6 +92,14 @@ test('creating a key on DATABASE_URL needs API_KEY_SECRET, and commands that cre
   const listed = await admin(world, {}, 'key', 'list', '--company', id);
   expect(listed).toMatchObject({ code: 0, stderr: '' });
   expect(JSON.parse(listed.stdout)).toMatchObject([{ id: keyId }]);
+
+  // As in the image, and in a checkout of another user: no secret is generated for a command that uses none.
+  const folder = await makeFolder();
+  const env = { NODE_ENV: 'production', DATABASE_URL: world.ownerUrl, DATA_DIR: join(folder, 'data') };
+  const companies = await runProgram(['dist/admin.js', 'company', 'list'], { env });
+  expect(companies).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.parse(companies.stdout)).toEqual([{ id, name: 'Test company' }]);
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('during a change of the secret, servers with both secrets in either order keep running, and the fingerprint is that of the secret in use', async () => {
