@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -180,17 +180,6 @@ describe('a file .env', () => {
     server.signal('SIGTERM');
     expect(await server.exit).toEqual({ code: 0, signal: null });
     expect(server.stdout).not.toContain('curl');
-  });
-
-  test.each(['server', 'admin', 'migrate'])('that cannot be read ends the program %s in one line', async (name) => {
-    const folder = await makeFolder();
-    await mkdir(join(folder, '.env'));
-    const program = join(import.meta.dirname, '..', '..', 'dist', `${name}.js`);
-    const parameters = name === 'admin' ? ['company', 'list'] : [];
-    const outcome = await runProgram([program, ...parameters], { cwd: folder });
-    expect(outcome).toEqual(
-      refused(/^(error: )?the file \.env cannot be read \(EISDIR[^\n]*\): let this user read it, or move it away\n$/),
-    );
   });
 
   test('.env.example lists exactly the variables of the schema, with their defaults', async () => {
