@@ -12,6 +12,7 @@ const run = [
   ['docs/backup.md', 'Dump', 1, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Restore', 2, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Check', 4, 'test/postgres/backup.test.ts'],
+  ['docs/backup.md', 'Check', 1, 'test/postgres/operate.test.ts'],
   ['docs/backup.md', 'Continuous archiving', 2, 'test/postgres/recovery.test.ts'],
   ['docs/backup.md', 'Recovery to a moment', 4, 'test/postgres/recovery.test.ts'],
   ['docs/backup.md', 'Recovery to a moment', 1, 'test/postgres/recovery-debian.test.ts'],
@@ -38,6 +39,8 @@ const run = [
   ['docs/upgrade.md', 'When a migration fails', 1, 'test/postgres/killed-migration.test.ts'],
 ] as const;
 
+const upgradeWithDocker = 'Docker; test/unit/compose-upgrade.test.ts runs it with a function in its place';
+
 /** Commands that no test can run: page, section, number of blocks, reason. */
 const notRun = [
   ['README.md', 'Start', 2, 'npm ci needs a package registry; test/process/embedded.test.ts runs what npm start runs'],
@@ -45,19 +48,16 @@ const notRun = [
   ['docs/client.md', 'A typed client', 1, 'npm install needs a package registry'],
   ['docs/client.md', 'Other generators', 2, 'npm install needs a package registry'],
   ['docs/high-availability.md', 'Try it with Docker', 1, 'Docker'],
+  ['docs/high-availability.md', 'Try it with Docker', 1, upgradeWithDocker],
   ['docs/high-availability.md', "Try it from Debian's packages", 1, 'apt-get needs a mirror of Debian'],
   ['docs/operate.md', 'Traces', 1, 'npm install needs a package registry'],
   ['docs/operate.md', 'With Docker', 1, 'Docker'],
+  ['docs/operate.md', 'With Docker', 1, upgradeWithDocker],
   ['docs/operate.md', 'Kubernetes', 1, 'a Kubernetes cluster; test/unit/kubernetes.test.ts reads the manifests'],
   ['docs/operate.md', 'systemd', 1, 'root on a machine that systemd runs; test/systemd/ checks the unit'],
   ['docs/replicas.md', "From Debian's packages", 1, 'apt-get needs a mirror of Debian'],
   ['docs/replicas.md', 'With Docker', 1, 'Docker; test/unit/compose.test.ts reads the file'],
-  [
-    'docs/replicas.md',
-    'Restarting without a failed request',
-    1,
-    'Docker; test/unit/compose-upgrade.test.ts runs it with a function in its place',
-  ],
+  ['docs/replicas.md', 'Restarting without a failed request', 1, upgradeWithDocker],
 ] as const;
 
 const all = pages().flatMap((page) => allBlocks(page).map((block) => ({ page, ...block })));
