@@ -37,11 +37,11 @@ export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readon
  */
 export const eraseEndpointDeliveriesStatement = (companyId: string, limit: number) => sql`
   WITH erased AS (
-    DELETE FROM webhook_delivery WHERE id IN (
-      SELECT part.id FROM webhook_endpoint w,
-             LATERAL (SELECT d.id FROM webhook_delivery d WHERE d.endpoint_id = w.id
+    DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
+      SELECT part.ctid FROM webhook_endpoint w,
+             LATERAL (SELECT d.ctid FROM webhook_delivery d WHERE d.endpoint_id = w.id
                        ORDER BY d.position DESC LIMIT ${limit}::int FOR UPDATE OF d SKIP LOCKED) part
-       WHERE w.company_id = ${companyId}::uuid LIMIT ${limit}::int)
+       WHERE w.company_id = ${companyId}::uuid LIMIT ${limit}::int))
     RETURNING id
   )
   SELECT count(*)::int AS erased FROM erased`;

@@ -21,5 +21,6 @@ export default defineConfig(({ mode }) => ({
     fileParallelism: false,
     testTimeout: mode === 'short' ? 300_000 : 1_200_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
   },
 }));

@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
 import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
@@ -69,6 +69,9 @@ test('X-Forwarded-For of a proxy that TRUST_PROXY does not list is ignored', asy
   await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
 });
 
+const trustedProxies = ['127.0.0.1', '10.0.0.0/8'];
+const behindProxy = await openAnotherServer(world, { trustedProxies }, afterAll);
+
 /**
  * X-Forwarded-For as a trusted proxy at 127.0.0.1 sends it, and whether a key for 192.0.2.0/24 and 2001:db8::/32 is
  * accepted.
@@ -102,8 +105,7 @@ const proxied: readonly [forwardedFor: string | undefined, isAccepted: boolean][
 test.for(proxied)('behind a trusted proxy, X-Forwarded-For: %s is accepted: %s', async ([forwardedFor, isAccepted]) => {
   const { id, companyId } = await newSubject(world);
   const key = await world.keyFrom(companyId, '192.0.2.0/24', '2001:db8::/32');
-  const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
-  const ask = () => send(origin, { path: `/agents/${id}`, ...renaming(key, forwardedFor) });
+  const ask = () => send(behindProxy.origin, { path: `/agents/${id}`, ...renaming(key, forwardedFor) });
   if (isAccepted) expect((await ask()).status).toBe(200);
   else await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
 });
@@ -117,9 +119,8 @@ test.each([
   async (count, isAccepted) => {
     const { id, companyId } = await newSubject(world);
     const key = await world.keyFrom(companyId, '192.0.2.0/24');
-    const { origin } = await openAnotherServer(world, { trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });
     const ask = () =>
-      send(origin, { path: `/agents/${id}`, ...renaming(key, `192.0.2.1${', 10.0.0.7'.repeat(count)}`) });
+      send(behindProxy.origin, { path: `/agents/${id}`, ...renaming(key, `192.0.2.1${', 10.0.0.7'.repeat(count)}`) });
     if (isAccepted) expect((await ask()).status).toBe(200);
     else await expectRefusal(world, id, ask, { code: 'IP_NOT_ALLOWED' });
   },

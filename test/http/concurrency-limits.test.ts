@@ -31,12 +31,11 @@ test.each([
   await whileLocked(world, lock, [], async (release) => {
     const many = Array.from({ length: 30 }, () => world.call(attacker.key, `${method} /agents/${target.id}/${path}`));
     await untilWaiting(world, 2);
-    for (let time = 0; time < 40; time += 1) {
+    for (let time = 0; time < 10; time += 1) {
       expect((await world.call(other.key, `GET /agents/${agent.id}`)).status).toBe(200);
     }
     await release();
-    // On a slow machine some have waited too long.
-    for (const { status } of await Promise.all(many)) expect([200, 503]).toContain(status);
+    for (const { status } of await Promise.all(many)) expect(status).toBe(200);
   });
 });
 
@@ -114,8 +113,7 @@ async function expectNextWaits(
     await readOther();
     expect(isAnswered).toBe(false);
     await release();
-    // On a slow machine some have waited too long.
-    for (const { status } of await Promise.all([next, ...many])) expect([200, 503]).toContain(status);
+    for (const { status } of await Promise.all([next, ...many])) expect(status).toBe(200);
   });
 }
 

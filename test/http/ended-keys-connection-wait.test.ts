@@ -44,23 +44,22 @@ async function sendBehind(
   return answer;
 }
 
-test.for(Object.entries(writes))(
-  '%s: a key that ends while its write waits for a connection writes nothing',
-  async ([, request]) => {
+test('a key that ends while its write waits for a connection writes nothing, whatever it writes', async () => {
+  const { revoked } = ends;
+  const ended = Object.values(writes).map(async (request) => {
     const subject = await newAtsSubject(world);
     const before = await storedOf(world, subject.companyId);
-    const { revoked } = ends;
     const answer = await sendBehind(subject, request, async () => revoked?.end(world, subject.keyId));
     expectEnded(answer, revoked?.code ?? 'INTERNAL_ERROR', request(subject.id).line);
     expect(await storedOf(world, subject.companyId)).toEqual(before);
-  },
-);
+  });
+  await Promise.all(ended);
+});
 
-test.for(Object.entries(writes))(
-  '%s: a key that is still valid writes after a long wait for a connection',
-  async ([, request]) => {
+test('a key that is still valid writes after a long wait for a connection, whatever it writes', async () => {
+  const statuses = Object.values(writes).map(async (request) => {
     const subject = await newAtsSubject(world);
-    const answer = await sendBehind(subject, request, async () => {});
-    expect(answer.status).toBeLessThan(300);
-  },
-);
+    return (await sendBehind(subject, request, async () => {})).status;
+  });
+  expect(await Promise.all(statuses)).toEqual([200, 200, 201, 201, 204]);
+});

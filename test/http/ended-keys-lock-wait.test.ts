@@ -1,17 +1,13 @@
-import { expect, inject, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
 import { ends, expectEnded, newAtsSubject, storedOf } from '../support/ended-keys.ts';
 import type { Answer } from '../support/http.ts';
-import { untilWaiting, whileAgentLocked } from '../support/locks.ts';
+import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { untilOutdated } from '../support/slow-body.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
-// The wait for a row lock must be longer than the second after which a key is looked up again.
-await world.sql.query(
-  `ALTER ROLE ${inject('serverRole')} IN DATABASE ${new URL(world.ownerUrl).pathname.slice(1)} SET lock_timeout = '5s'`,
-);
 
 const waiting: Readonly<Record<string, (id: string) => { line: string; body?: object }>> = {
   PATCH: (id) => ({ line: `PATCH /agents/${id}`, body: { name: 'Too late' } }),
@@ -19,49 +15,63 @@ const waiting: Readonly<Record<string, (id: string) => { line: string; body?: ob
   DELETE: (id) => ({ line: `DELETE /agents/${id}` }),
 };
 
-/** Sends a request for an agent whose row stays locked until the request has waited for more than a second. */
+/** Each on a server of its own. The rows of the agents stay locked until all requests have waited for more than a second. */
 async function sendHeld(
-  { id, key, query }: Awaited<ReturnType<typeof newAtsSubject>>,
-  { line, body }: { readonly line: string; readonly body?: object },
+  subjects: readonly Awaited<ReturnType<typeof newAtsSubject>>[],
+  request: (typeof waiting)[string],
   meanwhile: () => Promise<unknown>,
-): Promise<Answer> {
-  // With one connection the second lookup has to use the connection that waits for the lock.
-  const { origin } = await openAnotherServer(world, { connections: 1 });
-  return await whileAgentLocked(world, id, async (release) => {
-    const answer = callsOf(origin).call(key, line + query, { body });
-    await untilWaiting(world);
+): Promise<Answer[]> {
+  const lock = 'SELECT FROM agent WHERE id = ANY($1) FOR UPDATE';
+  return await whileLocked(world, lock, [subjects.map(({ id }) => id)], async (release) => {
+    const answers = subjects.map(async ({ id, key, query }) => {
+      // With one connection the second lookup has to use the connection that waits for the lock.
+      const { origin } = await openAnotherServer(world, { connections: 1 });
+      const { line, ...rest } = request(id);
+      return await callsOf(origin).call(key, line + query, rest);
+    });
+    await untilWaiting(world, subjects.length);
     await untilOutdated(performance.now());
     await meanwhile();
     await release();
-    return await answer;
+    return await Promise.all(answers);
   });
 }
+
+/** Keys and their agents, which have two versions. */
+const newSubjects = (count: number) =>
+  Promise.all(
+    Array.from({ length: count }, async () => {
+      const subject = await newAtsSubject(world);
+      await world.patch(subject.key, subject.id, { name: 'Before' }, { query: subject.query });
+      return subject;
+    }),
+  );
 
 test.for(Object.entries(waiting))(
   '%s: a key that ends while its request waits for a row lock writes nothing',
   async ([, request]) => {
-    const tried = [ends['revoked'], ends['expired'], ends['without its grant']];
-    for (const { end, code } of tried.filter((one) => one !== undefined)) {
-      const subject = await newAtsSubject(world);
-      await world.patch(subject.key, subject.id, { name: 'Before' }, { query: subject.query });
-      const { line, body } = request(subject.id);
-      const before = await storedOf(world, subject.companyId);
-      const answer = await sendHeld(subject, { line, ...(body && { body }) }, () => end(world, subject.keyId));
-      expectEnded(answer, code, line);
-      expect(await storedOf(world, subject.companyId)).toEqual(before);
+    const endings = [ends['revoked'], ends['expired'], ends['without its grant']].filter((one) => one !== undefined);
+    const subjects = await newSubjects(endings.length);
+    const before = await Promise.all(subjects.map(({ companyId }) => storedOf(world, companyId)));
+    const answers = await sendHeld(subjects, request, () =>
+      Promise.all(endings.map(({ end }, at) => end(world, subjects[at]?.keyId ?? ''))),
+    );
+    for (const [at, answer] of answers.entries()) {
+      const line = request(subjects[at]?.id ?? '').line;
+      expectEnded(answer, endings[at]?.code ?? 'INTERNAL_ERROR', line);
     }
+    expect(await Promise.all(subjects.map(({ companyId }) => storedOf(world, companyId)))).toEqual(before);
   },
 );
 
 test.for(Object.entries(waiting))(
   '%s: a key that is still valid writes after a long wait for a row lock',
   async ([, request]) => {
-    const subject = await newAtsSubject(world);
-    await world.patch(subject.key, subject.id, { name: 'Before' }, { query: subject.query });
-    const answer = await sendHeld(subject, request(subject.id), async () => {});
-    expect(answer.status).toBe(request('').line.startsWith('DELETE') ? 204 : 200);
-    const row = JSON.parse(await world.row(subject.id));
-    if (answer.status === 204) expect(row.deleted_at).not.toBe(null);
+    const subjects = await newSubjects(1);
+    const [answer] = await sendHeld(subjects, request, async () => {});
+    expect(answer?.status).toBe(request('').line.startsWith('DELETE') ? 204 : 200);
+    const row = JSON.parse(await world.row(subjects[0]?.id ?? ''));
+    if (answer?.status === 204) expect(row.deleted_at).not.toBe(null);
     else expect(row).toMatchObject({ version: 3 });
   },
 );

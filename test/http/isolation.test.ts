@@ -6,7 +6,6 @@ import { draft, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import type { Answer } from '../support/http.ts';
 import { expectRefusal } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
-import { storedAgent } from '../support/stored-agent.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -41,18 +40,14 @@ function refusal(code: ProblemCode, form: Form): { readonly code: ProblemCode; r
   return { code, errors: [{ in: 'query', parameter: 'companyId', ...fault }] };
 }
 
-async function openCase() {
+/** Two companies with a living and a deleted agent each, and keys: the same for all cases. */
+async function openScene() {
   const [own, other] = await Promise.all([world.company(), world.company()]);
   const [atsOfOwn, atsOfOther] = await Promise.all([world.ats(own.id), world.ats(other.id)]);
-  const ids: Record<AgentKind, string> = {
-    'own living': (await world.agent(own.id)).id,
-    'own deleted': (await world.agent(own.id)).id,
-    'other living': (await world.agent(other.id)).id,
-    'other deleted': (await world.agent(other.id)).id,
-    'never existed': randomUUID(),
-  };
+  await Promise.all([world.agent(own.id), world.agent(other.id)]);
+  const deleted = { own: (await world.agent(own.id)).id, other: (await world.agent(other.id)).id };
   await Promise.all([world.phoneNumber(own.id), world.phoneNumber(other.id)]);
-  await Promise.all([world.deleteAgent(ids['own deleted']), world.deleteAgent(ids['other deleted'])]);
+  await Promise.all([world.deleteAgent(deleted.own), world.deleteAgent(deleted.other)]);
   const keys: Record<KeyKind, string> = {
     'company key': own.key,
     'ATS key of own': atsOfOwn.key,
@@ -68,9 +63,28 @@ async function openCase() {
     malformed: `?companyId=${own.id.replaceAll('-', '')}`,
     repeated: `?companyId=${own.id}&companyId=${own.id}`,
   };
-  const { 'never existed': _, ...existing } = ids;
-  const stored = () => Promise.all(Object.values(existing).map((id) => storedAgent(world, id)));
-  return { ids, keys, queries, stored, companies: { own: own.id, other: other.id } };
+  return { deleted, keys, queries, companies: { own: own.id, other: other.id } };
+}
+
+const { deleted, keys, queries, companies } = await openScene();
+
+/** An agent of each kind; the living ones are new. */
+async function newAgents(): Promise<Record<AgentKind, string>> {
+  return {
+    'own living': (await world.agent(companies.own)).id,
+    'own deleted': deleted.own,
+    'other living': (await world.agent(companies.other)).id,
+    'other deleted': deleted.other,
+    'never existed': randomUUID(),
+  };
+}
+
+/** The row of each agent that exists, with its history. */
+async function storedTexts(ids: readonly string[]): Promise<{ readonly id: string; readonly text: string }[]> {
+  const sql = `SELECT id, to_jsonb(a)::text ||
+                      (SELECT jsonb_agg(to_jsonb(v) ORDER BY version) FROM agent_version v WHERE v.agent_id = a.id)::text AS text
+                 FROM agent a WHERE id = ANY($1) ORDER BY id`;
+  return (await world.sql.query(sql, [ids])).rows;
 }
 
 const cases = keyKinds.flatMap((kind) => forms.map((form) => [kind, form] as const));
@@ -78,23 +92,27 @@ const cases = keyKinds.flatMap((kind) => forms.map((form) => [kind, form] as con
 test.for(cases)(
   'the %s with companyId %s reaches exactly the agents that the contract allows, on every route of an agent',
   async ([kind, form]) => {
-    const { ids, keys, queries, stored } = await openCase();
+    const ids = await newAgents();
+    const stored = () => storedTexts(Object.values(ids));
     let before = await stored();
     for (const { line, status, body } of onAgent) {
+      const named = (agentKind: AgentKind) => line.replace(':id', ids[agentKind]);
+      const send = (agentKind: AgentKind) => world.call(keys[kind], `${named(agentKind)}${queries[form]}`, { body });
+      const refuse = async (agentKind: AgentKind) => {
+        const code = expectedCode(kind, form, agentKind);
+        if (code === undefined) return;
+        const answer = await send(agentKind);
+        expectProblem(answer, { ...refusal(code, form), instance: pathOf(named(agentKind)) });
+        expect(answer.headers).not.toHaveProperty('etag');
+      };
+      await Promise.all(agentKinds.map(refuse));
+      expect(await stored()).toEqual(before);
       for (const agentKind of agentKinds) {
-        const [id, code] = [ids[agentKind], expectedCode(kind, form, agentKind)];
-        const named = line.replace(':id', id);
-        const answer = await world.call(keys[kind], `${named}${queries[form]}`, { body });
+        if (expectedCode(kind, form, agentKind) !== undefined) continue;
+        expect({ line, status: (await send(agentKind)).status }).toEqual({ line, status });
         const after = await stored();
-        if (code === undefined) {
-          const others = (all: typeof before) => all.filter(({ row }) => row.id !== id);
-          expect({ line, status: answer.status }).toEqual({ line, status });
-          expect(others(after)).toEqual(others(before));
-        } else {
-          expectProblem(answer, { ...refusal(code, form), instance: pathOf(named) });
-          expect(answer.headers).not.toHaveProperty('etag');
-          expect(after).toEqual(before);
-        }
+        const others = (all: typeof before) => all.filter(({ id }) => id !== ids[agentKind]);
+        expect(others(after)).toEqual(others(before));
         before = after;
       }
     }
@@ -102,7 +120,7 @@ test.for(cases)(
 );
 
 test.for(cases)('the %s with companyId %s lists and creates for its own company alone', async ([kind, form]) => {
-  const { keys, queries, companies } = await openCase();
+  const before = await drafted();
   const code = expectedCode(kind, form, kind.endsWith('other') ? 'other living' : 'own living');
   const companyId = kind.endsWith('other') ? companies.other : companies.own;
   for (const { line, status, body } of forCompany) {
@@ -116,11 +134,15 @@ test.for(cases)('the %s with companyId %s lists and creates for its own company 
       expectProblem(answer, { ...refusal(code, form), instance: pathOf(line) });
     }
   }
-  const { rows } = await world.sql.query('SELECT company_id AS owner FROM agent WHERE name = $1', [draft.name]);
-  expect(rows.filter(({ owner }) => Object.values(companies).includes(owner))).toEqual(
-    code === undefined ? [{ owner: companyId }] : [],
-  );
+  const created = (await drafted()).slice(before.length);
+  expect(created).toEqual(code === undefined ? [{ owner: companyId }] : []);
 });
+
+/** The owner of each agent that a request has created, in the order of their creation. */
+async function drafted(): Promise<{ readonly owner: string }[]> {
+  const sql = 'SELECT company_id AS owner FROM agent WHERE name = $1 ORDER BY created_at';
+  return (await world.sql.query(sql, [draft.name])).rows;
+}
 
 /** An answer without the parts that differ between two equal requests. */
 async function comparable(answer: Promise<Answer>) {
@@ -130,14 +152,13 @@ async function comparable(answer: Promise<Answer>) {
 }
 
 test('a company that the ATS does not manage and one that does not exist get the same answer', async () => {
-  const { ids, keys } = await openCase();
+  const ids = await newAgents();
   const { patch } = world.client(keys['ATS key of own']);
   const name = (companyId: string) => comparable(patch(ids['own living'], {}, { query: { companyId } }));
   expect(await name((await world.company()).id)).toEqual(await name(randomUUID()));
 });
 
 test('the refusal of another company’s agent reveals nothing about the agent or its owner', async () => {
-  const { keys } = await openCase();
   const { id: companyId } = await world.company();
   const agent = await world.agent(companyId, { name: 'Classified', voiceId: 'EVA' });
   const companyPhoneNumberId = await world.phoneNumber(companyId);

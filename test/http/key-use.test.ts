@@ -1,12 +1,13 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
+import { callsOf } from '../support/calls.ts';
 import { type Answer, send } from '../support/http.ts';
 import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { openWorld } from '../support/world.ts';
 
-const world = await openWorld({ limits: 'production' });
+const world = await openWorld();
 
-const use = (key: string): Promise<Answer> => world.client(key).list();
+const use = (key: string, { call } = callsOf(world.origin)): Promise<Answer> => call(key, 'GET /agents');
 
 async function lastUsed(keyId: string): Promise<Date | null> {
   const { rows } = await world.sql.query('SELECT last_used_at AS at FROM api_key WHERE id = $1', [keyId]);
@@ -72,10 +73,11 @@ test('a key that is refused for its state or the caller’s address does not cou
 
 test('a request is answered 200 although its use cannot be written, and the log says so', async () => {
   const { key, keyId } = await world.company();
+  const { origin } = await openAnotherServer(world, { limits: 'production' });
   const before = failures().length;
   // SHARE mode allows reads and blocks writes.
   const answer = await whileLocked(world, 'LOCK TABLE api_key IN SHARE MODE', [], async () => {
-    const answered = await use(key);
+    const answered = await use(key, callsOf(origin));
     await vi.waitUntil(() => failures().length > before, { timeout: 60_000 });
     return answered;
   });

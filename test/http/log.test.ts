@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
+import { callsOf } from '../support/calls.ts';
 import { untilWaiting, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
-const world = await openWorld({ limits: 'production' });
+const world = await openWorld();
 let key: string;
 let keyId: string;
 let companyId: string;
@@ -143,8 +144,11 @@ test('a client that disconnects during the lookup of its key causes no error: th
 
 test('a 5xx has its cause in the log under the request id, and not in the answer', async () => {
   const requestId = randomUUID();
-  const held = 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE';
-  const answer = await whileLocked(world, held, [], () => patch(key, agentId, requestId));
+  const { origin } = await openAnotherServer(world, { limits: 'production' });
+  const headers = { 'x-request-id': requestId };
+  const answer = await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], () =>
+    callsOf(origin).patch(key, agentId, {}, { headers }),
+  );
   const message = expect.stringContaining('lock timeout');
   const err = { type: 'PrismaClientKnownRequestError', sqlState: '55P03', message };
   const shown = { level: 50, status: 503, code: 'DATABASE_UNAVAILABLE', err };

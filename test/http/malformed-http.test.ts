@@ -46,7 +46,7 @@ describe('bytes that are no HTTP are answered with a problem and the connection 
       'HEADERS_TOO_LARGE',
     ],
     [
-      '8 MB of headers, sent without a look at the answer',
+      '1 MB of headers, sent without a look at the answer',
       () => patch(longHeaders),
       headersTooLarge,
       'HEADERS_TOO_LARGE',
@@ -65,7 +65,8 @@ describe('bytes that are no HTTP are answered with a problem and the connection 
   });
 });
 
-const longHeaders = Array.from({ length: 800 }, () => `X-Long: ${'x'.repeat(10_000)}`).join('\r\n');
+/** The server reads them for a second, within which they must arrive. */
+const longHeaders = Array.from({ length: 100 }, () => `X-Long: ${'x'.repeat(10_000)}`).join('\r\n');
 
 describe('a malformed body is answered with a problem and the connection is closed; other requests are served', () => {
   const { chunkSize, framing } = problemTexts;

@@ -15,7 +15,7 @@ let companyId: string;
 
 beforeAll(async () => {
   ({ key, id: companyId } = await world.company());
-  // Creates its agents before a lock is taken, which lasts only some seconds.
+  // Creates its agents before a test takes a lock.
   await untilWritten();
 });
 

@@ -18,12 +18,11 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** The values of all placeholders of a case, and the agents that its request may touch. */
-async function openCase() {
+/** What a request may name and not change: the same for all cases. */
+async function openScene() {
   const [company, other] = await Promise.all([world.company(), world.company()]);
-  const [ats, agent, otherAgent, deleted, phone, otherPhone] = await Promise.all([
+  const [ats, otherAgent, deleted, phone, otherPhone] = await Promise.all([
     world.ats(company.id),
-    world.agent(company.id),
     world.agent(other.id),
     world.agent(company.id),
     world.phoneNumber(company.id),
@@ -31,7 +30,6 @@ async function openCase() {
   ]);
   await world.deleteAgent(deleted.id);
   const values = {
-    AGENT_ID: agent.id,
     OTHER_AGENT_ID: otherAgent.id,
     DELETED_AGENT_ID: deleted.id,
     COMPANY_ID: company.id,
@@ -41,11 +39,20 @@ async function openCase() {
     KEY: company.key,
     ATS_KEY: ats.key,
   };
+  return { values, companyId: company.id, others: [otherAgent.id, deleted.id] };
+}
+
+const scene = await openScene();
+
+/** The values of all placeholders of a case with an agent of its own, and the agents that its request may touch. */
+async function openCase() {
+  const agent = await world.agent(scene.companyId);
+  const values = { ...scene.values, AGENT_ID: agent.id };
   return {
     values,
-    setUp: (patch: unknown) => world.patch(company.key, agent.id, fill(patch, values)),
+    setUp: (patch: unknown) => world.patch(values.KEY, agent.id, fill(patch, values)),
     own: () => storedAgent(world, agent.id),
-    others: () => Promise.all([otherAgent.id, deleted.id].map((id) => storedAgent(world, id))),
+    others: () => Promise.all(scene.others.map((id) => storedAgent(world, id))),
   };
 }
 

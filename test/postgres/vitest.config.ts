@@ -6,5 +6,6 @@ export default defineConfig({
     include: ['test/postgres/*.test.ts'],
     testTimeout: 300_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
   },
 });

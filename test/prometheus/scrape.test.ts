@@ -29,7 +29,7 @@ interface Rule {
 const dashboard: Dashboard = JSON.parse(read('docs/grafana-dashboard.json'));
 const queries = dashboard.panels.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ title, expr })));
 
-const patient = { timeout: 30_000, interval: 200 };
+const patient = { timeout: 60_000, interval: 200 };
 
 /** Whether an alert fires or is pending, except those that depend on the load of the machine. */
 const isActive = ({ name, state }: Rule) =>

@@ -36,9 +36,10 @@ interface Options extends Partial<KeySecrets> {
 }
 
 /**
- * Another server on a world's database, closed with the test, with options that the world's own server does not have.
+ * Another server on a world's database, with options that the world's own server does not have.
+ * @param whenDone when it is closed: with the test or, with `afterAll`, with the file
  */
-export async function openAnotherServer(world: World, options: Options = {}) {
+export async function openAnotherServer(world: World, options: Options = {}, whenDone = onTestFinished) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
   const { quotas, counters, meter, tracing, publicUrl, onChange, logLevel = 'info', limits = world.limits } = options;
@@ -67,7 +68,7 @@ export async function openAnotherServer(world: World, options: Options = {}) {
   };
   const app = await buildLimited(limits, { ...parts, logger: pino(logOptions(logLevel), world.log), ...settings });
   const origin = await app.listen({ host, port: 0 });
-  onTestFinished(async () => {
+  whenDone(async () => {
     await app.close();
     await database.close();
   });

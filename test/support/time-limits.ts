@@ -23,8 +23,10 @@ export const usualLimits = (): TimeLimits => inject('timeLimits') ?? 'production
 export async function buildLimited(limits: TimeLimits, parts: AppParts) {
   if (limits === 'production') return await buildApp(parts);
   const app = await buildApp({ ...parts, longestRequest: patience });
-  // Otherwise a connection whose request waits is closed after 11 s.
+  // Otherwise a connection whose request waits is closed after 11 s, and one whose request arrives slowly after 10 s.
   app.server.setTimeout(patience);
+  app.server.headersTimeout = patience;
+  app.server.requestTimeout = patience;
   return app;
 }
 
@@ -34,11 +36,15 @@ export const openLimited = (limits: TimeLimits, url: string, connections: number
     ? openDatabase({ url: patientUrl(url), connections, statementLimit: patience, connectionLimit: patience })
     : openDatabase({ url, connections });
 
-/** The same database, in whose sessions the time limits of the role are a minute, and a lock may be held without an end. */
+/**
+ * The same database, in whose sessions the time limits of the role are a minute, and a lock may be held without an end, unless
+ * the URL sets others.
+ */
 export function patientUrl(url: string): string {
   const changed = new URL(url);
   const limits = { statement_timeout: patience, lock_timeout: patience, idle_in_transaction_session_timeout: 0 };
   const options = Object.entries(limits).map(([name, value]) => `-c ${name}=${value}`);
-  changed.searchParams.set('options', options.join(' '));
+  const given = changed.searchParams.get('options') ?? '';
+  changed.searchParams.set('options', [...options, given].join(' ').trim());
   return changed.href;
 }

@@ -58,7 +58,7 @@ async function readSlowly(origin: string, key: string): Promise<(number | undefi
 
 test('with ten lists of 100 agents of 250 KB requested a second and read slowly, memory is bounded and other clients are served as before', async () => {
   const attacker = await world.company();
-  await largeAgents(world, attacker.id);
+  await largeAgents(world, attacker.id, 100);
   const other = await newSubject(world);
   const port = await freePort();
   const { server, origin } = await startServer({

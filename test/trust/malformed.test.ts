@@ -21,10 +21,9 @@ const exchange = ({ bytes, ends }: Malformed) =>
     socket.write(bytes);
     if (ends) socket.end();
     const isOver = () => socket.ending !== 'open' || socket.answers.some(({ status }) => status >= 200);
-    const options = { interval: 5, timeout: 1_000 };
     // After some messages the server waits for more bytes until the client ends its side.
-    await vi.waitUntil(isOver, options).catch(() => socket.end());
-    await vi.waitUntil(isOver, { ...options, timeout: 12_000 });
+    await vi.waitUntil(isOver, { interval: 5, timeout: 1_000 }).catch(() => socket.end());
+    await vi.waitUntil(isOver, { interval: 5, timeout: 60_000 });
     return socket.answers;
   });
 

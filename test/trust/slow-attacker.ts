@@ -8,9 +8,15 @@ import { head } from '../support/raw-socket.ts';
 const [origin = '', id, key] = process.argv.slice(2);
 const { hostname, port } = new URL(origin);
 
+/** Counted by a timer, so that a time in which this machine stands still is not counted. */
+let ticks = 0;
+setInterval(() => {
+  ticks += 1;
+}, 100).unref();
+
 /** Sends the first bytes, then one more every two seconds, until the server closes the connection. */
 async function hold(begin: string, trickle: string) {
-  const start = performance.now();
+  const start = ticks;
   const socket = connect({ host: hostname, port: Number(port) });
   let received = '';
   socket.on('data', (bytes) => {
@@ -21,7 +27,7 @@ async function hold(begin: string, trickle: string) {
   const drop = setInterval(() => trickle !== '' && socket.write(trickle), 2_000);
   await once(socket, 'close');
   clearInterval(drop);
-  return { after: performance.now() - start, status: received.slice(9, 12) };
+  return { after: (ticks - start) * 100, status: received.slice(9, 12) };
 }
 
 /** The sockets are opened over two seconds. */

@@ -29,7 +29,7 @@ test.for(['behind another request', 'of a request whose key is being looked up']
         for (const socket of large) socket.write(bytes(10_000));
         const cut = () => large.filter(({ ending }) => ending !== 'open').length;
         // 10,000 Buffers are 5 MB, so 13 bodies fit.
-        await vi.waitUntil(() => cut() >= connections.large - 13, { timeout: 20_000, interval: 20 });
+        await vi.waitUntil(() => cut() >= connections.large - 13, { timeout: 60_000, interval: 20 });
         await release();
         const isAnswered = ({ answers }: RawSocket) => answers.length === (before === '' ? 1 : 2);
         const isOver = (socket: RawSocket) => isAnswered(socket) || socket.ending !== 'open';

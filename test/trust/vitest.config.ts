@@ -14,11 +14,12 @@ export default defineConfig(({ mode }) => ({
     include: ['test/trust/*.test.ts'],
     // A busy machine varies by a thousand times the difference that this file measures.
     exclude: mode === 'short' ? ['test/trust/timing.test.ts'] : [],
-    provide: { isShort: mode === 'short' },
+    provide: { timeLimits: 'patient', isShort: mode === 'short' },
     pool: 'forks',
     // One attack at a time, because some of them measure the answers to other clients.
     fileParallelism: false,
     testTimeout: 1_800_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
   },
 }));

@@ -7,7 +7,7 @@ import { expectProblem } from '../../support/problem.ts';
 import { insertKeptAnswer, newKey } from '../../support/retry.ts';
 import { openWorld } from '../../support/world.ts';
 
-const world = await openWorld({ limits: 'production' });
+const world = await openWorld();
 
 test('a creation waits for its twin as long as a request may, and not for one lock timeout', async () => {
   const { key, keyId, id, companyId } = await newSubject(world);

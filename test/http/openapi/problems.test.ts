@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { expect, test } from 'vitest';
 import { documented, expectDocumentedHeaders, readDocument } from '../../support/document.ts';
 import {
@@ -17,13 +18,15 @@ import { RawSocket } from '../../support/raw-socket.ts';
 import { insertKeptAnswer } from '../../support/retry.ts';
 import { openWorld } from '../../support/world.ts';
 
-const world = await openWorld({
-  ...{ docs: false, limits: 'production', quotas: { perMinute: 600, perHour: 20_000 } },
-});
+const options = { docs: false, quotas: { perMinute: 600, perHour: 20_000 } };
+const world = await openWorld(options);
+/** Its requests do not wait longer than in production. */
+const hurried = await openWorld({ ...options, limits: 'production' });
 const served = await world.send({ method: 'GET', path: '/openapi.json' });
 const document = readDocument(served.text);
 
-const { caseOf, provoke, sendWith } = problemCases(world);
+const { caseOf, provoke } = problemCases(world);
+const slow = problemCases(hurried);
 
 const endpoints = [
   ...[...onAgent, ...forCompany, ...forAnyCompany, ...onWebhook, ...forOwner],
@@ -86,16 +89,16 @@ test('the path in each example is that of a request to an operation that has the
 /** The routes that list a code. */
 const listing = (code: string) => endpoints.filter(({ line }) => Object.hasOwn(examplesOf(line), code));
 
-/** One after the other: on a busy machine so many concurrent transactions wait too long for a connection. */
-async function casesOf(code: string) {
-  const cases = [];
-  for (const { line, body } of listing(code)) cases.push({ line, one: await caseOf(line, body) });
-  return cases;
-}
+/** A request to each route that lists a code, to the server with short time limits, with an agent and a key of its own. */
+const casesOf = (code: string) =>
+  pLimit(5).map(listing(code), async ({ line, body }) => ({
+    line,
+    one: await slow.caseOf(line, body),
+  }));
 
 test.for(endpoints)('$line answers each problem that it lists as in its example', async ({ line, body }) => {
+  const one = await caseOf(line, body);
   for (const code of Object.keys(examplesOf(line))) {
-    const one = await caseOf(line, body);
     const answer = await provoke[code]?.(one);
     if (answer) expectExample(line, code, one, answer);
     // OVERLOADED and INTERNAL_ERROR have one text each; 503-overload.test.ts and log.test.ts cause them.
@@ -108,7 +111,7 @@ const together = ['REQUEST_TIMEOUT', 'DATABASE_UNAVAILABLE', 'IDEMPOTENCY_KEY_IN
 
 /** Sent before the other tests and awaited after them, because each timeout takes ten seconds. */
 const halfSent = (await casesOf('REQUEST_TIMEOUT')).map(({ line, one }) => {
-  const answers = RawSocket.use(world.origin, (socket) => {
+  const answers = RawSocket.use(hurried.origin, (socket) => {
     socket.write(`${one.method} ${one.path} HTTP/1.1\r\nHost: api\r\n`);
     return socket.untilClosed();
   });
@@ -127,13 +130,13 @@ test('every route that lists REQUEST_TIMEOUT answers it as documented', async ()
 test('every route that lists DATABASE_UNAVAILABLE answers it as documented', async () => {
   const cases = await casesOf('DATABASE_UNAVAILABLE');
   expect(cases).toHaveLength(endpoints.length - 2);
-  await whileLocked(world, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async () => {
-    const answers = await Promise.all(cases.map(({ one }) => sendWith(one, {})));
+  await whileLocked(hurried, 'LOCK TABLE api_key, _prisma_migrations IN ACCESS EXCLUSIVE MODE', [], async () => {
+    const answers = await Promise.all(cases.map(({ one }) => slow.sendWith(one, {})));
     for (const [at, { line, one }] of cases.entries()) {
       const answer = answers[at];
       if (answer) expectExample(line, 'DATABASE_UNAVAILABLE', one, answer);
     }
-    await untilNoneWaiting(world);
+    await untilNoneWaiting(hurried);
   });
 });
 
@@ -142,8 +145,8 @@ test('every route that lists IDEMPOTENCY_KEY_IN_USE answers it as documented', a
   expect(cases).toHaveLength(8);
   await Promise.all(
     cases.map(({ line, one }) =>
-      whileLocked(world, insertKeptAnswer, [one.agent.keyId, 'in-use', one.agent.id], async () => {
-        expectExample(line, 'IDEMPOTENCY_KEY_IN_USE', one, await sendWith(one, { 'idempotency-key': 'in-use' }));
+      whileLocked(hurried, insertKeptAnswer, [one.agent.keyId, 'in-use', one.agent.id], async () => {
+        expectExample(line, 'IDEMPOTENCY_KEY_IN_USE', one, await slow.sendWith(one, { 'idempotency-key': 'in-use' }));
       }),
     ),
   );

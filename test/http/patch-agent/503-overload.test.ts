@@ -30,17 +30,8 @@ test('a request beyond a full queue answers 503 with Retry-After at once, and la
     expectProblem(answer, { code: 'OVERLOADED', instance: `/agents/${agent.id}` });
     expect(answer.headers['retry-after']).toBe('1');
   }
-  // On a slow machine some have waited too long.
-  const refused = late.filter(({ status }) => status !== 200);
-  for (const { status, headers, body } of refused) {
-    expect({ status, body, retryAfter: headers['retry-after'] }).toEqual({
-      status: 503,
-      body: expect.objectContaining({ code: expect.stringMatching(/^(OVERLOADED|DATABASE_UNAVAILABLE)$/) }),
-      retryAfter: '1',
-    });
-  }
-  const saved = JSON.parse(await world.row(agent.id));
-  expect(saved.version).toBeGreaterThanOrEqual(1 + late.length - refused.length);
+  expect(late.map(({ status }) => status)).toEqual(Array(52).fill(200));
+  expect(JSON.parse(await world.row(agent.id)).version).toBe(1 + 52);
   expect((await patch('The last one')).status).toBe(200);
 });
 

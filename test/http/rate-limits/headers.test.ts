@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { openAnotherServer } from '../../support/another-server.ts';
+import { callsOf } from '../../support/calls.ts';
 import type { Answer, Sent } from '../../support/http.ts';
 import { whileAgentLocked } from '../../support/locks.ts';
 import { newSubject, type Subject, sendText } from '../../support/patch-agent.ts';
@@ -6,7 +8,8 @@ import { limitsIn } from '../../support/rate-limits.ts';
 import { chunk, head, RawSocket } from '../../support/raw-socket.ts';
 import { openWorld } from '../../support/world.ts';
 
-const world = await openWorld({ limits: 'production', quotas: { perMinute: 7, perHour: 9 } });
+const quotas = { perMinute: 7, perHour: 9, refusedPerMinute: 0 };
+const world = await openWorld({ quotas });
 const unlimited = await openWorld();
 
 /** The headers for the server's limits after one request. */
@@ -31,7 +34,10 @@ const answers: Readonly<Record<string, (subject: Subject) => Promise<Answer>>> =
   '412 PRECONDITION_FAILED': (subject) => patch(subject, '{}', { 'if-match': '"9"' }),
   '413 PAYLOAD_TOO_LARGE': (subject) => patch(subject, ' '.repeat(300_000)),
   '415 UNSUPPORTED_MEDIA_TYPE': (subject) => patch(subject, '{}', { 'content-type': 'text/plain' }),
-  '503 DATABASE_UNAVAILABLE': (subject) => whileAgentLocked(world, subject.id, () => patch(subject, '{"duration":31}')),
+  '503 DATABASE_UNAVAILABLE': async ({ key, id }) => {
+    const { origin } = await openAnotherServer(world, { limits: 'production', quotas });
+    return await whileAgentLocked(world, id, () => callsOf(origin).patch(key, id, { duration: 31 }));
+  },
   '400 MALFORMED_REQUEST': ({ key, id }) =>
     RawSocket.use(world.origin, async (socket) => {
       const type = 'Content-Type: application/json';

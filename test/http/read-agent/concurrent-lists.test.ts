@@ -66,8 +66,7 @@ test('a list that waits too long answers 503 with Retry-After, and a later one i
 });
 
 test('50 lists of one key may wait, and one more answers 503 at once', async () => {
-  const { id, key } = await world.company();
-  await largeAgents(world, id);
+  const { key } = await world.newKey(companyId);
   const running = await unread(key, 2);
   const none = '/agents?name=nothing';
   const sent = Array.from({ length: 51 }, () => list(key, none));

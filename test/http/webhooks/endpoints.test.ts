@@ -137,19 +137,13 @@ test('an owner has at most ten endpoints, however many are created at once', asy
   const { key } = await world.company();
   const ats = await world.ats();
   for (const owner of [key, ats.key]) {
-    // On a busy machine some time out while they wait for the others, and are sent again.
-    const create = async () => {
-      for (;;) {
-        const answer = await world.call(owner, 'POST /webhooks', { body: target });
-        if (answer.status !== 503) return answer;
-      }
-    };
+    const create = () => world.call(owner, 'POST /webhooks', { body: target });
     const answers = await Promise.all(Array.from({ length: 12 }, create));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201, 400]));
+    const refused = answers.filter(({ status }) => status !== 201);
+    expect(refused).toHaveLength(2);
     const detail = 'must not be one webhook more: there are 10 already, which is the limit';
-    const refused = answers.find(({ status }) => status === 400);
     const errors = [{ in: 'body', pointer: '#', code: 'too_many', detail, limit: 10 } as const];
-    if (refused) expectProblem(refused, { code: 'VALIDATION_FAILED', instance: '/webhooks', errors });
+    for (const one of refused) expectProblem(one, { code: 'VALIDATION_FAILED', instance: '/webhooks', errors });
     expect(Object((await world.call(owner, 'GET /webhooks')).body).pagination.total).toBe(10);
   }
 });
