@@ -4,7 +4,7 @@ import { addEnvironmentFile } from './process/environment-file.ts';
 
 const program = operatorProgram(() => {
   for (const note of addEnvironmentFile(process.env)) console.error(note);
-  return readConfig(process.env);
+  return readConfig(process.env, 'operator');
 }, process);
 
 program.parseAsync().catch((error: unknown) => {

@@ -123,9 +123,13 @@ export type Config = Readonly<Static<typeof environmentSchema>>;
 
 /**
  * Reads the configuration. An empty variable counts as missing.
+ * @param program the operator's command line needs API_KEY_SECRET for some commands alone, which ask for it
  * @throws StartError that names each wrong or missing variable and what is expected, never its value
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  program: 'server' | 'operator' = 'server',
+): Config {
   const given = Object.entries(environmentSchema.properties).flatMap(([name, schema]) => {
     const text = environment[name];
     return text === undefined || text === '' ? [] : [[name, readValue(text, schema)]];
@@ -135,7 +139,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     complaint(path.slice(1), schema),
   );
   if (!Value.Check(environmentSchema, values)) throw new StartError([...new Set(wrong)].join('; '));
-  const missing = forbidden(values);
+  const missing = forbidden(values, program);
   if (missing.length > 0) throw new StartError(missing.join('; '));
   const { DATABASE_URL: url } = values;
   return Object.freeze(url === undefined ? values : { ...values, DATABASE_URL: withoutAliases(url) });
@@ -156,13 +160,15 @@ export const listed = (text: string | undefined): string[] =>
 
 const isShort = (text: string | undefined) => text !== undefined && Buffer.byteLength(text) < 32;
 
-function forbidden(config: Config): string[] {
+function forbidden(config: Config, program: 'server' | 'operator'): string[] {
   const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, PUBLIC_URL, REDIS_URL } = config;
   const inProduction = NODE_ENV === 'production';
   const short = (['API_KEY_SECRET', 'API_KEY_SECRET_PREVIOUS'] as const).filter((name) => isShort(config[name]));
   return [
     ...(inProduction && DATABASE_URL === undefined ? ['DATABASE_URL must be set when NODE_ENV=production'] : []),
-    ...(inProduction && API_KEY_SECRET === undefined ? ['API_KEY_SECRET must be set when NODE_ENV=production'] : []),
+    ...(inProduction && program === 'server' && API_KEY_SECRET === undefined
+      ? ['API_KEY_SECRET must be set when NODE_ENV=production']
+      : []),
     ...(DATABASE_URL === undefined ? [] : databaseUrlFaults(DATABASE_URL)),
     ...(REDIS_URL === undefined ? [] : redisUrlFaults(REDIS_URL)),
     ...short.map((name) => `${name} must be ${secret}`),

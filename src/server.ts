@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import type { KeySecrets } from './auth/api-key.ts';
 import { reportPreviousSecret, requireKnownSecret } from './auth/secret.repository.ts';
 import { type Config, readConfig } from './config.ts';
 import { reasonOf } from './database/reasons.ts';
@@ -15,7 +16,7 @@ import { prepareDemo } from './operator/demo.ts';
 import { assemble } from './process/assemble.ts';
 import { endSignals } from './process/end-signals.ts';
 import { addEnvironmentFile } from './process/environment-file.ts';
-import { checkDatabase, type Foundation, openFoundation } from './process/foundation.ts';
+import { checkDatabase, type Foundation, keySecrets, openFoundation } from './process/foundation.ts';
 import { endProcess, openStandardStream } from './process/standard-stream.ts';
 import { readServerArguments } from './process/usage.ts';
 import { flushSpans } from './tracing/spans.ts';
@@ -31,16 +32,16 @@ async function main(): Promise<void> {
   const endSignal = firstEndSignal();
   for (const note of addEnvironmentFile(process.env)) stderr.write(`${note}\n`);
   const config = readConfig(process.env);
-  const foundation = await openFoundation(config, 'server');
+  const { databaseUrl, embedded } = await openFoundation(config, 'server');
   try {
-    await serve(config, foundation, endSignal);
+    await serve(config, { databaseUrl, embedded, ...(await keySecrets(config)) }, endSignal);
   } catch (error) {
-    await foundation.embedded?.close();
+    await embedded?.close();
     throw error;
   }
 }
 
-async function serve(config: Config, foundation: Foundation, endSignal: Promise<string>): Promise<void> {
+async function serve(config: Config, foundation: Foundation & KeySecrets, endSignal: Promise<string>): Promise<void> {
   const { databaseUrl, secret, previousSecret, embedded } = foundation;
   const warnings = embedded ? [] : await checkDatabase(databaseUrl, config);
   const logger = pino(logOptions(config.LOG_LEVEL, `${hostname()}-${process.pid}`), stdout);

@@ -39,10 +39,20 @@ function secretOf(name: string): string {
 const urlOf = (role: string, password: string, address: string) =>
   `postgresql://${role}:${encodeURIComponent(password)}@${address}/interview_agents`;
 
+/** Starts a program; resolves when it is ready. */
+async function launch(name: string, ...[command, options]: Parameters<typeof startProgram>): Promise<Program> {
+  if (isStopping) throw new Error('all programs are being stopped');
+  const program = startProgram(command, options);
+  // Before it is ready, so that `stop` ends it then too.
+  running.set(name, program);
+  program.isReady.catch(() => running.delete(name));
+  await program.isReady;
+  return program;
+}
+
 /** Starts a program of the cluster. If it ends, SIGHUP restarts it. */
 async function start({ name, command, env, ready }: Recipe): Promise<Program> {
-  const program = await startProgram(command, { env, ids, cwd: folder, ready });
-  running.set(name, program);
+  const program = await launch(name, command, { env, ids, cwd: folder, ready });
   program.exit.then((ending) => {
     if (running.get(name) !== program) return;
     running.delete(name);
@@ -55,10 +65,12 @@ async function start({ name, command, env, ready }: Recipe): Promise<Program> {
 /** Runs a program of dist/ to its end. */
 async function runToEnd(parameters: readonly string[], url: string): Promise<void> {
   const env = { ...process.env, DATABASE_URL: url };
-  const command = [process.execPath, join(here, '..', '..', 'dist', parameters[0] ?? ''), ...parameters.slice(1)];
-  const program = await startProgram(command, { env, ready: /\n$/ });
+  const [name = ''] = parameters;
+  const command = [process.execPath, join(here, '..', '..', 'dist', name), ...parameters.slice(1)];
+  const program = await launch(name, command, { env, ready: /\n$/ });
   const ending = await program.exit;
-  if (ending !== 'ended with 0') throw new Error(`${parameters[0]} ${ending}`);
+  running.delete(name);
+  if (ending !== 'ended with 0') throw new Error(`${name} ${ending}`);
 }
 
 /** Resolves when one node is the primary and the other its synchronous standby. */
@@ -77,11 +89,10 @@ async function startServer(name: string, DATABASE_URL: string): Promise<void> {
   const [address, metricsPort] = [`${host}:${await freePort()}`, String(await freePort())];
   const env = { ...process.env, NODE_ENV: 'production', DATABASE_URL, HOST: host, PORT: address.split(':')[1] };
   const command = [process.execPath, join(here, '..', '..', 'dist', 'server.js')];
-  const program = await startProgram(command, {
+  const program = await launch(name, command, {
     env: { ...env, METRICS_PORT: metricsPort },
     ready: /^Listening on /m,
   });
-  running.set(name, program);
   program.exit.then((ending) => {
     if (running.delete(name)) stop(`${name} ${ending}`);
   });
@@ -143,15 +154,13 @@ try {
   await runToEnd(['migrate.js'], serverUrl);
   await startServer('server-1', serverUrl);
   await startServer('server-2', serverUrl);
-  console.log(`kill -HUP ${process.pid} starts again what was killed`);
-  console.log(`HAProxy leads to the primary on ${proxy.address}`);
   const recipes = [etcd, ...nodes, proxy];
   const revive = () => Promise.all(recipes.filter(({ name }) => !running.has(name)).map(start));
-  let reviving: Promise<unknown> = Promise.resolve();
   process.on('SIGHUP', () => {
-    // One restart at a time, because a program that is being started is not running yet.
-    reviving = reviving.then(revive).catch((error: Error) => stop(error.message));
+    revive().catch((error: Error) => stop(error.message));
   });
+  console.log(`kill -HUP ${process.pid} starts again what was killed`);
+  console.log(`HAProxy leads to the primary on ${proxy.address}`);
 } catch (error) {
   await stop(error instanceof Error ? error.message : String(error));
 }

@@ -12,10 +12,8 @@ interface Options {
   readonly ready: RegExp;
 }
 
-/**
- * Starts a program and forwards its output to this process's own; resolves when it is ready, rejects if it ends before.
- */
-export async function startProgram(command: readonly string[], { env, ids, cwd, ready }: Options) {
+/** Starts a program and forwards its output to this process's own. */
+export function startProgram(command: readonly string[], { env, ids, cwd, ready }: Options) {
   const [name = '', ...parameters] = command;
   const child = spawn(name, parameters, {
     ...ids,
@@ -25,7 +23,7 @@ export async function startProgram(command: readonly string[], { env, ids, cwd, 
   });
   const exit = once(child, 'exit').then(([code, signal]: unknown[]) => `ended with ${code ?? signal}`);
   let said = '';
-  const isReady = new Promise<void>((resolve) => {
+  const saidReady = new Promise<void>((resolve) => {
     for (const [stream, own] of [
       [child.stdout, process.stdout],
       [child.stderr, process.stderr],
@@ -39,17 +37,19 @@ export async function startProgram(command: readonly string[], { env, ids, cwd, 
       });
     }
   });
-  const ending = await Promise.race([isReady, exit]);
-  if (ending !== undefined) throw new Error(`${name} ${ending}`);
   return {
     id: child.pid,
+    /** Resolves when it is ready, rejects if it ends before. */
+    isReady: Promise.race([saidReady, exit]).then((ending) => {
+      if (ending !== undefined) throw new Error(`${name} ${ending}`);
+    }),
     /** Resolves with its exit code or signal. */
     exit,
     signal: (signal: NodeJS.Signals) => child.kill(signal),
   };
 }
 
-export type Program = Awaited<ReturnType<typeof startProgram>>;
+export type Program = ReturnType<typeof startProgram>;
 
 /**
  * A free port, below the range from which the system chooses ports, so that it is not given to another process before

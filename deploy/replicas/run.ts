@@ -43,10 +43,14 @@ if (ids) await chown(folder, ids.uid, ids.gid);
 const running = new Set<Program>();
 let isStopping = false;
 
-/** Starts a program that must not end by itself. */
+/** Starts a program that must not end by itself; resolves when it is ready. */
 async function start(...[command, options]: Parameters<typeof startProgram>): Promise<Program> {
-  const program = await startProgram(command, options);
+  if (isStopping) throw new Error('all programs are being stopped');
+  const program = startProgram(command, options);
+  // Before it is ready, so that `stop` ends it then too.
   running.add(program);
+  program.isReady.catch(() => running.delete(program));
+  await program.isReady;
   program.exit.then((ending) => {
     if (running.delete(program)) stop(`${command[0]} ${ending}`);
   });
@@ -146,6 +150,7 @@ async function restartEach(servers: readonly Server[]): Promise<readonly Server[
     try {
       await server.start();
     } catch (error) {
+      if (isStopping) return [];
       const reason = error instanceof Error ? error.message : String(error);
       console.error(`${server.name} does not start, and is left out until the next SIGHUP: ${reason}`);
       return servers.slice(at);
@@ -181,10 +186,10 @@ try {
   const servers = [await makeServer('server-1', common), await makeServer('server-2', common)];
   await Promise.all(servers.map((server) => server.start()));
   const port = await startProxy(servers);
-  console.log(`kill -HUP ${process.pid} restarts both servers, one after the other`);
-  console.log(`The proxy listens on http://${host}:${port}`);
   // Without a listener, a signal that comes during a restart would end this process; it is ignored.
   process.on('SIGHUP', () => {});
+  console.log(`kill -HUP ${process.pid} restarts both servers, one after the other`);
+  console.log(`The proxy listens on http://${host}:${port}`);
   for (let left: readonly Server[] = []; ; ) {
     await once(process, 'SIGHUP');
     left = await restartEach(left.length > 0 ? left : servers);

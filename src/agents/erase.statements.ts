@@ -20,11 +20,15 @@ export const eraseVersionsStatement = (ids: readonly string[], limit: number) =>
   )
   SELECT count(*)::int AS erased FROM erased`;
 
-/** Erases at most `limit` deliveries of events of these agents, to whichever endpoint; returns how many. */
+/**
+ * Erases at most `limit` deliveries of events of these agents, to whichever endpoint; returns how many. Those whose outcome is
+ * being written are left for the next transaction: waiting for them could end in a deadlock.
+ */
 export const eraseDeliveriesStatement = (ids: readonly string[], limit: number) => sql`
   WITH erased AS (
     DELETE FROM webhook_delivery WHERE id IN (
-      SELECT d.id FROM webhook_delivery d WHERE d.agent_id = ANY(${ids}::uuid[]) LIMIT ${limit}::int)
+      SELECT d.id FROM webhook_delivery d WHERE d.agent_id = ANY(${ids}::uuid[]) LIMIT ${limit}::int
+         FOR UPDATE SKIP LOCKED)
     RETURNING id
   )
   SELECT count(*)::int AS erased FROM erased`;

@@ -1,5 +1,6 @@
+import pLimit from 'p-limit';
 import type { Author, Caller } from '../auth/caller.ts';
-import { confirm, isOutdated } from '../auth/lookup.repository.ts';
+import { confirm } from '../auth/lookup.repository.ts';
 import { shareNumbersStatement } from '../companies/number-lock.statements.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
@@ -9,13 +10,14 @@ import type { Idempotency } from '../http/idempotency-key.ts';
 import { ApiError } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
-import { agentJsonSchema, keptJsonSchema } from './row.schema.ts';
-import { type StoredAgent, toStoredAgent } from './row.ts';
+import { keptJsonSchema } from './row.schema.ts';
+import type { StoredAgent } from './row.ts';
 import { type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
+import { type Write, writeAtOnce, writeConfirmed } from './write/confirmed.ts';
 import type { Changed } from './write/decision.ts';
 import { keepAnswers } from './write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
-import { lockStatement, shortWaitStatement } from './write/lock.statements.ts';
+import { lockSoonStatement, lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
 import { keepStatement } from './write/statements.ts';
 
@@ -33,16 +35,15 @@ type Created = Omit<Changed, 'changedFields'>;
 /** A creation as far as it is decided before the key is looked up again. */
 type Plan = Omit<Creation, 'lookedUpAt' | 'keep'> & { readonly draft: NewAgent };
 
-/** Makes a statement that writes only if the lookup of the key is recent; null if the key was checked before. */
-type Write = (lookedUpAt: number | null) => Statement;
-
 /** Milliseconds for an attempt to create where a key is held: the lock timeouts of its two statements, and time to spare. */
 const longestAttempt = 2_000;
 
-const agentsIn = jsonRowsOf(agentJsonSchema);
 const keptIn = jsonRowsOf(keptJsonSchema);
 
 export function agentLifecycle(database: Database) {
+  // Together with changes, which take half of the connections for that (`changesAlone`), some are left for what waits for no row.
+  const lockInTurn = pLimit(Math.max(1, Math.floor(database.connections / 4)));
+
   /**
    * One attempt to create an agent; undefined if it must be repeated. Reads the number before the kept answer: if the number
    * is deactivated after a concurrent request with the same key, this request still finds that answer, not a fault.
@@ -64,7 +65,7 @@ export function agentLifecycle(database: Database) {
   /** Undefined if nothing was written: the agent gets a phone number, or the lookup of the key is too old. */
   async function createAtOnce(plan: Plan, keep?: Creation['keep']) {
     if (plan.draft.phoneNumberId !== null) return undefined;
-    return await writeAtOnce(plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt, keep }));
+    return await writeAtOnce(database, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt, keep }));
   }
 
   /**
@@ -110,35 +111,34 @@ export function agentLifecycle(database: Database) {
     });
   }
 
-  /** Writes in one statement. Undefined if nothing was written, for example because the lookup of the key is too old. */
-  async function writeAtOnce(by: Author, write: Write) {
-    const admission = 'operator' in by ? undefined : by.admission;
-    if (admission && isOutdated(admission)) return undefined;
-    const [agent] = agentsIn(await database.query(write(admission?.databaseTime ?? null)));
-    return agent && toStoredAgent(agent);
-  }
-
-  /** Writes in a transaction, after the key was looked up again on its connection. */
-  async function writeConfirmed(query: Query, by: Author, write: Write) {
-    await confirm(query, by);
-    return agentsIn(await query(write(null))).map(toStoredAgent);
-  }
-
   async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
     const agents = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
     return { agent: onlyRow(agents) };
   }
 
-  /** Deletes at once if the row is not locked. Otherwise waits for the row lock, and looks the key up again after that. */
+  /**
+   * Deletes at once if the row is not locked. Otherwise waits for the row lock, and looks the key up again after that. A request
+   * waits 100 ms at a time, in its turn: undefined if the lock is still held, or the turn came after the deadline.
+   */
   async function deleteRow(wanted: Omit<Deletion, 'lookedUpAt'>): Promise<StoredAgent | undefined> {
     const { id, by } = wanted;
     const write: Write = (lookedUpAt) => deleteStatement({ ...wanted, lookedUpAt });
-    const deleted = await writeAtOnce(by, write);
+    const deleted = await writeAtOnce(database, by, write);
     if (deleted) return deleted;
-    return await database.transaction(async (query) => {
-      await query(lockStatement(id));
-      return (await writeConfirmed(query, by, write))[0];
-    });
+    const deleteLocked = (lock: Statement) =>
+      database.transaction(async (query) => {
+        await query(lock);
+        return (await writeConfirmed(query, by, write))[0];
+      });
+    if ('operator' in by) return await deleteLocked(lockStatement(id));
+    try {
+      return await lockInTurn(async () =>
+        by.deadline.left() > 0 ? await deleteLocked(lockSoonStatement(id)) : undefined,
+      );
+    } catch (error) {
+      if (isLockTimeout(error)) return undefined;
+      throw error;
+    }
   }
 
   async function keptAnswer(by: Caller, idempotency: Idempotency): Promise<Changed | undefined> {
@@ -186,7 +186,7 @@ export function agentLifecycle(database: Database) {
      * Soft-deletes an agent: no request finds it any more; its row and history stay.
      * @param companyId the company that must own it; null for any
      * @param version the version that it must have; null for any
-     * @returns undefined if there is no such agent, or it has another version or company
+     * @returns undefined if there is no such agent, or it has another version or company; for a request also if its row is locked
      */
     async delete(
       id: string,

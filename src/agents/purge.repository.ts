@@ -46,9 +46,11 @@ async function purgePart(query: Query, id: string, operator: string) {
   const deliveries = await count(eraseDeliveriesStatement([id], most));
   await query(lockAnswersStatement);
   const keptAnswers = await count(eraseContentsStatement(id, most));
-  // A server of an earlier release may just have queued a delivery again; then the agent is not erased yet.
-  const isRest = Math.max(versions, deliveries, keptAnswers) < most;
-  const isPurged = isRest && (await count(eraseAgentsStatement([id]))) > 0;
+  // The outcome of a delivery may just be written, or a server of an earlier release have queued one again: then the agent is
+  // not erased yet.
+  const erased = Math.max(versions, deliveries, keptAnswers);
+  const isPurged = erased < most && (await count(eraseAgentsStatement([id]))) > 0;
+  if (erased === 0 && !isPurged) return { versions, isPurged };
   const [action, details] = isPurged ? ['agent.purged', {}] : ['agent.purging', { versions, deliveries, keptAnswers }];
   await query(purgeEntryStatement(action, id, locked.companyId, operator, details));
   return { versions, isPurged };

@@ -161,7 +161,7 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       checkPreconditions(preconditions, version);
       const only = { companyId: caller.companyId, version: anyVersion ? null : version };
       if (await agents.delete(id, caller, only)) return;
-      // Another change was written first: decide again on the current agent.
+      // Another change was written first, or holds the row: decide again on the current agent.
       found = await agents.find(id, null);
     }
     throw timedOut();

@@ -121,6 +121,7 @@ export const authenticate = fp(async (app, options: Options) => {
       limited.note(hash, tooMany.wait);
       throw tooMany.error;
     }
+    limited.forget(hash);
     const lookup = { ...wanted, agentId: null };
     setCaller(request, key, asked, { lookedUpAt: found.at, databaseTime: found.databaseTime, lookup });
     // The agent was not read together with the key if the key was over a rate limit before, or if its allow-list has an

@@ -36,6 +36,7 @@ export type ApiKeyRepository = ReturnType<typeof apiKeyRepository>;
 export function apiKeyRepository(database: Database, meter = silent, writes = recentWrites(), traced = untraced) {
   const find = group<QueuedLookup, LookedUp>({
     onBatch: (...batch) => meter.batch('keys', ...batch),
+    onQueue: (left) => meter.queue('keys', left),
     isExpired: ({ deadline }) => deadline <= performance.now(),
     run: traced('lookup batch', spanOf, async (items) => {
       const readOrder = writes.beginRead();

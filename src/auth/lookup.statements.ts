@@ -18,8 +18,9 @@ export interface Lookup extends KeyHashes {
 /** Milliseconds after which a key is looked up again before a write (docs/contract.md#authentication). */
 export const longestAdmission = 1_000;
 
+// `now()` would be the begin of the transaction, which may have waited for a lock since, while the key expired.
 const keyBy = (hash: string) => `
-        SELECT k.*, CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.expires_at <= now() THEN 'expired' END AS ended,
+        SELECT k.*, CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.expires_at <= statement_timestamp() THEN 'expired' END AS ended,
                k.integration_id IS NOT NULL AND EXISTS (SELECT FROM integration_company g
                         WHERE g.company_id = q.company AND g.integration_id = k.integration_id) AS granted
           FROM api_key k WHERE k.hash = ${hash}`;

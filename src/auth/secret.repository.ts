@@ -6,7 +6,9 @@ import { fingerprintsOf, type KeySecrets } from './api-key.ts';
 import { recordMadeStatement } from './secret.statements.ts';
 
 const stored = 'the API keys in this database are stored under another secret than';
-const otherSecret = `${stored} API_KEY_SECRET and API_KEY_SECRET_PREVIOUS: set the secret that its servers have`;
+const otherSecret =
+  `${stored} API_KEY_SECRET and API_KEY_SECRET_PREVIOUS, which may be in the file .env: set the secret that its servers have, ` +
+  'or an empty one (API_KEY_SECRET=) for the one in DATA_DIR';
 const otherGenerated = `${stored} the one in the file api-key-secret in DATA_DIR: restore that file, or set API_KEY_SECRET`;
 
 /**

@@ -82,12 +82,13 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   const own = memoryCounters();
   const report = changeReporter(onChange);
 
-  /** Whether counts go to Redis: from the selection of the database to the first failure. */
+  /** Whether counts go to Redis: from the first count on a new connection to the first failure. */
   let isUsable = false;
   /** The last error of the current connection, or of the last attempt to connect. */
   let cause: Error | undefined;
-  /** The selection of the database on a new connection. */
+  /** The selection of the database on a new connection, and the first count after it. */
   let selecting: Promise<void> | undefined;
+  let starting: Promise<void> | undefined;
 
   /** Stops using Redis and reconnects. Until there is a new connection, no request waits for Redis. */
   function fail(error: unknown): void {
@@ -104,7 +105,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   });
   redis.on('ready', () => {
     selecting = selectDatabase();
-    selecting.catch(fail);
+    starting = selecting.then(startUsing).catch(fail);
   });
   redis.on('close', () => {
     isUsable = false;
@@ -116,7 +117,13 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   async function selectDatabase(): Promise<void> {
     const { db } = redis.options;
     if (db) await redis.select(db);
+  }
+
+  /** Counts once for nobody: a write, since a Redis that is full or read-only answers other commands. */
+  async function startUsing(): Promise<void> {
+    await countInRedis('start', [{ name: 'minute', limit: Number.MAX_SAFE_INTEGER }]);
     isUsable = true;
+    report.shared();
   }
 
   async function countInRedis(id: string, limits: readonly Limit[]): Promise<Counted> {
@@ -137,16 +144,12 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
 
   return {
     async count(id: string, limits: readonly Limit[]): Promise<Counted> {
-      if (!isUsable) return own.count(id, limits);
       try {
-        const counted = await countInRedis(id, limits);
-        // If another call has failed meanwhile, the outage lasts until the next connection.
-        if (isUsable) report.shared();
-        return counted;
+        if (isUsable) return await countInRedis(id, limits);
       } catch (error) {
         if (isUsable) fail(error);
-        return own.count(id, limits);
       }
+      return own.count(id, limits);
     },
 
     /**
@@ -160,27 +163,24 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
         close();
         throw new StartError(`REDIS_URL: Redis refuses database ${redis.options.db}: ${error.message}`);
       });
+      await starting;
     },
 
     close,
   };
 }
 
-/** Calls `onChange` only for changes: during an outage, once for each cause. */
+/** Calls `onChange` when an outage ends, which a new connection does, and during one once for each cause. */
 function changeReporter(onChange: Options['onChange']) {
-  let isShared: boolean | undefined;
   /** Messages of the causes that were reported in this outage. */
   const reported = new Set<string>();
   return {
     shared(): void {
-      if (isShared) return;
-      isShared = true;
       reported.clear();
       onChange(true);
     },
     alone(cause: Error): void {
-      if (isShared === false && (reported.has(cause.message) || reported.size >= maxCauses)) return;
-      isShared = false;
+      if (reported.has(cause.message) || reported.size >= maxCauses) return;
       reported.add(cause.message);
       onChange(false, cause);
     },

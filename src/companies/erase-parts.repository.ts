@@ -9,7 +9,7 @@ import { erasedRowSchema } from '../agents/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { lowestId } from '../http/uuid.ts';
-import { eraseAnswersStatement } from './erase.statements.ts';
+import { eraseAnswersStatement, eraseEndpointDeliveriesStatement } from './erase.statements.ts';
 import { erasedAnswersRowSchema, nextAgentsRowSchema } from './row.schema.ts';
 import { nextAgentsStatement } from './walk.statements.ts';
 
@@ -51,15 +51,17 @@ const answers: Part = async (tx, companyId, place) => {
 
 const most = { agents: 500, versions: 5_000, deliveries: 5_000 };
 
+const erasedBy = async (tx: Prisma.TransactionClient, statement: Prisma.Sql) =>
+  erasedOf(await tx.$queryRaw<unknown[]>(statement))[0]?.erased ?? 0;
+
 /** Agents with their history and webhook deliveries. An agent is erased in the batch in which both are empty. */
 const agents: Part = async (tx, companyId, [after]) => {
-  const count = async (statement: Prisma.Sql) => erasedOf(await tx.$queryRaw<unknown[]>(statement))[0]?.erased ?? 0;
   const [found] = nextAgentsOf(await tx.$queryRaw<unknown[]>(nextAgentsStatement(companyId, after, most.agents)));
   const { ids = [], next = null } = found ?? {};
   await tx.$executeRaw(lockAgentsStatement(ids));
-  const versions = await count(eraseVersionsStatement(ids, most.versions));
-  const deliveries = await count(eraseDeliveriesStatement(ids, most.deliveries));
-  const erased = await count(eraseAgentsStatement(ids));
+  const versions = await erasedBy(tx, eraseVersionsStatement(ids, most.versions));
+  const deliveries = await erasedBy(tx, eraseDeliveriesStatement(ids, most.deliveries));
+  const erased = await erasedBy(tx, eraseAgentsStatement(ids));
   const place = erased < ids.length ? after : next;
   return { counts: { agents: erased, versions, deliveries }, next: place === null ? undefined : [place, ''] };
 };
@@ -73,7 +75,10 @@ export const grants = indexed('grants', ({ integrationCompany }, companyId) =>
 export const parts: readonly Part[] = [
   answers,
   agents,
-  // Erases the remaining deliveries too (ON DELETE CASCADE): pings, and events of agents that were purged.
+  // The remaining ones, which are pings: a key may have asked for millions, too many to be deleted with their endpoint.
+  indexed('deliveries', async (tx, companyId) => ({
+    count: await erasedBy(tx, eraseEndpointDeliveriesStatement(companyId, most.deliveries)),
+  })),
   indexed('webhooks', ({ webhookEndpoint }, companyId) =>
     webhookEndpoint.deleteMany({ where: { companyId }, limit: 1 }),
   ),

@@ -17,8 +17,10 @@ interface Options<Item, Result> {
   readonly waiting?: number;
   /** Whether the deadline of an item has passed; it is then rejected instead of run. */
   readonly isExpired: (item: Item) => boolean;
-  /** Called when a batch begins: its size, the seconds that its first call has waited, the number of calls still waiting. */
-  readonly onBatch?: (size: number, waited: number, left: number) => void;
+  /** Called when a batch begins: its size, and the seconds that its first call has waited. */
+  readonly onBatch?: (size: number, waited: number) => void;
+  /** Called when calls left the queue, as a batch or rejected: the number of those still waiting. */
+  readonly onQueue?: (left: number) => void;
   /** Runs a batch. Resolves with one outcome for each item, in their order; if it throws, all items fail. */
   readonly run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>;
 }
@@ -44,6 +46,7 @@ export function group<Item, Result>({
   waiting = 1_000,
   isExpired,
   onBatch,
+  onQueue,
   run,
 }: Options<Item, Result>) {
   let queue: Call<Item, Result>[] = [];
@@ -55,9 +58,10 @@ export function group<Item, Result>({
       await setImmediate();
       const batch = queue.slice(0, size).filter(isInTime);
       queue = queue.slice(size);
+      onQueue?.(queue.length);
       const [first] = batch;
       if (!first) continue;
-      onBatch?.(batch.length, (performance.now() - first.since) / 1_000, queue.length);
+      onBatch?.(batch.length, (performance.now() - first.since) / 1_000);
       await runBatch(batch);
     }
     isRunning = false;

@@ -75,11 +75,11 @@ const isOurs = (tables: readonly string[]) => `relnamespace = 'public'::regnames
   SELECT relowner FROM pg_class
    WHERE relnamespace = 'public'::regnamespace AND relname IN (${tables.map(pg.escapeLiteral).join(', ')}))`;
 
-/** The tables and views of the owner, as SQL. `REVOKE … ON ALL TABLES` fails on those of others, such as an extension's. */
+/** The tables, views and sequences of the owner, as SQL. `REVOKE … ON ALL TABLES` fails on those of others, such as an extension's. */
 async function ownersRelations(client: pg.ClientBase, tables: readonly string[]): Promise<string> {
   const { rows } = await client.query(
     `SELECT string_agg(oid::regclass::text, ', ') AS name
-       FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND ${isOurs(tables)}`,
+       FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND ${isOurs(tables)}`,
   );
   return namesIn(rows)[0]?.name ?? '';
 }
@@ -109,7 +109,10 @@ async function refuseMore(client: pg.ClientBase, role: string, rights: Rights, f
   // Rights of roles that it is a member of count even if it does not inherit them: `SET ROLE` gives it those.
   const { rows } = await client.query<{ more: string | null }>(
     `WITH actor AS (SELECT oid FROM pg_roles WHERE pg_has_role($1::name, oid, 'MEMBER')),
-          ours AS (SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND ${isOurs(Object.keys(rights))})
+          owned AS (SELECT oid, relname, relkind FROM pg_class WHERE ${isOurs(Object.keys(rights))}),
+          ours AS (SELECT * FROM owned WHERE relkind = 'r'),
+          kinds AS (SELECT unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS kind
+                    UNION SELECT 'MAINTAIN' WHERE current_setting('server_version_num')::int >= 170000)
      SELECT string_agg(r, ', ' ORDER BY r) AS more FROM (
        SELECT 'CREATE ON SCHEMA public' FROM actor WHERE has_schema_privilege(actor.oid, 'public', 'CREATE')
        UNION
@@ -117,8 +120,11 @@ async function refuseMore(client: pg.ClientBase, role: string, rights: Rights, f
         WHERE has_function_privilege(actor.oid, called, 'EXECUTE')
        UNION
        SELECT kind || ' ON ' || relname
-         FROM actor, ours, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS kind
+         FROM actor, ours, kinds
         WHERE has_table_privilege(actor.oid, ours.oid, kind)
+       UNION
+       SELECT kind || ' ON SEQUENCE ' || relname FROM actor, owned, unnest('{USAGE,SELECT,UPDATE}'::text[]) AS kind
+        WHERE CASE WHEN relkind = 'S' THEN has_sequence_privilege(actor.oid, owned.oid, kind) END
        UNION
        SELECT format('%s (%s) ON %s', kind, attname, relname)
          FROM actor, ours JOIN pg_attribute ON attrelid = ours.oid, unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) AS kind

@@ -33,6 +33,9 @@ export const roleSettings: Readonly<Record<string, string>> = {
   ...meanings,
   statement_timeout: '2s',
   lock_timeout: '1s',
+  // A server whose machine or network is lost inside a transaction would hold its locks until TCP gives up, after hours. Its
+  // own transactions end sooner (`openDatabase`).
+  idle_in_transaction_session_timeout: '10s',
   plan_cache_mode: 'force_generic_plan',
   jit: 'off',
 };

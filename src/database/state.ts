@@ -2,7 +2,7 @@ import { type DatabaseState, databaseIdSchema, overdueSchema, stateSchema } from
 import { onlyRow, rowsOf } from './rows.ts';
 import type { Query } from './statement.ts';
 
-/** The `application_name` of the connections of a server's pool. */
+/** The `application_name` of the connections of a server's pool, unless DATABASE_URL has another. */
 export const applicationName = 'interview-agents-api';
 
 const statesOf = rowsOf(stateSchema);
@@ -20,14 +20,14 @@ export async function stateOf(query: Query): Promise<DatabaseState> {
 
 /**
  * Whether a statement of a server, of this process or another one, still runs after its time limit: `statement_timeout` does
- * not end a commit. PostgreSQL shows a role what the sessions of the same role do.
+ * not end a commit. PostgreSQL shows a role what the sessions of the same role do. Servers are known by the `application_name`
+ * of the session that asks, as `pg_stat_activity` shows it: of a long one it has the beginning alone.
  */
 export async function hasOverdueStatements(query: Query): Promise<boolean> {
   const text = `
-    SELECT EXISTS (SELECT FROM pg_stat_activity
-                    WHERE datname = current_database() AND usename = current_user AND state = 'active'
-                      AND application_name LIKE '${applicationName}%'
-                      AND query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS overdue`;
+    SELECT EXISTS (SELECT FROM pg_stat_activity a JOIN pg_stat_activity own USING (datname, usename, application_name)
+                    WHERE own.pid = pg_backend_pid() AND a.state = 'active'
+                      AND a.query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS overdue`;
   return onlyRow(overdueOf(await query({ text, values: [] }))).overdue;
 }
 

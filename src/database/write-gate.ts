@@ -12,7 +12,7 @@ interface Options {
   readonly wait: number;
   /** Asks PostgreSQL whether statements of servers still run after their time limit. */
   readonly hasOverdueStatements: () => Promise<boolean>;
-  /** Called when none does any more, or the gate is closed for good. */
+  /** Called when none does any more, and at each such statement after the checks were ended. */
   readonly onEnd: () => void;
 }
 
@@ -52,6 +52,7 @@ export function writeGate({ most, wait, hasOverdueStatements, onEnd }: Options) 
   return {
     /** Call it when a statement got no answer. */
     suspect(): void {
+      if (signal.aborted) onEnd();
       if (firstCheck || signal.aborted) return;
       firstCheck = check();
       void watch(firstCheck);

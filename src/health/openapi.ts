@@ -13,8 +13,8 @@ export const getReadiness = {
   tags: ['Health'],
   summary: 'Can this server take requests?',
   description:
-    'Returns 200 if the database answers and no migration is pending, and 503 otherwise, or once the server has begun to ' +
-    'shut down.',
+    'Returns 200 if the database answers, can be written to, and has no migration pending, and 503 otherwise, or once the ' +
+    'server has begun to shut down.',
   response: { 200: { ...healthySchema, description: 'The server can take requests', examples: [{ status: 'ok' }] } },
   problems: ['DATABASE_UNAVAILABLE'],
 } as const;

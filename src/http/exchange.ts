@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyContextConfig, FastifyRequest } from 'fastify';
+import { withoutKeys } from '../auth/api-key.ts';
 import type { RequestSpan } from '../tracing/spans.ts';
 import type { ApiError } from './problems.ts';
 
@@ -58,10 +59,14 @@ export function exchangeOf(message: IncomingMessage): Exchange {
 
 const noConfig: FastifyContextConfig = {};
 
-/** X-Request-Id of the request if it is 1–128 of `[A-Za-z0-9._-]`, else a new UUID (docs/contract.md#answers). */
+/**
+ * X-Request-Id of the request if it is 1–128 of `[A-Za-z0-9._-]` and holds no API key, else a new UUID
+ * (docs/contract.md#answers). It is logged, kept in the history and shown to others.
+ */
 export const requestIdOf = (message: IncomingMessage): string => exchangeOf(message).requestId;
 
 function givenRequestId({ headers }: IncomingMessage): string | undefined {
   const given = headers['x-request-id'];
-  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : undefined;
+  if (typeof given !== 'string' || !/^[A-Za-z0-9._-]{1,128}$/.test(given)) return undefined;
+  return withoutKeys(given) === given ? given : undefined;
 }

@@ -38,8 +38,10 @@ export interface Meter {
    * @param code of the problem that was answered; null on success
    */
   request(method: string, route: string | null, status: number | null, code: string | null, seconds: number): void;
-  /** A batch begins. @param waited seconds that its first call has waited; `left` calls wait on */
-  batch(of: Batched, size: number, waited: number, left: number): void;
+  /** A batch begins. @param waited seconds that its first call has waited for it */
+  batch(of: Batched, size: number, waited: number): void;
+  /** Calls left the queue: their batch began, or their time was up. @param left calls that wait on */
+  queue(of: Batched, left: number): void;
   repeated(why: RetryReason): void;
   rateLimited(whom: (typeof rateLimitReasons)[number]): void;
   /** Whether the counts for rate limits are shared by all replicas now; called only with REDIS_URL. */
@@ -53,6 +55,7 @@ export interface Meter {
 export const silent: Meter = {
   request() {},
   batch() {},
+  queue() {},
   repeated() {},
   rateLimited() {},
   countsAreShared() {},

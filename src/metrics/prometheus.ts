@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { batched, type Meter, type PoolUse, rateLimitReasons, retryReasons } from './meter.ts';
 
-/** Buckets in seconds: from an answer without the database to the maximum duration of a request. */
+/** Buckets in seconds: from an answer without the database to the deadline of a request; a slow client takes longer. */
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export type Metrics = ReturnType<typeof prometheus>;
@@ -28,7 +28,7 @@ export function prometheus(sources: Sources) {
   const requests = new Histogram({
     ...metric(
       'request_seconds',
-      'Time from the arrival of a request to its answer, by method, route, status and code of the problem',
+      'Time from the head of a request until its answer is sent, with that in which the client sends its body and reads the answer',
       ['method', 'route', 'status', 'code'],
     ),
     buckets: seconds,
@@ -41,7 +41,11 @@ export function prometheus(sources: Sources) {
     ...metric('batch_wait_seconds', 'Time that the first call of a batch has waited for it', ['of']),
     buckets: seconds,
   });
-  const left = new Gauge(metric('queue_length', 'Calls that went on waiting when the last batch began', ['of']));
+  const left = new Gauge(
+    metric('queue_length', 'Calls that waited on when the last batch began, or when the time of other calls was up', [
+      'of',
+    ]),
+  );
   const repeats = new Counter(
     metric(
       'changes_repeated_total',
@@ -94,11 +98,11 @@ export function prometheus(sources: Sources) {
   const meter: Meter = {
     request: (method, route, status, code, time) =>
       requests.observe({ method, route: route ?? 'none', status: status ?? 'none', code: code ?? 'none' }, time),
-    batch(of, size, waited, queued) {
+    batch(of, size, waited) {
       sizes.observe({ of }, size);
       waits.observe({ of }, waited);
-      left.set({ of }, queued);
     },
+    queue: (of, count) => left.set({ of }, count),
     repeated: (why) => repeats.inc({ why }),
     rateLimited: (whom) => refusals.inc({ whom }),
     countsAreShared(isShared) {
@@ -145,7 +149,8 @@ function measureAtScrape(metric: Metric, { poolUse, droppedLogLines, historyByte
       const { bytes } = await askDatabase();
       if (bytes !== undefined) this.set(bytes);
     },
-  });
+    // A Gauge begins with 0, from which the first size would look like growth.
+  }).remove();
   new Gauge({
     ...metric('database_up', '1 where the database has answered when the metrics were read, else 0'),
     async collect() {

@@ -29,8 +29,8 @@ const everyRoute = () => true;
 export const withKey = ({ config }: Route) => config?.scope !== undefined;
 const withScope = ({ config }: Route) => config?.scope !== undefined && config.scope !== 'any';
 export const withBody = ({ schema }: Route) => schema.body !== undefined;
-const withId = ({ url }: Route) => url.includes('/:id');
-export const withAgent = ({ config }: Route) => config?.idOf === 'agent';
+export const withId = ({ url }: Route) => url.includes('/:id');
+const withAgent = ({ config }: Route) => config?.idOf === 'agent';
 const withCompany = (route: Route) => withKey(route) && !route.config?.forAnyCompany;
 const withHeader = (name: string) => (route: Route) =>
   route.method !== 'GET' && Object.hasOwn(propertiesOf(route.schema.headers), name);

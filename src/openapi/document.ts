@@ -12,7 +12,8 @@ const { version }: { version: string } = JSON.parse(
 const description = `Manages the configurations of AI interviewers, called agents.
 
 Every error is a problem (RFC 9457) of one shape, \`application/problem+json\`: its \`code\` comes from a closed list, and
-\`errors\` names each fault of the request. \`X-Request-Id\` is on every answer. HEAD is answered as GET is, without a body.
+\`errors\` names each fault of the request. Operations share examples of problems: \`instance\` is the path of one of them.
+\`X-Request-Id\` is on every answer. HEAD is answered as GET is, without a body.
 
 An API key may send a number of requests in a minute and in an hour; the \`X-RateLimit-…\` headers tell how many are left. After
 a 429, wait for the seconds in \`Retry-After\`.

@@ -1,8 +1,8 @@
 import { complaints, inBody, inParameter } from '../http/faults.ts';
-import { agentMissing, notJson, problemUnknown, scopeMissing } from '../http/particular-problems.ts';
+import { agentMissing, notJson, problemUnknown, scopeMissing, webhookMissing } from '../http/particular-problems.ts';
 import { problemTexts } from '../http/problem-texts.ts';
 import { ApiError, invalid, type Problem, type ProblemCode, problemSchema, problems } from '../http/problems.ts';
-import { problemCodesOf, propertiesOf, type Route, withAgent, withBody, withKey } from './checks.ts';
+import { problemCodesOf, propertiesOf, type Route, withBody, withId, withKey } from './checks.ts';
 import { ids } from './examples.ts';
 import { headerReferences, rateLimitHeaders } from './headers.ts';
 
@@ -60,35 +60,53 @@ export function problemResponses(
   );
 }
 
-/** The suffix of a response's name, for routes whose examples of a problem differ in more than `instance`. */
+/** The suffix of an example's name, for routes whose examples of a problem differ in more than `instance`; else empty. */
 function variantOf(code: ProblemCode, route: Route): string {
-  if (code === 'RESOURCE_NOT_FOUND' && !withKey(route)) return '.problem';
+  if (code === 'RESOURCE_NOT_FOUND') return !withKey(route) ? '.problem' : isOfWebhooks(route) ? '.webhook' : '';
   if (code === 'INSUFFICIENT_PERMISSIONS') return `.${route.config?.scope?.replace(':', '-')}`;
-  if (code === 'VALIDATION_FAILED') {
-    const { fault } = faultOf(route);
-    return fault.code === 'unknown_member' ? `.${fault.in}.unknown` : `.${fault.in}`;
-  }
-  return '';
+  return code === 'VALIDATION_FAILED' ? faultOf(route).variant : '';
 }
+
+const isOfWebhooks = ({ url }: Route) => url.startsWith('/webhooks');
 
 const agentPath = `/agents/${ids.agent}`;
+const webhookPath = `/webhooks/${ids.webhook}`;
 
-/** A fault that a request to the route can have, and the path of that request. */
+/** A fault that a request to the route can have, the path of that request, and the suffix of the example's name. */
 function faultOf(route: Route) {
-  if (withBody(route)) return { fault: inBody(['duration'], complaints.tooLarge(180)), path: agentPath };
-  if (withAgent(route)) return { fault: inParameter('path', 'id', complaints.badFormat('uuid')), path: '/agents/42' };
+  const ofWebhooks = isOfWebhooks(route);
+  if (withBody(route)) {
+    return ofWebhooks
+      ? { fault: inBody(['events'], complaints.tooFew(1)), path: webhookPath, variant: '.webhook-body' }
+      : { fault: inBody(['duration'], complaints.tooLarge(180)), path: agentPath, variant: '.body' };
+  }
+  if (withId(route)) {
+    const fault = inParameter('path', 'id', complaints.badFormat('uuid'));
+    return ofWebhooks
+      ? { fault, path: '/webhooks/42', variant: '.webhook-path' }
+      : { fault, path: '/agents/42', variant: '.path' };
+  }
   const parameters = Object.keys(propertiesOf(route.schema.querystring));
-  const isList = parameters.includes('limit');
-  const complaint = isList ? complaints.tooLarge(100) : complaints.unknownMember(undefined, parameters);
-  return { fault: inParameter('query', 'limit', complaint), path: isList ? '/agents' : route.url };
+  return parameters.includes('limit')
+    ? { fault: inParameter('query', 'limit', complaints.tooLarge(100)), path: '/agents', variant: '.query' }
+    : {
+        fault: inParameter('query', 'limit', complaints.unknownMember(undefined, parameters)),
+        ...{ path: route.url, variant: '.query.unknown' },
+      };
 }
 
-/** A problem as the route answers with it, but for `instance`. */
+/** A problem as the route answers with it; `instance` is the path of a route that has the same example. */
 function exampleOf(code: ProblemCode, route: Route, prefix: string): Problem {
+  return errorOf(code, route).problem(pathOf(code, route), ids.request, prefix);
+}
+
+function pathOf(code: ProblemCode, route: Route): string {
   // For an incomplete message, the server has not read the path.
-  const isCut = code === 'REQUEST_TIMEOUT' || code === 'HEADERS_TOO_LARGE';
-  const path = code === 'VALIDATION_FAILED' ? faultOf(route).path : agentPath;
-  return errorOf(code, route).problem(isCut ? '' : path, ids.request, prefix);
+  if (code === 'REQUEST_TIMEOUT' || code === 'HEADERS_TOO_LARGE') return '';
+  if (code === 'VALIDATION_FAILED') return faultOf(route).path;
+  const isShared = variantOf(code, route) === '';
+  if (!isShared && !withKey(route)) return '/problems/unknown';
+  return !isShared && isOfWebhooks(route) ? webhookPath : agentPath;
 }
 
 function errorOf(code: ProblemCode, route: Route): ApiError {
@@ -96,7 +114,8 @@ function errorOf(code: ProblemCode, route: Route): ApiError {
     case 'VALIDATION_FAILED':
       return invalid([faultOf(route).fault]);
     case 'RESOURCE_NOT_FOUND':
-      return withKey(route) ? agentMissing() : problemUnknown();
+      if (!withKey(route)) return problemUnknown();
+      return isOfWebhooks(route) ? webhookMissing() : agentMissing();
     case 'INSUFFICIENT_PERMISSIONS':
       return scopeMissing(String(route.config?.scope));
     case 'MALFORMED_REQUEST':

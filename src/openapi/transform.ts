@@ -79,7 +79,8 @@ const requestId = {
   type: 'string',
   pattern: '^[A-Za-z0-9._-]{1,128}$',
   description:
-    'An id for the request, repeated in the answer and in the log. One that does not match the pattern is replaced.',
+    'An id for the request, repeated in the answer and in the log. One that does not match the pattern, or holds an API key, ' +
+    'is replaced.',
 };
 
 /** Headers by their usual names: in a route's schema they are in lower case. */

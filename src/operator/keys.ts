@@ -34,22 +34,22 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
         'key create --integration 7d1b4c1e-7a55-4c37-9d0c-6a0f7e0b9a10 --scopes read:agents --expires 2030-01-31',
       ),
     )
-    .action(({ company, integration, allowIp: allowedIps, expires: expiresAt = null, ...options }, command) =>
-      print(async ({ companies, keys }) => {
-        const owner = await companies.requireOwner(ownerOf({ company, integration }, command));
-        const { name = null, scopes, perMinute = null, perHour = null } = options;
-        return keys.create({ ...owner, name, scopes, allowedIps, expiresAt, perMinute, perHour });
-      }),
-    );
+    .action(({ company, integration, allowIp: allowedIps, expires: expiresAt = null, ...options }, command) => {
+      const owner = ownerOf({ company, integration }, command);
+      const { name = null, scopes, perMinute = null, perHour = null } = options;
+      const settings = { name, scopes, allowedIps, expiresAt, perMinute, perHour };
+      return print(async ({ companies, keys }) =>
+        keys.create({ ...(await companies.requireOwner(owner)), ...settings }),
+      );
+    });
 
   withOwner('list', 'keys, the oldest first, without their secrets')
     .addOption(new Option('--all', 'or of all owners').conflicts(['company', 'integration']))
     .addHelpText(...examples(`key list ${ofCompany}`, 'key list --all'))
-    .action(({ all, ...of }, command) =>
-      print(async ({ companies, keys }) =>
-        keys.list(all ? undefined : await companies.requireOwner(ownerOf(of, command, ", or '--all',"))),
-      ),
-    );
+    .action(({ all, ...of }, command) => {
+      const owner = all ? undefined : ownerOf(of, command, ", or '--all',");
+      return print(async ({ companies, keys }) => keys.list(owner && (await companies.requireOwner(owner))));
+    });
 
   key
     .command('find')

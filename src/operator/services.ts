@@ -15,7 +15,7 @@ import { isLater, requireMigrations } from '../database/migrate.ts';
 import { withClient } from '../database/session.ts';
 import { lackingSettings, meaningSettings } from '../database/settings.ts';
 import { StartError } from '../errors.ts';
-import { openFoundation } from '../process/foundation.ts';
+import { keySecrets, openFoundation } from '../process/foundation.ts';
 import { operatorWebhooks } from '../webhooks/operator.repository.ts';
 
 /** Limits in milliseconds, longer than those of requests: a command may read the whole history, and should wait, not fail. */
@@ -73,15 +73,15 @@ function servicesOf(database: Database, url: string, secrets: KeySecrets | undef
  * @throws StartError if the database is not ready for this release; what `work` throws
  */
 export async function withServices(config: Config, work: (services: Services) => Promise<void>): Promise<void> {
-  const { databaseUrl, embedded, ...secrets } = await openFoundation(config, 'operator');
-  // Without API_KEY_SECRET, a generated secret would not be the one that the servers of a DATABASE_URL use.
-  const known = embedded !== undefined || config.API_KEY_SECRET !== undefined ? secrets : undefined;
+  const { databaseUrl, embedded } = await openFoundation(config, 'operator');
   try {
+    // Without API_KEY_SECRET, a generated secret would not be the one that the servers of a DATABASE_URL use.
+    const secrets = embedded || config.API_KEY_SECRET !== undefined ? await keySecrets(config) : undefined;
     await requirePrepared(databaseUrl);
     const preparedStatements = config.DATABASE_PREPARED_STATEMENTS;
     const database = openDatabase({ url: databaseUrl, connections: 2, preparedStatements, ...limits });
     try {
-      await work(servicesOf(database, databaseUrl, known));
+      await work(servicesOf(database, databaseUrl, secrets));
     } finally {
       await database.close();
     }

@@ -16,9 +16,10 @@ export function webhookCommands(webhook: Command, print: Print) {
     .addOption(new Option('--company <id>', 'of a company').argParser(uuid).conflicts('integration'))
     .addOption(new Option('--integration <id>', 'or of an integration').argParser(uuid))
     .addHelpText(...examples(`webhook list --company ${anId}`))
-    .action((options, command) =>
-      print(async ({ companies, webhooks }) => webhooks.list(await companies.requireOwner(ownerOf(options, command)))),
-    );
+    .action((options, command) => {
+      const owner = ownerOf(options, command);
+      return print(async ({ companies, webhooks }) => webhooks.list(await companies.requireOwner(owner)));
+    });
   webhook
     .command('disable')
     .description('stop deliveries to an endpoint until it is enabled')

@@ -10,7 +10,8 @@ const headers = {
   'Content-Security-Policy': header('The page may load nothing but its own style'),
 };
 
-export const getProblem = {
+/** @param prefix of the paths that clients use (PUBLIC_URL) */
+export const getProblem = (prefix: string) => ({
   operationId: 'getProblem',
   tags: ['Problems'],
   summary: 'Explain a problem',
@@ -21,9 +22,9 @@ export const getProblem = {
     200: {
       ...{ ...explanationSchema, description: 'The explanation', isPageToo: true },
       headers,
-      examples: [explain('PRECONDITION_FAILED', '')],
+      examples: [explain('PRECONDITION_FAILED', prefix)],
     },
     304: { ...noBodySchema, description: 'The explanation still has the entity tag that was sent', headers },
   },
-  problems: ['RESOURCE_NOT_FOUND'],
-} as const;
+  problems: ['RESOURCE_NOT_FOUND' as const],
+});

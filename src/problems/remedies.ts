@@ -11,7 +11,7 @@ interface Remedy {
 export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   MALFORMED_REQUEST: {
     cause:
-      'The message is not HTTP/1.1 that the server can read, or its path is not percent-encoded UTF-8. No key was looked at.',
+      'The message is not HTTP/1.1 that the server can read, or its path is not percent-encoded UTF-8. If its head is at fault, no key was looked at.',
     remedy:
       'Read detail, which names the fault. Write the method in capital letters, send exactly one Host header, and encode text in paths as UTF-8: é is %C3%A9.',
   },

@@ -27,7 +27,8 @@ export const problemRoutes: FastifyPluginAsyncTypebox = async (app) => {
     return file;
   }
 
-  app.get('/problems/:code', { schema: { ...getProblem, params: problemParamsSchema } }, async (request, reply) => {
+  const schema = { ...getProblem(app.publicUrl.prefix), params: problemParamsSchema };
+  app.get('/problems/:code', { schema }, async (request, reply) => {
     const code = codes.get(request.params.code);
     if (!code) throw problemUnknown();
     const accepted = negotiate(request.headers.accept?.toLowerCase() ?? '', [...types]);

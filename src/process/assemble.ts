@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { historyBytes } from '../agents/history/repository.ts';
 import { buildApp } from '../app.ts';
+import type { KeySecrets } from '../auth/api-key.ts';
 import { reportChanges, sharedCounters } from '../auth/shared-counters.ts';
 import { type Config, listed } from '../config.ts';
 import { openDatabase } from '../database/client.ts';
@@ -18,7 +19,12 @@ import type { Foundation } from './foundation.ts';
  * Assembles all parts of a server from its configuration. Nothing is started yet.
  * @param droppedLogLines how many lines of the log were dropped so far
  */
-export async function assemble(config: Config, foundation: Foundation, logger: Logger, droppedLogLines: () => number) {
+export async function assemble(
+  config: Config,
+  foundation: Foundation & KeySecrets,
+  logger: Logger,
+  droppedLogLines: () => number,
+) {
   const { databaseUrl, secret, previousSecret } = foundation;
   const database = openDatabase({
     url: databaseUrl,

@@ -9,7 +9,7 @@ type Environment = Record<string, string | undefined>;
 /**
  * Adds the variables of the file `.env` in the current folder, if there is one. Variables of the process have precedence.
  * @returns a warning for each name, in the file or the environment, that is similar to the name of a known variable
- * @throws StartError if the file is not UTF-8
+ * @throws StartError if the file cannot be read, or is not UTF-8
  */
 export function addEnvironmentFile(environment: Environment): string[] {
   const file = readEnvironmentFile();
@@ -27,6 +27,9 @@ function readEnvironmentFile(): Environment {
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return {};
     if (hasCode(error, 'ERR_ENCODING_INVALID_ENCODED_DATA')) throw new StartError('the file .env must be UTF-8');
+    if (hasCode(error, 'EACCES', 'EPERM', 'EISDIR')) {
+      throw new StartError(`the file .env cannot be read (${error.message}): let this user read it, or move it away`);
+    }
     throw error;
   }
 }

@@ -11,8 +11,8 @@ import { StartError } from '../errors.ts';
 import { explainDataDir } from './data-dir.ts';
 import { readOrCreate } from './read-or-create.ts';
 
-/** What both the server and the operator's command line need: the database and the secrets. */
-export interface Foundation extends KeySecrets {
+/** The database of the server and of the operator's command line. */
+export interface Foundation {
   readonly databaseUrl: string;
   /** The embedded database, migrated; undefined when DATABASE_URL names another. */
   readonly embedded: EmbeddedDatabase | undefined;
@@ -20,20 +20,27 @@ export interface Foundation extends KeySecrets {
 
 /** @throws StartError if the embedded database cannot be started */
 export async function openFoundation(config: Config, as: 'server' | 'operator'): Promise<Foundation> {
-  const embedded = config.DATABASE_URL === undefined ? await openEmbedded(config.DATA_DIR, as) : undefined;
+  if (config.DATABASE_URL !== undefined) return { databaseUrl: config.DATABASE_URL, embedded: undefined };
+  const embedded = await openEmbedded(config.DATA_DIR, as);
   try {
-    if (embedded) await migrate(embedded.url);
-    return {
-      databaseUrl: config.DATABASE_URL ?? embedded?.url ?? '',
-      secret: config.API_KEY_SECRET ?? (await generatedSecret(resolve(config.DATA_DIR))),
-      previousSecret: config.API_KEY_SECRET_PREVIOUS,
-      isGenerated: config.API_KEY_SECRET === undefined,
-      embedded,
-    };
+    await migrate(embedded.url);
   } catch (error) {
-    await embedded?.close();
+    await embedded.close();
     throw error;
   }
+  return { databaseUrl: embedded.url, embedded };
+}
+
+/**
+ * The secrets of the configuration. Without API_KEY_SECRET, the one in DATA_DIR, which is generated the first time.
+ * @throws StartError if DATA_DIR cannot be used
+ */
+export async function keySecrets(config: Config): Promise<KeySecrets> {
+  return {
+    secret: config.API_KEY_SECRET ?? (await generatedSecret(resolve(config.DATA_DIR))),
+    previousSecret: config.API_KEY_SECRET_PREVIOUS,
+    isGenerated: config.API_KEY_SECRET === undefined,
+  };
 }
 
 async function generatedSecret(dataDir: string): Promise<string> {

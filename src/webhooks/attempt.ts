@@ -1,5 +1,5 @@
 import { codeOf } from '../errors.ts';
-import { receiverPools } from './pools.ts';
+import { informationalCount, receiverPools } from './pools.ts';
 import { signedHeaders } from './signature.ts';
 import { parseTarget, type Resolve, resolveTarget, TargetError, type TargetRules } from './target.ts';
 
@@ -51,14 +51,15 @@ export function attemptSender({ resolve, ...rules }: Options) {
     signal: AbortSignal,
   ): Promise<AttemptResult> {
     const url = parseTarget(text, rules);
-    // A DNS lookup takes no signal. It goes on after an abort, and its result is ignored.
+    // A DNS lookup takes no signal, and undici ignores it until the connection is made. Both go on after an abort, and their
+    // result is ignored; no request is sent.
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason));
     });
     const addresses = await Promise.race([resolveTarget(url, rules, resolve), aborted]);
     return await pools.use(url, addresses, async (pool) => {
       const timestamp = Math.floor(Date.now() / 1_000);
-      const answer = await pool.request({
+      const answering = pool.request({
         method: 'POST',
         path: `${url.pathname}${url.search}`,
         headers: {
@@ -69,7 +70,9 @@ export function attemptSender({ resolve, ...rules }: Options) {
         },
         body,
         signal,
+        onInfo: informationalCount(),
       });
+      const answer = await Promise.race([answering, aborted]);
       const { statusCode: status } = answer;
       const retryAfter = answer.headers['retry-after'];
       const isDelivered = status >= 200 && status < 300;

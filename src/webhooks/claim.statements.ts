@@ -6,8 +6,12 @@ import { constant, sql } from '../database/statement.ts';
  */
 const lease = constant("interval '20 seconds'");
 
-/** Rows that a claim reads per endpoint beyond its share: some cannot be sent yet, because an earlier one is pending. */
-const spare = constant('4');
+/**
+ * Rows that a claim reads beyond the shares: some cannot be sent yet, because an earlier one is pending. A few per endpoint;
+ * many for all endpoints together if the claim before has postponed some, so that a long line is behind after few claims.
+ */
+const few = constant('4');
+const many = constant('500');
 
 /**
  * SQL condition that is true of every pending delivery. It is the condition of the index by endpoint and time, so that the
@@ -34,8 +38,8 @@ export const waitingEndpoints = sql`
 /**
  * How long a delivery `d` behind a pending one is postponed, if that one is due earlier. It is due by itself only after a crash
  * between `finishStatement` and `nextStatement`. The longer it has waited, the longer: otherwise all that waits for a slow
- * receiver would be written again every 20 s. For 20,000 deliveries of one agent these are 1,050 claims of 11 ms, one after the
- * other; if they are older than 20 minutes, in 5 minutes instead of 20 s.
+ * receiver would be written again every 20 s. For 20,000 deliveries these are 40 claims of 15 ms, one after the other; if they
+ * are older than 20 minutes, in 5 minutes instead of 20 s.
  */
 const untilLookedAt = constant(
   "greatest(interval '20 seconds', least((now() - j.created_at) / 4, interval '5 minutes'))",
@@ -70,10 +74,12 @@ export interface FreeSlots {
 /**
  * Claims deliveries that are due. Deliveries of one agent to one endpoint are sent in the order of their `position`: only
  * the first pending one can be claimed. Redeliveries and pings have no order. Endpoints share the free slots evenly; those
- * with the fewest running attempts come first. Rows that another process has locked are skipped.
+ * with the fewest running attempts come first. Rows that another process has locked are skipped. `isRepeated` says that the
+ * claim before has postponed some.
  *
- * A delivery behind a pending one is postponed to the time of that one, or further (`untilLookedAt`), so that the next claim
- * does not read it again; `nextStatement` claims it earlier, when the one before it is finished.
+ * A delivery behind a pending one is postponed until just after that one, which a claim then finds first, or further
+ * (`untilLookedAt`), so that the next claim does not read it again; `nextStatement` claims it earlier, when the one before it is
+ * finished.
  *
  * The first pending delivery of an agent is the first from the place of the agent on (`>=`), in the index of pending deliveries.
  * With `=` the planner could choose the index of agents, and read everything that was delivered for an agent in 30 days;
@@ -84,7 +90,7 @@ export interface FreeSlots {
  * IS NOT NULL for true of nearly all of them: for so many to postpone it read the whole table, 2,636 blocks among 20,000
  * deliveries instead of 316. Of an unknown text it expects one row in 200.
  */
-export function claimStatement({ healthy, failing, perHealthy, perFailing, running }: FreeSlots) {
+export function claimStatement({ healthy, failing, perHealthy, perFailing, running }: FreeSlots, isRepeated: boolean) {
   const ids = [...running.keys()];
   const counts = [...running.values()];
   return sql`
@@ -97,14 +103,15 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
      WHERE w.due <= now() AND e.status = 'ENABLED'
   ), endpoint AS (
     SELECT o.*, row_number() OVER (PARTITION BY o.failing ORDER BY o.busy, o.due) AS place,
+           CASE WHEN ${isRepeated}::boolean THEN greatest(${few}, ${many} / count(*) OVER ()) ELSE ${few} END AS spare,
            least(o.capacity - o.busy, ceil(o.slots::float8 / count(*) OVER (PARTITION BY o.failing))::int) AS share
       FROM open o WHERE o.busy < o.capacity
   ), due AS MATERIALIZED (
     SELECT d.*, e.failing, e.busy, e.share, e.slots FROM endpoint e CROSS JOIN LATERAL (
       SELECT d.id, d.endpoint_id, d.agent_id, d.position, d.is_redelivery, d.next_attempt_at, d.created_at
         FROM webhook_delivery d
-       WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at <= now() AND ${isFree}
-       ORDER BY d.next_attempt_at LIMIT e.share + ${spare} FOR NO KEY UPDATE OF d SKIP LOCKED) d
+       WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at BETWEEN e.due AND now() AND ${isFree}
+       ORDER BY d.next_attempt_at LIMIT e.share + e.spare FOR NO KEY UPDATE OF d SKIP LOCKED) d
      WHERE e.place <= e.slots
   ), checked AS MATERIALIZED (
     SELECT d.*, head.next_attempt_at AS behind, CASE WHEN head.position IS NULL THEN 'first' ELSE 'behind' END AS standing
@@ -126,7 +133,7 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
      WHERE d.id = c.id AND c.place <= c.slots
     RETURNING d.*
   ), postponed AS (
-    UPDATE webhook_delivery d SET next_attempt_at = greatest(j.behind, now() + ${untilLookedAt})
+    UPDATE webhook_delivery d SET next_attempt_at = greatest(j.behind + interval '1 millisecond', now() + ${untilLookedAt})
       FROM checked j WHERE d.id = j.id AND j.standing = 'behind'
     RETURNING d.id
   )

@@ -34,9 +34,13 @@ const deletedAtOnce = 500;
 /** The queue of deliveries, which all processes on the database share. Its methods throw ApiError DATABASE_UNAVAILABLE. */
 export function deliveryRepository({ query }: Pick<Database, 'query'>) {
   return {
-    /** Claims deliveries that are due, for 20 s. @returns them, and whether an immediate second claim may find more */
-    async claim(free: FreeSlots): Promise<{ claimed: Claimed[]; hasMore: boolean }> {
-      const rows = claimRowsOf(await query(claimStatement(free)));
+    /**
+     * Claims deliveries that are due, for 20 s.
+     * @param isRepeated whether the claim before said `hasMore`
+     * @returns them, and whether an immediate second claim may find more
+     */
+    async claim(free: FreeSlots, isRepeated = false): Promise<{ claimed: Claimed[]; hasMore: boolean }> {
+      const rows = claimRowsOf(await query(claimStatement(free, isRepeated)));
       return {
         claimed: rows.flatMap(({ claimed }) => claimed ?? []),
         hasMore: rows.some(({ postponed }) => postponed > 0),

@@ -74,7 +74,7 @@ export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
     UPDATE webhook_endpoint e
        SET last_success_at = CASE WHEN l.good THEN now() ELSE e.last_success_at END,
            last_failure_at = now(), failing_since = coalesce(e.failing_since, now()),
-           status = 'DISABLED', disabled_reason = l.reason, updated_at = greatest(now(), e.updated_at)
+           status = 'DISABLED', disabled_reason = l.reason, updated_at = greatest(now(), e.updated_at + interval '1 millisecond')
       FROM locked l WHERE e.id = l.id AND e.status = 'ENABLED' AND l.reason IS NOT NULL
     RETURNING e.id, e.company_id, e.integration_id, e.disabled_reason
   ), entry AS (
@@ -116,19 +116,22 @@ export const measuresStatement = sql`
          )), 0), 0)::float8 AS "overdueSeconds",
          (SELECT count(*) FROM webhook_endpoint e WHERE e.status = 'DISABLED')::int AS "disabledEndpoints"`;
 
-/** Deletes at most `size` deliveries that were finished more than 30 days ago, the oldest first. */
+/**
+ * Deletes at most `size` deliveries that were finished more than 30 days ago, the oldest first. Here and below, rows are deleted
+ * by their `ctid`: with a join on the ids, the planner would read the whole table.
+ */
 export const deleteFinishedStatement = (size: number) => sql`
-  DELETE FROM webhook_delivery WHERE id IN (
-    SELECT d.id FROM webhook_delivery d WHERE d.finished_at < now() - interval '30 days'
-     ORDER BY d.finished_at LIMIT ${size} FOR UPDATE SKIP LOCKED)
+  DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
+    SELECT d.ctid FROM webhook_delivery d WHERE d.finished_at < now() - interval '30 days'
+     ORDER BY d.finished_at LIMIT ${size}::int FOR UPDATE SKIP LOCKED))
   RETURNING id`;
 
 /** Deletes at most `size` pending deliveries of disabled endpoints that have been due for more than 30 days. */
 export const deleteWaitingStatement = (size: number) => sql`
-  DELETE FROM webhook_delivery WHERE id IN (
-    SELECT waiting.id FROM webhook_endpoint e CROSS JOIN LATERAL (
-      SELECT d.id FROM webhook_delivery d
+  DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
+    SELECT waiting.ctid FROM webhook_endpoint e CROSS JOIN LATERAL (
+      SELECT d.ctid FROM webhook_delivery d
        WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at < now() - interval '30 days'
-       ORDER BY d.next_attempt_at LIMIT ${size}) waiting
-     WHERE e.status = 'DISABLED' LIMIT ${size})
+       ORDER BY d.next_attempt_at LIMIT ${size}::int) waiting
+     WHERE e.status = 'DISABLED' LIMIT ${size}::int))
   RETURNING id`;

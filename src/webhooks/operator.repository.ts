@@ -17,7 +17,10 @@ const shown = {
 export function operatorWebhooks(prisma: PrismaClient, operator: string) {
   async function change(id: string, status: 'ENABLED' | 'DISABLED', disabledReason: string | null) {
     const [changed] = await prisma.$transaction(async (tx) => {
-      const updatedAt = await databaseTime(tx);
+      const stored = await tx.webhookEndpoint.findUnique({ where: { id }, select: { updatedAt: true } });
+      // Later than before, also if the clock was set back, as by a failover: receivers see by it that the endpoint was changed.
+      const now = (await databaseTime(tx)).getTime();
+      const updatedAt = new Date(Math.max(now, (stored?.updatedAt.getTime() ?? 0) + 1));
       const webhooks = await tx.webhookEndpoint.updateManyAndReturn({
         where: { id, status: { not: status } },
         data: { status, disabledReason, failingSince: null, updatedAt },

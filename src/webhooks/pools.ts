@@ -1,5 +1,5 @@
 import { isIP, type LookupFunction } from 'node:net';
-import { Pool } from 'undici';
+import { errors, Pool } from 'undici';
 
 /** Unused pools are closed beyond this number of pools. undici closes idle connections after 4 s. */
 const keptPools = 64;
@@ -59,6 +59,18 @@ export function receiverPools() {
       pools.clear();
       await Promise.all(open.map(({ pool }) => pool.destroy()));
     },
+  };
+}
+
+/** Informational answers (1xx) before an answer; the attempt fails if there are more: `maxHeaderSize` holds for each alone. */
+const informationalLimit = 8;
+
+/** A listener for the informational answers to one request. @throws HeadersOverflowError at the ninth, which ends the request */
+export function informationalCount(): () => void {
+  let count = 0;
+  return () => {
+    count += 1;
+    if (count > informationalLimit) throw new errors.HeadersOverflowError();
   };
 }
 

@@ -22,7 +22,7 @@ import { type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
 
 export type StoredWebhook = WebhookEndpoint;
 
-/** What a change writes; its time, and what follows from the status, is added. */
+/** What a change writes; its time, and what follows from the status and the URL, is added. */
 type Changes = Partial<Omit<StoredWebhook, 'id' | 'createdAt' | 'updatedAt' | 'failingSince' | 'previousSecretUntil'>>;
 
 type WebhookAction = 'webhook.created' | 'webhook.updated' | 'webhook.deleted' | 'webhook.secret-rotated';
@@ -57,12 +57,13 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
     save: ({ id, ...stored }: StoredWebhook, changes: Changes, isRotated = false): Promise<StoredWebhook> =>
       typed(async (client) => {
         const now = (await databaseTime(client)).getTime();
-        const { status = stored.status } = changes;
+        const { status = stored.status, url = stored.url } = changes;
         return await client.webhookEndpoint.update({
           where: { id },
           data: {
             ...changes,
-            ...(status !== stored.status && { failingSince: null }),
+            // A new URL is not disabled for the failures of the old one.
+            ...((status !== stored.status || url !== stored.url) && { failingSince: null }),
             ...(isRotated && { previousSecretUntil: new Date(now + overlap) }),
             updatedAt: new Date(Math.max(now, stored.updatedAt.getTime() + 1)),
           },
@@ -70,7 +71,7 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
       }),
     /** Deletes at most `size` deliveries; returns whether there may be more. */
     async dropDeliveries(id: string, size: number): Promise<boolean> {
-      return (await query(endpoints.dropDeliveriesStatement(id, size))).length === size;
+      return onlyRow(totalsOf(await query(endpoints.dropDeliveriesStatement(id, size)))).total === size;
     },
     /** Deletes an endpoint with its remaining deliveries. */
     async remove(id: string): Promise<void> {

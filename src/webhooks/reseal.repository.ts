@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Database } from '../database/client.ts';
 import { lowestId } from '../http/uuid.ts';
 import type { Sealer } from './sealer.ts';
-import { resealed } from './secrets.ts';
+import { isReadable, resealed } from './secrets.ts';
 
 /** Endpoints that one statement reads. */
 const portion = 100;
@@ -14,14 +14,15 @@ const select = { id: true, sealedSecret: true, sealedPreviousSecret: true, seale
 /**
  * Encrypts again, under API_KEY_SECRET, the endpoints that are still encrypted under API_KEY_SECRET_PREVIOUS; runs at the
  * start of a server. An endpoint that is changed at the same time is skipped: the change encrypts it. Logs how many were
- * encrypted again, and how many are encrypted under neither secret.
+ * encrypted again, and how many cannot be decrypted, with the ids of the first ten.
  */
 export async function resealWebhooks(
   { typed }: Pick<Database, 'typed'>,
   sealer: Sealer,
   log: Pick<Logger, 'info' | 'warn'>,
 ): Promise<void> {
-  const counts = { resealed: 0, unreadable: 0 };
+  let count = 0;
+  const unreadable: string[] = [];
   const elsewhere = { sealedUnder: { not: sealer.fingerprint } };
   let after = lowestId;
   for (;;) {
@@ -31,20 +32,19 @@ export async function resealWebhooks(
     );
     for (const row of rows) {
       after = row.id;
-      if (!sealer.canOpen(row.sealedUnder)) counts.unreadable += 1;
+      if (!isReadable(row, sealer)) unreadable.push(row.id);
       else {
         const data = resealed(row, sealer);
-        counts.resealed += (
-          await typed(({ webhookEndpoint }) => webhookEndpoint.updateMany({ where: row, data }))
-        ).count;
+        count += (await typed(({ webhookEndpoint }) => webhookEndpoint.updateMany({ where: row, data }))).count;
       }
     }
     if (rows.length < portion) break;
   }
-  if (counts.resealed > 0) {
-    log.info({ endpoints: counts.resealed }, 'webhook endpoints were encrypted anew, under API_KEY_SECRET');
+  if (count > 0) {
+    log.info({ endpoints: count }, 'webhook endpoints were encrypted anew, under API_KEY_SECRET');
   }
-  if (counts.unreadable > 0) {
-    log.warn({ endpoints: counts.unreadable }, 'webhook endpoints are encrypted under another API_KEY_SECRET');
+  if (unreadable.length > 0) {
+    const endpoints = { endpoints: unreadable.length, webhookIds: unreadable.slice(0, 10) };
+    log.warn(endpoints, 'webhook endpoints are encrypted under another API_KEY_SECRET, or damaged');
   }
 }

@@ -13,7 +13,8 @@ const longestLag = 1_000;
  * @param servers addresses of other DNS servers, with ports
  */
 export function dnsResolver(servers?: readonly string[]): Resolve {
-  const resolver = new Resolver({ timeout: 2_000, tries: 2 });
+  // The time is that of the first questions: behind quick DNS servers c-ares waits one second, so that four take 4 s at least.
+  const resolver = new Resolver({ timeout: 2_000, tries: 4 });
   if (servers) resolver.setServers(servers);
   return async (name) => {
     const [four, six] = [resolver.resolve4(name), resolver.resolve6(name)];

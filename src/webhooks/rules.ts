@@ -8,7 +8,7 @@ import { webhookComplaints } from '../http/webhook-complaints.ts';
 import type { StoredWebhook } from './repository.ts';
 import { maxHeaders, type WebhookAnswer, type WebhookPatch, webhookMembers } from './schema.ts';
 import type { Sealer } from './sealer.ts';
-import { type Headers, mergedHeaders, openHeaders } from './secrets.ts';
+import { type Headers, isReadable, mergedHeaders, openHeaders } from './secrets.ts';
 import { parseTarget, TargetError, type TargetRules } from './target.ts';
 
 /** Endpoints that one owner may have (docs/contract.md#webhooks). */
@@ -54,7 +54,7 @@ export function checkedHeaders(headers: Headers): Headers {
  * The headers that an endpoint has after a patch; undefined if that leaves them as they are. Where the origin of the URL
  * changes, the stored ones are dropped: they may hold the password of a receiver, which no answer shows. The patch could
  * otherwise have it sent to another receiver.
- * @throws ApiError 400 if they are too many, or depend on what this process lacks the secret to decrypt
+ * @throws ApiError 400 if they are too many, or depend on what this process cannot decrypt
  */
 export function patchedHeaders(
   stored: StoredWebhook,
@@ -63,11 +63,11 @@ export function patchedHeaders(
 ): Headers | undefined {
   const isDropped = patch === null || originOf(url) !== originOf(stored.url);
   if (patch === undefined && !isDropped) return undefined;
-  const isReadable = sealer.canOpen(stored.sealedUnder);
-  const before = isReadable || stored.sealedHeaders === null ? openHeaders(stored, sealer) : undefined;
+  const canRead = isReadable(stored, sealer);
+  const before = canRead || stored.sealedHeaders === null ? openHeaders(stored, sealer) : undefined;
   const after = checkedHeaders(mergedHeaders(isDropped ? {} : (before ?? {}), patch));
   if (isDeepStrictEqual(before, after)) return undefined;
-  if (!isReadable && !(isDropped && Object.keys(after).length === 0)) {
+  if (!canRead && !(isDropped && Object.keys(after).length === 0)) {
     throw invalid([inBody(['headers'], webhookComplaints.unreadableHeaders())]);
   }
   return after;

@@ -40,9 +40,6 @@ export function sealer({ secret, previousSecret }: KeySecrets) {
       return Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64url');
     },
 
-    /** Whether this process has the secret with this fingerprint. */
-    canOpen: (under: string): boolean => keys.has(under),
-
     /**
      * @param under the fingerprint that is stored beside the text
      * @throws Error when neither API_KEY_SECRET nor API_KEY_SECRET_PREVIOUS has that fingerprint, or the text was changed or

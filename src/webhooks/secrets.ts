@@ -45,15 +45,22 @@ export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: SealedEn
   return Value.Parse(headersSchema, JSON.parse(open(sealed, sealedUnder, { endpointId: id, column: 'headers' })));
 }
 
-/**
- * The columns of an endpoint encrypted under the current API_KEY_SECRET; as they are if they already were, or if this process
- * lacks the secret to decrypt them with.
- */
-export function resealed(
-  { id: endpointId, sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder }: SealedEndpoint,
-  { fingerprint, canOpen, open, seal }: Sealer,
-): SealedColumns {
-  if (sealedUnder === fingerprint || !canOpen(sealedUnder))
+/** Whether this process can decrypt all of an endpoint: it has the secret that it is encrypted under, and nothing is damaged. */
+export function isReadable(endpoint: SealedEndpoint, sealer: Sealer): boolean {
+  try {
+    openSecrets(endpoint, sealer);
+    openHeaders(endpoint, sealer);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The columns of an endpoint encrypted under the current API_KEY_SECRET; as they are if they already were, or are not readable. */
+export function resealed(endpoint: SealedEndpoint, sealer: Sealer): SealedColumns {
+  const { id: endpointId, sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder } = endpoint;
+  const { fingerprint, open, seal } = sealer;
+  if (sealedUnder === fingerprint || !isReadable(endpoint, sealer))
     return { sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder };
   const again = (sealed: string, column: 'secret' | 'headers') =>
     seal(open(sealed, sealedUnder, { endpointId, column }), { endpointId, column });
@@ -66,12 +73,12 @@ export function resealed(
 }
 
 /**
- * The columns of an endpoint after a rotation to a new secret. If this process lacks the secret to decrypt them with, the
- * previous signing secret and the headers are dropped.
+ * The columns of an endpoint after a rotation to a new secret. If they are not readable, the previous signing secret and the
+ * headers are dropped.
  */
 export function rotated(endpoint: SealedEndpoint, secret: string, sealer: Sealer) {
   const next = { sealedSecret: sealedSecret(secret, endpoint.id, sealer), sealedUnder: sealer.fingerprint };
-  if (!sealer.canOpen(endpoint.sealedUnder)) {
+  if (!isReadable(endpoint, sealer)) {
     return { ...next, sealedPreviousSecret: null, ...sealedHeaders({}, endpoint.id, sealer) };
   }
   const current = resealed(endpoint, sealer);

@@ -85,8 +85,11 @@ export function parseTarget(text: string, { allowHttp, allowNetworks }: TargetRu
 /** The host of a URL, an IPv6 address without its brackets. */
 const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1');
 
+/** Addresses of a name that are used, the first ones: DNS can give thousands, each of which costs time to judge and to try. */
+const mostAddresses = 16;
+
 /**
- * Resolves the host of a URL and checks every address. One address that is not allowed makes the name fail: otherwise an
+ * Resolves the host of a URL and checks every address that is used. One that is not allowed makes the name fail: otherwise an
  * attacker could return an allowed and a forbidden address, and the connection might use the forbidden one.
  * @returns at least one address. Connect to these: a second lookup of the name could return others (DNS rebinding)
  * @throws TargetError if there is no address or one is not allowed; the error of the lookup
@@ -97,7 +100,7 @@ export async function resolveTarget(
   resolve: Resolve,
 ): Promise<readonly string[]> {
   const host = hostOf(url);
-  const addresses = isIP(host) === 0 ? await resolve(host) : [host];
+  const addresses = isIP(host) === 0 ? (await resolve(host)).slice(0, mostAddresses) : [host];
   if (addresses.length === 0) throw new TargetError('the name has no address');
   requireAllowed(addresses, allowNetworks);
   return addresses;

@@ -3,7 +3,7 @@ import type { KeySecrets } from '../auth/api-key.ts';
 import type { Database } from '../database/client.ts';
 import type { Meter } from '../metrics/meter.ts';
 import { type Attempt, attemptSender } from './attempt.ts';
-import { type Claimed, deliveryRepository, type HealthChange } from './delivery.repository.ts';
+import { type Claimed, deliveryRepository, type HealthChange, type Measures } from './delivery.repository.ts';
 import type { DeliveryOutcome } from './finish.statements.ts';
 import { givenBack, notGranted, outcomeOf, unreadable } from './outcome.ts';
 import { outcomeWriter } from './outcome-writer.ts';
@@ -42,7 +42,10 @@ const deleteInterval = 60_000;
  */
 const longestTurn = 1_000;
 
-const nothingClaimed = { claimed: [], hasMore: false };
+const nothingClaimed: { readonly claimed: readonly Claimed[]; readonly hasMore: boolean } = {
+  claimed: [],
+  hasMore: false,
+};
 
 /**
  * Sends the deliveries that are due (docs/contract.md#webhooks). Any number of processes can do so on one database. Sends
@@ -87,8 +90,8 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     let opened: Attempt;
     try {
       opened = open(claimed);
-    } catch (error) {
-      onError(error);
+    } catch (cause) {
+      onError(new Error(`webhook ${claimed.endpointId} cannot be decrypted`, { cause }));
       return unreadable(claimed);
     }
     const result = await sender.send(opened);
@@ -121,10 +124,11 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
 
   /** Claims at most 50 times a second while it finds deliveries, and 5 times while it is woken but finds none. */
   async function claimAll(): Promise<void> {
+    let last = nothingClaimed;
     while (!signal.aborted) {
-      const { claimed, hasMore } = slots.hasFreeSlot() ? await deliveries.claim(slots.free()) : nothingClaimed;
-      for (const one of claimed) start(one);
-      if (!hasMore) await pause(claimed.length > 0 ? shortPause : longPause);
+      last = slots.hasFreeSlot() ? await deliveries.claim(slots.free(), last.hasMore) : nothingClaimed;
+      for (const one of last.claimed) start(one);
+      if (!last.hasMore) await pause(last.claimed.length > 0 ? shortPause : longPause);
     }
   }
 
@@ -135,10 +139,20 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     waking = new AbortController();
   }
 
+  /** The last measurement that succeeded, and when. */
+  let measured: Measures = { overdueSeconds: 0, disabledEndpoints: 0 };
+  let measuredAt = performance.now();
+
   async function measure(): Promise<void> {
-    const measures = await deliveries.measures();
-    if (measures) meter.webhooks({ ...measures, overdueSeconds: Math.max(measures.overdueSeconds, longestWait) });
-    longestWait = 0;
+    try {
+      measured = (await deliveries.measures()) ?? measured;
+      measuredAt = performance.now();
+    } finally {
+      // If it failed, as it does where claims take too long, deliveries may be overdue since the last one: the alert has to fire.
+      const unknown = Math.floor((performance.now() - measuredAt) / 1_000);
+      meter.webhooks({ ...measured, overdueSeconds: Math.max(measured.overdueSeconds, longestWait, unknown) });
+      longestWait = 0;
+    }
   }
 
   async function deleteOld(): Promise<void> {

@@ -94,3 +94,28 @@ test.for(['COMMIT', 'ROLLBACK'])(
     expect(JSON.parse(await world.row(id))).toMatchObject({ name: 'Acknowledged' });
   },
 );
+
+test('a pool closes while a statement has no answer', async () => {
+  const link = await openLink(world.databaseUrl);
+  const database = openDatabase({ url: link.url, connections: 2, statementLimit: 300 });
+  const select = { text: 'SELECT 1 AS one', values: [] };
+  await database.query(select);
+  link.freeze();
+  const unanswered = database.query(select);
+  // As a request whose client is gone: its statement is still running when the server stops.
+  await vi.waitUntil(() => database.poolUse().busy === 1);
+  await Promise.all([database.close(), expect(unanswered).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })]);
+});
+
+test('a pool closes while the end of a transaction has no answer', async () => {
+  const link = await openLink(world.databaseUrl);
+  const database = openDatabase({ url: link.url, connections: 2, statementLimit: 300 });
+  const select = { text: 'SELECT 1 AS one', values: [] };
+  const unanswered = database.transaction(async (query) => {
+    await query(select);
+    link.freeze();
+    return await query(select);
+  });
+  await vi.waitUntil(() => database.poolUse().busy === 1);
+  await Promise.all([database.close(), expect(unanswered).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })]);
+});

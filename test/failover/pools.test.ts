@@ -31,7 +31,9 @@ test('servers with 2, 10 and 50 open connections to a lost primary answer within
   const burst = () =>
     Promise.all(servers.flatMap(({ size, origin }) => Array.from({ length: size }, (_, at) => read(origin, at))));
   const holder = await connect(cluster.ownerUrl);
-  await holder.query('BEGIN; LOCK TABLE company_phone_number IN ACCESS EXCLUSIVE MODE');
+  await holder.query(
+    'SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE company_phone_number IN ACCESS EXCLUSIVE MODE',
+  );
   // Each list uses a connection until it is answered.
   const full = cluster.until(async () => (await sessionsOn(primary)) >= pools.reduce((sum, size) => sum + size));
   while (Array.isArray(await Promise.race([full, burst()]))) {}

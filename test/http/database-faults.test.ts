@@ -108,11 +108,12 @@ describe.concurrent('a row that another transaction has locked', () => {
     expect(await served(world.origin, id, { duration: 50 })).toMatchObject({ body: { duration: 50 } });
   });
 
-  test('30 requests for its agent are each 503 while it is locked', async () => {
+  test('30 changes and 30 deletions of its agent are each 503 while it is locked', async () => {
     const { id } = await world.agent(companyId);
     await whileAgentLocked(world, id, async () => {
-      const answers = Array.from({ length: 30 }, (_, position) => patch(world.origin, id, { metadata: { position } }));
-      for (const answer of await Promise.all(answers)) expectUnavailable(answer, `/agents/${id}`);
+      const changes = Array.from({ length: 30 }, (_, position) => patch(world.origin, id, { metadata: { position } }));
+      const deletions = changes.map(() => world.call(key, `DELETE /agents/${id}`));
+      for (const answer of await Promise.all([...changes, ...deletions])) expectUnavailable(answer, `/agents/${id}`);
     });
     await expectRecovery(world.origin);
   });

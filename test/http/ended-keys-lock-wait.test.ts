@@ -50,7 +50,7 @@ const newSubjects = (count: number) =>
 test.for(Object.entries(waiting))(
   '%s: a key that ends while its request waits for a row lock writes nothing',
   async ([, request]) => {
-    const endings = [ends['revoked'], ends['without its grant']].filter((one) => one !== undefined);
+    const endings = [ends['revoked'], ends['expired'], ends['without its grant']].filter((one) => one !== undefined);
     const subjects = await newSubjects(endings.length);
     const before = await Promise.all(subjects.map(({ companyId }) => storedOf(world, companyId)));
     const answers = await sendHeld(subjects, request, () =>

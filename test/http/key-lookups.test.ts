@@ -59,3 +59,20 @@ test('a request that writes after more than a second looks up its key once more,
     expect([4, 5]).toContain(server.lookups());
   }
 });
+
+test('once a key is within its raised limit, its agent is read together with it again', async () => {
+  let reads = 0;
+  const onStatement = (sql: string) => {
+    if (sql.includes('FROM agent a')) reads += 1;
+  };
+  const { origin } = await openAnotherServer(world, { onStatement });
+  const { id, companyId } = await newSubject(world);
+  const key = await world.limitedKey(companyId, { perHour: 1 });
+  const get = async () => (await callsOf(origin).call(key, `GET /agents/${id}`)).status;
+  expect([await get(), await get()]).toEqual([200, 429]);
+  await world.sql.query('UPDATE api_key SET per_hour = 0 WHERE per_hour = 1 AND company_id = $1', [companyId]);
+  expect(await get()).toBe(200);
+  const before = reads;
+  expect(await get()).toBe(200);
+  expect(reads - before).toBe(1);
+});

@@ -156,7 +156,7 @@ test('a 5xx has its cause in the log under the request id, and not in the answer
   expect(answer.text).not.toMatch(/lock|SELECT|55P03|Prisma/);
 });
 
-test('the log holds no key, body or query value', async () => {
+test('the log holds no key, body or query value, and the history no key', async () => {
   const { sql, logLines } = world;
   const ats = await world.ats(companyId);
   const secrets = {
@@ -172,6 +172,13 @@ test('the log holds no key, body or query value', async () => {
   await ask(ats.key, {}, `?companyId=${secrets.query}`);
   await ask(secrets.wrongKey, { name: secrets.body });
   await world.send({ path: `/agents/${agentId}?key=${key}`, headers: { authorization: key }, body: secrets.body });
+  const confused = await patch(key, agentId, `id-${key}`, { duration: 46 });
+  expect(confused).toMatchObject({
+    status: 200,
+    headers: { 'x-request-id': expect.stringMatching(/^[0-9a-f-]{36}$/) },
+  });
+  const entries = await sql.query('SELECT FROM agent_version WHERE strpos(request_id, $1) > 0', [key]);
+  expect(entries.rows).toEqual([]);
 
   // A refusal by PostgreSQL, whose message holds the values.
   await sql.query(`ALTER TABLE agent ADD CONSTRAINT short CHECK (name NOT LIKE 'secret%') NOT VALID`);

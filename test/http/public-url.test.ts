@@ -74,6 +74,8 @@ test('the document has the public URL in `servers` and in its examples', async (
     expect(value.type).toMatch(new RegExp(`^${prefix}/problems/[a-z-]+$`));
     expect(value.instance).toMatch(new RegExp(`^(?:${prefix}/.*)?$`));
   }
+  const { example } = paths['/problems/{code}'].get.responses[200].content['application/json'];
+  expect((await ask({ method: 'GET', path: '/problems/precondition-failed' })).body).toEqual(example);
 });
 
 test.for([

@@ -139,6 +139,24 @@ test.concurrent('an erasure also deletes what is added to the company while it r
   expect(await left(company)).toEqual(nothing);
 });
 
+test.concurrent('pings are erased in several transactions, and counted', async () => {
+  const company = await newCompanyWithData('Pinged');
+  await world.keys.revoke(company.keyId);
+  await world.sql.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, body, status, finished_at)
+     SELECT w.id, 'evt_' || n, 'webhook.ping', '{}', 'DELIVERED', now()
+       FROM webhook_endpoint w, generate_series(1, 5001) n WHERE w.company_id = $1`,
+    [company.id],
+  );
+  const { code, stdout } = await erase(company);
+  expect({ code, erased: JSON.parse(stdout).erased }).toMatchObject({
+    code: 0,
+    erased: { deliveries: 5_001, webhooks: 1 },
+  });
+  const counts = (await trailOf(company)).map(({ details }) => details.deliveries).filter((count) => count > 0);
+  expect(counts).toEqual([5_000, 1, 5_001]);
+});
+
 test('an erasure deletes from every table that has a company, except the audit trail', async () => {
   const { rows } = await world.sql.query(
     `SELECT table_name AS name FROM information_schema.columns

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type pg from 'pg';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
@@ -20,9 +22,9 @@ test('a dump taken under load and restored elsewhere is consistent as of its sta
   const secret = randomUUID().repeat(2);
   await run(old.admin, 'CREATE DATABASE interview_agents OWNER agents_owner');
   await shell(settle, { NEW_OWNER_URL: old.owner, NEW_SERVER_URL: old.server });
-  const page = {
+  const variables = {
     OWNER_URL: old.owner,
-    DUMP: `${await makeFolder()}/agents.dump`,
+    HOME: await makeFolder(),
     ADMIN_URL: fresh.admin,
     NEW_OWNER_URL: fresh.restored.owner,
     NEW_SERVER_URL: fresh.restored.server,
@@ -37,13 +39,15 @@ test('a dump taken under load and restored elsewhere is consistent as of its sta
   await load.more(20);
   const reached = new Map(load.acknowledged);
   // No request reads this table, but a dump does: once it waits for the lock, it has begun.
-  await holder.query('BEGIN; LOCK TABLE integration IN ACCESS EXCLUSIVE MODE');
-  const dumped = shell(dump, page);
+  await holder.query(
+    'SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE integration IN ACCESS EXCLUSIVE MODE',
+  );
+  const dumped = shell(`${dump}echo "$DUMP"`, variables);
   await vi.waitUntil(async () => (await source.query(waitingDump)).rowCount === 1, { timeout: 60_000, interval: 20 });
   const passed = new Map(load.acknowledged);
   await load.more(50);
   await holder.query('COMMIT');
-  await dumped;
+  const page = { ...variables, DUMP: (await dumped).trim() };
   await load.more(20);
   await load.stop();
   expect(load.failures).toEqual([]);
@@ -103,6 +107,20 @@ test('a dump taken under load and restored elsewhere is consistent as of its sta
   await adminWith({ DATABASE_URL: old.owner }, 'key', 'revoke', '--key', key?.['id']);
   const trail = await shell(filled(since, { '…': `'${began?.['now']}'` }), page);
   expect(trail.replace(/^[^|]*/, '')).toBe(`|key.revoked|${key?.['company']}||${key?.['id']}|||{}\n`);
+});
+
+test.each([
+  ['cannot begin', '', ''],
+  ['breaks off', 'pg_dump() { echo half > "$(echo "$2" | cut -c8-)"; false; }', 'half\n'],
+])('a dump that %s fails, and the dumps before it stay as they are', async (_, pgDump, cut) => {
+  const HOME = await makeFolder();
+  const DUMP = join(HOME, 'interview_agents-20260101T000000Z.dump');
+  await writeFile(DUMP, 'good');
+  const variables = { HOME, DUMP, OWNER_URL: 'postgresql://agents_owner@127.0.0.1:1/interview_agents' };
+  await expect(shell(`${pgDump}\n${dump}`, variables)).rejects.toThrow();
+  const names = (await readdir(HOME)).toSorted();
+  expect(names).toEqual([basename(DUMP), expect.stringMatching(/^interview_agents-\d{8}T\d{6}Z\.dump\.new$/)]);
+  expect(await Promise.all(names.map((name) => readFile(join(HOME, name), 'utf8')))).toEqual(['good', cut]);
 });
 
 /** A PostgreSQL with the two roles of docs/operate.md, and the URLs of its databases. */

@@ -8,6 +8,8 @@ const files = [
   'test/database/plans.test.ts',
   'test/database/growth.test.ts',
   'test/webhooks/growth.test.ts',
+  'test/webhooks/deletion-cost.test.ts',
+  'test/webhooks/long-lines.test.ts',
 ];
 
 test('the statements read as few blocks on Debian’s PostgreSQL as on the embedded one', async () => {

@@ -52,7 +52,9 @@ async function killedIn(name: string, script: string) {
   const holder = await connect(url);
   onTestFinished(() => holder.end());
   // As a dump does, for longer than a session of this role may.
-  await holder.query('SET statement_timeout = 0; BEGIN; LOCK TABLE agent IN ACCESS SHARE MODE');
+  await holder.query(
+    'SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE agent IN ACCESS SHARE MODE',
+  );
   const killed = startProcess([process.execPath, 'dist/migrate.js'], { env, cwd });
   const waits = () =>
     run(url, `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()`);

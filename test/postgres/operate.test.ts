@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { uuid } from '../support/admin.ts';
+import { run } from '../support/connection.ts';
 import { openCluster, postgresCommands } from '../support/debian-postgres.ts';
 import { commandsIn, filled } from '../support/docs.ts';
 import { send } from '../support/http.ts';
@@ -24,13 +25,13 @@ const [look = ''] = commandsIn(page, 'What grows');
 const [place = ''] = commandsIn('docs/backup.md', 'Backup and restore');
 const [dump = ''] = commandsIn('docs/backup.md', 'Dump');
 const [restore = '', settleAgain = ''] = commandsIn('docs/backup.md', 'Restore');
-const [check = '', serveRestored = '', use = ''] = commandsIn('docs/backup.md', 'Check');
+const [check = '', serveRestored = '', use = '', since = '', replace = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 
 test('the commands of docs/operate.md and docs/backup.md lead from an empty PostgreSQL to a rotated secret, an erased company and a restored backup', async () => {
   const password = randomUUID();
-  const { host } = new URL((await openCluster(password))('postgres', 'postgres'));
+  const admin = new URL((await openCluster(password))(`postgres:${password}`, 'postgres'));
   const folder = await openCheckout();
   const PATH = `${postgresCommands()}:${process.env['PATH']}`;
   const open = (env: Readonly<Record<string, string>> = {}) => openTerminal(folder, { PATH, ...env });
@@ -46,7 +47,9 @@ test('the commands of docs/operate.md and docs/backup.md lead from an empty Post
     return await startServer(serve, address);
   };
 
-  await operator.paste(filled(settle, { '…': password, '127.0.0.1:5432': host }));
+  // As the administrator of a managed PostgreSQL, which is no superuser.
+  await run(admin.href, `CREATE ROLE dba LOGIN CREATEROLE CREATEDB PASSWORD '${password}'`);
+  await operator.paste(filled(settle, { 'postgres:…': `dba:${password}`, '127.0.0.1:5432': admin.host }));
   expect(await operator.paste(prepare)).toMatch(
     /applied [\s\S]*role agents_server may run the server,[\s\S]*nothing to apply/,
   );
@@ -89,6 +92,10 @@ test('the commands of docs/operate.md and docs/backup.md lead from an empty Post
   expect(await status()).toBe(401);
   expect(await operator.paste(exportIt)).toBe(`{"id":"${agent}","name":"Interview","version":1}\n`);
   expect(await operator.paste('stat --format=%a ~/company.jsonl')).toBe('600\n');
+  // A terminal that does not know the company: the export that was made stays.
+  const exported = await readFile(join(folder, 'company.jsonl'), 'utf8');
+  await expect(open().paste(exportIt)).rejects.toThrow('--company');
+  expect(await readFile(join(folder, 'company.jsonl'), 'utf8')).toBe(exported);
   expect(await operator.paste(erase)).toMatch(/"agents": 1/);
   expect(await operator.paste(list)).toMatch(/^\[\]\nUsage: /);
   expect(JSON.parse(await operator.paste(prune))).toEqual({ versions: 0, agents: 0 });
@@ -103,11 +110,31 @@ test('the commands of docs/operate.md and docs/backup.md lead from an empty Post
   const another = `127.0.0.1:${await freePort()}`;
   const second = open();
   await second.paste(place);
-  await startServer(filled(serveRestored, { 'PORT=3001': `PORT=${another.split(':')[1]}` }), another, second);
+  const copy = await startServer(
+    filled(serveRestored, { 'PORT=3001': `PORT=${another.split(':')[1]}` }),
+    another,
+    second,
+  );
   const used = await operator.paste(
     filled(use, { 'sk_…': kept.key, 'AGENT=…': `AGENT=${kept.agent}`, '127.0.0.1:3001': another }),
   );
   expect(used).toMatch(/^\{"status":"ok"\}\{"data":\[\{.*\}\{"id":".*"duration":45,.*\}$/);
+
+  // The key was revoked after the dump, and works again in the restored database until it is revoked there.
+  const revokeKept = filled(revoke, { '…': kept.keyId });
+  await operator.paste(revokeKept);
+  expect(await kept.status()).toBe(401);
+  const trail = await operator.paste(filled(since, { '…': '-infinity' }));
+  expect(trail).toMatch(new RegExp(`\\|key\\.revoked\\|[^|]+\\|\\|${kept.keyId}\\|`));
+  for (const running of [server, copy]) {
+    running.signalGroup('SIGTERM');
+    await running.exit;
+  }
+  await operator.paste(replace);
+  server = await startServer(serve, address);
+  expect(await kept.status()).toBe(200);
+  expect(JSON.parse(await operator.paste(revokeKept))).toMatchObject({ id: kept.keyId, state: 'revoked' });
+  expect(await kept.status()).toBe(401);
 });
 
 const company = { id: uuid, name: 'Our company' };

@@ -52,7 +52,12 @@ test('after a bad change the cluster is recovered to the moment before it, and a
   await shell(archiveRest);
   old.stop();
   const port = await freePort();
-  await shell(filled(recover, { '…': `'${moment}'` }));
+  const recoverTo = filled(recover, { '…': `'${moment}'` });
+  await shell(recoverTo);
+  const files = 'find "$RECOVERED" -type f -exec cksum {} + | sort';
+  const made = await shell(files);
+  await expect(shell(recoverTo)).rejects.toThrow('File exists');
+  expect(await shell(files)).toBe(made);
   await shell(filled(start, { '-p 5433': `-p ${port} -h 127.0.0.1 -c unix_socket_directories=` }));
   const stop = 'pg_ctl stop --pgdata="$RECOVERED" --mode=immediate';
   onTestFinished(() => shell(stop).then(() => {}));

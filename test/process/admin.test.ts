@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
 import { adminWith } from '../support/admin.ts';
 import { send } from '../support/http.ts';
-import { build, makeDataDir, postgresPid, startServer } from '../support/process.ts';
+import { build, makeDataDir, postgresPid, runProgram, startServer } from '../support/process.ts';
 
 beforeAll(build);
 
@@ -20,3 +21,19 @@ test('without DATABASE_URL the command line uses the cluster in DATA_DIR, with a
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });
 });
+
+test.each(['key create', 'key list', 'webhook list'])(
+  '`%s` without an owner is refused before anything is made or started',
+  async (command) => {
+    const DATA_DIR = await makeDataDir();
+    const outcome = await runProgram(['dist/admin.js', ...command.split(' ')], { env: { DATA_DIR } });
+    expect(outcome).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^error: one of the options '--company <id>' and '--integration <id>'[^\n]* is required\n$/,
+      ),
+    });
+    expect(existsSync(DATA_DIR)).toBe(false);
+  },
+);

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { connect, run } from '../support/connection.ts';
@@ -124,3 +124,17 @@ test('a .env file may begin with a byte order mark, and a misspelt name in it is
   const outcome = await runProgram([join(programs, 'server.js')], { cwd: folder, env: { PORT: '0' } });
   expect(outcome).toEqual(refused('the file .env must be UTF-8\n'));
 });
+
+test.each(['server.js', 'admin.js company list', 'migrate.js'])(
+  'a .env that cannot be read ends %s in one line',
+  async (command) => {
+    const folder = await makeFolder();
+    await mkdir(join(folder, '.env'));
+    const [program = '', ...parameters] = command.split(' ');
+    const { stderr, ...outcome } = await runProgram([join(programs, program), ...parameters], { cwd: folder });
+    expect(outcome).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(
+      /^(error: )?the file \.env cannot be read \(EISDIR[^\n]*\): let this user read it, or move it away\n$/,
+    );
+  },
+);

@@ -1,10 +1,14 @@
 import { beforeAll, expect, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
+import { openLink } from '../support/database-link.ts';
 import { freezePostgres } from '../support/frozen-postgres.ts';
 import { send } from '../support/http.ts';
 import { build, embeddedUrl, makeDataDir, postgresPid, startServer } from '../support/process.ts';
+import { head, RawSocket } from '../support/raw-socket.ts';
+import { openWorld } from '../support/world.ts';
 
 beforeAll(build);
+const world = await openWorld();
 
 test('while PostgreSQL is frozen, /health/live answers before a change that was sent earlier and /health/ready is 503; afterwards both recover', async () => {
   const DATA_DIR = await makeDataDir();
@@ -36,4 +40,19 @@ test('while PostgreSQL is frozen, /health/live answers before a change that was 
   }
   const isBack = async () => (await change()).status === 200 && (await health('ready')).status === 200;
   await vi.waitUntil(isBack, { timeout: 60_000, interval: 20 });
+});
+
+test('at SIGTERM while PostgreSQL does not answer the request of a client that is gone the exit code is 0', async () => {
+  const { key } = await world.company();
+  const link = await openLink(world.databaseUrl);
+  const settings = { DATABASE_URL: link.url, API_KEY_SECRET: world.secret, WEBHOOKS: 'false' };
+  const { server, origin } = await startServer(settings);
+  const [before, statement] = [link.asked().length, 'FROM api_key'];
+  link.freezeBehind(statement);
+  await RawSocket.use(origin, async (socket) => {
+    socket.write(head('GET /agents HTTP/1.1', 'Host: api', `Authorization: Bearer ${key}`));
+    await vi.waitUntil(() => link.asked().includes(statement, before), { timeout: 60_000, interval: 5 });
+  });
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
 });

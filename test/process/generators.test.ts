@@ -12,7 +12,8 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld();
 const document = join(import.meta.dirname, '..', '..', 'openapi.json');
 const shown = allBlocks('docs/client.md').filter(({ section }) => section === 'Other generators');
-const [makeHeyApi = '', heyApi = '', orvalConfig = '', makeOrval = '', orval = ''] = shown.map(({ text }) => text);
+const programs = shown.filter(({ text }) => !text.startsWith('npm install'));
+const [makeHeyApi = '', heyApi = '', orvalConfig = '', makeOrval = '', orval = ''] = programs.map(({ text }) => text);
 const [tsconfig = '{}'] = blocksIn('docs/client.md', 'json');
 const { exactOptionalPropertyTypes, ...options } = JSON.parse(tsconfig).compilerOptions;
 
@@ -39,9 +40,12 @@ test.each([
     const metadata = { tags: ['x'], department: 'Product' };
     expect(row).toMatchObject({ version: 2, duration: 45, instructions: null, metadata });
 
-    const refused = run('node program.js', { ...env, AGENT_ID: 'unknown' });
-    expect(await refused.exit).toEqual({ code: 0, signal: null });
-    expect(refused.stdout).toMatch(/^VALIDATION_FAILED: 1 problem: /);
+    const unread = run('node program.js', { ...env, AGENT_ID: 'unknown' });
+    expect(await unread.exit).toEqual({ code: 1, signal: null });
+    expect(unread.stderr).toMatch(/^Error: no ETag: \{.*"code":"VALIDATION_FAILED"/m);
+    const refused = run('node program.js', { ...env, API_KEY: await world.keyWith(agent.companyId, 'read:agents') });
+    expect(await refused.exit).toEqual({ code: 1, signal: null });
+    expect(refused.stderr).toMatch(/^Error: \{.*"code":"INSUFFICIENT_PERMISSIONS"/m);
   },
 );
 

@@ -84,7 +84,8 @@ describe('npm run migrate', () => {
     await run(url, `CREATE ROLE ${quoted} LOGIN PASSWORD 'secret'`);
     try {
       await migrate(url);
-      await run(url, `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${quoted}`);
+      for (const kind of ['TABLES', 'SEQUENCES'])
+        await run(url, `GRANT ALL ON ALL ${kind} IN SCHEMA public TO ${quoted}`);
       expect(await command(['--server-role', role])).toMatchObject({ code: 0, stderr: '' });
       const theirs = new URL(url);
       theirs.username = encodeURIComponent(role);
@@ -94,7 +95,8 @@ describe('npm run migrate', () => {
       await run(theirs.href, 'UPDATE api_key SET last_used_at = now()');
       await run(theirs.href, 'UPDATE agent SET version = version');
       const changes = ['DELETE FROM company', "UPDATE company SET name = 'd'", 'UPDATE agent_version SET version = 1'];
-      for (const refused of [...changes, 'DELETE FROM audit_entry', 'CREATE TABLE t ()']) {
+      const number = "SELECT setval('webhook_delivery_position_seq', 1)";
+      for (const refused of [...changes, 'DELETE FROM audit_entry', 'CREATE TABLE t ()', number]) {
         await expect(run(theirs.href, refused)).rejects.toThrow('permission denied');
       }
     } finally {

@@ -63,7 +63,7 @@ test('agents can be written while their index is built, and it is valid afterwar
   await migrate(url, folder);
   const holder = await connect(url);
   try {
-    await holder.query('BEGIN');
+    await holder.query('SET idle_in_transaction_session_timeout = 0; BEGIN');
     await holder.query(agentSql);
     const migrating = migrate(url);
     const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'

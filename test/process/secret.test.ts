@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { fingerprintsOf } from '../../src/auth/api-key.ts';
@@ -8,7 +8,7 @@ import { openDatabase } from '../../src/database/client.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
 import { runOperator } from '../support/operator.ts';
-import { build, makeFolder, runProgram, startServer } from '../support/process.ts';
+import { build, makeDataDir, makeFolder, runProgram, startServer } from '../support/process.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
@@ -35,8 +35,8 @@ const get = async (origin: string, key: string) =>
   (await send(origin, { method: 'GET', path: '/agents', headers: { authorization: `Bearer ${key}` } })).status;
 
 const otherSecret =
-  'the API keys in this database are stored under another secret than API_KEY_SECRET and API_KEY_SECRET_PREVIOUS: ' +
-  'set the secret that its servers have\n';
+  'the API keys in this database are stored under another secret than API_KEY_SECRET and API_KEY_SECRET_PREVIOUS, which ' +
+  'may be in the file .env: set the secret that its servers have, or an empty one (API_KEY_SECRET=) for the one in DATA_DIR\n';
 const otherGenerated =
   'the API keys in this database are stored under another secret than the one in the file api-key-secret in DATA_DIR: ' +
   'restore that file, or set API_KEY_SECRET\n';
@@ -92,6 +92,14 @@ test('creating a key on DATABASE_URL needs API_KEY_SECRET, and commands that cre
   const listed = await admin(world, {}, 'key', 'list', '--company', id);
   expect(listed).toMatchObject({ code: 0, stderr: '' });
   expect(JSON.parse(listed.stdout)).toMatchObject([{ id: keyId }]);
+
+  // As in the image, and in a checkout of another user: no secret is generated for a command that uses none.
+  const folder = await makeFolder();
+  const env = { NODE_ENV: 'production', DATABASE_URL: world.ownerUrl, DATA_DIR: join(folder, 'data') };
+  const companies = await runProgram(['dist/admin.js', 'company', 'list'], { env });
+  expect(companies).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.parse(companies.stdout)).toEqual([{ id, name: 'Test company' }]);
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('during a change of the secret, servers with both secrets in either order keep running, and the fingerprint is that of the secret in use', async () => {
@@ -161,6 +169,20 @@ test('of first keys that are created concurrently with different secrets, those 
   const expected = secrets.map((secret) => (fingerprint(secret) === winner?.fingerprint ? 'fulfilled' : 'rejected'));
   expect(made.map(({ status }) => status)).toEqual(expected);
   expect(await keysOf(world)).toHaveLength(expected.filter((status) => status === 'fulfilled').length);
+});
+
+test('where a .env has another secret than the one that an embedded database generated, the message says how to start with the latter', async () => {
+  const cwd = await makeFolder();
+  const DATA_DIR = await makeDataDir();
+  const { server: first } = await startServer({ DATA_DIR }, { cwd });
+  first.signal('SIGTERM');
+  expect(await first.exit).toEqual({ code: 0, signal: null });
+  await writeFile(join(cwd, '.env'), `API_KEY_SECRET=${newSecret()}\n`);
+  const outcome = await runProgram([serverProgram], { cwd, env: { DATA_DIR, PORT: '0' } });
+  expect(outcome).toEqual({ code: 1, stdout: '', stderr: otherSecret });
+  const { server: again } = await startServer({ DATA_DIR, API_KEY_SECRET: '' }, { cwd });
+  again.signal('SIGTERM');
+  expect(await again.exit).toEqual({ code: 0, signal: null });
 });
 
 test('a DATA_DIR that is a file is refused in one line', async () => {

@@ -41,6 +41,17 @@ test('--server-role refuses a role that PUBLIC or another role lets do more, and
     await run(url, `GRANT EXECUTE ON FUNCTION check_agent_deletion() TO ${other}`);
     expect(await admit()).toEqual(refused('EXECUTE ON FUNCTION check_agent_deletion()'));
     await run(url, `REVOKE EXECUTE ON FUNCTION check_agent_deletion() FROM ${other}`);
+    const sequence = 'webhook_delivery_position_seq';
+    await run(url, `GRANT UPDATE ON SEQUENCE ${sequence} TO ${other}; GRANT USAGE ON SEQUENCE ${sequence} TO PUBLIC`);
+    expect(await admit()).toEqual(refused(`UPDATE ON SEQUENCE ${sequence}, USAGE ON SEQUENCE ${sequence}`));
+    await run(url, `REVOKE ALL ON SEQUENCE ${sequence} FROM ${other}, PUBLIC`);
+    // A right since PostgreSQL 17, with which a role may lock a table against everybody.
+    const [version] = await run(url, `SELECT current_setting('server_version_num')::int AS number`);
+    if (version?.['number'] >= 170_000) {
+      await run(url, `GRANT MAINTAIN ON agent TO ${other}`);
+      expect(await admit()).toEqual(refused('MAINTAIN ON agent'));
+      await run(url, `REVOKE MAINTAIN ON agent FROM ${other}`);
+    }
     // Which the server may do anyway.
     await run(url, `GRANT SELECT (name), UPDATE (name) ON agent TO PUBLIC`);
     expect(await admit()).toMatchObject({ code: 0, stderr: '' });

@@ -121,7 +121,7 @@ async function lockAgents(dataDir: string): Promise<pg.Client> {
   const client = await connect(await embeddedUrl(dataDir));
   // It ends with PostgreSQL at the latest.
   onTestFinished(() => client.end().catch(() => {}));
-  await client.query('BEGIN');
+  await client.query('SET idle_in_transaction_session_timeout = 0; BEGIN');
   await client.query('SELECT FROM agent FOR UPDATE');
   return client;
 }

@@ -88,6 +88,19 @@ test('while Redis is stopped and started under load no request fails, limits hol
   for (const replica of replicas) expect(replica.changes()).toEqual([shared, alone, shared]);
 });
 
+test('without any request, metrics and log report a good Redis after the start, and again after it was restarted', async () => {
+  const redis = await makeRedis();
+  await redis.start();
+  const replica = await startReplica(world, redis.url);
+  await vi.waitUntil(() => replica.isShared(), { timeout: 60_000 });
+  await redis.stop();
+  await vi.waitUntil(async () => !(await replica.isShared()), { timeout: 60_000 });
+  await redis.start();
+  await vi.waitUntil(() => replica.isShared(), { timeout: 60_000 });
+  // Lines of the log are written a little later.
+  await expect.poll(() => replica.changes(), { timeout: 60_000 }).toEqual([shared, alone, shared]);
+});
+
 test('while Redis hangs under load no request waits for it, and the replicas count together again afterwards', async () => {
   const redis = await makeRedis();
   await redis.start();

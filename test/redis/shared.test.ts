@@ -90,7 +90,8 @@ test('a client that waits for Retry-After is admitted, and no count outlives its
   expect(refusal.minute?.reset).toBeGreaterThanOrEqual(now + 59);
   expect(refusal.hour?.reset).toBeGreaterThanOrEqual(now + 3_599);
 
-  const keys = await redis.client.keys('*');
+  // Without the count that each new connection begins with.
+  const keys = (await redis.client.keys('*')).filter((name) => !name.includes('{start}'));
   const ofMinute = keys.filter((name) => name.startsWith('interview-agents-api:one:') && name.endsWith(':minute'));
   expect([keys.length, ofMinute.length]).toEqual([2, 1]);
   for (const name of keys) {

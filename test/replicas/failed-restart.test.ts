@@ -1,6 +1,6 @@
 import { beforeAll, expect, test, vi } from 'vitest';
 import { startComposition } from '../support/composition.ts';
-import { build } from '../support/process.ts';
+import { build, runToEnd } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -30,4 +30,16 @@ test('a server that does not start after a restart is left out while the other o
   // At first both start at once.
   expect(linesOf(/^server-\d (?=is process)/gm).slice(2)).toEqual(['server-1 ', 'server-2 ']);
   expect(linesOf(/^server-\d ended .*$/gm)).toEqual(['server-1 ended with 0', 'server-2 ended with 0']);
+});
+
+test('SIGTERM while a server is being started leaves no server behind', async () => {
+  const { program } = await startComposition(world);
+  program.signal('SIGHUP');
+  await program.until(/^(server-1 ended with 0)$/m);
+  program.signal('SIGTERM');
+  expect(await program.exit).toEqual({ code: 0, signal: null });
+  expect(program.stderr).not.toContain('does not start');
+  const { stdout } = await runToEnd(['ps', '-eo', 'pgid=,args=']);
+  const ofGroup = stdout.split('\n').filter((line) => line.trim().startsWith(`${program.pid} `));
+  expect(ofGroup.filter((line) => line.includes('dist/server.js'))).toEqual([]);
 });

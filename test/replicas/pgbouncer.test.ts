@@ -132,17 +132,19 @@ test('its sessions are made anew by who runs PgBouncer, with the command of docs
   const place = { POSTGRES_HOST: '127.0.0.1', POSTGRES_PORT: '1', DATABASE: 'none', LISTEN_ADDRESS: '127.0.0.1' };
   const PATH = `${process.env['PATH']}:/usr/sbin`;
   const script = await readFile('deploy/replicas/pgbouncer.sh', 'utf8');
-  const pgbouncer = await startProgram(['sh', '-c', script], {
+  const pgbouncer = startProgram(['sh', '-c', script], {
     ...{ env: { ...place, PATH, ROLE, PASSWORD, LISTEN_PORT, FOLDER }, ids, ready: /process up/ },
   });
   onTestFinished(async () => {
     pgbouncer.signal('SIGTERM');
     await pgbouncer.exit;
   });
+  await pgbouncer.isReady;
   const [, line = ''] =
     /^docker compose exec pgbouncer (psql .*)$/m.exec(commandsIn('docs/replicas.md').join('\n')) ?? [];
   const command = filled(line, { '--host=/tmp': `--host=${FOLDER}`, '--port=6432': `--port=${LISTEN_PORT}` });
-  const reconnected = await startProgram(command.split(' '), { env: { PATH }, ids, ready: /^RECONNECT\n$/ });
+  const reconnected = startProgram(command.split(' '), { env: { PATH }, ids, ready: /^RECONNECT\n$/ });
+  await reconnected.isReady;
   expect(await reconnected.exit).toBe('ended with 0');
   const client = await connect(`postgresql://${ROLE}:${PASSWORD}@127.0.0.1:${LISTEN_PORT}/pgbouncer`);
   onTestFinished(() => client.end());

@@ -18,8 +18,8 @@ interface Options extends Partial<KeySecrets> {
   readonly connections?: number;
   readonly quotas?: Quotas;
   readonly counters?: Counters;
-  /** Called with each statement that is sent to the database. */
-  readonly onStatement?: (sql: string) => void;
+  /** Called with each statement before it is sent to the database, which waits for what it returns. */
+  readonly onStatement?: (sql: string) => unknown;
   readonly trustedProxies?: readonly string[];
   readonly keepAliveSeconds?: number;
   readonly publicUrl?: string;
@@ -46,9 +46,9 @@ export async function openAnotherServer(world: World, options: Options = {}, whe
   const opened = openLimited(limits, databaseUrl, connections);
   const observed =
     (query: Query): Query =>
-    (statement) => {
-      onStatement(statement.text);
-      return query(statement);
+    async (statement) => {
+      await onStatement(statement.text);
+      return await query(statement);
     };
   const database: Database = {
     ...opened,

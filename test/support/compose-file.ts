@@ -33,10 +33,10 @@ const composeSchema = Type.Object({
 /** The value of every secret. */
 export const secret = 'a'.repeat(64);
 
-/** A Compose file as Compose reads it, with all secrets set. */
+/** A Compose file as Compose reads it, with all secrets set, and variables with a default left out. */
 export function compose(path: string) {
   const text = readFileSync(join(root, path), 'utf8');
-  const filledIn = text.replace(/\$\{\w+(:\?[^}]*)?\}/g, secret);
+  const filledIn = text.replace(/\$\{\w+:-\}/g, '""').replace(/\$\{\w+(:\?[^}]*)?\}/g, secret);
   expect(filledIn).not.toContain('${');
   const { services, networks = {}, volumes } = Value.Parse(composeSchema, parse(filledIn, { merge: true }));
   return {

@@ -26,7 +26,7 @@ export async function runOperator(
       },
     });
   const streams = { stdin: Readable.from([stdin]), stdout: into('stdout'), stderr: into('stderr') };
-  const program = operatorProgram(() => readConfig(env), streams);
+  const program = operatorProgram(() => readConfig(env, 'operator'), streams);
   for (const command of [program, ...program.commands.flatMap((group) => [group, ...group.commands])]) {
     command.exitOverride();
   }

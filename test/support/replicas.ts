@@ -63,7 +63,7 @@ export async function startReplica(world: World, redisUrl: string, env: Readonly
     /** The causes in the reports of its log. */
     causes: () => reportsIn(server.stdout).map(({ err }) => err?.message),
 
-    /** Resolves when its log has `count` changes. Sends requests meanwhile, because only a request detects a change. */
+    /** Resolves when its log has `count` changes. Sends requests meanwhile, because only a request detects that Redis hangs. */
     untilChanges: (count: number, key: string) => until(key, () => replica.changes().length >= count),
     untilReports: (count: number, key: string) => until(key, () => replica.causes().length >= count),
 

@@ -36,11 +36,15 @@ export const openLimited = (limits: TimeLimits, url: string, connections: number
     ? openDatabase({ url: patientUrl(url), connections, statementLimit: patience, connectionLimit: patience })
     : openDatabase({ url, connections });
 
-/** The same database, in whose sessions the time limits of the role are a minute, unless the URL sets others. */
+/**
+ * The same database, in whose sessions the time limits of the role are a minute, and a lock may be held without an end, unless
+ * the URL sets others.
+ */
 export function patientUrl(url: string): string {
   const changed = new URL(url);
+  const limits = { statement_timeout: patience, lock_timeout: patience, idle_in_transaction_session_timeout: 0 };
+  const options = Object.entries(limits).map(([name, value]) => `-c ${name}=${value}`);
   const given = changed.searchParams.get('options') ?? '';
-  const options = `-c statement_timeout=${patience} -c lock_timeout=${patience} ${given}`;
-  changed.searchParams.set('options', options.trim());
+  changed.searchParams.set('options', [...options, given].join(' ').trim());
   return changed.href;
 }

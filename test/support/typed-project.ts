@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '..', '..');
 
 /**
  * The project of an integrator, in a temporary folder, with this repository's packages. Call it at the top level of a file.
- * @param origin the server's address, which commands get as `API_URL`
+ * @param origin the server's address, which commands get as `API_URL`, unless they are given another
  * @param tsconfig the text of `tsconfig.json`
  */
 export async function makeProject(origin: string, tsconfig: string) {
@@ -21,7 +21,7 @@ export async function makeProject(origin: string, tsconfig: string) {
   function run(commands: string, env: Readonly<Record<string, string>> = {}, atEnd: AtEnd = onTestFinished) {
     // A URL, because NODE_OPTIONS would split a path at a space.
     const api = `--import ${pathToFileURL(join(root, 'scripts', 'typescript-api.mjs'))}`;
-    const variables = { ...env, API_URL: origin, NODE_OPTIONS: api, npm_config_offline: 'true' };
+    const variables = { API_URL: origin, ...env, NODE_OPTIONS: api, npm_config_offline: 'true' };
     return startProcess(['bash', '-e', '-c', commands], { cwd: folder, env: variables, atEnd });
   }
 

@@ -76,7 +76,7 @@ test('while the row of one agent is locked for 10 s its changes are 503 in time 
     hits: (line) => line.startsWith(`PATCH /agents/${id}`),
     task: async () => {
       const holder = await connect(database.ownerUrl);
-      await holder.query('BEGIN');
+      await holder.query('SET idle_in_transaction_session_timeout = 0; BEGIN');
       await holder.query('SELECT FROM agent WHERE id = $1 FOR UPDATE', [id]);
       await delay(lasting);
       await holder.end();
@@ -90,7 +90,7 @@ test('while a table is locked for 10 s and all connections of the server wait fo
   await outageClients.expectRecoveryFrom({
     task: async () => {
       const holder = await connect(database.ownerUrl);
-      await holder.query('BEGIN');
+      await holder.query('SET idle_in_transaction_session_timeout = 0; BEGIN');
       await holder.query('LOCK TABLE agent_version IN ACCESS EXCLUSIVE MODE');
       await delay(lasting);
       await holder.end();

@@ -12,6 +12,7 @@ const run = [
   ['docs/backup.md', 'Dump', 1, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Restore', 2, 'test/postgres/backup.test.ts'],
   ['docs/backup.md', 'Check', 4, 'test/postgres/backup.test.ts'],
+  ['docs/backup.md', 'Check', 1, 'test/postgres/operate.test.ts'],
   ['docs/backup.md', 'Continuous archiving', 2, 'test/postgres/recovery.test.ts'],
   ['docs/backup.md', 'Recovery to a moment', 4, 'test/postgres/recovery.test.ts'],
   ['docs/backup.md', 'Recovery to a moment', 1, 'test/postgres/recovery-debian.test.ts'],
@@ -38,25 +39,25 @@ const run = [
   ['docs/upgrade.md', 'When a migration fails', 1, 'test/postgres/killed-migration.test.ts'],
 ] as const;
 
+const upgradeWithDocker = 'Docker; test/unit/compose-upgrade.test.ts runs it with a function in its place';
+
 /** Commands that no test can run: page, section, number of blocks, reason. */
 const notRun = [
   ['README.md', 'Start', 2, 'npm ci needs a package registry; test/process/embedded.test.ts runs what npm start runs'],
   ['bench/README.md', 'The benchmark', 1, 'eleven minutes of measurements, not a guarantee'],
   ['docs/client.md', 'A typed client', 1, 'npm install needs a package registry'],
+  ['docs/client.md', 'Other generators', 2, 'npm install needs a package registry'],
   ['docs/high-availability.md', 'Try it with Docker', 1, 'Docker'],
+  ['docs/high-availability.md', 'Try it with Docker', 1, upgradeWithDocker],
   ['docs/high-availability.md', "Try it from Debian's packages", 1, 'apt-get needs a mirror of Debian'],
   ['docs/operate.md', 'Traces', 1, 'npm install needs a package registry'],
   ['docs/operate.md', 'With Docker', 1, 'Docker'],
+  ['docs/operate.md', 'With Docker', 1, upgradeWithDocker],
   ['docs/operate.md', 'Kubernetes', 1, 'a Kubernetes cluster; test/unit/kubernetes.test.ts reads the manifests'],
   ['docs/operate.md', 'systemd', 1, 'root on a machine that systemd runs; test/systemd/ checks the unit'],
   ['docs/replicas.md', "From Debian's packages", 1, 'apt-get needs a mirror of Debian'],
   ['docs/replicas.md', 'With Docker', 1, 'Docker; test/unit/compose.test.ts reads the file'],
-  [
-    'docs/replicas.md',
-    'Restarting without a failed request',
-    1,
-    'Docker; test/unit/compose-upgrade.test.ts runs it with a function in its place',
-  ],
+  ['docs/replicas.md', 'Restarting without a failed request', 1, upgradeWithDocker],
 ] as const;
 
 const all = pages().flatMap((page) => allBlocks(page).map((block) => ({ page, ...block })));
@@ -74,6 +75,41 @@ test('every command of every page is run by a test, or listed with the reason wh
     Array.from({ length: count }, () => `${page}: ${section}`),
   );
   expect(commands.toSorted()).toEqual(listed.toSorted());
+});
+
+/** The packages that a page has installed above a place, with the version that it names: an exact one, or none. */
+const installedIn = (commands: string) =>
+  [...commands.matchAll(/^npm install (.*)$/gm)].flatMap(([, names = '']) =>
+    names
+      .split(' ')
+      .filter((name) => !name.startsWith('--'))
+      .map((name) => /^(@?[^@]+)(?:@(\d+\.\d+\.\d+))?/.exec(name) ?? [])
+      .map(([, name = '', version]) => ({ name, version })),
+  );
+
+/** What package.json of an installed package says. */
+const packageOf = (name: string): { version: string; bin?: string | Record<string, string> } =>
+  JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'));
+
+/** The programs of an installed package. */
+function programsOf(name: string): string[] {
+  const { bin = {} } = packageOf(name);
+  return typeof bin === 'string' ? [name.replace(/^.*\//, '')] : Object.keys(bin);
+}
+
+test('npx runs only programs of packages that the page has installed before, in the version that its test uses', () => {
+  const commands = all.filter(({ language }) => language === 'sh');
+  const used = commands.flatMap(({ page, text }, at) =>
+    [...text.matchAll(/^npx (\S+)/gm)].map(([, program = '']) => {
+      const above = commands.slice(0, at + 1).filter((block) => block.page === page);
+      const installed = installedIn(above.map((block) => block.text).join('\n'));
+      const from = installed.find(({ name }) => programsOf(name).includes(program));
+      const isOurs = from?.version === undefined || from.version === packageOf(from.name).version;
+      return { page, program, isInstalled: from !== undefined, isOurs };
+    }),
+  );
+  expect(used.length).toBeGreaterThan(3);
+  expect(used.filter(({ isInstalled, isOurs }) => !isInstalled || !isOurs)).toEqual([]);
 });
 
 test.each(run)('%s: %s: its %i blocks are read by %s', (page, section, _, file) => {

@@ -1,31 +1,59 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { commandsIn } from '../support/docs.ts';
 import { runToEnd } from '../support/process.ts';
 
-/** Runs the commands of the page that upgrade both servers. @param failing how the call of Docker begins that fails */
-async function upgrade(failing: string) {
-  const [, block = ''] = commandsIn('docs/replicas.md', 'Restarting without a failed request');
+/** Runs the commands of a page that upgrade servers. @param failing how the call of Docker begins that fails */
+async function upgrade([page, section]: readonly [string, string], failing: string) {
+  const [, block = ''] = commandsIn(page, section);
   const docker = `docker() { echo "$*"; [[ "$*" != '${failing}'* ]]; }; sleep() { :; }`;
   const { code, stdout } = await runToEnd(['bash', '-c', `${docker}\n${block}`], {});
-  const calls = stdout.trim().split('\n');
-  return { code, last: calls.at(-1), putBack: calls.flatMap((call) => /rm (\/drain\/.*)/.exec(call)?.[1] ?? []) };
+  return { code, calls: stdout.trim().split('\n') };
 }
 
-const start = 'compose up --detach --no-deps --force-recreate --wait';
+describe('docs/replicas.md', () => {
+  const section = ['docs/replicas.md', 'Restarting without a failed request'] as const;
+  const putBackIn = (calls: readonly string[]) => calls.flatMap((call) => /rm (\/drain\/.*)/.exec(call)?.[1] ?? []);
+  const start = 'compose up --detach --no-deps --force-recreate --wait';
+
+  test.each([
+    ['compose build', []],
+    ['compose run --rm migrate', []],
+    ['compose exec pgbouncer', []],
+    ['compose exec proxy touch /drain/server-1', []],
+    [`${start} server-1`, []],
+    [`${start} server-2`, ['/drain/server-1']],
+  ])('the upgrade ends where `docker %s` fails', async (failing, putBack) => {
+    const { code, calls } = await upgrade(section, failing);
+    expect({ code, last: calls.at(-1) }).toEqual({ code: 1, last: expect.stringContaining(failing) });
+    expect(putBackIn(calls)).toEqual(putBack);
+  });
+
+  test('the upgrade puts each server back that has started', async () => {
+    const { code, calls } = await upgrade(section, 'nothing');
+    expect({ code, last: calls.at(-1) }).toEqual({ code: 0, last: 'compose exec proxy rm /drain/server-2' });
+    expect(putBackIn(calls)).toEqual(['/drain/server-1', '/drain/server-2']);
+  });
+});
+
+const migrate = 'compose run --rm --no-deps migrate';
+const settle = 'compose run --rm --no-deps settle';
+const start = 'compose up --detach --no-deps --wait';
 
 test.each([
-  ['compose build', []],
-  ['compose run --rm migrate', []],
-  ['compose exec pgbouncer', []],
-  ['compose exec proxy touch /drain/server-1', []],
-  [`${start} server-1`, []],
-  [`${start} server-2`, ['/drain/server-1']],
-])('the upgrade of docs/replicas.md ends where `docker %s` fails', async (failing, putBack) => {
-  const outcome = await upgrade(failing);
-  expect(outcome).toEqual({ code: 1, last: expect.stringContaining(failing), putBack });
-});
-
-test('the upgrade of docs/replicas.md puts each server back that has started', async () => {
-  const putBack = ['/drain/server-1', '/drain/server-2'];
-  expect(await upgrade('nothing')).toEqual({ code: 0, last: 'compose exec proxy rm /drain/server-2', putBack });
-});
+  [
+    ['docs/operate.md', 'With Docker'],
+    ['compose build', migrate, `${start} server`],
+  ],
+  [
+    ['docs/high-availability.md', 'Try it with Docker'],
+    ['compose build migrate', migrate, settle, `${start} server-1`, `${start} server-2`],
+  ],
+] as const)(
+  'the upgrade of %j migrates before it replaces a server, and ends where a command fails',
+  async (section, commands) => {
+    expect(await upgrade(section, 'nothing')).toEqual({ code: 0, calls: commands });
+    for (const [at, failing] of commands.entries()) {
+      expect(await upgrade(section, failing)).toEqual({ code: 1, calls: commands.slice(0, at + 1) });
+    }
+  },
+);

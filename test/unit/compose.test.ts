@@ -79,6 +79,14 @@ describe.each(files)('%s', (path) => {
     }
   });
 
+  test('the secret of the keys can be changed: each service that has it has the previous one too, from the same .env', () => {
+    const having = services.filter(([, { environment = {} }]) => 'API_KEY_SECRET' in environment);
+    expect(having.map(([name]) => name).toSorted()).toEqual(['admin', ...serverNames].toSorted());
+    for (const [, { environment = {} }] of having) expect(environment['API_KEY_SECRET_PREVIOUS']).toBe('');
+    const written = new Set([...text.matchAll(/SECRET_PREVIOUS: (.*)/g)].map(([, value]) => value));
+    expect([...written]).toEqual([`\${API_KEY_SECRET_PREVIOUS:-}`]);
+  });
+
   test('no secret is written in it, and published ports are reachable from this machine only', () => {
     for (const [, value = ''] of text.matchAll(/(?:PASSWORD|SECRET): (.*)/g)) expect(value).toMatch(/^\$\{\w+:\?.*\}$/);
     for (const [, password] of text.matchAll(/:\/\/\w+:(\S+)@/g)) expect(password).toMatch(/^\$\{\w+(\}$|:\?)/);

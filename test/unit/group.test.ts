@@ -9,10 +9,12 @@ const nextTurn = () => new Promise(setImmediate);
 function heldGroup({ size = 32, waiting = 1000 } = {}) {
   const batches: { items: readonly string[]; end: (outcomes: Outcome<string>[]) => void }[] = [];
   const expired = new Set<string>();
+  const waitingOn: number[] = [];
   const call = group<string, string>({
     size,
     waiting,
     isExpired: (item) => expired.has(item),
+    onQueue: (left) => waitingOn.push(left),
     run: (items) => new Promise((end) => batches.push({ items, end })),
   });
   const done = (items: readonly string[]) => items.map((item) => ({ result: `${item} done` }));
@@ -20,6 +22,8 @@ function heldGroup({ size = 32, waiting = 1000 } = {}) {
     call,
     expired,
     batches,
+    /** The numbers of waiting calls as they were reported. */
+    waitingOn,
     /** Calls the first item in a turn of its own, so that it is a batch alone, and the others in the next turn. */
     async callAll([first = '', ...others]: readonly string[]) {
       const begun = call(first);
@@ -103,6 +107,22 @@ test('an item whose deadline passes while it waits never begins and is rejected'
   expect(batches.map(({ items }) => items)).toEqual([['a'], ['c']]);
   expect(await Promise.all([first, third])).toEqual(['a done', 'c done']);
   await rejected;
+});
+
+test('the number of waiting calls is reported until it is 0, also where the time of all of them is up', async () => {
+  const { callAll, batches, expired, endBatch, waitingOn } = heldGroup({ size: 2 });
+  const results = Promise.allSettled(await callAll(['a', 'b', 'c', 'd', 'e', 'f']));
+  await endBatch();
+  expect(waitingOn).toEqual([0, 3]);
+  for (const item of ['d', 'e', 'f']) expired.add(item);
+  await endBatch();
+  await nextTurn();
+  expect(waitingOn).toEqual([0, 3, 1, 0]);
+  expect(batches.map(({ items }) => items)).toEqual([['a'], ['b', 'c']]);
+  expect((await results).map(({ status }) => status)).toEqual([
+    ...Array(3).fill('fulfilled'),
+    ...Array(3).fill('rejected'),
+  ]);
 });
 
 /** Runs calls through a group whose `run` fails as given; returns what was run and how each call ended. */

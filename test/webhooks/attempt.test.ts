@@ -1,5 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
-import { failure, openDeliverer, openSocketServer } from '../support/attempts.ts';
+import { failure, openDeliverer, openFullReceiver, openSocketServer, untilConnecting } from '../support/attempts.ts';
 import { openReceiver } from '../support/receiver.ts';
 
 test.each([200, 201, 202, 204, 299])('%d is a success', async (status) => {
@@ -62,6 +63,28 @@ test('an answer with endless headers is refused', async () => {
   );
 });
 
+test('informational answers without end are refused, and a few are not', async () => {
+  const early = 'HTTP/1.1 103 Early Hints\r\n\r\n';
+  let sent = 0;
+  const { port } = await openSocketServer((socket) => {
+    socket.on('error', () => {});
+    const send = () => {
+      while (socket.writable && socket.write(early.repeat(1_000)));
+      sent = socket.bytesWritten;
+    };
+    socket.on('drain', send);
+    socket.once('data', send);
+  });
+  const { deliver } = openDeliverer();
+  expect(await deliver(`http://127.0.0.1:${port}/`)).toEqual(failure('no answer: UND_ERR_HEADERS_OVERFLOW'));
+  // The bytes that socket buffers hold beyond what was read.
+  expect(sent).toBeLessThan(16 * 1_024 * 1_024);
+  const few = await openSocketServer((socket) => {
+    socket.once('data', () => socket.end(`${early.repeat(8)}HTTP/1.1 204 No Content\r\n\r\n`));
+  });
+  expect(await deliver(`http://127.0.0.1:${few.port}/`)).toMatchObject({ isDelivered: true, status: 204 });
+});
+
 test('an attempt ends after 10 s, whether it waits for the name, the answer or the end of the answer', async () => {
   const silent = await openReceiver(() => {});
   const slow = await openReceiver((_, response) => response.writeHead(200).write('begun'));
@@ -122,4 +145,15 @@ test('an abort ends attempts without a result, also those that begin afterwards'
   expect(await deliver(receiver.url)).toBeUndefined();
   expect(await deliver(receiver.url)).toBeUndefined();
   expect(receiver.received).toHaveLength(1);
+});
+
+test('an abort ends an attempt whose connection is still being made', async () => {
+  const { port } = await openFullReceiver(['127.0.0.1']);
+  const { deliver, abort } = openDeliverer();
+  const ended = vi.fn();
+  void deliver(`http://127.0.0.1:${port}/`).then(ended);
+  await untilConnecting(port);
+  abort();
+  await setImmediate();
+  expect(ended.mock.calls).toEqual([[undefined]]);
 });

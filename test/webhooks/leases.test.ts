@@ -158,6 +158,6 @@ test('an unreadable secret is reported in the log and not to the receiver, and t
     .toMatchObject([
       { status: 'PENDING', attempts: 0, lastError: 'the server could not read the secret of this endpoint' },
     ]);
-  expect(errors).toMatchObject([{ message: 'a webhook endpoint is encrypted under another API_KEY_SECRET' }]);
+  expect(errors).toMatchObject([{ message: `webhook ${endpoint.id} cannot be decrypted` }]);
   expect(receiver.received).toEqual([]);
 });

@@ -44,12 +44,16 @@ test('deliveries of an endpoint that a 410 disabled are sent in order once the o
   const { id: endpointId } = await storeEndpoint(world, companyId, receiver.url);
   const path = `/webhooks/${endpointId}`;
   for (const duration of [41, 42, 43]) await world.patch(key, id, { duration });
+  // As after a failover to a machine whose clock is slow.
+  const later = new Date(Date.now() + 3_600_000);
+  await world.sql.query('UPDATE webhook_endpoint SET updated_at = $2 WHERE id = $1', [endpointId, later]);
   const { wake } = openSender(world);
   const shown = async () => Object((await world.call(key, `GET ${path}`)).body);
   await expect.poll(shown).toMatchObject({
     ...{ status: 'DISABLED', disabledReason: 'The receiver answered 410 Gone.' },
     ...{ lastSuccessAt: null, lastFailureAt: expect.any(String) },
   });
+  expect(Date.parse((await shown()).updatedAt)).toBeGreaterThan(later.getTime());
 
   status = 204;
   await world.call(key, `PATCH ${path}`, { body: { status: 'ENABLED' } });
@@ -86,4 +90,26 @@ test('a 410 for an attempt that began before the owner changed the endpoint does
   await expect.poll(() => held).toHaveLength(2);
   held[1]?.();
   await expect.poll(shown).toEqual([['DELIVERED', 2]]);
+});
+
+test('an endpoint with a new URL is not disabled for the failures of the old one', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver((_, response) => response.writeHead(500).end());
+  const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
+  await world.sql.query(`UPDATE webhook_endpoint SET failing_since = now() - interval '6 days' WHERE id = $1`, [
+    endpointId,
+  ]);
+  const changed = await world.call(key, `PATCH /webhooks/${endpointId}`, { body: { description: 'the same URL' } });
+  expect(changed.status).toBe(200);
+  expect(await storedEndpoint(world, endpointId)).toMatchObject({ failing_since: expect.any(Date) });
+
+  const url = 'https://other.example/';
+  expect((await world.call(key, `PATCH /webhooks/${endpointId}`, { body: { url } })).status).toBe(200);
+  // A request can only give it an https URL.
+  await world.sql.query(`UPDATE webhook_endpoint SET url = $2 WHERE id = $1`, [endpointId, receiver.url]);
+  await world.patch(key, id, { duration: 41 });
+  openSender(world);
+  await expect.poll(() => storedDeliveries(world, endpointId)).toMatchObject([{ attempts: 1, status: 'PENDING' }]);
+  const { last_failure_at: lastFailureAt, ...stored } = await storedEndpoint(world, endpointId);
+  expect(stored).toMatchObject({ status: 'ENABLED', disabled_reason: null, failing_since: lastFailureAt });
 });

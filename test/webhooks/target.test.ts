@@ -123,6 +123,16 @@ test('WEBHOOK_ALLOW_NETWORKS allows the networks that it lists and no others', a
   await expect(addressesOf('https://mixed.example/', rules)).rejects.toMatchObject({ fault: notPublic });
 });
 
+test('of a name with thousands of addresses the first 16 are judged, and no others are used', async () => {
+  const first = Array.from({ length: 16 }, (_, at) => `8.8.8.${at}`);
+  const url = new URL('https://many.example/');
+  const many = [...first, ...Array.from({ length: 4_000 }, () => '10.0.0.1')];
+  expect(await resolveTarget(url, strict, async () => many)).toEqual(first);
+  await expect(resolveTarget(url, strict, async () => [...first.slice(1), '10.0.0.1'])).rejects.toMatchObject({
+    fault: notPublic,
+  });
+});
+
 test('an unknown name fails with the error of the resolver', async () => {
   await expect(addressesOf('https://unknown.example/')).rejects.toMatchObject({ code: 'ENOTFOUND' });
 });

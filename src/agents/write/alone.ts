@@ -19,6 +19,8 @@ import { writtenRows, writtenTimes } from './written.ts';
 
 interface QueuedChange {
   readonly change: Change;
+  /** When it was queued, the last time if it is retried, in milliseconds on the clock of `performance.now()`. */
+  readonly since: number;
   /** Whether it gets a transaction of its own, because a transaction with other changes of its agent failed. */
   readonly isSingle: boolean;
   readonly resolve: (result: Changed | Promise<Changed>) => void;
@@ -50,13 +52,22 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     queues.delete(id);
   }
 
+  /** Reports how many calls wait on, when some have left the queue. */
+  function reportQueue(): void {
+    let left = 0;
+    for (const queue of queues.values()) left += queue.length;
+    meter.queue('changes alone', left);
+  }
+
   /** Runs calls of one agent in one transaction and settles them; returns those that must be retried. */
   async function attempt(id: string, taken: readonly QueuedChange[]): Promise<QueuedChange[]> {
     const now = performance.now();
     const calls = taken.filter(({ change }) => change.deadline > now);
     for (const call of taken) if (!calls.includes(call)) call.reject(timedOut());
-    if (calls.length === 0) return [];
-    meter.batch('changes alone', calls.length, 0, count - calls.length);
+    reportQueue();
+    const [first] = calls;
+    if (!first) return [];
+    meter.batch('changes alone', calls.length, (now - first.since) / 1_000);
     const changes = calls.map(({ change }) => change);
     try {
       const write = traced('write alone', spanOf, () =>
@@ -93,7 +104,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
       return [];
     }
     meter.repeated(isLockTimeout(error) ? 'held' : 'undone');
-    const again = { ...call, isSingle: call.isSingle || isFaultOfOne };
+    const again = { ...call, since: performance.now(), isSingle: call.isSingle || isFaultOfOne };
     // Another change of the transaction may have caused the failure: retry in a transaction of its own before giving up.
     if (hadOthers && !isHeldRow) return [again];
     const why = isTakenKey ? new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error }) : error;
@@ -109,6 +120,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     const place = queue?.indexOf(call) ?? -1;
     if (!queue || place === -1) return;
     queue.splice(place, 1);
+    reportQueue();
     call.reject(why);
   }
 
@@ -126,7 +138,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
       if (count >= maxQueued) return Promise.reject(overloaded());
       count += 1;
       return new Promise<Changed>((resolve, reject) => {
-        const call = { change, isSingle: false, resolve, reject };
+        const call = { change, since: performance.now(), isSingle: false, resolve, reject };
         const queue = queues.get(change.id);
         if (queue) {
           queue.push(call);
@@ -160,12 +172,14 @@ async function deleteExpiredAnswer(query: Query, [call]: readonly QueuedChange[]
 }
 
 async function writeChanges(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
+  const found = await readAll(query, writes, changes);
+  // Directly before the write: the time of the read counts too.
   const refused = await refusals(
     query,
     changes.map(({ by }) => by),
   );
   const allowed = changes.filter(({ by }) => !refused.has(by));
-  const folds = foldByAgent(allowed, await readAll(query, writes, allowed));
+  const folds = foldByAgent(allowed, found);
   const steps = folds.flatMap((folded) => folded.steps);
   const rows = steps.length > 0 ? writtenRows(await query(change('withEvents', steps, null))) : [];
   const writtenAt = writtenTimes(rows);

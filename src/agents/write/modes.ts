@@ -41,6 +41,7 @@ export function agentChange(database: Database, meter: Meter, writes: RecentWrit
   const together = group<Change, Changed>({
     isExpired: ({ deadline }) => deadline <= performance.now(),
     onBatch: (...batch) => meter.batch('changes', ...batch),
+    onQueue: (left) => meter.queue('changes', left),
     run: traced('write batch', spanOf, changesTogether(database, writes, alone.run)),
   });
 

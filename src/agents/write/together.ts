@@ -44,20 +44,14 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
   /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
   let lastEndpointAt = Number.NEGATIVE_INFINITY;
 
-  /**
-   * @param lookedUpAt the earliest lookup of the keys, in milliseconds of the database's clock; null if they were looked up
-   *   on this connection
-   */
-  async function writeSteps(
-    query: Query,
-    folds: readonly FoldOfAgent[],
-    lookedUpAt: number | null,
-  ): Promise<Map<string, Date>> {
+  async function writeSteps(query: Query, folds: readonly FoldOfAgent[]): Promise<Map<string, Date>> {
     const steps = folds.flatMap((folded) => (givesNumber(folded) ? [] : folded.steps));
     const keeping = folds.flatMap((folded) =>
       givesNumber(folded) ? folded.keeping.filter(({ after }) => after === 0) : folded.keeping,
     );
     if (steps.length === 0 && keeping.length === 0) return new Map();
+    const lookups = folds.flatMap(({ changes }) => changes.map(({ by }) => by.admission.databaseTime));
+    const lookedUpAt = Math.min(...lookups);
     const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
       const statement =
         keeping.length > 0 ? changeAndKeep(mode, steps, lookedUpAt, keeping) : change(mode, steps, lookedUpAt);
@@ -69,7 +63,7 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
       lastEndpointAt = performance.now();
       rows = await writeIn('withEvents');
     }
-    // Throws if nothing was written because the wait for a connection was too long. Each change is then retried alone,
+    // Throws if nothing was written because a wait before the statement was too long. Each change is then retried alone,
     // where its key is looked up after all waits.
     return writtenTimes(rows);
   }
@@ -83,14 +77,13 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
     const callers = changes.map(({ by }) => by);
     // All callers, also those whose change writes nothing, such as a replay.
     if (!callers.some(({ admission }) => isOutdated(admission))) {
-      const lookedUpAt = Math.min(...callers.map(({ admission }) => admission.databaseTime));
-      return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds, lookedUpAt) };
+      return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds) };
     }
     return await database.transaction(async (query) => {
       const refused = await refusals(query, callers);
       const allowed = changes.filter(({ by }) => !refused.has(by));
       const remaining = refused.size > 0 ? foldByAgent(allowed, found) : folds;
-      return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining, null) };
+      return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining) };
     });
   }
 

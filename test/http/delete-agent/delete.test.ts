@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
 import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { problems } from '../../../src/http/problems.ts';
@@ -91,14 +91,11 @@ const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 test('of parallel deletions one is answered 204, the others 404', async () => {
   const agent = await newSubject(world);
-  const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
   const answers = await whileAgentLocked(world, agent.id, async (release) => {
     const sent = upTo(5).map(() => world.client(agent.key).remove(agent.id));
-    // Every request has read the agent before the first deletes it.
-    await vi.waitUntil(async () => (await world.sql.query(waiting)).rowCount === sent.length, {
-      timeout: 60_000,
-      interval: 10,
-    });
+    await untilWaiting(world);
+    // Once this is answered, every request has read the agent.
+    await world.call(agent.key, `GET /agents/${agent.id}`);
     await release();
     return await Promise.all(sent);
   });
@@ -146,6 +143,22 @@ test('a deletion with If-Match that waits for another change answers 412 once th
     holder.release(true);
   }
   expect((await storedAgent(world, agent.id)).row).toMatchObject({ version: 2, deleted_at: null });
+});
+
+test('while the row of an agent is locked its deletions wait, and other agents are changed; then one deletion is 204', async () => {
+  const [held, other] = [await newSubject(world), await newSubject(world)];
+  const deletions = await whileAgentLocked(world, held.id, async (release) => {
+    const sent = upTo(30).map(() => world.call(held.key, `DELETE /agents/${held.id}`));
+    await untilWaiting(world);
+    for (const { id, key } of upTo(10).map(() => other)) {
+      expect(await world.patch(key, id, { metadata: { at: performance.now() } })).toMatchObject({ status: 200 });
+    }
+    await release();
+    return await Promise.all(sent);
+  });
+  const statuses = deletions.map(({ status }) => status).toSorted((a, b) => a - b);
+  expect(statuses).toEqual([204, ...upTo(29).map(() => 404)]);
+  expect((await storedAgent(world, held.id)).row).toMatchObject({ version: 1, deleted_at: expect.any(String) });
 });
 
 test.for(upTo(4))('a deletion with If-Match deletes the version that it names or nothing, round %d', async (round) => {

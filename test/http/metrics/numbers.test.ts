@@ -4,33 +4,14 @@ import { historyBytes } from '../../../src/agents/history/repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
 import { ownConnection } from '../../../src/database/own-connection.ts';
 import { prometheus } from '../../../src/metrics/prometheus.ts';
-import { openAnotherServer } from '../../support/another-server.ts';
 import { openLink } from '../../support/database-link.ts';
 import { send } from '../../support/http.ts';
 import { untilWaiting, whileAgentLocked, whileLocked } from '../../support/locks.ts';
+import { openMeasured } from '../../support/measured.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
-
-/** A server with metrics, and a reader of its samples. */
-async function openMeasured() {
-  const metrics = prometheus({
-    poolUse: () => ({ busy: 1, idle: 2, waiting: 3 }),
-    droppedLogLines: () => 0,
-    historyBytes: async () => 0,
-  });
-  const server = await openAnotherServer(world, {
-    meter: metrics.meter,
-    quotas: { perMinute: 0, perHour: 0, refusedPerMinute: 1 },
-  });
-  /** The value of a sample, by name and labels as in the text format; 0 if it is missing. */
-  const read = async (sample: string): Promise<number> => {
-    const line = (await metrics.registry.metrics()).split('\n').find((text) => text.startsWith(`${sample} `));
-    return Number(line?.slice(sample.length + 1) ?? 0);
-  };
-  return { ...server, read };
-}
 
 const patch = (origin: string, key: string, id: string, body: object = {}, headers = {}) =>
   send(origin, {
@@ -44,7 +25,7 @@ const ofPatch = (status: number, code = 'none') =>
 
 test('requests are counted by method, route, status and code, also without a route', async () => {
   const { id, key } = await newSubject(world);
-  const { origin, read } = await openMeasured();
+  const { origin, read } = await openMeasured(world);
   for (let count = 0; count < 3; count += 1) await patch(origin, key, id, { duration: 40 + count });
   await patch(origin, key, id, { duration: 500 });
   await send(origin, { method: 'GET', path: '/nowhere' });
@@ -60,7 +41,7 @@ test('requests are counted by method, route, status and code, also without a rou
 test('batches are counted with their size, their wait and the queue length', async () => {
   const { id, companyId, key } = await newSubject(world);
   const others = await Promise.all(Array.from({ length: 40 }, () => world.agent(companyId)));
-  const { origin, read } = await openMeasured();
+  const { origin, read } = await openMeasured(world);
   await whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
     const first = patch(origin, key, id, { duration: 44 });
     await untilWaiting(world);
@@ -81,7 +62,7 @@ test('batches are counted with their size, their wait and the queue length', asy
 
 test('changes that run again are counted by reason: a locked row, a batch that was rolled back, an idempotency key in use', async () => {
   const { id, companyId, key, keyId } = await newSubject(world);
-  const { origin, read } = await openMeasured();
+  const { origin, read } = await openMeasured(world);
   const repeated = (why: string) => read(`interview_agents_changes_repeated_total{why="${why}"}`);
   await whileAgentLocked(world, id, async (release) => {
     const held = patch(origin, key, id, { duration: 46 });
@@ -110,7 +91,7 @@ test('changes that run again are counted by reason: a locked row, a batch that w
 
 test('429s are counted for keys and for addresses', async () => {
   const { id, companyId } = await newSubject(world);
-  const { origin, read } = await openMeasured();
+  const { origin, read } = await openMeasured(world);
   const limited = await world.limitedKey(companyId, { perMinute: 1 });
   expect((await patch(origin, limited, id)).status).toBe(200);
   expect((await patch(origin, limited, id)).status).toBe(429);
@@ -140,7 +121,7 @@ test('the connection metrics are those of the pool', async () => {
   await database.close();
 });
 
-test('a scrape shows the size of the history and whether the database answers; during a lock or an outage the last known size stays', async () => {
+test('a scrape shows the size of the history and whether the database answers; during a lock or an outage the last known size stays, and one that was never known is left out', async () => {
   const link = await openLink(world.databaseUrl);
   const { query, close } = ownConnection(link.url);
   onTestFinished(close);
@@ -171,6 +152,10 @@ test('a scrape shows the size of the history and whether the database answers; d
   await whileLocked(world, 'LOCK TABLE agent_version', [], async () => expect(await read()).toEqual([1, after]));
   await link.cutOff();
   expect(await read()).toEqual([0, after]);
+  const { registry: fresh } = prometheus({ ...sources, historyBytes: () => historyBytes(query) });
+  const text = await fresh.metrics();
+  expect(text).toMatch(/^interview_agents_database_up 0$/m);
+  expect(text).not.toMatch(/^interview_agents_history_bytes /m);
   await link.repair();
   expect(await read()).toEqual([1, after]);
 });

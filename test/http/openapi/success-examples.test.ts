@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { defaultScopes } from '../../../src/auth/api-key.ts';
 import { documented, readDocument } from '../../support/document.ts';
-import { forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
+import { forAnyCompany, forCompany, forOwner, health, onAgent, onWebhook } from '../../support/endpoints.ts';
 import type { Answer } from '../../support/http.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -112,4 +112,41 @@ test('every documented success has an example, and a server answers it, except f
   expect(realTimes).toHaveLength(exampleTimes.length);
   const times = realTimes.map((time, at) => [time, exampleTimes[at] ?? ''] as const);
   expect(renamed(real, [...names, ...times])).toEqual(JSON.parse(JSON.stringify(examples)));
+});
+
+/** A webhook endpoint is created, read, changed, tried and deleted. */
+const webhookStory = [
+  ...['POST /webhooks 201', 'GET /webhooks/:id 200', 'GET /webhooks 200', 'PATCH /webhooks/:id 200'],
+  ...['POST /webhooks/:id/rotate-secret 200', 'POST /webhooks/:id/ping 202', 'GET /webhooks/:id/deliveries 200'],
+  ...['POST /webhooks/:id/deliveries/:deliveryId/redeliver 202', 'DELETE /webhooks/:id 204'],
+];
+
+/** A JSON value without what differs between endpoints: ids, times and secrets. */
+const inGeneral = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value)
+      .replaceAll(/[\da-f]{8}-[\da-f-]{27}/g, 'id')
+      .replaceAll(/msg_[\da-f]{32}/g, 'event')
+      .replaceAll(/\d{4}-\d{2}-\d{2}T[\d:.]{12}Z/g, 'time')
+      .replaceAll(/whsec_[\w+/]{43}=/g, 'secret'),
+  );
+
+test('every documented success of webhooks has an example, and a server answers it, except for ids, times and secrets', async () => {
+  expect(webhookStory.map((story) => story.replace(/ \d+$/, '')).toSorted()).toEqual(
+    [...forOwner, ...onWebhook].map(({ line }) => line).toSorted(),
+  );
+  const { key } = await world.company();
+  let path: Readonly<Record<string, string>> = {};
+  for (const story of webhookStory) {
+    const [line = '', status] = story.split(/ (?=\d+$)/);
+    const asked = line.replaceAll(/:(\w+)/g, (_, name: string) => path[name] ?? '');
+    const answer = await world.call(key, asked, { body: bodyOf(line) });
+    const { id } = Object(answer.body);
+    if (line === 'POST /webhooks') path = { id };
+    if (line.endsWith('/ping')) path = { ...path, deliveryId: id };
+    expect({ line, ...Object(inGeneral(ofItself(answer))) }).toEqual({
+      line,
+      ...Object(inGeneral(shown(line, Number(status)))),
+    });
+  }
 });

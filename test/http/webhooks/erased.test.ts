@@ -67,3 +67,30 @@ test('an ATS does not get the kept answer about a company that it no longer mana
   await world.companies.revoke(ats.id, companyId);
   expectProblem(await redeliver(), missing(path));
 });
+
+test('a purge does not wait for a delivery whose outcome is being written, and erases it afterwards', async () => {
+  const { id: companyId, key } = await world.company();
+  const { agentId } = await deletedAgent(key, companyId);
+  const { id: otherId } = await newWebhook(world, key);
+  await world.sql.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, company_id, version, body)
+     VALUES ($1, 'msg_1', 'agent.updated', $2, $3, 1, '{}')`,
+    [otherId, agentId, companyId],
+  );
+  const left = async () =>
+    (await world.sql.query('SELECT endpoint_id AS id FROM webhook_delivery WHERE agent_id = $1', [agentId])).rows;
+  const lock = 'SELECT FROM webhook_delivery WHERE endpoint_id = $1 AND agent_id IS NOT NULL FOR UPDATE';
+  await whileLocked(world, lock, [otherId], async (release) => {
+    const purging = world.agents.purge(agentId, 'tester');
+    await expect.poll(left).toEqual([{ id: otherId }]);
+    await release();
+    await purging;
+  });
+  expect(await left()).toEqual([]);
+  const { rows } = await world.sql.query(
+    `SELECT action FROM audit_entry WHERE agent_id = $1 AND action LIKE 'agent.purg%' ORDER BY created_at`,
+    [agentId],
+  );
+  expect(rows.at(-1)).toEqual({ action: 'agent.purged' });
+  expect(rows.length).toBeLessThanOrEqual(3);
+});

@@ -37,6 +37,16 @@ test('operators list, disable and enable the endpoints of an owner, and each cha
   await expect(webhooks.enable(companyId)).rejects.toThrow(`there is no webhook with the id ${companyId}`);
 });
 
+test('a change by the operator has a later time than the one before it, also after the clock was set back', async () => {
+  const { key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const later = new Date(Date.now() + 3_600_000);
+  await world.sql.query('UPDATE webhook_endpoint SET updated_at = $2 WHERE id = $1', [id, later]);
+  const disabled = await webhooks.disable(id);
+  expect(disabled.updatedAt.getTime()).toBeGreaterThan(later.getTime());
+  expect((await webhooks.enable(id)).updatedAt.getTime()).toBeGreaterThan(disabled.updatedAt.getTime());
+});
+
 test('erasing a company deletes its endpoints, and the content of its agents from deliveries to integrations', async () => {
   const [erased, kept] = [await world.company(), await world.company()];
   const ats = await world.ats(erased.id, kept.id);

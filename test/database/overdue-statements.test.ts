@@ -1,0 +1,67 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { type Database, openDatabase } from '../../src/database/client.ts';
+import { longTransaction } from '../../src/database/long-transaction.ts';
+import { hasOverdueStatements } from '../../src/database/state.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+
+/** Milliseconds for one statement of the role. */
+const limit = 100;
+
+/** A pool of the server's role, or of a command of a role that does both. */
+function open(parameters: Record<string, string> = {}): Database {
+  const url = new URL(world.databaseUrl);
+  url.searchParams.set('options', `-c statement_timeout=${limit}`);
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+  const database = openDatabase({ url: url.href, connections: 1, statementLimit: 60_000 });
+  onTestFinished(() => database.close());
+  return database;
+}
+
+const sleep = { text: 'SELECT 1 FROM pg_sleep(30)', values: [] };
+
+/** Cancels what sleeps, and so its transaction. */
+async function endSleep(failing: Promise<unknown>): Promise<void> {
+  const ended = expect(failing).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+  await world.sql.query(`SELECT pg_cancel_backend(pid) ${sleeping}`);
+  await ended;
+}
+
+const sleeping = `FROM pg_stat_activity WHERE datname = current_database() AND query = '${sleep.text}' AND state = 'active'`;
+
+test.each([{}, { application_name: 'mine' }, { application_name: 'm'.repeat(70) }])(
+  'a statement that another server runs after its time limit is found, with %o in DATABASE_URL',
+  async (parameters) => {
+    const [one, other] = [open(parameters), open(parameters)];
+    expect(await hasOverdueStatements(other.query)).toBe(false);
+    const failing = one.transaction(async (query) => {
+      // `statement_timeout` does not end a commit either.
+      await query({ text: 'SET LOCAL statement_timeout = 0', values: [] });
+      return await query(sleep);
+    });
+    try {
+      await vi.waitUntil(() => hasOverdueStatements(other.query), { timeout: 20_000, interval: 20 });
+    } finally {
+      await endSleep(failing);
+    }
+    expect(await hasOverdueStatements(other.query)).toBe(false);
+  },
+);
+
+test.each([{}, { application_name: 'mine' }])(
+  'a statement of a command, which may take longer, is not taken for one of a server, with %o in DATABASE_URL',
+  async (parameters) => {
+    const [command, server] = [open(parameters), open(parameters)];
+    const failing = longTransaction(command, (query) => query(sleep));
+    const isOlder = async () =>
+      (await world.sql.query(`SELECT ${sleeping} AND query_start < now() - interval '${2 * limit} milliseconds'`))
+        .rowCount === 1;
+    try {
+      await vi.waitUntil(isOlder, { timeout: 60_000, interval: 20 });
+      expect(await hasOverdueStatements(server.query)).toBe(false);
+    } finally {
+      await endSleep(failing);
+    }
+  },
+);

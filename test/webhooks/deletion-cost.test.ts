@@ -1,0 +1,56 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
+import { dropDeliveriesStatement } from '../../src/webhooks/endpoint.statements.ts';
+import { blocksOf } from '../support/blocks.ts';
+import { storeEndpoint } from '../support/sending.ts';
+import { openLimited } from '../support/time-limits.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+// Each test counts the rows of a database of its own.
+const dropping = await openWorld();
+const ending = [
+  { status: 'DELIVERED', world: await openWorld(), each: 8 },
+  { status: 'PENDING', world: await openWorld(), each: 5 },
+];
+
+/** Stores 40,000 deliveries of one endpoint, 31 days old, and has PostgreSQL count them for its plans. */
+async function storeMany(world: World, status: string) {
+  const { id: companyId } = await world.company();
+  const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
+  await world.sql.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, body, status, next_attempt_at, finished_at)
+     SELECT $1, 'msg_' || n, 'webhook.ping', repeat('b', 1000), $2::text, now() - interval '31 days',
+            CASE WHEN $2 = 'DELIVERED' THEN now() - interval '31 days' END
+       FROM generate_series(1, 40000) n`,
+    [endpointId, status],
+  );
+  await world.sql.query(`UPDATE webhook_endpoint SET status = 'DISABLED'`);
+  await world.sql.query('VACUUM ANALYZE webhook_delivery');
+  const database = openLimited('patient', world.databaseUrl, 1);
+  onTestFinished(() => database.close());
+  await world.sql.query('SELECT pg_stat_force_next_flush()');
+  const blocks = (task: () => Promise<unknown>) => blocksOf(database, world.sql, 'webhook_delivery', task);
+  const left = async (): Promise<number> => {
+    const { rows } = await world.sql.query('SELECT count(*)::int AS left FROM webhook_delivery');
+    return rows[0].left;
+  };
+  return { endpointId, database, blocks, left };
+}
+
+test('deleting 100 deliveries of an endpoint reads a few blocks each among 40,000', async () => {
+  const { endpointId, database, blocks, left } = await storeMany(dropping, 'DELIVERED');
+  await database.query(dropDeliveriesStatement(endpointId, 0));
+  expect(await blocks(() => database.query(dropDeliveriesStatement(endpointId, 100)))).toBeLessThan(100 * 10);
+  expect(await left()).toBe(40_000 - 100);
+});
+
+test.each(ending)(
+  'deleting 500 old deliveries that are $status reads a few blocks each',
+  async ({ status, world, each }) => {
+    const { database, blocks, left } = await storeMany(world, status);
+    const { deleteOld } = deliveryRepository(database);
+    await deleteOld();
+    expect(await blocks(deleteOld)).toBeLessThan(500 * each);
+    expect(await left()).toBe(40_000 - 1_000);
+  },
+);
