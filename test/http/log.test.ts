@@ -44,8 +44,8 @@ const line = (members: Line) => ({
   ...members,
 });
 
-const patch = (bearer: string, id: string, requestId: string, body: unknown = {}) =>
-  world.patch(bearer, id, body, { headers: { 'x-request-id': requestId } });
+const patch = (bearer: string, id: string, requestId: string, body: unknown = {}, calls = callsOf(world.origin)) =>
+  calls.patch(bearer, id, body, { headers: { 'x-request-id': requestId } });
 
 test('a request has one log line with exactly method, route, status, code, ms, address and the ids of request, key, company and agent', async () => {
   const requestId = randomUUID();
@@ -85,10 +85,8 @@ test('a client that disconnects before its answer has a log line without a statu
   await whileAgentLocked(world, agentId, () =>
     RawSocket.use(world.origin, async (socket) => {
       const headers = ['Host: api', `Authorization: Bearer ${key}`, `X-Request-Id: ${requestId}`];
-      const type = 'Content-Type: application/json';
-      socket.write(
-        `${head(`PATCH /agents/${agentId} HTTP/1.1`, ...headers, type, 'Content-Length: 15')}{"duration":50}`,
-      );
+      const more = ['Content-Type: application/json', 'Content-Length: 15'];
+      socket.write(`${head(`PATCH /agents/${agentId} HTTP/1.1`, ...headers, ...more)}{"duration":50}`);
       await untilWaiting(world);
       socket.reset();
       expect(await linesOf(requestId)).toEqual([line({ requestId, status: null, keyId, companyId, agentId })]);
@@ -101,9 +99,8 @@ test('a client that disconnects within its body causes one log line at level inf
     const requestId = randomUUID();
     await RawSocket.use(world.origin, async (socket) => {
       const headers = ['Host: api', `Authorization: Bearer ${key}`, `X-Request-Id: ${requestId}`];
-      const type = 'Content-Type: application/json';
-      const expectation = 'Expect: 100-continue';
-      socket.write(head(`PATCH /agents/${agentId} HTTP/1.1`, ...headers, type, 'Content-Length: 99', expectation));
+      const more = ['Content-Type: application/json', 'Content-Length: 99', 'Expect: 100-continue'];
+      socket.write(head(`PATCH /agents/${agentId} HTTP/1.1`, ...headers, ...more));
       await socket.answer();
       socket.write('{"name":');
       socket[leave]();
@@ -145,10 +142,8 @@ test('a client that disconnects during the lookup of its key causes no error: th
 test('a 5xx has its cause in the log under the request id, and not in the answer', async () => {
   const requestId = randomUUID();
   const { origin } = await openAnotherServer(world, { limits: 'production' });
-  const headers = { 'x-request-id': requestId };
-  const answer = await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], () =>
-    callsOf(origin).patch(key, agentId, {}, { headers }),
-  );
+  const held = 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE';
+  const answer = await whileLocked(world, held, [], () => patch(key, agentId, requestId, {}, callsOf(origin)));
   const message = expect.stringContaining('lock timeout');
   const err = { type: 'PrismaClientKnownRequestError', sqlState: '55P03', message };
   const shown = { level: 50, status: 503, code: 'DATABASE_UNAVAILABLE', err };
