@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     globalSetup: 'test/support/global-setup.ts',
+    provide: { timeLimits: 'patient' },
     include: ['test/process/*.test.ts'],
     pool: 'forks',
     // One more than the cores of a small machine, because the tests mostly wait for processes and time limits.
