@@ -136,6 +136,8 @@ function listenError(error: unknown, host: string, port: number, name = 'PORT'):
     case 'EACCES':
       return new StartError(`${name} ${port} needs rights that this user lacks: set another ${name}`);
     case 'EADDRNOTAVAIL':
+    case 'EAFNOSUPPORT':
+    case 'EINVAL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return new StartError(`HOST ${host} is not an address of this machine: set another HOST`);
@@ -156,7 +158,7 @@ function firstEndSignal(): Promise<string> {
 
 /** Waits for running requests; after the grace period, the remaining connections are closed. */
 async function drain(app: FastifyInstance, { SHUTDOWN_GRACE_SECONDS }: Config): Promise<void> {
-  const grace = setTimeout(() => app.server.closeAllConnections(), SHUTDOWN_GRACE_SECONDS * 1000);
+  const grace = setTimeout(() => app.closeConnections(), SHUTDOWN_GRACE_SECONDS * 1000);
   await app.close();
   clearTimeout(grace);
 }

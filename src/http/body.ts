@@ -12,6 +12,10 @@ declare module 'fastify' {
     /** The bytes of the body as they were received; undefined without a body. */
     bodyBytes: Buffer | undefined;
   }
+  interface FastifyContextConfig {
+    /** Whether the handler of the route waits for a body. */
+    takesBody?: boolean;
+  }
 }
 
 const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
@@ -30,6 +34,7 @@ export const body = fp(async (app) => {
   app.addHook('onRoute', (route) => {
     const takesBody = route.schema?.body !== undefined;
     route.preParsing = [takesBody ? admit : ignoreBody, ...[route.preParsing ?? []].flat()];
+    route.config = { ...route.config, takesBody };
     if (takesBody) route.preValidation = [parseBody, ...[route.preValidation ?? []].flat()];
   });
 });

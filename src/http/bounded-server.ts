@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isRecord } from './json.ts';
-import { maxHeaderBytes } from './size-limits.ts';
+import { maxHeaderBytes, maxHeaders } from './size-limits.ts';
 import { CountedRequest } from './unread-body.ts';
 
 /** Timeouts in milliseconds after which the connection of a client that sends too slowly is closed. */
@@ -31,8 +31,8 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
     // A missing Host header is answered by our own check, with a problem.
     requireHostHeader: false,
   });
-  // Node would drop the headers behind the 1,000th without an error, an If-Match among them. `maxHeaderSize` bounds them all.
-  server.maxHeadersCount = 0;
+  // Node drops further headers without an error. One more than allowed, so that `connections.ts` sees and refuses the excess.
+  server.maxHeadersCount = maxHeaders + 1;
   // For a connection with a running request on which no bytes are sent or received.
   server.setTimeout(clientTimeout + 1_000);
   // `close` calls it and Node then destroys connections on which the end of an answer is still being sent. During a shutdown

@@ -2,15 +2,11 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { callerAddress } from './address.ts';
+import { endConnection } from './end-connection.ts';
 import { exchangeOf, newRequestId } from './exchange.ts';
 import type { ApiError } from './problems.ts';
 import type { Connection, RequestQueue } from './request-queue.ts';
-
-/**
- * Milliseconds for which the bytes of a client are still read and discarded after the final answer. Closing the socket with
- * unread bytes resets the connection, and the client could lose the answer.
- */
-const lingerTime = 1_000;
+import { pathAndQuery } from './request-target.ts';
 
 /** A connection whose bytes cannot be parsed any further. */
 interface Broken {
@@ -24,7 +20,8 @@ interface Broken {
 /**
  * Answers messages that Node's parser cannot parse with a problem, and closes the connection. The malformed bytes belong to
  * the body of the last request or to a message behind it. Complete requests on the connection are answered first, so that
- * the client can assign each answer to its request.
+ * the client can assign each answer to its request. A request that was begun on a route that takes no body gets its own
+ * answer, the last one of the connection.
  */
 export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, prefix: string) {
   const broken = new WeakMap<Socket, Broken>();
@@ -35,7 +32,7 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
     if (!message) return;
     const { response } = message;
     const isBegun = response !== undefined && response === last;
-    const isAwaited = isRunning && (!isBegun || response.headersSent);
+    const isAwaited = isRunning && (!isBegun || response.headersSent || !waitsForBody(response));
     if (isAwaited || held.length > 0) return;
     if (!socket.writable || (isBegun && response.headersSent)) endConnection(socket);
     else endConnection(socket, refusal(message, isBegun, log, prefix));
@@ -48,12 +45,17 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
       if (!connection) socket.destroy();
       else if (!broken.has(socket)) {
         const address = callerAddress(socket.remoteAddress) ?? null;
-        broken.set(socket, { error, response: queue.takeUnfinished(connection), address });
+        const response = queue.takeUnfinished(connection);
+        if (response && !response.headersSent) response.shouldKeepAlive = false;
+        broken.set(socket, { error, response, address });
         conclude(connection);
       }
     },
   };
 }
+
+/** Whether a begun request needs the rest of its body. On other routes, it may already have changed something. */
+const waitsForBody = ({ req }: ServerResponse) => exchangeOf(req).config.takesBody === true;
 
 /**
  * The answer as text, status line and headers included. Logs it, unless the request has a log line of its own.
@@ -71,7 +73,7 @@ function refusal(
     response.statusCode = error.status;
     exchange.problem = error;
   } else log.info({ requestId, status: error.status, code: error.code, address }, 'malformed');
-  const body = JSON.stringify(error.problem(response?.req.url?.split('?', 1)[0] ?? '', requestId, prefix));
+  const body = JSON.stringify(error.problem(pathAndQuery(response?.req.url).split('?', 1)[0] ?? '', requestId, prefix));
   const lines = [
     `HTTP/1.1 ${error.status} ${error.code}`,
     `Date: ${new Date().toUTCString()}`,
@@ -83,10 +85,4 @@ function refusal(
     'Connection: close',
   ];
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
-}
-
-function endConnection(socket: Socket, answer = ''): void {
-  socket.end(answer);
-  const timer = setTimeout(() => socket.destroy(), lingerTime);
-  socket.once('close', () => clearTimeout(timer));
 }

@@ -4,10 +4,12 @@ import type { onSendHookHandler, preParsingHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { begun, maxConnections, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
+import { closeAfterBody } from './end-connection.ts';
 import { malformedMessage } from './parser-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
 import { type Connection, requestQueue } from './request-queue.ts';
+import { maxHeaders } from './size-limits.ts';
 import { slowReaders } from './slow-readers.ts';
 import { untilQuiet } from './until-quiet.ts';
 
@@ -18,6 +20,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Whether a shutdown has begun. */
     draining(): boolean;
+    /** Closes all connections at once, with what is running on them. */
+    closeConnections(): void;
   }
 }
 
@@ -44,14 +48,19 @@ export const connections = fp(async (app) => {
       closeIfIdle(connection);
     },
   });
+  // `closeAllConnections` of Node does not know the connections on which CONNECT has arrived.
+  app.decorate('closeConnections', () => {
+    for (const { socket } of queue.connections()) socket.destroy();
+  });
   const broken = brokenMessages(queue, app.log, app.publicUrl.prefix);
 
   app.server.on('connection', (socket: Socket) => {
     arrivals += 1;
     // Node removes its own error listener after a CONNECT request; an error without a listener would end the process.
     socket.on('error', () => {});
-    if (closesIdle) socket.destroySoon();
     queue.add(socket);
+    closeAfterBody(socket, () => queue.of(socket)?.last?.req);
+    if (closesIdle) socket.destroySoon();
   });
   app.server.on('request', (_: IncomingMessage, response: ServerResponse) => {
     arrivals += 1;
@@ -63,6 +72,8 @@ export const connections = fp(async (app) => {
   }
   app.server.on('connect', (_, socket: Socket) => {
     socket.resume();
+    // Node has removed its own listener; without one, an answer that is sent in portions would stop.
+    socket.on('drain', () => queue.of(socket)?.last?.emit('drain'));
     broken.breakOff(socket, malformed(problemTexts.connectMethod));
   });
   app.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -102,6 +113,8 @@ export const connections = fp(async (app) => {
 const malformed = (detail: string) => new ApiError('MALFORMED_REQUEST', { detail });
 
 function faultOf({ rawHeaders, httpVersion, headers, url = '' }: IncomingMessage): ApiError | undefined {
+  // Names and values in turn.
+  if (rawHeaders.length > 2 * maxHeaders) return new ApiError('HEADERS_TOO_LARGE');
   if (!httpVersion.startsWith('1.')) return malformed(problemTexts.httpVersion);
   const hosts = countHeader(rawHeaders, 'host');
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return malformed(problemTexts.hostHeaders);

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type Fault, faultSchema, listedFaults, placeOf } from './faults.ts';
-import { maxBodyBytes, maxHeaderBytes } from './size-limits.ts';
+import { maxBodyBytes, maxHeaderBytes, maxHeaders } from './size-limits.ts';
 import { StacklessError } from './stackless-error.ts';
 
 /**
@@ -99,7 +99,7 @@ export const problems = {
   HEADERS_TOO_LARGE: {
     status: 431,
     title: 'The headers are too large',
-    detail: `The request line and headers together may have at most ${maxHeaderBytes} bytes.`,
+    detail: `The request line and headers together may have at most ${maxHeaderBytes} bytes, in at most ${maxHeaders} headers.`,
   },
   INTERNAL_ERROR: {
     status: 500,
@@ -182,7 +182,7 @@ export class ApiError extends StacklessError {
 
 /** 400 with the faults of path, query, headers and body together; `first` must not be empty. */
 export function invalid(first: readonly Fault[], count = first.length): ApiError {
-  const shown = first.slice(0, 3).map((fault) => `${placeOf(fault)} ${fault.detail}`.slice(0, 300));
+  const shown = first.slice(0, 3).map((fault) => `${placeOf(fault)} ${fault.detail}`.slice(0, 300).toWellFormed());
   const more = count > shown.length ? '; …' : '';
   const problems = count === 1 ? '1 problem' : `${count} problems`;
   return new ApiError('VALIDATION_FAILED', { detail: `${problems}: ${shown.join('; ')}${more}`, faults: first });

@@ -12,7 +12,7 @@ const maxHeldBytes = 64 * 1024 * 1024;
 /** An open connection. */
 export interface Connection {
   readonly socket: Socket;
-  /** The response of the request that was begun last. */
+  /** The response of the request that was begun last; undefined once it is over and all of that request has arrived. */
   last: ServerResponse | undefined;
   /** Whether that request is being served or its response is being sent. */
   isRunning: boolean;
@@ -141,9 +141,18 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     const wasFull = isFull(connection);
     connection.isRunning = false;
     running.delete(connection);
+    release(connection);
     if (wasFull && !isFull(connection)) connection.socket.resume();
     if (connection.held.length > 0) ready.add(connection);
     else settle(connection);
+  }
+
+  /** Drops the reference to the answered request: an idle connection would keep it in memory, with its headers and body. */
+  function release(connection: Connection): void {
+    const { last, isRunning } = connection;
+    if (!last || isRunning) return;
+    if (last.req.complete) connection.last = undefined;
+    else last.req.once('end', () => release(connection));
   }
 
   function next(connection: Connection): void {
@@ -179,8 +188,9 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
   };
 }
 
-/** Bytes of memory that a waiting request takes without its body: about 2 KB, its headers, and 40 for each name and value. */
-const bytesOf = ({ req }: ServerResponse) => req.rawHeaders.reduce((sum, text) => sum + text.length + 40, 2_048);
+/** Bytes of memory that a waiting request takes without its body: 2 KB, target, headers, and 40 for each name and value. */
+const bytesOf = ({ req: { url = '', rawHeaders } }: ServerResponse) =>
+  rawHeaders.reduce((sum, text) => sum + text.length + 40, 2_048 + url.length);
 
 /** Whether a request cannot proceed until its client sends more of it or reads more of the response. */
 function waitsForClient({ socket, last }: Connection): boolean {

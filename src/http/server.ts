@@ -5,6 +5,7 @@ import { boundedServer } from './bounded-server.ts';
 import { AbortedResponses, answerUnroutable } from './error-handler.ts';
 import { requestIdOf } from './exchange.ts';
 import { type PublicUrl, unknownUrl } from './public-url.ts';
+import { pathAndQuery } from './request-target.ts';
 import { maxHeaderBytes } from './size-limits.ts';
 import { validateOnce } from './validate-once.ts';
 
@@ -41,8 +42,7 @@ export function httpServer(logger: FastifyBaseLogger, options: Options = {}) {
     genReqId: requestIdOf,
     frameworkErrors: answerUnroutable(isProxy),
     routerOptions: { maxParamLength: maxHeaderBytes },
-    // The absolute form of a request target (RFC 9112, section 3.2.2) names the same path.
-    rewriteUrl: ({ url = '' }) => url.replace(/^https?:\/\/[^/?#]*\/?/i, '/'),
+    rewriteUrl: ({ url }) => pathAndQuery(url),
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.decorate('publicUrl', publicUrl);
   validateOnce(app);

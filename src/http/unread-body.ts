@@ -11,13 +11,15 @@ declare module 'node:http' {
 }
 
 /**
- * A request that reports the memory of its unread body. Node parses all that it has read of a socket, 64 KB, also if nothing
+ * A request that reports the memory of its unread body, and keeps no trailers. Node parses all that it has read of a socket, 64 KB, also if nothing
  * reads the body: that can be 10,000 chunks of one byte, which take 5 MB.
  */
 export class CountedRequest extends IncomingMessage {
   #unreadBytes = 0;
 
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
+    // The end of the message. Nothing reads its trailers, which Node would keep in memory.
+    if (chunk === null && this.rawTrailers.length > 0) this.#dropTrailers();
     if (Buffer.isBuffer(chunk) && this.readableFlowing !== true) this.#report(chunk.length + chunkBytes);
     return super.push(chunk, encoding);
   }
@@ -26,6 +28,11 @@ export class CountedRequest extends IncomingMessage {
   override resume(): this {
     if (this.#unreadBytes > 0) this.#report(-this.#unreadBytes);
     return super.resume();
+  }
+
+  #dropTrailers(): void {
+    this.rawTrailers = [];
+    this.trailers = {};
   }
 
   #report(difference: number): void {

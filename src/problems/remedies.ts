@@ -1,5 +1,5 @@
 import type { ProblemCode } from '../http/problems.ts';
-import { maxBodyBytes, maxHeaderBytes } from '../http/size-limits.ts';
+import { maxBodyBytes, maxHeaderBytes, maxHeaders } from '../http/size-limits.ts';
 
 /** Why a problem arises, and what a client can do about it. */
 interface Remedy {
@@ -104,7 +104,7 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
       'Wait for the seconds in Retry-After. GET /api-key and the X-RateLimit headers say what is left before you reach the limit. A refused request uses up nothing.',
   },
   HEADERS_TOO_LARGE: {
-    cause: `The request line and the headers together have more than ${maxHeaderBytes} bytes.`,
+    cause: `The request line and the headers together have more than ${maxHeaderBytes} bytes, or there are more than ${maxHeaders} headers.`,
     remedy: 'Send fewer or shorter headers: look for cookies and for a query that has grown.',
   },
   INTERNAL_ERROR: {

@@ -36,3 +36,11 @@ test('a company key ignores companyId, even if it is not percent-encoded UTF-8',
   const answer = await world.call(key, 'GET /agents?companyId=%E9&company%49d=%zz&name=%C3%A9%25');
   expect(answer.status).toBe(200);
 });
+
+test('the detail of a refusal is well-formed Unicode, even if it shows a part of a long name', async () => {
+  const { key } = await world.company();
+  const { status, body } = await world.call(key, `GET /agents?${'q'.repeat(299)}%F0%9F%98%80=1`);
+  const { detail } = Object(body);
+  expect({ status, isWellFormed: detail.isWellFormed() }).toEqual({ status: 400, isWellFormed: true });
+  expect(detail).toContain(`${'q'.repeat(299)}\uFFFD`);
+});

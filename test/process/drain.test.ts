@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { beforeAll, expect, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
-import type { Answer } from '../support/http.ts';
+import { openFlood, shortGet } from '../support/flood.ts';
+import { type Answer, send } from '../support/http.ts';
 import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { build, startServer } from '../support/process.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
@@ -16,12 +18,12 @@ beforeAll(async () => {
   ({ key, id: companyId } = await world.company());
 });
 
-const start = () =>
+const start = (grace = '3600') =>
   startServer({
     ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production' },
     ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' },
-    // Longer than the test may take, so that the exit cannot have waited for it.
-    SHUTDOWN_GRACE_SECONDS: '3600',
+    // By default longer than the test may take, so that the exit cannot have waited for it.
+    SHUTDOWN_GRACE_SECONDS: grace,
   });
 
 const makeAgents = async (count: number) =>
@@ -119,4 +121,25 @@ test('requests that were sent before SIGTERM are served even if the server had n
   }
   expect(exit).toEqual({ code: 0, signal: null });
   for (const id of ids) expect(await stored(id)).toEqual(changedOnce);
+});
+
+test('after the grace period connections are closed on which CONNECT arrived behind a running request', async () => {
+  const { server, origin } = await start('1');
+  const { socket } = await openFlood(origin, { reads: false });
+  // More than the buffers of the operating system hold.
+  socket.write(
+    shortGet('/docs/static/swagger-ui-bundle.js').repeat(15) + head('CONNECT api:443 HTTP/1.1', 'Host: api'),
+  );
+  await once(socket, 'readable');
+  // Half a request to a server with the same connection limits; its time limit is that of a client that reads nothing.
+  const other = await openAnotherServer(world, { limits: 'production' });
+  await RawSocket.use(other.origin, async (reference) => {
+    reference.write('GET /health');
+    await send(other.origin, { method: 'GET', path: '/health/live' });
+    socket.read();
+    server.signal('SIGTERM');
+    expect(await server.exit).toEqual({ code: 0, signal: null });
+    expect(reference.ending).toBe('open');
+  });
+  socket.destroy();
 });

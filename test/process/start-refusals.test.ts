@@ -117,7 +117,9 @@ describe('an impossible start', () => {
 
   test('on an address that this machine does not have ends with one line that names HOST', async () => {
     const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' };
-    const outcomes = await Promise.all(['192.0.2.1', 'no-such-host.invalid'].map((HOST) => start({ ...env, HOST })));
+    const outcomes = await Promise.all(
+      ['192.0.2.1', 'no-such-host.invalid', 'fe80::1'].map((HOST) => start({ ...env, HOST })),
+    );
     for (const outcome of outcomes) expect(outcome).toEqual(refused(/^HOST \S+ is not an address of [^\n]+\n$/));
   });
 

@@ -17,6 +17,7 @@ test('the sender is woken after each request that may have made an event, and af
   const draft = { name: 'Made', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
 
   expect(await ask('GET', `/agents/${id}`)).toBe(200);
+  expect(await ask('HEAD', `/agents/${id}`)).toBe(200);
   expect(await ask('GET', '/health/ready')).toBe(200);
   expect(await ask('PATCH', `/agents/${id}`, { duration: 999 })).toBe(400);
   expect(await ask('PATCH', `/agents/${id}`, { duration: 44 })).toBe(200);
