@@ -1,5 +1,5 @@
 import { codeOf } from '../errors.ts';
-import { informationalCount, receiverPools } from './pools.ts';
+import { type ConnectLimits, connectLimits, informationalCount, receiverPools } from './pools.ts';
 import { signedHeaders } from './signature.ts';
 import { parseTarget, type Resolve, resolveTarget, TargetError, type TargetRules } from './target.ts';
 
@@ -29,20 +29,29 @@ export interface AttemptResult {
   readonly retryAfter?: string | undefined;
 }
 
-interface Options extends TargetRules {
-  readonly resolve: Resolve;
+/** Limits in milliseconds. */
+export interface AttemptLimits extends ConnectLimits {
+  /** A whole attempt: DNS lookup, connection, request, answer. */
+  readonly longestAttempt: number;
 }
 
-/** Milliseconds for a whole attempt: DNS lookup, connection, request, answer. */
-const attemptLimit = 10_000;
+export const attemptLimits: AttemptLimits = { ...connectLimits, longestAttempt: 10_000 };
+
+interface Options extends TargetRules {
+  readonly resolve: Resolve;
+  /** By default those of production. */
+  readonly limits?: Partial<AttemptLimits> | undefined;
+}
 
 /** Bytes of an answer's body that are read at most, and the first bytes of it that are kept. */
 const readLimit = 65_536;
 const keepLimit = 1_024;
 
 /** Sends attempts, each over a connection to an address that was checked for this attempt (docs/contract.md#webhooks). */
-export function attemptSender({ resolve, ...rules }: Options) {
-  const pools = receiverPools();
+export function attemptSender({ resolve, limits: given, ...rules }: Options) {
+  const limits = { ...attemptLimits, ...given };
+  const pools = receiverPools(limits);
+  const timeoutText = `no answer within ${limits.longestAttempt / 1_000} s`;
   const running = new Set<AbortController>();
   let isOver = false;
 
@@ -85,12 +94,12 @@ export function attemptSender({ resolve, ...rules }: Options) {
   }
 
   return {
-    /** Makes one attempt, which takes 10 s at most. Resolves with undefined if `abort` aborted it; never rejects. */
+    /** Makes one attempt, within `longestAttempt`. Resolves with undefined if `abort` aborted it; never rejects. */
     async send(attempt: Attempt): Promise<AttemptResult | undefined> {
       if (isOver) return undefined;
       const ending = new AbortController();
       // Not `AbortSignal.timeout`: its timer would outlive the attempt.
-      const timer = setTimeout(() => ending.abort(timeoutText), attemptLimit);
+      const timer = setTimeout(() => ending.abort(timeoutText), limits.longestAttempt);
       running.add(ending);
       try {
         return await request(attempt, ending.signal);
@@ -113,8 +122,6 @@ export function attemptSender({ resolve, ...rules }: Options) {
     close: () => pools.close(),
   };
 }
-
-const timeoutText = `no answer within ${attemptLimit / 1_000} s`;
 
 /** The `lastError` of a delivery: our own sentence, and the error's code. Its message may contain what was sent. */
 function errorText(error: unknown): string {

@@ -7,14 +7,20 @@ const keptPools = 64;
 /** Bytes that the headers of an answer may have; the attempt fails if there are more. */
 const headerLimit = 16_384;
 
-/**
- * Milliseconds for the connection to each address but the last, at most. Node's default of 250 ms is meant for IPv6 that does
- * not work: a receiver farther away than that would be given up, and IPv6 tried, which this machine may not have.
- */
-const longestConnect = 3_000;
+/** Limits in milliseconds. */
+export interface ConnectLimits {
+  /** The connection to each address but the last. */
+  readonly longestConnect: number;
+  /** The connections to all addresses but the last. */
+  readonly allConnects: number;
+}
 
-/** Milliseconds for the connections to all addresses but the last: then an attempt reaches it, too, if the others are dead. */
-const allConnects = 8_000;
+/**
+ * Node's default for each connection, 250 ms, is meant for IPv6 that does not work: a receiver farther away than that would be
+ * given up, and IPv6 tried, which this machine may not have. For all connections there is less time than for an attempt, which
+ * then reaches the last address even if the others are dead.
+ */
+export const connectLimits: ConnectLimits = { longestConnect: 3_000, allConnects: 8_000 };
 
 /**
  * Connection pools, reused between attempts: a TLS handshake costs more than the rest of an attempt. There is a pool for
@@ -24,7 +30,7 @@ const allConnects = 8_000;
  * A pool has no limit of connections: endpoints of many companies can have one origin, and those that hang would keep the
  * attempts of the others waiting. `slots.ts` limits the attempts of each endpoint, and of all.
  */
-export function receiverPools() {
+export function receiverPools(limits: ConnectLimits) {
   /** By origin and addresses, the least recently used first. */
   const pools = new Map<string, { readonly pool: Pool; users: number }>();
 
@@ -41,7 +47,7 @@ export function receiverPools() {
     /** Runs `work` with a pool for the origin of `url` whose connections go to these addresses. */
     async use<Result>(url: URL, addresses: readonly string[], work: (pool: Pool) => Promise<Result>): Promise<Result> {
       const key = [url.origin, ...addresses.toSorted()].join(' ');
-      const kept = pools.get(key) ?? { pool: makePool(url.origin, addresses), users: 0 };
+      const kept = pools.get(key) ?? { pool: makePool(url.origin, addresses, limits), users: 0 };
       pools.delete(key);
       pools.set(key, kept);
       kept.users += 1;
@@ -75,7 +81,7 @@ export function informationalCount(): () => void {
 }
 
 /** A pool that connects to the addresses, while TLS verifies the certificate for the host name of the origin. */
-function makePool(origin: string, addresses: readonly string[]): Pool {
+function makePool(origin: string, addresses: readonly string[], { longestConnect, allConnects }: ConnectLimits): Pool {
   return new Pool(origin, {
     maxHeaderSize: headerLimit,
     allowH2: false,

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { KeySecrets } from '../auth/api-key.ts';
 import type { Database } from '../database/client.ts';
 import type { Meter } from '../metrics/meter.ts';
-import { type Attempt, attemptSender } from './attempt.ts';
+import { type Attempt, type AttemptLimits, attemptSender } from './attempt.ts';
 import { type Claimed, deliveryRepository, type HealthChange, type Measures } from './delivery.repository.ts';
 import type { DeliveryOutcome } from './finish.statements.ts';
 import { givenBack, notGranted, outcomeOf, unreadable } from './outcome.ts';
@@ -22,6 +22,8 @@ interface Options extends TargetRules, KeySecrets {
   readonly onHealth: (change: HealthChange) => void;
   /** Resolves host names; DNS by default. */
   readonly resolve?: Resolve;
+  /** By default those of production. */
+  readonly attemptLimits?: Partial<AttemptLimits>;
   /** Milliseconds between two measurements; 15,000 by default. */
   readonly measureInterval?: number;
 }
@@ -55,9 +57,9 @@ const nothingClaimed: { readonly claimed: readonly Claimed[]; readonly hasMore: 
  * outcome is written in a batch with others, and the next delivery of the same endpoint and agent is claimed with it.
  */
 export function webhookWorker({ database, meter, onError, onHealth, resolve = dnsResolver(), ...given }: Options) {
-  const { allowHttp, allowNetworks, measureInterval = 15_000 } = given;
+  const { allowHttp, allowNetworks, attemptLimits: limits, measureInterval = 15_000 } = given;
   const deliveries = deliveryRepository(database);
-  const sender = attemptSender({ resolve, allowHttp, allowNetworks });
+  const sender = attemptSender({ resolve, allowHttp, allowNetworks, limits });
   const sealed = sealer(given);
   const slots = slotsOf();
   let waking = new AbortController();

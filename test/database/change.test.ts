@@ -19,7 +19,7 @@ function openAgents() {
 /** A request with the key of a company, because the database refuses unknown keys. */
 const caller = ({ id, keyId }: { id: string; keyId: string }) => ({
   ...{ companyId: id, keyId, requestId: randomUUID(), address: null },
-  deadline: new Deadline(performance.now()),
+  deadline: new Deadline(performance.now(), 60_000),
   admission: { lookedUpAt: Number.POSITIVE_INFINITY, databaseTime: Number.POSITIVE_INFINITY, lookup, check: () => {} },
 });
 

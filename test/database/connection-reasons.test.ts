@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { expect, inject, onTestFinished, test } from 'vitest';
+import { expect, inject, onTestFinished, test, vi } from 'vitest';
 import { withClient } from '../../src/database/session.ts';
 import { StartError } from '../../src/errors.ts';
 import { makeFolder } from '../support/process.ts';
@@ -56,7 +56,6 @@ const inOptions = (text: string) => async () => {
 const tls = async (parameters: string) => `${await answering('S')}?sslmode=verify-full&${parameters}`;
 
 test.for<[string, () => Promise<string>, string]>([
-  ['a host that does not answer', () => listening(() => {}), `${unreachable}its host does not answer`],
   [
     'another program',
     () => answering('HTTP/1.1 400 Bad Request\r\n\r\n'),
@@ -98,4 +97,24 @@ test.for<[string, () => Promise<string>, string]>([
 ])('a sentence of the server, not of a library, tells of %s', async ([, urlOf, reason]) => {
   const outcome = withClient(await urlOf(), async () => {});
   await expect(outcome).rejects.toThrow(new StartError(reason));
+});
+
+test('a host that does not answer is given up after 10 s', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  let hasConnected = () => {};
+  const connected = new Promise<void>((resolve) => {
+    hasConnected = resolve;
+  });
+  const url = await listening(() => hasConnected());
+  let error: unknown;
+  const ended = withClient(url, async () => {}).catch((reason: unknown) => {
+    error = reason;
+  });
+  await connected;
+  await vi.advanceTimersByTimeAsync(9_999);
+  expect(error).toBeUndefined();
+  await vi.advanceTimersByTimeAsync(1);
+  await ended;
+  expect(error).toEqual(new StartError(`${unreachable}its host does not answer`));
 });

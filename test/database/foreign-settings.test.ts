@@ -1,5 +1,4 @@
 import { expect, inject, onTestFinished, test } from 'vitest';
-import { openDatabase } from '../../src/database/client.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
 import { clientOf } from '../support/client.ts';
@@ -10,6 +9,7 @@ import { expectChange, expectNoChange, expectRefusal, newSubject } from '../supp
 import { expectProblem } from '../support/problem.ts';
 import { agentAtTwo, expectReplay, newKey, retriables, sendKeyed } from '../support/retry.ts';
 import { storedAgent } from '../support/stored-agent.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const world = await openWorld();
@@ -96,7 +96,7 @@ test('while the database is read-only, health/ready and changes answer 503', asy
 
 test('after a column changed its type, a statement runs again once with a new plan, alone and in a transaction', async () => {
   await run(world.ownerUrl, `CREATE TABLE changing (value varchar(10)); GRANT SELECT ON changing TO ${role}`);
-  const database = openDatabase({ url: world.databaseUrl, connections: 3 });
+  const database = openLimited('patient', world.databaseUrl, 3);
   onTestFinished(async () => {
     await database.close();
     await run(world.ownerUrl, 'DROP TABLE changing');

@@ -89,7 +89,7 @@ async function statementsFor(count: number) {
   const writes = recentWrites();
   const repository = apiKeyRepository(database, silent, writes);
   const rows = agentRepository(database, silent, writes);
-  const deadline = new Deadline(performance.now());
+  const deadline = new Deadline(performance.now(), 60_000);
   // Lookups that are requested in one turn of the event loop form one batch.
   const asked = callers.slice(0, count).map((caller, place) => ({ ...caller, id: ids[place] ?? '' }));
   const lookups = await Promise.all(

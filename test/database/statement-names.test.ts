@@ -1,12 +1,12 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { openDatabase } from '../../src/database/client.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
 /** The prepared statement names of a process that prepares these statements in this order. */
 async function namesOf(statements: readonly string[]): Promise<Map<string, string>> {
-  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  const database = openLimited('patient', world.databaseUrl, 1);
   onTestFinished(() => database.close());
   for (const sql of statements) await database.query({ text: sql, values: [] });
   const rows = await database.query({ text: 'SELECT name, statement FROM pg_prepared_statements', values: [] });

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { fingerprintsOf } from '../../src/auth/api-key.ts';
 import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.repository.ts';
-import { openDatabase } from '../../src/database/client.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
 import { runOperator } from '../support/operator.ts';
 import { build, makeDataDir, makeFolder, runProgram, startServer } from '../support/process.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
@@ -158,7 +158,7 @@ test('if an older release stored no fingerprint, the first key that is found sto
 test('of first keys that are created concurrently with different secrets, those of one secret are created and the others refused', async () => {
   const world = worlds.atOnce;
   const { id } = await world.companies.createCompany('Test company');
-  const database = openDatabase({ url: world.ownerUrl, connections: 8 });
+  const database = openLimited('patient', world.ownerUrl, 8);
   const secrets = Array.from({ length: 8 }, newSecret);
   const draft = { companyId: id, integrationId: null, name: null, scopes: [], allowedIps: [], expiresAt: null };
   const made = await Promise.allSettled(

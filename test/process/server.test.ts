@@ -15,6 +15,7 @@ import {
   startProcess,
   startServer,
 } from '../support/process.ts';
+import { unlessTooSlow } from '../support/too-slow.ts';
 
 beforeAll(build);
 
@@ -146,23 +147,26 @@ describe('stop', () => {
     '$how: the running request is answered 200, PostgreSQL is stopped, and the exit code is 0',
     async ({ command, tell }) => {
       const dataDir = shared;
-      const server = startProcess(command, { env: { DATA_DIR: dataDir, PORT: '0' } });
-      const origin = await server.until(/^Listening on (http:\S+)$/m);
-      await server.until(printed);
-      const holder = await lockAgents(dataDir);
-      const name = randomUUID();
-      const running = patchDemo(origin, dataDir, { name });
-      await untilWaiting(holder);
-      tell(server);
-      await server.until(/("msg":"stopping")/);
-      tell(server);
-      await holder.query('ROLLBACK');
-      expect(await running).toMatchObject({
-        status: 200,
-        headers: { connection: 'close' },
-        body: { name },
-      });
-      expect(await server.exit).toEqual({ code: 0, signal: null });
+      const stopped = async () => {
+        const name = randomUUID();
+        const server = startProcess(command, { env: { DATA_DIR: dataDir, PORT: '0' } });
+        const origin = await server.until(/^Listening on (http:\S+)$/m);
+        await server.until(printed);
+        const holder = await lockAgents(dataDir);
+        const start = performance.now();
+        const running = patchDemo(origin, dataDir, { name });
+        await Promise.race([untilWaiting(holder), running]);
+        tell(server);
+        await server.until(/("msg":"stopping")/);
+        tell(server);
+        await holder.query('ROLLBACK');
+        const answer = await running;
+        const milliseconds = performance.now() - start;
+        return { server, name, answer, milliseconds, exit: await server.exit };
+      };
+      const { server, name, answer, exit } = await unlessTooSlow(stopped, (seen) => seen.answer.status === 200);
+      expect(answer).toMatchObject({ status: 200, headers: { connection: 'close' }, body: { name } });
+      expect(exit).toEqual({ code: 0, signal: null });
       expect(server.stdout.match(/"msg":"stopping"/g)).toHaveLength(1);
       expect(server.stdout).toMatch(/"msg":"stopped"\}\n$/);
       expect(await postgresPid(dataDir)).toBeUndefined();

@@ -3,15 +3,20 @@ import { readFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { onTestFinished, vi } from 'vitest';
-import { type Attempt, attemptSender } from '../../src/webhooks/attempt.ts';
+import { type Attempt, type AttemptLimits, attemptSender } from '../../src/webhooks/attempt.ts';
 import type { TargetRules } from '../../src/webhooks/target.ts';
 import { newSecret } from './sending.ts';
+import { patience } from './time-limits.ts';
 
 const loopback: TargetRules = { allowHttp: true, allowNetworks: ['127.0.0.0/8'] };
 
-/** Sends single attempts, with a resolver that the test controls. */
-export function openDeliverer(resolve = async (_name: string): Promise<string[]> => ['127.0.0.1'], rules = loopback) {
-  const { send, abort, close } = attemptSender({ ...rules, resolve });
+/** Sends single attempts, with a resolver that the test controls. Unless other limits are given, an attempt has a minute. */
+export function openDeliverer(
+  resolve = async (_name: string): Promise<string[]> => ['127.0.0.1'],
+  rules = loopback,
+  limits: Partial<AttemptLimits> = { longestAttempt: patience },
+) {
+  const { send, abort, close } = attemptSender({ ...rules, resolve, limits });
   onTestFinished(close);
   const secret = newSecret();
   return {

@@ -5,7 +5,7 @@ import type { HealthChange } from '../../src/webhooks/delivery.repository.ts';
 import { sealer } from '../../src/webhooks/sealer.ts';
 import type { Resolve } from '../../src/webhooks/target.ts';
 import { webhookWorker } from '../../src/webhooks/worker.ts';
-import { openLimited } from './time-limits.ts';
+import { openLimited, patience } from './time-limits.ts';
 import type { World } from './world.ts';
 
 /** A new secret of an endpoint. */
@@ -75,6 +75,7 @@ export function openSender(
     ...{ database, secret, previousSecret, meter, allowHttp: true, allowNetworks },
     onHealth,
     onError: onError ?? ((error) => errors.push(error)),
+    ...(limits === 'patient' && { attemptLimits: { longestAttempt: patience } }),
     ...(resolve && { resolve }),
     ...(measureInterval !== undefined && { measureInterval }),
   });

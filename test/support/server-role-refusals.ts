@@ -3,8 +3,16 @@ import { run } from './connection.ts';
 import type { World } from './world.ts';
 
 /** Runs statements as the owner, with the checks at their end, and rolls them back. Fails if they fail. */
-const runAndRollBack = (world: World, ...statements: readonly string[]) =>
-  run(world.ownerUrl, `BEGIN; ${statements.join('; ')}; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK`);
+async function runAndRollBack({ sql }: World, ...statements: readonly string[]): Promise<void> {
+  const owner = await sql.connect();
+  try {
+    await owner.query(`BEGIN; ${statements.join('; ')}; SET CONSTRAINTS ALL IMMEDIATE`);
+  } finally {
+    await owner.query('ROLLBACK');
+    owner.release();
+  }
+}
+
 const asRole = `SET LOCAL ROLE ${inject('serverRole')}`;
 
 async function stored(world: World, tables: readonly string[]): Promise<unknown[]> {

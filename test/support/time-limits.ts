@@ -15,7 +15,8 @@ declare module 'vitest' {
  */
 export type TimeLimits = 'production' | 'patient';
 
-const patience = 60_000;
+/** Milliseconds of each `patient` limit. */
+export const patience = 60_000;
 
 export const usualLimits = (): TimeLimits => inject('timeLimits') ?? 'production';
 

@@ -27,7 +27,8 @@ async function openEndpoints(world: World) {
     );
 
   const living = await store(90, answering.url);
-  const { wake } = openSender(world);
+  // With the limit of production for an attempt, so that dead endpoints become known as dead.
+  const { wake } = openSender({ ...world, limits: 'production' });
   let dead: readonly string[] = [];
   return {
     /** Ten dead endpoints; once all of them are known as dead, new ones replace them. */

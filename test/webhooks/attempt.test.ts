@@ -88,8 +88,8 @@ test('informational answers without end are refused, and a few are not', async (
 test('an attempt ends after 10 s, whether it waits for the name, the answer or the end of the answer', async () => {
   const silent = await openReceiver(() => {});
   const slow = await openReceiver((_, response) => response.writeHead(200).write('begun'));
-  const byName = openDeliverer(() => new Promise(() => {}));
-  const { deliver } = openDeliverer();
+  const byName = openDeliverer(() => new Promise(() => {}), undefined, {});
+  const { deliver } = openDeliverer(undefined, undefined, {});
   const start = performance.now();
   expect(await Promise.all([byName.deliver('http://slow.example/'), deliver(silent.url), deliver(slow.url)])).toEqual([
     failure('no answer within 10 s'),

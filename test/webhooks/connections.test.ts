@@ -1,8 +1,10 @@
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { attemptLimits } from '../../src/webhooks/attempt.ts';
 import { failure, openDeliverer, openFullReceiver, openSocketServer, untilConnecting } from '../support/attempts.ts';
 import { openReceiver } from '../support/receiver.ts';
+import { patience } from '../support/time-limits.ts';
 
 test('no connection is made to an address that is not public, whether it is in the URL or in DNS', async () => {
   const connections = vi.fn((socket: Socket) => socket.destroy());
@@ -65,14 +67,19 @@ test('an address that takes a second to connect is reached, whichever of the add
     ['127.0.0.1', '127.0.0.2'],
     ['127.0.0.2', '127.0.0.1'],
   ];
-  for (const addresses of orders) {
+  // A second, and one more for the network.
+  expect(attemptLimits.longestConnect).toBeGreaterThan(2_000);
+  const limits = { longestConnect: patience, allConnects: 2 * patience, longestAttempt: patience };
+  const outcomes = orders.map(async (addresses) => {
     const { port, accept } = await openFullReceiver(['127.0.0.1']);
-    const { deliver } = openDeliverer(async () => addresses);
+    const { deliver } = openDeliverer(async () => addresses, undefined, limits);
     const delivering = deliver(`http://far.example:${port}/`);
     await untilConnecting(port);
     accept();
-    expect(await delivering).toEqual({ isDelivered: true, status: 204, error: null, answer: '' });
-  }
+    return await delivering;
+  });
+  const delivered = { isDelivered: true, status: 204, error: null, answer: '' };
+  expect(await Promise.all(outcomes)).toEqual([delivered, delivered]);
 });
 
 test('the last of eight addresses is reached, although no other one answers', async () => {
@@ -80,7 +87,10 @@ test('the last of eight addresses is reached, although no other one answers', as
   const { port } = await openFullReceiver(full);
   const good = createServer((_, response) => response.writeHead(204).end()).listen(port, '127.0.0.2');
   onTestFinished(() => void good.close());
-  const { deliver } = openDeliverer(async () => [...full, '127.0.0.2']);
+  // In production two seconds are left for the last one.
+  expect(attemptLimits.longestAttempt - attemptLimits.allConnects).toBeGreaterThanOrEqual(2_000);
+  const limits = { longestConnect: patience, allConnects: 800, longestAttempt: patience };
+  const { deliver } = openDeliverer(async () => [...full, '127.0.0.2'], undefined, limits);
   const delivered = { isDelivered: true, status: 204, error: null, answer: '' };
   expect(await deliver(`http://many.example:${port}/`)).toEqual(delivered);
 });

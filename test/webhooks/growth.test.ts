@@ -42,6 +42,22 @@ interface Stored {
   readonly of: number;
 }
 
+/** A connection as the owner, to a table that is never vacuumed or analyzed beside the test, which would count as reads. */
+async function openOwner({ sql }: World): Promise<pg.PoolClient> {
+  const owner = await sql.connect();
+  onTestFinished(() => owner.release());
+  await owner.query('ALTER TABLE webhook_delivery SET (autovacuum_enabled = false)');
+  return owner;
+}
+
+/** A connection as the server, whose reads of the table can be counted. */
+function openServer({ databaseUrl, sql }: World) {
+  const database = openLimited('patient', databaseUrl, 1);
+  onTestFinished(() => database.close());
+  const blocks = (task: () => Promise<unknown>) => blocksOf(database, sql, 'webhook_delivery', task);
+  return { deliveries: deliveryRepository(database), blocks };
+}
+
 /** Stores deliveries of one endpoint for `count` agents. */
 const store = (owner: pg.PoolClient, endpointId: string, { status, agents, of }: Stored) =>
   owner.query(
@@ -84,12 +100,8 @@ test.each(moments)(
   async ({ world, prepare }) => {
     const { id: companyId } = await world.company();
     const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
-    const owner = await world.sql.connect();
-    onTestFinished(() => owner.release());
-    await owner.query('ALTER TABLE webhook_delivery SET (autovacuum_enabled = false)');
-    const database = openLimited('patient', world.databaseUrl, 1);
-    onTestFinished(() => database.close());
-    const deliveries = deliveryRepository(database);
+    const owner = await openOwner(world);
+    const { deliveries, blocks } = openServer(world);
     await prepare(owner, endpointId, world);
     const none = Array.from({ length: batch }, () => randomUUID());
     // PostgreSQL keeps a generic plan from the sixth execution on.
@@ -110,7 +122,6 @@ test.each(moments)(
     }
     // Reports what the inserts read before the measurement begins.
     await owner.query('SELECT pg_stat_force_next_flush()');
-    const blocks = (task: () => Promise<unknown>) => blocksOf(database, world.sql, 'webhook_delivery', task);
 
     let claimed = await deliveries.next([]);
     expect(
@@ -130,8 +141,7 @@ test.each(moments)(
 test('a claim postpones what waits behind a delivery for longer the older it is, in a few blocks among 20,000', async () => {
   const { id: companyId } = await world.company();
   const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
-  const owner = await world.sql.connect();
-  onTestFinished(() => owner.release());
+  const owner = await openOwner(world);
   await store(owner, endpointId, { status: 'PENDING', agents: 1, of: 20_000 });
   await owner.query(
     `UPDATE webhook_delivery SET next_attempt_at = now() - interval '1 day' + version * interval '1 second',
@@ -141,14 +151,10 @@ test('a claim postpones what waits behind a delivery for longer the older it is,
   );
   // The planner then knows how many are pending, and expects a claim to read a tenth of them.
   await owner.query('VACUUM ANALYZE webhook_delivery');
-  const database = openLimited('patient', world.databaseUrl, 1);
-  onTestFinished(() => database.close());
-  const deliveries = deliveryRepository(database);
+  const { deliveries, blocks } = openServer(world);
   await deliveries.claim({ ...free, healthy: 0, failing: 0 });
   await owner.query('SELECT pg_stat_force_next_flush()');
-  expect(
-    await blocksOf(database, world.sql, 'webhook_delivery', () => deliveries.claim({ ...free, perHealthy: 8 })),
-  ).toBeLessThan(12 * 60);
+  expect(await blocks(() => deliveries.claim({ ...free, perHealthy: 8 }))).toBeLessThan(12 * 60);
   const { rows } = await owner.query(
     `SELECT d.version, extract(epoch FROM d.next_attempt_at - h.at)::float8 AS seconds,
             extract(epoch FROM h.at - d.created_at)::float8 AS age
@@ -167,12 +173,8 @@ test('a claim postpones what waits behind a delivery for longer the older it is,
 test('claims of redeliveries and pings do not read the ordered deliveries, nor the other way round', async () => {
   const { id: companyId } = await world.company();
   const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
-  const owner = await world.sql.connect();
-  onTestFinished(() => owner.release());
-  const database = openLimited('patient', world.databaseUrl, 1);
-  onTestFinished(() => database.close());
-  const deliveries = deliveryRepository(database);
-  const blocks = (task: () => Promise<unknown>) => blocksOf(database, world.sql, 'webhook_delivery', task);
+  const owner = await openOwner(world);
+  const { deliveries, blocks } = openServer(world);
   await store(owner, endpointId, { status: 'PENDING', agents: 200, of: 20_000 });
   const agentId = '00000000-0000-0000-0000-000000000000';
   const before = await storeOne(owner, endpointId, agentId, 'DELIVERED');

@@ -34,7 +34,9 @@ test('finished deliveries, and those that wait for a disabled endpoint, are dele
 test('metrics count attempts by outcome, and show the age of the oldest overdue delivery and the disabled endpoints', async () => {
   const { id, key, companyId } = await newSubject(world);
   const answers: Record<string, number> = { '/good': 204, '/busy': 503, '/last': 503 };
-  const receiver = await openReceiver(({ path }, response) => response.writeHead(answers[path] ?? 500).end());
+  // No further attempt during the test.
+  const headers = { 'retry-after': '3600' };
+  const receiver = await openReceiver(({ path }, response) => response.writeHead(answers[path] ?? 500, headers).end());
   const at = (path: string) => storeEndpoint(world, companyId, receiver.url.replace('/hook', path));
   const [good, busy, last, held] = [await at('/good'), await at('/busy'), await at('/last'), await at('/held')];
   const disabled = await at('/disabled');

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Database, openDatabase } from '../../src/database/client.ts';
+import type { Database } from '../../src/database/client.ts';
 import type { PreparedStatement, Query } from '../../src/database/statement.ts';
 import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
 import { outcomeOf } from '../../src/webhooks/outcome.ts';
@@ -8,9 +8,12 @@ import { outcomeWriter } from '../../src/webhooks/outcome-writer.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver } from '../support/receiver.ts';
 import { openSender, storedDeliveries, storedEndpoint, storeEndpoint } from '../support/sending.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
+/** Without deliveries of other tests, of which its sender would report errors as well. */
+const unread = await openWorld();
 
 const leaseUntil = (endpointId: string, until: string) =>
   world.sql.query(
@@ -19,10 +22,10 @@ const leaseUntil = (endpointId: string, until: string) =>
   );
 
 /** A company with one endpoint and one pending delivery. */
-async function openWaiting(receiver: Awaited<ReturnType<typeof openReceiver>>) {
-  const { id, key, companyId } = await newSubject(world);
-  const endpoint = await storeEndpoint(world, companyId, receiver.url);
-  await world.patch(key, id, { duration: 44 });
+async function openWaiting(receiver: Awaited<ReturnType<typeof openReceiver>>, of = world) {
+  const { id, key, companyId } = await newSubject(of);
+  const endpoint = await storeEndpoint(of, companyId, receiver.url);
+  await of.patch(key, id, { duration: 44 });
   return { endpoint, companyId, id, key };
 }
 
@@ -47,7 +50,7 @@ async function openTwo(watch: (statement: PreparedStatement, database: Database)
   const { id, key, companyId } = await newSubject(world);
   const endpoint = await storeEndpoint(world, companyId, 'https://hooks.example.com/');
   for (const duration of [42, 43]) await world.patch(key, id, { duration });
-  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  const database = openLimited('patient', world.databaseUrl, 1);
   onTestFinished(() => database.close());
   const query: Query = async (statement) => {
     await watch(statement, database);
@@ -93,7 +96,7 @@ test('what waits behind a delivery of an endpoint that is disabled meanwhile is 
 test('a process that has lost the lease of a delivery cannot write its outcome', async () => {
   const receiver = await openReceiver();
   const { endpoint } = await openWaiting(receiver);
-  const database = openDatabase({ url: world.databaseUrl, connections: 1 });
+  const database = openLimited('patient', world.databaseUrl, 1);
   try {
     const deliveries = deliveryRepository(database);
     const room = { healthy: 100, failing: 100, perHealthy: 10, perFailing: 10, running: new Map<string, number>() };
@@ -150,11 +153,11 @@ test('a stop releases a delivery whose attempt outlasts the grace period, and an
 
 test('an unreadable secret is reported in the log and not to the receiver, and the delivery waits for the right setting', async () => {
   const receiver = await openReceiver();
-  const { endpoint } = await openWaiting(receiver);
+  const { endpoint } = await openWaiting(receiver, unread);
   const errors: unknown[] = [];
-  openSender({ ...world, secret: randomUUID().repeat(2) }, { onError: (error) => errors.push(error) });
+  openSender({ ...unread, secret: randomUUID().repeat(2) }, { onError: (error) => errors.push(error) });
   await expect
-    .poll(() => storedDeliveries(world, endpoint.id))
+    .poll(() => storedDeliveries(unread, endpoint.id))
     .toMatchObject([
       { status: 'PENDING', attempts: 0, lastError: 'the server could not read the secret of this endpoint' },
     ]);

@@ -126,7 +126,8 @@ test('hundreds of deliveries of an agent behind a failing one do not delay anoth
 test('an agent gets its turn at an endpoint that 16 other agents keep busy', async () => {
   const { id: companyId } = await world.company();
   const quiet = await world.agent(companyId);
-  const [busyAgents, events] = [16, 100];
+  // So many that they last long on a slow machine; the test ends earlier.
+  const [busyAgents, events] = [16, 500];
   const counts = new Map<string, number>();
   let others: number[] | undefined;
   const receiver = await openReceiver(({ event: { data } }, response) => {
@@ -135,9 +136,12 @@ test('an agent gets its turn at an endpoint that 16 other agents keep busy', asy
     setTimeout(() => response.writeHead(204).end(), 30);
   });
   const endpoint = await storeEndpoint(world, companyId, receiver.url);
-  await Promise.all(
-    Array.from({ length: busyAgents }, () => storeLine(endpoint.id, randomUUID(), companyId, 1, events)),
-  );
+  const busy = Array.from({ length: busyAgents }, () => randomUUID());
+  const storeBusy = (from: number, to: number) =>
+    Promise.all(busy.map((id) => storeLine(endpoint.id, id, companyId, from, to)));
+  // Due before the others, so that the first claim finds one of each agent.
+  await storeBusy(1, 1);
+  await storeBusy(2, events);
   openSender(world);
   await expect.poll(() => counts.size).toBe(busyAgents);
   await storeLine(endpoint.id, quiet.id, companyId, 2, 2);

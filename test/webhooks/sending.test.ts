@@ -45,23 +45,24 @@ test('a failed attempt is repeated after the wait of the schedule, or of a longe
   const busy = await openReceiver((_, response) => response.writeHead(503, { 'retry-after': '3600' }).end());
   const first = await storeEndpoint(world, companyId, failing.url);
   const second = await storeEndpoint(world, companyId, busy.url);
-  openSender(world);
   await world.patch(key, id, { duration: 44 });
+  // The wait after the fourth attempt is ten minutes, 20 % more or less; after the first it would be over too soon to be seen.
+  await world.sql.query('UPDATE webhook_delivery SET attempts = 3 WHERE endpoint_id = $1', [first.id]);
+  openSender(world);
 
-  // Their state between the first attempt and the second.
   const stored = async () => {
     const [[later], [muchLater]] = [await storedDeliveries(world, first.id), await storedDeliveries(world, second.id)];
     return { later, muchLater };
   };
   await expect.poll(stored).toMatchObject({
     later: {
-      ...{ status: 'PENDING', attempts: 1, ...idle },
+      ...{ status: 'PENDING', attempts: 4, ...idle },
       ...{ lastStatus: 500, lastError: 'the answer was 500', lastAnswer: 'no' },
-      secondsLeft: expect.toSatisfy((seconds: number) => seconds < 6),
+      secondsLeft: expect.toSatisfy((seconds: number) => seconds > 400 && seconds <= 720),
     },
     muchLater: {
       ...{ status: 'PENDING', attempts: 1, lastStatus: 503, ...idle },
-      secondsLeft: expect.toSatisfy((seconds: number) => seconds > 3_500),
+      secondsLeft: expect.toSatisfy((seconds: number) => seconds > 3_500 && seconds <= 3_600),
     },
   });
   expect(await storedEndpoint(world, first.id)).toMatchObject({
@@ -124,7 +125,8 @@ test('a 410 disables the endpoint with an audit entry; pending deliveries are ke
 
 test('five days of failed attempts without a success disable the endpoint, and less do not', async () => {
   const { id, key, companyId } = await newSubject(world);
-  const receiver = await openReceiver((_, response) => response.writeHead(500).end());
+  // No second attempt during the test.
+  const receiver = await openReceiver((_, response) => response.writeHead(500, { 'retry-after': '3600' }).end());
   const [five, four] = [
     await storeEndpoint(world, companyId, receiver.url),
     await storeEndpoint(world, companyId, receiver.url),
