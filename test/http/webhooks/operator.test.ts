@@ -59,7 +59,7 @@ test('erasing a company deletes its endpoints, and the content of its agents fro
   await world.call(erased.key, `POST /webhooks/${own.id}/ping`);
   await world.keys.revoke(erased.keyId);
   const { erased: counts } = await companyErasure(database.prisma, 'root').erase(erased.id, 'Test company');
-  expect(counts).toMatchObject({ agents: 2, deliveries: 6, webhooks: 1 });
+  expect(counts).toMatchObject({ agents: 2, deliveries: 7, webhooks: 1 });
   const { rows } = await world.sql.query(
     'SELECT endpoint_id, agent_id FROM webhook_delivery WHERE endpoint_id = ANY($1)',
     [[own.id, ofAts.id]],
