@@ -21,6 +21,7 @@ import { clientOf } from './client.ts';
 import { run } from './connection.ts';
 import { asServer, withDatabase } from './global-setup.ts';
 import { refuseKeys } from './leaked-keys.ts';
+import { newCompany } from './new-company.ts';
 import { storedRows } from './stored-rows.ts';
 import { buildLimited, openLimited, patientUrl, type TimeLimits, usualLimits } from './time-limits.ts';
 
@@ -109,11 +110,7 @@ export async function openWorld(options: WorldOptions = {}) {
     ...callsOf(origin),
 
     /** A company with a key that has all scopes. */
-    async company() {
-      const { id } = await companies.createCompany('Test company');
-      const key = await keys.create({ ...keyDraft, companyId: id });
-      return { id, key: key.key, keyId: key.id };
-    },
+    company: () => newCompany(sql, secret, operator),
 
     /** A key of an integration that manages the given companies. */
     async ats(...companyIds: string[]) {
