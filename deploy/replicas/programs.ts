@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 interface Options {
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -22,6 +23,8 @@ export function startProgram(command: readonly string[], { env, ids, cwd, ready 
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exit = once(child, 'exit').then(([code, signal]: unknown[]) => `ended with ${code ?? signal}`);
+  // What it printed last may be read after its exit; a process that it has left behind may keep its output open.
+  const ended = Promise.all([exit, Promise.race([once(child, 'close'), exit.then(() => delay(1_000))])]);
   let said = '';
   const saidReady = new Promise<void>((resolve) => {
     for (const [stream, own] of [
@@ -40,8 +43,8 @@ export function startProgram(command: readonly string[], { env, ids, cwd, ready 
   return {
     id: child.pid,
     /** Resolves when it is ready, rejects if it ends before. */
-    isReady: Promise.race([saidReady, exit]).then((ending) => {
-      if (ending !== undefined) throw new Error(`${name} ${ending}`);
+    isReady: Promise.race([saidReady, ended]).then((ending) => {
+      if (ending) throw new Error(`${name} ${ending[0]}`);
     }),
     /** Resolves with its exit code or signal. */
     exit,

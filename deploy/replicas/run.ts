@@ -66,7 +66,8 @@ function end(program: Program, signal: NodeJS.Signals): Promise<string> {
 
 async function startRedis(): Promise<string> {
   const port = String(await freePort());
-  const command = [REDIS_SERVER, '--port', port, '--bind', host, '--save', '', '--appendonly', 'no', '--dir', folder];
+  const memory = ['--maxmemory', '256mb', '--maxmemory-policy', 'noeviction', '--save', '', '--appendonly', 'no'];
+  const command = [REDIS_SERVER, '--port', port, '--bind', host, ...memory, '--dir', folder];
   await start(command, { ids, ready: /Ready to accept connections/ });
   return `redis://${host}:${port}`;
 }

@@ -47,6 +47,11 @@ export function makeKey(): string {
 /** Replaces API keys, incomplete ones too, in a text for logs and messages. */
 export const withoutKeys = (text: string) => text.replace(/sk_[0-9A-Za-z]{8,}/g, 'sk_…');
 
+const within = new RegExp(`sk_[0-9A-Za-z]{${digits}}`);
+
+/** Whether a text holds a whole key. */
+export const holdsKey = (text: string): boolean => within.test(text);
+
 /** Whether a text has the form of a key. */
 export const isKey = (text: string): boolean => form.test(text);
 

@@ -8,7 +8,7 @@ import { recordMadeStatement } from './secret.statements.ts';
 const stored = 'the API keys in this database are stored under another secret than';
 const otherSecret =
   `${stored} API_KEY_SECRET and API_KEY_SECRET_PREVIOUS, which may be in the file .env: set the secret that its servers have, ` +
-  'or an empty one (API_KEY_SECRET=) for the one in DATA_DIR';
+  'or, without DATABASE_URL, an empty one (API_KEY_SECRET=) for the one in DATA_DIR';
 const otherGenerated = `${stored} the one in the file api-key-secret in DATA_DIR: restore that file, or set API_KEY_SECRET`;
 
 /**

@@ -13,6 +13,8 @@ interface Broken {
   readonly error: ApiError;
   /** The response of the request whose body is malformed; undefined if the parser failed before a request was complete. */
   readonly response: ServerResponse | undefined;
+  /** Whether that request had been begun. */
+  readonly isBegun: boolean;
   /** The peer address of the connection; X-Forwarded-For is not read. */
   readonly address: string | null;
 }
@@ -27,15 +29,14 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
   const broken = new WeakMap<Socket, Broken>();
 
   /** Answers and closes the connection, unless earlier requests are unanswered: then it is called again when they are. */
-  function conclude({ socket, last, isRunning, held }: Connection): void {
+  function conclude({ socket, isRunning, held }: Connection): void {
     const message = broken.get(socket);
     if (!message) return;
-    const { response } = message;
-    const isBegun = response !== undefined && response === last;
-    const isAwaited = isRunning && (!isBegun || response.headersSent || !waitsForBody(response));
+    const { response, isBegun } = message;
+    const isAwaited = isRunning && (!isBegun || response?.headersSent || !waitsForBody(response));
     if (isAwaited || held.length > 0) return;
-    if (!socket.writable || (isBegun && response.headersSent)) endConnection(socket);
-    else endConnection(socket, refusal(message, isBegun, log, prefix));
+    if (!socket.writable || (isBegun && response?.headersSent)) endConnection(socket);
+    else endConnection(socket, refusal(message, log, prefix));
   }
 
   return {
@@ -47,7 +48,8 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
         const address = callerAddress(socket.remoteAddress) ?? null;
         const response = queue.takeUnfinished(connection);
         if (response && !response.headersSent) response.shouldKeepAlive = false;
-        broken.set(socket, { error, response, address });
+        const isBegun = response !== undefined && response === connection.last;
+        broken.set(socket, { error, response, isBegun, address });
         conclude(connection);
       }
     },
@@ -55,18 +57,10 @@ export function brokenMessages(queue: RequestQueue, log: FastifyBaseLogger, pref
 }
 
 /** Whether a begun request needs the rest of its body. On other routes, it may already have changed something. */
-const waitsForBody = ({ req }: ServerResponse) => exchangeOf(req).config.takesBody === true;
+const waitsForBody = (response?: ServerResponse) => response && exchangeOf(response.req).config.takesBody === true;
 
-/**
- * The answer as text, status line and headers included. Logs it, unless the request has a log line of its own.
- * @param isBegun whether the request was begun; then `request-log.ts` logs it
- */
-function refusal(
-  { error, response, address }: Broken,
-  isBegun: boolean,
-  log: FastifyBaseLogger,
-  prefix: string,
-): string {
+/** The answer as text, status line and headers included. Logs it, unless the request was begun: `request-log.ts` does then. */
+function refusal({ error, response, isBegun, address }: Broken, log: FastifyBaseLogger, prefix: string): string {
   const exchange = response && exchangeOf(response.req);
   const requestId = exchange?.requestId ?? newRequestId();
   if (response && exchange && isBegun) {

@@ -4,7 +4,7 @@ import type { onSendHookHandler, preParsingHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { begun, maxConnections, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
-import { closeAfterBody } from './end-connection.ts';
+import { closeAfterBody, endConnection } from './end-connection.ts';
 import { malformedMessage } from './parser-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
@@ -106,7 +106,11 @@ export const connections = fp(async (app) => {
     draining = true;
     await untilQuiet(() => arrivals);
     closesIdle = true;
-    for (const connection of queue.connections()) closeIfIdle(connection);
+    for (const connection of queue.connections()) {
+      // The rest of a body behind an answer of long ago is not waited for.
+      if (!connection.isRunning && connection.last) endConnection(connection.socket);
+      else closeIfIdle(connection);
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyContextConfig, FastifyRequest } from 'fastify';
-import { withoutKeys } from '../auth/api-key.ts';
+import { holdsKey } from '../auth/api-key.ts';
 import type { RequestSpan } from '../tracing/spans.ts';
 import type { ApiError } from './problems.ts';
 
@@ -68,5 +68,5 @@ export const requestIdOf = (message: IncomingMessage): string => exchangeOf(mess
 function givenRequestId({ headers }: IncomingMessage): string | undefined {
   const given = headers['x-request-id'];
   if (typeof given !== 'string' || !/^[A-Za-z0-9._-]{1,128}$/.test(given)) return undefined;
-  return withoutKeys(given) === given ? given : undefined;
+  return holdsKey(given) ? undefined : given;
 }

@@ -42,9 +42,11 @@ export function prometheus(sources: Sources) {
     buckets: seconds,
   });
   const left = new Gauge(
-    metric('queue_length', 'Calls that waited on when the last batch began, or when the time of other calls was up', [
-      'of',
-    ]),
+    metric(
+      'queue_length',
+      'Calls that waited on when the last batch began, or when the time of other calls was up; 0 once none waits',
+      ['of'],
+    ),
   );
   const repeats = new Counter(
     metric(
@@ -76,7 +78,7 @@ export function prometheus(sources: Sources) {
   const overdue = new Gauge(
     metric(
       'webhook_overdue_seconds',
-      'How long the delivery of an event that is due longest has waited past its time, or one that this server sent in the last 15 seconds has waited at all, of endpoints that do not fail',
+      'How long the delivery of an event that is due longest has waited past its time, or one that this server sent in the last 15 seconds has waited at all, of endpoints that do not fail; while that cannot be measured, at least the time since it could',
     ),
   );
   const disabled = new Gauge(metric('webhook_endpoints_disabled', 'Webhook endpoints that are disabled'));

@@ -37,8 +37,10 @@ test('both servers reach the database only through PgBouncer 1.18 in transaction
                      WHERE datname = current_database() AND usename = $1 AND application_name = 'interview-agents-api'`;
   // The world's own server has no connection, because it got no request.
   const { rows } = await world.sql.query(sessions, [new URL(world.databaseUrl).username]);
+  expect(rows).not.toEqual([]);
+  // More may have been opened since.
   const ports = (await show('SERVERS')).filter((row) => row.database === database).map((row) => row.local_port);
-  expect(rows.map((row) => row.client_port).toSorted()).toEqual(ports.toSorted());
+  expect(ports).toEqual(expect.arrayContaining(rows.map((row) => row.client_port)));
 });
 
 test('through PgBouncer a PATCH has the same answer, row and history', async () => {
