@@ -30,10 +30,15 @@ async function endSleep(failing: Promise<unknown>): Promise<void> {
 
 const sleeping = `FROM pg_stat_activity WHERE datname = current_database() AND query = '${sleep.text}' AND state = 'active'`;
 
-test.each([{}, { application_name: 'mine' }, { application_name: 'm'.repeat(70) }])(
-  'a statement that another server runs after its time limit is found, with %o in DATABASE_URL',
-  async (parameters) => {
-    const [one, other] = [open(parameters), open(parameters)];
+test.each([
+  ['no name', {}, {}],
+  ['a name', { application_name: 'mine' }, { application_name: 'mine' }],
+  ['a name that PostgreSQL cuts', { application_name: 'm'.repeat(70) }, { application_name: 'm'.repeat(70) }],
+  ['addresses that PgBouncer adds', { application_name: 'a - 10.0.0.5:1' }, { application_name: 'a - [fd00::1]:23' }],
+])(
+  'a statement that another server runs after its time limit is found, with %s in DATABASE_URL',
+  async (_, ofOne, ofOther) => {
+    const [one, other] = [open(ofOne), open(ofOther)];
     expect(await hasOverdueStatements(other.query)).toBe(false);
     const failing = one.transaction(async (query) => {
       // `statement_timeout` does not end a commit either.

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { unsentBytes } from '../../src/http/unsent-bytes.ts';
 import { openAnotherServer } from '../support/another-server.ts';
@@ -150,4 +151,19 @@ test('a shutdown waits until slow clients have received their answers', async ()
   for await (const chunk of client) length += chunk.length;
   expect(length).toBeGreaterThan(8 * text.length);
   await closed;
+});
+
+test('a stop does not wait for the rest of a body behind an answer of before', async () => {
+  const { app, origin } = await openAnotherServer(world);
+  const arrived = once(app.server, 'connection');
+  await RawSocket.use(origin, async (socket) => {
+    socket.write(head('POST /unknown HTTP/1.1', 'Host: api', 'Content-Length: 5'));
+    expect(await socket.answer()).toMatchObject({ status: 404 });
+    const [connection] = await arrived;
+    const isClosed = once(connection, 'close').then(() => true);
+    const closed = app.close();
+    // Behind its last answer the server would wait for 10 s. Timers of one process end in their order, on a busy machine too.
+    expect(await Promise.race([isClosed, delay(5_000, false)])).toBe(true);
+    await closed;
+  });
 });

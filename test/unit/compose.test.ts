@@ -150,6 +150,8 @@ describe('the Compose file with two servers', () => {
     expect(service('migrate').command).toEqual(['node', 'dist/migrate.js', '--server-role', ROLE]);
     expect(DATABASE_PREPARED_STATEMENTS).toBe('false');
     expect(REDIS_URL).toBe('redis://valkey:6379');
+    // What docs/operate.md asks for.
+    expect(service('valkey').command?.join(' ')).toContain('--maxmemory 256mb --maxmemory-policy noeviction');
     expect(text).not.toContain('9464:');
   });
 });

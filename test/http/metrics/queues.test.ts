@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { callsOf } from '../../support/calls.ts';
 import { untilWaiting, whileLocked } from '../../support/locks.ts';
 import { openMeasured } from '../../support/measured.ts';
@@ -23,7 +23,11 @@ async function measureGivenUp(key: string, ids: readonly string[]) {
     const answers = Promise.all(sent).finally(() => {
       isOver = true;
     });
-    while (!isOver) longestQueue = Math.max(longestQueue, await measured('queue_length'));
+    const look = async () => {
+      longestQueue = Math.max(longestQueue, await measured('queue_length'));
+      return isOver;
+    };
+    await vi.waitUntil(look, { timeout: 60_000, interval: 10 });
     return (await answers).map(({ status }) => status);
   });
   expect(statuses).toEqual(ids.map(() => 503));

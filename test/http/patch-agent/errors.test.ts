@@ -99,7 +99,10 @@ test.for(unread)('%s answers %s before its body is read', async ([line, code]) =
   expect(answer).toMatchObject({ status: statuses[code], body: { code } });
 });
 
-const echoed = ['a', '0', 'A-Z.0_9', '-', 'x'.repeat(128)].map((requestId) => ({ shown: shown(requestId), requestId }));
+const echoed = ['a', '0', 'A-Z.0_9', '-', 'task_01J9Z3K4M5N6P7', 'x'.repeat(128)].map((requestId) => ({
+  shown: shown(requestId),
+  requestId,
+}));
 const replaced = ['', 'x'.repeat(129), 'a b', 'a/b', 'a,b', 'é', '"a"', ['a', 'b']].map((requestId) => ({
   shown: shown(requestId),
   requestId,
