@@ -22,16 +22,30 @@ export const eraseVersionsStatement = (ids: readonly string[], limit: number) =>
 
 /**
  * Erases at most `limit` deliveries of events of these agents, to whichever endpoint; returns how many. Those whose outcome is
- * being written are left for the next transaction: waiting for them could end in a deadlock.
+ * being written are left for the next transaction: waiting for several could end in a deadlock. They are deleted by their `ctid`,
+ * and found by an index in its order, which `=` would make meaningless: otherwise PostgreSQL may read the whole table, also to
+ * find that none is left.
  */
 export const eraseDeliveriesStatement = (ids: readonly string[], limit: number) => sql`
   WITH erased AS (
-    DELETE FROM webhook_delivery WHERE id IN (
-      SELECT d.id FROM webhook_delivery d WHERE d.agent_id = ANY(${ids}::uuid[]) LIMIT ${limit}::int
-         FOR UPDATE SKIP LOCKED)
+    DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
+      SELECT part.ctid FROM unnest(${ids}::uuid[]) AS given(id),
+             LATERAL (SELECT d.ctid FROM webhook_delivery d WHERE d.agent_id BETWEEN given.id AND given.id
+                       ORDER BY d.agent_id LIMIT ${limit}::int FOR UPDATE OF d SKIP LOCKED) part
+       LIMIT ${limit}::int))
     RETURNING id
   )
   SELECT count(*)::int AS erased FROM erased`;
+
+/**
+ * Locks a delivery of an event of these agents, if one is left, until the transaction ends. Run it where none was erased: it
+ * waits for the transaction that has locked that one, so that the next transaction of the erasure does not run in vain.
+ */
+export const waitForDeliveryStatement = (ids: readonly string[]) => sql`
+  SELECT part.id FROM unnest(${ids}::uuid[]) AS given(id),
+         LATERAL (SELECT d.id FROM webhook_delivery d WHERE d.agent_id BETWEEN given.id AND given.id
+                   ORDER BY d.agent_id LIMIT 1 FOR UPDATE OF d) part
+   LIMIT 1`;
 
 /** Erases those of these agents that have neither history nor deliveries left; returns how many. */
 export const eraseAgentsStatement = (ids: readonly string[]) => sql`

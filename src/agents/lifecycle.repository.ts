@@ -41,7 +41,7 @@ const longestAttempt = 2_000;
 const keptIn = jsonRowsOf(keptJsonSchema);
 
 export function agentLifecycle(database: Database) {
-  // Together with changes, which take half of the connections for that (`changesAlone`), some are left for what waits for no row.
+  // `changesAlone` takes half of the connections for that, so of four or more some are left for what waits for no row.
   const lockInTurn = pLimit(Math.max(1, Math.floor(database.connections / 4)));
 
   /**

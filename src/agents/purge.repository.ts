@@ -11,6 +11,7 @@ import {
   lockAnswersStatement,
   lockDeletedStatement,
   purgeEntryStatement,
+  waitForDeliveryStatement,
 } from './erase.statements.ts';
 import { erasedRowSchema, lockedRowSchema } from './row.schema.ts';
 
@@ -44,6 +45,7 @@ async function purgePart(query: Query, id: string, operator: string) {
   if (!locked) throw new UnknownIdError('deleted agent', id);
   const versions = await count(eraseVersionsStatement([id], most));
   const deliveries = await count(eraseDeliveriesStatement([id], most));
+  if (deliveries === 0) await query(waitForDeliveryStatement([id]));
   await query(lockAnswersStatement);
   const keptAnswers = await count(eraseContentsStatement(id, most));
   // The outcome of a delivery may just be written, or a server of an earlier release have queued one again: then the agent is

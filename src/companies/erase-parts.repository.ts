@@ -4,6 +4,7 @@ import {
   eraseVersionsStatement,
   lockAgentsStatement,
   lockAnswersStatement,
+  waitForDeliveryStatement,
 } from '../agents/erase.statements.ts';
 import { erasedRowSchema } from '../agents/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
@@ -61,6 +62,7 @@ const agents: Part = async (tx, companyId, [after]) => {
   await tx.$executeRaw(lockAgentsStatement(ids));
   const versions = await erasedBy(tx, eraseVersionsStatement(ids, most.versions));
   const deliveries = await erasedBy(tx, eraseDeliveriesStatement(ids, most.deliveries));
+  if (deliveries === 0) await tx.$executeRaw(waitForDeliveryStatement(ids));
   const erased = await erasedBy(tx, eraseAgentsStatement(ids));
   const place = erased < ids.length ? after : next;
   return { counts: { agents: erased, versions, deliveries }, next: place === null ? undefined : [place, ''] };

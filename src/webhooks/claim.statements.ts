@@ -84,7 +84,8 @@ export interface FreeSlots {
  * The first pending delivery of an agent is the first from the place of the agent on (`>=`), in the index of pending deliveries.
  * With `=` the planner could choose the index of agents, and read everything that was delivered for an agent in 30 days;
  * with an upper bound, PostgreSQL 15 reads all that is pending for the endpoint if it finds none. It is not looked up for a
- * ping, which has no agent: nothing would end that search either.
+ * ping, which has no agent: nothing would end that search either. It is looked up once for all that is due of an agent: during
+ * a long transaction, as of a dump, each lookup reads past all that was sent to the endpoint for that agent.
  *
  * `standing` is a text because of what the planner expects. It takes a LIMIT that it does not know for a tenth of the rows, and
  * IS NOT NULL for true of nearly all of them: for so many to postpone it read the whole table, 2,636 blocks among 20,000
@@ -113,14 +114,19 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
        WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at BETWEEN e.due AND now() AND ${isFree}
        ORDER BY d.next_attempt_at LIMIT e.share + e.spare FOR NO KEY UPDATE OF d SKIP LOCKED) d
      WHERE e.place <= e.slots
+  ), head AS MATERIALIZED (
+    SELECT h.* FROM (
+      SELECT DISTINCT d.endpoint_id, d.agent_id FROM due d WHERE NOT d.is_redelivery AND d.agent_id IS NOT NULL) a
+      CROSS JOIN LATERAL (
+      SELECT h.endpoint_id, h.agent_id, h.position, h.next_attempt_at FROM webhook_delivery h
+       WHERE h.status = 'PENDING' AND NOT h.is_redelivery AND (h.endpoint_id, h.agent_id) >= (a.endpoint_id, a.agent_id)
+       ORDER BY h.endpoint_id, h.agent_id, h.position LIMIT 1) h
+     WHERE h.endpoint_id = a.endpoint_id AND h.agent_id = a.agent_id
   ), checked AS MATERIALIZED (
     SELECT d.*, head.next_attempt_at AS behind, CASE WHEN head.position IS NULL THEN 'first' ELSE 'behind' END AS standing
-      FROM due d LEFT JOIN LATERAL (
-      SELECT h.endpoint_id, h.agent_id, h.position, h.next_attempt_at FROM webhook_delivery h
-       WHERE h.status = 'PENDING' AND NOT h.is_redelivery AND (h.endpoint_id, h.agent_id) >= (d.endpoint_id, d.agent_id)
-         AND NOT d.is_redelivery AND d.agent_id IS NOT NULL
-       ORDER BY h.endpoint_id, h.agent_id, h.position LIMIT 1) head
-      ON head.endpoint_id = d.endpoint_id AND head.agent_id = d.agent_id AND head.position < d.position
+      FROM due d LEFT JOIN head
+        ON NOT d.is_redelivery AND head.endpoint_id = d.endpoint_id AND head.agent_id = d.agent_id
+       AND head.position < d.position
   ), ranked AS (
     SELECT j.*, row_number() OVER (PARTITION BY j.endpoint_id ORDER BY j.next_attempt_at, j.position) AS turn
       FROM checked j WHERE j.standing = 'first'

@@ -8,7 +8,7 @@ import { sql } from '../database/statement.ts';
 export const lockOwnerStatement = ({ companyId, integrationId }: KeyOwner) =>
   sql`SELECT pg_advisory_xact_lock(hashtextextended(${`webhooks of ${companyId ?? integrationId}`}, 7214839))::text AS locked`;
 
-/** Locks an endpoint until the transaction ends, so that a delivery does not disable it meanwhile. */
+/** Locks an endpoint until the transaction ends, so that neither a delivery nor an operator changes it meanwhile. */
 export const lockEndpointStatement = (id: string) =>
   sql`SELECT FROM webhook_endpoint WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
 

@@ -2,6 +2,7 @@ import type { KeyOwner } from '../auth/api-key.ts';
 import { databaseTime } from '../database/clock.ts';
 import { UnknownIdError } from '../errors.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
+import { lockEndpointStatement } from './endpoint.statements.ts';
 
 /** What operators see of an endpoint: no secret and no value of a header. */
 // biome-ignore format: a list
@@ -17,6 +18,7 @@ const shown = {
 export function operatorWebhooks(prisma: PrismaClient, operator: string) {
   async function change(id: string, status: 'ENABLED' | 'DISABLED', disabledReason: string | null) {
     const [changed] = await prisma.$transaction(async (tx) => {
+      await tx.$executeRaw(lockEndpointStatement(id));
       const stored = await tx.webhookEndpoint.findUnique({ where: { id }, select: { updatedAt: true } });
       // Later than before, also if the clock was set back, as by a failover: receivers see by it that the endpoint was changed.
       const now = (await databaseTime(tx)).getTime();

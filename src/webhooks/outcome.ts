@@ -39,7 +39,10 @@ export const notGranted = (claimed: Claimed): DeliveryOutcome => ({
   ...{ status: 'FAILED', wait: 0, lastError: 'the integration does not manage this company any more' },
 });
 
-/** The outcome if this process does not have the API_KEY_SECRET that the endpoint is encrypted under: retried in 60 s. */
+/**
+ * The outcome if this process does not have the API_KEY_SECRET that the endpoint is encrypted under, or what is stored is
+ * damaged: retried in 60 s.
+ */
 export const unreadable = (claimed: Claimed): DeliveryOutcome => ({
   ...claimOf(claimed),
   ...notSent,

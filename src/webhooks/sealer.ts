@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import type { KeySecrets } from '../auth/api-key.ts';
 
 /** Where a ciphertext is stored. It is authenticated (AAD): a ciphertext copied to another place cannot be decrypted. */
-interface SealedPlace {
+export interface SealedPlace {
   /** The id of the webhook endpoint, in lower case. */
   readonly endpointId: string;
   /** `secret` stands for both columns of secrets: at a rotation the current one becomes the previous one. */

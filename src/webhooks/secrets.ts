@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Value } from '@sinclair/typebox/value';
 import type { StoredWebhook } from './repository.ts';
 import { headersSchema } from './row.schema.ts';
-import type { Sealer } from './sealer.ts';
+import type { SealedPlace, Sealer } from './sealer.ts';
 
 /** The encrypted columns of an endpoint, and the fingerprint of the secret that they are encrypted under. */
 export type SealedColumns = Pick<
@@ -10,6 +10,7 @@ export type SealedColumns = Pick<
   'sealedSecret' | 'sealedPreviousSecret' | 'sealedHeaders' | 'sealedUnder'
 >;
 type SealedEndpoint = SealedColumns & { readonly id: string };
+type Column = SealedPlace['column'];
 
 /** Headers of an endpoint by their names in lower case. */
 export type Headers = Readonly<Record<string, string>>;
@@ -45,44 +46,60 @@ export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: SealedEn
   return Value.Parse(headersSchema, JSON.parse(open(sealed, sealedUnder, { endpointId: id, column: 'headers' })));
 }
 
-/** Whether this process can decrypt all of an endpoint: it has the secret that it is encrypted under, and nothing is damaged. */
-export function isReadable(endpoint: SealedEndpoint, sealer: Sealer): boolean {
+function canOpen({ id, sealedUnder }: SealedEndpoint, sealed: string, column: Column, { open }: Sealer): boolean {
   try {
-    openSecrets(endpoint, sealer);
-    openHeaders(endpoint, sealer);
+    open(sealed, sealedUnder, { endpointId: id, column });
     return true;
   } catch {
     return false;
   }
 }
 
-/** The columns of an endpoint encrypted under the current API_KEY_SECRET; as they are if they already were, or are not readable. */
+/**
+ * Whether this process can decrypt the secret and the headers of an endpoint: it has the secret that they are encrypted under,
+ * and neither is damaged. The previous secret does not matter: it stays stored when it no longer signs.
+ */
+export const isReadable = (endpoint: SealedEndpoint, sealer: Sealer): boolean =>
+  canOpen(endpoint, endpoint.sealedSecret, 'secret', sealer) &&
+  (endpoint.sealedHeaders === null || canOpen(endpoint, endpoint.sealedHeaders, 'headers', sealer));
+
+/** A column encrypted under the current API_KEY_SECRET; null if the column is null, or this process cannot decrypt it. */
+function renewed(endpoint: SealedEndpoint, sealed: string | null, column: Column, sealer: Sealer): string | null {
+  if (sealed === null || !canOpen(endpoint, sealed, column, sealer)) return null;
+  const place = { endpointId: endpoint.id, column };
+  return sealer.seal(sealer.open(sealed, endpoint.sealedUnder, place), place);
+}
+
+/**
+ * The columns of an endpoint encrypted under the current API_KEY_SECRET, without a previous secret that is damaged; as they are
+ * if they already were, or are not readable.
+ */
 export function resealed(endpoint: SealedEndpoint, sealer: Sealer): SealedColumns {
-  const { id: endpointId, sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder } = endpoint;
-  const { fingerprint, open, seal } = sealer;
-  if (sealedUnder === fingerprint || !isReadable(endpoint, sealer))
+  const { sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder } = endpoint;
+  const secret = renewed(endpoint, sealedSecret, 'secret', sealer);
+  if (sealedUnder === sealer.fingerprint || secret === null || !isReadable(endpoint, sealer))
     return { sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder };
-  const again = (sealed: string, column: 'secret' | 'headers') =>
-    seal(open(sealed, sealedUnder, { endpointId, column }), { endpointId, column });
   return {
-    sealedSecret: again(sealedSecret, 'secret'),
-    sealedPreviousSecret: sealedPreviousSecret && again(sealedPreviousSecret, 'secret'),
-    sealedHeaders: sealedHeaders && again(sealedHeaders, 'headers'),
-    sealedUnder: fingerprint,
+    sealedSecret: secret,
+    sealedPreviousSecret: renewed(endpoint, sealedPreviousSecret, 'secret', sealer),
+    sealedHeaders: renewed(endpoint, sealedHeaders, 'headers', sealer),
+    sealedUnder: sealer.fingerprint,
   };
 }
 
 /**
- * The columns of an endpoint after a rotation to a new secret. If they are not readable, the previous signing secret and the
- * headers are dropped.
+ * The columns of an endpoint after a rotation to a new secret: the one before becomes the previous secret. That one or the
+ * headers are dropped if they cannot be decrypted.
  */
 export function rotated(endpoint: SealedEndpoint, secret: string, sealer: Sealer) {
-  const next = { sealedSecret: sealedSecret(secret, endpoint.id, sealer), sealedUnder: sealer.fingerprint };
-  if (!isReadable(endpoint, sealer)) {
-    return { ...next, sealedPreviousSecret: null, ...sealedHeaders({}, endpoint.id, sealer) };
-  }
-  const current = resealed(endpoint, sealer);
-  return { ...current, ...next, sealedPreviousSecret: current.sealedSecret };
+  const headers = renewed(endpoint, endpoint.sealedHeaders, 'headers', sealer);
+  return {
+    sealedSecret: sealedSecret(secret, endpoint.id, sealer),
+    sealedPreviousSecret: renewed(endpoint, endpoint.sealedSecret, 'secret', sealer),
+    sealedHeaders: headers,
+    ...(headers === null && { headerNames: [] }),
+    sealedUnder: sealer.fingerprint,
+  };
 }
 
 /** Merges headers by JSON Merge Patch (RFC 7396); names ignore case. Null as a value removes a header, as the patch all. */

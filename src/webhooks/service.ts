@@ -116,8 +116,8 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     remove: inTime(remove),
 
     /**
-     * Creates a new secret; for 24 hours requests are signed with the previous one too. If the server can no longer decrypt
-     * that one, it is dropped, with the headers: only so can the owner go on with such an endpoint.
+     * Creates a new secret; for 24 hours requests are signed with the previous one too. That one and the headers are each
+     * dropped if the server can no longer decrypt them: only so can the owner go on with such an endpoint.
      */
     rotateSecret: inTime(async (by, target: EndpointRequest) => {
       const secret = newSecret();

@@ -85,8 +85,18 @@ export function parseTarget(text: string, { allowHttp, allowNetworks }: TargetRu
 /** The host of a URL, an IPv6 address without its brackets. */
 const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1');
 
-/** Addresses of a name that are used, the first ones: DNS can give thousands, each of which costs time to judge and to try. */
-const mostAddresses = 16;
+/** Addresses of each family that are used: DNS can give thousands, each of which costs time to judge and to try. */
+const mostOfFamily = 8;
+
+/**
+ * The addresses of a family that are used, in their order. Of too many it takes the first in text order, not in that of the
+ * answer, which DNS servers rotate: each other choice would be judged anew and need connections of its own.
+ */
+function usedOf(addresses: readonly string[], family: 4 | 6): string[] {
+  const all = [...new Set(addresses)].filter((address) => isIP(address) === family);
+  const used = new Set(all.toSorted().slice(0, mostOfFamily));
+  return all.filter((address) => used.has(address));
+}
 
 /**
  * Resolves the host of a URL and checks every address that is used. One that is not allowed makes the name fail: otherwise an
@@ -100,7 +110,8 @@ export async function resolveTarget(
   resolve: Resolve,
 ): Promise<readonly string[]> {
   const host = hostOf(url);
-  const addresses = isIP(host) === 0 ? (await resolve(host)).slice(0, mostAddresses) : [host];
+  const found = isIP(host) === 0 ? await resolve(host) : [host];
+  const addresses = [...usedOf(found, 4), ...usedOf(found, 6)];
   if (addresses.length === 0) throw new TargetError('the name has no address');
   requireAllowed(addresses, allowNetworks);
   return addresses;

@@ -80,7 +80,7 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
 
   const saveOutcome = outcomeWriter({ deliveries, onHealth, signal });
 
-  /** Decrypts what an attempt needs. @throws Error if this process lacks the API_KEY_SECRET of the endpoint */
+  /** Decrypts what an attempt needs. @throws Error if this process lacks the API_KEY_SECRET of the endpoint, or it is damaged */
   function open(claimed: Claimed): Attempt {
     const { endpointId: id, url, eventId, body } = claimed;
     const endpoint = { ...claimed, id };

@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
+import { eraseDeliveriesStatement } from '../../src/agents/erase.statements.ts';
+import { eraseEndpointDeliveriesStatement } from '../../src/companies/erase.statements.ts';
 import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
 import { dropDeliveriesStatement } from '../../src/webhooks/endpoint.statements.ts';
 import { blocksOf } from '../support/blocks.ts';
@@ -8,21 +11,24 @@ import { openWorld, type World } from '../support/world.ts';
 
 // Each test counts the rows of a database of its own.
 const dropping = await openWorld();
+const erasing = await openWorld();
+const erasingCompany = await openWorld();
 const ending = [
   { status: 'DELIVERED', world: await openWorld(), each: 8 },
   { status: 'PENDING', world: await openWorld(), each: 5 },
 ];
 
-/** Stores 40,000 deliveries of one endpoint, 31 days old, and has PostgreSQL count them for its plans. */
+/** Stores 40,000 deliveries of one endpoint and two agents, 31 days old, and has PostgreSQL count them for its plans. */
 async function storeMany(world: World, status: string) {
+  const agents = [randomUUID(), randomUUID()];
   const { id: companyId } = await world.company();
   const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
   await world.sql.query(
-    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, body, status, next_attempt_at, finished_at)
-     SELECT $1, 'msg_' || n, 'webhook.ping', repeat('b', 1000), $2::text, now() - interval '31 days',
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, version, body, status, next_attempt_at, finished_at)
+     SELECT $1, 'msg_' || n, 'agent.updated', ($3::uuid[])[n % 2 + 1], n, repeat('b', 1000), $2::text, now() - interval '31 days',
             CASE WHEN $2 = 'DELIVERED' THEN now() - interval '31 days' END
        FROM generate_series(1, 40000) n`,
-    [endpointId, status],
+    [endpointId, status, agents],
   );
   await world.sql.query(`UPDATE webhook_endpoint SET status = 'DISABLED'`);
   await world.sql.query('VACUUM ANALYZE webhook_delivery');
@@ -34,7 +40,7 @@ async function storeMany(world: World, status: string) {
     const { rows } = await world.sql.query('SELECT count(*)::int AS left FROM webhook_delivery');
     return rows[0].left;
   };
-  return { endpointId, database, blocks, left };
+  return { companyId, endpointId, agents, database, blocks, left };
 }
 
 test('deleting 100 deliveries of an endpoint reads a few blocks each among 40,000', async () => {
@@ -54,3 +60,23 @@ test.each(ending)(
     expect(await left()).toBe(40_000 - 1_000);
   },
 );
+
+test('erasing 100 deliveries of agents, or finding none, reads a few blocks each among 40,000', async () => {
+  const { agents, database, blocks, left } = await storeMany(erasing, 'DELIVERED');
+  const erase = (ids: readonly string[], limit: number) => database.query(eraseDeliveriesStatement(ids, limit));
+  await erase(agents, 0);
+  expect(await blocks(() => erase(agents.slice(0, 1), 100))).toBeLessThan(100 * 10);
+  expect(await left()).toBe(40_000 - 100);
+  expect(await blocks(() => erase([randomUUID()], 100))).toBeLessThan(50);
+});
+
+test('erasing 100 deliveries to endpoints of a company, or finding none, reads a few blocks each among 40,000', async () => {
+  const { companyId, database, blocks, left } = await storeMany(erasingCompany, 'DELIVERED');
+  const { id: emptyId } = await erasingCompany.company();
+  await storeEndpoint(erasingCompany, emptyId, 'https://receiver.example/');
+  const erase = (id: string, limit: number) => database.query(eraseEndpointDeliveriesStatement(id, limit));
+  await erase(companyId, 0);
+  expect(await blocks(() => erase(companyId, 100))).toBeLessThan(100 * 10);
+  expect(await left()).toBe(40_000 - 100);
+  expect(await blocks(() => erase(emptyId, 100))).toBeLessThan(50);
+});

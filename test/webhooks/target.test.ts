@@ -123,14 +123,23 @@ test('WEBHOOK_ALLOW_NETWORKS allows the networks that it lists and no others', a
   await expect(addressesOf('https://mixed.example/', rules)).rejects.toMatchObject({ fault: notPublic });
 });
 
-test('of a name with thousands of addresses the first 16 are judged, and no others are used', async () => {
-  const first = Array.from({ length: 16 }, (_, at) => `8.8.8.${at}`);
+test('of a name with thousands of addresses eight of each family are judged, in whatever order they come, and no others are used', async () => {
+  const used4 = Array.from({ length: 8 }, (_, at) => `8.8.8.${at}`);
+  const used6 = Array.from({ length: 8 }, (_, at) => `2606:4700::${at}`);
+  const rest = Array.from({ length: 2_000 }, (_, at) => [`9.10.${at >> 8}.${at & 255}`, `fd00::${at}`]).flat();
+  const all = [...used4, ...used6, ...rest];
   const url = new URL('https://many.example/');
-  const many = [...first, ...Array.from({ length: 4_000 }, () => '10.0.0.1')];
-  expect(await resolveTarget(url, strict, async () => many)).toEqual(first);
-  await expect(resolveTarget(url, strict, async () => [...first.slice(1), '10.0.0.1'])).rejects.toMatchObject({
-    fault: notPublic,
-  });
+  const used = (answer: readonly string[]) => resolveTarget(url, strict, async () => answer);
+  expect(await used(all)).toEqual([...used4, ...used6]);
+  expect(await used(all.toReversed())).toEqual([...used4.toReversed(), ...used6.toReversed()]);
+  expect(await used(all.flatMap((address) => [address, address]))).toEqual([...used4, ...used6]);
+  await expect(used([...all, '10.0.0.1'])).rejects.toMatchObject({ fault: notPublic });
+});
+
+test('a name with many IPv4 addresses is reached by its IPv6 address too', async () => {
+  const many = Array.from({ length: 20 }, (_, at) => `8.8.8.${at}`);
+  const url = new URL('https://many.example/');
+  expect(await resolveTarget(url, strict, async () => [...many, '2606:4700::1'])).toContain('2606:4700::1');
 });
 
 test('an unknown name fails with the error of the resolver', async () => {

@@ -11,28 +11,37 @@ import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('a stored secret that was damaged stops no start, and its endpoint can be changed and given a new secret', async () => {
-  const { key } = await world.company();
-  const damaged = await newWebhook(world, key);
-  const whole = await newWebhook(world, key);
-  await world.sql.query(
-    `UPDATE webhook_endpoint SET sealed_secret = translate(left(sealed_secret, 1), 'A' || left(sealed_secret, 1), 'BA')
-            || substr(sealed_secret, 2) WHERE id = $1`,
-    [damaged.id],
+/** Changes the first character of a stored ciphertext. */
+const damage = (id: string, column: 'sealed_secret' | 'sealed_previous_secret' | 'sealed_headers') =>
+  world.sql.query(
+    `UPDATE webhook_endpoint SET ${column} = translate(left(${column}, 1), 'A' || left(${column}, 1), 'BA')
+            || substr(${column}, 2) WHERE id = $1`,
+    [id],
   );
-  const before = await webhookRow(world, damaged.id);
-  // As after a change of API_KEY_SECRET.
+
+/** Starts as after a change of API_KEY_SECRET. @returns the secrets, what opens a stored column, and the log of the start */
+async function startWithNewSecret() {
   const secrets = { secret: randomUUID().repeat(2), previousSecret: world.secret };
   const sealed = sealer(secrets);
-  const secretOf = async (id: string) => {
-    const { sealed_secret, sealed_under } = await webhookRow(world, id);
-    return sealed.open(sealed_secret, sealed_under, { endpointId: id, column: 'secret' });
+  const open = async (id: string, column: 'secret' | 'headers') => {
+    const { [`sealed_${column}`]: text, sealed_under } = await webhookRow(world, id);
+    return sealed.open(text, sealed_under, { endpointId: id, column });
   };
   const database = openLimited(world.limits, world.databaseUrl, 1);
   onTestFinished(() => database.close());
   const lines: object[] = [];
   const log = pino({ base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) });
   await resealWebhooks(database, sealed, log);
+  return { secrets, open, lines };
+}
+
+test('a stored secret that was damaged stops no start, and its endpoint can be changed and given a new secret', async () => {
+  const { key } = await world.company();
+  const damaged = await newWebhook(world, key, { headers: { 'X-A': '1' } });
+  const whole = await newWebhook(world, key);
+  await damage(damaged.id, 'sealed_secret');
+  const before = await webhookRow(world, damaged.id);
+  const { secrets, open, lines } = await startWithNewSecret();
   expect(lines).toEqual([
     { level: 30, endpoints: 1, msg: 'webhook endpoints were encrypted anew, under API_KEY_SECRET' },
     {
@@ -41,14 +50,53 @@ test('a stored secret that was damaged stops no start, and its endpoint can be c
     },
   ]);
   expect(await webhookRow(world, damaged.id)).toEqual(before);
-  expect(await secretOf(whole.id)).toBe(whole.secret);
+  expect(await open(whole.id, 'secret')).toBe(whole.secret);
 
   const { origin } = await openAnotherServer(world, secrets);
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
   const path = `/webhooks/${damaged.id}`;
   expect((await send(origin, { path, headers, body: '{"description":"changed"}' })).status).toBe(200);
   const rotated = await send(origin, { method: 'POST', path: `${path}/rotate-secret`, headers });
-  expect(rotated).toMatchObject({ status: 200, body: { description: 'changed' } });
-  expect(await secretOf(damaged.id)).toBe(Object(rotated.body).secret);
+  expect(rotated).toMatchObject({ status: 200, body: { description: 'changed', headerNames: ['x-a'] } });
+  expect(await open(damaged.id, 'secret')).toBe(Object(rotated.body).secret);
+  expect(await open(damaged.id, 'headers')).toBe('{"x-a":"1"}');
   expect(await webhookRow(world, damaged.id)).toMatchObject({ sealed_previous_secret: null });
+});
+
+test('a damaged secret of before a rotation takes nothing from an endpoint that is whole otherwise', async () => {
+  const { key } = await world.company();
+  const headers = { 'X-A': '1' };
+  const [kept, renewed] = [await newWebhook(world, key, { headers }), await newWebhook(world, key, { headers })];
+  const rotate = async (id: string) => {
+    const { status, body } = await world.call(key, `POST /webhooks/${id}/rotate-secret`);
+    expect([status, Object(body).headerNames]).toEqual([200, ['x-a']]);
+    return String(Object(body).secret);
+  };
+  const secrets = { [kept.id]: await rotate(kept.id), [renewed.id]: await rotate(renewed.id) };
+  for (const id of Object.keys(secrets)) await damage(id, 'sealed_previous_secret');
+  await world.sql.query('UPDATE webhook_endpoint SET previous_secret_until = now()');
+
+  const patched = await world.call(key, `PATCH /webhooks/${renewed.id}`, { body: { headers: { 'X-B': '2' } } });
+  expect(patched).toMatchObject({ status: 200, body: { headerNames: ['x-a', 'x-b'] } });
+  await world.call(key, `PATCH /webhooks/${renewed.id}`, { body: { headers: { 'X-B': null } } });
+  await rotate(renewed.id);
+  const row = await webhookRow(world, renewed.id);
+  const place = { endpointId: renewed.id, column: 'secret' } as const;
+  expect(sealer(world).open(row.sealed_previous_secret, row.sealed_under, place)).toBe(secrets[renewed.id]);
+
+  const { open } = await startWithNewSecret();
+  expect([await open(kept.id, 'secret'), await open(kept.id, 'headers')]).toEqual([secrets[kept.id], '{"x-a":"1"}']);
+  expect((await webhookRow(world, kept.id)).sealed_under).toBe((await webhookRow(world, renewed.id)).sealed_under);
+  expect(await webhookRow(world, kept.id)).toMatchObject({ sealed_previous_secret: null });
+});
+
+test('a rotation drops damaged headers, and the secret before it still signs', async () => {
+  const { key } = await world.company();
+  const { id, secret } = await newWebhook(world, key, { headers: { 'X-A': '1' } });
+  await damage(id, 'sealed_headers');
+  expect(await world.call(key, `POST /webhooks/${id}/rotate-secret`)).toMatchObject({ body: { headerNames: [] } });
+  const row = await webhookRow(world, id);
+  expect(row.sealed_headers).toBeNull();
+  const place = { endpointId: id, column: 'secret' } as const;
+  expect(sealer(world).open(row.sealed_previous_secret, row.sealed_under, place)).toBe(secret);
 });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { untilWaiting, whileLocked } from '../../support/locks.ts';
+import { operatorOf } from '../../support/operator.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { newWebhook } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -68,7 +69,7 @@ test('an ATS does not get the kept answer about a company that it no longer mana
   expectProblem(await redeliver(), missing(path));
 });
 
-test('a purge does not wait for a delivery whose outcome is being written, and erases it afterwards', async () => {
+test('a purge waits for a delivery whose outcome is being written once all others are erased, and erases it afterwards', async () => {
   const { id: companyId, key } = await world.company();
   const { agentId } = await deletedAgent(key, companyId);
   const { id: otherId } = await newWebhook(world, key);
@@ -83,6 +84,7 @@ test('a purge does not wait for a delivery whose outcome is being written, and e
   await whileLocked(world, lock, [otherId], async (release) => {
     const purging = world.agents.purge(agentId, 'tester');
     await expect.poll(left).toEqual([{ id: otherId }]);
+    await untilWaiting(world);
     await release();
     await purging;
   });
@@ -93,4 +95,23 @@ test('a purge does not wait for a delivery whose outcome is being written, and e
   );
   expect(rows.at(-1)).toEqual({ action: 'agent.purged' });
   expect(rows.length).toBeLessThanOrEqual(3);
+});
+
+test('an erasure of a company waits for a delivery whose outcome is being written, and erases it afterwards', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const { id } = await deletedAgent(key, companyId);
+  await world.keys.revoke(keyId);
+  const { name } = (await world.sql.query('SELECT name FROM company WHERE id = $1', [companyId])).rows[0];
+  const lock = 'SELECT FROM webhook_delivery WHERE endpoint_id = $1 FOR UPDATE';
+  await whileLocked(world, lock, [id], async (release) => {
+    const erasing = operatorOf(world)(['company', 'erase', '--company', companyId, '--confirm', name]);
+    await untilWaiting(world);
+    await release();
+    expect(await erasing).toMatchObject({ code: 0, stderr: '' });
+  });
+  const { rows } = await world.sql.query(
+    `SELECT details->'deliveries' AS erased FROM audit_entry WHERE company_id = $1 AND action = 'company.erased'`,
+    [companyId],
+  );
+  expect(rows).toEqual([{ erased: 1 }]);
 });

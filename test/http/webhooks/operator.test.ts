@@ -1,6 +1,7 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { companyErasure } from '../../../src/companies/erase.repository.ts';
 import { operatorWebhooks } from '../../../src/webhooks/operator.repository.ts';
+import { untilWaiting } from '../../support/locks.ts';
 import { openLimited } from '../../support/time-limits.ts';
 import { newWebhook, trailOf, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -45,6 +46,20 @@ test('a change by the operator has a later time than the one before it, also aft
   const disabled = await webhooks.disable(id);
   expect(disabled.updatedAt.getTime()).toBeGreaterThan(later.getTime());
   expect((await webhooks.enable(id)).updatedAt.getTime()).toBeGreaterThan(disabled.updatedAt.getTime());
+});
+
+test('a change by the operator has a later time than one that is committed while it runs', async () => {
+  const { key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const later = new Date(Date.now() + 3_600_000);
+  const holder = await world.sql.connect();
+  onTestFinished(() => holder.release(true));
+  await holder.query('BEGIN');
+  await holder.query('UPDATE webhook_endpoint SET updated_at = $2 WHERE id = $1', [id, later]);
+  const disabling = webhooks.disable(id);
+  await untilWaiting(world);
+  await holder.query('COMMIT');
+  expect((await disabling).updatedAt.getTime()).toBeGreaterThan(later.getTime());
 });
 
 test('erasing a company deletes its endpoints, and the content of its agents from deliveries to integrations', async () => {
