@@ -34,11 +34,12 @@ const isEmpty = (headers: Headers) => Object.keys(headers).length === 0;
 export const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: SealedEndpoint, { open }: Sealer) =>
   open(sealed, sealedUnder, { endpointId: id, column: 'secret' });
 
-/** Decrypts the secrets that sign: the current one, and for 24 hours after a rotation the previous one. */
+/** Decrypts the secrets that sign: the current one, and for 24 hours after a rotation the previous one, unless it is damaged. */
 export function openSecrets(endpoint: SealedEndpoint, sealer: Sealer): string[] {
-  const { sealedSecret, sealedPreviousSecret } = endpoint;
-  const sealed = sealedPreviousSecret === null ? [sealedSecret] : [sealedSecret, sealedPreviousSecret];
-  return sealed.map((secret) => openSecret({ ...endpoint, sealedSecret: secret }, sealer));
+  const current = openSecret(endpoint, sealer);
+  const { sealedPreviousSecret: previous } = endpoint;
+  if (previous === null || !canOpen(endpoint, previous, 'secret', sealer)) return [current];
+  return [current, openSecret({ ...endpoint, sealedSecret: previous }, sealer)];
 }
 
 export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: SealedEndpoint, { open }: Sealer): Headers {
@@ -57,7 +58,7 @@ function canOpen({ id, sealedUnder }: SealedEndpoint, sealed: string, column: Co
 
 /**
  * Whether this process can decrypt the secret and the headers of an endpoint: it has the secret that they are encrypted under,
- * and neither is damaged. The previous secret does not matter: it stays stored when it no longer signs.
+ * and neither is damaged. The previous secret does not matter: without it, the current one still signs.
  */
 export const isReadable = (endpoint: SealedEndpoint, sealer: Sealer): boolean =>
   canOpen(endpoint, endpoint.sealedSecret, 'secret', sealer) &&

@@ -35,6 +35,11 @@ test.each([
   ['a name', { application_name: 'mine' }, { application_name: 'mine' }],
   ['a name that PostgreSQL cuts', { application_name: 'm'.repeat(70) }, { application_name: 'm'.repeat(70) }],
   ['addresses that PgBouncer adds', { application_name: 'a - 10.0.0.5:1' }, { application_name: 'a - [fd00::1]:23' }],
+  [
+    'addresses of which PostgreSQL cuts the end',
+    { application_name: 'interview-agents-api - [2600:1f18:1234:5678:9abc:def0:1234:567a]:54321' },
+    { application_name: 'interview-agents-api - [2600:1f18:1234:5678:9abc:def0:1234:567b]:54321' },
+  ],
 ])(
   'a statement that another server runs after its time limit is found, with %s in DATABASE_URL',
   async (_, ofOne, ofOther) => {

@@ -36,7 +36,8 @@ const get = async (origin: string, key: string) =>
 
 const otherSecret =
   'the API keys in this database are stored under another secret than API_KEY_SECRET and API_KEY_SECRET_PREVIOUS, which ' +
-  'may be in the file .env: set the secret that its servers have, or an empty one (API_KEY_SECRET=) for the one in DATA_DIR\n';
+  'may be in the file .env: set the secret that its servers have, or, without DATABASE_URL, an empty one (API_KEY_SECRET=) ' +
+  'for the one in DATA_DIR\n';
 const otherGenerated =
   'the API keys in this database are stored under another secret than the one in the file api-key-secret in DATA_DIR: ' +
   'restore that file, or set API_KEY_SECRET\n';

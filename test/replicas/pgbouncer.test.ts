@@ -145,7 +145,8 @@ test('its sessions are made anew by who runs PgBouncer, with the command of docs
   const [, line = ''] =
     /^docker compose exec pgbouncer (psql .*)$/m.exec(commandsIn('docs/replicas.md').join('\n')) ?? [];
   const command = filled(line, { '--host=/tmp': `--host=${FOLDER}`, '--port=6432': `--port=${LISTEN_PORT}` });
-  const reconnected = startProgram(command.split(' '), { env: { PATH }, ids, ready: /^RECONNECT\n$/ });
+  // In the checkout, which that user may not enter, psql would warn of that.
+  const reconnected = startProgram(command.split(' '), { env: { PATH }, ids, cwd: FOLDER, ready: /^RECONNECT\n$/ });
   await reconnected.isReady;
   expect(await reconnected.exit).toBe('ended with 0');
   const client = await connect(`postgresql://${ROLE}:${PASSWORD}@127.0.0.1:${LISTEN_PORT}/pgbouncer`);

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { hashKey, makeKey, scopes, startOf } from '../../src/auth/api-key.ts';
 
-/** What `company create` and `key create` write, in one statement: nearly every test begins with it. */
+/** What `company create` and `key create` write, but for the fingerprint of the secret, in one statement: nearly every test begins with it. */
 const statement = `
   WITH made AS (
     INSERT INTO company (name) VALUES ('Test company') RETURNING id, name

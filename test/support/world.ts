@@ -11,6 +11,7 @@ import { agentService } from '../../src/agents/service.ts';
 import { type Scope, scopes } from '../../src/auth/api-key.ts';
 import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.repository.ts';
 import type { Quotas } from '../../src/auth/rate-limits.ts';
+import { recordSecret } from '../../src/auth/secret.repository.ts';
 import { companyRepository } from '../../src/companies/repository.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { writeRoleSettings } from '../../src/database/server-role.ts';
@@ -78,6 +79,7 @@ export async function openWorld(options: WorldOptions = {}) {
   const agents = agentService(rows, agentVersionRepository(owned));
 
   let phoneNumbers = 0;
+  let fingerprint: Promise<void> | undefined;
 
   async function close(): Promise<void> {
     await app.close();
@@ -110,7 +112,11 @@ export async function openWorld(options: WorldOptions = {}) {
     ...callsOf(origin),
 
     /** A company with a key that has all scopes. */
-    company: () => newCompany(sql, secret, operator),
+    async company() {
+      fingerprint ??= recordSecret(owned.prisma, { secret, previousSecret });
+      await fingerprint;
+      return await newCompany(sql, secret, operator);
+    },
 
     /** A key of an integration that manages the given companies. */
     async ats(...companyIds: string[]) {

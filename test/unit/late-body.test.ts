@@ -18,12 +18,12 @@ test('a request whose body arrives late, while its answer is being sent, gets no
   const answer = new PassThrough();
   app.get('/', (_, reply) => reply.send(answer));
   const origin = await app.listen({ port: 0, host: '127.0.0.1' });
-  app.server.headersTimeout = 200;
-  app.server.requestTimeout = 200;
   await RawSocket.use(origin, async (socket) => {
-    const isLate = once(app.server, 'clientError');
     socket.write(head('GET / HTTP/1.1', 'Host: api', 'Content-Length: 5'));
     const [request] = await once(app.server, 'request');
+    const isLate = once(app.server, 'clientError');
+    app.server.headersTimeout = 200;
+    app.server.requestTimeout = 200;
     answer.write('begun');
     await isLate;
     socket.write('12345');

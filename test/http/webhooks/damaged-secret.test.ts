@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { resealWebhooks } from '../../../src/webhooks/reseal.repository.ts';
 import { sealer } from '../../../src/webhooks/sealer.ts';
+import { openSecrets } from '../../../src/webhooks/secrets.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
 import { openLimited } from '../../support/time-limits.ts';
@@ -74,6 +75,10 @@ test('a damaged secret of before a rotation takes nothing from an endpoint that 
   };
   const secrets = { [kept.id]: await rotate(kept.id), [renewed.id]: await rotate(renewed.id) };
   for (const id of Object.keys(secrets)) await damage(id, 'sealed_previous_secret');
+  const { sealed_secret, sealed_previous_secret, sealed_under } = await webhookRow(world, kept.id);
+  const columns = { sealedSecret: sealed_secret, sealedPreviousSecret: sealed_previous_secret, sealedHeaders: null };
+  const own = sealer({ secret: world.secret, previousSecret: undefined });
+  expect(openSecrets({ id: kept.id, ...columns, sealedUnder: sealed_under }, own)).toEqual([secrets[kept.id]]);
   await world.sql.query('UPDATE webhook_endpoint SET previous_secret_until = now()');
 
   const patched = await world.call(key, `PATCH /webhooks/${renewed.id}`, { body: { headers: { 'X-B': '2' } } });
