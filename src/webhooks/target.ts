@@ -18,7 +18,8 @@ type TargetFault =
   | 'the URL is not https'
   | 'the URL has a user or a password'
   | 'the address is not public'
-  | 'the name has no address';
+  | 'the name has no address'
+  | 'the name has more than 64 addresses';
 
 /** The URL is not allowed as a target. `fault` is one of our own texts, without data from DNS or the receiver. */
 export class TargetError extends Error {
@@ -85,12 +86,15 @@ export function parseTarget(text: string, { allowHttp, allowNetworks }: TargetRu
 /** The host of a URL, an IPv6 address without its brackets. */
 const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1');
 
-/** Addresses of each family that are used: DNS can give thousands, each of which costs time to judge and to try. */
+/** Addresses that a name may have: DNS can give thousands, and each costs time to judge. The text of the fault repeats it. */
+const mostAddresses = 64;
+
+/** Addresses of each family that are used. */
 const mostOfFamily = 8;
 
 /**
  * The addresses of a family that are used, in their order. Of too many it takes the first in text order, not in that of the
- * answer, which DNS servers rotate: each other choice would be judged anew and need connections of its own.
+ * answer, which DNS servers rotate: each other choice would need connections of its own.
  */
 function usedOf(addresses: readonly string[], family: 4 | 6): string[] {
   const all = [...new Set(addresses)].filter((address) => isIP(address) === family);
@@ -99,10 +103,10 @@ function usedOf(addresses: readonly string[], family: 4 | 6): string[] {
 }
 
 /**
- * Resolves the host of a URL and checks every address that is used. One that is not allowed makes the name fail: otherwise an
+ * Resolves the host of a URL and checks every address. One that is not allowed makes the name fail: otherwise an
  * attacker could return an allowed and a forbidden address, and the connection might use the forbidden one.
  * @returns at least one address. Connect to these: a second lookup of the name could return others (DNS rebinding)
- * @throws TargetError if there is no address or one is not allowed; the error of the lookup
+ * @throws TargetError if there are none or too many, or one is not allowed; the error of the lookup
  */
 export async function resolveTarget(
   url: URL,
@@ -111,10 +115,10 @@ export async function resolveTarget(
 ): Promise<readonly string[]> {
   const host = hostOf(url);
   const found = isIP(host) === 0 ? await resolve(host) : [host];
-  const addresses = [...usedOf(found, 4), ...usedOf(found, 6)];
-  if (addresses.length === 0) throw new TargetError('the name has no address');
-  requireAllowed(addresses, allowNetworks);
-  return addresses;
+  if (found.length === 0) throw new TargetError('the name has no address');
+  if (found.length > mostAddresses) throw new TargetError('the name has more than 64 addresses');
+  requireAllowed(found, allowNetworks);
+  return [...usedOf(found, 4), ...usedOf(found, 6)];
 }
 
 function requireAllowed(addresses: readonly string[], allowNetworks: readonly string[]): void {
