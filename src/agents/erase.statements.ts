@@ -39,7 +39,7 @@ export const eraseDeliveriesStatement = (ids: readonly string[], limit: number) 
 
 /**
  * Locks a delivery of an event of these agents, if one is left, until the transaction ends. Run it where none was erased: it
- * waits for the transaction that has locked that one, so that the next transaction of the erasure does not run in vain.
+ * waits for the transaction that has locked that one, which the next transaction of the erasure would skip again.
  */
 export const waitForDeliveryStatement = (ids: readonly string[]) => sql`
   SELECT part.id FROM unnest(${ids}::uuid[]) AS given(id),

@@ -119,7 +119,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     if (db) await redis.select(db);
   }
 
-  /** Counts once for nobody: a write, since a Redis that is full or read-only answers other commands. */
+  /** Counts under a key of its own, because a Redis that is full or read-only refuses nothing but writes. */
   async function startUsing(): Promise<void> {
     await countInRedis('start', [{ name: 'minute', limit: Number.MAX_SAFE_INTEGER }]);
     isUsable = true;

@@ -18,6 +18,7 @@ export async function stateOf(query: Query): Promise<DatabaseState> {
   return onlyRow(statesOf(await query({ text, values: [] })));
 }
 
+/** SQL for the name of a session, without the address of a client that PgBouncer may have added. */
 const nameOf = (session: string) => `regexp_replace(${session}.application_name, ' - [^ ]*$', '')`;
 
 /**

@@ -9,6 +9,7 @@ import { send } from '../support/http.ts';
 import { runOperator } from '../support/operator.ts';
 import { build, makeDataDir, makeFolder, runProgram, startServer } from '../support/process.ts';
 import { openLimited } from '../support/time-limits.ts';
+import { unlessTooSlow } from '../support/too-slow.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
@@ -42,14 +43,17 @@ const otherGenerated =
   'the API keys in this database are stored under another secret than the one in the file api-key-secret in DATA_DIR: ' +
   'restore that file, or set API_KEY_SECRET\n';
 
-interface Secrets {
-  readonly DATA_DIR?: string;
-  readonly API_KEY_SECRET?: string;
-  readonly API_KEY_SECRET_PREVIOUS?: string;
-}
+type Secrets = Partial<Record<'DATA_DIR' | 'API_KEY_SECRET' | 'API_KEY_SECRET_PREVIOUS', string>>;
 
-const start = ({ databaseUrl }: World, secrets: Secrets) =>
-  runProgram([serverProgram], { env: { DATABASE_URL: databaseUrl, PORT: '0', ...secrets } });
+/** Starts a server that is to refuse to start; again if the machine was too slow for the time limit of a statement. */
+async function start({ databaseUrl }: World, secrets: Secrets) {
+  const timed = async () => {
+    const since = performance.now();
+    const ended = await runProgram([serverProgram], { env: { DATABASE_URL: databaseUrl, PORT: '0', ...secrets } });
+    return { ended, milliseconds: performance.now() - since };
+  };
+  return (await unlessTooSlow(timed, ({ ended }) => !ended.stderr.includes('did not answer in time'))).ended;
+}
 
 const admin = ({ ownerUrl }: World, secrets: Secrets, ...parameters: string[]) =>
   runOperator({ DATABASE_URL: ownerUrl, ...secrets }, parameters);
