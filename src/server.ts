@@ -57,8 +57,8 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
   // The first statement loads Prisma's engine, which would delay the first requests.
   await database.state();
   const start = async () => {
-    await requireKnownSecret(database.prisma, foundation);
-    await reportPreviousSecret(database.prisma, foundation, logger);
+    await database.typed((client) => requireKnownSecret(client, foundation));
+    await database.typed((client) => reportPreviousSecret(client, foundation, logger));
     await resealWebhooks(database, sealer(foundation), logger);
     await counters?.open();
     const baseUrl = await listen(app, config);

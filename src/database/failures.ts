@@ -1,5 +1,6 @@
 import { isDriverAdapterError } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
+import { StartError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import { ApiError, databaseUnavailable } from '../http/problems.ts';
 
@@ -20,10 +21,12 @@ export const isUnanswered = (error: unknown): boolean => error instanceof Error 
 
 /**
  * Classifies an error of Prisma or `pg`. The only place that does.
- * @returns the error itself if a statement or value was wrong, or it is an ApiError; else ApiError DATABASE_UNAVAILABLE
+ * @returns the error itself if a statement or value was wrong, or it is an ApiError or StartError; else ApiError
+ *   DATABASE_UNAVAILABLE
  */
 export function toDatabaseError(error: unknown): unknown {
-  return error instanceof ApiError || isOurFault(error) ? error : databaseUnavailable(error);
+  const isOwn = error instanceof ApiError || error instanceof StartError;
+  return isOwn || isOurFault(error) ? error : databaseUnavailable(error);
 }
 
 function isOurFault(error: unknown): boolean {

@@ -1,5 +1,4 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
@@ -8,20 +7,25 @@ import { migrationNames } from '../../src/database/migrate.ts';
 import { roleSettings } from '../../src/database/settings.ts';
 import { StartError } from '../../src/errors.ts';
 import { run } from '../support/connection.ts';
+import { openLink } from '../support/database-link.ts';
 import { withDatabase } from '../support/global-setup.ts';
 import { send } from '../support/http.ts';
-import { build, makeDataDir, makeFolder, postgresPid, runProgram, startServer } from '../support/process.ts';
+import {
+  build,
+  makeDataDir,
+  makeFolder,
+  postgresPid,
+  refusedStart,
+  runProgram,
+  startServer,
+} from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
-const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
 const migrateProgram = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
 
 const world = await openWorld();
 
 beforeAll(build);
-
-/** The output of a start with these variables before it ends. */
-const start = (env: Record<string, string>) => runProgram([serverProgram], { env });
 
 const refused = (line: string | RegExp) => ({ code: 1, stdout: '', stderr: expect.stringMatching(line) });
 
@@ -95,7 +99,7 @@ describe('an invalid variable', () => {
   });
 
   test('ends the start with one line on stderr without the value, and exit code 1', async () => {
-    const outcome = await start({ PORT: 'secret-port', API_KEY_SECRET: 'secret', NODE_ENV: 'production' });
+    const outcome = await refusedStart({ PORT: 'secret-port', API_KEY_SECRET: 'secret', NODE_ENV: 'production' });
     expect(outcome).toEqual(refused(/^PORT must be a whole number from 0 to 65535\n$/));
   });
 });
@@ -106,8 +110,8 @@ describe('an impossible start', () => {
     const otherDataDir = await makeDataDir();
     const { origin } = await startServer({ DATA_DIR: dataDir });
     const [second, taken] = await Promise.all([
-      start({ DATA_DIR: dataDir, PORT: '0' }),
-      start({ DATA_DIR: otherDataDir, PORT: new URL(origin).port }),
+      refusedStart({ DATA_DIR: dataDir, PORT: '0' }),
+      refusedStart({ DATA_DIR: otherDataDir, PORT: new URL(origin).port }),
     ]);
     expect(second).toEqual(refused(/^DATA_DIR \S+\/data is in use by a running server: [^\n]+\n$/));
     expect(taken).toEqual(refused(/^PORT \d+ on 127\.0\.0\.1 is taken by another program: [^\n]+\n$/));
@@ -118,7 +122,7 @@ describe('an impossible start', () => {
   test('on an address that this machine does not have ends with one line that names HOST', async () => {
     const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' };
     const outcomes = await Promise.all(
-      ['192.0.2.1', 'no-such-host.invalid', 'fe80::1'].map((HOST) => start({ ...env, HOST })),
+      ['192.0.2.1', 'no-such-host.invalid', 'fe80::1'].map((HOST) => refusedStart({ ...env, HOST })),
     );
     for (const outcome of outcomes) expect(outcome).toEqual(refused(/^HOST \S+ is not an address of [^\n]+\n$/));
   });
@@ -132,22 +136,18 @@ describe('an impossible start', () => {
     const DATABASE_URL = withDatabase(inject('serverUrl'), name);
     const [first = ''] = await migrationNames();
     const lacking = new RegExp(`^DATABASE_URL lacks migrations \\(${first}.*\\): run npm run migrate\\n$`);
-    expect(await start({ DATABASE_URL, PORT: '0' })).toEqual(refused(lacking));
+    expect(await refusedStart({ DATABASE_URL, PORT: '0' })).toEqual(refused(lacking));
 
     const migration = await runProgram([migrateProgram], { env: { DATABASE_URL } });
     expect(migration).toMatchObject({ code: 0, stdout: expect.stringContaining(`applied ${first}\n`) });
     await run(DATABASE_URL, `ALTER ROLE CURRENT_USER IN DATABASE ${name} RESET lock_timeout`);
     const expected = roleSettings['lock_timeout'];
     const unset = `^DATABASE_URL: lock_timeout is 0, expected ${expected}: run npm run migrate\n$`;
-    expect(await start({ DATABASE_URL, PORT: '0' })).toEqual(refused(unset));
+    expect(await refusedStart({ DATABASE_URL, PORT: '0' })).toEqual(refused(unset));
   });
 
   test('on a DATABASE_URL without a server ends with one line without the password', async () => {
-    const free = createServer().listen(0, '127.0.0.1');
-    const address = free.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
-    free.close();
-    const outcome = await start({ DATABASE_URL: `postgresql://me:pa55word@127.0.0.1:${port}/db`, PORT: '0' });
+    const outcome = await refusedStart({ DATABASE_URL: 'postgresql://me:pa55word@127.0.0.1:1/db', PORT: '0' });
     expect(outcome).toEqual(refused(/^the database cannot be reached: [^\n]*ECONNREFUSED[^\n]*\n$/));
     expect(outcome.stderr).not.toContain('pa55word');
   });
@@ -157,13 +157,21 @@ describe('an impossible start', () => {
     try {
       await holder.query('BEGIN');
       await holder.query('LOCK TABLE _prisma_migrations');
-      const outcome = await start({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' });
+      const outcome = await refusedStart({ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' });
       expect(outcome).toEqual(refused(/^another transaction holds a lock that the command needs: try again later\n$/));
     } finally {
       await holder.query('ROLLBACK');
       holder.release();
     }
   });
+});
+
+test('a start whose statement gets no answer ends with one line without the text of a library', async () => {
+  const link = await openLink(world.databaseUrl);
+  link.freezeBehind('secret_fingerprint');
+  const env = { DATABASE_URL: link.url, API_KEY_SECRET: world.secret, PORT: '0' };
+  const line = 'the database did not answer in time: look at what was done before trying again\n';
+  expect(await runProgram(['dist/server.js'], { env })).toEqual({ code: 1, stdout: '', stderr: line });
 });
 
 describe('a file .env', () => {
