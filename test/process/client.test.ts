@@ -2,6 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { agentFields } from '../../src/agents/fields.ts';
+import { openAnotherServer } from '../support/another-server.ts';
 import { blocksIn, commandsIn } from '../support/docs.ts';
 import { otherFields } from '../support/fields.ts';
 import { type Interfere, openFront } from '../support/front.ts';
@@ -11,8 +12,7 @@ import { storedAgent } from '../support/stored-agent.ts';
 import { makeProject } from '../support/typed-project.ts';
 import { openWorld } from '../support/world.ts';
 
-// Its first answer is to be a 503.
-const world = await openWorld({ limits: 'production' });
+const world = await openWorld();
 const [, makeTypes = '', makeChange = ''] = commandsIn('docs/client.md');
 const [tsconfig = ''] = blocksIn('docs/client.md', 'json');
 const [change = ''] = blocksIn('docs/client.md', 'ts');
@@ -25,7 +25,9 @@ test('the commands and the program of docs/client.md make a typed client, which 
   await writeFile(join(project, 'change.ts'), change);
   const agent = await newSubject(world, { instructions: 'Be kind', metadata: { team: 'A', tags: ['x'] } });
   const ats = await world.ats(agent.companyId);
-  const env = { API_KEY: ats.key, AGENT_ID: agent.id, COMPANY_ID: agent.companyId };
+  // Its first answer is to be a 503.
+  const { origin } = await openAnotherServer(world, { limits: 'production' });
+  const env = { API_URL: origin, API_KEY: ats.key, AGENT_ID: agent.id, COMPANY_ID: agent.companyId };
   const program = await whileLocked(world, 'LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE', [], async () => {
     const started = run(makeChange, env);
     const isRefused = () => world.logLines.some((line) => JSON.parse(line).status === 503);

@@ -15,9 +15,11 @@ import {
   nobody,
   open,
   release,
+  useEmbedded,
 } from '../support/embedded.ts';
 import { eraseEmbedded } from '../support/erase-embedded.ts';
 
+useEmbedded();
 beforeAll(async () => {
   const embedded = await open(dataDir, 'operator');
   await embedded.close();

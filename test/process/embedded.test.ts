@@ -4,8 +4,21 @@ import { join, relative } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { StartError } from '../../src/errors.ts';
 import { run } from '../support/connection.ts';
-import { answers, crash, dataDir, expectRefusal, folder, hold, kill, open, release } from '../support/embedded.ts';
+import {
+  answers,
+  crash,
+  dataDir,
+  expectRefusal,
+  folder,
+  hold,
+  kill,
+  open,
+  release,
+  useEmbedded,
+} from '../support/embedded.ts';
 import { eraseEmbedded } from '../support/erase-embedded.ts';
+
+useEmbedded();
 
 /** The processes of PostgreSQL that hold the lock of its owner. */
 async function ownersOf(url: string): Promise<unknown[]> {
@@ -166,7 +179,7 @@ describe('several processes', () => {
 
   test('operator commands that start and end do not interrupt each other or the server', async () => {
     const visit = async (part: 'server' | 'operator') => {
-      for (let round = 0; round < 6; round++) {
+      for (let round = 0; round < 3; round++) {
         const embedded = await open(dataDir, part);
         const rows = await run(embedded.url, 'SELECT pg_sleep(0.02), 1 AS one');
         expect(rows).toMatchObject([{ one: 1 }]);

@@ -6,7 +6,7 @@ import { emptyDatabase } from '../support/empty-database.ts';
 import { foreignSettings, setForDatabase, setForRole } from '../support/foreign-settings.ts';
 import { withDatabase } from '../support/global-setup.ts';
 import { send } from '../support/http.ts';
-import { build, makeFolder, runProgram, startServer } from '../support/process.ts';
+import { build, makeFolder, refusedStart, runProgram, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
 const programs = join(import.meta.dirname, '..', '..', 'dist');
@@ -17,8 +17,7 @@ const secret = { API_KEY_SECRET: world.secret };
 beforeAll(build);
 
 const migrate = (DATABASE_URL: string) => runProgram([join(programs, 'migrate.js')], { env: { DATABASE_URL } });
-const start = (DATABASE_URL: string) =>
-  runProgram([join(programs, 'server.js')], { env: { DATABASE_URL, PORT: '0', ...secret } });
+const start = (DATABASE_URL: string) => refusedStart({ DATABASE_URL, PORT: '0', ...secret });
 const refused = (stderr: string) => ({ code: 1, stdout: '', stderr });
 
 test('a start of the server or a command names each database setting that would change the meaning of values', async () => {
@@ -121,7 +120,7 @@ test('a .env file may begin with a byte order mark, and a misspelt name in it is
   );
 
   await writeFile(join(folder, '.env'), Buffer.from(`\uFEFF${lines.join('\n')}\n`, 'utf16le'));
-  const outcome = await runProgram([join(programs, 'server.js')], { cwd: folder, env: { PORT: '0' } });
+  const outcome = await refusedStart({ PORT: '0' }, { cwd: folder });
   expect(outcome).toEqual(refused('the file .env must be UTF-8\n'));
 });
 

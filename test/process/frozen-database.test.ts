@@ -25,11 +25,8 @@ test('while PostgreSQL is frozen, /health/live answers before a change that was 
   try {
     const order: string[] = [];
     const changing = change().finally(() => order.push('changed'));
-    for (let time = 0; time < 5; time += 1) {
-      expect(await health('live')).toMatchObject({ status: 200, body: { status: 'ok' } });
-      order.push('live');
-    }
-    expect(order).toEqual(['live', 'live', 'live', 'live', 'live']);
+    expect(await health('live')).toMatchObject({ status: 200, body: { status: 'ok' } });
+    expect(order).toEqual([]);
     for (const answer of [await changing, await health('ready')]) {
       expect(answer).toMatchObject({ status: 503, body: { code: 'DATABASE_UNAVAILABLE' } });
       expect(answer.headers['retry-after']).toBe('1');

@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { emptyDatabase } from '../support/empty-database.ts';
 import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
-import { build, makeFolder, runToEnd, startProcess } from '../support/process.ts';
+import { build, makeFolder, runToEnd, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
 // Without Docker: the folder of the image is made by the steps of the Dockerfile.
@@ -69,12 +69,8 @@ test('the modules of the image are under 40 MB, and migrate, the command line an
   expect(created.code, created.stderr).toBe(0);
   expect(JSON.parse(created.stdout)).toMatchObject({ name: 'Ours' });
 
-  const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production', PORT: '0' };
-  const server = startProcess([process.execPath, 'dist/server.js'], {
-    cwd,
-    env: { ...env, REDIS_URL: 'redis://127.0.0.1:1' },
-  });
-  const origin = await server.until(/^Listening on (http:\S+)$/m);
+  const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production' };
+  const { server, origin } = await startServer({ ...env, REDIS_URL: 'redis://127.0.0.1:1' }, { release: cwd });
   const { key, id } = await newSubject(world);
   const authorization = `Bearer ${key}`;
   const answer = await send(origin, {

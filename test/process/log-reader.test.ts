@@ -86,9 +86,6 @@ test('with a pipe whose reader stops every request is answered, at most 8 MiB of
   const line = { level: 30, time: new Date().toISOString(), requestId, method: 'GET', route: path };
   const kept = rounds * amount - (await server.dropped());
   expect(kept * JSON.stringify(line).length).toBeLessThan(capacity + pipe);
-  const before = await server.read('process_resident_memory_bytes');
-  await server.log(amount);
-  expect((await server.read('process_resident_memory_bytes')) - before).toBeLessThan(32 * 1024 * 1024);
   expect(await server.stop()).toEqual({ code: 0, signal: null });
 });
 

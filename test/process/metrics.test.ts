@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { commandsIn, filled } from '../support/docs.ts';
 import { send } from '../support/http.ts';
-import { build, runProgram, startProcess, startServer } from '../support/process.ts';
+import { build, refusedStart, startProcess, startServer } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -43,9 +43,7 @@ test('METRICS_PORT serves /metrics and nothing else, and does not prevent the sh
 
 test('a METRICS_PORT in use is reported in one line, with exit code 1', async () => {
   const { port } = new URL(world.origin);
-  const { code, stderr } = await runProgram(['dist/server.js'], {
-    env: { ...database, PORT: '0', METRICS_PORT: port },
-  });
+  const { code, stderr } = await refusedStart({ ...database, PORT: '0', METRICS_PORT: port });
   expect({ code, stderr }).toEqual({
     code: 1,
     stderr: `METRICS_PORT ${port} on 127.0.0.1 is taken by another program: stop that, or set another METRICS_PORT\n`,

@@ -70,10 +70,8 @@ test('a nullable integer field needs its entry, its column and its migration alo
   const migrate = ['node', 'dist/migrate.js', '--server-role', inject('serverRole')];
   await run(migrate, cwd, { DATABASE_URL: world.ownerUrl });
   const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production' };
-  const server = startProcess(['node', 'dist/server.js'], { cwd, env: { ...env, PORT: '0' } });
-  const next = callsOf(await server.until(/^Listening on (http:\S+)$/m));
-  const { origin: oldOrigin } = await startServer(env);
-  const old = callsOf(oldOrigin);
+  const next = callsOf((await startServer(env, { release: cwd })).origin);
+  const old = callsOf((await startServer(env)).origin);
 
   // A version and a kept answer from before.
   const first = await next.call(key, `GET /agents/${id}/versions/1`);

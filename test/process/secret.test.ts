@@ -7,12 +7,10 @@ import { apiKeyLifecycle } from '../../src/auth/key-lifecycle.repository.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
 import { runOperator } from '../support/operator.ts';
-import { build, makeDataDir, makeFolder, runProgram, startServer } from '../support/process.ts';
+import { build, makeDataDir, makeFolder, refusedStart, runProgram, startServer } from '../support/process.ts';
 import { openLimited } from '../support/time-limits.ts';
-import { unlessTooSlow } from '../support/too-slow.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-const serverProgram = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
 const newSecret = () => randomUUID().repeat(2);
 
 // A database for each test, because a database has one fingerprint.
@@ -45,15 +43,8 @@ const otherGenerated =
 
 type Secrets = Partial<Record<'DATA_DIR' | 'API_KEY_SECRET' | 'API_KEY_SECRET_PREVIOUS', string>>;
 
-/** Starts a server that is to refuse to start; again if the machine was too slow for the time limit of a statement. */
-async function start({ databaseUrl }: World, secrets: Secrets) {
-  const timed = async () => {
-    const since = performance.now();
-    const ended = await runProgram([serverProgram], { env: { DATABASE_URL: databaseUrl, PORT: '0', ...secrets } });
-    return { ended, milliseconds: performance.now() - since };
-  };
-  return (await unlessTooSlow(timed, ({ ended }) => !ended.stderr.includes('did not answer in time'))).ended;
-}
+const start = ({ databaseUrl }: World, secrets: Secrets) =>
+  refusedStart({ DATABASE_URL: databaseUrl, PORT: '0', ...secrets });
 
 const admin = ({ ownerUrl }: World, secrets: Secrets, ...parameters: string[]) =>
   runOperator({ DATABASE_URL: ownerUrl, ...secrets }, parameters);
@@ -183,7 +174,7 @@ test('where a .env has another secret than the one that an embedded database gen
   first.signal('SIGTERM');
   expect(await first.exit).toEqual({ code: 0, signal: null });
   await writeFile(join(cwd, '.env'), `API_KEY_SECRET=${newSecret()}\n`);
-  const outcome = await runProgram([serverProgram], { cwd, env: { DATA_DIR, PORT: '0' } });
+  const outcome = await refusedStart({ DATA_DIR, PORT: '0' }, { cwd });
   expect(outcome).toEqual({ code: 1, stdout: '', stderr: otherSecret });
   const { server: again } = await startServer({ DATA_DIR, API_KEY_SECRET: '' }, { cwd });
   again.signal('SIGTERM');
@@ -195,6 +186,6 @@ test('a DATA_DIR that is a file is refused in one line', async () => {
   await writeFile(file, '');
   const env = { DATABASE_URL: worlds.first.databaseUrl, DATA_DIR: file };
   const line = `DATA_DIR ${file} is not a directory: name another one\n`;
-  expect(await runProgram([serverProgram], { env })).toEqual({ code: 1, stdout: '', stderr: line });
+  expect(await refusedStart(env)).toEqual({ code: 1, stdout: '', stderr: line });
   expect(await readFile(file, 'utf8')).toBe('');
 });

@@ -3,7 +3,7 @@ import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
 import { run } from '../support/connection.ts';
 import { emptyDatabase } from '../support/empty-database.ts';
-import { build, runProgram } from '../support/process.ts';
+import { build, refusedStart, runProgram } from '../support/process.ts';
 
 const nothing = 'nothing to apply: the database is up to date, and the role in DATABASE_URL has its settings';
 
@@ -88,8 +88,7 @@ test('a server whose role --server-role has not admitted does not start, and say
   const role = `server_${randomUUID().slice(0, 8)}`;
   const theirs = Object.assign(new URL(url), { username: role, password: 'secret' }).href;
   const database = new URL(url).pathname.slice(1);
-  const start = () =>
-    runProgram(['dist/server.js'], { env: { DATABASE_URL: theirs, API_KEY_SECRET: 's'.repeat(64), PORT: '0' } });
+  const start = () => refusedStart({ DATABASE_URL: theirs, API_KEY_SECRET: 's'.repeat(64), PORT: '0' });
   await migrate(url);
   await run(url, `CREATE ROLE ${role} LOGIN PASSWORD 'secret'`);
   try {

@@ -74,8 +74,8 @@ test('an event is sent over https only to a receiver with a valid certificate fo
     const { url, requests } = await openSecureReceiver(folder, name);
     const { id } = await storeEndpoint(world, companyId, url);
     await call(key, `POST /webhooks/${id}/ping`);
-    const delivery = async () => Object((await call(key, `GET /webhooks/${id}/deliveries`)).body).data[0];
-    await vi.waitUntil(async () => (await delivery()).attempts > 0, { timeout: 60_000 });
+    const delivery = async () => Object((await call(key, `GET /webhooks/${id}/deliveries`)).body).data?.[0];
+    await vi.waitUntil(async () => (await delivery())?.attempts > 0, { timeout: 60_000 });
     const { status, lastStatus, lastError } = await delivery();
     return { status, lastStatus, lastError, requests: requests() };
   }

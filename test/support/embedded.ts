@@ -26,24 +26,27 @@ export let folder: string;
 /** A DATA_DIR with a cluster, shared by the tests that do not need a new one. */
 export let dataDir: string;
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'données d’essai '));
-  await chmod(folder, 0o755);
-  dataDir = join(folder, 'shared');
-});
+/** Makes and removes `folder` for a file, and ends after each test what it opened; called once at the top of the file. */
+export function useEmbedded(): void {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'données d’essai '));
+    await chmod(folder, 0o755);
+    dataDir = join(folder, 'shared');
+  });
 
-// A test that fails half-way must not make the next ones fail.
-afterEach(async () => {
-  await Promise.all([...children].map((child) => kill(child, 'SIGKILL')));
-  await Promise.all([...opened].map((embedded) => embedded.close()));
-  opened.clear();
-  for (const name of await readdir(folder)) await stopLeftOver(join(folder, name));
-});
+  // A test that fails half-way must not make the next ones fail.
+  afterEach(async () => {
+    await Promise.all([...children].map((child) => kill(child, 'SIGKILL')));
+    await Promise.all([...opened].map((embedded) => embedded.close()));
+    opened.clear();
+    for (const name of await readdir(folder)) await stopLeftOver(join(folder, name));
+  });
 
-afterAll(async () => {
-  eraseEmbedded(join(folder, 'closed', 'data'));
-  await rm(folder, { recursive: true, force: true });
-});
+  afterAll(async () => {
+    eraseEmbedded(join(folder, 'closed', 'data'));
+    await rm(folder, { recursive: true, force: true });
+  });
+}
 
 export async function open(place: string, part: 'server' | 'operator'): Promise<EmbeddedDatabase> {
   const embedded = await openEmbedded(place, part);

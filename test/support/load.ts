@@ -9,7 +9,7 @@ interface Target {
 
 /**
  * Changes agents without pause until it is stopped; each change makes a new version. Failures are recorded and not
- * retried.
+ * retried; `slowest()` is the milliseconds of the slowest request.
  */
 export function startLoad({ origin, key, agents }: Target) {
   const failures: unknown[] = [];
@@ -19,11 +19,13 @@ export function startLoad({ origin, key, agents }: Target) {
   const underway = new Set<Promise<void>>();
   let target = origin;
   let answered = 0;
+  let slowest = 0;
   let stopped = false;
 
   async function change(id: string, count: number): Promise<void> {
     const body = JSON.stringify({ duration: 1 + (count % 100), metadata: { count } });
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    const start = performance.now();
     try {
       const { status, text, headers: answer } = await send(target, { path: `/agents/${id}`, headers, body });
       if (status === 200) acknowledged.set(id, Number(JSON.parse(answer.etag ?? '0')));
@@ -32,6 +34,7 @@ export function startLoad({ origin, key, agents }: Target) {
       failures.push(error);
     }
     answered += 1;
+    slowest = Math.max(slowest, performance.now() - start);
     for (const look of waiting) look();
   }
 
@@ -48,6 +51,7 @@ export function startLoad({ origin, key, agents }: Target) {
   return {
     failures,
     acknowledged,
+    slowest: () => slowest,
     /** Sends further requests to another server; resolves when those to the previous one are answered. */
     async moveTo(next: string): Promise<void> {
       target = next;

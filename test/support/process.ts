@@ -139,13 +139,41 @@ export async function runToEnd(command: readonly string[], options: Options = {}
 export const runProgram = (parameters: readonly string[], options: Options = {}) =>
   runToEnd([process.execPath, ...parameters], options);
 
-/** Starts a server with the given variables on a free port. */
-export async function startServer(env: Options['env'], options: Omit<Options, 'env'> = {}) {
-  const parameters = [process.execPath, join(root, 'dist', 'server.js')];
-  const { descriptors } = options;
+/** What a program says whose machine was too slow for the time limits of its statements. */
+const tooSlow = /did not answer in time|took longer than a statement may/;
+
+interface ServerOptions extends Omit<Options, 'env'> {
+  /** The folder of another build, in which it is started. */
+  readonly release?: string;
+}
+
+const serverIn = ({ release = root }: ServerOptions) => [process.execPath, join(release, 'dist', 'server.js')];
+
+/** Runs a server to its end, because it is to refuse to start; again if the machine was too slow, five times at most. */
+export async function refusedStart(env: Readonly<Record<string, string>>, options: ServerOptions = {}) {
+  for (let left = 4; ; left -= 1) {
+    const ended = await runToEnd(serverIn(options), { ...options, env });
+    if (left === 0 || !tooSlow.test(ended.stderr)) return ended;
+  }
+}
+
+/** Starts a server with the given variables on a free port; again if the machine was too slow, five times at most. */
+export async function startServer(env: Readonly<Record<string, string>>, options: ServerOptions = {}) {
+  for (let left = 4; ; left -= 1) {
+    try {
+      return await startOnce(env, options);
+    } catch (error) {
+      if (left === 0 || !tooSlow.test(String(error))) throw error;
+    }
+  }
+}
+
+async function startOnce(env: Readonly<Record<string, string>>, options: ServerOptions) {
+  const { descriptors, release } = options;
   // The shell replaces itself by the server.
-  const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh', ...parameters];
-  const server = startProcess(descriptors === undefined ? parameters : limited, {
+  const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh', ...serverIn(options)];
+  const server = startProcess(descriptors === undefined ? serverIn(options) : limited, {
+    ...(release !== undefined && { cwd: release }),
     ...options,
     env: { PORT: '0', ...env },
   });

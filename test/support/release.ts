@@ -1,5 +1,6 @@
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { run } from './connection.ts';
 import { makeFolder, runToEnd } from './process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -55,4 +56,21 @@ export async function buildCommit(commit: string): Promise<string> {
   const built = await runToEnd([process.execPath, 'scripts/build.mjs', '--force'], { cwd: folder });
   if (built.code !== 0) throw new Error(built.stderr);
   return folder;
+}
+
+type Ended = Awaited<ReturnType<typeof runToEnd>>;
+
+/**
+ * Migrates a database that is under load: again, as docs/upgrade.md says, after a migration that gave up because a table was
+ * not free within its `lock_timeout`.
+ * @param ownerUrl of the database, in which the failed migration is marked
+ */
+export async function migrateUnderLoad(ownerUrl: string, migrate: () => Promise<Ended>): Promise<Ended> {
+  for (;;) {
+    const ended = await migrate();
+    const [, update] =
+      /lock timeout" \(55P03\).*: once its cause is gone, run (.*); then migrate again/.exec(ended.stderr) ?? [];
+    if (update === undefined) return ended;
+    await run(ownerUrl, update);
+  }
 }
