@@ -5,9 +5,10 @@ export default defineConfig({
     globalSetup: 'test/support/global-setup.ts',
     provide: { timeLimits: 'patient' },
     include: ['test/**/*.test.ts'],
-    // Apart, each with a script of its own: test/process takes as long as all of these, the others need what a machine may
-    // not have, and test/trust attacks.
+    // Apart, each with a script of its own: `npm run check` reads the code, test/process takes as long as all of these, the
+    // others need what a machine may not have, and test/trust attacks.
     exclude: [
+      'test/walls/**',
       'test/process/**',
       'test/browser/**',
       'test/redis/**',
