@@ -24,7 +24,7 @@ import { connections } from './http/connections.ts';
 import { errorHandler } from './http/error-handler.ts';
 import { exactSerializer } from './http/exact-serializer.ts';
 import { housekeeping } from './http/housekeeping.ts';
-import { refuseOtherMethods } from './http/other-methods.ts';
+import { knownPaths } from './http/known-paths.ts';
 import { readPublicUrl } from './http/public-url.ts';
 import { requestLog } from './http/request-log.ts';
 import { httpServer } from './http/server.ts';
@@ -80,11 +80,11 @@ export async function buildApp(parts: AppParts) {
   const publicUrl = readPublicUrl(parts.publicUrl ?? '');
   const app = httpServer(logger, { trustedProxies, keepAliveSeconds, publicUrl });
 
+  await app.register(knownPaths);
   await app.register(requestLog, { meter, tracing });
   // First: a malformed message is 400 whatever its path.
   await app.register(connections);
   await app.register(errorHandler);
-  const refuseTheRest = refuseOtherMethods(app);
   await app.register(fastifySwagger, openapi(app.publicUrl));
 
   await app.register(healthRoutes, { database, migrations });
@@ -121,6 +121,5 @@ export async function buildApp(parts: AppParts) {
     await authenticated.register(webhookRoutes, { webhooks });
   });
 
-  refuseTheRest();
   return app;
 }

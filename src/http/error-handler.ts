@@ -2,7 +2,7 @@ import { type FastifyError, type FastifyReply, type FastifyRequest, LogControlle
 import fp from 'fastify-plugin';
 import { behindProxies, callerAddress, type trustedProxy } from './address.ts';
 import { exchangeOf } from './exchange.ts';
-import { isRecord } from './json.ts';
+import { hasEmpty, methodMissing } from './known-paths.ts';
 import { routeMissing } from './particular-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
@@ -10,9 +10,11 @@ import { ApiError } from './problems.ts';
 /** Turns every error that is thrown into problem details (docs/contract.md#errors). The only place that does so. */
 export const errorHandler = fp(async (app) => {
   app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply));
-  // In onRequest: answer 404 before reading the body. The router takes an empty part of a path for a parameter.
+  // In onRequest: answer 404 or 405 before reading the body.
   app.addHook('onRequest', (request, _, done) => {
-    done(request.is404 || hasEmpty(request.params) ? routeMissing(pathOf(request)) : undefined);
+    if (!request.is404 && !hasEmpty(request.params)) return done();
+    const known = app.knownPath(request.url);
+    done(known ? methodMissing(known) : routeMissing(pathOf(request)));
   });
   // For `reply.callNotFound` of a route, after onRequest.
   app.setNotFoundHandler(async (request) => {
@@ -44,8 +46,6 @@ export class AbortedResponses extends LogController {
 }
 
 const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] ?? '';
-
-const hasEmpty = (parameters: unknown) => isRecord(parameters) && Object.values(parameters).includes('');
 
 function answer(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   exchangeOf(request.raw).problem = error;

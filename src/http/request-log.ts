@@ -35,7 +35,7 @@ export const requestLog = fp(async (app, { meter, tracing }: Options) => {
     exchange.request = request;
     // Now, as a closed socket has no address any more.
     exchange.address = callerAddress(request.ip) ?? null;
-    const { url: route, config } = request.routeOptions;
+    const { url: route = app.knownPath(request.url)?.url, config } = request.routeOptions;
     exchange.route = route ?? null;
     exchange.config = config;
     if (tracing && !config.isProbe) exchange.span = tracing.begin(request.method, route, request.url, request.headers);

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { scopes } from '../../src/auth/api-key.ts';
 import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -38,9 +38,18 @@ const paths = [
   ['/api-key', 'GET, HEAD'],
 ] as const;
 
-test.for(paths)('%s answers PUT with 405 and Allow: %s, even without a valid key', async ([path, allow]) => {
-  const instance = path.replace(':id', 'not-a-uuid');
-  const answer = await world.call('nobody', `PUT ${instance}`);
-  expectProblem(answer, { code: 'METHOD_NOT_ALLOWED', instance });
-  expect(answer.headers.allow).toBe(allow);
-});
+test.for(paths)(
+  '%s answers PUT with 405 and Allow: %s, even without a valid key, and the log names the path',
+  async ([path, allow]) => {
+    const instance = path.replace(':id', 'not-a-uuid');
+    const answer = await world.call('nobody', `PUT ${instance}`);
+    expectProblem(answer, { code: 'METHOD_NOT_ALLOWED', instance });
+    expect(answer.headers.allow).toBe(allow);
+    const lines = () => world.logLines.map((line) => JSON.parse(line));
+    const line = await vi.waitUntil(
+      () => lines().find(({ requestId }) => requestId === answer.headers['x-request-id']),
+      { timeout: 60_000 },
+    );
+    expect(line).toMatchObject({ method: 'PUT', route: path.replace('/1', '/:version'), status: 405 });
+  },
+);
