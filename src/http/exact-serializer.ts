@@ -17,7 +17,7 @@ const placeholderText = JSON.stringify(placeholder);
  * know its text already.
  */
 export const exactSerializer: Compiler = ({ schema, method, url, httpStatus }) => {
-  const write = compile({ schema, method, url, httpStatus: httpStatus ?? '' });
+  const write = writerOf({ schema, method, url, httpStatus: httpStatus ?? '' });
   if (httpStatus?.startsWith('2') === false) return write;
   const open = openMemberOf(schema);
   if (open === undefined) return (answer) => withNumbers(write(answer));
@@ -26,6 +26,18 @@ export const exactSerializer: Compiler = ({ schema, method, url, httpStatus }) =
     return `${withNumbers(before)}${textOf(answer[open])}${withNumbers(after)}`;
   };
 };
+
+/** Fastify's serializers by their schemas, which routes share, as GET and HEAD do: to compile one takes milliseconds. */
+const writers = new WeakMap<object, ReturnType<typeof compile>>();
+
+function writerOf(part: Parameters<typeof compile>[0]): ReturnType<typeof compile> {
+  const key = isRecord(part.schema) ? part.schema : {};
+  const known = writers.get(key);
+  if (known) return known;
+  const write = compile(part);
+  writers.set(key, write);
+  return write;
+}
 
 /** The only member of a schema that is an object of any members; undefined if there is none, or several. */
 function openMemberOf(schema: unknown): string | undefined {
