@@ -4,8 +4,8 @@ import { basename, join } from 'node:path';
 import type pg from 'pg';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
+import { openPlace, shell } from '../support/backup-page.ts';
 import { connect, run } from '../support/connection.ts';
-import { openCluster, postgresCommands } from '../support/debian-postgres.ts';
 import { commandsIn, filled } from '../support/docs.ts';
 import { type Sent, send } from '../support/http.ts';
 import { startLoad } from '../support/load.ts';
@@ -122,24 +122,6 @@ test.each([
   expect(names).toEqual([basename(DUMP), expect.stringMatching(/^interview_agents-\d{8}T\d{6}Z\.dump\.new$/)]);
   expect(await Promise.all(names.map((name) => readFile(join(HOME, name), 'utf8')))).toEqual(['good', cut]);
 });
-
-/** A PostgreSQL with the two roles of docs/operate.md, and the URLs of its databases. */
-async function openPlace() {
-  const url = await openCluster();
-  const admin = url('postgres', 'postgres');
-  await run(admin, 'CREATE ROLE agents_owner LOGIN; CREATE ROLE agents_server LOGIN');
-  const urls = (name: string) => ({ owner: url('agents_owner', name), server: url('agents_server', name) });
-  return { admin, ...urls('interview_agents'), restored: urls('interview_agents_restored') };
-}
-
-/** Runs a command block of the page; fails unless it succeeds. */
-async function shell(block: string, env: Record<string, string>): Promise<string> {
-  const PATH = `${postgresCommands()}:${process.env['PATH']}`;
-  const running = startProcess(['sh', '-euc', block], { env: { ...env, PATH } });
-  const { code } = await running.exit;
-  if (code !== 0) throw new Error(`${block}${running.stderr}`);
-  return running.stdout;
-}
 
 async function open(url: string): Promise<pg.Client> {
   const client = await connect(url);
