@@ -13,7 +13,7 @@ import { build, makeFolder, runProgram, startProcess, startServer } from '../sup
 
 const [dump = ''] = commandsIn('docs/backup.md', 'Dump');
 const [restore = '', settle = ''] = commandsIn('docs/backup.md', 'Restore');
-const [check = '', start = '', use = '', since = ''] = commandsIn('docs/backup.md', 'Check');
+const [check = '', start = '', use = '', since = '', rename = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 
@@ -121,6 +121,19 @@ test.each([
   const names = (await readdir(HOME)).toSorted();
   expect(names).toEqual([basename(DUMP), expect.stringMatching(/^interview_agents-\d{8}T\d{6}Z\.dump\.new$/)]);
   expect(await Promise.all(names.map((name) => readFile(join(HOME, name), 'utf8')))).toEqual(['good', cut]);
+});
+
+test('where a restore cannot make its database, nothing is restored, and after a renaming that failed DATABASE_URL stays', async () => {
+  const HOME = await makeFolder();
+  await writeFile(join(HOME, 'interview-agents.sh'), 'OWNER_URL=renamed');
+  const variables = { HOME, DUMP: 'dump', ADMIN_URL: 'admin', NEW_OWNER_URL: 'new', DATABASE_URL: 'old' };
+  // As in a terminal, which goes on after a command that failed.
+  const pasted = (functions: string, block: string) =>
+    shell(`set +e\n${functions}\n${block}echo "$DATABASE_URL"`, variables);
+  const tools = (code: number) =>
+    `createdb() { return ${code}; }\npg_restore() { echo restored; }\npsql() { return ${code}; }`;
+  expect([await pasted(tools(0), restore), await pasted(tools(0), rename)]).toEqual(['restored\nold\n', 'renamed\n']);
+  expect([await pasted(tools(1), restore), await pasted(tools(1), rename)]).toEqual(['old\n', 'old\n']);
 });
 
 async function open(url: string): Promise<pg.Client> {
