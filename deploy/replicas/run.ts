@@ -19,6 +19,9 @@ import { freePort, type Program, startProgram } from './programs.ts';
  */
 const longestUse = 10_000;
 
+/** Seconds that an answer may be read: five until it begins, and sixty. */
+const longestAnswer = '65';
+
 const here = import.meta.dirname;
 const host = '127.0.0.1';
 
@@ -96,7 +99,8 @@ async function startPgBouncer(): Promise<string> {
 async function makeServer(name: string, common: Readonly<Record<string, string>>) {
   const address = `${host}:${await freePort()}`;
   const metricsPort = String(await freePort());
-  const env = { ...process.env, ...common, HOST: host, PORT: address.split(':')[1], METRICS_PORT: metricsPort };
+  const given = { SHUTDOWN_GRACE_SECONDS: longestAnswer, ...process.env, ...common };
+  const env = { ...given, HOST: host, PORT: address.split(':')[1], METRICS_PORT: metricsPort };
   const command = [process.execPath, join(here, '..', '..', 'dist', 'server.js')];
   let program: Program | undefined;
   return {
