@@ -87,7 +87,9 @@ async function untilWhole(): Promise<void> {
 
 async function startServer(name: string, DATABASE_URL: string): Promise<void> {
   const [address, metricsPort] = [`${host}:${await freePort()}`, String(await freePort())];
-  const env = { ...process.env, NODE_ENV: 'production', DATABASE_URL, HOST: host, PORT: address.split(':')[1] };
+  // Seconds that an answer may be read: five until it begins, and sixty.
+  const given = { SHUTDOWN_GRACE_SECONDS: '65', ...process.env };
+  const env = { ...given, NODE_ENV: 'production', DATABASE_URL, HOST: host, PORT: address.split(':')[1] };
   const command = [process.execPath, join(here, '..', '..', 'dist', 'server.js')];
   const program = await launch(name, command, {
     env: { ...env, METRICS_PORT: metricsPort },

@@ -26,8 +26,9 @@ auth_file = $FOLDER/userlist.txt
 stats_users = $ROLE
 
 pool_mode = transaction
-; Connections to PostgreSQL. Two servers with DATABASE_POOL=10 never wait for one; with more servers some may.
-default_pool_size = 20
+; Connections to PostgreSQL. Two servers with DATABASE_POOL=10, and one more each for METRICS_PORT, never wait for one; with
+; more servers some may.
+default_pool_size = 22
 max_client_conn = 500
 ; Seconds. After a restart of PostgreSQL it is asked again soon.
 server_login_retry = 1

@@ -13,10 +13,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { addEnvironmentFile } from '../../src/process/environment-file.ts';
 import { freePort, type Program, startProgram } from './programs.ts';
 
-/**
- * Milliseconds after which a server that nginx has been told to leave out has no request and no connection of nginx: a
- * server answers within 5 seconds, and nginx closes a connection that was idle for 5 more.
- */
+/** Milliseconds until a server that nginx leaves out is idle: it answers within 5 s, and nginx closes what was idle for 5 s. */
 const longestUse = 10_000;
 
 const here = import.meta.dirname;
@@ -96,7 +93,9 @@ async function startPgBouncer(): Promise<string> {
 async function makeServer(name: string, common: Readonly<Record<string, string>>) {
   const address = `${host}:${await freePort()}`;
   const metricsPort = String(await freePort());
-  const env = { ...process.env, ...common, HOST: host, PORT: address.split(':')[1], METRICS_PORT: metricsPort };
+  // Seconds that an answer may be read: five until it begins, and sixty.
+  const given = { SHUTDOWN_GRACE_SECONDS: '65', ...process.env, ...common };
+  const env = { ...given, HOST: host, PORT: address.split(':')[1], METRICS_PORT: metricsPort };
   const command = [process.execPath, join(here, '..', '..', 'dist', 'server.js')];
   let program: Program | undefined;
   return {

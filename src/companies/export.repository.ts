@@ -10,6 +10,7 @@ import {
   agentLines,
   auditLines,
   companyLine,
+  grantLines,
   keyLines,
   type Listing,
   phoneNumberLines,
@@ -61,9 +62,9 @@ export function companyExport(database: Database, operator: string) {
   return {
     /**
      * Yields JSON objects as text, without line feeds; `record` names the kind. In this order: the company, its phone
-     * numbers, its keys and webhook endpoints without secrets, its agents (deleted ones too; after each batch the versions
-     * of its agents), its audit entries. Reads a batch of a few megabytes at most when the one before was consumed; there is
-     * no snapshot over all batches. Writes the audit entry `company.exported` before the first line.
+     * numbers, its grants, its keys and webhook endpoints without secrets, its agents (deleted ones too; after each batch the
+     * versions of its agents), its audit entries. Reads a batch of a few megabytes at most when the one before was consumed;
+     * there is no snapshot over all batches. Writes the audit entry `company.exported` before the first line.
      * @throws UnknownIdError
      */
     async *lines(companyId: string): AsyncGenerator<string> {
@@ -73,6 +74,7 @@ export function companyExport(database: Database, operator: string) {
       await prisma.auditEntry.create({ data: { action: 'company.exported', operator, companyId } });
       yield* listed(companyId, companyLine);
       yield* listed(companyId, phoneNumberLines);
+      yield* listed(companyId, grantLines);
       yield* listed(companyId, keyLines);
       yield* listed(companyId, webhookEndpointLines);
       yield* agents(companyId);

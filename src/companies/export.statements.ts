@@ -19,6 +19,7 @@ const line = (record: string, table: string, members: Members) => {
 };
 
 const company = line('company', 'c', named('id', 'name', 'createdAt'));
+const grant = line('grant', 'g', named('integrationId', 'companyId', 'grantedAt'));
 const phoneNumber = line('phoneNumber', 'p', named('id', 'companyId', 'number', 'status', 'createdAt'));
 const agent = line('agent', 'a', [...columns, ...named('deletedAt')]);
 
@@ -60,6 +61,10 @@ export const companyLine: Listing = (companyId, after) => sql`
 export const phoneNumberLines: Listing = (companyId, after) => sql`
   SELECT p.id, ${phoneNumber} FROM company_phone_number p
    WHERE p.company_id = ${companyId}::uuid AND p.id > ${after}::uuid ORDER BY p.id LIMIT ${batch}`;
+
+export const grantLines: Listing = (companyId, after) => sql`
+  SELECT g.integration_id AS id, ${grant} FROM integration_company g
+   WHERE g.company_id = ${companyId}::uuid AND g.integration_id > ${after}::uuid ORDER BY g.integration_id LIMIT ${batch}`;
 
 export const keyLines: Listing = (companyId, after) => sql`
   SELECT k.id, ${key} FROM api_key k

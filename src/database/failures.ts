@@ -1,6 +1,6 @@
 import { isDriverAdapterError } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
-import { StartError } from '../errors.ts';
+import { codeOf, StartError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import { ApiError, databaseUnavailable } from '../http/problems.ts';
 
@@ -72,6 +72,22 @@ export const isDatabaseError = (error: unknown): boolean =>
     Prisma.PrismaClientInitializationError,
     Prisma.PrismaClientRustPanicError,
   ].some((kind) => error instanceof kind);
+
+/** Messages of `pg`, whose own errors are plain ones, for a connection that broke or could not be had, and a missing answer. */
+const lostMessages =
+  /^(Query read timeout|Connection terminated|Client (has encountered a connection error|was closed)|timeout exceeded)/;
+
+/** Codes of a broken socket. Prisma's adapter passes on those that it does not know, such as EPIPE. */
+const lostCodes = /^(EPIPE|ECONNRESET|ETIMEDOUT)$/;
+
+/** Whether an error leaves open if the database did what it was asked: no answer came, perhaps to a COMMIT that was sent. */
+export function mayHaveBeenDone(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state !== undefined) return /^(08|57P)/.test(state);
+  if (error instanceof ApiError) return error.code === 'DATABASE_UNAVAILABLE';
+  if (isDatabaseError(error)) return true;
+  return error instanceof Error && (lostMessages.test(error.message) || lostCodes.test(codeOf(error) ?? ''));
+}
 
 /** The message of an error in one line: without the source code of the call, which Prisma puts before it. */
 export const messageOf = ({ message }: Error): string =>

@@ -1,6 +1,6 @@
 import { codeOf } from '../errors.ts';
 import { ApiError } from '../http/problems.ts';
-import { isDatabaseError, isWrongCall, sqlState } from './failures.ts';
+import { isDatabaseError, isWrongCall, mayHaveBeenDone, sqlState } from './failures.ts';
 
 /** Sentences for operators by SQLSTATE or its beginning; the longest match is used. */
 const byState: Readonly<Record<string, string>> = {
@@ -68,6 +68,13 @@ export function reasonOf(error: unknown): string | undefined {
     ? 'the database did not answer, or the connection to it broke: try again once it answers'
     : undefined;
 }
+
+/** Like `reasonOf`, about an operator's command, which may have been committed although its connection was lost. */
+export const commandReasonOf = (error: unknown): string | undefined =>
+  mayHaveBeenDone(error)
+    ? 'the database did not answer, or the connection to it broke: look at what was done (audit list) before you repeat ' +
+      'the command'
+    : reasonOf(error);
 
 /** A sentence for an operator about a connection that could not be opened. Never a library's message, except OpenSSL's about a certificate. */
 export function connectionReasonOf(error: unknown): string {

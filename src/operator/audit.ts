@@ -8,7 +8,10 @@ export function auditCommands(audit: Command, print: Print, stderr: Writable) {
   audit.description('who did what, and when').addHelpText(...examples('audit list --limit 20'));
   audit
     .command('list')
-    .description('commands of operators, deletions and versions of agents, the newest first')
+    .description(
+      'commands of operators, deletions and versions of agents, changes of webhook endpoints, and keys that moved to a new ' +
+        'secret, the newest first',
+    )
     .option('--company <id>', 'of a company', uuid)
     .option('--key <id>', 'by a key, or done to it', uuid)
     .option('--agent <id>', 'of an agent', uuid)

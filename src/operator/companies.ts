@@ -31,7 +31,7 @@ export function companyCommands(company: Command, print: Print, printLines: Prin
   company
     .command('export')
     .description(
-      'print all that belongs to a company, as JSON lines: the company, its phone numbers, its keys and ' +
+      'print all that belongs to a company, as JSON lines: the company, its phone numbers, its grants, its keys and ' +
         'webhook endpoints without secrets, its agents with all of their versions, its audit entries. `record` says what a ' +
         'line is',
     )

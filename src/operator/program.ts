@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import { Command } from '@commander-js/extra-typings';
 import { withoutKeys } from '../auth/api-key.ts';
 import type { Config } from '../config.ts';
-import { reasonOf } from '../database/reasons.ts';
+import { commandReasonOf } from '../database/reasons.ts';
 import { agentCommands } from './agents.ts';
 import { auditCommands } from './audit.ts';
 import { companyCommands, integrationCommands, phoneNumberCommands } from './companies.ts';
@@ -21,7 +21,7 @@ interface Streams {
 
 /** The one line that is printed when a command fails. API keys in the message are replaced. */
 export function failureOf(error: unknown): string {
-  const reason = reasonOf(error) ?? (error instanceof Error ? error.message : String(error));
+  const reason = commandReasonOf(error) ?? (error instanceof Error ? error.message : String(error));
   return `error: ${withoutKeys(reason).replaceAll('\n', ' ')}`;
 }
 
@@ -34,7 +34,7 @@ export function operatorProgram(readConfiguration: () => Config, { stdin, stdout
   const program = new Command('admin')
     .description(
       'The operator’s command line. It works on DATABASE_URL or, without it, on the embedded database in DATA_DIR; prints ' +
-        'one JSON value on stdout, and on stderr, in one line, why nothing was done or what to mind. `admin GROUP --help` has the ' +
+        'one JSON value on stdout, and on stderr, in one line, why it failed or what to mind. `admin GROUP --help` has the ' +
         'commands of a group, `admin GROUP COMMAND --help` the options of a command.',
     )
     .addHelpText(...examples("company create --name 'Our company'", 'key create --help', 'audit list --limit 20'))

@@ -5,7 +5,7 @@ import { type PreparedFile, prepareFile, sendPrepared } from '../http/prepared-f
 import { isProblemCode, type ProblemCode, problemPath, problems } from '../http/problems.ts';
 import { explain, policy, toHtml } from './explanation.ts';
 import { getProblem } from './openapi.ts';
-import { problemParamsSchema } from './schema.ts';
+import { problemHeadersSchema, problemParamsSchema } from './schema.ts';
 
 const types = ['application/json', 'text/html'] as const;
 
@@ -27,7 +27,8 @@ export const problemRoutes: FastifyPluginAsyncTypebox = async (app) => {
     return file;
   }
 
-  const schema = { ...getProblem(app.publicUrl.prefix), params: problemParamsSchema };
+  const described = getProblem(app.publicUrl.prefix);
+  const schema = { ...described, params: problemParamsSchema, headers: problemHeadersSchema };
   app.get('/problems/:code', { schema }, async (request, reply) => {
     const code = codes.get(request.params.code);
     if (!code) throw problemUnknown();

@@ -4,6 +4,11 @@ export const problemParamsSchema = Type.Object({
   code: Type.String({ description: 'The code of a problem, as in `type` (validation-failed) or as in `code`' }),
 });
 
+/** Not validated: what is no entity tag matches none. */
+export const problemHeadersSchema = Type.Object({
+  'if-none-match': Type.Optional(Type.String({ description: '304 while one of these entity tags is current' })),
+});
+
 export const explanationSchema = Type.Object(
   {
     type: Type.String({ description: 'The path of this explanation' }),

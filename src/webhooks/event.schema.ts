@@ -17,7 +17,9 @@ const agentData = Type.Object(
     agentId: uuid('Agent id'),
     companyId: uuid('Id of the company that owns the agent'),
     version: Type.Integer({ description: 'The version that the change made; of a deletion, the last version' }),
-    changedFields: Type.Array(Type.String(), { description: 'The fields that changed; empty for a deletion' }),
+    changedFields: Type.Array(Type.String(), {
+      description: 'The fields that changed: all for a creation, none for a deletion',
+    }),
     restoredFrom: nullable(Type.Integer({ description: 'The version whose content was restored' })),
     requestId: nullable(requestId('X-Request-Id of the request; null for a change by the operator of the server')),
     keyId: nullable(uuid('The API key of the request; null for a change by the operator of the server')),

@@ -1,3 +1,4 @@
+import { agentFields } from '../agents/fields.ts';
 import { ids } from '../openapi/examples.ts';
 
 export const draft = {
@@ -34,11 +35,10 @@ export const delivery = {
 
 const by = { requestId: ids.request, keyId: ids.key };
 const agent = { agentId: ids.agent, companyId: ids.company };
-const firstFields = ['name', 'type', 'focus', 'language', 'duration'];
 
 /** `data` of each event. */
 export const eventData = {
-  created: { ...agent, version: 1, changedFields: firstFields, restoredFrom: null, ...by },
+  created: { ...agent, version: 1, changedFields: agentFields, restoredFrom: null, ...by },
   updated: { ...agent, version: 7, changedFields: ['duration', 'metadata'], restoredFrom: null, ...by },
   deleted: { ...agent, version: 7, changedFields: [], restoredFrom: null, ...by },
   ping: { webhookId: ids.webhook, ...by },

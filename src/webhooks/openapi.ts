@@ -26,7 +26,13 @@ export const createWebhook = {
   response: {
     201: {
       ...{ ...webhookWithSecretSchema, description: 'The endpoint, with its secret', examples: [withSecret] },
-      headers: { Location: header('The path of the webhook', `/webhooks/${ids.webhook}`), ...replayHeader },
+      headers: {
+        Location: header(
+          'The address of the webhook: absolute if the server knows its own, else a path',
+          `/webhooks/${ids.webhook}`,
+        ),
+        ...replayHeader,
+      },
     },
   },
 };

@@ -20,10 +20,12 @@ const linesOf = async (companyId: string) => {
     .map((line) => JSON.parse(line));
 };
 
-test('an export holds the phone numbers, keys, agents with all versions, and audit trail of the company, and nothing of another', async () => {
+test('an export holds the phone numbers, grants, keys, agents with all versions, and audit trail of the company, and nothing of another', async () => {
   const [{ id: companyId, key, keyId }, other] = [await world.company(), await world.company()];
   await world.agent(other.id);
   const numberId = await world.phoneNumber(companyId);
+  const { id: integrationId } = await world.ats(companyId);
+  await world.ats(other.id);
   const first = await world.agent(companyId, { metadata: { department: 'Sales', '1': [1.5, null] } });
   const headers = { 'x-request-id': 'request-of-the-export' };
   await world.patch(key, first.id, { type: 'PHONE', companyPhoneNumberId: numberId }, { headers });
@@ -36,12 +38,13 @@ test('an export holds the phone numbers, keys, agents with all versions, and aud
   const of = (record: string) =>
     lines.filter((line) => line.record === record).map(({ record: _, ...members }) => members);
   expect(new Set(lines.map(({ record }) => record))).toEqual(
-    new Set(['company', 'phoneNumber', 'key', 'webhookEndpoint', 'agent', 'version', 'auditEntry']),
+    new Set(['company', 'phoneNumber', 'grant', 'key', 'webhookEndpoint', 'agent', 'version', 'auditEntry']),
   );
   expect(of('company')).toEqual([{ id: companyId, name: 'Test company', createdAt: time }]);
   expect(of('phoneNumber')).toEqual([
     { id: numberId, companyId, number: '+12025550123', status: 'ACTIVE', createdAt: time },
   ]);
+  expect(of('grant')).toEqual([{ integrationId, companyId, grantedAt: time }]);
   expect(of('key')).toEqual([
     {
       ...{ id: keyId, companyId, name: null, start: key.slice(0, 8), allowedIps: [], perMinute: null, perHour: null },
@@ -78,6 +81,7 @@ test('an export holds the phone numbers, keys, agents with all versions, and aud
     'company.created',
     'key.created',
     'phone-number.added',
+    'integration.granted',
     'webhook.created',
     'agent.deleted',
     'company.exported',

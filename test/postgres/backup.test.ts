@@ -4,8 +4,8 @@ import { basename, join } from 'node:path';
 import type pg from 'pg';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
+import { openPlace, shell } from '../support/backup-page.ts';
 import { connect, run } from '../support/connection.ts';
-import { openCluster, postgresCommands } from '../support/debian-postgres.ts';
 import { commandsIn, filled } from '../support/docs.ts';
 import { type Sent, send } from '../support/http.ts';
 import { startLoad } from '../support/load.ts';
@@ -13,7 +13,7 @@ import { build, makeFolder, runProgram, startProcess, startServer } from '../sup
 
 const [dump = ''] = commandsIn('docs/backup.md', 'Dump');
 const [restore = '', settle = ''] = commandsIn('docs/backup.md', 'Restore');
-const [check = '', start = '', use = '', since = ''] = commandsIn('docs/backup.md', 'Check');
+const [check = '', start = '', use = '', since = '', rename = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 
@@ -123,23 +123,18 @@ test.each([
   expect(await Promise.all(names.map((name) => readFile(join(HOME, name), 'utf8')))).toEqual(['good', cut]);
 });
 
-/** A PostgreSQL with the two roles of docs/operate.md, and the URLs of its databases. */
-async function openPlace() {
-  const url = await openCluster();
-  const admin = url('postgres', 'postgres');
-  await run(admin, 'CREATE ROLE agents_owner LOGIN; CREATE ROLE agents_server LOGIN');
-  const urls = (name: string) => ({ owner: url('agents_owner', name), server: url('agents_server', name) });
-  return { admin, ...urls('interview_agents'), restored: urls('interview_agents_restored') };
-}
-
-/** Runs a command block of the page; fails unless it succeeds. */
-async function shell(block: string, env: Record<string, string>): Promise<string> {
-  const PATH = `${postgresCommands()}:${process.env['PATH']}`;
-  const running = startProcess(['sh', '-euc', block], { env: { ...env, PATH } });
-  const { code } = await running.exit;
-  if (code !== 0) throw new Error(`${block}${running.stderr}`);
-  return running.stdout;
-}
+test('where a restore cannot make its database, nothing is restored, and after a renaming that failed DATABASE_URL stays', async () => {
+  const HOME = await makeFolder();
+  await writeFile(join(HOME, 'interview-agents.sh'), 'OWNER_URL=renamed');
+  const variables = { HOME, DUMP: 'dump', ADMIN_URL: 'admin', NEW_OWNER_URL: 'new', DATABASE_URL: 'old' };
+  // As in a terminal, which goes on after a command that failed.
+  const pasted = (functions: string, block: string) =>
+    shell(`set +e\n${functions}\n${block}echo "$DATABASE_URL"`, variables);
+  const tools = (code: number) =>
+    `createdb() { return ${code}; }\npg_restore() { echo restored; }\npsql() { return ${code}; }`;
+  expect([await pasted(tools(0), restore), await pasted(tools(0), rename)]).toEqual(['restored\nold\n', 'renamed\n']);
+  expect([await pasted(tools(1), restore), await pasted(tools(1), rename)]).toEqual(['old\n', 'old\n']);
+});
 
 async function open(url: string): Promise<pg.Client> {
   const client = await connect(url);

@@ -1,10 +1,11 @@
 import { chown, readFile } from 'node:fs/promises';
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { freePort, startProgram } from '../../deploy/replicas/programs.ts';
 import { callsOf } from '../support/calls.ts';
 import { startComposition } from '../support/composition.ts';
 import { connect } from '../support/connection.ts';
 import { commandsIn, filled } from '../support/docs.ts';
+import { send } from '../support/http.ts';
 import { expectCreated } from '../support/new-agent.ts';
 import { expectChange, expectNoChange, newSubject } from '../support/patch-agent.ts';
 import { build, makeFolder, runProgram, startServer } from '../support/process.ts';
@@ -104,6 +105,21 @@ test('many concurrent changes of few agents, on the connections that both server
     expect(version).toBe(31);
     expect(metadata).toEqual(Object.fromEntries(clients.map((_, at) => [`client${at}`, at])));
   }
+});
+
+test('while the pools of both servers are busy, their metrics reach the database through PgBouncer', async () => {
+  const url = Object.assign(new URL(world.databaseUrl), { host: composition.pgbouncer }).href;
+  // As many as two servers with DATABASE_POOL=10 have.
+  for (let count = 0; count < 20; count += 1) {
+    const client = await connect(url);
+    onTestFinished(() => client.end());
+    await client.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
+  }
+  const isUp = async (metrics: string) => {
+    const { text } = await send(metrics, { method: 'GET', path: '/metrics' });
+    return /^interview_agents_database_up 1$/m.test(text);
+  };
+  for (const metrics of composition.metrics) await vi.waitUntil(() => isUp(metrics), { timeout: 60_000, interval: 20 });
 });
 
 test('a server that would use named statements behind this PgBouncer does not start, and names the setting', async () => {

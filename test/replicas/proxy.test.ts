@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, expect, test } from 'vitest';
 import { startComposition } from '../support/composition.ts';
+import { longestAnswer } from '../support/longest-answer.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem, expectProblemShape } from '../support/problem.ts';
 import { build } from '../support/process.ts';
@@ -18,6 +20,14 @@ const answerTo = (bytes: string) =>
   });
 
 const path = '/agents/5b0f7c0e-0c53-4d0b-9a53-0f8f2c9f7a11';
+
+test('each server waits at SIGTERM for as long as an answer may be read', async () => {
+  const graces = composition.ids.map(async (id) => {
+    const variables = await readFile(`/proc/${id}/environ`, 'utf8');
+    return Number(/(?:^|\0)SHUTDOWN_GRACE_SECONDS=(\d+)/.exec(variables)?.[1]);
+  });
+  expect(await Promise.all(graces)).toEqual([longestAnswer, longestAnswer]);
+});
 
 test.each([
   { what: 'no Host', bytes: head(`GET ${path} HTTP/1.1`), code: 'MALFORMED_REQUEST' },

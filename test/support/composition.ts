@@ -27,8 +27,8 @@ export async function startComposition(
   });
   const origin = await program.until(/^The proxy listens on (http:\S+)$/m);
   const printed = (pattern: RegExp) => pattern.exec(program.stdout)?.[1] ?? '';
-  const signal = (name: (typeof names)[number], signal: NodeJS.Signals) =>
-    process.kill(Number(printed(new RegExp(`^${name} is process (\\d+),`, 'm'))), signal);
+  const idOf = (name: (typeof names)[number]) => Number(printed(new RegExp(`^${name} is process (\\d+),`, 'm')));
+  const signal = (name: (typeof names)[number], signal: NodeJS.Signals) => process.kill(idOf(name), signal);
   return {
     program,
     origin,
@@ -36,6 +36,8 @@ export async function startComposition(
     servers: names.map((name) => printed(new RegExp(`^${name} .* listens on (\\S+),`, 'm'))),
     /** The addresses of their metrics. */
     metrics: names.map((name) => printed(new RegExp(`^${name} .* metrics on (\\S+)$`, 'm'))),
+    /** Their process ids. */
+    ids: names.map(idOf),
     /** Freezes a server (SIGSTOP): the system accepts connections, and no request is answered. */
     freeze: (server: (typeof names)[number]) => signal(server, 'SIGSTOP'),
     thaw: (server: (typeof names)[number]) => signal(server, 'SIGCONT'),

@@ -137,6 +137,11 @@ export async function openLink(databaseUrl: string) {
 
     repair: () => listen(port),
 
+    /** Closes all connections in order, like a load balancer that goes away. */
+    hangUp() {
+      for (const { from } of pipes) from.end();
+    },
+
     /**
      * Connects new connections to another PostgreSQL, as a load balancer does after a failover; open ones are not
      * changed.

@@ -7,9 +7,6 @@ export interface Migration {
 /** Milliseconds that a request waits for a lock. A migration must not hold one for longer. */
 const requestWait = 1_000;
 
-/** The first migration that has to drop its index with IF EXISTS. */
-const firstTolerant = '20261129110001';
-
 /** Statements whose lock blocks writes, or all requests. */
 const lockingStatements = [
   // Without the storage parameters of a table: their lock blocks no request, and no request blocks it.
@@ -34,7 +31,7 @@ export function breachesIn(migrations: readonly Migration[]): string[] {
     const sql = withoutTexts(script);
     const made = namesIn(sql, /\bCREATE TABLE (?:IF NOT EXISTS )?"?(\w+)"?/g);
     const inUse = (table: string) => known.has(table) && !made.includes(table);
-    const breaches = [...indexBreaches(name, sql, inUse), ...lockBreaches(sql, inUse), ...rowBreaches(sql, inUse)];
+    const breaches = [...indexBreaches(sql, inUse), ...lockBreaches(sql, inUse), ...rowBreaches(sql, inUse)];
     for (const table of made) known.add(table);
     return breaches.map((breach) => `${name}: ${breach}`);
   });
@@ -42,10 +39,10 @@ export function breachesIn(migrations: readonly Migration[]): string[] {
 
 type InUse = (table: string) => boolean;
 
-function indexBreaches(name: string, sql: string, inUse: InUse): string[] {
+function indexBreaches(sql: string, inUse: InUse): string[] {
   const plain = namesIn(sql, /\bCREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)[^;]*? ON "?(\w+)"?/g).filter(inUse);
   const dropped = namesIn(sql, /\bDROP INDEX (?!CONCURRENTLY)(?:IF EXISTS )?"?(\w+)"?/g);
-  const strict = name < firstTolerant ? [] : namesIn(sql, /\bDROP INDEX CONCURRENTLY (?!IF EXISTS)"?(\w+)"?/g);
+  const strict = namesIn(sql, /\bDROP INDEX CONCURRENTLY (?!IF EXISTS)"?(\w+)"?/g);
   const isAlone = !/\bCONCURRENTLY\b/.test(sql) || statementsIn(sql).length === 1;
   return [
     ...plain.map((table) => `makes an index of ${table}, not CONCURRENTLY`),

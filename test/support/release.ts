@@ -34,8 +34,6 @@ export async function writeMigrations(release: string, migrations: Migrations): 
     await mkdir(join(release, 'prisma', 'migrations', name), { recursive: true });
     await writeFile(join(release, 'prisma', 'migrations', name, 'migration.sql'), script);
   }
-  // Built only after everything is written.
-  await writeFile(join(release, 'dist', '.built'), '');
 }
 
 /**

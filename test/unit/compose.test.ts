@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { environmentSchema, readConfig } from '../../src/config.ts';
 import { compose, root, secret } from '../support/compose-file.ts';
 import { commandsIn } from '../support/docs.ts';
+import { longestAnswer } from '../support/longest-answer.ts';
 import { makeFolder, runToEnd } from '../support/process.ts';
 
 // Docker is not needed: these tests read the Compose files.
@@ -66,7 +67,7 @@ describe.each(files)('%s', (path) => {
     expect(existsSync(join(root, 'src', 'migrate.ts'))).toBe(true);
   });
 
-  test('the variables of the servers are valid in production, and the stop grace period is longer than their drain', () => {
+  test('the variables of the servers are valid in production, their drain cuts no answer, and the stop grace period is longer', () => {
     expect(serverNames.length).toBeGreaterThan(0);
     for (const name of serverNames) {
       const { environment = {} } = service(name);
@@ -74,6 +75,7 @@ describe.each(files)('%s', (path) => {
         Object.entries(environment).map(([variable, value]) => [variable, String(value)]),
       );
       const { SHUTDOWN_GRACE_SECONDS } = readConfig({ ...given, NODE_ENV: 'production' });
+      expect(SHUTDOWN_GRACE_SECONDS).toBeGreaterThanOrEqual(longestAnswer);
       // After this time Docker kills.
       expect(Number(service(name).stop_grace_period?.replace(/s$/, ''))).toBeGreaterThan(SHUTDOWN_GRACE_SECONDS);
     }

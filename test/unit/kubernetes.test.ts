@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { environmentSchema, readConfig } from '../../src/config.ts';
 import { commandsIn } from '../support/docs.ts';
+import { longestAnswer } from '../support/longest-answer.ts';
 
 // Kubernetes is not needed: these tests read the manifests, with the schemas of Kubernetes from a package.
 const root = join(import.meta.dirname, '..', '..');
@@ -111,7 +112,7 @@ test.each(pods)('%s use the image of this release, and get known variables only,
   }
 });
 
-test('the variables of the server are valid in production, and it is killed only after its pause and its drain', () => {
+test('the variables of the server are valid in production, and it is killed only after its pause and its drain, which cuts no answer', () => {
   const secrets = {
     DATABASE_URL: 'postgresql://agents_server:password@host:5432/interview_agents',
     API_KEY_SECRET: 'a'.repeat(64),
@@ -121,6 +122,7 @@ test('the variables of the server are valid in production, and it is killed only
     ...secrets,
     NODE_ENV: 'production',
   });
+  expect(SHUTDOWN_GRACE_SECONDS).toBeGreaterThanOrEqual(longestAnswer);
   const { terminationGracePeriodSeconds, containers } = deployment.spec.template.spec;
   const [{ lifecycle, ports, envFrom }] = containers;
   const [program, pause] = lifecycle.preStop.exec.command;

@@ -9,20 +9,25 @@ const tables = { name: '1_tables', script: 'CREATE TABLE "agent" ("id" UUID);\nC
 const breaches = (script: string) => breachesIn([tables, { name: '2_next', script }]);
 
 /**
- * This script is older than the rules. It cannot be split, because `migrate` refuses a database whose applied script
- * was edited, and every released database has it. Where it still has to be applied, the database is new and its history
+ * These scripts are older than the rules that they break. They stay, because `migrate` refuses a database whose applied script
+ * was edited, and every released database has them. Where the first still has to be applied, the database is new and its history
  * empty.
  */
 const known = [
   '20261126000000_audit: makes an index of agent_version, not CONCURRENTLY',
   '20261126000000_audit: locks agent_version and does not begin with SET LOCAL lock_timeout',
+  '20261126100001_drop_agents_index: drops the index agent_company_id_created_at_id_idx without IF EXISTS',
+  '20261129100001_drop_webhook_due_index: drops the index webhook_delivery_due_idx without IF EXISTS',
 ];
 
-test('every migration except one follows the rules of docs/upgrade.md, so that requests continue while it is applied', async () => {
+test('every migration except three that docs/upgrade.md names follows its rules, so that requests continue while it is applied', async () => {
   const names = await migrationNames(folder);
   const scripts = names.map((name) => ({ name, script: readFileSync(join(folder, name, 'migration.sql'), 'utf8') }));
   expect(scripts.length).toBeGreaterThan(5);
   expect(breachesIn(scripts)).toEqual(known);
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'upgrade.md'), 'utf8');
+  const [, last = ''] = page.split('`test/unit/migrations.test.ts` reads');
+  expect(last.match(/\d{14}_\w+/g)).toEqual([...new Set(known.map((breach) => breach.split(':')[0]))]);
 });
 
 test.for([
