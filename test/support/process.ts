@@ -140,7 +140,10 @@ export const runProgram = (parameters: readonly string[], options: Options = {})
   runToEnd([process.execPath, ...parameters], options);
 
 /** What a program says whose machine was too slow for the time limits of its statements. */
-const tooSlow = /did not answer in time|took longer than a statement may/;
+const tooSlow = /the database did not answer|took longer than a statement may/;
+
+/** The end of the second curl command, the last output of a start with a demo. */
+export const demoPrinted = /^ {2}-d '(.*"source":"ats".*)'$/m;
 
 interface ServerOptions extends Omit<Options, 'env'> {
   /** The folder of another build, in which it is started. */
@@ -157,7 +160,10 @@ export async function refusedStart(env: Readonly<Record<string, string>>, option
   }
 }
 
-/** Starts a server with the given variables on a free port; again if the machine was too slow, five times at most. */
+/**
+ * Starts a server with the given variables on a free port; again if the machine was too slow, five times at most. With a
+ * DATA_DIR, its output about the demo is complete.
+ */
 export async function startServer(env: Readonly<Record<string, string>>, options: ServerOptions = {}) {
   for (let left = 4; ; left -= 1) {
     try {
@@ -178,5 +184,6 @@ async function startOnce(env: Readonly<Record<string, string>>, options: ServerO
     env: { PORT: '0', ...env },
   });
   const origin = await server.until(/^Listening on (http:\S+)$/m);
+  if ('DATA_DIR' in env) await server.until(demoPrinted);
   return { server, origin };
 }
