@@ -173,13 +173,4 @@ describe('stop', () => {
     expect(await server.exit).toEqual({ code: 0, signal: null });
     expect(await postgresPid(dataDir)).toBeUndefined();
   });
-
-  test('a signal during the start leaves no PostgreSQL running', async () => {
-    const dataDir = await makeDataDir();
-    const server = startProcess(node, { env: { DATA_DIR: dataDir, PORT: '0' } });
-    await vi.waitUntil(() => postgresPid(dataDir), { timeout: 60_000, interval: 1 });
-    server.signal('SIGINT');
-    expect(await server.exit).toEqual({ code: 0, signal: null });
-    expect(await postgresPid(dataDir)).toBeUndefined();
-  });
 });

@@ -49,6 +49,11 @@ export async function postgresPid(dataDir: string): Promise<number | undefined> 
   return pid !== undefined && isAlive(Number(pid)) ? Number(pid) : undefined;
 }
 
+/** Whether a process has ended or is a zombie, whose parent has not read its exit code yet. */
+export async function hasEnded(pid: number): Promise<boolean> {
+  return (await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z')).includes(') Z');
+}
+
 /** The URL of the embedded database that runs on a DATA_DIR. */
 export async function embeddedUrl(dataDir: string): Promise<string> {
   const password = await readFile(join(dataDir, 'postgres-password'), 'utf8');
