@@ -6,7 +6,7 @@ import { send } from '../support/http.ts';
 import { untilWaiting, whileLocked } from '../support/locks.ts';
 import { type AtEnd, build, startServer } from '../support/process.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
-import { unlessTooSlow } from '../support/too-slow.ts';
+import { lateWebhooks, unlessTooSlow } from '../support/too-slow.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -45,8 +45,9 @@ async function stored(id: string) {
 const changedOnce = { version: 2, duration: 45, history: [1, 2] };
 
 test('at SIGTERM with 100 running and 100 idle connections idle ones are closed, running requests are answered 200 and stored, and the server exits with 0 without waiting for a time limit', () =>
-  unlessTooSlow(async ({ timed, atEnd }) => {
+  unlessTooSlow(async ({ timed, provedBy, atEnd }) => {
     const { server, origin } = await start(longGrace, atEnd);
+    provedBy(() => server.stdout.includes(lateWebhooks));
     const reference = await openAnotherServer(world, { limits: 'production' });
     const [acknowledged, underWay] = [await makeAgents(100), await makeAgents(100)];
     await RawSocket.useMany(origin, 100, (idle) =>

@@ -7,6 +7,9 @@ export const statementLimit = 2_000;
 /** The same where a statement may wait for a lock, as beside a migration. */
 export const lockLimit = 950;
 
+/** The line of a log about webhooks whose statement took too long, as each second's may. */
+export const lateWebhooks = 'the work on webhooks met an error and is repeated';
+
 type Proof = () => boolean | Promise<boolean>;
 
 /** One run of a scene. */
