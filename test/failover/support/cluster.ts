@@ -150,20 +150,16 @@ export async function startCluster() {
     /** The number of promotions that Patroni has recorded; 0 if it does not answer. */
     async promotions(): Promise<number> {
       const name = (await primary()) ?? 'node-1';
-      const answer = await fetch(`${restOf(name)}/history`, { signal: AbortSignal.timeout(2_000) }).catch(
-        () => undefined,
-      );
+      const signal = AbortSignal.timeout(2_000);
+      const answer = await fetch(`${restOf(name)}/history`, { signal }).catch(() => undefined);
       return answer?.ok ? Object(await answer.json()).length : 0;
     },
 
     /** Resolves with the time once HAProxy leads to a primary. */
     untilLed: () =>
       until(async () => {
-        const client = new pg.Client({
-          connectionString: ownerUrl,
-          connectionTimeoutMillis: 1_000,
-          query_timeout: 1_000,
-        });
+        const limits = { connectionTimeoutMillis: 1_000, query_timeout: 1_000 };
+        const client = new pg.Client({ connectionString: ownerUrl, ...limits });
         client.on('error', () => {});
         try {
           await client.connect();
