@@ -4,12 +4,16 @@ import { join } from 'node:path';
 import { type BrowserContext, chromium } from 'playwright-core';
 import type { AtEnd } from '../support/process.ts';
 
+/** Milliseconds for a start, a page or an action, each of which takes less than a second on an idle machine. */
+const patience = 120_000;
+
 /** Starts Chromium with an empty profile. It loads nothing in the background. */
 export async function launchBrowser(atEnd: AtEnd): Promise<BrowserContext> {
   const profile = await mkdtemp(join(tmpdir(), 'interview-agents-api-browser-'));
   const browser = await chromium.launchPersistentContext(profile, {
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     headless: true,
+    timeout: patience,
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -20,6 +24,7 @@ export async function launchBrowser(atEnd: AtEnd): Promise<BrowserContext> {
       '--disable-sync',
     ],
   });
+  browser.setDefaultTimeout(patience);
   atEnd(async () => {
     await browser.close();
     await rm(profile, { recursive: true, force: true });

@@ -4,6 +4,7 @@ import { connect, run } from '../support/connection.ts';
 import { send } from '../support/http.ts';
 import { startUnlimited } from '../support/kept-client.ts';
 import { build } from '../support/process.ts';
+import { tickedTime } from '../support/ticks.ts';
 import { makeCompany } from '../trust/support/own-company.ts';
 import { startCluster } from './support/cluster.ts';
 
@@ -43,7 +44,7 @@ test('servers with 2, 10 and 50 open connections to a lost primary answer within
   const asked = servers.map(async ({ size, origin }) => {
     const answers: { readonly status: number; readonly at: number }[] = [];
     while (!isOver) {
-      answers.push({ status: await read(origin), at: performance.now() });
+      answers.push({ status: await read(origin), at: tickedTime() });
       await delay(20);
     }
     return { size, answers };

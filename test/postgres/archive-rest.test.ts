@@ -19,7 +19,7 @@ test('the wait for the rest of the log ends on PostgreSQL 18, also where nothing
   onTestFinished(() => embedded.close());
   const shell = (block: string) => {
     const env = { PATH: `${postgresCommands()}:${process.env['PATH']}`, ADMIN_URL: embedded.url, ARCHIVE };
-    return runToEnd(['timeout', '60', 'sh', '-euc', block], { env });
+    return runToEnd(['timeout', '240', 'sh', '-euc', block], { env });
   };
   expect(await shell(archive)).toMatchObject({ code: 0 });
   await embedded.close();

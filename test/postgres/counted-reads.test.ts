@@ -12,7 +12,9 @@ const files = [
   'test/webhooks/long-lines.test.ts',
 ];
 
-test('the statements read as few blocks on Debian’s PostgreSQL as on the embedded one', async () => {
+test('the statements read as few blocks on Debian’s PostgreSQL as on the embedded one', {
+  timeout: 1_800_000,
+}, async () => {
   const url = await openCluster();
   const run = await runToEnd(['node_modules/.bin/vitest', 'run', ...files], {
     env: { TEST_DATABASE_URL: url('postgres', 'postgres'), NO_COLOR: '1' },

@@ -6,83 +6,90 @@ import { adminWith } from '../support/admin.ts';
 import { connect, run } from '../support/connection.ts';
 import { openCluster } from '../support/debian-postgres.ts';
 import { type Answer, send } from '../support/http.ts';
-import { build, runProgram, startServer } from '../support/process.ts';
+import { type AtEnd, build, runProgram, startServer } from '../support/process.ts';
+import { unlessTooSlow } from '../support/too-slow.ts';
 
 const program = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
 const pool = 4;
 
 beforeAll(build);
 
-test('while the synchronous standby is lost writes are 503, the sessions that wait for it never exceed the pool, and reads are served', async () => {
-  const { admin, owner, origin, key } = await openServer();
-  const [watch, rows] = [await open(admin), await open(owner)];
-  const call = (line: string, body?: object, headers: Record<string, string> = {}) => {
-    const [method = '', path = ''] = line.split(' ');
-    const type = body && { 'content-type': 'application/json' };
-    const sent = { method, path, headers: { ...headers, ...type, authorization: `Bearer ${key}` } };
-    return send(origin, body ? { ...sent, body: JSON.stringify(body) } : sent);
-  };
-  const made = await Promise.all(Array.from({ length: 6 }, () => call('POST /agents', draft)));
-  const [id = '', ...others] = made.map(({ body }) => String(Object(body).id));
-  await call(`PATCH /agents/${id}`, { duration: 31 });
+test('while the synchronous standby is lost writes are 503, the sessions that wait for it never exceed the pool, and reads are served', () =>
+  unlessTooSlow(async ({ timed, atEnd }) => {
+    const { admin, owner, origin, key } = await openServer(atEnd);
+    const [watch, rows] = [await open(admin), await open(owner)];
+    const call = (line: string, body?: object, headers: Record<string, string> = {}) => {
+      const [method = '', path = ''] = line.split(' ');
+      const type = body && { 'content-type': 'application/json' };
+      const sent = { method, path, headers: { ...headers, ...type, authorization: `Bearer ${key}` } };
+      return send(origin, body ? { ...sent, body: JSON.stringify(body) } : sent);
+    };
+    const made = await Promise.all(Array.from({ length: 6 }, () => call('POST /agents', draft)));
+    const [id = '', ...others] = made.map(({ body }) => String(Object(body).id));
+    await call(`PATCH /agents/${id}`, { duration: 31 });
 
-  const endOutage = await loseStandby(admin);
-  const counts: { all: number; waiting: number }[] = [];
-  const refused: Answer[] = [];
-  const write = async (...request: Parameters<typeof call>) => {
-    refused.push(await call(...request));
-    counts.push((await watch.query(sessions)).rows[0]);
-  };
-  const idempotencyHeader = { 'idempotency-key': randomUUID() };
-  const keep = () => call(`PATCH /agents/${id}`, { metadata: { kept: true } }, idempotencyHeader);
-  const ofEachKind = (round: number) => [
-    ...[id, ...others].map((each) => write(`PATCH /agents/${each}`, { metadata: { [`k${round}`]: round } })),
-    write(`PATCH /agents/${id}`, { metadata: { kept: true } }, idempotencyHeader),
-    ...Array.from({ length: 2 * pool }, () => write('POST /agents', draft)),
-    ...others.map((each) => write(`DELETE /agents/${each}`)),
-    write(`POST /agents/${id}/versions/1/restore`),
-    write('POST /webhooks', { url: 'https://hooks.example.com/agents', events: ['*'] }),
-  ];
-  let isOver = false;
-  const reads: Answer[] = [];
-  const reading = (async () => {
-    while (!isOver) reads.push(await call(`GET /agents/${id}`), await call('GET /agents?limit=2'));
-  })();
-  for (let round = 0; round < 3 * pool; round += 1) {
-    await Promise.all(ofEachKind(round));
-    reads.push(await call('GET /health/live'), await call('GET /health/ready'));
-  }
-  isOver = true;
-  await reading;
+    const endOutage = await loseStandby(admin);
+    const counts: { all: number; waiting: number }[] = [];
+    const refused: Answer[] = [];
+    const write = async (...request: Parameters<typeof call>) => {
+      refused.push(await call(...request));
+      counts.push((await watch.query(sessions)).rows[0]);
+    };
+    const idempotencyHeader = { 'idempotency-key': randomUUID() };
+    const keep = () => call(`PATCH /agents/${id}`, { metadata: { kept: true } }, idempotencyHeader);
+    const ofEachKind = (round: number) => [
+      ...[id, ...others].map((each) => write(`PATCH /agents/${each}`, { metadata: { [`k${round}`]: round } })),
+      write(`PATCH /agents/${id}`, { metadata: { kept: true } }, idempotencyHeader),
+      ...Array.from({ length: 2 * pool }, () => write('POST /agents', draft)),
+      ...others.map((each) => write(`DELETE /agents/${each}`)),
+      write(`POST /agents/${id}/versions/1/restore`),
+      write('POST /webhooks', { url: 'https://hooks.example.com/agents', events: ['*'] }),
+    ];
+    let isOver = false;
+    const reads: Answer[] = [];
+    const read = (line: string) => timed(call(line));
+    const reading = (async () => {
+      while (!isOver) reads.push(await read(`GET /agents/${id}`), await read('GET /agents?limit=2'));
+    })();
+    reading.catch(() => {});
+    atEnd(async () => {
+      isOver = true;
+    });
+    for (let round = 0; round < 3 * pool; round += 1) {
+      await Promise.all(ofEachKind(round));
+      reads.push(await read('GET /health/live'), await read('GET /health/ready'));
+    }
+    isOver = true;
+    await reading;
 
-  for (const answer of refused) {
-    expect(answer).toMatchObject({ status: 503, body: { code: 'DATABASE_UNAVAILABLE' } });
-    expect(answer.headers['retry-after']).toBe('1');
-  }
-  const waiting = counts.map((count) => count.waiting);
-  expect(Math.max(...waiting)).toBe(pool - 1);
-  expect(Math.min(...waiting)).toBeGreaterThan(0);
-  expect(Math.max(...counts.map(({ all }) => all))).toBeLessThanOrEqual(pool);
-  expect(new Set(reads.map(({ status }) => status))).toEqual(new Set([200]));
+    for (const answer of refused) {
+      expect(answer).toMatchObject({ status: 503, body: { code: 'DATABASE_UNAVAILABLE' } });
+      expect(answer.headers['retry-after']).toBe('1');
+    }
+    const waiting = counts.map((count) => count.waiting);
+    expect(Math.max(...waiting)).toBe(pool - 1);
+    expect(Math.min(...waiting)).toBeGreaterThan(0);
+    expect(Math.max(...counts.map(({ all }) => all))).toBeLessThanOrEqual(pool);
+    expect(new Set(reads.map(({ status }) => status))).toEqual(new Set([200]));
 
-  await endOutage();
-  // A change, because a kept answer is repeated once its commit is over, before writes are accepted again.
-  const change = () => call(`PATCH /agents/${id}`, { duration: 33 });
-  await vi.waitUntil(async () => (await change()).status === 200, { timeout: 60_000, interval: 20 });
-  expect(await keep()).toMatchObject({ status: 200 });
-  const after = await Promise.all([
-    call(`PATCH /agents/${id}`, { duration: 32 }),
-    call('POST /agents', draft),
-    call(`POST /agents/${id}/versions/1/restore`),
-    keep(),
-  ]);
-  expect(after.map(({ status }) => status)).toEqual([200, 201, 200, 200]);
-  expect(after[3]?.headers['idempotent-replayed']).toBe('true');
-  for (const twice of appliedTwice) expect((await rows.query(twice)).rows).toEqual([]);
-  const kept = `SELECT FROM agent_version WHERE agent_id = $1 AND snapshot->'metadata' ? 'kept'
+    await endOutage();
+    // A change, because a kept answer is repeated once its commit is over, before writes are accepted again.
+    const change = () => call(`PATCH /agents/${id}`, { duration: 33 });
+    await vi.waitUntil(async () => (await change()).status === 200, { timeout: 60_000, interval: 20 });
+    expect(await keep()).toMatchObject({ status: 200 });
+    const after = await Promise.all([
+      timed(call(`PATCH /agents/${id}`, { duration: 32 })),
+      timed(call('POST /agents', draft)),
+      timed(call(`POST /agents/${id}/versions/1/restore`)),
+      timed(keep()),
+    ]);
+    expect(after.map(({ status }) => status)).toEqual([200, 201, 200, 200]);
+    expect(after[3]?.headers['idempotent-replayed']).toBe('true');
+    for (const twice of appliedTwice) expect((await rows.query(twice)).rows).toEqual([]);
+    const kept = `SELECT FROM agent_version WHERE agent_id = $1 AND snapshot->'metadata' ? 'kept'
                    AND 'metadata' = ANY(changed_fields) AND restored_from IS NULL`;
-  expect((await rows.query(kept, [id])).rowCount).toBe(1);
-});
+    expect((await rows.query(kept, [id])).rowCount).toBe(1);
+  }));
 
 const draft = { name: 'Interviewer', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
 
@@ -101,7 +108,7 @@ const sessions = `
   SELECT count(*)::int AS all, (count(*) FILTER (WHERE wait_event = 'SyncRep'))::int AS waiting
     FROM pg_stat_activity WHERE usename = 'agents_server'`;
 
-async function openServer() {
+async function openServer(atEnd: AtEnd) {
   const url = await openCluster();
   const admin = url('postgres', 'postgres');
   await run(admin, 'CREATE ROLE agents_owner LOGIN; CREATE ROLE agents_server LOGIN');
@@ -119,12 +126,8 @@ async function openServer() {
   const scopes = 'read:agents,write:agents,delete:agents,read:webhooks,write:webhooks';
   const { key } = await adminWith(env, 'key', 'create', '--company', company, '--scopes', scopes);
   const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
-  const { origin } = await startServer({
-    ...env,
-    DATABASE_URL: server,
-    DATABASE_POOL: `${pool}`,
-    ...limits,
-  });
+  const settings = { ...env, DATABASE_URL: server, DATABASE_POOL: `${pool}`, ...limits };
+  const { origin } = await startServer(settings, { atEnd });
   return { admin, owner, origin, key };
 }
 

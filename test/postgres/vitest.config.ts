@@ -4,7 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/postgres/*.test.ts'],
-    testTimeout: 300_000,
+    // Some scenes are run again on a slow machine.
+    testTimeout: 900_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
   },

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { openFlood, shortGet } from '../support/flood.ts';
-import { type Answer, send } from '../support/http.ts';
+import { send } from '../support/http.ts';
 import { untilWaiting, whileLocked } from '../support/locks.ts';
-import { build, startServer } from '../support/process.ts';
+import { type AtEnd, build, startServer } from '../support/process.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
-import { unlessTooSlow } from '../support/too-slow.ts';
+import { lateWebhooks, unlessTooSlow } from '../support/too-slow.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -18,13 +18,14 @@ beforeAll(async () => {
   ({ key, id: companyId } = await world.company());
 });
 
-const start = (grace = '3600') =>
-  startServer({
-    ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production' },
-    ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' },
-    // By default longer than the test may take, so that the exit cannot have waited for it.
-    SHUTDOWN_GRACE_SECONDS: grace,
-  });
+/** A grace period that is longer than the test may take, so that the exit cannot have waited for it. */
+const longGrace = '3600';
+
+const start = (SHUTDOWN_GRACE_SECONDS: string, atEnd: AtEnd = onTestFinished) => {
+  const database = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, NODE_ENV: 'production' };
+  const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
+  return startServer({ ...database, ...limits, SHUTDOWN_GRACE_SECONDS }, { atEnd });
+};
 
 const makeAgents = async (count: number) =>
   (await Promise.all(Array.from({ length: count }, () => world.agent(companyId)))).map(({ id }) => id);
@@ -43,87 +44,68 @@ async function stored(id: string) {
 
 const changedOnce = { version: 2, duration: 45, history: [1, 2] };
 
-const hasWarnings = (log: string) => /"level":(40|50|60)/.test(log);
+test('at SIGTERM with 100 running and 100 idle connections idle ones are closed, running requests are answered 200 and stored, and the server exits with 0 without waiting for a time limit', () =>
+  unlessTooSlow(async ({ timed, provedBy, atEnd }) => {
+    const { server, origin } = await start(longGrace, atEnd);
+    provedBy(() => server.stdout.includes(lateWebhooks));
+    const reference = await openAnotherServer(world, { limits: 'production' });
+    const [acknowledged, underWay] = [await makeAgents(100), await makeAgents(100)];
+    await RawSocket.useMany(origin, 100, (idle) =>
+      RawSocket.useMany(origin, 100, async (running) => {
+        for (const [at, socket] of idle.entries()) socket.write(patch(acknowledged[at], { duration: 45 }));
+        const before = await timed(Promise.all(idle.map((socket) => socket.answer())));
+        expect(before.map(({ status }) => status)).toEqual(Array(100).fill(200));
 
-const areServed = (answers: readonly (Answer | undefined)[]) => answers.every((answer) => answer?.status === 200);
-
-/** Stops a server with 100 idle connections, which have had an answer, and 100 with a running request. */
-async function stopWithRunning() {
-  const { server, origin } = await start();
-  const reference = await openAnotherServer(world, { limits: 'production' });
-  const [acknowledged, underWay] = [await makeAgents(100), await makeAgents(100)];
-  return await RawSocket.useMany(origin, 100, (idle) =>
-    RawSocket.useMany(origin, 100, async (running) => {
-      const begin = performance.now();
-      for (const [at, socket] of idle.entries()) socket.write(patch(acknowledged[at], { duration: 45 }));
-      const before = await Promise.all(idle.map((socket) => socket.answer()));
-
-      return await whileLocked(world, 'LOCK TABLE agent IN EXCLUSIVE MODE', [], async (release) => {
-        for (const [at, socket] of running.entries()) socket.write(patch(underWay[at], { duration: 45 }));
-        await untilWaiting(world);
-        server.signal('SIGTERM');
-        for (const socket of idle) await socket.untilClosed();
-        const waiting = running.map(({ answers, ending }) => [answers, ending]);
-        // Half a request to a server with the same connection limits; its time limit is ten seconds.
-        const { exit, halfSent } = await RawSocket.use(reference.origin, async (half) => {
-          half.write('GET /health');
-          await release();
-          return { exit: await server.exit, halfSent: half.ending };
+        await whileLocked(world, 'LOCK TABLE agent IN EXCLUSIVE MODE', [], async (release) => {
+          for (const [at, socket] of running.entries()) socket.write(patch(underWay[at], { duration: 45 }));
+          const allAnswered = timed(Promise.all(running.map((socket) => socket.untilClosed())));
+          await Promise.race([untilWaiting(world), allAnswered]);
+          server.signal('SIGTERM');
+          for (const socket of idle) await socket.untilClosed();
+          expect(running.map(({ answers, ending }) => [answers, ending])).toEqual(Array(100).fill([[], 'open']));
+          // Half a request to a server with the same connection limits; its time limit is ten seconds.
+          await RawSocket.use(reference.origin, async (half) => {
+            half.write('GET /health');
+            await release();
+            expect(await server.exit).toEqual({ code: 0, signal: null });
+            expect(half.ending).toBe('open');
+          });
+          for (const [at, answer] of (await allAnswered).entries()) {
+            const body = { id: underWay[at], duration: 45 };
+            expect(answer).toMatchObject([{ status: 200, headers: { etag: '"2"', connection: 'close' }, body }]);
+          }
         });
-        const answers = await Promise.all(running.map((socket) => socket.untilClosed()));
-        const milliseconds = performance.now() - begin;
-        const endings = [...idle, ...running].map((socket) => socket.ending);
-        const seen = { before, waiting, answers, endings, exit, halfSent, milliseconds };
-        return { ...seen, acknowledged, underWay, log: server.stdout };
-      });
-    }),
-  );
-}
+        expect([...idle, ...running].map(({ ending }) => ending)).toEqual(Array(200).fill('closed'));
+      }),
+    );
+    for (const id of [...acknowledged, ...underWay]) expect(await stored(id)).toEqual(changedOnce);
+    expect(server.stdout).not.toMatch(/"level":(40|50|60)/);
+  }));
 
-test('at SIGTERM with 100 running and 100 idle connections idle ones are closed, running requests are answered 200 and stored, and the server exits with 0 without waiting for a time limit', async () => {
-  const isAsExpected = ({ before, answers, halfSent, log }: Awaited<ReturnType<typeof stopWithRunning>>) =>
-    areServed([...before, ...answers.flat()]) && halfSent === 'open' && !hasWarnings(log);
-  const seen = await unlessTooSlow(stopWithRunning, isAsExpected);
-  expect(seen.before.map(({ status }) => status)).toEqual(Array(100).fill(200));
-  expect(seen.waiting).toEqual(Array(100).fill([[], 'open']));
-  expect([seen.exit, seen.halfSent]).toEqual([{ code: 0, signal: null }, 'open']);
-  for (const [at, answer] of seen.answers.entries()) {
-    const body = { id: seen.underWay[at], duration: 45 };
-    expect(answer).toMatchObject([{ status: 200, headers: { etag: '"2"', connection: 'close' }, body }]);
-  }
-  expect(seen.endings).toEqual(Array(200).fill('closed'));
-  for (const id of [...seen.acknowledged, ...seen.underWay]) expect(await stored(id)).toEqual(changedOnce);
-  expect(hasWarnings(seen.log)).toBe(false);
-});
-
-test('requests that were sent before SIGTERM are served even if the server had not read them, on old and new connections', async () => {
-  const stopped = async () => {
-    const { server, origin } = await start();
+test('requests that were sent before SIGTERM are served even if the server had not read them, on old and new connections', () =>
+  unlessTooSlow(async ({ timed, atEnd }) => {
+    const { server, origin } = await start(longGrace, atEnd);
     const ids = await makeAgents(100);
-    return await RawSocket.useMany(origin, 50, async (old) => {
+    await RawSocket.useMany(origin, 50, async (old) => {
       for (const socket of old) socket.write(head('GET /health/live HTTP/1.1', 'Host: api'));
       for (const socket of old) await socket.answer();
       // The operating system accepts connections and bytes for the frozen server.
       server.signal('SIGSTOP');
-      return await RawSocket.useMany(origin, 50, async (fresh) => {
-        const begin = performance.now();
-        for (const [at, socket] of [...old, ...fresh].entries()) socket.write(patch(ids[at], { duration: 45 }));
+      await RawSocket.useMany(origin, 50, async (fresh) => {
+        const all = [...old, ...fresh];
+        for (const [at, socket] of all.entries()) socket.write(patch(ids[at], { duration: 45 }));
         server.signal('SIGTERM');
         server.signal('SIGCONT');
-        const all = await Promise.all([...old, ...fresh].map((socket) => socket.untilClosed()));
-        const milliseconds = performance.now() - begin;
-        return { ids, answers: all.map((answers) => answers.at(-1)), milliseconds, exit: await server.exit };
+        const answers = await timed(Promise.all(all.map((socket) => socket.untilClosed())));
+        for (const [at, answer] of answers.entries()) {
+          const body = { id: ids[at], duration: 45 };
+          expect(answer.at(-1)).toMatchObject({ status: 200, headers: { etag: '"2"', connection: 'close' }, body });
+        }
+        expect(await server.exit).toEqual({ code: 0, signal: null });
       });
     });
-  };
-  const { ids, answers, exit } = await unlessTooSlow(stopped, (seen) => areServed(seen.answers));
-  for (const [at, answer] of answers.entries()) {
-    const body = { id: ids[at], duration: 45 };
-    expect(answer).toMatchObject({ status: 200, headers: { etag: '"2"', connection: 'close' }, body });
-  }
-  expect(exit).toEqual({ code: 0, signal: null });
-  for (const id of ids) expect(await stored(id)).toEqual(changedOnce);
-});
+    for (const id of ids) expect(await stored(id)).toEqual(changedOnce);
+  }));
 
 test('after the grace period connections are closed on which CONNECT arrived behind a running request', async () => {
   const { server, origin } = await start('1');

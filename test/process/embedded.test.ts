@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { StartError } from '../../src/errors.ts';
@@ -12,25 +12,15 @@ import {
   folder,
   hold,
   kill,
+  namesIn,
   open,
+  ownersOf,
   release,
   useEmbedded,
 } from '../support/embedded.ts';
 import { eraseEmbedded } from '../support/erase-embedded.ts';
 
 useEmbedded();
-
-/** The processes of PostgreSQL that hold the lock of its owner. */
-async function ownersOf(url: string): Promise<unknown[]> {
-  const locks = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted";
-  return (await run(url, locks)).map(({ pid }) => pid);
-}
-
-/** Without the copied programs, which are there if PostgreSQL cannot run from this checkout. */
-async function namesIn(place: string): Promise<string[]> {
-  const names = await readdir(join(place, 'postgres'));
-  return names.filter((name) => !/^postgresql-18\.[\w.-]+$/.test(name)).toSorted();
-}
 
 describe('one process', () => {
   test('finds its data at the next start', async () => {
@@ -49,13 +39,8 @@ describe('one process', () => {
   test('gets a durable database in UTF-8 that only this machine reaches, with a password', async () => {
     const embedded = await open(dataDir, 'server');
     const expected = {
-      fsync: 'on',
-      synchronous_commit: 'on',
-      full_page_writes: 'on',
-      server_encoding: 'UTF8',
-      listen_addresses: '127.0.0.1',
-      unix_socket_directories: '',
-      password_encryption: 'scram-sha-256',
+      ...{ fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on', server_encoding: 'UTF8' },
+      ...{ listen_addresses: '127.0.0.1', unix_socket_directories: '', password_encryption: 'scram-sha-256' },
     };
     const rows = await run(embedded.url, 'SELECT name, setting FROM pg_settings');
     expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toMatchObject(expected);

@@ -8,6 +8,7 @@ import { curlsIn, paste } from '../support/curl.ts';
 import { type Answer, send } from '../support/http.ts';
 import {
   build,
+  demoPrinted,
   embeddedUrl,
   makeDataDir,
   postgresPid,
@@ -21,9 +22,6 @@ beforeAll(build);
 
 /** A DATA_DIR for all tests that do not need a first start, because making a cluster takes seconds. */
 const shared = await makeDataDir(afterAll);
-
-/** The end of the second curl command, the last output of a start. */
-const printed = /^ {2}-d '(.*"source":"ats".*)'$/m;
 
 const agent = {
   name: 'Frontend Developer Interview',
@@ -60,7 +58,6 @@ describe('start after start on one DATA_DIR', () => {
   test('the first prints two curl commands that work, the next finds the data and prints the same keys; secrets are not readable by others and not logged', async () => {
     const dataDir = await makeDataDir();
     const first = await startServer({ DATA_DIR: dataDir });
-    await first.server.until(printed);
     const curls = curlsIn(first.server.stdout);
     expect(curls).toHaveLength(2);
     const [company = '', ats = ''] = curls;
@@ -81,7 +78,6 @@ describe('start after start on one DATA_DIR', () => {
     for (const name of secretFiles) expect([name, await modeOf(dataDir, name)]).toEqual([name, 0o600]);
 
     const second = await startServer({ DATA_DIR: dataDir, LOG_LEVEL: 'trace' });
-    await second.server.until(printed);
     const keysOf = (text: string) => text.match(/sk_\w{43}/g);
     expect(keysOf(second.server.stdout)).toEqual(keysOf(first.server.stdout));
     expect(keysOf(second.server.stdout)).toHaveLength(2);
@@ -96,7 +92,6 @@ describe('start after start on one DATA_DIR', () => {
   test('after a kill the server adopts the running PostgreSQL, says so, and finds the data', async () => {
     const dataDir = shared;
     const first = await startServer({ DATA_DIR: dataDir });
-    await first.server.until(printed);
     const saved = await patchDemo(first.origin, dataDir, { name: randomUUID() });
     expect(saved).toMatchObject({ status: 200 });
     first.server.signal('SIGKILL');
@@ -105,7 +100,6 @@ describe('start after start on one DATA_DIR', () => {
     expect(left).toBeDefined();
 
     const second = await startServer({ DATA_DIR: dataDir });
-    await second.server.until(printed);
     expect(second.server.stdout).toMatch(
       /^adopted the PostgreSQL that was left running in .*\/data\/postgres\/cluster$/m,
     );
@@ -147,50 +141,35 @@ describe('stop', () => {
     '$how: the running request is answered 200, PostgreSQL is stopped, and the exit code is 0',
     async ({ command, tell }) => {
       const dataDir = shared;
-      const stopped = async () => {
+      await unlessTooSlow(async ({ timed, atEnd }) => {
         const name = randomUUID();
-        const server = startProcess(command, { env: { DATA_DIR: dataDir, PORT: '0' } });
+        const server = startProcess(command, { env: { DATA_DIR: dataDir, PORT: '0' }, atEnd });
         const origin = await server.until(/^Listening on (http:\S+)$/m);
-        await server.until(printed);
+        await server.until(demoPrinted);
         const holder = await lockAgents(dataDir);
-        const start = performance.now();
-        const running = patchDemo(origin, dataDir, { name });
+        const running = timed(patchDemo(origin, dataDir, { name }));
         await Promise.race([untilWaiting(holder), running]);
         tell(server);
         await server.until(/("msg":"stopping")/);
         tell(server);
         await holder.query('ROLLBACK');
-        const answer = await running;
-        const milliseconds = performance.now() - start;
-        return { server, name, answer, milliseconds, exit: await server.exit };
-      };
-      const { server, name, answer, exit } = await unlessTooSlow(stopped, (seen) => seen.answer.status === 200);
-      expect(answer).toMatchObject({ status: 200, headers: { connection: 'close' }, body: { name } });
-      expect(exit).toEqual({ code: 0, signal: null });
-      expect(server.stdout.match(/"msg":"stopping"/g)).toHaveLength(1);
-      expect(server.stdout).toMatch(/"msg":"stopped"\}\n$/);
-      expect(await postgresPid(dataDir)).toBeUndefined();
+        expect(await running).toMatchObject({ status: 200, headers: { connection: 'close' }, body: { name } });
+        expect(await server.exit).toEqual({ code: 0, signal: null });
+        expect(server.stdout.match(/"msg":"stopping"/g)).toHaveLength(1);
+        expect(server.stdout).toMatch(/"msg":"stopped"\}\n$/);
+        expect(await postgresPid(dataDir)).toBeUndefined();
+      });
     },
   );
 
   test('after SHUTDOWN_GRACE_SECONDS a running request is cut off, and the exit code is 0', async () => {
     const dataDir = shared;
     const { server, origin } = await startServer({ DATA_DIR: dataDir, SHUTDOWN_GRACE_SECONDS: '0' });
-    await server.until(printed);
     const holder = await lockAgents(dataDir);
     const running = patchDemo(origin, dataDir, { name: randomUUID() }).catch((error: unknown) => error);
     await untilWaiting(holder);
     server.signal('SIGTERM');
     expect(await running).toBeInstanceOf(Error);
-    expect(await server.exit).toEqual({ code: 0, signal: null });
-    expect(await postgresPid(dataDir)).toBeUndefined();
-  });
-
-  test('a signal during the start leaves no PostgreSQL running', async () => {
-    const dataDir = await makeDataDir();
-    const server = startProcess(node, { env: { DATA_DIR: dataDir, PORT: '0' } });
-    await vi.waitUntil(() => postgresPid(dataDir), { timeout: 60_000, interval: 1 });
-    server.signal('SIGINT');
     expect(await server.exit).toEqual({ code: 0, signal: null });
     expect(await postgresPid(dataDir)).toBeUndefined();
   });

@@ -1,9 +1,17 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
 import { run } from '../support/connection.ts';
-import { build, embeddedUrl, makeDataDir, makeFolder, postgresPid, startProcess } from '../support/process.ts';
+import {
+  build,
+  embeddedUrl,
+  hasEnded,
+  makeDataDir,
+  makeFolder,
+  postgresPid,
+  startProcess,
+} from '../support/process.ts';
 
 beforeAll(build);
 
@@ -21,26 +29,17 @@ test('closing the terminal, which sends SIGHUP to npm start and all of its proce
 });
 
 describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s to a command', (signal) => {
-  test.each([
-    {
-      when: 'while PostgreSQL starts',
-      isReached: async (dataDir: string) => (await postgresPid(dataDir)) !== undefined,
-    },
-    { when: 'while it runs', isReached: ownsPostgres },
-  ])(
-    '$when: the command ends by that signal, its PostgreSQL is stopped, and the next command finds the data',
-    async ({ isReached }) => {
-      const env = { DATA_DIR: shared };
-      const company = await adminWith(env, 'company', 'create', '--name', signal);
-      // The command waits for a key on its standard input.
-      const command = startProcess([process.execPath, 'dist/admin.js', 'key', 'find'], { env });
-      await vi.waitUntil(() => isReached(shared, command.pid), { timeout: 60_000, interval: 1 });
-      command.signal(signal);
-      expect(await command.exit).toEqual({ code: null, signal });
-      await vi.waitUntil(async () => (await postgresPid(shared)) === undefined, { timeout: 60_000, interval: 10 });
-      expect(await adminWith(env, 'company', 'list')).toContainEqual(company);
-    },
-  );
+  test('while it runs: the command ends by that signal, its PostgreSQL is stopped, and the next command finds the data', async () => {
+    const env = { DATA_DIR: shared };
+    const company = await adminWith(env, 'company', 'create', '--name', signal);
+    // The command waits for a key on its standard input.
+    const command = startProcess([process.execPath, 'dist/admin.js', 'key', 'find'], { env });
+    await vi.waitUntil(() => ownsPostgres(shared, command.pid), { timeout: 60_000, interval: 1 });
+    command.signal(signal);
+    expect(await command.exit).toEqual({ code: null, signal });
+    await vi.waitUntil(async () => (await postgresPid(shared)) === undefined, { timeout: 60_000, interval: 10 });
+    expect(await adminWith(env, 'company', 'list')).toContainEqual(company);
+  });
 
   test('at the moment at which PostgreSQL starts: the command ends by that signal, and its PostgreSQL is stopped', async () => {
     const go = join(await makeFolder(), 'go');
@@ -52,22 +51,52 @@ describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s to a command', (sign
     expect(await command.exit).toEqual({ code: null, signal });
     await vi.waitUntil(async () => (await postgresPid(shared)) === undefined, { timeout: 60_000, interval: 10 });
   });
+
+  test('while PostgreSQL starts: the command ends by that signal, and its PostgreSQL is stopped', async () => {
+    const file = join(await makeFolder(), 'pid');
+    const env = { DATA_DIR: shared, NODE_OPTIONS: frozenAtSpawn(file) };
+    const command = startProcess([process.execPath, 'dist/admin.js', 'company', 'list'], { env });
+    const pid = Number(await vi.waitUntil(() => readFile(file, 'utf8').catch(() => ''), { timeout: 60_000 }));
+    command.signal(signal);
+    expect(await command.exit).toEqual({ code: null, signal });
+    process.kill(pid, 'SIGCONT');
+    await vi.waitUntil(() => hasEnded(pid), { timeout: 60_000, interval: 10 });
+  });
+});
+
+test('a signal to a server at the moment at which PostgreSQL starts leaves no PostgreSQL running', async () => {
+  const go = join(await makeFolder(), 'go');
+  const env = { DATA_DIR: shared, PORT: '0', NODE_OPTIONS: heldAtSpawn(go) };
+  const server = startProcess([process.execPath, 'dist/server.js'], { env });
+  await vi.waitUntil(() => postgresPid(shared), { timeout: 60_000, interval: 1 });
+  server.signal('SIGINT');
+  await writeFile(go, '');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+  expect(await postgresPid(shared)).toBeUndefined();
 });
 
 /** Node's options under which a program stands still from the start of PostgreSQL until a file exists. */
-function heldAtSpawn(file: string): string {
-  const held = `import processes from 'node:child_process';
-    import { existsSync } from 'node:fs';
+const heldAtSpawn = (file: string) =>
+  afterSpawn(`const never = new Int32Array(new SharedArrayBuffer(4));
+    while (!existsSync(${JSON.stringify(file)})) Atomics.wait(never, 0, 0, 5);`);
+
+/** Node's options under which PostgreSQL stands still from its start, and its process id is written to a file. */
+const frozenAtSpawn = (file: string) =>
+  afterSpawn(`child.kill('SIGSTOP'); writeFileSync(${JSON.stringify(file)}, String(child.pid));`);
+
+/** Node's options under which a program runs `code` as soon as it has started PostgreSQL, its `child`. */
+function afterSpawn(code: string): string {
+  const hook = `import processes from 'node:child_process';
+    import { existsSync, writeFileSync } from 'node:fs';
     import { syncBuiltinESMExports } from 'node:module';
     const { spawn } = processes;
-    const never = new Int32Array(new SharedArrayBuffer(4));
     processes.spawn = (program, ...rest) => {
       const child = spawn(program, ...rest);
-      if (program.endsWith('/postgres')) while (!existsSync(${JSON.stringify(file)})) Atomics.wait(never, 0, 0, 5);
+      if (program.endsWith('/postgres')) { ${code} }
       return child;
     };
     syncBuiltinESMExports();`;
-  return `--import=data:text/javascript,${encodeURIComponent(held)}`;
+  return `--import=data:text/javascript,${encodeURIComponent(hook)}`;
 }
 
 /** Whether a command holds the lock of the PostgreSQL that it started. */

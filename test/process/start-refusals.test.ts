@@ -106,8 +106,7 @@ describe('an invalid variable', () => {
 
 describe('an impossible start', () => {
   test('on a DATA_DIR or PORT in use ends with one line and exit code 1, and leaves no PostgreSQL running', async () => {
-    const dataDir = await makeDataDir();
-    const otherDataDir = await makeDataDir();
+    const [dataDir, otherDataDir] = [await makeDataDir(), await makeDataDir()];
     const { origin } = await startServer({ DATA_DIR: dataDir });
     const [second, taken] = await Promise.all([
       refusedStart({ DATA_DIR: dataDir, PORT: '0' }),
@@ -121,10 +120,9 @@ describe('an impossible start', () => {
 
   test('on an address that this machine does not have ends with one line that names HOST', async () => {
     const env = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' };
-    const outcomes = await Promise.all(
-      ['192.0.2.1', 'no-such-host.invalid', 'fe80::1'].map((HOST) => refusedStart({ ...env, HOST })),
-    );
-    for (const outcome of outcomes) expect(outcome).toEqual(refused(/^HOST \S+ is not an address of [^\n]+\n$/));
+    const hosts = ['192.0.2.1', 'no-such-host.invalid', 'fe80::1'];
+    for (const outcome of await Promise.all(hosts.map((HOST) => refusedStart({ ...env, HOST }))))
+      expect(outcome).toEqual(refused(/^HOST \S+ is not an address of [^\n]+\n$/));
   });
 
   test('on a DATABASE_URL without all migrations or settings is refused until npm run migrate has run', async () => {

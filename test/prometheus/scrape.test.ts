@@ -102,6 +102,5 @@ test('every metric of an alert is scraped from a server; no alert fires for a he
   await expect.poll(waiting, patient).toEqual([]);
 
   await link.cutOff();
-  await vi.waitUntil(async () => (await waiting()).length > 0, patient);
-  expect(await waiting()).toEqual(['InterviewAgentsDatabaseUnavailable']);
+  await expect.poll(waiting, patient).toEqual(['InterviewAgentsDatabaseUnavailable']);
 });

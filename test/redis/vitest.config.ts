@@ -7,7 +7,10 @@ export default defineConfig({
     globalSetup: 'test/support/global-setup.ts',
     provide: { timeLimits: 'patient' },
     include: ['test/redis/*.test.ts'],
-    testTimeout: 180_000,
+    // Each makes a Redis and its clients busy.
+    fileParallelism: false,
+    // Some scenes are run again on a slow machine.
+    testTimeout: 900_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
   },

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import { afterAll, expect, test } from 'vitest';
 import { startComposition } from '../support/composition.ts';
 import { longestAnswer } from '../support/longest-answer.ts';
@@ -106,16 +107,17 @@ test.each([
   async ({ method, make, good }) => {
     const half = await startComposition(world);
     half.freeze('server-1');
-    // Each of the two nginx processes alternates between the servers, so one of three requests reaches either server.
+    // Each nginx process, one for each core, begins with server-1 and alternates between the servers; one gets two requests.
     const sent = await Promise.all(
-      [1, 2, 3].map(async () => {
+      [...cpus(), undefined].map(async () => {
         const { key, path, sent } = await make();
         return { path, answer: await half.world.call(key, `${method} ${path}`, sent) };
       }),
     );
     half.thaw('server-1');
     const lost = sent.filter(({ answer }) => answer.status !== good);
-    expect([1, 2]).toContain(lost.length);
+    expect(lost).not.toEqual([]);
+    expect(lost.length).toBeLessThan(sent.length);
     const detail =
       'No server answered. The change may have been saved: send it again with If-Match or Idempotency-Key.';
     for (const { path, answer } of lost) {

@@ -5,6 +5,8 @@ import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { build } from '../support/process.ts';
+import { timedOut } from '../support/replicas.ts';
+import { unlessTooSlow } from '../support/too-slow.ts';
 import { openWorld } from '../support/world.ts';
 
 build();
@@ -21,22 +23,35 @@ async function answered(metrics: string, status: number): Promise<number> {
   return Number(line.exec(text)?.[1] ?? 0);
 }
 
-test('a key has exactly one limit over both servers, however its requests are distributed', async () => {
-  const { id } = await world.company();
-  const key = await world.limitedKey(id, { perMinute: 100 });
-  const statuses: number[] = [];
-  const clients = Array.from({ length: 8 }, async () => {
-    for (let count = 0; count < 25; count += 1) {
-      statuses.push((await composition.world.call(key, 'GET /companies')).status);
-    }
-  });
-  await Promise.all(clients);
-  const expected = [...Array(100).fill(200), ...Array(100).fill(429)];
-  expect(statuses.toSorted(), composition.program.stderr).toEqual(expected);
-  const shares = await Promise.all(composition.metrics.map((metrics) => answered(metrics, 200)));
-  expect(shares.reduce((sum, share) => sum + share)).toBe(100);
-  for (const share of shares) expect(share).toBeGreaterThan(0);
-});
+/** Whether a server counts in Redis, from its metrics. */
+async function countsInRedis(metrics: string): Promise<boolean> {
+  const { text } = await send(metrics, { method: 'GET', path: '/metrics' });
+  return /^interview_agents_rate_limits_shared 1$/m.test(text);
+}
+
+test('a key has exactly one limit over both servers, however its requests are distributed', () =>
+  unlessTooSlow(async ({ provedBy }) => {
+    const lateAnswers = () => composition.program.stdout.split(timedOut).length;
+    const before = lateAnswers();
+    provedBy(() => lateAnswers() > before);
+    await expect.poll(() => Promise.all(composition.metrics.map(countsInRedis))).toEqual([true, true]);
+    const sharesBefore = await Promise.all(composition.metrics.map((metrics) => answered(metrics, 200)));
+    const { id } = await world.company();
+    const key = await world.limitedKey(id, { perMinute: 100 });
+    const statuses: number[] = [];
+    const clients = Array.from({ length: 8 }, async () => {
+      for (let count = 0; count < 25; count += 1) {
+        statuses.push((await composition.world.call(key, 'GET /companies')).status);
+      }
+    });
+    await Promise.all(clients);
+    const expected = [...Array(100).fill(200), ...Array(100).fill(429)];
+    expect(statuses.toSorted(), composition.program.stderr).toEqual(expected);
+    const sharesAfter = await Promise.all(composition.metrics.map((metrics) => answered(metrics, 200)));
+    const shares = sharesAfter.map((share, at) => share - (sharesBefore[at] ?? 0));
+    expect(shares.reduce((sum, share) => sum + share)).toBe(100);
+    for (const share of shares) expect(share).toBeGreaterThan(0);
+  }));
 
 test('a key that the command line revokes is refused by both servers from the next request on', async () => {
   const { key, keyId } = await world.company();

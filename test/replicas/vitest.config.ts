@@ -9,7 +9,8 @@ export default defineConfig({
     include: ['test/replicas/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 300_000,
+    // Some scenes are run again on a slow machine.
+    testTimeout: 900_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
   },

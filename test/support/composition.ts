@@ -1,18 +1,20 @@
 import { expect, onTestFinished } from 'vitest';
 import { callsOf } from './calls.ts';
-import { type AtEnd, startProcess } from './process.ts';
+import { startProcess } from './process.ts';
+import type { Attempt } from './too-slow.ts';
 import type { World } from './world.ts';
 
 const names = ['server-1', 'server-2'] as const;
+
+interface Options extends Partial<Pick<Attempt, 'atEnd' | 'timed'>> {
+  readonly env?: Readonly<Record<string, string>>;
+}
 
 /**
  * The servers and programs of deploy/replicas, on the world's database, without limits except those of keys. Ends with
  * the test, unless `atEnd` is given.
  */
-export async function startComposition(
-  world: World,
-  { env = {}, atEnd = onTestFinished }: { env?: Readonly<Record<string, string>>; atEnd?: AtEnd } = {},
-) {
+export async function startComposition(world: World, { env = {}, atEnd = onTestFinished, timed }: Options = {}) {
   const program = startProcess([process.execPath, '--import', 'tsx', 'deploy/replicas/run.ts'], {
     env: {
       ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' },
@@ -44,6 +46,6 @@ export async function startComposition(
     /** The address of PgBouncer. */
     pgbouncer: printed(/^PgBouncer listens on (\S+)$/m),
     /** The world with requests through the proxy. */
-    world: { ...world, origin, ...callsOf(origin) },
+    world: { ...world, origin, ...callsOf(origin, timed) },
   };
 }

@@ -108,6 +108,18 @@ export async function answers(url: string): Promise<boolean> {
   );
 }
 
+/** The processes of PostgreSQL that hold the lock of its owner. */
+export async function ownersOf(url: string): Promise<unknown[]> {
+  const locks = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted";
+  return (await run(url, locks)).map(({ pid }) => pid);
+}
+
+/** Without the copied programs, which are there if PostgreSQL cannot run from this checkout. */
+export async function namesIn(place: string): Promise<string[]> {
+  const names = await readdir(join(place, 'postgres'));
+  return names.filter((name) => !/^postgresql-18\.[\w.-]+$/.test(name)).toSorted();
+}
+
 /** Kills one of PostgreSQL's processes, as an out-of-memory killer would; PostgreSQL then ends all sessions. */
 export async function crash(url: string): Promise<void> {
   const client = await connect(url);

@@ -30,14 +30,10 @@ export function openClient(key: string, atEnd: AtEnd = onTestFinished): Client {
 export function startUnlimited(
   { databaseUrl, secret }: Pick<World, 'databaseUrl' | 'secret'>,
   env: Readonly<Record<string, string>> = {},
+  atEnd: AtEnd = onTestFinished,
 ) {
-  return startServer({
-    DATABASE_URL: databaseUrl,
-    API_KEY_SECRET: secret,
-    RATE_LIMIT_PER_MINUTE: '0',
-    RATE_LIMIT_PER_HOUR: '0',
-    // Otherwise each 503 would be logged with a stack.
-    LOG_LEVEL: 'fatal',
-    ...env,
-  });
+  const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
+  // Otherwise each 503 would be logged.
+  const log = { LOG_LEVEL: 'fatal' };
+  return startServer({ DATABASE_URL: databaseUrl, API_KEY_SECRET: secret, ...limits, ...log, ...env }, { atEnd });
 }

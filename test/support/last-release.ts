@@ -7,6 +7,7 @@ import { run } from './connection.ts';
 import { emptyDatabase } from './empty-database.ts';
 import type { Answer } from './http.ts';
 import { runProgram, startServer } from './process.ts';
+import type { Attempt } from './too-slow.ts';
 
 const fixtures = join(import.meta.dirname, '..', 'fixtures');
 
@@ -42,7 +43,7 @@ const dump = await readFile(join(fixtures, 'last-release.sql'), 'utf8');
  * Restores the dump of the last release into an empty database, migrates it with this release and starts a server on it.
  * @param missing fields that are removed from all its snapshots and kept answers first
  */
-export async function restoreLastRelease(missing: readonly AgentField[] = []) {
+export async function restoreLastRelease({ timed, atEnd }: Attempt, missing: readonly AgentField[] = []) {
   const ownerUrl = await emptyDatabase();
   await run(ownerUrl, dump);
   const names = `'{${missing.join(',')}}'::text[]`;
@@ -60,8 +61,9 @@ export async function restoreLastRelease(missing: readonly AgentField[] = []) {
   if (migrated.code !== 0) throw new Error(migrated.stderr);
   const url = new URL(ownerUrl);
   url.username = url.password = inject('serverRole');
-  const { origin } = await startServer({ DATABASE_URL: url.href, API_KEY_SECRET: secret, NODE_ENV: 'production' });
-  const { send } = callsOf(origin);
+  const env = { DATABASE_URL: url.href, API_KEY_SECRET: secret, NODE_ENV: 'production' };
+  const { origin } = await startServer(env, { atEnd });
+  const { send } = callsOf(origin, timed);
   return {
     query: (sql: string) => run(ownerUrl, sql),
 

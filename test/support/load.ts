@@ -1,4 +1,6 @@
+import { onTestFinished } from 'vitest';
 import { send } from './http.ts';
+import type { Attempt } from './too-slow.ts';
 
 interface Target {
   readonly origin: string;
@@ -8,10 +10,14 @@ interface Target {
 }
 
 /**
- * Changes agents without pause until it is stopped; each change makes a new version. Failures are recorded and not
- * retried; `slowest()` is the milliseconds of the slowest request.
+ * Changes agents without pause until it is stopped, or until the end; each change makes a new version. Failures are recorded
+ * and not retried.
+ * @param attempt the run of a scene, which it measures
  */
-export function startLoad({ origin, key, agents }: Target) {
+export function startLoad(
+  { origin, key, agents }: Target,
+  { timed, atEnd }: Pick<Attempt, 'timed' | 'atEnd'> = { timed: (answer) => answer, atEnd: onTestFinished },
+) {
   const failures: unknown[] = [];
   /** The newest answered version of each agent. */
   const acknowledged = new Map<string, number>();
@@ -19,22 +25,19 @@ export function startLoad({ origin, key, agents }: Target) {
   const underway = new Set<Promise<void>>();
   let target = origin;
   let answered = 0;
-  let slowest = 0;
   let stopped = false;
 
   async function change(id: string, count: number): Promise<void> {
     const body = JSON.stringify({ duration: 1 + (count % 100), metadata: { count } });
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-    const start = performance.now();
     try {
-      const { status, text, headers: answer } = await send(target, { path: `/agents/${id}`, headers, body });
+      const { status, text, headers: answer } = await timed(send(target, { path: `/agents/${id}`, headers, body }));
       if (status === 200) acknowledged.set(id, Number(JSON.parse(answer.etag ?? '0')));
       else failures.push(text);
     } catch (error) {
       failures.push(error);
     }
     answered += 1;
-    slowest = Math.max(slowest, performance.now() - start);
     for (const look of waiting) look();
   }
 
@@ -47,11 +50,13 @@ export function startLoad({ origin, key, agents }: Target) {
     }
   }
 
+  atEnd(async () => {
+    stopped = true;
+  });
   const running = Promise.all(agents.map(changeOn));
   return {
     failures,
     acknowledged,
-    slowest: () => slowest,
     /** Sends further requests to another server; resolves when those to the previous one are answered. */
     async moveTo(next: string): Promise<void> {
       target = next;

@@ -49,6 +49,11 @@ export async function postgresPid(dataDir: string): Promise<number | undefined> 
   return pid !== undefined && isAlive(Number(pid)) ? Number(pid) : undefined;
 }
 
+/** Whether a process has ended or is a zombie, whose parent has not read its exit code yet. */
+export async function hasEnded(pid: number): Promise<boolean> {
+  return (await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z')).includes(') Z');
+}
+
 /** The URL of the embedded database that runs on a DATA_DIR. */
 export async function embeddedUrl(dataDir: string): Promise<string> {
   const password = await readFile(join(dataDir, 'postgres-password'), 'utf8');
@@ -140,7 +145,10 @@ export const runProgram = (parameters: readonly string[], options: Options = {})
   runToEnd([process.execPath, ...parameters], options);
 
 /** What a program says whose machine was too slow for the time limits of its statements. */
-const tooSlow = /did not answer in time|took longer than a statement may/;
+const tooSlow = /the database did not answer|took longer than a statement may/;
+
+/** The end of the second curl command, the last output of a start with a demo. */
+export const demoPrinted = /^ {2}-d '(.*"source":"ats".*)'$/m;
 
 interface ServerOptions extends Omit<Options, 'env'> {
   /** The folder of another build, in which it is started. */
@@ -157,7 +165,10 @@ export async function refusedStart(env: Readonly<Record<string, string>>, option
   }
 }
 
-/** Starts a server with the given variables on a free port; again if the machine was too slow, five times at most. */
+/**
+ * Starts a server with the given variables on a free port; again if the machine was too slow, five times at most. With a
+ * DATA_DIR, its output about the demo is complete.
+ */
 export async function startServer(env: Readonly<Record<string, string>>, options: ServerOptions = {}) {
   for (let left = 4; ; left -= 1) {
     try {
@@ -178,5 +189,6 @@ async function startOnce(env: Readonly<Record<string, string>>, options: ServerO
     env: { PORT: '0', ...env },
   });
   const origin = await server.until(/^Listening on (http:\S+)$/m);
+  if ('DATA_DIR' in env) await server.until(demoPrinted);
   return { server, origin };
 }

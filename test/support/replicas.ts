@@ -1,8 +1,10 @@
 import { vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
-import { type Answer, type Sent, send } from './http.ts';
+import { callsOf } from './calls.ts';
+import { type Answer, send } from './http.ts';
 import { startServer } from './process.ts';
 import { limitsIn } from './rate-limits.ts';
+import type { Attempt } from './too-slow.ts';
 import type { World } from './world.ts';
 
 export type Replica = Awaited<ReturnType<typeof startReplica>>;
@@ -13,6 +15,9 @@ export const logMessages = {
   alone: 'Redis cannot be used: rate limits are counted by this replica alone',
 } as const;
 
+/** The cause that a server names when Redis did not answer in time. */
+export const timedOut = 'Command timed out';
+
 /** The log lines about where requests are counted. */
 function reportsIn(log: string): { msg: string; err?: { message: string } }[] {
   const lines = log.split('\n').filter((line) => line.startsWith('{'));
@@ -21,36 +26,43 @@ function reportsIn(log: string): { msg: string; err?: { message: string } }[] {
     .filter(({ msg }) => msg === logMessages.shared || msg === logMessages.alone);
 }
 
+interface Options {
+  readonly env?: Readonly<Record<string, string>>;
+  /** The run of a scene, which it measures: an answer of a running Redis in 300 ms is not sure on a slow machine. */
+  readonly attempt?: Attempt;
+  /** The number of outages in which Redis is made to hang. */
+  readonly hangs?: number;
+}
+
 /** A server process over the world's database that counts in a Redis, without limits but those of keys. */
-export async function startReplica(world: World, redisUrl: string, env: Readonly<Record<string, string>> = {}) {
+export async function startReplica(world: World, redisUrl: string, { env, attempt, hangs = 0 }: Options = {}) {
   const metricsPort = await freePort();
-  const { server, origin } = await startServer({
-    DATABASE_URL: world.databaseUrl,
-    API_KEY_SECRET: world.secret,
-    REDIS_URL: redisUrl,
-    RATE_LIMIT_PER_MINUTE: '0',
-    RATE_LIMIT_PER_HOUR: '0',
-    METRICS_PORT: String(metricsPort),
-    ...env,
-  });
-  const call = (key: string, further: Partial<Sent> = {}): Promise<Answer> =>
-    send(origin, { method: 'GET', path: '/companies', headers: { authorization: `Bearer ${key}` }, ...further });
+  const { server, origin } = await startServer(
+    {
+      ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, REDIS_URL: redisUrl },
+      ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0', METRICS_PORT: String(metricsPort) },
+      ...env,
+    },
+    attempt && { atEnd: attempt.atEnd },
+  );
+  const { call } = callsOf(origin, attempt?.timed);
+  attempt?.provedBy(() => replica.causes().filter((cause) => cause === timedOut).length > hangs);
 
   const until = (key: string, isSo: () => boolean) =>
     vi.waitUntil(
       async () => {
-        await call(key);
+        await replica.call(key);
         return isSo();
       },
       { timeout: 60_000, interval: 20 },
     );
 
   const replica = {
-    call,
+    call: (key: string): Promise<Answer> => call(key, 'GET /companies'),
 
     /** The status, and the remaining requests of the minute. */
     async ask(key: string) {
-      const answer = await call(key);
+      const answer = await replica.call(key);
       return [answer.status, limitsIn(answer).minute?.remaining];
     },
 

@@ -55,7 +55,7 @@ test(`a server killed ${kills} times under load loses no acknowledged write and 
   });
   for (let kill = 0; kill < kills; kill += 1) {
     const enough = acknowledged.length + randomInt(50, 150);
-    while (acknowledged.length < enough) await new Promise(setImmediate);
+    while (acknowledged.length < enough) await delay(5);
     await killable.killAndRestart();
   }
   isOver = true;

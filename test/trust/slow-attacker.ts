@@ -2,21 +2,16 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { head } from '../support/raw-socket.ts';
+import { tickedTime } from '../support/ticks.ts';
 
 // A program of its own, so that it does not slow down the measuring process. Opens 500 sockets with slow headers, 500
 // with slow bodies and 200 silent ones; prints for each the time at which the server closed it, and the status.
 const [origin = '', id, key] = process.argv.slice(2);
 const { hostname, port } = new URL(origin);
 
-/** Counted by a timer, so that a time in which this machine stands still is not counted. */
-let ticks = 0;
-setInterval(() => {
-  ticks += 1;
-}, 100).unref();
-
 /** Sends the first bytes, then one more every two seconds, until the server closes the connection. */
 async function hold(begin: string, trickle: string) {
-  const start = ticks;
+  const start = tickedTime();
   const socket = connect({ host: hostname, port: Number(port) });
   let received = '';
   socket.on('data', (bytes) => {
@@ -27,7 +22,7 @@ async function hold(begin: string, trickle: string) {
   const drop = setInterval(() => trickle !== '' && socket.write(trickle), 2_000);
   await once(socket, 'close');
   clearInterval(drop);
-  return { after: (ticks - start) * 100, status: received.slice(9, 12) };
+  return { after: tickedTime() - start, status: received.slice(9, 12) };
 }
 
 /** The sockets are opened over two seconds. */

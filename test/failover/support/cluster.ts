@@ -6,6 +6,7 @@ import pg from 'pg';
 import { afterAll, expect, onTestFinished } from 'vitest';
 import { startProcess } from '../../support/process.ts';
 import { storedRows } from '../../support/stored-rows.ts';
+import { tickedTime } from '../../support/ticks.ts';
 import { webhooksToLoopback } from '../../trust/support/webhook-companies.ts';
 import { stopAll } from './processes.ts';
 
@@ -79,7 +80,7 @@ export async function startCluster() {
   /** Resolves with the time once a condition is true; checks every 50 ms. */
   async function until(isSo: () => Promise<boolean>): Promise<number> {
     while (!(await Promise.race([isSo(), ended]))) await delay(50);
-    return performance.now();
+    return tickedTime();
   }
 
   /** The processes of Patroni and of the postmaster. */
@@ -145,6 +146,30 @@ export async function startCluster() {
     etcd: () => Number(printed('^etcd is process (\\d+)$')),
     /** Restarts what was killed. */
     revive: () => program.signal('SIGHUP'),
+
+    /** The number of promotions that Patroni has recorded; 0 if it does not answer. */
+    async promotions(): Promise<number> {
+      const name = (await primary()) ?? 'node-1';
+      const signal = AbortSignal.timeout(2_000);
+      const answer = await fetch(`${restOf(name)}/history`, { signal }).catch(() => undefined);
+      return answer?.ok ? Object(await answer.json()).length : 0;
+    },
+
+    /** Resolves with the time once HAProxy leads to a primary. */
+    untilLed: () =>
+      until(async () => {
+        const limits = { connectionTimeoutMillis: 1_000, query_timeout: 1_000 };
+        const client = new pg.Client({ connectionString: ownerUrl, ...limits });
+        client.on('error', () => {});
+        try {
+          await client.connect();
+          return (await client.query('SELECT pg_is_in_recovery() AS standby')).rows[0].standby === false;
+        } catch {
+          return false;
+        } finally {
+          client.end().catch(() => {});
+        }
+      }),
 
     async switchOver(from: Name, to: Name): Promise<void> {
       const answer = await patroni(from, 'POST', '/switchover', { leader: from, candidate: to });

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { tickedTime } from '../../support/ticks.ts';
 import type { Cluster } from './cluster.ts';
 
 /**
@@ -9,9 +10,9 @@ export function watchGaps(cluster: Cluster) {
   let isOver = false;
   const missing = { primary: 0, pair: 0 };
   const running = (async () => {
-    for (let last = performance.now(); !isOver; ) {
+    for (let last = tickedTime(); !isOver; ) {
       const [primary, pair] = await Promise.all([cluster.primary(), cluster.pair()]);
-      const now = performance.now();
+      const now = tickedTime();
       if (!primary) missing.primary += now - last;
       if (!pair) missing.pair += now - last;
       last = now;

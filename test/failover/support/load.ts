@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
 import type { Answer } from '../../support/http.ts';
 import { type Call, openClient } from '../../support/kept-client.ts';
+import type { AtEnd } from '../../support/process.ts';
+import { tickedTime } from '../../support/ticks.ts';
 import { type Acknowledged, nextCall } from '../../trust/support/exactly-once.ts';
 import { expectUnavailable } from '../../trust/support/outage-clients.ts';
 
@@ -38,12 +40,14 @@ export function startLoad({
   ids,
   writers = 8,
   readers = 4,
+  atEnd = onTestFinished,
 }: {
   readonly key: string;
   readonly origins: readonly string[];
   readonly ids: readonly string[];
   readonly writers?: number;
   readonly readers?: number;
+  readonly atEnd?: AtEnd;
 }) {
   const answers: Timed[] = [];
   const acknowledged: Acknowledged[] = [];
@@ -53,10 +57,10 @@ export function startLoad({
 
   async function ask(client: ReturnType<typeof openClient>, call: Call): Promise<Answer> {
     const origin = anyOrigin();
-    const start = performance.now();
+    const start = tickedTime();
     // A broken connection is no answer and fails the test.
     const answer = await client(origin, call);
-    const at = performance.now();
+    const at = tickedTime();
     const isReplayed = answer.headers['idempotent-replayed'] === 'true';
     const timed = { status: answer.status, isReplayed, line: call.line, origin, ms: at - start, at };
     answers.push(timed);
@@ -86,7 +90,7 @@ export function startLoad({
     }),
   );
   loads.catch(() => {});
-  onTestFinished(async () => {
+  atEnd(async () => {
     isOver = true;
     isAbandoned = true;
     await loads.catch(() => {});

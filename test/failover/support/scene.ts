@@ -4,6 +4,7 @@ import { openClient } from '../../support/kept-client.ts';
 import { openReceiver, type Received } from '../../support/receiver.ts';
 import { expectReplay } from '../../support/retry.ts';
 import { storeEndpoint } from '../../support/sending.ts';
+import type { Attempt } from '../../support/too-slow.ts';
 import { type Acknowledged, expectExactlyOnce } from '../../trust/support/exactly-once.ts';
 import { makeCompany } from '../../trust/support/own-company.ts';
 import { expectDeliveredOnce, untilAllDelivered } from '../../trust/support/webhook-companies.ts';
@@ -12,10 +13,17 @@ import { startLoad } from './load.ts';
 
 const agents = 6;
 
-/** A company in a whole cluster, with a receiver of its events and clients that change its agents. */
-export async function openScene(cluster: Cluster) {
+/**
+ * A company in a whole cluster, with a receiver of its events and clients that change its agents.
+ * @param attempt the run of the scene; a further promotion proves that Patroni took a slow node for a lost one
+ * @param promotions the number that the scene makes
+ */
+export async function openScene(cluster: Cluster, { provedBy, atEnd }: Attempt, promotions = 0) {
   onTestFailed(() => console.log(cluster.lastWords()));
   await cluster.whole();
+  const before = await cluster.promotions();
+  provedBy(async () => (await cluster.promotions()) - before > promotions);
+  atEnd(async () => void cluster.revive());
   const { companyId, key } = await makeCompany(cluster.ownerUrl, cluster.secret);
   const { servers } = cluster;
   const client = openClient(key);
@@ -36,7 +44,7 @@ export async function openScene(cluster: Cluster) {
     response.writeHead(204).end();
   });
   const endpoint = await storeEndpoint(cluster, companyId, receiver.url, { events: ['agent.updated'] });
-  const load = startLoad({ key, origins: servers, ids });
+  const load = startLoad({ key, origins: servers, ids, atEnd });
 
   return {
     companyId,

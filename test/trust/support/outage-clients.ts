@@ -8,9 +8,10 @@ import { openDatabase } from '../../../src/database/client.ts';
 import type { Answer } from '../../support/http.ts';
 import { type Call, openClient, startUnlimited } from '../../support/kept-client.ts';
 import { expectProblem } from '../../support/problem.ts';
+import { tickedTime } from '../../support/ticks.ts';
 
-/** The most milliseconds that a request may take during an attack. */
-const longest = 5_000;
+/** The most milliseconds that a request may take during an attack: 5 s in the server, and time for this process. */
+const longest = 5_500;
 
 const clients = 8;
 const agents = 4;
@@ -80,10 +81,10 @@ export async function openOutageClients(
     const send = openClient(key);
     for (let count = 0; !isOver; count += 1) {
       const call = nextCall(client, count);
-      const start = performance.now();
+      const start = tickedTime();
       // A broken connection is no answer and fails the test.
       const answer = await send(origin, call);
-      const at = performance.now();
+      const at = tickedTime();
       answers.push({ ...answer, line: call.line, ms: at - start, at });
       if (answer.status === 200 && call.line.startsWith('PATCH')) saved.set(client, count);
       await delay(pause);
@@ -118,7 +119,7 @@ export async function openOutageClients(
       await successSince(0, (answer) => isHit(answer) && isWrite(answer));
       const from = answers.length;
       await task();
-      const moment = performance.now();
+      const moment = tickedTime();
       const [read, written] = await Promise.all([
         successSince(moment, (answer) => !isWrite(answer)),
         successSince(moment, (answer) => isHit(answer) && isWrite(answer)),
