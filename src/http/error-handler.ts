@@ -10,9 +10,9 @@ import { ApiError } from './problems.ts';
 /** Turns every error that is thrown into problem details (docs/contract.md#errors). The only place that does so. */
 export const errorHandler = fp(async (app) => {
   app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply));
-  // In onRequest: answer 404 before reading the body. The router takes an empty part of a path for a parameter.
+  // In onRequest: answer 404 before reading the body.
   app.addHook('onRequest', (request, _, done) => {
-    done(request.is404 || hasEmpty(request.params) ? routeMissing(pathOf(request)) : undefined);
+    done(request.is404 || isMisrouted(request) ? routeMissing(pathOf(request)) : undefined);
   });
   // For `reply.callNotFound` of a route, after onRequest.
   app.setNotFoundHandler(async (request) => {
@@ -44,6 +44,9 @@ export class AbortedResponses extends LogController {
 }
 
 const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] ?? '';
+
+/** Whether the router has matched another path: it ignores the first character, and takes an empty part for a parameter. */
+const isMisrouted = ({ url, params }: FastifyRequest) => !url.startsWith('/') || hasEmpty(params);
 
 const hasEmpty = (parameters: unknown) => isRecord(parameters) && Object.values(parameters).includes('');
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { problemTexts } from '../../src/http/problem-texts.ts';
 import { type ProblemCode, problems } from '../../src/http/problems.ts';
-import { newSubject } from '../support/patch-agent.ts';
+import { openAnotherServer } from '../support/another-server.ts';
+import { expectRefusal, newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, exchange, head, patchHead, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -129,11 +130,19 @@ describe('unusual messages that HTTP allows are served', () => {
     expectProblem(answer, { code: 'ROUTE_NOT_FOUND', instance: '/' });
   });
 
-  test('OPTIONS * is answered 404 ROUTE_NOT_FOUND', async () => {
-    expectProblem(await exchange(world.origin, head('OPTIONS * HTTP/1.1', 'Host: api')), {
-      code: 'ROUTE_NOT_FOUND',
-      instance: '*',
-    });
+  test('OPTIONS * is answered 404 ROUTE_NOT_FOUND, with and without the reference page', async () => {
+    const { origin: withPage } = await openAnotherServer(world);
+    for (const origin of [world.origin, withPage]) {
+      const answer = await exchange(origin, head('OPTIONS * HTTP/1.1', 'Host: api'));
+      expectProblem(answer, { code: 'ROUTE_NOT_FOUND', instance: '*' });
+    }
+  });
+
+  test('a path that begins with * instead of / has no route: 404, and nothing is changed', async () => {
+    const path = `*agents/${agentId}`;
+    const bytes = patch('Content-Length: 15').replace(`/agents/${agentId}`, path);
+    const send = () => exchange(world.origin, `${bytes}{"duration":45}`);
+    await expectRefusal(world, agentId, send, { code: 'ROUTE_NOT_FOUND', instance: path });
   });
 
   test('an offered upgrade is ignored', async () => {
