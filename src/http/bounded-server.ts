@@ -41,11 +41,17 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
   return server.on(begun, onBegun);
 }
 
+/** Open connections at most, however many descriptors there are: each may hold the memory of a head that arrives slowly. */
+const mostConnections = 10_000;
+
 /**
- * Open connections at most (docs/contract.md#sizes-and-connections): 80 % of the descriptors that the process may have at
- * its start.
+ * Open connections at most (docs/contract.md#sizes-and-connections).
+ * @param descriptors how many the process may have; 20 % of them are left for the database, webhooks and files
  */
-export const maxConnections = Math.floor(descriptorLimit() * 0.8);
+export const connectionsFor = (descriptors: number): number => Math.min(Math.floor(descriptors * 0.8), mostConnections);
+
+/** The same for this process, with the descriptors that it may have at its start. */
+export const maxConnections = connectionsFor(descriptorLimit());
 
 /** The soft limit that `ulimit -n` shows; infinity if there is none. */
 function descriptorLimit(): number {
