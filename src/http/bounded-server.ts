@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import { isRecord } from './json.ts';
 import { maxHeaderBytes, maxHeaders } from './size-limits.ts';
 import { CountedRequest } from './unread-body.ts';
@@ -35,9 +36,14 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
   server.maxHeadersCount = maxHeaders + 1;
   // For a connection with a running request on which no bytes are sent or received.
   server.setTimeout(clientTimeout + 1_000);
-  // `close` calls it and Node then destroys connections on which the end of an answer is still being sent. During a shutdown
+  // Fastify calls it during a shutdown, and Node would destroy connections on which the end of an answer is still being sent.
   // `connections.ts` closes those without a request.
   server.closeIdleConnections = () => {};
+  // Node's own `close` would also stop the timer of the two timeouts: a shutdown would wait for slow clients without a limit.
+  server.close = (done) => {
+    NetServer.prototype.close.call(server, done);
+    return server;
+  };
   return server.on(begun, onBegun);
 }
 
