@@ -28,7 +28,8 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
     keepAliveTimeout: keepAliveSeconds * 1_000,
     // Short, so that few slow clients expire at the same time: closing many at once would delay other requests.
     connectionsCheckingInterval: 100,
-    maxHeaderSize: maxHeaderBytes,
+    // Node refuses a head that has as many.
+    maxHeaderSize: maxHeaderBytes + 1,
     // A missing Host header is answered by our own check, with a problem.
     requireHostHeader: false,
   });

@@ -66,6 +66,19 @@ describe('bytes that are no HTTP are answered with a problem and the connection 
   });
 });
 
+describe('request target and headers may have 16 KiB, and no byte more', () => {
+  const name = 'X-Long';
+  const others = ['/health/live', 'Host', 'api', 'Connection', 'close'].join('').length;
+  const sent = (bytes: number) => {
+    const long = `${name}: ${'x'.repeat(bytes - others - name.length)}`;
+    return exchange(world.origin, head('GET /health/live HTTP/1.1', 'Host: api', 'Connection: close', long));
+  };
+  test('16,384 bytes are 200, 16,385 are 431', async () => {
+    expect(await sent(16_384)).toMatchObject({ status: 200, body: { status: 'ok' } });
+    expectProblem(await sent(16_385), { code: 'HEADERS_TOO_LARGE', instance: '' });
+  });
+});
+
 const longHeaders = Array.from({ length: 800 }, () => `X-Long: ${'x'.repeat(10_000)}`).join('\r\n');
 
 describe('a malformed body is answered with a problem and the connection is closed; other requests are served', () => {
