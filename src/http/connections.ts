@@ -99,9 +99,9 @@ export const connections = fp(async (app) => {
     if (route.method === 'HEAD') route.onSend = [...[route.onSend ?? []].flat(), omitLengthOf304];
   });
   app.addHook('onSend', ({ raw }, reply, _, done) => {
-    // Fastify adds `Connection: close` to every answer during a shutdown. With further requests on the connection, it must
-    // not be sent: they would not be answered.
-    if (draining && !queue.of(raw.socket)?.held.length) reply.header('connection', 'close');
+    // Fastify adds `Connection: close` to every answer during a shutdown. With further requests on the connection, also those
+    // that have arrived and are not read yet, it must not be sent: they would not be answered.
+    if (closesIdle && !queue.of(raw.socket)?.held.length) reply.header('connection', 'close');
     else if (draining) reply.removeHeader('connection');
     done();
   });
