@@ -7,6 +7,7 @@ import { redisCount } from './redis-count.ts';
 
 /** Timeouts in milliseconds. A request waits for one answer of Redis at most; after a timeout, no request waits. */
 const waits = {
+  /** Also of all that ioredis asks on a new connection. */
   answer: 300,
   connection: 1_000,
   /** Pause before the next attempt to connect. */
@@ -35,7 +36,8 @@ interface Options {
 export function sharedCounters({ url, deployment, onChange }: Options) {
   const redis = new Redis(url, {
     lazyConnect: true,
-    commandTimeout: waits.answer,
+    // Otherwise ioredis would wait while Redis loads its data, for however long. Without it the first count fails.
+    enableReadyCheck: false,
     connectTimeout: waits.connection,
     disconnectTimeout: waits.pause,
     retryStrategy: () => waits.pause,
@@ -45,6 +47,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     maxRetriesPerRequest: 0,
   });
   const countInRedis = redisCount(redis, deployment);
+  let greeting: NodeJS.Timeout | undefined;
   const own = memoryCounters();
   const report = changeReporter(onChange);
 
@@ -61,7 +64,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     isUsable = false;
     redis.disconnect(true);
     // If the connection was lost, the listener for `close` reports the cause.
-    if (!(error instanceof Error && (isRefusal(error) || error.message === 'Command timed out'))) return;
+    if (!(error instanceof NoAnswer || (error instanceof Error && isRefusal(error)))) return;
     cause = error;
     report.alone(error);
   }
@@ -69,11 +72,18 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   redis.on('error', (error) => {
     cause = error;
   });
+  redis.on('connect', () => {
+    greeting = afterReading(() => {
+      if (redis.status === 'connect') fail(new NoAnswer());
+    });
+  });
   redis.on('ready', () => {
+    clearTimeout(greeting);
     selecting = selectDatabase();
     starting = selecting.then(startUsing).catch(fail);
   });
   redis.on('close', () => {
+    clearTimeout(greeting);
     isUsable = false;
     report.alone(cause ?? new Error('Redis closed the connection'));
     cause = undefined;
@@ -82,12 +92,12 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   /** Selects the database of the URL. If ioredis did it itself, it would continue in database 0 after a failure. */
   async function selectDatabase(): Promise<void> {
     const { db } = redis.options;
-    if (db) await redis.select(db);
+    if (db) await inTime(redis.select(db));
   }
 
   /** Counts under a key of its own, because a Redis that is full or read-only refuses nothing but writes. */
   async function startUsing(): Promise<void> {
-    await countInRedis('start', [{ name: 'minute', limit: Number.MAX_SAFE_INTEGER }]);
+    await inTime(countInRedis('start', [{ name: 'minute', limit: Number.MAX_SAFE_INTEGER }]));
     isUsable = true;
     report.shared();
   }
@@ -100,7 +110,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   return {
     async count(id: string, limits: readonly Limit[]): Promise<Counted> {
       try {
-        if (isUsable) return await countInRedis(id, limits);
+        if (isUsable) return await inTime(countInRedis(id, limits));
       } catch (error) {
         if (isUsable) fail(error);
       }
@@ -108,7 +118,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     },
 
     /**
-     * Connects. Resolves within two seconds even if that fails; connecting is then retried until `close`.
+     * Connects. Resolves within two seconds even if that fails or Redis is loading its data; then it is retried until `close`.
      * @throws StartError if Redis refuses the database in the URL
      */
     async open(): Promise<void> {
@@ -124,6 +134,24 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     close,
   };
 }
+
+class NoAnswer extends Error {
+  override message = `Redis has not answered within ${waits.answer} ms`;
+}
+
+/** @throws NoAnswer if a call gets no answer in time */
+function inTime<Answer>(call: Promise<Answer>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const timer = afterReading(() => reject(new NoAnswer()));
+    call.finally(() => clearTimeout(timer)).then(resolve, reject);
+  });
+}
+
+/**
+ * Calls a function after the time for an answer. If the event loop was busy meanwhile, the answer may have arrived: it runs
+ * timers first, then reads what has arrived, then runs what `setImmediate` has been given.
+ */
+const afterReading = (task: () => void) => setTimeout(() => setImmediate(task), waits.answer);
 
 /** Calls `onChange` when an outage ends, which a new connection does, and during one once for each cause. */
 function changeReporter(onChange: Options['onChange']) {

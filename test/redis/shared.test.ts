@@ -136,7 +136,8 @@ test('replicas with different clocks report the same end of a window, by the clo
   const { id } = await world.company();
   const key = await world.limitedKey(id, { perMinute: 2, perHour: 2 });
   const first = await one(key);
-  const names = await redis.client.keys('*');
+  // Without the count that each new connection begins with.
+  const names = (await redis.client.keys('*')).filter((name) => !name.includes('{start}'));
   const ends = await Promise.all(
     ['minute', 'hour'].map(async (kind) => {
       const name = names.find((some) => some.endsWith(`:${kind}`)) ?? '';
