@@ -1,11 +1,13 @@
-import { Redis, type Result } from 'ioredis';
+import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { StartError } from '../errors.ts';
 import { type Meter, silent } from '../metrics/meter.ts';
-import { type Counted, type Limit, lengths, memoryCounters } from './counters.ts';
+import { type Counted, type Limit, memoryCounters } from './counters.ts';
+import { redisCount } from './redis-count.ts';
 
 /** Timeouts in milliseconds. A request waits for one answer of Redis at most; after a timeout, no request waits. */
 const waits = {
+  /** Also of all that ioredis asks on a new connection. */
   answer: 300,
   connection: 1_000,
   /** Pause before the next attempt to connect. */
@@ -14,41 +16,6 @@ const waits = {
 
 /** Maximum number of causes that are reported during one outage of Redis: their texts may all differ. */
 const maxCauses = 10;
-
-/**
- * A Lua script that counts in all windows or in none, by the clock of Redis. A window is a hash with `used` and `ends`, its
- * end in milliseconds since 1970, at which it expires.
- * @returns 1 if it was counted, else 0; the current time; then `used` and `ends` of each window
- */
-const countInAll = `
-local clock = redis.call('time')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local result = {1, now}
-for at, key in ipairs(KEYS) do
-  local found = redis.call('hmget', key, 'used', 'ends')
-  local used, ends = tonumber(found[1] or nil), tonumber(found[2] or nil)
-  if not used or not ends or ends <= now then
-    used, ends = 0, now + ARGV[2 * at]
-  end
-  if used >= tonumber(ARGV[2 * at - 1]) then result[1] = 0 end
-  result[2 * at + 1], result[2 * at + 2] = used, ends
-end
-if result[1] == 1 then
-  for at, key in ipairs(KEYS) do
-    local used, ends = result[2 * at + 1] + 1, result[2 * at + 2]
-    result[2 * at + 1] = used
-    redis.call('hset', key, 'used', used, 'ends', ends)
-    redis.call('pexpireat', key, ends)
-  end
-end
-return result`;
-
-declare module 'ioredis' {
-  interface RedisCommander<Context> {
-    /** Takes the number of keys, the keys, then the limit and the length in milliseconds of each window. */
-    countInAll(keys: number, ...parameters: (string | number)[]): Result<readonly number[], Context>;
-  }
-}
 
 interface Options {
   /** The URL of Redis or Valkey. */
@@ -69,7 +36,8 @@ interface Options {
 export function sharedCounters({ url, deployment, onChange }: Options) {
   const redis = new Redis(url, {
     lazyConnect: true,
-    commandTimeout: waits.answer,
+    // Otherwise ioredis would wait while Redis loads its data, for however long. Without it the first count fails.
+    enableReadyCheck: false,
     connectTimeout: waits.connection,
     disconnectTimeout: waits.pause,
     retryStrategy: () => waits.pause,
@@ -78,7 +46,8 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   });
-  redis.defineCommand('countInAll', { lua: countInAll });
+  const countInRedis = redisCount(redis, deployment);
+  let greeting: NodeJS.Timeout | undefined;
   const own = memoryCounters();
   const report = changeReporter(onChange);
 
@@ -95,7 +64,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     isUsable = false;
     redis.disconnect(true);
     // If the connection was lost, the listener for `close` reports the cause.
-    if (!(error instanceof Error && (isRefusal(error) || error.message === 'Command timed out'))) return;
+    if (!(error instanceof NoAnswer || (error instanceof Error && isRefusal(error)))) return;
     cause = error;
     report.alone(error);
   }
@@ -103,11 +72,18 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   redis.on('error', (error) => {
     cause = error;
   });
+  redis.on('connect', () => {
+    greeting = afterReading(() => {
+      if (redis.status === 'connect') fail(new NoAnswer());
+    });
+  });
   redis.on('ready', () => {
+    clearTimeout(greeting);
     selecting = selectDatabase();
     starting = selecting.then(startUsing).catch(fail);
   });
   redis.on('close', () => {
+    clearTimeout(greeting);
     isUsable = false;
     report.alone(cause ?? new Error('Redis closed the connection'));
     cause = undefined;
@@ -116,25 +92,14 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   /** Selects the database of the URL. If ioredis did it itself, it would continue in database 0 after a failure. */
   async function selectDatabase(): Promise<void> {
     const { db } = redis.options;
-    if (db) await redis.select(db);
+    if (db) await inTime(redis.select(db));
   }
 
   /** Counts under a key of its own, because a Redis that is full or read-only refuses nothing but writes. */
   async function startUsing(): Promise<void> {
-    await countInRedis('start', [{ name: 'minute', limit: Number.MAX_SAFE_INTEGER }]);
+    await inTime(countInRedis('start', [{ name: 'minute', limit: Number.MAX_SAFE_INTEGER }]));
     isUsable = true;
     report.shared();
-  }
-
-  async function countInRedis(id: string, limits: readonly Limit[]): Promise<Counted> {
-    const keys = limits.map(({ name }) => `interview-agents-api:${deployment}:{${id}}:${name}`);
-    const sizes = limits.flatMap(({ name, limit }) => [limit, lengths[name]]);
-    const [isCounted, now = 0, ...numbers] = await redis.countInAll(keys.length, ...keys, ...sizes);
-    const counts = limits.map((limit, at) => {
-      const [used = 0, endsAt = 0] = numbers.slice(2 * at);
-      return { ...limit, used, endsIn: endsAt - now, endsAt };
-    });
-    return { isCounted: isCounted === 1, counts };
   }
 
   function close(): void {
@@ -145,7 +110,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   return {
     async count(id: string, limits: readonly Limit[]): Promise<Counted> {
       try {
-        if (isUsable) return await countInRedis(id, limits);
+        if (isUsable) return await inTime(countInRedis(id, limits));
       } catch (error) {
         if (isUsable) fail(error);
       }
@@ -153,7 +118,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     },
 
     /**
-     * Connects. Resolves within two seconds even if that fails; connecting is then retried until `close`.
+     * Connects. Resolves within two seconds even if that fails or Redis is loading its data; then it is retried until `close`.
      * @throws StartError if Redis refuses the database in the URL
      */
     async open(): Promise<void> {
@@ -169,6 +134,24 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     close,
   };
 }
+
+class NoAnswer extends Error {
+  override message = `Redis has not answered within ${waits.answer} ms`;
+}
+
+/** @throws NoAnswer if a call gets no answer in time */
+function inTime<Answer>(call: Promise<Answer>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const timer = afterReading(() => reject(new NoAnswer()));
+    call.finally(() => clearTimeout(timer)).then(resolve, reject);
+  });
+}
+
+/**
+ * Calls a function after the time for an answer. If the event loop was busy meanwhile, the answer may have arrived: it runs
+ * timers first, then reads what has arrived, then runs what `setImmediate` has been given.
+ */
+const afterReading = (task: () => void) => setTimeout(() => setImmediate(task), waits.answer);
 
 /** Calls `onChange` when an outage ends, which a new connection does, and during one once for each cause. */
 function changeReporter(onChange: Options['onChange']) {

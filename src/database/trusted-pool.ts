@@ -65,7 +65,7 @@ export class TrustedPool extends pg.Pool {
       }
       client.release = (error) => {
         if (isBusy(client)) this.#keep(() => release(true));
-        else release(error ?? client.getTransactionStatus() !== 'I');
+        else release((isRefusal(error) ? undefined : error) ?? client.getTransactionStatus() !== 'I');
       };
       return client;
     }
@@ -80,3 +80,10 @@ export class TrustedPool extends pg.Pool {
 
 /** Whether a statement of the connection has no answer yet. `pg` keeps it here until then, or until the connection breaks. */
 const isBusy = (client: pg.ClientBase): boolean => '_activeQuery' in client && Boolean(client._activeQuery);
+
+/**
+ * Whether PostgreSQL has refused a statement and nothing else: for its values (classes 22 and 23), a conflict (40), a lock (55P03)
+ * or the time (57014). After other errors, as of a statement that is prepared already, the connection is not used further.
+ */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError && /^(?:22|23|40)|^(?:55P03|57014)$/.test(error.code ?? '');

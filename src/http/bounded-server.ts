@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import { isRecord } from './json.ts';
 import { maxHeaderBytes, maxHeaders } from './size-limits.ts';
 import { CountedRequest } from './unread-body.ts';
@@ -27,7 +28,8 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
     keepAliveTimeout: keepAliveSeconds * 1_000,
     // Short, so that few slow clients expire at the same time: closing many at once would delay other requests.
     connectionsCheckingInterval: 100,
-    maxHeaderSize: maxHeaderBytes,
+    // Node refuses a head that has as many.
+    maxHeaderSize: maxHeaderBytes + 1,
     // A missing Host header is answered by our own check, with a problem.
     requireHostHeader: false,
   });
@@ -35,17 +37,28 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
   server.maxHeadersCount = maxHeaders + 1;
   // For a connection with a running request on which no bytes are sent or received.
   server.setTimeout(clientTimeout + 1_000);
-  // `close` calls it and Node then destroys connections on which the end of an answer is still being sent. During a shutdown
+  // Fastify calls it during a shutdown, and Node would destroy connections on which the end of an answer is still being sent.
   // `connections.ts` closes those without a request.
   server.closeIdleConnections = () => {};
+  // Node's own `close` would also stop the timer of the two timeouts: a shutdown would wait for slow clients without a limit.
+  server.close = (done) => {
+    NetServer.prototype.close.call(server, done);
+    return server;
+  };
   return server.on(begun, onBegun);
 }
 
+/** Open connections at most, however many descriptors there are: each may hold the memory of a head that arrives slowly. */
+const mostConnections = 10_000;
+
 /**
- * Open connections at most (docs/contract.md#sizes-and-connections): 80 % of the descriptors that the process may have at
- * its start.
+ * Open connections at most (docs/contract.md#sizes-and-connections).
+ * @param descriptors how many the process may have; 20 % of them are left for the database, webhooks and files
  */
-export const maxConnections = Math.floor(descriptorLimit() * 0.8);
+export const connectionsFor = (descriptors: number): number => Math.min(Math.floor(descriptors * 0.8), mostConnections);
+
+/** The same for this process, with the descriptors that it may have at its start. */
+export const maxConnections = connectionsFor(descriptorLimit());
 
 /** The soft limit that `ulimit -n` shows; infinity if there is none. */
 function descriptorLimit(): number {

@@ -20,7 +20,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Whether a shutdown has begun. */
     draining(): boolean;
-    /** Closes all connections at once, with what is running on them. */
+    /** Closes all connections at once, with what is running on them, and from then on each that is accepted. */
     closeConnections(): void;
   }
 }
@@ -33,6 +33,7 @@ declare module 'fastify' {
 export const connections = fp(async (app) => {
   let draining = false;
   let closesIdle = false;
+  let closesAll = false;
   let arrivals = 0;
   app.decorate('draining', () => draining);
 
@@ -50,6 +51,7 @@ export const connections = fp(async (app) => {
   });
   // `closeAllConnections` of Node does not know the connections on which CONNECT has arrived.
   app.decorate('closeConnections', () => {
+    closesAll = true;
     for (const { socket } of queue.connections()) socket.destroy();
   });
   const broken = brokenMessages(queue, app.log, app.publicUrl.prefix);
@@ -60,7 +62,8 @@ export const connections = fp(async (app) => {
     socket.on('error', () => {});
     queue.add(socket);
     closeAfterBody(socket, () => queue.of(socket)?.last?.req);
-    if (closesIdle) socket.destroySoon();
+    if (closesAll) socket.destroy();
+    else if (closesIdle) socket.destroySoon();
   });
   app.server.on('request', (_: IncomingMessage, response: ServerResponse) => {
     arrivals += 1;
@@ -96,9 +99,9 @@ export const connections = fp(async (app) => {
     if (route.method === 'HEAD') route.onSend = [...[route.onSend ?? []].flat(), omitLengthOf304];
   });
   app.addHook('onSend', ({ raw }, reply, _, done) => {
-    // Fastify adds `Connection: close` to every answer during a shutdown. With further requests on the connection, it must
-    // not be sent: they would not be answered.
-    if (draining && !queue.of(raw.socket)?.held.length) reply.header('connection', 'close');
+    // Fastify adds `Connection: close` to every answer during a shutdown. With further requests on the connection, also those
+    // that have arrived and are not read yet, it must not be sent: they would not be answered.
+    if (closesIdle && !queue.of(raw.socket)?.held.length) reply.header('connection', 'close');
     else if (draining) reply.removeHeader('connection');
     done();
   });

@@ -2,7 +2,7 @@ import { type FastifyError, type FastifyReply, type FastifyRequest, LogControlle
 import fp from 'fastify-plugin';
 import { behindProxies, callerAddress, type trustedProxy } from './address.ts';
 import { exchangeOf } from './exchange.ts';
-import { hasEmpty, methodMissing } from './known-paths.ts';
+import { isMisrouted, methodMissing } from './known-paths.ts';
 import { routeMissing } from './particular-problems.ts';
 import { problemTexts } from './problem-texts.ts';
 import { ApiError } from './problems.ts';
@@ -12,7 +12,7 @@ export const errorHandler = fp(async (app) => {
   app.setErrorHandler((error: FastifyError, request, reply) => answer(toApiError(error), request, reply));
   // In onRequest: answer 404 or 405 before reading the body.
   app.addHook('onRequest', (request, _, done) => {
-    if (!request.is404 && !hasEmpty(request.params)) return done();
+    if (!request.is404 && !isMisrouted(request)) return done();
     const known = app.knownPath(request.url);
     done(known ? methodMissing(known) : routeMissing(pathOf(request)));
   });

@@ -24,7 +24,7 @@ export const knownPaths = fp(async (app) => {
   const paths = new Map<string, KnownPath>();
   app.decorate('knownPath', (url): KnownPath | undefined => {
     const found = router.find('GET', url);
-    return found && !hasEmpty(found.params) ? found.store : undefined;
+    return found && !isMisrouted({ url, params: found.params }) ? found.store : undefined;
   });
   app.addHook('onRoute', ({ url, method }) => {
     const path = paths.get(url) ?? { url, methods: [] };
@@ -35,8 +35,9 @@ export const knownPaths = fp(async (app) => {
   });
 });
 
-/** Whether a part of a path is empty: the router takes that for a parameter. */
-export const hasEmpty = (parameters: unknown) => isRecord(parameters) && Object.values(parameters).includes('');
+/** Whether the router has matched another path: it ignores the first character, and takes an empty part for a parameter. */
+export const isMisrouted = ({ url, params }: { readonly url: string; readonly params: unknown }): boolean =>
+  !url.startsWith('/') || (isRecord(params) && Object.values(params).includes(''));
 
 /** 405 with Allow, for a method that a known path does not have. */
 export function methodMissing({ methods }: KnownPath): ApiError {

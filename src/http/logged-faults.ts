@@ -4,6 +4,9 @@ import type { Fault } from './faults.ts';
 const maxFaults = 3;
 const maxSegments = 4;
 
+/** A place in a list, of which the longest has 50. A longer number may be a name that says who somebody is. */
+const isPlace = /^(?:0|[1-9]\d?)$/;
+
 /** The place and the code of a fault, without any value. */
 type LoggedFault = Pick<Fault, 'in' | 'code' | 'pointer' | 'parameter'>;
 
@@ -13,10 +16,10 @@ type LoggedFault = Pick<Fault, 'in' | 'code' | 'pointer' | 'parameter'>;
  * @param declared names of all members and parameters that a request may have
  */
 export function loggedFaults(faults: readonly Fault[], declared: ReadonlySet<string>): LoggedFault[] {
-  const known = (name: string) => (declared.has(name) || /^\d{1,9}$/.test(name) ? name : '*');
+  const known = (name: string) => (declared.has(name) ? name : '*');
   const knownPart = (pointer: string) => {
     const [root, ...names] = pointer.split('/', maxSegments + 1);
-    return [root, ...names.map(known)].join('/');
+    return [root, ...names.map((name) => (isPlace.test(name) ? name : known(name)))].join('/');
   };
   return faults.slice(0, maxFaults).map(({ in: place, code, pointer, parameter }) => ({
     in: place,

@@ -7,5 +7,8 @@ export const maxBodyBytes = 262_144;
  */
 export const maxHeaderBytes = 16_384;
 
-/** Maximum number of header lines. Each takes some 80 bytes of memory beside its text. */
-export const maxHeaders = 1_000;
+/**
+ * Maximum number of header lines. Each takes some 80 bytes of memory beside its text, also while a head has arrived only in
+ * part: with 200 lines and 16 KiB, such a head takes 33 KB.
+ */
+export const maxHeaders = 200;

@@ -137,7 +137,8 @@ function plainPath(route: string, path: string): string {
   const parts = path.split('?', 1).join().split('/');
   const shown = route.split('/').map((name, place) => {
     const part = parts[place] ?? '';
-    return name === part || isUuid(part) || /^\d{1,9}$/.test(part) ? part : braced(name);
+    const isVersion = name === ':version' && /^\d{1,9}$/.test(part);
+    return name === part || isUuid(part) || isVersion ? part : braced(name);
   });
   return shown.join('/');
 }

@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openDatabase } from '../../src/database/client.ts';
+import { TrustedPool } from '../../src/database/trusted-pool.ts';
 import { openLink } from '../support/database-link.ts';
-import { whileAgentLocked } from '../support/locks.ts';
+import { whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { patience, patientUrl } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -38,6 +39,23 @@ test('a connection that ends between two statements of a transaction fails that 
   });
   await expect(failing).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
   expect(await database.query({ text: 'SELECT 1 AS one', values: [] })).toEqual([{ one: 1 }]);
+});
+
+test.each([
+  ['a division by zero', 'SELECT 1 / 0', '22012'],
+  ['a value that is taken', 'INSERT INTO company (id, name) SELECT id, name FROM company', '23505'],
+  ['a lock that is not free', 'SELECT FROM agent_version LIMIT 0', '55P03'],
+])('the connection of a statement that PostgreSQL refuses is used further: %s', async (_, text, code) => {
+  await world.company();
+  const pool = new TrustedPool({ connectionString: patientUrl(world.ownerUrl), max: 1 });
+  onTestFinished(() => pool.end());
+  const pidOf = async () => (await pool.query('SELECT pg_backend_pid() AS pid')).rows;
+  const before = await pidOf();
+  await pool.query("SET lock_timeout = '1ms'");
+  await whileLocked(world, 'LOCK TABLE agent_version IN ACCESS EXCLUSIVE MODE', [], async () => {
+    await expect(pool.query(text)).rejects.toMatchObject({ code });
+  });
+  expect(await pidOf()).toEqual(before);
 });
 
 test('a connection that PostgreSQL ends is reported, and is not while the pool closes', async () => {

@@ -61,6 +61,26 @@ test('a fault inside metadata is logged without the keys of the metadata', async
   });
 });
 
+test('numbers that the client chose as names are not logged', async () => {
+  const { id, key } = await newSubject(world);
+  const pointer = (at: string, code: string) => ({ in: 'body', pointer: at, code });
+  const cases = [
+    { body: { metadata: { '078051120': '\u0000' } }, faults: [pointer('#/metadata/*', 'bad_characters')] },
+    {
+      body: { metadata: { list: Array(101).fill('\u0000') } },
+      faults: [0, 1, 2].map((at) => pointer(`#/metadata/*/${at}`, 'bad_characters')),
+    },
+    { body: { 19840312: 1 }, faults: [pointer('#/*', 'unknown_member')] },
+    { body: {}, query: '?123456789=1', faults: [{ in: 'query', parameter: '*', code: 'unknown_member' }] },
+    { body: {}, query: '?42=1', faults: [{ in: 'query', parameter: '*', code: 'unknown_member' }] },
+  ];
+  for (const { body, query = '', faults } of cases) {
+    const { requestId, headers } = ids();
+    expect((await world.patch(key, id, body, { query, headers })).status).toBe(400);
+    expect((await lineOf(requestId))['faults']).toEqual(faults);
+  }
+});
+
 test('the log line of a 401 names the reason, while the answer is the same for all reasons', async () => {
   const { id, companyId } = await newSubject(world);
   const [revoked, expired] = [await world.newKey(companyId), await world.newKey(companyId)];

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { problemTexts } from '../../src/http/problem-texts.ts';
 import { type ProblemCode, problems } from '../../src/http/problems.ts';
-import { newSubject } from '../support/patch-agent.ts';
+import { openAnotherServer } from '../support/another-server.ts';
+import { expectRefusal, newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { chunk, exchange, head, patchHead, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
@@ -62,6 +63,19 @@ describe('bytes that are no HTTP are answered with a problem and the connection 
       expect(socket.ending).toBe('closed');
     });
     await expectService();
+  });
+});
+
+describe('request target and headers may have 16 KiB, and no byte more', () => {
+  const name = 'X-Long';
+  const others = ['/health/live', 'Host', 'api', 'Connection', 'close'].join('').length;
+  const sent = (bytes: number) => {
+    const long = `${name}: ${'x'.repeat(bytes - others - name.length)}`;
+    return exchange(world.origin, head('GET /health/live HTTP/1.1', 'Host: api', 'Connection: close', long));
+  };
+  test('16,384 bytes are 200, 16,385 are 431', async () => {
+    expect(await sent(16_384)).toMatchObject({ status: 200, body: { status: 'ok' } });
+    expectProblem(await sent(16_385), { code: 'HEADERS_TOO_LARGE', instance: '' });
   });
 });
 
@@ -129,11 +143,19 @@ describe('unusual messages that HTTP allows are served', () => {
     expectProblem(answer, { code: 'ROUTE_NOT_FOUND', instance: '/' });
   });
 
-  test('OPTIONS * is answered 404 ROUTE_NOT_FOUND', async () => {
-    expectProblem(await exchange(world.origin, head('OPTIONS * HTTP/1.1', 'Host: api')), {
-      code: 'ROUTE_NOT_FOUND',
-      instance: '*',
-    });
+  test('OPTIONS * is answered 404 ROUTE_NOT_FOUND, with and without the reference page', async () => {
+    const { origin: withPage } = await openAnotherServer(world);
+    for (const origin of [world.origin, withPage]) {
+      const answer = await exchange(origin, head('OPTIONS * HTTP/1.1', 'Host: api'));
+      expectProblem(answer, { code: 'ROUTE_NOT_FOUND', instance: '*' });
+    }
+  });
+
+  test('a path that begins with * instead of / has no route: 404, and nothing is changed', async () => {
+    const path = `*agents/${agentId}`;
+    const bytes = patch('Content-Length: 15').replace(`/agents/${agentId}`, path);
+    const send = () => exchange(world.origin, `${bytes}{"duration":45}`);
+    await expectRefusal(world, agentId, send, { code: 'ROUTE_NOT_FOUND', instance: path });
   });
 
   test('an offered upgrade is ignored', async () => {

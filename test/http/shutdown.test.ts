@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { unsentBytes } from '../../src/http/unsent-bytes.ts';
@@ -34,6 +34,10 @@ const patch = (id: string, body: object) => {
   return `${patchHead(id, text.length)}${text}`;
 };
 
+/** Resolves when a shutdown has read all that had arrived before it. */
+const untilRead = ({ server }: { readonly server: Server }) =>
+  vi.waitUntil(() => !server.listening, { timeout: 60_000, interval: 20 });
+
 /** A server that is told to stop while it runs the PATCH `{ duration: 45 }`. */
 async function whileClosing(
   task: (scene: { origin: string; id: string; running: RawSocket; finish: () => Promise<void> }) => Promise<void>,
@@ -52,6 +56,7 @@ async function whileClosing(
         id,
         running,
         async finish() {
+          await untilRead(app);
           await release();
           await closed;
         },
@@ -126,6 +131,7 @@ test('a request whose body is still arriving at a shutdown is read and answered 
     socket.write(patchHead(id, 15).replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n'));
     expect(await socket.answer()).toMatchObject({ status: 100 });
     const closed = app.close();
+    await untilRead(app);
     socket.write('{"duration":45}');
     await closed;
     const [, answer] = await socket.untilClosed();
@@ -146,7 +152,7 @@ test('a shutdown waits until slow clients have received their answers', async ()
   const [socket] = await served;
   await vi.waitUntil(() => unsentBytes(socket) > 0, { timeout: 60_000, interval: 20 });
   const closed = app.close();
-  await vi.waitUntil(() => !app.server.listening, { timeout: 60_000, interval: 20 });
+  await untilRead(app);
   let length = 0;
   for await (const chunk of client) length += chunk.length;
   expect(length).toBeGreaterThan(8 * text.length);

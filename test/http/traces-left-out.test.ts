@@ -83,6 +83,19 @@ test('the span of a request whose client disconnects ends without a status', asy
   expect(own?.attributes).not.toHaveProperty(['http.response.status_code']);
 });
 
+test('a number in the place of an id is not in a span, and the number of a version is', async () => {
+  const { send } = await openTraced(world);
+  const authorization = `Bearer ${agent.key}`;
+  for (const [path, shown] of [
+    ['/agents/19840312', '/agents/{id}'],
+    [`/agents/${agent.id}/versions/1`, `/agents/${agent.id}/versions/1`],
+  ] as const) {
+    const { headers, traceId } = clientSpan();
+    await send({ method: 'GET', path, headers: { authorization, ...headers } });
+    expect(Object.values(await spans.of(traceId))[1]?.attributes).toMatchObject({ 'url.path': shown });
+  }
+});
+
 test('spans hold no key, query, body value or text that replaces an id', async () => {
   const { send, patch } = await openTraced(world);
   const secret = `private ${randomUUID()}`;

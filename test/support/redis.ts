@@ -20,11 +20,17 @@ export async function makeRedis() {
     /** Sends a command on a connection of the test. */
     client,
 
-    /** @param settings as in redis.conf */
-    async start(settings: Readonly<Record<string, string>> = {}): Promise<void> {
+    /**
+     * @param settings as in redis.conf
+     * @param state a line of its log to wait for
+     */
+    async start(
+      settings: Readonly<Record<string, string>> = {},
+      state = /(Ready to accept connections)/,
+    ): Promise<void> {
       const more = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
       running = startProcess([program, ...parameters, ...more], {});
-      await running.until(/(Ready to accept connections)/);
+      await running.until(state);
     },
 
     /** Stops it: connections break and the counts are lost. */

@@ -1,0 +1,42 @@
+import type { Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test, vi } from 'vitest';
+import { newSubject } from '../support/patch-agent.ts';
+import { RawSocket } from '../support/raw-socket.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld({ docs: false });
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+/** Bytes of memory of this process, the server included. */
+function used(): number {
+  collectGarbage();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+const connections = 400;
+
+/** A head that never ends, with far more lines than a request may have. Node keeps their texts until a head is complete. */
+const head = `GET / HTTP/1.1\r\n${'abc:def\r\n'.repeat(995)}`;
+
+test('a stranger’s head of 9 KB that never ends takes less than 40 KB of memory with its connection, and others are served', async () => {
+  const agent = await newSubject(world);
+  expect(await world.patch(agent.key, agent.id, { duration: 45 })).toMatchObject({ status: 200 });
+  const accepted: Socket[] = [];
+  world.app.server.on('connection', (socket: Socket) => accepted.push(socket));
+  const before = used();
+  await RawSocket.useMany(world.origin, connections, async (sockets) => {
+    for (const socket of sockets) socket.write(head);
+    const areRead = () => accepted.every(({ bytesRead }) => bytesRead === head.length);
+    await vi.waitUntil(() => accepted.length === connections && areRead(), { timeout: 60_000, interval: 5 });
+    const each = (used() - before) / connections / 1024;
+    console.log(`${each.toFixed(0)} KB each`);
+    expect(sockets.map(({ ending }) => ending)).toEqual(Array(connections).fill('open'));
+    expect(each).toBeLessThan(40);
+    expect(await world.patch(agent.key, agent.id, { duration: 30 })).toMatchObject({ status: 200 });
+  });
+});
