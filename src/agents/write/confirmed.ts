@@ -1,5 +1,5 @@
 import type { Author } from '../../auth/caller.ts';
-import { confirm, isOutdated } from '../../auth/lookup.repository.ts';
+import { confirm, mustConfirm } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
 import { jsonRowsOf } from '../../database/rows.ts';
 import type { Query, Statement } from '../../database/statement.ts';
@@ -11,15 +11,18 @@ export type Write = (lookedUpAt: number | null) => Statement;
 
 const agentsIn = jsonRowsOf(agentJsonSchema);
 
-/** Writes in one statement. Undefined if nothing was written, for example because the lookup of the key is too old. */
+/**
+ * Writes in one statement. Undefined if nothing was written, for example because the lookup of the key is too old, or the
+ * statement could reach the database after the deadline of the request.
+ */
 export async function writeAtOnce(database: Database, by: Author, write: Write): Promise<StoredAgent | undefined> {
   const admission = 'operator' in by ? undefined : by.admission;
-  if (admission && isOutdated(admission)) return undefined;
+  if (!('operator' in by) && mustConfirm(by)) return undefined;
   const [agent] = agentsIn(await database.query(write(admission?.databaseTime ?? null)));
   return agent && toStoredAgent(agent);
 }
 
-/** Writes in a transaction, after the key was looked up again on its connection. */
+/** Writes in a transaction that holds all locks that it needs, after its author was checked again on its connection. */
 export async function writeConfirmed(query: Query, by: Author, write: Write): Promise<StoredAgent[]> {
   await confirm(query, by);
   return agentsIn(await query(write(null))).map(toStoredAgent);

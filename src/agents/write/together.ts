@@ -1,4 +1,4 @@
-import { isOutdated, refusals } from '../../auth/lookup.repository.ts';
+import { mustConfirm, refusals } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
@@ -29,7 +29,7 @@ type RunAlone = (change: Change, why: RetryReason) => Promise<Changed>;
 
 interface Written {
   readonly folds: readonly FoldOfAgent[];
-  /** The error of each caller whose key or grant has ended. */
+  /** The error of each caller that may no longer write. */
   readonly refused: ReadonlyMap<Change['by'], unknown>;
   /** The time of the write by agent id, for the agents that were written. */
   readonly writtenAt: ReadonlyMap<string, Date>;
@@ -69,22 +69,22 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
   }
 
   /**
-   * Decides and writes. If a key was looked up more than a second ago, it is looked up again first, on the connection that
-   * writes: a key that ends during the wait for a connection must not write. Only the changes of that key fail then.
+   * Decides and writes. If a key was looked up more than a second ago, or the deadline of a change is near, the callers are
+   * checked again on the connection that writes: what happens during the wait for a connection counts. Only the changes of
+   * callers that are refused fail then.
    */
   async function write(changes: readonly Change[], found: ReadonlyMap<Change, Read>): Promise<Written> {
-    const folds = foldByAgent(changes, found);
-    const callers = changes.map(({ by }) => by);
     // All callers, also those whose change writes nothing, such as a replay.
-    if (!callers.some(({ admission }) => isOutdated(admission))) {
-      return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds) };
-    }
-    return await database.transaction(async (query) => {
+    const callers = changes.map(({ by }) => by);
+    const writeOn = async (query: Query): Promise<Written> => {
       const refused = await refusals(query, callers);
-      const allowed = changes.filter(({ by }) => !refused.has(by));
-      const remaining = refused.size > 0 ? foldByAgent(allowed, found) : folds;
-      return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining) };
-    });
+      const folds = foldByAgent(
+        changes.filter(({ by }) => !refused.has(by)),
+        found,
+      );
+      return { folds, refused, writtenAt: await writeSteps(query, folds) };
+    };
+    return callers.some(mustConfirm) ? await database.transaction(writeOn) : await writeOn(database.query);
   }
 
   return async (changes: readonly Change[]): Promise<Outcome<Changed>[]> => {
