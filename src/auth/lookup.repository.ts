@@ -93,6 +93,10 @@ const isSame = (one: Lookup, other: Lookup): boolean =>
 /** Whether the last lookup of a key is more than a second ago, so that it must be repeated before a write. */
 export const isOutdated = ({ lookedUpAt }: Admission): boolean => performance.now() - lookedUpAt > longestAdmission;
 
+/** When the first of these callers' keys was looked up, in milliseconds of the database's clock (`isRecent`). */
+export const earliestLookup = (callers: readonly { readonly admission: Admission }[]): number =>
+  Math.min(...callers.map(({ admission }) => admission.databaseTime));
+
 /** What decides whether a request may still write. */
 interface Writer {
   readonly admission: Admission;

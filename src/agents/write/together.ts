@@ -1,4 +1,4 @@
-import { mustConfirm, refusals } from '../../auth/lookup.repository.ts';
+import { earliestLookup, mustConfirm, refusals } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
@@ -27,7 +27,7 @@ const withEventsFor = 60_000;
 
 type RunAlone = (change: Change, why: RetryReason) => Promise<Changed>;
 
-interface Written {
+export interface Written {
   readonly folds: readonly FoldOfAgent[];
   /** The error of each caller that may no longer write. */
   readonly refused: ReadonlyMap<Change['by'], unknown>;
@@ -50,8 +50,7 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
       givesNumber(folded) ? folded.keeping.filter(({ after }) => after === 0) : folded.keeping,
     );
     if (steps.length === 0 && keeping.length === 0) return new Map();
-    const lookups = folds.flatMap(({ changes }) => changes.map(({ by }) => by.admission.databaseTime));
-    const lookedUpAt = Math.min(...lookups);
+    const lookedUpAt = earliestLookup(folds.flatMap(({ changes }) => changes.map(({ by }) => by)));
     const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
       const statement =
         keeping.length > 0 ? changeAndKeep(mode, steps, lookedUpAt, keeping) : change(mode, steps, lookedUpAt);
