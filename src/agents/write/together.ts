@@ -25,9 +25,10 @@ import { writtenRows, writtenTimes } from './written.ts';
  */
 const withEventsFor = 60_000;
 
-type RunAlone = (change: Change, why: RetryReason) => Promise<Changed>;
+type RunAlone = (change: Change, why?: RetryReason) => Promise<Changed>;
 
 export interface Written {
+  /** Those that were tried. */
   readonly folds: readonly FoldOfAgent[];
   /** The error of each caller that may no longer write. */
   readonly refused: ReadonlyMap<Change['by'], unknown>;
@@ -38,17 +39,15 @@ export interface Written {
 /**
  * Makes the function that carries out the changes of a batch: one read for those that need it, the decisions, one write. It
  * returns one outcome for each change, in their order.
- * @param alone retries a change that was not written, or all changes of a batch that was rolled back
+ * @param alone runs a change that was left out of the batch or not written, or all changes of a batch that was rolled back
  */
 export function changesTogether(database: Database, writes: RecentWrites, alone: RunAlone) {
   /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
   let lastEndpointAt = Number.NEGATIVE_INFINITY;
 
   async function writeSteps(query: Query, folds: readonly FoldOfAgent[]): Promise<Map<string, Date>> {
-    const steps = folds.flatMap((folded) => (givesNumber(folded) ? [] : folded.steps));
-    const keeping = folds.flatMap((folded) =>
-      givesNumber(folded) ? folded.keeping.filter(({ after }) => after === 0) : folded.keeping,
-    );
+    const steps = folds.flatMap((folded) => folded.steps);
+    const keeping = folds.flatMap((folded) => folded.keeping);
     if (steps.length === 0 && keeping.length === 0) return new Map();
     const lookedUpAt = earliestLookup(folds.flatMap(({ changes }) => changes.map(({ by }) => by)));
     const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
@@ -77,10 +76,8 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
     const callers = changes.map(({ by }) => by);
     const writeOn = async (query: Query): Promise<Written> => {
       const refused = await refusals(query, callers);
-      const folds = foldByAgent(
-        changes.filter(({ by }) => !refused.has(by)),
-        found,
-      );
+      const allowed = changes.filter(({ by }) => !refused.has(by));
+      const folds = foldByAgent(allowed, found).filter((folded) => !givesNumber(folded));
       return { folds, refused, writtenAt: await writeSteps(query, folds) };
     };
     return callers.some(mustConfirm) ? await database.transaction(writeOn) : await writeOn(database.query);
@@ -92,9 +89,10 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
       const { folds, refused, writtenAt } = await write(changes, found);
       for (const id of writtenAt.keys()) writes.wrote(id);
       const outcomes = outcomesOf(folds, writtenAt);
+      const tried = new Set(folds.flatMap((folded) => folded.changes));
       return changes.map((change) => {
         if (refused.has(change.by)) return { error: refused.get(change.by) };
-        return outcomes.get(change) ?? { result: alone(change, 'lost') };
+        return outcomes.get(change) ?? { result: tried.has(change) ? alone(change, 'lost') : alone(change) };
       });
     } catch (error) {
       if (!wasUndone(error)) throw error;
