@@ -1,6 +1,6 @@
 /**
- * How a change of an agent is written: in a batch with changes of other agents, or alone if that fails or it gives
- * the agent a phone number.
+ * How a change of an agent is written: in a batch with changes of other agents, or alone if that fails, it gives the agent
+ * a phone number, or the batch has its idempotency key for another agent.
  *
  *     a change ──► are changes of its agent running alone? ── yes ────────────────────────┐
  *                    │ no                                                                 │
@@ -14,9 +14,11 @@
  *       or refused     another change    value, an idem-               or refused    │      or key is held for │
  *          │           came first, or    potency key that                 │          │      100 ms, or another │
  *          │           the row is        exists or is                     │          │      change of the      │
- *          │           locked, or it     locked, a deadlock               │          │      transaction fails  │
+ *          │           locked, it        locked, a deadlock               │          │      transaction fails  │
  *          │           gives a phone                                      │          │                         │
- *          │           number                                             │          │                         │
+ *          │           number, or its                                     │          │                         │
+ *          │           idempotency key                                    │          │                         │
+ *          │           is there twice                                     │          │                         │
  *          ▼                 └───────────┴──► ALONE                       ▼          └────────────┘            │
  *       answer                                                         answer            until its deadline ──► error
  *

@@ -77,7 +77,7 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
     const writeOn = async (query: Query): Promise<Written> => {
       const refused = await refusals(query, callers);
       const allowed = changes.filter(({ by }) => !refused.has(by));
-      const folds = foldByAgent(allowed, found).filter((folded) => !givesNumber(folded));
+      const folds = writableTogether(foldByAgent(allowed, found));
       return { folds, refused, writtenAt: await writeSteps(query, folds) };
     };
     return callers.some(mustConfirm) ? await database.transaction(writeOn) : await writeOn(database.query);
@@ -99,6 +99,20 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
       return changes.map((change) => ({ result: alone(change, 'undone') }));
     }
   };
+}
+
+/**
+ * The folds that can be written in one statement. The others have to run alone: those that give a phone number, and those with
+ * an Idempotency-Key that another fold of the batch has. Two answers under one key would roll back the whole statement.
+ */
+function writableTogether(folds: readonly FoldOfAgent[]): FoldOfAgent[] {
+  const taken = new Set<string>();
+  return folds.filter((folded) => {
+    const keys = folded.keeping.map(({ api_key, key }) => `${api_key} ${key}`);
+    if (givesNumber(folded) || keys.some((key) => taken.has(key))) return false;
+    for (const key of keys) taken.add(key);
+    return true;
+  });
 }
 
 /**
