@@ -74,9 +74,8 @@ export function agentLifecycle(database: Database) {
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     try {
-      return (
-        (await createAndKeepAtOnce(plan, by, idempotency)) ?? (await createAndKeepConfirmed(plan, by, idempotency))
-      );
+      const created = await createAndKeepAtOnce(plan, by, idempotency);
+      return created ?? (await createAndKeepConfirmed(plan, by, idempotency));
     } catch (error) {
       const code = error instanceof ApiError ? error.code : undefined;
       if (code === 'VALIDATION_FAILED') return undefined;
