@@ -112,7 +112,7 @@ export function agentLifecycle(database: Database) {
 
   async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
     const [agent] = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
-    // The lookup is recent, but not by the database's clock, which was set forward.
+    // The statement came more than a second after the lookup twice.
     if (!agent) throw timedOut();
     return { agent };
   }

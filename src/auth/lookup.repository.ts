@@ -91,11 +91,16 @@ const isSame = (one: Lookup, other: Lookup): boolean =>
   one.scope === other.scope;
 
 /** Whether the last lookup of a key is more than a second ago, so that it must be repeated before a write. */
-export const isOutdated = ({ lookedUpAt }: Admission): boolean => performance.now() - lookedUpAt > longestAdmission;
+const isOutdated = ({ lookedUpAt }: Admission): boolean => performance.now() - lookedUpAt > longestAdmission;
 
 /** When the first of these callers' keys was looked up, in milliseconds of the database's clock (`isRecent`). */
 export const earliestLookup = (callers: readonly { readonly admission: Admission }[]): number =>
   Math.min(...callers.map(({ admission }) => admission.databaseTime));
+
+/** Makes the next `refusals` look these keys up again, whatever this process's clock says: the database found them too old. */
+export function outdate(callers: readonly { readonly admission: Admission }[]): void {
+  for (const { admission } of callers) admission.lookedUpAt = Number.NEGATIVE_INFINITY;
+}
 
 /** What decides whether a request may still write. */
 interface Writer {

@@ -1,5 +1,5 @@
 import type { Author } from '../../auth/caller.ts';
-import { confirm, isOutdated, mustConfirm } from '../../auth/lookup.repository.ts';
+import { confirm, mustConfirm, outdate } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
 import { jsonRowsOf } from '../../database/rows.ts';
 import type { Query, Statement } from '../../database/statement.ts';
@@ -21,14 +21,16 @@ export async function writeAtOnce(database: Database, by: Author, write: Write):
 }
 
 /**
- * Writes in a transaction that holds all locks that it needs, after its author was checked again on its connection; again if
- * the statement came more than a second after the lookup.
+ * Writes in a transaction that holds all locks that it needs, after its author was checked again on its connection. If nothing
+ * was written, the statement may have come more than a second after the lookup: repeats both once.
  */
 export async function writeConfirmed(query: Query, by: Author, write: Write): Promise<StoredAgent[]> {
   await confirm(query, by);
   const agents = await written(query, by, write);
-  const isTooLate = agents.length === 0 && !('operator' in by) && isOutdated(by.admission);
-  return isTooLate ? await writeConfirmed(query, by, write) : agents;
+  if (agents.length > 0 || 'operator' in by) return agents;
+  outdate([by]);
+  await confirm(query, by);
+  return await written(query, by, write);
 }
 
 async function written(query: Query, by: Author, write: Write): Promise<StoredAgent[]> {

@@ -1,4 +1,4 @@
-import { earliestLookup, refusals } from '../../auth/lookup.repository.ts';
+import { earliestLookup, outdate, refusals } from '../../auth/lookup.repository.ts';
 import type { Outcome } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Query } from '../../database/statement.ts';
@@ -38,9 +38,12 @@ async function writeRead(query: Query, changes: readonly Change[], found: Readon
   const folds = foldByAgent(allowed, found);
   const steps = folds.flatMap((folded) => folded.steps);
   if (steps.length === 0) return { folds, refused, writtenAt: new Map() };
-  const lookedUpAt = earliestLookup(allowed.map(({ by }) => by));
-  const rows = writtenRows(await query(change('withEvents', steps, lookedUpAt)));
-  if (isTooLate(rows)) return await writeRead(query, changes, found);
+  const callers = allowed.map(({ by }) => by);
+  const rows = writtenRows(await query(change('withEvents', steps, earliestLookup(callers))));
+  if (isTooLate(rows)) {
+    outdate(callers);
+    return await writeRead(query, changes, found);
+  }
   // Must come before answers are kept: they would show a change that was not written.
   if (rows.length === 0) throw new Error('a locked row was changed by another transaction');
   return { folds, refused, writtenAt: writtenTimes(rows) };
