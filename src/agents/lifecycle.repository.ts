@@ -4,10 +4,10 @@ import { confirm } from '../auth/lookup.repository.ts';
 import { shareNumbersStatement } from '../companies/number-lock.statements.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
-import { jsonRowsOf, onlyRow } from '../database/rows.ts';
+import { jsonRowsOf } from '../database/rows.ts';
 import type { Query, Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
-import { ApiError } from '../http/problems.ts';
+import { ApiError, timedOut } from '../http/problems.ts';
 import { type AgentContent, agentFields } from './fields.ts';
 import { completeKept } from './history/snapshot.ts';
 import { keptJsonSchema } from './row.schema.ts';
@@ -74,9 +74,8 @@ export function agentLifecycle(database: Database) {
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     try {
-      return (
-        (await createAndKeepAtOnce(plan, by, idempotency)) ?? (await createAndKeepConfirmed(plan, by, idempotency))
-      );
+      const created = await createAndKeepAtOnce(plan, by, idempotency);
+      return created ?? (await createAndKeepConfirmed(plan, by, idempotency));
     } catch (error) {
       const code = error instanceof ApiError ? error.code : undefined;
       if (code === 'VALIDATION_FAILED') return undefined;
@@ -112,8 +111,10 @@ export function agentLifecycle(database: Database) {
   }
 
   async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
-    const agents = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
-    return { agent: onlyRow(agents) };
+    const [agent] = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
+    // The statement came more than a second after the lookup twice.
+    if (!agent) throw timedOut();
+    return { agent };
   }
 
   /**

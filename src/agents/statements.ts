@@ -49,7 +49,7 @@ export interface Creation {
   readonly companyId: string;
   readonly content: AgentContent;
   readonly by: Author;
-  /** When the key was looked up, as `isRecent` judges it; null if that was judged already. */
+  /** When the key was looked up, as `isRecent` judges it; null for an operator. */
   readonly lookedUpAt: number | null;
   /** The Idempotency-Key under which the answer is kept. If one is kept already, the statement is rolled back. */
   readonly keep?: (Idempotency & { readonly keyId: string }) | undefined;
@@ -85,7 +85,7 @@ export interface Deletion {
   /** The version that the agent must have; null for any. */
   readonly version: number | null;
   readonly by: Author;
-  /** When the key was looked up, as `isRecent` judges it; null if that was judged already. */
+  /** When the key was looked up, as `isRecent` judges it; null for an operator. */
   readonly lookedUpAt: number | null;
 }
 

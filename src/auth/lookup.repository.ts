@@ -5,6 +5,8 @@ import { group } from '../database/group.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { jsonRowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
+import type { Deadline } from '../http/deadline.ts';
+import { timedOut } from '../http/problems.ts';
 import { silent } from '../metrics/meter.ts';
 import { type RequestSpan, untraced } from '../tracing/spans.ts';
 import type { Admission } from './caller.ts';
@@ -89,21 +91,52 @@ const isSame = (one: Lookup, other: Lookup): boolean =>
   one.scope === other.scope;
 
 /** Whether the last lookup of a key is more than a second ago, so that it must be repeated before a write. */
-export const isOutdated = ({ lookedUpAt }: Admission): boolean => performance.now() - lookedUpAt > longestAdmission;
+const isOutdated = ({ lookedUpAt }: Admission): boolean => performance.now() - lookedUpAt > longestAdmission;
+
+/** When the first of these callers' keys was looked up, in milliseconds of the database's clock (`isRecent`). */
+export const earliestLookup = (callers: readonly { readonly admission: Admission }[]): number =>
+  Math.min(...callers.map(({ admission }) => admission.databaseTime));
+
+/** Makes the next `refusals` look these keys up again, whatever this process's clock says: the database found them too old. */
+export function outdate(callers: readonly { readonly admission: Admission }[]): void {
+  for (const { admission } of callers) admission.lookedUpAt = Number.NEGATIVE_INFINITY;
+}
+
+/** What decides whether a request may still write. */
+interface Writer {
+  readonly admission: Admission;
+  readonly deadline: Deadline;
+}
 
 /**
- * Repeats, in one statement, the lookups that are more than a second old, and checks the keys again.
+ * Whether a write needs `refusals` on the connection that makes it. A statement that is sent without them is allowed to reach
+ * the database up to a second after the lookup (`isRecent`), which must not be after the deadline of the request.
+ */
+export const mustConfirm = ({ admission, deadline }: Writer): boolean =>
+  isOutdated(admission) || deadline.left() <= longestAdmission;
+
+/** The callers that may no longer write, each with its error. */
+type Refused<Caller> = Map<Caller, unknown>;
+
+/**
+ * Checks callers again, directly before the statement that writes and after all that may wait: reads and locks. Lookups that are
+ * more than a second old are repeated in one statement. A caller whose deadline has passed is refused: it was answered 503, and
+ * what is written now could replace a later change that was acknowledged.
  * @param query of the connection that is going to write: waiting for another connection would make the result too old
- * @returns the error of each caller that may no longer write
  * @throws ApiError DATABASE_UNAVAILABLE
  */
-export async function refusals<Caller extends { readonly admission: Admission }>(
+export async function refusals<Caller extends Writer>(
   query: Query,
   callers: readonly Caller[],
-): Promise<Map<Caller, unknown>> {
-  const refused = new Map<Caller, unknown>();
+): Promise<Refused<Caller>> {
   const outdated = callers.filter(({ admission }) => isOutdated(admission));
-  if (outdated.length === 0) return refused;
+  const refused: Refused<Caller> = outdated.length > 0 ? await lookUpAgain(query, outdated) : new Map();
+  for (const caller of callers) if (caller.deadline.left() <= 0) refused.set(caller, timedOut());
+  return refused;
+}
+
+async function lookUpAgain<Caller extends Writer>(query: Query, outdated: readonly Caller[]): Promise<Refused<Caller>> {
+  const refused: Refused<Caller> = new Map();
   const lookups = outdated.map(({ admission }) => admission.lookup);
   // No agent is read, so the place of the read does not count.
   const found = await lookUpAll(query, lookups, 0);
@@ -120,14 +153,11 @@ export async function refusals<Caller extends { readonly admission: Admission }>
 }
 
 /**
- * Repeats the lookup of one author's key if it is more than a second old; does nothing for an operator.
+ * Checks one author again before a write, as `refusals` does; does nothing for an operator.
  * @param query of the connection that is going to write
- * @throws the ApiError of a key or grant that has ended; ApiError DATABASE_UNAVAILABLE
+ * @throws the ApiError of a key or grant that has ended; ApiError DATABASE_UNAVAILABLE, also if the deadline has passed
  */
-export async function confirm(
-  query: Query,
-  by: { readonly admission: Admission } | { readonly operator: string },
-): Promise<void> {
+export async function confirm(query: Query, by: Writer | { readonly operator: string }): Promise<void> {
   if ('operator' in by) return;
   for (const error of (await refusals(query, [by])).values()) throw error;
 }

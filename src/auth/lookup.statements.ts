@@ -31,7 +31,7 @@ const statementTime = '(extract(epoch FROM statement_timestamp()) * 1000)::float
 /**
  * SQL condition: the lookup of a key is recent enough to write (docs/contract.md#authentication). Evaluated in the writing
  * statement, by the database's clock, so that the wait for a connection counts too.
- * @param lookedUpAt SQL for the time of the lookup in milliseconds; null counts as recent: the key was checked before
+ * @param lookedUpAt SQL for the time of the lookup in milliseconds; null counts as recent: an operator has no key
  */
 export const isRecent = (lookedUpAt: string) =>
   `(${statementTime} - ${lookedUpAt}::float8 > ${longestAdmission}) IS NOT TRUE`;

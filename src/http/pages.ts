@@ -1,4 +1,4 @@
-import type { Pagination } from './pages.schema.ts';
+import { deepest, type Pagination } from './pages.schema.ts';
 
 /** A page of a list. */
 export interface Page {
@@ -20,10 +20,10 @@ export const readPage = ({ page = 1, limit = 20 }: Partial<Page>): Page => ({ pa
 /** The number of items before a page. */
 export const itemsBefore = ({ page, limit }: Page) => (page - 1) * limit;
 
-/** The body of a list's answer. */
+/** The body of a list's answer. The next page must not be one that the schema of the query refuses. */
 export function toPage<Item>({ items: data, total, page: { page, limit } }: PageOf<Item>) {
   const totalPages = Math.ceil(total / limit);
-  const hasNextPage = page < totalPages;
+  const hasNextPage = page < totalPages && (page + 1) * limit <= deepest;
   const pagination: Pagination = { total, page, limit, totalPages, hasNextPage, hasPreviousPage: page > 1 };
   return { data, pagination };
 }

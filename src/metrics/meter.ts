@@ -4,8 +4,8 @@ export const batched = ['keys', 'changes', 'changes alone'] as const;
 type Batched = (typeof batched)[number];
 
 /**
- * Why a change is retried: another change was written first, the row was locked, or it gives a phone number (`lost`); its batch
- * was rolled back (`undone`); the wait for the lock of a row or an idempotency key timed out (`held`).
+ * Why a change is retried: another change was written first, or the row was locked (`lost`); its batch was rolled back
+ * (`undone`); the wait for the lock of a row or an idempotency key timed out (`held`).
  */
 export const retryReasons = ['lost', 'undone', 'held'] as const;
 

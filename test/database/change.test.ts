@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import { agentRepository } from '../../src/agents/repository.ts';
 import type { Decide } from '../../src/agents/write/decision.ts';
-import { Deadline } from '../../src/http/deadline.ts';
 import type { JsonObject } from '../../src/http/json.ts';
+import { directCaller as caller, lookup } from '../support/direct-caller.ts';
 import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -15,15 +14,6 @@ function openAgents() {
   onTestFinished(() => database.close());
   return agentRepository(database);
 }
-
-/** A request with the key of a company, because the database refuses unknown keys. */
-const caller = ({ id, keyId }: { id: string; keyId: string }) => ({
-  ...{ companyId: id, keyId, requestId: randomUUID(), address: null },
-  deadline: new Deadline(performance.now(), 60_000),
-  admission: { lookedUpAt: Number.POSITIVE_INFINITY, databaseTime: Number.POSITIVE_INFINITY, lookup, check: () => {} },
-});
-
-const lookup = { hash: '', formerHash: null, companyId: null, agentId: null, address: null, scope: undefined };
 
 /** A decision that appends a word to the instructions. */
 const append =

@@ -11,11 +11,11 @@ const world = await openWorld();
 
 /** The two statements that can write a step: the one for several, and the one for a single step. */
 const forms = {
-  'among others': (step: Step, lookedUpAt: number | null) => ({
+  'among others': (step: Step, lookedUpAt: number) => ({
     text: changeSql,
     values: [[step.id], JSON.stringify([step]), lookedUpAt],
   }),
-  alone: (step: Step, lookedUpAt: number | null) => change('withEvents', [step], lookedUpAt),
+  alone: (step: Step, lookedUpAt: number) => change('withEvents', [step], lookedUpAt),
 };
 
 async function newStep() {
@@ -44,7 +44,7 @@ test('the statement for one step writes the same row and history as the one for 
   const results = [];
   for (const form of Object.values(forms)) {
     const step = await newStep();
-    const { rows } = await world.sql.query(...forQuery(form(step, null)));
+    const { rows } = await world.sql.query(...forQuery(form(step, Number.POSITIVE_INFINITY)));
     expect(rows).toEqual([{ id: step.id, updatedAt: expect.any(String), hasEndpoint: false }]);
     results.push(await stored(step.id));
   }
@@ -61,18 +61,20 @@ test.for(Object.entries(forms))(
     const wrong: ((step: Step) => Partial<Step>)[] = [() => ({ company: elsewhere }), () => ({ read: 2 })];
     for (const difference of wrong) {
       const step = await newStep();
-      expect((await world.sql.query(...forQuery(form({ ...step, ...difference(step) }, null)))).rows).toEqual([]);
+      expect(
+        (await world.sql.query(...forQuery(form({ ...step, ...difference(step) }, Number.POSITIVE_INFINITY)))).rows,
+      ).toEqual([]);
       expect((await storedAgent(world, step.id)).history).toHaveLength(1);
     }
     const deleted = await newStep();
     await world.sql.query('UPDATE agent SET deleted_at = now() WHERE id = $1', [deleted.id]);
-    expect((await world.sql.query(...forQuery(form(deleted, null)))).rows).toEqual([]);
+    expect((await world.sql.query(...forQuery(form(deleted, Number.POSITIVE_INFINITY)))).rows).toEqual([]);
 
     const locked = await newStep();
     const other = await connect(world.ownerUrl);
     await other.query('BEGIN');
     await other.query('SELECT FROM agent WHERE id = $1 FOR UPDATE', [locked.id]);
-    expect((await world.sql.query(...forQuery(form(locked, null)))).rows).toEqual([]);
+    expect((await world.sql.query(...forQuery(form(locked, Number.POSITIVE_INFINITY)))).rows).toEqual([]);
     await other.query('ROLLBACK');
     await other.end();
     expect((await storedAgent(world, locked.id)).history).toHaveLength(1);

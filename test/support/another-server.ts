@@ -33,6 +33,8 @@ interface Options extends Partial<KeySecrets> {
   readonly host?: string;
   /** By default those of the world. */
   readonly limits?: TimeLimits;
+  /** Milliseconds within which a request is answered; by default that of the limits. */
+  readonly longestRequest?: number;
 }
 
 /**
@@ -41,7 +43,7 @@ interface Options extends Partial<KeySecrets> {
  */
 export async function openAnotherServer(world: World, options: Options = {}, whenDone = onTestFinished) {
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
-  const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds } = options;
+  const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds, longestRequest } = options;
   const { quotas, counters, meter, tracing, publicUrl, onChange, logLevel = 'info', limits = world.limits } = options;
   const opened = openLimited(limits, databaseUrl, connections);
   const observed =
@@ -65,6 +67,7 @@ export async function openAnotherServer(world: World, options: Options = {}, whe
     ...(counters && { counters }),
     ...(meter && { meter }),
     ...(onChange && { onChange }),
+    ...(longestRequest !== undefined && { longestRequest }),
   };
   const app = await buildLimited(limits, { ...parts, logger: pino(logOptions(logLevel), world.log), ...settings });
   const origin = await app.listen({ host, port: 0 });

@@ -20,10 +20,10 @@ export const patience = 60_000;
 
 export const usualLimits = (): TimeLimits => inject('timeLimits') ?? 'production';
 
-/** Builds the app of a server with these limits. */
+/** Builds the app of a server with these limits; `longestRequest` of the parts comes first. */
 export async function buildLimited(limits: TimeLimits, parts: AppParts) {
   if (limits === 'production') return await buildApp(parts);
-  const app = await buildApp({ ...parts, longestRequest: patience });
+  const app = await buildApp({ longestRequest: patience, ...parts });
   // Otherwise a connection whose request waits is closed after 11 s, and one whose request arrives slowly after 10 s.
   app.server.setTimeout(patience);
   app.server.headersTimeout = patience;

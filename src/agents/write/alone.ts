@@ -1,5 +1,4 @@
 import pLimit from 'p-limit';
-import { refusals } from '../../auth/lookup.repository.ts';
 import { shareNumbersStatement } from '../../companies/number-lock.statements.ts';
 import type { Database } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
@@ -9,13 +8,11 @@ import type { Query } from '../../database/statement.ts';
 import { ApiError, overloaded, timedOut } from '../../http/problems.ts';
 import type { Meter, RetryReason } from '../../metrics/meter.ts';
 import type { TraceBatches } from '../../tracing/spans.ts';
-import { type Change, foldByAgent, outcomesOf, readAll, spanOf } from './batch.ts';
+import { type Change, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
-import { finalAnswer, keepAnswers } from './keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from './kept.statements.ts';
 import { lockSoonStatement } from './lock.statements.ts';
-import { change, keepStatement } from './statements.ts';
-import { writtenRows, writtenTimes } from './written.ts';
+import { writeLocked } from './locked.ts';
 
 interface QueuedChange {
   readonly change: Change;
@@ -76,7 +73,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
           const numbers = changes.flatMap(({ phoneNumberId }) => phoneNumberId ?? []);
           if (numbers.length > 0) await query(shareNumbersStatement(numbers));
           await deleteExpiredAnswer(query, calls);
-          return await writeChanges(query, writes, id, changes);
+          return await writeLocked(query, writes, id, changes);
         }),
       );
       const outcomes = await write(changes);
@@ -169,25 +166,4 @@ async function deleteExpiredAnswer(query: Query, [call]: readonly QueuedChange[]
   if (!call?.isSingle || !call.change.idempotency) return;
   const { by, idempotency } = call.change;
   await query(deleteExpiredStatement(by.keyId, idempotency.key));
-}
-
-async function writeChanges(query: Query, writes: RecentWrites, id: string, changes: readonly Change[]) {
-  const found = await readAll(query, writes, changes);
-  // Directly before the write: the time of the read counts too.
-  const refused = await refusals(
-    query,
-    changes.map(({ by }) => by),
-  );
-  const allowed = changes.filter(({ by }) => !refused.has(by));
-  const folds = foldByAgent(allowed, found);
-  const steps = folds.flatMap((folded) => folded.steps);
-  const rows = steps.length > 0 ? writtenRows(await query(change('withEvents', steps, null))) : [];
-  const writtenAt = writtenTimes(rows);
-  // Must come before answers are kept: they would show a change that was not written.
-  if (steps.length > 0 && rows.length === 0) throw new Error('a locked row was changed by another transaction');
-  const keeping = folds.flatMap((folded) => folded.keeping);
-  const answers = keeping.map((kept) => finalAnswer(kept, writtenAt.get(id)));
-  if (answers.length > 0) await keepAnswers(query, keepStatement(answers));
-  const outcomes = outcomesOf(folds, writtenAt);
-  return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : outcomes.get(change)));
 }

@@ -1,22 +1,24 @@
 /**
- * How a change of an agent is written: in a batch with changes of other agents, or alone if that fails or it gives
- * the agent a phone number.
+ * How a change of an agent is written: in a batch with changes of other agents, or alone if that fails, it gives the agent
+ * a phone number, or the batch has its idempotency key for another agent.
  *
  *     a change ──► are changes of its agent running alone? ── yes ────────────────────────┐
  *                    │ no                                                                 │
  *                    ▼                                                                    ▼
  *        TOGETHER, one batch at a time (together.ts)                    ALONE, by agent (alone.ts)
  *        up to 32 changes: read what is not current,                    a transaction for those of one agent: lock
- *        decide by agent, and write in one statement                    the row, look keys up again, read, decide,
+ *        decide by agent, and write in one statement                    the row, read, look keys up again, decide,
  *        if the versions are still those that were read                 write, keep answers
  *          │                 │                 │                          │          ▲            │            │
  *       written,       not written:      rolled back: a bad            written,      │      a lock on the row  │
  *       or refused     another change    value, an idem-               or refused    │      or key is held for │
  *          │           came first, or    potency key that                 │          │      100 ms, or another │
  *          │           the row is        exists or is                     │          │      change of the      │
- *          │           locked, or it     locked, a deadlock               │          │      transaction fails  │
+ *          │           locked, it        locked, a deadlock               │          │      transaction fails  │
  *          │           gives a phone                                      │          │                         │
- *          │           number                                             │          │                         │
+ *          │           number, or its                                     │          │                         │
+ *          │           idempotency key                                    │          │                         │
+ *          │           is there twice                                     │          │                         │
  *          ▼                 └───────────┴──► ALONE                       ▼          └────────────┘            │
  *       answer                                                         answer            until its deadline ──► error
  *

@@ -101,7 +101,7 @@ const changes = {
 };
 
 /** The statement that writes steps. @param lookedUpAt the earliest lookup of their callers' keys, as `isRecent` judges it */
-export function change(mode: Mode, steps: readonly Step[], lookedUpAt: number | null): PreparedStatement {
+export function change(mode: Mode, steps: readonly Step[], lookedUpAt: number): PreparedStatement {
   const [step] = steps;
   if (!step || steps.length > 1) return { text: changes[mode].steps, values: valuesOf(steps, lookedUpAt) };
   const { id, content, company, read, changed, key, request, address, restored } = step;
@@ -116,14 +116,14 @@ export function change(mode: Mode, steps: readonly Step[], lookedUpAt: number | 
 export const changeAndKeep = (
   mode: Mode,
   steps: readonly Step[],
-  lookedUpAt: number | null,
+  lookedUpAt: number,
   answers: readonly Keeping[],
 ): PreparedStatement => ({
   text: changes[mode].keeping,
   values: [...valuesOf(steps, lookedUpAt), listOf(answers.map(keepingText))],
 });
 
-const valuesOf = (steps: readonly Step[], lookedUpAt: number | null) => [
+const valuesOf = (steps: readonly Step[], lookedUpAt: number) => [
   [...new Set(steps.map(({ id }) => id))],
   listOf(steps.map(stepText)),
   lookedUpAt,

@@ -1,4 +1,4 @@
-import { isOutdated, refusals } from '../../auth/lookup.repository.ts';
+import { earliestLookup, mustConfirm, refusals } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
@@ -25,11 +25,12 @@ import { writtenRows, writtenTimes } from './written.ts';
  */
 const withEventsFor = 60_000;
 
-type RunAlone = (change: Change, why: RetryReason) => Promise<Changed>;
+type RunAlone = (change: Change, why?: RetryReason) => Promise<Changed>;
 
-interface Written {
+export interface Written {
+  /** Those that were tried. */
   readonly folds: readonly FoldOfAgent[];
-  /** The error of each caller whose key or grant has ended. */
+  /** The error of each caller that may no longer write. */
   readonly refused: ReadonlyMap<Change['by'], unknown>;
   /** The time of the write by agent id, for the agents that were written. */
   readonly writtenAt: ReadonlyMap<string, Date>;
@@ -38,20 +39,17 @@ interface Written {
 /**
  * Makes the function that carries out the changes of a batch: one read for those that need it, the decisions, one write. It
  * returns one outcome for each change, in their order.
- * @param alone retries a change that was not written, or all changes of a batch that was rolled back
+ * @param alone runs a change that was left out of the batch or not written, or all changes of a batch that was rolled back
  */
 export function changesTogether(database: Database, writes: RecentWrites, alone: RunAlone) {
   /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
   let lastEndpointAt = Number.NEGATIVE_INFINITY;
 
   async function writeSteps(query: Query, folds: readonly FoldOfAgent[]): Promise<Map<string, Date>> {
-    const steps = folds.flatMap((folded) => (givesNumber(folded) ? [] : folded.steps));
-    const keeping = folds.flatMap((folded) =>
-      givesNumber(folded) ? folded.keeping.filter(({ after }) => after === 0) : folded.keeping,
-    );
+    const steps = folds.flatMap((folded) => folded.steps);
+    const keeping = folds.flatMap((folded) => folded.keeping);
     if (steps.length === 0 && keeping.length === 0) return new Map();
-    const lookups = folds.flatMap(({ changes }) => changes.map(({ by }) => by.admission.databaseTime));
-    const lookedUpAt = Math.min(...lookups);
+    const lookedUpAt = earliestLookup(folds.flatMap(({ changes }) => changes.map(({ by }) => by)));
     const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
       const statement =
         keeping.length > 0 ? changeAndKeep(mode, steps, lookedUpAt, keeping) : change(mode, steps, lookedUpAt);
@@ -69,22 +67,20 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
   }
 
   /**
-   * Decides and writes. If a key was looked up more than a second ago, it is looked up again first, on the connection that
-   * writes: a key that ends during the wait for a connection must not write. Only the changes of that key fail then.
+   * Decides and writes. If a key was looked up more than a second ago, or the deadline of a change is near, the callers are
+   * checked again on the connection that writes: what happens during the wait for a connection counts. Only the changes of
+   * callers that are refused fail then.
    */
   async function write(changes: readonly Change[], found: ReadonlyMap<Change, Read>): Promise<Written> {
-    const folds = foldByAgent(changes, found);
-    const callers = changes.map(({ by }) => by);
     // All callers, also those whose change writes nothing, such as a replay.
-    if (!callers.some(({ admission }) => isOutdated(admission))) {
-      return { folds, refused: new Map(), writtenAt: await writeSteps(database.query, folds) };
-    }
-    return await database.transaction(async (query) => {
+    const callers = changes.map(({ by }) => by);
+    const writeOn = async (query: Query): Promise<Written> => {
       const refused = await refusals(query, callers);
       const allowed = changes.filter(({ by }) => !refused.has(by));
-      const remaining = refused.size > 0 ? foldByAgent(allowed, found) : folds;
-      return { folds: remaining, refused, writtenAt: await writeSteps(query, remaining) };
-    });
+      const folds = writableTogether(foldByAgent(allowed, found));
+      return { folds, refused, writtenAt: await writeSteps(query, folds) };
+    };
+    return callers.some(mustConfirm) ? await database.transaction(writeOn) : await writeOn(database.query);
   }
 
   return async (changes: readonly Change[]): Promise<Outcome<Changed>[]> => {
@@ -93,15 +89,30 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
       const { folds, refused, writtenAt } = await write(changes, found);
       for (const id of writtenAt.keys()) writes.wrote(id);
       const outcomes = outcomesOf(folds, writtenAt);
+      const tried = new Set(folds.flatMap((folded) => folded.changes));
       return changes.map((change) => {
         if (refused.has(change.by)) return { error: refused.get(change.by) };
-        return outcomes.get(change) ?? { result: alone(change, 'lost') };
+        return outcomes.get(change) ?? { result: tried.has(change) ? alone(change, 'lost') : alone(change) };
       });
     } catch (error) {
       if (!wasUndone(error)) throw error;
       return changes.map((change) => ({ result: alone(change, 'undone') }));
     }
   };
+}
+
+/**
+ * The folds that can be written in one statement. The others have to run alone: those that give a phone number, and those with
+ * an Idempotency-Key that another fold of the batch has. Two answers under one key would roll back the whole statement.
+ */
+function writableTogether(folds: readonly FoldOfAgent[]): FoldOfAgent[] {
+  const taken = new Set<string>();
+  return folds.filter((folded) => {
+    const keys = folded.keeping.map(({ api_key, key }) => `${api_key} ${key}`);
+    if (givesNumber(folded) || keys.some((key) => taken.has(key))) return false;
+    for (const key of keys) taken.add(key);
+    return true;
+  });
 }
 
 /**

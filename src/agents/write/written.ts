@@ -19,6 +19,9 @@ export function writtenRows(rows: readonly unknown[]): WrittenRow[] {
   }
 }
 
+/** Whether nothing was written because a key was looked up more than a second before the statement reached the database. */
+export const isTooLate = (rows: readonly WrittenRow[]): boolean => rows.some(({ id }) => id === null);
+
 /**
  * The time of the write by agent id.
  * @throws Error if nothing was written because the lookup of the keys is too old; ApiError INTERNAL_ERROR if a time cannot

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { historyBytes } from '../../../src/agents/history/repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
 import { ownConnection } from '../../../src/database/own-connection.ts';
+import { retryReasons } from '../../../src/metrics/meter.ts';
 import { prometheus } from '../../../src/metrics/prometheus.ts';
 import { openLink } from '../../support/database-link.ts';
 import { send } from '../../support/http.ts';
@@ -87,6 +88,17 @@ test('changes that run again are counted by reason: a locked row, a batch that w
   await Promise.all(others.map((agent, at) => patch(origin, key, agent.id, { duration: at === 10 ? 99 : 48 })));
   await world.sql.query('ALTER TABLE agent DROP CONSTRAINT poison');
   expect(await repeated('undone')).toBeGreaterThan(2);
+});
+
+test('a change that gives a phone number runs alone and is not counted as one that ran again', async () => {
+  const { id, companyId, key } = await newSubject(world);
+  const companyPhoneNumberId = await world.phoneNumber(companyId);
+  const { origin, read } = await openMeasured(world);
+  expect(await patch(origin, key, id, { companyPhoneNumberId })).toMatchObject({
+    ...{ status: 200, headers: { 'agent-phone-number-id': companyPhoneNumberId } },
+  });
+  expect(await read('interview_agents_batch_size_sum{of="changes alone"}')).toBe(1);
+  for (const why of retryReasons) expect(await read(`interview_agents_changes_repeated_total{why="${why}"}`)).toBe(0);
 });
 
 test('429s are counted for keys and for addresses', async () => {
