@@ -16,7 +16,7 @@ import type { Resolve, TargetRules } from './target.ts';
 interface Options extends TargetRules, KeySecrets {
   readonly database: Pick<Database, 'query'>;
   readonly meter: Meter;
-  /** Called with each error of a claim, a measurement or a deletion, and of a decryption, for the log. */
+  /** Called with each error of a claim, an outcome, a measurement or a deletion, and of a decryption, for the log. */
   readonly onError: (error: unknown) => void;
   /** Called when an endpoint begins to fail, succeeds again or is disabled. */
   readonly onHealth: (change: HealthChange) => void;
@@ -78,7 +78,7 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
    */
   let longestWait = 0;
 
-  const saveOutcome = outcomeWriter({ deliveries, onHealth, signal });
+  const saveOutcome = outcomeWriter({ deliveries, onHealth, onError, signal });
 
   /** Decrypts what an attempt needs. @throws Error if this process lacks the API_KEY_SECRET of the endpoint, or it is damaged */
   function open(claimed: Claimed): Attempt {
