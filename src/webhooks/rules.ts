@@ -8,7 +8,7 @@ import { webhookComplaints } from '../http/webhook-complaints.ts';
 import type { StoredWebhook } from './repository.ts';
 import { maxHeaders, type WebhookAnswer, type WebhookPatch, webhookMembers } from './schema.ts';
 import type { Sealer } from './sealer.ts';
-import { type Headers, isReadable, mergedHeaders, openHeaders } from './secrets.ts';
+import { type Headers, isReadable, mergedHeaders, openHeaders, readableSecret } from './secrets.ts';
 import { parseTarget, TargetError, type TargetRules } from './target.ts';
 
 /** Endpoints that one owner may have (docs/contract.md#webhooks). */
@@ -48,6 +48,13 @@ export function checkTarget(url: string, rules: TargetRules): void {
 export function checkedHeaders(headers: Headers): Headers {
   if (Object.keys(headers).length > maxHeaders) throw invalid([inBody(['headers'], complaints.tooMany(maxHeaders))]);
   return headers;
+}
+
+/** The secret for a repeated answer. @throws ApiError 400 if this process cannot decrypt it */
+export function repeatedSecret(stored: StoredWebhook, sealer: Sealer): string {
+  const secret = readableSecret(stored, sealer);
+  if (secret !== undefined) return secret;
+  throw invalid([inParameter('header', 'idempotency-key', webhookComplaints.unreadableSecret(stored.id))]);
 }
 
 /**

@@ -15,11 +15,12 @@ import {
   checkTarget,
   fieldsOf,
   patchedHeaders,
+  repeatedSecret,
   toAnswer,
 } from './rules.ts';
 import type { DeliveryListQuery, WebhookDraft, WebhookPatch } from './schema.ts';
 import type { Sealer } from './sealer.ts';
-import { mergedHeaders, newSecret, openSecret, resealed, rotated, sealedHeaders, sealedSecret } from './secrets.ts';
+import { mergedHeaders, newSecret, resealed, rotated, sealedHeaders, sealedSecret } from './secrets.ts';
 import type { TargetRules } from './target.ts';
 
 export type WebhookService = ReturnType<typeof webhookService>;
@@ -47,7 +48,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     if (!made.replayed) return { ...made, answer: { ...made.answer, secret } };
     const stored = await webhooks.find(made.webhookId);
     if (!stored) throw webhookMissing();
-    return { ...made, answer: { ...made.answer, secret: openSecret(stored, sealer) } };
+    return { ...made, answer: { ...made.answer, secret: repeatedSecret(stored, sealer) } };
   }
 
   /** Changes one endpoint of the caller. */
