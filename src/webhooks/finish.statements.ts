@@ -6,6 +6,8 @@ import { longestFailure } from './schedule.ts';
 export interface DeliveryOutcome {
   readonly id: string;
   readonly endpointId: string;
+  /** Of the claim: the attempt was made at it. */
+  readonly url: string;
   /** `endpointChangedAt` of the claim. */
   readonly endpointChangedAt: string;
   /** The claim that this is the outcome of; if the row has another lease by now, nothing is written. */
@@ -30,9 +32,9 @@ const failing = 'All attempts have failed for five days.';
 /**
  * Writes the outcomes of claims to the deliveries, and updates their endpoints: `last_success_at`, `last_failure_at`,
  * `failing_since`. Disables an endpoint after a 410, unless its owner has changed it since the claim, or when it has failed for
- * five days without a success. A delivery whose lease was lost is left as it is, and its endpoint too. Returns each delivery
- * whose lease was not lost, and whether it was written; and a row for each enabled endpoint that began to fail, succeeded
- * again, or was disabled.
+ * five days without a success. An attempt at a URL that the endpoint no longer has changes nothing of the endpoint. A delivery
+ * whose lease was lost is left as it is, and its endpoint too. Returns each delivery whose lease was not lost, and whether it
+ * was written; and a row for each enabled endpoint that began to fail, succeeded again, or was disabled.
  *
  * It waits for no lock: the outcomes of other endpoints would wait with it, and fail with it. An outcome is not written if
  * another transaction has locked its delivery, or its endpoint where the health of that changes. Run it again for these.
@@ -48,8 +50,8 @@ export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
   return sql`
   WITH outcomes AS MATERIALIZED (
     SELECT * FROM json_to_recordset(${JSON.stringify(outcomes)}::json) AS r(id uuid, lease uuid, "endpointId" uuid,
-      "endpointChangedAt" timestamptz, status text, wait float8, "isAttempt" boolean, "isGone" boolean, "lastStatus" int,
-      "lastError" text, "lastAnswer" text)
+      url text, "endpointChangedAt" timestamptz, status text, wait float8, "isAttempt" boolean, "isGone" boolean,
+      "lastStatus" int, "lastError" text, "lastAnswer" text)
   ), leased AS MATERIALIZED (
     SELECT r.*, d.place FROM outcomes r CROSS JOIN LATERAL (
       SELECT d.ctid AS place, d.lease FROM webhook_delivery d WHERE d.id = r.id LIMIT 1) d
@@ -58,21 +60,21 @@ export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
     SELECT l.* FROM leased l JOIN webhook_delivery d ON d.ctid = l.place AND d.lease = l.lease
        FOR NO KEY UPDATE OF d SKIP LOCKED
   ), result AS MATERIALIZED (
-    SELECT r."endpointId" AS id, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
+    SELECT r."endpointId" AS id, r.url, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
            max(r."endpointChangedAt") FILTER (WHERE r."isGone") AS gone_as_of, max(r."lastError") AS error
-      FROM free r WHERE r."isAttempt" GROUP BY r."endpointId"
+      FROM free r WHERE r."isAttempt" GROUP BY r."endpointId", r.url
   ), locked AS MATERIALIZED (
     SELECT e.id, e.url, e.status, e.failing_since, t.good, t.bad, t.error,
            CASE WHEN t.gone_as_of = e.updated_at THEN ${gone}::text
                 WHEN NOT t.good AND e.failing_since <= now() - ${longestFailure}::float8 * interval '1 millisecond'
                 THEN ${failing}::text END AS reason
-      FROM webhook_endpoint e JOIN result t ON t.id = e.id
+      FROM webhook_endpoint e JOIN result t ON t.id = e.id AND t.url = e.url
      WHERE e.id = ANY(${endpoints}::uuid[])
        AND (t.bad OR e.failing_since IS NOT NULL OR e.last_success_at IS NULL
             OR e.last_success_at <= now() - interval '1 second')
        FOR NO KEY UPDATE OF e SKIP LOCKED
   ), held AS MATERIALIZED (
-    SELECT e.id FROM webhook_endpoint e JOIN result t ON t.id = e.id
+    SELECT e.id FROM webhook_endpoint e JOIN result t ON t.id = e.id AND t.url = e.url
      WHERE e.id = ANY(${endpoints}::uuid[]) AND (t.bad OR e.failing_since IS NOT NULL OR e.last_success_at IS NULL)
     EXCEPT SELECT l.id FROM locked l
   ), ready AS MATERIALIZED (

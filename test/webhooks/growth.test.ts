@@ -83,6 +83,7 @@ const goingOn = (ids: readonly string[]) => ids.map((id) => ({ id, mayGoOn: true
 
 const outcomeOf = (of: { readonly id: string; readonly endpointId: string; readonly lease: string }) => ({
   ...of,
+  url: 'https://receiver.example/',
   endpointChangedAt: '2026-11-29T00:00:00Z',
   status: 'DELIVERED' as const,
   wait: 0,
