@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { record } from '../agents/fields.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
-import { complaints, inBody, inParameter } from '../http/faults.ts';
+import { complaints, type Fault, inBody, inParameter } from '../http/faults.ts';
 import { webhookMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { webhookComplaints } from '../http/webhook-complaints.ts';
@@ -34,19 +34,33 @@ export function checkCount(count: number): void {
   if (count >= maxWebhooks) throw invalid([inBody([], webhookComplaints.tooManyWebhooks(maxWebhooks))]);
 }
 
-/** Check 9: the server's settings allow the URL. Host names are resolved and checked at each attempt. @throws ApiError 400 */
-export function checkTarget(url: string, rules: TargetRules): void {
+/** The fault of a URL that the server's settings do not allow. Host names are resolved and checked at each attempt. */
+function targetFaults(url: string, rules: TargetRules): Fault[] {
   try {
     parseTarget(url, rules);
+    return [];
   } catch (error) {
     if (!(error instanceof TargetError)) throw error;
-    throw invalid([inBody(['url'], webhookComplaints.notATarget(error.fault))]);
+    return [inBody(['url'], webhookComplaints.notATarget(error.fault))];
   }
 }
 
+const countFaults = (headers: Headers): Fault[] =>
+  Object.keys(headers).length > maxHeaders ? [inBody(['headers'], complaints.tooMany(maxHeaders))] : [];
+
+/**
+ * Check 9, after the schema: the URL of a new endpoint, or of a patch, is allowed, and the headers of a new one are not too
+ * many. @throws ApiError 400 with all faults
+ */
+export function checkBody({ url, headers = {} }: { url: string; headers?: Headers }, rules: TargetRules): void {
+  const faults = [...targetFaults(url, rules), ...countFaults(headers)];
+  if (faults.length > 0) throw invalid(faults);
+}
+
 /** Check 13: the merged headers are not too many. @throws ApiError 400 */
-export function checkedHeaders(headers: Headers): Headers {
-  if (Object.keys(headers).length > maxHeaders) throw invalid([inBody(['headers'], complaints.tooMany(maxHeaders))]);
+function checkedHeaders(headers: Headers): Headers {
+  const faults = countFaults(headers);
+  if (faults.length > 0) throw invalid(faults);
   return headers;
 }
 

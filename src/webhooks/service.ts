@@ -8,11 +8,10 @@ import type { StoredWebhook, WebhookRepository, WebhookTransaction } from './rep
 import {
   auditDetails,
   changedNames,
+  checkBody,
   checkCount,
   checkEnabled,
-  checkedHeaders,
   checkOwner,
-  checkTarget,
   fieldsOf,
   patchedHeaders,
   repeatedSecret,
@@ -65,9 +64,9 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
   return {
     /** Creates an endpoint. Only this answer, and its replays, contain the signing secret. */
     create: inTime(async (by, draft: WebhookDraft, idempotency?: Idempotency) => {
-      checkTarget(draft.url, rules);
       const { url, events, description = null } = draft;
-      const headers = checkedHeaders(mergedHeaders({}, draft.headers));
+      const headers = mergedHeaders({}, draft.headers);
+      checkBody({ url, headers }, rules);
       const secret = newSecret();
       const id = randomUUID();
       const made = await webhooks.change(by, idempotency, async (tx) => {
@@ -91,7 +90,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
 
     /** Applies a merge patch. If it changes nothing, nothing is written: no `updatedAt`, no audit entry. */
     update: inTime(async (by, target: EndpointRequest, patch: WebhookPatch) => {
-      if (patch.url !== undefined) checkTarget(patch.url, rules);
+      if (patch.url !== undefined) checkBody({ url: patch.url }, rules);
       return await change(by, target, async (stored, tx) => {
         const { headers: _, ...given } = patch;
         const before = fieldsOf(stored);
