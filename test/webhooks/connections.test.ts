@@ -62,19 +62,6 @@ test('an idle connection is closed after some seconds, also if the receiver asks
   expect(receiver.received).toHaveLength(1);
 });
 
-test('TLS checks the name of the URL, at the address that was checked', async () => {
-  let hello = '';
-  const { port } = await openSocketServer((socket) =>
-    socket.once('data', (bytes) => {
-      hello = bytes.toString('latin1');
-      socket.destroy();
-    }),
-  );
-  const { deliver } = openDeliverer();
-  expect(await deliver(`https://hooks.example:${port}/`)).toMatchObject({ isDelivered: false, status: null });
-  expect(hello).toContain('hooks.example');
-});
-
 test('an address that takes a second to connect is reached, whichever of the addresses it is', async () => {
   // No server listens at the other address.
   const orders = [
