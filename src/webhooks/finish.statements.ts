@@ -1,5 +1,5 @@
 import { sql } from '../database/statement.ts';
-import { isPendingByTime, waitingEndpoints } from './claim.statements.ts';
+import { isFree, isPendingByTime, waitingEndpoints } from './claim.statements.ts';
 import { longestFailure } from './schedule.ts';
 
 /** The outcome of a claimed delivery. */
@@ -141,12 +141,16 @@ export const deleteFinishedStatement = (size: number) => sql`
      ORDER BY d.finished_at LIMIT ${size}::int FOR UPDATE SKIP LOCKED))
   RETURNING id`;
 
-/** Deletes at most `size` pending deliveries of disabled endpoints that have been due for more than 30 days. */
+/**
+ * Deletes at most `size` pending deliveries of disabled endpoints that have been due for more than 30 days. Not one that is
+ * claimed, or is just being claimed because its endpoint was enabled.
+ */
 export const deleteWaitingStatement = (size: number) => sql`
   DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
     SELECT waiting.ctid FROM webhook_endpoint e CROSS JOIN LATERAL (
       SELECT d.ctid FROM webhook_delivery d
        WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at < now() - interval '30 days'
-       ORDER BY d.next_attempt_at LIMIT ${size}::int) waiting
+         AND ${isFree}
+       ORDER BY d.next_attempt_at LIMIT ${size}::int FOR UPDATE OF d SKIP LOCKED) waiting
      WHERE e.status = 'DISABLED' LIMIT ${size}::int))
   RETURNING id`;
