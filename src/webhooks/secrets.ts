@@ -31,7 +31,7 @@ export const sealedHeaders = (headers: Headers, endpointId: string, { seal }: Se
 const isEmpty = (headers: Headers) => Object.keys(headers).length === 0;
 
 /** Decrypts the secret. Like the functions below, it throws an Error if this process lacks the secret to decrypt with. */
-export const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: SealedEndpoint, { open }: Sealer) =>
+const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: SealedEndpoint, { open }: Sealer) =>
   open(sealed, sealedUnder, { endpointId: id, column: 'secret' });
 
 /** The secret; undefined if this process cannot decrypt it. */
