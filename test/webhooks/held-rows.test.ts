@@ -90,7 +90,7 @@ test('a success is written while its endpoint is locked if only lastSuccessAt wo
     endpointId,
   ]);
   const before = await storedEndpoint(world, endpointId);
-  const failure = await whileLocked(world, lockEndpoint, [endpointId], async () => {
+  const failure = await whileLocked(world, lockEndpoint, [endpointId], async (release) => {
     const success = firsts.map((claimed) => outcomeOf(claimed, received));
     expect(await deliveries.finish(success)).toEqual({ written: new Set([id]), locked: new Set(), changes: [] });
     const next = (await deliveries.next([{ id, mayGoOn: true }])).get(id) ?? lost();
@@ -98,6 +98,7 @@ test('a success is written while its endpoint is locked if only lastSuccessAt wo
     expect(await deliveries.finish([outcome])).toEqual({ written: new Set(), locked: new Set([next.id]), changes: [] });
     expect(await shown({ endpointId })).toEqual(['DELIVERED 1', 'PENDING 0']);
     expect(await storedEndpoint(world, endpointId)).toEqual(before);
+    await release();
     return outcome;
   });
   expect(await deliveries.finish([failure])).toEqual({

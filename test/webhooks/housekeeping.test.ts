@@ -46,9 +46,10 @@ test('an old delivery of a disabled endpoint is not deleted while it is claimed 
   const { deleteOld } = deliveryRepository(database);
   const versions = async () => (await storedDeliveries(world, endpoint.id)).map(({ version }) => version);
   const lock = 'SELECT FROM webhook_delivery WHERE endpoint_id = $1 AND version = 2 FOR NO KEY UPDATE';
-  await whileLocked(world, lock, [endpoint.id], async () => {
+  await whileLocked(world, lock, [endpoint.id], async (release) => {
     await deleteOld();
     expect(await versions()).toEqual([2, 3]);
+    await release();
   });
   await deleteOld();
   expect(await versions()).toEqual([3]);
