@@ -16,6 +16,10 @@ export const webhookComplaints = {
     detail:
       'must be null or absent: the server can no longer read what is stored of this webhook; rotate its secret first',
   }),
+  unreadableSecret: (id: string): Complaint => ({
+    code: 'not_allowed',
+    detail: `must be a new one: the server can no longer read the secret of the repeated answer; rotate that of webhook ${id}`,
+  }),
   notATarget: (reason: string): Complaint => ({
     code: 'not_allowed',
     detail: `must be a URL to which webhooks may be sent, but ${reason}`,

@@ -1,7 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { Database } from '../database/client.ts';
 import { rowsOf } from '../database/rows.ts';
-import { claimStatement, type FinishedDelivery, type FreeSlots, nextStatement } from './claim.statements.ts';
+import { claimStatement, type FreeSlots } from './claim.statements.ts';
 import {
   type claimedSchema,
   claimRowSchema,
@@ -17,10 +17,18 @@ import {
   finishStatement,
   measuresStatement,
 } from './finish.statements.ts';
+import { type FinishedDelivery, nextStatement } from './next.statements.ts';
 
 export type Claimed = Static<typeof claimedSchema>;
 export type HealthChange = Static<typeof healthChangeSchema>;
 export type Measures = Static<typeof measuresSchema>;
+/** What became of outcomes. */
+interface Finished {
+  readonly written: ReadonlySet<string>;
+  readonly locked: ReadonlySet<string>;
+  readonly changes: readonly HealthChange[];
+}
+
 export type DeliveryRepository = ReturnType<typeof deliveryRepository>;
 
 const claimRowsOf = rowsOf(claimRowSchema);
@@ -48,21 +56,26 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
     },
 
     /**
-     * Writes the outcomes of claims.
-     * @returns the ids of those written (a claim whose lease was lost is not), and the endpoints whose health changed
+     * Writes the outcomes of claims. Those of deliveries and endpoints that another transaction has locked are not written.
+     * @returns the ids of those written, and of those locked (a claim whose lease was lost is neither), and the endpoints
+     *   whose health changed
      */
-    async finish(
-      outcomes: readonly DeliveryOutcome[],
-    ): Promise<{ written: ReadonlySet<string>; changes: HealthChange[] }> {
+    async finish(outcomes: readonly DeliveryOutcome[]): Promise<Finished> {
       const rows = finishedRowsOf(await query(finishStatement(outcomes)));
+      const ids = (ofWritten: boolean) =>
+        new Set(rows.flatMap(({ id, isWritten }) => (id !== null && isWritten === ofWritten ? id : [])));
       return {
-        written: new Set(rows.flatMap(({ id }) => id ?? [])),
+        written: ids(true),
+        locked: ids(false),
         changes: rows.flatMap(({ endpoint }) => endpoint ?? []),
       };
     },
 
-    /** Claims the next delivery of the same endpoint and agent, or makes it due. @returns claims by the id of the finished delivery */
-    async next(finished: readonly FinishedDelivery[]): Promise<ReadonlyMap<string, Claimed>> {
+    /**
+     * Claims the next delivery of the same endpoint and agent, or makes it due.
+     * @returns claims by the id of the finished delivery; null if another transaction has locked the next one
+     */
+    async next(finished: readonly FinishedDelivery[]): Promise<ReadonlyMap<string, Claimed | null>> {
       const rows = nextRowsOf(await query(nextStatement(finished)));
       return new Map(rows.map(({ before, claimed }) => [before, claimed]));
     },

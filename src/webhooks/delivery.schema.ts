@@ -34,8 +34,8 @@ export const claimRowSchema = Type.Object({
   postponed: Type.Integer(),
 });
 
-/** A row of `nextStatement`: the id of a finished delivery, and the claimed one that follows it. */
-export const nextRowSchema = Type.Object({ before: id, claimed: claimedSchema });
+/** A row of `nextStatement`: the id of a finished delivery, and the claimed one that follows it, or null if that is locked. */
+export const nextRowSchema = Type.Object({ before: id, claimed: orNull(claimedSchema) });
 
 /** An endpoint whose health changed, and with which attempt. */
 export const healthChangeSchema = Type.Object({
@@ -48,9 +48,10 @@ export const healthChangeSchema = Type.Object({
   error: textOrNull,
 });
 
-/** A row of `finishStatement`: the id of a delivery that was written, or an endpoint whose health changed. */
+/** A row of `finishStatement`: a delivery, and whether it was written or is locked; or an endpoint whose health changed. */
 export const finishedRowSchema = Type.Object({
   id: textOrNull,
+  isWritten: Type.Boolean(),
   endpoint: orNull(healthChangeSchema),
 });
 

@@ -1,11 +1,13 @@
 import { sql } from '../database/statement.ts';
-import { isPendingByTime, waitingEndpoints } from './claim.statements.ts';
+import { isFree, isPendingByTime, waitingEndpoints } from './claim.statements.ts';
 import { longestFailure } from './schedule.ts';
 
 /** The outcome of a claimed delivery. */
 export interface DeliveryOutcome {
   readonly id: string;
   readonly endpointId: string;
+  /** Of the claim: the attempt was made at it. */
+  readonly url: string;
   /** `endpointChangedAt` of the claim. */
   readonly endpointChangedAt: string;
   /** The claim that this is the outcome of; if the row has another lease by now, nothing is written. */
@@ -30,40 +32,53 @@ const failing = 'All attempts have failed for five days.';
 /**
  * Writes the outcomes of claims to the deliveries, and updates their endpoints: `last_success_at`, `last_failure_at`,
  * `failing_since`. Disables an endpoint after a 410, unless its owner has changed it since the claim, or when it has failed for
- * five days without a success. A delivery whose lease was lost is left as it is, and its endpoint too. Returns the ids of the
- * deliveries that were written, and a row for each enabled endpoint that began to fail, succeeded again, or was disabled.
+ * five days without a success. An attempt at a URL that the endpoint no longer has changes nothing of the endpoint. A delivery
+ * whose lease was lost is left as it is, and its endpoint too. Returns each delivery whose lease was not lost, and whether it
+ * was written; and a row for each enabled endpoint that began to fail, succeeded again, or was disabled.
+ *
+ * It waits for no lock: the outcomes of other endpoints would wait with it, and fail with it. An outcome is not written if
+ * another transaction has locked its delivery, or its endpoint where the health of that changes. Run it again for these.
  *
  * Deliveries are looked up one by one and updated by `ctid`: the plan of a join by id, made while the table was small, would
  * read the whole of it. One that is changed in between is not written; that only happens when its lease is over.
  *
- * Endpoints are locked before deliveries, in the order of their ids, as DELETE of an endpoint does, to avoid deadlocks.
- * `last_success_at` is written at most once a second: for a busy endpoint, that is most of the work of the statement.
+ * `last_success_at` is written at most once a second: for a busy endpoint, that is most of the work of the statement. If this
+ * is all that would change in an endpoint, and it is locked, its deliveries are written without it.
  */
 export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
   const endpoints = [...new Set(outcomes.map(({ endpointId }) => endpointId))];
   return sql`
   WITH outcomes AS MATERIALIZED (
     SELECT * FROM json_to_recordset(${JSON.stringify(outcomes)}::json) AS r(id uuid, lease uuid, "endpointId" uuid,
-      "endpointChangedAt" timestamptz, status text, wait float8, "isAttempt" boolean, "isGone" boolean, "lastStatus" int,
-      "lastError" text, "lastAnswer" text)
+      url text, "endpointChangedAt" timestamptz, status text, wait float8, "isAttempt" boolean, "isGone" boolean,
+      "lastStatus" int, "lastError" text, "lastAnswer" text)
   ), leased AS MATERIALIZED (
     SELECT r.*, d.place FROM outcomes r CROSS JOIN LATERAL (
       SELECT d.ctid AS place, d.lease FROM webhook_delivery d WHERE d.id = r.id LIMIT 1) d
      WHERE d.lease = r.lease
+  ), free AS MATERIALIZED (
+    SELECT l.* FROM leased l JOIN webhook_delivery d ON d.ctid = l.place AND d.lease = l.lease
+       FOR NO KEY UPDATE OF d SKIP LOCKED
   ), result AS MATERIALIZED (
-    SELECT r."endpointId" AS id, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
+    SELECT r."endpointId" AS id, r.url, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
            max(r."endpointChangedAt") FILTER (WHERE r."isGone") AS gone_as_of, max(r."lastError") AS error
-      FROM leased r WHERE r."isAttempt" GROUP BY r."endpointId"
+      FROM free r WHERE r."isAttempt" GROUP BY r."endpointId", r.url
   ), locked AS MATERIALIZED (
     SELECT e.id, e.url, e.status, e.failing_since, t.good, t.bad, t.error,
            CASE WHEN t.gone_as_of = e.updated_at THEN ${gone}::text
                 WHEN NOT t.good AND e.failing_since <= now() - ${longestFailure}::float8 * interval '1 millisecond'
                 THEN ${failing}::text END AS reason
-      FROM webhook_endpoint e JOIN result t ON t.id = e.id
+      FROM webhook_endpoint e JOIN result t ON t.id = e.id AND t.url = e.url
      WHERE e.id = ANY(${endpoints}::uuid[])
        AND (t.bad OR e.failing_since IS NOT NULL OR e.last_success_at IS NULL
             OR e.last_success_at <= now() - interval '1 second')
-     ORDER BY e.id FOR NO KEY UPDATE OF e
+       FOR NO KEY UPDATE OF e SKIP LOCKED
+  ), held AS MATERIALIZED (
+    SELECT e.id FROM webhook_endpoint e JOIN result t ON t.id = e.id AND t.url = e.url
+     WHERE e.id = ANY(${endpoints}::uuid[]) AND (t.bad OR e.failing_since IS NOT NULL OR e.last_success_at IS NULL)
+    EXCEPT SELECT l.id FROM locked l
+  ), ready AS MATERIALIZED (
+    SELECT r.* FROM free r WHERE NOT (r."isAttempt" AND r."endpointId" IN (SELECT h.id FROM held h))
   ), updated AS (
     UPDATE webhook_endpoint e
        SET last_success_at = CASE WHEN l.good THEN now() ELSE e.last_success_at END,
@@ -92,13 +107,13 @@ export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
          last_error = CASE WHEN r."isAttempt" OR r."lastError" IS NOT NULL THEN r."lastError" ELSE d.last_error END,
          last_answer = CASE WHEN r."isAttempt" THEN r."lastAnswer" ELSE d.last_answer END,
          finished_at = CASE WHEN r.status <> 'PENDING' THEN now() END
-    FROM leased r, (SELECT count(*) FROM locked) AS endpoints_first
+    FROM ready r
    WHERE d.ctid = r.place AND d.lease = r.lease
   RETURNING d.id
   )
-  SELECT w.id, NULL::json AS endpoint FROM written w
+  SELECT l.id, w.id IS NOT NULL AS "isWritten", NULL::json AS endpoint FROM leased l LEFT JOIN written w ON w.id = l.id
   UNION ALL
-  SELECT NULL, json_build_object('id', l.id, 'url', l.url, 'reason', l.reason, 'error', l.error,
+  SELECT NULL, false, json_build_object('id', l.id, 'url', l.url, 'reason', l.reason, 'error', l.error,
            'health', CASE WHEN l.reason IS NOT NULL THEN 'DISABLED' WHEN l.good THEN 'RECOVERED' ELSE 'FAILING' END)
     FROM locked l
    WHERE l.status = 'ENABLED' AND (l.reason IS NOT NULL OR l.good = (l.failing_since IS NOT NULL))`;
@@ -126,12 +141,16 @@ export const deleteFinishedStatement = (size: number) => sql`
      ORDER BY d.finished_at LIMIT ${size}::int FOR UPDATE SKIP LOCKED))
   RETURNING id`;
 
-/** Deletes at most `size` pending deliveries of disabled endpoints that have been due for more than 30 days. */
+/**
+ * Deletes at most `size` pending deliveries of disabled endpoints that have been due for more than 30 days. Not one that is
+ * claimed, or is just being claimed because its endpoint was enabled.
+ */
 export const deleteWaitingStatement = (size: number) => sql`
   DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
     SELECT waiting.ctid FROM webhook_endpoint e CROSS JOIN LATERAL (
       SELECT d.ctid FROM webhook_delivery d
        WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at < now() - interval '30 days'
-       ORDER BY d.next_attempt_at LIMIT ${size}::int) waiting
+         AND ${isFree}
+       ORDER BY d.next_attempt_at LIMIT ${size}::int FOR UPDATE OF d SKIP LOCKED) waiting
      WHERE e.status = 'DISABLED' LIMIT ${size}::int))
   RETURNING id`;

@@ -3,11 +3,16 @@ import { group } from '../database/group.ts';
 import type { Claimed, DeliveryRepository, HealthChange } from './delivery.repository.ts';
 import type { DeliveryOutcome } from './finish.statements.ts';
 
-/** Milliseconds until the retry of a statement that writes outcomes. */
+/** Milliseconds until the retry of a statement that failed, and of an outcome whose row another transaction has locked. */
 const retryPause = 1_000;
+const lockedPause = 100;
 
-/** Milliseconds for which writing an outcome is retried. After that the lease has ended: another process may have it. */
+/**
+ * Milliseconds for which writing an outcome is retried. After that the lease has ended: another process may have it. When the
+ * worker stops, only locked rows are retried, for a shorter time.
+ */
 const retryLimit = 9_000;
+const lastRetryLimit = 1_000;
 
 /** Outcomes that one statement writes at most. The statement runs while further outcomes are collected. */
 const outcomesAtOnce = 128;
@@ -18,48 +23,76 @@ interface Finished {
   readonly mayGoOn: () => boolean;
 }
 
+interface Written {
+  /** The next delivery of the same endpoint and agent, if it was claimed. */
+  readonly next: Claimed | undefined;
+  /** Whether a lock kept the outcome from being written, or the next delivery from being claimed. */
+  readonly isLocked: boolean;
+}
+
 interface Options {
   readonly deliveries: DeliveryRepository;
   /** Called when an endpoint begins to fail, succeeds again or is disabled. */
   readonly onHealth: (change: HealthChange) => void;
-  /** Aborted when the worker stops: then nothing is retried. */
+  /** Called with the error of each statement that failed, and for each outcome that was locked until it was given up. */
+  readonly onError: (error: unknown) => void;
+  /** Aborted when the worker stops: then failed statements are not retried. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Makes a function that writes the outcome of a delivery, in a batch with others, with retries for 9 s; after that the
  * delivery is sent again when its lease ends. The function resolves with the next delivery of the same endpoint and agent, if
- * it was claimed.
+ * it was claimed. A locked row delays only the outcomes that change it.
  */
-export function outcomeWriter({ deliveries, onHealth, signal }: Options) {
+export function outcomeWriter({ deliveries, onHealth, onError, signal }: Options) {
   /** Those whose outcome is written, also if the claim of the next ones failed: the retry then makes that claim alone. */
   const saved = new WeakSet<Finished>();
 
-  const finish = group<Finished, Claimed | undefined>({
+  async function writeAll(all: readonly Finished[]): Promise<Written[]> {
+    const { written, locked, changes } = await deliveries.finish(all.map(({ outcome }) => outcome));
+    for (const change of changes) onHealth(change);
+    for (const one of all) if (written.has(one.outcome.id)) saved.add(one);
+    const done = all
+      .filter((one) => one.outcome.status !== 'PENDING' && saved.has(one))
+      .map(({ outcome: { id }, mayGoOn }) => ({ id, mayGoOn: mayGoOn() }));
+    const nextOf = done.length > 0 ? await deliveries.next(done) : new Map<string, Claimed | null>();
+    return all.map(({ outcome: { id } }) => {
+      const next = nextOf.get(id);
+      return { next: next ?? undefined, isLocked: locked.has(id) || next === null };
+    });
+  }
+
+  const write = group<Finished, Written | undefined>({
     size: outcomesAtOnce,
     waiting: Number.POSITIVE_INFINITY,
     isExpired: () => false,
     run: async (all) => {
-      const { written, changes } = await deliveries.finish(all.map(({ outcome }) => outcome));
-      for (const change of changes) onHealth(change);
-      for (const one of all) if (written.has(one.outcome.id)) saved.add(one);
-      const done = all
-        .filter((one) => one.outcome.status !== 'PENDING' && saved.has(one))
-        .map(({ outcome: { id }, mayGoOn }) => ({ id, mayGoOn: mayGoOn() }));
-      const next = done.length > 0 ? await deliveries.next(done) : new Map();
-      return all.map(({ outcome: { id } }) => ({ result: next.get(id) }));
+      try {
+        return (await writeAll(all)).map((result) => ({ result }));
+      } catch (error) {
+        onError(error);
+        return all.map(() => ({ result: undefined }));
+      }
     },
   });
 
   return async (finished: Finished): Promise<Claimed | undefined> => {
-    const deadline = performance.now() + retryLimit;
+    const since = performance.now();
     for (;;) {
-      try {
-        return await finish(finished);
-      } catch {
-        if (signal.aborted || performance.now() > deadline) return undefined;
-        await delay(retryPause);
+      const result = await write(finished);
+      if (result && !result.isLocked) return result.next;
+      const limit = signal.aborted ? (result ? lastRetryLimit : 0) : retryLimit;
+      if (performance.now() - since >= limit) {
+        if (result && !saved.has(finished)) onError(lockedError(finished.outcome));
+        return undefined;
       }
+      await delay(result ? lockedPause : retryPause);
     }
   };
 }
+
+const lockedError = ({ endpointId }: DeliveryOutcome) =>
+  new Error(
+    `the outcome of a delivery of webhook ${endpointId} was not written: a transaction holds a lock on its rows`,
+  );

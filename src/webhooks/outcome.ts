@@ -8,10 +8,11 @@ const unreadableWait = 60_000;
 
 const notSent = { isAttempt: false, isGone: false, lastStatus: null, lastError: null, lastAnswer: null } as const;
 
-const claimOf = ({ id, lease, endpointId, endpointChangedAt }: Claimed) => ({
+const claimOf = ({ id, lease, endpointId, url, endpointChangedAt }: Claimed) => ({
   id,
   lease,
   endpointId,
+  url,
   endpointChangedAt,
 });
 

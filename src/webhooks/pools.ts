@@ -1,8 +1,14 @@
 import { isIP, type LookupFunction } from 'node:net';
 import { errors, Pool } from 'undici';
 
-/** Unused pools are closed beyond this number of pools. undici closes idle connections after 4 s. */
+/** Unused pools are closed beyond this number of pools. */
 const keptPools = 64;
+
+/**
+ * Milliseconds after which an idle connection is closed, at most. By default undici takes them from `Keep-Alive` of the answer,
+ * up to 10 minutes: receivers could then use up the descriptors of the server.
+ */
+const longestIdle = 4_000;
 
 /** Bytes that the headers of an answer may have; the attempt fails if there are more. */
 const headerLimit = 16_384;
@@ -85,6 +91,8 @@ function makePool(origin: string, addresses: readonly string[], { longestConnect
   return new Pool(origin, {
     maxHeaderSize: headerLimit,
     allowH2: false,
+    keepAliveTimeout: longestIdle,
+    keepAliveMaxTimeout: longestIdle,
     connect: {
       lookup: lookupOf(addresses),
       autoSelectFamily: true,

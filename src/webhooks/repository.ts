@@ -109,11 +109,14 @@ export function webhookRepository(database: Database) {
       await waitForTwin(idempotency, tx(endpoints.lockOwnerStatement(by.owner)));
       // The client has been answered 503 if the wait for the lock was too long.
       if (by.deadline.left() <= 0) throw timedOut();
+      // Before a kept answer is repeated, which changes nothing.
       await confirm(tx, by);
       const kept = idempotency && (await findKept(tx, by, idempotency));
       if (kept) return kept;
       const made = await work(transactionOf(tx, typedTx, by));
       if (idempotency) await waitForTwin(idempotency, tx(keepStatement(by.keyId, idempotency, made)));
+      // After the last wait for a lock: the key may have ended during one. Otherwise what was done is rolled back.
+      await confirm(tx, by);
       return made;
     });
   }

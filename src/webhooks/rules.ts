@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { record } from '../agents/fields.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
-import { complaints, inBody, inParameter } from '../http/faults.ts';
+import { complaints, type Fault, inBody, inParameter } from '../http/faults.ts';
 import { webhookMissing } from '../http/particular-problems.ts';
 import { ApiError, invalid } from '../http/problems.ts';
 import { webhookComplaints } from '../http/webhook-complaints.ts';
 import type { StoredWebhook } from './repository.ts';
 import { maxHeaders, type WebhookAnswer, type WebhookPatch, webhookMembers } from './schema.ts';
 import type { Sealer } from './sealer.ts';
-import { type Headers, isReadable, mergedHeaders, openHeaders } from './secrets.ts';
+import { type Headers, isReadable, mergedHeaders, openHeaders, readableSecret } from './secrets.ts';
 import { parseTarget, TargetError, type TargetRules } from './target.ts';
 
 /** Endpoints that one owner may have (docs/contract.md#webhooks). */
@@ -34,20 +34,41 @@ export function checkCount(count: number): void {
   if (count >= maxWebhooks) throw invalid([inBody([], webhookComplaints.tooManyWebhooks(maxWebhooks))]);
 }
 
-/** Check 9: the server's settings allow the URL. Host names are resolved and checked at each attempt. @throws ApiError 400 */
-export function checkTarget(url: string, rules: TargetRules): void {
+/** The fault of a URL that the server's settings do not allow. Host names are resolved and checked at each attempt. */
+function targetFaults(url: string, rules: TargetRules): Fault[] {
   try {
     parseTarget(url, rules);
+    return [];
   } catch (error) {
     if (!(error instanceof TargetError)) throw error;
-    throw invalid([inBody(['url'], webhookComplaints.notATarget(error.fault))]);
+    return [inBody(['url'], webhookComplaints.notATarget(error.fault))];
   }
 }
 
+const countFaults = (headers: Headers): Fault[] =>
+  Object.keys(headers).length > maxHeaders ? [inBody(['headers'], complaints.tooMany(maxHeaders))] : [];
+
+/**
+ * Check 9, after the schema: the URL of a new endpoint, or of a patch, is allowed, and the headers of a new one are not too
+ * many. @throws ApiError 400 with all faults
+ */
+export function checkBody({ url, headers = {} }: { url: string; headers?: Headers }, rules: TargetRules): void {
+  const faults = [...targetFaults(url, rules), ...countFaults(headers)];
+  if (faults.length > 0) throw invalid(faults);
+}
+
 /** Check 13: the merged headers are not too many. @throws ApiError 400 */
-export function checkedHeaders(headers: Headers): Headers {
-  if (Object.keys(headers).length > maxHeaders) throw invalid([inBody(['headers'], complaints.tooMany(maxHeaders))]);
+function checkedHeaders(headers: Headers): Headers {
+  const faults = countFaults(headers);
+  if (faults.length > 0) throw invalid(faults);
   return headers;
+}
+
+/** The secret for a repeated answer. @throws ApiError 400 if this process cannot decrypt it */
+export function repeatedSecret(stored: StoredWebhook, sealer: Sealer): string {
+  const secret = readableSecret(stored, sealer);
+  if (secret !== undefined) return secret;
+  throw invalid([inParameter('header', 'idempotency-key', webhookComplaints.unreadableSecret(stored.id))]);
 }
 
 /**

@@ -31,8 +31,12 @@ export const sealedHeaders = (headers: Headers, endpointId: string, { seal }: Se
 const isEmpty = (headers: Headers) => Object.keys(headers).length === 0;
 
 /** Decrypts the secret. Like the functions below, it throws an Error if this process lacks the secret to decrypt with. */
-export const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: SealedEndpoint, { open }: Sealer) =>
+const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: SealedEndpoint, { open }: Sealer) =>
   open(sealed, sealedUnder, { endpointId: id, column: 'secret' });
+
+/** The secret; undefined if this process cannot decrypt it. */
+export const readableSecret = (endpoint: SealedEndpoint, sealer: Sealer): string | undefined =>
+  canOpen(endpoint, endpoint.sealedSecret, 'secret', sealer) ? openSecret(endpoint, sealer) : undefined;
 
 /** Decrypts the secrets that sign: the current one, and for 24 hours after a rotation the previous one, unless it is damaged. */
 export function openSecrets(endpoint: SealedEndpoint, sealer: Sealer): string[] {

@@ -8,18 +8,18 @@ import type { StoredWebhook, WebhookRepository, WebhookTransaction } from './rep
 import {
   auditDetails,
   changedNames,
+  checkBody,
   checkCount,
   checkEnabled,
-  checkedHeaders,
   checkOwner,
-  checkTarget,
   fieldsOf,
   patchedHeaders,
+  repeatedSecret,
   toAnswer,
 } from './rules.ts';
 import type { DeliveryListQuery, WebhookDraft, WebhookPatch } from './schema.ts';
 import type { Sealer } from './sealer.ts';
-import { mergedHeaders, newSecret, openSecret, resealed, rotated, sealedHeaders, sealedSecret } from './secrets.ts';
+import { mergedHeaders, newSecret, resealed, rotated, sealedHeaders, sealedSecret } from './secrets.ts';
 import type { TargetRules } from './target.ts';
 
 export type WebhookService = ReturnType<typeof webhookService>;
@@ -47,7 +47,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     if (!made.replayed) return { ...made, answer: { ...made.answer, secret } };
     const stored = await webhooks.find(made.webhookId);
     if (!stored) throw webhookMissing();
-    return { ...made, answer: { ...made.answer, secret: openSecret(stored, sealer) } };
+    return { ...made, answer: { ...made.answer, secret: repeatedSecret(stored, sealer) } };
   }
 
   /** Changes one endpoint of the caller. */
@@ -64,9 +64,9 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
   return {
     /** Creates an endpoint. Only this answer, and its replays, contain the signing secret. */
     create: inTime(async (by, draft: WebhookDraft, idempotency?: Idempotency) => {
-      checkTarget(draft.url, rules);
       const { url, events, description = null } = draft;
-      const headers = checkedHeaders(mergedHeaders({}, draft.headers));
+      const headers = mergedHeaders({}, draft.headers);
+      checkBody({ url, headers }, rules);
       const secret = newSecret();
       const id = randomUUID();
       const made = await webhooks.change(by, idempotency, async (tx) => {
@@ -90,7 +90,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
 
     /** Applies a merge patch. If it changes nothing, nothing is written: no `updatedAt`, no audit entry. */
     update: inTime(async (by, target: EndpointRequest, patch: WebhookPatch) => {
-      if (patch.url !== undefined) checkTarget(patch.url, rules);
+      if (patch.url !== undefined) checkBody({ url: patch.url }, rules);
       return await change(by, target, async (stored, tx) => {
         const { headers: _, ...given } = patch;
         const before = fieldsOf(stored);

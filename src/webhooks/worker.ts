@@ -16,7 +16,7 @@ import type { Resolve, TargetRules } from './target.ts';
 interface Options extends TargetRules, KeySecrets {
   readonly database: Pick<Database, 'query'>;
   readonly meter: Meter;
-  /** Called with each error of a claim, a measurement or a deletion, and of a decryption, for the log. */
+  /** Called with each error of a claim, an outcome, a measurement or a deletion, and of a decryption, for the log. */
   readonly onError: (error: unknown) => void;
   /** Called when an endpoint begins to fail, succeeds again or is disabled. */
   readonly onHealth: (change: HealthChange) => void;
@@ -75,10 +75,11 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   /**
    * The longest time, in seconds, after which a delivery had its first attempt since the last measurement. Where a receiver is
    * slower than its events come, the delivery behind each one that was sent is due only from then on, so it is never overdue.
+   * It also counts what waited behind a failed delivery, or while its endpoint was disabled.
    */
   let longestWait = 0;
 
-  const saveOutcome = outcomeWriter({ deliveries, onHealth, signal });
+  const saveOutcome = outcomeWriter({ deliveries, onHealth, onError, signal });
 
   /** Decrypts what an attempt needs. @throws Error if this process lacks the API_KEY_SECRET of the endpoint, or it is damaged */
   function open(claimed: Claimed): Attempt {

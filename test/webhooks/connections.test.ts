@@ -48,17 +48,18 @@ test('a connection is reused for the next attempt, unless the name has another a
   expect(await deliver(url)).toEqual(failure('no answer: ECONNREFUSED'));
 });
 
-test('TLS checks the name of the URL, at the address that was checked', async () => {
-  let hello = '';
-  const { port } = await openSocketServer((socket) =>
-    socket.once('data', (bytes) => {
-      hello = bytes.toString('latin1');
-      socket.destroy();
-    }),
+test('an idle connection is closed after some seconds, also if the receiver asks for ten minutes', async () => {
+  const receiver = await openReceiver((_, response) =>
+    response.writeHead(204, { connection: 'keep-alive', 'keep-alive': 'timeout=600' }).end(),
   );
+  // Otherwise the receiver closes it after 5 s.
+  receiver.server.keepAliveTimeout = 0;
+  const closed = vi.fn();
+  receiver.server.on('connection', (socket) => socket.once('close', closed));
   const { deliver } = openDeliverer();
-  expect(await deliver(`https://hooks.example:${port}/`)).toMatchObject({ isDelivered: false, status: null });
-  expect(hello).toContain('hooks.example');
+  expect(await deliver(receiver.url)).toMatchObject({ isDelivered: true, status: 204 });
+  await vi.waitUntil(() => closed.mock.calls.length > 0, { timeout: 60_000, interval: 10 });
+  expect(receiver.received).toHaveLength(1);
 });
 
 test('an address that takes a second to connect is reached, whichever of the addresses it is', async () => {

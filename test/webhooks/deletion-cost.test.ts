@@ -15,7 +15,7 @@ const erasing = await openWorld();
 const erasingCompany = await openWorld();
 const ending = [
   { status: 'DELIVERED', world: await openWorld(), each: 8 },
-  { status: 'PENDING', world: await openWorld(), each: 5 },
+  { status: 'PENDING', world: await openWorld(), each: 7 },
 ];
 
 /** Stores 40,000 deliveries of one endpoint and two agents, 31 days old, and has PostgreSQL count them for its plans. */

@@ -1,9 +1,12 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { type Meter, silent } from '../../src/metrics/meter.ts';
 import { prometheus } from '../../src/metrics/prometheus.ts';
+import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
+import { whileLocked } from '../support/locks.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver } from '../support/receiver.ts';
 import { openSender, storedDeliveries, storeEndpoint } from '../support/sending.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -29,6 +32,30 @@ test('finished deliveries, and those that wait for a disabled endpoint, are dele
   await expect
     .poll(async () => (await storedDeliveries(world, endpoint.id)).map(({ version }) => version))
     .toEqual([4, 6, 7]);
+});
+
+test('an old delivery of a disabled endpoint is not deleted while it is claimed or locked, and is not waited for', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const endpoint = await storeEndpoint(world, companyId, 'https://receiver.example/');
+  for (let duration = 42; duration < 45; duration += 1) await world.patch(key, id, { duration });
+  await world.sql.query(`UPDATE webhook_endpoint SET status = 'DISABLED' WHERE id = $1`, [endpoint.id]);
+  for (const version of [2, 3, 4]) await set(endpoint.id, version, `next_attempt_at = now() - interval '31 days'`);
+  await set(endpoint.id, 3, `lease = gen_random_uuid(), leased_until = now() + interval '1 hour'`);
+  const database = openLimited('patient', world.databaseUrl, 1);
+  onTestFinished(() => database.close());
+  const { deleteOld } = deliveryRepository(database);
+  const versions = async () => (await storedDeliveries(world, endpoint.id)).map(({ version }) => version);
+  const lock = 'SELECT FROM webhook_delivery WHERE endpoint_id = $1 AND version = 2 FOR NO KEY UPDATE';
+  await whileLocked(world, lock, [endpoint.id], async (release) => {
+    await deleteOld();
+    expect(await versions()).toEqual([2, 3]);
+    await release();
+  });
+  await deleteOld();
+  expect(await versions()).toEqual([3]);
+  await set(endpoint.id, 3, `leased_until = now() - interval '1 second'`);
+  await deleteOld();
+  expect(await versions()).toEqual([]);
 });
 
 test('metrics count attempts by outcome, and show the age of the oldest overdue delivery and the disabled endpoints', async () => {

@@ -72,10 +72,15 @@ test('if the next delivery of an agent cannot be claimed once an outcome is writ
     // The connection breaks.
     await database.query({ text: 'SELECT pg_terminate_backend(pg_backend_pid())', values: [] });
   });
-  const write = outcomeWriter({ deliveries, onHealth: () => {}, signal: new AbortController().signal });
+  const errors: unknown[] = [];
+  const write = outcomeWriter({
+    ...{ deliveries, onHealth: () => {}, signal: new AbortController().signal },
+    onError: (error) => errors.push(error),
+  });
   const next = await write({ outcome: outcomeOf(first, delivered), mayGoOn: () => true });
   const [done, second] = await storedDeliveries(world, endpoint.id);
   expect([failures, done.status, next?.id]).toEqual([1, 'DELIVERED', second.id]);
+  expect(errors).toMatchObject([{ code: 'DATABASE_UNAVAILABLE' }]);
 });
 
 test('what waits behind a delivery of an endpoint that is disabled meanwhile is due at once', async () => {
@@ -106,7 +111,7 @@ test('a process that has lost the lease of a delivery cannot write its outcome',
     await leaseUntil(endpoint.id, '1 hour');
     const before = await storedDeliveries(world, endpoint.id);
     const answered = outcomeOf(mine, delivered);
-    expect(await deliveries.finish([answered])).toEqual({ written: new Set(), changes: [] });
+    expect(await deliveries.finish([answered])).toEqual({ written: new Set(), locked: new Set(), changes: [] });
     const [after] = await storedDeliveries(world, endpoint.id);
     expect({ ...after, secondsLeft: 0 }).toEqual({ ...before[0], secondsLeft: 0 });
     expect(after.status).toBe('PENDING');

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { HealthChange } from '../../src/webhooks/delivery.repository.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver, verify } from '../support/receiver.ts';
 import { openSender, storedDeliveries, storedEndpoint, storeEndpoint } from '../support/sending.ts';
@@ -113,3 +114,33 @@ test('an endpoint with a new URL is not disabled for the failures of the old one
   const { last_failure_at: lastFailureAt, ...stored } = await storedEndpoint(world, endpointId);
   expect(stored).toMatchObject({ status: 'ENABLED', disabled_reason: null, failing_since: lastFailureAt });
 });
+
+test.each([204, 410, 500])(
+  'a %i for an attempt at the URL that an endpoint had before says nothing of the new one',
+  async (status) => {
+    const { id, key, companyId } = await newSubject(world);
+    const held: (() => void)[] = [];
+    const receiver = await openReceiver((_, response) => held.push(() => response.writeHead(status).end()));
+    const moved = await storeEndpoint(world, companyId, receiver.url);
+    const renamed = await storeEndpoint(world, companyId, receiver.url);
+    await world.patch(key, id, { duration: 41 });
+    const changes: HealthChange[] = [];
+    openSender(world, { onHealth: (change) => changes.push(change) });
+    await expect.poll(() => held).toHaveLength(2);
+    await world.call(key, `PATCH /webhooks/${moved.id}`, { body: { url: 'https://new.example/' } });
+    await world.call(key, `PATCH /webhooks/${renamed.id}`, { body: { description: 'renamed' } });
+    const before = await storedEndpoint(world, moved.id);
+    for (const answer of held) answer();
+    const lastStatus = async (endpointId: string) => (await storedDeliveries(world, endpointId))[0].lastStatus;
+    await expect.poll(async () => [await lastStatus(moved.id), await lastStatus(renamed.id)]).toEqual([status, status]);
+    expect(await storedEndpoint(world, moved.id)).toEqual(before);
+    const { last_success_at, last_failure_at, failing_since } = await storedEndpoint(world, renamed.id);
+    const isSuccess = status === 204;
+    expect([last_success_at !== null, last_failure_at !== null, failing_since !== null]).toEqual([
+      ...[isSuccess, !isSuccess, !isSuccess],
+    ]);
+    expect(changes.map(({ id: endpointId, url, health }) => [endpointId, url, health])).toEqual(
+      isSuccess ? [] : [[renamed.id, receiver.url, 'FAILING']],
+    );
+  },
+);

@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
+import { newWebhook } from '../support/webhooks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -26,4 +27,15 @@ test('the sender is woken after each request that may have made an event, and af
   await expect.poll(() => onChange.mock.calls.length).toBe(2);
   expect(await ask('DELETE', `/agents/${id}`)).toBe(204);
   await expect.poll(() => onChange.mock.calls.length).toBe(3);
+
+  const { id: webhookId } = await newWebhook(world, key);
+  const path = `/webhooks/${webhookId}`;
+  expect(await ask('GET', `${path}/deliveries`)).toBe(200);
+  expect(await ask('POST', `${path}/deliveries/${webhookId}/redeliver`)).toBe(404);
+  expect(onChange).toHaveBeenCalledTimes(3);
+  expect(await ask('POST', `${path}/ping`)).toBe(202);
+  await expect.poll(() => onChange.mock.calls.length).toBe(4);
+  const { rows } = await world.sql.query('SELECT id FROM webhook_delivery WHERE endpoint_id = $1', [webhookId]);
+  expect(await ask('POST', `${path}/deliveries/${rows[0].id}/redeliver`)).toBe(202);
+  await expect.poll(() => onChange.mock.calls.length).toBe(5);
 });

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Fault } from '../../../src/http/faults.ts';
 import { resealWebhooks } from '../../../src/webhooks/reseal.repository.ts';
 import { sealer } from '../../../src/webhooks/sealer.ts';
 import { openSecrets } from '../../../src/webhooks/secrets.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
+import { expectProblem } from '../../support/problem.ts';
 import { openLimited } from '../../support/time-limits.ts';
 import { newWebhook, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -93,6 +95,41 @@ test('a damaged secret of before a rotation takes nothing from an endpoint that 
   expect([await open(kept.id, 'secret'), await open(kept.id, 'headers')]).toEqual([secrets[kept.id], '{"x-a":"1"}']);
   expect((await webhookRow(world, kept.id)).sealed_under).toBe((await webhookRow(world, renewed.id)).sealed_under);
   expect(await webhookRow(world, kept.id)).toMatchObject({ sealed_previous_secret: null });
+});
+
+test('a repeated answer whose secret cannot be decrypted is 400, which a rotation mends', async () => {
+  const { key } = await world.company();
+  const create = { headers: { 'idempotency-key': 'create' }, body: { url: 'https://a.example.com/', events: ['*'] } };
+  const { status, body } = await world.call(key, 'POST /webhooks', create);
+  const { id, secret, ...shown } = Object(body);
+  expect([status, secret]).toEqual([201, expect.stringContaining('whsec_')]);
+  const rotate = (idempotencyKey: string) =>
+    world.call(key, `POST /webhooks/${id}/rotate-secret`, { headers: { 'idempotency-key': idempotencyKey } });
+  expect((await rotate('rotate')).status).toBe(200);
+  await damage(id, 'sealed_secret');
+  const before = await webhookRow(world, id);
+  const faults: Fault[] = [
+    {
+      ...{ in: 'header', parameter: 'idempotency-key', code: 'not_allowed' },
+      detail: `must be a new one: the server can no longer read the secret of the repeated answer; rotate that of webhook ${id}`,
+    },
+  ];
+  const instances = [() => world.call(key, 'POST /webhooks', create), () => rotate('rotate')];
+  for (const [at, repeat] of instances.entries()) {
+    const instance = at === 0 ? '/webhooks' : `/webhooks/${id}/rotate-secret`;
+    expectProblem(await repeat(), { code: 'VALIDATION_FAILED', instance, errors: faults });
+  }
+  expect(await webhookRow(world, id)).toEqual(before);
+
+  const rotated = await rotate('another');
+  const repeated = await rotate('another');
+  expect(rotated).toMatchObject({ status: 200, body: { ...shown, id, updatedAt: expect.any(String) } });
+  expect(repeated).toMatchObject({ status: 200, body: Object(rotated.body) });
+  expect(Object(await world.call(key, 'POST /webhooks', create)).body).toEqual({
+    id,
+    ...shown,
+    secret: Object(rotated.body).secret,
+  });
 });
 
 test('a rotation drops damaged headers, and the secret before it still signs', async () => {

@@ -93,6 +93,17 @@ test.for(wrong)(
   },
 );
 
+test('a new endpoint with a private address and eleven headers is told of both, if the rest of its body is right', async () => {
+  const { id: companyId, key } = await world.company();
+  const body = { ...target, url: 'https://10.1.2.3/', headers: headersUpTo(11) };
+  const answer = await world.call(key, 'POST /webhooks', { body });
+  const tooMany = fault('#/headers', 'too_many', 'must have at most 10 items', 10);
+  const errors = [notTarget('the address is not public'), tooMany];
+  expectProblem(answer, { code: 'VALIDATION_FAILED', instance: '/webhooks', errors });
+  const { rows } = await world.sql.query('SELECT FROM webhook_endpoint WHERE company_id = $1', [companyId]);
+  expect(rows).toHaveLength(0);
+});
+
 test('an endpoint at every limit is accepted: URL, events, description in code points, headers and their values', async () => {
   const { key } = await world.company();
   const start = 'https://example.com/';
