@@ -16,7 +16,7 @@ export const logMessages = {
 } as const;
 
 /** The cause that a server names when Redis did not answer in time. */
-export const timedOut = 'Command timed out';
+export const timedOut = 'Redis has not answered within 300 ms';
 
 /** The log lines about where requests are counted. */
 function reportsIn(log: string): { msg: string; err?: { message: string } }[] {
