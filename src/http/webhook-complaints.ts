@@ -18,7 +18,7 @@ export const webhookComplaints = {
   }),
   unreadableSecret: (id: string): Complaint => ({
     code: 'not_allowed',
-    detail: `must be a new one: the server can no longer read the secret of the repeated answer; rotate that of webhook ${id}`,
+    detail: `must not repeat an answer whose secret the server can no longer read: rotate the secret of webhook ${id}, with another key`,
   }),
   notATarget: (reason: string): Complaint => ({
     code: 'not_allowed',

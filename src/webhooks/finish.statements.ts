@@ -43,7 +43,8 @@ const failing = 'All attempts have failed for five days.';
  * read the whole of it. One that is changed in between is not written; that only happens when its lease is over.
  *
  * `last_success_at` is written at most once a second: for a busy endpoint, that is most of the work of the statement. If this
- * is all that would change in an endpoint, and it is locked, its deliveries are written without it.
+ * is all that would change in an endpoint, and it is locked, its deliveries are written without it. A failure whose outcome is
+ * just being written then ends with the next success.
  */
 export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
   const endpoints = [...new Set(outcomes.map(({ endpointId }) => endpointId))];

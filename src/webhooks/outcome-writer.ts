@@ -5,7 +5,7 @@ import type { DeliveryOutcome } from './finish.statements.ts';
 
 /** Milliseconds until the retry of a statement that failed, and of an outcome whose row another transaction has locked. */
 const retryPause = 1_000;
-const lockedPause = 100;
+const lockedPauses = { first: 10, longest: 100 } as const;
 
 /**
  * Milliseconds for which writing an outcome is retried. After that the lease has ended: another process may have it. When the
@@ -79,7 +79,8 @@ export function outcomeWriter({ deliveries, onHealth, onError, signal }: Options
 
   return async (finished: Finished): Promise<Claimed | undefined> => {
     const since = performance.now();
-    for (;;) {
+    // Most locks are those of claims, and last a few milliseconds.
+    for (let pause: number = lockedPauses.first; ; pause = Math.min(2 * pause, lockedPauses.longest)) {
       const result = await write(finished);
       if (result && !result.isLocked) return result.next;
       const limit = signal.aborted ? (result ? lastRetryLimit : 0) : retryLimit;
@@ -87,7 +88,7 @@ export function outcomeWriter({ deliveries, onHealth, onError, signal }: Options
         if (result && !saved.has(finished)) onError(lockedError(finished.outcome));
         return undefined;
       }
-      await delay(result ? lockedPause : retryPause);
+      await delay(result ? pause : retryPause);
     }
   };
 }

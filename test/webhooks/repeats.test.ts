@@ -115,12 +115,15 @@ test('an endpoint with a new URL is not disabled for the failures of the old one
   expect(stored).toMatchObject({ status: 'ENABLED', disabled_reason: null, failing_since: lastFailureAt });
 });
 
+/** No attempt is repeated while a test runs. */
+const noRetry = { 'retry-after': '3600' };
+
 test.each([204, 410, 500])(
   'a %i for an attempt at the URL that an endpoint had before says nothing of the new one',
   async (status) => {
     const { id, key, companyId } = await newSubject(world);
     const held: (() => void)[] = [];
-    const receiver = await openReceiver((_, response) => held.push(() => response.writeHead(status).end()));
+    const receiver = await openReceiver((_, response) => held.push(() => response.writeHead(status, noRetry).end()));
     const moved = await storeEndpoint(world, companyId, receiver.url);
     const renamed = await storeEndpoint(world, companyId, receiver.url);
     await world.patch(key, id, { duration: 41 });

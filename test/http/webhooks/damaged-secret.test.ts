@@ -111,7 +111,7 @@ test('a repeated answer whose secret cannot be decrypted is 400, which a rotatio
   const faults: Fault[] = [
     {
       ...{ in: 'header', parameter: 'idempotency-key', code: 'not_allowed' },
-      detail: `must be a new one: the server can no longer read the secret of the repeated answer; rotate that of webhook ${id}`,
+      detail: `must not repeat an answer whose secret the server can no longer read: rotate the secret of webhook ${id}, with another key`,
     },
   ];
   const instances = [() => world.call(key, 'POST /webhooks', create), () => rotate('rotate')];
