@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, Server, type ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import { isRecord } from './json.ts';
 import { maxHeaderBytes, maxHeaders } from './size-limits.ts';
@@ -43,6 +43,8 @@ export function boundedServer(onBegun: Listener, keepAliveSeconds = 72): Server 
   // Node's own `close` would also stop the timer of the two timeouts: a shutdown would wait for slow clients without a limit.
   server.close = (done) => {
     NetServer.prototype.close.call(server, done);
+    // Once no connection is left, Node's own stops that timer, which would keep the whole app in memory.
+    server.once('close', () => Server.prototype.close.call(server));
     return server;
   };
   return server.on(begun, onBegun);

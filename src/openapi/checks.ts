@@ -1,4 +1,4 @@
-import { KindGuard } from '@sinclair/typebox';
+import { KindGuard, type TObject } from '@sinclair/typebox';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { type ProblemCode, problems } from '../http/problems.ts';
 
@@ -6,6 +6,8 @@ declare module 'fastify' {
   interface FastifySchema {
     /** Problems of a route that the table below does not derive from it. */
     readonly problems?: readonly ProblemCode[];
+    /** Headers to show that the route reads without validating them. */
+    readonly unvalidatedHeaders?: TObject;
     /** Bodies to show, each with a line that says what it does. */
     readonly bodyExamples?: Readonly<Record<string, { readonly summary: string; readonly value: object }>>;
   }

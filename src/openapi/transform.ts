@@ -23,7 +23,7 @@ export function describeRoutes({
   return {
     transform: ({ schema, url, route: { method, config = {} } }) => {
       if (schema.hide) return { schema, url };
-      const { operationId, headers, response } = schema;
+      const { operationId, headers, unvalidatedHeaders, response } = schema;
       const name = `${String(method)} ${url}`;
       if (!operationId) throw new Error(`${name} is not described: give its schema a description from an openapi.ts`);
       routes.set(operationId, { method, url, config, schema });
@@ -31,7 +31,10 @@ export function describeRoutes({
         ...schema,
         description: [schema.description, scopeInWords(config)].filter(Boolean).join('\n\n'),
         ...securityOf(config),
-        headers: { type: 'object', properties: { ...capitalised(propertiesOf(headers)), 'X-Request-Id': requestId } },
+        headers: {
+          type: 'object',
+          properties: { ...capitalised(propertiesOf(headers ?? unvalidatedHeaders)), 'X-Request-Id': requestId },
+        },
         consumes: ['application/json', 'application/merge-patch+json'],
         response: Object.fromEntries(
           Object.entries(response ?? {}).map(([status, answer]) => [

@@ -28,7 +28,7 @@ export const problemRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   const described = getProblem(app.publicUrl.prefix);
-  const schema = { ...described, params: problemParamsSchema, headers: problemHeadersSchema };
+  const schema = { ...described, params: problemParamsSchema, unvalidatedHeaders: problemHeadersSchema };
   app.get('/problems/:code', { schema }, async (request, reply) => {
     const code = codes.get(request.params.code);
     if (!code) throw problemUnknown();

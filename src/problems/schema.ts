@@ -4,7 +4,7 @@ export const problemParamsSchema = Type.Object({
   code: Type.String({ description: 'The code of a problem, as in `type` (validation-failed) or as in `code`' }),
 });
 
-/** Not validated: what is no entity tag matches none. */
+/** Shown in the document, and not validated: what is no entity tag matches none. */
 export const problemHeadersSchema = Type.Object({
   'if-none-match': Type.Optional(Type.String({ description: '304 while one of these entity tags is current' })),
 });

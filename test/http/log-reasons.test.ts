@@ -61,7 +61,7 @@ test('a fault inside metadata is logged without the keys of the metadata', async
   });
 });
 
-test('numbers that the client chose as names are not logged', async () => {
+test('numbers of more than two digits that the client chose as names are not logged', async () => {
   const { id, key } = await newSubject(world);
   const pointer = (at: string, code: string) => ({ in: 'body', pointer: at, code });
   const cases = [

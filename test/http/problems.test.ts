@@ -41,6 +41,12 @@ test.for(codes)(
   },
 );
 
+test.for(['abc', '"a b"', ''])('If-None-Match: %s, which is no list of entity tags, matches none', async (header) => {
+  const headers = { 'if-none-match': header };
+  expect(await get('/problems/overloaded', headers)).toMatchObject({ status: 200, body: { code: 'OVERLOADED' } });
+  expect((await get('/problems/unknown', headers)).status).toBe(404);
+});
+
 test('every cause and remedy is a whole sentence and unique', () => {
   const texts = codes.flatMap((code) => [remedies[code].cause, remedies[code].remedy]);
   for (const text of texts) expect(text).toMatch(/^[A-Z][\s\S]{30,}\.$/);
