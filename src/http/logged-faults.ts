@@ -4,7 +4,7 @@ import type { Fault } from './faults.ts';
 const maxFaults = 3;
 const maxSegments = 4;
 
-/** A place in a list, of which the longest has 50. A longer number may be a name that says who somebody is. */
+/** A place in a list, of which the longest has 50. A longer number may be a name that identifies a person. */
 const isPlace = /^(?:0|[1-9]\d?)$/;
 
 /** The place and the code of a fault, without any value. */
