@@ -28,6 +28,7 @@ const run = [
   ['docs/operate.md', 'Alerts', 1, 'test/prometheus/rules.test.ts'],
   ['docs/operate.md', 'The command line', 1, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'A key that leaked', 2, 'test/postgres/operate.test.ts'],
+  ['docs/operate.md', 'A key that leaked', 1, 'test/postgres/leaked-key.test.ts'],
   ['docs/operate.md', 'Export and erase a company', 2, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'Prune the history', 1, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'What grows', 1, 'test/postgres/operate.test.ts'],
