@@ -114,3 +114,10 @@ test('the excerpts of a day with the API in docs/client.md are in the example, i
   expect(places).not.toContain(-1);
   expect(places).toEqual(places.toSorted((a, b) => a - b));
 });
+
+test('docs/backup.md stops the servers before it reads what has to be done once more, so that the trail is complete', () => {
+  const text = read('docs/backup.md');
+  const [stop, trail] = [text.search(/stop all servers/i), text.indexOf('--set=since=')];
+  expect(stop).toBeGreaterThan(text.indexOf('## Check'));
+  expect(trail).toBeGreaterThan(stop);
+});
