@@ -35,9 +35,10 @@ const unreadable = 'The server can no longer read what is stored of this endpoin
 /**
  * Writes the outcomes of claims to the deliveries, and updates their endpoints: `last_success_at`, `last_failure_at`,
  * `failing_since`. Disables an endpoint after a 410, unless its owner has changed it since the claim, or when it has failed for
- * five days without a success, as it also does while it cannot be decrypted. An attempt at a URL that the endpoint no longer has changes nothing of the endpoint. A delivery
- * whose lease was lost is left as it is, and its endpoint too. Returns each delivery whose lease was not lost, and whether it
- * was written; and a row for each enabled endpoint that began to fail, succeeded again, or was disabled.
+ * five days without a success; it also fails while it cannot be decrypted. An attempt at a URL that the endpoint no longer has
+ * changes nothing of the endpoint. A delivery whose lease was lost is left as it is, and its endpoint too. Returns each delivery
+ * whose lease was not lost, and whether it was written; and a row for each enabled endpoint that began to fail, succeeded again,
+ * or was disabled.
  *
  * It waits for no lock: the outcomes of other endpoints would wait with it, and fail with it. An outcome is not written if
  * another transaction has locked its delivery, or its endpoint where the health of that changes. Run it again for these.

@@ -16,7 +16,7 @@ const longestUse = 30_000;
  * `dns.lookup` is not used: it blocks one of Node's four threads until the name server answers, so four endpoints with
  * slow name servers could block all others. A name server that drops questions for IPv6 delays a name by a second: without the
  * limit it would take longer than an attempt. Only addresses that were received, and checked, are connected to.
- * @param servers gives addresses of other DNS servers, with ports; called every 30 s at most
+ * @param servers gives addresses of other DNS servers, with ports; called at most once in 30 s
  */
 export function dnsResolver(servers?: () => readonly string[]): Resolve {
   let resolver: Resolver | undefined;
