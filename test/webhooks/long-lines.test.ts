@@ -61,7 +61,7 @@ test('a delivery that is due is claimed within 20 claims, although 5,000 that wa
     reseal: async () => {},
   });
   onTestFinished(async () => {
-    await worker.stop(0);
+    await worker.stop(60_000);
     await opened.close();
   });
   worker.start(true);
