@@ -20,8 +20,6 @@ import { checkDatabase, type Foundation, keySecrets, openFoundation } from './pr
 import { endProcess, openStandardStream } from './process/standard-stream.ts';
 import { readServerArguments } from './process/usage.ts';
 import { flushSpans } from './tracing/spans.ts';
-import { resealWebhooks } from './webhooks/reseal.repository.ts';
-import { sealer } from './webhooks/sealer.ts';
 
 const stdout = openStandardStream(1);
 const stderr = openStandardStream(2);
@@ -46,7 +44,7 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
   const warnings = embedded ? [] : await checkDatabase(databaseUrl, config);
   const logger = pino(logOptions(config.LOG_LEVEL, `${hostname()}-${process.pid}`), stdout);
   for (const warning of warnings) logger.warn(warning);
-  const { app, database, watch, metrics, counters, webhooks } = await assemble(
+  const { app, database, watch, metrics, counters, webhooks, reseal } = await assemble(
     config,
     foundation,
     logger,
@@ -59,7 +57,7 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
   const start = async () => {
     await database.typed((client) => requireKnownSecret(client, foundation));
     await database.typed((client) => reportPreviousSecret(client, foundation, logger));
-    await resealWebhooks(database, sealer(foundation), logger);
+    await reseal();
     await counters?.open();
     const baseUrl = await listen(app, config);
     return { baseUrl, closeMetrics: metrics && (await serveMetrics(metrics, config)) };

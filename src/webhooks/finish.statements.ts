@@ -18,6 +18,8 @@ export interface DeliveryOutcome {
   readonly wait: number;
   /** False if the attempt was not made or was given up; it does not count then. */
   readonly isAttempt: boolean;
+  /** Whether the endpoint could not be decrypted: it fails then, although no attempt was made. */
+  readonly isUnreadable: boolean;
   /** Whether the receiver answered 410 Gone, which disables the endpoint. */
   readonly isGone: boolean;
   readonly lastStatus: number | null;
@@ -28,13 +30,15 @@ export interface DeliveryOutcome {
 /** Values of `disabledReason`, which the owner of the endpoint reads. */
 const gone = 'The receiver answered 410 Gone.';
 const failing = 'All attempts have failed for five days.';
+const unreadable = 'The server can no longer read what is stored of this endpoint: rotate its secret.';
 
 /**
  * Writes the outcomes of claims to the deliveries, and updates their endpoints: `last_success_at`, `last_failure_at`,
  * `failing_since`. Disables an endpoint after a 410, unless its owner has changed it since the claim, or when it has failed for
- * five days without a success. An attempt at a URL that the endpoint no longer has changes nothing of the endpoint. A delivery
- * whose lease was lost is left as it is, and its endpoint too. Returns each delivery whose lease was not lost, and whether it
- * was written; and a row for each enabled endpoint that began to fail, succeeded again, or was disabled.
+ * five days without a success; it also fails while it cannot be decrypted. An attempt at a URL that the endpoint no longer has
+ * changes nothing of the endpoint. A delivery whose lease was lost is left as it is, and its endpoint too. Returns each delivery
+ * whose lease was not lost, and whether it was written; and a row for each enabled endpoint that began to fail, succeeded again,
+ * or was disabled.
  *
  * It waits for no lock: the outcomes of other endpoints would wait with it, and fail with it. An outcome is not written if
  * another transaction has locked its delivery, or its endpoint where the health of that changes. Run it again for these.
@@ -51,8 +55,8 @@ export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
   return sql`
   WITH outcomes AS MATERIALIZED (
     SELECT * FROM json_to_recordset(${JSON.stringify(outcomes)}::json) AS r(id uuid, lease uuid, "endpointId" uuid,
-      url text, "endpointChangedAt" timestamptz, status text, wait float8, "isAttempt" boolean, "isGone" boolean,
-      "lastStatus" int, "lastError" text, "lastAnswer" text)
+      url text, "endpointChangedAt" timestamptz, status text, wait float8, "isAttempt" boolean,
+      "isUnreadable" boolean, "isGone" boolean, "lastStatus" int, "lastError" text, "lastAnswer" text)
   ), leased AS MATERIALIZED (
     SELECT r.*, d.place FROM outcomes r CROSS JOIN LATERAL (
       SELECT d.ctid AS place, d.lease FROM webhook_delivery d WHERE d.id = r.id LIMIT 1) d
@@ -62,13 +66,14 @@ export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
        FOR NO KEY UPDATE OF d SKIP LOCKED
   ), result AS MATERIALIZED (
     SELECT r."endpointId" AS id, r.url, bool_or(r.status = 'DELIVERED') AS good, bool_or(r.status <> 'DELIVERED') AS bad,
-           max(r."endpointChangedAt") FILTER (WHERE r."isGone") AS gone_as_of, max(r."lastError") AS error
-      FROM free r WHERE r."isAttempt" GROUP BY r."endpointId", r.url
+           max(r."endpointChangedAt") FILTER (WHERE r."isGone") AS gone_as_of, max(r."lastError") AS error,
+           bool_or(r."isUnreadable") AS unreadable
+      FROM free r WHERE r."isAttempt" OR r."isUnreadable" GROUP BY r."endpointId", r.url
   ), locked AS MATERIALIZED (
     SELECT e.id, e.url, e.status, e.failing_since, t.good, t.bad, t.error,
            CASE WHEN t.gone_as_of = e.updated_at THEN ${gone}::text
                 WHEN NOT t.good AND e.failing_since <= now() - ${longestFailure}::float8 * interval '1 millisecond'
-                THEN ${failing}::text END AS reason
+                THEN CASE WHEN t.unreadable THEN ${unreadable}::text ELSE ${failing}::text END END AS reason
       FROM webhook_endpoint e JOIN result t ON t.id = e.id AND t.url = e.url
      WHERE e.id = ANY(${endpoints}::uuid[])
        AND (t.bad OR e.failing_since IS NOT NULL OR e.last_success_at IS NULL
@@ -79,7 +84,7 @@ export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
      WHERE e.id = ANY(${endpoints}::uuid[]) AND (t.bad OR e.failing_since IS NOT NULL OR e.last_success_at IS NULL)
     EXCEPT SELECT l.id FROM locked l
   ), ready AS MATERIALIZED (
-    SELECT r.* FROM free r WHERE NOT (r."isAttempt" AND r."endpointId" IN (SELECT h.id FROM held h))
+    SELECT r.* FROM free r WHERE NOT ((r."isAttempt" OR r."isUnreadable") AND r."endpointId" IN (SELECT h.id FROM held h))
   ), updated AS (
     UPDATE webhook_endpoint e
        SET last_success_at = CASE WHEN l.good THEN now() ELSE e.last_success_at END,

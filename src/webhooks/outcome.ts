@@ -6,7 +6,10 @@ import { nextWait } from './schedule.ts';
 /** Milliseconds until the retry if the secret of the endpoint could not be decrypted: the operator must fix a setting. */
 const unreadableWait = 60_000;
 
-const notSent = { isAttempt: false, isGone: false, lastStatus: null, lastError: null, lastAnswer: null } as const;
+const notSent = {
+  ...{ isAttempt: false, isUnreadable: false, isGone: false },
+  ...{ lastStatus: null, lastError: null, lastAnswer: null },
+} as const;
 
 const claimOf = ({ id, lease, endpointId, url, endpointChangedAt }: Claimed) => ({
   id,
@@ -28,6 +31,7 @@ export function outcomeOf(
     status: isDelivered ? 'DELIVERED' : wait === undefined ? 'FAILED' : 'PENDING',
     wait: wait ?? 0,
     isAttempt: true,
+    isUnreadable: false,
     isGone: status === 410,
     ...{ lastStatus: status, lastError: error, lastAnswer: answer },
   };
@@ -42,11 +46,12 @@ export const notGranted = (claimed: Claimed): DeliveryOutcome => ({
 
 /**
  * The outcome if this process does not have the API_KEY_SECRET that the endpoint is encrypted under, or what is stored is
- * damaged: retried in 60 s.
+ * damaged: retried in 60 s. It uses up no attempt, since the operator may bring the secret back.
  */
 export const unreadable = (claimed: Claimed): DeliveryOutcome => ({
   ...claimOf(claimed),
   ...notSent,
+  isUnreadable: true,
   ...{ status: 'PENDING', wait: unreadableWait, lastError: 'the server could not read the secret of this endpoint' },
 });
 

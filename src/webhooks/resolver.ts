@@ -5,18 +5,34 @@ import type { Resolve } from './target.ts';
 const longestLag = 1_000;
 
 /**
+ * Milliseconds after which a lookup makes another `Resolver`: one knows the DNS servers that the machine had when it was made,
+ * and no others. In between it is kept, because it asks a server that does not answer last.
+ */
+const longestUse = 30_000;
+
+/**
  * Asks the DNS servers of the machine for all addresses of a name, IPv4 before IPv6. Does not read `/etc/hosts`.
  *
  * `dns.lookup` is not used: it blocks one of Node's four threads until the name server answers, so four endpoints with
  * slow name servers could block all others. A name server that drops questions for IPv6 delays a name by a second: without the
  * limit it would take longer than an attempt. Only addresses that were received, and checked, are connected to.
- * @param servers addresses of other DNS servers, with ports
+ * @param servers gives addresses of other DNS servers, with ports; called at most once in 30 s
  */
-export function dnsResolver(servers?: readonly string[]): Resolve {
-  // The time is that of the first questions: behind quick DNS servers c-ares waits one second, so that four take 4 s at least.
-  const resolver = new Resolver({ timeout: 2_000, tries: 4 });
-  if (servers) resolver.setServers(servers);
+export function dnsResolver(servers?: () => readonly string[]): Resolve {
+  let resolver: Resolver | undefined;
+  let madeAt = 0;
+
+  function current(): Resolver {
+    if (resolver && performance.now() - madeAt < longestUse) return resolver;
+    // The time is that of the first questions: behind quick DNS servers c-ares waits one second, so that four take 4 s at least.
+    resolver = new Resolver({ timeout: 2_000, tries: 4 });
+    if (servers) resolver.setServers(servers());
+    madeAt = performance.now();
+    return resolver;
+  }
+
   return async (name) => {
+    const resolver = current();
     const [four, six] = [resolver.resolve4(name), resolver.resolve6(name)];
     const found = await Promise.allSettled([unlessLate(four, six), unlessLate(six, four)]);
     const addresses = found.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));

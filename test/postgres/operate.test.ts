@@ -124,12 +124,12 @@ test('the commands of docs/operate.md and docs/backup.md lead from an empty Post
   const revokeKept = filled(revoke, { '…': kept.keyId });
   await operator.paste(revokeKept);
   expect(await kept.status()).toBe(401);
-  const trail = await operator.paste(filled(since, { '…': '-infinity' }));
-  expect(trail).toMatch(new RegExp(`\\|key\\.revoked\\|[^|]+\\|\\|${kept.keyId}\\|`));
   for (const running of [server, copy]) {
     running.signalGroup('SIGTERM');
     await running.exit;
   }
+  const trail = await operator.paste(filled(since, { '…': '-infinity' }));
+  expect(trail).toMatch(new RegExp(`\\|key\\.revoked\\|[^|]+\\|\\|${kept.keyId}\\|`));
   await operator.paste(replace);
   server = await startServer(serve, address);
   expect(await kept.status()).toBe(200);

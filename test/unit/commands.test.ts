@@ -28,6 +28,7 @@ const run = [
   ['docs/operate.md', 'Alerts', 1, 'test/prometheus/rules.test.ts'],
   ['docs/operate.md', 'The command line', 1, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'A key that leaked', 2, 'test/postgres/operate.test.ts'],
+  ['docs/operate.md', 'A key that leaked', 1, 'test/postgres/leaked-key.test.ts'],
   ['docs/operate.md', 'Export and erase a company', 2, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'Prune the history', 1, 'test/postgres/operate.test.ts'],
   ['docs/operate.md', 'What grows', 1, 'test/postgres/operate.test.ts'],
@@ -57,7 +58,7 @@ const notRun = [
   ['docs/operate.md', 'systemd', 1, 'root on a machine that systemd runs; test/systemd/ checks the unit'],
   ['docs/replicas.md', "From Debian's packages", 1, 'apt-get needs a mirror of Debian'],
   ['docs/replicas.md', 'With Docker', 1, 'Docker; test/unit/compose.test.ts reads the file'],
-  ['docs/replicas.md', 'Restarting without a failed request', 1, upgradeWithDocker],
+  ['docs/replicas.md', 'Restarting without a failed request', 2, upgradeWithDocker],
 ] as const;
 
 const all = pages().flatMap((page) => allBlocks(page).map((block) => ({ page, ...block })));

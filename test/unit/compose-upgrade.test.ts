@@ -2,9 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { commandsIn } from '../support/docs.ts';
 import { runToEnd } from '../support/process.ts';
 
-/** Runs the commands of a page that upgrade servers. @param failing how the call of Docker begins that fails */
-async function upgrade([page, section]: readonly [string, string], failing: string) {
-  const [, block = ''] = commandsIn(page, section);
+/**
+ * Runs commands of a page that upgrade what it composes.
+ * @param failing how the call of Docker begins that fails
+ * @param place of the block in its section; by default, that of the servers
+ */
+async function upgrade([page, section]: readonly [string, string], failing: string, place = 1) {
+  const block = commandsIn(page, section)[place] ?? '';
   const docker = `docker() { echo "$*"; [[ "$*" != '${failing}'* ]]; }; sleep() { :; }`;
   const { code, stdout } = await runToEnd(['bash', '-c', `${docker}\n${block}`], {});
   return { code, calls: stdout.trim().split('\n') };
@@ -17,7 +21,7 @@ describe('docs/replicas.md', () => {
 
   test.each([
     ['compose build', []],
-    ['compose run --rm migrate', []],
+    ['compose run --rm --no-deps migrate', []],
     ['compose exec pgbouncer', []],
     ['compose exec proxy touch /drain/server-1', []],
     [`${start} server-1`, []],
@@ -32,6 +36,15 @@ describe('docs/replicas.md', () => {
     const { code, calls } = await upgrade(section, 'nothing');
     expect({ code, last: calls.at(-1) }).toEqual({ code: 0, last: 'compose exec proxy rm /drain/server-2' });
     expect(putBackIn(calls)).toEqual(['/drain/server-1', '/drain/server-2']);
+  });
+
+  test('PgBouncer and nginx, which that leaves alone, are replaced by commands of their own, that end where one fails', async () => {
+    const commands = [
+      'compose up --detach --no-deps --wait pgbouncer',
+      'compose up --detach --no-deps --force-recreate --wait proxy',
+    ];
+    expect(await upgrade(section, 'nothing', 2)).toEqual({ code: 0, calls: commands });
+    expect(await upgrade(section, commands[0] ?? '', 2)).toEqual({ code: 1, calls: commands.slice(0, 1) });
   });
 });
 

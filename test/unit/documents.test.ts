@@ -114,3 +114,19 @@ test('the excerpts of a day with the API in docs/client.md are in the example, i
   expect(places).not.toContain(-1);
   expect(places).toEqual(places.toSorted((a, b) => a - b));
 });
+
+test('docs/backup.md stops the servers before it reads what has to be done once more, so that the trail is complete', () => {
+  const text = read('docs/backup.md');
+  const [stop, trail] = [text.search(/stop all servers/i), text.indexOf('--set=since=')];
+  expect(stop).toBeGreaterThan(text.indexOf('## Check'));
+  expect(trail).toBeGreaterThan(stop);
+});
+
+test('docs/high-availability.md says how many servers fit into the connections of PostgreSQL, and how many while they are upgraded', () => {
+  const { default: pool } = environmentSchema.properties.DATABASE_POOL;
+  const text = read('docs/high-availability.md').replaceAll(/\s+/g, ' ');
+  const parts = `Servers × (\`DATABASE_POOL\` + 1), and ten for Patroni, replication and the command line, must fit into \`max_connections\` (100), of which \`superuser_reserved_connections\` (3) are not for servers.`;
+  expect(text).toContain(parts);
+  expect(Math.floor((100 - 3 - 10) / (Number(pool) + 1))).toBe(7);
+  expect(text).toContain('Seven servers fit, or six and one that starts beside them during an upgrade.');
+});

@@ -112,7 +112,7 @@ test.each(pods)('%s use the image of this release, and get known variables only,
   }
 });
 
-test('the variables of the server are valid in production, and it is killed only after its pause and its drain, which cuts no answer', () => {
+test('the variables of the server are valid in production, and it is killed only after its pause and its drain', () => {
   const secrets = {
     DATABASE_URL: 'postgresql://agents_server:password@host:5432/interview_agents',
     API_KEY_SECRET: 'a'.repeat(64),

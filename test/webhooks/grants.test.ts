@@ -1,7 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver } from '../support/receiver.ts';
-import { openSender, storedDeliveries, storeEndpoint } from '../support/sending.ts';
+import { openSender, storedDeliveries, storedEndpoint, storeEndpoint } from '../support/sending.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -62,4 +63,24 @@ test('if a grant is revoked during a successful attempt, the next version is not
     .poll(() => storedDeliveries(world, endpoint.id))
     .toMatchObject([{ status: 'DELIVERED' }, { ...refused, attempts: 0 }]);
   expect(receiver.received).toHaveLength(1);
+});
+
+test('while its grant is withdrawn an integration misses changes, and nothing of its endpoint shows that once it is granted again', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const { id: deleted } = await world.agent(companyId, {});
+  const ats = await world.ats(companyId);
+  const receiver = await openReceiver();
+  const endpoint = await storeEndpoint(world, companyId, receiver.url, { integrationId: ats.id });
+  const before = await storedEndpoint(world, endpoint.id);
+  await world.companies.revoke(ats.id, companyId);
+  await world.patch(key, id, { duration: 44 });
+  expect((await world.call(key, `DELETE /agents/${deleted}`)).status).toBe(204);
+  await world.companies.grant(ats.id, companyId);
+  expect(await storedEndpoint(world, endpoint.id)).toEqual(before);
+  expect(await storedDeliveries(world, endpoint.id)).toEqual([]);
+  await world.patch(key, id, { duration: 45 });
+  expect(await storedDeliveries(world, endpoint.id)).toMatchObject([{ agentId: id, version: 3, status: 'PENDING' }]);
+  // What the page for receivers tells integrations to do about it.
+  const page = await readFile('docs/webhooks.md', 'utf8');
+  expect(page).toContain('One that was gone for a time, of which nothing may tell but the operator');
 });

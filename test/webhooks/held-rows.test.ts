@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { type Claimed, deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
-import { outcomeOf } from '../../src/webhooks/outcome.ts';
+import { outcomeOf, unreadable } from '../../src/webhooks/outcome.ts';
 import { outcomeWriter } from '../../src/webhooks/outcome-writer.ts';
 import { whileLocked } from '../support/locks.ts';
 import { newSubject } from '../support/patch-agent.ts';
@@ -82,33 +82,45 @@ test.each(Object.entries(locks))(
 
 const lockEndpoint = locks['the endpoint of another company'];
 
-test('a success is written while its endpoint is locked if only lastSuccessAt would change, a failure after that', async () => {
-  const { firsts, deliveries } = await openClaimed(1);
-  const [{ id, endpointId } = lost(), ...none] = firsts;
-  expect(none).toEqual([]);
-  await world.sql.query("UPDATE webhook_endpoint SET last_success_at = now() - interval '1 hour' WHERE id = $1", [
-    endpointId,
-  ]);
-  const before = await storedEndpoint(world, endpointId);
-  const failure = await whileLocked(world, lockEndpoint, [endpointId], async (release) => {
-    const success = firsts.map((claimed) => outcomeOf(claimed, received));
-    expect(await deliveries.finish(success)).toEqual({ written: new Set([id]), locked: new Set(), changes: [] });
-    const next = (await deliveries.next([{ id, mayGoOn: true }])).get(id) ?? lost();
-    const outcome = outcomeOf(next, failed);
-    expect(await deliveries.finish([outcome])).toEqual({ written: new Set(), locked: new Set([next.id]), changes: [] });
-    expect(await shown({ endpointId })).toEqual(['DELIVERED 1', 'PENDING 0']);
-    expect(await storedEndpoint(world, endpointId)).toEqual(before);
-    await release();
-    return outcome;
-  });
-  expect(await deliveries.finish([failure])).toEqual({
-    ...{ written: new Set([failure.id]), locked: new Set() },
-    changes: [{ id: endpointId, url: before.url, health: 'FAILING', reason: null, error: failed.error }],
-  });
-  expect(await shown({ endpointId })).toEqual(['DELIVERED 1', 'PENDING 1']);
-  const after = await storedEndpoint(world, endpointId);
-  expect(after).toEqual({ ...before, last_failure_at: expect.any(Date), failing_since: after.last_failure_at });
-});
+const failures = [
+  ['a failure', (claimed: Claimed) => outcomeOf(claimed, failed), 1],
+  ['that the endpoint cannot be decrypted', unreadable, 0],
+] as const;
+
+test.each(failures)(
+  'a success is written while its endpoint is locked if only lastSuccessAt would change, %s after that',
+  async (_, failureOf, attempts) => {
+    const { firsts, deliveries } = await openClaimed(1);
+    const [{ id, endpointId } = lost(), ...none] = firsts;
+    expect(none).toEqual([]);
+    await world.sql.query("UPDATE webhook_endpoint SET last_success_at = now() - interval '1 hour' WHERE id = $1", [
+      endpointId,
+    ]);
+    const before = await storedEndpoint(world, endpointId);
+    const failure = await whileLocked(world, lockEndpoint, [endpointId], async (release) => {
+      const success = firsts.map((claimed) => outcomeOf(claimed, received));
+      expect(await deliveries.finish(success)).toEqual({ written: new Set([id]), locked: new Set(), changes: [] });
+      const next = (await deliveries.next([{ id, mayGoOn: true }])).get(id) ?? lost();
+      const outcome = failureOf(next);
+      expect(await deliveries.finish([outcome])).toEqual({
+        written: new Set(),
+        locked: new Set([next.id]),
+        changes: [],
+      });
+      expect(await shown({ endpointId })).toEqual(['DELIVERED 1', 'PENDING 0']);
+      expect(await storedEndpoint(world, endpointId)).toEqual(before);
+      await release();
+      return outcome;
+    });
+    expect(await deliveries.finish([failure])).toEqual({
+      ...{ written: new Set([failure.id]), locked: new Set() },
+      changes: [{ id: endpointId, url: before.url, health: 'FAILING', reason: null, error: failure.lastError }],
+    });
+    expect(await shown({ endpointId })).toEqual(['DELIVERED 1', `PENDING ${attempts}`]);
+    const after = await storedEndpoint(world, endpointId);
+    expect(after).toEqual({ ...before, last_failure_at: expect.any(Date), failing_since: after.last_failure_at });
+  },
+);
 
 test('a stop gives up an outcome whose endpoint stays locked, and reports it', async () => {
   const { firsts, write, errors, stopping } = await openClaimed(1);

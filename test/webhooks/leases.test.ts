@@ -12,8 +12,6 @@ import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
-/** Without deliveries of other tests, of which its sender would report errors as well. */
-const unread = await openWorld();
 
 const leaseUntil = (endpointId: string, until: string) =>
   world.sql.query(
@@ -22,10 +20,10 @@ const leaseUntil = (endpointId: string, until: string) =>
   );
 
 /** A company with one endpoint and one pending delivery. */
-async function openWaiting(receiver: Awaited<ReturnType<typeof openReceiver>>, of = world) {
-  const { id, key, companyId } = await newSubject(of);
-  const endpoint = await storeEndpoint(of, companyId, receiver.url);
-  await of.patch(key, id, { duration: 44 });
+async function openWaiting(receiver: Awaited<ReturnType<typeof openReceiver>>) {
+  const { id, key, companyId } = await newSubject(world);
+  const endpoint = await storeEndpoint(world, companyId, receiver.url);
+  await world.patch(key, id, { duration: 44 });
   return { endpoint, companyId, id, key };
 }
 
@@ -154,18 +152,4 @@ test('a stop releases a delivery whose attempt outlasts the grace period, and an
   isOpen = true;
   openSender(world);
   await expect.poll(() => storedDeliveries(world, endpoint.id)).toMatchObject([{ status: 'DELIVERED', attempts: 1 }]);
-});
-
-test('an unreadable secret is reported in the log and not to the receiver, and the delivery waits for the right setting', async () => {
-  const receiver = await openReceiver();
-  const { endpoint } = await openWaiting(receiver, unread);
-  const errors: unknown[] = [];
-  openSender({ ...unread, secret: randomUUID().repeat(2) }, { onError: (error) => errors.push(error) });
-  await expect
-    .poll(() => storedDeliveries(unread, endpoint.id))
-    .toMatchObject([
-      { status: 'PENDING', attempts: 0, lastError: 'the server could not read the secret of this endpoint' },
-    ]);
-  expect(errors).toMatchObject([{ message: `webhook ${endpoint.id} cannot be decrypted` }]);
-  expect(receiver.received).toEqual([]);
 });

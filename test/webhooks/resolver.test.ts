@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { dnsResolver } from '../../src/webhooks/resolver.ts';
 
 type Family = 'A' | 'AAAA';
@@ -26,14 +26,11 @@ function answerTo(question: Buffer, family: Family, hasAddress: boolean): Buffer
   return Buffer.concat(hasAddress ? [fixed, asked, record, data] : [fixed, asked]);
 }
 
-/**
- * @param judge what is answered to the question for a family that is asked for the nth time; undefined: nothing
- * @param before names that are resolved before, by the same resolver
- */
-async function resolve(
-  judge: (family: Family, times: number) => 'address' | 'none' | undefined,
-  { before = [] }: { readonly before?: readonly string[] } = {},
-) {
+/** What is answered to the question for a family that is asked for the nth time; undefined: nothing. */
+type Judge = (family: Family, times: number) => 'address' | 'none' | undefined;
+
+/** Starts a DNS server. @returns its address, and how often it was asked for each family */
+async function openDnsServer(judge: Judge) {
   const server = createSocket('udp4');
   const counts = { A: 0, AAAA: 0 };
   server.on('message', (question, { port, address }) => {
@@ -46,7 +43,13 @@ async function resolve(
   server.bind(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());
-  const find = dnsResolver([`127.0.0.1:${server.address().port}`]);
+  return { address: `127.0.0.1:${server.address().port}`, counts };
+}
+
+/** @param before names that are resolved before, by the same resolver */
+async function resolve(judge: Judge, { before = [] }: { readonly before?: readonly string[] } = {}) {
+  const { address } = await openDnsServer(judge);
+  const find = dnsResolver(() => [address]);
   for (const name of before) await find(name);
   return await find('hooks.example');
 }
@@ -85,4 +88,27 @@ test('the addresses of one family are waited for if the other has none', async (
     return times === 1 ? undefined : 'address';
   });
   expect(answered).toEqual([addresses.A]);
+});
+
+test('30 seconds after the DNS servers of the machine were replaced, the new ones are asked', async () => {
+  const clock = vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const [old, present] = [await openDnsServer(() => 'none'), await openDnsServer(() => 'address')];
+  let servers = [old.address];
+  const find = dnsResolver(() => servers);
+  const notFound = { code: 'ENOTFOUND' };
+  await expect(find('hooks.example')).rejects.toMatchObject(notFound);
+  servers = [present.address];
+  clock.advanceTimersByTime(29_999);
+  await expect(find('hooks.example')).rejects.toMatchObject(notFound);
+  expect([old.counts, present.counts]).toEqual([
+    { A: 2, AAAA: 2 },
+    { A: 0, AAAA: 0 },
+  ]);
+  clock.advanceTimersByTime(1);
+  expect(await find('hooks.example')).toEqual([addresses.A, addresses.AAAA]);
+  expect([old.counts, present.counts]).toEqual([
+    { A: 2, AAAA: 2 },
+    { A: 1, AAAA: 1 },
+  ]);
 });
