@@ -1,4 +1,4 @@
-import { earliestLookup, mustConfirm, refusals } from '../../auth/lookup.repository.ts';
+import { earliestLookup, mustConfirm, outdate, refusals } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
 import { wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
@@ -45,7 +45,8 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
   /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
   let lastEndpointAt = Number.NEGATIVE_INFINITY;
 
-  async function writeSteps(query: Query, folds: readonly FoldOfAgent[]): Promise<Map<string, Date>> {
+  /** Undefined if nothing was written because a key was looked up too long ago (`writtenTimes`). */
+  async function writeSteps(query: Query, folds: readonly FoldOfAgent[]): Promise<Map<string, Date> | undefined> {
     const steps = folds.flatMap((folded) => folded.steps);
     const keeping = folds.flatMap((folded) => folded.keeping);
     if (steps.length === 0 && keeping.length === 0) return new Map();
@@ -61,26 +62,29 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
       lastEndpointAt = performance.now();
       rows = await writeIn('withEvents');
     }
-    // Throws if nothing was written because a wait before the statement was too long. Each change is then retried alone,
-    // where its key is looked up after all waits.
     return writtenTimes(rows);
   }
 
   /**
    * Decides and writes. If a key was looked up more than a second ago, or the deadline of a change is near, the callers are
-   * checked again on the connection that writes: what happens during the wait for a connection counts. Only the changes of
-   * callers that are refused fail then.
+   * checked again on the connection that writes: what happens during the wait for a connection counts. So does the wait of
+   * a statement that came too late to write: it is repeated like that. Only the changes of callers that are refused fail then.
    */
   async function write(changes: readonly Change[], found: ReadonlyMap<Change, Read>): Promise<Written> {
     // All callers, also those whose change writes nothing, such as a replay.
     const callers = changes.map(({ by }) => by);
-    const writeOn = async (query: Query): Promise<Written> => {
+    const tryOn = async (query: Query): Promise<Written | undefined> => {
       const refused = await refusals(query, callers);
       const allowed = changes.filter(({ by }) => !refused.has(by));
       const folds = writableTogether(foldByAgent(allowed, found));
-      return { folds, refused, writtenAt: await writeSteps(query, folds) };
+      const writtenAt = await writeSteps(query, folds);
+      if (writtenAt) return { folds, refused, writtenAt };
+      outdate(callers);
+      return undefined;
     };
-    return callers.some(mustConfirm) ? await database.transaction(writeOn) : await writeOn(database.query);
+    const writeOn = async (query: Query): Promise<Written> => (await tryOn(query)) ?? (await writeOn(query));
+    const written = callers.some(mustConfirm) ? undefined : await tryOn(database.query);
+    return written ?? (await database.transaction(writeOn));
   }
 
   return async (changes: readonly Change[]): Promise<Outcome<Changed>[]> => {
