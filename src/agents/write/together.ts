@@ -1,6 +1,6 @@
 import { earliestLookup, mustConfirm, outdate, refusals } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
-import { wasUndone } from '../../database/failures.ts';
+import { isTaken, wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Query } from '../../database/statement.ts';
@@ -16,6 +16,7 @@ import {
   readAll,
 } from './batch.ts';
 import type { Changed } from './decision.ts';
+import { idempotencyIndex } from './kept.statements.ts';
 import { change, changeAndKeep } from './statements.ts';
 import { writtenRows, writtenTimes } from './written.ts';
 
@@ -87,22 +88,35 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
     return written ?? (await database.transaction(writeOn));
   }
 
-  return async (changes: readonly Change[]): Promise<Outcome<Changed>[]> => {
+  async function attempt(changes: readonly Change[]): Promise<Outcome<Changed>[]> {
+    const found = await readMissing(database.query, writes, changes);
+    const { folds, refused, writtenAt } = await write(changes, found);
+    for (const id of writtenAt.keys()) writes.wrote(id);
+    const outcomes = outcomesOf(folds, writtenAt);
+    const tried = new Set(folds.flatMap((folded) => folded.changes));
+    return changes.map((change) => {
+      if (refused.has(change.by)) return { error: refused.get(change.by) };
+      return outcomes.get(change) ?? { result: tried.has(change) ? alone(change, 'lost') : alone(change) };
+    });
+  }
+
+  /**
+   * If a concurrent request stored an answer under the Idempotency-Key of a change after the batch was read, the statement is
+   * rolled back. A second attempt finds that answer. If a key fails the second one too, for example because its answer is
+   * expired, which reads ignore, changes without a key still run together: no key of theirs can fail.
+   */
+  async function run(changes: readonly Change[], isSecond = false): Promise<Outcome<Changed>[]> {
     try {
-      const found = await readMissing(database.query, writes, changes);
-      const { folds, refused, writtenAt } = await write(changes, found);
-      for (const id of writtenAt.keys()) writes.wrote(id);
-      const outcomes = outcomesOf(folds, writtenAt);
-      const tried = new Set(folds.flatMap((folded) => folded.changes));
-      return changes.map((change) => {
-        if (refused.has(change.by)) return { error: refused.get(change.by) };
-        return outcomes.get(change) ?? { result: tried.has(change) ? alone(change, 'lost') : alone(change) };
-      });
+      return await attempt(changes);
     } catch (error) {
       if (!wasUndone(error)) throw error;
-      return changes.map((change) => ({ result: alone(change, 'undone') }));
+      const next = isSecond ? changes.filter(({ idempotency }) => !idempotency) : changes;
+      const outcomes = isTaken(error, idempotencyIndex) && next.length > 0 ? await run(next, true) : [];
+      return changes.map((change) => outcomes[next.indexOf(change)] ?? { result: alone(change, 'undone') });
     }
-  };
+  }
+
+  return (changes: readonly Change[]) => run(changes);
 }
 
 /**
