@@ -69,11 +69,14 @@ export function reasonOf(error: unknown): string | undefined {
     : undefined;
 }
 
-/** Like `reasonOf`, about an operator's command, which may have been committed although its connection was lost. */
+/**
+ * Like `reasonOf`, about an operator's command, which may have been committed although its connection was lost. The sentence holds
+ * for commands that only read too, also for `audit list`.
+ */
 export const commandReasonOf = (error: unknown): string | undefined =>
   mayHaveBeenDone(error)
-    ? 'the database did not answer, or the connection to it broke: look at what was done (audit list) before you repeat ' +
-      'the command'
+    ? 'the database did not answer, or the connection to it broke: once it answers, see by audit list whether the command ' +
+      'has changed anything, and repeat it if not'
     : reasonOf(error);
 
 /** A sentence for an operator about a connection that could not be opened. Never a library's message, except OpenSSL's about a certificate. */

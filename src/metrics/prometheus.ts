@@ -51,7 +51,7 @@ export function prometheus(sources: Sources) {
   const repeats = new Counter(
     metric(
       'changes_repeated_total',
-      'Changes made once more: another came first or its row was locked (lost), its batch was undone (undone), its wait for a row or an idempotency key was too long (held)',
+      'Changes made once more, alone: another came first or its row was locked (lost), its batch was undone (undone), its wait for a row or an idempotency key was too long (held)',
       ['why'],
     ),
   );

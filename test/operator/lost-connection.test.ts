@@ -13,9 +13,12 @@ const lost = {
   code: 1,
   stdout: '',
   stderr:
-    'error: the database did not answer, or the connection to it broke: look at what was done (audit list) before you ' +
-    'repeat the command\n',
+    'error: the database did not answer, or the connection to it broke: once it answers, see by audit list whether the ' +
+    'command has changed anything, and repeat it if not\n',
 };
+
+const overLink = (link: Link, ...command: string[]) =>
+  runOperator({ DATABASE_URL: link.url, API_KEY_SECRET: world.secret }, command);
 
 type Link = Awaited<ReturnType<typeof openLink>>;
 
@@ -24,19 +27,14 @@ test.for<[string, (link: Link) => unknown]>([
   ['is closed', (link) => link.hangUp()],
   ['has no answer within the time limit', () => vi.advanceTimersByTimeAsync(60_000)],
 ])(
-  'where the connection of a command %s after its COMMIT, the operator is told to look at what was done',
+  'where the connection of a command %s after its COMMIT, the operator is told to see whether it has changed anything',
   async ([, lose]) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
     const link = await openLink(world.ownerUrl);
     link.freezeBehind('COMMIT');
     const name = `Company ${randomUUID()}`;
-    const command = runOperator({ DATABASE_URL: link.url, API_KEY_SECRET: world.secret }, [
-      'company',
-      'create',
-      '--name',
-      name,
-    ]);
+    const command = overLink(link, 'company', 'create', '--name', name);
     const isCommitted = async () =>
       (await world.sql.query('SELECT FROM company WHERE name = $1', [name])).rowCount === 1;
     await vi.waitUntil(isCommitted, { timeout: 60_000, interval: 20 });
@@ -46,7 +44,7 @@ test.for<[string, (link: Link) => unknown]>([
   },
 );
 
-test('where an administrator ends the session of a command, the operator is told to look at what was done', async () => {
+test('where an administrator ends the session of a command, the operator is told to see whether it has changed anything', async () => {
   const { id } = await world.company();
   await whileLocked(world, 'SELECT FROM company WHERE id = $1 FOR UPDATE', [id], async () => {
     const command = operatorOf(world)(['company', 'rename', '--company', id, '--name', 'Another name']);
@@ -56,3 +54,18 @@ test('where an administrator ends the session of a command, the operator is told
     expect(await command).toEqual(lost);
   });
 });
+
+test.for<[string, string]>([
+  ['audit list', 'audit_entry'],
+  ['company list', 'company'],
+])(
+  'where the connection of %s breaks, which only reads, the operator is told to repeat it if nothing has changed',
+  async ([line, asked]) => {
+    const link = await openLink(world.ownerUrl);
+    link.freezeBehind(asked);
+    const command = overLink(link, ...line.split(' '));
+    await vi.waitUntil(() => link.asked().includes(asked), { timeout: 60_000, interval: 20 });
+    await link.cutOff();
+    expect(await command).toEqual(lost);
+  },
+);

@@ -7,7 +7,7 @@ import type { Changed } from './decision.ts';
 import { finalAnswer, keepAnswers } from './keep.ts';
 import { change, keepStatement } from './statements.ts';
 import type { Written } from './together.ts';
-import { isTooLate, writtenRows, writtenTimes } from './written.ts';
+import { writtenRows, writtenTimes } from './written.ts';
 
 /**
  * Decides and writes changes of one agent, whose row the transaction has locked.
@@ -39,12 +39,12 @@ async function writeRead(query: Query, changes: readonly Change[], found: Readon
   const steps = folds.flatMap((folded) => folded.steps);
   if (steps.length === 0) return { folds, refused, writtenAt: new Map() };
   const callers = allowed.map(({ by }) => by);
-  const rows = writtenRows(await query(change('withEvents', steps, earliestLookup(callers))));
-  if (isTooLate(rows)) {
+  const writtenAt = writtenTimes(writtenRows(await query(change('withEvents', steps, earliestLookup(callers)))));
+  if (!writtenAt) {
     outdate(callers);
     return await writeRead(query, changes, found);
   }
   // Must come before answers are kept: they would show a change that was not written.
-  if (rows.length === 0) throw new Error('a locked row was changed by another transaction');
-  return { folds, refused, writtenAt: writtenTimes(rows) };
+  if (writtenAt.size === 0) throw new Error('a locked row was changed by another transaction');
+  return { folds, refused, writtenAt };
 }

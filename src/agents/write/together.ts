@@ -1,6 +1,6 @@
-import { earliestLookup, mustConfirm, refusals } from '../../auth/lookup.repository.ts';
+import { earliestLookup, mustConfirm, outdate, refusals } from '../../auth/lookup.repository.ts';
 import type { Database } from '../../database/client.ts';
-import { wasUndone } from '../../database/failures.ts';
+import { isTaken, wasUndone } from '../../database/failures.ts';
 import type { Outcome } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Query } from '../../database/statement.ts';
@@ -16,6 +16,7 @@ import {
   readAll,
 } from './batch.ts';
 import type { Changed } from './decision.ts';
+import { idempotencyIndex } from './kept.statements.ts';
 import { change, changeAndKeep } from './statements.ts';
 import { writtenRows, writtenTimes } from './written.ts';
 
@@ -45,7 +46,8 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
   /** When a batch last had a company with a webhook endpoint, in milliseconds on the clock of `performance.now()`. */
   let lastEndpointAt = Number.NEGATIVE_INFINITY;
 
-  async function writeSteps(query: Query, folds: readonly FoldOfAgent[]): Promise<Map<string, Date>> {
+  /** Undefined if nothing was written because a key was looked up too long ago (`writtenTimes`). */
+  async function writeSteps(query: Query, folds: readonly FoldOfAgent[]): Promise<Map<string, Date> | undefined> {
     const steps = folds.flatMap((folded) => folded.steps);
     const keeping = folds.flatMap((folded) => folded.keeping);
     if (steps.length === 0 && keeping.length === 0) return new Map();
@@ -61,44 +63,60 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
       lastEndpointAt = performance.now();
       rows = await writeIn('withEvents');
     }
-    // Throws if nothing was written because a wait before the statement was too long. Each change is then retried alone,
-    // where its key is looked up after all waits.
     return writtenTimes(rows);
   }
 
   /**
    * Decides and writes. If a key was looked up more than a second ago, or the deadline of a change is near, the callers are
-   * checked again on the connection that writes: what happens during the wait for a connection counts. Only the changes of
-   * callers that are refused fail then.
+   * checked again on the connection that writes: what happens during the wait for a connection counts. So does the wait of
+   * a statement that came too late to write: it is repeated like that. Only the changes of callers that are refused fail then.
    */
   async function write(changes: readonly Change[], found: ReadonlyMap<Change, Read>): Promise<Written> {
     // All callers, also those whose change writes nothing, such as a replay.
     const callers = changes.map(({ by }) => by);
-    const writeOn = async (query: Query): Promise<Written> => {
+    const tryOn = async (query: Query): Promise<Written | undefined> => {
       const refused = await refusals(query, callers);
       const allowed = changes.filter(({ by }) => !refused.has(by));
       const folds = writableTogether(foldByAgent(allowed, found));
-      return { folds, refused, writtenAt: await writeSteps(query, folds) };
+      const writtenAt = await writeSteps(query, folds);
+      if (writtenAt) return { folds, refused, writtenAt };
+      outdate(callers);
+      return undefined;
     };
-    return callers.some(mustConfirm) ? await database.transaction(writeOn) : await writeOn(database.query);
+    const writeOn = async (query: Query): Promise<Written> => (await tryOn(query)) ?? (await writeOn(query));
+    const written = callers.some(mustConfirm) ? undefined : await tryOn(database.query);
+    return written ?? (await database.transaction(writeOn));
   }
 
-  return async (changes: readonly Change[]): Promise<Outcome<Changed>[]> => {
+  async function attempt(changes: readonly Change[]): Promise<Outcome<Changed>[]> {
+    const found = await readMissing(database.query, writes, changes);
+    const { folds, refused, writtenAt } = await write(changes, found);
+    for (const id of writtenAt.keys()) writes.wrote(id);
+    const outcomes = outcomesOf(folds, writtenAt);
+    const tried = new Set(folds.flatMap((folded) => folded.changes));
+    return changes.map((change) => {
+      if (refused.has(change.by)) return { error: refused.get(change.by) };
+      return outcomes.get(change) ?? { result: tried.has(change) ? alone(change, 'lost') : alone(change) };
+    });
+  }
+
+  /**
+   * If a concurrent request stored an answer under the Idempotency-Key of a change after the batch was read, the statement is
+   * rolled back. A second attempt finds that answer. If a key fails the second one too, for example because its answer is
+   * expired, which reads ignore, changes without a key still run together: no key of theirs can fail.
+   */
+  async function run(changes: readonly Change[], isSecond = false): Promise<Outcome<Changed>[]> {
     try {
-      const found = await readMissing(database.query, writes, changes);
-      const { folds, refused, writtenAt } = await write(changes, found);
-      for (const id of writtenAt.keys()) writes.wrote(id);
-      const outcomes = outcomesOf(folds, writtenAt);
-      const tried = new Set(folds.flatMap((folded) => folded.changes));
-      return changes.map((change) => {
-        if (refused.has(change.by)) return { error: refused.get(change.by) };
-        return outcomes.get(change) ?? { result: tried.has(change) ? alone(change, 'lost') : alone(change) };
-      });
+      return await attempt(changes);
     } catch (error) {
       if (!wasUndone(error)) throw error;
-      return changes.map((change) => ({ result: alone(change, 'undone') }));
+      const next = isSecond ? changes.filter(({ idempotency }) => !idempotency) : changes;
+      const outcomes = isTaken(error, idempotencyIndex) && next.length > 0 ? await run(next, true) : [];
+      return changes.map((change) => outcomes[next.indexOf(change)] ?? { result: alone(change, 'undone') });
     }
-  };
+  }
+
+  return (changes: readonly Change[]) => run(changes);
 }
 
 /**

@@ -19,18 +19,15 @@ export function writtenRows(rows: readonly unknown[]): WrittenRow[] {
   }
 }
 
-/** Whether nothing was written because a key was looked up more than a second before the statement reached the database. */
-export const isTooLate = (rows: readonly WrittenRow[]): boolean => rows.some(({ id }) => id === null);
-
 /**
- * The time of the write by agent id.
- * @throws Error if nothing was written because the lookup of the keys is too old; ApiError INTERNAL_ERROR if a time cannot
- * be parsed: the agent was written, so the change must not be retried
+ * The time of the write by agent id; undefined if nothing was written because a key was looked up more than a second before
+ * the statement reached the database.
+ * @throws ApiError INTERNAL_ERROR if a time cannot be parsed: the agent was written, so the change must not be retried
  */
-export function writtenTimes(rows: readonly WrittenRow[]): Map<string, Date> {
+export function writtenTimes(rows: readonly WrittenRow[]): Map<string, Date> | undefined {
   const times = new Map<string, Date>();
   for (const { id, updatedAt } of rows) {
-    if (id === null) throw new Error('the keys were looked up too long ago');
+    if (id === null) return undefined;
     const time = new Date(updatedAt ?? Number.NaN);
     if (Number.isNaN(time.getTime())) {
       throw new ApiError('INTERNAL_ERROR', { cause: new Error(`the database answered ${updatedAt} for a time`) });
