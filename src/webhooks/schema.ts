@@ -62,6 +62,7 @@ const timeOrNull = (what: string) => nullable(time(`${what}; null if never`));
 const open = (names: readonly string[], what: string) =>
   Type.Unsafe<string>({ type: 'string', 'x-extensible-enum': names, description: what });
 
+/** A member that is added must be nullable: answers that were kept before lack it, and are repeated with null. */
 const members = {
   id: uuid('Webhook id'),
   url: Type.String({ description: 'Where events are sent' }),
@@ -97,6 +98,7 @@ export const deliveryParamsSchema = Type.Object(
   closed,
 );
 
+/** A member that is added must be nullable, as of an endpoint. */
 export const deliverySchema = Type.Object(
   {
     id: uuid('Delivery id'),
@@ -113,4 +115,5 @@ export const deliverySchema = Type.Object(
   },
   { $id: 'WebhookDelivery' },
 );
+export const deliveryMembers = namesOf(deliverySchema.properties);
 export const deliveryListSchema = pageOf(deliverySchema, 'WebhookDeliveryPage');
