@@ -51,9 +51,9 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
     remedy: 'Take companyId from GET /companies. A new company has to grant access to the integration first.',
   },
   RESOURCE_ACCESS_DENIED: {
-    cause: 'The resource belongs to another company than the one that the request acts for.',
+    cause: 'The resource belongs to another owner than the one that the request acts for.',
     remedy:
-      'Check the id. With the key of an integration, check that companyId is the company that owns the resource; with the key of a company, use the key of that company.',
+      'Check the id. With the key of an integration, check that companyId is the company that owns the resource; a webhook that was made without companyId belongs to the integration: leave companyId out. With the key of a company, use the key of that company.',
   },
   ROUTE_NOT_FOUND: {
     cause: 'The server has nothing at this path. No key was looked at.',
@@ -63,7 +63,7 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   RESOURCE_NOT_FOUND: {
     cause: 'The resource in the path does not exist, has been deleted, or has been removed by the operator.',
     remedy:
-      'Read detail, which says what is missing. Look the id up again: GET /agents lists the agents, GET /agents/{id}/versions the versions of one.',
+      'Read detail, which says what is missing. Look the id up again: GET /agents lists the agents, GET /agents/{id}/versions the versions of one, GET /webhooks the webhooks, GET /webhooks/{id}/deliveries the deliveries of one.',
   },
   METHOD_NOT_ALLOWED: {
     cause: 'The path exists, but not with this method.',
