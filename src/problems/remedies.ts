@@ -23,7 +23,7 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   VALIDATION_FAILED: {
     cause: 'The request was read, but values in its path, query, headers or body are not allowed. Nothing was changed.',
     remedy:
-      'Correct every entry of errors: it says where the fault is (in, and pointer or parameter), what is wrong, and what is allowed. Members that are read-only must be left out.',
+      'Correct every entry of errors: it says where the fault is (in, and pointer or parameter), what is wrong, and what is allowed. Members that are read-only must be left out. Of a restore, errors name what the version cannot bring back: send the other fields by PATCH.',
   },
   COMPANY_ID_REQUIRED: {
     cause: 'The API key belongs to an integration, which acts for several companies, and the request names none.',
