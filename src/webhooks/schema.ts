@@ -21,8 +21,9 @@ const description = nullable(text({ maxLength: 200, description: 'What the endpo
 const headers = Type.Unsafe<Readonly<Record<string, string | null>> | null>({
   ...{ type: ['object', 'null'], headerFields: true },
   description:
-    `Headers of each request, at most ${maxHeaders}, such as Authorization. Merged by name, in any case; null removes one ` +
-    'header, or all of them. The values are stored encrypted and never shown again',
+    `Headers of each request, at most ${maxHeaders}, such as Authorization, but none that the server sets itself or that ` +
+    'frames a message. Merged by name, in any case; null removes one header, or all of them. The values are stored ' +
+    'encrypted and never shown again',
 });
 const status = oneOf(
   ['ENABLED', 'DISABLED'],
