@@ -138,6 +138,26 @@ test('a member that answers about webhooks have got later can be null, as kept a
   expect(always(deliverySchema)).toEqual(['id', 'eventId', 'eventType', 'status', 'attempts', 'createdAt']);
 });
 
+test('once an endpoint is deleted, answers with its secret are repeated as 404, and others as they were', async () => {
+  const { key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const requests = [
+    [`PATCH /webhooks/${id}`, { description: 'Kept' }],
+    [`POST /webhooks/${id}/ping`, undefined],
+    [`POST /webhooks/${id}/rotate-secret`, undefined],
+  ] as const;
+  const headers = requests.map(() => keyed());
+  const ask = () =>
+    Promise.all(requests.map(([line, body], at) => world.call(key, line, { body, headers: headers[at] ?? {} })));
+  const [patched, pinged] = await ask();
+  expect((await world.call(key, `DELETE /webhooks/${id}`)).status).toBe(204);
+  const [...again] = await ask();
+  expect(again.map(({ status }) => status)).toEqual([200, 202, 404]);
+  expect(again.map(({ text }) => text).slice(0, 2)).toEqual([patched?.text, pinged?.text]);
+  expect(again.map((answer) => answer.headers['idempotent-replayed']).slice(0, 2)).toEqual(['true', 'true']);
+  expect(await webhookRow(world, id)).toBeUndefined();
+});
+
 test('an idempotency key that was used for another request is refused, also between agents and webhooks', async () => {
   const { id: agentId, key } = await newSubject(world);
   const [ofAgent, ofHook] = [keyed(), keyed()];
