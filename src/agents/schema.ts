@@ -56,16 +56,23 @@ export const agentDraftSchema = Type.Composite(
 export type AgentDraft = Static<typeof agentDraftSchema>;
 
 /**
- * The schema of a field in an answer, made from its schema in a body. Enumerations are open: a value that an older release
- * stored stays readable (docs/contract.md#answers). TypeBox has no such conversion.
+ * The schema of a field in an answer, made from its schema in a body. Enumerations are open, and there are no limits: a value
+ * that another release stored stays readable (docs/contract.md#answers). TypeBox has no such conversion.
  */
 function inAnswer(name: AgentField): TSchema {
-  // The limits of metadata do not belong to the schema of an answer.
   if (name === 'metadata')
     return Type.Unsafe({ type: 'object', additionalProperties: true, description: 'Custom metadata' });
-  const { enum: names, ...schema } = bodySchemas[name];
-  return Type.Unsafe({ ...schema, ...(names && { 'x-extensible-enum': names }) });
+  return open(bodySchemas[name]);
 }
+
+const open = ({ type, format, items, enum: names, description }: TSchema): TSchema =>
+  Type.Unsafe({
+    type,
+    ...(format && { format }),
+    ...(items && { items: open(items) }),
+    ...(names && { 'x-extensible-enum': names }),
+    description,
+  });
 
 const members = {
   id: uuid('Agent id'),

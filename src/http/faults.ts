@@ -76,6 +76,11 @@ const formats = {
   'webhook-url': 'a URL like https://example.com/hooks, in ASCII, without user, password and fragment',
 };
 
+/** What metadata is the result of when its limits are checked. */
+export type Made = 'merged' | 'restored';
+
+const byPatch = 'send the fields that you want of this version by PATCH instead';
+
 /** All complaints, with their texts. */
 export const complaints = {
   required: (): Complaint => ({ code: 'required', detail: 'is required' }),
@@ -146,19 +151,25 @@ export const complaints = {
     code: 'not_found',
     detail: 'must be the id of an active phone number of the company: GET /phone-numbers lists them',
   }),
-  metadataBytes: (limit: number, reached: number): Complaint => ({
+  restoredNumberNotFound: (): Complaint => ({
+    code: 'not_found',
+    detail: `must be an active phone number of the company, which that of this version no longer is: ${byPatch}`,
+  }),
+  /** The same complaint where a body cannot be corrected: a restore has none. */
+  aboutVersion: ({ detail, ...complaint }: Complaint): Complaint => ({ ...complaint, detail: `${detail}: ${byPatch}` }),
+  metadataBytes: (limit: number, reached: number, made: Made = 'merged'): Complaint => ({
     code: 'too_large',
-    detail: `must be at most ${limit} bytes of JSON once merged, but would be ${reached}`,
+    detail: `must be at most ${limit} bytes of JSON once ${made}, but would be ${reached}`,
     limit,
   }),
-  metadataDepth: (limit: number, reached: number): Complaint => ({
+  metadataDepth: (limit: number, reached: number, made: Made = 'merged'): Complaint => ({
     code: 'too_deep',
-    detail: `must be at most ${limit} levels deep once merged, but would be ${reached}`,
+    detail: `must be at most ${limit} levels deep once ${made}, but would be ${reached}`,
     limit,
   }),
-  metadataKeys: (limit: number, reached: number): Complaint => ({
+  metadataKeys: (limit: number, reached: number, made: Made = 'merged'): Complaint => ({
     code: 'too_many',
-    detail: `must have at most ${limit} keys at all levels once merged, but would have ${reached}`,
+    detail: `must have at most ${limit} keys at all levels once ${made}, but would have ${reached}`,
     limit,
   }),
 } as const;

@@ -3,10 +3,10 @@ import { isRecord } from './json.ts';
 import { webhookComplaints as complaints } from './webhook-complaints.ts';
 
 /** The name of a header: a token (RFC 9110, section 5.6.2) that begins with a letter or digit, so that none is `__proto__`. */
-const namePattern = /^[0-9A-Za-z][!#$%&'*+.^_`|~0-9A-Za-z-]{0,99}$/;
+export const headerName = /^[0-9A-Za-z][!#$%&'*+.^_`|~0-9A-Za-z-]{0,99}$/;
 
 /** Visible ASCII, with blanks inside: what every server reads alike (RFC 9110, section 5.5). */
-const valuePattern = /^[!-~](?:[\t -~]{0,4094}[!-~])?$/;
+export const headerValue = /^[!-~](?:[\t -~]{0,4094}[!-~])?$/;
 
 /** Headers that frame a message, or that the server sets itself on each request that it sends. */
 const ownNames = new Set([
@@ -16,10 +16,10 @@ const ownNames = new Set([
 const ownPrefixes = /^(?:webhook|proxy)-/;
 
 function complaintAbout(name: string, value: unknown): Complaint | undefined {
-  if (!namePattern.test(name)) return complaints.badHeaderName();
+  if (!headerName.test(name)) return complaints.badHeaderName();
   const lowerCase = name.toLowerCase();
   if (ownNames.has(lowerCase) || ownPrefixes.test(lowerCase)) return complaints.ownHeader();
-  return value === null || (typeof value === 'string' && valuePattern.test(value))
+  return value === null || (typeof value === 'string' && headerValue.test(value))
     ? undefined
     : complaints.badHeaderValue();
 }

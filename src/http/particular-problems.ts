@@ -46,6 +46,9 @@ export function versionMissing(version: number, newest: number): ApiError {
 /** 404 for a webhook endpoint. */
 export const webhookMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.webhookMissing });
 
+/** 403 for a webhook endpoint of another company or integration, whoever it is. */
+export const webhookForeign = () => new ApiError('RESOURCE_ACCESS_DENIED', { detail: problemTexts.webhookForeign });
+
 /** 404 for a delivery of a webhook endpoint that exists and belongs to the owner. */
 export const deliveryMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.deliveryMissing });
 

@@ -39,6 +39,9 @@ export const problemTexts = {
   problemUnknown: 'No problem has this code. /openapi.json lists the codes.',
   scopeMissing: (scope: string) => `This API key lacks the scope ${scope}.`,
   webhookMissing: 'The webhook does not exist or has been deleted.',
+  webhookForeign:
+    'The webhook belongs to another owner. With the key of an integration, send the companyId with which the webhook was made, ' +
+    'or none if it was made without.',
   deliveryMissing: 'The webhook has no such delivery; those that are finished are kept for 30 days.',
   versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',
 } as const;

@@ -4,7 +4,7 @@ import type { Complaint } from './faults.ts';
 export const webhookComplaints = {
   badHeaderName: (): Complaint => ({
     code: 'bad_format',
-    detail: 'must be the name of a header: letters, digits and hyphens, at most 100',
+    detail: "must be the name of a header: a letter or digit, then at most 99 letters, digits and !#$%&'*+-.^_`|~",
   }),
   ownHeader: (): Complaint => ({ code: 'not_allowed', detail: 'must not be set: the server sets this header itself' }),
   badHeaderValue: (): Complaint => ({

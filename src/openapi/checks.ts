@@ -60,7 +60,8 @@ const order: readonly Check[] = [
   { of: 'the `Idempotency-Key` was not used for a different request, and no request with it is in progress; a request that ' +
       'was answered before gets the same answer again', on: withIdempotencyKey,
     codes: ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_USE'] },
-  { of: 'the resource exists and is not deleted; a repeated answer also needs its agent not to be erased',
+  { of: 'the resource exists and is not deleted; a repeated answer also needs its agent not to be erased ' +
+      'and, if it has a secret, its webhook not to be deleted',
     on: (route) => withId(route) || withIdempotencyKey(route), codes: ['RESOURCE_NOT_FOUND'] },
   { of: 'the resource belongs to the company', on: withAgent, codes: ['RESOURCE_ACCESS_DENIED'] },
   { of: '`If-Match` and `If-None-Match` are satisfied', on: withHeader('if-match'), codes: ['PRECONDITION_FAILED'] },

@@ -1,5 +1,12 @@
 import { complaints, inBody, inParameter } from '../http/faults.ts';
-import { agentMissing, notJson, problemUnknown, scopeMissing, webhookMissing } from '../http/particular-problems.ts';
+import {
+  agentMissing,
+  notJson,
+  problemUnknown,
+  scopeMissing,
+  webhookForeign,
+  webhookMissing,
+} from '../http/particular-problems.ts';
 import { problemTexts } from '../http/problem-texts.ts';
 import { ApiError, invalid, type Problem, type ProblemCode, problemSchema, problems } from '../http/problems.ts';
 import { problemCodesOf, propertiesOf, type Route, withBody, withId, withKey } from './checks.ts';
@@ -63,6 +70,7 @@ export function problemResponses(
 /** The suffix of an example's name, for routes whose examples of a problem differ in more than `instance`; else empty. */
 function variantOf(code: ProblemCode, route: Route): string {
   if (code === 'RESOURCE_NOT_FOUND') return !withKey(route) ? '.problem' : isOfWebhooks(route) ? '.webhook' : '';
+  if (code === 'RESOURCE_ACCESS_DENIED') return isOfWebhooks(route) ? '.webhook' : '';
   if (code === 'INSUFFICIENT_PERMISSIONS') return `.${route.config?.scope?.replace(':', '-')}`;
   return code === 'VALIDATION_FAILED' ? faultOf(route).variant : '';
 }
@@ -116,6 +124,8 @@ function errorOf(code: ProblemCode, route: Route): ApiError {
     case 'RESOURCE_NOT_FOUND':
       if (!withKey(route)) return problemUnknown();
       return isOfWebhooks(route) ? webhookMissing() : agentMissing();
+    case 'RESOURCE_ACCESS_DENIED':
+      return isOfWebhooks(route) ? webhookForeign() : new ApiError(code);
     case 'INSUFFICIENT_PERMISSIONS':
       return scopeMissing(String(route.config?.scope));
     case 'MALFORMED_REQUEST':

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { headerName, headerValue } from '../http/header-fields.ts';
 import { isRecord } from '../http/json.ts';
 
 /** Keywords of validation-keywords.ts that have no meaning for a client. */
@@ -12,6 +13,12 @@ const patterns = new Map<unknown, string>([
   ['entity-tags', `^[ \\t]*(?:\\*|(?:,[ \\t]*)*${tag}(?:[ \\t]*,(?:[ \\t]*${tag})?)*)[ \\t]*$`],
   ['idempotency-key', '^(?:[!#-~][!-~]{0,254}|"(?:[!#-\\[\\]-~]|\\\\["\\\\]){1,255}")$'],
 ]);
+
+/** What the keyword `headerFields` accepts. Which names the server keeps to itself is in the description. */
+const headerFields = {
+  propertyNames: { pattern: headerName.source },
+  additionalProperties: { type: ['string', 'null'], pattern: headerValue.source },
+};
 
 /**
  * A schema, or what holds schemas, as the document shows it: without the keywords and formats that only our validation
@@ -30,8 +37,8 @@ export function publish<Value>(value: Value, named: Record<string, object>): Val
       if (!isDeepStrictEqual(named[$id], published)) throw new Error(`two schemas have the $id ${$id}`);
       return { $ref: `#/components/schemas/${$id}` };
     }
-    // The values are validated by our own keyword, which limits the number of reported faults.
-    if (others['headerFields']) return { ...others, additionalProperties: { type: ['string', 'null'] } };
+    // Names and values are validated by our own keyword, which limits the number of reported faults.
+    if (others['headerFields']) return { ...others, ...headerFields };
     const pattern = patterns.get(format);
     if (pattern !== undefined) return { ...others, pattern };
     // The schema has no type, as check 7 judges `companyId`; a client must send a UUID all the same.

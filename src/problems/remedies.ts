@@ -23,7 +23,7 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   VALIDATION_FAILED: {
     cause: 'The request was read, but values in its path, query, headers or body are not allowed. Nothing was changed.',
     remedy:
-      'Correct every entry of errors: it says where the fault is (in, and pointer or parameter), what is wrong, and what is allowed. Members that are read-only must be left out.',
+      'Correct every entry of errors: it says where the fault is (in, and pointer or parameter), what is wrong, and what is allowed. Members that are read-only must be left out. Of a restore, errors name what the version cannot bring back: send the other fields by PATCH.',
   },
   COMPANY_ID_REQUIRED: {
     cause: 'The API key belongs to an integration, which acts for several companies, and the request names none.',
@@ -51,9 +51,9 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
     remedy: 'Take companyId from GET /companies. A new company has to grant access to the integration first.',
   },
   RESOURCE_ACCESS_DENIED: {
-    cause: 'The resource belongs to another company than the one that the request acts for.',
+    cause: 'The resource belongs to another owner than the one that the request acts for.',
     remedy:
-      'Check the id. With the key of an integration, check that companyId is the company that owns the resource; with the key of a company, use the key of that company.',
+      'Check the id. With the key of an integration, check that companyId is the company that owns the resource; a webhook that was made without companyId belongs to the integration: leave companyId out. With the key of a company, use the key of that company.',
   },
   ROUTE_NOT_FOUND: {
     cause: 'The server has nothing at this path. No key was looked at.',
@@ -63,7 +63,7 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   RESOURCE_NOT_FOUND: {
     cause: 'The resource in the path does not exist, has been deleted, or has been removed by the operator.',
     remedy:
-      'Read detail, which says what is missing. Look the id up again: GET /agents lists the agents, GET /agents/{id}/versions the versions of one.',
+      'Read detail, which says what is missing. Look the id up again: GET /agents lists the agents, GET /agents/{id}/versions the versions of one, GET /webhooks the webhooks, GET /webhooks/{id}/deliveries the deliveries of one.',
   },
   METHOD_NOT_ALLOWED: {
     cause: 'The path exists, but not with this method.',
@@ -109,7 +109,8 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   },
   INTERNAL_ERROR: {
     cause: 'The server has a fault. The request itself did not cause it.',
-    remedy: 'Report the requestId. A change can be sent again with the same Idempotency-Key or with If-Match.',
+    remedy:
+      'Report the requestId. A change can be sent again with the same Idempotency-Key or, of an agent, with If-Match.',
   },
   OVERLOADED: {
     cause: 'Too many requests are waiting. Nothing of this one has begun.',
@@ -118,6 +119,6 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   DATABASE_UNAVAILABLE: {
     cause: 'The database did not answer in time. A change may have been saved all the same.',
     remedy:
-      'Send the request again after the seconds in Retry-After: a change with the same Idempotency-Key, or with If-Match, so that it is not made twice.',
+      'Send the request again after the seconds in Retry-After: a change with the same Idempotency-Key, or, of an agent, with If-Match, so that it is not made twice.',
   },
 };

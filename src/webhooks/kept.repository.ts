@@ -7,11 +7,15 @@ import { deliveryMissing } from '../http/particular-problems.ts';
 import { ApiError } from '../http/problems.ts';
 import { type Completed, keptStatement } from './kept.statements.ts';
 import { keptRowSchema } from './row.schema.ts';
+import { deliveryMembers, webhookMembers } from './schema.ts';
 
 const keptOf = rowsOf(keptRowSchema);
 
+/** The values of members that an answer lacks because the release that kept it did not have them. */
+const missing = Object.fromEntries([...webhookMembers, ...deliveryMembers].map((name) => [name, null]));
+
 /**
- * Finds the kept answer to an earlier request with the same Idempotency-Key.
+ * Finds the kept answer to an earlier request with the same Idempotency-Key, completed if another release kept it.
  * @throws ApiError IDEMPOTENCY_KEY_REUSED if the key belongs to another request; RESOURCE_NOT_FOUND if the answer was about an
  *   agent that was erased since, or whose company the owner no longer manages
  */
@@ -25,7 +29,7 @@ export async function findKept(
   const { fingerprint, webhookId, answer } = kept;
   if (fingerprint !== idempotency.fingerprint || webhookId === null) throw new ApiError('IDEMPOTENCY_KEY_REUSED');
   if (answer === null) throw deliveryMissing();
-  return { webhookId, answer, replayed: true };
+  return { webhookId, answer: { ...missing, ...answer }, replayed: true };
 }
 
 /** @throws ApiError IDEMPOTENCY_KEY_IN_USE if a request with the same Idempotency-Key may hold the lock that is waited for */

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { record } from '../agents/fields.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import { complaints, type Fault, inBody, inParameter } from '../http/faults.ts';
-import { webhookMissing } from '../http/particular-problems.ts';
-import { ApiError, invalid } from '../http/problems.ts';
+import { webhookForeign, webhookMissing } from '../http/particular-problems.ts';
+import { invalid } from '../http/problems.ts';
 import { webhookComplaints } from '../http/webhook-complaints.ts';
 import type { StoredWebhook } from './repository.ts';
 import { maxHeaders, type WebhookAnswer, type WebhookPatch, webhookMembers } from './schema.ts';
@@ -18,7 +18,7 @@ const maxWebhooks = 10;
 export function checkOwner({ owner }: { readonly owner: KeyOwner }, stored: StoredWebhook | null): StoredWebhook {
   if (!stored) throw webhookMissing();
   if (stored.companyId !== owner.companyId || stored.integrationId !== owner.integrationId) {
-    throw new ApiError('RESOURCE_ACCESS_DENIED');
+    throw webhookForeign();
   }
   return stored;
 }

@@ -21,8 +21,9 @@ const description = nullable(text({ maxLength: 200, description: 'What the endpo
 const headers = Type.Unsafe<Readonly<Record<string, string | null>> | null>({
   ...{ type: ['object', 'null'], headerFields: true },
   description:
-    `Headers of each request, at most ${maxHeaders}, such as Authorization. Merged by name, in any case; null removes one ` +
-    'header, or all of them. The values are stored encrypted and never shown again',
+    `Headers of each request, at most ${maxHeaders}, such as Authorization, but none that the server sets itself or that ` +
+    'frames a message. Merged by name, in any case; null removes one header, or all of them. The values are stored ' +
+    'encrypted and never shown again',
 });
 const status = oneOf(
   ['ENABLED', 'DISABLED'],
@@ -62,6 +63,7 @@ const timeOrNull = (what: string) => nullable(time(`${what}; null if never`));
 const open = (names: readonly string[], what: string) =>
   Type.Unsafe<string>({ type: 'string', 'x-extensible-enum': names, description: what });
 
+/** A member that is added must be nullable: answers that were kept before lack it, and are repeated with null. */
 const members = {
   id: uuid('Webhook id'),
   url: Type.String({ description: 'Where events are sent' }),
@@ -97,6 +99,7 @@ export const deliveryParamsSchema = Type.Object(
   closed,
 );
 
+/** A member that is added must be nullable, as of an endpoint. */
 export const deliverySchema = Type.Object(
   {
     id: uuid('Delivery id'),
@@ -113,4 +116,5 @@ export const deliverySchema = Type.Object(
   },
   { $id: 'WebhookDelivery' },
 );
+export const deliveryMembers = namesOf(deliverySchema.properties);
 export const deliveryListSchema = pageOf(deliverySchema, 'WebhookDeliveryPage');

@@ -130,10 +130,14 @@ function membersOf(line: string): string {
 
 const uuid = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
 const ofActive = 'must be the id of an active phone number of the company: GET /phone-numbers lists them';
+const ofVersion =
+  'must be an active phone number of the company, which that of this version no longer is: ' +
+  'send the fields that you want of this version by PATCH instead';
 
 function faultsOf(check: Check, line: string): Fault[] | undefined {
   if (check === 'the stored data') {
-    return [{ in: 'body', pointer: '#/companyPhoneNumberId', code: 'not_found', detail: ofActive }];
+    const detail = line.includes('/restore') ? ofVersion : ofActive;
+    return [{ in: 'body', pointer: '#/companyPhoneNumberId', code: 'not_found', detail }];
   }
   if (check !== 'the schema') return undefined;
   const detail = `is not known; what can be set is ${membersOf(line)}`;

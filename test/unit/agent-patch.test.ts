@@ -122,6 +122,15 @@ describe('newContent', () => {
 });
 
 describe('restored', () => {
+  const byPatch = 'send the fields that you want of this version by PATCH instead';
+  const gone: Fault = {
+    ...notFound,
+    detail: `must be an active phone number of the company, which that of this version no longer is: ${byPatch}`,
+  };
+  const deep: Fault = {
+    ...tooDeep,
+    detail: `must be at most 5 levels deep once restored, but would be 6: ${byPatch}`,
+  };
   const old: AgentContent = { ...agent, name: 'Old', type: 'A type of yesterday', metadata: { old: true } };
 
   test('takes the whole content without merging, and lists the changed fields', () => {
@@ -134,15 +143,15 @@ describe('restored', () => {
 
   test.for<[string, AgentContent, boolean, Patched['faults']]>([
     ['another active number', { ...old, companyPhoneNumberId: another }, true, []],
-    ['another inactive number', { ...old, companyPhoneNumberId: another }, false, [notFound]],
+    ['another inactive number', { ...old, companyPhoneNumberId: another }, false, [gone]],
     ['the agent’s own number, now inactive', old, false, []],
     ['no number', { ...old, companyPhoneNumberId: null }, false, []],
-    ['metadata over a limit', { ...old, metadata: sixLevels }, true, [tooDeep]],
+    ['metadata over a limit', { ...old, metadata: sixLevels }, true, [deep]],
     [
       'a number and metadata, both wrong',
       { ...old, companyPhoneNumberId: another, metadata: sixLevels },
       false,
-      [notFound, tooDeep],
+      [gone, deep],
     ],
   ])('reports the faults of %s', ([, content, numberIsActive, faults]) => {
     expect(restored(agent, content, numberIsActive).faults).toEqual(faults);

@@ -1,5 +1,5 @@
 import { textOf } from '../../http/exact-numbers.ts';
-import { type Complaint, complaints } from '../../http/faults.ts';
+import { type Complaint, complaints, type Made } from '../../http/faults.ts';
 import { isObject, type Json, type JsonObject } from '../../http/json.ts';
 
 /** Limits of the merged metadata (docs/contract.md#limits-of-metadata). */
@@ -73,20 +73,25 @@ export function mergeWithinLimits(
   return { merged, complaints: limitComplaints(stored, merged) };
 }
 
+/** The limits that restored metadata exceeds, by the same rule. */
+export const restoreComplaints = (stored: JsonObject, restored: JsonObject): readonly Complaint[] =>
+  limitComplaints(stored, restored, 'restored').map(complaints.aboutVersion);
+
 /**
  * The limits that new metadata exceeds. If the stored metadata exceeds a limit already, only exceeding it further is a fault.
  */
-export function limitComplaints(stored: JsonObject, next: JsonObject): readonly Complaint[] {
+function limitComplaints(stored: JsonObject, next: JsonObject, made?: Made): readonly Complaint[] {
   const { depth, keys } = shape(next);
-  const found = depthComplaints(stored, { depth });
+  const found = depthComplaints(stored, { depth }, made);
   const bytes = byteLength(next);
-  if (bytes > limits.bytes && bytes > byteLength(stored)) found.push(complaints.metadataBytes(limits.bytes, bytes));
-  if (keys > limits.keys && keys > shape(stored).keys) found.push(complaints.metadataKeys(limits.keys, keys));
+  if (bytes > limits.bytes && bytes > byteLength(stored))
+    found.push(complaints.metadataBytes(limits.bytes, bytes, made));
+  if (keys > limits.keys && keys > shape(stored).keys) found.push(complaints.metadataKeys(limits.keys, keys, made));
   return found;
 }
 
-const depthComplaints = (stored: JsonObject, { depth }: Pick<Shape, 'depth'>): Complaint[] =>
-  depth > limits.depth && depth > shape(stored).depth ? [complaints.metadataDepth(limits.depth, depth)] : [];
+const depthComplaints = (stored: JsonObject, { depth }: Pick<Shape, 'depth'>, made?: Made): Complaint[] =>
+  depth > limits.depth && depth > shape(stored).depth ? [complaints.metadataDepth(limits.depth, depth, made)] : [];
 
 interface Shape {
   readonly depth: number;

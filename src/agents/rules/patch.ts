@@ -2,7 +2,7 @@ import { complaints, type Fault, inBody } from '../../http/faults.ts';
 import { equal } from '../../http/json.ts';
 import { type AgentContent, type AgentField, agentFields, initialContent } from '../fields.ts';
 import type { AgentDraft, AgentPatch } from '../schema.ts';
-import { limitComplaints, mergeWithinLimits } from './metadata.ts';
+import { mergeWithinLimits, restoreComplaints } from './metadata.ts';
 
 /** What a patch makes of an agent. No change at all leaves `changedFields` empty. */
 export interface Patched {
@@ -42,8 +42,8 @@ export function restored(agent: AgentContent, content: AgentContent, numberIsAct
   const number = content.companyPhoneNumberId;
   // A number that the agent has may stay, as in a patch that leaves it out.
   const isGone = number !== null && number !== agent.companyPhoneNumberId && !numberIsActive;
-  const aboutNumber = isGone ? [inBody(['companyPhoneNumberId'], complaints.phoneNumberNotFound())] : [];
-  const aboutMetadata = limitComplaints(agent.metadata, content.metadata);
+  const aboutNumber = isGone ? [inBody(['companyPhoneNumberId'], complaints.restoredNumberNotFound())] : [];
+  const aboutMetadata = restoreComplaints(agent.metadata, content.metadata);
   return {
     content,
     changedFields: changedFields(agent, content),

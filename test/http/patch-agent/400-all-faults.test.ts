@@ -101,6 +101,22 @@ test.for(many)('of many $what the first twenty are listed and all are counted', 
   await expectRefusal(world, agent.id, () => sendText(world, agent, body), expected);
 });
 
+test('of a list that is too long, the items up to the first that is too many are counted, and no others', async () => {
+  const agent = await newSubject(world, fullFields);
+  const tooMany: Fault = {
+    ...{ in: 'body', pointer: '#/questions', code: 'too_many', detail: 'must have at most 50 items', limit: 50 },
+  };
+  const wrong = first((at) => ({
+    in: 'body',
+    pointer: `#/questions/${at}`,
+    code: 'wrong_type',
+    detail: 'must be a string',
+  }));
+  const errors = [tooMany, ...wrong.slice(0, 19)];
+  const send = () => world.patch(agent.key, agent.id, { questions: Array(100).fill(1) });
+  await expectRefusal(world, agent.id, send, { code: 'VALIDATION_FAILED', errors, count: 52 });
+});
+
 test('twenty faults are all listed', async () => {
   const agent = await newSubject(world, fullFields);
   const errors = first((at) => ({

@@ -158,6 +158,17 @@ test.for(['', ' ', '\r\n\t', '\ufeff'])('a body of only the white space %j is re
   await expectRefusal(world, agent.id, send, { code: 'MALFORMED_BODY', detail: bodyMissing });
 });
 
+test.for([' ', '\r\n\t', '\ufeff'])(
+  'a body of only the white space %j without a type is refused for its type',
+  async (text) => {
+    const agent = await newSubject(world);
+    const headers = { authorization: `Bearer ${agent.key}` };
+    const send = () => world.send({ path: `/agents/${agent.id}`, headers, body: text });
+    const answer = await expectRefusal(world, agent.id, send, { code: 'UNSUPPORTED_MEDIA_TYPE' });
+    expect(answer.headers['accept-patch']).toBe('application/merge-patch+json, application/json');
+  },
+);
+
 test.for(['ff', 'c3', 'c0af', 'eda080', 'f4908080'])(
   'the bytes %s in a string are refused as invalid UTF-8',
   async (hex) => {

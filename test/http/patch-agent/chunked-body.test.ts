@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { problemTexts } from '../../../src/http/problem-texts.ts';
+import { problems } from '../../../src/http/problems.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { chunk, exchange, head, patchHead, RawSocket } from '../../support/raw-socket.ts';
@@ -33,6 +35,16 @@ test.for([limit + 1, 1_000_000])('a chunked body of %d bytes is refused', async 
   const agent = await newSubject(world);
   const send = () => sendChunked(agent.id, agent.key, ofSize(bytes));
   await expectRefusal(world, agent.id, send, { code: 'PAYLOAD_TOO_LARGE' });
+});
+
+test.for([
+  ['with a type is refused as missing', ['content-type: application/json'], 'MALFORMED_BODY', problemTexts.bodyMissing],
+  ['without a type is refused for its type', [], 'UNSUPPORTED_MEDIA_TYPE', problems.UNSUPPORTED_MEDIA_TYPE.detail],
+] as const)('a chunked body without content %s', async ([, type, code, detail]) => {
+  const { id, key } = await newSubject(world);
+  const headers = ['host: test', `authorization: Bearer ${key}`, 'transfer-encoding: chunked', ...type];
+  const send = () => exchange(world.origin, head(`PATCH /agents/${id} HTTP/1.1`, ...headers) + chunk(''));
+  await expectRefusal(world, id, send, { code, detail });
 });
 
 test('a body of which each byte is a chunk is read as one', async () => {

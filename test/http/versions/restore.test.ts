@@ -40,11 +40,12 @@ const refuse = (agent: Subject, version: number, errors: readonly Fault[]) =>
     errors,
   });
 
+const byPatch = 'send the fields that you want of this version by PATCH instead';
 const notFound: Fault = {
   in: 'body',
   pointer: '#/companyPhoneNumberId',
   code: 'not_found',
-  detail: 'must be the id of an active phone number of the company: GET /phone-numbers lists them',
+  detail: `must be an active phone number of the company, which that of this version no longer is: ${byPatch}`,
 };
 
 test('a restore sets every field to its old value as a new version, and can be restored from in turn', async () => {
@@ -115,11 +116,19 @@ test('a restore accepts old values outside today’s enumerations and limits', a
 
 test('a restore refuses metadata over a limit, unless the stored metadata is as large', async () => {
   const agent = await newSubject(world);
-  const metadata = { text: 'x'.repeat(11_000) };
+  const many = Object.fromEntries(Array.from({ length: 52 }, (_, at) => [`k${at}`, 1]));
+  const metadata = { ...many, text: 'x'.repeat(11_000), a: { b: { c: { d: { e: {} } } } } };
+  const bytes = JSON.stringify(metadata).length;
   await rewriteFirstVersion(agent, { metadata });
-  const detail = 'must be at most 10240 bytes of JSON once merged, but would be 11011';
-  await refuse(agent, 1, [{ in: 'body', pointer: '#/metadata', code: 'too_large', detail, limit: 10_240 }]);
-  await world.sql.query('UPDATE agent SET metadata = $2 WHERE id = $1', [agent.id, { text: 'y'.repeat(11_000) }]);
+  const over = (code: Fault['code'], limit: number, text: string): Fault => ({
+    ...{ in: 'body', pointer: '#/metadata', code, limit, detail: `${text}: ${byPatch}` },
+  });
+  await refuse(agent, 1, [
+    over('too_deep', 5, 'must be at most 5 levels deep once restored, but would be 6'),
+    over('too_large', 10_240, `must be at most 10240 bytes of JSON once restored, but would be ${bytes}`),
+    over('too_many', 50, 'must have at most 50 keys at all levels once restored, but would have 58'),
+  ]);
+  await world.sql.query('UPDATE agent SET metadata = $2 WHERE id = $1', [agent.id, { ...metadata, k0: 2 }]);
   await expectRestored(agent, 1, ['metadata']);
 });
 

@@ -32,6 +32,10 @@ beforeAll(async () => {
 const named = (line: string, { id, delivery }: { id: string; delivery: string }) =>
   line.replace(':id', id).replace(':deliveryId', delivery);
 
+const foreign =
+  'The webhook belongs to another owner. With the key of an integration, send the companyId with which the webhook was made, ' +
+  'or none if it was made without.';
+
 /** Each caller and endpoint, and whether the caller may use it. */
 const attempts: readonly (readonly [
   who: string,
@@ -67,7 +71,7 @@ test.for(attempts)(
       const path = named(line, on[hook]);
       const answer = await world.call(key(on), `${path}${query(on)}`, { body });
       if (isAllowed) expect([line, answer.status]).toEqual([line, status]);
-      else expectProblem(answer, { code: 'RESOURCE_ACCESS_DENIED', instance: pathOf(path) });
+      else expectProblem(answer, { code: 'RESOURCE_ACCESS_DENIED', instance: pathOf(path), detail: foreign });
     }
     if (isAllowed) return;
     expect(await webhookRow(world, on[hook].id)).toEqual(before);

@@ -114,6 +114,27 @@ test('a patch of an endpoint that changes nothing leaves its row and the audit t
   expect(await trailOf(world, id)).toHaveLength(1);
 });
 
+test('endpoints have no entity tag: preconditions are ignored, and there are no dry runs', async () => {
+  const { key } = await world.company();
+  const { id, shown, answer: made } = await newWebhook(world, key);
+  const stale = { 'if-match': '"9", unreadable' };
+  const again = { 'if-none-match': '*' };
+  const patched = await world.call(key, `PATCH /webhooks/${id}`, { body: { description: 'A' }, headers: stale });
+  const { updatedAt } = Object(patched.body);
+  expect([patched.status, patched.body]).toEqual([200, { ...shown, description: 'A', updatedAt }]);
+  const read = await world.call(key, `GET /webhooks/${id}`, { headers: again });
+  expect([read.status, read.body]).toEqual([200, patched.body]);
+  for (const { headers } of [made, patched, read]) {
+    expect(headers).not.toHaveProperty('etag');
+    expect(headers).not.toHaveProperty('changed-fields');
+  }
+  const dry = await world.call(key, `PATCH /webhooks/${id}?dryRun=true`, { body: { description: 'B' } });
+  expect([dry.status, Object(dry.body).errors]).toMatchObject([400, [{ parameter: 'dryRun', code: 'unknown_member' }]]);
+  expect(await webhookRow(world, id)).toMatchObject({ description: 'A' });
+  expect((await world.call(key, `DELETE /webhooks/${id}`, { headers: stale })).status).toBe(204);
+  expect(await webhookRow(world, id)).toBeUndefined();
+});
+
 test('enabling an endpoint clears the reason and its failures, and keeps its pending deliveries', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);

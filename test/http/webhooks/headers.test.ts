@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
 import { sealer } from '../../../src/webhooks/sealer.ts';
-import { newWebhook, trailOf, webhookRow } from '../../support/webhooks.ts';
+import { faultsOf, readDocument } from '../../support/document.ts';
+import { newWebhook, target, trailOf, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
+const document = readDocument((await world.send({ method: 'GET', path: '/openapi.json' })).text);
 const headers = { Authorization: 'Basic c2VjcmV0' };
 
 test.each([
@@ -40,3 +42,35 @@ test('a URL of the same origin keeps the stored headers', async () => {
   expect(answer).toMatchObject({ status: 200, body: { url, headerNames: ['authorization'] } });
   expect(await webhookRow(world, id)).toMatchObject({ sealed_headers });
 });
+
+const bounds: readonly (readonly [what: string, name: string, value: string | null, isAccepted: boolean])[] = [
+  ['every character that names may have', "0!#$%&'*+-.^_`|~aZ", 'v', true],
+  ['a name of 100 characters', 'x'.repeat(100), 'v', true],
+  ['a name of 101 characters', 'x'.repeat(101), 'v', false],
+  ['a name that begins with a hyphen', '-x', 'v', false],
+  ['a name with a colon', 'X:A', 'v', false],
+  ['null', 'X-A', null, true],
+  ['an empty value', 'X-A', '', false],
+  ['a blank and a tab inside', 'X-A', 'a \tb', true],
+  ['a blank at the end', 'X-A', 'a ', false],
+  ['a blank at the beginning', 'X-A', ' a', false],
+  ['a letter beyond ASCII', 'X-A', 'ü', false],
+  ['a value of 4096 characters', 'X-A', 'v'.repeat(4096), true],
+  ['a value of 4097 characters', 'X-A', 'v'.repeat(4097), false],
+];
+
+test.for(bounds)(
+  'the document says what the server does with a header that has %s',
+  async ([, name, value, isAccepted]) => {
+    const { id: companyId, key } = await world.company();
+    const body = { ...target, headers: { [name]: value } };
+    const answer = await world.call(key, 'POST /webhooks', { body });
+    expect(answer.status).toBe(isAccepted ? 201 : 400);
+    const { rows } = await world.sql.query('SELECT header_names AS names FROM webhook_endpoint WHERE company_id = $1', [
+      companyId,
+    ]);
+    expect(rows).toEqual(isAccepted ? [{ names: value === null ? [] : [name.toLowerCase()] }] : []);
+    const place = ['components', 'schemas', 'WebhookDraft'];
+    expect(faultsOf(document, place, body).length === 0).toBe(isAccepted);
+  },
+);

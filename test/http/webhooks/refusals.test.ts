@@ -15,7 +15,7 @@ const ofUrl = fault('#/url', 'bad_format', form);
 const notTarget = (why: string) =>
   fault('#/url', 'not_allowed', `must be a URL to which webhooks may be sent, but ${why}`);
 const value = 'must be 1 to 4096 visible ASCII characters, with blanks inside only, or null to remove the header';
-const name = 'must be the name of a header: letters, digits and hyphens, at most 100';
+const name = "must be the name of a header: a letter or digit, then at most 99 letters, digits and !#$%&'*+-.^_`|~";
 const own = 'must not be set: the server sets this header itself';
 const types = '*, agent.created, agent.updated, agent.deleted, webhook.ping';
 const headersUpTo = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`X-${at}`, 'v']));

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { problemTexts } from '../../../src/http/problem-texts.ts';
+import { deliverySchema, webhookSchema } from '../../../src/webhooks/schema.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
 import { newSubject } from '../../support/patch-agent.ts';
@@ -93,6 +94,68 @@ test('repeated patches, rotations, pings and redeliveries are carried out once',
   expect((await trailOf(world, id)).map(({ action }) => action)).toEqual([
     ...['webhook.created', 'webhook.updated', 'webhook.secret-rotated'],
   ]);
+});
+
+/** Members of answers that are null if the release that kept an answer did not have them. */
+const nullable = {
+  webhook: { description: null, disabledReason: null, lastSuccessAt: null, lastFailureAt: null },
+  delivery: { agentId: null, version: null, nextAttemptAt: null, lastStatus: null, lastError: null },
+};
+
+test('a kept answer is repeated if the release that kept it had fewer members, with null for those that it lacks', async () => {
+  const { id: companyId, key, keyId } = await world.company();
+  const { id } = await newWebhook(world, key);
+  await world.agent(companyId);
+  const { body: listed } = await world.call(key, `GET /webhooks/${id}/deliveries`);
+  const requests = [
+    ['POST /webhooks', nullable.webhook, { ...target, description: 'New' }],
+    [`PATCH /webhooks/${id}`, nullable.webhook, { description: 'Kept' }],
+    [`POST /webhooks/${id}/rotate-secret`, nullable.webhook, undefined],
+    [`POST /webhooks/${id}/ping`, nullable.delivery, undefined],
+    [`POST /webhooks/${id}/deliveries/${Object(listed).data[0].id}/redeliver`, nullable.delivery, undefined],
+  ] as const;
+  for (const [line, missing, body] of requests) {
+    const headers = keyed();
+    const first = await world.call(key, line, { headers, body });
+    await world.sql.query(
+      'UPDATE idempotency_key SET answer = (answer::jsonb - $2::text[])::json WHERE api_key_id = $1',
+      [keyId, Object.keys(missing)],
+    );
+    const row = await webhookRow(world, id);
+    const again = await world.call(key, line, { headers, body });
+    expect([line, again.status, again.body]).toEqual([line, first.status, { ...Object(first.body), ...missing }]);
+    expect(again.headers['idempotent-replayed']).toBe('true');
+    expect(await webhookRow(world, id)).toEqual(row);
+  }
+});
+
+test('a member that answers about webhooks have got later can be null, as kept answers lack it', () => {
+  const always = ({ properties }: typeof webhookSchema | typeof deliverySchema) =>
+    Object.entries(properties).flatMap(([name, { type }]) => (Array.isArray(type) ? [] : [name]));
+  expect(always(webhookSchema)).toEqual([
+    ...['id', 'url', 'events', 'headerNames', 'status', 'createdAt', 'updatedAt'],
+  ]);
+  expect(always(deliverySchema)).toEqual(['id', 'eventId', 'eventType', 'status', 'attempts', 'createdAt']);
+});
+
+test('once an endpoint is deleted, answers with its secret are repeated as 404, and others as they were', async () => {
+  const { key } = await world.company();
+  const { id } = await newWebhook(world, key);
+  const requests = [
+    [`PATCH /webhooks/${id}`, { description: 'Kept' }],
+    [`POST /webhooks/${id}/ping`, undefined],
+    [`POST /webhooks/${id}/rotate-secret`, undefined],
+  ] as const;
+  const headers = requests.map(() => keyed());
+  const ask = () =>
+    Promise.all(requests.map(([line, body], at) => world.call(key, line, { body, headers: headers[at] ?? {} })));
+  const [patched, pinged] = await ask();
+  expect((await world.call(key, `DELETE /webhooks/${id}`)).status).toBe(204);
+  const [...again] = await ask();
+  expect(again.map(({ status }) => status)).toEqual([200, 202, 404]);
+  expect(again.map(({ text }) => text).slice(0, 2)).toEqual([patched?.text, pinged?.text]);
+  expect(again.map((answer) => answer.headers['idempotent-replayed']).slice(0, 2)).toEqual(['true', 'true']);
+  expect(await webhookRow(world, id)).toBeUndefined();
 });
 
 test('an idempotency key that was used for another request is refused, also between agents and webhooks', async () => {
