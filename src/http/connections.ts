@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { onSendHookHandler, preParsingHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
-import { begun, maxConnections, over } from './bounded-server.ts';
+import { begun, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
 import { closeAfterBody, endConnection } from './end-connection.ts';
 import { malformedMessage } from './parser-problems.ts';
@@ -41,7 +41,6 @@ export const connections = fp(async (app) => {
     if (closesIdle && !isRunning && held.length === 0) socket.destroySoon();
   };
   const queue = requestQueue({
-    maxConnections,
     begin: (response) => app.server.emit(begun, response.req, response),
     end: (response) => app.server.emit(over, response.req, response),
     onIdle(connection) {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { maxConnections } from './bounded-server.ts';
 import { onePerTurn } from './one-per-turn.ts';
 import { unsentBytes } from './unsent-bytes.ts';
 
@@ -23,8 +24,6 @@ export interface Connection {
 }
 
 interface Options {
-  /** Open connections at most. */
-  readonly maxConnections: number;
   /** Serves a request. It is over when its response emits `close`. */
   readonly begin: (response: ServerResponse) => void;
   /** Called when a response has emitted `close`. */
@@ -41,7 +40,7 @@ export type RequestQueue = ReturnType<typeof requestQueue>;
  * methods that are not safe, and it limits the memory that a connection with pipelined requests can use. Node's own queue
  * is not enough: it starts all requests of a read at once, and a response in it does not notice that its socket closed.
  */
-export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
+export function requestQueue({ begin, end, onIdle }: Options) {
   const open = new Map<Socket, Connection>();
   /** Connections without a request, in the order in which they became idle. */
   const idle = new Set<Connection>();
