@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import { maxConnections } from './bounded-server.ts';
-import { onePerTurn } from './one-per-turn.ts';
 import { unsentBytes } from './unsent-bytes.ts';
 
 /** Unanswered requests of one connection at which its socket is paused (docs/contract.md#sizes-and-connections). */
@@ -47,7 +48,7 @@ export function requestQueue({ begin, end, onIdle }: Options) {
   /** Connections with a running request, in the order in which these were begun. */
   const running = new Set<Connection>();
   /** Connections whose next waiting request can be begun: one after the other, so that none delays those of the others. */
-  const ready = onePerTurn(next);
+  const inTurn = pLimit(1);
   let totalHeldBytes = 0;
 
   const isFull = (connection: Connection) => connection.held.length + Number(connection.isRunning) >= maxUnanswered;
@@ -75,7 +76,6 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     open.delete(connection.socket);
     idle.delete(connection);
     running.delete(connection);
-    ready.delete(connection);
     dropHeld(connection);
   }
 
@@ -142,7 +142,7 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     running.delete(connection);
     release(connection);
     if (wasFull && !isFull(connection)) connection.socket.resume();
-    if (connection.held.length > 0) ready.add(connection);
+    if (connection.held.length > 0) void inTurn(next, connection);
     else settle(connection);
   }
 
@@ -154,7 +154,10 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     else last.req.once('end', () => release(connection));
   }
 
-  function next(connection: Connection): void {
+  async function next(connection: Connection): Promise<void> {
+    // A turn of the event loop for each, so that other events are handled in between.
+    await setImmediate();
+    if (!open.has(connection.socket)) return;
     if (!connection.socket.writable) dropHeld(connection);
     const response = connection.held.shift();
     if (response) {
