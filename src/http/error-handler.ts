@@ -16,10 +16,6 @@ export const errorHandler = fp(async (app) => {
     const known = app.knownPath(request.url);
     done(known ? methodMissing(known) : routeMissing(pathOf(request)));
   });
-  // For `reply.callNotFound` of a route, after onRequest.
-  app.setNotFoundHandler(async (request) => {
-    throw routeMissing(pathOf(request));
-  });
 });
 
 /**
