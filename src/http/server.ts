@@ -3,7 +3,7 @@ import { type FastifyBaseLogger, fastify } from 'fastify';
 import { trustedProxy } from './address.ts';
 import { boundedServer } from './bounded-server.ts';
 import { AbortedResponses, answerUnroutable } from './error-handler.ts';
-import { requestIdOf } from './exchange.ts';
+import { exchangeOf } from './exchange.ts';
 import { type PublicUrl, readPublicUrl } from './public-url.ts';
 import { pathAndQuery } from './request-target.ts';
 import { maxHeaderBytes } from './size-limits.ts';
@@ -39,7 +39,7 @@ export function httpServer(logger: FastifyBaseLogger, options: ServerOptions = {
     logController: new AbortedResponses({ disableRequestLogging: true }),
     // Every line of a request has its id: a child logger for each request would cost more than its lines.
     childLoggerFactory: (parent) => parent,
-    genReqId: requestIdOf,
+    genReqId: (message) => exchangeOf(message).requestId,
     frameworkErrors: answerUnroutable(isProxy),
     routerOptions: { maxParamLength: maxHeaderBytes },
     rewriteUrl: ({ url }) => pathAndQuery(url),
