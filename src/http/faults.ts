@@ -76,7 +76,6 @@ const formats = {
   'webhook-url': 'a URL like https://example.com/hooks, in ASCII, without user, password and fragment',
 };
 
-/** All complaints, with their texts. */
 export const complaints = {
   required: (): Complaint => ({ code: 'required', detail: 'is required' }),
   requiredForPhone: (): Complaint => ({

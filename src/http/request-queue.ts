@@ -11,7 +11,6 @@ const maxUnanswered = 16;
 /** Bytes of memory that the waiting requests and the unread bodies of all connections take together, at most. */
 const maxHeldBytes = 64 * 1024 * 1024;
 
-/** An open connection. */
 export interface Connection {
   readonly socket: Socket;
   /** The response of the request that was begun last; undefined once it is over and all of that request has arrived. */
