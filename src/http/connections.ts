@@ -139,14 +139,8 @@ function faultOf({ rawHeaders, httpVersion, headers, url = '' }: IncomingMessage
  * @param rawHeaders names and values in turn, as Node has them
  * @param name in lower case
  */
-export function countHeader(rawHeaders: readonly string[], name: string): number {
-  let times = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const sent = rawHeaders[at];
-    if (sent?.length === name.length && sent.toLowerCase() === name) times += 1;
-  }
-  return times;
-}
+export const countHeader = (rawHeaders: readonly string[], name: string): number =>
+  rawHeaders.filter((sent, at) => at % 2 === 0 && sent.length === name.length && sent.toLowerCase() === name).length;
 
 const askForBody: preParsingHookHandler = ({ raw }, reply, payload, done) => {
   if (raw.headers.expect !== undefined && raw.httpVersion === '1.1') reply.raw.writeContinue();
