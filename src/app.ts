@@ -25,9 +25,8 @@ import { errorHandler } from './http/error-handler.ts';
 import { exactSerializer } from './http/exact-serializer.ts';
 import { housekeeping } from './http/housekeeping.ts';
 import { knownPaths } from './http/known-paths.ts';
-import { readPublicUrl } from './http/public-url.ts';
 import { requestLog } from './http/request-log.ts';
-import { httpServer } from './http/server.ts';
+import { httpServer, type ServerOptions } from './http/server.ts';
 import { type Meter, silent } from './metrics/meter.ts';
 import { openapi } from './openapi/document.ts';
 import { referencePage } from './openapi/reference-page.ts';
@@ -41,19 +40,13 @@ import { webhookService } from './webhooks/service.ts';
 import type { TargetRules } from './webhooks/target.ts';
 
 /** The options of an app; the secrets are those under which API keys are stored. */
-export interface AppParts extends KeySecrets {
+export interface AppParts extends KeySecrets, ServerOptions {
   readonly database: Database;
   /** Names of the migrations that must be applied to the database. */
   readonly migrations: readonly string[];
   readonly logger: FastifyBaseLogger;
-  /** Addresses and CIDR blocks of the trusted proxies, whose X-Forwarded-For is used. */
-  readonly trustedProxies?: readonly string[] | undefined;
-  /** Seconds for which a connection may be idle after an answer; 72 by default. */
-  readonly keepAliveSeconds?: number | undefined;
   /** Milliseconds within which a request is answered, not counting the time in which its body arrives; 4,800 by default. */
   readonly longestRequest?: number | undefined;
-  /** The URL that clients use (PUBLIC_URL), if it is known. */
-  readonly publicUrl?: string | undefined;
   /** Whether the reference page is served; true by default. */
   readonly docs?: boolean;
   /** The server's rate limits; without them, only keys with limits of their own are limited. */
@@ -75,10 +68,9 @@ const unlimited: Quotas = { perMinute: 0, perHour: 0, refusedPerMinute: 0 };
 
 /** Assembles the HTTP server: all plugins and routes, in the order in which a request passes them. */
 export async function buildApp(parts: AppParts) {
-  const { database, migrations, logger, trustedProxies, keepAliveSeconds, docs = true, tracing } = parts;
+  const { database, migrations, logger, docs = true, tracing } = parts;
   const { quotas = unlimited, counters = memoryCounters(), meter = silent, webhookRules = publicOnly } = parts;
-  const publicUrl = readPublicUrl(parts.publicUrl ?? '');
-  const app = httpServer(logger, { trustedProxies, keepAliveSeconds, publicUrl });
+  const app = httpServer(logger, parts);
 
   await app.register(knownPaths);
   await app.register(requestLog, { meter, tracing });

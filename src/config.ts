@@ -155,8 +155,7 @@ function readValue(text: string, { type }: TSchema): unknown {
 const complaint = (name: string, schema: TSchema) => `${name} must be ${schema['expected'] ?? 'set'}`;
 
 /** Splits the value of a variable that holds a list. */
-export const listed = (text: string | undefined): string[] =>
-  text === undefined ? [] : text.split(',').map((member) => member.trim());
+export const listed = (text: string | undefined): string[] => text?.split(',').map((member) => member.trim()) ?? [];
 
 const isShort = (text: string | undefined) => text !== undefined && Buffer.byteLength(text) < 32;
 

@@ -4,7 +4,7 @@ import { reasonOf } from './database/reasons.ts';
 import { admitServerRole } from './database/server-role.ts';
 import { databaseUrlFaults, withoutAliases } from './database/url.ts';
 import { StartError } from './errors.ts';
-import { serverRights } from './operator/server-rights.ts';
+import { serverRights } from './operator/server-rights.statements.ts';
 import { addEnvironmentFile } from './process/environment-file.ts';
 
 const command = new Command('migrate')

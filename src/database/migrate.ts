@@ -50,11 +50,9 @@ export async function requireMigrations(url: string): Promise<void> {
 }
 
 /** Whether a database has a migration, finished or not, that this release does not know. */
-export function isLater(url: string, folder = ourMigrations): Promise<boolean> {
-  return withClient(url, async (client) => {
-    const { names, recorded } = await readHistory(client, folder);
-    return recorded.some(({ name }) => !names.includes(name));
-  });
+export async function isLater(url: string): Promise<boolean> {
+  const { later } = await withClient(url, (client) => readHistory(client, ourMigrations));
+  return later.length > 0;
 }
 
 interface History {
@@ -64,6 +62,8 @@ interface History {
   readonly missing: string[];
   /** The migrations of the database, in the order in which they were applied. */
   readonly recorded: RecordedMigration[];
+  /** Those of the database that this release does not know, finished or not. */
+  readonly later: RecordedMigration[];
   /** The first migration of this release that was begun and has not finished. */
   readonly unfinished: RecordedMigration | undefined;
 }
@@ -72,8 +72,9 @@ async function readHistory(client: pg.ClientBase, folder: string): Promise<Histo
   const names = await migrationNames(folder);
   const recorded = await recordedMigrations(client);
   const unfinished = recorded.find(({ name, finished }) => !finished && names.includes(name));
+  const later = recorded.filter(({ name }) => !names.includes(name));
   const begun = new Set(recorded.map(({ name }) => name));
-  return { names, missing: names.filter((name) => !begun.has(name)), recorded, unfinished };
+  return { names, missing: names.filter((name) => !begun.has(name)), recorded, later, unfinished };
 }
 
 /** The message with the SQL to continue: Prisma's own command (`migrate resolve`) needs an engine that is not installed. */
@@ -115,10 +116,9 @@ export function migrate(url: string, folder = ourMigrations, note: Note = () => 
 
 async function migrateLocked(client: pg.ClientBase, url: string, folder: string, note: Note): Promise<string[]> {
   await requireGivenSettings(client);
-  const { names, missing, recorded, unfinished } = await readHistory(client, folder);
+  const { names, missing, recorded, later, unfinished } = await readHistory(client, folder);
   if (unfinished) throw new StartError(howToGoOn(unfinished.name, 'failed before'));
   await refuseEdited(recorded, names, folder);
-  const later = recorded.filter(({ name }) => !names.includes(name));
   const broken = later.find(({ finished }) => !finished);
   if (broken && missing.length > 0) {
     throw new StartError(

@@ -28,22 +28,17 @@ export async function applyMigrations(url: string, folder: string, names: readon
   });
   pool.on('error', () => {});
   const adapter = new MigrationAdapter(pool);
+  let engine: SchemaEngine | undefined;
   try {
-    return await deploy(adapter, await readMigrations(folder, names));
+    const migrationsList = await readMigrations(folder, names);
+    engine = await startEngine(adapter);
+    const filters = { externalTables: [], externalEnums: [] };
+    return (await engine.applyMigrations({ migrationsList, filters })).appliedMigrationNames;
   } catch (error) {
     throw new StartError(failureReason(error, adapter.refusal), { cause: error });
   } finally {
+    engine?.free();
     await pool.end();
-  }
-}
-
-async function deploy(adapter: MigrationAdapter, migrationsList: MigrationList): Promise<string[]> {
-  const engine = await startEngine(adapter);
-  try {
-    const filters = { externalTables: [], externalEnums: [] };
-    return (await engine.applyMigrations({ migrationsList, filters })).appliedMigrationNames;
-  } finally {
-    engine.free();
   }
 }
 

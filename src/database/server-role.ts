@@ -8,16 +8,8 @@ import { roleSettings } from './settings.ts';
 const answersIn = rowsOf(answerSchema);
 const namesIn = rowsOf(nameSchema);
 
-/** The rights of a role on each table; it has none on other tables. */
-export type Rights = Readonly<Record<string, TableRights>>;
-
-interface TableRights {
-  readonly select?: true;
-  readonly insert?: true;
-  readonly delete?: true;
-  /** The columns that it may update. */
-  readonly update?: readonly string[];
-}
+/** The rights of a role on each table, as GRANT names them: `SELECT`, `UPDATE (name)`. It has none on other tables. */
+export type Rights = Readonly<Record<string, readonly string[]>>;
 
 /**
  * Gives a role exactly the rights that the server needs on this database, and revokes all others on its tables. Sets its
@@ -39,7 +31,7 @@ export function admitServerRole(url: string, role: string, rights: Rights): Prom
       GRANT USAGE ON SCHEMA public TO ${name};
       REVOKE ALL ON ${await ownersRelations(client, tables)} FROM ${name};
       ${Object.entries(rights)
-        .map(([table, granted]) => grantOn(table, granted, name))
+        .map(([table, granted]) => `GRANT ${granted.join(', ')} ON ${table} TO ${name};`)
         .join('\n')}
     `);
     const functions = await ownerFunctions(client, tables);
@@ -100,12 +92,7 @@ async function ownerFunctions(client: pg.ClientBase, tables: readonly string[]):
  * could put its own in the place of those that the triggers call.
  */
 async function refuseMore(client: pg.ClientBase, role: string, rights: Rights, functions: string[]): Promise<void> {
-  const needed = Object.entries(rights).flatMap(([table, { select, insert, delete: remove, update = [] }]) => [
-    ...(select ? [`SELECT ON ${table}`] : []),
-    ...(insert ? [`INSERT ON ${table}`] : []),
-    ...(remove ? [`DELETE ON ${table}`] : []),
-    ...update.map((column) => `UPDATE (${column}) ON ${table}`),
-  ]);
+  const needed = Object.entries(rights).flatMap(([table, granted]) => granted.map((right) => `${right} ON ${table}`));
   // Rights of roles that it is a member of count even if it does not inherit them: `SET ROLE` gives it those.
   const { rows } = await client.query<{ more: string | null }>(
     `WITH actor AS (SELECT oid FROM pg_roles WHERE pg_has_role($1::name, oid, 'MEMBER')),
@@ -138,17 +125,6 @@ async function refuseMore(client: pg.ClientBase, role: string, rights: Rights, f
   throw new StartError(
     `the role ${role} may do more than the server does, through PUBLIC or another role: revoke there ${more} (no rights were changed)`,
   );
-}
-
-function grantOn(table: string, { select, insert, delete: remove, update = [] }: TableRights, role: string): string {
-  const columns = update.map((column) => pg.escapeIdentifier(column)).join(', ');
-  const granted = [
-    ...(select ? ['SELECT'] : []),
-    ...(insert ? ['INSERT'] : []),
-    ...(remove ? ['DELETE'] : []),
-    ...(update.length > 0 ? [`UPDATE (${columns})`] : []),
-  ];
-  return `GRANT ${granted.join(', ')} ON ${pg.escapeIdentifier(table)} TO ${role};`;
 }
 
 /** SQLSTATE: only superusers, and some roles with CREATEROLE, can change the settings of others. */

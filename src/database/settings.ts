@@ -5,8 +5,11 @@ import { rowsOf } from './rows.ts';
 const namesIn = rowsOf(nameSchema);
 const settingsIn = rowsOf(settingSchema);
 
-/** Settings that change how values are read and written, which table a name means, and how transactions work. */
-const meanings = {
+/**
+ * Settings that change how values are read and written, which table a name means, and how transactions work: without
+ * these, statements could read or write wrong values. The command line needs only these.
+ */
+export const meaningSettings: Readonly<Record<string, string>> = {
   TimeZone: 'UTC',
   DateStyle: 'ISO, MDY',
   IntervalStyle: 'postgres',
@@ -23,14 +26,11 @@ const meanings = {
   default_transaction_read_only: 'off',
 };
 
-/** The settings without which statements could read or write wrong values; the command line needs only these. */
-export const meaningSettings: Readonly<Record<string, string>> = meanings;
-
 /**
  * Settings of the server's role, set by ALTER ROLE: old poolers refuse startup options, and behind a pooler a `SET` is lost.
  */
 export const roleSettings: Readonly<Record<string, string>> = {
-  ...meanings,
+  ...meaningSettings,
   statement_timeout: '2s',
   lock_timeout: '1s',
   // A server whose machine or network is lost inside a transaction would hold its locks until TCP gives up, after hours. Its
@@ -54,7 +54,7 @@ END $$`;
 
 /** SET commands for a session that migrates: the settings above, and no timeouts, since migrations can take long. */
 export const migrationSession = [
-  ...Object.entries({ ...meanings, statement_timeout: '0', lock_timeout: '0' }).map(
+  ...Object.entries({ ...meaningSettings, statement_timeout: '0', lock_timeout: '0' }).map(
     ([name, value]) => `SET ${name} = ${pg.escapeLiteral(value)}`,
   ),
   endWithClient,

@@ -82,19 +82,6 @@ export function trustedProxy(proxies: readonly string[]) {
   return (entry: string | undefined, place: number): boolean => place <= longestChain && isProxy(callerAddress(entry));
 }
 
-/**
- * The address of a caller, which Fastify finds in the same way for requests that its router can decode.
- * @param isProxy made by `trustedProxy`
- * @param connection the address of the connection
- * @param forwardedFor X-Forwarded-For
- * @returns the last entry that is no trusted proxy, as it was sent; of trusted proxies alone, the first entry
- */
-export function behindProxies(isProxy: ReturnType<typeof trustedProxy>, connection = '', forwardedFor = '') {
-  const entries = forwardedFor.split(',').flatMap((entry) => entry.trim() || []);
-  const chain = [connection, ...entries.reverse()];
-  return chain.find((entry, place) => !isProxy(entry, place)) ?? chain.at(-1);
-}
-
 /** Makes a test for a list of addresses and CIDR blocks. An entry that is neither matches nothing. */
 export function addressList(blocks: readonly string[]) {
   // Separate lists, because Node's BlockList matches IPv4 addresses with ::/0.

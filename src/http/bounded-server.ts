@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, Server, type ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
-import { isRecord } from './json.ts';
 import { maxHeaderBytes, maxHeaders } from './size-limits.ts';
 import { CountedRequest } from './unread-body.ts';
 
@@ -64,10 +63,7 @@ export const maxConnections = connectionsFor(descriptorLimit());
 
 /** The soft limit that `ulimit -n` shows; infinity if there is none. */
 function descriptorLimit(): number {
-  const path = ['userLimits', 'open_files', 'soft'];
-  const soft = path.reduce<unknown>(
-    (value, name) => (isRecord(value) ? value[name] : undefined),
-    process.report.getReport(),
-  );
+  const { userLimits }: { userLimits?: { open_files?: { soft?: unknown } } } = process.report.getReport();
+  const soft = userLimits?.open_files?.soft;
   return typeof soft === 'number' ? soft : Number.POSITIVE_INFINITY;
 }

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { callerAddress } from './address.ts';
 import { endConnection } from './end-connection.ts';
-import { exchangeOf, newRequestId } from './exchange.ts';
+import { exchangeOf } from './exchange.ts';
 import type { ApiError } from './problems.ts';
 import type { Connection, RequestQueue } from './request-queue.ts';
 import { pathAndQuery } from './request-target.ts';
@@ -62,7 +63,7 @@ const waitsForBody = (response?: ServerResponse) => response && exchangeOf(respo
 /** The answer as text, status line and headers included. Logs it, unless the request was begun: `request-log.ts` does then. */
 function refusal({ error, response, isBegun, address }: Broken, log: FastifyBaseLogger, prefix: string): string {
   const exchange = response && exchangeOf(response.req);
-  const requestId = exchange?.requestId ?? newRequestId();
+  const requestId = exchange?.requestId ?? randomUUID();
   if (response && exchange && isBegun) {
     response.statusCode = error.status;
     exchange.problem = error;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { onSendHookHandler, preParsingHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
-import { begun, maxConnections, over } from './bounded-server.ts';
+import { begun, over } from './bounded-server.ts';
 import { brokenMessages } from './broken-message.ts';
 import { closeAfterBody, endConnection } from './end-connection.ts';
 import { malformedMessage } from './parser-problems.ts';
@@ -41,7 +41,6 @@ export const connections = fp(async (app) => {
     if (closesIdle && !isRunning && held.length === 0) socket.destroySoon();
   };
   const queue = requestQueue({
-    maxConnections,
     begin: (response) => app.server.emit(begun, response.req, response),
     end: (response) => app.server.emit(over, response.req, response),
     onIdle(connection) {
@@ -140,14 +139,8 @@ function faultOf({ rawHeaders, httpVersion, headers, url = '' }: IncomingMessage
  * @param rawHeaders names and values in turn, as Node has them
  * @param name in lower case
  */
-export function countHeader(rawHeaders: readonly string[], name: string): number {
-  let times = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const sent = rawHeaders[at];
-    if (sent?.length === name.length && sent.toLowerCase() === name) times += 1;
-  }
-  return times;
-}
+export const countHeader = (rawHeaders: readonly string[], name: string): number =>
+  rawHeaders.filter((sent, at) => at % 2 === 0 && sent.length === name.length && sent.toLowerCase() === name).length;
 
 const askForBody: preParsingHookHandler = ({ raw }, reply, payload, done) => {
   if (raw.headers.expect !== undefined && raw.httpVersion === '1.1') reply.raw.writeContinue();

@@ -41,16 +41,7 @@ export class Deadline {
   race<Result>(call: Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.watch(() => reject(timedOut()));
-      call.then(
-        (result) => {
-          this.unwatch();
-          resolve(result);
-        },
-        (error: unknown) => {
-          this.unwatch();
-          reject(error);
-        },
-      );
+      call.finally(() => this.unwatch()).then(resolve, reject);
     });
   }
 

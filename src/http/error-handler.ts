@@ -1,6 +1,7 @@
+import proxyAddr from '@fastify/proxy-addr';
 import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import fp from 'fastify-plugin';
-import { behindProxies, callerAddress, type trustedProxy } from './address.ts';
+import { callerAddress, type trustedProxy } from './address.ts';
 import { exchangeOf } from './exchange.ts';
 import { isMisrouted, methodMissing } from './known-paths.ts';
 import { routeMissing } from './particular-problems.ts';
@@ -16,23 +17,17 @@ export const errorHandler = fp(async (app) => {
     const known = app.knownPath(request.url);
     done(known ? methodMissing(known) : routeMissing(pathOf(request)));
   });
-  // For `reply.callNotFound` of a route, after onRequest.
-  app.setNotFoundHandler(async (request) => {
-    throw routeMissing(pathOf(request));
-  });
 });
 
 /**
  * Answers a request whose path the router cannot decode. Fastify runs no hooks for it and does not apply `trustProxy`, so the
- * headers and the address are set here.
+ * headers and the address are set here, the address by the package that Fastify uses.
  */
 export const answerUnroutable =
   (isProxy: ReturnType<typeof trustedProxy>) =>
   (_: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     const error = new ApiError('MALFORMED_REQUEST', { detail: problemTexts.pathEncoding });
-    const forwardedFor = request.headers['x-forwarded-for']?.toString();
-    const address = behindProxies(isProxy, request.raw.socket.remoteAddress, forwardedFor);
-    exchangeOf(request.raw).address = callerAddress(address) ?? null;
+    exchangeOf(request.raw).address = callerAddress(proxyAddr(request.raw, isProxy)) ?? null;
     reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
     answer(error, request, reply);
   };

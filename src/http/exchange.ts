@@ -37,12 +37,10 @@ declare module 'node:http' {
   }
 }
 
-export const newRequestId = (): string => randomUUID();
-
 export function exchangeOf(message: IncomingMessage): Exchange {
   message.exchange ??= {
     start: performance.now(),
-    requestId: givenRequestId(message) ?? newRequestId(),
+    requestId: givenRequestId(message) ?? randomUUID(),
     request: undefined,
     route: null,
     config: noConfig,
@@ -60,11 +58,9 @@ export function exchangeOf(message: IncomingMessage): Exchange {
 const noConfig: FastifyContextConfig = {};
 
 /**
- * X-Request-Id of the request if it is 1–128 of `[A-Za-z0-9._-]` and holds no API key, else a new UUID
- * (docs/contract.md#answers). It is logged, kept in the history and shown to others.
+ * X-Request-Id of the request if it is 1–128 of `[A-Za-z0-9._-]` and holds no API key (docs/contract.md#answers): it is logged,
+ * kept in the history and shown to others.
  */
-export const requestIdOf = (message: IncomingMessage): string => exchangeOf(message).requestId;
-
 function givenRequestId({ headers }: IncomingMessage): string | undefined {
   const given = headers['x-request-id'];
   if (typeof given !== 'string' || !/^[A-Za-z0-9._-]{1,128}$/.test(given)) return undefined;

@@ -81,7 +81,6 @@ export type Made = 'merged' | 'restored';
 
 const byPatch = 'send the fields that you want of this version by PATCH instead';
 
-/** All complaints, with their texts. */
 export const complaints = {
   required: (): Complaint => ({ code: 'required', detail: 'is required' }),
   requiredForPhone: (): Complaint => ({

@@ -26,7 +26,6 @@ export const nullable = <Schema extends TSchema>({ type, enum: names, ...rest }:
 /** What a row of the database holds where it can be null; `nullable` is for schemas that clients see. */
 export const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
 
-/** A text column that can be null. */
 export const textOrNull = orNull(Type.String());
 
 /** The schema of an answer without a body. Unlike that of `Type.Null()`, its type fits a call of `send()`. */

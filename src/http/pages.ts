@@ -1,6 +1,5 @@
 import { deepest, type Pagination } from './pages.schema.ts';
 
-/** A page of a list. */
 export interface Page {
   /** From 1 on. */
   readonly page: number;
@@ -17,7 +16,6 @@ interface PageOf<Item> {
 /** The page in a query, with defaults for what is absent. */
 export const readPage = ({ page = 1, limit = 20 }: Partial<Page>): Page => ({ page, limit });
 
-/** The number of items before a page. */
 export const itemsBefore = ({ page, limit }: Page) => (page - 1) * limit;
 
 /** The body of a list's answer. The next page must not be one that the schema of the query refuses. */

@@ -19,6 +19,5 @@ const details: ReadonlyMap<string | undefined, string> = new Map([
 export function malformedMessage({ code }: NodeJS.ErrnoException): ApiError {
   if (code === 'HPE_HEADER_OVERFLOW') return new ApiError('HEADERS_TOO_LARGE');
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new ApiError('REQUEST_TIMEOUT');
-  const detail = details.get(code);
-  return new ApiError('MALFORMED_REQUEST', { ...(detail !== undefined && { detail }) });
+  return new ApiError('MALFORMED_REQUEST', { detail: details.get(code) });
 }

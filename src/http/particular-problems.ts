@@ -34,7 +34,6 @@ export function notJson(text: string): ApiError {
   return new ApiError('MALFORMED_BODY', { detail: fault ? problemTexts.bodyNotJson(fault) : undefined });
 }
 
-/** 404 for an agent. */
 export const agentMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.agentMissing });
 
 /** 404 for a version of an agent that exists and belongs to the company. @param newest the current version */
@@ -43,7 +42,6 @@ export function versionMissing(version: number, newest: number): ApiError {
   return new ApiError('RESOURCE_NOT_FOUND', { detail });
 }
 
-/** 404 for a webhook endpoint. */
 export const webhookMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.webhookMissing });
 
 /** 403 for a webhook endpoint of another company or integration, whoever it is. */
@@ -52,7 +50,6 @@ export const webhookForeign = () => new ApiError('RESOURCE_ACCESS_DENIED', { det
 /** 404 for a delivery of a webhook endpoint that exists and belongs to the owner. */
 export const deliveryMissing = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.deliveryMissing });
 
-/** 404 for a problem that is not in the catalogue. */
 export const problemUnknown = () => new ApiError('RESOURCE_NOT_FOUND', { detail: problemTexts.problemUnknown });
 
 /** 412 of If-Match, with the current entity tag. */

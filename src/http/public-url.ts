@@ -6,8 +6,6 @@ export interface PublicUrl {
   readonly prefix: string;
 }
 
-export const unknownUrl: PublicUrl = { base: '', prefix: '' };
-
 // No empty segments: in `type` and `instance`, a prefix with two slashes at the start would be read as a host.
 const form = /^https?:\/\/[^\s/?#@\\]+(?:\/[^\s/?#\\]+)*\/?$/i;
 

@@ -6,7 +6,7 @@ import { complaints, type Fault, inParameter } from './faults.ts';
  */
 export function encodingFaults(url: string): readonly Fault[] {
   const start = url.indexOf('?');
-  if (start === -1 || !url.includes('%', start)) return none;
+  if (start === -1 || !url.includes('%', start)) return [];
   const pairs = url.slice(start + 1).split('&');
   const names = pairs.flatMap((pair) => {
     const [name = '', ...value] = pair.split('=');
@@ -15,8 +15,6 @@ export function encodingFaults(url: string): readonly Fault[] {
   const wrong = new Set(names.filter((name) => name !== 'companyId'));
   return [...wrong].map((name) => inParameter('query', name, complaints.badEncoding()));
 }
-
-const none: readonly Fault[] = [];
 
 function decoded(text: string): string | undefined {
   if (!text.includes('%')) return text;

@@ -29,11 +29,10 @@ export function headerReader({ properties }: TObject): (request: FastifyRequest)
   return (request) => {
     if (names.some((name) => request.headers[name] !== undefined)) return readHeaders(request, names);
     request.preconditions = unconditional;
-    return none;
+    return [];
   };
 }
 
-const none: readonly Fault[] = [];
 const unconditional: Preconditions = {};
 
 function readHeaders(request: FastifyRequest, names: readonly HeaderName[]): readonly Fault[] {
@@ -62,5 +61,5 @@ type Format = 'entity-tags' | 'idempotency-key';
 /** A dry run takes no Idempotency-Key, as it changes nothing that could be repeated. Call it once the query is validated. */
 export function dryRunFaults({ headers, query }: FastifyRequest): readonly Fault[] {
   const isDryRun = headers['idempotency-key'] !== undefined && isRecord(query) && query['dryRun'] === true;
-  return isDryRun ? [inParameter('header', 'idempotency-key', complaints.notOnDryRun())] : none;
+  return isDryRun ? [inParameter('header', 'idempotency-key', complaints.notOnDryRun())] : [];
 }

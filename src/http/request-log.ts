@@ -6,7 +6,6 @@ import { callerAddress } from './address.ts';
 import { begun, over } from './bounded-server.ts';
 import { exchangeOf } from './exchange.ts';
 import { loggedFaults } from './logged-faults.ts';
-import type { ApiError } from './problems.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -55,7 +54,7 @@ export const requestLog = fp(async (app, { meter, tracing }: Options) => {
     const code = problem?.code ?? null;
     meter.request(method, route, status, code, ms / 1_000);
     if (span) tracing?.end(span, status, code);
-    const { err, reason, faults } = problem ? whyOf(problem) : nothing;
+    const { cause, faults, status: failure = 0 } = problem ?? nothing;
     const { traceId, spanId } = span?.spanContext() ?? nothing;
     // Pino leaves out what is undefined. Members that are spread into a line cost as much as writing it.
     const line = {
@@ -64,9 +63,9 @@ export const requestLog = fp(async (app, { meter, tracing }: Options) => {
       route,
       status,
       code,
-      err,
-      reason,
-      faults,
+      err: failure >= 500 ? cause : undefined,
+      reason: failure === 401 ? cause : undefined,
+      faults: faults && loggedFaults(faults, app.declaredNames),
       ms: Math.round(ms * 10) / 10,
       keyId,
       companyId,
@@ -80,19 +79,6 @@ export const requestLog = fp(async (app, { meter, tracing }: Options) => {
     else if (config.isProbe === true) app.log.debug(line, 'request');
     else app.log.info(line, 'request');
   });
-
-  /** Members of the log line: the cause of a 5xx, the case of a 401, the first faults of a 400. */
-  function whyOf({ status, cause, faults }: ApiError): Why {
-    if (status >= 500) return { err: cause };
-    if (status === 401) return { reason: cause };
-    return faults ? { faults: loggedFaults(faults, app.declaredNames) } : nothing;
-  }
 });
 
-interface Why {
-  readonly err?: unknown;
-  readonly reason?: unknown;
-  readonly faults?: unknown;
-}
-
-const nothing: Why & { traceId?: undefined; spanId?: undefined } = {};
+const nothing: Partial<Record<'cause' | 'faults' | 'status' | 'traceId' | 'spanId', undefined>> = {};

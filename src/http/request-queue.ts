@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { onePerTurn } from './one-per-turn.ts';
+import { setImmediate } from 'node:timers/promises';
+import pLimit from 'p-limit';
+import { maxConnections } from './bounded-server.ts';
 import { unsentBytes } from './unsent-bytes.ts';
 
 /** Unanswered requests of one connection at which its socket is paused (docs/contract.md#sizes-and-connections). */
@@ -9,7 +11,6 @@ const maxUnanswered = 16;
 /** Bytes of memory that the waiting requests and the unread bodies of all connections take together, at most. */
 const maxHeldBytes = 64 * 1024 * 1024;
 
-/** An open connection. */
 export interface Connection {
   readonly socket: Socket;
   /** The response of the request that was begun last; undefined once it is over and all of that request has arrived. */
@@ -23,8 +24,6 @@ export interface Connection {
 }
 
 interface Options {
-  /** Open connections at most. */
-  readonly maxConnections: number;
   /** Serves a request. It is over when its response emits `close`. */
   readonly begin: (response: ServerResponse) => void;
   /** Called when a response has emitted `close`. */
@@ -41,14 +40,14 @@ export type RequestQueue = ReturnType<typeof requestQueue>;
  * methods that are not safe, and it limits the memory that a connection with pipelined requests can use. Node's own queue
  * is not enough: it starts all requests of a read at once, and a response in it does not notice that its socket closed.
  */
-export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
+export function requestQueue({ begin, end, onIdle }: Options) {
   const open = new Map<Socket, Connection>();
   /** Connections without a request, in the order in which they became idle. */
   const idle = new Set<Connection>();
   /** Connections with a running request, in the order in which these were begun. */
   const running = new Set<Connection>();
   /** Connections whose next waiting request can be begun: one after the other, so that none delays those of the others. */
-  const ready = onePerTurn(next);
+  const inTurn = pLimit(1);
   let totalHeldBytes = 0;
 
   const isFull = (connection: Connection) => connection.held.length + Number(connection.isRunning) >= maxUnanswered;
@@ -76,7 +75,6 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     open.delete(connection.socket);
     idle.delete(connection);
     running.delete(connection);
-    ready.delete(connection);
     dropHeld(connection);
   }
 
@@ -143,7 +141,7 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     running.delete(connection);
     release(connection);
     if (wasFull && !isFull(connection)) connection.socket.resume();
-    if (connection.held.length > 0) ready.add(connection);
+    if (connection.held.length > 0) void inTurn(next, connection);
     else settle(connection);
   }
 
@@ -155,7 +153,10 @@ export function requestQueue({ maxConnections, begin, end, onIdle }: Options) {
     else last.req.once('end', () => release(connection));
   }
 
-  function next(connection: Connection): void {
+  async function next(connection: Connection): Promise<void> {
+    // A turn of the event loop for each, so that other events are handled in between.
+    await setImmediate();
+    if (!open.has(connection.socket)) return;
     if (!connection.socket.writable) dropHeld(connection);
     const response = connection.held.shift();
     if (response) {

@@ -3,8 +3,8 @@ import { type FastifyBaseLogger, fastify } from 'fastify';
 import { trustedProxy } from './address.ts';
 import { boundedServer } from './bounded-server.ts';
 import { AbortedResponses, answerUnroutable } from './error-handler.ts';
-import { requestIdOf } from './exchange.ts';
-import { type PublicUrl, unknownUrl } from './public-url.ts';
+import { exchangeOf } from './exchange.ts';
+import { type PublicUrl, readPublicUrl } from './public-url.ts';
 import { pathAndQuery } from './request-target.ts';
 import { maxHeaderBytes } from './size-limits.ts';
 import { validateOnce } from './validate-once.ts';
@@ -15,9 +15,9 @@ declare module 'fastify' {
   }
 }
 
-interface Options {
-  /** The URL that clients use, if it is known. */
-  readonly publicUrl?: PublicUrl | undefined;
+export interface ServerOptions {
+  /** The URL that clients use (PUBLIC_URL), if it is known. */
+  readonly publicUrl?: string | undefined;
   /** Addresses and CIDR blocks of the trusted proxies, whose X-Forwarded-For is used. */
   readonly trustedProxies?: readonly string[] | undefined;
   /** Seconds for which a connection may be idle after an answer; 72 by default. */
@@ -25,8 +25,8 @@ interface Options {
 }
 
 /** Makes Fastify with the options and the validation of this server; nothing is registered yet. */
-export function httpServer(logger: FastifyBaseLogger, options: Options = {}) {
-  const { trustedProxies = [], keepAliveSeconds, publicUrl = unknownUrl } = options;
+export function httpServer(logger: FastifyBaseLogger, options: ServerOptions = {}) {
+  const { trustedProxies = [], keepAliveSeconds, publicUrl = '' } = options;
   const isProxy = trustedProxy(trustedProxies);
   const app = fastify({
     serverFactory: (handler) => boundedServer(handler, keepAliveSeconds),
@@ -39,12 +39,12 @@ export function httpServer(logger: FastifyBaseLogger, options: Options = {}) {
     logController: new AbortedResponses({ disableRequestLogging: true }),
     // Every line of a request has its id: a child logger for each request would cost more than its lines.
     childLoggerFactory: (parent) => parent,
-    genReqId: requestIdOf,
+    genReqId: (message) => exchangeOf(message).requestId,
     frameworkErrors: answerUnroutable(isProxy),
     routerOptions: { maxParamLength: maxHeaderBytes },
     rewriteUrl: ({ url }) => pathAndQuery(url),
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.decorate('publicUrl', publicUrl);
+  app.decorate('publicUrl', readPublicUrl(publicUrl) ?? { base: '', prefix: '' });
   validateOnce(app);
   return app;
 }

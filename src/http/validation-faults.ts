@@ -75,7 +75,6 @@ function complaintAbout({ keyword, params, data, parentSchema = {}, schemaPath }
     case 'minItems':
       return complaints.tooFew(params['limit']);
     case 'maxItems':
-    case 'maxProperties':
       return complaints.tooMany(params['limit']);
     case 'pattern':
       return complaints.blank();
@@ -92,7 +91,6 @@ const types: Record<string, string> = {
   boolean: 'true or false',
   array: 'a list',
   object: 'an object',
-  null: 'null',
 };
 
 /** What a schema accepts, in words. */

@@ -37,7 +37,7 @@ export function ourAjv(): Ajv {
     type: 'object',
     schemaType: 'boolean',
     before: 'properties',
-    compile: closedKeyword,
+    compile: finding('closed', unknownMembers),
   });
   ajv.addKeyword({ keyword: 'storable', schemaType: 'boolean', compile: finding('storable', unstorable) });
   ajv.addKeyword({
@@ -52,19 +52,11 @@ export function ourAjv(): Ajv {
 /** Whether an error of Ajv holds the findings of one of our keywords. */
 export const holdsFindings = ({ keyword }: ErrorObject) => ['closed', 'storable', 'headerFields'].includes(keyword);
 
-function closedKeyword(isClosed: boolean, { properties, readOnlyMembers = [] }: AnySchemaObject): KeywordCheck<object> {
-  const known = Object.keys(properties ?? {});
-  const names = new Set(known);
-  const check: KeywordCheck<object> = (value) => {
-    if (!isClosed) return true;
-    const unknown = Object.keys(value).filter((name) => !names.has(name));
-    return unknown.length === 0 || refuse(check, 'closed', toFindings(unknown, known, readOnlyMembers));
-  };
-  return check;
-}
-
-function toFindings(unknown: readonly string[], known: readonly string[], readOnly: readonly string[]): Findings {
-  const complain = (name: string) => (readOnly.includes(name) ? complaints.readOnly() : unknownMember(name, known));
+function unknownMembers(value: object, { properties, readOnlyMembers = [] }: AnySchemaObject): Findings {
+  const known = Object.keys(properties);
+  const unknown = Object.keys(value).filter((name) => !Object.hasOwn(properties, name));
+  const complain = (name: string) =>
+    readOnlyMembers.includes(name) ? complaints.readOnly() : unknownMember(name, known);
   const first = unknown.slice(0, listedFaults).map((name) => ({ path: [name], complaint: complain(name) }));
   return { first, count: unknown.length };
 }
@@ -75,14 +67,16 @@ function unknownMember(written: string, known: readonly string[]): Complaint {
   return complaints.unknownMember(meant, known);
 }
 
-/** A keyword that gives one error with all findings in a value. */
-const finding = (keyword: string, find: (value: unknown) => Findings) => (): KeywordCheck<unknown> => {
-  const check: KeywordCheck<unknown> = (value) => {
-    const findings = find(value);
-    return findings.count === 0 || refuse(check, keyword, findings);
+/** A keyword that gives one error with all that `find` finds in a value, by the schema that has the keyword. */
+const finding =
+  <Value>(keyword: string, find: (value: Value, schema: AnySchemaObject) => Findings) =>
+  (_: unknown, schema: AnySchemaObject): KeywordCheck<Value> => {
+    const check: KeywordCheck<Value> = (value) => {
+      const findings = find(value, schema);
+      return findings.count === 0 || refuse(check, keyword, findings);
+    };
+    return check;
   };
-  return check;
-};
 
 /** Refuses only what no setting allows. Whether webhooks may go to the URL is checked later (webhooks/target.ts). */
 function isWebhookUrl(text: string): boolean {

@@ -38,7 +38,7 @@ function validatorOf(schema: TObject): ValidateFunction {
   const known = compiled.get(schema);
   if (known) return known;
   const { additionalProperties = true, $id, ...others } = schema;
-  const validate = ajv.compile({ ...others, closed: additionalProperties === false });
+  const validate = ajv.compile({ ...others, ...(additionalProperties === false && { closed: true }) });
   compiled.set(schema, validate);
   return validate;
 }

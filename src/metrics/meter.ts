@@ -46,12 +46,10 @@ export interface Meter {
   rateLimited(whom: (typeof rateLimitReasons)[number]): void;
   /** Whether the counts for rate limits are shared by all replicas now; called only with REDIS_URL. */
   countsAreShared(isShared: boolean): void;
-  /** An attempt to deliver an event ended. */
   delivery(outcome: Delivered): void;
   webhooks(measures: WebhookMeasures): void;
 }
 
-/** Measures nothing. */
 export const silent: Meter = {
   request() {},
   batch() {},

@@ -8,7 +8,6 @@ export type Metrics = ReturnType<typeof prometheus>;
 
 /** Values that are read at each scrape. */
 interface Sources {
-  /** The use of the connections to the database. */
   readonly poolUse: () => PoolUse;
   /** Lines of the log that were dropped so far. */
   readonly droppedLogLines: () => number;
@@ -130,7 +129,6 @@ const metricOf =
     registers: [registry],
   });
 
-/** Adds the metrics whose values are read at each scrape. */
 function measureAtScrape(metric: Metric, { poolUse, droppedLogLines, historyBytes }: Sources): void {
   /** The running query, shared by both gauges of a scrape and by concurrent scrapes. */
   let asked: Promise<{ readonly isUp: boolean; readonly bytes?: number | undefined }> | undefined;

@@ -77,7 +77,7 @@ function securityOf({ scope }: NonNullable<Route['config']>) {
 const scopeInWords = ({ scope }: FastifyContextConfig) =>
   scope === undefined || scope === 'any' ? '' : `Scope: \`${scope}\`.`;
 
-/** The header X-Request-Id, as `requestIdOf` accepts it. */
+/** The header X-Request-Id, as `http/exchange.ts` accepts it. */
 const requestId = {
   type: 'string',
   pattern: '^[A-Za-z0-9._-]{1,128}$',

@@ -5,7 +5,7 @@ import type { TestProject } from 'vitest/node';
 import { migrate } from '../../src/database/migrate.ts';
 import { admitServerRole } from '../../src/database/server-role.ts';
 import { openEmbedded } from '../../src/embedded-postgres/embedded.ts';
-import { serverRights } from '../../src/operator/server-rights.ts';
+import { serverRights } from '../../src/operator/server-rights.statements.ts';
 import { run } from './connection.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
 import { beginTestRun } from './test-run.ts';

@@ -8,7 +8,7 @@ import { freePort } from '../../../deploy/replicas/programs.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { admitServerRole } from '../../../src/database/server-role.ts';
 import { openEmbedded } from '../../../src/embedded-postgres/embedded.ts';
-import { serverRights } from '../../../src/operator/server-rights.ts';
+import { serverRights } from '../../../src/operator/server-rights.statements.ts';
 import { connect, run } from '../../support/connection.ts';
 import { eraseEmbedded } from '../../support/erase-embedded.ts';
 import { freezePostgres } from '../../support/frozen-postgres.ts';
