@@ -10,21 +10,17 @@ import type { AgentListQuery } from './request.schema.ts';
 import type { StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
-import type { AgentInPath, ReadAhead } from './write/batch.ts';
+import type { AgentInPath, Change, ReadAhead } from './write/batch.ts';
 import type { Changed, Decide } from './write/decision.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
 
 /** The agent to change, and the conditions and options of the request. */
-interface ChangeRequest {
-  /** In lower case. */
-  readonly id: string;
+interface ChangeRequest extends Pick<Change, 'id' | 'idempotency'> {
   readonly readAhead: AgentInPath;
   readonly preconditions: Preconditions;
-  /** Run every check, but write nothing. */
+  /** Run every check, but write nothing; not together with an Idempotency-Key. */
   readonly dryRun?: boolean | undefined;
-  /** The Idempotency-Key of the request; not together with a dry run. */
-  readonly idempotency?: Idempotency | undefined;
 }
 
 /**

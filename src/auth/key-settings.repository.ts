@@ -3,7 +3,7 @@ import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import { RefusedError, StartError, UnknownIdError } from '../errors.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
-import { hashesOf, isKey, type KeySecrets, type Scope } from './api-key.ts';
+import { hashesOf, isKey, type KeyDraft, type KeyOwner, type KeySecrets } from './api-key.ts';
 import { lockKey, recordKey, revokedForGood } from './key-lifecycle.repository.ts';
 import { requireKnownSecret } from './secret.repository.ts';
 import { type ShownKey, settingsOf, stored, toShown } from './shown-key.repository.ts';
@@ -14,17 +14,9 @@ interface KeyDetails extends ShownKey {
 }
 
 /** The settings to change of a key; absent ones stay. */
-interface KeySettings {
-  readonly name?: string | undefined;
-  readonly scopes?: readonly Scope[] | undefined;
-  /** Empty means any address. */
-  readonly allowedIps?: readonly string[] | undefined;
-  /** Null is the server's limit, 0 is none. */
-  readonly perMinute?: number | null | undefined;
-  readonly perHour?: number | null | undefined;
-  /** RFC 3339; null never ends. */
-  readonly expiresAt?: string | null | undefined;
-}
+type KeySettings = {
+  readonly [Name in Exclude<keyof KeyDraft, keyof KeyOwner>]?: KeyDraft[Name] | undefined;
+};
 
 const named = { select: { name: true } } as const;
 

@@ -1,6 +1,7 @@
 import { senderOf } from '../http/address.ts';
 import { silent } from '../metrics/meter.ts';
 import type { Count, Counted, Counters, Limit } from './counters.ts';
+import type { FoundKey } from './row.schema.ts';
 
 /** The server's limits for each window; 0 is no limit. */
 export interface Quotas {
@@ -8,13 +9,6 @@ export interface Quotas {
   readonly perHour: number;
   /** Refused keys from one address. */
   readonly refusedPerMinute: number;
-}
-
-/** A key with its own limits; null is the server's limit, 0 is no limit. */
-interface LimitedKey {
-  readonly id: string;
-  readonly perMinute: number | null;
-  readonly perHour: number | null;
 }
 
 export interface Verdict {
@@ -39,7 +33,7 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
 
   return {
     /** Counts a request of a key. If one window is full, the request is counted in neither. */
-    count({ id, perMinute, perHour }: LimitedKey): Verdict | Promise<Verdict> {
+    count({ id, perMinute, perHour }: Pick<FoundKey, 'id' | 'perMinute' | 'perHour'>): Verdict | Promise<Verdict> {
       const limits = limited([
         { name: 'minute', limit: perMinute ?? quotas.perMinute },
         { name: 'hour', limit: perHour ?? quotas.perHour },
