@@ -8,11 +8,6 @@ import { lockKey, recordKey, revokedForGood } from './key-lifecycle.repository.t
 import { requireKnownSecret } from './secret.repository.ts';
 import { type ShownKey, settingsOf, stored, toShown } from './shown-key.repository.ts';
 
-/** A key and the name of its company or integration. */
-interface KeyDetails extends ShownKey {
-  readonly ownerName: string | null;
-}
-
 /** The settings to change of a key; absent ones stay. */
 type KeySettings = {
   readonly [Name in Exclude<keyof KeyDraft, keyof KeyOwner>]?: KeyDraft[Name] | undefined;
@@ -29,11 +24,12 @@ const named = { select: { name: true } } as const;
 export function keySettings({ prisma }: Database, secrets: KeySecrets | undefined, operator: string) {
   return {
     /**
-     * Finds the record of a key by the key itself, such as a leaked one. No part of the key gets into errors or the trail.
+     * Finds the record of a key by the key itself, such as a leaked one, with the name of its company or integration. No part
+     * of the key gets into errors or the trail.
      * @throws RefusedError if the text is not a key, or not one of this server; StartError if the secret is not the one of
      * the database's keys
      */
-    async find(text: string): Promise<KeyDetails> {
+    async find(text: string) {
       if (!isKey(text)) throw new RefusedError('this is no API key: one is sk_ and 43 letters and digits');
       if (!secrets) {
         throw new StartError('API_KEY_SECRET must be set beside DATABASE_URL to find a key: the secret of its servers');

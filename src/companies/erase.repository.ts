@@ -9,13 +9,6 @@ import { erasedSoFarStatement, lockStatement } from './erase.statements.ts';
 import { beginning, type Counts, grants, type Part, parts } from './erase-parts.repository.ts';
 import { countRowSchema } from './row.schema.ts';
 
-interface ErasedCompany {
-  readonly id: string;
-  readonly name: string;
-  /** Numbers of erased rows by kind, including those of earlier runs that were interrupted. */
-  readonly erased: Counts;
-}
-
 /** Milliseconds after which every request admitted before has ended: an admission is valid for 1 s, a call takes 2.3 s. */
 const longestRequest = 4_000;
 
@@ -98,7 +91,7 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
      * @param confirm the name of the company
      * @throws UnknownIdError; RefusedError if the name is another one or the company has an active key
      */
-    async erase(id: string, confirm: string): Promise<ErasedCompany> {
+    async erase(id: string, confirm: string) {
       await erasePart(id, confirm, grants);
       // Running requests may still write. No new ones can follow: there is no active key and no grant.
       await setTimeout(longestRequest);
