@@ -1,6 +1,6 @@
 import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
-import { onlyRow, rowsOf } from '../database/rows.ts';
+import { rowsOf } from '../database/rows.ts';
 import type { Query, Statement } from '../database/statement.ts';
 import { UnknownIdError } from '../errors.ts';
 import {
@@ -13,13 +13,12 @@ import {
   purgeEntryStatement,
   waitForDeliveryStatement,
 } from './erase.statements.ts';
-import { erasedRowSchema, lockedRowSchema } from './row.schema.ts';
+import { lockedRowSchema } from './row.schema.ts';
 
 /** Rows of each kind that one transaction erases at most. */
 const most = 5_000;
 
 const lockedOf = rowsOf(lockedRowSchema);
-const erasedOf = rowsOf(erasedRowSchema);
 
 /**
  * Erases a deleted agent with its history, its deliveries, and its content in kept answers. Works in transactions of at most
@@ -40,7 +39,7 @@ export async function purgeAgent(database: Database, id: string, operator: strin
 }
 
 async function purgePart(query: Query, id: string, operator: string) {
-  const count = async (statement: Statement) => onlyRow(erasedOf(await query(statement))).erased;
+  const count = async (statement: Statement) => (await query(statement)).length;
   const [locked] = lockedOf(await query(lockDeletedStatement(id)));
   if (!locked) throw new UnknownIdError('deleted agent', id);
   const versions = await count(eraseVersionsStatement([id], most));
