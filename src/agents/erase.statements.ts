@@ -66,14 +66,3 @@ export const eraseContentsStatement = (id: string, limit: number) => sql`
     SELECT o.api_key_id, o.key FROM idempotency_key o
      WHERE o.agent_id = ${id}::uuid AND (o.agent IS NOT NULL OR o.answer IS NOT NULL) LIMIT ${limit}::int)
   RETURNING k.key`;
-
-/** Inserts the audit entry of a transaction of a purge. */
-export const purgeEntryStatement = (
-  action: string,
-  id: string,
-  companyId: string,
-  operator: string,
-  details: object,
-) => sql`
-  INSERT INTO audit_entry (action, operator, agent_id, company_id, details)
-  VALUES (${action}, ${operator}, ${id}::uuid, ${companyId}::uuid, ${JSON.stringify(details)}::jsonb)`;

@@ -1,4 +1,4 @@
-import type { Database } from '../database/client.ts';
+import type { Database, TypedTransaction } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Query, Statement } from '../database/statement.ts';
@@ -10,7 +10,6 @@ import {
   eraseVersionsStatement,
   lockAnswersStatement,
   lockDeletedStatement,
-  purgeEntryStatement,
   waitForDeliveryStatement,
 } from './erase.statements.ts';
 import { lockedRowSchema } from './row.schema.ts';
@@ -31,14 +30,14 @@ const lockedOf = rowsOf(lockedRowSchema);
 export async function purgeAgent(database: Database, id: string, operator: string) {
   let versions = 0;
   for (let isPurged = false; !isPurged; ) {
-    const part = await longTransaction(database, (query) => purgePart(query, id, operator));
+    const part = await longTransaction(database, (query, typed) => purgePart(query, typed, id, operator));
     versions += part.versions;
     isPurged = part.isPurged;
   }
   return { id, versions };
 }
 
-async function purgePart(query: Query, id: string, operator: string) {
+async function purgePart(query: Query, typed: TypedTransaction, id: string, operator: string) {
   const count = async (statement: Statement) => (await query(statement)).length;
   const [locked] = lockedOf(await query(lockDeletedStatement(id)));
   if (!locked) throw new UnknownIdError('deleted agent', id);
@@ -53,6 +52,7 @@ async function purgePart(query: Query, id: string, operator: string) {
   const isPurged = erased < most && (await count(eraseAgentsStatement([id]))) > 0;
   if (erased === 0 && !isPurged) return { versions, isPurged };
   const [action, details] = isPurged ? ['agent.purged', {}] : ['agent.purging', { versions, deliveries, keptAnswers }];
-  await query(purgeEntryStatement(action, id, locked.companyId, operator, details));
+  const data = { action, operator, agentId: id, companyId: locked.companyId, details };
+  await typed(({ auditEntry }) => auditEntry.create({ data }));
   return { versions, isPurged };
 }
