@@ -185,16 +185,8 @@ export function agentLifecycle(database: Database) {
 
     /**
      * Soft-deletes an agent: no request finds it any more; its row and history stay.
-     * @param companyId the company that must own it; null for any
-     * @param version the version that it must have; null for any
      * @returns undefined if there is no such agent, or it has another version or company; for a request also if its row is locked
      */
-    async delete(
-      id: string,
-      by: Author,
-      { companyId = null, version = null }: Partial<Pick<Deletion, 'companyId' | 'version'>> = {},
-    ): Promise<StoredAgent | undefined> {
-      return await deleteRow({ id, companyId, version, by });
-    },
+    delete: deleteRow,
   };
 }

@@ -155,8 +155,8 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     while (caller.deadline.left() > 0) {
       const { version } = own(caller, found);
       checkPreconditions(preconditions, version);
-      const only = { companyId: caller.companyId, version: anyVersion ? null : version };
-      if (await agents.delete(id, caller, only)) return;
+      const wanted = { id, by: caller, companyId: caller.companyId, version: anyVersion ? null : version };
+      if (await agents.delete(wanted)) return;
       // Another change was written first, or holds the row: decide again on the current agent.
       found = await agents.find(id, null);
     }
