@@ -15,7 +15,7 @@ import { concurrencyLimits } from './concurrency-limits.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
 import type { ApiKeyRepository, LookedUp } from './lookup.repository.ts';
-import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
+import { countRequest, rateLimited } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { FoundKey } from './row.schema.ts';
 
@@ -116,10 +116,10 @@ export const authenticate = fp(async (app, options: Options) => {
     turns.admit(key, agent);
     uses.note(key.id, hashes);
     const counting = countRequest(limits, key, request, reply);
-    const tooMany = counting instanceof Promise ? await counting : counting;
-    if (tooMany) {
-      limited.note(hash, tooMany.wait);
-      throw tooMany.error;
+    const wait = counting instanceof Promise ? await counting : counting;
+    if (wait !== undefined) {
+      limited.note(hash, wait);
+      throw rateLimited(wait);
     }
     limited.forget(hash);
     const lookup = { ...wanted, agentId: null };
@@ -135,8 +135,8 @@ export const authenticate = fp(async (app, options: Options) => {
   app.addHook('onClose', () => uses.settled());
 
   async function refuseKey({ address }: Asked, why: InvalidKey): Promise<never> {
-    await countRefusedKey(limits, address);
-    throw invalidKey(why);
+    const wait = await limits.countRefused(address ?? undefined);
+    throw wait === undefined ? invalidKey(why) : rateLimited(wait);
   }
 });
 

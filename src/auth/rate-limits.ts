@@ -25,9 +25,9 @@ export type RateLimits = ReturnType<typeof rateLimits>;
  * counted: a client that keeps sending is let through after `wait` all the same, and a raised limit takes effect at once.
  */
 export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
-  function judge({ isCounted, counts }: Counted): Verdict {
+  function judge(whom: 'key' | 'address', { isCounted, counts }: Counted): Verdict {
     if (isCounted) return { windows: counts };
-    meter.rateLimited('key');
+    meter.rateLimited(whom);
     return { windows: counts, wait: waitOf(counts) };
   }
 
@@ -40,7 +40,7 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
       ]);
       if (limits.length === 0) return unlimited;
       const counted = counters.count(id, limits);
-      return counted instanceof Promise ? counted.then(judge) : judge(counted);
+      return counted instanceof Promise ? counted.then((later) => judge('key', later)) : judge('key', counted);
     },
 
     /**
@@ -50,10 +50,7 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
     async countRefused(address: string | undefined): Promise<number | undefined> {
       const limits = limited([{ name: 'refused', limit: quotas.refusedPerMinute }]);
       if (limits.length === 0) return undefined;
-      const { isCounted, counts } = await counters.count(senderOf(address), limits);
-      if (isCounted) return undefined;
-      meter.rateLimited('address');
-      return waitOf(counts);
+      return judge('address', await counters.count(senderOf(address), limits)).wait;
     },
   };
 }
