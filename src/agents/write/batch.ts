@@ -11,7 +11,7 @@ import { foundRowSchema } from '../row.schema.ts';
 import { type StoredAgent, toStoredAgent } from '../row.ts';
 import type { Changed, Decide } from './decision.ts';
 import { findStatement } from './find.statements.ts';
-import { committed, type Folded, fold, type PendingDecision } from './fold.ts';
+import { type Folded, fold, type PendingDecision, timeAfter } from './fold.ts';
 
 /** The agent that was read after the request arrived. */
 export interface ReadAhead {
@@ -154,7 +154,8 @@ function outcomeAt(
   if (!outcome || (outcome.after > 0 && !writtenAt)) return undefined;
   if ('error' in outcome) return { error: outcome.error };
   const { agent, after, ...rest } = outcome;
-  return { result: { ...rest, agent: writtenAt ? committed(agent, after, steps.length, writtenAt) : agent } };
+  const updatedAt = timeAfter(after, steps.length, writtenAt, agent.updatedAt);
+  return { result: { ...rest, agent: { ...agent, updatedAt } } };
 }
 
 function byAgent(changes: readonly Change[]): [string, Change[]][] {

@@ -1,13 +1,5 @@
 import { isLockTimeout } from '../../database/failures.ts';
 import { ApiError } from '../../http/problems.ts';
-import { timeOfStep } from './fold.ts';
-import type { Keeping } from './step.ts';
-
-/** Gives an answer its final time. @param writtenAt the time of the agent's write; undefined if it was not written */
-export const finalAnswer = ({ after, steps, ...kept }: Keeping, writtenAt: Date | undefined) => ({
-  ...kept,
-  updated: after > 0 && writtenAt ? timeOfStep(writtenAt, after, steps) : kept.updated,
-});
 
 /**
  * Waits for a statement that another request with the same Idempotency-Key may hold up, such as one that keeps an answer.
