@@ -53,11 +53,7 @@ export type Read = ReadAhead & Pick<PendingDecision, 'numberIsActive' | 'kept'>;
 export const isRead = ({ id, readAhead: read, phoneNumberId, idempotency }: Change, writes: RecentWrites): boolean =>
   read !== undefined && writes.isCurrent(id, read.readOrder) && phoneNumberId === null && idempotency === undefined;
 
-export const readAhead = ({ readAhead: read = nothing }: Change): Read => ({
-  agent: read.agent,
-  numberIsActive: false,
-  readOrder: read.readOrder,
-});
+export const readAhead = ({ readAhead: read }: Change): Read => ({ ...nothing, ...read });
 
 const nothing: Read = { agent: undefined, numberIsActive: false, readOrder: 0 };
 
@@ -104,18 +100,7 @@ export type FoldOfAgent = Folded & { readonly id: string; readonly changes: read
 /** Groups changes by agent and decides each group, in the order of arrival. */
 export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Change, Read>): FoldOfAgent[] {
   return byAgent(changes).map(([id, ofAgent]) => {
-    const decisions = ofAgent.map((change) => {
-      const { agent, numberIsActive, kept, readOrder } = found.get(change) ?? nothing;
-      return {
-        decide: change.decide,
-        by: change.by,
-        idempotency: change.idempotency,
-        agent,
-        numberIsActive,
-        kept,
-        readOrder,
-      };
-    });
+    const decisions = ofAgent.map((change) => ({ ...change, ...(found.get(change) ?? nothing) }));
     return { id, changes: ofAgent, ...fold(decisions, lastRead(decisions)) };
   });
 }
