@@ -39,8 +39,6 @@ export interface Change {
   readonly idempotency?: Idempotency | undefined;
   readonly by: Caller;
   readonly decide: Decide;
-  /** The deadline of the request, in milliseconds on the clock of `performance.now()`. */
-  readonly deadline: number;
 }
 
 /** The span of the request that makes a change, if its trace is recorded. */
