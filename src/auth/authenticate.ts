@@ -90,7 +90,8 @@ export const authenticate = fp(async (app, options: Options) => {
     const { companyId, address, scope, agentId } = asked;
     request.agentId = agentId ?? '';
     exchange.agentId = agentId;
-    const text = readKey(onlyHeader(request, 'authorization'));
+    const isSentOnce = countHeader(request.raw.rawHeaders, 'authorization') === 1;
+    const text = isSentOnce ? readKey(request.headers.authorization ?? '') : undefined;
     if (text === undefined) return await refuseKey(asked, 'malformed');
     const hashes = hashesOf(text, secrets);
     const { hash, formerHash } = hashes;
@@ -139,11 +140,6 @@ export const authenticate = fp(async (app, options: Options) => {
     throw wait === undefined ? invalidKey(why) : rateLimited(wait);
   }
 });
-
-/** The value of a header; empty if it is missing or repeated. */
-function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
-  return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
-}
 
 /** Checks 6 and 7 for a key that may be used. Sets `owner`, and `caller` or `ownerCaller`. */
 function setCaller(request: FastifyRequest, key: FoundKey, asked: Asked, found: Omit<Admission, 'check'>): void {
