@@ -143,7 +143,6 @@ export const fields = {
 
 type Fields = typeof fields;
 
-/** Any entry of the table. */
 export type AnyField = Details<unknown> & { readonly schema: TSchema };
 export type AgentField = keyof Fields;
 
@@ -189,5 +188,4 @@ type StoredValue<Value> = Value extends string ? string : Value;
 /** The content of an agent: every field, as stored. */
 export type AgentContent = { readonly [Name in AgentField]: StoredValue<Value<Name>> };
 
-/** The initial values of all fields. */
 export const initialContent = record<AgentContent>(agentFields, (name) => fields[name].initial);

@@ -69,7 +69,6 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     restore: (caller: Caller, request: ChangeRequest, version: number): Promise<Changed> =>
       caller.deadline.race(changeOwn(caller, request, (read) => restore(caller, request, version, read))),
 
-    /** Creates an agent and its first history entry. The company must exist. */
     create(companyId: string, draft: AgentDraft, by: Author, idempotency?: Idempotency) {
       const created = agents.create(
         {
@@ -170,7 +169,6 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
   }
 }
 
-/** What was read of an agent. */
 type Found = Pick<ReadAhead, 'agent'> & Partial<AgentInPath>;
 
 /** Checks 10 and 11: the agent exists and belongs to the company. */

@@ -115,7 +115,6 @@ const filters: { readonly [Name in FilterName]: (value: string) => Statement } =
   language: (value) => sql`a.language = ${value}::text`,
 };
 
-/** A filter and its value in the query. */
 export type GivenFilter = readonly [name: FilterName, value: string];
 
 // Filters that are not given are left out of the statement. With a condition such as `$1 IS NULL OR …`, the planner would

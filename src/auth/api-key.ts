@@ -18,7 +18,6 @@ export const scopeTable = {
   'write:webhooks': { givenToExistingKeys: false },
 } as const satisfies Record<string, ScopeDetails>;
 
-/** The names of all scopes. */
 export type Scope = keyof typeof scopeTable;
 export const isScope = (name: string): name is Scope => Object.hasOwn(scopeTable, name);
 export const scopes: readonly Scope[] = Object.keys(scopeTable).filter(isScope);

@@ -31,7 +31,6 @@ declare module 'fastify' {
     agentId: string;
     /** That agent, read after the request arrived. Whether it exists and is the company's is checked later (10 and 11). */
     readAhead: AgentInPath;
-    /** The time by which the request is answered. */
     deadline: Deadline;
   }
   interface FastifyContextConfig {
