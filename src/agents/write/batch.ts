@@ -51,7 +51,11 @@ export type Read = ReadAhead & Pick<PendingDecision, 'numberIsActive' | 'kept'>;
 export const isRead = ({ id, readAhead: read, phoneNumberId, idempotency }: Change, writes: RecentWrites): boolean =>
   read !== undefined && writes.isCurrent(id, read.readOrder) && phoneNumberId === null && idempotency === undefined;
 
-export const readAhead = ({ readAhead: read }: Change): Read => ({ ...nothing, ...read });
+export const readAhead = ({ readAhead: read = nothing }: Change): Read => ({
+  agent: read.agent,
+  numberIsActive: false,
+  readOrder: read.readOrder,
+});
 
 const nothing: Read = { agent: undefined, numberIsActive: false, readOrder: 0 };
 
@@ -98,7 +102,11 @@ export type FoldOfAgent = Folded & { readonly id: string; readonly changes: read
 /** Groups changes by agent and decides each group, in the order of arrival. */
 export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Change, Read>): FoldOfAgent[] {
   return byAgent(changes).map(([id, ofAgent]) => {
-    const decisions = ofAgent.map((change) => ({ ...change, ...(found.get(change) ?? nothing) }));
+    const decisions = ofAgent.map((change) => {
+      const { decide, by, idempotency } = change;
+      const { agent, numberIsActive, kept, readOrder } = found.get(change) ?? nothing;
+      return { decide, by, idempotency, agent, numberIsActive, kept, readOrder };
+    });
     return { id, changes: ofAgent, ...fold(decisions, lastRead(decisions)) };
   });
 }
