@@ -7,35 +7,31 @@ import { sql } from '../database/statement.ts';
 export const lockAgentsStatement = (ids: readonly string[]) =>
   sql`SELECT FROM agent WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR UPDATE`;
 
-/** Erases at most `limit` versions of these agents; returns how many. */
+// The statements that erase return a row for each row that they erased.
+
+/** Erases at most `limit` versions of these agents. */
 export const eraseVersionsStatement = (ids: readonly string[], limit: number) => sql`
-  WITH erased AS (
-    DELETE FROM agent_version v
-     USING (SELECT part.* FROM unnest(${ids}::uuid[]) AS given(id),
-                   LATERAL (SELECT h.agent_id, h.version FROM agent_version h WHERE h.agent_id = given.id
-                             ORDER BY h.version LIMIT ${limit}::int) part
-             LIMIT ${limit}::int) part
-     WHERE v.agent_id = part.agent_id AND v.version = part.version
-    RETURNING v.version
-  )
-  SELECT count(*)::int AS erased FROM erased`;
+  DELETE FROM agent_version v
+   USING (SELECT part.* FROM unnest(${ids}::uuid[]) AS given(id),
+                 LATERAL (SELECT h.agent_id, h.version FROM agent_version h WHERE h.agent_id = given.id
+                           ORDER BY h.version LIMIT ${limit}::int) part
+           LIMIT ${limit}::int) part
+   WHERE v.agent_id = part.agent_id AND v.version = part.version
+  RETURNING v.version`;
 
 /**
- * Erases at most `limit` deliveries of events of these agents, to whichever endpoint; returns how many. Those whose outcome is
- * being written are left for the next transaction: waiting for several could end in a deadlock. They are deleted by their `ctid`,
- * and found by an index in its order, which `=` would make meaningless: otherwise PostgreSQL may read the whole table, also to
- * find that none is left.
+ * Erases at most `limit` deliveries of events of these agents, to whichever endpoint. Those whose outcome is being written are
+ * left for the next transaction: waiting for several could end in a deadlock. They are deleted by their `ctid`, and found by an
+ * index in its order, which `=` would make meaningless: otherwise PostgreSQL may read the whole table, also to find that none is
+ * left.
  */
 export const eraseDeliveriesStatement = (ids: readonly string[], limit: number) => sql`
-  WITH erased AS (
-    DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
-      SELECT part.ctid FROM unnest(${ids}::uuid[]) AS given(id),
-             LATERAL (SELECT d.ctid FROM webhook_delivery d WHERE d.agent_id BETWEEN given.id AND given.id
-                       ORDER BY d.agent_id LIMIT ${limit}::int FOR UPDATE OF d SKIP LOCKED) part
-       LIMIT ${limit}::int))
-    RETURNING id
-  )
-  SELECT count(*)::int AS erased FROM erased`;
+  DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
+    SELECT part.ctid FROM unnest(${ids}::uuid[]) AS given(id),
+           LATERAL (SELECT d.ctid FROM webhook_delivery d WHERE d.agent_id BETWEEN given.id AND given.id
+                     ORDER BY d.agent_id LIMIT ${limit}::int FOR UPDATE OF d SKIP LOCKED) part
+     LIMIT ${limit}::int))
+  RETURNING id`;
 
 /**
  * Locks a delivery of an event of these agents, if one is left, until the transaction ends. Run it where none was erased: it
@@ -47,15 +43,12 @@ export const waitForDeliveryStatement = (ids: readonly string[]) => sql`
                    ORDER BY d.agent_id LIMIT 1 FOR UPDATE OF d) part
    LIMIT 1`;
 
-/** Erases those of these agents that have neither history nor deliveries left; returns how many. */
+/** Erases those of these agents that have neither history nor deliveries left. */
 export const eraseAgentsStatement = (ids: readonly string[]) => sql`
-  WITH erased AS (
-    DELETE FROM agent a
-     WHERE a.id = ANY(${ids}::uuid[]) AND NOT EXISTS (SELECT FROM agent_version v WHERE v.agent_id = a.id)
-       AND NOT EXISTS (SELECT FROM webhook_delivery d WHERE d.agent_id = a.id)
-    RETURNING a.id
-  )
-  SELECT count(*)::int AS erased FROM erased`;
+  DELETE FROM agent a
+   WHERE a.id = ANY(${ids}::uuid[]) AND NOT EXISTS (SELECT FROM agent_version v WHERE v.agent_id = a.id)
+     AND NOT EXISTS (SELECT FROM webhook_delivery d WHERE d.agent_id = a.id)
+  RETURNING a.id`;
 
 /**
  * Locks a deleted agent until the transaction ends, and returns its company. Must come before what belongs to it is erased: an
@@ -67,23 +60,9 @@ export const lockDeletedStatement = (id: string) => sql`
 /** Takes the lock under which servers delete old kept answers (`deleteOldAnswersStatement`), until the transaction ends. */
 export const lockAnswersStatement = sql`SELECT FROM pg_advisory_xact_lock(7214839, 4)`;
 
-/** Erases what at most `limit` kept answers hold about an agent or its deliveries; the rows stay. Returns how many these are. */
+/** Erases what at most `limit` kept answers hold about an agent or its deliveries; the rows stay. */
 export const eraseContentsStatement = (id: string, limit: number) => sql`
-  WITH erased AS (
-    UPDATE idempotency_key k SET agent = NULL, answer = NULL WHERE (k.api_key_id, k.key) IN (
-      SELECT o.api_key_id, o.key FROM idempotency_key o
-       WHERE o.agent_id = ${id}::uuid AND (o.agent IS NOT NULL OR o.answer IS NOT NULL) LIMIT ${limit}::int)
-    RETURNING k.key
-  )
-  SELECT count(*)::int AS erased FROM erased`;
-
-/** Inserts the audit entry of a transaction of a purge. */
-export const purgeEntryStatement = (
-  action: string,
-  id: string,
-  companyId: string,
-  operator: string,
-  details: object,
-) => sql`
-  INSERT INTO audit_entry (action, operator, agent_id, company_id, details)
-  VALUES (${action}, ${operator}, ${id}::uuid, ${companyId}::uuid, ${JSON.stringify(details)}::jsonb)`;
+  UPDATE idempotency_key k SET agent = NULL, answer = NULL WHERE (k.api_key_id, k.key) IN (
+    SELECT o.api_key_id, o.key FROM idempotency_key o
+     WHERE o.agent_id = ${id}::uuid AND (o.agent IS NOT NULL OR o.answer IS NOT NULL) LIMIT ${limit}::int)
+  RETURNING k.key`;

@@ -143,7 +143,6 @@ export const fields = {
 
 type Fields = typeof fields;
 
-/** Any entry of the table. */
 export type AnyField = Details<unknown> & { readonly schema: TSchema };
 export type AgentField = keyof Fields;
 
@@ -164,11 +163,8 @@ export const agentFields: readonly AgentField[] = namesOf(fields);
 const isRequired = (name: AgentField): name is RequiredField => fields[name].isRequired;
 const isAnswered = (name: AgentField): name is AnsweredField => !('isAnswered' in fields[name]);
 
-/** Fields that a new agent must have, those that it may have, and those in answers. */
+/** Fields that a new agent must have, and those in answers. */
 export const requiredFields = agentFields.filter(isRequired);
-export const optionalFields = agentFields.filter(
-  (name): name is Exclude<AgentField, RequiredField> => !isRequired(name),
-);
 export const answeredFields = agentFields.filter(isAnswered);
 /** Fields whose values can be so large that PostgreSQL stores them outside of the row (TOAST). */
 export const largeFields = agentFields.filter((name) => {
@@ -192,5 +188,4 @@ type StoredValue<Value> = Value extends string ? string : Value;
 /** The content of an agent: every field, as stored. */
 export type AgentContent = { readonly [Name in AgentField]: StoredValue<Value<Name>> };
 
-/** The initial values of all fields. */
 export const initialContent = record<AgentContent>(agentFields, (name) => fields[name].initial);

@@ -15,7 +15,7 @@ import type { StoredAgent } from './row.ts';
 import { type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import { type Write, writeAtOnce, writeConfirmed } from './write/confirmed.ts';
 import type { Changed } from './write/decision.ts';
-import { keepAnswers } from './write/keep.ts';
+import { waitForKey } from './write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
 import { lockSoonStatement, lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
@@ -105,7 +105,7 @@ export function agentLifecycle(database: Database) {
       if (plan.draft.phoneNumberId === null) await query(shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
-      await keepAnswers(query, keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }]));
+      await waitForKey(query(keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }])));
       return { agent };
     });
   }
@@ -185,16 +185,8 @@ export function agentLifecycle(database: Database) {
 
     /**
      * Soft-deletes an agent: no request finds it any more; its row and history stay.
-     * @param companyId the company that must own it; null for any
-     * @param version the version that it must have; null for any
      * @returns undefined if there is no such agent, or it has another version or company; for a request also if its row is locked
      */
-    async delete(
-      id: string,
-      by: Author,
-      { companyId = null, version = null }: Partial<Pick<Deletion, 'companyId' | 'version'>> = {},
-    ): Promise<StoredAgent | undefined> {
-      return await deleteRow({ id, companyId, version, by });
-    },
+    delete: deleteRow,
   };
 }

@@ -11,7 +11,6 @@ const agentHeaders = (version: number, phoneNumber?: string) => ({
   'Agent-Phone-Number-Id': header('The id of the phone number for calls from the agent, if it has one', phoneNumber),
 });
 
-/** The header of an answer that repeats an earlier one. */
 export const replayHeader = {
   'Idempotent-Replayed': {
     ...header('Present if this answer repeats an earlier one and nothing was done again'),

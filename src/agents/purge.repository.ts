@@ -1,6 +1,6 @@
-import type { Database } from '../database/client.ts';
+import type { Database, TypedTransaction } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
-import { onlyRow, rowsOf } from '../database/rows.ts';
+import { rowsOf } from '../database/rows.ts';
 import type { Query, Statement } from '../database/statement.ts';
 import { UnknownIdError } from '../errors.ts';
 import {
@@ -10,16 +10,14 @@ import {
   eraseVersionsStatement,
   lockAnswersStatement,
   lockDeletedStatement,
-  purgeEntryStatement,
   waitForDeliveryStatement,
 } from './erase.statements.ts';
-import { erasedRowSchema, lockedRowSchema } from './row.schema.ts';
+import { lockedRowSchema } from './row.schema.ts';
 
 /** Rows of each kind that one transaction erases at most. */
 const most = 5_000;
 
 const lockedOf = rowsOf(lockedRowSchema);
-const erasedOf = rowsOf(erasedRowSchema);
 
 /**
  * Erases a deleted agent with its history, its deliveries, and its content in kept answers. Works in transactions of at most
@@ -32,15 +30,15 @@ const erasedOf = rowsOf(erasedRowSchema);
 export async function purgeAgent(database: Database, id: string, operator: string) {
   let versions = 0;
   for (let isPurged = false; !isPurged; ) {
-    const part = await longTransaction(database, (query) => purgePart(query, id, operator));
+    const part = await longTransaction(database, (query, typed) => purgePart(query, typed, id, operator));
     versions += part.versions;
     isPurged = part.isPurged;
   }
   return { id, versions };
 }
 
-async function purgePart(query: Query, id: string, operator: string) {
-  const count = async (statement: Statement) => onlyRow(erasedOf(await query(statement))).erased;
+async function purgePart(query: Query, typed: TypedTransaction, id: string, operator: string) {
+  const count = async (statement: Statement) => (await query(statement)).length;
   const [locked] = lockedOf(await query(lockDeletedStatement(id)));
   if (!locked) throw new UnknownIdError('deleted agent', id);
   const versions = await count(eraseVersionsStatement([id], most));
@@ -54,6 +52,7 @@ async function purgePart(query: Query, id: string, operator: string) {
   const isPurged = erased < most && (await count(eraseAgentsStatement([id]))) > 0;
   if (erased === 0 && !isPurged) return { versions, isPurged };
   const [action, details] = isPurged ? ['agent.purged', {}] : ['agent.purging', { versions, deliveries, keptAnswers }];
-  await query(purgeEntryStatement(action, id, locked.companyId, operator, details));
+  const data = { action, operator, agentId: id, companyId: locked.companyId, details };
+  await typed(({ auditEntry }) => auditEntry.create({ data }));
   return { versions, isPurged };
 }

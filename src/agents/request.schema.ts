@@ -15,7 +15,6 @@ export const companyQuerySchema = Type.Object(
   closed,
 );
 
-/** The query of a change; with `dryRun=true` nothing is written. */
 export const changeQuerySchema = Type.Object(
   {
     ...companyQuerySchema.properties,
@@ -47,7 +46,6 @@ export const changeHeadersSchema = Type.Object({ ...conditions, ...idempotencyKe
 export const createHeadersSchema = Type.Object(idempotencyKey);
 export const deleteHeadersSchema = Type.Object(conditions);
 
-/** The headers of a GET: If-None-Match answers 304 while the version is the same. */
 export const readHeadersSchema = Type.Object({
   'if-none-match': entityTags('304 while one of these entity tags is current'),
 });

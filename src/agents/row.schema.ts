@@ -54,7 +54,6 @@ export const writtenRowSchema = Type.Object({
 });
 
 /** Other rows of the statements about agents. */
-export const erasedRowSchema = Type.Object({ erased: Type.Integer() });
 export const lockedRowSchema = Type.Object({ companyId: Type.String() });
 
 /** `agent` is text for `parseExact`, null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */

@@ -14,7 +14,6 @@ export interface StoredAgent {
   readonly content: AgentContent;
 }
 
-/** The result of `agentJson`; times are text. */
 export type AgentJson = Static<typeof agentJsonSchema>;
 
 export function toStoredAgent(agent: AgentJson): StoredAgent {

@@ -10,7 +10,6 @@ import {
   answeredFields,
   fields,
   namesOf,
-  optionalFields,
   record,
   requiredFields,
   type Value,
@@ -49,7 +48,7 @@ export type AgentPatch = Static<typeof agentPatchSchema>;
 export const agentDraftSchema = Type.Composite(
   [
     Type.Pick(Type.Object(bodySchemas), requiredFields),
-    Type.Partial(Type.Pick(Type.Object(bodySchemas), optionalFields)),
+    Type.Partial(Type.Omit(Type.Object(bodySchemas), requiredFields)),
   ],
   { $id: 'AgentDraft', examples: [draft], ...closed, ...readOnly, ...phoneRule },
 );

@@ -10,21 +10,17 @@ import type { AgentListQuery } from './request.schema.ts';
 import type { StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
-import type { AgentInPath, ReadAhead } from './write/batch.ts';
+import type { AgentInPath, Change, ReadAhead } from './write/batch.ts';
 import type { Changed, Decide } from './write/decision.ts';
 
 export type AgentService = ReturnType<typeof agentService>;
 
 /** The agent to change, and the conditions and options of the request. */
-interface ChangeRequest {
-  /** In lower case. */
-  readonly id: string;
+interface ChangeRequest extends Pick<Change, 'id' | 'idempotency'> {
   readonly readAhead: AgentInPath;
   readonly preconditions: Preconditions;
-  /** Run every check, but write nothing. */
+  /** Run every check, but write nothing; not together with an Idempotency-Key. */
   readonly dryRun?: boolean | undefined;
-  /** The Idempotency-Key of the request; not together with a dry run. */
-  readonly idempotency?: Idempotency | undefined;
 }
 
 /**
@@ -73,7 +69,6 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     restore: (caller: Caller, request: ChangeRequest, version: number): Promise<Changed> =>
       caller.deadline.race(changeOwn(caller, request, (read) => restore(caller, request, version, read))),
 
-    /** Creates an agent and its first history entry. The company must exist. */
     create(companyId: string, draft: AgentDraft, by: Author, idempotency?: Idempotency) {
       const created = agents.create(
         {
@@ -159,8 +154,8 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
     while (caller.deadline.left() > 0) {
       const { version } = own(caller, found);
       checkPreconditions(preconditions, version);
-      const only = { companyId: caller.companyId, version: anyVersion ? null : version };
-      if (await agents.delete(id, caller, only)) return;
+      const wanted = { id, by: caller, companyId: caller.companyId, version: anyVersion ? null : version };
+      if (await agents.delete(wanted)) return;
       // Another change was written first, or holds the row: decide again on the current agent.
       found = await agents.find(id, null);
     }
@@ -174,7 +169,6 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
   }
 }
 
-/** What was read of an agent. */
 type Found = Pick<ReadAhead, 'agent'> & Partial<AgentInPath>;
 
 /** Checks 10 and 11: the agent exists and belongs to the company. */

@@ -78,15 +78,12 @@ const kept = ({ keyId, key, fingerprint }: Idempotency & { readonly keyId: strin
     SELECT ${keyId}::uuid, ${key}, ${fingerprint}, c.id, ${created}, g.fields, c.updated_at FROM created c, given g
   )`;
 
-export interface Deletion {
+export interface Deletion extends Pick<Creation, 'by' | 'lookedUpAt'> {
   readonly id: string;
   /** The company that must own the agent; null for any. */
   readonly companyId: string | null;
   /** The version that the agent must have; null for any. */
   readonly version: number | null;
-  readonly by: Author;
-  /** When the key was looked up, as `isRecent` judges it; null for an operator. */
-  readonly lookedUpAt: number | null;
 }
 
 /**
@@ -119,7 +116,6 @@ const filters: { readonly [Name in FilterName]: (value: string) => Statement } =
   language: (value) => sql`a.language = ${value}::text`,
 };
 
-/** A filter and its value in the query. */
 export type GivenFilter = readonly [name: FilterName, value: string];
 
 // Filters that are not given are left out of the statement. With a condition such as `$1 IS NULL OR …`, the planner would

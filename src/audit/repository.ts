@@ -73,19 +73,14 @@ const history: Source = {
 const entriesOf = rowsOf(auditEntrySchema);
 
 /**
- * Reads the audit trail: its entries and the history of agents, as one list. Raw, since Prisma has no UNION, and cannot join
- * a version with its agent: there is no foreign key, as the agent may have been erased.
+ * Reads the audit trail, the newest first: its entries and the history of agents, as one list. Raw, since Prisma has no UNION,
+ * and cannot join a version with its agent: there is no foreign key, as the agent may have been erased.
  */
-export function auditRepository(database: Database) {
-  return {
-    /** Lists entries, the newest first. */
-    list: (filter: AuditFilter, limit: number): Promise<AuditEntry[]> =>
-      // With long limits: the history of all companies can be long.
-      longTransaction(database, (query) =>
-        filter.agent === undefined ? searchBack(query, filter, limit) : search(query, filter, limit),
-      ),
-  };
-}
+export const auditEntries = (database: Database, filter: AuditFilter, limit: number): Promise<AuditEntry[]> =>
+  // With long limits: the history of all companies can be long.
+  longTransaction(database, (query) =>
+    filter.agent === undefined ? searchBack(query, filter, limit) : search(query, filter, limit),
+  );
 
 /** Ranges, in days before now, in which the history is searched: the last entries of a busy key or company are in the first. */
 const reaches = [1, 8, 64, 512, undefined];

@@ -9,7 +9,8 @@ interface ScopeDetails {
   readonly givenToExistingKeys: 'always' | `${number}_${string}` | false;
 }
 
-const scopeTable = {
+/** Each scope with its details; the migrations must agree with `givenToExistingKeys`. */
+export const scopeTable = {
   'read:agents': { givenToExistingKeys: 'always' },
   'write:agents': { givenToExistingKeys: 'always' },
   'delete:agents': { givenToExistingKeys: 'always' },
@@ -17,16 +18,12 @@ const scopeTable = {
   'write:webhooks': { givenToExistingKeys: false },
 } as const satisfies Record<string, ScopeDetails>;
 
-/** The names of all scopes. */
 export type Scope = keyof typeof scopeTable;
 export const isScope = (name: string): name is Scope => Object.hasOwn(scopeTable, name);
 export const scopes: readonly Scope[] = Object.keys(scopeTable).filter(isScope);
 
-/** Each scope with its details; the migrations must agree with `givenToExistingKeys`. */
-export const scopeDetails: Readonly<Record<Scope, ScopeDetails>> = scopeTable;
-
 /** The scopes of a key that is made without naming scopes. */
-export const defaultScopes = scopes.filter((scope) => scopeDetails[scope].givenToExistingKeys !== false);
+export const defaultScopes = scopes.filter((scope) => scopeTable[scope].givenToExistingKeys !== false);
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const digits = 43;

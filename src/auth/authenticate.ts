@@ -15,7 +15,7 @@ import { concurrencyLimits } from './concurrency-limits.ts';
 import type { ApiKeyUse } from './key-use.ts';
 import { limitedKeys } from './limited-keys.ts';
 import type { ApiKeyRepository, LookedUp } from './lookup.repository.ts';
-import { countRefusedKey, countRequest } from './rate-limit-headers.ts';
+import { countRequest, rateLimited } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { FoundKey } from './row.schema.ts';
 
@@ -31,7 +31,6 @@ declare module 'fastify' {
     agentId: string;
     /** That agent, read after the request arrived. Whether it exists and is the company's is checked later (10 and 11). */
     readAhead: AgentInPath;
-    /** The time by which the request is answered. */
     deadline: Deadline;
   }
   interface FastifyContextConfig {
@@ -90,7 +89,8 @@ export const authenticate = fp(async (app, options: Options) => {
     const { companyId, address, scope, agentId } = asked;
     request.agentId = agentId ?? '';
     exchange.agentId = agentId;
-    const text = readKey(onlyHeader(request, 'authorization'));
+    const isSentOnce = countHeader(request.raw.rawHeaders, 'authorization') === 1;
+    const text = isSentOnce ? readKey(request.headers.authorization ?? '') : undefined;
     if (text === undefined) return await refuseKey(asked, 'malformed');
     const hashes = hashesOf(text, secrets);
     const { hash, formerHash } = hashes;
@@ -116,10 +116,10 @@ export const authenticate = fp(async (app, options: Options) => {
     turns.admit(key, agent);
     uses.note(key.id, hashes);
     const counting = countRequest(limits, key, request, reply);
-    const tooMany = counting instanceof Promise ? await counting : counting;
-    if (tooMany) {
-      limited.note(hash, tooMany.wait);
-      throw tooMany.error;
+    const wait = counting instanceof Promise ? await counting : counting;
+    if (wait !== undefined) {
+      limited.note(hash, wait);
+      throw rateLimited(wait);
     }
     limited.forget(hash);
     const lookup = { ...wanted, agentId: null };
@@ -135,15 +135,10 @@ export const authenticate = fp(async (app, options: Options) => {
   app.addHook('onClose', () => uses.settled());
 
   async function refuseKey({ address }: Asked, why: InvalidKey): Promise<never> {
-    await countRefusedKey(limits, address);
-    throw invalidKey(why);
+    const wait = await limits.countRefused(address ?? undefined);
+    throw wait === undefined ? invalidKey(why) : rateLimited(wait);
   }
 });
-
-/** The value of a header; empty if it is missing or repeated. */
-function onlyHeader({ raw, headers }: FastifyRequest, name: 'authorization'): string {
-  return countHeader(raw.rawHeaders, name) === 1 ? (headers[name] ?? '') : '';
-}
 
 /** Checks 6 and 7 for a key that may be used. Sets `owner`, and `caller` or `ownerCaller`. */
 function setCaller(request: FastifyRequest, key: FoundKey, asked: Asked, found: Omit<Admission, 'check'>): void {

@@ -11,9 +11,7 @@ interface Admitted {
   /** The client's address; null if a proxy passed on something else than an address. */
   readonly address: string | null;
   readonly admission: Admission;
-  /** The span of the request, if its trace is recorded. */
   readonly span?: RequestSpan | undefined;
-  /** The time by which the request is answered. */
   readonly deadline: Deadline;
 }
 

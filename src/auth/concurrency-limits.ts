@@ -10,6 +10,7 @@ import { exchangeOf } from '../http/exchange.ts';
 import { type Turn, turns } from '../http/turns.ts';
 import type { KeyOwner } from './api-key.ts';
 import { bounded } from './bounded-map.ts';
+import type { Lookup } from './lookup.statements.ts';
 
 /** Requests of one owner. More at the same time would not be faster, and would delay other owners. */
 export const perOwner = { running: 64, waiting: 1_000 };
@@ -41,11 +42,7 @@ declare module 'fastify' {
 }
 
 /** The key, the client's address and the agent of a request. */
-interface Bearer {
-  readonly hash: string;
-  readonly address: string | null;
-  readonly agentId: string | null;
-}
+type Bearer = Pick<Lookup, 'hash' | 'address' | 'agentId'>;
 
 type RequestTurns = InstanceType<ReturnType<typeof concurrencyLimits>>;
 

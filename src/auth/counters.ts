@@ -54,7 +54,7 @@ export function memoryCounters(): Counters {
 }
 
 /** Windows of one length, by id, in the order in which they began, which is the order in which they end. */
-function windows(length: number) {
+export function windows(length: number) {
   const byId = new Map<string, { used: number; readonly end: number }>();
 
   /** Removes the ended windows first. */

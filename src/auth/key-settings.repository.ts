@@ -3,28 +3,15 @@ import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import { RefusedError, StartError, UnknownIdError } from '../errors.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
-import { hashesOf, isKey, type KeySecrets, type Scope } from './api-key.ts';
+import { hashesOf, isKey, type KeyDraft, type KeyOwner, type KeySecrets } from './api-key.ts';
 import { lockKey, recordKey, revokedForGood } from './key-lifecycle.repository.ts';
 import { requireKnownSecret } from './secret.repository.ts';
 import { type ShownKey, settingsOf, stored, toShown } from './shown-key.repository.ts';
 
-/** A key and the name of its company or integration. */
-interface KeyDetails extends ShownKey {
-  readonly ownerName: string | null;
-}
-
 /** The settings to change of a key; absent ones stay. */
-interface KeySettings {
-  readonly name?: string | undefined;
-  readonly scopes?: readonly Scope[] | undefined;
-  /** Empty means any address. */
-  readonly allowedIps?: readonly string[] | undefined;
-  /** Null is the server's limit, 0 is none. */
-  readonly perMinute?: number | null | undefined;
-  readonly perHour?: number | null | undefined;
-  /** RFC 3339; null never ends. */
-  readonly expiresAt?: string | null | undefined;
-}
+type KeySettings = {
+  readonly [Name in Exclude<keyof KeyDraft, keyof KeyOwner>]?: KeyDraft[Name] | undefined;
+};
 
 const named = { select: { name: true } } as const;
 
@@ -37,11 +24,12 @@ const named = { select: { name: true } } as const;
 export function keySettings({ prisma }: Database, secrets: KeySecrets | undefined, operator: string) {
   return {
     /**
-     * Finds the record of a key by the key itself, such as a leaked one. No part of the key gets into errors or the trail.
+     * Finds the record of a key by the key itself, such as a leaked one, with the name of its company or integration. No part
+     * of the key gets into errors or the trail.
      * @throws RefusedError if the text is not a key, or not one of this server; StartError if the secret is not the one of
      * the database's keys
      */
-    async find(text: string): Promise<KeyDetails> {
+    async find(text: string) {
       if (!isKey(text)) throw new RefusedError('this is no API key: one is sk_ and 43 letters and digits');
       if (!secrets) {
         throw new StartError('API_KEY_SECRET must be set beside DATABASE_URL to find a key: the secret of its servers');

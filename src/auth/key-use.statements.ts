@@ -2,7 +2,6 @@ import { sql } from '../database/statement.ts';
 import type { KeyHashes, SecretFingerprints } from './api-key.ts';
 import { recordStatement } from './secret.statements.ts';
 
-/** A key that was used. */
 export interface KeyUse extends KeyHashes {
   readonly id: string;
 }

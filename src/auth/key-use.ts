@@ -1,5 +1,6 @@
 import type { Database } from '../database/client.ts';
 import type { KeyHashes, SecretFingerprints } from './api-key.ts';
+import { windows } from './counters.ts';
 import { type KeyUse, useStatement } from './key-use.statements.ts';
 
 export type ApiKeyUse = ReturnType<typeof apiKeyUse>;
@@ -17,21 +18,10 @@ const size = 256;
  * @param onError called with the error of a failed write; it is not retried, a later use of the key is written
  */
 export function apiKeyUse(database: Database, fingerprints: SecretFingerprints, onError: (error: unknown) => void) {
-  /** The time of the last recorded use by key id, the oldest first. */
-  const noted = new Map<string, number>();
+  /** Ids of the keys of which a use was recorded within the interval. */
+  const noted = windows(interval);
   const waiting: KeyUse[] = [];
   let running: Promise<void> | undefined;
-
-  function isDue(id: string): boolean {
-    const now = performance.now();
-    if (now - (noted.get(id) ?? Number.NEGATIVE_INFINITY) < interval) return false;
-    for (const [old, at] of noted) {
-      if (now - at < interval) break;
-      noted.delete(old);
-    }
-    noted.set(id, now);
-    return true;
-  }
 
   async function writeAll(): Promise<void> {
     while (waiting.length > 0) {
@@ -44,7 +34,9 @@ export function apiKeyUse(database: Database, fingerprints: SecretFingerprints, 
   return {
     /** @param id of the key, which has these hashes */
     note(id: string, { hash, formerHash }: KeyHashes): void {
-      if (!isDue(id)) return;
+      const now = performance.now();
+      if (noted.find(id, now)) return;
+      noted.add(id, now);
       waiting.push({ id, hash, formerHash });
       running ??= writeAll();
     },

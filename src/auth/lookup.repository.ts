@@ -1,28 +1,22 @@
-import { type StoredAgent, toStoredAgent } from '../agents/row.ts';
+import { toStoredAgent } from '../agents/row.ts';
+import type { AgentInPath } from '../agents/write/batch.ts';
 import { askOnce } from '../database/ask-once.ts';
 import type { Database } from '../database/client.ts';
 import { group } from '../database/group.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { jsonRowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
-import type { Deadline } from '../http/deadline.ts';
 import { timedOut } from '../http/problems.ts';
 import { silent } from '../metrics/meter.ts';
 import { type RequestSpan, untraced } from '../tracing/spans.ts';
-import type { Admission } from './caller.ts';
+import type { Admission, Caller } from './caller.ts';
 import { type Lookup, longestAdmission, lookupStatement } from './lookup.statements.ts';
 import { type FoundKey, lookupRowSchema } from './row.schema.ts';
 
-export interface LookedUp {
+export interface LookedUp extends AgentInPath {
   readonly key: FoundKey | undefined;
-  /** Whether the agent was read. It is not if the key would be refused. */
+  /** Whether the agent was read. If the key would be refused, it is not, and `agent` is undefined. */
   readonly agentWasRead: boolean;
-  /** Undefined if there is no such agent, it is deleted, belongs to another company, or was not read. */
-  readonly agent: StoredAgent | undefined;
-  /** Whether the agent exists, but belongs to another company than the request acts for. */
-  readonly isForeign: boolean;
-  /** The place of the lookup in the order of `recentWrites`. */
-  readonly readOrder: number;
   /** The time of the lookup, in milliseconds on the clock of `performance.now()`. */
   readonly at: number;
   /** The same in milliseconds of the database's clock. */
@@ -103,10 +97,7 @@ export function outdate(callers: readonly { readonly admission: Admission }[]): 
 }
 
 /** What decides whether a request may still write. */
-interface Writer {
-  readonly admission: Admission;
-  readonly deadline: Deadline;
-}
+type Writer = Pick<Caller, 'admission' | 'deadline'>;
 
 /**
  * Whether a write needs `refusals` on the connection that makes it. A statement that is sent without them is allowed to reach
@@ -116,7 +107,7 @@ export const mustConfirm = ({ admission, deadline }: Writer): boolean =>
   isOutdated(admission) || deadline.left() <= longestAdmission;
 
 /** The callers that may no longer write, each with its error. */
-type Refused<Caller> = Map<Caller, unknown>;
+type Refused<By> = Map<By, unknown>;
 
 /**
  * Checks callers again, directly before the statement that writes and after all that may wait: reads and locks. Lookups that are
@@ -125,18 +116,15 @@ type Refused<Caller> = Map<Caller, unknown>;
  * @param query of the connection that is going to write: waiting for another connection would make the result too old
  * @throws ApiError DATABASE_UNAVAILABLE
  */
-export async function refusals<Caller extends Writer>(
-  query: Query,
-  callers: readonly Caller[],
-): Promise<Refused<Caller>> {
+export async function refusals<By extends Writer>(query: Query, callers: readonly By[]): Promise<Refused<By>> {
   const outdated = callers.filter(({ admission }) => isOutdated(admission));
-  const refused: Refused<Caller> = outdated.length > 0 ? await lookUpAgain(query, outdated) : new Map();
+  const refused: Refused<By> = outdated.length > 0 ? await lookUpAgain(query, outdated) : new Map();
   for (const caller of callers) if (caller.deadline.left() <= 0) refused.set(caller, timedOut());
   return refused;
 }
 
-async function lookUpAgain<Caller extends Writer>(query: Query, outdated: readonly Caller[]): Promise<Refused<Caller>> {
-  const refused: Refused<Caller> = new Map();
+async function lookUpAgain<By extends Writer>(query: Query, outdated: readonly By[]): Promise<Refused<By>> {
+  const refused: Refused<By> = new Map();
   const lookups = outdated.map(({ admission }) => admission.lookup);
   // No agent is read, so the place of the read does not count.
   const found = await lookUpAll(query, lookups, 0);

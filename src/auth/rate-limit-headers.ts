@@ -6,7 +6,8 @@ import type { RateLimits, Verdict } from './rate-limits.ts';
 import type { FoundKey } from './row.schema.ts';
 
 /** 429 with Retry-After: the seconds after which the next request is allowed. */
-const rateLimited = (seconds: number) => new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });
+export const rateLimited = (seconds: number) =>
+  new ApiError('RATE_LIMITED', { headers: { 'retry-after': String(seconds) } });
 
 /** The rate limits of a key, with the values of the answer's headers; null for a window without a limit. */
 export function rateLimitsOf({ raw }: FastifyRequest) {
@@ -22,41 +23,27 @@ export function rateLimitsOf({ raw }: FastifyRequest) {
   return { minute: read(names.minute), hour: read(names.hour) };
 }
 
-/** For a request over the limit: the error, and the whole seconds until the next one is allowed. */
-interface OverLimit {
-  readonly error: ApiError;
-  readonly wait: number;
-}
-
 /**
  * Check 5: counts a request of a key, and sets the rate limit headers of its answer, also if that is an error.
- * @returns undefined for a request within the limits; a promise only if another process counts
+ * @returns for a request over the limit the whole seconds until the next one is allowed, else undefined; a promise only if
+ * another process counts
  */
 export function countRequest(
   limits: RateLimits,
   key: FoundKey,
   { raw }: FastifyRequest,
   reply: FastifyReply,
-): OverLimit | undefined | Promise<OverLimit | undefined> {
-  const show = ({ windows, wait }: Verdict): OverLimit | undefined => {
+): number | undefined | Promise<number | undefined> {
+  const show = ({ windows, wait }: Verdict) => {
     if (windows.length > 0) {
       const headers = Object.fromEntries(windows.flatMap(headersOf));
       exchangeOf(raw).rateLimits = headers;
       reply.headers(headers);
     }
-    return wait === undefined ? undefined : { error: rateLimited(wait), wait };
+    return wait;
   };
   const verdict = limits.count(key);
   return verdict instanceof Promise ? verdict.then(show) : show(verdict);
-}
-
-/**
- * Check 2: counts a refused key for the client's address; null if the address is not known.
- * @throws ApiError RATE_LIMITED if the address sent too many refused keys
- */
-export async function countRefusedKey(limits: RateLimits, address: string | null): Promise<void> {
-  const wait = await limits.countRefused(address ?? undefined);
-  if (wait !== undefined) throw rateLimited(wait);
 }
 
 const names = {

@@ -1,6 +1,7 @@
 import { senderOf } from '../http/address.ts';
 import { silent } from '../metrics/meter.ts';
 import type { Count, Counted, Counters, Limit } from './counters.ts';
+import type { FoundKey } from './row.schema.ts';
 
 /** The server's limits for each window; 0 is no limit. */
 export interface Quotas {
@@ -8,13 +9,6 @@ export interface Quotas {
   readonly perHour: number;
   /** Refused keys from one address. */
   readonly refusedPerMinute: number;
-}
-
-/** A key with its own limits; null is the server's limit, 0 is no limit. */
-interface LimitedKey {
-  readonly id: string;
-  readonly perMinute: number | null;
-  readonly perHour: number | null;
 }
 
 export interface Verdict {
@@ -31,22 +25,22 @@ export type RateLimits = ReturnType<typeof rateLimits>;
  * counted: a client that keeps sending is let through after `wait` all the same, and a raised limit takes effect at once.
  */
 export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
-  function judge({ isCounted, counts }: Counted): Verdict {
+  function judge(whom: 'key' | 'address', { isCounted, counts }: Counted): Verdict {
     if (isCounted) return { windows: counts };
-    meter.rateLimited('key');
+    meter.rateLimited(whom);
     return { windows: counts, wait: waitOf(counts) };
   }
 
   return {
     /** Counts a request of a key. If one window is full, the request is counted in neither. */
-    count({ id, perMinute, perHour }: LimitedKey): Verdict | Promise<Verdict> {
+    count({ id, perMinute, perHour }: Pick<FoundKey, 'id' | 'perMinute' | 'perHour'>): Verdict | Promise<Verdict> {
       const limits = limited([
         { name: 'minute', limit: perMinute ?? quotas.perMinute },
         { name: 'hour', limit: perHour ?? quotas.perHour },
       ]);
       if (limits.length === 0) return unlimited;
       const counted = counters.count(id, limits);
-      return counted instanceof Promise ? counted.then(judge) : judge(counted);
+      return counted instanceof Promise ? counted.then((later) => judge('key', later)) : judge('key', counted);
     },
 
     /**
@@ -56,10 +50,7 @@ export function rateLimits(quotas: Quotas, counters: Counters, meter = silent) {
     async countRefused(address: string | undefined): Promise<number | undefined> {
       const limits = limited([{ name: 'refused', limit: quotas.refusedPerMinute }]);
       if (limits.length === 0) return undefined;
-      const { isCounted, counts } = await counters.count(senderOf(address), limits);
-      if (isCounted) return undefined;
-      meter.rateLimited('address');
-      return waitOf(counts);
+      return judge('address', await counters.count(senderOf(address), limits)).wait;
     },
   };
 }

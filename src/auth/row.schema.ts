@@ -5,9 +5,7 @@ import { orNull, textOrNull } from '../http/json-schema.ts';
 /** The record of a request's key, as far as the checks need it. */
 const foundKeySchema = Type.Object({
   id: Type.String(),
-  /** The company that owns the key; null for the key of an integration. */
   companyId: textOrNull,
-  /** The integration that owns the key; null for a company key. */
   integrationId: textOrNull,
   /** Only texts count. SQL can store NULL and lists in the two lists, and a stricter schema would fail the whole batch for one key. */
   scopes: Type.Array(Type.Unknown()),
@@ -27,10 +25,8 @@ export type FoundKey = Readonly<Static<typeof foundKeySchema>>;
 /** A row of `lookupStatement`. */
 export const lookupRowSchema = Type.Object({
   key: orNull(foundKeySchema),
-  /** Whether the agent was read. It is not if the key would be refused. */
   agentWasRead: Type.Boolean(),
   /** `foreign` if the agent belongs to another company; null if there is none, it is deleted, or it was not read. */
   agent: Type.Union([agentJsonSchema, Type.Literal('foreign'), Type.Null()]),
-  /** The time of the lookup, in milliseconds of the database's clock. */
   databaseTime: Type.Number(),
 });

@@ -13,7 +13,6 @@ export interface ShownKey extends Omit<StoredKey, 'suspendedAt' | 'revokedAt'> {
   readonly state: 'active' | 'suspended' | 'expired' | 'revoked';
 }
 
-/** A key in the list of keys. */
 export interface ListedKey extends ShownKey {
   /**
    * Whether the key may still be stored under API_KEY_SECRET_PREVIOUS, so that it ends with that secret if it is not used

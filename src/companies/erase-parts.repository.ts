@@ -6,7 +6,6 @@ import {
   lockAnswersStatement,
   waitForDeliveryStatement,
 } from '../agents/erase.statements.ts';
-import { erasedRowSchema } from '../agents/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { lowestId } from '../http/uuid.ts';
@@ -40,7 +39,6 @@ const indexed =
     return { counts: { [name]: count }, next: count > 0 ? place : undefined };
   };
 
-const erasedOf = rowsOf(erasedRowSchema);
 const erasedAnswersOf = rowsOf(erasedAnswersRowSchema);
 const nextAgentsOf = rowsOf(nextAgentsRowSchema);
 
@@ -52,18 +50,15 @@ const answers: Part = async (tx, companyId, place) => {
 
 const most = { agents: 500, versions: 5_000, deliveries: 5_000 };
 
-const erasedBy = async (tx: Prisma.TransactionClient, statement: Prisma.Sql) =>
-  erasedOf(await tx.$queryRaw<unknown[]>(statement))[0]?.erased ?? 0;
-
 /** Agents with their history and webhook deliveries. An agent is erased in the batch in which both are empty. */
 const agents: Part = async (tx, companyId, [after]) => {
   const [found] = nextAgentsOf(await tx.$queryRaw<unknown[]>(nextAgentsStatement(companyId, after, most.agents)));
   const { ids = [], next = null } = found ?? {};
   await tx.$executeRaw(lockAgentsStatement(ids));
-  const versions = await erasedBy(tx, eraseVersionsStatement(ids, most.versions));
-  const deliveries = await erasedBy(tx, eraseDeliveriesStatement(ids, most.deliveries));
+  const versions = await tx.$executeRaw(eraseVersionsStatement(ids, most.versions));
+  const deliveries = await tx.$executeRaw(eraseDeliveriesStatement(ids, most.deliveries));
   if (deliveries === 0) await tx.$executeRaw(waitForDeliveryStatement(ids));
-  const erased = await erasedBy(tx, eraseAgentsStatement(ids));
+  const erased = await tx.$executeRaw(eraseAgentsStatement(ids));
   const place = erased < ids.length ? after : next;
   return { counts: { agents: erased, versions, deliveries }, next: place === null ? undefined : [place, ''] };
 };
@@ -79,7 +74,7 @@ export const parts: readonly Part[] = [
   agents,
   // The remaining ones, which are pings: a key may have asked for millions, too many to be deleted with their endpoint.
   indexed('deliveries', async (tx, companyId) => ({
-    count: await erasedBy(tx, eraseEndpointDeliveriesStatement(companyId, most.deliveries)),
+    count: await tx.$executeRaw(eraseEndpointDeliveriesStatement(companyId, most.deliveries)),
   })),
   indexed('webhooks', ({ webhookEndpoint }, companyId) =>
     webhookEndpoint.deleteMany({ where: { companyId }, limit: 1 }),

@@ -1,20 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
+import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import { isReferenced } from '../database/failures.ts';
 import { setLongLimits } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import { RefusedError, UnknownIdError } from '../errors.ts';
-import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import type { Prisma } from '../generated/prisma/client.ts';
 import { erasedSoFarStatement, lockStatement } from './erase.statements.ts';
 import { beginning, type Counts, grants, type Part, parts } from './erase-parts.repository.ts';
 import { countRowSchema } from './row.schema.ts';
-
-interface ErasedCompany {
-  readonly id: string;
-  readonly name: string;
-  /** Numbers of erased rows by kind, including those of earlier runs that were interrupted. */
-  readonly erased: Counts;
-}
 
 /** Milliseconds after which every request admitted before has ended: an admission is valid for 1 s, a call takes 2.3 s. */
 const longestRequest = 4_000;
@@ -28,15 +22,16 @@ const otherName =
 const countsOf = rowsOf(countRowSchema);
 
 /**
- * Erases companies with everything that belongs to them, except the audit trail.
+ * Erases a company with its grants, agents, their history, webhooks, kept answers, numbers and keys, while servers run; the audit
+ * trail stays. Uses many short transactions; each writes its counts to the audit trail (`company.erasing`), the last one the sums
+ * (`company.erased`). After an interruption, call it again to continue.
+ * @param confirm the name of the company
  * @param operator the name for the audit entries
+ * @throws UnknownIdError; RefusedError if the name is another one or the company has an active key
  */
-export function companyErasure(prisma: PrismaClient, operator: string) {
-  /**
-   * Runs one transaction of the erasure. The row lock on the company keeps others from adding rows that belong to it.
-   * @throws UnknownIdError; RefusedError if the name is another one or the company has an active key
-   */
-  function locked<Result>(id: string, confirm: string, work: (tx: Prisma.TransactionClient) => Promise<Result>) {
+export async function eraseCompany({ prisma }: Database, id: string, confirm: string, operator: string) {
+  /** Runs one transaction of the erasure. The row lock on the company keeps others from adding rows that belong to it. */
+  function locked<Result>(work: (tx: Prisma.TransactionClient) => Promise<Result>) {
     return prisma.$transaction(async (tx) => {
       await setLongLimits(tx);
       await tx.$executeRaw(lockStatement(id));
@@ -52,10 +47,10 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
   }
 
   /** Erases all rows of one part. @returns 0 for each kind of its rows, for kinds that no audit entry counts */
-  async function erasePart(id: string, confirm: string, part: Part): Promise<Counts> {
+  async function erasePart(part: Part): Promise<Counts> {
     let zeros: Counts = {};
     const eraseSome = (place: typeof beginning) =>
-      locked(id, confirm, async (tx) => {
+      locked(async (tx) => {
         const { counts, next } = await part(tx, id, place);
         zeros = Object.fromEntries(Object.keys(counts).map((name) => [name, 0]));
         if (Object.values(counts).some((count) => count > 0)) {
@@ -68,8 +63,8 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
   }
 
   /** The last transaction: deletes the company. @returns the counts of all transactions, read from the audit trail */
-  function finish(id: string, confirm: string, zeros: Counts): Promise<Counts> {
-    return locked(id, confirm, async (tx) => {
+  function finish(zeros: Counts): Promise<Counts> {
+    return locked(async (tx) => {
       await tx.company.delete({ where: { id }, select: { id: true } });
       const counts = countsOf(await tx.$queryRaw<unknown[]>(erasedSoFarStatement(id)));
       const details = { ...zeros, ...Object.fromEntries(counts.map(({ name, count }) => [name, count])) };
@@ -78,31 +73,20 @@ export function companyErasure(prisma: PrismaClient, operator: string) {
     });
   }
 
-  async function eraseRest(id: string, confirm: string, rounds = maxRounds): Promise<Counts> {
+  async function eraseRest(rounds = maxRounds): Promise<Counts> {
     let zeros: Counts = {};
     try {
-      for (const part of [grants, ...parts]) zeros = { ...zeros, ...(await erasePart(id, confirm, part)) };
-      return await finish(id, confirm, zeros);
+      for (const part of [grants, ...parts]) zeros = { ...zeros, ...(await erasePart(part)) };
+      return await finish(zeros);
     } catch (error) {
       // A row was added after its part was done, and still refers to the company: repeat all parts.
-      if (rounds > 1 && isReferenced(error)) return await eraseRest(id, confirm, rounds - 1);
+      if (rounds > 1 && isReferenced(error)) return await eraseRest(rounds - 1);
       throw error;
     }
   }
 
-  return {
-    /**
-     * Erases a company with its grants, agents, their history, webhooks, kept answers, numbers and keys, while servers run.
-     * Uses many short transactions; each writes its counts to the audit trail (`company.erasing`), the last one the sums
-     * (`company.erased`). After an interruption, call it again to continue.
-     * @param confirm the name of the company
-     * @throws UnknownIdError; RefusedError if the name is another one or the company has an active key
-     */
-    async erase(id: string, confirm: string): Promise<ErasedCompany> {
-      await erasePart(id, confirm, grants);
-      // Running requests may still write. No new ones can follow: there is no active key and no grant.
-      await setTimeout(longestRequest);
-      return { id, name: confirm, erased: await eraseRest(id, confirm) };
-    },
-  };
+  await erasePart(grants);
+  // Running requests may still write. No new ones can follow: there is no active key and no grant.
+  await setTimeout(longestRequest);
+  return { id, name: confirm, erased: await eraseRest() };
 }

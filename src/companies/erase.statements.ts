@@ -32,19 +32,16 @@ export const eraseAnswersStatement = (companyId: string, [apiKeyId, key]: readon
               THEN (SELECT ARRAY[api_key_id::text, key] FROM walked ORDER BY api_key_id DESC, key DESC LIMIT 1) END AS next`;
 
 /**
- * Erases at most `limit` deliveries to endpoints of the company; returns how many. Each endpoint's are read in the order of an
- * index: otherwise PostgreSQL may read the whole table to find that none is left.
+ * Erases at most `limit` deliveries to endpoints of the company; returns a row for each. Those of each endpoint are read in the
+ * order of an index: otherwise PostgreSQL may read the whole table to find that none is left.
  */
 export const eraseEndpointDeliveriesStatement = (companyId: string, limit: number) => sql`
-  WITH erased AS (
-    DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
-      SELECT part.ctid FROM webhook_endpoint w,
-             LATERAL (SELECT d.ctid FROM webhook_delivery d WHERE d.endpoint_id = w.id
-                       ORDER BY d.position DESC LIMIT ${limit}::int FOR UPDATE OF d SKIP LOCKED) part
-       WHERE w.company_id = ${companyId}::uuid LIMIT ${limit}::int))
-    RETURNING id
-  )
-  SELECT count(*)::int AS erased FROM erased`;
+  DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
+    SELECT part.ctid FROM webhook_endpoint w,
+           LATERAL (SELECT d.ctid FROM webhook_delivery d WHERE d.endpoint_id = w.id
+                     ORDER BY d.position DESC LIMIT ${limit}::int FOR UPDATE OF d SKIP LOCKED) part
+     WHERE w.company_id = ${companyId}::uuid LIMIT ${limit}::int))
+  RETURNING id`;
 
 /** Sums the counts in the audit entries `company.erasing` of a company, those of earlier runs included. */
 export const erasedSoFarStatement = (companyId: string) => sql`

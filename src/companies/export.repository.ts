@@ -25,13 +25,17 @@ const versionLinesOf = rowsOf(versionLineRowSchema);
 const nextAgentsOf = rowsOf(nextAgentsRowSchema);
 
 /**
- * Exports everything that belongs to a company, as JSON lines.
+ * Exports everything that belongs to a company. Yields JSON objects as text, without line feeds; `record` names the kind. In this
+ * order: the company, its phone numbers, its grants, its keys and webhook endpoints without secrets, its agents (deleted ones
+ * too; after each batch the versions of its agents), its audit entries. Reads a batch of a few megabytes at most when the one
+ * before was consumed; there is no snapshot over all batches. Writes the audit entry `company.exported` before the first line.
  * @param operator the name for the audit entry
+ * @throws UnknownIdError
  */
-export function companyExport(database: Database, operator: string) {
+export async function* companyLines(database: Database, companyId: string, operator: string): AsyncGenerator<string> {
   const read = (statement: Statement) => longTransaction(database, (query) => query(statement));
 
-  async function* listed(companyId: string, listing: Listing): AsyncGenerator<string> {
+  async function* listed(listing: Listing): AsyncGenerator<string> {
     for (let after: string | undefined = lowestId; after !== undefined; ) {
       const rows: { id: string; line: string }[] = linesOf(await read(listing(companyId, after)));
       for (const { line } of rows) yield line;
@@ -39,7 +43,7 @@ export function companyExport(database: Database, operator: string) {
     }
   }
 
-  async function* agents(companyId: string): AsyncGenerator<string> {
+  async function* agents(): AsyncGenerator<string> {
     for (let after: string | null = lowestId; after !== null; ) {
       const [found] = nextAgentsOf(await read(nextAgentsStatement(companyId, after, agentBatch)));
       const { ids = [], next = null } = found ?? {};
@@ -59,26 +63,14 @@ export function companyExport(database: Database, operator: string) {
     }
   }
 
-  return {
-    /**
-     * Yields JSON objects as text, without line feeds; `record` names the kind. In this order: the company, its phone
-     * numbers, its grants, its keys and webhook endpoints without secrets, its agents (deleted ones too; after each batch the
-     * versions of its agents), its audit entries. Reads a batch of a few megabytes at most when the one before was consumed;
-     * there is no snapshot over all batches. Writes the audit entry `company.exported` before the first line.
-     * @throws UnknownIdError
-     */
-    async *lines(companyId: string): AsyncGenerator<string> {
-      const { prisma } = database;
-      if (!(await prisma.company.findUnique({ where: { id: companyId } })))
-        throw new UnknownIdError('company', companyId);
-      await prisma.auditEntry.create({ data: { action: 'company.exported', operator, companyId } });
-      yield* listed(companyId, companyLine);
-      yield* listed(companyId, phoneNumberLines);
-      yield* listed(companyId, grantLines);
-      yield* listed(companyId, keyLines);
-      yield* listed(companyId, webhookEndpointLines);
-      yield* agents(companyId);
-      yield* listed(companyId, auditLines);
-    },
-  };
+  const { prisma } = database;
+  if (!(await prisma.company.findUnique({ where: { id: companyId } }))) throw new UnknownIdError('company', companyId);
+  await prisma.auditEntry.create({ data: { action: 'company.exported', operator, companyId } });
+  yield* listed(companyLine);
+  yield* listed(phoneNumberLines);
+  yield* listed(grantLines);
+  yield* listed(keyLines);
+  yield* listed(webhookEndpointLines);
+  yield* agents();
+  yield* listed(auditLines);
 }

@@ -74,7 +74,6 @@ export const webhookEndpointLines: Listing = (companyId, after) => sql`
   SELECT w.id, ${webhookEndpoint} FROM webhook_endpoint w
    WHERE w.company_id = ${companyId}::uuid AND w.id > ${after}::uuid ORDER BY w.id LIMIT ${batch}`;
 
-/** The oldest first. */
 export const auditLines: Listing = (companyId, after) => sql`
   WITH place AS (
     SELECT coalesce(max(b.created_at), '-infinity') AS at FROM audit_entry b WHERE b.id = ${after}::uuid

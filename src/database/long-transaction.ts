@@ -1,4 +1,4 @@
-import type { Database } from './client.ts';
+import type { Database, TypedTransaction } from './client.ts';
 import type { Query } from './statement.ts';
 
 /**
@@ -17,10 +17,10 @@ export const setLongLimits = async (client: { $executeRawUnsafe(sql: string): Pr
 /** A transaction for the operator's commands: 10 s for each lock, 60 s for all of its statements together. */
 export function longTransaction<Result>(
   { transaction }: Database,
-  work: (query: Query) => Promise<Result>,
+  work: (query: Query, typed: TypedTransaction) => Promise<Result>,
 ): Promise<Result> {
-  return transaction(async (query) => {
+  return transaction(async (query, typed) => {
     await query({ text: limits, values: [] });
-    return await work(query);
+    return await work(query, typed);
   });
 }

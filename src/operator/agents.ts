@@ -50,7 +50,7 @@ export function agentCommands(agent: Command, print: Print) {
     .addHelpText(...examples(`agent delete ${ofAgent}`))
     .action(({ id }) =>
       print(async ({ agentRows, operator }) => {
-        const deleted = await agentRows.delete(id, { operator });
+        const deleted = await agentRows.delete({ id, by: { operator }, companyId: null, version: null });
         if (!deleted) throw new UnknownIdError('agent', id);
         return toAnswer(deleted);
       }),

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Command } from '@commander-js/extra-typings';
+import { auditEntries } from '../audit/repository.ts';
 import { entries, time, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print } from './output.ts';
@@ -25,8 +26,8 @@ export function auditCommands(audit: Command, print: Print, stderr: Writable) {
       ),
     )
     .action(({ limit, ...filter }) =>
-      print(async ({ audit }) => {
-        const found = await audit.list(filter, limit);
+      print(async ({ database }) => {
+        const found = await auditEntries(database, filter, limit);
         if (found.length === limit) {
           stderr.write(`these are the newest ${limit}, there may be older ones: raise --limit, or add --until\n`);
         }

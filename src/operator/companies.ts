@@ -1,4 +1,6 @@
 import type { Command } from '@commander-js/extra-typings';
+import { eraseCompany } from '../companies/erase.repository.ts';
+import { companyLines } from '../companies/export.repository.ts';
 import { e164, filled, uuid } from './arguments.ts';
 import { examples } from './examples.ts';
 import type { Print, PrintLines } from './output.ts';
@@ -38,9 +40,9 @@ export function companyCommands(company: Command, print: Print, printLines: Prin
     .requiredOption('--company <id>', 'the company', uuid)
     .addHelpText(...examples(`company export --company ${id} > company.jsonl`))
     .action((of) =>
-      printLines(async function* ({ companyExport, requireOwnRelease }) {
+      printLines(async function* ({ database, operator, requireOwnRelease }) {
         await requireOwnRelease();
-        yield* companyExport.lines(of.company);
+        yield* companyLines(database, of.company, operator);
       }),
     );
   company
@@ -53,9 +55,9 @@ export function companyCommands(company: Command, print: Print, printLines: Prin
     .requiredOption('--confirm <name>', 'its name, letter for letter, to show that it is the right one')
     .addHelpText(...examples(`company erase --company ${id} --confirm 'Our company'`))
     .action(({ company: of, confirm }) =>
-      print(async ({ companyErasure, requireOwnRelease }) => {
+      print(async ({ database, operator, requireOwnRelease }) => {
         await requireOwnRelease();
-        return await companyErasure.erase(of, confirm);
+        return await eraseCompany(database, of, confirm, operator);
       }),
     );
 }

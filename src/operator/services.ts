@@ -2,12 +2,9 @@ import { userInfo } from 'node:os';
 import { agentVersionRepository } from '../agents/history/repository.ts';
 import { agentRepository } from '../agents/repository.ts';
 import { agentService } from '../agents/service.ts';
-import { auditRepository } from '../audit/repository.ts';
 import type { KeySecrets } from '../auth/api-key.ts';
 import { apiKeyLifecycle } from '../auth/key-lifecycle.repository.ts';
 import { keySettings } from '../auth/key-settings.repository.ts';
-import { companyErasure } from '../companies/erase.repository.ts';
-import { companyExport } from '../companies/export.repository.ts';
 import { companyRepository } from '../companies/repository.ts';
 import type { Config } from '../config.ts';
 import { type Database, openDatabase } from '../database/client.ts';
@@ -51,13 +48,10 @@ function servicesOf(database: Database, url: string, secrets: KeySecrets | undef
     /** The name of the operator, for audit entries. */
     operator,
     companies: companyRepository(database.prisma, operator),
-    companyErasure: companyErasure(database.prisma, operator),
-    companyExport: companyExport(database, operator),
     keys: apiKeyLifecycle(database, secrets, operator),
     keySettings: keySettings(database, secrets, operator),
     agents: agentService(agentRows, agentVersionRepository(database)),
     agentRows,
-    audit: auditRepository(database),
     webhooks: operatorWebhooks(database.prisma, operator),
     database,
     /** @throws StartError if a later release has migrated the database: this one does not know its tables and fields */

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { type ProblemCode, problemPath, problems } from '../http/problems.ts';
 import { remedies } from './remedies.ts';
 
-/** The explanation of a problem. */
 type Explanation = ReturnType<typeof explain>;
 
 /** @param prefix of the paths that clients use (PUBLIC_URL) */

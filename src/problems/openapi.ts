@@ -10,7 +10,6 @@ const headers = {
   'Content-Security-Policy': header('The page may load nothing but its own style'),
 };
 
-/** @param prefix of the paths that clients use (PUBLIC_URL) */
 export const getProblem = (prefix: string) => ({
   operationId: 'getProblem',
   tags: ['Problems'],

@@ -1,7 +1,6 @@
 import type { ProblemCode } from '../http/problems.ts';
 import { maxBodyBytes, maxHeaderBytes, maxHeaders } from '../http/size-limits.ts';
 
-/** Why a problem arises, and what a client can do about it. */
 interface Remedy {
   readonly cause: string;
   readonly remedy: string;

@@ -152,7 +152,7 @@ test('a change that was decided before the agent was deleted is decided again, a
   const { id } = await world.agent(company.id);
   const agents = openAgents();
   const read = await agents.find(id, null);
-  await agents.delete(id, caller(company));
+  await agents.delete({ id, by: caller(company), companyId: null, version: null });
   const before = await world.row(id);
 
   const seen: (number | undefined)[] = [];

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { agentVersionRepository } from '../../src/agents/history/repository.ts';
 import { agentRepository } from '../../src/agents/repository.ts';
-import { auditRepository } from '../../src/audit/repository.ts';
+import { auditEntries } from '../../src/audit/repository.ts';
 import { blocksOf } from '../support/blocks.ts';
 import { connect } from '../support/connection.ts';
 import { commandsIn } from '../support/docs.ts';
@@ -100,7 +100,7 @@ test.for(['a key', 'a company', 'all'] as const)(
   async (of) => {
     const filter = { 'a key': { key: subject.keyId }, 'a company': { company: subject.companyId }, all: {} }[of];
     const database = open(world.ownerUrl);
-    const list = () => auditRepository(database).list(filter, 100);
+    const list = () => auditEntries(database, filter, 100);
     expect(await list()).toHaveLength(100);
     const { rows } = await world.sql.query(`SELECT pg_relation_size('agent_version')::int / 8192 AS blocks`);
     expect(await blocksOf(database, world.sql, 'agent_version', list)).toBeLessThan(rows[0].blocks / 4);
@@ -108,7 +108,7 @@ test.for(['a key', 'a company', 'all'] as const)(
 );
 
 test('the audit trail of a key includes older entries', async () => {
-  const list = (limit: number) => auditRepository(open(world.ownerUrl)).list({ key: rareKey }, limit);
+  const list = (limit: number) => auditEntries(open(world.ownerUrl), { key: rareKey }, limit);
   const { rows } = await world.sql.query(
     'SELECT array_agg(v.created_at ORDER BY v.created_at DESC) AS times FROM agent_version v WHERE v.key_id = $1',
     [rareKey],
@@ -122,7 +122,7 @@ test('the audit trail of a key includes older entries', async () => {
 });
 
 test('the audit trail is listed whole if more entries are asked for than it has, the newest first', async () => {
-  const whole = await auditRepository(open(world.ownerUrl)).list({}, 999_999);
+  const whole = await auditEntries(open(world.ownerUrl), {}, 999_999);
   expect(whole.length).toBeGreaterThan(versions);
   const times = whole.map(({ at }) => at.getTime());
   expect(times).toEqual(times.toSorted((one, other) => other - one));

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { type AuditFilter, auditRepository } from '../../src/audit/repository.ts';
+import { type AuditFilter, auditEntries } from '../../src/audit/repository.ts';
 import { openDatabase } from '../../src/database/client.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { draft } from '../support/endpoints.ts';
@@ -13,7 +13,7 @@ const world = await openWorld();
 /** The audit trail as the operator's command line reads it, without times. */
 async function trail(filter: AuditFilter, limit = 100) {
   const database = openDatabase({ url: world.ownerUrl, connections: 1 });
-  const entries = await auditRepository(database).list(filter, limit);
+  const entries = await auditEntries(database, filter, limit);
   await database.close();
   const times = entries.map(({ at }) => at.getTime());
   expect(times).toEqual(times.toSorted((a, b) => b - a));

@@ -32,7 +32,7 @@ test('an export holds the phone numbers, grants, keys, agents with all versions,
   const fields = { headers: { authorization: 'a private value' }, description: 'Our ATS' };
   const webhook = await newWebhook(world, key, fields);
   const second = await world.agent(companyId);
-  await world.agents.delete(second.id, { operator: 'tester' });
+  await world.agents.delete({ id: second.id, by: { operator: 'tester' }, companyId: null, version: null });
 
   const lines = await linesOf(companyId);
   const of = (record: string) =>

@@ -9,7 +9,7 @@ import {
   makeKey,
   makeSecret,
   readKey,
-  scopeDetails,
+  scopeTable,
   startOf,
 } from '../../src/auth/api-key.ts';
 
@@ -120,7 +120,7 @@ test.for(['read:agents', 'write:agents', 'delete:agents'])('%s is a scope', (nam
 });
 
 test('a scope that existing keys have names the migration that gave it to them', () => {
-  expect(missingMigrations(scopeDetails)).toEqual([]);
+  expect(missingMigrations(scopeTable)).toEqual([]);
   expect(missingMigrations({ 'export:agents': { givenToExistingKeys: '20270101000000_export_scope' } })).toEqual([
     'export:agents',
   ]);

@@ -6,13 +6,6 @@ import { lowestId } from '../../http/uuid.ts';
 import { type Pruning, pageAgents, planStatement, pruneStatement, type Range } from './prune.statements.ts';
 import { plannedRowSchema, removedRowSchema } from './schema.ts';
 
-/** The numbers of a pruning. */
-interface Pruned {
-  readonly versions: number;
-  /** Agents of which versions were removed. */
-  readonly agents: number;
-}
-
 /** Versions at which a batch ends; those of its last agent can exceed the number. */
 const batchVersions = 5_000;
 
@@ -26,8 +19,9 @@ const removedOf = rowsOf(removedRowSchema);
  * `keep` of an agent. Works in batches of about 5,000, each in one transaction with its audit entry. After an interruption
  * every history is still complete from some version on, and the next run continues.
  * @param operator the name for the audit entries
+ * @returns how many versions were removed, and of how many agents
  */
-export async function pruneHistory(database: Database, days: number, keep: number, operator: string): Promise<Pruned> {
+export async function pruneHistory(database: Database, days: number, keep: number, operator: string) {
   const now = await databaseTime(database.prisma);
   const pruning = { before: new Date(now.getTime() - days * day).toISOString(), keep };
   let versions = 0;

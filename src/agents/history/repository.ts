@@ -4,17 +4,9 @@ import type { Query } from '../../database/statement.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
 import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
-import type { AgentContent } from '../fields.ts';
 import { sizeRowSchema, snapshotSchema } from './schema.ts';
 import { complete, isComplete } from './snapshot.ts';
 import { sizeStatement, snapshotStatement } from './statements.ts';
-
-/** The content of an agent at a version. */
-interface Snapshot {
-  readonly version: number;
-  readonly createdAt: Date;
-  readonly content: AgentContent;
-}
 
 /** Who changed an agent, and when. */
 // biome-ignore format: a list
@@ -28,7 +20,7 @@ const snapshotsOf = rowsOf(snapshotSchema);
 
 /** Reads the history of agents of any company. Entries are immutable. */
 export function agentVersionRepository({ typed, query }: Database) {
-  async function read(agentId: string, version: number): Promise<Snapshot | undefined> {
+  async function read(agentId: string, version: number) {
     const place = { agentId, version };
     const find = async () => snapshotsOf(await query(snapshotStatement(place)))[0];
     const found = await find();

@@ -55,7 +55,6 @@ const versionSchema = Type.Object(
 
 export const versionListSchema = pageOf(versionSchema, 'AgentVersionPage');
 
-/** An agent at a version, with the id of its phone number. */
 export const versionedAgentSchema = Type.Object(
   {
     ...agentSchema.properties,
@@ -81,5 +80,4 @@ export const diffSchema = Type.Object(
   { $id: 'AgentDiff' },
 );
 
-/** A row of the statement about the size of the history. */
 export const sizeRowSchema = Type.Object({ bytes: orNull(Type.Number()) });

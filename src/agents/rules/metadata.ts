@@ -56,12 +56,9 @@ function byStoredOrder(a: string, b: string): number {
  * Merges, and returns the limits that the result exceeds. A patch that is too deep is refused before the merge, which recurses:
  * every object and list of a patch is in the result too, at the same depth.
  */
-export function mergeWithinLimits(
-  stored: JsonObject,
-  patch: JsonObject,
-): { readonly merged: JsonObject; readonly complaints: readonly Complaint[] } {
+export function mergeWithinLimits(stored: JsonObject, patch: JsonObject) {
   const { depth, keys } = shape(patch);
-  const tooDeep = depthComplaints(stored, { depth });
+  const tooDeep = depthComplaints(stored, depth);
   if (tooDeep.length > 0) return { merged: stored, complaints: tooDeep };
   // Sorting 30,000 keys takes 0.2 s, and almost every patch with too many is refused.
   if (keys > limits.keys) {
@@ -82,7 +79,7 @@ export const restoreComplaints = (stored: JsonObject, restored: JsonObject): rea
  */
 function limitComplaints(stored: JsonObject, next: JsonObject, made?: Made): readonly Complaint[] {
   const { depth, keys } = shape(next);
-  const found = depthComplaints(stored, { depth }, made);
+  const found = depthComplaints(stored, depth, made);
   const bytes = byteLength(next);
   if (bytes > limits.bytes && bytes > byteLength(stored))
     found.push(complaints.metadataBytes(limits.bytes, bytes, made));
@@ -90,16 +87,11 @@ function limitComplaints(stored: JsonObject, next: JsonObject, made?: Made): rea
   return found;
 }
 
-const depthComplaints = (stored: JsonObject, { depth }: Pick<Shape, 'depth'>, made?: Made): Complaint[] =>
+const depthComplaints = (stored: JsonObject, depth: number, made?: Made): Complaint[] =>
   depth > limits.depth && depth > shape(stored).depth ? [complaints.metadataDepth(limits.depth, depth, made)] : [];
 
-interface Shape {
-  readonly depth: number;
-  readonly keys: number;
-}
-
 /** Level by level: a value of 100,000 brackets must not overflow the engine's stack. */
-function shape(root: JsonObject): Shape {
+function shape(root: JsonObject) {
   let depth = 0;
   let keys = 0;
   for (let level: (Json[] | JsonObject)[] = [root]; level.length > 0; depth += 1) {

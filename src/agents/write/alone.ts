@@ -58,13 +58,12 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
 
   /** Runs calls of one agent in one transaction and settles them; returns those that must be retried. */
   async function attempt(id: string, taken: readonly QueuedChange[]): Promise<QueuedChange[]> {
-    const now = performance.now();
-    const calls = taken.filter(({ change }) => change.deadline > now);
+    const calls = taken.filter(({ change }) => change.by.deadline.left() > 0);
     for (const call of taken) if (!calls.includes(call)) call.reject(timedOut());
     reportQueue();
     const [first] = calls;
     if (!first) return [];
-    meter.batch('changes alone', calls.length, (now - first.since) / 1_000);
+    meter.batch('changes alone', calls.length, (performance.now() - first.since) / 1_000);
     const changes = calls.map(({ change }) => change);
     try {
       const write = traced('write alone', spanOf, () =>
@@ -105,7 +104,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
     // Another change of the transaction may have caused the failure: retry in a transaction of its own before giving up.
     if (hadOthers && !isHeldRow) return [again];
     const why = isTakenKey ? new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error }) : error;
-    const remaining = call.change.deadline - lastTry - performance.now();
+    const remaining = call.change.by.deadline.left() - lastTry;
     if (remaining > 0) setTimeout(() => rejectWaiting(again, why), remaining).unref();
     else call.reject(why);
     return remaining > 0 ? [again] : [];

@@ -11,7 +11,7 @@ import { foundRowSchema } from '../row.schema.ts';
 import { type StoredAgent, toStoredAgent } from '../row.ts';
 import type { Changed, Decide } from './decision.ts';
 import { findStatement } from './find.statements.ts';
-import { committed, type Folded, fold, type PendingDecision } from './fold.ts';
+import { type Folded, fold, type PendingDecision, timeAfter } from './fold.ts';
 
 /** The agent that was read after the request arrived. */
 export interface ReadAhead {
@@ -39,8 +39,6 @@ export interface Change {
   readonly idempotency?: Idempotency | undefined;
   readonly by: Caller;
   readonly decide: Decide;
-  /** The deadline of the request, in milliseconds on the clock of `performance.now()`. */
-  readonly deadline: number;
 }
 
 /** The span of the request that makes a change, if its trace is recorded. */
@@ -105,16 +103,9 @@ export type FoldOfAgent = Folded & { readonly id: string; readonly changes: read
 export function foldByAgent(changes: readonly Change[], found: ReadonlyMap<Change, Read>): FoldOfAgent[] {
   return byAgent(changes).map(([id, ofAgent]) => {
     const decisions = ofAgent.map((change) => {
+      const { decide, by, idempotency } = change;
       const { agent, numberIsActive, kept, readOrder } = found.get(change) ?? nothing;
-      return {
-        decide: change.decide,
-        by: change.by,
-        idempotency: change.idempotency,
-        agent,
-        numberIsActive,
-        kept,
-        readOrder,
-      };
+      return { decide, by, idempotency, agent, numberIsActive, kept, readOrder };
     });
     return { id, changes: ofAgent, ...fold(decisions, lastRead(decisions)) };
   });
@@ -154,7 +145,8 @@ function outcomeAt(
   if (!outcome || (outcome.after > 0 && !writtenAt)) return undefined;
   if ('error' in outcome) return { error: outcome.error };
   const { agent, after, ...rest } = outcome;
-  return { result: { ...rest, agent: writtenAt ? committed(agent, after, steps.length, writtenAt) : agent } };
+  const updatedAt = timeAfter(after, steps.length, writtenAt, agent.updatedAt);
+  return { result: { ...rest, agent: { ...agent, updatedAt } } };
 }
 
 function byAgent(changes: readonly Change[]): [string, Change[]][] {

@@ -98,11 +98,9 @@ const answerOf = ({ fingerprint, agent, changed }: Omit<Keeping, 'steps'>): Kept
   changedFields: changed,
 });
 
-/** The time of a step: the last step has `writtenAt`, each one before it is a millisecond earlier. */
-export const timeOfStep = (writtenAt: Date, step: number, steps: number): Date =>
-  new Date(writtenAt.getTime() - (steps - step));
-
-/** Adds the time of the write to an agent as it is after step `after`; 0 stands for the agent as it was read. */
-export function committed(agent: StoredAgent, after: number, steps: number, writtenAt: Date): StoredAgent {
-  return after === 0 ? agent : { ...agent, updatedAt: timeOfStep(writtenAt, after, steps) };
-}
+/**
+ * The time of an agent as it is after step `after`: the last step has `writtenAt`, each one before it is a millisecond earlier.
+ * @param read the time as it was read; stays if `after` is 0 or nothing was written
+ */
+export const timeAfter = (after: number, steps: number, writtenAt: Date | undefined, read: Date): Date =>
+  after > 0 && writtenAt ? new Date(writtenAt.getTime() - (steps - after)) : read;

@@ -1,23 +1,14 @@
 import { isLockTimeout } from '../../database/failures.ts';
-import type { PreparedStatement, Query } from '../../database/statement.ts';
 import { ApiError } from '../../http/problems.ts';
-import { timeOfStep } from './fold.ts';
-import type { Keeping } from './step.ts';
-
-/** Gives an answer its final time. @param writtenAt the time of the agent's write; undefined if it was not written */
-export const finalAnswer = ({ after, steps, ...kept }: Keeping, writtenAt: Date | undefined) => ({
-  ...kept,
-  updated: after > 0 && writtenAt ? timeOfStep(writtenAt, after, steps) : kept.updated,
-});
 
 /**
- * Runs a statement that stores answers for repeated requests, in the transaction that wrote the changes that they show.
- * @throws a unique violation (`isTaken`) if an answer is stored for the key; ApiError IDEMPOTENCY_KEY_IN_USE if another
- * transaction is storing one and does not end within the time limit of locks
+ * Waits for a statement that another request with the same Idempotency-Key may hold up, such as one that keeps an answer.
+ * @throws ApiError IDEMPOTENCY_KEY_IN_USE if the lock is still held after the time limit of locks; otherwise what the statement
+ * throws: a unique violation (`isTaken`) if an answer is kept for the key already
  */
-export async function keepAnswers(query: Query, statement: PreparedStatement): Promise<void> {
+export async function waitForKey(statement: Promise<unknown>): Promise<void> {
   try {
-    await query(statement);
+    await statement;
   } catch (error) {
     if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
     throw error;

@@ -4,7 +4,8 @@ import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Query } from '../../database/statement.ts';
 import { type Change, foldByAgent, outcomesOf, type Read, readAll } from './batch.ts';
 import type { Changed } from './decision.ts';
-import { finalAnswer, keepAnswers } from './keep.ts';
+import { timeAfter } from './fold.ts';
+import { waitForKey } from './keep.ts';
 import { change, keepStatement } from './statements.ts';
 import type { Written } from './together.ts';
 import { writtenRows, writtenTimes } from './written.ts';
@@ -22,8 +23,11 @@ export async function writeLocked(
   const found = await readAll(query, writes, changes);
   const { folds, refused, writtenAt } = await writeRead(query, changes, found);
   const keeping = folds.flatMap((folded) => folded.keeping);
-  const answers = keeping.map((kept) => finalAnswer(kept, writtenAt.get(id)));
-  if (answers.length > 0) await keepAnswers(query, keepStatement(answers));
+  const answers = keeping.map(({ after, steps, ...kept }) => ({
+    ...kept,
+    updated: timeAfter(after, steps, writtenAt.get(id), kept.updated),
+  }));
+  if (answers.length > 0) await waitForKey(query(keepStatement(answers)));
   const outcomes = outcomesOf(folds, writtenAt);
   return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : outcomes.get(change)));
 }

@@ -44,15 +44,15 @@ import { changesTogether } from './together.ts';
 export function agentChange(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const alone = changesAlone(database, meter, writes, traced);
   const together = group<Change, Changed>({
-    isExpired: ({ deadline }) => deadline <= performance.now(),
+    isExpired: ({ by }) => by.deadline.left() <= 0,
     onBatch: (...batch) => meter.batch('changes', ...batch),
     onQueue: (left) => meter.queue('changes', left),
     run: traced('write batch', spanOf, changesTogether(database, writes, alone.run)),
   });
 
   /** Documented at `change` of `agentRepository`. */
-  return (draft: Omit<Change, 'by' | 'decide' | 'deadline'>, by: Caller, decide: Decide): Promise<Changed> => {
-    const change = { ...draft, by, decide, deadline: by.deadline.at };
+  return (draft: Omit<Change, 'by' | 'decide'>, by: Caller, decide: Decide): Promise<Changed> => {
+    const change = { ...draft, by, decide };
     // Queue it behind the others of its agent: a batch would skip the row, which their transaction has locked.
     return alone.isBusy(change.id) ? alone.run(change) : together(change);
   };

@@ -76,7 +76,7 @@ test('changes by an operator make events without key and request id', async () =
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
   const agent = await world.agent(companyId);
-  await world.agents.delete(agent.id, { operator: 'tester' });
+  await world.agents.delete({ id: agent.id, by: { operator: 'tester' }, companyId: null, version: null });
   const events = await bodiesFor(world, id);
   expect(inShort(events)).toEqual(['agent.created 1', 'agent.deleted 1']);
   expect(events).toMatchObject([

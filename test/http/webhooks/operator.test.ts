@@ -1,5 +1,5 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest';
-import { companyErasure } from '../../../src/companies/erase.repository.ts';
+import { eraseCompany } from '../../../src/companies/erase.repository.ts';
 import { operatorWebhooks } from '../../../src/webhooks/operator.repository.ts';
 import { untilWaiting } from '../../support/locks.ts';
 import { openLimited } from '../../support/time-limits.ts';
@@ -73,7 +73,7 @@ test('erasing a company deletes its endpoints, and the content of its agents fro
   const other = await world.agent(kept.id);
   await world.call(erased.key, `POST /webhooks/${own.id}/ping`);
   await world.keys.revoke(erased.keyId);
-  const { erased: counts } = await companyErasure(database.prisma, 'root').erase(erased.id, 'Test company');
+  const { erased: counts } = await eraseCompany(database, erased.id, 'Test company', 'root');
   expect(counts).toMatchObject({ agents: 2, deliveries: 7, webhooks: 1 });
   const { rows } = await world.sql.query(
     'SELECT endpoint_id, agent_id FROM webhook_delivery WHERE endpoint_id = ANY($1)',
