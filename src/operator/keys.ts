@@ -13,12 +13,8 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
     .description('API keys of companies and integrations')
     .addHelpText(...examples(`key create ${ofCompany} --name Production`, `key list ${ofCompany}`));
 
-  const withOwner = (name: string, description: string, ...options: readonly string[]) =>
-    commandOf(key, name, description, ...options)
-      .addOption(new Option('--company <id>', 'of a company').argParser(uuid).conflicts('integration'))
-      .addOption(new Option('--integration <id>', 'or of an integration').argParser(uuid));
-
   withOwner(
+    key,
     'create',
     'make a key; it is shown this once',
     `${ofCompany} --name Production --allow-ip 192.0.2.0/24`,
@@ -39,7 +35,7 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
       );
     });
 
-  withOwner('list', 'keys, the oldest first, without their secrets', ofCompany, '--all')
+  withOwner(key, 'list', 'keys, the oldest first, without their secrets', ofCompany, '--all')
     .addOption(new Option('--all', 'or of all owners').conflicts(['company', 'integration']))
     .action(({ all, ...of }, command) => {
       const owner = all ? undefined : ownerOf(of, command, ", or '--all',");
@@ -97,6 +93,12 @@ interface GivenOwner {
   readonly company?: string | undefined;
   readonly integration?: string | undefined;
 }
+
+/** Like `commandOf`; the command has an owner, which `ownerOf` reads. */
+export const withOwner = (...given: Parameters<typeof commandOf>) =>
+  commandOf(...given)
+    .addOption(new Option('--company <id>', 'of a company').argParser(uuid).conflicts('integration'))
+    .addOption(new Option('--integration <id>', 'or of an integration').argParser(uuid));
 
 /** @param more what the command takes instead of an owner, for the message */
 export function ownerOf({ company, integration }: GivenOwner, command: { error(message: string): never }, more = '') {

@@ -1,7 +1,7 @@
-import { type Command, Option } from '@commander-js/extra-typings';
+import type { Command } from '@commander-js/extra-typings';
 import { uuid } from './arguments.ts';
 import { commandOf, examples, ofCompany } from './examples.ts';
-import { ownerOf } from './keys.ts';
+import { ownerOf, withOwner } from './keys.ts';
 import type { Print } from './output.ts';
 
 /** An option in the examples of the help text. */
@@ -11,13 +11,12 @@ export function webhookCommands(webhook: Command, print: Print) {
   webhook
     .description('webhook endpoints of companies and integrations')
     .addHelpText(...examples(`webhook list ${ofCompany}`));
-  commandOf(webhook, 'list', 'the endpoints of an owner, the oldest first, without their secrets', ofCompany)
-    .addOption(new Option('--company <id>', 'of a company').argParser(uuid).conflicts('integration'))
-    .addOption(new Option('--integration <id>', 'or of an integration').argParser(uuid))
-    .action((options, command) => {
+  withOwner(webhook, 'list', 'the endpoints of an owner, the oldest first, without their secrets', ofCompany).action(
+    (options, command) => {
       const owner = ownerOf(options, command);
       return print(async ({ companies, webhooks }) => webhooks.list(await companies.requireOwner(owner)));
-    });
+    },
+  );
   commandOf(webhook, 'disable', 'stop deliveries to an endpoint until it is enabled', ofEndpoint)
     .requiredOption('--id <id>', 'the endpoint', uuid)
     .action(({ id }) => print(({ webhooks }) => webhooks.disable(id)));
