@@ -15,7 +15,7 @@ import type { StoredAgent } from './row.ts';
 import { type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import { type Write, writeAtOnce, writeConfirmed } from './write/confirmed.ts';
 import type { Changed } from './write/decision.ts';
-import { keepAnswers } from './write/keep.ts';
+import { waitForTwin } from './write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
 import { lockSoonStatement, lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
@@ -105,7 +105,7 @@ export function agentLifecycle(database: Database) {
       if (plan.draft.phoneNumberId === null) await query(shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
-      await keepAnswers(query, keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }]));
+      await waitForTwin(query(keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }])));
       return { agent };
     });
   }

@@ -1,5 +1,4 @@
 import type { OwnerCaller } from '../auth/caller.ts';
-import { isLockTimeout } from '../database/failures.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
@@ -26,13 +25,4 @@ export async function findKept(
   if (fingerprint !== idempotency.fingerprint || webhookId === null) throw new ApiError('IDEMPOTENCY_KEY_REUSED');
   if (answer === null) throw deliveryMissing();
   return { webhookId, answer, replayed: true };
-}
-
-/** @throws ApiError IDEMPOTENCY_KEY_IN_USE if a request with the same Idempotency-Key may hold the lock that is waited for */
-export async function waitForTwin(idempotency: Idempotency | undefined, locking: Promise<unknown>): Promise<void> {
-  try {
-    await locking;
-  } catch (error) {
-    throw idempotency && isLockTimeout(error) ? new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error }) : error;
-  }
 }

@@ -1,3 +1,4 @@
+import { waitForTwin } from '../agents/write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
@@ -15,7 +16,7 @@ import { itemsBefore, type Page } from '../http/pages.ts';
 import { ApiError, timedOut } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
 import * as endpoints from './endpoint.statements.ts';
-import { findKept, waitForTwin } from './kept.repository.ts';
+import { findKept } from './kept.repository.ts';
 import { type Completed, keepStatement } from './kept.statements.ts';
 import { ownerLine } from './owner-line.ts';
 import { type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
@@ -106,7 +107,8 @@ export function webhookRepository(database: Database) {
   ): Promise<Completed> {
     if (by.deadline.left() <= 0) throw timedOut();
     return await database.transaction(async (tx, typedTx) => {
-      await waitForTwin(idempotency, tx(endpoints.lockOwnerStatement(by.owner)));
+      const locking = tx(endpoints.lockOwnerStatement(by.owner));
+      await (idempotency ? waitForTwin(locking) : locking);
       // The client has been answered 503 if the wait for the lock was too long.
       if (by.deadline.left() <= 0) throw timedOut();
       // Before a kept answer is repeated, which changes nothing.
@@ -114,7 +116,7 @@ export function webhookRepository(database: Database) {
       const kept = idempotency && (await findKept(tx, by, idempotency));
       if (kept) return kept;
       const made = await work(transactionOf(tx, typedTx, by));
-      if (idempotency) await waitForTwin(idempotency, tx(keepStatement(by.keyId, idempotency, made)));
+      if (idempotency) await waitForTwin(tx(keepStatement(by.keyId, idempotency, made)));
       // After the last wait for a lock: the key may have ended during one. Otherwise what was done is rolled back.
       await confirm(tx, by);
       return made;

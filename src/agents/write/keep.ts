@@ -1,5 +1,4 @@
 import { isLockTimeout } from '../../database/failures.ts';
-import type { PreparedStatement, Query } from '../../database/statement.ts';
 import { ApiError } from '../../http/problems.ts';
 import { timeOfStep } from './fold.ts';
 import type { Keeping } from './step.ts';
@@ -11,15 +10,13 @@ export const finalAnswer = ({ after, steps, ...kept }: Keeping, writtenAt: Date 
 });
 
 /**
- * Runs a statement that stores answers for repeated requests, in the transaction that wrote the changes that they show.
- * @throws a unique violation (`isTaken`) if an answer is stored for the key; ApiError IDEMPOTENCY_KEY_IN_USE if another
- * transaction is storing one and does not end within the time limit of locks
+ * Waits for a statement that may wait for a request with the same Idempotency-Key.
+ * @throws ApiError IDEMPOTENCY_KEY_IN_USE if it waited longer than the time limit of locks; the statement's other errors
  */
-export async function keepAnswers(query: Query, statement: PreparedStatement): Promise<void> {
+export async function waitForTwin(statement: Promise<unknown>): Promise<void> {
   try {
-    await query(statement);
+    await statement;
   } catch (error) {
-    if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-    throw error;
+    throw isLockTimeout(error) ? new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error }) : error;
   }
 }

@@ -4,7 +4,7 @@ import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Query } from '../../database/statement.ts';
 import { type Change, foldByAgent, outcomesOf, type Read, readAll } from './batch.ts';
 import type { Changed } from './decision.ts';
-import { finalAnswer, keepAnswers } from './keep.ts';
+import { finalAnswer, waitForTwin } from './keep.ts';
 import { change, keepStatement } from './statements.ts';
 import type { Written } from './together.ts';
 import { isTooLate, writtenRows, writtenTimes } from './written.ts';
@@ -23,7 +23,7 @@ export async function writeLocked(
   const { folds, refused, writtenAt } = await writeRead(query, changes, found);
   const keeping = folds.flatMap((folded) => folded.keeping);
   const answers = keeping.map((kept) => finalAnswer(kept, writtenAt.get(id)));
-  if (answers.length > 0) await keepAnswers(query, keepStatement(answers));
+  if (answers.length > 0) await waitForTwin(query(keepStatement(answers)));
   const outcomes = outcomesOf(folds, writtenAt);
   return changes.map((change) => (refused.has(change.by) ? { error: refused.get(change.by) } : outcomes.get(change)));
 }
