@@ -32,7 +32,8 @@ export const withKey = ({ config }: Route) => config?.scope !== undefined;
 const withScope = ({ config }: Route) => config?.scope !== undefined && config.scope !== 'any';
 export const withBody = ({ schema }: Route) => schema.body !== undefined;
 export const withId = ({ url }: Route) => url.includes('/:id');
-const withAgent = ({ config }: Route) => config?.idOf === 'agent';
+const withOwner = (route: Route) =>
+  route.config?.idOf === 'agent' || (withId(route) && route.config?.orIntegration === true);
 const withCompany = (route: Route) => withKey(route) && !route.config?.forAnyCompany;
 const withHeader = (name: string) => (route: Route) =>
   route.method !== 'GET' && Object.hasOwn(propertiesOf(route.schema.headers), name);
@@ -62,7 +63,7 @@ const order: readonly Check[] = [
     codes: ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_USE'] },
   { of: 'the resource exists and is not deleted; a repeated answer also needs its agent not to be erased',
     on: (route) => withId(route) || withIdempotencyKey(route), codes: ['RESOURCE_NOT_FOUND'] },
-  { of: 'the resource belongs to the company', on: withAgent, codes: ['RESOURCE_ACCESS_DENIED'] },
+  { of: 'the resource belongs to the company', on: withOwner, codes: ['RESOURCE_ACCESS_DENIED'] },
   { of: '`If-Match` and `If-None-Match` are satisfied', on: withHeader('if-match'), codes: ['PRECONDITION_FAILED'] },
   { of: 'rules that depend on stored data are satisfied', on: withBody, codes: ['VALIDATION_FAILED'] },
 ];
