@@ -1,7 +1,7 @@
 import { replayHeader, retryInWords } from '../agents/openapi.ts';
 import { noBodySchema } from '../http/json-schema.ts';
 import { ids, onePage } from '../openapi/examples.ts';
-import { header } from '../openapi/headers.ts';
+import { location } from '../openapi/headers.ts';
 import { changed, created, delivery, withSecret } from './examples.ts';
 import {
   deliveryListSchema,
@@ -24,13 +24,7 @@ export const createWebhook = {
   response: {
     201: {
       ...{ ...webhookWithSecretSchema, description: 'The endpoint, with its secret', examples: [withSecret] },
-      headers: {
-        Location: header(
-          'The address of the webhook: absolute if the server knows its own, else a path',
-          `/webhooks/${ids.webhook}`,
-        ),
-        ...replayHeader,
-      },
+      headers: { ...location('webhook', `/webhooks/${ids.webhook}`), ...replayHeader },
     },
   },
 };
