@@ -35,8 +35,7 @@ export const withId = ({ url }: Route) => url.includes('/:id');
 const withOwner = (route: Route) =>
   route.config?.idOf === 'agent' || (withId(route) && route.config?.orIntegration === true);
 const withCompany = (route: Route) => withKey(route) && !route.config?.forAnyCompany;
-const withHeader = (name: string) => (route: Route) =>
-  route.method !== 'GET' && Object.hasOwn(propertiesOf(route.schema.headers), name);
+const withHeader = (name: string) => (route: Route) => Object.hasOwn(propertiesOf(route.schema.headers), name);
 const withIdempotencyKey = withHeader('idempotency-key');
 
 /** The order of checks (docs/contract.md): the one table for the document's description and each route's problems. */
