@@ -41,7 +41,7 @@ function targetFaults(url: string, rules: TargetRules): Fault[] {
     return [];
   } catch (error) {
     if (!(error instanceof TargetError)) throw error;
-    return [inBody(['url'], webhookComplaints.notATarget(error.fault))];
+    return [inBody(['url'], webhookComplaints.notATarget(error.message))];
   }
 }
 
