@@ -1,6 +1,6 @@
 import { noBodySchema } from '../http/json-schema.ts';
 import { ids, onePage } from '../openapi/examples.ts';
-import { header } from '../openapi/headers.ts';
+import { header, location } from '../openapi/headers.ts';
 import { changed, changedFields, created, patches } from './examples.ts';
 import { requiredFields } from './fields.ts';
 import { patchInWords } from './patch.openapi.ts';
@@ -47,14 +47,7 @@ export const createAgent = {
   response: {
     201: {
       ...{ ...agentSchema, description: 'The agent as committed, at version 1', examples: [created] },
-      headers: {
-        ...agentHeaders(1),
-        ...replayHeader,
-        Location: header(
-          'The address of the agent: absolute if the server knows its own, else a path',
-          `/agents/${ids.agent}`,
-        ),
-      },
+      headers: { ...agentHeaders(1), ...replayHeader, ...location('agent', `/agents/${ids.agent}`) },
     },
   },
 };

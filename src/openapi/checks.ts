@@ -32,10 +32,10 @@ export const withKey = ({ config }: Route) => config?.scope !== undefined;
 const withScope = ({ config }: Route) => config?.scope !== undefined && config.scope !== 'any';
 export const withBody = ({ schema }: Route) => schema.body !== undefined;
 export const withId = ({ url }: Route) => url.includes('/:id');
-const withAgent = ({ config }: Route) => config?.idOf === 'agent';
+const withOwner = (route: Route) =>
+  route.config?.idOf === 'agent' || (withId(route) && route.config?.orIntegration === true);
 const withCompany = (route: Route) => withKey(route) && !route.config?.forAnyCompany;
-const withHeader = (name: string) => (route: Route) =>
-  route.method !== 'GET' && Object.hasOwn(propertiesOf(route.schema.headers), name);
+const withHeader = (name: string) => (route: Route) => Object.hasOwn(propertiesOf(route.schema.headers), name);
 const withIdempotencyKey = withHeader('idempotency-key');
 
 /** The order of checks (docs/contract.md): the one table for the document's description and each route's problems. */
@@ -63,7 +63,7 @@ const order: readonly Check[] = [
   { of: 'the resource exists and is not deleted; a repeated answer also needs its agent not to be erased ' +
       'and, if it has a secret, its webhook not to be deleted',
     on: (route) => withId(route) || withIdempotencyKey(route), codes: ['RESOURCE_NOT_FOUND'] },
-  { of: 'the resource belongs to the company', on: withAgent, codes: ['RESOURCE_ACCESS_DENIED'] },
+  { of: 'the resource belongs to the company', on: withOwner, codes: ['RESOURCE_ACCESS_DENIED'] },
   { of: '`If-Match` and `If-None-Match` are satisfied', on: withHeader('if-match'), codes: ['PRECONDITION_FAILED'] },
   { of: 'rules that depend on stored data are satisfied', on: withBody, codes: ['VALIDATION_FAILED'] },
 ];

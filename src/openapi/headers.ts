@@ -4,6 +4,11 @@ export const header = (description: string, example?: string) => ({
   ...(example !== undefined && { examples: [example] }),
 });
 
+/** The header `Location` of a creation. @param path the path in the example of the answer */
+export const location = (what: string, path: string) => ({
+  Location: header(`The address of the ${what}: absolute if the server knows its own, else a path`, path),
+});
+
 const shared = (type: 'string' | 'integer', description: string) => ({ description, schema: { type } });
 
 /** The rate limits of the API key; it may have one of the two, or none. */

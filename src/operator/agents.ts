@@ -5,26 +5,22 @@ import { UnknownIdError } from '../errors.ts';
 import { invalid } from '../http/problems.ts';
 import { compile } from '../http/validation.ts';
 import { filled, jsonObject, uuid } from './arguments.ts';
-import { examples } from './examples.ts';
+import { commandOf, examples, ofCompany } from './examples.ts';
 import type { Print } from './output.ts';
 
 /** Initial values of a new agent; `--json` replaces them. */
 const defaults = { type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
 
 /** Options in the examples of the help text. */
-const ofCompany = '--company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 const ofAgent = '--id 5b0f7c0e-0c53-4d0b-9a53-0f8f2c9f7a11';
-const create = `agent create ${ofCompany} --name 'First interview' --json '{"language":"DE","duration":45}'`;
+const newAgent = `${ofCompany} --name 'First interview' --json '{"language":"DE","duration":45}'`;
 
 export function agentCommands(agent: Command, print: Print) {
-  agent.description('agents').addHelpText(...examples(create, `agent list ${ofCompany}`));
-  agent
-    .command('create')
-    .description('make an agent: ONLINE, GENERIC, EN, 30 minutes, unless --json says otherwise')
+  agent.description('agents').addHelpText(...examples(`agent create ${newAgent}`, `agent list ${ofCompany}`));
+  commandOf(agent, 'create', 'make an agent: ONLINE, GENERIC, EN, 30 minutes, unless --json says otherwise', newAgent)
     .requiredOption('--company <id>', 'the company that owns it', uuid)
     .requiredOption('--name <text>', 'its name', filled)
     .option('--json <fields>', 'its other fields, as PATCH takes them', jsonObject, {})
-    .addHelpText(...examples(create))
     .action(({ company, name, json }) =>
       print(async ({ companies, agents, operator }) => {
         await companies.requireCompany(company);
@@ -32,22 +28,16 @@ export function agentCommands(agent: Command, print: Print) {
         return toAnswer(agent);
       }),
     );
-  agent
-    .command('list')
-    .description('the agents of a company, the newest first')
+  commandOf(agent, 'list', 'the agents of a company, the newest first', ofCompany)
     .requiredOption('--company <id>', 'the company', uuid)
-    .addHelpText(...examples(`agent list ${ofCompany}`))
     .action(({ company }) =>
       print(async ({ companies, agentRows }) => {
         await companies.requireCompany(company);
         return (await agentRows.list(company)).map(toAnswer);
       }),
     );
-  agent
-    .command('delete')
-    .description('delete an agent: no request finds it any more; its row and history stay')
+  commandOf(agent, 'delete', 'delete an agent: no request finds it any more; its row and history stay', ofAgent)
     .requiredOption('--id <id>', 'the agent', uuid)
-    .addHelpText(...examples(`agent delete ${ofAgent}`))
     .action(({ id }) =>
       print(async ({ agentRows, operator }) => {
         const deleted = await agentRows.delete({ id, by: { operator }, companyId: null, version: null });
@@ -55,13 +45,13 @@ export function agentCommands(agent: Command, print: Print) {
         return toAnswer(deleted);
       }),
     );
-  agent
-    .command('purge')
-    .description(
-      'erase a deleted agent with its history, for deletion requests. Servers can run meanwhile. After an interruption, run it again',
-    )
+  commandOf(
+    agent,
+    'purge',
+    'erase a deleted agent with its history, for deletion requests. Servers can run meanwhile. After an interruption, run it again',
+    ofAgent,
+  )
     .requiredOption('--id <id>', 'the agent', uuid)
-    .addHelpText(...examples(`agent purge ${ofAgent}`))
     .action(({ id }) =>
       print(async ({ agentRows, operator, requireOwnRelease }) => {
         await requireOwnRelease();

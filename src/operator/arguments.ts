@@ -70,12 +70,9 @@ export const cleared = <Value>(value: Value | 'none'): Value | null => (value ==
 
 /** Like `block`, but also accepts `none` as the only value, which removes all addresses and blocks. */
 export function blockOrNone(text: string, before: readonly string[] | undefined): readonly string[] {
-  if (text !== 'none') {
-    if (before?.length === 0) throw new InvalidArgumentError('It must not be given beside none.');
-    return block(text, before ?? []);
-  }
-  if (before !== undefined) throw new InvalidArgumentError('It must not be given beside none.');
-  return [];
+  const isMixed = before !== undefined && (text === 'none' || before.length === 0);
+  if (isMixed) throw new InvalidArgumentError('It must not be given beside none.');
+  return text === 'none' ? [] : block(text, before ?? []);
 }
 
 const wholeNumber =

@@ -1,11 +1,10 @@
 import { type Command, Option } from '@commander-js/extra-typings';
 import { defaultScopes } from '../auth/api-key.ts';
 import { block, blockOrNone, cleared, expiry, filled, limit, orNone, scopeList, seconds, uuid } from './arguments.ts';
-import { examples } from './examples.ts';
+import { commandOf, examples, ofCompany } from './examples.ts';
 import type { Print } from './output.ts';
 
 /** Options in the examples of the help text. */
-const ofCompany = '--company 0c1a8f0e-5d0e-4f6c-8a37-2f5f3f1f7c22';
 const ofKey = '--key 9a0c2f6e-1d5b-4b7e-8c3f-5e6d7c8b9a01';
 
 /** @param stdin where `key find` reads the key if it is not given as an option */
@@ -14,26 +13,19 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
     .description('API keys of companies and integrations')
     .addHelpText(...examples(`key create ${ofCompany} --name Production`, `key list ${ofCompany}`));
 
-  const withOwner = (name: string, description: string) =>
-    key
-      .command(name)
-      .description(description)
-      .addOption(new Option('--company <id>', 'of a company').argParser(uuid).conflicts('integration'))
-      .addOption(new Option('--integration <id>', 'or of an integration').argParser(uuid));
-
-  withOwner('create', 'make a key; it is shown this once')
+  withOwner(
+    key,
+    'create',
+    'make a key; it is shown this once',
+    `${ofCompany} --name Production --allow-ip 192.0.2.0/24`,
+    '--integration 7d1b4c1e-7a55-4c37-9d0c-6a0f7e0b9a10 --scopes read:agents --expires 2030-01-31',
+  )
     .option('--name <text>', 'a name for lists', filled)
     .option('--scopes <a,b>', 'what it may do', scopeList, defaultScopes)
     .option('--expires <iso>', 'when it ends, like 2030-01-31T12:00:00Z', expiry)
     .option('--allow-ip <cidr>', 'an address or block that may use it; may be repeated', block, [])
     .option('--per-minute <n>', "its own rate limit instead of the server's; 0 is none", limit)
     .option('--per-hour <n>', "its own rate limit instead of the server's; 0 is none", limit)
-    .addHelpText(
-      ...examples(
-        `key create ${ofCompany} --name Production --allow-ip 192.0.2.0/24`,
-        'key create --integration 7d1b4c1e-7a55-4c37-9d0c-6a0f7e0b9a10 --scopes read:agents --expires 2030-01-31',
-      ),
-    )
     .action(({ company, integration, allowIp: allowedIps, expires: expiresAt = null, ...options }, command) => {
       const owner = ownerOf({ company, integration }, command);
       const { name = null, scopes, perMinute = null, perHour = null } = options;
@@ -43,56 +35,50 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
       );
     });
 
-  withOwner('list', 'keys, the oldest first, without their secrets')
+  withOwner(key, 'list', 'keys, the oldest first, without their secrets', ofCompany, '--all')
     .addOption(new Option('--all', 'or of all owners').conflicts(['company', 'integration']))
-    .addHelpText(...examples(`key list ${ofCompany}`, 'key list --all'))
     .action(({ all, ...of }, command) => {
       const owner = all ? undefined : ownerOf(of, command, ", or '--all',");
       return print(async ({ companies, keys }) => keys.list(owner && (await companies.requireOwner(owner))));
     });
 
-  key
-    .command('find')
-    .description('the owner and the state of a key, such as one that has leaked; the key is not shown again')
+  commandOf(
+    key,
+    'find',
+    'the owner and the state of a key, such as one that has leaked; the key is not shown again',
+    '< leaked-key.txt',
+    '--key sk_…',
+  )
     .option(
       '--key <key>',
       'the key itself; without it, it is read from standard input, where other users cannot see it',
     )
-    .addHelpText(...examples('key find < leaked-key.txt', 'key find --key sk_…'))
     .action((options) =>
       print(async ({ keySettings }) => keySettings.find((options.key ?? (await firstLine(stdin))).trim())),
     );
 
-  const ofOne = (name: string, description: string) =>
-    key.command(name).description(description).requiredOption('--key <id>', 'its id (not the key itself)', uuid);
+  const ofOne = (name: string, description: string, ...options: readonly string[]) =>
+    commandOf(key, name, description, ...options).requiredOption('--key <id>', 'its id (not the key itself)', uuid);
 
-  ofOne('rotate', 'make a new key in place of one, which ends after the overlap')
+  ofOne('rotate', 'make a new key in place of one, which ends after the overlap', `${ofKey} --overlap-seconds 86400`)
     .option('--overlap-seconds <n>', 'how long both work', seconds, 0)
-    .addHelpText(...examples(`key rotate ${ofKey} --overlap-seconds 86400`))
     .action((options) => print(({ keys }) => keys.rotate(options.key, options.overlapSeconds)));
-  ofOne('suspend', 'stop a key until it is resumed')
-    .addHelpText(...examples(`key suspend ${ofKey}`))
-    .action((of) => print(({ keys }) => keys.suspend(of.key)));
-  ofOne('resume', 'make a suspended key valid again')
-    .addHelpText(...examples(`key resume ${ofKey}`))
-    .action((of) => print(({ keys }) => keys.resume(of.key)));
-  ofOne('revoke', 'end a key for good')
-    .addHelpText(...examples(`key revoke ${ofKey}`))
-    .action((of) => print(({ keys }) => keys.revoke(of.key)));
-  ofOne('update', 'change what a key may do; what is not given stays')
+  ofOne('suspend', 'stop a key until it is resumed', ofKey).action((of) => print(({ keys }) => keys.suspend(of.key)));
+  ofOne('resume', 'make a suspended key valid again', ofKey).action((of) => print(({ keys }) => keys.resume(of.key)));
+  ofOne('revoke', 'end a key for good', ofKey).action((of) => print(({ keys }) => keys.revoke(of.key)));
+  ofOne(
+    'update',
+    'change what a key may do; what is not given stays',
+    `${ofKey} --name Production --expires 2030-01-31`,
+    `${ofKey} --allow-ip 192.0.2.7 --allow-ip 2001:db8::/32 --per-minute 1200`,
+    `${ofKey} --per-minute none --expires none --allow-ip none`,
+  )
     .option('--name <text>', 'its name for lists', filled)
     .option('--scopes <a,b>', 'what it may do, instead of what it may do now', scopeList)
     .option('--expires <iso>', 'when it ends; none: never', orNone(expiry))
     .option('--allow-ip <cidr>', 'instead of those of now; may be repeated; none: any address', blockOrNone)
     .option('--per-minute <n>', "its own rate limit; 0 is no limit; none: the server's", orNone(limit))
     .option('--per-hour <n>', "its own rate limit; 0 is no limit; none: the server's", orNone(limit))
-    .addHelpText(
-      ...examples(
-        `key update ${ofKey} --name Production --expires 2030-01-31`,
-        `key update ${ofKey} --allow-ip 192.0.2.7 --allow-ip 2001:db8::/32 --per-minute 1200`,
-        `key update ${ofKey} --per-minute none --expires none --allow-ip none`,
-      ),
-    )
     .action(({ key: id, name, scopes, allowIp: allowedIps, expires, perMinute, perHour }, command) => {
       const limits = { perMinute: cleared(perMinute), perHour: cleared(perHour) };
       const settings = { name, scopes, allowedIps, ...limits, expiresAt: cleared(expires) };
@@ -107,6 +93,12 @@ interface GivenOwner {
   readonly company?: string | undefined;
   readonly integration?: string | undefined;
 }
+
+/** Like `commandOf`; the command has an owner, which `ownerOf` reads. */
+export const withOwner = (...given: Parameters<typeof commandOf>) =>
+  commandOf(...given)
+    .addOption(new Option('--company <id>', 'of a company').argParser(uuid).conflicts('integration'))
+    .addOption(new Option('--integration <id>', 'or of an integration').argParser(uuid));
 
 /** @param more what the command takes instead of an owner, for the message */
 export function ownerOf({ company, integration }: GivenOwner, command: { error(message: string): never }, more = '') {

@@ -125,7 +125,7 @@ export function attemptSender({ resolve, limits: given, ...rules }: Options) {
 
 /** The `lastError` of a delivery: our own sentence, and the error's code. Its message may contain what was sent. */
 function errorText(error: unknown): string {
-  if (error instanceof TargetError) return error.fault;
+  if (error instanceof TargetError) return error.message;
   const code = codeOf(error) ?? '';
   return /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? `no answer: ${code}` : 'no answer';
 }

@@ -57,15 +57,11 @@ export const claimedJson = sql`
     'isGranted', e.integration_id IS NULL OR d.company_id IS NULL OR EXISTS (
       SELECT FROM integration_company g WHERE g.integration_id = e.integration_id AND g.company_id = d.company_id))`;
 
-/** How many further deliveries a process can send at the same time. */
+/** How many further deliveries a process can send at the same time, in all and to one endpoint (`slots.ts`). */
 export interface FreeSlots {
-  /** Free slots for endpoints whose last attempt succeeded, or that had none. */
   readonly healthy: number;
-  /** Free slots for endpoints whose last attempt failed. A limit of their own: dead endpoints cannot use up all slots. */
   readonly failing: number;
-  /** Attempts at one healthy endpoint at the same time. */
   readonly perHealthy: number;
-  /** Attempts at one failing endpoint at the same time. */
   readonly perFailing: number;
   /** Running attempts of the process, by endpoint id. */
   readonly running: ReadonlyMap<string, number>;

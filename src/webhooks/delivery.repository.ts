@@ -1,6 +1,6 @@
 import type { Static } from '@sinclair/typebox';
 import type { Database } from '../database/client.ts';
-import { rowsOf } from '../database/rows.ts';
+import { onlyRow, rowsOf } from '../database/rows.ts';
 import { claimStatement, type FreeSlots } from './claim.statements.ts';
 import {
   type claimedSchema,
@@ -22,12 +22,6 @@ import { type FinishedDelivery, nextStatement } from './next.statements.ts';
 export type Claimed = Static<typeof claimedSchema>;
 export type HealthChange = Static<typeof healthChangeSchema>;
 export type Measures = Static<typeof measuresSchema>;
-/** What became of outcomes. */
-interface Finished {
-  readonly written: ReadonlySet<string>;
-  readonly locked: ReadonlySet<string>;
-  readonly changes: readonly HealthChange[];
-}
 
 export type DeliveryRepository = ReturnType<typeof deliveryRepository>;
 
@@ -60,15 +54,11 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
      * @returns the ids of those written, and of those locked (a claim whose lease was lost is neither), and the endpoints
      *   whose health changed
      */
-    async finish(outcomes: readonly DeliveryOutcome[]): Promise<Finished> {
+    async finish(outcomes: readonly DeliveryOutcome[]) {
       const rows = finishedRowsOf(await query(finishStatement(outcomes)));
       const ids = (ofWritten: boolean) =>
         new Set(rows.flatMap(({ id, isWritten }) => (id !== null && isWritten === ofWritten ? id : [])));
-      return {
-        written: ids(true),
-        locked: ids(false),
-        changes: rows.flatMap(({ endpoint }) => endpoint ?? []),
-      };
+      return { written: ids(true), locked: ids(false), changes: rows.flatMap(({ endpoint }) => endpoint ?? []) };
     },
 
     /**
@@ -80,9 +70,7 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
       return new Map(rows.map(({ before, claimed }) => [before, claimed]));
     },
 
-    async measures(): Promise<Measures | undefined> {
-      return measuresOf(await query(measuresStatement))[0];
-    },
+    measures: async (): Promise<Measures> => onlyRow(measuresOf(await query(measuresStatement))),
 
     /** Deletes some deliveries that are older than 30 days. @returns whether there may be more */
     async deleteOld(): Promise<boolean> {

@@ -1,8 +1,7 @@
 import { replayHeader, retryInWords } from '../agents/openapi.ts';
 import { noBodySchema } from '../http/json-schema.ts';
-import type { ProblemCode } from '../http/problems.ts';
 import { ids, onePage } from '../openapi/examples.ts';
-import { header } from '../openapi/headers.ts';
+import { location } from '../openapi/headers.ts';
 import { changed, created, delivery, withSecret } from './examples.ts';
 import {
   deliveryListSchema,
@@ -13,7 +12,6 @@ import {
 } from './schema.ts';
 
 const tags = ['Webhooks'];
-const problems: ProblemCode[] = ['RESOURCE_ACCESS_DENIED'];
 
 export const createWebhook = {
   operationId: 'createWebhook',
@@ -26,13 +24,7 @@ export const createWebhook = {
   response: {
     201: {
       ...{ ...webhookWithSecretSchema, description: 'The endpoint, with its secret', examples: [withSecret] },
-      headers: {
-        Location: header(
-          'The address of the webhook: absolute if the server knows its own, else a path',
-          `/webhooks/${ids.webhook}`,
-        ),
-        ...replayHeader,
-      },
+      headers: { ...location('webhook', `/webhooks/${ids.webhook}`), ...replayHeader },
     },
   },
 };
@@ -50,7 +42,6 @@ export const getWebhook = {
   tags,
   summary: 'Get a webhook',
   description: 'The endpoint, without its secret and the values of its headers.',
-  problems,
   response: { 200: { ...webhookSchema, description: 'The endpoint', examples: [created] } },
 };
 
@@ -62,7 +53,6 @@ export const updateWebhook = {
     'Changes the fields in the body (JSON Merge Patch); the other fields keep their values, but a `url` of another origin ' +
     'drops the stored headers, all but those in the same body. `status: ENABLED` enables an ' +
     `endpoint again: its waiting events are sent, and \`disabledReason\` is cleared. ${retryInWords}`,
-  problems,
   response: {
     200: { ...webhookSchema, description: 'The endpoint as committed', examples: [changed], headers: replayHeader },
   },
@@ -73,7 +63,6 @@ export const deleteWebhook = {
   tags,
   summary: 'Delete a webhook',
   description: 'Deletes the endpoint with its deliveries; what was waiting is not sent any more.',
-  problems,
   response: { 204: { ...noBodySchema, description: 'The endpoint is deleted' } },
 };
 
@@ -84,7 +73,6 @@ export const rotateWebhookSecret = {
   description:
     'Makes a new secret, which only this answer shows. For 24 hours requests have two signatures, by the new secret and by ' +
     `the one before. ${retryInWords}`,
-  problems,
   response: {
     200: {
       ...{ ...webhookWithSecretSchema, description: 'The endpoint, with its new secret' },
@@ -105,7 +93,6 @@ export const pingWebhook = {
   tags,
   summary: 'Send a test event',
   description: `Queues the event \`webhook.ping\` for the endpoint, whatever its \`events\` are. ${retryInWords}`,
-  problems,
   response: { 202: queued },
 };
 
@@ -116,7 +103,6 @@ export const listWebhookDeliveries = {
   description:
     'What was sent to the endpoint or waits, the newest first. Finished deliveries are kept for 30 days. `total` counts up to ' +
     '100,000. An ATS key does not see deliveries about companies that the integration no longer manages.',
-  problems,
   response: { 200: { ...deliveryListSchema, description: 'One page of deliveries', examples: [onePage(delivery)] } },
 };
 
@@ -127,6 +113,5 @@ export const redeliverWebhook = {
   description:
     'Queues the event of a delivery once more, with the same `webhook-id`, outside the order of its agent. ' +
     `Receivers ignore a version that is not above theirs. ${retryInWords}`,
-  problems,
   response: { 202: queued },
 };

@@ -16,29 +16,21 @@ const shown = {
  * @param operator the name for the audit entries
  */
 export function operatorWebhooks(prisma: PrismaClient, operator: string) {
-  async function change(id: string, status: 'ENABLED' | 'DISABLED', disabledReason: string | null) {
-    const [changed] = await prisma.$transaction(async (tx) => {
+  const change = (id: string, status: 'ENABLED' | 'DISABLED', disabledReason: string | null) =>
+    prisma.$transaction(async (tx) => {
       await tx.$executeRaw(lockEndpointStatement(id));
-      const stored = await tx.webhookEndpoint.findUnique({ where: { id }, select: { updatedAt: true } });
+      const stored = await tx.webhookEndpoint.findUnique({ where: { id }, select: shown });
+      if (!stored) throw new UnknownIdError('webhook', id);
+      if (stored.status === status) return stored;
+      const { companyId, integrationId } = stored;
+      const action = status === 'ENABLED' ? 'webhook.enabled' : 'webhook.disabled';
+      const details = { webhookId: id, ...(disabledReason !== null && { reason: disabledReason }) };
+      await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, details } });
       // Later than before, also if the clock was set back, as by a failover: receivers see by it that the endpoint was changed.
-      const now = (await databaseTime(tx)).getTime();
-      const updatedAt = new Date(Math.max(now, (stored?.updatedAt.getTime() ?? 0) + 1));
-      const webhooks = await tx.webhookEndpoint.updateManyAndReturn({
-        where: { id, status: { not: status } },
-        data: { status, disabledReason, failingSince: null, updatedAt },
-        select: shown,
-      });
-      for (const { companyId, integrationId, status } of webhooks) {
-        const action = status === 'ENABLED' ? 'webhook.enabled' : 'webhook.disabled';
-        const details = { webhookId: id, ...(disabledReason !== null && { reason: disabledReason }) };
-        await tx.auditEntry.create({ data: { action, operator, companyId, integrationId, details } });
-      }
-      return webhooks;
+      const updatedAt = new Date(Math.max((await databaseTime(tx)).getTime(), stored.updatedAt.getTime() + 1));
+      const data = { status, disabledReason, failingSince: null, updatedAt };
+      return await tx.webhookEndpoint.update({ where: { id }, data, select: shown });
     });
-    const found = changed ?? (await prisma.webhookEndpoint.findUnique({ where: { id }, select: shown }));
-    if (!found) throw new UnknownIdError('webhook', id);
-    return found;
-  }
 
   return {
     /** All endpoints of an owner, the oldest first. */

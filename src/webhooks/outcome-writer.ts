@@ -32,7 +32,6 @@ interface Written {
 
 interface Options {
   readonly deliveries: DeliveryRepository;
-  /** Called when an endpoint begins to fail, succeeds again or is disabled. */
   readonly onHealth: (change: HealthChange) => void;
   /** Called with the error of each statement that failed, and for each outcome that was locked until it was given up. */
   readonly onError: (error: unknown) => void;

@@ -1,3 +1,4 @@
+import pLimit, { type LimitFunction } from 'p-limit';
 import { waitForKey } from '../agents/write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
@@ -18,7 +19,6 @@ import * as deliveries from './delivery-list.statements.ts';
 import * as endpoints from './endpoint.statements.ts';
 import { findKept } from './kept.repository.ts';
 import { type Completed, keepStatement } from './kept.statements.ts';
-import { ownerLine } from './owner-line.ts';
 import { type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
 
 export type StoredWebhook = WebhookEndpoint;
@@ -97,8 +97,22 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
 /** Webhook endpoints and their deliveries, as their owners see them. Throws ApiError DATABASE_UNAVAILABLE. */
 export function webhookRepository(database: Database) {
   const { query, typed } = database;
-  // A change waits here for those before it, not in a transaction: there it would keep a connection from other owners.
-  const inOrder = ownerLine();
+  /** For each owner whose changes run or wait. */
+  const lines = new Map<string, LimitFunction>();
+
+  /**
+   * Runs the changes of one owner one at a time, in the order of the calls. They wait here and not in a transaction, where each
+   * would keep a connection from other owners.
+   */
+  async function inOrder<Result>(owner: string, change: () => Promise<Result>): Promise<Result> {
+    const line = lines.get(owner) ?? pLimit(1);
+    lines.set(owner, line);
+    try {
+      return await line(change);
+    } finally {
+      if (line.activeCount + line.pendingCount === 0) lines.delete(owner);
+    }
+  }
 
   async function attempt(
     by: OwnerCaller,

@@ -32,7 +32,6 @@ const ofOne = { idOf: 'other' } as const;
 
 type OnOne = Pick<FastifyRequest<{ Params: { id: string } }>, 'params' | 'idempotency'>;
 
-/** The endpoint in the path of a request, and its Idempotency-Key. */
 const targetOf = ({ params, idempotency }: OnOne) => ({ id: params.id.toLowerCase(), idempotency });
 
 /** Sends the result of a request, or of the earlier request with the same Idempotency-Key. */

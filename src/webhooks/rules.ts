@@ -41,7 +41,7 @@ function targetFaults(url: string, rules: TargetRules): Fault[] {
     return [];
   } catch (error) {
     if (!(error instanceof TargetError)) throw error;
-    return [inBody(['url'], webhookComplaints.notATarget(error.fault))];
+    return [inBody(['url'], webhookComplaints.notATarget(error.message))];
   }
 }
 
@@ -103,10 +103,9 @@ export const toAnswer = (stored: WebhookAnswer) => record<WebhookAnswer>(webhook
 export const fieldsOf = ({ url, events, description, status }: StoredWebhook) => ({ url, events, description, status });
 
 /** The names of the members whose values differ. */
-export const changedNames = (before: object, after: object): string[] => {
-  const values = new Map<string, unknown>(Object.entries(before));
-  return Object.entries(after).flatMap(([name, value]) => (isDeepStrictEqual(values.get(name), value) ? [] : [name]));
-};
+export function changedNames(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>) {
+  return Object.keys(after).filter((name) => !isDeepStrictEqual(before[name], after[name]));
+}
 
 /** The details of an endpoint for the audit trail: only the origin, as path and query of the URL may contain a secret. */
 export const auditDetails = ({ id, url }: StoredWebhook) => ({ webhookId: id, origin: originOf(url) });

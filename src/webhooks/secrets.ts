@@ -30,34 +30,33 @@ export const sealedHeaders = (headers: Headers, endpointId: string, { seal }: Se
 
 const isEmpty = (headers: Headers) => Object.keys(headers).length === 0;
 
-/** Decrypts the secret. Like the functions below, it throws an Error if this process lacks the secret to decrypt with. */
-const openSecret = ({ id, sealedSecret: sealed, sealedUnder }: SealedEndpoint, { open }: Sealer) =>
-  open(sealed, sealedUnder, { endpointId: id, column: 'secret' });
+/** A column in plain text. Throws an Error, as `openSecrets` and `openHeaders` do, if this process cannot decrypt it. */
+const open = ({ id, sealedUnder }: SealedEndpoint, sealed: string, column: Column, sealer: Sealer): string =>
+  sealer.open(sealed, sealedUnder, { endpointId: id, column });
+
+/** The same without an error: undefined if the column is null, or this process cannot decrypt it. */
+function readable(endpoint: SealedEndpoint, sealed: string | null, column: Column, sealer: Sealer): string | undefined {
+  try {
+    return sealed === null ? undefined : open(endpoint, sealed, column, sealer);
+  } catch {
+    return undefined;
+  }
+}
 
 /** The secret; undefined if this process cannot decrypt it. */
 export const readableSecret = (endpoint: SealedEndpoint, sealer: Sealer): string | undefined =>
-  canOpen(endpoint, endpoint.sealedSecret, 'secret', sealer) ? openSecret(endpoint, sealer) : undefined;
+  readable(endpoint, endpoint.sealedSecret, 'secret', sealer);
 
 /** Decrypts the secrets that sign: the current one, and for 24 hours after a rotation the previous one, unless it is damaged. */
 export function openSecrets(endpoint: SealedEndpoint, sealer: Sealer): string[] {
-  const current = openSecret(endpoint, sealer);
-  const { sealedPreviousSecret: previous } = endpoint;
-  if (previous === null || !canOpen(endpoint, previous, 'secret', sealer)) return [current];
-  return [current, openSecret({ ...endpoint, sealedSecret: previous }, sealer)];
+  const current = open(endpoint, endpoint.sealedSecret, 'secret', sealer);
+  const previous = readable(endpoint, endpoint.sealedPreviousSecret, 'secret', sealer);
+  return previous === undefined ? [current] : [current, previous];
 }
 
-export function openHeaders({ id, sealedHeaders: sealed, sealedUnder }: SealedEndpoint, { open }: Sealer): Headers {
-  if (sealed === null) return {};
-  return Value.Parse(headersSchema, JSON.parse(open(sealed, sealedUnder, { endpointId: id, column: 'headers' })));
-}
-
-function canOpen({ id, sealedUnder }: SealedEndpoint, sealed: string, column: Column, { open }: Sealer): boolean {
-  try {
-    open(sealed, sealedUnder, { endpointId: id, column });
-    return true;
-  } catch {
-    return false;
-  }
+export function openHeaders(endpoint: SealedEndpoint, sealer: Sealer): Headers {
+  if (endpoint.sealedHeaders === null) return {};
+  return Value.Parse(headersSchema, JSON.parse(open(endpoint, endpoint.sealedHeaders, 'headers', sealer)));
 }
 
 /**
@@ -65,14 +64,13 @@ function canOpen({ id, sealedUnder }: SealedEndpoint, sealed: string, column: Co
  * and neither is damaged. The previous secret does not matter: without it, the current one still signs.
  */
 export const isReadable = (endpoint: SealedEndpoint, sealer: Sealer): boolean =>
-  canOpen(endpoint, endpoint.sealedSecret, 'secret', sealer) &&
-  (endpoint.sealedHeaders === null || canOpen(endpoint, endpoint.sealedHeaders, 'headers', sealer));
+  readableSecret(endpoint, sealer) !== undefined &&
+  (endpoint.sealedHeaders === null || readable(endpoint, endpoint.sealedHeaders, 'headers', sealer) !== undefined);
 
 /** A column encrypted under the current API_KEY_SECRET; null if the column is null, or this process cannot decrypt it. */
 function renewed(endpoint: SealedEndpoint, sealed: string | null, column: Column, sealer: Sealer): string | null {
-  if (sealed === null || !canOpen(endpoint, sealed, column, sealer)) return null;
-  const place = { endpointId: endpoint.id, column };
-  return sealer.seal(sealer.open(sealed, endpoint.sealedUnder, place), place);
+  const text = readable(endpoint, sealed, column, sealer);
+  return text === undefined ? null : sealer.seal(text, { endpointId: endpoint.id, column });
 }
 
 /**

@@ -50,7 +50,6 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
     return { ...made, answer: { ...made.answer, secret: repeatedSecret(stored, sealer) } };
   }
 
-  /** Changes one endpoint of the caller. */
   const change = (
     by: OwnerCaller,
     { id, idempotency }: EndpointRequest,

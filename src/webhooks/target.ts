@@ -21,13 +21,10 @@ type TargetFault =
   | 'the name has no address'
   | 'the name has more than 64 addresses';
 
-/** The URL is not allowed as a target. `fault` is one of our own texts, without data from DNS or the receiver. */
+/** The URL is not allowed as a target. `message` is one of our own texts, without data from DNS or the receiver. */
 export class TargetError extends Error {
-  readonly fault: TargetFault;
-
   constructor(fault: TargetFault) {
     super(fault);
-    this.fault = fault;
   }
 }
 

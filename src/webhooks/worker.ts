@@ -151,7 +151,7 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
 
   async function measure(): Promise<void> {
     try {
-      measured = (await deliveries.measures()) ?? measured;
+      measured = await deliveries.measures();
       measuredAt = performance.now();
     } finally {
       // If it failed, as it does where claims take too long, deliveries may be overdue since the last one: the alert has to fire.

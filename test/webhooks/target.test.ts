@@ -90,7 +90,7 @@ const hostile: readonly (readonly [kind: string, fault: string, urls: readonly s
 
 describe.each(hostile)('%s', (_, fault, urls) => {
   test.each(urls)('%s is refused', async (url) => {
-    await expect(addressesOf(url)).rejects.toMatchObject({ name: 'Error', fault });
+    await expect(addressesOf(url)).rejects.toMatchObject({ name: 'Error', message: fault });
   });
 });
 
@@ -110,8 +110,8 @@ test.each([
 test('WEBHOOK_ALLOW_HTTP allows http and no other scheme', async () => {
   const rules = { ...strict, allowHttp: true };
   expect(await addressesOf('http://public.example/', rules)).toEqual(zone['public.example']);
-  await expect(addressesOf('http://127.0.0.1/', rules)).rejects.toMatchObject({ fault: notPublic });
-  await expect(addressesOf('ftp://public.example/', rules)).rejects.toMatchObject({ fault: 'the URL is not https' });
+  await expect(addressesOf('http://127.0.0.1/', rules)).rejects.toMatchObject({ message: notPublic });
+  await expect(addressesOf('ftp://public.example/', rules)).rejects.toMatchObject({ message: 'the URL is not https' });
 });
 
 test('WEBHOOK_ALLOW_NETWORKS allows the networks that it lists and no others', async () => {
@@ -119,8 +119,8 @@ test('WEBHOOK_ALLOW_NETWORKS allows the networks that it lists and no others', a
   expect(await addressesOf('https://inside.example/', rules)).toEqual(['10.0.0.7']);
   expect(await addressesOf('https://[::1]/', rules)).toEqual(['::1']);
   expect(await addressesOf('https://[::ffff:10.0.0.7]/', rules)).toEqual(['::ffff:a00:7']);
-  await expect(addressesOf('https://10.0.1.7/', rules)).rejects.toMatchObject({ fault: notPublic });
-  await expect(addressesOf('https://mixed.example/', rules)).rejects.toMatchObject({ fault: notPublic });
+  await expect(addressesOf('https://10.0.1.7/', rules)).rejects.toMatchObject({ message: notPublic });
+  await expect(addressesOf('https://mixed.example/', rules)).rejects.toMatchObject({ message: notPublic });
 });
 
 test('of a name with many addresses all are judged and eight of each family are used, in whatever order they come', async () => {
@@ -134,7 +134,7 @@ test('of a name with many addresses all are judged and eight of each family are 
   expect(await used(all.toReversed())).toEqual([...used4.toReversed(), ...used6.toReversed()]);
   expect(await used(all.flatMap((address) => [address, address]))).toEqual([...used4, ...used6]);
   for (const inside of ['10.0.0.1', 'fd00::1']) {
-    await expect(used([...all, inside])).rejects.toMatchObject({ fault: notPublic });
+    await expect(used([...all, inside])).rejects.toMatchObject({ message: notPublic });
   }
 });
 
@@ -143,7 +143,7 @@ test('a name with more than 64 addresses is refused', async () => {
   const many = (length: number) => async () => Array.from({ length }, (_, at) => `8.8.8.${at}`);
   expect(await resolveTarget(url, strict, many(64))).toHaveLength(8);
   await expect(resolveTarget(url, strict, many(65))).rejects.toMatchObject({
-    fault: 'the name has more than 64 addresses',
+    message: 'the name has more than 64 addresses',
   });
 });
 

@@ -10,7 +10,6 @@ export async function waitForKey(statement: Promise<unknown>): Promise<void> {
   try {
     await statement;
   } catch (error) {
-    if (isLockTimeout(error)) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
-    throw error;
+    throw isLockTimeout(error) ? new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error }) : error;
   }
 }
