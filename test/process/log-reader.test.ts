@@ -18,8 +18,7 @@ beforeAll(build);
 const grace = 3_600;
 
 /** The most bytes that the server keeps for a slow reader, and the bytes that a pipe holds. */
-const capacity = 8 * 1024 * 1024;
-const pipe = 64 * 1024;
+const [capacity, pipe] = [8 * 1024 * 1024, 64 * 1024];
 
 const requestId = 'x'.repeat(128);
 
@@ -47,7 +46,6 @@ async function startOnce(stdout: Output, command: readonly string[]) {
     child.kill('SIGKILL');
     await exit;
   });
-  // If it ends, what it said.
   const said = child.stderr && textOf(child.stderr);
   const isReady = async () => (await send(origin, { method: 'GET', path: '/health/ready' })).status === 200;
   const isReadyOrEnded = async () => (await isReady().catch(() => false)) || child.exitCode !== null;
