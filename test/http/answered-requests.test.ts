@@ -68,7 +68,8 @@ test('trailers of a waiting request are not kept in memory', async () => {
       const patch = `${patchHead(agent, 'Transfer-Encoding: chunked')}${chunk(body)}0\r\n${trailers}\r\n`;
       socket.write(patch.repeat(2));
       await untilWaiting(world);
-      await vi.waitUntil(() => requests.length === 2 && requests.every(({ complete }) => complete));
+      const haveArrived = () => requests.length === 2 && requests.every(({ complete }) => complete);
+      await vi.waitUntil(haveArrived, { timeout: 60_000 });
       expect(requests.map(({ rawTrailers }) => rawTrailers)).toEqual([[], []]);
       expect(requests.map(({ trailers: read }) => read)).toEqual([{}, {}]);
       await release();

@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import autocannon from 'autocannon';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { send } from '../support/http.ts';
 import { openPipe } from '../support/pipe.ts';
-import { build, hasEnded, makeFolder } from '../support/process.ts';
+import { build, hasEnded, makeFolder, repeatedIfTooSlow } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -17,8 +18,7 @@ beforeAll(build);
 const grace = 3_600;
 
 /** The most bytes that the server keeps for a slow reader, and the bytes that a pipe holds. */
-const capacity = 8 * 1024 * 1024;
-const pipe = 64 * 1024;
+const [capacity, pipe] = [8 * 1024 * 1024, 64 * 1024];
 
 const requestId = 'x'.repeat(128);
 
@@ -28,7 +28,10 @@ const path = '/problems/rate-limited';
 type Output = 'pipe' | 'ignore' | number;
 
 /** A server with the given standard output; the shell command has to end with `node dist/server.js` or exec it. */
-async function startLogging(stdout: Output, command: readonly string[] = [process.execPath, 'dist/server.js']) {
+const startLogging = (stdout: Output, command: readonly string[] = [process.execPath, 'dist/server.js']) =>
+  repeatedIfTooSlow(() => startOnce(stdout, command));
+
+async function startOnce(stdout: Output, command: readonly string[]) {
   const [port, metricsPort] = [await freePort(), await freePort()];
   const [origin, metrics] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`];
   const { PATH = '', HOME = '' } = process.env;
@@ -43,8 +46,11 @@ async function startLogging(stdout: Output, command: readonly string[] = [proces
     child.kill('SIGKILL');
     await exit;
   });
+  const said = child.stderr && textOf(child.stderr);
   const isReady = async () => (await send(origin, { method: 'GET', path: '/health/ready' })).status === 200;
-  await vi.waitUntil(() => isReady().catch(() => false), { timeout: 60_000, interval: 20 });
+  const isReadyOrEnded = async () => (await isReady().catch(() => false)) || child.exitCode !== null;
+  await vi.waitUntil(isReadyOrEnded, { timeout: 60_000, interval: 20 });
+  if (child.exitCode !== null) throw new Error(`it ended: ${await said}`);
 
   /** The value of a metric. */
   async function read(name: string): Promise<number> {

@@ -12,6 +12,7 @@ import {
   embeddedUrl,
   makeDataDir,
   postgresPid,
+  repeatedIfTooSlow,
   type Started,
   startProcess,
   startServer,
@@ -143,9 +144,12 @@ describe('stop', () => {
       const dataDir = shared;
       await unlessTooSlow(async ({ timed, atEnd }) => {
         const name = randomUUID();
-        const server = startProcess(command, { env: { DATA_DIR: dataDir, PORT: '0' }, atEnd });
-        const origin = await server.until(/^Listening on (http:\S+)$/m);
-        await server.until(demoPrinted);
+        const { server, origin } = await repeatedIfTooSlow(async () => {
+          const started = startProcess(command, { env: { DATA_DIR: dataDir, PORT: '0' }, atEnd });
+          const listening = await started.until(/^Listening on (http:\S+)$/m);
+          await started.until(demoPrinted);
+          return { server: started, origin: listening };
+        });
         const holder = await lockAgents(dataDir);
         const running = timed(patchDemo(origin, dataDir, { name }));
         await Promise.race([untilWaiting(holder), running]);
@@ -162,15 +166,16 @@ describe('stop', () => {
     },
   );
 
-  test('after SHUTDOWN_GRACE_SECONDS a running request is cut off, and the exit code is 0', async () => {
-    const dataDir = shared;
-    const { server, origin } = await startServer({ DATA_DIR: dataDir, SHUTDOWN_GRACE_SECONDS: '0' });
-    const holder = await lockAgents(dataDir);
-    const running = patchDemo(origin, dataDir, { name: randomUUID() }).catch((error: unknown) => error);
-    await untilWaiting(holder);
-    server.signal('SIGTERM');
-    expect(await running).toBeInstanceOf(Error);
-    expect(await server.exit).toEqual({ code: 0, signal: null });
-    expect(await postgresPid(dataDir)).toBeUndefined();
-  });
+  test('after SHUTDOWN_GRACE_SECONDS a running request is cut off, and the exit code is 0', () =>
+    unlessTooSlow(async ({ timed, atEnd }) => {
+      const dataDir = shared;
+      const { server, origin } = await startServer({ DATA_DIR: dataDir, SHUTDOWN_GRACE_SECONDS: '0' }, { atEnd });
+      const holder = await lockAgents(dataDir);
+      const running = timed(patchDemo(origin, dataDir, { name: randomUUID() })).catch((error: unknown) => error);
+      await Promise.race([untilWaiting(holder), running]);
+      server.signal('SIGTERM');
+      expect(await running).toBeInstanceOf(Error);
+      expect(await server.exit).toEqual({ code: 0, signal: null });
+      expect(await postgresPid(dataDir)).toBeUndefined();
+    }));
 });

@@ -4,6 +4,7 @@ import { openLink } from '../support/database-link.ts';
 import { send } from '../support/http.ts';
 import { whileLocked } from '../support/locks.ts';
 import { build, startServer } from '../support/process.ts';
+import { unlessTooSlow } from '../support/too-slow.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -70,20 +71,25 @@ test('DATABASE_POOL limits the connections, and further statements wait for one'
 test.for([
   ['true', true],
   ['false', false],
-] as const)('with DATABASE_PREPARED_STATEMENTS=%s statements have names: %s', async ([setting, areNamed]) => {
-  const { id: companyId, key } = await world.company();
-  const { id } = await world.agent(companyId);
-  const link = await openLink(world.databaseUrl);
-  const { origin } = await startServer({
-    DATABASE_URL: link.url,
-    API_KEY_SECRET: world.secret,
-    DATABASE_PREPARED_STATEMENTS: setting,
-  });
-  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-  const patch = { method: 'PATCH', path: `/agents/${id}`, headers, body: '{"duration":31}' };
-  expect(await send(origin, patch)).toMatchObject({ status: 200, body: { duration: 31 } });
-  // A Parse message of PostgreSQL's protocol: the length, the name up to a zero byte, the statement.
-  const lookup = /P[\s\S]{4}(s_[0-9a-f]{32})?\0[^\0]*json_build_object\('key', f\.key/.exec(link.asked());
-  expect(lookup).not.toBeNull();
-  expect(lookup?.[1] !== undefined).toBe(areNamed);
-});
+] as const)('with DATABASE_PREPARED_STATEMENTS=%s statements have names: %s', ([setting, areNamed]) =>
+  unlessTooSlow(async ({ timed, atEnd }) => {
+    const { id: companyId, key } = await world.company();
+    const { id } = await world.agent(companyId);
+    const link = await openLink(world.databaseUrl);
+    const { origin } = await startServer(
+      {
+        DATABASE_URL: link.url,
+        API_KEY_SECRET: world.secret,
+        DATABASE_PREPARED_STATEMENTS: setting,
+      },
+      { atEnd },
+    );
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    const patch = { method: 'PATCH', path: `/agents/${id}`, headers, body: '{"duration":31}' };
+    expect(await timed(send(origin, patch))).toMatchObject({ status: 200, body: { duration: 31 } });
+    // A Parse message of PostgreSQL's protocol: the length, the name up to a zero byte, the statement.
+    const lookup = /P[\s\S]{4}(s_[0-9a-f]{32})?\0[^\0]*json_build_object\('key', f\.key/.exec(link.asked());
+    expect(lookup).not.toBeNull();
+    expect(lookup?.[1] !== undefined).toBe(areNamed);
+  }),
+);

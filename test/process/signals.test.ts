@@ -10,6 +10,7 @@ import {
   makeDataDir,
   makeFolder,
   postgresPid,
+  repeatedIfTooSlow,
   startProcess,
 } from '../support/process.ts';
 
@@ -19,8 +20,11 @@ beforeAll(build);
 const shared = await makeDataDir(afterAll);
 
 test('closing the terminal, which sends SIGHUP to npm start and all of its processes, leaves no PostgreSQL running', async () => {
-  const server = startProcess(['npm', 'start'], { env: { DATA_DIR: shared, PORT: '0' } });
-  await server.until(/^(Listening on) /m);
+  const server = await repeatedIfTooSlow(async () => {
+    const started = startProcess(['npm', 'start'], { env: { DATA_DIR: shared, PORT: '0' } });
+    await started.until(/^(Listening on) /m);
+    return started;
+  });
   server.signalGroup('SIGHUP');
   // npm itself ends at once; the server's output with it.
   await server.exit;
@@ -65,12 +69,17 @@ describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s to a command', (sign
 });
 
 test('a signal to a server at the moment at which PostgreSQL starts leaves no PostgreSQL running', async () => {
-  const go = join(await makeFolder(), 'go');
-  const env = { DATA_DIR: shared, PORT: '0', NODE_OPTIONS: heldAtSpawn(go) };
-  const server = startProcess([process.execPath, 'dist/server.js'], { env });
-  await vi.waitUntil(() => postgresPid(shared), { timeout: 60_000, interval: 1 });
-  server.signal('SIGINT');
-  await writeFile(go, '');
+  const server = await repeatedIfTooSlow(async () => {
+    const go = join(await makeFolder(), 'go');
+    const env = { DATA_DIR: shared, PORT: '0', NODE_OPTIONS: heldAtSpawn(go) };
+    const started = startProcess([process.execPath, 'dist/server.js'], { env });
+    await vi.waitUntil(() => postgresPid(shared), { timeout: 60_000, interval: 1 });
+    started.signal('SIGINT');
+    await writeFile(go, '');
+    // The start goes on to its end.
+    await started.until(/^(Listening on) /m);
+    return started;
+  });
   expect(await server.exit).toEqual({ code: 0, signal: null });
   expect(await postgresPid(shared)).toBeUndefined();
 });

@@ -7,7 +7,7 @@ import { freePort } from '../../deploy/replicas/programs.ts';
 import { callsOf } from '../support/calls.ts';
 import { blocksIn, commandsIn, filled } from '../support/docs.ts';
 import { newSubject } from '../support/patch-agent.ts';
-import { build, makeFolder, startProcess } from '../support/process.ts';
+import { build, makeFolder, repeatedIfTooSlow, startProcess } from '../support/process.ts';
 import { clientSpan } from '../support/spans.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -54,8 +54,10 @@ test('an SDK in a folder of its own, as docs/operate.md describes, sends the spa
     'http://127.0.0.1:4318': collector.origin,
     'DATABASE_URL=$SERVER_URL': 'exec env DATABASE_URL=$SERVER_URL',
   });
-  const server = startProcess(['bash', '-euc', commands], { env: { HOME, PORT: '0' } });
-  const origin = await server.until(/^Listening on (http:\S+)$/m);
+  const { server, origin } = await repeatedIfTooSlow(async () => {
+    const started = startProcess(['bash', '-euc', commands], { env: { HOME, PORT: '0' } });
+    return { server: started, origin: await started.until(/^Listening on (http:\S+)$/m) };
+  });
   const { key, id } = await newSubject(world);
   const { traceId, headers } = clientSpan();
   const { patch } = callsOf(origin);

@@ -1,11 +1,8 @@
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { sharedCounters } from '../../src/auth/shared-counters.ts';
-import { openAnotherServer } from '../support/another-server.ts';
-import { send } from '../support/http.ts';
 import { build } from '../support/process.ts';
 import { limitsIn } from '../support/rate-limits.ts';
-import { makeRedis } from '../support/redis.ts';
-import { startReplica, timedOut } from '../support/replicas.ts';
+import { countersIn, makeRedis, openAsking } from '../support/redis.ts';
+import { startReplica } from '../support/replicas.ts';
 import { type Attempt, unlessTooSlow } from '../support/too-slow.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -76,22 +73,11 @@ test('refused keys of one address are counted over both replicas', () =>
 const countsIn = async ({ client }: Awaited<ReturnType<typeof makeRedis>>) =>
   (await client.keys('*')).filter((name) => !name.includes('{start}'));
 
-/** Calls of a server of this process that counts in a Redis, with a key of the given limits: status and limits. */
+/** Asks a server of this process that counts in a Redis. */
 async function openCounting(url: string, attempt: Attempt) {
-  let isLate = false;
-  attempt.provedBy(() => isLate);
-  const onChange = (_: boolean, cause?: Error) => {
-    isLate ||= cause?.message === timedOut;
-  };
-  const counters = sharedCounters({ url, deployment: 'one', onChange });
+  const { counters } = countersIn(url, attempt);
   await counters.open();
-  onTestFinished(() => counters.close());
-  const { origin } = await openAnotherServer(world, { counters });
-  return async (key: string) => {
-    const headers = { authorization: `Bearer ${key}` };
-    const answer = await send(origin, { method: 'GET', path: '/companies', headers });
-    return { status: answer.status, ...limitsIn(answer) };
-  };
+  return await openAsking(world, counters);
 }
 
 test('a client that waits for Retry-After is admitted, and no count outlives its window', () =>

@@ -8,7 +8,7 @@ import { commandsIn, filled } from '../support/docs.ts';
 import { send } from '../support/http.ts';
 import { expectCreated } from '../support/new-agent.ts';
 import { expectChange, expectNoChange, newSubject } from '../support/patch-agent.ts';
-import { build, makeFolder, runProgram, startServer } from '../support/process.ts';
+import { build, makeFolder, refusedStart, runProgram, startServer } from '../support/process.ts';
 import { agentAtTwo, everythingOf, expectReplay, newKey, retriables, sendKeyed } from '../support/retry.ts';
 import { unlessTooSlow } from '../support/too-slow.ts';
 import { openWorld } from '../support/world.ts';
@@ -128,10 +128,9 @@ test('while the pools of both servers are busy, their metrics reach the database
 test('a server that would use named statements behind this PgBouncer does not start, and names the setting', async () => {
   const DATABASE_URL = Object.assign(new URL(world.databaseUrl), { host: composition.pgbouncer }).href;
   const env = { DATABASE_URL, API_KEY_SECRET: world.secret, PORT: '0' };
-  const program = ['dist/server.js'];
   // Once with the first connection of the pool, and once more with the named statement left on it.
   for (let time = 0; time < 2; time += 1) {
-    expect(await runProgram(program, { env })).toEqual({
+    expect(await refusedStart(env)).toEqual({
       code: 1,
       stdout: '',
       stderr:

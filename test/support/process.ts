@@ -145,7 +145,7 @@ export const runProgram = (parameters: readonly string[], options: Options = {})
   runToEnd([process.execPath, ...parameters], options);
 
 /** What a program says whose machine was too slow for the time limits of its statements. */
-const tooSlow = /the database did not answer|took longer than a statement may/;
+export const tooSlow = /the database did not answer|took longer than a statement may/;
 
 /** The end of the second curl command, the last output of a start with a demo. */
 export const demoPrinted = /^ {2}-d '(.*"source":"ats".*)'$/m;
@@ -165,14 +165,15 @@ export async function refusedStart(env: Readonly<Record<string, string>>, option
   }
 }
 
-/**
- * Starts a server with the given variables on a free port; again if the machine was too slow, five times at most. With a
- * DATA_DIR, its output about the demo is complete.
- */
-export async function startServer(env: Readonly<Record<string, string>>, options: ServerOptions = {}) {
+/** Starts a server with the given variables on a free port. With a DATA_DIR, its output about the demo is complete. */
+export const startServer = (env: Readonly<Record<string, string>>, options: ServerOptions = {}) =>
+  repeatedIfTooSlow(() => startOnce(env, options));
+
+/** Makes a start; again if it is rejected with the output of a machine that was too slow, five times at most. */
+export async function repeatedIfTooSlow<Running>(start: () => Promise<Running>): Promise<Running> {
   for (let left = 4; ; left -= 1) {
     try {
-      return await startOnce(env, options);
+      return await start();
     } catch (error) {
       if (left === 0 || !tooSlow.test(String(error))) throw error;
     }

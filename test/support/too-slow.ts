@@ -26,10 +26,12 @@ export interface Attempt {
  * Runs a scene with a server process, which has the time limits of production. If it fails, and the machine was provably too
  * slow for these limits, it is run again, five times at most.
  * @param limit milliseconds; an answer that took as long is a proof
+ * @param whenDone the hook for the end of the test; a concurrent test gives that of its context
  */
 export async function unlessTooSlow<Seen>(
   scene: (attempt: Attempt) => Promise<Seen>,
   limit = statementLimit,
+  whenDone: AtEnd = onTestFinished,
 ): Promise<Seen> {
   for (let left = 4; ; left -= 1) {
     // One that still waits when the scene fails counts too.
@@ -41,7 +43,7 @@ export async function unlessTooSlow<Seen>(
     const end = async () => {
       for (const task of tasks.splice(0).toReversed()) await task();
     };
-    onTestFinished(end);
+    whenDone(end);
     try {
       return await scene({
         timed(answer) {

@@ -93,9 +93,12 @@ test('a 410 for an attempt that began before the owner changed the endpoint does
   await expect.poll(shown).toEqual([['DELIVERED', 2]]);
 });
 
+/** No attempt is repeated while a test runs. */
+const noRetry = { 'retry-after': '3600' };
+
 test('an endpoint with a new URL is not disabled for the failures of the old one', async () => {
   const { id, key, companyId } = await newSubject(world);
-  const receiver = await openReceiver((_, response) => response.writeHead(500).end());
+  const receiver = await openReceiver((_, response) => response.writeHead(500, noRetry).end());
   const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
   await world.sql.query(`UPDATE webhook_endpoint SET failing_since = now() - interval '6 days' WHERE id = $1`, [
     endpointId,
@@ -114,9 +117,6 @@ test('an endpoint with a new URL is not disabled for the failures of the old one
   const { last_failure_at: lastFailureAt, ...stored } = await storedEndpoint(world, endpointId);
   expect(stored).toMatchObject({ status: 'ENABLED', disabled_reason: null, failing_since: lastFailureAt });
 });
-
-/** No attempt is repeated while a test runs. */
-const noRetry = { 'retry-after': '3600' };
 
 test.each([204, 410, 500])(
   'a %i for an attempt at the URL that an endpoint had before says nothing of the new one',

@@ -6,6 +6,7 @@ import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { agentAtTwo, insertKeptAnswer, newKey, retriables, sendKeyed } from '../../support/retry.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
+import { statementLimit, unlessTooSlow } from '../../support/too-slow.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -22,24 +23,30 @@ for (const [kind, make] of Object.entries(retriables)) {
 
 test.concurrent.for(cases)(
   'a request whose idempotency key is in use for longer than its deadline answers 409, and no other request of the batch does: $kind',
-  async ({ make, own }) => {
-    const agent = await agentAtTwo(own);
-    const neighbours: string[] = [];
-    for (const _ of eight) neighbours.push((await own.agent(agent.companyId)).id);
-    const request = make(agent, await own.phoneNumber(agent.companyId));
-    const instance = request.line.split(' ')[1] ?? '';
-    const key = newKey();
-    const before = await storedAgent(own, agent.id);
-    await whileLocked(own, insertKeptAnswer, [agent.keyId, key, agent.id], async () => {
-      const waiting = sendKeyed(own, agent, request, key);
-      await untilWaiting(own);
-      const patches = neighbours.map((id) => own.patch(agent.key, id, { name: 'Neighbour' }));
-      expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
-      expect((await Promise.all(patches)).map(({ status }) => status)).toEqual(eight.map(() => 200));
-    });
-    expect(await storedAgent(own, agent.id)).toEqual(before);
-    expect((await sendKeyed(own, agent, request, key)).status).toBeLessThan(300);
-  },
+  ({ make, own }, { onTestFinished }) =>
+    unlessTooSlow(
+      async ({ timed }) => {
+        const hurried = { ...own, ...callsOf(own.origin, timed) };
+        const agent = await agentAtTwo(hurried);
+        const neighbours: string[] = [];
+        for (const _ of eight) neighbours.push((await own.agent(agent.companyId)).id);
+        const request = make(agent, await own.phoneNumber(agent.companyId));
+        const instance = request.line.split(' ')[1] ?? '';
+        const key = newKey();
+        const before = await storedAgent(own, agent.id);
+        await whileLocked(own, insertKeptAnswer, [agent.keyId, key, agent.id], async () => {
+          const waiting = sendKeyed(hurried, agent, request, key);
+          await Promise.race([untilWaiting(own), waiting]);
+          const patches = neighbours.map((id) => hurried.patch(agent.key, id, { name: 'Neighbour' }));
+          expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
+          expect((await Promise.all(patches)).map(({ status }) => status)).toEqual(eight.map(() => 200));
+        });
+        expect(await storedAgent(own, agent.id)).toEqual(before);
+        expect((await sendKeyed(hurried, agent, request, key)).status).toBeLessThan(300);
+      },
+      statementLimit,
+      onTestFinished,
+    ),
 );
 
 test.for(Object.entries(retriables))(
@@ -62,29 +69,31 @@ test.for(Object.entries(retriables))(
 
 test('idempotency keys that stay in use fail their own requests, and no others of the batch', async () => {
   const { origin } = await openAnotherServer(world, { limits: 'production' });
-  const hurried = { ...world, ...callsOf(origin) };
-  const agent = await newSubject(world);
-  const neighbours = await Promise.all(eight.map(() => world.agent(agent.companyId)));
-  const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'In use' } };
-  const keys = [newKey(), newKey(), newKey()];
-  const before = await storedAgent(world, agent.id);
-  const insertAll = insertKeptAnswer.replace('$2', 'unnest($2::text[])');
-  const answers = await whileLocked(world, insertAll, [agent.keyId, keys, agent.id], () =>
-    inOneBatch(hurried, agent, () =>
-      Promise.all([
-        ...keys.map((key) => sendKeyed(hurried, agent, request, key)),
-        ...neighbours.map(({ id }) => hurried.patch(agent.key, id, { name: 'Neighbour' })),
-      ]),
-    ),
-  );
-  for (const held of answers.splice(0, keys.length)) {
-    expectProblem(held, { code: 'IDEMPOTENCY_KEY_IN_USE', instance: `/agents/${agent.id}` });
-  }
-  expect(answers.map(({ status }) => status)).toEqual(neighbours.map(() => 200));
-  expect((await storedAgent(world, agent.id)).row).toEqual({
-    ...before.row,
-    duration: 99,
-    version: 2,
-    updated_at: expect.anything(),
+  await unlessTooSlow(async ({ timed }) => {
+    const hurried = { ...world, ...callsOf(origin, timed) };
+    const agent = await newSubject(world);
+    const neighbours = await Promise.all(eight.map(() => world.agent(agent.companyId)));
+    const request = { line: `PATCH /agents/${agent.id}`, body: { name: 'In use' } };
+    const keys = [newKey(), newKey(), newKey()];
+    const before = await storedAgent(world, agent.id);
+    const insertAll = insertKeptAnswer.replace('$2', 'unnest($2::text[])');
+    const answers = await whileLocked(world, insertAll, [agent.keyId, keys, agent.id], () =>
+      inOneBatch(hurried, agent, () =>
+        Promise.all([
+          ...keys.map((key) => sendKeyed(hurried, agent, request, key)),
+          ...neighbours.map(({ id }) => hurried.patch(agent.key, id, { name: 'Neighbour' })),
+        ]),
+      ),
+    );
+    for (const held of answers.splice(0, keys.length)) {
+      expectProblem(held, { code: 'IDEMPOTENCY_KEY_IN_USE', instance: `/agents/${agent.id}` });
+    }
+    expect(answers.map(({ status }) => status)).toEqual(neighbours.map(() => 200));
+    expect((await storedAgent(world, agent.id)).row).toEqual({
+      ...before.row,
+      duration: 99,
+      version: 2,
+      updated_at: expect.anything(),
+    });
   });
 });
