@@ -21,7 +21,7 @@ const none: readonly Fault[] = [];
 /** One escape that continues a character. */
 const tail = '%[89ab][\\da-f]';
 
-/** Percent-encoded UTF-8: the grammar of RFC 3629, section 4, in escapes. Characters that are not escaped stand for themselves. */
+/** Percent-encoded UTF-8: the grammar of RFC 3629, section 4, in escapes. Other characters stand for themselves. */
 const wellFormed = new RegExp(
   `^(?:${[
     '[^%]',
