@@ -18,6 +18,18 @@ export interface PreparedFile extends Readonly<Record<(typeof codings)[number], 
   readonly type: string;
 }
 
+/** Makes a value at the first call and returns it to all; one that could not be made is tried again at the next call. */
+export function onceMade<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}
+
 /** Encodes and hashes a file, once for all answers. @param type its media type, with its charset */
 export async function prepareFile(content: Buffer, type: string): Promise<PreparedFile> {
   const [br, gzipped] = await Promise.all([

@@ -8,7 +8,7 @@ import { unsentBytes } from './unsent-bytes.ts';
 /** Unanswered requests of one connection at which its socket is paused (docs/contract.md#sizes-and-connections). */
 const maxUnanswered = 16;
 
-/** Bytes of memory that the waiting requests and the unread bodies of all connections take together, at most. */
+/** Bytes of memory that the requests of all connections take together, at most (docs/contract.md#sizes-and-connections). */
 const maxHeldBytes = 64 * 1024 * 1024;
 
 export interface Connection {
@@ -19,7 +19,10 @@ export interface Connection {
   isRunning: boolean;
   /** The responses of the waiting requests behind it, oldest first. */
   readonly held: ServerResponse[];
-  /** Bytes of memory that these take, and bodies that nothing reads yet, also that of the running request. */
+  /**
+   * Bytes of memory that its requests take: the head of each until it is answered and has arrived whole, its body until that
+   * has been read whole.
+   */
   heldBytes: number;
 }
 
@@ -72,27 +75,23 @@ export function requestQueue({ begin, end, onIdle }: Options) {
   }
 
   function forget(connection: Connection): void {
-    open.delete(connection.socket);
+    if (!open.delete(connection.socket)) return;
     idle.delete(connection);
     running.delete(connection);
-    dropHeld(connection);
-  }
-
-  function dropHeld(connection: Connection): void {
-    count(connection, -connection.heldBytes);
     connection.held.length = 0;
+    totalHeldBytes -= connection.heldBytes;
   }
 
-  function count(connection: Connection, difference: number): void {
+  /** Adds to the bytes that the connection of a request holds, unless it has been closed. */
+  function count({ socket }: IncomingMessage, difference: number): void {
+    const connection = open.get(socket);
+    if (!connection) return;
     connection.heldBytes += difference;
     totalHeldBytes += difference;
-    if (difference > 0 && totalHeldBytes > maxHeldBytes) close(largest(connection));
+    if (difference > 0 && totalHeldBytes > maxHeldBytes) close(largest());
   }
 
-  function countUnread({ socket }: IncomingMessage, difference: number): void {
-    const connection = open.get(socket);
-    if (connection) count(connection, difference);
-  }
+  const uncountHead = ({ req }: ServerResponse) => count(req, -req.headBytes);
 
   function close(connection: Connection): void {
     forget(connection);
@@ -101,10 +100,13 @@ export function requestQueue({ begin, end, onIdle }: Options) {
 
   /** Accepts a request that has arrived. It is dropped if its answer could not be sent any more. */
   function take(response: ServerResponse): void {
-    const { socket } = response.req;
-    const connection = open.get(socket);
-    if (!connection || !socket.writable) return;
-    response.req.onUnread = countUnread;
+    const { req } = response;
+    const connection = open.get(req.socket);
+    if (!connection || !req.socket.writable) return;
+    req.onUnread = count;
+    count(req, req.headBytes);
+    // It may have been closed, as the largest one.
+    if (!open.has(req.socket)) return;
     if (connection.isRunning || connection.held.length > 0) hold(connection, response);
     else run(connection, response);
   }
@@ -112,12 +114,14 @@ export function requestQueue({ begin, end, onIdle }: Options) {
   function hold(connection: Connection, response: ServerResponse): void {
     connection.held.push(response);
     if (isFull(connection)) connection.socket.pause();
-    count(connection, bytesOf(response));
   }
 
-  /** The connection whose requests take the most memory. */
-  const largest = (any: Connection) =>
-    [...open.values()].reduce((most, other) => (other.heldBytes > most.heldBytes ? other : most), any);
+  /**
+   * The connection whose requests take the most memory; of several, the one whose request was begun first: a client that keeps
+   * the server waiting is older than those that do not.
+   */
+  const largest = () =>
+    [...running, ...open.values()].reduce((most, other) => (other.heldBytes > most.heldBytes ? other : most));
 
   function run(connection: Connection, response: ServerResponse): void {
     connection.last = response;
@@ -132,37 +136,35 @@ export function requestQueue({ begin, end, onIdle }: Options) {
   function conclude(this: ServerResponse): void {
     end(this);
     const connection = open.get(this.req.socket);
-    if (connection) proceed(connection);
+    if (connection) proceed(connection, this);
   }
 
-  function proceed(connection: Connection): void {
+  function proceed(connection: Connection, answered: ServerResponse): void {
     const wasFull = isFull(connection);
     connection.isRunning = false;
     running.delete(connection);
-    release(connection);
+    if (answered.req.complete) release(connection, answered);
+    else answered.req.once('end', () => release(connection, answered));
     if (wasFull && !isFull(connection)) connection.socket.resume();
     if (connection.held.length > 0) void inTurn(next, connection);
     else settle(connection);
   }
 
   /** Drops the reference to the answered request: an idle connection would keep it in memory, with its headers and body. */
-  function release(connection: Connection): void {
-    const { last, isRunning } = connection;
-    if (!last || isRunning) return;
-    if (last.req.complete) connection.last = undefined;
-    else last.req.once('end', () => release(connection));
+  function release(connection: Connection, answered: ServerResponse): void {
+    if (connection.last === answered) connection.last = undefined;
+    uncountHead(answered);
   }
 
   async function next(connection: Connection): Promise<void> {
     // A turn of the event loop for each, so that other events are handled in between.
     await setImmediate();
-    if (!open.has(connection.socket)) return;
-    if (!connection.socket.writable) dropHeld(connection);
-    const response = connection.held.shift();
-    if (response) {
-      count(connection, -bytesOf(response));
-      run(connection, response);
-    } else settle(connection);
+    const { socket, held } = connection;
+    if (!open.has(socket)) return;
+    if (!socket.writable) for (const dropped of held.splice(0)) uncountHead(dropped);
+    const response = held.shift();
+    if (response) run(connection, response);
+    else settle(connection);
   }
 
   function settle(connection: Connection): void {
@@ -183,15 +185,11 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     takeUnfinished(connection: Connection): ServerResponse | undefined {
       const newest = connection.held.at(-1) ?? connection.last;
       if (!newest || newest.req.complete) return undefined;
-      if (connection.held.pop()) count(connection, -bytesOf(newest));
+      if (connection.held.pop()) uncountHead(newest);
       return newest;
     },
   };
 }
-
-/** Bytes of memory that a waiting request takes without its body: 2 KB, target, headers, and 40 for each name and value. */
-const bytesOf = ({ req: { url = '', rawHeaders } }: ServerResponse) =>
-  rawHeaders.reduce((sum, text) => sum + text.length + 40, 2_048 + url.length);
 
 /** Whether a request cannot proceed until its client sends more of it or reads more of the response. */
 function waitsForClient({ socket, last }: Connection): boolean {

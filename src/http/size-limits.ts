@@ -1,6 +1,9 @@
 /** Maximum size of a body in bytes (docs/contract.md#the-body). */
 export const maxBodyBytes = 262_144;
 
+/** Maximum length of a webhook's URL in characters, which are ASCII (docs/contract.md#webhooks). */
+export const maxUrlLength = 2_048;
+
 /**
  * Maximum size of the request target and of the names and values of all headers together, in bytes
  * (docs/contract.md#sizes-and-connections).

@@ -5,6 +5,7 @@ import { wrongHeaderFields } from './header-fields.ts';
 import { unstorable } from './json.ts';
 import { nearestName } from './nearest-name.ts';
 import { type Page, readPage } from './pages.ts';
+import { maxUrlLength } from './size-limits.ts';
 import { uuidPattern } from './uuid.ts';
 
 /** The function of a keyword in Ajv; if it returns false, the faults are in `errors`. */
@@ -80,7 +81,10 @@ const finding =
 
 /** Refuses only what no setting allows. Whether webhooks may go to the URL is checked later (webhooks/target.ts). */
 function isWebhookUrl(text: string): boolean {
-  if (!/^https?:\/\/[!-~]+$/i.test(text) || /[\\#]/.test(text) || !URL.canParse(text)) return false;
+  if (!/^https?:\/\/[!-~]+$/i.test(text) || /[\\#]/.test(text)) return false;
+  // Ajv checks the format also of what is over `maxLength`, and a host in Punycode takes time by the square of its length.
+  if (text.length > maxUrlLength) return true;
+  if (!URL.canParse(text)) return false;
   const { username, password } = new URL(text);
   return username === '' && password === '';
 }

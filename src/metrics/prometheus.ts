@@ -144,7 +144,10 @@ function measureAtScrape(metric: Metric, { poolUse, droppedLogLines, historyByte
     return asked;
   };
   new Gauge({
-    ...metric('history_bytes', 'Bytes of the history of agents on disk, with its indexes, as they were last known'),
+    ...metric(
+      'history_bytes',
+      'Bytes of history and kept answers of agents on disk, with indexes, as they were last known',
+    ),
     async collect() {
       const { bytes } = await askDatabase();
       if (bytes !== undefined) this.set(bytes);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { FastifyPluginAsync } from 'fastify';
-import { type PreparedFile, prepareFile, sendPrepared } from '../http/prepared-file.ts';
+import { onceMade, type PreparedFile, prepareFile, sendPrepared } from '../http/prepared-file.ts';
 
 // Only the files of @fastify/swagger-ui are used: its plugin would serve the document at two more paths.
 const folder = join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static');
@@ -52,10 +52,9 @@ export const referencePage: FastifyPluginAsync = async (app) => {
   });
   for (const [path, prepare] of files) {
     // Made at the first request: most processes never serve the page, and compressing its script takes 0.2 s.
-    let file: Promise<PreparedFile> | undefined;
+    const file = onceMade(prepare);
     app.get(path, { schema: { hide: true } }, async (request, reply) => {
-      file ??= prepare();
-      return sendPrepared(await file, request, reply);
+      return sendPrepared(await file(), request, reply);
     });
   }
 };

@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { namesOf } from '../agents/fields.ts';
 import { closed, nullable, oneOf, text, timestamp, uuid } from '../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../http/pages.schema.ts';
+import { maxUrlLength } from '../http/size-limits.ts';
 import { draft, patch } from './examples.ts';
 
 const eventTypes = ['agent.created', 'agent.updated', 'agent.deleted', 'webhook.ping'] as const;
@@ -10,7 +11,7 @@ const eventTypes = ['agent.created', 'agent.updated', 'agent.deleted', 'webhook.
 export const maxHeaders = 10;
 
 const url = Type.String({
-  ...{ format: 'webhook-url', maxLength: 2048 },
+  ...{ format: 'webhook-url', maxLength: maxUrlLength },
   description: 'Where events are sent: an https URL of a host with a public address, without user and password',
 });
 const events = Type.Array(oneOf(['*', ...eventTypes], 'An event type; * stands for all'), {

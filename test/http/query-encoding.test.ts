@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fault } from '../../src/http/faults.ts';
+import { encodingFaults } from '../../src/http/query-encoding.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -43,4 +44,50 @@ test('the detail of a refusal is well-formed Unicode, even if it shows a part of
   const { detail } = Object(body);
   expect({ status, isWellFormed: detail.isWellFormed() }).toEqual({ status: 400, isWellFormed: true });
   expect(detail).toContain(`${'q'.repeat(299)}\uFFFD`);
+});
+
+test('what decodeURIComponent refuses is refused, and nothing else: each first byte, with each kind of second one', () => {
+  const isRefused = (text: string) => {
+    try {
+      decodeURIComponent(text);
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  const firsts = Array.from({ length: 256 }, (_, byte) => `%${byte.toString(16).padStart(2, '0')}`);
+  const seconds = ['', 'a', '%', '%8', '%8g', '%7F', '%80', '%8F', '%90', '%9F', '%a0', '%BF', '%C0', '%C3%A9'];
+  const rests = ['', '%80', '%BF%bf', '%80%80%80', '%7F', '%80%C0', '%80a'];
+  const texts = firsts.flatMap((first) => seconds.flatMap((second) => rests.map((rest) => first + second + rest)));
+  const differs = (text: string) => isRefused(text) !== encodingFaults(`/?a=${text}`).length > 0;
+  expect(texts.filter(differs)).toEqual([]);
+});
+
+/** The processor time of this process for thirty calls, in milliseconds. */
+function costOf(task: () => unknown): number {
+  const runOften = () => {
+    for (let round = 0; round < 30; round += 1) task();
+  };
+  runOften();
+  const before = process.cpuUsage();
+  runOften();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
+
+test('8,000 wrong escapes in a query are refused, and found at no more than ten times the cost of good ones', async () => {
+  const { key } = await world.company();
+  const wrong = `/api-key?${'%=%&'.repeat(4_000)}`;
+  const unknown: Fault = {
+    ...{ in: 'query', parameter: '%', code: 'unknown_member' },
+    detail: 'is not known; what can be set is companyId',
+  };
+  expectProblem(await world.call(key, `GET ${wrong}`), {
+    ...{ code: 'VALIDATION_FAILED', instance: '/api-key' },
+    errors: [unknown, notEncoded('%')],
+  });
+  const good = `/api-key?${'%41=%41&'.repeat(2_000)}`;
+  const times = costOf(() => encodingFaults(wrong)) / costOf(() => encodingFaults(good));
+  console.log(`${times.toFixed(1)} times`);
+  expect(times).toBeLessThan(10);
 });

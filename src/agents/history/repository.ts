@@ -62,7 +62,7 @@ export function agentVersionRepository({ typed, query }: Database) {
   };
 }
 
-/** Bytes of the history of all agents on disk; undefined while its table is locked. Throws what `query` throws. */
+/** Bytes of the history of all agents and of kept answers on disk; undefined while one of the tables is locked. Throws what `query` throws. */
 export async function historyBytes(query: Query): Promise<number | undefined> {
   const [size] = sizesOf(await query(sizeStatement()));
   return size?.bytes ?? undefined;

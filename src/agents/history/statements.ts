@@ -25,11 +25,12 @@ export const earlierStatement = ({ agentId, version }: VersionId, names: readonl
                    ORDER BY v.version DESC LIMIT 1) found`;
 
 /**
- * Size of the whole history on disk in bytes: rows, TOAST, indexes. Reads no rows. Null while the table is locked
- * exclusively, as by a migration: the function for the size would wait for that lock.
+ * Size of the whole history and of all kept answers on disk in bytes: rows, TOAST, indexes. Reads no rows. Null while one of
+ * the tables is locked exclusively, as by a migration: the function for the size would wait for that lock.
  */
 export const sizeStatement = () => sql`
   SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-                                WHERE d.datname = current_database() AND l.relation = 'agent_version'::regclass
+                                WHERE d.datname = current_database() AND l.relation IN ('agent_version'::regclass, 'idempotency_key'::regclass)
                                   AND l.mode = 'AccessExclusiveLock')
-              THEN pg_total_relation_size('agent_version')::float8 END AS bytes`;
+              THEN (pg_total_relation_size('agent_version') + pg_total_relation_size('idempotency_key'))::float8
+          END AS bytes`;

@@ -133,7 +133,7 @@ test('the connection metrics are those of the pool', async () => {
   await database.close();
 });
 
-test('a scrape shows the size of the history and whether the database answers; during a lock or an outage the last known size stays, and one that was never known is left out', async () => {
+test('a scrape shows the size of history and kept answers and whether the database answers; during a lock or an outage the last known size stays, and one that was never known is left out', async () => {
   const link = await openLink(world.databaseUrl);
   const { query, close } = ownConnection(link.url);
   onTestFinished(close);
@@ -146,7 +146,9 @@ test('a scrape shows the size of the history and whether the database answers; d
     );
   };
   const size = async () => {
-    const { rows } = await world.sql.query("SELECT pg_total_relation_size('agent_version')::int AS size");
+    const { rows } = await world.sql.query(
+      "SELECT (pg_total_relation_size('agent_version') + pg_total_relation_size('idempotency_key'))::int AS size",
+    );
     return rows[0].size;
   };
   await newSubject(world);
@@ -157,8 +159,16 @@ test('a scrape shows the size of the history and whether the database answers; d
   for (let count = 0; count < 20; count += 1) {
     expect((await world.patch(key, id, { instructions: instructions() })).status).toBe(200);
   }
+  const written = await size();
+  expect(written).toBeGreaterThan(before);
+  expect(await read()).toEqual([1, written]);
+  // No change, but its answer is kept with the whole agent.
+  for (let count = 0; count < 20; count += 1) {
+    const kept = await world.patch(key, id, {}, { headers: { 'idempotency-key': randomBytes(9).toString('hex') } });
+    expect(kept).toMatchObject({ status: 200, headers: { etag: '"21"' } });
+  }
   const after = await size();
-  expect(after).toBeGreaterThan(before);
+  expect(after).toBeGreaterThan(written);
   expect(await read()).toEqual([1, after]);
   // A migration takes this lock; the scrape must not wait for it.
   await whileLocked(world, 'LOCK TABLE agent_version', [], async () => expect(await read()).toEqual([1, after]));

@@ -104,6 +104,26 @@ test('a new endpoint with a private address and eleven headers is told of both, 
   expect(rows).toHaveLength(0);
 });
 
+test('a URL of 256 KB with a host in Punycode is refused at no more than ten times the cost of another of that length', async () => {
+  const { id: companyId, key } = await world.company();
+  const tooLong = fault('#/url', 'too_long', 'must have at most 2048 characters', 2048);
+  const costOf = async (url: string) => {
+    const before = process.cpuUsage();
+    const answer = await world.call(key, 'POST /webhooks', { body: { ...target, url } });
+    const { user, system } = process.cpuUsage(before);
+    expectProblem(answer, { code: 'VALIDATION_FAILED', instance: '/webhooks', errors: [tooLong] });
+    return user + system;
+  };
+  const rest = 'm'.repeat(260_000);
+  await costOf(`https://example.com/${rest}`);
+  const usual = await costOf(`https://example.com/${rest}`);
+  const times = (await costOf(`https://xn--${rest}.com/`)) / usual;
+  console.log(`${times.toFixed(1)} times`);
+  expect(times).toBeLessThan(10);
+  const { rows } = await world.sql.query('SELECT FROM webhook_endpoint WHERE company_id = $1', [companyId]);
+  expect(rows).toHaveLength(0);
+});
+
 test('an endpoint at every limit is accepted: URL, events, description in code points, headers and their values', async () => {
   const { key } = await world.company();
   const start = 'https://example.com/';

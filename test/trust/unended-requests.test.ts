@@ -1,0 +1,92 @@
+import type { Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test, vi } from 'vitest';
+import { newSubject } from '../support/patch-agent.ts';
+import { chunk, head, patchHead, RawSocket } from '../support/raw-socket.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld({ docs: false });
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+/** Megabytes of memory of this process, the server included. */
+function used(): number {
+  collectGarbage();
+  const { heapUsed, external } = process.memoryUsage();
+  return (heapUsed + external) / 1024 / 1024;
+}
+
+const announced = 'Transfer-Encoding: chunked';
+
+/** Heads of 16 KB that take much memory, and how many of them are 64 MB. */
+const heads = [
+  ['4,000 parameters', (at: number) => head(`POST /x?${parameters(at)} HTTP/1.1`, 'Host: api', announced), 400, 240],
+  ['199 headers', (at: number) => head('POST /agents HTTP/1.1', ...lines(at), announced, 'Host: api'), 1_500, 980],
+] as const;
+
+const parameters = (at: number) =>
+  Array.from({ length: 4_000 }, (_, name) => (at * 4_000 + name).toString(36))
+    .join('&')
+    .slice(0, 15_900);
+const lines = (at: number) => Array.from({ length: 197 }, (_, line) => `${`N${at}-${line}`.padEnd(70, 'N')}: v`);
+
+/** The server's sides of the connections that are made from now on. */
+function acceptedSockets(): Socket[] {
+  const accepted: Socket[] = [];
+  world.app.server.on('connection', (socket: Socket) => accepted.push(socket));
+  return accepted;
+}
+
+const areOpen = (sockets: readonly Socket[]) => sockets.filter(({ destroyed }) => !destroyed);
+
+test.for(heads)(
+  'strangers’ requests with %s that are answered, but whose bodies do not end, take at most 64 MB of memory together',
+  async ([, headOf, connections, kept]) => {
+    const agent = await newSubject(world);
+    expect(await world.patch(agent.key, agent.id, { duration: 45 })).toMatchObject({ status: 200 });
+    const accepted = acceptedSockets();
+    await RawSocket.useMany(world.origin, connections, async (sockets) => {
+      const before = used();
+      for (const [at, socket] of sockets.entries()) socket.write(headOf(at) + chunk(' '));
+      const isAnswered = ({ received }: RawSocket) => /^HTTP\/1\.1 40[14] /.test(received);
+      await vi.waitUntil(() => sockets.every(isAnswered), { timeout: 60_000, interval: 5 });
+      const open = areOpen(accepted).length;
+      await vi.waitUntil(() => accepted.every(({ destroyed, closed }) => closed || !destroyed), { timeout: 60_000 });
+      // A closed socket keeps its last request in memory.
+      accepted.length = 0;
+      const megabytes = used() - before;
+      console.log(`${megabytes.toFixed(0)} MB, ${open} open`);
+      expect(megabytes).toBeLessThan(95);
+      expect(open).toBeGreaterThan(kept - 50);
+      expect(open).toBeLessThan(kept + 50);
+      expect(await world.patch(agent.key, agent.id, { duration: 30 })).toMatchObject({ status: 200 });
+    });
+  },
+);
+
+test('bodies of one company that stop before their end take at most 64 MB of memory together, and a whole one is served', async () => {
+  const agent = await newSubject(world);
+  // Of the large requests of a key that wait for its lookup at once, all but 52 are refused.
+  const keys = await Promise.all(Array.from({ length: 6 }, () => world.newKey(agent.companyId)));
+  const headWith = (key: string) => patchHead({ id: agent.id, key }, 'Content-Length: 262144', 'Expect: 100-continue');
+  await RawSocket.useMany(world.origin, 6 * 50, async (sockets) => {
+    const send = async (socket: RawSocket, at: number) => {
+      socket.write(headWith(keys[at % 6]?.key ?? ''));
+      await vi.waitUntil(() => socket.received.includes(' 100 Continue'), { timeout: 60_000, interval: 5 });
+      socket.write(' '.repeat(131_100));
+    };
+    await Promise.all(sockets.map(send));
+    // Those that are late are answered 408, the others are cut.
+    const cut = () => sockets.filter(({ ending, received }) => ending !== 'open' && !received.includes(' 408 '));
+    await vi.waitUntil(() => cut().length >= 300 - 256, { timeout: 60_000, interval: 5 });
+    console.log(`${300 - cut().length} open`);
+    expect(300 - cut().length).toBeGreaterThan(200);
+    await RawSocket.use(world.origin, async (socket) => {
+      socket.write(`${headWith(agent.key)}{"duration":77}${' '.repeat(262_144 - 15)}`);
+      expect(await socket.answer(1)).toMatchObject({ status: 200, body: { id: agent.id, duration: 77 } });
+    });
+  });
+  expect(JSON.parse(await world.row(agent.id))).toMatchObject({ version: 2, duration: 77 });
+});
