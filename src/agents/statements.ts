@@ -88,23 +88,22 @@ export interface Deletion extends Pick<Creation, 'by' | 'lookedUpAt'> {
 
 /**
  * Soft-deletes an agent. Returns no row if there is no such agent, another transaction has locked its row or has just changed
- * it, or the lookup of the key is too old. The transaction may have begun before the agent's last change, for which it waited: the
- * deletion is later than that in any case. Raw, since Prisma cannot skip locked rows.
+ * it, or the lookup of the key is too old. Raw, since Prisma cannot skip locked rows.
  */
 export const deleteStatement = ({ id, companyId, version, by, lookedUpAt }: Deletion) => sql`
   WITH given AS (SELECT ${lookedUpAt}::float8 AS looked_up_at, ${authorValues(by)}), locked AS (
     SELECT a.ctid AS place FROM agent a, given n WHERE a.id = ${id}::uuid AND ${wasRecent}
        FOR NO KEY UPDATE OF a SKIP LOCKED
   ), deleted AS (
-    UPDATE agent a SET deleted_at = greatest(now(), a.updated_at + interval '1 millisecond')
+    UPDATE agent a SET deleted_at = now()
       FROM locked
      WHERE a.ctid = locked.place AND a.deleted_at IS NULL
        AND (${companyId}::uuid IS NULL OR a.company_id = ${companyId}::uuid)
        AND (${version}::int IS NULL OR a.version = ${version}::int)
     RETURNING a.*
   ), entry AS (
-    INSERT INTO audit_entry (action, created_at, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
-    SELECT 'agent.deleted', d.deleted_at, d.id, d.company_id, g.operator, g.key, g.request, g.address FROM deleted d, given g
+    INSERT INTO audit_entry (action, agent_id, company_id, operator, acting_key_id, request_id, caller_address)
+    SELECT 'agent.deleted', d.id, d.company_id, g.operator, g.key, g.request, g.address FROM deleted d, given g
   )${deletedEvents}
   SELECT ${deletedText} AS json FROM deleted d`;
 

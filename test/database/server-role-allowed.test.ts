@@ -77,19 +77,6 @@ test.for([
   );
 });
 
-test('a deletion may have the time of its transaction, as the release before dates it, also before the agent’s last change', async () => {
-  const { id, keyId } = await newSubject(world);
-  await world.sql.query("UPDATE agent SET updated_at = updated_at + interval '1 hour' WHERE id = $1", [id]);
-  const before = await storedAgent(world, id);
-  await asServer(`
-    WITH d AS (UPDATE agent SET deleted_at = now() WHERE id = '${id}' RETURNING *)
-    INSERT INTO audit_entry (action, agent_id, company_id, acting_key_id)
-    SELECT 'agent.deleted', id, company_id, '${keyId}' FROM d`);
-  const after = await storedAgent(world, id);
-  expect(after).toEqual({ ...before, text: after.text, row: { ...before.row, deleted_at: expect.any(String) } });
-  expect(Date.parse(String(after.row.deleted_at))).toBeLessThan(Date.parse(String(after.row.updated_at)));
-});
-
 test('each time the server hashes a key with its new secret it writes an audit entry, without the hash', async () => {
   const company = await world.company();
   const { origin } = await openAnotherServer(world, { secret: renewed, previousSecret: world.secret });
