@@ -71,12 +71,12 @@ export function reasonOf(error: unknown): string | undefined {
 
 /**
  * Like `reasonOf`, about an operator's command, which may have been committed although its connection was lost. The sentence holds
- * for commands that only read too, also for `audit list`.
+ * for commands that only read, also for `audit list`, and for an erasure that did a part.
  */
 export const commandReasonOf = (error: unknown): string | undefined =>
   mayHaveBeenDone(error)
-    ? 'the database did not answer, or the connection to it broke: once it answers, see by audit list whether the command ' +
-      'has changed anything, and repeat it if not'
+    ? 'the database did not answer, or the connection to it broke: once it answers, see by audit list what the command ' +
+      'has done, and repeat it unless that is all'
     : reasonOf(error);
 
 /** A sentence for an operator about a connection that could not be opened. Never a library's message, except OpenSSL's about a certificate. */

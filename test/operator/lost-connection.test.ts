@@ -13,8 +13,8 @@ const lost = {
   code: 1,
   stdout: '',
   stderr:
-    'error: the database did not answer, or the connection to it broke: once it answers, see by audit list whether the ' +
-    'command has changed anything, and repeat it if not\n',
+    'error: the database did not answer, or the connection to it broke: once it answers, see by audit list what the ' +
+    'command has done, and repeat it unless that is all\n',
 };
 
 const overLink = (link: Link, ...command: string[]) =>
@@ -59,7 +59,7 @@ test.for<[string, string]>([
   ['audit list', 'audit_entry'],
   ['company list', 'company'],
 ])(
-  'where the connection of %s breaks, which only reads, the operator is told to repeat it if nothing has changed',
+  'where the connection of %s breaks, which only reads, the operator is told to repeat it unless all was done',
   async ([line, asked]) => {
     const link = await openLink(world.ownerUrl);
     link.freezeBehind(asked);
