@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
-import pLimit from 'p-limit';
 import { maxConnections } from './bounded-server.ts';
+import { onePerTurn } from './one-per-turn.ts';
 import { unsentBytes } from './unsent-bytes.ts';
 
 /** Unanswered requests of one connection at which its socket is paused (docs/contract.md#sizes-and-connections). */
@@ -50,7 +49,7 @@ export function requestQueue({ begin, end, onIdle }: Options) {
   /** Connections with a running request, in the order in which these were begun. */
   const running = new Set<Connection>();
   /** Connections whose next waiting request can be begun: one after the other, so that none delays those of the others. */
-  const inTurn = pLimit(1);
+  const ready = onePerTurn(next);
   let totalHeldBytes = 0;
 
   const isFull = (connection: Connection) => connection.held.length + Number(connection.isRunning) >= maxUnanswered;
@@ -78,6 +77,7 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (!open.delete(connection.socket)) return;
     idle.delete(connection);
     running.delete(connection);
+    ready.delete(connection);
     connection.held.length = 0;
     totalHeldBytes -= connection.heldBytes;
   }
@@ -146,7 +146,7 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (answered.req.complete) release(connection, answered);
     else answered.req.once('end', () => release(connection, answered));
     if (wasFull && !isFull(connection)) connection.socket.resume();
-    if (connection.held.length > 0) void inTurn(next, connection);
+    if (connection.held.length > 0) ready.add(connection);
     else settle(connection);
   }
 
@@ -156,11 +156,8 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     uncountHead(answered);
   }
 
-  async function next(connection: Connection): Promise<void> {
-    // A turn of the event loop for each, so that other events are handled in between.
-    await setImmediate();
+  function next(connection: Connection): void {
     const { socket, held } = connection;
-    if (!open.has(socket)) return;
     if (!socket.writable) for (const dropped of held.splice(0)) uncountHead(dropped);
     const response = held.shift();
     if (response) run(connection, response);
