@@ -20,6 +20,8 @@ import { checkDatabase, type Foundation, keySecrets, openFoundation } from './pr
 import { endProcess, openStandardStream } from './process/standard-stream.ts';
 import { readServerArguments } from './process/usage.ts';
 import { flushSpans } from './tracing/spans.ts';
+import { resealWebhooks } from './webhooks/reseal.repository.ts';
+import { sealer } from './webhooks/sealer.ts';
 
 const stdout = openStandardStream(1);
 const stderr = openStandardStream(2);
@@ -44,7 +46,7 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
   const warnings = embedded ? [] : await checkDatabase(databaseUrl, config);
   const logger = pino(logOptions(config.LOG_LEVEL, `${hostname()}-${process.pid}`), stdout);
   for (const warning of warnings) logger.warn(warning);
-  const { app, database, watch, metrics, counters, webhooks, reseal } = await assemble(
+  const { app, database, watch, metrics, counters, webhooks } = await assemble(
     config,
     foundation,
     logger,
@@ -57,7 +59,7 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
   const start = async () => {
     await database.typed((client) => requireKnownSecret(client, foundation));
     await database.typed((client) => reportPreviousSecret(client, foundation, logger));
-    await reseal();
+    await resealWebhooks(database, sealer(foundation), logger);
     await counters?.open();
     const baseUrl = await listen(app, config);
     return { baseUrl, closeMetrics: metrics && (await serveMetrics(metrics, config)) };

@@ -10,8 +10,6 @@ import { databaseId } from '../database/state.ts';
 import { type Meter, silent } from '../metrics/meter.ts';
 import { registeredTracing } from '../tracing/spans.ts';
 import { logHealth } from '../webhooks/health-log.ts';
-import { webhookResealer } from '../webhooks/reseal.repository.ts';
-import { sealer } from '../webhooks/sealer.ts';
 import { webhookWorker } from '../webhooks/worker.ts';
 import type { Foundation } from './foundation.ts';
 
@@ -43,9 +41,8 @@ export async function assemble(
   const counters =
     config.REDIS_URL === undefined ? undefined : await sharedCounts(config.REDIS_URL, database, logger, metrics?.meter);
   const webhookRules = { allowHttp: config.WEBHOOK_ALLOW_HTTP, allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS) };
-  const reseal = webhookResealer(database, sealer(foundation), logger);
   const webhooks = webhookWorker({
-    ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, reseal, ...webhookRules },
+    ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
     onError: (err) => logger.warn({ err }, 'the work on webhooks met an error and is repeated'),
     onHealth: logHealth(logger),
   });
@@ -65,7 +62,7 @@ export async function assemble(
     ...(metrics && { meter: metrics.meter }),
     tracing: registeredTracing(),
   });
-  return { app, database, watch, metrics, counters, webhooks, reseal };
+  return { app, database, watch, metrics, counters, webhooks };
 }
 
 async function sharedCounts(url: string, database: Database, logger: Logger, meter?: Meter) {

@@ -20,16 +20,12 @@ interface Options extends TargetRules, KeySecrets {
   readonly onError: (error: unknown) => void;
   /** Called when an endpoint begins to fail, succeeds again or is disabled. */
   readonly onHealth: (change: HealthChange) => void;
-  /** Encrypts again what is still encrypted under API_KEY_SECRET_PREVIOUS; the signal is aborted when the worker stops. */
-  readonly reseal: (signal: AbortSignal) => Promise<void>;
   /** Resolves host names; DNS by default. */
   readonly resolve?: Resolve;
   /** By default those of production. */
   readonly attemptLimits?: Partial<AttemptLimits>;
   /** Milliseconds between two measurements; 15,000 by default. */
   readonly measureInterval?: number;
-  /** Milliseconds between two deletions of old deliveries, and between two calls of `reseal`; 60,000 by default. */
-  readonly housekeepingInterval?: number;
 }
 
 /** Milliseconds between claims of an idle worker, unless `wake` is called. */
@@ -38,6 +34,9 @@ const pollInterval = 1_000;
 /** Minimum milliseconds between two claims: after one that found deliveries, and after one that found none. */
 const shortPause = 20;
 const longPause = 200;
+
+/** Milliseconds between two deletions of old deliveries. */
+const deleteInterval = 60_000;
 
 /**
  * Milliseconds after which the deliveries of an agent give their slot to others of their endpoint, if it has no slot left.
@@ -58,8 +57,7 @@ const nothingClaimed: { readonly claimed: readonly Claimed[]; readonly hasMore: 
  * outcome is written in a batch with others, and the next delivery of the same endpoint and agent is claimed with it.
  */
 export function webhookWorker({ database, meter, onError, onHealth, resolve = dnsResolver(), ...given }: Options) {
-  const { allowHttp, allowNetworks, attemptLimits: limits, reseal } = given;
-  const { measureInterval = 15_000, housekeepingInterval = 60_000 } = given;
+  const { allowHttp, allowNetworks, attemptLimits: limits, measureInterval = 15_000 } = given;
   const deliveries = deliveryRepository(database);
   const sender = attemptSender({ resolve, allowHttp, allowNetworks, limits });
   const sealed = sealer(given);
@@ -174,11 +172,10 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   }
 
   return {
-    /** @param sends whether to claim and send deliveries; the rest is done in any case */
+    /** @param sends whether to claim and send deliveries; they are measured, and old ones deleted, in any case */
     start(sends: boolean): void {
       if (sends) loops.push(repeat(claimAll, pollInterval));
-      loops.push(repeat(measure, measureInterval), repeat(deleteOld, housekeepingInterval));
-      loops.push(repeat(() => reseal(signal), housekeepingInterval));
+      loops.push(repeat(measure, measureInterval), repeat(deleteOld, deleteInterval));
     },
 
     /** Call it after deliveries were committed: they are claimed within 200 ms instead of at the next poll. */

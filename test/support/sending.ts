@@ -49,8 +49,6 @@ interface SenderOptions {
   readonly allowNetworks?: readonly string[];
   readonly resolve?: Resolve;
   readonly measureInterval?: number;
-  readonly reseal?: () => Promise<void>;
-  readonly housekeepingInterval?: number;
   readonly onError?: (error: unknown) => void;
   readonly onHealth?: (change: HealthChange) => void;
 }
@@ -67,8 +65,6 @@ export function openSender(
     allowNetworks = ['127.0.0.0/8'],
     resolve,
     measureInterval,
-    reseal = async () => {},
-    housekeepingInterval,
     onError,
     onHealth = () => {},
   }: SenderOptions = {},
@@ -76,13 +72,12 @@ export function openSender(
   const database = openLimited(limits, databaseUrl, 4);
   const errors: unknown[] = [];
   const sender = webhookWorker({
-    ...{ database, secret, previousSecret, meter, reseal, allowHttp: true, allowNetworks },
+    ...{ database, secret, previousSecret, meter, allowHttp: true, allowNetworks },
     onHealth,
     onError: onError ?? ((error) => errors.push(error)),
     ...(limits === 'patient' && { attemptLimits: { longestAttempt: patience } }),
     ...(resolve && { resolve }),
     ...(measureInterval !== undefined && { measureInterval }),
-    ...(housekeepingInterval !== undefined && { housekeepingInterval }),
   });
   let stopped: Promise<void> | undefined;
   const stop = (milliseconds = 0) => {

@@ -62,7 +62,6 @@ test('a delivery that is due is claimed within 20 claims, although 5,000 that wa
     ...{ allowHttp: true, allowNetworks: ['127.0.0.0/8'] },
     onError: (error) => errors.push(error),
     onHealth: () => {},
-    reseal: async () => {},
   });
   onTestFinished(async () => {
     await worker.stop(60_000);

@@ -19,7 +19,6 @@ test('while nothing can be measured, deliveries count as overdue since the last 
     ...{ secret: world.secret, previousSecret: undefined, allowHttp: true, allowNetworks: [], measureInterval: 50 },
     onError: () => {},
     onHealth: () => {},
-    reseal: async () => {},
   });
   onTestFinished(() => worker.stop(0));
   worker.start(false);

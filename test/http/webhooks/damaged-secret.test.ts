@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
-import { webhookResealer } from '../../../src/webhooks/reseal.repository.ts';
+import { resealWebhooks } from '../../../src/webhooks/reseal.repository.ts';
 import { sealer } from '../../../src/webhooks/sealer.ts';
 import { openSecrets } from '../../../src/webhooks/secrets.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
@@ -34,7 +34,7 @@ async function startWithNewSecret() {
   onTestFinished(() => database.close());
   const lines: object[] = [];
   const log = pino({ base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) });
-  await webhookResealer(database, sealed, log)();
+  await resealWebhooks(database, sealed, log);
   return { secrets, open, lines };
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../../src/database/client.ts';
-import { webhookResealer } from '../../../src/webhooks/reseal.repository.ts';
+import { resealWebhooks } from '../../../src/webhooks/reseal.repository.ts';
 import { sealer } from '../../../src/webhooks/sealer.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { send } from '../../support/http.ts';
@@ -32,8 +32,11 @@ async function reseal(secrets: { secret: string; previousSecret?: string }): Pro
   const database = openDatabase({ url: world.databaseUrl, connections: 1 });
   onTestFinished(() => database.close());
   const lines: object[] = [];
-  const log = pino({ base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) });
-  await webhookResealer(database, sealer(secrets), log)();
+  await resealWebhooks(
+    database,
+    sealer(secrets),
+    pino({ base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) }),
+  );
   return lines;
 }
 
