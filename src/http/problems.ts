@@ -115,7 +115,8 @@ export const problems = {
     status: 503,
     title: 'The database is not available',
     detail:
-      'The database did not answer in time. The change may have been saved: send it again with If-Match or Idempotency-Key.',
+      'The database did not answer in time. The change may have been saved: send it again with the same Idempotency-Key, or, if ' +
+      'it changes an agent, with If-Match.',
   },
 } as const;
 

@@ -109,7 +109,7 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   INTERNAL_ERROR: {
     cause: 'The server has a fault. The request itself did not cause it.',
     remedy:
-      'Report the requestId. A change can be sent again with the same Idempotency-Key or, of an agent, with If-Match.',
+      'Report the requestId. A change can be sent again with the same Idempotency-Key or, if it changes an agent, with If-Match.',
   },
   OVERLOADED: {
     cause: 'Too many requests are waiting. Nothing of this one has begun.',
@@ -118,6 +118,6 @@ export const remedies: Readonly<Record<ProblemCode, Remedy>> = {
   DATABASE_UNAVAILABLE: {
     cause: 'The database did not answer in time. A change may have been saved all the same.',
     remedy:
-      'Send the request again after the seconds in Retry-After: a change with the same Idempotency-Key, or, of an agent, with If-Match, so that it is not made twice.',
+      'Send the request again after the seconds in Retry-After: a change with the same Idempotency-Key, or, if it changes an agent, with If-Match, so that it is not made twice.',
   },
 };

@@ -30,7 +30,8 @@ export interface DeliveryOutcome {
 /** Values of `disabledReason`, which the owner of the endpoint reads. */
 const gone = 'The receiver answered 410 Gone.';
 const failing = 'All attempts have failed for five days.';
-const unreadable = 'The server can no longer read what is stored of this endpoint: rotate its secret.';
+const unreadable =
+  'The server can no longer read what is stored of this endpoint: rotate its secret, set its headers again and enable it.';
 
 /**
  * Writes the outcomes of claims to the deliveries, and updates their endpoints: `last_success_at`, `last_failure_at`,

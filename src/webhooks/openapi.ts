@@ -72,7 +72,7 @@ export const rotateWebhookSecret = {
   summary: 'Rotate the secret of a webhook',
   description:
     'Makes a new secret, which only this answer shows. For 24 hours requests have two signatures, by the new secret and by ' +
-    `the one before. ${retryInWords}`,
+    `the one before. Headers that the server can no longer read are dropped. ${retryInWords}`,
   response: {
     200: {
       ...{ ...webhookWithSecretSchema, description: 'The endpoint, with its new secret' },

@@ -24,7 +24,7 @@ import { type StoredDelivery, storedDeliverySchema } from './row.schema.ts';
 export type StoredWebhook = WebhookEndpoint;
 
 /** What a change writes; its time, and what follows from the status and the URL, is added. */
-type Changes = Partial<Omit<StoredWebhook, 'id' | 'createdAt' | 'updatedAt' | 'failingSince' | 'previousSecretUntil'>>;
+type Changes = Partial<Omit<StoredWebhook, 'id' | 'createdAt' | 'updatedAt' | 'previousSecretUntil'>>;
 
 type WebhookAction = 'webhook.created' | 'webhook.updated' | 'webhook.deleted' | 'webhook.secret-rotated';
 

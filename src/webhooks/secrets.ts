@@ -97,6 +97,8 @@ export function resealed(endpoint: SealedEndpoint, sealer: Sealer): SealedColumn
 export function rotated(endpoint: SealedEndpoint, secret: string, sealer: Sealer) {
   const headers = renewed(endpoint, endpoint.sealedHeaders, 'headers', sealer);
   return {
+    // Nothing could be sent, so that nothing has failed for the new secret.
+    ...(!isReadable(endpoint, sealer) && { failingSince: null }),
     sealedSecret: sealedSecret(secret, endpoint.id, sealer),
     sealedPreviousSecret: renewed(endpoint, endpoint.sealedSecret, 'secret', sealer),
     sealedHeaders: headers,

@@ -62,6 +62,8 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   const sender = attemptSender({ resolve, allowHttp, allowNetworks, limits });
   const sealed = sealer(given);
   const slots = slotsOf();
+  /** Ids of the endpoints of which it was reported. */
+  const undecryptable = new Set<string>();
   let waking = new AbortController();
   // Asked first, since each call makes an error, and each change of an agent calls it.
   const wake = () => {
@@ -94,8 +96,11 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     try {
       opened = open(claimed);
     } catch (cause) {
-      // Once the endpoint is known to fail, there would be a line for each agent and minute.
-      if (!claimed.isFailing) onError(new Error(`webhook ${claimed.endpointId} cannot be decrypted`, { cause }));
+      // Otherwise there would be a line for each agent and minute.
+      if (!undecryptable.has(claimed.endpointId)) {
+        undecryptable.add(claimed.endpointId);
+        onError(new Error(`webhook ${claimed.endpointId} cannot be decrypted`, { cause }));
+      }
       return unreadable(claimed);
     }
     const result = await sender.send(opened);

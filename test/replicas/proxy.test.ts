@@ -119,7 +119,7 @@ test.each([
     expect(lost).not.toEqual([]);
     expect(lost.length).toBeLessThan(sent.length);
     const detail =
-      'No server answered. The change may have been saved: send it again with If-Match or Idempotency-Key.';
+      'No server answered. The change may have been saved: send it again with the same Idempotency-Key, or, if it changes an agent, with If-Match.';
     for (const { path, answer } of lost) {
       expectProblem(answer, { code: 'DATABASE_UNAVAILABLE', instance: path, detail });
       expect(answer.headers['retry-after']).toBe('1');

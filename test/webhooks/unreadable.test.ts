@@ -10,7 +10,8 @@ import { openWorld } from '../support/world.ts';
 const world = await openWorld();
 
 const lastError = 'the server could not read the secret of this endpoint';
-const reason = 'The server can no longer read what is stored of this endpoint: rotate its secret.';
+const reason =
+  'The server can no longer read what is stored of this endpoint: rotate its secret, set its headers again and enable it.';
 const waiting = { status: 'PENDING', attempts: 0, lastStatus: null, lastError, lastAnswer: null, lease: null };
 
 test('an endpoint that cannot be decrypted fails, in the log once, and is disabled after five days; its deliveries wait', async () => {
@@ -55,5 +56,17 @@ test('an endpoint that cannot be decrypted fails, in the log once, and is disabl
   });
   expect(await storedDeliveries(world, endpoint.id)).toMatchObject([waiting]);
   expect(receiver.received).toEqual([]);
+  expect(errors).toMatchObject([{ message: `webhook ${endpoint.id} cannot be decrypted` }]);
+});
+
+test('an endpoint that fails already and then cannot be decrypted is reported once', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver();
+  const endpoint = await storeEndpoint(world, companyId, receiver.url);
+  await world.sql.query('UPDATE webhook_endpoint SET failing_since = now() WHERE id = $1', [endpoint.id]);
+  const errors: unknown[] = [];
+  openSender({ ...world, secret: randomUUID().repeat(2) }, { onError: (error) => errors.push(error) });
+  await world.patch(key, id, { duration: 44 });
+  await expect.poll(() => storedDeliveries(world, endpoint.id)).toMatchObject([waiting]);
   expect(errors).toMatchObject([{ message: `webhook ${endpoint.id} cannot be decrypted` }]);
 });

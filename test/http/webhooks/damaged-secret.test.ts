@@ -59,11 +59,13 @@ test('a stored secret that was damaged stops no start, and its endpoint can be c
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
   const path = `/webhooks/${damaged.id}`;
   expect((await send(origin, { path, headers, body: '{"description":"changed"}' })).status).toBe(200);
+  // What could not be sent for a secret that is gone does not count towards the five days of the next one.
+  await world.sql.query("UPDATE webhook_endpoint SET failing_since = now() - interval '4 days'");
   const rotated = await send(origin, { method: 'POST', path: `${path}/rotate-secret`, headers });
   expect(rotated).toMatchObject({ status: 200, body: { description: 'changed', headerNames: ['x-a'] } });
   expect(await open(damaged.id, 'secret')).toBe(Object(rotated.body).secret);
   expect(await open(damaged.id, 'headers')).toBe('{"x-a":"1"}');
-  expect(await webhookRow(world, damaged.id)).toMatchObject({ sealed_previous_secret: null });
+  expect(await webhookRow(world, damaged.id)).toMatchObject({ sealed_previous_secret: null, failing_since: null });
 });
 
 test('a damaged secret of before a rotation takes nothing from an endpoint that is whole otherwise', async () => {
