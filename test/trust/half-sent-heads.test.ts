@@ -1,22 +1,11 @@
 import type { Socket } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test, vi } from 'vitest';
 import { newSubject } from '../support/patch-agent.ts';
 import { RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
+import { usedMemory } from './support/used-memory.ts';
 
 const world = await openWorld({ docs: false });
-
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
-
-/** Bytes of memory of this process, the server included. */
-function used(): number {
-  collectGarbage();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
 
 const connections = 400;
 
@@ -31,12 +20,12 @@ test('a stranger’s head of 16 KB that never ends takes less than 50 KB of memo
   expect(await world.patch(agent.key, agent.id, { duration: 45 })).toMatchObject({ status: 200 });
   const accepted: Socket[] = [];
   world.app.server.on('connection', (socket: Socket) => accepted.push(socket));
-  const before = used();
+  const before = usedMemory();
   await RawSocket.useMany(world.origin, connections, async (sockets) => {
     for (const [at, socket] of sockets.entries()) socket.write(headOf(at));
     const areRead = () => accepted.every(({ bytesRead }) => bytesRead === headOf(0).length);
     await vi.waitUntil(() => accepted.length === connections && areRead(), { timeout: 60_000, interval: 5 });
-    const each = (used() - before) / connections / 1024;
+    const each = (usedMemory() - before) / connections / 1024;
     console.log(`${each.toFixed(0)} KB each`);
     expect(sockets.map(({ ending }) => ending)).toEqual(Array(connections).fill('open'));
     expect(each).toBeLessThan(50);

@@ -1,22 +1,11 @@
 import type { Socket } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test, vi } from 'vitest';
 import { newSubject } from '../support/patch-agent.ts';
 import { chunk, patchHead, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
+import { usedMemory } from './support/used-memory.ts';
 
 const world = await openWorld({ docs: false });
-
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
-
-/** Bytes of memory of this process, the server included. */
-function used(): number {
-  collectGarbage();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
 
 const connections = 3;
 
@@ -27,7 +16,7 @@ test('a body of 256 KiB of which each byte is a chunk takes less than 2 MB of me
   const begin = patchHead(agent, 'Transfer-Encoding: chunked');
   const body = Buffer.from(chunk(' ').repeat(256 * 1024 - 1));
   await RawSocket.useMany(world.origin, connections, async (sockets) => {
-    const before = used();
+    const before = usedMemory();
     for (const socket of sockets) {
       socket.write(begin);
       socket.write(body);
@@ -37,7 +26,7 @@ test('a body of 256 KiB of which each byte is a chunk takes less than 2 MB of me
       timeout: 60_000,
       interval: 5,
     });
-    const each = (used() - before) / connections / 1024 / 1024;
+    const each = (usedMemory() - before) / connections / 1024 / 1024;
     console.log(`${each.toFixed(2)} MB each`);
     for (const socket of sockets) {
       socket.write(`${chunk('{}')}`);

@@ -1,22 +1,14 @@
 import type { Socket } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test, vi } from 'vitest';
 import { newSubject } from '../support/patch-agent.ts';
 import { chunk, head, patchHead, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
+import { usedMemory } from './support/used-memory.ts';
 
 const world = await openWorld({ docs: false });
 
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
-
-/** Megabytes of memory of this process, the server included. */
-function used(): number {
-  collectGarbage();
-  const { heapUsed, external } = process.memoryUsage();
-  return (heapUsed + external) / 1024 / 1024;
-}
+/** Megabytes of memory. */
+const used = () => usedMemory() / 1024 / 1024;
 
 const announced = 'Transfer-Encoding: chunked';
 
