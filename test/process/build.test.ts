@@ -24,3 +24,10 @@ test('what differs from what was built is built, also if it is older than the bu
   const { text } = await buildAgain();
   expect(text).toContain('export const release = 2;');
 });
+
+test('a build asks no server of Prisma whether there is a newer release', async () => {
+  const release = await makeRelease({});
+  const env = { DEBUG: 'prisma:cli:checkpoint' };
+  const { code, stderr } = await runProgram([join(release, 'scripts', 'build.mjs'), '--force'], { env });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('is disabled by the CHECKPOINT_DISABLE') });
+});
