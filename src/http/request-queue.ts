@@ -18,10 +18,7 @@ export interface Connection {
   isRunning: boolean;
   /** The responses of the waiting requests behind it, oldest first. */
   readonly held: ServerResponse[];
-  /**
-   * Bytes of memory that its requests take: the head of each until it is answered and has arrived whole, its body until that
-   * has been read whole.
-   */
+  /** Bytes of memory of its requests: each head until it is answered and has arrived whole, each body until it is read. */
   heldBytes: number;
 }
 
@@ -66,10 +63,15 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (open.size > maxConnections) close(leastUsed(connection));
   }
 
-  /** The connection to close for a new one: the longest idle one, else the one that has waited longest for its client. */
+  /** Connections that wait for their clients: the longest idle first, then the one whose request was begun first. */
+  function* waiting(): Generator<Connection> {
+    yield* idle;
+    for (const connection of running) if (waitsForClient(connection)) yield connection;
+  }
+
+  /** The connection to close for a new one: an idle one, else one that waits for its client. */
   function leastUsed(newest: Connection): Connection {
-    for (const connection of idle) if (connection !== newest) return connection;
-    for (const connection of running) if (waitsForClient(connection)) return connection;
+    for (const connection of waiting()) if (connection !== newest) return connection;
     return newest;
   }
 
@@ -88,7 +90,7 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (!connection) return;
     connection.heldBytes += difference;
     totalHeldBytes += difference;
-    if (difference > 0 && totalHeldBytes > maxHeldBytes) close(largest());
+    if (difference > 0 && totalHeldBytes > maxHeldBytes) close(mostCostly());
   }
 
   const uncountHead = ({ req }: ServerResponse) => count(req, -req.headBytes);
@@ -105,7 +107,7 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (!connection || !req.socket.writable) return;
     req.onUnread = count;
     count(req, req.headBytes);
-    // It may have been closed, as the largest one.
+    // It may have been closed, as the one that takes the most.
     if (!open.has(req.socket)) return;
     if (connection.isRunning || connection.held.length > 0) hold(connection, response);
     else run(connection, response);
@@ -117,11 +119,13 @@ export function requestQueue({ begin, end, onIdle }: Options) {
   }
 
   /**
-   * The connection whose requests take the most memory; of several, the one whose request was begun first: a client that keeps
-   * the server waiting is older than those that do not.
+   * The connection to close for memory: one that waits for its client, first of all to end a request that is answered, so that
+   * it costs nobody an answer. Else the one whose requests take the most.
    */
-  const largest = () =>
-    [...running, ...open.values()].reduce((most, other) => (other.heldBytes > most.heldBytes ? other : most));
+  function mostCostly(): Connection {
+    for (const connection of waiting()) if (connection.last) return connection;
+    return [...open.values()].reduce((most, other) => (other.heldBytes > most.heldBytes ? other : most));
+  }
 
   function run(connection: Connection, response: ServerResponse): void {
     connection.last = response;

@@ -58,6 +58,24 @@ test.for(heads)(
   },
 );
 
+test('strangers’ answered requests that do not end, 64 MB of them, close no larger request of somebody else', async () => {
+  const agent = await newSubject(world);
+  // 62 KB of memory each.
+  const target = `/x?${'&'.repeat(750)}`;
+  await RawSocket.useMany(world.origin, 1_200, async (sockets) => {
+    for (const socket of sockets) socket.write(head(`POST ${target} HTTP/1.1`, 'Host: api', 'Content-Length: 1'));
+    const isOver = ({ received, ending }: RawSocket) => received.startsWith('HTTP/1.1 404 ') || ending !== 'open';
+    await vi.waitUntil(() => sockets.every(isOver), { timeout: 60_000, interval: 5 });
+    await RawSocket.use(world.origin, async (socket) => {
+      const body = '{"duration":77}'.padEnd(262_144);
+      socket.write(`${patchHead(agent, 'Content-Length: 262144')}${body}`);
+      expect(await socket.answer()).toMatchObject({ status: 200, body: { id: agent.id, duration: 77 } });
+    });
+    expect(sockets.some(({ ending }) => ending === 'open')).toBe(true);
+  });
+  expect(JSON.parse(await world.row(agent.id))).toMatchObject({ version: 2, duration: 77 });
+});
+
 test('bodies of one company that stop before their end take at most 64 MB of memory together, and a whole one is served', async () => {
   const agent = await newSubject(world);
   // Of the large requests of a key that wait for its lookup at once, all but 52 are refused.
