@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { adminOf } from '../support/admin.ts';
 import { build, startProcess } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
@@ -72,9 +72,14 @@ async function killMidway(parameters: string[], action: string, name: string) {
     );
     return rows[0].waiting > 0;
   };
-  await expect.poll(isWaiting, { interval: 20 }).toBe(true);
+  let hasEnded = false;
+  const ended = started.exit.then(() => {
+    hasEnded = true;
+  });
+  await vi.waitUntil(async () => hasEnded || (await isWaiting()), { timeout: 170_000, interval: 20 });
+  expect({ hasEnded, stderr: started.stderr }).toEqual({ hasEnded: false, stderr: '' });
   started.signal('SIGKILL');
-  await started.exit;
+  await ended;
   const committed = await sumOf(action, name);
   await client.query('SELECT pg_advisory_unlock(1)');
   client.release();
