@@ -1,6 +1,9 @@
 import { userInfo } from 'node:os';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { pruneHistory } from '../../src/agents/history/prune.repository.ts';
+import { blocksOf } from '../support/blocks.ts';
 import { printedBy } from '../support/operator.ts';
+import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -128,4 +131,22 @@ test('a history is pruned behind thousands of versions that lack a field, by a r
   await age(id, 31, 5);
   expect(await prune('--older-than', '30', '--keep', '2')).toEqual({ versions: 2505, agents: 1 });
   expect(await versionsOf(id)).toEqual([2506, 2507, 2508, 2509, 2510]);
+});
+
+test('a prune reads the history of each agent once, also in a database without statistics', async () => {
+  const { id: companyId } = await world.company();
+  await world.sql.query(
+    `WITH made AS (
+       INSERT INTO agent (company_id, version, name, type, focus, language, duration)
+       SELECT $1, 10, 'Agent', 'ONLINE', 'GENERIC', 'EN', 30 FROM generate_series(1, 400) RETURNING id
+     )
+     INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator)
+     SELECT id, v, now() - interval '40 days', '{}', '{}', 'tester' FROM made, generate_series(1, 10) v`,
+    [companyId],
+  );
+  const database = openLimited('patient', world.ownerUrl, 1);
+  onTestFinished(() => database.close());
+  const nothing = () => pruneHistory(database, 30, 20, 'tester');
+  expect(await nothing()).toEqual({ versions: 0, agents: 0 });
+  expect(await blocksOf(database, world.sql, 'agent_version', nothing)).toBeLessThan(400 * 10);
 });

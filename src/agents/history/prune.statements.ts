@@ -32,39 +32,39 @@ const isWhole = sql`NOT EXISTS (SELECT FROM unnest(${names}::text[]) AS name
  * this server did not know; each is read from the newest earlier version that has it (`snapshot.ts`). Later versions need no
  * removed version that this one does not need. If all that are read lack a field, as after a release that was taken back, the
  * first version behind them that does not is looked for.
+ *
+ * All is found agent by agent: joined by id instead, a page was read once for each of its agents where PostgreSQL had no
+ * statistics of the tables yet. OFFSET 0 keeps PostgreSQL from finding a value again wherever it is named.
  */
 export const planStatement = (after: string, { before, keep }: Pruning) => sql`
   WITH listed AS MATERIALIZED (
     SELECT a.id, a.version - ${keep}::int + 1 AS kept
       FROM agent a WHERE a.id > ${after}::uuid AND a.deleted_at IS NULL ORDER BY a.id LIMIT ${pageAgents}::int
-  ), begun AS (
-    SELECT l.id, l.kept, oldest.version AS first, least(l.kept, oldest.version + ${pageVersions}) AS stop
-      FROM listed l, LATERAL (SELECT v.version, v.created_at FROM agent_version v WHERE v.agent_id = l.id
-                               ORDER BY v.version LIMIT 1) oldest
-     WHERE oldest.version < l.kept AND oldest.created_at < ${before}::timestamptz
-  ), bounded AS (
-    SELECT b.*, coalesce(young.version, b.stop) AS bound
-      FROM begun b
-      LEFT JOIN LATERAL (SELECT v.version FROM agent_version v
-                          WHERE v.agent_id = b.id AND v.version > b.first AND v.version < b.stop
-                            AND v.created_at >= ${before}::timestamptz
-                          ORDER BY v.version LIMIT 1) young ON true
   )
-  SELECT l.id, b.first, whole.version AS stays, b.bound = b.stop AND whole.version < b.kept IS TRUE AS more
+  SELECT l.id, planned.first, planned.stays, planned.more IS TRUE AS more
     FROM listed l
-    LEFT JOIN (bounded b CROSS JOIN LATERAL (
-           SELECT coalesce(
-             (SELECT v.version FROM agent_version v
-               WHERE v.agent_id = b.id AND v.version > b.first AND v.version <= b.bound AND ${isWhole}
-               ORDER BY v.version DESC LIMIT 1),
-             CASE WHEN b.bound = b.stop THEN
+    LEFT JOIN LATERAL (
+      SELECT oldest.version AS first, whole.version AS stays, bounded.bound = begun.stop AND whole.version < l.kept AS more
+        FROM (SELECT v.version, v.created_at FROM agent_version v WHERE v.agent_id = l.id ORDER BY v.version LIMIT 1) oldest,
+             LATERAL (SELECT least(l.kept, oldest.version + ${pageVersions}) AS stop) begun,
+             LATERAL (SELECT coalesce(
                (SELECT v.version FROM agent_version v
-                 WHERE v.agent_id = b.id AND v.version > b.stop AND v.version <= coalesce((
-                       SELECT y.version FROM agent_version y
-                        WHERE y.agent_id = b.id AND y.version >= b.stop AND y.version < b.kept
-                          AND y.created_at >= ${before}::timestamptz
-                        ORDER BY y.version LIMIT 1), b.kept) AND ${isWhole}
-                 ORDER BY v.version LIMIT 1) END) AS version) whole) ON b.id = l.id
+                 WHERE v.agent_id = l.id AND v.version > oldest.version AND v.version < begun.stop
+                   AND v.created_at >= ${before}::timestamptz
+                 ORDER BY v.version LIMIT 1), begun.stop) AS bound OFFSET 0) bounded,
+             LATERAL (SELECT coalesce(
+               (SELECT v.version FROM agent_version v
+                 WHERE v.agent_id = l.id AND v.version > oldest.version AND v.version <= bounded.bound AND ${isWhole}
+                 ORDER BY v.version DESC LIMIT 1),
+               CASE WHEN bounded.bound = begun.stop THEN
+                 (SELECT v.version FROM agent_version v
+                   WHERE v.agent_id = l.id AND v.version > begun.stop AND v.version <= coalesce((
+                         SELECT y.version FROM agent_version y
+                          WHERE y.agent_id = l.id AND y.version >= begun.stop AND y.version < l.kept
+                            AND y.created_at >= ${before}::timestamptz
+                          ORDER BY y.version LIMIT 1), l.kept) AND ${isWhole}
+                   ORDER BY v.version LIMIT 1) END) AS version OFFSET 0) whole
+       WHERE oldest.version < l.kept AND oldest.created_at < ${before}::timestamptz) planned ON true
    ORDER BY l.id`;
 
 /** Versions of one agent, from `first` up to, not including, `stays`. */
