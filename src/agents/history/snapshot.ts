@@ -15,7 +15,8 @@ type StoredDocument = Readonly<Record<string, unknown>>;
 const membersOf = rowsOf(memberSchema);
 
 /**
- * Completes content that another release may have stored. All stored content is read by this function.
+ * Completes content that another release may have stored. Snapshots and kept answers are read only by this function; the row
+ * of an agent has all columns.
  *
  * A release stores the fields of its time. A missing field has the value of the newest earlier version that has the field,
  * or else its initial value: during a rolling upgrade, an old server can change an agent whose new field is set already; the
