@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox';
+import { companyQuerySchema } from '../../auth/schema.ts';
 import { closed, nullable, orNull, timestamp } from '../../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../../http/pages.schema.ts';
-import { agentParamsSchema, companyQuerySchema } from '../request.schema.ts';
+import { agentParamsSchema } from '../request.schema.ts';
 import { agentSchema } from '../schema.ts';
 
 const version = (description: string) => Type.String({ format: 'version', description });
