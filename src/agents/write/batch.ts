@@ -8,24 +8,10 @@ import type { Query } from '../../database/statement.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { completeKept } from '../history/snapshot.ts';
 import { foundRowSchema } from '../row.schema.ts';
-import { type StoredAgent, toStoredAgent } from '../row.ts';
+import { type ReadAhead, type StoredAgent, toStoredAgent } from '../row.ts';
 import type { Changed, Decide } from './decision.ts';
 import { findStatement } from './find.statements.ts';
 import { type Folded, fold, type PendingDecision, timeAfter } from './fold.ts';
-
-/** The agent that was read after the request arrived. */
-export interface ReadAhead {
-  /** Undefined if there is no such agent or it is deleted. */
-  readonly agent: StoredAgent | undefined;
-  /** The place of the read in the order of `recentWrites`. */
-  readonly readOrder: number;
-}
-
-/** The agent in the path of a request. */
-export interface AgentInPath extends ReadAhead {
-  /** Whether it exists, but belongs to another company than the request acts for; then `agent` is undefined. */
-  readonly isForeign: boolean;
-}
 
 /** A change to be made: the agent, the caller and the decision. */
 export interface Change {

@@ -7,8 +7,7 @@ import type { Changed } from './decision.ts';
 import { timeAfter } from './fold.ts';
 import { waitForKey } from './keep.ts';
 import { change, keepStatement } from './statements.ts';
-import type { Written } from './together.ts';
-import { writtenRows, writtenTimes } from './written.ts';
+import { type Written, writtenRows, writtenTimes } from './written.ts';
 
 /**
  * Decides and writes changes of one agent, whose row the transaction has locked.

@@ -18,7 +18,7 @@ import {
 import type { Changed } from './decision.ts';
 import { idempotencyIndex } from './kept.statements.ts';
 import { change, changeAndKeep } from './statements.ts';
-import { writtenRows, writtenTimes } from './written.ts';
+import { type Written, writtenRows, writtenTimes } from './written.ts';
 
 /**
  * Milliseconds after which the statement without events is tried first again. A guess that saves time: that statement
@@ -27,15 +27,6 @@ import { writtenRows, writtenTimes } from './written.ts';
 const withEventsFor = 60_000;
 
 type RunAlone = (change: Change, why?: RetryReason) => Promise<Changed>;
-
-export interface Written {
-  /** Those that were tried. */
-  readonly folds: readonly FoldOfAgent[];
-  /** The error of each caller that may no longer write. */
-  readonly refused: ReadonlyMap<Change['by'], unknown>;
-  /** The time of the write by agent id, for the agents that were written. */
-  readonly writtenAt: ReadonlyMap<string, Date>;
-}
 
 /**
  * Makes the function that carries out the changes of a batch: one read for those that need it, the decisions, one write. It
