@@ -17,7 +17,7 @@ import {
 } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { idempotencyIndex } from './kept.statements.ts';
-import { change, changeAndKeep } from './statements.ts';
+import { changeAndKeepStatement, changeStatement } from './statements.ts';
 import { type Written, writtenRows, writtenTimes } from './written.ts';
 
 /**
@@ -45,7 +45,9 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
     const lookedUpAt = earliestLookup(folds.flatMap(({ changes }) => changes.map(({ by }) => by)));
     const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
       const statement =
-        keeping.length > 0 ? changeAndKeep(mode, steps, lookedUpAt, keeping) : change(mode, steps, lookedUpAt);
+        keeping.length > 0
+          ? changeAndKeepStatement(mode, steps, lookedUpAt, keeping)
+          : changeStatement(mode, steps, lookedUpAt);
       return writtenRows(await query(statement));
     };
     const isWithoutEvents = performance.now() - lastEndpointAt > withEventsFor;
