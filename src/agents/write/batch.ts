@@ -33,15 +33,11 @@ export const spanOf = ({ by }: Change) => by.span;
 /** The stored state that a change is decided on. */
 export type Read = ReadAhead & Pick<PendingDecision, 'numberIsActive' | 'kept'>;
 
-/** Whether the read ahead is enough to decide a change, and this process has not written the agent since. */
-export const isRead = ({ id, readAhead: read, phoneNumberId, idempotency }: Change, writes: RecentWrites): boolean =>
-  read !== undefined && writes.isCurrent(id, read.readOrder) && phoneNumberId === null && idempotency === undefined;
-
-export const readAhead = ({ readAhead: read = nothing }: Change): Read => ({
-  agent: read.agent,
-  numberIsActive: false,
-  readOrder: read.readOrder,
-});
+/** What was read ahead, if that is enough to decide a change and this process has not written the agent since. */
+export const readEnough = ({ id, readAhead, phoneNumberId, idempotency }: Change, writes: RecentWrites): Read | undefined =>
+  readAhead && writes.isCurrent(id, readAhead.readOrder) && phoneNumberId === null && idempotency === undefined
+    ? { agent: readAhead.agent, numberIsActive: false, readOrder: readAhead.readOrder }
+    : undefined;
 
 const nothing: Read = { agent: undefined, numberIsActive: false, readOrder: 0 };
 

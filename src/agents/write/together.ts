@@ -5,16 +5,7 @@ import type { Outcome } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Query } from '../../database/statement.ts';
 import type { RetryReason } from '../../metrics/meter.ts';
-import {
-  type Change,
-  type FoldOfAgent,
-  foldByAgent,
-  isRead,
-  outcomesOf,
-  type Read,
-  readAhead,
-  readAll,
-} from './batch.ts';
+import { type Change, type FoldOfAgent, foldByAgent, outcomesOf, type Read, readAll, readEnough } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { idempotencyIndex } from './kept.statements.ts';
 import { changeAndKeepStatement, changeStatement } from './statements.ts';
@@ -145,8 +136,12 @@ async function readMissing(
   writes: RecentWrites,
   changes: readonly Change[],
 ): Promise<ReadonlyMap<Change, Read>> {
-  const missing = changes.filter((change) => !isRead(change, writes));
-  const found = missing.length > 0 ? await readAll(query, writes, missing) : new Map<Change, Read>();
-  for (const change of changes) if (!found.has(change)) found.set(change, readAhead(change));
+  const found = new Map<Change, Read>();
+  for (const change of changes) {
+    const read = readEnough(change, writes);
+    if (read) found.set(change, read);
+  }
+  const missing = changes.filter((change) => !found.has(change));
+  if (missing.length > 0) for (const [change, read] of await readAll(query, writes, missing)) found.set(change, read);
   return found;
 }
