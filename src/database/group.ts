@@ -93,7 +93,11 @@ export function group<Item, Result>({
     });
 }
 
-function settle<Item, Result>({ resolve, reject }: Call<Item, Result>, outcome?: Outcome<Result>): void {
+/** Settles a call of a batch by its outcome. */
+export function settle<Result>(
+  { resolve, reject }: Pick<Call<unknown, Result>, 'resolve' | 'reject'>,
+  outcome?: Outcome<Result>,
+): void {
   if (outcome === undefined) reject(new Error('a batch left an item without an outcome'));
   else if ('error' in outcome) reject(outcome.error);
   else resolve(outcome.result);
