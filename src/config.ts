@@ -123,7 +123,7 @@ export type Config = Readonly<Static<typeof environmentSchema>>;
 
 /**
  * Reads the configuration. An empty variable counts as missing.
- * @param program the operator's command line needs API_KEY_SECRET for some commands alone, which ask for it
+ * @param program the operator's command line needs API_KEY_SECRET only for some commands, which ask for it
  * @throws StartError that names each wrong or missing variable and what is expected, never its value
  */
 export function readConfig(

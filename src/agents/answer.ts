@@ -5,7 +5,7 @@ import type { StoredAgent } from './row.ts';
 import { type AgentAnswer, answerMembers } from './schema.ts';
 import type { Changed } from './write/decision.ts';
 
-/** An agent for Fastify's serializers: they write the members of the answer's schema alone, in its order. */
+/** An agent for Fastify's serializers: they write only the members of the answer's schema, in its order. */
 export const toSerialize = ({ id, companyId, createdAt, updatedAt, content }: StoredAgent) => ({
   id,
   companyId,

@@ -133,7 +133,7 @@ export const countStatement = (companyId: string, given: readonly GivenFilter[] 
 const portionBytes = constant('1048576');
 
 /**
- * The first portion of a page of a company's agents, the newest first. The ids come from the index alone, so that the rows
+ * The first portion of a page of a company's agents, the newest first. Only the index is read for the ids, so that the rows
  * before the page are not read. Raw, since Prisma can neither do that nor search by name as `nameContains` does.
  */
 export const pageStatement = (companyId: string, page: Page, given: readonly GivenFilter[] = []) =>

@@ -95,7 +95,7 @@ const certificateCode = /^(DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|CERT_)/;
 function unreached(error: unknown): string {
   const code = codeOf(error);
   const message = error instanceof Error ? error.message : '';
-  // Files are read for TLS alone. A socket that is missing is an error of `connect`, not of `open`.
+  // Files are read only for TLS. A socket that is missing is an error of `connect`, not of `open`.
   if (code === 'EISDIR' || (error instanceof Error && 'syscall' in error && error.syscall === 'open')) {
     return `a file that sslrootcert, sslcert or sslkey names cannot be read (${code})`;
   }

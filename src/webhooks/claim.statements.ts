@@ -15,7 +15,7 @@ const many = constant('500');
 
 /**
  * SQL condition that is true of every pending delivery. It is the condition of the index by endpoint and time, so that the
- * planner uses this index only for statements that contain it. If the condition were `PENDING` alone, the planner could choose
+ * planner uses this index only for statements that contain it. If the condition were only `PENDING`, the planner could choose
  * the index to find the next delivery of one agent, and read everything that is pending for the endpoint.
  */
 export const isPendingByTime = constant("d.status = 'PENDING' AND d.next_attempt_at > '-infinity'");
