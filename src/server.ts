@@ -52,7 +52,6 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
     logger,
     stdout.dropped,
   );
-  // After the start, which keeps the event loop busy: before, the timeout of an answer could pass.
   await app.ready();
   // The first statement loads Prisma's engine, which would delay the first requests.
   await database.state();
@@ -60,6 +59,7 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
     await database.typed((client) => requireKnownSecret(client, foundation));
     await database.typed((client) => reportPreviousSecret(client, foundation, logger));
     await resealWebhooks(database, sealer(foundation), logger);
+    // Last, as the start keeps the event loop busy: the time for an answer of Redis would pass.
     await counters?.open();
     const baseUrl = await listen(app, config);
     return { baseUrl, closeMetrics: metrics && (await serveMetrics(metrics, config)) };

@@ -13,8 +13,8 @@ const stepColumns = `id uuid, company uuid, read int, step int, steps int, conte
   key uuid, request text, address text, restored int`;
 
 /**
- * Where a statement has its steps from. What it does with them is the same; but of one step, the planner makes constants
- * instead of joins, which takes four fifths of the time.
+ * Where a statement has its steps from. What it does with them is the same; but for one step the planner has constants
+ * instead of joins, and the statement takes a fifth less time.
  */
 const sources = {
   /**
