@@ -34,7 +34,10 @@ export const spanOf = ({ by }: Change) => by.span;
 export type Read = ReadAhead & Pick<PendingDecision, 'numberIsActive' | 'kept'>;
 
 /** What was read ahead, if that is enough to decide a change and this process has not written the agent since. */
-export const readEnough = ({ id, readAhead, phoneNumberId, idempotency }: Change, writes: RecentWrites): Read | undefined =>
+export const readEnough = (
+  { id, readAhead, phoneNumberId, idempotency }: Change,
+  writes: RecentWrites,
+): Read | undefined =>
   readAhead && writes.isCurrent(id, readAhead.readOrder) && phoneNumberId === null && idempotency === undefined
     ? { agent: readAhead.agent, numberIsActive: false, readOrder: readAhead.readOrder }
     : undefined;

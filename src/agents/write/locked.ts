@@ -42,7 +42,9 @@ async function writeRead(query: Query, changes: readonly Change[], found: Readon
   const steps = folds.flatMap((folded) => folded.steps);
   if (steps.length === 0) return { folds, refused, writtenAt: new Map() };
   const callers = allowed.map(({ by }) => by);
-  const writtenAt = writtenTimes(writtenRows(await query(changeStatement('withEvents', steps, earliestLookup(callers)))));
+  const writtenAt = writtenTimes(
+    writtenRows(await query(changeStatement('withEvents', steps, earliestLookup(callers)))),
+  );
   if (!writtenAt) {
     outdate(callers);
     return await writeRead(query, changes, found);
