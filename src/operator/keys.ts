@@ -63,9 +63,9 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
   ofOne('rotate', 'make a new key in place of one, which ends after the overlap', `${ofKey} --overlap-seconds 86400`)
     .option('--overlap-seconds <n>', 'how long both work', seconds, 0)
     .action((options) => print(({ keys }) => keys.rotate(options.key, options.overlapSeconds)));
-  ofOne('suspend', 'stop a key until it is resumed', ofKey).action((of) => print(({ keys }) => keys.suspend(of.key)));
-  ofOne('resume', 'make a suspended key valid again', ofKey).action((of) => print(({ keys }) => keys.resume(of.key)));
-  ofOne('revoke', 'end a key for good', ofKey).action((of) => print(({ keys }) => keys.revoke(of.key)));
+  ofOne('suspend', 'stop a key until it is resumed', ofKey).action(({ key: id }) => print(({ keys }) => keys.suspend(id)));
+  ofOne('resume', 'make a suspended key valid again', ofKey).action(({ key: id }) => print(({ keys }) => keys.resume(id)));
+  ofOne('revoke', 'end a key for good', ofKey).action(({ key: id }) => print(({ keys }) => keys.revoke(id)));
   ofOne(
     'update',
     'change what a key may do; what is not given stays',
