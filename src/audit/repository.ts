@@ -2,7 +2,7 @@ import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
-import { type AuditEntry, auditEntrySchema } from './schema.ts';
+import { type AuditEntry, auditEntrySchema } from './row.schema.ts';
 
 /** Filters of the list; an entry must match all that are given. */
 export interface AuditFilter {
