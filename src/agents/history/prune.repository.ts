@@ -4,7 +4,7 @@ import { longTransaction } from '../../database/long-transaction.ts';
 import { rowsOf } from '../../database/rows.ts';
 import { lowestId } from '../../http/uuid.ts';
 import { type Pruning, pageAgents, planStatement, pruneStatement, type Range } from './prune.statements.ts';
-import { plannedRowSchema, removedRowSchema } from './schema.ts';
+import { plannedRowSchema, removedRowSchema } from './row.schema.ts';
 
 /** Versions at which a batch ends; those of its last agent can exceed the number. */
 const batchVersions = 5_000;

@@ -6,7 +6,7 @@ import { type AgentContent, agentFields, fields, record } from '../fields.ts';
 import type { keptJsonSchema } from '../row.schema.ts';
 import { toContent, toStoredAgent } from '../row.ts';
 import type { KeptAnswer } from '../write/replay.ts';
-import { memberSchema } from './schema.ts';
+import { memberSchema } from './row.schema.ts';
 import { earlierStatement, type VersionId } from './statements.ts';
 
 /** A document as it was stored, perhaps by another release. */
