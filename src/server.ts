@@ -9,7 +9,6 @@ import { reportPreviousSecret, requireKnownSecret } from './auth/secret.reposito
 import { type Config, readConfig } from './config.ts';
 import { reasonOf } from './database/reasons.ts';
 import { codeOf, StartError } from './errors.ts';
-import { logOptions } from './http/log-options.ts';
 import type { Metrics } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { prepareDemo } from './operator/demo.ts';
@@ -17,6 +16,7 @@ import { assemble } from './process/assemble.ts';
 import { endSignals } from './process/end-signals.ts';
 import { addEnvironmentFile } from './process/environment-file.ts';
 import { checkDatabase, type Foundation, keySecrets, openFoundation } from './process/foundation.ts';
+import { logOptions } from './process/log-options.ts';
 import { endProcess, openStandardStream } from './process/standard-stream.ts';
 import { readServerArguments } from './process/usage.ts';
 import { flushSpans } from './tracing/spans.ts';
