@@ -2,7 +2,7 @@ import type { Command } from '@commander-js/extra-typings';
 import { eraseCompany } from '../companies/erase.repository.ts';
 import { companyLines } from '../companies/export.repository.ts';
 import { e164, filled, uuid } from './arguments.ts';
-import { commandOf, examples, ofCompany } from './examples.ts';
+import { commandOf, examples, ofCompany } from './command.ts';
 import type { Print, PrintLines } from './output.ts';
 
 /** Options in the examples of the help text. */

@@ -1,7 +1,7 @@
 import { type Command, Option } from '@commander-js/extra-typings';
 import { defaultScopes } from '../auth/api-key.ts';
 import { block, blockOrNone, cleared, expiry, filled, limit, orNone, scopeList, seconds, uuid } from './arguments.ts';
-import { commandOf, examples, ofCompany } from './examples.ts';
+import { commandOf, examples, ofCompany } from './command.ts';
 import type { Print } from './output.ts';
 
 /** Options in the examples of the help text. */
@@ -63,8 +63,12 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
   ofOne('rotate', 'make a new key in place of one, which ends after the overlap', `${ofKey} --overlap-seconds 86400`)
     .option('--overlap-seconds <n>', 'how long both work', seconds, 0)
     .action((options) => print(({ keys }) => keys.rotate(options.key, options.overlapSeconds)));
-  ofOne('suspend', 'stop a key until it is resumed', ofKey).action(({ key: id }) => print(({ keys }) => keys.suspend(id)));
-  ofOne('resume', 'make a suspended key valid again', ofKey).action(({ key: id }) => print(({ keys }) => keys.resume(id)));
+  ofOne('suspend', 'stop a key until it is resumed', ofKey).action(({ key: id }) =>
+    print(({ keys }) => keys.suspend(id)),
+  );
+  ofOne('resume', 'make a suspended key valid again', ofKey).action(({ key: id }) =>
+    print(({ keys }) => keys.resume(id)),
+  );
   ofOne('revoke', 'end a key for good', ofKey).action(({ key: id }) => print(({ keys }) => keys.revoke(id)));
   ofOne(
     'update',

@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings';
 import { uuid } from './arguments.ts';
-import { commandOf, examples, ofCompany } from './examples.ts';
+import { commandOf, examples, ofCompany } from './command.ts';
 import { ownerOf, withOwner } from './keys.ts';
 import type { Print } from './output.ts';
 
