@@ -1,7 +1,7 @@
-import { type Command, Option } from '@commander-js/extra-typings';
+import type { Command } from '@commander-js/extra-typings';
 import { defaultScopes } from '../auth/api-key.ts';
 import { block, blockOrNone, cleared, expiry, filled, limit, orNone, scopeList, seconds, uuid } from './arguments.ts';
-import { commandOf, examples, ofCompany } from './command.ts';
+import { commandOf, examples, ofCompany, ownerOf, withOwner } from './command.ts';
 import type { Print } from './output.ts';
 
 /** Options in the examples of the help text. */
@@ -91,25 +91,6 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
       }
       return print(({ keySettings }) => keySettings.update(id, settings));
     });
-}
-
-interface GivenOwner {
-  readonly company?: string | undefined;
-  readonly integration?: string | undefined;
-}
-
-/** Like `commandOf`; the command has an owner, which `ownerOf` reads. */
-export const withOwner = (...given: Parameters<typeof commandOf>) =>
-  commandOf(...given)
-    .addOption(new Option('--company <id>', 'of a company').argParser(uuid).conflicts('integration'))
-    .addOption(new Option('--integration <id>', 'or of an integration').argParser(uuid));
-
-/** @param more what the command takes instead of an owner, for the message */
-export function ownerOf({ company, integration }: GivenOwner, command: { error(message: string): never }, more = '') {
-  if (company === undefined && integration === undefined) {
-    command.error(`error: one of the options '--company <id>' and '--integration <id>'${more} is required`);
-  }
-  return { companyId: company ?? null, integrationId: integration ?? null };
 }
 
 /** Maximum number of characters that are read to find the first line; a key has 46. */
