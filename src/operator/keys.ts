@@ -1,4 +1,4 @@
-import type { Command } from '@commander-js/extra-typings';
+import { type Command, Option } from '@commander-js/extra-typings';
 import { defaultScopes } from '../auth/api-key.ts';
 import { block, blockOrNone, cleared, expiry, filled, limit, orNone, scopeList, seconds, uuid } from './arguments.ts';
 import { commandOf, examples, ofCompany, ownerOf, withOwner } from './command.ts';
