@@ -121,14 +121,17 @@ export const environmentSchema = Type.Object({
 
 export type Config = Readonly<Static<typeof environmentSchema>>;
 
+/** Who reads the configuration: a server, or the operator's command line. */
+export type Program = 'server' | 'operator';
+
 /**
  * Reads the configuration. An empty variable counts as missing.
- * @param program the operator's command line needs API_KEY_SECRET for some commands alone, which ask for it
+ * @param program the operator's command line needs API_KEY_SECRET only for some commands, which ask for it
  * @throws StartError that names each wrong or missing variable and what is expected, never its value
  */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
-  program: 'server' | 'operator' = 'server',
+  program: Program = 'server',
 ): Config {
   const given = Object.entries(environmentSchema.properties).flatMap(([name, schema]) => {
     const text = environment[name];
@@ -139,8 +142,8 @@ export function readConfig(
     complaint(path.slice(1), schema),
   );
   if (!Value.Check(environmentSchema, values)) throw new StartError([...new Set(wrong)].join('; '));
-  const missing = forbidden(values, program);
-  if (missing.length > 0) throw new StartError(missing.join('; '));
+  const faults = faultsOf(values, program);
+  if (faults.length > 0) throw new StartError(faults.join('; '));
   const { DATABASE_URL: url } = values;
   return Object.freeze(url === undefined ? values : { ...values, DATABASE_URL: withoutAliases(url) });
 }
@@ -159,7 +162,8 @@ export const listed = (text: string | undefined): string[] => text?.split(',').m
 
 const isShort = (text: string | undefined) => text !== undefined && Buffer.byteLength(text) < 32;
 
-function forbidden(config: Config, program: 'server' | 'operator'): string[] {
+/** What is wrong with a configuration whose values are well-formed, each one in a sentence. */
+function faultsOf(config: Config, program: Program): string[] {
   const { NODE_ENV, DATABASE_URL, API_KEY_SECRET, PUBLIC_URL, REDIS_URL } = config;
   const inProduction = NODE_ENV === 'production';
   const short = (['API_KEY_SECRET', 'API_KEY_SECRET_PREVIOUS'] as const).filter((name) => isShort(config[name]));

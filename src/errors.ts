@@ -1,4 +1,7 @@
-/** The process cannot start. Its message, one line for the operator, is printed, and the exit code is 1. */
+/**
+ * What the operator has set up, or the database, does not allow what the program is to do: most often, to start. Its message, one
+ * line for the operator, is printed, and the exit code is 1.
+ */
 export class StartError extends Error {
   override name = 'StartError';
 }

@@ -9,7 +9,6 @@ import { reportPreviousSecret, requireKnownSecret } from './auth/secret.reposito
 import { type Config, readConfig } from './config.ts';
 import { reasonOf } from './database/reasons.ts';
 import { codeOf, StartError } from './errors.ts';
-import { logOptions } from './http/log-options.ts';
 import type { Metrics } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
 import { prepareDemo } from './operator/demo.ts';
@@ -17,6 +16,7 @@ import { assemble } from './process/assemble.ts';
 import { endSignals } from './process/end-signals.ts';
 import { addEnvironmentFile } from './process/environment-file.ts';
 import { checkDatabase, type Foundation, keySecrets, openFoundation } from './process/foundation.ts';
+import { logOptions } from './process/log-options.ts';
 import { endProcess, openStandardStream } from './process/standard-stream.ts';
 import { readServerArguments } from './process/usage.ts';
 import { flushSpans } from './tracing/spans.ts';
@@ -52,7 +52,6 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
     logger,
     stdout.dropped,
   );
-  // After the start, which keeps the event loop busy: before, the timeout of an answer could pass.
   await app.ready();
   // The first statement loads Prisma's engine, which would delay the first requests.
   await database.state();
@@ -60,6 +59,7 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
     await database.typed((client) => requireKnownSecret(client, foundation));
     await database.typed((client) => reportPreviousSecret(client, foundation, logger));
     await resealWebhooks(database, sealer(foundation), logger);
+    // Last, as the start keeps the event loop busy: the time for an answer of Redis would pass.
     await counters?.open();
     const baseUrl = await listen(app, config);
     return { baseUrl, closeMetrics: metrics && (await serveMetrics(metrics, config)) };

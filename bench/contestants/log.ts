@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { logOptions } from '../../src/http/log-options.ts';
+import { logOptions } from '../../src/process/log-options.ts';
 import { openStandardStream } from '../../src/process/standard-stream.ts';
 import type { Admitted } from './peer.ts';
 

@@ -1,10 +1,11 @@
 import { entityTag } from '../http/entity-tag.ts';
+import { type Reply, setReplayHeader } from '../http/idempotency-key.ts';
 import { record } from './fields.ts';
 import type { StoredAgent } from './row.ts';
 import { type AgentAnswer, answerMembers } from './schema.ts';
 import type { Changed } from './write/decision.ts';
 
-/** An agent for Fastify's serializers: they write the members of the answer's schema alone, in its order. */
+/** An agent for Fastify's serializers: they write only the members of the answer's schema, in its order. */
 export const toSerialize = ({ id, companyId, createdAt, updatedAt, content }: StoredAgent) => ({
   id,
   companyId,
@@ -19,11 +20,6 @@ export function toAnswer(agent: StoredAgent): AgentAnswer {
   return record<AgentAnswer>(answerMembers, (name) => members[name]);
 }
 
-/** A reply of Fastify, as far as it is used here. */
-interface Reply {
-  header(name: string, value: string): unknown;
-}
-
 /** Sets the headers about an agent: ETag with its version, and Agent-Phone-Number-Id, which the body does not have. */
 export function setAgentHeaders(reply: Reply, { version, content }: StoredAgent): void {
   reply.header('etag', entityTag(version));
@@ -36,9 +32,4 @@ export function setChangeHeaders(reply: Reply, { agent, changedFields, replayed 
   reply.header('changed-fields', changedFields.join(', '));
   if (dryRun) reply.header('dry-run', 'true');
   setReplayHeader(reply, replayed);
-}
-
-/** Sets the header of an answer that repeats an earlier one. */
-export function setReplayHeader(reply: Reply, replayed = false): void {
-  if (replayed) reply.header('idempotent-replayed', 'true');
 }

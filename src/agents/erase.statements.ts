@@ -52,7 +52,7 @@ export const eraseAgentsStatement = (ids: readonly string[]) => sql`
 
 /**
  * Locks a deleted agent until the transaction ends, and returns its company. Must come before what belongs to it is erased: an
- * answer that a request still keeps (`changeAndKeep`) would not be seen.
+ * answer that a request still keeps (`changeAndKeepStatement`) would not be seen.
  */
 export const lockDeletedStatement = (id: string) => sql`
   SELECT company_id AS "companyId" FROM agent WHERE id = ${id}::uuid AND deleted_at IS NOT NULL FOR UPDATE`;

@@ -54,12 +54,7 @@ export function agentLifecycle(database: Database) {
     if (kept) return kept;
     const plan = { draft, companyId: draft.companyId, content: draft.decide(isActive), by };
     if (idempotency && 'keyId' in by) return await createAndKeep(plan, by, idempotency);
-    const agent = await createAtOnce(plan);
-    if (agent) return { agent };
-    return await database.transaction(async (query, typed) => {
-      await keepNumber(query, typed, draft);
-      return await createConfirmed(query, plan);
-    });
+    return { agent: (await createAtOnce(plan)) ?? (await createConfirmed(plan)) };
   }
 
   /** Undefined if nothing was written: the agent gets a phone number, or the lookup of the key is too old. */
@@ -73,9 +68,9 @@ export function agentLifecycle(database: Database) {
    * one, which is deleted, or the number was deactivated after it was read.
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
+    const keep = { ...idempotency, keyId: by.keyId };
     try {
-      const created = await createAndKeepAtOnce(plan, by, idempotency);
-      return created ?? (await createAndKeepConfirmed(plan, by, idempotency));
+      return { agent: (await createAndKeepAtOnce(plan, keep)) ?? (await createConfirmed(plan, keep)) };
     } catch (error) {
       const code = error instanceof ApiError ? error.code : undefined;
       if (code === 'VALIDATION_FAILED') return undefined;
@@ -87,34 +82,31 @@ export function agentLifecycle(database: Database) {
   }
 
   /** Undefined if nothing was written: as `createAtOnce`, or a lock was held for too long. */
-  async function createAndKeepAtOnce(plan: Plan, by: Caller, idempotency: Idempotency) {
+  async function createAndKeepAtOnce(plan: Plan, keep: Creation['keep']) {
     try {
-      const agent = await createAtOnce(plan, { ...idempotency, keyId: by.keyId });
-      return agent && { agent };
+      return await createAtOnce(plan, keep);
     } catch (error) {
       if (isLockTimeout(error)) return undefined;
       throw error;
     }
   }
 
-  /** In two statements, so that a lock timeout in the second one is known to concern the idempotency key. */
-  async function createAndKeepConfirmed(plan: Plan, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
-    return await database.transaction(async (query, typed) => {
+  /** Keeps the answer by a statement of its own: a lock timeout in that one is known to concern the idempotency key. */
+  function createConfirmed(plan: Plan, keep?: Creation['keep']): Promise<StoredAgent> {
+    return database.transaction(async (query, typed) => {
       await keepNumber(query, typed, plan.draft);
       // An agent without a number was tried at once before, which waited for longer.
-      if (plan.draft.phoneNumberId === null) await query(shortWaitStatement);
-      const { agent } = await createConfirmed(query, plan);
-      const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
-      await waitForKey(query(keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }])));
-      return { agent };
+      if (keep && plan.draft.phoneNumberId === null) await query(shortWaitStatement);
+      const [agent] = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
+      // The statement came more than a second after the lookup twice.
+      if (!agent) throw timedOut();
+      if (keep) {
+        const { keyId: api_key, key, fingerprint } = keep;
+        const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
+        await waitForKey(query(keepStatement([{ api_key, key, fingerprint, ...answer }])));
+      }
+      return agent;
     });
-  }
-
-  async function createConfirmed(query: Query, plan: Plan): Promise<Created> {
-    const [agent] = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
-    // The statement came more than a second after the lookup twice.
-    if (!agent) throw timedOut();
-    return { agent };
   }
 
   /**

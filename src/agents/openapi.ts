@@ -1,6 +1,6 @@
 import { noBodySchema } from '../http/json-schema.ts';
 import { ids, onePage } from '../openapi/examples.ts';
-import { header, location } from '../openapi/headers.ts';
+import { header, location, replayHeader, retryInWords } from '../openapi/headers.ts';
 import { changed, changedFields, created, patches } from './examples.ts';
 import { requiredFields } from './fields.ts';
 import { patchInWords } from './patch.openapi.ts';
@@ -10,13 +10,6 @@ const agentHeaders = (version: number, phoneNumber?: string) => ({
   ETag: header('The version of the agent in double quotes, to be sent as If-Match', `"${version}"`),
   'Agent-Phone-Number-Id': header('The id of the phone number for calls from the agent, if it has one', phoneNumber),
 });
-
-export const replayHeader = {
-  'Idempotent-Replayed': {
-    ...header('Present if this answer repeats an earlier one and nothing was done again'),
-    enum: ['true'],
-  },
-};
 
 /** The headers of a change of the fields that the patch of the examples changes. */
 export const changeHeaders = (version: number, phoneNumber?: string) => ({
@@ -28,10 +21,6 @@ export const changeHeaders = (version: number, phoneNumber?: string) => ({
   ),
   'Dry-Run': { ...header('Present if the change was only tried'), enum: ['true'] },
 });
-
-export const retryInWords =
-  'With an `Idempotency-Key` the request can be retried safely: for 24 hours, the same request with the same key gets the ' +
-  'same answer and changes nothing again.';
 
 export const dryRunInWords =
   'With `dryRun=true` all checks are made and the answer shows the agent as it would become, but nothing is written.';

@@ -1,19 +1,11 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { companyQuerySchema } from '../auth/schema.ts';
+import { retryHeadersSchema } from '../http/idempotency-key.schema.ts';
 import { closed, text, uuid } from '../http/json-schema.ts';
 import { pagedQuery } from '../http/pages.schema.ts';
 import { fields, namesOf } from './fields.ts';
 
 export const agentParamsSchema = Type.Object({ id: uuid('Agent id') }, closed);
-
-/** `companyId` is accepted as it is: check 7 has checked it, and company keys ignore it even if it is malformed. */
-export const companyQuerySchema = Type.Object(
-  {
-    companyId: Type.Optional(
-      Type.Unknown({ description: 'The company to act for: required with ATS keys, ignored with company keys' }),
-    ),
-  },
-  closed,
-);
 
 export const changeQuerySchema = Type.Object(
   {
@@ -31,19 +23,8 @@ const conditions = {
   'if-match': entityTags('Change only this version: its entity tag with the quotes, as "7"; a list of them, or *'),
   'if-none-match': entityTags('Change only if none of these entity tags is current, or * for never'),
 };
-const idempotencyKey = {
-  'idempotency-key': Type.Optional(
-    Type.String({
-      format: 'idempotency-key',
-      description:
-        '1–255 visible characters, bare or in double quotes, new for each change: the same request with the same key ' +
-        'within 24 hours gets the same answer, and nothing is changed again',
-    }),
-  ),
-};
 
-export const changeHeadersSchema = Type.Object({ ...conditions, ...idempotencyKey });
-export const createHeadersSchema = Type.Object(idempotencyKey);
+export const changeHeadersSchema = Type.Object({ ...conditions, ...retryHeadersSchema.properties });
 export const deleteHeadersSchema = Type.Object(conditions);
 
 export const readHeadersSchema = Type.Object({

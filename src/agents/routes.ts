@@ -1,16 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { companyQuerySchema } from '../auth/schema.ts';
 import { matchesWeakly } from '../http/entity-tag.ts';
+import { retryHeadersSchema } from '../http/idempotency-key.schema.ts';
+import { setReplayHeader } from '../http/idempotency-key.ts';
 import { pageStream, sendStream } from '../http/page-stream.ts';
 import { toPage } from '../http/pages.ts';
-import { setAgentHeaders, setChangeHeaders, setReplayHeader, toSerialize } from './answer.ts';
+import { setAgentHeaders, setChangeHeaders, toSerialize } from './answer.ts';
 import { createAgent, deleteAgent, getAgent, listAgents, updateAgent } from './openapi.ts';
 import {
   agentListQuerySchema,
   agentParamsSchema,
   changeHeadersSchema,
   changeQuerySchema,
-  companyQuerySchema,
-  createHeadersSchema,
   deleteHeadersSchema,
   readHeadersSchema,
 } from './request.schema.ts';
@@ -43,7 +44,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     '/agents',
     {
       config: { scope: 'write:agents' },
-      schema: { ...createAgent, querystring: companyQuerySchema, headers: createHeadersSchema, body: agentDraftSchema },
+      schema: { ...createAgent, querystring: companyQuerySchema, headers: retryHeadersSchema, body: agentDraftSchema },
     },
     async ({ caller, body, idempotency }, reply) => {
       const { agent, replayed } = await agents.create(caller.companyId, body, caller, idempotency);

@@ -53,7 +53,7 @@ export const writtenRowSchema = Type.Object({
   hasEndpoint: Type.Boolean(),
 });
 
-/** Other rows of the statements about agents. */
+/** A row of `lockDeletedStatement`. */
 export const lockedRowSchema = Type.Object({ companyId: Type.String() });
 
 /** `agent` is text for `parseExact`, null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */

@@ -14,6 +14,20 @@ export interface StoredAgent {
   readonly content: AgentContent;
 }
 
+/** The agent that was read after the request arrived. */
+export interface ReadAhead {
+  /** Undefined if there is no such agent or it is deleted. */
+  readonly agent: StoredAgent | undefined;
+  /** The place of the read in the order of `recentWrites`. */
+  readonly readOrder: number;
+}
+
+/** The agent in the path of a request. */
+export interface AgentInPath extends ReadAhead {
+  /** Whether it exists, but belongs to another company than the request acts for; then `agent` is undefined. */
+  readonly isForeign: boolean;
+}
+
 export type AgentJson = Static<typeof agentJsonSchema>;
 
 export function toStoredAgent(agent: AgentJson): StoredAgent {

@@ -7,10 +7,10 @@ import { ApiError, invalid, timedOut } from '../http/problems.ts';
 import type { AgentVersionRepository } from './history/repository.ts';
 import type { AgentRepository } from './repository.ts';
 import type { AgentListQuery } from './request.schema.ts';
-import type { StoredAgent } from './row.ts';
+import type { AgentInPath, ReadAhead, StoredAgent } from './row.ts';
 import { applyPatch, newContent, type Patched, restored } from './rules/patch.ts';
 import type { AgentDraft, AgentPatch } from './schema.ts';
-import type { AgentInPath, Change, ReadAhead } from './write/batch.ts';
+import type { Change } from './write/batch.ts';
 import type { Changed, Decide } from './write/decision.ts';
 
 export type AgentService = ReturnType<typeof agentService>;

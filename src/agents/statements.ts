@@ -21,7 +21,6 @@ const created = constant(agentJson('c'));
 const createdText = constant(agentText('c'));
 const deletedText = constant(agentText('d'));
 const oneText = constant(agentText('one'));
-const names: readonly string[] = agentFields;
 const wasRecent = constant(isRecent('n.looked_up_at'));
 
 const createdEvents = constant(
@@ -61,7 +60,7 @@ export interface Creation {
  */
 export const createStatement = ({ companyId, content, by, lookedUpAt, keep }: Creation) => sql`
   WITH given AS (
-    SELECT ${JSON.stringify(content)}::jsonb AS content, ${names}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at,
+    SELECT ${JSON.stringify(content)}::jsonb AS content, ${agentFields}::text[] AS fields, ${lookedUpAt}::float8 AS looked_up_at,
            ${authorValues(by)}
   ), created AS (
     INSERT INTO agent (company_id, ${contentColumns})
@@ -133,7 +132,7 @@ export const countStatement = (companyId: string, given: readonly GivenFilter[] 
 const portionBytes = constant('1048576');
 
 /**
- * The first portion of a page of a company's agents, the newest first. The ids come from the index alone, so that the rows
+ * The first portion of a page of a company's agents, the newest first. Only the index is read for the ids, so that the rows
  * before the page are not read. Raw, since Prisma can neither do that nor search by name as `nameContains` does.
  */
 export const pageStatement = (companyId: string, page: Page, given: readonly GivenFilter[] = []) =>

@@ -2,7 +2,7 @@ import type { Database } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
-import { type AuditEntry, auditEntrySchema } from './schema.ts';
+import { type AuditEntry, auditEntrySchema } from './row.schema.ts';
 
 /** Filters of the list; an entry must match all that are given. */
 export interface AuditFilter {
@@ -24,27 +24,27 @@ interface Search extends AuditFilter {
 
 /** What differs between the two sources: the SQL of each filter, and of the columns of an entry. */
 interface Source {
-  readonly conditions: Readonly<Record<keyof Search, (value: string) => string>>;
+  readonly conditions: Readonly<Record<keyof Search, (parameter: string) => string>>;
   readonly select: string;
 }
 
 const by = (operator: string, key: string, request: string, address: string) =>
   `json_build_object('operator', ${operator}, 'keyId', ${key}, 'requestId', ${request}, 'address', ${address}) AS by`;
 
-const daysAgo = (value: string) => `now() - ${value}::int * interval '1 day'`;
+const daysAgo = (parameter: string) => `now() - ${parameter}::int * interval '1 day'`;
 
 const timeConditions = (column: string) => ({
-  since: (value: string) => `${column} >= ${value}::timestamptz`,
-  until: (value: string) => `${column} < ${value}::timestamptz`,
-  within: (value: string) => `${column} >= ${daysAgo(value)}`,
-  beyond: (value: string) => `${column} < ${daysAgo(value)}`,
+  since: (parameter: string) => `${column} >= ${parameter}::timestamptz`,
+  until: (parameter: string) => `${column} < ${parameter}::timestamptz`,
+  within: (parameter: string) => `${column} >= ${daysAgo(parameter)}`,
+  beyond: (parameter: string) => `${column} < ${daysAgo(parameter)}`,
 });
 
 const trail: Source = {
   conditions: {
-    company: (value) => `e.company_id = ${value}::uuid`,
-    key: (value) => `${value}::uuid IN (e.key_id, e.acting_key_id)`,
-    agent: (value) => `e.agent_id = ${value}::uuid`,
+    company: (parameter) => `e.company_id = ${parameter}::uuid`,
+    key: (parameter) => `${parameter}::uuid IN (e.key_id, e.acting_key_id)`,
+    agent: (parameter) => `e.agent_id = ${parameter}::uuid`,
     ...timeConditions('e.created_at'),
   },
   select: `
@@ -56,9 +56,9 @@ const trail: Source = {
 
 const history: Source = {
   conditions: {
-    company: (value) => `a.company_id = ${value}::uuid`,
-    key: (value) => `v.key_id = ${value}::uuid`,
-    agent: (value) => `v.agent_id = ${value}::uuid`,
+    company: (parameter) => `a.company_id = ${parameter}::uuid`,
+    key: (parameter) => `v.key_id = ${parameter}::uuid`,
+    agent: (parameter) => `v.agent_id = ${parameter}::uuid`,
     ...timeConditions('v.created_at'),
   },
   select: `

@@ -15,7 +15,7 @@ export interface Asked extends Pick<Lookup, 'companyId' | 'agentId' | 'address'>
   readonly forAnyCompany: boolean;
   readonly orIntegration: boolean;
   /** `companyId` in the query as it was sent, not checked yet. */
-  readonly wanted: unknown;
+  readonly sentCompany: unknown;
   /** The whole query, not checked yet. */
   readonly query: unknown;
 }
@@ -43,7 +43,7 @@ export function whyInactive({ suspended, allowedIps }: FoundKey, { address }: As
 export function requireAccess(key: FoundKey, asked: Asked): string | undefined {
   const { scope } = asked;
   if (scope !== 'any' && (!scope || !key.scopes.includes(scope))) throw scopeMissing(String(scope));
-  const isForIntegration = asked.orIntegration && key.companyId === null && asked.wanted === undefined;
+  const isForIntegration = asked.orIntegration && key.companyId === null && asked.sentCompany === undefined;
   return asked.forAnyCompany || isForIntegration ? undefined : resolveCompany(key, asked);
 }
 
@@ -56,10 +56,10 @@ export function checkAgain(key: FoundKey | undefined, asked: Asked): void {
 }
 
 /** Check 7: a company key acts for its own company and ignores `companyId`; an ATS key acts for `companyId`. */
-function resolveCompany(key: FoundKey, { wanted, companyId, query }: Asked): string {
+function resolveCompany(key: FoundKey, { sentCompany, companyId, query }: Asked): string {
   if (key.companyId !== null) return key.companyId;
-  if (wanted === undefined || wanted === '') throw companyMissing(isRecord(query) ? Object.keys(query) : []);
-  if (Array.isArray(wanted)) throw invalid([inParameter('query', 'companyId', complaints.givenTwice())]);
+  if (sentCompany === undefined || sentCompany === '') throw companyMissing(isRecord(query) ? Object.keys(query) : []);
+  if (Array.isArray(sentCompany)) throw invalid([inParameter('query', 'companyId', complaints.givenTwice())]);
   if (companyId === null) throw invalid([inParameter('query', 'companyId', complaints.badFormat('uuid'))]);
   if (!key.granted) throw new ApiError('COMPANY_ACCESS_DENIED');
   return companyId;

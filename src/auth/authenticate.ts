@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { AgentInPath } from '../agents/write/batch.ts';
+import type { AgentInPath } from '../agents/row.ts';
 import { over } from '../http/bounded-server.ts';
 import { countHeader } from '../http/connections.ts';
 import { Deadline } from '../http/deadline.ts';
@@ -94,14 +94,14 @@ export const authenticate = fp(async (app, options: Options) => {
     if (text === undefined) return await refuseKey(asked, 'malformed');
     const hashes = hashesOf(text, secrets);
     const { hash, formerHash } = hashes;
-    const wanted = { hash, formerHash, companyId, address, scope: scope === 'any' ? undefined : scope };
+    const keyLookup = { hash, formerHash, companyId, address, scope: scope === 'any' ? undefined : scope };
     const turns = new RequestTurns(request, reply.raw, { hash, address, agentId });
     request.turns = turns;
     const taken = turns.take();
     const turn = taken instanceof Promise ? await taken : taken;
     let found: LookedUp;
     try {
-      const both = { ...wanted, agentId: limited.has(hash) ? null : agentId };
+      const both = { ...keyLookup, agentId: limited.has(hash) ? null : agentId };
       found = await deadline.race(keys.lookUp(both, deadline.at, exchange.span));
     } finally {
       // Not held while the body arrives.
@@ -122,7 +122,7 @@ export const authenticate = fp(async (app, options: Options) => {
       throw rateLimited(wait);
     }
     limited.forget(hash);
-    const lookup = { ...wanted, agentId: null };
+    const lookup = { ...keyLookup, agentId: null };
     setCaller(request, key, asked, { lookedUpAt: found.at, databaseTime: found.databaseTime, lookup });
     // The agent was not read together with the key if the key was over a rate limit before, or if its allow-list has an
     // entry that the statement does not evaluate.
@@ -159,9 +159,10 @@ function setCaller(request: FastifyRequest, key: FoundKey, asked: Asked, found: 
 
 function askedBy({ query, params }: FastifyRequest, { address, config }: Exchange): Asked {
   const { scope, forAnyCompany = false, orIntegration = false, idOf } = config;
-  const wanted = memberOf(query, 'companyId');
+  const sentCompany = memberOf(query, 'companyId');
   const agentId = idOf === 'agent' ? uuidOrNull(memberOf(params, 'id')) : null;
-  return { scope, forAnyCompany, orIntegration, wanted, query, companyId: uuidOrNull(wanted), agentId, address };
+  const companyId = uuidOrNull(sentCompany);
+  return { scope, forAnyCompany, orIntegration, sentCompany, query, companyId, agentId, address };
 }
 
 const uuidOrNull = (value: unknown) => (isUuid(value) ? value.toLowerCase() : null);

@@ -30,12 +30,13 @@ export interface Counters {
   count(id: string, limits: readonly Limit[]): Counted | Promise<Counted>;
 }
 
-/** Maximum number of addresses whose refused keys are counted, to limit the memory; the oldest window is removed first. */
+/** Maximum number of addresses whose refused keys are counted, to limit the memory. */
 const maxAddresses = 100_000;
 
 /** Counts in the memory of this process. Setting the machine's clock does not change the length of windows. */
 export function memoryCounters(): Counters {
-  const opened = { minute: windows(lengths.minute), hour: windows(lengths.hour), refused: windows(lengths.refused) };
+  const refused = windows(lengths.refused, maxAddresses);
+  const opened = { minute: windows(lengths.minute), hour: windows(lengths.hour), refused };
   return {
     count(id, limits) {
       // Whole milliseconds, so that a client that waits `endsIn` does not come before the end of the window.
@@ -47,14 +48,16 @@ export function memoryCounters(): Counters {
         const endsIn = window ? window.end - now : lengths[name];
         return { name, limit, used: window?.used ?? 0, endsIn, endsAt: Date.now() + endsIn };
       });
-      if (opened.refused.size() > maxAddresses) opened.refused.forgetOldest();
       return { isCounted, counts };
     },
   };
 }
 
-/** Windows of one length, by id, in the order in which they began, which is the order in which they end. */
-export function windows(length: number) {
+/**
+ * Windows of one length, by id, in the order in which they began, which is the order in which they end.
+ * @param capacity their maximum number; the oldest one is removed first
+ */
+export function windows(length: number, capacity = Number.POSITIVE_INFINITY) {
   const byId = new Map<string, { used: number; readonly end: number }>();
 
   /** Removes the ended windows first. */
@@ -72,12 +75,9 @@ export function windows(length: number) {
       const window = byId.get(id) ?? { used: 0, end: now + length };
       window.used += 1;
       byId.set(id, window);
-      return window;
-    },
-    size: () => byId.size,
-    forgetOldest() {
-      const [oldest] = byId.keys();
+      const oldest = byId.size > capacity ? byId.keys().next().value : undefined;
       if (oldest !== undefined) byId.delete(oldest);
+      return window;
     },
   };
 }

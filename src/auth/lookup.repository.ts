@@ -1,5 +1,4 @@
-import { toStoredAgent } from '../agents/row.ts';
-import type { AgentInPath } from '../agents/write/batch.ts';
+import { type AgentInPath, toStoredAgent } from '../agents/row.ts';
 import { askOnce } from '../database/ask-once.ts';
 import type { Database } from '../database/client.ts';
 import { group } from '../database/group.ts';

@@ -7,7 +7,10 @@ const foundKeySchema = Type.Object({
   id: Type.String(),
   companyId: textOrNull,
   integrationId: textOrNull,
-  /** Only texts count. SQL can store NULL and lists in the two lists, and a stricter schema would fail the whole batch for one key. */
+  /**
+   * Only texts count. SQL can store NULL and lists in `scopes` and `allowedIps`, and a stricter schema would fail the whole batch
+   * for one key.
+   */
   scopes: Type.Array(Type.Unknown()),
   /** Rate limits of the key; null is the server's limit, 0 is no limit. */
   perMinute: orNull(Type.Integer()),

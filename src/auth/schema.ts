@@ -1,8 +1,18 @@
 import { Type } from '@sinclair/typebox';
 import { closed, nullable, timestamp, uuid } from '../http/json-schema.ts';
 
-/** `companyId` is accepted and ignored: a key is the same for every company. */
-export const ownKeyQuerySchema = Type.Object(
+/** `companyId` is accepted as it is: check 7 has checked it, and company keys ignore it even if it is malformed. */
+export const companyQuerySchema = Type.Object(
+  {
+    companyId: Type.Optional(
+      Type.Unknown({ description: 'The company to act for: required with ATS keys, ignored with company keys' }),
+    ),
+  },
+  closed,
+);
+
+/** `companyId` is accepted and ignored: the answer is about the key, and the same for every company. */
+export const ignoredCompanySchema = Type.Object(
   { companyId: Type.Optional(Type.Unknown({ description: 'Ignored' })) },
   closed,
 );

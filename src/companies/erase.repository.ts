@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Database } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import { isReferenced } from '../database/failures.ts';
-import { setLongLimits } from '../database/long-transaction.ts';
+import { longTransaction } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import { RefusedError, UnknownIdError } from '../errors.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
@@ -29,20 +29,21 @@ const countsOf = rowsOf(countRowSchema);
  * @param operator the name for the audit entries
  * @throws UnknownIdError; RefusedError if the name is another one or the company has an active key
  */
-export async function eraseCompany({ prisma }: Database, id: string, confirm: string, operator: string) {
+export async function eraseCompany(database: Database, id: string, confirm: string, operator: string) {
   /** Runs one transaction of the erasure. The row lock on the company keeps others from adding rows that belong to it. */
   function locked<Result>(work: (tx: Prisma.TransactionClient) => Promise<Result>) {
-    return prisma.$transaction(async (tx) => {
-      await setLongLimits(tx);
-      await tx.$executeRaw(lockStatement(id));
-      const company = await tx.company.findUnique({ where: { id }, select: { name: true } });
+    return longTransaction(database, async (query, typed) => {
+      await query(lockStatement(id));
+      const stored = { where: { id }, select: { name: true } };
+      const company = await typed((tx) => tx.company.findUnique(stored));
       if (!company) throw new UnknownIdError('company', id);
       if (company.name !== confirm) throw new RefusedError(otherName);
       const active = { revokedAt: null, suspendedAt: null };
-      const ends = [{ expiresAt: null }, { expiresAt: { gt: await databaseTime(tx) } }];
-      const key = await tx.apiKey.findFirst({ where: { companyId: id, ...active, OR: ends }, select: { id: true } });
+      const ends = [{ expiresAt: null }, { expiresAt: { gt: await typed(databaseTime) } }];
+      const activeKey = { where: { companyId: id, ...active, OR: ends }, select: { id: true } };
+      const key = await typed(({ apiKey }) => apiKey.findFirst(activeKey));
       if (key) throw new RefusedError(`the company has an active key, ${key.id}: revoke it first`);
-      return await work(tx);
+      return await typed(work);
     });
   }
 

@@ -1,5 +1,5 @@
 import { columns } from '../agents/row.statements.ts';
-import { constant, type Statement, sql } from '../database/statement.ts';
+import { constant, type Statement, sql, timeText } from '../database/statement.ts';
 
 /** The members of a line, each with its column. */
 type Members = readonly (readonly [member: string, column: string])[];
@@ -8,9 +8,7 @@ type Members = readonly (readonly [member: string, column: string])[];
 const named = (...members: readonly string[]): Members =>
   members.map((member) => [member, member.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)]);
 
-/** Times are RFC 3339 in UTC, as in answers. */
-const expressionOf = (column: string) =>
-  column.endsWith('_at') ? `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')` : column;
+const expressionOf = (column: string) => (column.endsWith('_at') ? timeText(column) : column);
 
 /** SQL for a line. PostgreSQL makes the JSON, because JavaScript would round some of the stored numbers. */
 const line = (record: string, table: string, members: Members) => {

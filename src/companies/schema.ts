@@ -1,12 +1,10 @@
 import { Type } from '@sinclair/typebox';
-import { companyQuerySchema } from '../agents/request.schema.ts';
+import { companyQuerySchema, ignoredCompanySchema } from '../auth/schema.ts';
 import { timestamp, uuid } from '../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../http/pages.schema.ts';
 
-/** `companyId` is accepted and ignored: the list has all companies that the key can act for. */
-export const companyListQuerySchema = pagedQuery({
-  companyId: Type.Optional(Type.Unknown({ description: 'Ignored' })),
-});
+/** The list has all companies that the key can act for. */
+export const companyListQuerySchema = pagedQuery(ignoredCompanySchema.properties);
 
 const companySchema = Type.Object(
   { id: uuid('What the query parameter companyId takes'), name: Type.String({ description: 'Name of the company' }) },

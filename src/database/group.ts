@@ -35,9 +35,9 @@ interface Call<Item, Result> {
 
 /**
  * Collects calls into batches: calls that arrive while a batch is running, and in the turn of the event loop in which it
- * ends, form the next one. A call that finds no running batch waits for the others of its turn alone. One batch runs at a
- * time. Without that wait, the first of many requests that arrive together would be a batch of its own, for which the others
- * wait: batches of 5 and 15 instead of 9 and 23 with 16 and 64 connections.
+ * ends, form the next one. A call that finds no running batch waits only for the others of its turn of the event loop. One
+ * batch runs at a time. Without that wait, the first of many requests that arrive together would be a batch of its own, for
+ * which the others wait: batches of 5 and 15 instead of 9 and 23 with 16 and 64 connections.
  * @returns a function that runs one item; it rejects with ApiError OVERLOADED if too many wait, DATABASE_UNAVAILABLE if it
  *   waits past its deadline, or with the error of `run`
  */
@@ -93,7 +93,11 @@ export function group<Item, Result>({
     });
 }
 
-function settle<Item, Result>({ resolve, reject }: Call<Item, Result>, outcome?: Outcome<Result>): void {
+/** Settles a call of a batch by its outcome. */
+export function settle<Result>(
+  { resolve, reject }: Pick<Call<unknown, Result>, 'resolve' | 'reject'>,
+  outcome?: Outcome<Result>,
+): void {
   if (outcome === undefined) reject(new Error('a batch left an item without an outcome'));
   else if ('error' in outcome) reject(outcome.error);
   else resolve(outcome.result);

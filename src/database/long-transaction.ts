@@ -2,17 +2,12 @@ import type { Database, TypedTransaction } from './client.ts';
 import type { Query } from './statement.ts';
 
 /**
- * Limits in milliseconds instead of those of the role, which are made for requests. The name is another, so that a server of
- * the same role does not take a statement for one of its own that is overdue.
+ * Limits in milliseconds instead of those of the role, which are made for requests. `application_name` changes too:
+ * otherwise servers of the same role would count these statements as overdue ones of theirs (`hasOverdueStatements`).
  */
 const limits = `
   SELECT set_config('statement_timeout', '60000', true), set_config('lock_timeout', '10000', true),
          set_config('application_name', 'operator, ' || current_setting('application_name'), true)`;
-
-/** The same for a transaction of Prisma's typed client. */
-export const setLongLimits = async (client: { $executeRawUnsafe(sql: string): Promise<unknown> }): Promise<void> => {
-  await client.$executeRawUnsafe(limits);
-};
 
 /** A transaction for the operator's commands: 10 s for each lock, 60 s for all of its statements together. */
 export function longTransaction<Result>(

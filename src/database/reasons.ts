@@ -79,8 +79,12 @@ export const commandReasonOf = (error: unknown): string | undefined =>
       'has done, and repeat it unless that is all'
     : reasonOf(error);
 
-/** A sentence for an operator about a connection that could not be opened. Never a library's message, except OpenSSL's about a certificate. */
+/**
+ * A sentence for an operator about a connection that could not be opened. Never a library's message, except OpenSSL's about a
+ * certificate. If a name has several addresses, the error has one for each: the first is used.
+ */
 export function connectionReasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return connectionReasonOf(error.errors[0]);
   // While a connection is opened, no statement has run: a wrong name or value is one in `options`.
   if (/^(22|42(601|704))/.test(sqlState(error) ?? '')) {
     return `options in DATABASE_URL has a name or a value that the database does not accept (SQLSTATE ${sqlState(error)})`;
@@ -92,10 +96,15 @@ export function connectionReasonOf(error: unknown): string {
 /** OpenSSL's message about a certificate names what is wrong with it, and is what operators search for. */
 const certificateCode = /^(DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|CERT_)/;
 
+/** Its codes for a certificate that was not signed by a known authority. */
+const unknownAuthority =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET_ISSUER_CERT(_LOCALLY)?|VERIFY_LEAF_SIGNATURE))$/;
+const remedy = ': name the file of its certificate authority in DATABASE_URL, as sslrootcert=/path/to/ca.pem';
+
 function unreached(error: unknown): string {
   const code = codeOf(error);
   const message = error instanceof Error ? error.message : '';
-  // Files are read for TLS alone. A socket that is missing is an error of `connect`, not of `open`.
+  // Files are read only for TLS. A socket that is missing is an error of `connect`, not of `open`.
   if (code === 'EISDIR' || (error instanceof Error && 'syscall' in error && error.syscall === 'open')) {
     return `a file that sslrootcert, sslcert or sslkey names cannot be read (${code})`;
   }
@@ -103,6 +112,6 @@ function unreached(error: unknown): string {
     return `a file that sslrootcert, sslcert or sslkey names has no valid PEM (${code})`;
   const known = bySystemCode[code ?? ''] ?? byMessage.find(([beginning]) => message.startsWith(beginning))?.[1];
   if (known !== undefined) return known;
-  if (code !== undefined && certificateCode.test(code)) return message;
+  if (code !== undefined && certificateCode.test(code)) return message + (unknownAuthority.test(code) ? remedy : '');
   return `the connection failed${code === undefined ? '' : ` (${code})`}`;
 }

@@ -12,7 +12,7 @@ import { migrationSession } from './settings.ts';
  * Applies the migrations that a database lacks, in order, as `prisma migrate deploy` does. Stops at the first that fails.
  * @param names of all migrations in the folder, in order
  * @returns the names of those it applied, in order
- * @throws StartError with the reason alone, such as `"division by zero" (22012)`
+ * @throws StartError with only the reason, such as `"division by zero" (22012)`
  */
 export async function applyMigrations(url: string, folder: string, names: readonly string[]): Promise<string[]> {
   // One connection until the end: it holds the engine's lock.

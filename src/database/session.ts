@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
-import { codeOf, StartError } from '../errors.ts';
+import { StartError } from '../errors.ts';
 import { connectionReasonOf } from './reasons.ts';
 import { answerSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
@@ -64,18 +64,6 @@ async function connect(url: string): Promise<pg.Client> {
     await client.connect();
     return client;
   } catch (error) {
-    throw new StartError(sentenceOf(error), { cause: error });
+    throw new StartError(connectionReasonOf(error), { cause: error });
   }
-}
-
-/** Error codes of OpenSSL for a certificate that was not signed by a known authority. */
-const unknownAuthority =
-  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET_ISSUER_CERT(_LOCALLY)?|VERIFY_LEAF_SIGNATURE))$/;
-
-/** Why a connection failed. If a name has several addresses, the error has one for each: the first is used. */
-function sentenceOf(error: unknown): string {
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  const isUnknown = unknownAuthority.test(codeOf(first) ?? '');
-  const remedy = ': name the file of its certificate authority in DATABASE_URL, as sslrootcert=/path/to/ca.pem';
-  return `${connectionReasonOf(first)}${isUnknown ? remedy : ''}`;
 }

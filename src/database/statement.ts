@@ -9,6 +9,9 @@ export const { sql, join, empty } = Prisma;
 /** A part of a statement that is SQL text. Only for constants of this program: never with input of a client. */
 export const constant = Prisma.raw;
 
+/** SQL for a time as text: RFC 3339 in UTC, in milliseconds, as in answers. */
+export const timeText = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
 /**
  * A text with the values of its parameters `$1`, `$2` …, for statements that run so often that their text is made once. Text
  * and values are put together in one file, so that they agree.

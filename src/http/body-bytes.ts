@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError } from './problems.ts';
+import { maxBodyBytes } from './size-limits.ts';
 
 const empty = Buffer.alloc(0);
 
 /**
  * Reads the body of a request. Each chunk is copied into one buffer as it arrives: a chunk that is kept takes 500 bytes of
  * memory beside its content, and a client can send each byte as a chunk. Reports the memory of that buffer while it is read.
- * @param limit maximum size in bytes
  * @param done called once, with the bytes, with the error of the stream, or with ApiError PAYLOAD_TOO_LARGE as soon as more
  *   bytes have arrived; the rest is then discarded as it arrives
  */
-export function readBody(body: IncomingMessage, limit: number, done: (read: Buffer | Error) => void): void {
+export function readBody(body: IncomingMessage, done: (read: Buffer | Error) => void): void {
   let buffer = empty;
   let length = 0;
 
@@ -22,9 +22,9 @@ export function readBody(body: IncomingMessage, limit: number, done: (read: Buff
   const succeed = () => conclude(buffer.subarray(0, length));
   const add = (chunk: Buffer) => {
     const needed = length + chunk.length;
-    if (needed > limit) return conclude(new ApiError('PAYLOAD_TOO_LARGE'));
+    if (needed > maxBodyBytes) return conclude(new ApiError('PAYLOAD_TOO_LARGE'));
     if (needed > buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, Math.min(2 * buffer.length, limit)));
+      const larger = Buffer.allocUnsafe(Math.max(needed, Math.min(2 * buffer.length, maxBodyBytes)));
       buffer.copy(larger);
       body.onUnread?.(body, larger.length - buffer.length);
       buffer = larger;

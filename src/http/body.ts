@@ -29,7 +29,7 @@ export const body = fp(async (app) => {
   app.decorateRequest('bodyBytes');
   // Errors are thrown by `parseBody`. After the error of a parser Fastify closes the connection, and with bytes of the body
   // unread, the client could lose the answer.
-  app.addContentTypeParser('*', (_, payload, done) => readBody(payload, maxBodyBytes, (read) => done(null, read)));
+  app.addContentTypeParser('*', (_, payload, done) => readBody(payload, (read) => done(null, read)));
 
   app.addHook('onRoute', (route) => {
     const takesBody = route.schema?.body !== undefined;

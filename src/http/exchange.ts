@@ -57,12 +57,15 @@ export function exchangeOf(message: IncomingMessage): Exchange {
 
 const noConfig: FastifyContextConfig = {};
 
+/** What X-Request-Id of a request must be. */
+export const requestIdFormat = /^[A-Za-z0-9._-]{1,128}$/;
+
 /**
- * X-Request-Id of the request if it is 1–128 of `[A-Za-z0-9._-]` and holds no API key (docs/contract.md#answers): it is logged,
+ * X-Request-Id of the request if it has that format and holds no API key (docs/contract.md#answers): it is logged,
  * kept in the history and shown to others.
  */
 function givenRequestId({ headers }: IncomingMessage): string | undefined {
   const given = headers['x-request-id'];
-  if (typeof given !== 'string' || !/^[A-Za-z0-9._-]{1,128}$/.test(given)) return undefined;
+  if (typeof given !== 'string' || !requestIdFormat.test(given)) return undefined;
   return holdsKey(given) ? undefined : given;
 }

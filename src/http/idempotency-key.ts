@@ -36,3 +36,13 @@ export function fingerprint({ method, url, ifMatch = '', body = new Uint8Array()
   const head = createHash('sha256').update(`${method}\n${url}\n${ifMatch}\n`);
   return head.update(createHash('sha256').update(body).digest()).digest('base64url');
 }
+
+/** A reply of Fastify, as far as headers are set. */
+export interface Reply {
+  header(name: string, value: string): unknown;
+}
+
+/** Sets the header of an answer that repeats an earlier one. */
+export function setReplayHeader(reply: Reply, replayed = false): void {
+  if (replayed) reply.header('idempotent-replayed', 'true');
+}

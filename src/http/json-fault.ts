@@ -136,7 +136,7 @@ function number(text: string, from: number): number | Stop {
   ] as const) {
     if (!begins.test(text[at] ?? '')) continue;
     const next = text[at + 1];
-    const part = next !== undefined && sign.includes(next) && sign !== '' ? at + 2 : at + 1;
+    const part = next !== undefined && sign.includes(next) ? at + 2 : at + 1;
     at = matchEnd(digits, text, part) ?? part;
     if (at === part) return { at, expected: 'a digit' };
   }

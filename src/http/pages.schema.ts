@@ -3,6 +3,9 @@ import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typ
 /** The maximum of `page` × `limit`. */
 export const deepest = 100_000;
 
+/** The items on a page if the query has no `limit`. */
+export const usualLimit = 20;
+
 /** The schema of the query of a list: `page`, `limit` and further parameters. */
 export const pagedQuery = <Properties extends TProperties>(properties: Properties) =>
   Type.Object(
@@ -14,7 +17,9 @@ export const pagedQuery = <Properties extends TProperties>(properties: Propertie
           description: `Page, from 1 on; page × limit is at most ${deepest}`,
         }),
       ),
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Items on a page' })),
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 100, default: usualLimit, description: 'Items on a page' }),
+      ),
     },
     { additionalProperties: false, deepest },
   );

@@ -1,4 +1,4 @@
-import { deepest, type Pagination } from './pages.schema.ts';
+import { deepest, type Pagination, usualLimit } from './pages.schema.ts';
 
 export interface Page {
   /** From 1 on. */
@@ -14,7 +14,7 @@ interface PageOf<Item> {
 }
 
 /** The page in a query, with defaults for what is absent. */
-export const readPage = ({ page = 1, limit = 20 }: Partial<Page>): Page => ({ page, limit });
+export const readPage = ({ page = 1, limit = usualLimit }: Partial<Page>): Page => ({ page, limit });
 
 export const itemsBefore = ({ page, limit }: Page) => (page - 1) * limit;
 

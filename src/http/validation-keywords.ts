@@ -8,6 +8,9 @@ import { type Page, readPage } from './pages.ts';
 import { maxUrlLength } from './size-limits.ts';
 import { uuidPattern } from './uuid.ts';
 
+/** The format `version`: the number of a version in a path or a query. */
+export const versionFormat = /^[1-9]\d{0,8}$/;
+
 /** The function of a keyword in Ajv; if it returns false, the faults are in `errors`. */
 interface KeywordCheck<Value> {
   (value: Value): boolean;
@@ -30,7 +33,7 @@ export function ourAjv(): Ajv {
   const options = { allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true };
   const ajv = new Ajv({ ...options, allowUnionTypes: true });
   ajv.addFormat('uuid', uuidPattern);
-  ajv.addFormat('version', /^[1-9]\d{0,8}$/);
+  ajv.addFormat('version', versionFormat);
   ajv.addKeyword({ keyword: 'readOnlyMembers', schemaType: 'array' });
   ajv.addFormat('webhook-url', isWebhookUrl);
   ajv.addKeyword({

@@ -9,6 +9,17 @@ export const location = (what: string, path: string) => ({
   Location: header(`The address of the ${what}: absolute if the server knows its own, else a path`, path),
 });
 
+/** The header of an answer that may repeat an earlier one, and what the description of its operation says. */
+export const replayHeader = {
+  'Idempotent-Replayed': {
+    ...header('Present if this answer repeats an earlier one and nothing was done again'),
+    enum: ['true'],
+  },
+};
+export const retryInWords =
+  'With an `Idempotency-Key` the request can be retried safely: for 24 hours, the same request with the same key gets the ' +
+  'same answer and changes nothing again.';
+
 const shared = (type: 'string' | 'integer', description: string) => ({ description, schema: { type } });
 
 /** The rate limits of the API key; it may have one of the two, or none. */

@@ -1,14 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { headerName, headerValue } from '../http/header-fields.ts';
 import { isRecord } from '../http/json.ts';
+import { versionFormat } from '../http/validation-keywords.ts';
 
 /** Keywords of validation-keywords.ts that have no meaning for a client. */
 const ownKeywords = ['storable', 'deepest', 'readOnlyMembers', 'headerFields'];
 
-/** Our own formats as patterns: what validation-keywords.ts accepts. */
+/** Our own formats as patterns. Keep them equal to validation-keywords.ts, entity-tag.ts and idempotency-key.ts. */
 const tag = '(?:W/)?"[!#-~\\x80-\\xff]*"';
 const patterns = new Map<unknown, string>([
-  ['version', '^[1-9]\\d{0,8}$'],
+  ['version', versionFormat.source],
   ['webhook-url', '^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$'],
   ['entity-tags', `^[ \\t]*(?:\\*|(?:,[ \\t]*)*${tag}(?:[ \\t]*,(?:[ \\t]*${tag})?)*)[ \\t]*$`],
   ['idempotency-key', '^(?:[!#-~][!-~]{0,254}|"(?:[!#-\\[\\]-~]|\\\\["\\\\]){1,255}")$'],

@@ -1,5 +1,6 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { FastifyContextConfig } from 'fastify';
+import { requestIdFormat } from '../http/exchange.ts';
 import { problemSchema } from '../http/problems.ts';
 import type { PublicUrl } from '../http/public-url.ts';
 import { webhookRequests } from '../webhooks/events.openapi.ts';
@@ -77,10 +78,10 @@ function securityOf({ scope }: NonNullable<Route['config']>) {
 const scopeInWords = ({ scope }: FastifyContextConfig) =>
   scope === undefined || scope === 'any' ? '' : `Scope: \`${scope}\`.`;
 
-/** The header X-Request-Id, as `http/exchange.ts` accepts it. */
+/** The header X-Request-Id. */
 const requestId = {
   type: 'string',
-  pattern: '^[A-Za-z0-9._-]{1,128}$',
+  pattern: requestIdFormat.source,
   description:
     'An id for the request, repeated in the answer and in the log. One that does not match the pattern, or holds an API key, ' +
     'is replaced.',

@@ -5,7 +5,7 @@ import { UnknownIdError } from '../errors.ts';
 import { invalid } from '../http/problems.ts';
 import { compile } from '../http/validation.ts';
 import { filled, jsonObject, uuid } from './arguments.ts';
-import { commandOf, examples, ofCompany } from './examples.ts';
+import { commandOf, examples, ofCompany } from './command.ts';
 import type { Print } from './output.ts';
 
 /** Initial values of a new agent; `--json` replaces them. */

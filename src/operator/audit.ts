@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { Command } from '@commander-js/extra-typings';
 import { auditEntries } from '../audit/repository.ts';
 import { entries, time, uuid } from './arguments.ts';
-import { commandOf, examples, ofCompany } from './examples.ts';
+import { commandOf, examples, ofCompany } from './command.ts';
 import type { Print } from './output.ts';
 
 export function auditCommands(audit: Command, print: Print, stderr: Writable) {

@@ -2,7 +2,7 @@ import type { Command } from '@commander-js/extra-typings';
 import { eraseCompany } from '../companies/erase.repository.ts';
 import { companyLines } from '../companies/export.repository.ts';
 import { e164, filled, uuid } from './arguments.ts';
-import { commandOf, examples, ofCompany } from './examples.ts';
+import { commandOf, examples, ofCompany } from './command.ts';
 import type { Print, PrintLines } from './output.ts';
 
 /** Options in the examples of the help text. */
@@ -22,7 +22,7 @@ export function companyCommands(company: Command, print: Print, printLines: Prin
   commandOf(company, 'rename', 'give a company another name', `${ofCompany} --name 'Our new name'`)
     .requiredOption('--company <id>', 'the company', uuid)
     .requiredOption('--name <text>', 'its new name', filled)
-    .action(({ company: of, name }) => print(({ companies }) => companies.renameCompany(of, name)));
+    .action(({ company: id, name }) => print(({ companies }) => companies.renameCompany(id, name)));
   commandOf(
     company,
     'export',
@@ -32,10 +32,10 @@ export function companyCommands(company: Command, print: Print, printLines: Prin
     `${ofCompany} > company.jsonl`,
   )
     .requiredOption('--company <id>', 'the company', uuid)
-    .action((of) =>
+    .action((options) =>
       printLines(async function* ({ database, operator, requireOwnRelease }) {
         await requireOwnRelease();
-        yield* companyLines(database, of.company, operator);
+        yield* companyLines(database, options.company, operator);
       }),
     );
   commandOf(
@@ -47,10 +47,10 @@ export function companyCommands(company: Command, print: Print, printLines: Prin
   )
     .requiredOption('--company <id>', 'the company', uuid)
     .requiredOption('--confirm <name>', 'its name, letter for letter, to show that it is the right one')
-    .action(({ company: of, confirm }) =>
+    .action(({ company: id, confirm }) =>
       print(async ({ database, operator, requireOwnRelease }) => {
         await requireOwnRelease();
-        return await eraseCompany(database, of, confirm, operator);
+        return await eraseCompany(database, id, confirm, operator);
       }),
     );
 }
@@ -69,11 +69,11 @@ export function integrationCommands(integration: Command, print: Print) {
   commandOf(integration, 'grant', 'let an integration act for a company, from its next request on', pair)
     .requiredOption('--integration <id>', 'the integration', uuid)
     .requiredOption('--company <id>', 'the company', uuid)
-    .action((of) => print(({ companies }) => companies.grant(of.integration, of.company)));
+    .action((options) => print(({ companies }) => companies.grant(options.integration, options.company)));
   commandOf(integration, 'revoke', 'take a company from an integration, from its next request on', pair)
     .requiredOption('--integration <id>', 'the integration', uuid)
     .requiredOption('--company <id>', 'the company', uuid)
-    .action((of) => print(({ companies }) => companies.revoke(of.integration, of.company)));
+    .action((options) => print(({ companies }) => companies.revoke(options.integration, options.company)));
 }
 
 export function phoneNumberCommands(phoneNumber: Command, print: Print) {
@@ -84,7 +84,7 @@ export function phoneNumberCommands(phoneNumber: Command, print: Print) {
     .action(({ company, number }) => print(({ companies }) => companies.addPhoneNumber(company, number)));
   commandOf(phoneNumber, 'deactivate', 'end the use of a number; agents that have it keep it', ofNumber)
     .requiredOption('--id <id>', 'the id of the number', uuid)
-    .action((of) => print(({ companies }) => companies.deactivatePhoneNumber(of.id)));
+    .action((options) => print(({ companies }) => companies.deactivatePhoneNumber(options.id)));
   commandOf(phoneNumber, 'list', 'the numbers of a company, the oldest first', ofCompany)
     .requiredOption('--company <id>', 'the company', uuid)
     .action(({ company }) => print(({ companies }) => companies.listPhoneNumbers(company)));

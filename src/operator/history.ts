@@ -1,7 +1,7 @@
 import type { Command } from '@commander-js/extra-typings';
 import { pruneHistory } from '../agents/history/prune.repository.ts';
 import { days, versions } from './arguments.ts';
-import { commandOf, examples } from './examples.ts';
+import { commandOf, examples } from './command.ts';
 import type { Print } from './output.ts';
 
 export function historyCommands(history: Command, print: Print) {

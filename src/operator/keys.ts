@@ -1,7 +1,7 @@
 import { type Command, Option } from '@commander-js/extra-typings';
 import { defaultScopes } from '../auth/api-key.ts';
 import { block, blockOrNone, cleared, expiry, filled, limit, orNone, scopeList, seconds, uuid } from './arguments.ts';
-import { commandOf, examples, ofCompany } from './examples.ts';
+import { commandOf, examples, ofCompany, ownerOf, withOwner } from './command.ts';
 import type { Print } from './output.ts';
 
 /** Options in the examples of the help text. */
@@ -63,9 +63,13 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
   ofOne('rotate', 'make a new key in place of one, which ends after the overlap', `${ofKey} --overlap-seconds 86400`)
     .option('--overlap-seconds <n>', 'how long both work', seconds, 0)
     .action((options) => print(({ keys }) => keys.rotate(options.key, options.overlapSeconds)));
-  ofOne('suspend', 'stop a key until it is resumed', ofKey).action((of) => print(({ keys }) => keys.suspend(of.key)));
-  ofOne('resume', 'make a suspended key valid again', ofKey).action((of) => print(({ keys }) => keys.resume(of.key)));
-  ofOne('revoke', 'end a key for good', ofKey).action((of) => print(({ keys }) => keys.revoke(of.key)));
+  ofOne('suspend', 'stop a key until it is resumed', ofKey).action(({ key: id }) =>
+    print(({ keys }) => keys.suspend(id)),
+  );
+  ofOne('resume', 'make a suspended key valid again', ofKey).action(({ key: id }) =>
+    print(({ keys }) => keys.resume(id)),
+  );
+  ofOne('revoke', 'end a key for good', ofKey).action(({ key: id }) => print(({ keys }) => keys.revoke(id)));
   ofOne(
     'update',
     'change what a key may do; what is not given stays',
@@ -87,25 +91,6 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
       }
       return print(({ keySettings }) => keySettings.update(id, settings));
     });
-}
-
-interface GivenOwner {
-  readonly company?: string | undefined;
-  readonly integration?: string | undefined;
-}
-
-/** Like `commandOf`; the command has an owner, which `ownerOf` reads. */
-export const withOwner = (...given: Parameters<typeof commandOf>) =>
-  commandOf(...given)
-    .addOption(new Option('--company <id>', 'of a company').argParser(uuid).conflicts('integration'))
-    .addOption(new Option('--integration <id>', 'or of an integration').argParser(uuid));
-
-/** @param more what the command takes instead of an owner, for the message */
-export function ownerOf({ company, integration }: GivenOwner, command: { error(message: string): never }, more = '') {
-  if (company === undefined && integration === undefined) {
-    command.error(`error: one of the options '--company <id>' and '--integration <id>'${more} is required`);
-  }
-  return { companyId: company ?? null, integrationId: integration ?? null };
 }
 
 /** Maximum number of characters that are read to find the first line; a key has 46. */

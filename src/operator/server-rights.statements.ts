@@ -4,8 +4,9 @@ import type { Rights } from '../database/server-role.ts';
 const update = (...columns: string[]) => columns.map((column) => `UPDATE (${column})`);
 
 /**
- * The rights that the server's statements need. The server deletes only expired answers and webhooks. It cannot change
- * entries of the history or the audit trail, move an agent to another company, or create keys, grants or companies.
+ * The rights that the server's statements need. The server deletes only expired answers, webhook endpoints and
+ * deliveries. It cannot change entries of the history or the audit trail, move an agent to another company, or create keys,
+ * grants or companies.
  */
 export const serverRights: Rights = {
   _prisma_migrations: ['SELECT'],

@@ -1,7 +1,6 @@
 import type { Command } from '@commander-js/extra-typings';
 import { uuid } from './arguments.ts';
-import { commandOf, examples, ofCompany } from './examples.ts';
-import { ownerOf, withOwner } from './keys.ts';
+import { commandOf, examples, ofCompany, ownerOf, withOwner } from './command.ts';
 import type { Print } from './output.ts';
 
 /** An option in the examples of the help text. */

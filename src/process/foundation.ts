@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { type KeySecrets, makeSecret } from '../auth/api-key.ts';
-import type { Config } from '../config.ts';
+import type { Config, Program } from '../config.ts';
 import { migrate, requireGivenSettings, requireMigrations } from '../database/migrate.ts';
 import { keepsStatementNames } from '../database/pooler.ts';
 import { ownsTables } from '../database/server-role.ts';
@@ -19,9 +19,9 @@ export interface Foundation {
 }
 
 /** @throws StartError if the embedded database cannot be started */
-export async function openFoundation(config: Config, as: 'server' | 'operator'): Promise<Foundation> {
+export async function openFoundation(config: Config, program: Program): Promise<Foundation> {
   if (config.DATABASE_URL !== undefined) return { databaseUrl: config.DATABASE_URL, embedded: undefined };
-  const embedded = await openEmbedded(config.DATA_DIR, as);
+  const embedded = await openEmbedded(config.DATA_DIR, program);
   try {
     await migrate(embedded.url);
   } catch (error) {

@@ -121,7 +121,7 @@ const tracing = (tracer: Tracer): Tracing => ({
   },
 });
 
-/** Records the code alone: the message of a database error can contain values. */
+/** Records only the code: the message of a database error can contain values. */
 function fail(span: Span, code: string): void {
   span.setAttribute('error.type', code).setStatus({ code: SpanStatusCode.ERROR });
 }

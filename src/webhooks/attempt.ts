@@ -123,7 +123,7 @@ export function attemptSender({ resolve, limits: given, ...rules }: Options) {
   };
 }
 
-/** The `lastError` of a delivery: our own sentence, and the error's code. Its message may contain what was sent. */
+/** The `lastError` of a delivery: our own sentence and the error's code, never its message, which may contain what was sent. */
 function errorText(error: unknown): string {
   if (error instanceof TargetError) return error.message;
   const code = codeOf(error) ?? '';

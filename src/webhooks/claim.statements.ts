@@ -15,7 +15,7 @@ const many = constant('500');
 
 /**
  * SQL condition that is true of every pending delivery. It is the condition of the index by endpoint and time, so that the
- * planner uses this index only for statements that contain it. If the condition were `PENDING` alone, the planner could choose
+ * planner uses this index only for statements that contain it. If the condition were only `PENDING`, the planner could choose
  * the index to find the next delivery of one agent, and read everything that is pending for the endpoint.
  */
 export const isPendingByTime = constant("d.status = 'PENDING' AND d.next_attempt_at > '-infinity'");
@@ -36,10 +36,11 @@ export const waitingEndpoints = sql`
   )`;
 
 /**
- * How long a delivery `d` behind a pending one is postponed, if that one is due earlier. It is due by itself only where
- * `nextStatement` did not follow `finishStatement`: after a crash or a stop, or while it failed or met a lock for 9 s. The longer it has waited, the longer: otherwise all that waits for a slow
- * receiver would be written again every 20 s. For 20,000 deliveries these are 40 claims of 15 ms, one after the other; if they
- * are older than 20 minutes, in 5 minutes instead of 20 s.
+ * How long a delivery `j` behind a pending one is postponed, if that one is due earlier. It is due by itself only where
+ * `nextStatement` did not follow `finishStatement`: after a crash or a stop, or while it failed or met a lock for 9 s. The
+ * time grows with the age of the delivery: otherwise all that waits for a slow receiver would be written again every 20 s. For
+ * 20,000 deliveries these are 40 claims of 15 ms, one after the other; if they are older than 20 minutes, in 5 minutes instead
+ * of 20 s.
  */
 const untilLookedAt = constant(
   "greatest(interval '20 seconds', least((now() - j.created_at) / 4, interval '5 minutes'))",

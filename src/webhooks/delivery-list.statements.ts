@@ -1,4 +1,4 @@
-import { constant, join, sql } from '../database/statement.ts';
+import { constant, join, sql, timeText } from '../database/statement.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { newEventId } from './events.statements.ts';
 import type { DeliveryListQuery } from './schema.ts';
@@ -47,7 +47,7 @@ export const countDeliveriesStatement = (endpointId: string, filter: DeliveryFil
 export const pingStatement = (endpointId: string, companyId: string | null, requestId: string, keyId: string) => sql`
   INSERT INTO webhook_delivery AS d (endpoint_id, event_id, event_type, company_id, body)
   SELECT ${endpointId}::uuid, ${constant(newEventId)}, 'webhook.ping', ${companyId}::uuid,
-         '{"type":"webhook.ping","timestamp":"' || to_char(now()::timestamptz(3) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+         '{"type":"webhook.ping","timestamp":"' || ${constant(timeText('now()::timestamptz(3)'))}
          || '","data":{"webhookId":' || to_json(${endpointId}::text) || ',"requestId":' || to_json(${requestId}::text)
          || ',"keyId":' || to_json(${keyId}::text) || '}}'
   RETURNING ${delivery}`;

@@ -1,3 +1,5 @@
+import { timeText } from '../database/statement.ts';
+
 /** SQL expressions for the values of an event. The body that is sent has its members in this order. */
 interface EventColumns {
   readonly agent: string;
@@ -16,7 +18,7 @@ const json = (value: string) => `coalesce(to_json(${value})::text, 'null')`;
 
 /** SQL for the JSON text that is sent (docs/contract.md#webhooks). */
 const bodyOf = (type: string, { agent, company, version, at, changed, restored, request, key }: EventColumns) => `
-  '{"type":"${type}","timestamp":"' || to_char(${at} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+  '{"type":"${type}","timestamp":"' || ${timeText(at)}
   || '","data":{"agentId":' || ${json(agent)} || ',"companyId":' || ${json(company)} || ',"version":' || ${version}
   || ',"changedFields":' || ${json(changed)} || ',"restoredFrom":' || ${json(restored)}
   || ',"requestId":' || ${json(request)} || ',"keyId":' || ${json(key)} || '}}'`;

@@ -1,7 +1,6 @@
-import { replayHeader, retryInWords } from '../agents/openapi.ts';
 import { noBodySchema } from '../http/json-schema.ts';
 import { ids, onePage } from '../openapi/examples.ts';
-import { location } from '../openapi/headers.ts';
+import { location, replayHeader, retryInWords } from '../openapi/headers.ts';
 import { changed, created, delivery, withSecret } from './examples.ts';
 import {
   deliveryListSchema,

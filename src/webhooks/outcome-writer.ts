@@ -45,7 +45,7 @@ interface Options {
  * it was claimed. A locked row delays only the outcomes that change it.
  */
 export function outcomeWriter({ deliveries, onHealth, onError, signal }: Options) {
-  /** Those whose outcome is written, also if the claim of the next ones failed: the retry then makes that claim alone. */
+  /** Those whose outcome is written, also if the claim of the next ones failed: the retry then only claims them. */
   const saved = new WeakSet<Finished>();
 
   async function writeAll(all: readonly Finished[]): Promise<Written[]> {

@@ -74,7 +74,7 @@ export function receiverPools(limits: ConnectLimits) {
   };
 }
 
-/** Informational answers (1xx) before an answer; the attempt fails if there are more: `maxHeaderSize` holds for each alone. */
+/** Informational answers (1xx) before an answer; the attempt fails if there are more: `maxHeaderSize` is a limit of each. */
 const informationalLimit = 8;
 
 /** A listener for the informational answers to one request. @throws HeadersOverflowError at the ninth, which ends the request */

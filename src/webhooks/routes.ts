@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { setReplayHeader } from '../agents/answer.ts';
-import { createHeadersSchema } from '../agents/request.schema.ts';
+import { retryHeadersSchema } from '../http/idempotency-key.schema.ts';
+import { setReplayHeader } from '../http/idempotency-key.ts';
 import { toPage } from '../http/pages.ts';
 import type { Completed } from './kept.statements.ts';
 import {
@@ -43,7 +43,7 @@ function sendCompleted(reply: FastifyReply, status: number, { answer, replayed }
 /** Webhook endpoints and their deliveries. Registered in the authenticated scope. */
 export const webhookRoutes: FastifyPluginAsyncTypebox<{ webhooks: WebhookService }> = async (app, { webhooks }) => {
   const onOne = { params: webhookParamsSchema, querystring: ownerQuerySchema };
-  const onOneAgain = { ...onOne, headers: createHeadersSchema };
+  const onOneAgain = { ...onOne, headers: retryHeadersSchema };
 
   app.post(
     '/webhooks',
@@ -52,7 +52,7 @@ export const webhookRoutes: FastifyPluginAsyncTypebox<{ webhooks: WebhookService
       schema: {
         ...createWebhook,
         querystring: ownerQuerySchema,
-        headers: createHeadersSchema,
+        headers: retryHeadersSchema,
         body: webhookDraftSchema,
       },
     },

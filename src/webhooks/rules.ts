@@ -96,7 +96,7 @@ export function patchedHeaders(
 
 const originOf = (url: string) => new URL(url).origin;
 
-/** An endpoint as answers show it: the members of their schema alone, so neither its secret nor values of its headers. */
+/** An endpoint as answers show it: only the members of their schema, so neither its secret nor values of its headers. */
 export const toAnswer = (stored: WebhookAnswer) => record<WebhookAnswer>(webhookMembers, (name) => stored[name]);
 
 /** The fields that a patch can change, without the headers, which are stored encrypted. */

@@ -19,11 +19,11 @@ export type Headers = Readonly<Record<string, string>>;
 export const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
 
 /** The ciphertext of a secret, for its column. */
-export const sealedSecret = (secret: string, endpointId: string, { seal }: Sealer) =>
+export const sealSecret = (secret: string, endpointId: string, { seal }: Sealer) =>
   seal(secret, { endpointId, column: 'secret' });
 
 /** The columns of an endpoint's headers: their names in plain text, and the ciphertext, which is null without headers. */
-export const sealedHeaders = (headers: Headers, endpointId: string, { seal }: Sealer) => ({
+export const sealHeaders = (headers: Headers, endpointId: string, { seal }: Sealer) => ({
   headerNames: Object.keys(headers),
   sealedHeaders: isEmpty(headers) ? null : seal(JSON.stringify(headers), { endpointId, column: 'headers' }),
 });
@@ -79,11 +79,11 @@ function renewed(endpoint: SealedEndpoint, sealed: string | null, column: Column
  */
 export function resealed(endpoint: SealedEndpoint, sealer: Sealer): SealedColumns {
   const { sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder } = endpoint;
-  const secret = renewed(endpoint, sealedSecret, 'secret', sealer);
-  if (sealedUnder === sealer.fingerprint || secret === null || !isReadable(endpoint, sealer))
+  const secret = sealedUnder === sealer.fingerprint ? undefined : readableSecret(endpoint, sealer);
+  if (secret === undefined || !isReadable(endpoint, sealer))
     return { sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder };
   return {
-    sealedSecret: secret,
+    sealedSecret: sealSecret(secret, endpoint.id, sealer),
     sealedPreviousSecret: renewed(endpoint, sealedPreviousSecret, 'secret', sealer),
     sealedHeaders: renewed(endpoint, sealedHeaders, 'headers', sealer),
     sealedUnder: sealer.fingerprint,
@@ -99,7 +99,7 @@ export function rotated(endpoint: SealedEndpoint, secret: string, sealer: Sealer
   return {
     // Nothing could be sent, so that nothing has failed for the new secret.
     ...(!isReadable(endpoint, sealer) && { failingSince: null }),
-    sealedSecret: sealedSecret(secret, endpoint.id, sealer),
+    sealedSecret: sealSecret(secret, endpoint.id, sealer),
     sealedPreviousSecret: renewed(endpoint, endpoint.sealedSecret, 'secret', sealer),
     sealedHeaders: headers,
     ...(headers === null && { headerNames: [] }),

@@ -19,7 +19,7 @@ import {
 } from './rules.ts';
 import type { DeliveryListQuery, WebhookDraft, WebhookPatch } from './schema.ts';
 import type { Sealer } from './sealer.ts';
-import { mergedHeaders, newSecret, resealed, rotated, sealedHeaders, sealedSecret } from './secrets.ts';
+import { mergedHeaders, newSecret, resealed, rotated, sealHeaders, sealSecret } from './secrets.ts';
 import type { TargetRules } from './target.ts';
 
 export type WebhookService = ReturnType<typeof webhookService>;
@@ -71,8 +71,8 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
       const made = await webhooks.change(by, idempotency, async (tx) => {
         checkCount(await tx.count(by.owner));
         const stored = await tx.insert({
-          ...{ id, ...by.owner, url, events, description, ...sealedHeaders(headers, id, sealer) },
-          ...{ sealedSecret: sealedSecret(secret, id, sealer), sealedUnder: sealer.fingerprint },
+          ...{ id, ...by.owner, url, events, description, ...sealHeaders(headers, id, sealer) },
+          ...{ sealedSecret: sealSecret(secret, id, sealer), sealedUnder: sealer.fingerprint },
         });
         await tx.record('webhook.created', { ...auditDetails(stored), events });
         return { webhookId: id, answer: toAnswer(stored) };
@@ -100,7 +100,7 @@ export function webhookService(webhooks: WebhookRepository, sealer: Sealer, rule
         const disabledReason = after.status === before.status ? stored.disabledReason : null;
         const saved = await tx.save(stored, {
           ...{ ...resealed(stored, sealer), ...after, disabledReason },
-          ...(headers && sealedHeaders(headers, stored.id, sealer)),
+          ...(headers && sealHeaders(headers, stored.id, sealer)),
         });
         await tx.record('webhook.updated', { ...auditDetails(saved), changed });
         return toAnswer(saved);

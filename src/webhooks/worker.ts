@@ -75,9 +75,9 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   const { signal } = stopping;
 
   /**
-   * The longest time, in seconds, after which a delivery had its first attempt since the last measurement. Where a receiver is
-   * slower than its events come, the delivery behind each one that was sent is due only from then on, so it is never overdue.
-   * It also counts what waited behind a failed delivery, or while its endpoint was disabled.
+   * The longest time, in seconds, from the creation of a delivery to its first attempt, of those attempted first since the last
+   * measurement. Where a receiver is slower than its events come, the delivery behind each one that was sent is due only from
+   * then on, so it is never overdue. It also counts what waited behind a failed delivery, or while its endpoint was disabled.
    */
   let longestWait = 0;
 

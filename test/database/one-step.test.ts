@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { change, changeSql } from '../../src/agents/write/statements.ts';
+import { changeSql, changeStatement } from '../../src/agents/write/statements.ts';
 import type { Step } from '../../src/agents/write/step.ts';
 import type { PreparedStatement } from '../../src/database/statement.ts';
 import { connect } from '../support/connection.ts';
@@ -15,7 +15,7 @@ const forms = {
     text: changeSql,
     values: [[step.id], JSON.stringify([step]), lookedUpAt],
   }),
-  alone: (step: Step, lookedUpAt: number) => change('withEvents', [step], lookedUpAt),
+  alone: (step: Step, lookedUpAt: number) => changeStatement('withEvents', [step], lookedUpAt),
 };
 
 async function newStep() {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { findStatement } from '../../src/agents/write/find.statements.ts';
 import { lockSoonStatement } from '../../src/agents/write/lock.statements.ts';
-import { change } from '../../src/agents/write/statements.ts';
+import { changeStatement } from '../../src/agents/write/statements.ts';
 import { shareNumbersStatement } from '../../src/companies/number-lock.statements.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { callsOf } from '../support/calls.ts';
@@ -40,7 +40,7 @@ test('a key that ends while the transaction of its change reads for more than a 
 test('a key that ends while a batch with an older lookup waits for more than a second writes nothing, and the others write', async () => {
   const [first, older, ended] = await Promise.all([newSubject(world), newSubject(world), newAtsSubject(world)]);
   const before = await storedOf(world, ended.companyId);
-  const write = change('withoutEvents', [], 0).text;
+  const write = changeStatement('withoutEvents', [], 0).text;
   let held = 0;
   const { origin } = await openAnotherServer(world, {
     async onStatement(sql) {

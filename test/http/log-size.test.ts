@@ -3,7 +3,7 @@ import { METHODS } from 'node:http';
 import pLimit from 'p-limit';
 import { pino } from 'pino';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { logOptions } from '../../src/http/log-options.ts';
+import { logOptions } from '../../src/process/log-options.ts';
 import { openAnotherServer } from '../support/another-server.ts';
 import { type Sent, send } from '../support/http.ts';
 import { stopClock } from '../support/rate-limits.ts';

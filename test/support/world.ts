@@ -16,7 +16,7 @@ import { companyRepository } from '../../src/companies/repository.ts';
 import { migrationNames } from '../../src/database/migrate.ts';
 import { writeRoleSettings } from '../../src/database/server-role.ts';
 import { withMigrationLock } from '../../src/database/session.ts';
-import { logOptions } from '../../src/http/log-options.ts';
+import { logOptions } from '../../src/process/log-options.ts';
 import { callsOf } from './calls.ts';
 import { clientOf } from './client.ts';
 import { run } from './connection.ts';

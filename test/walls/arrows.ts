@@ -3,10 +3,10 @@ import { importsOf, type Rule, type SourceFile } from './source.ts';
 /** The layers, from the top down. A file imports from its own layer and those below it. */
 const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ['programs', /^src\/(server|admin|migrate|process\/assemble)\.ts$/],
-  ['app', /^src\/(app\.ts$|process\/foundation\.ts$|operator\/)/],
+  ['app', /^src\/(app\.ts$|process\/(foundation|log-options)\.ts$|operator\/)/],
   [
     'routes and plugins',
-    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|concurrency-limits)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|nearest-name|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|pages|pages\.schema|uuid|size-limits|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
+    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|concurrency-limits)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|nearest-name|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|entity-tag|idempotency-key|idempotency-key\.schema|pages|pages\.schema|uuid|size-limits|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
   ],
   [
     'service',

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { logOptions } from '../../src/http/log-options.ts';
+import { logOptions } from '../../src/process/log-options.ts';
 import { logHealth } from '../../src/webhooks/health-log.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver } from '../support/receiver.ts';

@@ -1,6 +1,7 @@
 import { onePage } from '../../openapi/examples.ts';
+import { retryInWords } from '../../openapi/headers.ts';
 import { created, differences, restored, versions } from '../examples.ts';
-import { changeHeaders, dryRunInWords, retryInWords } from '../openapi.ts';
+import { changeHeaders, dryRunInWords } from '../openapi.ts';
 import { agentSchema } from '../schema.ts';
 import { diffSchema, versionedAgentSchema, versionListSchema } from './schema.ts';
 

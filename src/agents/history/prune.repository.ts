@@ -3,8 +3,8 @@ import { databaseTime } from '../../database/clock.ts';
 import { longTransaction } from '../../database/long-transaction.ts';
 import { rowsOf } from '../../database/rows.ts';
 import { lowestId } from '../../http/uuid.ts';
-import { type Pruning, pageAgents, planStatement, pruneStatement, type Range } from './prune.statements.ts';
-import { plannedRowSchema, removedRowSchema } from './schema.ts';
+import { pageAgents, planStatement, pruneStatement, type Range } from './prune.statements.ts';
+import { plannedRowSchema, removedRowSchema } from './row.schema.ts';
 
 /** Versions at which a batch ends; those of its last agent can exceed the number. */
 const batchVersions = 5_000;
@@ -41,7 +41,8 @@ export async function pruneHistory(database: Database, days: number, keep: numbe
   }
 
   for (let after = lowestId, isEnd = false; !isEnd; ) {
-    const page = await plan(database, after, pruning);
+    const statement = planStatement(after, pruning);
+    const page = plannedOf(await longTransaction(database, (query) => query(statement)));
     isEnd = page.length < pageAgents;
     for (const { id, first, stays, more } of page) {
       if (first !== null && stays !== null) batch.push({ id, first, stays });
@@ -56,11 +57,6 @@ export async function pruneHistory(database: Database, days: number, keep: numbe
   }
   await removeBatch();
   return { versions, agents };
-}
-
-async function plan(database: Database, after: string, pruning: Pruning) {
-  const statement = planStatement(after, pruning);
-  return plannedOf(await longTransaction(database, (query) => query(statement)));
 }
 
 const sizeOf = (batch: readonly Range[]) => batch.reduce((sum, { first, stays }) => sum + stays - first, 0);

@@ -6,17 +6,15 @@ export const pageAgents = 200;
 const pageVersions = constant('2000');
 
 /** Which versions are removed. */
-export interface Pruning {
+interface Pruning {
   /** Versions written before this time, in RFC 3339. */
   readonly before: string;
   /** The number of newest versions of each agent that stay, the current one included. */
   readonly keep: number;
 }
 
-const names: readonly string[] = agentFields;
-
 /** SQL condition: the version `v` can be read without those before it. */
-const isWhole = sql`NOT EXISTS (SELECT FROM unnest(${names}::text[]) AS name
+const isWhole = sql`NOT EXISTS (SELECT FROM unnest(${agentFields}::text[]) AS name
                        WHERE NOT v.snapshot ? name
                          AND EXISTS (SELECT FROM agent_version e
                                       WHERE e.agent_id = v.agent_id AND e.version < v.version AND e.snapshot ? name))`;

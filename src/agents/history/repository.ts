@@ -4,7 +4,7 @@ import type { Query } from '../../database/statement.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
 import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
-import { sizeRowSchema, snapshotSchema } from './schema.ts';
+import { sizeRowSchema, snapshotSchema } from './row.schema.ts';
 import { complete, isComplete } from './snapshot.ts';
 import { sizeStatement, snapshotStatement } from './statements.ts';
 

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { companyQuerySchema } from '../../auth/schema.ts';
 import { toPage } from '../../http/pages.ts';
 import { setChangeHeaders, toSerialize } from '../answer.ts';
-import { agentParamsSchema, changeHeadersSchema, changeQuerySchema, companyQuerySchema } from '../request.schema.ts';
+import { agentParamsSchema, changeHeadersSchema, changeQuerySchema } from '../request.schema.ts';
 import { differences } from '../rules/diff.ts';
 import type { AgentService } from '../service.ts';
 import { compareAgentVersions, getAgentVersion, listAgentVersions, restoreAgentVersion } from './openapi.ts';

@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox';
-import { closed, nullable, orNull, timestamp } from '../../http/json-schema.ts';
+import { companyQuerySchema } from '../../auth/schema.ts';
+import { closed, nullable, timestamp } from '../../http/json-schema.ts';
 import { pagedQuery, pageOf } from '../../http/pages.schema.ts';
-import { agentParamsSchema, companyQuerySchema } from '../request.schema.ts';
+import { agentParamsSchema } from '../request.schema.ts';
 import { agentSchema } from '../schema.ts';
 
 const version = (description: string) => Type.String({ format: 'version', description });
@@ -20,19 +21,6 @@ export const diffQuerySchema = Type.Object(
   },
   closed,
 );
-
-/** Rows of the statements that read the history: one member of a snapshot, a whole snapshot. Values are JSON text. */
-export const memberSchema = Type.Object({ name: Type.String(), value: Type.String() });
-export const snapshotSchema = Type.Object({ createdAt: Type.Date(), snapshot: Type.String() });
-
-/** Rows of the statements that remove old versions: the versions of an agent that may be removed, the number removed. */
-export const plannedRowSchema = Type.Object({
-  id: Type.String(),
-  first: orNull(Type.Integer()),
-  stays: orNull(Type.Integer()),
-  more: Type.Boolean(),
-});
-export const removedRowSchema = Type.Object({ versions: Type.Integer() });
 
 /** An entry of the history: who changed what, and when. */
 const versionSchema = Type.Object(
@@ -79,5 +67,3 @@ export const diffSchema = Type.Object(
   },
   { $id: 'AgentDiff' },
 );
-
-export const sizeRowSchema = Type.Object({ bytes: orNull(Type.Number()) });

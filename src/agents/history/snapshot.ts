@@ -6,7 +6,7 @@ import { type AgentContent, agentFields, fields, record } from '../fields.ts';
 import type { keptJsonSchema } from '../row.schema.ts';
 import { toContent, toStoredAgent } from '../row.ts';
 import type { KeptAnswer } from '../write/replay.ts';
-import { memberSchema } from './schema.ts';
+import { memberSchema } from './row.schema.ts';
 import { earlierStatement, type VersionId } from './statements.ts';
 
 /** A document as it was stored, perhaps by another release. */
@@ -15,7 +15,8 @@ type StoredDocument = Readonly<Record<string, unknown>>;
 const membersOf = rowsOf(memberSchema);
 
 /**
- * Completes content that another release may have stored. All stored content is read by this function.
+ * Completes content that another release may have stored. Snapshots and kept answers are read only by this function; the row
+ * of an agent has all columns.
  *
  * A release stores the fields of its time. A missing field has the value of the newest earlier version that has the field,
  * or else its initial value: during a rolling upgrade, an old server can change an agent whose new field is set already; the

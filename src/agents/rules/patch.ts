@@ -8,7 +8,10 @@ import { mergeWithinLimits, restoreComplaints } from './metadata.ts';
 export interface Patched {
   readonly content: AgentContent;
   readonly changedFields: readonly AgentField[];
-  /** All rules that the result breaks (docs/contract.md#the-order-of-checks); of merged metadata that is too deep, that alone. */
+  /**
+   * All rules that the result breaks (docs/contract.md#the-order-of-checks). If merged metadata is too deep, no other fault of
+   * metadata is listed.
+   */
   readonly faults: readonly Fault[];
 }
 

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { shareNumbersStatement } from '../../companies/number-lock.statements.ts';
 import type { Database } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
-import { batchSize } from '../../database/group.ts';
+import { batchSize, settle } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Query } from '../../database/statement.ts';
 import { ApiError, overloaded, timedOut } from '../../http/problems.ts';
@@ -77,11 +77,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
       );
       const outcomes = await write(changes);
       writes.wrote(id);
-      for (const [place, call] of calls.entries()) {
-        const outcome = outcomes[place];
-        if (outcome && 'result' in outcome) call.resolve(outcome.result);
-        else call.reject(outcome?.error);
-      }
+      for (const [place, call] of calls.entries()) settle(call, outcomes[place]);
       return [];
     } catch (error) {
       return calls.flatMap((call) => afterFailure(call, error, calls.length > 1));

@@ -6,9 +6,8 @@ import { type Change, foldByAgent, outcomesOf, type Read, readAll } from './batc
 import type { Changed } from './decision.ts';
 import { timeAfter } from './fold.ts';
 import { waitForKey } from './keep.ts';
-import { change, keepStatement } from './statements.ts';
-import type { Written } from './together.ts';
-import { writtenRows, writtenTimes } from './written.ts';
+import { changeStatement, keepStatement } from './statements.ts';
+import { type Written, writtenRows, writtenTimes } from './written.ts';
 
 /**
  * Decides and writes changes of one agent, whose row the transaction has locked.
@@ -43,7 +42,9 @@ async function writeRead(query: Query, changes: readonly Change[], found: Readon
   const steps = folds.flatMap((folded) => folded.steps);
   if (steps.length === 0) return { folds, refused, writtenAt: new Map() };
   const callers = allowed.map(({ by }) => by);
-  const writtenAt = writtenTimes(writtenRows(await query(change('withEvents', steps, earliestLookup(callers)))));
+  const writtenAt = writtenTimes(
+    writtenRows(await query(changeStatement('withEvents', steps, earliestLookup(callers)))),
+  );
   if (!writtenAt) {
     outdate(callers);
     return await writeRead(query, changes, found);

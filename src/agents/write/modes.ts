@@ -22,8 +22,8 @@
  *          ▼                 └───────────┴──► ALONE                       ▼          └────────────┘            │
  *       answer                                                         answer            until its deadline ──► error
  *
- * Two batches are repeated together first: one that an answer kept meanwhile rolled back, since its read finds that answer now,
- * and one whose statement came too late for its keys, in a transaction that looks them up again.
+ * A batch is first repeated together in two cases: a kept answer rolled it back, which its next read finds; or its statement
+ * came too late for its keys, which a transaction then looks up again.
  *
  * After a lost connection or a timeout the answer is 503 in either mode. Nothing is retried then: the transaction may have
  * been committed.

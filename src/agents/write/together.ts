@@ -5,20 +5,11 @@ import type { Outcome } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Query } from '../../database/statement.ts';
 import type { RetryReason } from '../../metrics/meter.ts';
-import {
-  type Change,
-  type FoldOfAgent,
-  foldByAgent,
-  isRead,
-  outcomesOf,
-  type Read,
-  readAhead,
-  readAll,
-} from './batch.ts';
+import { type Change, type FoldOfAgent, foldByAgent, outcomesOf, type Read, readAll, readEnough } from './batch.ts';
 import type { Changed } from './decision.ts';
 import { idempotencyIndex } from './kept.statements.ts';
-import { change, changeAndKeep } from './statements.ts';
-import { writtenRows, writtenTimes } from './written.ts';
+import { changeAndKeepStatement, changeStatement } from './statements.ts';
+import { type Written, writtenRows, writtenTimes } from './written.ts';
 
 /**
  * Milliseconds after which the statement without events is tried first again. A guess that saves time: that statement
@@ -27,15 +18,6 @@ import { writtenRows, writtenTimes } from './written.ts';
 const withEventsFor = 60_000;
 
 type RunAlone = (change: Change, why?: RetryReason) => Promise<Changed>;
-
-export interface Written {
-  /** Those that were tried. */
-  readonly folds: readonly FoldOfAgent[];
-  /** The error of each caller that may no longer write. */
-  readonly refused: ReadonlyMap<Change['by'], unknown>;
-  /** The time of the write by agent id, for the agents that were written. */
-  readonly writtenAt: ReadonlyMap<string, Date>;
-}
 
 /**
  * Makes the function that carries out the changes of a batch: one read for those that need it, the decisions, one write. It
@@ -54,7 +36,9 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
     const lookedUpAt = earliestLookup(folds.flatMap(({ changes }) => changes.map(({ by }) => by)));
     const writeIn = async (mode: 'withEvents' | 'withoutEvents') => {
       const statement =
-        keeping.length > 0 ? changeAndKeep(mode, steps, lookedUpAt, keeping) : change(mode, steps, lookedUpAt);
+        keeping.length > 0
+          ? changeAndKeepStatement(mode, steps, lookedUpAt, keeping)
+          : changeStatement(mode, steps, lookedUpAt);
       return writtenRows(await query(statement));
     };
     const isWithoutEvents = performance.now() - lastEndpointAt > withEventsFor;
@@ -152,8 +136,12 @@ async function readMissing(
   writes: RecentWrites,
   changes: readonly Change[],
 ): Promise<ReadonlyMap<Change, Read>> {
-  const missing = changes.filter((change) => !isRead(change, writes));
-  const found = missing.length > 0 ? await readAll(query, writes, missing) : new Map<Change, Read>();
-  for (const change of changes) if (!found.has(change)) found.set(change, readAhead(change));
+  const found = new Map<Change, Read>();
+  for (const change of changes) {
+    const read = readEnough(change, writes);
+    if (read) found.set(change, read);
+  }
+  const missing = changes.filter((change) => !found.has(change));
+  if (missing.length > 0) for (const [change, read] of await readAll(query, writes, missing)) found.set(change, read);
   return found;
 }

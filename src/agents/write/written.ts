@@ -2,6 +2,17 @@ import type { Static } from '@sinclair/typebox';
 import { rowsOf } from '../../database/rows.ts';
 import { ApiError } from '../../http/problems.ts';
 import { writtenRowSchema } from '../row.schema.ts';
+import type { Change, FoldOfAgent } from './batch.ts';
+
+/** What came of changes that were decided and written. */
+export interface Written {
+  /** Those that were tried. */
+  readonly folds: readonly FoldOfAgent[];
+  /** The error of each caller that may no longer write. */
+  readonly refused: ReadonlyMap<Change['by'], unknown>;
+  /** The time of the write by agent id, for the agents that were written. */
+  readonly writtenAt: ReadonlyMap<string, Date>;
+}
 
 type WrittenRow = Static<typeof writtenRowSchema>;
 

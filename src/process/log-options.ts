@@ -1,7 +1,7 @@
 import { type LoggerOptions, pino } from 'pino';
 import { withoutKeys } from '../auth/api-key.ts';
 import { messageOf, sqlState } from '../database/failures.ts';
-import { ApiError } from './problems.ts';
+import { ApiError } from '../http/problems.ts';
 
 /** Characters of an error's text and of its stack that the log shows at most. */
 const longestText = 500;
