@@ -52,7 +52,9 @@ const refused = fieldEntries.flatMap(([field, { wrong }]) =>
 );
 
 const nested = { a: { b: { c: { d: { e: {} } } } } };
-const phone = 'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids';
+const phone =
+  'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids; ' +
+  'to keep the number that an agent has, leave out type too';
 const phoneNotNull =
   'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request';
 
@@ -99,7 +101,9 @@ test('a phone number that is inactive, unknown or of another company is refused'
   for (const companyPhoneNumberId of numbers) {
     const body = { ...draft, type: 'PHONE', companyPhoneNumberId };
     const send = () => world.call(company.key, 'POST /agents', { body });
-    const detail = 'must be the id of an active phone number of the company: GET /phone-numbers lists them';
+    const detail =
+      'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
+      'to keep the number that an agent has, leave out this and type PHONE';
     const errors = [at('companyPhoneNumberId', 'not_found', detail)];
     await expectNotCreated(world, company, send, { code: 'VALIDATION_FAILED', errors });
   }
