@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inBody } from '../../../src/http/faults.ts';
+import { complaints, inBody } from '../../../src/http/faults.ts';
 import type { Answer } from '../../support/http.ts';
 import { expectChange, expectNoChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
@@ -122,6 +122,15 @@ test.for(overLimit)(
     await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
   },
 );
+
+test('metadata stored over one limit is refused for the other limit alone, if only that measure grows past it', async () => {
+  const agent = await newSubject(world);
+  await setColumn(agent.id, 'metadata', keys(60));
+  const patch = { k0: 'x'.repeat(10_240 - JSON.stringify(keys(60)).length) };
+  await expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, { metadata: patch }), {
+    ...{ code: 'VALIDATION_FAILED', errors: [inBody(['metadata'], complaints.metadataBytes(10_240, 10_241))] },
+  });
+});
 
 test.for(overLimit)(
   'metadata stored over the limit of $limit may change if that measure does not grow',
