@@ -36,6 +36,25 @@ test.for(oldValues)('an agent with a stored %s that PATCH refuses today can be r
   await expectChange(world, agent, { metadata: { seen: true } }, { metadata: { seen: true } });
 });
 
+/** The names in requests of the columns that have another. */
+const fieldNames = new Map([
+  ['voice_id', 'voiceId'],
+  ['cefr_level', 'cefrLevel'],
+  ['background_sound', 'backgroundSound'],
+]);
+
+test.for(oldValues)('a value that PATCH refuses today is refused also if it is the stored one: %s', async (old) => {
+  const [, column, value] = old;
+  const field = fieldNames.get(column) ?? column;
+  const agent = await newSubject(world);
+  await setColumn(agent.id, column, value);
+  const pointer = field === 'type' && value === 'PHONE' ? '#/companyPhoneNumberId' : `#/${field}`;
+  await expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, { duration: 9, [field]: value }), {
+    ...{ code: 'VALIDATION_FAILED', detail: expect.any(String) },
+    errors: expect.arrayContaining([expect.objectContaining({ pointer })]),
+  });
+});
+
 test('questions that SQL stored as something else than texts are shown as their JSON, and the agent stays patchable', async () => {
   const agent = await newSubject(world);
   await setColumn(agent.id, 'questions', ['Why?', null, 1, { a: [true] }]);
