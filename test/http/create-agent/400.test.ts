@@ -5,6 +5,8 @@ import { draft } from '../../support/endpoints.ts';
 import { fieldEntries, requiredFields } from '../../support/fields.ts';
 import { expectNotCreated } from '../../support/new-agent.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { everythingOf } from '../../support/retry.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -83,6 +85,19 @@ test.for(wrong.map(([fields, fault]) => ({ fields, fault })))(
     await expectSameOfPatch(fields, [fault]);
   },
 );
+
+test('POST reports the limits of metadata once the body has no other fault, and after an Idempotency-Key that was used', async () => {
+  const company = await world.company();
+  const headers = { 'idempotency-key': 'used' };
+  const post = (body: object, headers = {}) => world.call(company.key, 'POST /agents', { body, headers });
+  const { name, ...unnamed } = { ...draft, metadata: nested };
+  const noName = [at('name', 'required', 'is required')];
+  await expectNotCreated(world, company, () => post(unnamed), { code: 'VALIDATION_FAILED', errors: noName });
+  expect((await post({ ...draft, name }, headers)).status).toBe(201);
+  const before = await everythingOf(world, company.id);
+  expectProblem(await post({ ...unnamed, name }, headers), { code: 'IDEMPOTENCY_KEY_REUSED', instance: '/agents' });
+  expect(await everythingOf(world, company.id)).toEqual(before);
+});
 
 test.for(notNullable)('a null %s is refused with the fault that PATCH reports', async (field) => {
   const company = await world.company();
