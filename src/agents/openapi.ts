@@ -87,6 +87,8 @@ export const deleteAgent = {
   operationId: 'deleteAgent',
   tags: ['Agents'],
   summary: 'Delete an agent',
-  description: 'Deletes the agent: all later requests for it are answered 404. A body is ignored.',
+  description:
+    'Deletes the agent: all later requests for it are answered 404, those apart whose answer is repeated for their ' +
+    '`Idempotency-Key`. Its versions cannot be read any more. A body is ignored.',
   response: { 204: { ...noBodySchema, description: 'The agent is deleted' } },
 };

@@ -13,6 +13,7 @@ const merges: readonly (readonly [object, object, object])[] = [
   [{ a: 1, b: 2 }, { a: 3 }, { a: 3, b: 2 }],
   [{ a: 1, b: 2 }, { a: null }, { b: 2 }],
   [{ a: 1 }, { b: null }, { a: 1 }],
+  [{}, { a: { b: null } }, { a: {} }],
   [{ a: 1 }, {}, { a: 1 }],
   [{ a: { b: 1, c: 2 } }, { a: { b: null, d: 3 } }, { a: { c: 2, d: 3 } }],
   [{ a: { b: 1 } }, { a: 'text' }, { a: 'text' }],

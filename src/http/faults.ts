@@ -85,7 +85,9 @@ export const complaints = {
   required: (): Complaint => ({ code: 'required', detail: 'is required' }),
   requiredForPhone: (): Complaint => ({
     code: 'required',
-    detail: 'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids',
+    detail:
+      'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids; ' +
+      'to keep the number that an agent has, leave out type too',
   }),
   unknownMember: (meant: string | undefined, known: readonly string[]): Complaint => ({
     code: 'unknown_member',
@@ -148,7 +150,9 @@ export const complaints = {
   }),
   phoneNumberNotFound: (): Complaint => ({
     code: 'not_found',
-    detail: 'must be the id of an active phone number of the company: GET /phone-numbers lists them',
+    detail:
+      'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
+      'to keep the number that an agent has, leave out this and type PHONE',
   }),
   restoredNumberNotFound: (): Complaint => ({
     code: 'not_found',

@@ -20,7 +20,9 @@ const notFound: Fault = {
   in: 'body',
   pointer: '#/companyPhoneNumberId',
   code: 'not_found',
-  detail: 'must be the id of an active phone number of the company: GET /phone-numbers lists them',
+  detail:
+    'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
+    'to keep the number that an agent has, leave out this and type PHONE',
 };
 const notNull: Fault = {
   in: 'body',

@@ -5,6 +5,8 @@ import { draft } from '../../support/endpoints.ts';
 import { fieldEntries, requiredFields } from '../../support/fields.ts';
 import { expectNotCreated } from '../../support/new-agent.ts';
 import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { everythingOf } from '../../support/retry.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -52,7 +54,9 @@ const refused = fieldEntries.flatMap(([field, { wrong }]) =>
 );
 
 const nested = { a: { b: { c: { d: { e: {} } } } } };
-const phone = 'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids';
+const phone =
+  'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids; ' +
+  'to keep the number that an agent has, leave out type too';
 const phoneNotNull =
   'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request';
 
@@ -82,6 +86,19 @@ test.for(wrong.map(([fields, fault]) => ({ fields, fault })))(
   },
 );
 
+test('POST reports the limits of metadata once the body has no other fault, and after an Idempotency-Key that was used', async () => {
+  const company = await world.company();
+  const headers = { 'idempotency-key': 'used' };
+  const post = (body: object, headers = {}) => world.call(company.key, 'POST /agents', { body, headers });
+  const { name, ...unnamed } = { ...draft, metadata: nested };
+  const noName = [at('name', 'required', 'is required')];
+  await expectNotCreated(world, company, () => post(unnamed), { code: 'VALIDATION_FAILED', errors: noName });
+  expect((await post({ ...draft, name }, headers)).status).toBe(201);
+  const before = await everythingOf(world, company.id);
+  expectProblem(await post({ ...unnamed, name }, headers), { code: 'IDEMPOTENCY_KEY_REUSED', instance: '/agents' });
+  expect(await everythingOf(world, company.id)).toEqual(before);
+});
+
 test.for(notNullable)('a null %s is refused with the fault that PATCH reports', async (field) => {
   const company = await world.company();
   const answer = await world.call(company.key, 'POST /agents', { body: { ...draft, [field]: null } });
@@ -99,7 +116,9 @@ test('a phone number that is inactive, unknown or of another company is refused'
   for (const companyPhoneNumberId of numbers) {
     const body = { ...draft, type: 'PHONE', companyPhoneNumberId };
     const send = () => world.call(company.key, 'POST /agents', { body });
-    const detail = 'must be the id of an active phone number of the company: GET /phone-numbers lists them';
+    const detail =
+      'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
+      'to keep the number that an agent has, leave out this and type PHONE';
     const errors = [at('companyPhoneNumberId', 'not_found', detail)];
     await expectNotCreated(world, company, send, { code: 'VALIDATION_FAILED', errors });
   }

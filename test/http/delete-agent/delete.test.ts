@@ -24,7 +24,7 @@ async function expectDeleted({ id, key }: Subject, header: { 'If-Match'?: string
   expect(after.history).toEqual(before.history);
 }
 
-test('DELETE answers 204 and keeps row and history; every later request on the agent is 404', async () => {
+test('DELETE answers 204 and keeps row and history; every new request on the agent is 404', async () => {
   const agent = await newSubject(world, fullFields);
   await expectChange(world, agent, { name: 'Second' }, { name: 'Second' });
   await expectDeleted(agent);

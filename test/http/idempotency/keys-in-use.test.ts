@@ -1,10 +1,10 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { callsOf } from '../../support/calls.ts';
 import { inOneBatch, untilWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { agentAtTwo, insertKeptAnswer, newKey, retriables, sendKeyed } from '../../support/retry.ts';
+import { agentAtTwo, everythingOf, insertKeptAnswer, newKey, retriables, sendKeyed } from '../../support/retry.ts';
 import { storedAgent } from '../../support/stored-agent.ts';
 import { statementLimit, unlessTooSlow } from '../../support/too-slow.ts';
 import { openWorld } from '../../support/world.ts';
@@ -48,6 +48,34 @@ test.concurrent.for(cases)(
       onTestFinished,
     ),
 );
+
+/** The requests that wait for the row of an agent. */
+const changes = cases.filter(({ kind }) => kind !== 'a creation');
+
+// In a suite of its own, so that it begins when the servers of the cases have no other request.
+describe('a change whose twin is under way past its deadline, and holds the row of the agent', () => {
+  test.concurrent.for(changes)('is 503 and changes nothing: $kind', ({ make, own }, { onTestFinished }) =>
+    unlessTooSlow(
+      async ({ timed }) => {
+        const hurried = { ...own, ...callsOf(own.origin, timed) };
+        const agent = await agentAtTwo(hurried);
+        const request = make(agent, await own.phoneNumber(agent.companyId));
+        const instance = request.line.split(' ')[1] ?? '';
+        const key = newKey();
+        const before = await everythingOf(own, agent.companyId);
+        const holdKey = () =>
+          whileLocked(own, insertKeptAnswer, [agent.keyId, key, agent.id], async () => {
+            expectProblem(await sendKeyed(hurried, agent, request, key), { code: 'DATABASE_UNAVAILABLE', instance });
+          });
+        await whileLocked(own, 'SELECT FROM agent WHERE id = $1 FOR NO KEY UPDATE', [agent.id], holdKey);
+        expect(await everythingOf(own, agent.companyId)).toEqual(before);
+        expect((await sendKeyed(hurried, agent, request, key)).status).toBeLessThan(300);
+      },
+      statementLimit,
+      onTestFinished,
+    ),
+  );
+});
 
 test.for(Object.entries(retriables))(
   'a request that waits for an idempotency key in use answers 422 once a different request with that key is committed: %s',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newSubject } from '../../support/patch-agent.ts';
+import { newSubject, type Subject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import {
   agentAtTwo,
@@ -60,21 +60,28 @@ test.for(kinds)('%s with the idempotency key of another request is refused and c
   expect(await everythingOf(world, agent.companyId)).toEqual(before);
 });
 
-/**
- * Differences that make a request another one than `PATCH /agents/ID` with the body { "duration": 46 } and If-Match:
- * "2".
- */
+/** A patch whose company key ignores the `companyId`. */
+const original = ({ id }: Subject): Retriable => ({
+  line: `PATCH /agents/${id}?companyId=ignored&dryRun=false`,
+  ...{ body: { duration: 46 }, headers: { 'if-match': '"1", "2"' } },
+});
+
+/** Differences that make a request another one, though some of them have no effect. */
 const differences: Readonly<Record<string, (request: Retriable) => Retriable>> = {
   'another value': (request) => ({ ...request, body: { duration: 47 } }),
   'another member': (request) => ({ ...request, body: { duration: 46, name: 'Other' } }),
-  'a query': (request) => ({ ...request, line: `${request.line}?dryRun=false` }),
+  'no query': (request) => ({ ...request, line: request.line.replace(/\?.*/, '') }),
+  'another ignored companyId': (request) => ({ ...request, line: request.line.replace('ignored', 'other') }),
+  'another order of the query': (request) => ({ ...request, line: request.line.replace(/\?(.*)&(.*)/, '?$2&$1') }),
+  'no dryRun=false': (request) => ({ ...request, line: request.line.replace('&dryRun=false', '') }),
+  'another blank in If-Match': (request) => ({ ...request, headers: { 'if-match': '"1","2"' } }),
   'another If-Match': (request) => ({ ...request, headers: { 'if-match': '*' } }),
   'no If-Match': ({ line, body }) => ({ line, ...(body && { body }) }),
 };
 
 test.for(Object.entries(differences))('%s makes it another request', async ([, differ]) => {
   const agent = await agentAtTwo(world);
-  const request = { line: `PATCH /agents/${agent.id}`, body: { duration: 46 }, headers: { 'if-match': '"2"' } };
+  const request = original(agent);
   const key = newKey();
   expect((await sendKeyed(world, agent, request, key)).status).toBe(200);
   const before = await everythingOf(world, agent.companyId);
@@ -93,6 +100,18 @@ test('an idempotency key belongs to one API key: the same one from another API k
   const answer = await sendKeyed(world, ats, { line, body: { name: 'By the ATS' } }, key);
   expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"' }, body: { name: 'By the ATS' } });
   expect(answer.headers).not.toHaveProperty('idempotent-replayed');
+});
+
+test('an idempotency key of an ATS key is one for all of its companies: the same request for another is refused', async () => {
+  const [company, other] = [await world.company(), await world.company()];
+  const ats = await world.ats(company.id, other.id);
+  const body = { name: 'New', type: 'ONLINE', focus: 'SCREENING', language: 'FI', duration: 20 };
+  const create = (companyId: string): Retriable => ({ line: `POST /agents?companyId=${companyId}`, body });
+  const key = newKey();
+  expect((await sendKeyed(world, ats, create(company.id), key)).status).toBe(201);
+  const answer = await sendKeyed(world, ats, create(other.id), key);
+  expectProblem(answer, { code: 'IDEMPOTENCY_KEY_REUSED', instance: '/agents' });
+  expect(await everythingOf(world, other.id)).toEqual([]);
 });
 
 test('a kept answer is not repeated to a key that has lost access to the company', async () => {

@@ -26,6 +26,15 @@ test.for(['45.0', '4.5e1', '45', '450e-1'])('the duration %s is accepted as 45',
   await expectChange(world, agent, `{"duration":${written}}`, { duration: 45 });
 });
 
+test.for([
+  ['180.00000000000001', 180],
+  ['0.99999999999999999', 1],
+  ['45.000000000000001', 45],
+] as const)('the duration %s is accepted as %d, to which JavaScript rounds it', async ([written, duration]) => {
+  const agent = await newSubject(world);
+  await expectChange(world, agent, `{"duration":${written}}`, { duration });
+});
+
 test('one patch changes all fields in one version', async () => {
   const agent = await newSubject(world);
   const number = await world.phoneNumber(agent.companyId);

@@ -12,7 +12,10 @@ const same: readonly (readonly [string, unknown])[] = [
   ['empty metadata', { metadata: {} }],
   ['empty metadata inside metadata', { metadata: { nested: {} } }],
   ['metadata with its keys in another order', { metadata: { nested: { on: false, list: [1, { deep: null }] } } }],
-  ['the removal of metadata keys that are not there', { metadata: { gone: null, nested: { gone: null } } }],
+  [
+    'the removal of metadata keys that are not there, in objects that are',
+    { metadata: { gone: null, nested: { gone: null } } },
+  ],
 ];
 
 test.for(same)('%s changes nothing: version, updatedAt and history stay', async ([, body]) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inBody } from '../../../src/http/faults.ts';
+import { complaints, inBody } from '../../../src/http/faults.ts';
 import type { Answer } from '../../support/http.ts';
 import { expectChange, expectNoChange, expectRefusal, newSubject } from '../../support/patch-agent.ts';
 import { openWorld } from '../../support/world.ts';
@@ -34,6 +34,25 @@ test.for(oldValues)('an agent with a stored %s that PATCH refuses today can be r
   await setColumn(agent.id, column, value);
   await expectNoChange(world, agent, {});
   await expectChange(world, agent, { metadata: { seen: true } }, { metadata: { seen: true } });
+});
+
+/** The names in requests of the columns that have another. */
+const fieldNames = new Map([
+  ['voice_id', 'voiceId'],
+  ['cefr_level', 'cefrLevel'],
+  ['background_sound', 'backgroundSound'],
+]);
+
+test.for(oldValues)('a value that PATCH refuses today is refused also if it is the stored one: %s', async (old) => {
+  const [, column, value] = old;
+  const field = fieldNames.get(column) ?? column;
+  const agent = await newSubject(world);
+  await setColumn(agent.id, column, value);
+  const pointer = field === 'type' && value === 'PHONE' ? '#/companyPhoneNumberId' : `#/${field}`;
+  await expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, { duration: 9, [field]: value }), {
+    ...{ code: 'VALIDATION_FAILED', detail: expect.any(String) },
+    errors: expect.arrayContaining([expect.objectContaining({ pointer })]),
+  });
 });
 
 test('questions that SQL stored as something else than texts are shown as their JSON, and the agent stays patchable', async () => {
@@ -122,6 +141,15 @@ test.for(overLimit)(
     await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
   },
 );
+
+test('metadata stored over one limit is refused for the other limit alone, if only that measure grows past it', async () => {
+  const agent = await newSubject(world);
+  await setColumn(agent.id, 'metadata', keys(60));
+  const patch = { k0: 'x'.repeat(10_240 - JSON.stringify(keys(60)).length) };
+  await expectRefusal(world, agent.id, () => world.patch(agent.key, agent.id, { metadata: patch }), {
+    ...{ code: 'VALIDATION_FAILED', errors: [inBody(['metadata'], complaints.metadataBytes(10_240, 10_241))] },
+  });
+});
 
 test.for(overLimit)(
   'metadata stored over the limit of $limit may change if that measure does not grow',

@@ -27,7 +27,7 @@ test('PATCH, GET and a replay of one ETag have the same bytes, whatever order of
   expect((await world.patch(key, id, { metadata }, { headers })).text).toBe(read.text);
 });
 
-test('PATCH, GET and a dry run of one ETag have the same bytes after any patches of metadata', async () => {
+test('PATCH and GET of one ETag have the same bytes after any patches of metadata, and a dry run shows that order of keys', async () => {
   const { id, key } = await newSubject(world);
   const patches = fc.asyncProperty(anyMetadata, async (patch) => {
     const dry = await world.patch(key, id, { metadata: patch }, { query: '?dryRun=true' });

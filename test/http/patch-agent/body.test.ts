@@ -15,6 +15,7 @@ const acceptedTypes = [
   'application/json;charset=utf-8',
   'application/json\t; charset=utf-8',
   'application/json;',
+  'application/json; charset=iso-8859-1',
   'application/merge-patch+json; profile="a;b"',
 ];
 

@@ -2,9 +2,10 @@ import { METHODS } from 'node:http';
 import { expect, test } from 'vitest';
 import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { problems } from '../../../src/http/problems.ts';
-import { expectRefusal, newSubject } from '../../support/patch-agent.ts';
+import { expectAgent, expectRefusal, newSubject, sendText } from '../../support/patch-agent.ts';
 import { expectProblem, statuses } from '../../support/problem.ts';
 import { head, RawSocket } from '../../support/raw-socket.ts';
+import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false });
@@ -165,4 +166,15 @@ test('no answer contains the query', async () => {
   const agent = await newSubject(world);
   const { text } = await world.patch(agent.key, agent.id, { name: 1 }, { query: '?companyId=confidential' });
   expect(text).not.toContain('confidential');
+});
+
+test('of two Content-Type headers the first counts', async () => {
+  const agent = await newSubject(world);
+  const send = (...types: string[]) => sendText(world, agent, '{"duration":46}', { 'content-type': types });
+  const wrongFirst = () => send('text/plain', 'application/json');
+  await expectRefusal(world, agent.id, wrongFirst, { code: 'UNSUPPORTED_MEDIA_TYPE' });
+  const answer = await send('application/json', 'text/plain');
+  const { row } = await storedAgent(world, agent.id);
+  expect(row).toMatchObject({ duration: 46, version: 2 });
+  expectAgent(answer, row);
 });

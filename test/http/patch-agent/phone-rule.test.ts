@@ -9,7 +9,8 @@ const atNumber = (code: Fault['code'], detail: string) =>
   ({ code: 'VALIDATION_FAILED', errors: [{ in: 'body', pointer: '#/companyPhoneNumberId', code, detail }] }) as const;
 const missing = atNumber(
   'required',
-  'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids',
+  'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids; ' +
+    'to keep the number that an agent has, leave out type too',
 );
 const notNull = atNumber(
   'not_null',
@@ -17,7 +18,8 @@ const notNull = atNumber(
 );
 const notFound = atNumber(
   'not_found',
-  'must be the id of an active phone number of the company: GET /phone-numbers lists them',
+  'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
+    'to keep the number that an agent has, leave out this and type PHONE',
 );
 
 const refuse = (agent: Subject, body: unknown, problem: typeof missing) =>
@@ -109,11 +111,13 @@ test.for(Object.entries(unusable))('a phone number %s is refused, with a type or
   await refuse(agent, { companyPhoneNumberId, type: 'ONLINE' }, notFound);
 });
 
-test('an agent whose phone number became inactive can be patched in other fields, but cannot get that number again', async () => {
+test('an agent whose phone number became inactive keeps it in patches without number and type PHONE, as the refusal of others says', async () => {
   const { agent, number } = await phoneAgent();
   await world.companies.deactivatePhoneNumber(number);
-  await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
   await refuse(agent, { companyPhoneNumberId: number }, notFound);
+  await refuse(agent, { name: 'Renamed', type: 'PHONE', companyPhoneNumberId: number }, notFound);
+  await refuse(agent, { name: 'Renamed', type: 'PHONE' }, missing);
+  await expectChange(world, agent, { name: 'Renamed' }, { name: 'Renamed' });
   await expectChange(world, agent, { type: 'ONLINE' }, { type: 'ONLINE' });
 });
 
