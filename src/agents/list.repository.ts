@@ -1,3 +1,5 @@
+import type { Caller } from '../auth/caller.ts';
+import { confirmReader } from '../auth/lookup.repository.ts';
 import { type Database, withinLimit } from '../database/client.ts';
 import { longTransaction } from '../database/long-transaction.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
@@ -45,10 +47,15 @@ export function agentLists(database: Database) {
     /**
      * The first portion of the remaining agents of a page. Agents that were changed or deleted since are returned as they
      * are now; erased ones are left out.
+     * @throws the ApiError of a key or grant that has ended; ApiError DATABASE_UNAVAILABLE
      */
-    portion: async (ids: readonly string[]): Promise<AgentPortion> =>
-      toPortion(await withinLimit(database.query(portionStatement(ids)))),
+    portion: (by: Caller, ids: readonly string[]): Promise<AgentPortion> => withinLimit(nextPortion(by, ids)),
   };
+
+  async function nextPortion(by: Caller, ids: readonly string[]): Promise<AgentPortion> {
+    await confirmReader(database.query, by);
+    return toPortion(await database.query(portionStatement(by.companyId, ids)));
+  }
 }
 
 const givenFilters = (filter: AgentFilter): GivenFilter[] =>

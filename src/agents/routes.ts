@@ -64,7 +64,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
       const first = toPage({ items: listed.map(toSerialize), total, page });
       if (rest.length === 0) return first;
       const read = async (ids: readonly string[]) => {
-        const portion = await agents.portion(ids);
+        const portion = await agents.portion(caller, ids);
         return { items: portion.agents.map(toSerialize), rest: portion.rest };
       };
       return sendStream(reply, pageStream({ ...first, rest }, read, reply.compileSerializationSchema(agentSchema)));

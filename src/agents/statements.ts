@@ -141,21 +141,23 @@ export const pageStatement = (companyId: string, page: Page, given: readonly Giv
       FROM (SELECT a.id, a.created_at ${filtered(companyId, given)}
              ORDER BY a.created_at DESC, a.id DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int) page`);
 
-/** The first portion of these agents, in this order, deleted ones included; null for one that was erased. */
-export const portionStatement = (ids: readonly string[]) => portionOf(sql`SELECT ${ids}::uuid[] AS ids`);
+/** The first portion of these agents of a company, in this order, deleted ones included; null for one that was erased. */
+export const portionStatement = (companyId: string, ids: readonly string[]) =>
+  portionOf(sql`SELECT ${ids}::uuid[] AS ids`, sql`AND one.company_id = ${companyId}::uuid`);
 
 /**
  * Reads agents one by one until the portion is full, so that no JSON is made for agents behind it. The last row of a full
- * portion has the remaining ids.
+ * portion has the remaining ids. Null stands for an agent without `condition`.
  */
-function portionOf(ids: Statement) {
+function portionOf(ids: Statement, condition = empty) {
   return sql`
   WITH RECURSIVE wanted AS (${ids}), portion AS (
     SELECT 0 AS place, 0 AS bytes, NULL::text AS agent, ids FROM wanted
     UNION ALL
     SELECT p.place + 1, p.bytes + coalesce(octet_length(next.agent), 0), next.agent, p.ids
       FROM portion p
-      LEFT JOIN LATERAL (SELECT ${oneText} AS agent FROM agent one WHERE one.id = p.ids[p.place + 1] OFFSET 0) next ON true
+      LEFT JOIN LATERAL (SELECT ${oneText} AS agent FROM agent one
+                          WHERE one.id = p.ids[p.place + 1] ${condition} OFFSET 0) next ON true
      WHERE p.place < cardinality(p.ids) AND p.bytes < ${portionBytes}
   )
   SELECT agent, CASE WHEN bytes >= ${portionBytes} THEN ids[place + 1:] END AS rest FROM portion WHERE place > 0 ORDER BY place`;

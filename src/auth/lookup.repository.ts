@@ -98,6 +98,9 @@ export function outdate(callers: readonly { readonly admission: Admission }[]): 
 /** What decides whether a request may still write. */
 type Writer = Pick<Caller, 'admission' | 'deadline'>;
 
+/** What decides whether a request may still read. */
+type Reader = Pick<Caller, 'admission'>;
+
 /**
  * Whether a write needs `refusals` on the connection that makes it. A statement that is sent without them is allowed to reach
  * the database up to a second after the lookup (`isRecent`), which must not be after the deadline of the request.
@@ -122,7 +125,7 @@ export async function refusals<By extends Writer>(query: Query, callers: readonl
   return refused;
 }
 
-async function lookUpAgain<By extends Writer>(query: Query, outdated: readonly By[]): Promise<Refused<By>> {
+async function lookUpAgain<By extends Reader>(query: Query, outdated: readonly By[]): Promise<Refused<By>> {
   const refused: Refused<By> = new Map();
   const lookups = outdated.map(({ admission }) => admission.lookup);
   // No agent is read, so the place of the read does not count.
@@ -147,4 +150,14 @@ async function lookUpAgain<By extends Writer>(query: Query, outdated: readonly B
 export async function confirm(query: Query, by: Writer | { readonly operator: string }): Promise<void> {
   if ('operator' in by) return;
   for (const error of (await refusals(query, [by])).values()) throw error;
+}
+
+/**
+ * Checks the key and the grant again before a later portion of an answer is read, if the last lookup is more than a second old.
+ * Unlike `confirm`, it does not end with the deadline of the request: the answer has begun, and a slow client reads it for longer.
+ * @throws the ApiError of a key or grant that has ended; ApiError DATABASE_UNAVAILABLE
+ */
+export async function confirmReader(query: Query, by: Reader): Promise<void> {
+  if (!isOutdated(by.admission)) return;
+  for (const error of (await lookUpAgain(query, [by])).values()) throw error;
 }

@@ -32,11 +32,16 @@ export const answerUnroutable =
     answer(error, request, reply);
   };
 
-/** Logs why a response was aborted after its status had been sent. Not logged if the client closed the connection. */
+/**
+ * Logs why a response was aborted after its status had been sent; that a key or grant has ended is no error of the server. Not
+ * logged if the client closed the connection.
+ */
 export class AbortedResponses extends LogController {
   override streamError(error: FastifyError, request: FastifyRequest): void {
     if (error.code === 'ERR_STREAM_PREMATURE_CLOSE') return;
-    request.log.error({ requestId: request.id, err: error }, toApiError(error).code);
+    const { code, status, cause } = toApiError(error);
+    if (status < 500) request.log.info({ requestId: request.id, reason: cause }, code);
+    else request.log.error({ requestId: request.id, err: error }, code);
   }
 }
 

@@ -8,9 +8,19 @@ import { sql } from '../database/statement.ts';
 export const lockOwnerStatement = ({ companyId, integrationId }: KeyOwner) =>
   sql`SELECT pg_advisory_xact_lock(hashtextextended(${`webhooks of ${companyId ?? integrationId}`}, 7214839))::text AS locked`;
 
-/** Locks an endpoint until the transaction ends, so that neither a delivery nor an operator changes it meanwhile. */
+/** Locks an endpoint of any owner until the transaction ends, so that no delivery changes it meanwhile. */
 export const lockEndpointStatement = (id: string) =>
   sql`SELECT FROM webhook_endpoint WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
+
+/**
+ * Locks an endpoint, if it is this owner's, until the transaction ends, so that neither a delivery nor an operator changes it
+ * meanwhile. Another owner's is not locked: the request must neither wait for it nor hold it up before it is refused.
+ */
+export const lockOwnEndpointStatement = (id: string, { companyId, integrationId }: KeyOwner) => sql`
+  SELECT FROM webhook_endpoint
+   WHERE id = ${id}::uuid AND company_id IS NOT DISTINCT FROM ${companyId}::uuid
+     AND integration_id IS NOT DISTINCT FROM ${integrationId}::uuid
+     FOR NO KEY UPDATE`;
 
 /**
  * Deletes deliveries of an endpoint, the newest first, at most `size`; returns how many it chose. Rows that another transaction

@@ -45,9 +45,9 @@ const totalsOf = rowsOf(totalRowSchema);
 /** The statements of a change of endpoints, all in one transaction. */
 function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
   return {
-    /** An endpoint of any owner, its row locked until the transaction ends. */
+    /** An endpoint of any owner; if it is the caller's, its row is locked until the transaction ends. */
     async find(id: string): Promise<StoredWebhook | null> {
-      await query(endpoints.lockEndpointStatement(id));
+      await query(endpoints.lockOwnEndpointStatement(id, by.owner));
       return await typed(({ webhookEndpoint }) => webhookEndpoint.findUnique({ where: { id } }));
     },
     count: ({ companyId, integrationId }: KeyOwner): Promise<number> =>

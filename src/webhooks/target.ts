@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { codeOf } from '../errors.ts';
 import { addressList } from '../http/address.ts';
 
 /** What the operator allows beyond `https` to public addresses (docs/contract.md#webhooks). */
@@ -18,7 +19,8 @@ type TargetFault =
   | 'the URL is not https'
   | 'the URL has a user or a password'
   | 'the address is not public'
-  | 'the name has no address'
+  // One text for both: an endpoint must not tell which names the operator's own DNS knows.
+  | 'the name has no address, or one that is not public'
   | 'the name has more than 64 addresses';
 
 /** The URL is not allowed as a target. `message` is one of our own texts, without data from DNS or the receiver. */
@@ -76,14 +78,14 @@ export function parseTarget(text: string, { allowHttp, allowNetworks }: TargetRu
     throw new TargetError('the URL is not https');
   if (url.username !== '' || url.password !== '') throw new TargetError('the URL has a user or a password');
   const host = hostOf(url);
-  if (isIP(host) !== 0) requireAllowed([host], allowNetworks);
+  if (isIP(host) !== 0 && !areAllowed([host], allowNetworks)) throw new TargetError('the address is not public');
   return url;
 }
 
 /** The host of a URL, an IPv6 address without its brackets. */
 const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1');
 
-/** Addresses that a name may have: DNS can give thousands, and each costs time to judge. The text of the fault repeats it. */
+/** Addresses of a name that are judged: DNS can give thousands, and each costs time. The text of the fault repeats it. */
 const mostAddresses = 64;
 
 /** Addresses of each family that are used. */
@@ -103,7 +105,7 @@ function usedOf(addresses: readonly string[], family: 4 | 6): string[] {
  * Resolves the host of a URL and checks every address. One that is not allowed makes the name fail: otherwise an
  * attacker could return an allowed and a forbidden address, and the connection might use the forbidden one.
  * @returns at least one address. Connect to these: a second lookup of the name could return others (DNS rebinding)
- * @throws TargetError if there are none or too many, or one is not allowed; the error of the lookup
+ * @throws TargetError if there are none or too many, or one is not allowed; the error of a lookup that was not answered
  */
 export async function resolveTarget(
   url: URL,
@@ -111,16 +113,22 @@ export async function resolveTarget(
   resolve: Resolve,
 ): Promise<readonly string[]> {
   const host = hostOf(url);
-  const found = isIP(host) === 0 ? await resolve(host) : [host];
-  if (found.length === 0) throw new TargetError('the name has no address');
+  const found = isIP(host) === 0 ? await resolve(host).catch(noneIfUnknown) : [host];
+  if (found.length === 0 || !areAllowed(found.slice(0, mostAddresses), allowNetworks)) {
+    throw new TargetError('the name has no address, or one that is not public');
+  }
   if (found.length > mostAddresses) throw new TargetError('the name has more than 64 addresses');
-  requireAllowed(found, allowNetworks);
   return [...usedOf(found, 4), ...usedOf(found, 6)];
 }
 
-function requireAllowed(addresses: readonly string[], allowNetworks: readonly string[]): void {
+/** Handles the error of a lookup: no addresses if DNS says that there is no such name, or none of its addresses. */
+function noneIfUnknown(error: unknown): readonly string[] {
+  const code = codeOf(error);
+  if (code === 'ENOTFOUND' || code === 'ENODATA') return [];
+  throw error;
+}
+
+function areAllowed(addresses: readonly string[], allowNetworks: readonly string[]): boolean {
   const isAllowed = addressList(allowNetworks);
-  if (!addresses.every((address) => isPublic(address) || isAllowed(address))) {
-    throw new TargetError('the address is not public');
-  }
+  return addresses.every((address) => isPublic(address) || isAllowed(address));
 }

@@ -21,8 +21,13 @@ export async function largeAgents(world: World, companyId: string, count = large
 }
 
 /** A request for a list of at most 100 agents whose answer is not read until the test reads it. */
-export async function openUnreadList(origin: string, key: string, headers: Readonly<Record<string, string>> = {}) {
-  const outgoing = request(`${origin}/agents?limit=100`, {
+export async function openUnreadList(
+  origin: string,
+  key: string,
+  headers: Readonly<Record<string, string>> = {},
+  query = '',
+) {
+  const outgoing = request(`${origin}/agents?limit=100${query}`, {
     agent: new Agent(),
     headers: { authorization: `Bearer ${key}`, ...headers },
   });

@@ -106,6 +106,17 @@ test('every file that CONTRIBUTING names exists', () => {
   expect(named.filter((name) => !isThere(name))).toEqual([]);
 });
 
+test('every test file that docs/trust.md names exists', () => {
+  const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' }).map((name) => `test/${name}`);
+  const named = [...read('docs/trust.md').matchAll(/`([\w*./-]+\.test\.ts)`/g)].map(([, name = '']) => name);
+  expect(named.length).toBeGreaterThan(50);
+  const isThere = (name: string) => {
+    const path = new RegExp(`(^|/)${name.replaceAll('.', String.raw`\.`).replaceAll('*', '[^/]+')}$`);
+    return files.some((file) => path.test(file));
+  };
+  expect(named.filter((name) => !isThere(name))).toEqual([]);
+});
+
 test('the excerpts of a day with the API in docs/client.md are in the example, in the same order', () => {
   const [, shown = ''] = /^## A day with the API\n[\s\S]*?```ts\n([\s\S]*?)\n```/m.exec(read('docs/client.md')) ?? [];
   const example = read('examples/a-day-with-the-api.ts');

@@ -99,15 +99,26 @@ test('an attempt ends after 10 s, whether it waits for the name, the answer or t
   expect(performance.now() - start).toBeGreaterThan(9_900);
 });
 
-test('refused and broken connections, and unknown names, are reported by their error code only', async () => {
+test('refused and broken connections, and failed lookups, are reported by their error code only', async () => {
   const { port } = await openSocketServer((socket) => socket.destroy());
   const gone = await openReceiver();
   await new Promise((resolve) => gone.server.close(resolve));
   const { deliver } = openDeliverer();
-  const unknown = openDeliverer(() => Promise.reject(Object.assign(new Error('secret'), { code: 'ENOTFOUND' })));
+  const failing = openDeliverer(() => Promise.reject(Object.assign(new Error('secret'), { code: 'ESERVFAIL' })));
   expect(await deliver(`http://127.0.0.1:${gone.port}/`)).toEqual(failure('no answer: ECONNREFUSED'));
   expect(await deliver(`http://127.0.0.1:${port}/`)).toEqual(failure('no answer: UND_ERR_SOCKET'));
-  expect(await unknown.deliver('http://unknown.example/')).toEqual(failure('no answer: ENOTFOUND'));
+  expect(await failing.deliver('http://unknown.example/')).toEqual(failure('no answer: ESERVFAIL'));
+});
+
+test('a name that does not exist, has no address or leads inside fails with one text', async () => {
+  const unknown = (code: string) => Promise.reject(Object.assign(new Error(code), { code }));
+  const many = Array.from({ length: 65 }, (_, at) => `10.0.0.${at}`);
+  const lookups = [
+    ...[() => unknown('ENOTFOUND'), () => unknown('ENODATA'), async () => []],
+    ...[async () => ['10.0.0.1'], async () => ['8.8.8.8', 'fd00::1'], async () => many],
+  ];
+  const results = await Promise.all(lookups.map((lookup) => openDeliverer(lookup).deliver('http://vault.example/')));
+  expect(results).toEqual(lookups.map(() => failure('the name has no address, or one that is not public')));
 });
 
 test('no error contains a secret or a header, whatever is wrong with them', async () => {

@@ -3,6 +3,7 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { portionStatement } from '../../../src/agents/statements.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { openLink } from '../../support/database-link.ts';
+import { directCaller } from '../../support/direct-caller.ts';
 import { send } from '../../support/http.ts';
 import { largeAgents, largePage, openUnreadList } from '../../support/large-lists.ts';
 import { openWorld } from '../../support/world.ts';
@@ -32,7 +33,7 @@ async function openCountingServer() {
   let portions = 0;
   const { origin } = await openAnotherServer(world, {
     onStatement: (sql) => {
-      if (sql === portionStatement([]).text) portions += 1;
+      if (sql === portionStatement('', []).text) portions += 1;
     },
   });
   return { origin, portions: () => portions };
@@ -108,6 +109,13 @@ test('an agent that is deleted while a page is sent stays on it, a changed one h
   expect(listed.map(({ id }) => id)).toEqual(made.filter((id) => id !== erased));
   expect(listed.at(-1)).toMatchObject({ id: changed, name: 'Changed meanwhile' });
   expect(pagination).toMatchObject({ total: largePage, hasNextPage: false });
+});
+
+test('a portion holds agents of the caller’s company alone, whatever the ids are', async () => {
+  const [own, other] = [await world.company(), await world.company()];
+  const [mine, foreign] = [await world.agent(own.id), await world.agent(other.id)];
+  const { agents, rest } = await world.agents.portion(directCaller(own), [foreign.id, mine.id, foreign.id]);
+  expect([agents.map(({ id }) => id), rest]).toEqual([[mine.id], []]);
 });
 
 test('a portion is read once the socket has taken the portions before it, and none after the client has disconnected', async () => {

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { defaultScopes, scopes } from '../../../src/auth/api-key.ts';
 import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { forOwner, onWebhook, pathOf } from '../../support/endpoints.ts';
+import { whileLocked } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { newWebhook, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -79,6 +80,24 @@ test.for(attempts)(
     expect(rows).toEqual([{ id: on[hook].delivery }]);
   },
 );
+
+test('every change of another owner’s endpoint is refused without waiting for its row', async () => {
+  const { ofCompany, ofAts } = opened;
+  const before = await Promise.all([webhookRow(world, ofCompany.id), webhookRow(world, ofAts.id)]);
+  const lock = 'SELECT FROM webhook_endpoint WHERE id = ANY($1) FOR UPDATE';
+  await whileLocked(world, lock, [[ofCompany.id, ofAts.id]], async () => {
+    for (const [who, key, query, hook, isAllowed] of attempts) {
+      for (const { line, scope, body } of onWebhook) {
+        if (isAllowed || scope !== 'write:webhooks') continue;
+        const path = named(line, opened[hook]);
+        const answer = await world.call(key(opened), `${path}${query(opened)}`, { body });
+        expect([who, line, answer.status]).toEqual([who, line, 403]);
+        expectProblem(answer, { code: 'RESOURCE_ACCESS_DENIED', instance: pathOf(path), detail: foreign });
+      }
+    }
+  });
+  expect(await Promise.all([webhookRow(world, ofCompany.id), webhookRow(world, ofAts.id)])).toEqual(before);
+});
 
 test('GET /webhooks lists the endpoints of the owner and no others', async () => {
   const { own, other, ats, stranger, ofCompany, ofAts } = await openCase();

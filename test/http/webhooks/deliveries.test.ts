@@ -32,14 +32,14 @@ test('ping queues webhook.ping, whatever event types the endpoint has', async ()
   expect(row.body).toBe(JSON.stringify({ type: 'webhook.ping', timestamp: time, data }));
 });
 
-test('the list of deliveries is newest first, filtered by status and agent, in pages', async () => {
+test('the list of deliveries is newest first, filtered by status and agent, in pages, and shows nothing of the receiver’s answers but their status', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
   const [one, two] = [await world.agent(companyId), await world.agent(companyId)];
   await world.patch(key, one.id, { duration: 31 });
   const finish = (agentId: string, version: number, status: string) =>
     world.sql.query(
-      `UPDATE webhook_delivery SET status = $3, attempts = 2, last_status = 500, last_error = 'It answered 500.',
+      `UPDATE webhook_delivery SET status = $3, attempts = 2, last_status = 500, last_error = 'It answered 500.', last_answer = 'secret',
               finished_at = now() WHERE agent_id = $1 AND version = $2`,
       [agentId, version, status],
     );
