@@ -87,7 +87,7 @@ export const complaints = {
     code: 'required',
     detail:
       'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids; ' +
-      'to keep the number that an agent has, leave out type too',
+      'a patch without type keeps the stored number',
   }),
   unknownMember: (meant: string | undefined, known: readonly string[]): Complaint => ({
     code: 'unknown_member',
@@ -152,7 +152,7 @@ export const complaints = {
     code: 'not_found',
     detail:
       'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
-      'to keep the number that an agent has, leave out this and type PHONE',
+      'a patch without it and type PHONE keeps the stored number',
   }),
   restoredNumberNotFound: (): Complaint => ({
     code: 'not_found',

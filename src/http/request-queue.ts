@@ -63,15 +63,10 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (open.size > maxConnections) close(leastUsed(connection));
   }
 
-  /** Connections that wait for their clients: the longest idle first, then the one whose request was begun first. */
-  function* waiting(): Generator<Connection> {
-    yield* idle;
-    for (const connection of running) if (waitsForClient(connection)) yield connection;
-  }
-
-  /** The connection to close for a new one: an idle one, else one that waits for its client. */
+  /** The connection to close for a new one: the longest idle one, else the one that has waited longest for its client. */
   function leastUsed(newest: Connection): Connection {
-    for (const connection of waiting()) if (connection !== newest) return connection;
+    for (const connection of idle) if (connection !== newest) return connection;
+    for (const connection of running) if (waitsForClient(connection)) return connection;
     return newest;
   }
 
@@ -90,7 +85,7 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (!connection) return;
     connection.heldBytes += difference;
     totalHeldBytes += difference;
-    if (difference > 0 && totalHeldBytes > maxHeldBytes) close(mostCostly());
+    if (difference > 0) makeRoom();
   }
 
   const uncountHead = ({ req }: ServerResponse) => count(req, -req.headBytes);
@@ -107,24 +102,18 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (!connection || !req.socket.writable) return;
     req.onUnread = count;
     count(req, req.headBytes);
-    // It may have been closed, as the one that takes the most.
+    // It may have been closed for the memory that it takes.
     if (!open.has(req.socket)) return;
-    if (connection.isRunning || connection.held.length > 0) hold(connection, response);
+    if (connection.isRunning || connection.held.length > 0) connection.held.push(response);
     else run(connection, response);
-  }
-
-  function hold(connection: Connection, response: ServerResponse): void {
-    connection.held.push(response);
     if (isFull(connection)) connection.socket.pause();
   }
 
-  /**
-   * The connection to close for memory: one that waits for its client, first of all to end a request that is answered, so that
-   * it costs nobody an answer. Else the one whose requests take the most.
-   */
-  function mostCostly(): Connection {
-    for (const connection of waiting()) if (connection.last) return connection;
-    return [...open.values()].reduce((most, other) => (other.heldBytes > most.heldBytes ? other : most));
+  /** Closes connections until the requests of the others take no more than the limit. */
+  function makeRoom(): void {
+    while (totalHeldBytes > maxHeldBytes) {
+      close([...open.values()].reduce((most, other) => (costOf(other) > costOf(most) ? other : most)));
+    }
   }
 
   function run(connection: Connection, response: ServerResponse): void {
@@ -195,4 +184,14 @@ export function requestQueue({ begin, end, onIdle }: Options) {
 /** Whether a request cannot proceed until its client sends more of it or reads more of the response. */
 function waitsForClient({ socket, last }: Connection): boolean {
   return last !== undefined && (!last.req.complete || (last.headersSent && unsentBytes(socket) > 0));
+}
+
+/**
+ * The bytes that closing a connection gives back, and more for those to close before all others: first of all where only the end
+ * of an answered request is missing, which costs nobody an answer; then where requests wait behind an answer that is not read.
+ */
+function costOf(connection: Connection): number {
+  const { heldBytes, last, isRunning, held } = connection;
+  if (!isRunning && last) return heldBytes + 2 * maxHeldBytes;
+  return heldBytes + (held.length > 0 && waitsForClient(connection) ? maxHeldBytes : 0);
 }

@@ -131,7 +131,7 @@ function membersOf(line: string): string {
 const uuid = 'must be a UUID: hexadecimal digits as 8-4-4-4-12';
 const ofActive =
   'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
-  'to keep the number that an agent has, leave out this and type PHONE';
+  'a patch without it and type PHONE keeps the stored number';
 const ofVersion =
   'must be an active phone number of the company, which that of this version no longer is: ' +
   'send the fields that you want of this version by PATCH instead';

@@ -133,20 +133,28 @@ test('a history is pruned behind thousands of versions that lack a field, by a r
   expect(await versionsOf(id)).toEqual([2506, 2507, 2508, 2509, 2510]);
 });
 
-test('a prune reads the history of each agent once, also in a database without statistics', async () => {
+test('a prune reads the history of each agent a few times for each of its versions, also in a database without statistics', async () => {
+  const agents = 300;
   const { id: companyId } = await world.company();
+  // All versions behind the first one need it to be read.
   await world.sql.query(
     `WITH made AS (
        INSERT INTO agent (company_id, version, name, type, focus, language, duration)
-       SELECT $1, 10, 'Agent', 'ONLINE', 'GENERIC', 'EN', 30 FROM generate_series(1, 400) RETURNING id
+       SELECT $1, 10, 'Agent', 'ONLINE', 'GENERIC', 'EN', 30 FROM generate_series(1, $2::int) RETURNING id
      )
      INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields, operator)
-     SELECT id, v, now() - interval '40 days', '{}', '{}', 'tester' FROM made, generate_series(1, 10) v`,
-    [companyId],
+     SELECT id, v, now() - interval '40 days', CASE WHEN v = 1 THEN '{"voiceId": null}' ELSE '{}' END::jsonb, '{}', 'tester'
+       FROM made, generate_series(1, 10) v`,
+    [companyId, agents],
   );
   const database = openLimited('patient', world.ownerUrl, 1);
   onTestFinished(() => database.close());
-  const nothing = () => pruneHistory(database, 30, 20, 'tester');
-  expect(await nothing()).toEqual({ versions: 0, agents: 0 });
-  expect(await blocksOf(database, world.sql, 'agent_version', nothing)).toBeLessThan(400 * 10);
+  const keeping = (versions: number) => () => pruneHistory(database, 30, versions, 'tester');
+  for (const [versions, blocks] of [
+    [20, 10],
+    [1, 1_000],
+  ] as const) {
+    expect(await keeping(versions)()).toEqual({ versions: 0, agents: 0 });
+    expect(await blocksOf(database, world.sql, 'agent_version', keeping(versions))).toBeLessThan(agents * blocks);
+  }
 });

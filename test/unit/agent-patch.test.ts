@@ -22,7 +22,7 @@ const notFound: Fault = {
   code: 'not_found',
   detail:
     'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
-    'to keep the number that an agent has, leave out this and type PHONE',
+    'a patch without it and type PHONE keeps the stored number',
 };
 const notNull: Fault = {
   in: 'body',

@@ -56,7 +56,7 @@ const refused = fieldEntries.flatMap(([field, { wrong }]) =>
 const nested = { a: { b: { c: { d: { e: {} } } } } };
 const phone =
   'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids; ' +
-  'to keep the number that an agent has, leave out type too';
+  'a patch without type keeps the stored number';
 const phoneNotNull =
   'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request';
 
@@ -118,7 +118,7 @@ test('a phone number that is inactive, unknown or of another company is refused'
     const send = () => world.call(company.key, 'POST /agents', { body });
     const detail =
       'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
-      'to keep the number that an agent has, leave out this and type PHONE';
+      'a patch without it and type PHONE keeps the stored number';
     const errors = [at('companyPhoneNumberId', 'not_found', detail)];
     await expectNotCreated(world, company, send, { code: 'VALIDATION_FAILED', errors });
   }

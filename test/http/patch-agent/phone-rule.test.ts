@@ -10,7 +10,7 @@ const atNumber = (code: Fault['code'], detail: string) =>
 const missing = atNumber(
   'required',
   'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids; ' +
-    'to keep the number that an agent has, leave out type too',
+    'a patch without type keeps the stored number',
 );
 const notNull = atNumber(
   'not_null',
@@ -19,7 +19,7 @@ const notNull = atNumber(
 const notFound = atNumber(
   'not_found',
   'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
-    'to keep the number that an agent has, leave out this and type PHONE',
+    'a patch without it and type PHONE keeps the stored number',
 );
 
 const refuse = (agent: Subject, body: unknown, problem: typeof missing) =>
