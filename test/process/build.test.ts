@@ -29,5 +29,8 @@ test('a build asks no server of Prisma whether there is a newer release', async 
   const release = await makeRelease({});
   const env = { DEBUG: 'prisma:cli:checkpoint' };
   const { code, stderr } = await runProgram([join(release, 'scripts', 'build.mjs'), '--force'], { env });
-  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('is disabled by the CHECKPOINT_DISABLE') });
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: expect.stringContaining('is disabled by the CHECKPOINT_DISABLE'),
+  });
 });

@@ -1,27 +1,19 @@
 import { beforeAll, expect, test } from 'vitest';
 import { agentFields } from '../../src/agents/fields.ts';
-import { commandsIn } from '../support/docs.ts';
-import {
-  completed,
-  fieldsOf,
-  recorded,
-  restoreLastRelease,
-  statementIn,
-  withAddedFields,
-} from '../support/last-release.ts';
+import { restoreCheck } from '../support/docs.ts';
+import { completed, fieldsOf, recorded, restoreLastRelease, withAddedFields } from '../support/last-release.ts';
 import { build } from '../support/process.ts';
 import { unlessTooSlow } from '../support/too-slow.ts';
 
 beforeAll(build);
 
-const [check = ''] = commandsIn('docs/backup.md', 'Check');
 const ofOneAgent = /^GET \/agents\/[^/?]+$/;
 const ofVersion = /^GET (\/agents\/[^/?]+\/versions\/\d+)$/;
 
 test('what the last release wrote is read byte for byte, and its kept answers are replayed byte for byte', () =>
   unlessTooSlow(async (attempt) => {
     const { send, query } = await restoreLastRelease(attempt);
-    expect(await query(statementIn(check))).toEqual([]);
+    expect(await query(restoreCheck())).toEqual([]);
     const keys = await Promise.all(['revoked', 'suspended'].map((key) => send({ key, line: 'GET /agents' })));
     expect(keys.map(({ body }) => Object(body).code)).toEqual(['INVALID_API_KEY', 'API_KEY_SUSPENDED']);
     for (const call of recorded.reads) {
@@ -85,6 +77,6 @@ test.for(snapshots)(
         expect([patched.status, updatedAt > earlier], line).toEqual([200, true]);
         expect(after, line).toEqual({ ...others, duration: 77, metadata: { ...metadata, today: [true] } });
       }
-      expect(await query(statementIn(check))).toEqual([]);
+      expect(await query(restoreCheck())).toEqual([]);
     }),
 );

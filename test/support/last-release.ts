@@ -95,9 +95,6 @@ export function completed(value: unknown, missing: readonly AgentField[] = []): 
   return { ...value, ...Object.fromEntries(set.map((name) => [name, fields[name].initial])) };
 }
 
-/** The statement by which docs/backup.md finds agents that differ from their history. */
-export const statementIn = (command: string) => /<<'SQL'\n([\s\S]*)\nSQL\n/.exec(command)?.[1] ?? '';
-
 /** All fields of an agent as a version shows it. */
 export const fieldsOf = (version: object) =>
   Object.fromEntries(Object.entries(version).filter(([name]) => agentFields.some((field) => field === name)));
