@@ -23,7 +23,7 @@ test('a batch of changes with idempotency keys reads a few blocks each, with pla
   const database = openLimited('patient', world.databaseUrl, 1);
   onTestFinished(() => database.close());
   const find = (ids: readonly string[], numberIds: readonly string[]) => {
-    const keys = { keyIds: ids.map(() => keyId), keys: ids.map((_, place) => key(place)) };
+    const keys = { apiKeyIds: ids.map(() => keyId), idempotencyKeys: ids.map((_, place) => key(place)) };
     return database.query(findStatement({ ids, numberIds, ...keys }));
   };
   const change = (ids: readonly string[]) =>
