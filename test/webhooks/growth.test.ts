@@ -42,10 +42,7 @@ interface Stored {
   readonly of: number;
 }
 
-/**
- * A connection as the owner, to a table that is never vacuumed or analyzed beside the test, which would count as reads. Without
- * triggers, which check every row.
- */
+/** A connection as the owner, without triggers, to a table that is never vacuumed beside the test, which would count as reads. */
 async function openOwner({ sql }: World): Promise<pg.PoolClient> {
   const owner = await sql.connect();
   onTestFinished(() => owner.release(true));
