@@ -16,8 +16,9 @@ export interface Options {
   readonly complete: boolean;
 }
 
-const usage = `npm run bench -- [options]
-  --quick              under a minute: one short round, 1 and 64 connections, fewer variations
+/** The help text, without a newline at its end. */
+export const usage = `npm run bench -- [options]
+  --quick              about a minute: one short round, 1 and 64 connections, fewer variations
   --only NAME          one contestant, repeatable: ${contestantNames.join(', ')}
   --connections LIST   1,16,64,256
   --seconds N          length of each measurement

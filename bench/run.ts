@@ -1,5 +1,5 @@
 import { describeMachine } from './machine.ts';
-import { type Options, readOptions } from './options.ts';
+import { type Options, readOptions, usage } from './options.ts';
 import { full, planOf } from './plan.ts';
 import { interrupt } from './processes.ts';
 import { publish, readResults, readSoak } from './publish.ts';
@@ -14,7 +14,12 @@ const say = (text: string) => process.stderr.write(`${text}\n`);
 
 /** Runs the benchmark: starts everything, measures, reports and cleans up. */
 async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2));
+  const commandLine = process.argv.slice(2);
+  if (commandLine.includes('--help')) {
+    process.stdout.write(`${usage}\n`);
+    return;
+  }
+  const options = readOptions(commandLine);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
   const bench = await openWorkbench();
   try {

@@ -28,7 +28,10 @@ export const environmentSchema = Type.Object({
       expected: 'a URL postgresql://user:password@host:port/database',
     }),
   ),
-  DATABASE_POOL: wholeNumber(1, 1000, { default: 10, description: 'Database connections per process' }),
+  DATABASE_POOL: wholeNumber(1, 1000, {
+    default: 10,
+    description: 'Database connections per process, and one more with METRICS_PORT',
+  }),
   DATA_DIR: Type.String({
     minLength: 1,
     default: '.data',

@@ -1,5 +1,7 @@
 import { sql } from '../database/statement.ts';
 
+// Raw, since Prisma locks no rows and deletes or changes no limited number of them.
+
 /**
  * Locks agents until the transaction ends, before what belongs to them is erased: a change that is not committed yet would
  * otherwise add a version that the statements which erase do not see.

@@ -1,5 +1,7 @@
 import { constant, sql } from '../database/statement.ts';
 
+// Raw, since Prisma locks no rows, deletes no limited number of them, and has no statement that goes on with what another found.
+
 /** Locks a company until the transaction ends: inserts of rows that refer to it wait. */
 export const lockStatement = (companyId: string) => sql`SELECT FROM company WHERE id = ${companyId}::uuid FOR UPDATE`;
 

@@ -6,7 +6,7 @@ const walked = constant('10000');
 /**
  * Selects the ids of the next agents of a company behind an id, deleted ones included, and the id to continue behind; null
  * at the end of the table. There is no index on the deleted agents of a company, so this reads the whole table in batches:
- * a result can have fewer than `limit` ids, or none, before the end.
+ * a result can have fewer than `limit` ids, or none, before the end. Raw, since Prisma cannot filter the rows of a batch.
  */
 export const nextAgentsStatement = (companyId: string, after: string, limit: number): Statement => sql`
   WITH walked AS MATERIALIZED (

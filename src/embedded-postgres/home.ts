@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, realpath } from 'node:fs/promises';
+import { chmod, mkdir, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { StartError } from '../errors.ts';
 import { explainDataDir } from '../process/data-dir.ts';
 import { readOptional, readOrCreate } from '../process/read-or-create.ts';
 import { exists } from './files.ts';
@@ -18,6 +19,9 @@ export interface Home {
   readonly notes: readonly string[];
 }
 
+/** The file in DATA_DIR that names a directory outside of it. */
+const locationName = 'postgres-location';
+
 const homesOfRoot = '/var/lib/interview-agents-api';
 
 /**
@@ -31,6 +35,7 @@ export async function openHome(dataDirGiven: string, user: OsUser): Promise<Home
     const dataDir = await realpath(given);
     const directory = await findDirectory(dataDir, user);
     await makeDirectory(directory, user);
+    if (dirname(directory) !== dataDir) await claim(directory, dataDir);
     const passwordFile = join(dataDir, 'postgres-password');
     const password = await readOrCreate(passwordFile, () => randomBytes(24).toString('hex'));
     const note = `the data is in ${directory}, since user ${user.name}, as whom PostgreSQL runs, cannot enter ${dataDir}`;
@@ -49,7 +54,7 @@ async function makeDirectory(directory: string, user: OsUser): Promise<void> {
 
 /** `postgres` in DATA_DIR, or one outside, whose path is then kept in DATA_DIR. */
 async function findDirectory(dataDir: string, user: OsUser): Promise<string> {
-  const locationFile = join(dataDir, 'postgres-location');
+  const locationFile = join(dataDir, locationName);
   const outside = await readOptional(locationFile);
   if (outside !== undefined) return outside;
   const inside = join(dataDir, 'postgres');
@@ -60,4 +65,21 @@ async function findDirectory(dataDir: string, user: OsUser): Promise<string> {
   if (made !== undefined) await chmod(homesOfRoot, 0o755);
   const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 16);
   return await readOrCreate(locationFile, () => join(homesOfRoot, name));
+}
+
+/**
+ * Records the DATA_DIR of a directory outside of it, or that it was moved.
+ * @throws StartError if this DATA_DIR is a copy: whoever means the copy would change the database of the original
+ */
+async function claim(directory: string, dataDir: string): Promise<void> {
+  const ownerFile = join(directory, 'data-dir');
+  const owner = await readOptional(ownerFile);
+  if (owner === dataDir) return;
+  if (owner !== undefined && (await readOptional(join(owner, locationName))) === directory) {
+    throw new StartError(
+      `DATA_DIR ${dataDir} is a copy of ${owner}, whose database is in ${directory}: ` +
+        `delete ${join(dataDir, locationName)} for a database of its own`,
+    );
+  }
+  await writeFile(ownerFile, dataDir, { mode: 0o600 });
 }

@@ -5,7 +5,7 @@ import { agentVersionRepository } from '../agents/history/repository.ts';
 import { agentRepository } from '../agents/repository.ts';
 import type { AgentDraft } from '../agents/schema.ts';
 import { agentService } from '../agents/service.ts';
-import { hashesOf, type KeyHashes, type KeySecrets, scopes } from '../auth/api-key.ts';
+import { hashesOf, type KeySecrets, scopes } from '../auth/api-key.ts';
 import { apiKeyLifecycle } from '../auth/key-lifecycle.repository.ts';
 import { apiKeyRepository } from '../auth/lookup.repository.ts';
 import { type CompanyRepository, companyRepository } from '../companies/repository.ts';
@@ -32,14 +32,14 @@ interface Options extends KeySecrets {
 }
 
 /**
- * Creates a company with a phone number, an agent and keys, unless an earlier start did so in the same database.
+ * Creates a company with a phone number, an agent and keys, unless an earlier start did so in the same database and its keys
+ * may still change agents.
  * @returns text for the terminal: a PATCH to paste, for each kind of key
  */
 export async function prepareDemo({ database, dataDir, baseUrl, ...secrets }: Options): Promise<string> {
   const file = join(resolve(dataDir), 'demo.json');
   const earlier = await readDemo(file);
-  const isKnown = earlier && (await isKnownKey(database, hashesOf(earlier.companyKey, secrets)));
-  const demo = earlier && isKnown ? await withAgent(earlier, database) : await makeDemo(database, secrets);
+  const demo = (earlier && (await usableDemo(earlier, database, secrets))) ?? (await makeDemo(database, secrets));
   if (demo !== earlier) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
   const url = `${baseUrl}/agents/${demo.agentId}`;
   return [
@@ -60,22 +60,25 @@ async function readDemo(file: string): Promise<Demo | undefined> {
   }
 }
 
-/** False if the demo was created in another database. */
-async function isKnownKey(database: Database, hashes: KeyHashes): Promise<boolean> {
-  const lookup = { ...hashes, companyId: null, agentId: null, address: null, scope: undefined };
-  const { key } = await apiKeyRepository(database).lookUp(lookup, Number.POSITIVE_INFINITY);
-  return key !== undefined;
-}
-
-/** Creates another agent if the demo's agent was deleted. */
-async function withAgent(demo: Demo, database: Database): Promise<Demo> {
-  const agents = agentRepository(database);
-  if (await agents.find(demo.agentId, null)) return demo;
-  const { agent } = await agentService(agents, agentVersionRepository(database)).create(
-    demo.companyId,
-    { ...draft, type: 'ONLINE' },
-    { operator },
+/**
+ * The same demo, with another agent if its agent was deleted.
+ * @returns undefined if the server would refuse one of its curl commands: a key was made in another database, has ended or may
+ * do less, or the grant has ended
+ */
+async function usableDemo(demo: Demo, database: Database, secrets: KeySecrets): Promise<Demo | undefined> {
+  const { companyId, agentId } = demo;
+  const { lookUp } = apiKeyRepository(database);
+  const lookups = [demo.companyKey, demo.atsKey].map((key) =>
+    lookUp(
+      { ...hashesOf(key, secrets), companyId, agentId, address: '127.0.0.1', scope: 'write:agents' },
+      Number.POSITIVE_INFINITY,
+    ),
   );
+  const found = await Promise.all(lookups);
+  if (!found.every(({ agentWasRead }) => agentWasRead)) return undefined;
+  if (found.every(({ agent }) => agent)) return demo;
+  const agents = agentService(agentRepository(database), agentVersionRepository(database));
+  const { agent } = await agents.create(companyId, { ...draft, type: 'ONLINE' }, { operator });
   return { ...demo, agentId: agent.id };
 }
 

@@ -1,6 +1,8 @@
 import type { KeyOwner } from '../auth/api-key.ts';
 import { sql } from '../database/statement.ts';
 
+// Raw, since Prisma takes no locks and deletes no limited number of rows.
+
 /**
  * Locks an owner until the transaction ends: changes of its endpoints run one at a time. Otherwise two requests could
  * exceed the limit of endpoints together, or carry out one Idempotency-Key twice.

@@ -13,6 +13,8 @@ export interface Completed {
   readonly replayed?: true;
 }
 
+// Raw, since Prisma has no interval before the database's time, and joins no tables without a relation.
+
 const recent = constant(`k.created_at > now() - ${keptFor}`);
 
 /**

@@ -71,6 +71,15 @@ test('a key that is refused for its state or the caller’s address does not cou
   expect(keys.map(({ lastUsedAt }) => lastUsedAt)).toEqual([null, null]);
 });
 
+test('a key that is refused for its scope or its company counts as used', async () => {
+  const { id } = await world.company();
+  const [reader, ats] = [await world.keyWith(id, 'read:webhooks'), await world.ats()];
+  expect([(await use(reader)).status, (await use(ats.key)).status]).toEqual([403, 400]);
+  const keys = await world.keys.list({ companyId: id, integrationId: null });
+  const [{ id: readerId = '' } = {}] = keys.filter(({ start }) => reader.startsWith(start));
+  for (const keyId of [readerId, ats.keyId]) await untilUsed(keyId);
+});
+
 test('a request is answered 200 although its use cannot be written, and the log says so', async () => {
   const { key, keyId } = await world.company();
   const { origin } = await openAnotherServer(world, { limits: 'production' });

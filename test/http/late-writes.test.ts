@@ -17,7 +17,8 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-const isFind = (sql: string) => sql === findStatement({ ids: [], numberIds: [], keyIds: [], keys: [] }).text;
+const isFind = (sql: string) =>
+  sql === findStatement({ ids: [], numberIds: [], apiKeyIds: [], idempotencyKeys: [] }).text;
 const isLock = (sql: string) => sql === lockSoonStatement('').text;
 const isLookup = (sql: string) => sql === singleLookupSql;
 const keyed = { 'idempotency-key': 'late' };

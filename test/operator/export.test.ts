@@ -95,7 +95,7 @@ test('an export holds the phone numbers, grants, keys, agents with all versions,
   expect(JSON.stringify(lines)).not.toContain(rows[0].hash);
 });
 
-test('an export of several batches holds each agent and version once, in order', async () => {
+test('an export of several batches holds each agent and version once, in order, with the fields that its release stored', async () => {
   const { id: companyId } = await world.company();
   // More than one batch of agents, and more than one batch of versions, in total and for one agent.
   await world.sql.query(
@@ -121,6 +121,7 @@ test('an export of several batches holds each agent and version once, in order',
   const places = versions.map(({ agentId, version }) => place(agentId, version));
   expect(places).toEqual([...new Set(places)].toSorted());
   expect(places).toHaveLength(129 * 2 + 120);
+  expect(new Set(versions.map(({ snapshot }) => Object.keys(snapshot).join()))).toEqual(new Set(['metadata']));
   // A number that JavaScript cannot hold is written as PostgreSQL writes it.
   expect(text).toContain(`1${'0'.repeat(400)}`);
 });

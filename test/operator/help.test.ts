@@ -38,6 +38,13 @@ async function expectOptionsOf(words: string) {
   for (const [option] of words.matchAll(/--[a-z-]+/g)) expect(stdout, words).toContain(option);
 }
 
+test('the program and each group print their help on stderr and exit with 1 if no command is named', async () => {
+  for (const path of [[], ...groups.map((group) => [group.name()])]) {
+    const { stdout: help } = await runOperator({}, [...path, '--help']);
+    expect(await runOperator({}, path)).toEqual({ code: 1, stdout: '', stderr: help });
+  }
+});
+
 test('the help of key update explains how to remove what was set', async () => {
   const { stdout } = await runOperator({}, ['key', 'update', '--help']);
   for (const option of ['--expires', '--allow-ip', '--per-minute', '--per-hour']) {
@@ -60,4 +67,10 @@ test('the help of the server, migrate and admin programs has their use and examp
         expect(help.stdout).toContain(`  ${variable}\n`);
     }
   }
+});
+
+test('the help of the benchmark has its options', async () => {
+  const run = join(import.meta.dirname, '..', '..', 'bench', 'run.ts');
+  const stdout = expect.stringMatching(/^npm run bench -- \[options\]\n {2}--quick /);
+  expect(await runProgram(['--import', 'tsx', run, '--help'])).toEqual({ code: 0, stdout, stderr: '' });
 });

@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../support/connection.ts';
@@ -72,7 +72,7 @@ describe.runIf(isRoot)('as root', () => {
     await embedded.close();
   });
 
-  test('if that user cannot enter, the cluster is below /var/lib and a note says so', async () => {
+  test('if that user cannot enter, the cluster is below /var/lib; a note says so, it follows a move, and a copy is refused', async () => {
     const closed = join(folder, 'closed');
     const place = join(closed, 'data');
     await mkdir(place, { recursive: true, mode: 0o700 });
@@ -91,7 +91,24 @@ describe.runIf(isRoot)('as root', () => {
     const second = await open(place, 'server');
     expect(await run(second.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
     await second.close();
-    eraseEmbedded(place);
+
+    const [moved, copy] = [join(closed, 'moved'), join(closed, 'copy')];
+    await rename(place, moved);
+    const third = await open(moved, 'server');
+    expect(await run(third.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
+    await third.close();
+
+    await cp(moved, copy, { recursive: true });
+    await expectRefusal(
+      open(copy, 'operator'),
+      /DATA_DIR \S.*\/copy is a copy of \S.*\/moved, whose .*: delete \S.*\/copy\/postgres-location for a database of its own$/,
+    );
+    await rm(join(copy, 'postgres-location'));
+    const own = await open(copy, 'operator');
+    await expect(run(own.url, 'SELECT value FROM kept')).rejects.toThrow('"kept" does not exist');
+    await own.close();
+    eraseEmbedded(copy);
+    eraseEmbedded(moved);
     await expect(stat(location)).rejects.toThrow('ENOENT');
   });
 

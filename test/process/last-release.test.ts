@@ -1,12 +1,13 @@
 import { beforeAll, expect, test } from 'vitest';
 import { agentFields } from '../../src/agents/fields.ts';
-import { commandsIn } from '../support/docs.ts';
+import type { AuditEntry } from '../../src/audit/schema.ts';
+import { restoreCheck } from '../support/docs.ts';
 import {
   completed,
   fieldsOf,
   recorded,
   restoreLastRelease,
-  statementIn,
+  rowsInDump,
   withAddedFields,
 } from '../support/last-release.ts';
 import { build } from '../support/process.ts';
@@ -14,14 +15,13 @@ import { unlessTooSlow } from '../support/too-slow.ts';
 
 beforeAll(build);
 
-const [check = ''] = commandsIn('docs/backup.md', 'Check');
 const ofOneAgent = /^GET \/agents\/[^/?]+$/;
 const ofVersion = /^GET (\/agents\/[^/?]+\/versions\/\d+)$/;
 
 test('what the last release wrote is read byte for byte, and its kept answers are replayed byte for byte', () =>
   unlessTooSlow(async (attempt) => {
     const { send, query } = await restoreLastRelease(attempt);
-    expect(await query(statementIn(check))).toEqual([]);
+    expect(await query(restoreCheck())).toEqual([]);
     const keys = await Promise.all(['revoked', 'suspended'].map((key) => send({ key, line: 'GET /agents' })));
     expect(keys.map(({ body }) => Object(body).code)).toEqual(['INVALID_API_KEY', 'API_KEY_SUSPENDED']);
     for (const call of recorded.reads) {
@@ -41,6 +41,44 @@ test('what the last release wrote is read byte for byte, and its kept answers ar
     }
     const [gone] = await query('SELECT id FROM agent WHERE deleted_at IS NOT NULL');
     expect(await send({ key: 'company', line: `GET /agents/${gone?.['id']}` })).toMatchObject({ status: 404 });
+  }));
+
+test('the audit trail of the last release is listed whole, and all of its companies are exported', () =>
+  unlessTooSlow(async (attempt) => {
+    const { query, printed } = await restoreLastRelease(attempt);
+    const trail = await query(`
+      SELECT created_at AS at, action, company_id AS "companyId", integration_id AS "integrationId", key_id AS "keyId",
+             phone_number_id AS "phoneNumberId", agent_id AS "agentId", details,
+             json_build_object('operator', operator, 'keyId', acting_key_id, 'requestId', request_id, 'address', caller_address) AS by
+        FROM audit_entry`);
+    const versions = await query(`
+      SELECT a.company_id AS company, v.agent_id AS "agentId", v.version, v.snapshot FROM agent_version v
+        JOIN agent a ON a.id = v.agent_id ORDER BY a.id, v.version`);
+    expect([trail.length, versions.length]).toEqual([rowsInDump('audit_entry'), rowsInDump('agent_version')]);
+
+    const listed: AuditEntry[] = JSON.parse(await printed('audit', 'list', '--limit', '1000'));
+    expect(listed).toHaveLength(trail.length + versions.length);
+    const isOfHistory = ({ action }: AuditEntry) => /^agent\.(created|changed|restored)$/.test(action);
+    const asListed = JSON.parse(JSON.stringify(trail));
+    expect(listed.filter((entry) => !isOfHistory(entry))).toEqual(expect.arrayContaining(asListed));
+    expect(listed.filter(isOfHistory)).toHaveLength(versions.length);
+
+    const companies = await query('SELECT id FROM company');
+    expect(companies.length).toBeGreaterThan(1);
+    for (const { id } of companies) {
+      const lines = (await printed('company', 'export', '--company', id)).trimEnd().split('\n');
+      const of = (record: string) => lines.map((line) => JSON.parse(line)).filter((line) => line.record === record);
+      const own = versions.filter(({ company }) => company === id);
+      expect(of('version')).toMatchObject(
+        own.map(({ agentId, version, snapshot }) => ({ agentId, version, snapshot })),
+      );
+      const actions = trail.filter(({ companyId }) => companyId === id).map(({ action }) => action);
+      expect(
+        of('auditEntry')
+          .map(({ action }) => action)
+          .toSorted(),
+      ).toEqual([...actions, 'company.exported'].toSorted());
+    }
   }));
 
 /** All fields that an older release may not have known, without those that a new agent requires. */
@@ -85,6 +123,6 @@ test.for(snapshots)(
         expect([patched.status, updatedAt > earlier], line).toEqual([200, true]);
         expect(after, line).toEqual({ ...others, duration: 77, metadata: { ...metadata, today: [true] } });
       }
-      expect(await query(statementIn(check))).toEqual([]);
+      expect(await query(restoreCheck())).toEqual([]);
     }),
 );

@@ -2,10 +2,9 @@ import { join } from 'node:path';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { callsOf } from '../support/calls.ts';
 import { run } from '../support/connection.ts';
-import { commandsIn } from '../support/docs.ts';
+import { restoreCheck } from '../support/docs.ts';
 import { emptyDatabase } from '../support/empty-database.ts';
 import { asServer } from '../support/global-setup.ts';
-import { statementIn } from '../support/last-release.ts';
 import { startLoad } from '../support/load.ts';
 import { build, runProgram, startServer } from '../support/process.ts';
 import { buildCommit, migrateUnderLoad } from '../support/release.ts';
@@ -15,7 +14,6 @@ import { type Attempt, lockLimit, unlessTooSlow } from '../support/too-slow.ts';
 /** The last commit of the previous release. */
 const before = 'ccde7484be24c023d64632b2596282a6a05cfbe6';
 const here = join(import.meta.dirname, '..', '..');
-const [check = ''] = commandsIn('docs/backup.md', 'Check');
 
 beforeAll(build);
 
@@ -64,7 +62,7 @@ async function sideBySide(folder: string, attempt: Attempt) {
       await expectRestored(key, `/agents/${id}/versions/${number}`, at % 2 === 0 ? [next, old] : [old, next]);
     }
   }
-  expect(await database.query(statementIn(check))).toEqual([]);
+  expect(await database.query(restoreCheck())).toEqual([]);
 }
 
 interface Side extends ReturnType<typeof callsOf> {

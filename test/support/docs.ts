@@ -59,3 +59,11 @@ export function filled(commands: string, replacements: Readonly<Record<string, s
   if (text.includes('…')) throw new Error(`something is left to replace:\n${text}`);
   return text;
 }
+
+/** The statement by which docs/backup.md finds agents that differ from their history. */
+export function restoreCheck(): string {
+  const [command = ''] = commandsIn('docs/backup.md', 'Check');
+  const [, statement] = /<<'SQL'\n([\s\S]*)\nSQL\n/.exec(command) ?? [];
+  if (!statement) throw new Error(`docs/backup.md has no statement: ${command}`);
+  return statement;
+}

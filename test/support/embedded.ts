@@ -43,7 +43,8 @@ export function useEmbedded(): void {
   });
 
   afterAll(async () => {
-    eraseEmbedded(join(folder, 'closed', 'data'));
+    const closed = join(folder, 'closed');
+    if (existsSync(closed)) for (const name of await readdir(closed)) eraseEmbedded(join(closed, name));
     await rm(folder, { recursive: true, force: true });
   });
 }

@@ -6,6 +6,7 @@ import { callsOf } from './calls.ts';
 import { run } from './connection.ts';
 import { emptyDatabase } from './empty-database.ts';
 import type { Answer } from './http.ts';
+import { printedBy } from './operator.ts';
 import { runProgram, startServer } from './process.ts';
 import type { Attempt } from './too-slow.ts';
 
@@ -39,6 +40,9 @@ const keyOf = (name: string) => `sk_${name.padEnd(43, '0')}`;
 export const recorded: Recorded = JSON.parse(await readFile(join(fixtures, 'last-release.json'), 'utf8'));
 const dump = await readFile(join(fixtures, 'last-release.sql'), 'utf8');
 
+/** The number of rows of a table in the dump. */
+export const rowsInDump = (table: string) => dump.split(`\nINSERT INTO public.${table} `).length - 1;
+
 /**
  * Restores the dump of the last release into an empty database, migrates it with this release and starts a server on it.
  * @param missing fields that are removed from all its snapshots and kept answers first
@@ -67,6 +71,9 @@ export async function restoreLastRelease({ timed, atEnd }: Attempt, missing: rea
   return {
     query: (sql: string) => run(ownerUrl, sql),
 
+    /** Runs a command of the operator and returns what it prints. */
+    printed: printedBy({ ownerUrl, secret }),
+
     /** Sends a recorded request, or another one with one of its keys. */
     send({ key, line, headers = {}, body }: Pick<RecordedCall, 'key' | 'line' | 'headers' | 'body'>): Promise<Answer> {
       const [method = '', path = ''] = line.split(' ');
@@ -94,9 +101,6 @@ export function completed(value: unknown, missing: readonly AgentField[] = []): 
   const set = [...added, ...missing.filter((name) => name in value)];
   return { ...value, ...Object.fromEntries(set.map((name) => [name, fields[name].initial])) };
 }
-
-/** The statement by which docs/backup.md finds agents that differ from their history. */
-export const statementIn = (command: string) => /<<'SQL'\n([\s\S]*)\nSQL\n/.exec(command)?.[1] ?? '';
 
 /** All fields of an agent as a version shows it. */
 export const fieldsOf = (version: object) =>

@@ -5,6 +5,8 @@ import { readConfig } from '../../src/config.ts';
 import { failureOf, operatorProgram } from '../../src/operator/program.ts';
 import type { World } from './world.ts';
 
+type OwnDatabase = Pick<World, 'ownerUrl' | 'secret'>;
+
 interface Outcome {
   readonly code: number;
   readonly stdout: string;
@@ -43,13 +45,13 @@ export async function runOperator(
 
 /** Runs a command on the database of a world and returns its outcome. */
 export const operatorOf =
-  ({ ownerUrl, secret }: World) =>
+  ({ ownerUrl, secret }: OwnDatabase) =>
   (parameters: readonly string[], stdin?: string) =>
     runOperator({ DATABASE_URL: ownerUrl, API_KEY_SECRET: secret }, parameters, stdin);
 
 /** Runs a command on the database of a world and returns what it printed. Fails unless it succeeds with an empty stderr. */
 export const printedBy =
-  (world: World) =>
+  (world: OwnDatabase) =>
   async (...parameters: string[]): Promise<string> => {
     const { stdout, ...rest } = await operatorOf(world)(parameters);
     expect(rest).toEqual({ code: 0, stderr: '' });
@@ -58,6 +60,6 @@ export const printedBy =
 
 /** Runs a command on the database of a world and returns the JSON value that it printed; otherwise like `printedBy`. */
 export const parsedBy =
-  (world: World) =>
+  (world: OwnDatabase) =>
   async (...parameters: string[]) =>
     JSON.parse(await printedBy(world)(...parameters));

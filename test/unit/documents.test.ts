@@ -1,11 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { fields } from '../../src/agents/fields.ts';
 import { ofNewcomers, perKey, perOwner } from '../../src/auth/concurrency-limits.ts';
 import { environmentSchema } from '../../src/config.ts';
 import { longest } from '../../src/http/deadline.ts';
 import { problems } from '../../src/http/problems.ts';
 import { leftForStatements } from '../../src/http/turns.ts';
+import { restoreCheck } from '../support/docs.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
@@ -124,6 +126,11 @@ test('the excerpts of a day with the API in docs/client.md are in the example, i
   expect(places.length).toBeGreaterThan(5);
   expect(places).not.toContain(-1);
   expect(places).toEqual(places.toSorted((a, b) => a - b));
+});
+
+test('the check of docs/backup.md compares every field of an agent with the history', () => {
+  const statement = restoreCheck();
+  for (const [name, { column }] of Object.entries(fields)) expect(statement).toContain(`'${name}', a.${column}`);
 });
 
 test('docs/backup.md stops the servers before it reads what has to be done once more, so that the trail is complete', () => {

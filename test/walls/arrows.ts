@@ -123,16 +123,22 @@ export const arrowRules: readonly Rule[] = [
     kept: [{ 'src/agents/rules/diff.ts': "import { fields } from '../fields.ts';" }],
   },
   {
-    says: 'Only `http/`, `auth/`, `openapi/`, routes and `app.ts` know the framework',
+    says: 'Only `http/`, `auth/`, `openapi/`, routes, `app.ts` and `server.ts` know the framework',
     breaches: (files) =>
       importing(
         files,
         (name, target) =>
-          /^@?fastify/.test(target) && !['programs', 'app', 'routes and plugins'].includes(nameOfLayer(name)),
+          /^@?fastify/.test(target) &&
+          !(
+            /^src\/((http|auth|openapi)\/|(app|server)\.ts$)|\broutes\.ts$/.test(name) &&
+            ['programs', 'app', 'routes and plugins'].includes(nameOfLayer(name))
+          ),
       ),
     caught: [
       { 'src/agents/service.ts': "import type { FastifyRequest } from 'fastify';" },
       { 'src/http/json.ts': "import fp from 'fastify-plugin';" },
+      { 'src/operator/keys.ts': "import fastify from 'fastify';" },
+      { 'src/agents/openapi.ts': "import type { FastifySchema } from 'fastify';" },
     ],
     kept: [{ 'src/http/body.ts': "import fp from 'fastify-plugin';" }],
   },

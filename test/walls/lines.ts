@@ -2,30 +2,37 @@ import { codeOf, type Project, type Rule } from './source.ts';
 
 interface LineRule {
   readonly says: string;
-  /** The pattern that lines may match only in these rooms. */
+  /** The pattern that the code of a file, lines and all, may match only in these rooms. */
   readonly pattern: RegExp;
   readonly rooms: RegExp;
-  /** Lines that the rule must report outside these rooms. */
+  /** Code that the rule must report outside these rooms. */
   readonly caught: readonly string[];
-  /** A file of these rooms, in which the same lines are allowed. */
+  /** A file of these rooms, in which the same code is allowed. */
   readonly room: string;
+  /** A file outside these rooms that is named like one of them. */
+  readonly neighbour?: string;
 }
 
 /** A file outside all rooms. */
 const stray = 'src/agents/stray.ts';
-const alone = (name: string, line: string): Project => ({ [name]: line });
+const alone = (name: string, code: string): Project => ({ [name]: code });
+const inComment = (code: string) => code.replaceAll(/^/gm, '// ');
 
-function lineRule({ says, pattern, rooms, caught, room }: LineRule): Rule {
+function lineRule({ says, pattern, rooms, caught, room, neighbour = stray }: LineRule): Rule {
   return {
     says,
     breaches: (files) =>
       files
         .filter(({ name }) => !rooms.test(name))
-        .flatMap(({ name, lines }) =>
-          lines.flatMap((line, at) => (pattern.test(codeOf(line)) ? [`${name}:${at + 1} ${line.trim()}`] : [])),
-        ),
-    caught: caught.map((line) => alone(stray, line)),
-    kept: caught.flatMap((line) => [alone(room, line), alone(stray, `// ${line}`)]),
+        .flatMap(({ name, lines }) => {
+          const code = lines.map(codeOf).join('\n');
+          return [...code.matchAll(new RegExp(pattern, 'g'))].map(({ index }) => {
+            const before = code.slice(0, index).split('\n').length;
+            return `${name}:${before} ${lines[before - 1]?.trim()}`;
+          });
+        }),
+    caught: caught.flatMap((code) => [stray, neighbour].map((name) => alone(name, code))),
+    kept: caught.flatMap((code) => [alone(room, code), alone(stray, inComment(code))]),
   };
 }
 
@@ -57,9 +64,10 @@ export const lineRules: readonly Rule[] = [
   lineRule({
     says: '`Type.`',
     pattern: /\bType\.[A-Z]/,
-    rooms: /\bschema\.ts$|^src\/(agents\/fields|config|http\/(problems|faults))\.ts$/,
+    rooms: /[./]schema\.ts$|^src\/(agents\/fields|config|http\/(json-schema|problems|faults))\.ts$/,
     caught: ['const id = Type.String();'],
     room: 'src/agents/request.schema.ts',
+    neighbour: 'src/agents/json-schema.ts',
   }),
   lineRule({
     says: 'SQL',
@@ -83,6 +91,7 @@ export const lineRules: readonly Rule[] = [
       "import { Prisma } from '../generated/prisma/client.ts';",
       "import { PrismaPg } from '@prisma/adapter-pg';",
       'await prisma.agent.findMany({ where: { id, companyId } });',
+      'await prisma.agent.findMany({\n  where: {\n    id,\n    companyId,\n  },\n});',
     ],
     room: 'src/companies/repository.ts',
   }),

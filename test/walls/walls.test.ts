@@ -24,7 +24,21 @@ describe.for(rules)('$says', ({ says, breaches, caught, kept }) => {
   });
 });
 
+const contributing = readFileSync(join(import.meta.dirname, '..', '..', 'CONTRIBUTING.md'), 'utf8');
+
 test('CONTRIBUTING.md names every rule', () => {
-  const text = readFileSync(join(import.meta.dirname, '..', '..', 'CONTRIBUTING.md'), 'utf8').replaceAll(/\s+/g, ' ');
+  const text = contributing.replaceAll(/\s+/g, ' ');
   expect(rules.map(({ says }) => says).filter((says) => !text.includes(says))).toEqual([]);
+});
+
+test('every row and every item of the list in CONTRIBUTING.md has a rule', () => {
+  const [, rooms = ''] = /^## Rooms\n([\s\S]*?)^## /m.exec(contributing) ?? [];
+  const cells = [...rooms.matchAll(/^\| .* \| (.*) \|$/gm)].map(([, cell]) => cell);
+  expect(cells.slice(1)).toEqual(expect.arrayContaining(lineRules.map(({ says }) => says)));
+  expect(cells).toHaveLength(1 + lineRules.length);
+  const items = rooms.split(/^- /m).slice(1);
+  const others = [...arrowRules, ...nameRules];
+  const ofRule = (item: string) => others.some(({ says }) => item.replaceAll(/\s+/g, ' ').includes(says));
+  expect(items.length).toBeGreaterThan(5);
+  expect(items.filter((item) => !ofRule(item))).toEqual([]);
 });

@@ -20,6 +20,8 @@ interface QueuedChange {
   readonly since: number;
   /** Whether it gets a transaction of its own, because a transaction with other changes of its agent failed. */
   readonly isSingle: boolean;
+  /** Whether its last attempt was rolled back because somebody held the lock of its row or idempotency key. */
+  readonly wasHeld: boolean;
   readonly resolve: (result: Changed | Promise<Changed>) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -33,17 +35,20 @@ const lastTry = 400;
 /**
  * Carries out changes that were not written in a batch with other agents: agent by agent, each in a transaction that locks the row
  * first. At most half of the connections are used at the same time. A change that waited 100 ms for the lock of a row or
- * an idempotency key is rolled back and queued again, until its deadline: a lock that is held for long delays only the
- * changes that need it.
+ * an idempotency key is rolled back and queued again, until its deadline. Such changes never use the last of these
+ * connections, so that changes of other agents go on, however many rows are held; if there is only one, it is used in turn.
  */
 export function changesAlone(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
-  const inTurn = pLimit(Math.max(1, Math.floor(database.connections / 2)));
+  const atOnce = Math.max(1, Math.floor(database.connections / 2));
+  const inTurn = pLimit(atOnce);
+  const inTurnOfHeld = pLimit(Math.max(1, atOnce - 1));
   const queues = new Map<string, QueuedChange[]>();
   let count = 0;
 
   async function runQueue(id: string, queue: QueuedChange[]): Promise<void> {
     while (queue.length > 0) {
-      const again = await inTurn(() => attempt(id, takeNext(queue)));
+      const next = () => inTurn(() => attempt(id, takeNext(queue)));
+      const again = await (queue.some(({ wasHeld }) => wasHeld) ? inTurnOfHeld(next) : next());
       queue.push(...again);
     }
     queues.delete(id);
@@ -96,7 +101,8 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
       return [];
     }
     meter.repeated(isLockTimeout(error) ? 'held' : 'undone');
-    const again = { ...call, since: performance.now(), isSingle: call.isSingle || isFaultOfOne };
+    const isSingle = call.isSingle || isFaultOfOne;
+    const again = { ...call, since: performance.now(), isSingle, wasHeld: isLockTimeout(error) };
     // Another change of the transaction may have caused the failure: retry in a transaction of its own before giving up.
     if (hadOthers && !isHeldRow) return [again];
     const why = isTakenKey ? new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error }) : error;
@@ -130,7 +136,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
       if (count >= maxQueued) return Promise.reject(overloaded());
       count += 1;
       return new Promise<Changed>((resolve, reject) => {
-        const call = { change, since: performance.now(), isSingle: false, resolve, reject };
+        const call = { change, since: performance.now(), isSingle: false, wasHeld: false, resolve, reject };
         const queue = queues.get(change.id);
         if (queue) {
           queue.push(call);

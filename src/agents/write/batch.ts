@@ -55,8 +55,8 @@ export async function readAll(
     const statement = findStatement({
       ids: distinct.map(({ id }) => id),
       numberIds: distinct.map(({ phoneNumberId }) => phoneNumberId),
-      keyIds: distinct.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
-      keys: distinct.map(({ idempotency }) => idempotency?.key ?? null),
+      apiKeyIds: distinct.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
+      idempotencyKeys: distinct.map(({ idempotency }) => idempotency?.key ?? null),
     });
     const rows = foundIn(await query(statement));
     return await Promise.all(rows.map((row) => toRead(query, readOrder, row)));

@@ -23,15 +23,15 @@ interface Wanted {
   /** The id of a phone number for each agent, or null. */
   readonly numberIds: readonly (string | null)[];
   /** An API key's id for each agent and its idempotency key, or both null. */
-  readonly keyIds: readonly (string | null)[];
-  readonly keys: readonly (string | null)[];
+  readonly apiKeyIds: readonly (string | null)[];
+  readonly idempotencyKeys: readonly (string | null)[];
 }
 
 /**
  * Selects one row for each agent, in this order (`foundRowSchema`). `agent` is null if there is none, `kept` if no answer is
  * kept.
  */
-export const findStatement = ({ ids, numberIds, keyIds, keys }: Wanted): PreparedStatement => ({
+export const findStatement = ({ ids, numberIds, apiKeyIds, idempotencyKeys }: Wanted): PreparedStatement => ({
   text: findSql,
-  values: [ids, numberIds, keyIds, keys],
+  values: [ids, numberIds, apiKeyIds, idempotencyKeys],
 });

@@ -14,6 +14,8 @@ export const keptJson = (table: string) =>
   `json_build_object('fingerprint', ${table}.fingerprint, 'agent', ${table}.agent,
                      'changedFields', ${table}.changed_fields, 'updatedAt', ${table}.updated_at)`;
 
+// Raw, since Prisma has no interval before the database's time, and would parse the JSON of the answer itself.
+
 const age = constant(keptFor);
 
 /** Selects the answer that is kept for an idempotency key of an API key. */

@@ -1,5 +1,7 @@
 import { constant, sql } from '../../database/statement.ts';
 
+// Raw, since Prisma locks no rows and limits no waits for a lock.
+
 const shortLockWait = constant(`set_config('lock_timeout', '100ms', true)`);
 
 /** Limits each lock wait in the rest of the transaction to 100 ms. */

@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test, vi } from 'vitest';
+import { lockSoonStatement } from '../../../src/agents/write/lock.statements.ts';
+import { openAnotherServer } from '../../support/another-server.ts';
+import { callsOf } from '../../support/calls.ts';
 import { untilWaiting, whileAgentLocked, whileLocked } from '../../support/locks.ts';
+import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -52,6 +56,34 @@ test('a locked row delays only the requests for its agent', async () => {
   });
   const { version, metadata } = JSON.parse(await world.row(held.id));
   expect({ version, keys: Object.keys(metadata).length }).toEqual({ version: 11, keys: 10 });
+});
+
+test('locked rows of many agents do not delay a change of another company that runs alone', async () => {
+  const company = await world.company();
+  const held = await Promise.all(Array.from({ length: 40 }, () => world.agent(company.id)));
+  const other = await newSubject(world);
+  const companyPhoneNumberId = await world.phoneNumber(other.companyId);
+  let attempts = 0;
+  const onStatement = (sql: string) => {
+    if (sql === lockSoonStatement('').text) attempts += 1;
+  };
+  // Two changes alone at the same time, so that an attempt of the other one can be 40 attempts later, which are two seconds.
+  const { patch } = callsOf((await openAnotherServer(world, { connections: 4, onStatement })).origin);
+
+  const rows = 'SELECT FROM agent WHERE company_id = $1 FOR UPDATE';
+  await whileLocked(world, rows, [company.id], async (release) => {
+    const delayed = held.map(({ id }) => patch(company.key, id, { duration: 77 }));
+    await vi.waitUntil(() => attempts > held.length, { timeout: 60_000 });
+    const before = attempts;
+    const answer = await patch(other.key, other.id, { type: 'PHONE', companyPhoneNumberId });
+    expect(attempts - before).toBeLessThan(30);
+    expect(answer).toMatchObject({ status: 200, body: { type: 'PHONE' } });
+    await release();
+    expect((await Promise.all(delayed)).map(({ status }) => status)).toEqual(delayed.map(() => 200));
+  });
+  expect(JSON.parse(await world.row(other.id))).toMatchObject({
+    ...{ version: 2, type: 'PHONE', company_phone_number_id: companyPhoneNumberId },
+  });
 });
 
 test('a client that disconnects does not delay its batch', async () => {

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { agentVersionRepository } from '../../../src/agents/history/repository.ts';
 import type { Query } from '../../../src/database/statement.ts';
+import { restoreCheck } from '../../support/docs.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { openLimited } from '../../support/time-limits.ts';
 import { openWorld } from '../../support/world.ts';
@@ -120,4 +121,15 @@ test('a version that is pruned while it is completed is gone, and not completed 
   };
   expect(await agentVersionRepository(database).snapshot(id, 3)).toMatchObject({ content: { voiceId: 'EMMA' } });
   expect(await agentVersionRepository({ ...database, query }).snapshot(id, 3)).toBeUndefined();
+});
+
+test('the check of docs/backup.md compares a field that the newest snapshots lack with the newest snapshot that has it', async () => {
+  const { id, key } = await newSubject(world);
+  await world.patch(key, id, { voiceId: 'EMMA' });
+  for (const duration of [45, 50]) await world.patch(key, id, { duration });
+  for (const version of [3, 4]) await forget(id, version, 'voiceId');
+  const differing = async () => (await world.sql.query<{ id: string }>(restoreCheck())).rows.map((row) => row.id);
+  expect(await differing()).not.toContain(id);
+  await world.sql.query(`UPDATE agent SET voice_id = 'LUKE' WHERE id = $1`, [id]);
+  expect(await differing()).toContain(id);
 });
