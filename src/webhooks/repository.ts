@@ -8,11 +8,10 @@ import type { Database, TypedTransaction } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
-import { onlyRow, rowsOf } from '../database/rows.ts';
+import { onlyRow, pageRowsOf, rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
 import type { Prisma, WebhookEndpoint } from '../generated/prisma/client.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
-import { deepest } from '../http/pages.schema.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { ApiError, timedOut } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
@@ -40,6 +39,7 @@ const longestAttempt = 1_200;
 const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
 
 const deliveriesOf = rowsOf(storedDeliverySchema);
+const deliveryPageOf = pageRowsOf(storedDeliverySchema);
 const totalsOf = rowsOf(totalRowSchema);
 
 /** The statements of a change of endpoints, all in one transaction. */
@@ -168,24 +168,18 @@ export function webhookRepository(database: Database) {
     find: (id: string): Promise<StoredWebhook | null> =>
       typed(({ webhookEndpoint }) => webhookEndpoint.findUnique({ where: { id } })),
 
-    /** One page of an owner's endpoints, the newest first, and their number. */
+    /** One page of an owner's endpoints, the newest first, and their number. All are read: an owner has few (`checkCount`). */
     async list({ companyId, integrationId }: KeyOwner, page: Page) {
       // Prisma compares with null by IS NULL: an endpoint has exactly one of the two.
       const where = { companyId, integrationId };
-      const part = { skip: itemsBefore(page), take: page.limit, orderBy: newestFirst };
-      const [items, total] = await typed(({ webhookEndpoint }) =>
-        Promise.all([webhookEndpoint.findMany({ where, ...part }), webhookEndpoint.count({ where })]),
-      );
-      return { items, total, page };
+      const all = await typed(({ webhookEndpoint }) => webhookEndpoint.findMany({ where, orderBy: newestFirst }));
+      const before = itemsBefore(page);
+      return { items: all.slice(before, before + page.limit), total: all.length, page };
     },
 
     /** One page, the newest first; `total` counts as far as pages reach, up to 100,000. */
     async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
-      const [rows, totals] = await Promise.all([
-        query(deliveries.deliveriesStatement(id, page, filter)),
-        query(deliveries.countDeliveriesStatement(id, filter, deepest)),
-      ]);
-      return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total, page };
+      return { ...deliveryPageOf(await query(deliveries.deliveriesStatement(id, page, filter))), page };
     },
   };
 }
