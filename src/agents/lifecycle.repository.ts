@@ -35,8 +35,11 @@ type Created = Omit<Changed, 'changedFields'>;
 /** A creation as far as it is decided before the key is looked up again. */
 type Plan = Omit<Creation, 'lookedUpAt' | 'keep'> & { readonly draft: NewAgent };
 
-/** Milliseconds for an attempt to create where a key is held: the lock timeouts of its two statements, and time to spare. */
-const longestAttempt = 2_000;
+/** Milliseconds before the deadline in which an attempt to create waits 100 ms for a key, not a lock timeout. */
+const hurry = 1_500;
+
+/** As for a change (`changesAlone`), a creation is not tried again in the last milliseconds before its deadline. */
+const lastTry = 400;
 
 const keptIn = jsonRowsOf(keptJsonSchema);
 
@@ -73,13 +76,14 @@ export function agentLifecycle(database: Database) {
    * one, which is deleted, or the number was deactivated after it was read.
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
+    const isHurried = by.deadline.left() <= hurry;
     try {
-      const created = await createAndKeepAtOnce(plan, by, idempotency);
-      return created ?? (await createAndKeepConfirmed(plan, by, idempotency));
+      const created = isHurried ? undefined : await createAndKeepAtOnce(plan, by, idempotency);
+      return created ?? (await createAndKeepConfirmed(plan, by, idempotency, isHurried));
     } catch (error) {
       const code = error instanceof ApiError ? error.code : undefined;
       if (code === 'VALIDATION_FAILED') return undefined;
-      if (code === 'IDEMPOTENCY_KEY_IN_USE' && by.deadline.left() > longestAttempt) return undefined;
+      if (code === 'IDEMPOTENCY_KEY_IN_USE' && by.deadline.left() > lastTry) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
       await database.query(deleteExpiredStatement(by.keyId, idempotency.key));
       return undefined;
@@ -98,11 +102,16 @@ export function agentLifecycle(database: Database) {
   }
 
   /** In two statements, so that a lock timeout in the second one is known to concern the idempotency key. */
-  async function createAndKeepConfirmed(plan: Plan, by: Caller, { key, fingerprint }: Idempotency): Promise<Created> {
+  async function createAndKeepConfirmed(
+    plan: Plan,
+    by: Caller,
+    { key, fingerprint }: Idempotency,
+    isHurried: boolean,
+  ): Promise<Created> {
     return await database.transaction(async (query, typed) => {
       await keepNumber(query, typed, plan.draft);
       // An agent without a number was tried at once before, which waited for longer.
-      if (plan.draft.phoneNumberId === null) await query(shortWaitStatement);
+      if (isHurried || plan.draft.phoneNumberId === null) await query(shortWaitStatement);
       const { agent } = await createConfirmed(query, plan);
       const answer = { agent_id: agent.id, agent, changed: agentFields, updated: agent.updatedAt };
       await waitForKey(query(keepStatement([{ api_key: by.keyId, key, fingerprint, ...answer }])));
