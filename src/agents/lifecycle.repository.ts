@@ -15,7 +15,7 @@ import type { StoredAgent } from './row.ts';
 import { type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import { type Write, writeAtOnce, writeConfirmed } from './write/confirmed.ts';
 import type { Changed } from './write/decision.ts';
-import { waitForKey } from './write/keep.ts';
+import { lastTry, mustHurry, waitForKey } from './write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
 import { lockSoonStatement, lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
@@ -34,12 +34,6 @@ type Created = Omit<Changed, 'changedFields'>;
 
 /** A creation as far as it is decided before the key is looked up again. */
 type Plan = Omit<Creation, 'lookedUpAt' | 'keep'> & { readonly draft: NewAgent };
-
-/** Milliseconds before the deadline in which an attempt to create waits 100 ms for a key, not a lock timeout. */
-const hurry = 1_500;
-
-/** As for a change (`changesAlone`), a creation is not tried again in the last milliseconds before its deadline. */
-const lastTry = 400;
 
 const keptIn = jsonRowsOf(keptJsonSchema);
 
@@ -76,7 +70,7 @@ export function agentLifecycle(database: Database) {
    * one, which is deleted, or the number was deactivated after it was read.
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
-    const isHurried = by.deadline.left() <= hurry;
+    const isHurried = mustHurry(by);
     try {
       const created = isHurried ? undefined : await createAndKeepAtOnce(plan, by, idempotency);
       return created ?? (await createAndKeepConfirmed(plan, by, idempotency, isHurried));

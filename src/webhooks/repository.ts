@@ -1,6 +1,7 @@
 import pLimit, { type LimitFunction } from 'p-limit';
-import { waitForKey } from '../agents/write/keep.ts';
+import { lastTry, mustHurry, waitForKey } from '../agents/write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.statements.ts';
+import { shortWaitStatement } from '../agents/write/lock.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';
@@ -32,9 +33,6 @@ export type WebhookTransaction = ReturnType<typeof transactionOf>;
 
 /** Milliseconds for which requests are signed with the previous secret too. */
 const overlap = 24 * 60 * 60 * 1_000;
-
-/** Milliseconds for an attempt at a change that waits for a lock: `lock_timeout`, and time to spare. */
-const longestAttempt = 1_200;
 
 const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
 
@@ -121,6 +119,7 @@ export function webhookRepository(database: Database) {
   ): Promise<Completed> {
     if (by.deadline.left() <= 0) throw timedOut();
     return await database.transaction(async (tx, typedTx) => {
+      if (mustHurry(by)) await tx(shortWaitStatement);
       const locking = tx(endpoints.lockOwnerStatement(by.owner));
       await (idempotency ? waitForKey(locking) : locking);
       // The client has been answered 503 if the wait for the lock was too long.
@@ -155,7 +154,7 @@ export function webhookRepository(database: Database) {
           );
         } catch (error) {
           // A lock was held for too long, by another server as a rule; what was done is rolled back.
-          if (isLockTimeout(error) && by.deadline.left() > longestAttempt) continue;
+          if (isLockTimeout(error) && by.deadline.left() > lastTry) continue;
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
           // The key was stored by a concurrent request, or its kept answer is older than 24 hours and not deleted yet.
           if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });

@@ -2,10 +2,9 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { agentVersionRepository } from '../../../src/agents/history/repository.ts';
 import { agentRepository } from '../../../src/agents/repository.ts';
 import { agentService } from '../../../src/agents/service.ts';
-import { Deadline } from '../../../src/http/deadline.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { callsOf } from '../../support/calls.ts';
-import { directCaller } from '../../support/direct-caller.ts';
+import { directCaller, OneSecondLeft } from '../../support/direct-caller.ts';
 import { draft } from '../../support/endpoints.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
@@ -54,13 +53,6 @@ test('a creation waits for its twin longer than one lock timeout', async () => {
   expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance: '/agents' });
   expect(await world.agents.list(companyId)).toHaveLength(1);
 });
-
-/** A deadline that comes no nearer, so that the test needs no fast machine. */
-class OneSecondLeft extends Deadline {
-  override left(): number {
-    return 1_000;
-  }
-}
 
 test.for([
   ['without a phone number', false],
