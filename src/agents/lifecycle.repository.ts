@@ -15,7 +15,7 @@ import type { StoredAgent } from './row.ts';
 import { type Creation, createStatement, type Deletion, deleteStatement } from './statements.ts';
 import { type Write, writeAtOnce, writeConfirmed } from './write/confirmed.ts';
 import type { Changed } from './write/decision.ts';
-import { waitForKey } from './write/keep.ts';
+import { lastTry, mustHurry, waitForKey } from './write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex, keptStatement } from './write/kept.statements.ts';
 import { lockSoonStatement, lockStatement, shortWaitStatement } from './write/lock.statements.ts';
 import { replay } from './write/replay.ts';
@@ -34,9 +34,6 @@ type Created = Omit<Changed, 'changedFields'>;
 
 /** A creation as far as it is decided before the key is looked up again. */
 type Plan = Omit<Creation, 'lookedUpAt' | 'keep'> & { readonly draft: NewAgent };
-
-/** Milliseconds for an attempt to create where a key is held: the lock timeouts of its two statements, and time to spare. */
-const longestAttempt = 2_000;
 
 const keptIn = jsonRowsOf(keptJsonSchema);
 
@@ -69,12 +66,14 @@ export function agentLifecycle(database: Database) {
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     const keep = { ...idempotency, keyId: by.keyId };
+    const isHurried = mustHurry(by);
     try {
-      return { agent: (await createAndKeepAtOnce(plan, keep)) ?? (await createConfirmed(plan, keep)) };
+      const created = isHurried ? undefined : await createAndKeepAtOnce(plan, keep);
+      return { agent: created ?? (await createConfirmed(plan, keep, isHurried)) };
     } catch (error) {
       const code = error instanceof ApiError ? error.code : undefined;
       if (code === 'VALIDATION_FAILED') return undefined;
-      if (code === 'IDEMPOTENCY_KEY_IN_USE' && by.deadline.left() > longestAttempt) return undefined;
+      if (code === 'IDEMPOTENCY_KEY_IN_USE' && by.deadline.left() > lastTry) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
       await database.query(deleteExpiredStatement(by.keyId, idempotency.key));
       return undefined;
@@ -92,11 +91,11 @@ export function agentLifecycle(database: Database) {
   }
 
   /** Keeps the answer by a statement of its own: a lock timeout in that one is known to concern the idempotency key. */
-  function createConfirmed(plan: Plan, keep?: Creation['keep']): Promise<StoredAgent> {
+  function createConfirmed(plan: Plan, keep?: Creation['keep'], isHurried = false): Promise<StoredAgent> {
     return database.transaction(async (query, typed) => {
       await keepNumber(query, typed, plan.draft);
       // An agent without a number was tried at once before, which waited for longer.
-      if (keep && plan.draft.phoneNumberId === null) await query(shortWaitStatement);
+      if (keep && (isHurried || plan.draft.phoneNumberId === null)) await query(shortWaitStatement);
       const [agent] = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
       // The statement came more than a second after the lookup twice.
       if (!agent) throw timedOut();

@@ -9,7 +9,7 @@ import type { Page } from '../http/pages.ts';
 import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
 import { agentJsonSchema, portionRowSchema } from './row.schema.ts';
 import { type StoredAgent, toStoredAgent } from './row.ts';
-import { countStatement, type GivenFilter, listStatement, pageStatement, portionStatement } from './statements.ts';
+import { type GivenFilter, listStatement, pageStatement, portionStatement } from './statements.ts';
 
 /** The filters of a list; an agent must match all that are given. */
 type AgentFilter = Pick<AgentListQuery, FilterName>;
@@ -36,12 +36,8 @@ export function agentLists(database: Database) {
 
     /** The first portion of a page of a company's agents, the newest first, and the number of agents on all pages. */
     async page(companyId: string, filter: AgentFilter, page: Page): Promise<AgentPortion & { readonly total: number }> {
-      const given = givenFilters(filter);
-      const [counted, rows] = await Promise.all([
-        database.query(countStatement(companyId, given)),
-        database.query(pageStatement(companyId, page, given)),
-      ]);
-      return { ...toPortion(rows), total: onlyRow(totalsOf(counted)).total };
+      const rows = await database.query(pageStatement(companyId, page, givenFilters(filter)));
+      return { ...toPortion(rows), total: onlyRow(totalsOf(rows)).total };
     },
 
     /**

@@ -1,3 +1,5 @@
+import type { Caller } from '../auth/caller.ts';
+import { confirm } from '../auth/lookup.repository.ts';
 import type { Database } from '../database/client.ts';
 import { recentWrites } from '../database/recent-writes.ts';
 import { jsonRowsOf } from '../database/rows.ts';
@@ -45,6 +47,9 @@ export function agentRepository(database: Database, meter = silent, writes = rec
     change: agentChange(database, meter, writes, traced),
 
     find,
+
+    /** Checks the caller of a request again, for an answer without a write: throws like `confirm`, does nothing within a second. */
+    confirm: (by: Caller) => confirm(database.query, by),
 
     /**
      * Reads an agent of a company, for a decision later in the request. The owner is read first: the time of a request must

@@ -56,7 +56,10 @@ export const writtenRowSchema = Type.Object({
 /** A row of `lockDeletedStatement`. */
 export const lockedRowSchema = Type.Object({ companyId: Type.String() });
 
-/** `agent` is text for `parseExact`, null if it was erased meanwhile; `rest` has the remaining ids in the last row of a full portion, else null. */
+/**
+ * `agent` is text for `parseExact`, null in the first row and if it was erased meanwhile; `rest` has the remaining ids in the last
+ * row of a full portion, else null.
+ */
 export const portionRowSchema = Type.Object({
   agent: textOrNull,
   rest: orNull(Type.Array(Type.String())),

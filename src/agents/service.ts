@@ -44,6 +44,8 @@ export function agentService(agents: AgentRepository, versions: AgentVersionRepo
       phoneNumberId === null && readAhead
         ? readAhead.agent && { agent: readAhead.agent, numberIsActive: false }
         : await agents.find(id, phoneNumberId);
+    // After the last read: the answer shows nothing that is newer than the end of a key or grant.
+    await agents.confirm(caller);
     const { content, changedFields } = decide(found);
     return { agent: { ...own(caller, found), content }, changedFields };
   }

@@ -125,31 +125,35 @@ const filtered = (companyId: string, given: readonly GivenFilter[]) => {
    WHERE ${join([sql`a.company_id = ${companyId}::uuid`, sql`a.deleted_at IS NULL`, ...conditions], ' AND ')}`;
 };
 
-export const countStatement = (companyId: string, given: readonly GivenFilter[] = []) =>
-  sql`SELECT count(*)::int AS total ${filtered(companyId, given)}`;
-
 /** Bytes of JSON at which a portion of a page ends, with the agent that reaches them. */
 const portionBytes = constant('1048576');
 
 /**
- * The first portion of a page of a company's agents, the newest first. Only the index is read for the ids, so that the rows
- * before the page are not read. Raw, since Prisma can neither do that nor search by name as `nameContains` does.
+ * The first portion of a page of a company's agents, the newest first, and in each row the number of agents on all pages. Both
+ * are of one snapshot: a change between two statements could make a full page look like the last one. The ids come from the
+ * index alone, so that the rows before the page are not read. Raw, since Prisma can do neither, nor search by name as
+ * `nameContains` does.
  */
 export const pageStatement = (companyId: string, page: Page, given: readonly GivenFilter[] = []) =>
-  portionOf(sql`
+  portionOf(
+    sql`
     SELECT array_agg(page.id ORDER BY page.created_at DESC, page.id DESC) AS ids
       FROM (SELECT a.id, a.created_at ${filtered(companyId, given)}
-             ORDER BY a.created_at DESC, a.id DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int) page`);
+             ORDER BY a.created_at DESC, a.id DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int) page`,
+    { total: sql`, (SELECT count(*)::int ${filtered(companyId, given)}) AS total` },
+  );
 
 /** The first portion of these agents of a company, in this order, deleted ones included; null for one that was erased. */
 export const portionStatement = (companyId: string, ids: readonly string[]) =>
-  portionOf(sql`SELECT ${ids}::uuid[] AS ids`, sql`AND one.company_id = ${companyId}::uuid`);
+  portionOf(sql`SELECT ${ids}::uuid[] AS ids`, { condition: sql`AND one.company_id = ${companyId}::uuid` });
 
 /**
- * Reads agents one by one until the portion is full, so that no JSON is made for agents behind it. The last row of a full
- * portion has the remaining ids. Null stands for an agent without `condition`.
+ * Reads agents one by one until the portion is full, so that no JSON is made for agents behind it. The first row has no agent:
+ * an empty page too has a row with its total. The last row of a full portion has the remaining ids.
+ * @param total another column
+ * @param condition null stands for an agent that does not fulfil it
  */
-function portionOf(ids: Statement, condition = empty) {
+function portionOf(ids: Statement, { total = empty, condition = empty }: { total?: Statement; condition?: Statement }) {
   return sql`
   WITH RECURSIVE wanted AS (${ids}), portion AS (
     SELECT 0 AS place, 0 AS bytes, NULL::text AS agent, ids FROM wanted
@@ -160,7 +164,7 @@ function portionOf(ids: Statement, condition = empty) {
                           WHERE one.id = p.ids[p.place + 1] ${condition} OFFSET 0) next ON true
      WHERE p.place < cardinality(p.ids) AND p.bytes < ${portionBytes}
   )
-  SELECT agent, CASE WHEN bytes >= ${portionBytes} THEN ids[place + 1:] END AS rest FROM portion WHERE place > 0 ORDER BY place`;
+  SELECT agent, CASE WHEN bytes >= ${portionBytes} THEN ids[place + 1:] END AS rest${total} FROM portion ORDER BY place`;
 }
 
 /** All agents of a company, the newest first. Raw, since Prisma would parse JSON itself. */

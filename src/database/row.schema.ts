@@ -1,7 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { orNull } from '../http/json-schema.ts';
+import { orNull, textOrNull } from '../http/json-schema.ts';
 
 export const totalRowSchema = Type.Object({ total: Type.Integer() });
+
+/** A row of a page of a list, with the number of items on all pages. The only row of an empty page has no item. */
+export const listedRowSchema = Type.Object({ total: Type.Integer(), id: textOrNull });
 
 /** Rows of raw statements about the database itself. */
 export const timeSchema = Type.Object({ now: Type.Date() });

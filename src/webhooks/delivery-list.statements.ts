@@ -1,4 +1,5 @@
 import { constant, join, sql, timeText } from '../database/statement.ts';
+import { deepest } from '../http/pages.schema.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { newEventId } from './events.statements.ts';
 import type { DeliveryListQuery } from './schema.ts';
@@ -34,14 +35,13 @@ const filtered = (endpointId: string, { status, agentId }: DeliveryFilter) => {
    WHERE ${join([sql`d.endpoint_id = ${endpointId}::uuid`, ...narrowed, isStillManaged], ' AND ')}`;
 };
 
-/** One page of the deliveries of an endpoint, the newest first. */
+/** One page of the deliveries of an endpoint, the newest first, and their number, counted as far as pages reach. */
 export const deliveriesStatement = (endpointId: string, page: Page, filter: DeliveryFilter) => sql`
-  SELECT ${delivery} ${filtered(endpointId, filter)}
-   ORDER BY d.position DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int`;
-
-/** The number of deliveries of an endpoint, counted up to `limit`. */
-export const countDeliveriesStatement = (endpointId: string, filter: DeliveryFilter, limit: number) => sql`
-  SELECT count(*)::int AS total FROM (SELECT ${filtered(endpointId, filter)} LIMIT ${limit}::int) d`;
+  SELECT counted.total, ${delivery}
+    FROM (SELECT count(*)::int AS total FROM (SELECT ${filtered(endpointId, filter)} LIMIT ${deepest}::int) d) counted
+    LEFT JOIN (SELECT d.* ${filtered(endpointId, filter)}
+                ORDER BY d.position DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int) d ON true
+   ORDER BY d.position DESC`;
 
 /** Inserts a delivery of `webhook.ping` that is due now. */
 export const pingStatement = (endpointId: string, companyId: string | null, requestId: string, keyId: string) => sql`

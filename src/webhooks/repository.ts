@@ -1,6 +1,7 @@
 import pLimit, { type LimitFunction } from 'p-limit';
-import { waitForKey } from '../agents/write/keep.ts';
+import { lastTry, mustHurry, waitForKey } from '../agents/write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.statements.ts';
+import { shortWaitStatement } from '../agents/write/lock.statements.ts';
 import type { KeyOwner } from '../auth/api-key.ts';
 import type { OwnerCaller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';
@@ -8,11 +9,10 @@ import type { Database, TypedTransaction } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
-import { onlyRow, rowsOf } from '../database/rows.ts';
+import { onlyRow, pageRowsOf, rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
 import type { Prisma, WebhookEndpoint } from '../generated/prisma/client.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
-import { deepest } from '../http/pages.schema.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { ApiError, timedOut } from '../http/problems.ts';
 import * as deliveries from './delivery-list.statements.ts';
@@ -34,12 +34,10 @@ export type WebhookTransaction = ReturnType<typeof transactionOf>;
 /** Milliseconds for which requests are signed with the previous secret too. */
 const overlap = 24 * 60 * 60 * 1_000;
 
-/** Milliseconds for an attempt at a change that waits for a lock: `lock_timeout`, and time to spare. */
-const longestAttempt = 1_200;
-
 const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
 
 const deliveriesOf = rowsOf(storedDeliverySchema);
+const deliveryPageOf = pageRowsOf(storedDeliverySchema);
 const totalsOf = rowsOf(totalRowSchema);
 
 /** The statements of a change of endpoints, all in one transaction. */
@@ -121,6 +119,7 @@ export function webhookRepository(database: Database) {
   ): Promise<Completed> {
     if (by.deadline.left() <= 0) throw timedOut();
     return await database.transaction(async (tx, typedTx) => {
+      if (mustHurry(by)) await tx(shortWaitStatement);
       const locking = tx(endpoints.lockOwnerStatement(by.owner));
       await (idempotency ? waitForKey(locking) : locking);
       // The client has been answered 503 if the wait for the lock was too long.
@@ -155,7 +154,7 @@ export function webhookRepository(database: Database) {
           );
         } catch (error) {
           // A lock was held for too long, by another server as a rule; what was done is rolled back.
-          if (isLockTimeout(error) && by.deadline.left() > longestAttempt) continue;
+          if (isLockTimeout(error) && by.deadline.left() > lastTry) continue;
           if (!idempotency || !isTaken(error, idempotencyIndex)) throw error;
           // The key was stored by a concurrent request, or its kept answer is older than 24 hours and not deleted yet.
           if (by.deadline.left() <= 0) throw new ApiError('IDEMPOTENCY_KEY_IN_USE', { cause: error });
@@ -168,24 +167,18 @@ export function webhookRepository(database: Database) {
     find: (id: string): Promise<StoredWebhook | null> =>
       typed(({ webhookEndpoint }) => webhookEndpoint.findUnique({ where: { id } })),
 
-    /** One page of an owner's endpoints, the newest first, and their number. */
+    /** One page of an owner's endpoints, the newest first, and their number. All are read: an owner has few (`checkCount`). */
     async list({ companyId, integrationId }: KeyOwner, page: Page) {
       // Prisma compares with null by IS NULL: an endpoint has exactly one of the two.
       const where = { companyId, integrationId };
-      const part = { skip: itemsBefore(page), take: page.limit, orderBy: newestFirst };
-      const [items, total] = await typed(({ webhookEndpoint }) =>
-        Promise.all([webhookEndpoint.findMany({ where, ...part }), webhookEndpoint.count({ where })]),
-      );
-      return { items, total, page };
+      const all = await typed(({ webhookEndpoint }) => webhookEndpoint.findMany({ where, orderBy: newestFirst }));
+      const before = itemsBefore(page);
+      return { items: all.slice(before, before + page.limit), total: all.length, page };
     },
 
     /** One page, the newest first; `total` counts as far as pages reach, up to 100,000. */
     async deliveries(id: string, filter: deliveries.DeliveryFilter, page: Page) {
-      const [rows, totals] = await Promise.all([
-        query(deliveries.deliveriesStatement(id, page, filter)),
-        query(deliveries.countDeliveriesStatement(id, filter, deepest)),
-      ]);
-      return { items: deliveriesOf(rows), total: onlyRow(totalsOf(totals)).total, page };
+      return { ...deliveryPageOf(await query(deliveries.deliveriesStatement(id, page, filter))), page };
     },
   };
 }

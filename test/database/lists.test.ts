@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countStatement, pageStatement } from '../../src/agents/statements.ts';
+import { pageStatement } from '../../src/agents/statements.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -22,7 +22,8 @@ async function readingsOf(mode: string, sql: string, types: string, values: stri
     await client.query(`SET plan_cache_mode = ${mode}`);
     await client.query(`PREPARE asked(${types}) AS ${sql}`);
     const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked(${values})`);
-    return withAll(rows[0]['QUERY PLAN'][0].Plan).filter(({ Alias: alias }) => alias === 'a');
+    // PostgreSQL numbers the alias `a` where a statement has it twice.
+    return withAll(rows[0]['QUERY PLAN'][0].Plan).filter(({ Alias: alias }) => /^a(_\d+)?$/.test(alias ?? ''));
   } finally {
     client.release(true);
   }
@@ -42,21 +43,19 @@ async function manyAgents(companyId: string): Promise<void> {
   await world.sql.query('VACUUM (ANALYZE, FREEZE) agent');
 }
 
-test('count and page of a list read the index of undeleted agents only, whatever values the plan was made for', async () => {
+test('count and page of a list read the index of undeleted agents only, once each, whatever values the plan was made for', async () => {
   const { id } = await world.company();
   await manyAgents(id);
-  const byIndex = [{ 'Node Type': 'Index Only Scan', 'Index Name': 'agent_living_idx', 'Heap Fetches': 0 }];
+  const { text } = pageStatement(id, { page: 1, limit: 20 });
+  const byIndex = { 'Node Type': 'Index Only Scan', 'Index Name': 'agent_living_idx', 'Heap Fetches': 0 };
+  const once = { ...byIndex, 'Actual Loops': 1 };
   for (const mode of ['force_generic_plan', 'force_custom_plan']) {
-    expect(await readingsOf(mode, countStatement(id).text, 'uuid', `'${id}'`)).toMatchObject(byIndex);
-    for (const offset of [0, 1_700]) {
-      expect(
-        await readingsOf(
-          mode,
-          pageStatement(id, { page: 1, limit: 20 }).text,
-          'uuid, int, int',
-          `'${id}', 20, ${offset}`,
-        ),
-      ).toMatchObject(byIndex);
+    for (const offset of [0, 1_700, 5_000]) {
+      const readings = await readingsOf(mode, text, 'uuid, int, int, uuid', `'${id}', 20, ${offset}, '${id}'`);
+      const read = Math.min(offset + 20, 1_800);
+      expect(readings).toHaveLength(2);
+      expect(readings).toContainEqual(expect.objectContaining({ ...once, 'Actual Rows': read }));
+      expect(readings).toContainEqual(expect.objectContaining({ ...once, 'Actual Rows': 1_800 }));
     }
   }
 });

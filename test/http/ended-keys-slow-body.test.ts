@@ -6,20 +6,26 @@ import { sendSlowly } from '../support/slow-body.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
-const slow: Readonly<Record<string, (id: string) => { line: string; body: object; headers?: string[] }>> = {
+type Request = (id: string, number: string) => { line: string; body: object; headers?: string[] };
+const slow: Readonly<Record<string, Request>> = {
   PATCH: (id) => ({ line: `PATCH /agents/${id}`, body: { name: 'Too late' }, headers: ['Idempotency-Key: late'] }),
   'PATCH that changes nothing': (id) => ({ line: `PATCH /agents/${id}`, body: {} }),
   POST: () => ({ line: 'POST /agents', body: draft, headers: ['Idempotency-Key: late'] }),
+  'PATCH as a dry run': (id) => ({ line: `PATCH /agents/${id}?dryRun=true`, body: { name: 'Too late' } }),
+  'PATCH of the number as a dry run': (id, companyPhoneNumberId) => ({
+    ...{ line: `PATCH /agents/${id}?dryRun=true`, body: { companyPhoneNumberId } },
+  }),
 };
 
 test.for(Object.entries(slow))(
-  '%s: a key that ends while the body arrives writes nothing, whatever ended it',
+  '%s: a key that ends while the body arrives reads and writes nothing, whatever ended it',
   async ([, request]) => {
     const ended = Object.values(ends).map(async ({ end, code }) => {
       const { id, companyId, key, keyId, query } = await newAtsSubject(world);
-      const { line, ...rest } = request(id);
+      const { line, ...rest } = request(id, await world.phoneNumber(companyId));
       const before = await storedOf(world, companyId);
-      const answer = await sendSlowly(world.origin, { line: line + query, key, ...rest }, () => end(world, keyId));
+      const target = line + (line.includes('?') ? query.replace('?', '&') : query);
+      const answer = await sendSlowly(world.origin, { line: target, key, ...rest }, () => end(world, keyId));
       expectEnded(answer, code, line);
       expect(await storedOf(world, companyId)).toEqual(before);
     });

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Fault } from '../../src/http/faults.ts';
 import { problemTexts } from '../../src/http/problem-texts.ts';
 import type { ProblemCode } from '../../src/http/problems.ts';
+import { authorizationOf } from '../support/checked-keys.ts';
 import { draft, type Endpoint, forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
@@ -70,17 +71,6 @@ const { company, other, ats, ids } = await openScene();
 /** A request that passes the checks before `first`, and fails it and every later check that it can fail. */
 async function failingFrom({ line, scope }: Endpoint, first: Check) {
   const passes = (check: Check) => position(check) < position(first);
-  const keyOf = async (state: 'good' | 'suspended' | 'from elsewhere' | 'used up' | 'scopeless') => {
-    const owner = { companyId: null, integrationId: ats.id, name: null, expiresAt: null, perMinute: 1 };
-    const scopes = state === 'good' && scope !== 'any' ? [scope] : [];
-    const { id, key } = await world.keys.create({ ...owner, scopes, allowedIps: [] });
-    if (state !== 'good' && state !== 'scopeless') await world.call(key, 'GET /companies');
-    if (state === 'suspended' || state === 'from elsewhere') {
-      await world.sql.query(`UPDATE api_key SET allowed_ips = '{192.0.2.1}' WHERE id = $1`, [id]);
-    }
-    if (state === 'suspended') await world.keys.suspend(id);
-    return key;
-  };
   function agentId() {
     if (!passes('the schema')) return 'not-a-uuid';
     if (!passes('the agent')) return ids.deleted;
@@ -96,13 +86,6 @@ async function failingFrom({ line, scope }: Endpoint, first: Check) {
     if (!passes('the grant')) return `?companyId=${other.id}&unknown=1${dryRun}`;
     return `?companyId=${company.id}${dryRun}${passes('the schema') ? '' : '&unknown=1'}`;
   }
-  async function authorization() {
-    if (!passes('the key')) return {};
-    if (!passes('the key is not suspended')) return { authorization: `Bearer ${await keyOf('suspended')}` };
-    if (!passes('the address')) return { authorization: `Bearer ${await keyOf('from elsewhere')}` };
-    if (!passes('the rate limit')) return { authorization: `Bearer ${await keyOf('used up')}` };
-    return { authorization: `Bearer ${await keyOf(passes('the scope') ? 'good' : 'scopeless')}` };
-  }
   function body() {
     if (!passes('the size')) return '{'.repeat(300_000);
     if (!passes('the JSON')) return '{';
@@ -110,7 +93,7 @@ async function failingFrom({ line, scope }: Endpoint, first: Check) {
     return JSON.stringify({ ...draft, companyPhoneNumberId: unknownId, ...wrong });
   }
   const headers = {
-    ...(await authorization()),
+    ...(await authorizationOf(world, ats.id, scope, passes)),
     'content-type': passes('the media type') ? 'application/json' : 'text/plain',
     ...(!passes('the encoding') && { 'content-encoding': 'gzip' }),
     'if-match': passes('the precondition') ? '"2"' : '"99"',

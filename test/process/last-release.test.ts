@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { agentFields } from '../../src/agents/fields.ts';
-import type { AuditEntry } from '../../src/audit/schema.ts';
+import type { AuditEntry } from '../../src/audit/row.schema.ts';
 import { restoreCheck } from '../support/docs.ts';
 import {
   completed,

@@ -73,6 +73,9 @@ export async function openLink(databaseUrl: string) {
   return {
     url: url.href,
 
+    /** The local ports of its connections to the database. */
+    ports: () => [...pipes].map(({ to }) => to.localPort),
+
     /** Whether all connections are closed. */
     isIdle: () => pipes.size === 0,
 

@@ -16,3 +16,10 @@ export const directCaller = ({ id, keyId }: { readonly id: string; readonly keyI
   deadline: new Deadline(performance.now(), patience),
   admission: { lookedUpAt: Number.POSITIVE_INFINITY, databaseTime: Number.POSITIVE_INFINITY, lookup, check: () => {} },
 });
+
+/** A deadline that comes no nearer, so that a test of its last second needs no fast machine. */
+export class OneSecondLeft extends Deadline {
+  override left(): number {
+    return 1_000;
+  }
+}

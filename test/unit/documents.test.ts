@@ -56,7 +56,7 @@ test('docs/contract.md says how many requests run at once and wait, and for how 
   const count = (many: number) => many.toLocaleString('en');
   const seconds = (milliseconds: number) => `${milliseconds / 1_000} seconds`;
   for (const part of [
-    `At most ${perOwner.running} requests of one company or integration run at once, and of one key ${perKey.running} large ones`,
+    `On each server at most ${perOwner.running} requests of one company or integration run at once, and of one key ${perKey.running} large`,
     `More wait, up to ${count(perOwner.waiting)} and ${perKey.waiting};`,
     `turn comes more than ${seconds(longest - leftForStatements)} after it arrived, or has not come after ${seconds(longest)},`,
     `at most ${ofNewcomers.running} such requests`,

@@ -10,6 +10,7 @@ import type { Meter, RetryReason } from '../../metrics/meter.ts';
 import type { TraceBatches } from '../../tracing/spans.ts';
 import { type Change, spanOf } from './batch.ts';
 import type { Changed } from './decision.ts';
+import { lastTry } from './keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from './kept.statements.ts';
 import { lockSoonStatement } from './lock.statements.ts';
 import { writeLocked } from './locked.ts';
@@ -28,9 +29,6 @@ interface QueuedChange {
 
 /** Maximum number of changes that wait or run; further ones are refused at once (OVERLOADED). */
 const maxQueued = 1_000;
-
-/** A call is not retried in the last milliseconds before its deadline: the retry might not end in time. */
-const lastTry = 400;
 
 /**
  * Carries out changes that were not written in a batch with other agents: agent by agent, each in a transaction that locks the row

@@ -1,5 +1,12 @@
+import type { Caller } from '../../auth/caller.ts';
 import { isLockTimeout } from '../../database/failures.ts';
 import { ApiError } from '../../http/problems.ts';
+
+/** A request is not tried again in the last milliseconds before its deadline: the attempt might not end in time. */
+export const lastTry = 400;
+
+/** Whether less time is left than a lock timeout takes, and `lastTry`: an attempt has to wait for locks 100 ms at a time. */
+export const mustHurry = ({ deadline }: Pick<Caller, 'deadline'>): boolean => deadline.left() <= 1_000 + lastTry;
 
 /**
  * Waits for a statement that another request with the same Idempotency-Key may hold up, such as one that keeps an answer.

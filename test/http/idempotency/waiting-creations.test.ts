@@ -1,19 +1,40 @@
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { agentVersionRepository } from '../../../src/agents/history/repository.ts';
+import { agentRepository } from '../../../src/agents/repository.ts';
+import { agentService } from '../../../src/agents/service.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { callsOf } from '../../support/calls.ts';
+import { directCaller, OneSecondLeft } from '../../support/direct-caller.ts';
 import { draft } from '../../support/endpoints.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { insertKeptAnswer, newKey } from '../../support/retry.ts';
+import { openLimited } from '../../support/time-limits.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
 
-test('a creation waits for its twin as long as a request may, and not for one lock timeout', async () => {
-  const { key, keyId, id, companyId } = await newSubject(world);
+/** A URL for which a wait for a lock ends soon. */
+function impatientUrl(): string {
   const url = new URL(world.databaseUrl);
   url.searchParams.set('options', '-c lock_timeout=20ms');
-  const { origin } = await openAnotherServer(world, { databaseUrl: url.href });
+  return url.href;
+}
+
+/** Counts the waits for a lock that it sees. */
+function lockWaits() {
+  const waits = new Set<string>();
+  const sql = `SELECT query_start::text AS since FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  return async () => {
+    for (const { since } of (await world.sql.query(sql)).rows) waits.add(since);
+    return waits.size;
+  };
+}
+
+test('a creation waits for its twin longer than one lock timeout', async () => {
+  const { key, keyId, id, companyId } = await newSubject(world);
+  const { origin } = await openAnotherServer(world, { databaseUrl: impatientUrl() });
   const request = { body: draft, headers: { 'idempotency-key': newKey() } };
   const holder = await world.sql.connect();
   await holder.query('BEGIN');
@@ -23,17 +44,42 @@ test('a creation waits for its twin as long as a request may, and not for one lo
   void waiting.then(() => {
     isAnswered = true;
   });
-  const waits = new Set<string>();
-  const sql = `SELECT query_start::text AS since FROM pg_stat_activity
-                WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  const hasWaitedAgain = async () => {
-    for (const { since } of (await world.sql.query(sql)).rows) waits.add(since);
-    // One attempt waits twice.
-    return isAnswered || waits.size > 2;
-  };
+  const countWaits = lockWaits();
+  // One attempt waits twice.
+  const hasWaitedAgain = async () => (await countWaits()) > 2 || isAnswered;
   await vi.waitUntil(hasWaitedAgain, { timeout: 60_000, interval: 5 });
   await holder.query('COMMIT');
   holder.release();
   expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance: '/agents' });
   expect(await world.agents.list(companyId)).toHaveLength(1);
 });
+
+test.for([
+  ['without a phone number', false],
+  ['with a phone number', true],
+] as const)(
+  'a creation %s still waits for its twin in the last second before its deadline, and repeats the answer of the twin',
+  async ([, hasNumber]) => {
+    const { key, keyId, id, companyId } = await newSubject(world);
+    const content = hasNumber ? { ...draft, companyPhoneNumberId: await world.phoneNumber(companyId) } : draft;
+    const database = openLimited('patient', impatientUrl(), 4);
+    onTestFinished(() => database.close());
+    const agents = agentService(agentRepository(database), agentVersionRepository(database));
+    const by = { ...directCaller({ id: companyId, keyId }), deadline: new OneSecondLeft(performance.now()) };
+    const idempotency = { key: newKey(), fingerprint: 'of another request' };
+    const twin = await world.sql.connect();
+    onTestFinished(() => twin.release(true));
+    await twin.query('BEGIN');
+    await twin.query(insertKeptAnswer, [keyId, idempotency.key, id]);
+    let isAnswered = false;
+    const created = agents.create(companyId, content, by, idempotency).finally(() => {
+      isAnswered = true;
+    });
+    const countWaits = lockWaits();
+    const hasWaited = async () => (await countWaits()) > 2 || isAnswered;
+    await Promise.race([vi.waitUntil(hasWaited, { timeout: 60_000, interval: 5 }), created]);
+    await twin.query('COMMIT');
+    expect(await created).toMatchObject({ agent: { id }, replayed: true });
+    expect(Object((await world.call(key, 'GET /agents')).body).pagination).toMatchObject({ total: 1 });
+  },
+);

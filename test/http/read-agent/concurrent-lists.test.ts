@@ -6,6 +6,7 @@ import { largeAgents, openUnreadList } from '../../support/large-lists.ts';
 import { untilWaiting, whileLocked } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { head, RawSocket } from '../../support/raw-socket.ts';
+import { newWebhook } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false });
@@ -27,12 +28,27 @@ const unread = (key: string, count: number, origin = world.origin) =>
   Promise.all(Array.from({ length: count }, () => openUnreadList(origin, key)));
 
 /** Every list of the API. */
-const lists = () => ['/agents?limit=1', `/agents/${agentId}/versions`, '/companies', '/phone-numbers'];
+const lists = () => [
+  ...['/agents?limit=1', `/agents/${agentId}/versions`, '/companies', '/phone-numbers'],
+  ...['/webhooks', `/webhooks/${webhookId}/deliveries`],
+];
 let agentId: string;
+let webhookId: string;
 
 beforeAll(async () => {
   agentId = (await world.agent(companyId)).id;
+  webhookId = (await newWebhook(world, keys[0])).id;
 });
+
+test('the lists that these tests read are all requests of the OpenAPI document whose answer has pages', async () => {
+  const { body } = await world.call(keys[0], 'GET /openapi.json');
+  const paths = Object.entries<object>(Object(body).paths);
+  const paged = paths.filter(([, operations]) => Object(operations).get?.parameters?.some(isPage));
+  const template = (path: string) => path.replace(/\?.*/, '').replace(/\/[0-9a-f-]{36}/, '/{id}');
+  expect(lists().map(template).toSorted()).toEqual(paged.map(([path]) => path).toSorted());
+});
+
+const isPage = (parameter: object) => Object(parameter).name === 'page';
 
 test('two lists of one key run at once and further ones wait, while lists of another key are served', async () => {
   const [key, other] = keys;
@@ -49,7 +65,7 @@ test('two lists of one key run at once and further ones wait, while lists of ano
   expect((await world.call(key, `GET /agents/${agentId}`)).status).toBe(200);
   expect(answered).toEqual([]);
   first?.leave();
-  expect(await waiting).toEqual([200, 200, 200, 200]);
+  expect(await waiting).toEqual(lists().map(() => 200));
   expect((await second?.readAll())?.isWhole).toBe(true);
 });
 

@@ -72,26 +72,27 @@ test('reading answers endpoints without secrets, newest first, in pages', async 
 
 test('PATCH /webhooks/:id changes the members that it names: null clears, headers merge by name in any case, updatedAt increases', async () => {
   const { id: companyId, key, keyId } = await world.company();
-  const { id, shown } = await newWebhook(world, key, { description: 'Old', headers: { 'X-A': '1', 'X-B': '2' } });
+  const stored = { 'X-A': '1', 'X-B': '2', 'X-D': '5' };
+  const { id, shown } = await newWebhook(world, key, { description: 'Old', headers: stored });
   const before = await webhookRow(world, id);
   const body = {
-    url: 'https://other.example.com/?token=t',
+    url: `${target.url}?token=t`,
     description: null,
     headers: { 'X-a': null, 'X-b': '3', 'X-C': '4' },
   };
   const answer = await world.call(key, `PATCH /webhooks/${id}`, { body });
   const row = await webhookRow(world, id);
   expect(new Date(row.updated_at).getTime()).toBeGreaterThan(new Date(before.updated_at).getTime());
-  const changed = { url: body.url, description: null, headerNames: ['x-b', 'x-c'] };
+  const changed = { url: body.url, description: null, headerNames: ['x-b', 'x-d', 'x-c'] };
   const updatedAt = new Date(row.updated_at).toISOString();
   expect([answer.status, answer.body]).toEqual([200, { ...shown, ...changed, updatedAt }]);
   expect(row).toEqual({
-    ...{ ...before, url: body.url, description: null, header_names: ['x-b', 'x-c'] },
+    ...{ ...before, url: body.url, description: null, header_names: ['x-b', 'x-d', 'x-c'] },
     ...{ sealed_headers: row.sealed_headers, updated_at: row.updated_at },
   });
   const headers = open(row.sealed_headers, fingerprint, { endpointId: id, column: 'headers' });
-  expect(JSON.parse(headers)).toEqual({ 'x-b': '3', 'x-c': '4' });
-  const details = { webhookId: id, origin: 'https://other.example.com', changed: ['url', 'description', 'headers'] };
+  expect(JSON.parse(headers)).toEqual({ 'x-b': '3', 'x-c': '4', 'x-d': '5' });
+  const details = { webhookId: id, origin: 'https://hooks.example.com', changed: ['url', 'description', 'headers'] };
   const by = { operator: null, key: keyId, request: requestOf(answer), company: companyId, integration: null };
   expect((await trailOf(world, id)).slice(1)).toEqual([{ action: 'webhook.updated', ...by, details }]);
   const cleared = await world.call(key, `PATCH /webhooks/${id}`, { body: { headers: null } });

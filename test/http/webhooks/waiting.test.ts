@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { webhookRepository } from '../../../src/webhooks/repository.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { callsOf } from '../../support/calls.ts';
+import { directCaller, OneSecondLeft } from '../../support/direct-caller.ts';
 import { countWaiting, untilWaiting, whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
+import { openLimited } from '../../support/time-limits.ts';
 import { newWebhook } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -53,12 +56,17 @@ test('changes of one owner’s endpoints that wait for each other leave the conn
   expect(rows).toHaveLength(20);
 });
 
+/** A URL with which waits for locks take 100 ms. */
+function impatientUrl(): string {
+  const url = new URL(world.databaseUrl);
+  url.searchParams.set('options', '-c lock_timeout=100ms');
+  return url.href;
+}
+
 test('a change waits longer than one lock timeout for another server’s change of the owner’s endpoints', async () => {
   const { id: companyId, key } = await world.company();
   const { id } = await newWebhook(world, key);
-  const url = new URL(world.databaseUrl);
-  url.searchParams.set('options', '-c lock_timeout=100ms');
-  const { origin } = await openAnotherServer(world, { databaseUrl: url.href });
+  const { origin } = await openAnotherServer(world, { databaseUrl: impatientUrl() });
   const answer = await whileElsewhere(companyId, async (release) => {
     let isAnswered = false;
     const sent = callsOf(origin)
@@ -74,6 +82,29 @@ test('a change waits longer than one lock timeout for another server’s change 
     return await sent;
   });
   expect(answer.status).toBe(202);
+});
+
+test('a change still waits for another server’s in the last second before its deadline, and is made', async () => {
+  const { id: companyId, keyId } = await world.company();
+  const database = openLimited('patient', impatientUrl(), 2);
+  onTestFinished(() => database.close());
+  const { change } = webhookRepository(database);
+  const caller = { ...directCaller({ id: companyId, keyId }), deadline: new OneSecondLeft(performance.now()) };
+  const by = { ...caller, owner: { companyId, integrationId: null } };
+  const idempotency = { key: randomUUID(), fingerprint: 'of this request' };
+  const id = randomUUID();
+  const made = await whileElsewhere(companyId, async (release) => {
+    const sent = change(by, idempotency, async (tx) => ({
+      webhookId: id,
+      answer: { count: await tx.count(by.owner) },
+    }));
+    const since = new Set<number | undefined>();
+    const hasWaitedAgain = async () => since.add(await waitingSince()).size > 3;
+    await Promise.race([vi.waitUntil(hasWaitedAgain, { timeout: 60_000, interval: 10 }), sent]);
+    await release();
+    return await sent;
+  });
+  expect(made).toEqual({ webhookId: id, answer: { count: 0 } });
 });
 
 test('a change that cannot be made before its deadline is 409 with an idempotency key, 503 without one', async () => {
