@@ -1,8 +1,8 @@
-import pg from 'pg';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Database, openDatabase } from '../../src/database/client.ts';
 import { longTransaction } from '../../src/database/long-transaction.ts';
 import { applicationName, hasOverdueStatements } from '../../src/database/state.ts';
+import { halfBatch, longAnswer, openStuckClient } from '../support/stuck-client.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -77,37 +77,15 @@ test.each([{}, { application_name: 'mine' }])(
   },
 );
 
-/** A message of PostgreSQL's protocol: its type, its length, and texts that each end with a zero byte. */
-function message(type: string, ...texts: readonly string[]): Buffer {
-  const content = Buffer.from(texts.map((text) => `${text}\0`).join(''));
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(length.length + content.length);
-  return Buffer.concat([Buffer.from(type), length, content]);
-}
-
-/** More than the buffers of both sockets hold. */
-const longAnswer = message('Q', "SELECT repeat(repeat('x', 10000), 5000)");
-/** Parse with no types of parameters, whose number is two zero bytes, and a Bind of which all but the type is missing. */
-const halfBatch = Buffer.concat([message('P', '', 'SELECT 1', '', ''), Buffer.from('B')]);
-
 test.each([
-  ['read its answer', 'ClientWrite', longAnswer],
+  ['read its answer', 'ClientWrite', longAnswer()],
   ['send its next message', 'ClientRead', halfBatch],
 ])('a session whose client does not %s is no statement that still runs', async (_, event, bytes) => {
   const server = open();
   const url = new URL(world.databaseUrl);
   url.searchParams.set('application_name', applicationName);
   url.searchParams.set('options', '-c statement_timeout=0');
-  const client = new pg.Client(url.href);
-  await client.connect();
-  onTestFinished(() => client.end());
-  client.query({
-    submit({ stream }) {
-      stream.pause();
-      stream.write(bytes);
-    },
-    handleError() {},
-  });
+  await openStuckClient(url.href, bytes);
   const waits = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND wait_event = $1
                     AND application_name = $2 AND query_start < now() - interval '${2 * limit} milliseconds'`;
   await vi.waitUntil(async () => (await world.sql.query(waits, [event, applicationName])).rowCount === 1, {
