@@ -32,6 +32,11 @@ default_pool_size = 22
 max_client_conn = 500
 ; Seconds. After a restart of PostgreSQL it is asked again soon.
 server_login_retry = 1
+; A connection whose other end is lost is closed within ten seconds. Milliseconds, then seconds.
+tcp_user_timeout = 10000
+tcp_keepidle = 5
+tcp_keepintvl = 2
+tcp_keepcnt = 3
 ; A line for each connection tells nothing.
 log_connections = 0
 log_disconnections = 0

@@ -70,8 +70,9 @@ export const grants = indexed('grants', ({ integrationCompany }, companyId) =>
 
 /** All other rows of a company, in the order in which they are erased: a row before the rows that it refers to. */
 export const parts: readonly Part[] = [
-  answers,
   agents,
+  // After the agents, whose row locks wait for changes that are not committed yet: the answers of these are seen only then.
+  answers,
   // The remaining ones, which are pings: a key may have asked for millions, too many to be deleted with their endpoint.
   indexed('deliveries', async (tx, companyId) => ({
     count: await tx.$executeRaw(eraseEndpointDeliveriesStatement(companyId, most.deliveries)),

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { StartError } from '../errors.ts';
+import { isUnanswered } from './failures.ts';
 import { connectionReasonOf } from './reasons.ts';
 import { answerSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
@@ -8,6 +9,9 @@ import { migrationSession } from './settings.ts';
 
 /** The advisory lock of the process that migrates. Prisma Migrate has its own lock, but waits 10 s for it at most. */
 const migrationLock = '7214839, 3';
+
+/** Milliseconds until a connection is open, and until a statement is answered. */
+const limit = 10_000;
 
 /**
  * Runs a task under the migration lock, a session lock that ends with the connection. Waits by trying again every 200 ms:
@@ -20,7 +24,7 @@ export function withMigrationLock<Result>(
   task: (client: pg.Client) => Promise<Result>,
   onWait: () => void = () => {},
 ): Promise<Result> {
-  return withClient(url, async (client) => {
+  const locked = async (client: pg.Client) => {
     await client.query(migrationSession);
     if (!(await tryLock(client))) {
       onWait();
@@ -28,7 +32,9 @@ export function withMigrationLock<Result>(
       while (!(await tryLock(client)));
     }
     return await task(client);
-  });
+  };
+  // A migration may take as long as it needs.
+  return withClient(url, locked, 0);
 }
 
 const answersIn = rowsOf(answerSchema);
@@ -40,10 +46,16 @@ async function tryLock(client: pg.Client): Promise<boolean> {
 
 /**
  * Runs a task on a connection of its own.
- * @throws StartError if the database cannot be reached or the connection breaks; what the task throws
+ * @param statementLimit milliseconds until each statement is answered; 0 for no limit. A start needs one: a pooler may keep a
+ *   statement for a database that is gone
+ * @throws StartError if the database cannot be reached or does not answer, or the connection breaks; what the task throws
  */
-export async function withClient<Result>(url: string, task: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = await connect(url);
+export async function withClient<Result>(
+  url: string,
+  task: (client: pg.Client) => Promise<Result>,
+  statementLimit = limit,
+): Promise<Result> {
+  const client = await connect(url, statementLimit);
   let isBroken = false;
   client.on('error', () => {
     isBroken = true;
@@ -51,6 +63,9 @@ export async function withClient<Result>(url: string, task: (client: pg.Client) 
   try {
     return await task(client);
   } catch (error) {
+    if (isUnanswered(error)) {
+      throw new StartError('the database did not answer in time: try again once it answers', { cause: error });
+    }
     if (!isBroken || error instanceof StartError) throw error;
     throw new StartError('the connection to the database broke: try again once it answers', { cause: error });
   } finally {
@@ -58,9 +73,10 @@ export async function withClient<Result>(url: string, task: (client: pg.Client) 
   }
 }
 
-async function connect(url: string): Promise<pg.Client> {
+async function connect(url: string, statementLimit: number): Promise<pg.Client> {
   try {
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+    const limits = { connectionTimeoutMillis: limit, query_timeout: statementLimit };
+    const client = new pg.Client({ connectionString: url, ...limits });
     await client.connect();
     return client;
   } catch (error) {

@@ -33,8 +33,9 @@ export const roleSettings: Readonly<Record<string, string>> = {
   ...meaningSettings,
   statement_timeout: '2s',
   lock_timeout: '1s',
-  // A server whose machine or network is lost inside a transaction would hold its locks until TCP gives up, after hours. Its
-  // own transactions end sooner (`openDatabase`).
+  // A server whose machine or network is lost between two statements of a transaction would hold its locks until TCP gives up,
+  // after hours. Its own transactions end sooner (`openDatabase`). During a statement, limits of TCP do the same. They are not
+  // here because they read 0 on a Unix socket, and would break off a slow dump: docs/operate.md gives them to the servers' role.
   idle_in_transaction_session_timeout: '10s',
   plan_cache_mode: 'force_generic_plan',
   jit: 'off',

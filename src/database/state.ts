@@ -26,11 +26,15 @@ const nameOf = (session: string) => `regexp_replace(${session}.application_name,
  * not end a commit. PostgreSQL shows a role what the sessions of the same role do. Servers are known by the `application_name`
  * of the session that asks, as `pg_stat_activity` shows it: of a long one it has only the beginning. With
  * `application_name_add_host`, PgBouncer adds the client's address and port, which differ and may be cut.
+ *
+ * A session that waits for its client does not count. No time limit ends that wait either, as after the machine of a server was
+ * lost, but it is no commit: a commit waits for a standby (IPC), a disk (IO) or another session's write (LWLock).
  */
 export async function hasOverdueStatements(query: Query): Promise<boolean> {
   const text = `
     SELECT EXISTS (SELECT FROM pg_stat_activity a JOIN pg_stat_activity own USING (datname, usename)
                     WHERE own.pid = pg_backend_pid() AND a.state = 'active'
+                      AND a.wait_event_type IS DISTINCT FROM 'Client'
                       AND ${nameOf('a')} = ${nameOf('own')}
                       AND a.query_start < statement_timestamp() - current_setting('statement_timeout')::interval) AS overdue`;
   return onlyRow(overdueOf(await query({ text, values: [] }))).overdue;

@@ -19,14 +19,16 @@ interface Options {
 /**
  * Refuses writes while an earlier statement that got no answer still runs in PostgreSQL. A commit that waits for a
  * synchronous standby, or for a disk, is ended neither by `statement_timeout` nor by closing its connection: each further
- * write would leave one more session behind, with its row locks.
+ * write would leave one more session behind, with its row locks. Such a statement may be one of a process that has ended, so
+ * the first write waits for the answer to the same question.
  */
 export function writeGate({ most, wait, hasOverdueStatements, onEnd }: Options) {
   const inTurn = pLimit(most);
   const stopping = new AbortController();
   const { signal } = stopping;
-  /** The first check after a statement got no answer, until no statement still runs; else undefined. */
+  /** The first check after a statement got no answer, or before the first write, until no statement still runs; else undefined. */
   let firstCheck: Promise<boolean> | undefined;
+  let hasAsked = false;
   let isShut = false;
 
   /** @returns whether no statement still runs; false if PostgreSQL does not answer: its last answer then stays valid */
@@ -49,14 +51,17 @@ export function writeGate({ most, wait, hasOverdueStatements, onEnd }: Options) 
     onEnd();
   }
 
+  function suspect(): void {
+    hasAsked = true;
+    if (signal.aborted) onEnd();
+    if (firstCheck || signal.aborted) return;
+    firstCheck = check();
+    void watch(firstCheck);
+  }
+
   return {
     /** Call it when a statement got no answer. */
-    suspect(): void {
-      if (signal.aborted) onEnd();
-      if (firstCheck || signal.aborted) return;
-      firstCheck = check();
-      void watch(firstCheck);
-    },
+    suspect,
 
     /**
      * Runs a write in its turn. Must not be called by a running write: that could wait for itself.
@@ -66,6 +71,7 @@ export function writeGate({ most, wait, hasOverdueStatements, onEnd }: Options) 
       const since = performance.now();
       return inTurn(async () => {
         if (performance.now() - since > wait) throw databaseUnavailable(new Error('too many writes are waiting'));
+        if (!hasAsked) suspect();
         await firstCheck;
         if (isShut) throw databaseUnavailable(new Error('an earlier write still waits for its commit'));
         return await work();

@@ -17,11 +17,15 @@ export type Role = 'server' | 'operator';
  */
 const lock = '7214839, 1';
 
+/** Milliseconds until a connection is open. */
+const limit = 10_000;
+
 /** Opens a connection to the database `postgres`; other processes read role and process id in its `application_name`. */
 export async function connect(cluster: Cluster, port: number, role: Role): Promise<pg.Client> {
   const { password, passwordFile } = cluster;
   const target = { host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres', ssl: false };
-  const client = new pg.Client({ ...target, application_name: `${role} ${process.pid}` });
+  const name = `${role} ${process.pid}`;
+  const client = new pg.Client({ ...target, application_name: name, connectionTimeoutMillis: limit });
   // Without a listener, an idle connection that breaks would end the process. Its `end` or the next query is handled.
   client.on('error', () => {});
   try {
@@ -29,6 +33,11 @@ export async function connect(cluster: Cluster, port: number, role: Role): Promi
     return client;
   } catch (error) {
     await disconnect(client);
+    if (error instanceof Error && error.message === 'timeout expired') {
+      throw new StartError(
+        `the PostgreSQL in ${cluster.data} does not answer: if none runs there, delete its postmaster.pid`,
+      );
+    }
     if (!hasCode(error, '28P01')) throw error;
     throw new StartError(
       `the password in ${passwordFile} does not open the cluster in ${cluster.data}: ` +

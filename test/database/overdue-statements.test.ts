@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Database, openDatabase } from '../../src/database/client.ts';
 import { longTransaction } from '../../src/database/long-transaction.ts';
-import { hasOverdueStatements } from '../../src/database/state.ts';
+import { applicationName, hasOverdueStatements } from '../../src/database/state.ts';
+import { halfBatch, longAnswer, openStuckClient } from '../support/stuck-client.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -75,3 +76,21 @@ test.each([{}, { application_name: 'mine' }])(
     }
   },
 );
+
+test.each([
+  ['read its answer', 'ClientWrite', longAnswer()],
+  ['send its next message', 'ClientRead', halfBatch],
+])('a session whose client does not %s is no statement that still runs', async (_, event, bytes) => {
+  const server = open();
+  const url = new URL(world.databaseUrl);
+  url.searchParams.set('application_name', applicationName);
+  url.searchParams.set('options', '-c statement_timeout=0');
+  await openStuckClient(url.href, bytes);
+  const waits = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND wait_event = $1
+                    AND application_name = $2 AND query_start < now() - interval '${2 * limit} milliseconds'`;
+  await vi.waitUntil(async () => (await world.sql.query(waits, [event, applicationName])).rowCount === 1, {
+    timeout: 60_000,
+    interval: 20,
+  });
+  expect(await hasOverdueStatements(server.query)).toBe(false);
+});

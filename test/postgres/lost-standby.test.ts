@@ -91,6 +91,38 @@ test('while the synchronous standby is lost writes are 503, the sessions that wa
     expect((await rows.query(kept, [id])).rowCount).toBe(1);
   }));
 
+test('a server that is started while the synchronous standby is lost refuses writes, and leaves no session that waits for it', () =>
+  unlessTooSlow(async ({ timed, atEnd }) => {
+    const { admin, start, origin: first, key } = await openServer(atEnd);
+    const watch = await open(admin);
+    const call = (origin: string, method: string, path: string, body?: object) => {
+      const headers = { authorization: `Bearer ${key}`, ...(body && { 'content-type': 'application/json' }) };
+      return send(origin, { method, path, headers, ...(body && { body: JSON.stringify(body) }) });
+    };
+    const made = await Promise.all(Array.from({ length: 2 * pool }, () => call(first, 'POST', '/agents', draft)));
+    const ids = made.map(({ body }) => String(Object(body).id));
+    await loseStandby(admin);
+    const [one = '', ...others] = ids;
+    expect(await call(first, 'PATCH', `/agents/${one}`, { duration: 31 })).toMatchObject({ status: 503 });
+    const waiting = async () => (await watch.query(sessions)).rows[0].waiting;
+    const before = await waiting();
+    expect(before).toBeGreaterThan(0);
+
+    const { origin: second } = await start();
+    const change = (id: string) => call(second, 'PATCH', `/agents/${id}`, { duration: 32 });
+    const [read, ...answers] = await Promise.all([
+      timed(call(second, 'GET', `/agents/${one}`)),
+      ...others.map(change),
+      ...others.map(change),
+    ]);
+    expect(read).toMatchObject({ status: 200, body: { duration: 30 } });
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ status: 503, body: { code: 'DATABASE_UNAVAILABLE' } });
+      expect(answer.headers['retry-after']).toBe('1');
+    }
+    expect(await waiting()).toBe(before);
+  }));
+
 const draft = { name: 'Interviewer', type: 'ONLINE', focus: 'GENERIC', language: 'EN', duration: 30 };
 
 /** The requests that were applied twice, or in part. */
@@ -127,8 +159,8 @@ async function openServer(atEnd: AtEnd) {
   const { key } = await adminWith(env, 'key', 'create', '--company', company, '--scopes', scopes);
   const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
   const settings = { ...env, DATABASE_URL: server, DATABASE_POOL: `${pool}`, ...limits };
-  const { origin } = await startServer(settings, { atEnd });
-  return { admin, owner, origin, key };
+  const start = () => startServer(settings, { atEnd });
+  return { admin, owner, start, ...(await start()), key };
 }
 
 async function open(url: string): Promise<pg.Client> {

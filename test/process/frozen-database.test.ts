@@ -3,7 +3,7 @@ import { adminWith } from '../support/admin.ts';
 import { openLink } from '../support/database-link.ts';
 import { freezePostgres } from '../support/frozen-postgres.ts';
 import { send } from '../support/http.ts';
-import { build, embeddedUrl, makeDataDir, postgresPid, startServer } from '../support/process.ts';
+import { build, embeddedUrl, makeDataDir, postgresPid, runProgram, startServer } from '../support/process.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -54,3 +54,18 @@ test('at SIGTERM while PostgreSQL does not answer the request of a client that i
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });
 });
+
+test.each([
+  ['_prisma_migrations', 'try again once it answers'],
+  ['pg_backend_pid', 'try again once it answers'],
+  ['secret_fingerprint', 'look at what was done before trying again'],
+])(
+  'a start whose statement about %s gets no answer ends with one line without the text of a library',
+  async (name, advice) => {
+    const link = await openLink(world.databaseUrl);
+    link.freezeBehind(name);
+    const env = { DATABASE_URL: link.url, API_KEY_SECRET: world.secret, PORT: '0' };
+    const line = `the database did not answer in time: ${advice}\n`;
+    expect(await runProgram(['dist/server.js'], { env })).toEqual({ code: 1, stdout: '', stderr: line });
+  },
+);

@@ -7,7 +7,6 @@ import { migrationNames } from '../../src/database/migrate.ts';
 import { roleSettings } from '../../src/database/settings.ts';
 import { StartError } from '../../src/errors.ts';
 import { run } from '../support/connection.ts';
-import { openLink } from '../support/database-link.ts';
 import { withDatabase } from '../support/global-setup.ts';
 import { send } from '../support/http.ts';
 import {
@@ -162,14 +161,6 @@ describe('an impossible start', () => {
       holder.release();
     }
   });
-});
-
-test('a start whose statement gets no answer ends with one line without the text of a library', async () => {
-  const link = await openLink(world.databaseUrl);
-  link.freezeBehind('secret_fingerprint');
-  const env = { DATABASE_URL: link.url, API_KEY_SECRET: world.secret, PORT: '0' };
-  const line = 'the database did not answer in time: look at what was done before trying again\n';
-  expect(await runProgram(['dist/server.js'], { env })).toEqual({ code: 1, stdout: '', stderr: line });
 });
 
 describe('a file .env', () => {

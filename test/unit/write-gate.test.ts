@@ -3,8 +3,8 @@ import { mayWrite, writeGate } from '../../src/database/write-gate.ts';
 
 type Answer = boolean | Error;
 
-/** A gate whose checks of PostgreSQL the test answers, in order. */
-function openGate(most = 2, wait = 60_000) {
+/** A gate before its first write, whose checks of PostgreSQL the test answers, in order. */
+function newGate(most = 2, wait = 60_000) {
   const asked: ((answer: Answer) => void)[] = [];
   const onEnd = vi.fn();
   const hasOverdueStatements = () =>
@@ -17,14 +17,52 @@ function openGate(most = 2, wait = 60_000) {
     await vi.waitUntil(() => asked.length > 0, { timeout: 60_000, interval: 1 });
     asked.shift()?.(given);
   };
-  return { gate, answer, onEnd };
+  return { gate, answer, asked, onEnd };
+}
+
+/** The same after a check that has found nothing. */
+async function openGate(most = 2, wait = 60_000) {
+  const { onEnd, ...opened } = newGate(most, wait);
+  opened.gate.suspect();
+  await opened.answer(false);
+  await vi.waitUntil(() => onEnd.mock.calls.length === 1, { timeout: 60_000, interval: 1 });
+  onEnd.mockClear();
+  return { onEnd, ...opened };
 }
 
 const write = async () => 'written';
 const unavailable = { code: 'DATABASE_UNAVAILABLE' };
 
+test('the first write waits for the first check, and the second asks nothing', async () => {
+  const { gate, answer, asked } = newGate();
+  const first = vi.fn(write);
+  const waiting = gate.run(first);
+  await vi.waitUntil(() => asked.length === 1, { timeout: 60_000, interval: 1 });
+  expect(first).not.toHaveBeenCalled();
+  await answer(false);
+  expect(await waiting).toBe('written');
+  expect([await gate.run(write), asked]).toEqual(['written', []]);
+});
+
+test('the first write is refused while a statement of an earlier process still runs, and accepted after it', async () => {
+  const { gate, answer, onEnd } = newGate();
+  const [first, second] = [gate.run(write), gate.run(write)];
+  await answer(true);
+  for (const refused of [first, second]) await expect(refused).rejects.toMatchObject(unavailable);
+  await answer(false);
+  await vi.waitUntil(() => onEnd.mock.calls.length === 1, { timeout: 60_000, interval: 1 });
+  expect(await gate.run(write)).toBe('written');
+});
+
+test('the first write is tried if PostgreSQL does not answer whether earlier ones still run', async () => {
+  const { gate, answer } = newGate();
+  const waiting = gate.run(write);
+  await answer(new Error('no answer'));
+  expect([await waiting, await gate.run(write)]).toEqual(['written', 'written']);
+});
+
 test('a limited number of writes run at once, and the others wait for their turn', async () => {
-  const { gate } = openGate(2);
+  const { gate } = await openGate(2);
   let running = 0;
   let most = 0;
   const busy = async () => {
@@ -38,7 +76,7 @@ test('a limited number of writes run at once, and the others wait for their turn
 });
 
 test('a write that has waited longer than the limit is refused', async () => {
-  const { gate } = openGate(1, 0);
+  const { gate } = await openGate(1, 0);
   const first = gate.run(() => new Promise(setImmediate));
   const late = vi.fn(write);
   await expect(gate.run(late)).rejects.toMatchObject(unavailable);
@@ -47,7 +85,7 @@ test('a write that has waited longer than the limit is refused', async () => {
 });
 
 test('after a statement without an answer writes wait for the first check, are refused while a statement still runs, and continue after it', async () => {
-  const { gate, answer, onEnd } = openGate();
+  const { gate, answer, onEnd } = await openGate();
   gate.suspect();
   gate.suspect();
   const waiting = gate.run(write);
@@ -64,7 +102,7 @@ test('after a statement without an answer writes wait for the first check, are r
 });
 
 test('writes are tried if PostgreSQL has never reported a statement that still runs', async () => {
-  const { gate, answer } = openGate();
+  const { gate, answer } = await openGate();
   gate.suspect();
   const waiting = gate.run(write);
   await answer(new Error('no answer'));
