@@ -1,4 +1,4 @@
-/** The process cannot start. Its message, one line for the operator, is printed, and the exit code is 1. */
+/** The process cannot start, or go on. Its message, one line for the operator, is printed, and the exit code is 1. */
 export class StartError extends Error {
   override name = 'StartError';
 }

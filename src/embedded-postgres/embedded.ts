@@ -19,6 +19,8 @@ export interface EmbeddedDatabase {
   readonly url: string;
   /** Sentences to print at the start: what was found, and where the data is. */
   readonly notes: readonly string[];
+  /** Rejects with a StartError when PostgreSQL has ended; undefined if this process does not own it. */
+  readonly ended?: Promise<never>;
   /** Stops PostgreSQL if this process owns it. Connections to `url` are to be closed before. */
   close(): Promise<void>;
 }
@@ -92,15 +94,19 @@ async function use(
     await disconnect(client);
     throw error;
   }
-  const release = keepLock(client, reconnect);
+  // A file that cannot be read, as for lack of descriptors, does not say that it has ended.
+  const isRunning = async () => (await findPostmaster(cluster).catch(() => postmaster))?.pid === postmaster.pid;
+  const ended = keepLock(client, reconnect, isRunning).then(() => {
+    throw new StartError(`PostgreSQL in ${cluster.data} has ended: start the server again`);
+  });
+  // A command meets the end in its next statement.
+  ended.catch(() => {});
   const notes = isOurs ? [] : [`adopted the PostgreSQL that was left running in ${cluster.data}`];
   return {
     url,
     notes: [...cluster.notes, ...notes],
-    async close() {
-      await stopPostmaster(cluster, postmaster);
-      await release();
-    },
+    ended,
+    close: () => stopPostmaster(cluster, postmaster),
   };
 }
 

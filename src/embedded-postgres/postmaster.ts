@@ -107,8 +107,12 @@ function atEndSignals(stop: () => void): () => void {
   return leave;
 }
 
-/** Temporary reasons: another process starts PostgreSQL, has emptied the log for that, or took the port. */
-const temporary = /lock file .* (already exists|is empty)|^no reason given$|could not create any TCP\/IP sockets/;
+/**
+ * Temporary reasons: another process starts PostgreSQL, has emptied the log for that, or took the port; or processes of one that
+ * was killed have not ended yet.
+ */
+const temporary =
+  /lock file .* (already exists|is empty)|^no reason given$|any TCP\/IP sockets|^pre-existing shared memory|postmaster exit$/;
 
 const fixedSettings = {
   listen_addresses: '127.0.0.1',
