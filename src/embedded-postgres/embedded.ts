@@ -41,7 +41,7 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
   // `pg` would take settings from these that the URL does not have: a TLS mode, session options, a replication mode.
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
   const cluster = await openCluster(dataDir);
-  const deadline = Date.now() + waitLimit;
+  const deadline = performance.now() + waitLimit;
   let started: StartedPostmaster | undefined;
   let isRefused = false;
   // Until this process has a lock, the owner may stop PostgreSQL at any moment: then try again from the beginning.
@@ -57,7 +57,7 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
         if (started && !(error instanceof InUse)) await stopPostmaster(cluster, started);
         throw error;
       }
-      if (Date.now() > deadline) {
+      if (performance.now() > deadline) {
         throw new StartError(
           `PostgreSQL in ${cluster.data} cannot be used (${error.message}): if none runs there, delete its postmaster.pid`,
         );

@@ -74,11 +74,11 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   });
   await log.close();
 
-  const deadline = Date.now() + startLimit;
+  const deadline = performance.now() + startLimit;
   while (failure === undefined && child.exitCode === null && child.signalCode === null) {
     const found = await findPostmaster(cluster);
     if (found?.pid === child.pid && found?.isReady) return { ...found, handOver };
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       child.kill('SIGQUIT');
       failure = `it was not ready after ${startLimit / 1000} seconds`;
     }
@@ -141,10 +141,10 @@ async function freePort(): Promise<number> {
 export async function stopPostmaster(cluster: Cluster, { pid }: Postmaster): Promise<void> {
   // SIGINT waits for ever while PostgreSQL 18 recovers from a crash. After SIGQUIT, the next start recovers.
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
-    const deadline = Date.now() + stopLimit;
+    const deadline = performance.now() + stopLimit;
     for (let isSent = false; (await findPostmaster(cluster))?.pid === pid; isSent = true) {
       if (!isSent) process.kill(pid, signal);
-      if (Date.now() > deadline) break;
+      if (performance.now() > deadline) break;
       await delay(20);
     }
   }
