@@ -10,7 +10,7 @@ import { readOptional } from '../process/read-or-create.ts';
 import type { Cluster } from './cluster.ts';
 import { environment, lastLine } from './os-user.ts';
 
-/** Milliseconds for PostgreSQL to start, recovery after a crash included. */
+/** Milliseconds for PostgreSQL to start; a recovery after a crash may take longer. */
 const startLimit = 60_000;
 
 /** Milliseconds for PostgreSQL to stop, after each signal. */
@@ -74,11 +74,17 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   });
   await log.close();
 
-  const deadline = performance.now() + startLimit;
+  let deadline = performance.now() + startLimit;
   while (failure === undefined && child.exitCode === null && child.signalCode === null) {
     const found = await findPostmaster(cluster);
-    if (found?.pid === child.pid && found?.isReady) return { ...found, handOver };
-    if (performance.now() > deadline) {
+    const isRunning = found?.pid === child.pid;
+    if (isRunning && found?.isReady) return { ...found, handOver };
+    const isLate = performance.now() > deadline;
+    if (isLate && isRunning) {
+      // It recovers from a crash. If it was killed now, the next start would begin with that anew.
+      deadline = Number.POSITIVE_INFINITY;
+      console.error(`PostgreSQL in ${cluster.data} still recovers from a crash: the start waits for it`);
+    } else if (isLate) {
       child.kill('SIGQUIT');
       failure = `it was not ready after ${startLimit / 1000} seconds`;
     }
