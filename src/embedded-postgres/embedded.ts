@@ -50,19 +50,20 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
       // If it refuses connections, `postmaster.pid` is from before a crash, and another program has its process id now.
       let postmaster = isRefused ? undefined : await findPostmaster(cluster);
       if (postmaster === undefined) postmaster = started = await startPostmaster(cluster, role === 'server');
-      if (!postmaster.isReady) throw new Busy('it is starting or stopping');
+      if (!postmaster.isReady) throw new Busy(`by its postmaster.pid, process ${postmaster.pid} starts or stops it`);
       return await use(cluster, postmaster, role, started);
     } catch (error) {
       if (!(error instanceof Busy || isCutOff(error))) {
         if (started && !(error instanceof InUse)) await stopPostmaster(cluster, started);
         throw error;
       }
-      if (performance.now() > deadline) {
-        throw new StartError(
-          `PostgreSQL in ${cluster.data} cannot be used (${error.message}): if none runs there, delete its postmaster.pid`,
-        );
-      }
       isRefused = hasCode(error, 'ECONNREFUSED');
+      if (performance.now() > deadline) {
+        // Without the file, a PostgreSQL that runs there would end.
+        const mayBeOld = isRefused || error.message.includes('postmaster.pid');
+        const remedy = mayBeOld ? 'if no PostgreSQL runs there, delete its postmaster.pid' : 'try again later';
+        throw new StartError(`PostgreSQL in ${cluster.data} cannot be used (${error.message}): ${remedy}`);
+      }
       await delay(50);
     }
   }

@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { open as openFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open as openFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { run } from '../support/connection.ts';
-import { dataDir, folder, open, useEmbedded } from '../support/embedded.ts';
+import { dataDir, expectRefusal, folder, hold, open, useEmbedded } from '../support/embedded.ts';
 
 useEmbedded();
 beforeAll(async () => {
@@ -56,4 +57,33 @@ test('a recovery that takes longer than a minute is waited for, which is said on
   expect(await run(embedded.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
   await embedded.close();
   await writeFile(settings, text);
+});
+
+describe('a start that has waited for a minute is refused in one line', () => {
+  test.each([
+    ['starting', /\(by its postmaster.pid, process \d+ starts or stops it\): if no PostgreSQL runs there, delete its/],
+    ['ready', /\(connect ECONNREFUSED .*\): if no PostgreSQL runs there, delete its postmaster.pid$/],
+  ])(
+    'that says when to delete a postmaster.pid of before a crash, whose process id another program has: %s',
+    async (status, message) => {
+      const cluster = join(dataDir, 'postgres', 'cluster');
+      const { uid, gid } = await stat(cluster);
+      const other = spawn('cat', { uid, gid });
+      const file = join(cluster, 'postmaster.pid');
+      await writeFile(file, [other.pid, cluster, 0, 1, '', '', '', status].join('\n'));
+      const hurried = hurry(performance);
+      await expectRefusal(open(dataDir, 'server'), message);
+      hurried.mockRestore();
+      await rm(file);
+      const ended = once(other, 'exit');
+      other.kill();
+      await ended;
+    },
+  );
+
+  test('that leaves the file of a PostgreSQL that runs, while a command uses it', async () => {
+    await hold(dataDir, 'operator');
+    hurry(performance);
+    await expectRefusal(open(dataDir, 'server'), /\(a command of the operator uses it\): try again later$/);
+  });
 });
