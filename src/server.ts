@@ -90,7 +90,7 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
     const demo = await prepareDemo({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl });
     stdout.write(`${demo}\n`);
   }
-  await stop(await endSignal);
+  await stop(await Promise.race([endSignal, embedded?.ended ?? endSignal]));
 }
 
 /** @returns the server's URL, for use on this machine */

@@ -19,6 +19,8 @@ export interface EmbeddedDatabase {
   readonly url: string;
   /** Sentences to print at the start: what was found, and where the data is. */
   readonly notes: readonly string[];
+  /** Rejects with a StartError when PostgreSQL has ended; undefined if this process does not own it. */
+  readonly ended?: Promise<never>;
   /** Stops PostgreSQL if this process owns it. Connections to `url` are to be closed before. */
   close(): Promise<void>;
 }
@@ -39,7 +41,7 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
   // `pg` would take settings from these that the URL does not have: a TLS mode, session options, a replication mode.
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
   const cluster = await openCluster(dataDir);
-  const deadline = Date.now() + waitLimit;
+  const deadline = performance.now() + waitLimit;
   let started: StartedPostmaster | undefined;
   let isRefused = false;
   // Until this process has a lock, the owner may stop PostgreSQL at any moment: then try again from the beginning.
@@ -48,19 +50,20 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
       // If it refuses connections, `postmaster.pid` is from before a crash, and another program has its process id now.
       let postmaster = isRefused ? undefined : await findPostmaster(cluster);
       if (postmaster === undefined) postmaster = started = await startPostmaster(cluster, role === 'server');
-      if (!postmaster.isReady) throw new Busy('it is starting or stopping');
+      if (!postmaster.isReady) throw new Busy(`by its postmaster.pid, process ${postmaster.pid} starts or stops it`);
       return await use(cluster, postmaster, role, started);
     } catch (error) {
       if (!(error instanceof Busy || isCutOff(error))) {
         if (started && !(error instanceof InUse)) await stopPostmaster(cluster, started);
         throw error;
       }
-      if (Date.now() > deadline) {
-        throw new StartError(
-          `PostgreSQL in ${cluster.data} cannot be used (${error.message}): if none runs there, delete its postmaster.pid`,
-        );
-      }
       isRefused = hasCode(error, 'ECONNREFUSED');
+      if (performance.now() > deadline) {
+        // Without the file, a PostgreSQL that runs there would end.
+        const mayBeOld = isRefused || error.message.includes('postmaster.pid');
+        const remedy = mayBeOld ? 'if no PostgreSQL runs there, delete its postmaster.pid' : 'try again later';
+        throw new StartError(`PostgreSQL in ${cluster.data} cannot be used (${error.message}): ${remedy}`);
+      }
       await delay(50);
     }
   }
@@ -92,15 +95,19 @@ async function use(
     await disconnect(client);
     throw error;
   }
-  const release = keepLock(client, reconnect);
+  // A file that cannot be read, as for lack of descriptors, does not say that it has ended.
+  const isRunning = async () => (await findPostmaster(cluster).catch(() => postmaster))?.pid === postmaster.pid;
+  const ended = keepLock(client, reconnect, isRunning).then(() => {
+    throw new StartError(`PostgreSQL in ${cluster.data} has ended: start the server again`);
+  });
+  // A command meets the end in its next statement.
+  ended.catch(() => {});
   const notes = isOurs ? [] : [`adopted the PostgreSQL that was left running in ${cluster.data}`];
   return {
     url,
     notes: [...cluster.notes, ...notes],
-    async close() {
-      await stopPostmaster(cluster, postmaster);
-      await release();
-    },
+    ended,
+    close: () => stopPostmaster(cluster, postmaster),
   };
 }
 

@@ -70,27 +70,23 @@ export async function findOwner(client: pg.Client): Promise<{ role: string; pid:
 }
 
 /**
- * Takes the exclusive lock again when it is lost: a crash of PostgreSQL ends all sessions with their locks, not the owner.
- * @returns releases the lock
+ * Takes the exclusive lock again when it is lost: a crash inside PostgreSQL ends all sessions with their locks, not the owner.
+ * @param client has the lock
+ * @returns when PostgreSQL has ended
  */
-export function keepLock(owner: pg.Client, reconnect: () => Promise<pg.Client>): () => Promise<void> {
-  let client = owner;
-  let isReleased = false;
-  const takeAgain = async (): Promise<void> => {
-    while (!isReleased) {
-      await delay(50, undefined, { ref: false });
-      const next = await reconnect().catch(() => undefined);
-      if (next === undefined) continue;
-      client = next;
-      next.once('end', takeAgain);
-      return await next.query(`SELECT pg_advisory_lock(${lock})`).then(undefined, () => {});
-    }
-  };
-  client.once('end', takeAgain);
-  return async () => {
-    isReleased = true;
-    await disconnect(client);
-  };
+export async function keepLock(
+  client: pg.Client,
+  reconnect: () => Promise<pg.Client>,
+  isRunning: () => Promise<boolean>,
+): Promise<void> {
+  await new Promise((resolve) => client.once('end', resolve));
+  do {
+    await delay(50, undefined, { ref: false });
+    const next = await reconnect().catch(() => undefined);
+    if (next === undefined) continue;
+    next.query(`SELECT pg_advisory_lock(${lock})`).catch(() => {});
+    return await keepLock(next, reconnect, isRunning);
+  } while (await isRunning());
 }
 
 /** Whether an error says that PostgreSQL stops, has stopped, or is not ready yet. */

@@ -10,7 +10,7 @@ import { readOptional } from '../process/read-or-create.ts';
 import type { Cluster } from './cluster.ts';
 import { environment, lastLine } from './os-user.ts';
 
-/** Milliseconds for PostgreSQL to start, recovery after a crash included. */
+/** Milliseconds for PostgreSQL to start; a recovery after a crash may take longer. */
 const startLimit = 60_000;
 
 /** Milliseconds for PostgreSQL to stop, after each signal. */
@@ -74,11 +74,17 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   });
   await log.close();
 
-  const deadline = Date.now() + startLimit;
+  let deadline = performance.now() + startLimit;
   while (failure === undefined && child.exitCode === null && child.signalCode === null) {
     const found = await findPostmaster(cluster);
-    if (found?.pid === child.pid && found?.isReady) return { ...found, handOver };
-    if (Date.now() > deadline) {
+    const isRunning = found?.pid === child.pid;
+    if (isRunning && found?.isReady) return { ...found, handOver };
+    const isLate = performance.now() > deadline;
+    if (isLate && isRunning) {
+      // It recovers from a crash. If it was killed now, the next start would begin with that anew.
+      deadline = Number.POSITIVE_INFINITY;
+      console.error(`PostgreSQL in ${cluster.data} still recovers from a crash: the start waits for it`);
+    } else if (isLate) {
       child.kill('SIGQUIT');
       failure = `it was not ready after ${startLimit / 1000} seconds`;
     }
@@ -107,8 +113,12 @@ function atEndSignals(stop: () => void): () => void {
   return leave;
 }
 
-/** Temporary reasons: another process starts PostgreSQL, has emptied the log for that, or took the port. */
-const temporary = /lock file .* (already exists|is empty)|^no reason given$|could not create any TCP\/IP sockets/;
+/**
+ * Temporary reasons: another process starts PostgreSQL, has emptied the log for that, or took the port; or processes of one that
+ * was killed have not ended yet.
+ */
+const temporary =
+  /lock file .* (already exists|is empty)|^no reason given$|any TCP\/IP sockets|^pre-existing shared memory|postmaster exit$/;
 
 const fixedSettings = {
   listen_addresses: '127.0.0.1',
@@ -137,10 +147,10 @@ async function freePort(): Promise<number> {
 export async function stopPostmaster(cluster: Cluster, { pid }: Postmaster): Promise<void> {
   // SIGINT waits for ever while PostgreSQL 18 recovers from a crash. After SIGQUIT, the next start recovers.
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
-    const deadline = Date.now() + stopLimit;
+    const deadline = performance.now() + stopLimit;
     for (let isSent = false; (await findPostmaster(cluster))?.pid === pid; isSent = true) {
       if (!isSent) process.kill(pid, signal);
-      if (Date.now() > deadline) break;
+      if (performance.now() > deadline) break;
       await delay(20);
     }
   }
