@@ -85,7 +85,7 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (!connection) return;
     connection.heldBytes += difference;
     totalHeldBytes += difference;
-    if (difference > 0) makeRoom();
+    if (difference > 0 && totalHeldBytes > maxHeldBytes) makeRoom();
   }
 
   const uncountHead = ({ req }: ServerResponse) => count(req, -req.headBytes);
@@ -109,10 +109,11 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (isFull(connection)) connection.socket.pause();
   }
 
-  /** Closes connections until the requests of the others take no more than the limit. */
+  /** Closes the connections that cost most until 2 % of the limit are free: looking for them takes time, if there are thousands. */
   function makeRoom(): void {
-    while (totalHeldBytes > maxHeldBytes) {
-      close([...open.values()].reduce((most, other) => (costOf(other) > costOf(most) ? other : most)));
+    for (const connection of [...open.values()].sort((one, other) => costOf(other) - costOf(one))) {
+      if (totalHeldBytes <= maxHeldBytes * 0.98) return;
+      close(connection);
     }
   }
 
@@ -188,10 +189,10 @@ function waitsForClient({ socket, last }: Connection): boolean {
 
 /**
  * The bytes that closing a connection gives back, and more for those to close before all others: first of all where only the end
- * of an answered request is missing, which costs nobody an answer; then where requests wait behind an answer that is not read.
+ * of an answered request is missing; then where requests wait behind an answer that is not read.
  */
 function costOf(connection: Connection): number {
   const { heldBytes, last, isRunning, held } = connection;
-  if (!isRunning && last) return heldBytes + 2 * maxHeldBytes;
+  if (!isRunning && last && !last.req.complete) return heldBytes + 2 * maxHeldBytes;
   return heldBytes + (held.length > 0 && waitsForClient(connection) ? maxHeldBytes : 0);
 }

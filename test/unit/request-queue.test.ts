@@ -2,7 +2,7 @@ import { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { requestQueue } from '../../src/http/request-queue.ts';
+import { type RequestQueue, requestQueue } from '../../src/http/request-queue.ts';
 import { CountedRequest } from '../../src/http/unread-body.ts';
 
 const none = () => {};
@@ -37,22 +37,59 @@ test('connections that close while their next request waits for its turn do not 
   expect(begun.at(-1)).toBe(connections.at(-1)?.second);
 });
 
-test('for memory, connections with requests behind an answer that they do not read are closed before a larger request', () => {
+function connectionOf(queue: RequestQueue): Socket {
+  const socket = new Socket();
+  queue.add(socket);
+  return socket;
+}
+
+/** A connection whose request is answered, but lacks its end. */
+function unended(queue: RequestQueue): Socket {
+  const socket = connectionOf(queue);
+  const response = requestOn(socket);
+  response.req.complete = false;
+  queue.take(response);
+  response.emit('close');
+  return socket;
+}
+
+/** A connection with a request behind an answer that its client does not read. */
+function unread(queue: RequestQueue, parameters: number): Socket {
+  const socket = connectionOf(queue);
+  Object.defineProperty(socket, 'writableLength', { value: 1 });
+  const response = requestOn(socket);
+  queue.take(response);
+  response.writeHead(200);
+  queue.take(requestOn(socket, parameters));
+  return socket;
+}
+
+const isClosed = ({ destroyed }: Socket) => destroyed;
+
+test('past 64 MiB requests that are answered but do not end are closed first, then those behind an answer that is not read', () => {
   const queue = requestQueue({ begin: none, end: none, onIdle: none });
-  const larger = new Socket();
-  queue.add(larger);
+  // 222,958 bytes each, together 66.4 million.
+  const pipelines = Array.from({ length: 298 }, () => unread(queue, 2_700));
+  const answered = Array.from({ length: 10 }, () => unended(queue));
+  expect([...pipelines, ...answered].filter(isClosed)).toEqual([]);
+  const larger = connectionOf(queue);
   queue.take(requestOn(larger, 50_000));
-  const unread = Array.from({ length: 40 }, () => {
-    const socket = new Socket();
-    Object.defineProperty(socket, 'writableLength', { value: 1 });
-    queue.add(socket);
-    const answered = requestOn(socket);
-    queue.take(answered);
-    answered.writeHead(200);
-    queue.take(requestOn(socket, 25_000));
-    return socket;
+  // 70.5 million bytes are to become 65.8 million, 98 % of the limit.
+  const closed = { larger: isClosed(larger), answered: answered.filter(isClosed).length };
+  expect({ ...closed, pipelines: pipelines.filter(isClosed).length }).toEqual({
+    larger: false,
+    answered: 10,
+    pipelines: 22,
   });
-  const isClosed = ({ destroyed }: Socket) => destroyed;
-  // 4 MB and 29 times 2 MB are fewer than 64 MiB.
-  expect({ larger: isClosed(larger), unread: unread.filter(isClosed).length }).toEqual({ larger: false, unread: 9 });
+});
+
+test('a connection whose answered request has arrived by now is not closed before a larger one', () => {
+  const queue = requestQueue({ begin: none, end: none, onIdle: none });
+  const larger = connectionOf(queue);
+  queue.take(requestOn(larger, 700_000));
+  const socket = unended(queue);
+  const answered = queue.of(socket)?.last;
+  if (answered) answered.req.complete = true;
+  queue.take(requestOn(socket, 150_000));
+  expect([larger, socket].map(isClosed)).toEqual([true, false]);
 });
