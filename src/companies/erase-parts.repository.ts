@@ -71,8 +71,6 @@ export const grants = indexed('grants', ({ integrationCompany }, companyId) =>
 /** All other rows of a company, in the order in which they are erased: a row before the rows that it refers to. */
 export const parts: readonly Part[] = [
   agents,
-  // After the agents, whose row locks wait for changes that are not committed yet: the answers of these are seen only then.
-  answers,
   // The remaining ones, which are pings: a key may have asked for millions, too many to be deleted with their endpoint.
   indexed('deliveries', async (tx, companyId) => ({
     count: await tx.$executeRaw(eraseEndpointDeliveriesStatement(companyId, most.deliveries)),
@@ -80,6 +78,8 @@ export const parts: readonly Part[] = [
   indexed('webhooks', ({ webhookEndpoint }, companyId) =>
     webhookEndpoint.deleteMany({ where: { companyId }, limit: 1 }),
   ),
+  // After agents and endpoints, whose row locks wait for changes that are not committed yet: their answers are seen only then.
+  answers,
   // Two at a time: for each number the foreign key check scans all agents, as no index has the number (0.1 s per million).
   indexed('phoneNumbers', ({ companyPhoneNumber }, companyId) =>
     companyPhoneNumber.deleteMany({ where: { companyId }, limit: 2 }),
