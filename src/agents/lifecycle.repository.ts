@@ -61,8 +61,8 @@ export function agentLifecycle(database: Database) {
   }
 
   /**
-   * Undefined if it must be repeated: a concurrent request still holds the key, an answer is kept for it, perhaps an expired
-   * one, which is deleted, or the number was deactivated after it was read.
+   * Undefined if it must be repeated: a concurrent request still holds the key, or another lock of which the wait was short; an
+   * answer is kept for the key, perhaps an expired one, which is deleted; or the number was deactivated after it was read.
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     const keep = { ...idempotency, keyId: by.keyId };
@@ -73,7 +73,8 @@ export function agentLifecycle(database: Database) {
     } catch (error) {
       const code = error instanceof ApiError ? error.code : undefined;
       if (code === 'VALIDATION_FAILED') return undefined;
-      if (code === 'IDEMPOTENCY_KEY_IN_USE' && by.deadline.left() > lastTry) return undefined;
+      const isHeld = code === 'IDEMPOTENCY_KEY_IN_USE' || (isHurried && isLockTimeout(error));
+      if (isHeld && by.deadline.left() > lastTry) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
       await database.query(deleteExpiredStatement(by.keyId, idempotency.key));
       return undefined;
@@ -93,9 +94,9 @@ export function agentLifecycle(database: Database) {
   /** Keeps the answer by a statement of its own: a lock timeout in that one is known to concern the idempotency key. */
   function createConfirmed(plan: Plan, keep?: Creation['keep'], isHurried = false): Promise<StoredAgent> {
     return database.transaction(async (query, typed) => {
-      await keepNumber(query, typed, plan.draft);
-      // An agent without a number was tried at once before, which waited for longer.
+      // In a hurry, or after a try at once, which waited for longer.
       if (keep && (isHurried || plan.draft.phoneNumberId === null)) await query(shortWaitStatement);
+      await keepNumber(query, typed, plan.draft);
       const [agent] = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));
       // The statement came more than a second after the lookup twice.
       if (!agent) throw timedOut();

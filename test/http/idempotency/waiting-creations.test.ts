@@ -6,10 +6,12 @@ import { openAnotherServer } from '../../support/another-server.ts';
 import { callsOf } from '../../support/calls.ts';
 import { directCaller, OneSecondLeft } from '../../support/direct-caller.ts';
 import { draft } from '../../support/endpoints.ts';
+import { whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { insertKeptAnswer, newKey } from '../../support/retry.ts';
 import { openLimited } from '../../support/time-limits.ts';
+import { target } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -83,3 +85,24 @@ test.for([
     expect(Object((await world.call(key, 'GET /agents')).body).pagination).toMatchObject({ total: 1 });
   },
 );
+
+test('a creation with an Idempotency-Key in the last second before its deadline waits for other locks than that of the key too', async () => {
+  const { key, keyId, companyId } = await newSubject(world);
+  expect(await world.call(key, 'POST /webhooks', { body: target })).toMatchObject({ status: 201 });
+  const database = openLimited('patient', impatientUrl(), 4);
+  onTestFinished(() => database.close());
+  const agents = agentService(agentRepository(database), agentVersionRepository(database));
+  const by = { ...directCaller({ id: companyId, keyId }), deadline: new OneSecondLeft(performance.now()) };
+  const lock = 'SELECT FROM webhook_endpoint WHERE company_id = $1 FOR UPDATE';
+  await whileLocked(world, lock, [companyId], async (release) => {
+    let isAnswered = false;
+    const created = agents.create(companyId, draft, by, { key: newKey(), fingerprint: 'any' }).finally(() => {
+      isAnswered = true;
+    });
+    const countWaits = lockWaits();
+    const hasWaited = async () => (await countWaits()) > 2 || isAnswered;
+    await Promise.race([vi.waitUntil(hasWaited, { timeout: 60_000, interval: 5 }), created]);
+    await release();
+    expect(await created).toMatchObject({ agent: { content: { name: draft.name } } });
+  });
+});
