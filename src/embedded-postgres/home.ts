@@ -63,8 +63,10 @@ async function findDirectory(dataDir: string, user: OsUser): Promise<string> {
   if (mayEnter.succeeded || (await exists(inside))) return inside;
   const made = await mkdir(homesOfRoot, { recursive: true });
   if (made !== undefined) await chmod(homesOfRoot, 0o755);
-  const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 16);
-  return await readOrCreate(locationFile, () => join(homesOfRoot, name));
+  const name = join(homesOfRoot, createHash('sha256').update(dataDir).digest('hex').slice(0, 16));
+  // One that exists is that of a DATA_DIR that was at this path before.
+  const free = (await exists(name)) ? `${name}-${randomBytes(4).toString('hex')}` : name;
+  return await readOrCreate(locationFile, () => free);
 }
 
 /**

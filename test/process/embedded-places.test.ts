@@ -132,6 +132,11 @@ describe.runIf(isRoot)('as root', () => {
     expect(await run(third.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
     await third.close();
 
+    const fresh = await open(place, 'operator');
+    await expect(run(fresh.url, 'SELECT value FROM kept')).rejects.toThrow('"kept" does not exist');
+    await fresh.close();
+    eraseEmbedded(place);
+
     await cp(moved, copy, { recursive: true });
     await expectRefusal(
       open(copy, 'operator'),
