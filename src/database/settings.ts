@@ -53,11 +53,18 @@ const endWithClient = `DO $$ BEGIN
 EXCEPTION WHEN invalid_parameter_value THEN NULL;
 END $$`;
 
-/** SET commands for a session that migrates: the settings above, and no timeouts, since migrations can take long. */
+/**
+ * The settings of a session that migrates: no timeouts, since migrations can take long, and a name by which servers of the same
+ * role do not take it for one of theirs (`hasOverdueStatements`).
+ */
+const migrationSettings = {
+  ...meaningSettings,
+  ...{ statement_timeout: '0', lock_timeout: '0', application_name: 'interview-agents-api migrate' },
+};
+
+/** SET commands for a session that migrates. */
 export const migrationSession = [
-  ...Object.entries({ ...meaningSettings, statement_timeout: '0', lock_timeout: '0' }).map(
-    ([name, value]) => `SET ${name} = ${pg.escapeLiteral(value)}`,
-  ),
+  ...Object.entries(migrationSettings).map(([name, value]) => `SET ${name} = ${pg.escapeLiteral(value)}`),
   endWithClient,
 ].join('; ');
 

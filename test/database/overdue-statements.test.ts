@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Database, openDatabase } from '../../src/database/client.ts';
 import { longTransaction } from '../../src/database/long-transaction.ts';
+import { withMigrationLock } from '../../src/database/session.ts';
 import { applicationName, hasOverdueStatements } from '../../src/database/state.ts';
 import { halfBatch, longAnswer, openStuckClient } from '../support/stuck-client.ts';
 import { openWorld } from '../support/world.ts';
@@ -11,20 +12,26 @@ const world = await openWorld();
 const limit = 1_000;
 
 /** A pool of the server's role, or of a command of a role that does both. */
-function open(parameters: Record<string, string> = {}): Database {
+const open = (parameters: Record<string, string> = {}): Database => openUrl(urlWith(parameters));
+
+function openUrl(url: string): Database {
+  const database = openDatabase({ url, connections: 1, statementLimit: 60_000 });
+  onTestFinished(() => database.close());
+  return database;
+}
+
+function urlWith(parameters: Record<string, string>): string {
   const url = new URL(world.databaseUrl);
   url.searchParams.set('options', `-c statement_timeout=${limit}`);
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-  const database = openDatabase({ url: url.href, connections: 1, statementLimit: 60_000 });
-  onTestFinished(() => database.close());
-  return database;
+  return url.href;
 }
 
 const sleep = { text: 'SELECT 1 FROM pg_sleep(30)', values: [] };
 
 /** Cancels what sleeps, and so its transaction. */
 async function endSleep(failing: Promise<unknown>): Promise<void> {
-  const ended = expect(failing).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+  const ended = expect(failing).rejects.toThrow();
   await world.sql.query(`SELECT pg_cancel_backend(pid) ${sleeping}`);
   await ended;
 }
@@ -60,11 +67,18 @@ test.each([
   },
 );
 
-test.each([{}, { application_name: 'mine' }])(
-  'a statement of a command, which may take longer, is not taken for one of a server, with %o in DATABASE_URL',
-  async (parameters) => {
-    const [command, server] = [open(parameters), open(parameters)];
-    const failing = longTransaction(command, (query) => query(sleep));
+/** What may take longer than a statement of a server, each begun with the URL of one. */
+const longer = [
+  ['a command', (url: string) => longTransaction(openUrl(url), (query) => query(sleep))],
+  ['a migration', (url: string) => withMigrationLock(url, (client) => client.query(sleep.text))],
+] as const;
+const names = [{}, { application_name: 'mine' }];
+
+test.for(longer.flatMap(([who, begin]) => names.map((parameters) => [who, parameters, begin] as const)))(
+  'a statement of %s, which may take longer, is not taken for one of a server, with %o in DATABASE_URL',
+  async ([, parameters, begin]) => {
+    const server = open(parameters);
+    const failing = begin(urlWith(parameters));
     const isOlder = async () =>
       (await world.sql.query(`SELECT ${sleeping} AND query_start < now() - interval '${2 * limit} milliseconds'`))
         .rowCount === 1;
