@@ -20,6 +20,7 @@ test('after a switchover no connection stays with the read-only PostgreSQL, not 
   expect(await runProgram([program], { env })).toMatchObject({ code: 0 });
   const { id: company } = await adminWith(env, 'company', 'create', '--name', 'Acme');
   const { key } = await adminWith(env, 'key', 'create', '--company', company);
+  const { key: another } = await adminWith(env, 'key', 'create', '--company', company);
   const { id } = await adminWith(env, 'agent', 'create', '--company', company, '--name', 'Interviewer');
   const link = await openLink(env.DATABASE_URL);
   const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
@@ -28,18 +29,20 @@ test('after a switchover no connection stays with the read-only PostgreSQL, not 
   const settings = { ...limits, METRICS_PORT, WEBHOOKS: 'false' };
   const { origin } = await startServer({ ...env, ...settings, DATABASE_URL: link.url });
   const scrape = () => send(`http://127.0.0.1:${METRICS_PORT}`, { method: 'GET', path: '/metrics' });
-  const authorization = `Bearer ${key}`;
-  const get = (path: string) => send(origin, { method: 'GET', path, headers: { authorization } });
-  const headers = { authorization, 'content-type': 'application/json' };
+  const get = (path: string, by = key) =>
+    send(origin, { method: 'GET', path, headers: { authorization: `Bearer ${by}` } });
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
   const change = (body: object) => send(origin, { path: `/agents/${id}`, headers, body: JSON.stringify(body) });
   const sessions = async (url = '') =>
     Number(
       (await run(url, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'interview-%'"))[0]?.count,
     );
-  /** Sends reads until the server has several sessions there. */
+  /** Sends reads until the server has several sessions there. Of each key two lists run at once. */
   const fill = (url = '') => {
     const read = async () => {
-      const answers = await Promise.all(Array.from({ length: 8 }, () => get('/agents?limit=100')));
+      const answers = await Promise.all(
+        Array.from({ length: 8 }, (_, at) => get('/agents?limit=100', at % 2 ? key : another)),
+      );
       return answers.every(({ status }) => status === 200) && (await sessions(url)) >= 3;
     };
     return vi.waitUntil(read, { timeout: 60_000, interval: 20 });
