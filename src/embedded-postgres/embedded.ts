@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { hasCode, StartError } from '../errors.ts';
+import { inDataDir } from '../process/data-dir.ts';
 import { type Cluster, openCluster } from './cluster.ts';
 import { connect, disconnect, findOwner, isCutOff, keepLock, type Role, tryToLock } from './owner.ts';
 import {
@@ -35,9 +37,14 @@ const waitLimit = 60_000;
  * application's database. A server owns its PostgreSQL. A command of the operator uses the PostgreSQL that runs; if none
  * does, it starts and owns one, and other processes wait until the command has closed.
  * @param dataDir absolute, or relative to the working directory; made when missing
- * @throws StartError when another server uses the directory, or PostgreSQL cannot run here
+ * @throws StartError when another server uses the directory, or the directory or PostgreSQL cannot be used
  */
-export async function openEmbedded(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
+export function openEmbedded(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
+  const absolute = resolve(dataDir);
+  return inDataDir(absolute, () => openIn(absolute, role));
+}
+
+async function openIn(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
   // `pg` would take settings from these that the URL does not have: a TLS mode, session options, a replication mode.
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
   const cluster = await openCluster(dataDir);

@@ -59,6 +59,8 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   // Appended to, because two starts at the same moment share it.
   const log = await open(logFile, 'a', 0o600);
   await log.truncate();
+  // Makes room for the reason as well: on a full disk, PostgreSQL would end and could not say why.
+  await log.write(`${new Date().toISOString()} LOG: the log of the last start\n`);
   const settings = Object.entries({ port: await freePort(), ...fixedSettings });
   const parameters = ['-D', cluster.data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   const stdio = ['ignore', log.fd, log.fd] as const;
@@ -92,7 +94,7 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   }
   const reason = failure ?? lastLine(await readFile(logFile, 'utf8'));
   if (temporary.test(reason)) throw new Busy(reason);
-  throw new StartError(`PostgreSQL does not start: ${reason}`);
+  throw new StartError(`PostgreSQL in ${cluster.data} does not start: ${reason}`);
 }
 
 /**

@@ -20,8 +20,7 @@ import {
   useEmbedded,
 } from '../support/embedded.ts';
 import { eraseEmbedded } from '../support/erase-embedded.ts';
-import { build, runToEnd } from '../support/process.ts';
-import { canMount } from '../trust/support/small-disk.ts';
+import { build } from '../support/process.ts';
 
 beforeAll(build);
 useEmbedded();
@@ -46,23 +45,6 @@ describe('a DATA_DIR or cluster that cannot be used is refused in one line', () 
     await prepare(place);
     await expectRefusal(open(place, 'server'), message);
     eraseEmbedded(place);
-  });
-
-  const disks: [string, string, RegExp][] = [
-    ['a full disk, to which no folder can be added', 'nr_inodes=1', /ENO(ENT|SPC): [^)]+, mkdir '.*postgres'/],
-    ['a full disk, to which no file can be added', 'nr_inodes=2', /ENOSPC: no space left on device, open '.*'/],
-    ['a read-only disk', 'ro', /E(NOENT|ROFS): [^)]+, mkdir '.*postgres'/],
-  ];
-
-  test.runIf(canMount).each(disks)('%s', async (what, options, reason) => {
-    const place = join(folder, what);
-    await mkdir(place);
-    // The disk is seen by the server alone, and gone with it.
-    const script = 'mount -t tmpfs -o "$1" tmpfs "$2" && exec "$3" dist/server.js';
-    const command = ['unshare', '--mount', 'sh', '-c', script, 'sh', options, place, process.execPath];
-    const ended = await runToEnd(command, { env: { DATA_DIR: place } });
-    const line = `^DATA_DIR ${place} cannot be used \\(${reason.source}\\): see that its disk has room and takes writes, or .+\\n$`;
-    expect(ended).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(line) });
   });
 
   test('a lost password, and PostgreSQL is stopped', async () => {
