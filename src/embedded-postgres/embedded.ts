@@ -53,11 +53,13 @@ async function openIn(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
   let isRefused = false;
   // Until this process has a lock, the owner may stop PostgreSQL at any moment: then try again from the beginning.
   for (;;) {
+    const isLast = performance.now() > deadline;
     try {
       // If it refuses connections, `postmaster.pid` is from before a crash, and another program has its process id now.
       let postmaster = isRefused ? undefined : await findPostmaster(cluster);
       if (postmaster === undefined) postmaster = started = await startPostmaster(cluster, role === 'server');
-      if (!postmaster.isReady) throw new Busy(`by its postmaster.pid, process ${postmaster.pid} starts or stops it`);
+      // The last time it is asked: only an answer tells a PostgreSQL that recovers from a file that was left behind.
+      if (!postmaster.isReady && !isLast) throw new Busy('it starts or stops');
       return await use(cluster, postmaster, role, started);
     } catch (error) {
       if (!(error instanceof Busy || isCutOff(error))) {
@@ -65,11 +67,12 @@ async function openIn(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
         throw error;
       }
       isRefused = hasCode(error, 'ECONNREFUSED');
-      if (performance.now() > deadline) {
+      if (isLast) {
         // Without the file, a PostgreSQL that runs there would end.
         const mayBeOld = isRefused || error.message.includes('postmaster.pid');
         const remedy = mayBeOld ? 'if no PostgreSQL runs there, delete its postmaster.pid' : 'try again later';
-        throw new StartError(`PostgreSQL in ${cluster.data} cannot be used (${error.message}): ${remedy}`);
+        const reason = `${hasCode(error, '57P03') ? 'it recovers from a crash or stops: ' : ''}${error.message}`;
+        throw new StartError(`PostgreSQL in ${cluster.data} cannot be used (${reason}): ${remedy}`);
       }
       await delay(50);
     }

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { chmod, chown, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../support/connection.ts';
@@ -54,18 +52,6 @@ describe('a DATA_DIR or cluster that cannot be used is refused in one line', () 
     await expectRefusal(open(dataDir, 'server'), /postgres-password does not open the cluster/);
     await writeFile(file, password);
     await expect(stat(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'))).rejects.toThrow('ENOENT');
-  });
-
-  test('a PostgreSQL that does not answer, or another program that has its port and process id now', async () => {
-    const silent = createServer().listen(0, '127.0.0.1');
-    await once(silent, 'listening');
-    const address = silent.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const file = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');
-    await writeFile(file, [process.pid, '', '', port, '', '', '', 'ready'].join('\n'));
-    await expectRefusal(open(dataDir, 'server'), /does not answer: if none runs there, delete its postmaster\.pid$/);
-    await rm(file);
-    silent.close();
   });
 
   test('a PostgreSQL that does not start, with the reason from its log', async () => {
