@@ -1,4 +1,4 @@
-import { chmod, chown, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../support/connection.ts';
@@ -30,6 +30,7 @@ beforeAll(async () => {
 describe('a DATA_DIR or cluster that cannot be used is refused in one line', () => {
   const refusals: [string, RegExp, (place: string) => Promise<unknown>][] = [
     ['a file', /DATA_DIR .* is not a directory/, (place) => writeFile(place, '')],
+    ['a link to nothing', /mkdir '.*'\): see that its disk is there, has /, (place) => symlink('nothing', place)],
     [
       'a cluster of another release',
       /made by PostgreSQL 15, and this release brings 18/,
