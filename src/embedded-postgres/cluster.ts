@@ -27,7 +27,7 @@ export async function openCluster(dataDir: string): Promise<Cluster> {
   return cluster;
 }
 
-async function initialise(draft: string, { user, programs, password }: Cluster): Promise<void> {
+async function initialise(draft: string, { user, programs, password, data }: Cluster): Promise<void> {
   const passwordFile = `${draft}.password`;
   try {
     await writeFile(passwordFile, password, { mode: 0o600, flag: 'wx' });
@@ -43,7 +43,7 @@ async function initialise(draft: string, { user, programs, password }: Cluster):
       '--builtin-locale=C.UTF-8',
       '--no-instructions',
     ]);
-    if (!succeeded) throw new StartError(`PostgreSQL's initdb fails: ${lastLine(output)}`);
+    if (!succeeded) throw new StartError(`PostgreSQL's initdb fails for ${data}: ${lastLine(output)}`);
   } finally {
     await rm(passwordFile, { force: true });
   }

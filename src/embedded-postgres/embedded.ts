@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { hasCode, StartError } from '../errors.ts';
+import { inDataDir } from '../process/data-dir.ts';
 import { type Cluster, openCluster } from './cluster.ts';
 import { connect, disconnect, findOwner, isCutOff, keepLock, type Role, tryToLock } from './owner.ts';
 import {
@@ -35,9 +37,14 @@ const waitLimit = 60_000;
  * application's database. A server owns its PostgreSQL. A command of the operator uses the PostgreSQL that runs; if none
  * does, it starts and owns one, and other processes wait until the command has closed.
  * @param dataDir absolute, or relative to the working directory; made when missing
- * @throws StartError when another server uses the directory, or PostgreSQL cannot run here
+ * @throws StartError when another server uses the directory, or the directory or PostgreSQL cannot be used
  */
-export async function openEmbedded(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
+export function openEmbedded(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
+  const absolute = resolve(dataDir);
+  return inDataDir(absolute, () => openIn(absolute, role));
+}
+
+async function openIn(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
   // `pg` would take settings from these that the URL does not have: a TLS mode, session options, a replication mode.
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
   const cluster = await openCluster(dataDir);
@@ -46,11 +53,13 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
   let isRefused = false;
   // Until this process has a lock, the owner may stop PostgreSQL at any moment: then try again from the beginning.
   for (;;) {
+    const isLast = performance.now() > deadline;
     try {
       // If it refuses connections, `postmaster.pid` is from before a crash, and another program has its process id now.
       let postmaster = isRefused ? undefined : await findPostmaster(cluster);
       if (postmaster === undefined) postmaster = started = await startPostmaster(cluster, role === 'server');
-      if (!postmaster.isReady) throw new Busy(`by its postmaster.pid, process ${postmaster.pid} starts or stops it`);
+      // The last time it is asked: only an answer tells a PostgreSQL that recovers from a file that was left behind.
+      if (!postmaster.isReady && !isLast) throw new Busy('it starts or stops');
       return await use(cluster, postmaster, role, started);
     } catch (error) {
       if (!(error instanceof Busy || isCutOff(error))) {
@@ -58,11 +67,12 @@ export async function openEmbedded(dataDir: string, role: Role): Promise<Embedde
         throw error;
       }
       isRefused = hasCode(error, 'ECONNREFUSED');
-      if (performance.now() > deadline) {
+      if (isLast) {
         // Without the file, a PostgreSQL that runs there would end.
         const mayBeOld = isRefused || error.message.includes('postmaster.pid');
         const remedy = mayBeOld ? 'if no PostgreSQL runs there, delete its postmaster.pid' : 'try again later';
-        throw new StartError(`PostgreSQL in ${cluster.data} cannot be used (${error.message}): ${remedy}`);
+        const reason = `${hasCode(error, '57P03') ? 'it recovers from a crash or stops: ' : ''}${error.message}`;
+        throw new StartError(`PostgreSQL in ${cluster.data} cannot be used (${reason}): ${remedy}`);
       }
       await delay(50);
     }

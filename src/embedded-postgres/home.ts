@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, realpath, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { StartError } from '../errors.ts';
-import { explainDataDir } from '../process/data-dir.ts';
 import { readOptional, readOrCreate } from '../process/read-or-create.ts';
 import { exists } from './files.ts';
 import { type OsUser, runProgram } from './os-user.ts';
@@ -26,24 +25,20 @@ const homesOfRoot = '/var/lib/interview-agents-api';
 
 /**
  * Finds the directory that belongs to a DATA_DIR, or makes it.
- * @throws StartError when DATA_DIR cannot be used
+ * @param given DATA_DIR, absolute; it may lead through links
+ * @throws StartError when DATA_DIR is a copy of another one
  */
-export async function openHome(dataDirGiven: string, user: OsUser): Promise<Home> {
-  const given = resolve(dataDirGiven);
-  try {
-    await makeDirectory(given, user);
-    const dataDir = await realpath(given);
-    const directory = await findDirectory(dataDir, user);
-    await makeDirectory(directory, user);
-    if (dirname(directory) !== dataDir) await claim(directory, dataDir);
-    const passwordFile = join(dataDir, 'postgres-password');
-    const password = await readOrCreate(passwordFile, () => randomBytes(24).toString('hex'));
-    const note = `the data is in ${directory}, since user ${user.name}, as whom PostgreSQL runs, cannot enter ${dataDir}`;
-    const notes = dirname(directory) === dataDir ? [] : [note];
-    return { dataDir, directory, password, passwordFile, user, notes };
-  } catch (error) {
-    throw await explainDataDir(given, error);
-  }
+export async function openHome(given: string, user: OsUser): Promise<Home> {
+  await makeDirectory(given, user);
+  const dataDir = await realpath(given);
+  const directory = await findDirectory(dataDir, user);
+  await makeDirectory(directory, user);
+  if (dirname(directory) !== dataDir) await claim(directory, dataDir);
+  const passwordFile = join(dataDir, 'postgres-password');
+  const password = await readOrCreate(passwordFile, () => randomBytes(24).toString('hex'));
+  const note = `the data is in ${directory}, since user ${user.name}, as whom PostgreSQL runs, cannot enter ${dataDir}`;
+  const notes = dirname(directory) === dataDir ? [] : [note];
+  return { dataDir, directory, password, passwordFile, user, notes };
 }
 
 /** A folder made as root has mode 0711: PostgreSQL's user can enter it. The secrets in it are files with mode 0600. */

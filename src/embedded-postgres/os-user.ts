@@ -38,8 +38,11 @@ export function runProgram(user: OsUser, program: string, args: readonly string[
   });
 }
 
-/** The last line of a program's output that gives a reason, without the severity in front. */
+const severity = /^.*?(FATAL|ERROR|PANIC|initdb: error): +/;
+
+/** The last error in a program's output, or else its last line that may give a reason, without the severity in front. */
 export function lastLine(output: string): string {
   const lines = output.split('\n').filter((line) => /\S/.test(line) && !/ (HINT|DETAIL|LOG): /.test(line));
-  return (lines.at(-1) ?? 'no reason given').replace(/^.*?(FATAL|ERROR|PANIC): +/, '').trim();
+  const line = lines.findLast((one) => severity.test(one)) ?? lines.at(-1) ?? 'no reason given';
+  return line.replace(severity, '').trim();
 }

@@ -4,6 +4,7 @@ import { answerSchema, nameSchema } from '../database/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
 import { hasCode, StartError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
+import { Busy } from './postmaster.ts';
 
 /**
  * What a process opens the embedded database for. The server keeps PostgreSQL running and stops it at its end; a command
@@ -20,7 +21,10 @@ const lock = '7214839, 1';
 /** Milliseconds until a connection is open. */
 const limit = 10_000;
 
-/** Opens a connection to the database `postgres`; other processes read role and process id in its `application_name`. */
+/**
+ * Opens a connection to the database `postgres`; other processes read role and process id in its `application_name`.
+ * @throws Busy if it takes more than ten seconds; StartError if the password is wrong
+ */
 export async function connect(cluster: Cluster, port: number, role: Role): Promise<pg.Client> {
   const { password, passwordFile } = cluster;
   const target = { host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres', ssl: false };
@@ -34,9 +38,7 @@ export async function connect(cluster: Cluster, port: number, role: Role): Promi
   } catch (error) {
     await disconnect(client);
     if (error instanceof Error && error.message === 'timeout expired') {
-      throw new StartError(
-        `the PostgreSQL in ${cluster.data} does not answer: if none runs there, delete its postmaster.pid`,
-      );
+      throw new Busy('what its postmaster.pid names does not answer');
     }
     if (!hasCode(error, '28P01')) throw error;
     throw new StartError(

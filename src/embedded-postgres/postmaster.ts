@@ -31,11 +31,11 @@ export interface StartedPostmaster extends Postmaster {
   handOver(): void;
 }
 
-/** What `postmaster.pid` says; undefined when no process has the id in it. */
+/** What `postmaster.pid` says; undefined when no process has the id in it, or it has no port. */
 export async function findPostmaster({ data }: Cluster): Promise<Postmaster | undefined> {
   const text = await readOptional(join(data, 'postmaster.pid'));
   const [pid = '', , , port = '', , , , status = ''] = text?.split('\n') ?? [];
-  if (!isAlive(Number(pid))) return undefined;
+  if (!isAlive(Number(pid)) || !(Number(port) > 0)) return undefined;
   return { pid: Number(pid), port: Number(port), isReady: status.trim() === 'ready' };
 }
 
@@ -50,21 +50,23 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * Starts PostgreSQL.
- * @param detached whether it keeps running when a signal ends this process; otherwise it is stopped then
- * @throws StartError with the reason from its log; Busy when another process started it, or took its port
+ * Starts PostgreSQL. A signal that is to end this process stops it until it is ready, since a recovery may take hours.
+ * @param detached whether it keeps running when a signal ends this process later; otherwise it is stopped then as well
+ * @throws StartError with the reason from its log, or after a signal; Busy when another process started it, or took its port
  */
 export async function startPostmaster(cluster: Cluster, detached: boolean): Promise<StartedPostmaster> {
   const logFile = join(cluster.directory, 'postgres.log');
   // Appended to, because two starts at the same moment share it.
   const log = await open(logFile, 'a', 0o600);
   await log.truncate();
+  // Makes room for the reason as well: on a full disk, PostgreSQL would end and could not say why.
+  await log.write(`${new Date().toISOString()} LOG: the log of the last start\n`);
   const settings = Object.entries({ port: await freePort(), ...fixedSettings });
   const parameters = ['-D', cluster.data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   const stdio = ['ignore', log.fd, log.fd] as const;
   const options = { ...cluster.user.ids, cwd: '/', env: environment, detached, stdio: [...stdio] };
   // Before it starts, since a signal may come as soon as it runs.
-  const handOver = detached ? () => {} : atEndSignals(() => child.kill('SIGQUIT'));
+  const handOver = atEndSignals(() => child.kill('SIGQUIT'));
   const child = spawn(join(cluster.programs.directory, 'postgres'), parameters, options);
   child.unref();
   child.once('exit', handOver);
@@ -78,7 +80,10 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   while (failure === undefined && child.exitCode === null && child.signalCode === null) {
     const found = await findPostmaster(cluster);
     const isRunning = found?.pid === child.pid;
-    if (isRunning && found?.isReady) return { ...found, handOver };
+    if (isRunning && found?.isReady) {
+      if (detached) handOver();
+      return { ...found, handOver };
+    }
     const isLate = performance.now() > deadline;
     if (isLate && isRunning) {
       // It recovers from a crash. If it was killed now, the next start would begin with that anew.
@@ -90,9 +95,9 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
     }
     await delay(20);
   }
-  const reason = failure ?? lastLine(await readFile(logFile, 'utf8'));
+  const reason = failure ?? (child.killed ? 'a signal has stopped it' : lastLine(await readFile(logFile, 'utf8')));
   if (temporary.test(reason)) throw new Busy(reason);
-  throw new StartError(`PostgreSQL does not start: ${reason}`);
+  throw new StartError(`PostgreSQL in ${cluster.data} does not start: ${reason}`);
 }
 
 /**

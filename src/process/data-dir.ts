@@ -3,24 +3,31 @@ import { hasCode, StartError } from '../errors.ts';
 
 const unusable = ['EACCES', 'EPERM', 'ENAMETOOLONG', 'ELOOP'];
 
-/** ENOENT is what Node reports of the others where it makes a folder together with those above it. */
-const ofDisk = ['ENOSPC', 'EDQUOT', 'EROFS', 'ENOENT'];
+const ofDisk = ['ENOSPC', 'EDQUOT', 'EROFS'];
 
 /**
- * What to throw for an error of the file system: a StartError that says what is wrong with DATA_DIR, or the error itself when
- * another place or another fault is meant.
+ * Does what needs DATA_DIR.
  * @param dataDir DATA_DIR, absolute
+ * @throws StartError that says what is wrong with DATA_DIR; another error if another place or another fault is meant
  */
-export async function explainDataDir(dataDir: string, error: unknown): Promise<unknown> {
+export async function inDataDir<Result>(dataDir: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw await explain(dataDir, error);
+  }
+}
+
+async function explain(dataDir: string, error: unknown): Promise<unknown> {
   if (hasCode(error, 'EEXIST', 'ENOTDIR')) {
     return new StartError(`DATA_DIR ${dataDir} is not a directory: name another one`);
   }
-  if (!hasCode(error, ...unusable, ...ofDisk)) return error;
+  // Where a folder is made together with those above it, Node reports ENOENT instead of some errors of the disk.
+  const isOfDisk = hasCode(error, ...ofDisk) || (hasCode(error, 'ENOENT') && error.message.includes(', mkdir '));
+  if (!isOfDisk && !hasCode(error, ...unusable)) return error;
   const owner = (await stat(dataDir).catch(() => undefined))?.uid;
   const whose = owner === undefined || owner === process.getuid?.() ? '' : ` of user id ${owner}`;
-  const remedy = hasCode(error, ...ofDisk)
-    ? 'see that its disk has room and takes writes'
-    : 'start as the user who made it';
+  const remedy = isOfDisk ? 'see that its disk is there, has room and takes writes' : 'start as the user who made it';
   return new StartError(
     `DATA_DIR ${dataDir}${whose} cannot be used (${error.message}): ${remedy}, or name another one`,
   );

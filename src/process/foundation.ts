@@ -8,7 +8,7 @@ import { withClient } from '../database/session.ts';
 import { durabilityRisks, lackingSettings, roleSettings } from '../database/settings.ts';
 import { type EmbeddedDatabase, openEmbedded } from '../embedded-postgres/embedded.ts';
 import { StartError } from '../errors.ts';
-import { explainDataDir } from './data-dir.ts';
+import { inDataDir } from './data-dir.ts';
 import { readOrCreate } from './read-or-create.ts';
 
 /** The database of the server and of the operator's command line. */
@@ -43,13 +43,8 @@ export async function keySecrets(config: Config): Promise<KeySecrets> {
   };
 }
 
-async function generatedSecret(dataDir: string): Promise<string> {
-  try {
-    return await readOrCreate(join(dataDir, 'api-key-secret'), makeSecret);
-  } catch (error) {
-    throw await explainDataDir(dataDir, error);
-  }
-}
+const generatedSecret = (dataDir: string) =>
+  inDataDir(dataDir, () => readOrCreate(join(dataDir, 'api-key-secret'), makeSecret));
 
 /**
  * Checks a database that DATABASE_URL names: `npm run migrate` has prepared it, and the configuration fits the connection.

@@ -1,10 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open as openFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { run } from '../support/connection.ts';
-import { dataDir, expectRefusal, folder, hold, open, useEmbedded } from '../support/embedded.ts';
+import { dataDir, expectRefusal, hold, open, useEmbedded } from '../support/embedded.ts';
+import { slowRecovery } from '../support/slow-recovery.ts';
 
 useEmbedded();
 beforeAll(async () => {
@@ -33,44 +35,66 @@ test('a start and a stop take the time that they need while the clock of the mac
   hurried.mockRestore();
 });
 
-test('a recovery that takes longer than a minute is waited for, which is said once', async () => {
-  const settings = join(dataDir, 'postgres', 'cluster', 'postgresql.conf');
-  const text = await readFile(settings, 'utf8');
-  // As a command that fetches the log, PostgreSQL reads from a pipe, and waits until there is a writer.
-  const pipe = join(folder, 'pipe');
-  execFileSync('mkfifo', ['--mode=0644', pipe]);
-  await writeFile(settings, `${text}\nhot_standby = off\nrestore_command = 'cat "${pipe}"; false'\n`);
-  await writeFile(join(dataDir, 'postgres', 'cluster', 'recovery.signal'), '');
+test('a recovery that takes longer than a minute is waited for, which is said once; other starts and commands say that it goes on', async () => {
+  const recovery = await slowRecovery(dataDir);
   const said = vi.spyOn(console, 'error').mockImplementation(() => {});
   onTestFinished(() => said.mockRestore());
 
   const opening = open(dataDir, 'server');
-  const writer = await openFile(pipe, 'w');
+  const endRecovery = await recovery();
   const hurried = hurry(performance);
   const readings = () => hurried.mock.calls.length;
   await Promise.race([vi.waitUntil(() => readings() > 3, { timeout: 60_000, interval: 1 }), opening]);
-  await rm(pipe);
-  await writer.close();
+  const busy = /\(it recovers from a crash or stops: the database system is [a-z ]+\): try again later$/;
+  for (const role of ['server', 'operator'] as const) await expectRefusal(open(dataDir, role), busy);
+  await endRecovery();
   const embedded = await opening;
   hurried.mockRestore();
   expect(said.mock.calls).toEqual([[expect.stringMatching(/^PostgreSQL in .* still recovers from a crash: [^\n]+$/)]]);
   expect(await run(embedded.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
   await embedded.close();
-  await writeFile(settings, text);
+});
+
+/** A program that accepts connections and says nothing. */
+async function silentProgram() {
+  const silent = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void silent.close());
+  await once(silent, 'listening');
+  const address = silent.address();
+  return { silent, port: typeof address === 'object' && address !== null ? address.port : 0 };
+}
+
+test('what does not answer for ten seconds is asked again', async () => {
+  const { silent, port } = await silentProgram();
+  const file = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');
+  await writeFile(file, [process.pid, '', '', port, '', '', '', 'ready'].join('\n'));
+  const asked = once(silent, 'connection');
+  const opening = open(dataDir, 'server');
+  const [socket] = await asked;
+  await once(socket.resume(), 'close');
+  await rm(file);
+  const embedded = await opening;
+  expect(await run(embedded.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
+  await embedded.close();
 });
 
 describe('a start that has waited for a minute is refused in one line', () => {
   test.each([
-    ['starting', /\(by its postmaster.pid, process \d+ starts or stops it\): if no PostgreSQL runs there, delete its/],
-    ['ready', /\(connect ECONNREFUSED .*\): if no PostgreSQL runs there, delete its postmaster.pid$/],
+    ['starting', async () => 1, /\(connect ECONNREFUSED .*\): if no PostgreSQL runs there, delete its postmaster.pid$/],
+    ['ready', async () => 1, /\(connect ECONNREFUSED .*\): if no PostgreSQL runs there, delete its postmaster.pid$/],
+    [
+      'with its port',
+      async () => (await silentProgram()).port,
+      /\(what .* does not answer\): if no PostgreSQL runs there, delete its postmaster.pid$/,
+    ],
   ])(
     'that says when to delete a postmaster.pid of before a crash, whose process id another program has: %s',
-    async (status, message) => {
+    async (status, portOf, message) => {
       const cluster = join(dataDir, 'postgres', 'cluster');
       const { uid, gid } = await stat(cluster);
       const other = spawn('cat', { uid, gid });
       const file = join(cluster, 'postmaster.pid');
-      await writeFile(file, [other.pid, cluster, 0, 1, '', '', '', status].join('\n'));
+      await writeFile(file, [other.pid, cluster, 0, await portOf(), '', '', '', status].join('\n'));
       const hurried = hurry(performance);
       await expectRefusal(open(dataDir, 'server'), message);
       hurried.mockRestore();

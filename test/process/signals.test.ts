@@ -13,6 +13,7 @@ import {
   repeatedIfTooSlow,
   startProcess,
 } from '../support/process.ts';
+import { slowRecovery } from '../support/slow-recovery.ts';
 
 beforeAll(build);
 
@@ -68,21 +69,43 @@ describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s to a command', (sign
   });
 });
 
-test('a signal to a server at the moment at which PostgreSQL starts leaves no PostgreSQL running', async () => {
-  const server = await repeatedIfTooSlow(async () => {
-    const go = join(await makeFolder(), 'go');
-    const env = { DATA_DIR: shared, PORT: '0', NODE_OPTIONS: heldAtSpawn(go) };
-    const started = startProcess([process.execPath, 'dist/server.js'], { env });
-    await vi.waitUntil(() => postgresPid(shared), { timeout: 60_000, interval: 1 });
-    started.signal('SIGINT');
-    await writeFile(go, '');
-    // The start goes on to its end.
-    await started.until(/^(Listening on) /m);
-    return started;
-  });
-  expect(await server.exit).toEqual({ code: 0, signal: null });
+test('a signal to a server at the moment at which PostgreSQL starts ends both', async () => {
+  const go = join(await makeFolder(), 'go');
+  const env = { DATA_DIR: shared, PORT: '0', NODE_OPTIONS: heldAtSpawn(go) };
+  const server = startProcess([process.execPath, 'dist/server.js'], { env });
+  await vi.waitUntil(() => postgresPid(shared), { timeout: 60_000, interval: 1 });
+  server.signal('SIGINT');
+  await writeFile(go, '');
+  expect(await server.exit).toEqual({ code: 1, signal: null });
+  expect(server.stderr).toMatch(/^PostgreSQL in .*\/cluster does not start: a signal has stopped it\n$/);
   expect(await postgresPid(shared)).toBeUndefined();
 });
+
+test('SIGTERM to a server that waits for a recovery of more than a minute ends both, and the next start finds the data', async () => {
+  const env = { DATA_DIR: shared };
+  const company = await adminWith(env, 'company', 'create', '--name', 'Recovered');
+  const recovery = await slowRecovery(shared);
+  const later = join(await makeFolder(), 'later');
+  const options = { env: { ...env, PORT: '0', NODE_OPTIONS: anHourLater(later) } };
+  const server = startProcess([process.execPath, 'dist/server.js'], options);
+  const endRecovery = await recovery();
+  await writeFile(later, '');
+  await vi.waitUntil(() => server.stderr.includes('the start waits for it'), { timeout: 60_000, interval: 5 });
+  server.signal('SIGTERM');
+  expect(await server.exit).toEqual({ code: 1, signal: null });
+  expect(server.stderr).toMatch(
+    /^PostgreSQL in .* waits for it\nPostgreSQL in .* does not start: a signal has stopped it\n$/,
+  );
+  expect(await postgresPid(shared)).toBeUndefined();
+  await endRecovery();
+  expect(await adminWith(env, 'company', 'list')).toContainEqual(company);
+});
+
+/** Node's options under which the clock of a program is an hour ahead once a file exists. */
+const anHourLater = (file: string) =>
+  importing(`import { existsSync } from 'node:fs';
+    const now = performance.now.bind(performance);
+    performance.now = () => now() + (existsSync(${JSON.stringify(file)}) ? 3_600_000 : 0);`);
 
 /** Node's options under which a program stands still from the start of PostgreSQL until a file exists. */
 const heldAtSpawn = (file: string) =>
@@ -105,8 +128,10 @@ function afterSpawn(code: string): string {
       return child;
     };
     syncBuiltinESMExports();`;
-  return `--import=data:text/javascript,${encodeURIComponent(hook)}`;
+  return importing(hook);
 }
+
+const importing = (code: string) => `--import=data:text/javascript,${encodeURIComponent(code)}`;
 
 /** Whether a command holds the lock of the PostgreSQL that it started. */
 async function ownsPostgres(dataDir: string, pid: number): Promise<boolean> {
