@@ -9,7 +9,7 @@ import {
 import { rowsOf } from '../database/rows.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { lowestId } from '../http/uuid.ts';
-import { eraseAnswersStatement, eraseEndpointDeliveriesStatement } from './erase.statements.ts';
+import { eraseAnswersStatement, eraseEndpointDeliveriesStatement, lockEndpointsStatement } from './erase.statements.ts';
 import { erasedAnswersRowSchema, nextAgentsRowSchema } from './row.schema.ts';
 import { nextAgentsStatement } from './walk.statements.ts';
 
@@ -39,16 +39,27 @@ const indexed =
     return { counts: { [name]: count }, next: count > 0 ? place : undefined };
   };
 
+const most = { agents: 500, versions: 5_000, deliveries: 5_000 };
+
 const erasedAnswersOf = rowsOf(erasedAnswersRowSchema);
 const nextAgentsOf = rowsOf(nextAgentsRowSchema);
+
+/**
+ * Erases nothing, and waits for changes that are not committed yet: they lock the row of their agent or endpoint, and only then
+ * the answers that are kept for them are seen.
+ */
+const settled: Part = async (tx, companyId, [after]) => {
+  await tx.$executeRaw(lockEndpointsStatement(companyId));
+  const [found] = nextAgentsOf(await tx.$queryRaw<unknown[]>(nextAgentsStatement(companyId, after, most.agents)));
+  await tx.$executeRaw(lockAgentsStatement(found?.ids ?? []));
+  return { counts: {}, next: found?.next ? [found.next, ''] : undefined };
+};
 
 const answers: Part = async (tx, companyId, place) => {
   await tx.$executeRaw(lockAnswersStatement);
   const [row] = erasedAnswersOf(await tx.$queryRaw<unknown[]>(eraseAnswersStatement(companyId, place)));
   return { counts: { keptAnswers: row?.erased ?? 0 }, next: row?.next ?? undefined };
 };
-
-const most = { agents: 500, versions: 5_000, deliveries: 5_000 };
 
 /** Agents with their history and webhook deliveries. An agent is erased in the batch in which both are empty. */
 const agents: Part = async (tx, companyId, [after]) => {
@@ -70,6 +81,8 @@ export const grants = indexed('grants', ({ integrationCompany }, companyId) =>
 
 /** All other rows of a company, in the order in which they are erased: a row before the rows that it refers to. */
 export const parts: readonly Part[] = [
+  settled,
+  answers,
   agents,
   // The remaining ones, which are pings: a key may have asked for millions, too many to be deleted with their endpoint.
   indexed('deliveries', async (tx, companyId) => ({
@@ -78,8 +91,6 @@ export const parts: readonly Part[] = [
   indexed('webhooks', ({ webhookEndpoint }, companyId) =>
     webhookEndpoint.deleteMany({ where: { companyId }, limit: 1 }),
   ),
-  // After agents and endpoints, whose row locks wait for changes that are not committed yet: their answers are seen only then.
-  answers,
   // Two at a time: for each number the foreign key check scans all agents, as no index has the number (0.1 s per million).
   indexed('phoneNumbers', ({ companyPhoneNumber }, companyId) =>
     companyPhoneNumber.deleteMany({ where: { companyId }, limit: 2 }),
