@@ -21,7 +21,7 @@ interface QueuedChange {
   readonly since: number;
   /** Whether it gets a transaction of its own, because a transaction with other changes of its agent failed. */
   readonly isSingle: boolean;
-  /** Whether somebody held the lock of its row or idempotency key at its last attempt, or perhaps at the one together. */
+  /** Whether its last attempt was rolled back because somebody held the lock of its row or idempotency key. */
   readonly wasHeld: boolean;
   readonly resolve: (result: Changed | Promise<Changed>) => void;
   readonly reject: (error: unknown) => void;
@@ -33,9 +33,8 @@ const maxQueued = 1_000;
 /**
  * Carries out changes that were not written in a batch with other agents: agent by agent, each in a transaction that locks the row
  * first. At most half of the connections are used at the same time. A change that waited 100 ms for the lock of a row or
- * an idempotency key is rolled back and queued again, until its deadline. Such changes, and those whose row was locked when they
- * were tried together, never use the last of these connections, so that changes of other agents go on, however many rows are
- * held; if there is only one, it is used in turn.
+ * an idempotency key is rolled back and queued again, until its deadline. Such changes never use the last of these
+ * connections, so that changes of other agents go on, however many rows are held; if there is only one, it is used in turn.
  */
 export function changesAlone(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const atOnce = Math.max(1, Math.floor(database.connections / 2));
@@ -135,7 +134,7 @@ export function changesAlone(database: Database, meter: Meter, writes: RecentWri
       if (count >= maxQueued) return Promise.reject(overloaded());
       count += 1;
       return new Promise<Changed>((resolve, reject) => {
-        const call = { change, since: performance.now(), isSingle: false, wasHeld: why === 'lost', resolve, reject };
+        const call = { change, since: performance.now(), isSingle: false, wasHeld: false, resolve, reject };
         const queue = queues.get(change.id);
         if (queue) {
           queue.push(call);
