@@ -48,7 +48,7 @@ async function openIn(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
   // `pg` would take settings from these that the URL does not have: a TLS mode, session options, a replication mode.
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
   const cluster = await openCluster(dataDir);
-  const deadline = performance.now() + waitLimit;
+  let deadline = performance.now() + waitLimit;
   let started: StartedPostmaster | undefined;
   let isRefused = false;
   // Until this process has a lock, the owner may stop PostgreSQL at any moment: then try again from the beginning.
@@ -57,7 +57,11 @@ async function openIn(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
     try {
       // If it refuses connections, `postmaster.pid` is from before a crash, and another program has its process id now.
       let postmaster = isRefused ? undefined : await findPostmaster(cluster);
-      if (postmaster === undefined) postmaster = started = await startPostmaster(cluster, role === 'server');
+      if (postmaster === undefined) {
+        postmaster = started = await startPostmaster(cluster, role === 'server');
+        // After a recovery that took longer than the minute.
+        if (performance.now() > deadline) deadline = performance.now() + waitLimit;
+      }
       // The last time it is asked: only an answer tells a PostgreSQL that recovers from a file that was left behind.
       if (!postmaster.isReady && !isLast) throw new Busy('it starts or stops');
       return await use(cluster, postmaster, role, started);

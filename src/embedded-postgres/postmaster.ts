@@ -80,7 +80,8 @@ export async function startPostmaster(cluster: Cluster, detached: boolean): Prom
   while (failure === undefined && child.exitCode === null && child.signalCode === null) {
     const found = await findPostmaster(cluster);
     const isRunning = found?.pid === child.pid;
-    if (isRunning && found?.isReady) {
+    // After a signal, `postmaster.pid` may be there for some more milliseconds.
+    if (isRunning && found?.isReady && !child.killed) {
       if (detached) handOver();
       return { ...found, handOver };
     }

@@ -18,7 +18,11 @@ export async function inDataDir<Result>(dataDir: string, work: () => Promise<Res
   }
 }
 
+/** System calls whose errors are not about files, though they have the same codes. */
+const others = /^(listen|connect|kill|spawn)/;
+
 async function explain(dataDir: string, error: unknown): Promise<unknown> {
+  if (error instanceof Error && 'syscall' in error && others.test(String(error.syscall))) return error;
   if (hasCode(error, 'EEXIST', 'ENOTDIR')) {
     return new StartError(`DATA_DIR ${dataDir} is not a directory: name another one`);
   }

@@ -69,11 +69,13 @@ describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s to a command', (sign
   });
 });
 
-test('a signal to a server at the moment at which PostgreSQL starts ends both', async () => {
+test('a signal to a server at the moment at which PostgreSQL becomes ready ends both', async () => {
   const go = join(await makeFolder(), 'go');
   const env = { DATA_DIR: shared, PORT: '0', NODE_OPTIONS: heldAtSpawn(go) };
   const server = startProcess([process.execPath, 'dist/server.js'], { env });
-  await vi.waitUntil(() => postgresPid(shared), { timeout: 60_000, interval: 1 });
+  const file = join(shared, 'postgres', 'cluster', 'postmaster.pid');
+  const isReady = async () => (await readFile(file, 'utf8').catch(() => '')).includes('ready');
+  await vi.waitUntil(isReady, { timeout: 60_000, interval: 1 });
   server.signal('SIGINT');
   await writeFile(go, '');
   expect(await server.exit).toEqual({ code: 1, signal: null });

@@ -34,7 +34,8 @@ const maxQueued = 1_000;
  * Carries out changes that were not written in a batch with other agents: agent by agent, each in a transaction that locks the row
  * first. At most half of the connections are used at the same time. A change that waited 100 ms for the lock of a row or
  * an idempotency key is rolled back and queued again, until its deadline. Such changes never use the last of these
- * connections, so that changes of other agents go on, however many rows are held; if there is only one, it is used in turn.
+ * connections: however many rows are held, changes of other agents wait once for the first attempts of all, and then go on. If
+ * there is only one connection, it is used in turn.
  */
 export function changesAlone(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const atOnce = Math.max(1, Math.floor(database.connections / 2));

@@ -58,7 +58,7 @@ test('a locked row delays only the requests for its agent', async () => {
   expect({ version, keys: Object.keys(metadata).length }).toEqual({ version: 11, keys: 10 });
 });
 
-test('locked rows of many agents do not delay a change of another company that runs alone', async () => {
+test('locked rows of many agents, tried once each, do not delay a change of another company that runs alone', async () => {
   const company = await world.company();
   const held = await Promise.all(Array.from({ length: 40 }, () => world.agent(company.id)));
   const other = await newSubject(world);
