@@ -1,10 +1,9 @@
-import { expect, test } from 'vitest';
+import { test } from 'vitest';
 import type { Fault } from '../../src/http/faults.ts';
-import { problemTexts } from '../../src/http/problem-texts.ts';
 import type { ProblemCode } from '../../src/http/problems.ts';
 import { authorizationOf } from '../support/checked-keys.ts';
 import { draft, type Endpoint, forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
-import { expectProblem } from '../support/problem.ts';
+import { expectFailedCheck } from '../support/order-of-checks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -133,21 +132,8 @@ function faultsOf(check: Check, line: string): Fault[] | undefined {
   return [...(onOneAgent.test(line) ? [inPath] : []), inQuery, ...(withBody.test(line) ? [inBody] : [])];
 }
 
-/** The detail, for a check that shares its code with others. */
-function detailOf(check: Check, { scope }: Endpoint): string | undefined {
-  if (check === 'the path can be decoded') return problemTexts.pathEncoding;
-  if (check === 'the scope') return `This API key lacks the scope ${scope}.`;
-  if (check === 'the encoding') return 'Send the body without a Content-Encoding.';
-  return check === 'the JSON'
-    ? 'The body is not valid JSON: at line 1, column 2, expected a name in double quotes or }, but found the end of the body.'
-    : undefined;
-}
-
-/** All stored rows of agents, history included. */
-async function stored(): Promise<unknown[]> {
-  const every = `SELECT to_jsonb(a)::text AS row FROM agent a UNION ALL SELECT to_jsonb(v)::text FROM agent_version v`;
-  return (await world.sql.query(`${every} ORDER BY 1`)).rows;
-}
+/** All rows of agents, history included. */
+const rows = 'SELECT to_jsonb(a)::text AS row FROM agent a UNION ALL SELECT to_jsonb(v)::text FROM agent_version v';
 
 const cases = [...onAgent, ...dryRuns, ...forCompany, ...forAnyCompany].flatMap((endpoint) =>
   checks
@@ -158,14 +144,7 @@ const cases = [...onAgent, ...dryRuns, ...forCompany, ...forAnyCompany].flatMap(
 test.for(cases)(
   '$line follows the order of checks: a request that fails $check and all later checks is answered $code',
   async ({ endpoint, line, check, code }) => {
-    const { sent, path } = await failingFrom(endpoint, check);
-    const before = await stored();
-    const [detail, errors] = [detailOf(check, endpoint), faultsOf(check, line)];
-    expectProblem(await world.send(sent), {
-      ...{ code, instance: path },
-      ...(detail && { detail }),
-      ...(errors && { errors }),
-    });
-    expect(await stored()).toEqual(before);
+    const request = await failingFrom(endpoint, check);
+    await expectFailedCheck(world, endpoint, request, { check, code, errors: faultsOf(check, line) }, rows);
   },
 );

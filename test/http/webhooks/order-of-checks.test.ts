@@ -1,10 +1,10 @@
-import { expect, test } from 'vitest';
+import { test } from 'vitest';
 import type { Fault } from '../../../src/http/faults.ts';
 import { problemTexts } from '../../../src/http/problem-texts.ts';
 import type { ProblemCode } from '../../../src/http/problems.ts';
 import { authorizationOf } from '../../support/checked-keys.ts';
 import { type Endpoint, forOwner, onWebhook, pathOf } from '../../support/endpoints.ts';
-import { expectProblem } from '../../support/problem.ts';
+import { expectFailedCheck } from '../../support/order-of-checks.ts';
 import { newWebhook, target } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -131,31 +131,15 @@ function ruleOf(line: string): Fault {
   return { in: 'body', pointer: '#', code: 'too_many', detail, limit: 10 };
 }
 
-/** The detail, for a check that shares its code with others. */
-function detailOf(check: Check, { scope }: Endpoint): string | undefined {
-  switch (check) {
-    case 'the path can be decoded':
-      return problemTexts.pathEncoding;
-    case 'the scope':
-      return `This API key lacks the scope ${scope}.`;
-    case 'the encoding':
-      return 'Send the body without a Content-Encoding.';
-    case 'the JSON':
-      return 'The body is not valid JSON: at line 1, column 2, expected a name in double quotes or }, but found the end of the body.';
-    case 'the endpoint':
-      return problemTexts.webhookMissing;
-    case 'the owner':
-      return problemTexts.webhookForeign;
-    default:
-      return undefined;
-  }
+/** The detail, for a check that only webhooks have. */
+function detailOf(check: Check): string | undefined {
+  if (check === 'the endpoint') return problemTexts.webhookMissing;
+  return check === 'the owner' ? problemTexts.webhookForeign : undefined;
 }
 
-/** All stored rows of endpoints and deliveries. */
-async function stored(): Promise<unknown[]> {
-  const every = `SELECT to_jsonb(e)::text AS row FROM webhook_endpoint e UNION ALL SELECT to_jsonb(d)::text FROM webhook_delivery d`;
-  return (await world.sql.query(`${every} ORDER BY 1`)).rows;
-}
+/** All rows of endpoints and deliveries. */
+const rows =
+  'SELECT to_jsonb(e)::text AS row FROM webhook_endpoint e UNION ALL SELECT to_jsonb(d)::text FROM webhook_delivery d';
 
 const cases = [...forOwner, ...onWebhook].flatMap((endpoint) =>
   checks
@@ -166,14 +150,8 @@ const cases = [...forOwner, ...onWebhook].flatMap((endpoint) =>
 test.for(cases)(
   '$line follows the order of checks: a request that fails $check and all later checks is answered $code',
   async ({ endpoint, line, check, code }) => {
-    const { sent, path } = await failingFrom(endpoint, check);
-    const before = await stored();
-    const [detail, errors] = [detailOf(check, endpoint), faultsOf(check, line)];
-    expectProblem(await world.send(sent), {
-      ...{ code, instance: path },
-      ...(detail && { detail }),
-      ...(errors && { errors }),
-    });
-    expect(await stored()).toEqual(before);
+    const request = await failingFrom(endpoint, check);
+    const [detail, errors] = [detailOf(check), faultsOf(check, line)];
+    await expectFailedCheck(world, endpoint, request, { check, code, errors, detail }, rows);
   },
 );
