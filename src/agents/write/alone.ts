@@ -21,7 +21,7 @@ interface QueuedChange {
   readonly since: number;
   /** Whether it gets a transaction of its own, because a transaction with other changes of its agent failed. */
   readonly isSingle: boolean;
-  /** Whether its last attempt was rolled back because somebody held the lock of its row or idempotency key. */
+  /** Whether its last attempt was rolled back because another transaction held the lock of its row or idempotency key. */
   readonly wasHeld: boolean;
   readonly resolve: (result: Changed | Promise<Changed>) => void;
   readonly reject: (error: unknown) => void;
