@@ -91,7 +91,8 @@ test('a page of a list with filters has the agents that match, in order, and the
   const { id, key } = await world.company();
   await manyAgents(id);
   const { rows } = await world.sql.query<{ id: string }>(
-    `SELECT id FROM agent WHERE company_id = $1 AND deleted_at IS NULL AND name LIKE '%7%' ORDER BY created_at DESC, id DESC`,
+    `SELECT id FROM agent WHERE company_id = $1 AND deleted_at IS NULL AND name LIKE '%7%'
+      ORDER BY created_at DESC, id DESC`,
     [id],
   );
   const order = rows.map((row) => row.id);

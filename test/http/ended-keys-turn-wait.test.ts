@@ -49,7 +49,7 @@ async function readLate(key: string, line: string, companyId: string, meanwhile:
 const rename = (companyId: string) =>
   world.sql.query(`UPDATE agent SET name = 'Changed later' WHERE company_id = $1`, [companyId]);
 
-test('no large read is answered whose turn comes more than a second after its key was looked up, once the key has ended', async () => {
+test('no large read is answered whose turn comes more than a second after the lookup of a key that has ended', async () => {
   const { id: companyId, key: other } = await world.company();
   const { id } = await world.agent(companyId);
   const webhook = await newWebhook(world, other);
