@@ -92,8 +92,9 @@ export async function buildApp(parts: AppParts) {
     const writes = recentWrites();
     const traced = tracing?.batches ?? untraced;
     const agentRows = agentRepository(database, meter, writes, traced);
+    const keys = apiKeyRepository(database, meter, writes, traced);
     await authenticated.register(authenticate, {
-      keys: apiKeyRepository(database, meter, writes, traced),
+      keys,
       uses,
       secrets: parts,
       limits,
@@ -101,7 +102,7 @@ export async function buildApp(parts: AppParts) {
       longestRequest: parts.longestRequest,
     });
     if (parts.onChange) await authenticated.register(afterChanges, { onChange: parts.onChange });
-    await authenticated.register(limitConcurrency);
+    await authenticated.register(limitConcurrency, { keys });
     await authenticated.register(body);
     await authenticated.register(housekeeping, { deleteOutdated: agentRows.forgetAnswers });
     const agents = agentService(agentRows, agentVersionRepository(database));

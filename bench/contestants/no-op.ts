@@ -40,7 +40,7 @@ async function readAll(url: string) {
   };
 }
 
-const keysInMemory: ApiKeyRepository = {
+const keysInMemory: Pick<ApiKeyRepository, 'lookUp'> = {
   lookUp: async ({ hash, agentId }) => {
     const at = performance.now();
     return {

@@ -130,32 +130,40 @@ const portionBytes = constant('1048576');
 
 /**
  * The first portion of a page of a company's agents, the newest first, and in each row the number of agents on all pages. Both
- * are of one snapshot: a change between two statements could make a full page look like the last one. The ids come from the
- * index alone, so that the rows before the page are not read. Raw, since Prisma can do neither, nor search by name as
+ * are of one snapshot: a change between two statements could make a full page look like the last one. Without filters, both
+ * come from the index alone, so that the rows before the page are not read. With filters, all agents of the company are matched
+ * for the number in any case, so the page is taken from what matched. Raw, since Prisma can do neither, nor search by name as
  * `nameContains` does.
  */
-export const pageStatement = (companyId: string, page: Page, given: readonly GivenFilter[] = []) =>
-  portionOf(
+export function pageStatement(companyId: string, page: Page, given: readonly GivenFilter[] = []) {
+  const all = filtered(companyId, given);
+  const matched = sql`matched AS MATERIALIZED (SELECT a.id, a.created_at ${all}), `;
+  const listed = given.length > 0 ? sql`FROM matched a` : all;
+  return portionOf(
     sql`
     SELECT array_agg(page.id ORDER BY page.created_at DESC, page.id DESC) AS ids
-      FROM (SELECT a.id, a.created_at ${filtered(companyId, given)}
+      FROM (SELECT a.id, a.created_at ${listed}
              ORDER BY a.created_at DESC, a.id DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int) page`,
-    { total: sql`, (SELECT count(*)::int ${filtered(companyId, given)}) AS total` },
+    { before: given.length > 0 ? matched : empty, total: sql`, (SELECT count(*)::int ${listed}) AS total` },
   );
+}
 
 /** The first portion of these agents of a company, in this order, deleted ones included; null for one that was erased. */
 export const portionStatement = (companyId: string, ids: readonly string[]) =>
   portionOf(sql`SELECT ${ids}::uuid[] AS ids`, { condition: sql`AND one.company_id = ${companyId}::uuid` });
 
+type PortionParts = { readonly [Part in 'before' | 'total' | 'condition']?: Statement };
+
 /**
  * Reads agents one by one until the portion is full, so that no JSON is made for agents behind it. The first row has no agent:
  * an empty page too has a row with its total. The last row of a full portion has the remaining ids.
+ * @param before queries that `ids` and `total` read from
  * @param total another column
  * @param condition null stands for an agent that does not fulfil it
  */
-function portionOf(ids: Statement, { total = empty, condition = empty }: { total?: Statement; condition?: Statement }) {
+function portionOf(ids: Statement, { before = empty, total = empty, condition = empty }: PortionParts) {
   return sql`
-  WITH RECURSIVE wanted AS (${ids}), portion AS (
+  WITH RECURSIVE ${before}wanted AS (${ids}), portion AS (
     SELECT 0 AS place, 0 AS bytes, NULL::text AS agent, ids FROM wanted
     UNION ALL
     SELECT p.place + 1, p.bytes + coalesce(octet_length(next.agent), 0), next.agent, p.ids

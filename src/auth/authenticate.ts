@@ -27,6 +27,8 @@ declare module 'fastify' {
     ownerCaller: OwnerCaller;
     /** The key's id and its owner. */
     owner: KeyOwner & { readonly keyId: string };
+    /** How the request was admitted; also part of its caller. */
+    admission: Admission;
     /** The id of the agent in the path, in lower case; empty if there is none or it is not a UUID. */
     agentId: string;
     /** That agent, read after the request arrived. Whether it exists and is the company's is checked later (10 and 11). */
@@ -52,7 +54,7 @@ declare module 'fastify' {
 }
 
 interface Options {
-  readonly keys: ApiKeyRepository;
+  readonly keys: Pick<ApiKeyRepository, 'lookUp'>;
   readonly uses: ApiKeyUse;
   readonly secrets: KeySecrets;
   readonly limits: RateLimits;
@@ -79,7 +81,7 @@ export const authenticate = fp(async (app, options: Options) => {
     if (!hasId && config.idOf) throw new Error(`${method} ${url} declares config.idOf, but its path has no :id`);
   });
 
-  for (const name of ['caller', 'readAhead', 'owner', 'agentId', 'deadline']) app.decorateRequest(name);
+  for (const name of ['caller', 'readAhead', 'owner', 'admission', 'agentId', 'deadline']) app.decorateRequest(name);
   app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.deadline?.end());
   app.addHook('onRequest', async (request, reply) => {
     const exchange = exchangeOf(request.raw);
@@ -147,6 +149,7 @@ function setCaller(request: FastifyRequest, key: FoundKey, asked: Asked, found: 
   const { id: keyId, integrationId } = key;
   request.owner = { keyId, companyId: key.companyId, integrationId };
   const admission = { ...found, check: (again: FoundKey | undefined) => checkAgain(again, asked) };
+  request.admission = admission;
   const { id: requestId, deadline } = request;
   const { address, span } = exchange;
   const admitted = { keyId, requestId, address, admission, deadline, span };

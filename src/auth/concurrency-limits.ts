@@ -10,6 +10,7 @@ import { exchangeOf } from '../http/exchange.ts';
 import { type Turn, turns } from '../http/turns.ts';
 import type { KeyOwner } from './api-key.ts';
 import { bounded } from './bounded-map.ts';
+import type { ApiKeyRepository } from './lookup.repository.ts';
 import type { Lookup } from './lookup.statements.ts';
 
 /** Requests of one owner. More at the same time would not be faster, and would delay other owners. */
@@ -70,6 +71,8 @@ export function concurrencyLimits() {
     readonly #deadline: Deadline;
     readonly #response: ServerResponse;
     #isLarge: boolean;
+    /** Whether the request had to wait for a turn. */
+    hasWaited = false;
     /** The turn that `keep` received, until the response is over. */
     #turn: Turn | undefined;
 
@@ -88,7 +91,13 @@ export function concurrencyLimits() {
     /** @returns a turn, which must be ended; a promise only if the request has to wait */
     take(): Turn | Promise<Turn> {
       const takesOne = this.#isAdmitted && !this.#isLarge;
-      return takesOne ? byOwner.take(this.#owner, this.#deadline, this.#response) : this.#takeSeveral();
+      return takesOne ? this.#takeFrom(byOwner, this.#owner) : this.#takeSeveral();
+    }
+
+    #takeFrom(line: typeof byOwner, name: string): Turn | Promise<Turn> {
+      const turn = line.take(name, this.#deadline, this.#response);
+      if (turn instanceof Promise) this.hasWaited = true;
+      return turn;
     }
 
     /** Ends a turn when the response is over: it was sent, or the client closed the connection. */
@@ -135,11 +144,10 @@ export function concurrencyLimits() {
       const end = () => {
         for (const turn of taken) turn.end();
       };
-      const waitFor = [this.#deadline, this.#response] as const;
       try {
-        if (this.#isLarge) taken.push(await byKey.take(this.#bearer.hash, ...waitFor));
-        taken.push(await byOwner.take(this.#owner, ...waitFor));
-        if (!this.#isAdmitted) taken.push(await newcomers.take('', ...waitFor));
+        if (this.#isLarge) taken.push(await this.#takeFrom(byKey, this.#bearer.hash));
+        taken.push(await this.#takeFrom(byOwner, this.#owner));
+        if (!this.#isAdmitted) taken.push(await this.#takeFrom(newcomers, ''));
         return { end };
       } catch (error) {
         end();
@@ -158,8 +166,13 @@ function isLarge({ raw, headers }: FastifyRequest): boolean {
   return Number(headers['content-length'] ?? 0) > large;
 }
 
-/** Runs the handler of every route in a turn of its request. */
-export const limitConcurrency = fp(async (app) => {
+/**
+ * Runs the handler of every route in a turn of its request. A read that waited, and whose turn comes more than a second after
+ * the lookup of its key, looks the key up again: it shows what changed meanwhile. A write does so itself, as late as it can.
+ */
+export const limitConcurrency = fp(async (app, { keys }: { readonly keys: ApiKeyRepository }) => {
+  const confirm = ({ admission, deadline, raw }: FastifyRequest): Promise<void> =>
+    deadline.race(keys.confirm(admission, deadline.at, exchangeOf(raw).span));
   app.decorateRequest('turns');
   app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.turns?.end());
   app.addHook('onRoute', (route) => {
@@ -169,6 +182,7 @@ export const limitConcurrency = fp(async (app) => {
       const taken = request.turns.take();
       const turn = taken instanceof Promise ? await taken : taken;
       try {
+        if (request.turns.hasWaited && isRead(request)) await confirm(request);
         return await handler.call(this, request, reply);
       } finally {
         request.turns.keep(turn);
@@ -176,6 +190,8 @@ export const limitConcurrency = fp(async (app) => {
     };
   });
 });
+
+const isRead = ({ method }: FastifyRequest) => method === 'GET' || method === 'HEAD';
 
 const isList = ({ schema }: RouteOptions) =>
   KindGuard.IsObject(schema?.querystring) && Object.hasOwn(schema.querystring.properties, 'limit');

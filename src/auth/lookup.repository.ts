@@ -48,6 +48,15 @@ export function apiKeyRepository(database: Database, meter = silent, writes = re
      */
     lookUp: (lookup: Lookup, deadline: number, span?: RequestSpan): Promise<LookedUp> =>
       find({ lookup, deadline, span }),
+
+    /**
+     * Checks the key and the grant of a request again before it reads, if the last lookup is more than a second old.
+     * @param deadline as of `lookUp`, like `span`
+     * @throws the ApiError of a key or grant that has ended; ApiError OVERLOADED, DATABASE_UNAVAILABLE
+     */
+    async confirm(admission: Admission, deadline: number, span?: RequestSpan): Promise<void> {
+      if (isOutdated(admission)) renew(admission, await find({ lookup: admission.lookup, deadline, span }));
+    },
   };
 }
 
@@ -132,14 +141,19 @@ async function lookUpAgain<By extends Reader>(query: Query, outdated: readonly B
   const found = await lookUpAll(query, lookups, 0);
   for (const [place, caller] of outdated.entries()) {
     try {
-      caller.admission.check(found[place]?.key);
-      caller.admission.lookedUpAt = found[place]?.at ?? 0;
-      caller.admission.databaseTime = found[place]?.databaseTime ?? 0;
+      renew(caller.admission, found[place]);
     } catch (error) {
       refused.set(caller, error);
     }
   }
   return refused;
+}
+
+/** Takes over a later lookup of the same key. @throws the ApiError of a key or grant that has ended */
+function renew(admission: Admission, { key, at = 0, databaseTime = 0 }: Partial<LookedUp> = {}): void {
+  admission.check(key);
+  admission.lookedUpAt = at;
+  admission.databaseTime = databaseTime;
 }
 
 /**

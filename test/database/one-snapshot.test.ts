@@ -9,7 +9,7 @@ const world = await openWorld();
 
 interface List {
   readonly key: string;
-  /** Without page and limit. */
+  /** With filters, without page and limit. */
   readonly path: string;
   /** Takes away the first of three items. */
   readonly removeFirst: () => Promise<unknown>;
@@ -29,6 +29,15 @@ const lists: Readonly<Record<string, ListCase>> = {
       for (const _ of [1, 2]) await agent(companyId);
       const newest = await agent(companyId);
       return { key, path: '/agents', removeFirst: () => deleteAgent(newest.id) };
+    },
+  },
+  'agents that match a filter': {
+    reads: 'FROM agent a\n',
+    async ofThree({ company, agent, deleteAgent }) {
+      const { id: companyId, key } = await company();
+      for (const language of ['DE', 'DE', 'EN'] as const) await agent(companyId, { language });
+      const newest = await agent(companyId, { language: 'DE' });
+      return { key, path: '/agents?language=DE', removeFirst: () => deleteAgent(newest.id) };
     },
   },
   companies: {
@@ -74,7 +83,7 @@ test.for(Object.entries(lists))(
   'the total and the items of a page of %s are of one moment, whatever changes while they are read',
   async ([, { reads, ofThree }]) => {
     const { key, path, removeFirst } = await ofThree(world);
-    const line = `GET ${path}?limit=2`;
+    const line = `GET ${path}${path.includes('?') ? '&' : '?'}limit=2`;
     const before = await world.call(key, line);
     expect(before.body).toMatchObject({ pagination: { total: 3, hasNextPage: true } });
 
