@@ -1,9 +1,9 @@
-import pLimit from 'p-limit';
 import type { Author, Caller } from '../auth/caller.ts';
 import { confirm } from '../auth/lookup.repository.ts';
 import { shareNumbersStatement } from '../companies/number-lock.statements.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
+import { fairLimit } from '../database/fair-limit.ts';
 import { jsonRowsOf } from '../database/rows.ts';
 import type { Query, Statement } from '../database/statement.ts';
 import type { Idempotency } from '../http/idempotency-key.ts';
@@ -39,7 +39,7 @@ const keptIn = jsonRowsOf(keptJsonSchema);
 
 export function agentLifecycle(database: Database) {
   // `changesAlone` takes half of the connections for that, so of four or more some are left for what waits for no row.
-  const lockInTurn = pLimit(Math.max(1, Math.floor(database.connections / 4)));
+  const lockInTurn = fairLimit(Math.max(1, Math.floor(database.connections / 4)));
 
   /**
    * One attempt to create an agent; undefined if it must be repeated. Reads the number before the kept answer: if the number
@@ -125,7 +125,7 @@ export function agentLifecycle(database: Database) {
       });
     if ('operator' in by) return await deleteLocked(lockStatement(id));
     try {
-      return await lockInTurn(async () =>
+      return await lockInTurn(by.companyId, async () =>
         by.deadline.left() > 0 ? await deleteLocked(lockSoonStatement(id)) : undefined,
       );
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { Caller } from '../auth/caller.ts';
 import { confirmReader } from '../auth/lookup.repository.ts';
 import { type Database, withinLimit } from '../database/client.ts';
-import { longTransaction } from '../database/long-transaction.ts';
+import { longRead } from '../database/long-transaction.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { jsonRowsOf, onlyRow, rowsOf } from '../database/rows.ts';
 import { parseExact } from '../http/exact-numbers.ts';
@@ -30,7 +30,7 @@ export function agentLists(database: Database) {
   return {
     /** All agents of a company, the newest first; for the command line, with its long limits. */
     async list(companyId: string): Promise<StoredAgent[]> {
-      const rows = await longTransaction(database, (query) => query(listStatement(companyId)));
+      const rows = await longRead(database, (query) => query(listStatement(companyId)));
       return agentsOf(rows).map(toStoredAgent);
     },
 

@@ -1,5 +1,5 @@
 import type { Database } from '../database/client.ts';
-import { longTransaction } from '../database/long-transaction.ts';
+import { longRead } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
 import { type AuditEntry, auditEntrySchema } from './row.schema.ts';
@@ -78,7 +78,7 @@ const entriesOf = rowsOf(auditEntrySchema);
  */
 export const auditEntries = (database: Database, filter: AuditFilter, limit: number): Promise<AuditEntry[]> =>
   // With long limits: the history of all companies can be long.
-  longTransaction(database, (query) =>
+  longRead(database, (query) =>
     filter.agent === undefined ? searchBack(query, filter, limit) : search(query, filter, limit),
   );
 

@@ -1,5 +1,5 @@
 import type { Database } from '../database/client.ts';
-import { longTransaction } from '../database/long-transaction.ts';
+import { longRead } from '../database/long-transaction.ts';
 import { rowsOf } from '../database/rows.ts';
 import type { Statement } from '../database/statement.ts';
 import { UnknownIdError } from '../errors.ts';
@@ -33,7 +33,7 @@ const nextAgentsOf = rowsOf(nextAgentsRowSchema);
  * @throws UnknownIdError
  */
 export async function* companyLines(database: Database, companyId: string, operator: string): AsyncGenerator<string> {
-  const read = (statement: Statement) => longTransaction(database, (query) => query(statement));
+  const read = (statement: Statement) => longRead(database, (query) => query(statement));
 
   async function* listed(listing: Listing): AsyncGenerator<string> {
     for (let after: string | undefined = lowestId; after !== undefined; ) {

@@ -35,6 +35,8 @@ export interface Database {
   readonly typed: TypedCalls<PrismaClient>;
   /** Runs work in a transaction; rolls back if it throws. May call the work a second time, after a stale plan. */
   transaction<Result>(work: (query: Query, typed: TypedTransaction) => Promise<Result>): Promise<Result>;
+  /** The same for work that only reads: PostgreSQL refuses it a write, so it goes on while writes are refused. */
+  readTransaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>;
   /**
    * The names of the applied migrations, and whether the database is read-only, as a standby is. If it is, the open
    * connections are not used again: new ones may lead to the primary.
@@ -55,6 +57,8 @@ interface Options {
   /** Called with the error of a connection that broke while it was idle. */
   readonly onIdleError?: (error: Error) => void;
 }
+
+const readOnly = { text: `SELECT set_config('transaction_read_only', 'on', true)`, values: [] };
 
 /** Opens a pool; connects at the first statement. All statements go through one Prisma client over it. */
 export function openDatabase({
@@ -141,6 +145,13 @@ export function openDatabase({
     query,
     typed: (work) => judged(work(prisma)),
     transaction: (work) => names.withFreshPlans(() => gate.run(() => transact(work))),
+    readTransaction: (work) =>
+      names.withFreshPlans(() =>
+        transact(async (query) => {
+          await query(readOnly);
+          return await work(query);
+        }),
+      ),
     async state() {
       const state = await stateOf(query);
       if (state.isReadOnly) pool.distrustAll();

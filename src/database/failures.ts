@@ -80,11 +80,17 @@ const lostMessages =
 /** Codes of a broken socket. Prisma's adapter passes on those that it does not know, such as EPIPE. */
 const lostCodes = /^(EPIPE|ECONNRESET|ETIMEDOUT)$/;
 
+/** A write was refused before it was sent to PostgreSQL: certainly nothing of it was done. */
+export class NotBegunError extends Error {
+  override name = 'NotBegunError';
+}
+
 /** Whether an error leaves open if the database did what it was asked: no answer came, perhaps to a COMMIT that was sent. */
 export function mayHaveBeenDone(error: unknown): boolean {
   const state = sqlState(error);
   if (state !== undefined) return /^(08|57P)/.test(state);
-  if (error instanceof ApiError) return error.code === 'DATABASE_UNAVAILABLE';
+  if (error instanceof ApiError)
+    return error.code === 'DATABASE_UNAVAILABLE' && !(error.cause instanceof NotBegunError);
   if (isDatabaseError(error)) return true;
   return error instanceof Error && (lostMessages.test(error.message) || lostCodes.test(codeOf(error) ?? ''));
 }

@@ -1,6 +1,6 @@
 import { codeOf } from '../errors.ts';
 import { ApiError } from '../http/problems.ts';
-import { isDatabaseError, isWrongCall, mayHaveBeenDone, sqlState } from './failures.ts';
+import { isDatabaseError, isWrongCall, mayHaveBeenDone, NotBegunError, sqlState } from './failures.ts';
 
 /** Sentences for operators by SQLSTATE or its beginning; the longest match is used. */
 const byState: Readonly<Record<string, string>> = {
@@ -58,6 +58,7 @@ export function reasonOf(error: unknown): string | undefined {
   if (error instanceof ApiError && error.code === 'DATABASE_UNAVAILABLE') {
     return reasonOf(error.cause) ?? 'the database did not answer in time: look at what was done before trying again';
   }
+  if (error instanceof NotBegunError) return `${error.message}: this one was not begun, try again later`;
   const state = sqlState(error);
   if (state !== undefined) {
     const known = [5, 3, 2].flatMap((length) => byState[state.slice(0, length)] ?? []);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { databaseUnavailable } from '../http/problems.ts';
+import { NotBegunError } from './failures.ts';
 
 /** Milliseconds between two checks whether earlier statements still run. */
 const interval = 200;
@@ -70,10 +71,11 @@ export function writeGate({ most, wait, hasOverdueStatements, onEnd }: Options) 
     run<Result>(work: () => Promise<Result>): Promise<Result> {
       const since = performance.now();
       return inTurn(async () => {
-        if (performance.now() - since > wait) throw databaseUnavailable(new Error('too many writes are waiting'));
+        if (performance.now() - since > wait)
+          throw databaseUnavailable(new NotBegunError('too many writes are waiting'));
         if (!hasAsked) suspect();
         await firstCheck;
-        if (isShut) throw databaseUnavailable(new Error('an earlier write still waits for its commit'));
+        if (isShut) throw databaseUnavailable(new NotBegunError('an earlier write still waits for its commit'));
         return await work();
       });
     },

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Database, withinLimit } from '../database/client.ts';
-import { databaseUnavailable } from '../http/problems.ts';
+import { ApiError, databaseUnavailable } from '../http/problems.ts';
 import { getLiveness, getReadiness } from './openapi.ts';
 
 interface Options {
@@ -28,9 +28,12 @@ export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { da
   });
 };
 
-/** @throws ApiError 503 while the database does not answer, is read-only, or lacks a migration */
+/** @throws ApiError 503 while the database cannot be asked, is read-only, or lacks a migration */
 async function checkState(database: Database, migrations: readonly string[]): Promise<void> {
-  const { isReadOnly, migrations: applied } = await withinLimit(database.state());
+  const { isReadOnly, migrations: applied } = await withinLimit(database.state()).catch((error: unknown) => {
+    // Without the table of the migrations, or the right to read it, as while a backup is restored.
+    throw error instanceof ApiError ? error : databaseUnavailable(error);
+  });
   if (isReadOnly) throw databaseUnavailable(new Error('the database is read-only'));
   const pending = migrations.filter((migration) => !applied.includes(migration));
   if (pending.length > 0) throw databaseUnavailable(new Error(`pending migrations: ${pending.join(', ')}`));

@@ -182,17 +182,18 @@ export function requestQueue({ begin, end, onIdle }: Options) {
   };
 }
 
-/** Whether a request cannot proceed until its client sends more of it or reads more of the response. */
-function waitsForClient({ socket, last }: Connection): boolean {
-  return last !== undefined && (!last.req.complete || (last.headersSent && unsentBytes(socket) > 0));
-}
+/** Whether the response cannot proceed until its client reads more of it. */
+const isUnread = ({ socket, last }: Connection) => last?.headersSent === true && unsentBytes(socket) > 0;
+
+/** Whether the request cannot proceed until its client sends more of it or reads more of the response. */
+const waitsForClient = (connection: Connection) => connection.last?.req.complete === false || isUnread(connection);
 
 /**
  * The bytes that closing a connection gives back, and more for those to close before all others: first of all where only the end
- * of an answered request is missing; then where requests wait behind an answer that is not read.
+ * of an answered request is missing; then where an answer is not read that was given without a key, or that requests wait behind.
  */
 function costOf(connection: Connection): number {
   const { heldBytes, last, isRunning, held } = connection;
   if (!isRunning && last && !last.req.complete) return heldBytes + 2 * maxHeldBytes;
-  return heldBytes + (held.length > 0 && waitsForClient(connection) ? maxHeldBytes : 0);
+  return heldBytes + ((held.length > 0 || !last?.req.exchange?.keyId) && isUnread(connection) ? maxHeldBytes : 0);
 }

@@ -1,4 +1,3 @@
-import pLimit, { type LimitFunction } from 'p-limit';
 import { lastTry, mustHurry, waitForKey } from '../agents/write/keep.ts';
 import { deleteExpiredStatement, idempotencyIndex } from '../agents/write/kept.statements.ts';
 import { shortWaitStatement } from '../agents/write/lock.statements.ts';
@@ -8,6 +7,7 @@ import { confirm } from '../auth/lookup.repository.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { databaseTime } from '../database/clock.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
+import { limitByKey } from '../database/fair-limit.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { onlyRow, pageRowsOf, rowsOf } from '../database/rows.ts';
 import type { Query } from '../database/statement.ts';
@@ -95,22 +95,11 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
 /** Webhook endpoints and their deliveries, as their owners see them. Throws ApiError DATABASE_UNAVAILABLE. */
 export function webhookRepository(database: Database) {
   const { query, typed } = database;
-  /** For each owner whose changes run or wait. */
-  const lines = new Map<string, LimitFunction>();
-
   /**
-   * Runs the changes of one owner one at a time, in the order of the calls. They wait here and not in a transaction, where each
-   * would keep a connection from other owners.
+   * Changes of one owner run one at a time, in the order of the calls. They wait here and not in a transaction, where each would
+   * keep a connection from other owners.
    */
-  async function inOrder<Result>(owner: string, change: () => Promise<Result>): Promise<Result> {
-    const line = lines.get(owner) ?? pLimit(1);
-    lines.set(owner, line);
-    try {
-      return await line(change);
-    } finally {
-      if (line.activeCount + line.pendingCount === 0) lines.delete(owner);
-    }
-  }
+  const inOrder = limitByKey(1);
 
   async function attempt(
     by: OwnerCaller,

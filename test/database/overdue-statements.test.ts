@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Database, openDatabase } from '../../src/database/client.ts';
-import { longTransaction } from '../../src/database/long-transaction.ts';
+import { longRead, longTransaction } from '../../src/database/long-transaction.ts';
 import { withMigrationLock } from '../../src/database/session.ts';
 import { applicationName, hasOverdueStatements } from '../../src/database/state.ts';
 import { halfBatch, longAnswer, openStuckClient } from '../support/stuck-client.ts';
@@ -70,6 +70,7 @@ test.each([
 /** What may take longer than a statement of a server, each begun with the URL of one. */
 const longer = [
   ['a command', (url: string) => longTransaction(openUrl(url), (query) => query(sleep))],
+  ['a command that reads', (url: string) => longRead(openUrl(url), (query) => query(sleep))],
   ['a migration', (url: string) => withMigrationLock(url, (client) => client.query(sleep.text))],
 ] as const;
 const names = [{}, { application_name: 'mine' }];

@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, inject, test, vi } from 'vitest';
 import { openAnotherServer } from '../support/another-server.ts';
 import { openLink } from '../support/database-link.ts';
 import { send } from '../support/http.ts';
@@ -39,6 +39,27 @@ test('while a migration is pending, health/ready is 503 and health/live is 200',
 
   await world.sql.query('UPDATE _prisma_migrations SET finished_at = now() WHERE migration_name = $1', [name]);
   expect(await get('/health/ready')).toMatchObject({ status: 200 });
+});
+
+test.each([
+  ['is not there', 'ALTER TABLE _prisma_migrations RENAME TO moved', 'ALTER TABLE moved RENAME TO _prisma_migrations'],
+  ['is in no schema', 'ALTER SCHEMA public RENAME TO moved', 'ALTER SCHEMA moved RENAME TO public'],
+  [
+    'cannot be read by the server',
+    `REVOKE SELECT ON _prisma_migrations FROM ${inject('serverRole')}`,
+    `GRANT SELECT ON _prisma_migrations TO ${inject('serverRole')}`,
+  ],
+])('while the table of migrations %s, health/ready is 503 and health/live is 200', async (_, take, giveBack) => {
+  await world.sql.query(take);
+  try {
+    const unready = await get('/health/ready');
+    expectProblem(unready, { code: 'DATABASE_UNAVAILABLE', instance: '/health/ready' });
+    expect(unready.headers['retry-after']).toBe('1');
+    expect(await get('/health/live')).toMatchObject({ status: 200 });
+  } finally {
+    await world.sql.query(giveBack);
+  }
+  expect(await get('/health/ready')).toMatchObject({ status: 200, body: { status: 'ok' } });
 });
 
 test('health/live makes no query: it answers 200 while every table is locked', () =>

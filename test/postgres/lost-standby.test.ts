@@ -1,23 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import type pg from 'pg';
-import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { adminWith } from '../support/admin.ts';
-import { connect, run } from '../support/connection.ts';
-import { openCluster } from '../support/debian-postgres.ts';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { type Answer, send } from '../support/http.ts';
-import { type AtEnd, build, runProgram, startServer } from '../support/process.ts';
+import { loseStandby, openServer, openSession, pool } from '../support/lost-standby.ts';
+import { build } from '../support/process.ts';
 import { unlessTooSlow } from '../support/too-slow.ts';
-
-const program = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
-const pool = 4;
 
 beforeAll(build);
 
 test('while the synchronous standby is lost writes are 503, the sessions that wait for it never exceed the pool, and reads are served', () =>
   unlessTooSlow(async ({ timed, atEnd }) => {
     const { admin, owner, origin, key } = await openServer(atEnd);
-    const [watch, rows] = [await open(admin), await open(owner)];
+    const [watch, rows] = [await openSession(admin), await openSession(owner)];
     const call = (line: string, body?: object, headers: Record<string, string> = {}) => {
       const [method = '', path = ''] = line.split(' ');
       const type = body && { 'content-type': 'application/json' };
@@ -94,7 +87,7 @@ test('while the synchronous standby is lost writes are 503, the sessions that wa
 test('a server that is started while the synchronous standby is lost refuses writes, and leaves no session that waits for it', () =>
   unlessTooSlow(async ({ timed, atEnd }) => {
     const { admin, start, origin: first, key } = await openServer(atEnd);
-    const watch = await open(admin);
+    const watch = await openSession(admin);
     const call = (origin: string, method: string, path: string, body?: object) => {
       const headers = { authorization: `Bearer ${key}`, ...(body && { 'content-type': 'application/json' }) };
       return send(origin, { method, path, headers, ...(body && { body: JSON.stringify(body) }) });
@@ -139,56 +132,3 @@ const appliedTwice = [
 const sessions = `
   SELECT count(*)::int AS all, (count(*) FILTER (WHERE wait_event = 'SyncRep'))::int AS waiting
     FROM pg_stat_activity WHERE usename = 'agents_server'`;
-
-async function openServer(atEnd: AtEnd) {
-  const url = await openCluster();
-  const admin = url('postgres', 'postgres');
-  await run(admin, 'CREATE ROLE agents_owner LOGIN; CREATE ROLE agents_server LOGIN');
-  await run(admin, 'CREATE DATABASE interview_agents OWNER agents_owner');
-  const owner = url('agents_owner', 'interview_agents');
-  const server = url('agents_server', 'interview_agents');
-  const migrations = [
-    { env: { DATABASE_URL: owner }, parameters: [program, '--server-role', 'agents_server'] },
-    { env: { DATABASE_URL: server }, parameters: [program] },
-  ];
-  for (const { env, parameters } of migrations)
-    expect(await runProgram(parameters, { env })).toMatchObject({ code: 0 });
-  const env = { DATABASE_URL: owner, API_KEY_SECRET: randomUUID().repeat(2) };
-  const { id: company } = await adminWith(env, 'company', 'create', '--name', 'Acme');
-  const scopes = 'read:agents,write:agents,delete:agents,read:webhooks,write:webhooks';
-  const { key } = await adminWith(env, 'key', 'create', '--company', company, '--scopes', scopes);
-  const limits = { RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0' };
-  const settings = { ...env, DATABASE_URL: server, DATABASE_POOL: `${pool}`, ...limits };
-  const start = () => startServer(settings, { atEnd });
-  return { admin, owner, start, ...(await start()), key };
-}
-
-async function open(url: string): Promise<pg.Client> {
-  const client = await connect(url);
-  onTestFinished(() => client.end());
-  return client;
-}
-
-/** Makes commits wait for a standby that does not exist. @returns ends this */
-async function loseStandby(admin: string): Promise<() => Promise<void>> {
-  const [witness, watch] = [await open(admin), await open(admin)];
-  const setStandbys = async (names: string) => {
-    await watch.query(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
-    await watch.query('SELECT pg_reload_conf()');
-  };
-  await setStandbys('nobody');
-  // PostgreSQL begins to wait a moment later: once a commit of the test waits, those of servers do too.
-  let isCommitting = false;
-  const waits = async () => {
-    if (!isCommitting) {
-      isCommitting = true;
-      const ended = () => {
-        isCommitting = false;
-      };
-      witness.query('CREATE TEMP TABLE witness (); DROP TABLE witness').then(ended, ended);
-    }
-    return (await watch.query("SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'")).rowCount !== 0;
-  };
-  await vi.waitUntil(waits, { timeout: 60_000, interval: 20 });
-  return () => setStandbys('');
-}

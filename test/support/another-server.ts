@@ -18,8 +18,8 @@ interface Options extends Partial<KeySecrets> {
   readonly connections?: number;
   readonly quotas?: Quotas;
   readonly counters?: Counters;
-  /** Called with each statement before it is sent to the database, which waits for what it returns. */
-  readonly onStatement?: (sql: string) => unknown;
+  /** Called with each statement and its values before it is sent to the database, which waits for what it returns. */
+  readonly onStatement?: (sql: string, values: readonly unknown[]) => unknown;
   readonly trustedProxies?: readonly string[];
   readonly keepAliveSeconds?: number;
   readonly publicUrl?: string;
@@ -49,7 +49,7 @@ export async function openAnotherServer(world: World, options: Options = {}, whe
   const observed =
     (query: Query): Query =>
     async (statement) => {
-      await onStatement(statement.text);
+      await onStatement(statement.text, statement.values);
       return await query(statement);
     };
   const database: Database = {

@@ -63,6 +63,11 @@ export class RawSocket {
     this.#socket.resetAndDestroy();
   }
 
+  /** Reads nothing more: what the server sends fills the buffers on the way. */
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
   /** Everything received so far. */
   get received(): string {
     return this.#received;

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { exchangeOf } from '../../src/http/exchange.ts';
 import { type RequestQueue, requestQueue } from '../../src/http/request-queue.ts';
 import { CountedRequest } from '../../src/http/unread-body.ts';
 
@@ -53,13 +55,20 @@ function unended(queue: RequestQueue): Socket {
   return socket;
 }
 
-/** A connection with a request behind an answer that its client does not read. */
-function unread(queue: RequestQueue, parameters: number): Socket {
+/** A connection whose client does not read an answer, which was given to a key or without one. */
+function unread(queue: RequestQueue, parameters: number, keyId: string | null = null): Socket {
   const socket = connectionOf(queue);
   Object.defineProperty(socket, 'writableLength', { value: 1 });
-  const response = requestOn(socket);
+  const response = requestOn(socket, parameters);
+  exchangeOf(response.req).keyId = keyId;
   queue.take(response);
   response.writeHead(200);
+  return socket;
+}
+
+/** The same, to a key, with a request behind it. */
+function pipelined(queue: RequestQueue, parameters: number): Socket {
+  const socket = unread(queue, 0, randomUUID());
   queue.take(requestOn(socket, parameters));
   return socket;
 }
@@ -69,7 +78,7 @@ const isClosed = ({ destroyed }: Socket) => destroyed;
 test('past 64 MiB requests that are answered but do not end are closed first, then those behind an answer that is not read', () => {
   const queue = requestQueue({ begin: none, end: none, onIdle: none });
   // 222,958 bytes each, together 66.4 million.
-  const pipelines = Array.from({ length: 298 }, () => unread(queue, 2_700));
+  const pipelines = Array.from({ length: 298 }, () => pipelined(queue, 2_700));
   const answered = Array.from({ length: 10 }, () => unended(queue));
   expect([...pipelines, ...answered].filter(isClosed)).toEqual([]);
   const larger = connectionOf(queue);
@@ -81,6 +90,19 @@ test('past 64 MiB requests that are answered but do not end are closed first, th
     answered: 10,
     pipelines: 22,
   });
+});
+
+test('past 64 MiB answers without a key that are not read are closed before larger requests, and before an answer to a key', () => {
+  const queue = requestQueue({ begin: none, end: none, onIdle: none });
+  // 220,829 bytes each, together 66.2 million.
+  const strangers = Array.from({ length: 300 }, () => unread(queue, 2_700));
+  const reader = unread(queue, 5_000, randomUUID());
+  expect([...strangers, reader].filter(isClosed)).toEqual([]);
+  const larger = connectionOf(queue);
+  queue.take(requestOn(larger, 50_000));
+  // 70.7 million bytes are to become 65.8 million.
+  const closed = { larger: isClosed(larger), reader: isClosed(reader), strangers: strangers.filter(isClosed).length };
+  expect(closed).toEqual({ larger: false, reader: false, strangers: 23 });
 });
 
 test('a connection whose answered request has arrived by now is not closed before a larger one', () => {

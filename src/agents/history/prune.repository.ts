@@ -1,6 +1,6 @@
 import type { Database } from '../../database/client.ts';
 import { databaseTime } from '../../database/clock.ts';
-import { longTransaction } from '../../database/long-transaction.ts';
+import { longRead, longTransaction } from '../../database/long-transaction.ts';
 import { rowsOf } from '../../database/rows.ts';
 import { lowestId } from '../../http/uuid.ts';
 import { pageAgents, planStatement, pruneStatement, type Range } from './prune.statements.ts';
@@ -42,7 +42,7 @@ export async function pruneHistory(database: Database, days: number, keep: numbe
 
   for (let after = lowestId, isEnd = false; !isEnd; ) {
     const statement = planStatement(after, pruning);
-    const page = plannedOf(await longTransaction(database, (query) => query(statement)));
+    const page = plannedOf(await longRead(database, (query) => query(statement)));
     isEnd = page.length < pageAgents;
     for (const { id, first, stays, more } of page) {
       if (first !== null && stays !== null) batch.push({ id, first, stays });

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { shareNumbersStatement } from '../../companies/number-lock.statements.ts';
 import type { Database } from '../../database/client.ts';
 import { isLockTimeout, isTaken } from '../../database/failures.ts';
+import { fairLimit } from '../../database/fair-limit.ts';
 import { batchSize, settle } from '../../database/group.ts';
 import type { RecentWrites } from '../../database/recent-writes.ts';
 import type { Query } from '../../database/statement.ts';
@@ -34,20 +35,21 @@ const maxQueued = 1_000;
  * Carries out changes that were not written in a batch with other agents: agent by agent, each in a transaction that locks the row
  * first. At most half of the connections are used at the same time. A change that waited 100 ms for the lock of a row or
  * an idempotency key is rolled back and queued again, until its deadline. Such changes never use the last of these
- * connections: however many rows are held, changes of other agents wait once for the first attempts of all, and then go on. If
- * there is only one connection, it is used in turn.
+ * connections: however many rows are held, other changes wait once for the first attempts of all, and then go on. Nor do those of
+ * one company delay the next attempts of another's by more than one turn. If there is only one connection, it is used in turn.
  */
 export function changesAlone(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const atOnce = Math.max(1, Math.floor(database.connections / 2));
   const inTurn = pLimit(atOnce);
-  const inTurnOfHeld = pLimit(Math.max(1, atOnce - 1));
+  const inTurnOfHeld = fairLimit(Math.max(1, atOnce - 1));
   const queues = new Map<string, QueuedChange[]>();
   let count = 0;
 
   async function runQueue(id: string, queue: QueuedChange[]): Promise<void> {
     while (queue.length > 0) {
       const next = () => inTurn(() => attempt(id, takeNext(queue)));
-      const again = await (queue.some(({ wasHeld }) => wasHeld) ? inTurnOfHeld(next) : next());
+      const held = queue.find(({ wasHeld }) => wasHeld);
+      const again = await (held ? inTurnOfHeld(held.change.by.companyId, next) : next());
       queue.push(...again);
     }
     queues.delete(id);

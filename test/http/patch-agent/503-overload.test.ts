@@ -86,6 +86,43 @@ test('locked rows of many agents, tried once each, do not delay a change of anot
   });
 });
 
+test.for([
+  ['PATCH', 200, { version: 2, duration: 77, deleted_at: null }],
+  ['DELETE', 204, { version: 1, deleted_at: expect.any(String) }],
+] as const)(
+  'many locked agents of one company do not delay the next tries to %s a locked agent of another company',
+  async ([method, status, stored]) => {
+    const company = await world.company();
+    const held = await Promise.all(Array.from({ length: 40 }, () => world.agent(company.id)));
+    const other = await newSubject(world);
+    let tries = 0;
+    /** How many tries of all agents there had been at each try of the other company's. */
+    const ofOther: number[] = [];
+    const onStatement = (sql: string, values: readonly unknown[]) => {
+      if (sql !== lockSoonStatement('').text) return;
+      tries += 1;
+      if (values.includes(other.id)) ofOther.push(tries);
+    };
+    // One try at a time, but for the first ones of changes.
+    const { call } = callsOf((await openAnotherServer(world, { connections: 4, onStatement })).origin);
+    const change = (key: string, id: string) =>
+      call(key, `${method} /agents/${id}`, method === 'PATCH' ? { body: { duration: 77 } } : {});
+
+    const rows = 'SELECT FROM agent WHERE company_id IN ($1, $2) FOR UPDATE';
+    await whileLocked(world, rows, [company.id, other.companyId], async (release) => {
+      const delayed = held.map(({ id }) => change(company.key, id));
+      await vi.waitUntil(() => tries > held.length, { timeout: 60_000 });
+      delayed.push(change(other.key, other.id));
+      await vi.waitUntil(() => ofOther.length >= 4, { timeout: 60_000 });
+      const between = ofOther.slice(1, 4).map((count, at) => count - (ofOther[at] ?? 0));
+      expect(Math.max(...between)).toBeLessThan(10);
+      await release();
+      expect((await Promise.all(delayed)).map((answer) => answer.status)).toEqual(delayed.map(() => status));
+    });
+    expect(JSON.parse(await world.row(other.id))).toMatchObject(stored);
+  },
+);
+
 test('a client that disconnects does not delay its batch', async () => {
   const company = await world.company();
   const agents = await Promise.all(Array.from({ length: 10 }, () => world.agent(company.id)));
