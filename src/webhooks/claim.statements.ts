@@ -39,8 +39,7 @@ export const waitingEndpoints = sql`
  * How long a delivery `j` behind a pending one is postponed, if that one is due earlier. It is due by itself only where
  * `nextStatement` did not follow `finishStatement`: after a crash or a stop, or while it failed or met a lock for 9 s. The
  * time grows with the age of the delivery: otherwise all that waits for a slow receiver would be written again every 20 s. For
- * 20,000 deliveries these are 40 claims of 15 ms, one after the other; if they are older than 20 minutes, in 5 minutes instead
- * of 20 s.
+ * 20,000 deliveries these are 40 claims of 15 ms; if they are older than 20 minutes, in 5 minutes instead of 20 s.
  */
 const untilLookedAt = constant(
   "greatest(interval '20 seconds', least((now() - j.created_at) / 4, interval '5 minutes'))",

@@ -31,7 +31,7 @@ interface Options extends TargetRules, KeySecrets {
 /** Milliseconds between claims of an idle worker, unless `wake` is called. */
 const pollInterval = 1_000;
 
-/** Minimum milliseconds between two claims: after one that found deliveries, and after one that found none. */
+/** Minimum milliseconds between two claims: after one that found or postponed deliveries, and after one that found none. */
 const shortPause = 20;
 const longPause = 200;
 
@@ -44,10 +44,7 @@ const deleteInterval = 60_000;
  */
 const longestTurn = 1_000;
 
-const nothingClaimed: { readonly claimed: readonly Claimed[]; readonly hasMore: boolean } = {
-  claimed: [],
-  hasMore: false,
-};
+const nothingClaimed: { claimed: readonly Claimed[]; hasMore: boolean } = { claimed: [], hasMore: false };
 
 /**
  * Sends the deliveries that are due (docs/contract.md#webhooks). Any number of processes can do so on one database. Sends
@@ -131,13 +128,13 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     running.add(delivering);
   }
 
-  /** Claims at most 50 times a second while it finds deliveries, and 5 times while it is woken but finds none. */
+  /** Claims at most 50 times a second while it finds or postpones deliveries, and 5 times while it is woken but finds none. */
   async function claimAll(): Promise<void> {
     let last = nothingClaimed;
     while (!signal.aborted) {
       last = slots.hasFreeSlot() ? await deliveries.claim(slots.free(), last.hasMore) : nothingClaimed;
       for (const one of last.claimed) start(one);
-      if (!last.hasMore) await pause(last.claimed.length > 0 ? shortPause : longPause);
+      await (last.hasMore ? delay(shortPause) : pause(last.claimed.length > 0 ? shortPause : longPause));
     }
   }
 
