@@ -59,7 +59,7 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   const sender = attemptSender({ resolve, allowHttp, allowNetworks, limits });
   const sealed = sealer(given);
   const slots = slotsOf();
-  /** Ids of the endpoints of which it was reported. */
+  /** Ids of the endpoints of which it was reported, until one can be decrypted again. */
   const undecryptable = new Set<string>();
   let waking = new AbortController();
   // Asked first, since each call makes an error, and each change of an agent calls it.
@@ -92,6 +92,7 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     let opened: Attempt;
     try {
       opened = open(claimed);
+      undecryptable.delete(claimed.endpointId);
     } catch (cause) {
       // Otherwise there would be a line for each agent and minute.
       if (!undecryptable.has(claimed.endpointId)) {
