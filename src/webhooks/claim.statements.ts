@@ -39,8 +39,7 @@ export const waitingEndpoints = sql`
  * How long a delivery `j` behind a pending one is postponed, if that one is due earlier. It is due by itself only where
  * `nextStatement` did not follow `finishStatement`: after a crash or a stop, or while it failed or met a lock for 9 s. The
  * time grows with the age of the delivery: otherwise all that waits for a slow receiver would be written again every 20 s. For
- * 20,000 deliveries these are 40 claims of 15 ms, one after the other; if they are older than 20 minutes, in 5 minutes instead
- * of 20 s.
+ * 20,000 deliveries these are 40 claims of 15 ms; if they are older than 20 minutes, in 5 minutes instead of 20 s.
  */
 const untilLookedAt = constant(
   "greatest(interval '20 seconds', least((now() - j.created_at) / 4, interval '5 minutes'))",
@@ -70,9 +69,12 @@ export interface FreeSlots {
 
 /**
  * Claims deliveries that are due. Deliveries of one agent to one endpoint are sent in the order of their `position`: only
- * the first pending one can be claimed. Redeliveries and pings have no order. Endpoints share the free slots evenly; those
- * with the fewest running attempts come first. Rows that another process has locked are skipped. `isRepeated` says that the
- * claim before has postponed some.
+ * the first pending one can be claimed. Redeliveries and pings have no order. Rows that another process has locked are skipped.
+ * `isRepeated` says that the claim before has postponed some.
+ *
+ * Endpoints share the free slots evenly. Those with the fewest running attempts come first; of these, the one whose last attempt
+ * ended the longest ago. In the order of what is due, an endpoint that failed once would wait behind all that is due at more dead
+ * ones than there are slots, for hours.
  *
  * A delivery behind a pending one is postponed until just after that one, which a claim then finds first, or further
  * (`untilLookedAt`), so that the next claim does not read it again; `nextStatement` claims it earlier, when the one before it is
@@ -94,18 +96,19 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
   return sql`
   WITH RECURSIVE ${waitingEndpoints}, open AS (
     SELECT e.id, e.failing_since IS NOT NULL AS failing, coalesce(u.count, 0) AS busy, w.due,
+           greatest(e.last_success_at, e.last_failure_at) AS tried,
            CASE WHEN e.failing_since IS NULL THEN ${healthy}::int ELSE ${failing}::int END AS slots,
            CASE WHEN e.failing_since IS NULL THEN ${perHealthy}::int ELSE ${perFailing}::int END AS capacity
       FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id
       LEFT JOIN unnest(${ids}::uuid[], ${counts}::int[]) AS u(id, count) ON u.id = e.id
      WHERE w.due <= now() AND e.status = 'ENABLED'
   ), endpoint AS (
-    SELECT o.*, row_number() OVER (PARTITION BY o.failing ORDER BY o.busy, o.due) AS place,
+    SELECT o.*, row_number() OVER (PARTITION BY o.failing ORDER BY o.busy, o.tried NULLS FIRST, o.due) AS place,
            CASE WHEN ${isRepeated}::boolean THEN greatest(${few}, ${many} / count(*) OVER ()) ELSE ${few} END AS spare,
            least(o.capacity - o.busy, ceil(o.slots::float8 / count(*) OVER (PARTITION BY o.failing))::int) AS share
       FROM open o WHERE o.busy < o.capacity
   ), due AS MATERIALIZED (
-    SELECT d.*, e.failing, e.busy, e.share, e.slots FROM endpoint e CROSS JOIN LATERAL (
+    SELECT d.*, e.failing, e.busy, e.tried, e.share, e.slots FROM endpoint e CROSS JOIN LATERAL (
       SELECT d.id, d.endpoint_id, d.agent_id, d.position, d.is_redelivery, d.next_attempt_at, d.created_at
         FROM webhook_delivery d
        WHERE d.endpoint_id = e.id AND ${isPendingByTime} AND d.next_attempt_at BETWEEN e.due AND now() AND ${isFree}
@@ -128,7 +131,8 @@ export function claimStatement({ healthy, failing, perHealthy, perFailing, runni
     SELECT j.*, row_number() OVER (PARTITION BY j.endpoint_id ORDER BY j.next_attempt_at, j.position) AS turn
       FROM checked j WHERE j.standing = 'first'
   ), chosen AS (
-    SELECT r.id, r.slots, row_number() OVER (PARTITION BY r.failing ORDER BY r.busy + r.turn, r.next_attempt_at) AS place
+    SELECT r.id, r.slots, row_number() OVER (
+             PARTITION BY r.failing ORDER BY r.busy + r.turn, r.tried NULLS FIRST, r.next_attempt_at) AS place
       FROM ranked r WHERE r.turn <= r.share
   ), leased AS (
     UPDATE webhook_delivery d SET leased_until = now() + ${lease}, lease = gen_random_uuid()

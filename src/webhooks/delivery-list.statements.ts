@@ -12,11 +12,15 @@ const delivery = constant(`
   d.last_status AS "lastStatus", d.last_error AS "lastError",
   CASE WHEN d.status = 'PENDING' THEN d.next_attempt_at END AS "nextAttemptAt", d.created_at AS "createdAt"`);
 
-/** Hides from an integration the deliveries about companies that it no longer manages. */
-const isStillManaged = sql`(d.company_id IS NULL OR EXISTS (
-  SELECT FROM webhook_endpoint e
-   WHERE e.id = d.endpoint_id AND (e.company_id = d.company_id OR EXISTS (
-         SELECT FROM integration_company g WHERE g.company_id = d.company_id AND g.integration_id = e.integration_id))))`;
+/**
+ * Hides from an integration the deliveries about companies that it no longer manages. The subquery depends on no delivery, so
+ * that PostgreSQL runs it once, and not for each one that it reads.
+ */
+const isStillManaged = (endpointId: string) => sql`(d.company_id IS NULL OR d.company_id IN (
+  SELECT e.company_id FROM webhook_endpoint e WHERE e.id = ${endpointId}::uuid
+  UNION ALL
+  SELECT g.company_id FROM webhook_endpoint e JOIN integration_company g ON g.integration_id = e.integration_id
+   WHERE e.id = ${endpointId}::uuid))`;
 
 // The status is written into the statement: with a parameter, the planner could not use a partial index on one status.
 const withStatus = {
@@ -32,15 +36,19 @@ const filtered = (endpointId: string, { status, agentId }: DeliveryFilter) => {
   ];
   return sql`
     FROM webhook_delivery d
-   WHERE ${join([sql`d.endpoint_id = ${endpointId}::uuid`, ...narrowed, isStillManaged], ' AND ')}`;
+   WHERE ${join([sql`d.endpoint_id = ${endpointId}::uuid`, ...narrowed, isStillManaged(endpointId)], ' AND ')}
+   ORDER BY d.position DESC`;
 };
 
-/** One page of the deliveries of an endpoint, the newest first, and their number, counted as far as pages reach. */
+/**
+ * One page of the deliveries of an endpoint, the newest first, and their number, counted as far as pages reach. They are counted
+ * in the order of an index too: otherwise PostgreSQL may read the whole table for an endpoint that has a few.
+ */
 export const deliveriesStatement = (endpointId: string, page: Page, filter: DeliveryFilter) => sql`
   SELECT counted.total, ${delivery}
     FROM (SELECT count(*)::int AS total FROM (SELECT ${filtered(endpointId, filter)} LIMIT ${deepest}::int) d) counted
     LEFT JOIN (SELECT d.* ${filtered(endpointId, filter)}
-                ORDER BY d.position DESC LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int) d ON true
+                LIMIT ${page.limit}::int OFFSET ${itemsBefore(page)}::int) d ON true
    ORDER BY d.position DESC`;
 
 /** Inserts a delivery of `webhook.ping` that is due now. */
@@ -62,6 +70,6 @@ export const redeliverStatement = (endpointId: string, deliveryId: string) => sq
          (endpoint_id, event_id, event_type, agent_id, company_id, version, body, is_redelivery)
   SELECT endpoint_id, event_id, event_type, agent_id, company_id, version, body, true FROM (
     SELECT d.* FROM webhook_delivery d
-     WHERE d.id = ${deliveryId}::uuid AND d.endpoint_id = ${endpointId}::uuid AND ${isStillManaged}
+     WHERE d.id = ${deliveryId}::uuid AND d.endpoint_id = ${endpointId}::uuid AND ${isStillManaged(endpointId)}
        AND (d.agent_id IS NULL OR EXISTS (SELECT FROM agent a WHERE a.id = d.agent_id FOR KEY SHARE))) one
   RETURNING ${delivery}`;

@@ -39,7 +39,7 @@ export function deliveryRepository({ query }: Pick<Database, 'query'>) {
     /**
      * Claims deliveries that are due, for 20 s.
      * @param isRepeated whether the claim before said `hasMore`
-     * @returns them, and whether an immediate second claim may find more
+     * @returns them, and whether a second claim may find more: it does not read again what this one has postponed
      */
     async claim(free: FreeSlots, isRepeated = false): Promise<{ claimed: Claimed[]; hasMore: boolean }> {
       const rows = claimRowsOf(await query(claimStatement(free, isRepeated)));

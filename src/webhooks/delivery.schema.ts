@@ -20,7 +20,7 @@ export const claimedSchema = Type.Object({
   /** The secret before the last rotation, for 24 hours; then null. */
   sealedPreviousSecret: textOrNull,
   sealedUnder: Type.String(),
-  /** When the endpoint was changed last: a 410 from a URL that it no longer has does not disable it. */
+  /** When the endpoint was changed last: a 410 for an attempt from before that does not disable it. */
   endpointChangedAt: Type.String(),
   /** Whether the endpoint's last attempt failed. */
   isFailing: Type.Boolean(),

@@ -25,6 +25,13 @@ export const lockOwnEndpointStatement = (id: string, { companyId, integrationId 
      FOR NO KEY UPDATE`;
 
 /**
+ * Has the rest of the transaction read no whole table where there is an index. Run it before an endpoint is deleted: PostgreSQL
+ * then deletes its deliveries by the foreign key, also if there are none, and where nearly all deliveries are of one endpoint it
+ * would choose to read the whole table, for any endpoint.
+ */
+export const avoidTableScansStatement = sql`SELECT set_config('enable_seqscan', 'off', true)`;
+
+/**
  * Deletes deliveries of an endpoint, the newest first, at most `size`; returns how many it chose. Rows that another transaction
  * locks are skipped, and a chosen one that was changed in between is not deleted.
  *

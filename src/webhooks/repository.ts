@@ -74,6 +74,7 @@ function transactionOf(query: Query, typed: TypedTransaction, by: OwnerCaller) {
     },
     /** Deletes an endpoint with its remaining deliveries. */
     async remove(id: string): Promise<void> {
+      await query(endpoints.avoidTableScansStatement);
       await typed(({ webhookEndpoint }) => webhookEndpoint.delete({ where: { id }, select: { id: true } }));
     },
     /** Inserts the audit entry. `createMany`, because the server's role cannot read what it inserts there. */

@@ -31,7 +31,7 @@ interface Options extends TargetRules, KeySecrets {
 /** Milliseconds between claims of an idle worker, unless `wake` is called. */
 const pollInterval = 1_000;
 
-/** Minimum milliseconds between two claims: after one that found deliveries, and after one that found none. */
+/** Minimum milliseconds between two claims: after one that found or postponed deliveries, and after one that found none. */
 const shortPause = 20;
 const longPause = 200;
 
@@ -44,10 +44,7 @@ const deleteInterval = 60_000;
  */
 const longestTurn = 1_000;
 
-const nothingClaimed: { readonly claimed: readonly Claimed[]; readonly hasMore: boolean } = {
-  claimed: [],
-  hasMore: false,
-};
+const nothingClaimed: { claimed: readonly Claimed[]; hasMore: boolean } = { claimed: [], hasMore: false };
 
 /**
  * Sends the deliveries that are due (docs/contract.md#webhooks). Any number of processes can do so on one database. Sends
@@ -62,7 +59,7 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   const sender = attemptSender({ resolve, allowHttp, allowNetworks, limits });
   const sealed = sealer(given);
   const slots = slotsOf();
-  /** Ids of the endpoints of which it was reported. */
+  /** Ids of the endpoints of which it was reported, until one can be decrypted again. */
   const undecryptable = new Set<string>();
   let waking = new AbortController();
   // Asked first, since each call makes an error, and each change of an agent calls it.
@@ -95,6 +92,7 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     let opened: Attempt;
     try {
       opened = open(claimed);
+      undecryptable.delete(claimed.endpointId);
     } catch (cause) {
       // Otherwise there would be a line for each agent and minute.
       if (!undecryptable.has(claimed.endpointId)) {
@@ -131,13 +129,13 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
     running.add(delivering);
   }
 
-  /** Claims at most 50 times a second while it finds deliveries, and 5 times while it is woken but finds none. */
+  /** Claims at most 50 times a second while it finds or postpones deliveries, and 5 times while it is woken but finds none. */
   async function claimAll(): Promise<void> {
     let last = nothingClaimed;
     while (!signal.aborted) {
       last = slots.hasFreeSlot() ? await deliveries.claim(slots.free(), last.hasMore) : nothingClaimed;
       for (const one of last.claimed) start(one);
-      if (!last.hasMore) await pause(last.claimed.length > 0 ? shortPause : longPause);
+      await (last.hasMore ? delay(shortPause) : pause(last.claimed.length > 0 ? shortPause : longPause));
     }
   }
 

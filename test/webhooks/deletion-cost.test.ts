@@ -4,13 +4,18 @@ import { eraseDeliveriesStatement } from '../../src/agents/erase.statements.ts';
 import { eraseEndpointDeliveriesStatement } from '../../src/companies/erase.statements.ts';
 import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
 import { dropDeliveriesStatement } from '../../src/webhooks/endpoint.statements.ts';
+import { webhookRepository } from '../../src/webhooks/repository.ts';
+import { sealer } from '../../src/webhooks/sealer.ts';
+import { webhookService } from '../../src/webhooks/service.ts';
 import { blocksOf } from '../support/blocks.ts';
+import { directCaller } from '../support/direct-caller.ts';
 import { storeEndpoint } from '../support/sending.ts';
 import { openLimited } from '../support/time-limits.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 // Each test counts the rows of a database of its own.
 const dropping = await openWorld();
+const removing = await openWorld();
 const erasing = await openWorld();
 const erasingCompany = await openWorld();
 const ending = [
@@ -50,6 +55,23 @@ test('deleting 100 deliveries of an endpoint reads a few blocks each among 40,00
   await database.query(dropDeliveriesStatement(endpointId, 0));
   expect(await blocks(() => database.query(dropDeliveriesStatement(endpointId, 100)))).toBeLessThan(100 * 10);
   expect(await left()).toBe(40_000 - 100);
+});
+
+test('deleting an endpoint without deliveries reads a few blocks of the 40,000 of another', async () => {
+  const { endpointId, database, blocks, left } = await storeMany(removing, 'DELIVERED');
+  const company = await removing.company();
+  const by = { ...directCaller(company), owner: { companyId: company.id, integrationId: null } };
+  const rules = { allowHttp: false, allowNetworks: [] };
+  const { remove } = webhookService(webhookRepository(database), sealer(removing), rules);
+  const removeNew = async () => {
+    const { id } = await storeEndpoint(removing, company.id, 'https://receiver.example/');
+    await remove(by, { id });
+  };
+  await removeNew();
+  expect(await blocks(removeNew)).toBeLessThan(100);
+  expect(await left()).toBe(40_000);
+  const { rows } = await removing.sql.query('SELECT id FROM webhook_endpoint');
+  expect(rows).toEqual([{ id: endpointId }]);
 });
 
 test.each(ending)(

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import type { Database } from '../../src/database/client.ts';
 import { silent } from '../../src/metrics/meter.ts';
 import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
 import { webhookWorker } from '../../src/webhooks/worker.ts';
@@ -28,6 +29,23 @@ async function storeLine(endpointId: string, length: number): Promise<string> {
   return agentId;
 }
 
+/** Starts a worker, which stops with the test. @returns the errors that it reports */
+function startWorker(database: Database): readonly unknown[] {
+  const errors: unknown[] = [];
+  const worker = webhookWorker({
+    ...{ database, secret: world.secret, previousSecret: undefined, meter: silent },
+    ...{ allowHttp: true, allowNetworks: ['127.0.0.0/8'] },
+    onError: (error) => errors.push(error),
+    onHealth: () => {},
+  });
+  onTestFinished(async () => {
+    await worker.stop(60_000);
+    await database.close();
+  });
+  worker.start(true);
+  return errors;
+}
+
 /** Holds a snapshot until the test ends, as a dump does: PostgreSQL keeps the index entries of rows that were sent since. */
 async function holdSnapshot(): Promise<void> {
   const holder = await world.sql.connect();
@@ -54,23 +72,38 @@ test('a delivery that is due is claimed within 20 claims, although 5,000 that wa
   );
   const free = await storeLine(endpointId, 1);
   await world.sql.query(`UPDATE webhook_delivery SET next_attempt_at = now() WHERE agent_id = $1`, [free]);
-  const opened = openLimited(world.limits, world.databaseUrl, 4);
-  const { sent, database } = recording(opened);
-  const errors: unknown[] = [];
-  const worker = webhookWorker({
-    ...{ database, secret: world.secret, previousSecret: undefined, meter: silent },
-    ...{ allowHttp: true, allowNetworks: ['127.0.0.0/8'] },
-    onError: (error) => errors.push(error),
-    onHealth: () => {},
-  });
-  onTestFinished(async () => {
-    await worker.stop(60_000);
-    await opened.close();
-  });
-  worker.start(true);
+  const { sent, database } = recording(openLimited(world.limits, world.databaseUrl, 4));
+  const errors = startWorker(database);
   await expect.poll(() => receiver.received.length).toBe(1);
   expect(claims).toBeLessThanOrEqual(20);
   expect(errors).toEqual([]);
+});
+
+test('a worker waits 20 ms before its next claim, also while each claim finds a delivery that waits behind another one', async () => {
+  const { id: companyId } = await world.company();
+  const { id: endpointId } = await storeEndpoint(world, companyId, 'https://receiver.example/');
+  const agentId = await storeLine(endpointId, 2);
+  const change = (columns: string, version: number) =>
+    world.sql.query(`UPDATE webhook_delivery SET ${columns} WHERE agent_id = $1 AND version = $2`, [agentId, version]);
+  await change(`leased_until = now() + interval '1 hour'`, 1);
+  const opened = openLimited(world.limits, world.databaseUrl, 4);
+  let endedAt: number | undefined;
+  const pauses: number[] = [];
+  const postponed = new Set<unknown>();
+  const query: Database['query'] = async (statement) => {
+    if (!statement.text.includes('postponed AS')) return await opened.query(statement);
+    if (endedAt !== undefined) pauses.push(performance.now() - endedAt);
+    await change(`next_attempt_at = now() - interval '1 minute'`, 2);
+    const rows = await opened.query(statement);
+    postponed.add(JSON.stringify(rows));
+    endedAt = performance.now();
+    return rows;
+  };
+  const errors = startWorker({ ...opened, query });
+  await expect.poll(() => pauses.length).toBeGreaterThan(20);
+  // A timer of 20 ms may end a millisecond early.
+  expect(Math.min(...pauses)).toBeGreaterThanOrEqual(19);
+  expect([[...postponed], errors]).toEqual([['[{"claimed":null,"postponed":1}]'], []]);
 });
 
 test('what waits behind a failed delivery is due after it', async () => {

@@ -59,6 +59,28 @@ test('an endpoint that cannot be decrypted fails, in the log once, and is disabl
   expect(errors).toMatchObject([{ message: `webhook ${endpoint.id} cannot be decrypted` }]);
 });
 
+test('an endpoint that cannot be decrypted again, after it was mended, is reported again', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver();
+  const endpoint = await storeEndpoint(world, companyId, receiver.url);
+  const { sealed_secret: sealed } = await storedEndpoint(world, endpoint.id);
+  const errors: unknown[] = [];
+  const { wake } = openSender(world, { onError: (error) => errors.push(error) });
+  const store = (secret: string) =>
+    world.sql.query('UPDATE webhook_endpoint SET sealed_secret = $2 WHERE id = $1', [endpoint.id, secret]);
+  for (const [at, duration] of [44, 45].entries()) {
+    await store('damaged');
+    await world.patch(key, id, { duration });
+    await expect.poll(async () => (await storedDeliveries(world, endpoint.id)).at(-1)).toMatchObject(waiting);
+    await store(sealed);
+    await world.sql.query('UPDATE webhook_delivery SET next_attempt_at = now() WHERE endpoint_id = $1', [endpoint.id]);
+    wake();
+    await expect.poll(() => receiver.received.length).toBe(at + 1);
+  }
+  const error = { message: `webhook ${endpoint.id} cannot be decrypted` };
+  expect(errors).toMatchObject([error, error]);
+});
+
 test('an endpoint that fails already and then cannot be decrypted is reported once', async () => {
   const { id, key, companyId } = await newSubject(world);
   const receiver = await openReceiver();

@@ -1,0 +1,70 @@
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { webhookRepository } from '../../src/webhooks/repository.ts';
+import { blocksOf } from '../support/blocks.ts';
+import { storeEndpoint } from '../support/sending.ts';
+import { openLimited } from '../support/time-limits.ts';
+import { openWorld } from '../support/world.ts';
+
+const world = await openWorld();
+const firstPage = { page: 1, limit: 20 };
+let integrationId: string;
+/** The endpoint of the integration, with 40,000 failed deliveries of a company that it no longer manages. */
+let endpointId: string;
+let managedId: string;
+
+/** Stores failed deliveries. */
+const store = (endpoint: string, companyId: string, count: number) =>
+  world.sql.query(
+    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, company_id, version, body, status, finished_at)
+     SELECT $1, 'msg_' || gen_random_uuid(), 'agent.updated', gen_random_uuid(), $2, 2, repeat('b', 500), 'FAILED', now()
+       FROM generate_series(1, $3::int)`,
+    [endpoint, companyId, count],
+  );
+
+beforeAll(async () => {
+  // What autovacuum reads would be counted as reads of a list.
+  await world.sql.query('ALTER TABLE webhook_delivery SET (autovacuum_enabled = false)');
+  const { id: formerId } = await world.company();
+  managedId = (await world.company()).id;
+  integrationId = (await world.ats(formerId, managedId)).id;
+  endpointId = (await storeEndpoint(world, managedId, 'https://receiver.example/', { integrationId })).id;
+  await store(endpointId, managedId, 1);
+  await store(endpointId, formerId, 40_000);
+  await store(endpointId, managedId, 1);
+  await world.companies.revoke(integrationId, formerId);
+  await world.sql.query('VACUUM ANALYZE webhook_delivery');
+});
+
+/** Has one connection list failed deliveries of an endpoint, and counts the blocks that the second list reads of tables. */
+async function listed(endpoint: string, tables: readonly string[], status?: 'FAILED') {
+  const database = openLimited('patient', world.databaseUrl, 1);
+  onTestFinished(() => database.close());
+  const { deliveries } = webhookRepository(database);
+  const list = () => deliveries(endpoint, status ? { status } : {}, firstPage);
+  const { items, total } = await list();
+  const blocks = [];
+  for (const table of tables) blocks.push(await blocksOf(database, world.sql, table, list));
+  return { items, total, blocks };
+}
+
+test('the list of an integration looks up its companies once, not for each of 40,000 deliveries that it hides', async () => {
+  const { items, total, blocks } = await listed(endpointId, ['integration_company', 'webhook_endpoint']);
+  const { rows } = await world.sql.query(
+    'SELECT id FROM webhook_delivery WHERE company_id = $1 ORDER BY position DESC',
+    [managedId],
+  );
+  expect(rows).toHaveLength(2);
+  expect([items.map(({ id }) => ({ id })), total]).toEqual([rows, 2]);
+  expect(Math.max(...blocks)).toBeLessThan(100);
+});
+
+test.each([undefined, 'FAILED' as const])(
+  'the list of an endpoint with a few deliveries reads a few blocks of the 40,000 of another, with the filter %s',
+  async (status) => {
+    const { id } = await storeEndpoint(world, managedId, 'https://receiver.example/', { integrationId });
+    await store(id, managedId, 2);
+    const { items, total, blocks } = await listed(id, ['webhook_delivery'], status);
+    expect([items.length, total]).toEqual([2, 2]);
+    expect(Math.max(...blocks)).toBeLessThan(100);
+  },
+);
