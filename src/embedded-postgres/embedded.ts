@@ -10,6 +10,7 @@ import {
   findPostmaster,
   isAlive,
   type Postmaster,
+  refuseCopy,
   type StartedPostmaster,
   startPostmaster,
   stopPostmaster,
@@ -37,7 +38,8 @@ const waitLimit = 60_000;
  * application's database. A server owns its PostgreSQL. A command of the operator uses the PostgreSQL that runs; if none
  * does, it starts and owns one, and other processes wait until the command has closed.
  * @param dataDir absolute, or relative to the working directory; made when missing
- * @throws StartError when another server uses the directory, or the directory or PostgreSQL cannot be used
+ * @throws StartError when another server uses the directory, it is a copy of one whose PostgreSQL runs, or it or PostgreSQL
+ * cannot be used
  */
 export function openEmbedded(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
   const absolute = resolve(dataDir);
@@ -87,7 +89,8 @@ class InUse extends StartError {}
 
 /**
  * @param started what this process has started, if anything
- * @throws Busy while another process owns it; InUse when that is a server, for a server
+ * @throws Busy while another process owns it; InUse when that is a server, for a server; StartError when it is that of another
+ * DATA_DIR
  */
 async function use(
   cluster: Cluster,
@@ -100,6 +103,7 @@ async function use(
   const client = await reconnect();
   const url = `postgresql://postgres:${cluster.password}@127.0.0.1:${postmaster.port}/${database}?sslmode=disable`;
   try {
+    await refuseCopy(cluster, postmaster);
     await createDatabase(client);
     const isOwner = role === 'server' || isOurs;
     const isLocked = await tryToLock(client, isOwner ? 'exclusive' : 'shared');
