@@ -23,7 +23,7 @@ const limit = 10_000;
 
 /**
  * Opens a connection to the database `postgres`; other processes read role and process id in its `application_name`.
- * @throws Busy if it takes more than ten seconds; StartError if the password is wrong
+ * @throws Busy if it takes more than ten seconds, or what has the port is no PostgreSQL; StartError if the password is wrong
  */
 export async function connect(cluster: Cluster, port: number, role: Role): Promise<pg.Client> {
   const { password, passwordFile } = cluster;
@@ -37,15 +37,23 @@ export async function connect(cluster: Cluster, port: number, role: Role): Promi
     return client;
   } catch (error) {
     await disconnect(client);
-    if (error instanceof Error && error.message === 'timeout expired') {
-      throw new Busy('what its postmaster.pid names does not answer');
-    }
+    if (isOfOther(error)) throw new Busy('what its postmaster.pid names does not answer as PostgreSQL does');
     if (!hasCode(error, '28P01')) throw error;
     throw new StartError(
       `the password in ${passwordFile} does not open the cluster in ${cluster.data}: ` +
         'put the file back, or delete that cluster to begin anew',
     );
   }
+}
+
+/**
+ * Whether a connection failed as it does where another program has the port: it says nothing, closes the connection, or sends
+ * what PostgreSQL never does. PostgreSQL itself says why it refuses a connection, except in the moment in which it ends.
+ */
+function isOfOther(error: unknown): boolean {
+  if (hasCode(error, 'ECONNRESET', 'EPIPE')) return true;
+  const messages = /^(timeout expired|Connection terminated|received invalid response)/;
+  return error instanceof Error && messages.test(error.message);
 }
 
 export async function disconnect(client: pg.Client): Promise<void> {
