@@ -99,8 +99,7 @@ async function use(
   started: StartedPostmaster | undefined,
 ): Promise<EmbeddedDatabase> {
   const isOurs = postmaster.pid === started?.pid;
-  const reconnect = () => connect(cluster, postmaster.port, role);
-  const client = await reconnect();
+  const client = await connect(cluster, postmaster.port, role);
   const url = `postgresql://postgres:${cluster.password}@127.0.0.1:${postmaster.port}/${database}?sslmode=disable`;
   try {
     await refuseCopy(cluster, postmaster);
@@ -115,6 +114,8 @@ async function use(
   }
   // A file that cannot be read, as for lack of descriptors, does not say that it has ended.
   const isRunning = async () => (await findPostmaster(cluster).catch(() => postmaster))?.pid === postmaster.pid;
+  // Without a limit for statements, since it waits for the lock.
+  const reconnect = () => connect(cluster, postmaster.port, role, 0);
   const ended = keepLock(client, reconnect, isRunning).then(() => {
     throw new StartError(`PostgreSQL in ${cluster.data} has ended: start the server again`);
   });

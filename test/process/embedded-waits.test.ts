@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { openFoundation } from '../../src/process/foundation.ts';
 import { run } from '../support/connection.ts';
-import { dataDir, expectRefusal, hold, open, useEmbedded } from '../support/embedded.ts';
+import { openLink } from '../support/database-link.ts';
+import { dataDir, expectRefusal, hold, kill, open, useEmbedded } from '../support/embedded.ts';
 import { slowRecovery } from '../support/slow-recovery.ts';
 
 useEmbedded();
@@ -120,4 +123,27 @@ describe('a start that has waited for a minute is refused in one line', () => {
     hurry(performance);
     await expectRefusal(open(dataDir, 'server'), /\(a command of the operator uses it\): try again later$/);
   });
+
+  test('that leaves the file of a PostgreSQL that runs, and answers no statement', async () => {
+    await leaveBehind('CREATE DATABASE');
+    hurry(performance);
+    await expectRefusal(open(dataDir, 'server'), /\(Query read timeout\): try again later$/);
+  });
 });
+
+test('a start that gets no answer while it prepares the database is refused in one line', async () => {
+  await leaveBehind('SET application_name = ');
+  const opening = openFoundation(readConfig({ DATA_DIR: dataDir }), 'server');
+  await expectRefusal(opening, /^StartError: the database did not answer in time: try again once it answers$/);
+});
+
+/** Leaves a PostgreSQL running that does not answer a statement with this text, and nothing after it, as with a disk that hangs. */
+async function leaveBehind(text: string): Promise<void> {
+  const { child, url } = await hold(dataDir, 'server');
+  await kill(child, 'SIGKILL');
+  const link = await openLink(url);
+  link.freezeBehind(text);
+  const file = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');
+  const lines = await readFile(file, 'utf8');
+  await writeFile(file, lines.replace(`\n${new URL(url).port}\n`, `\n${new URL(link.url).port}\n`));
+}
