@@ -11,7 +11,7 @@ import { reasonOf } from './database/reasons.ts';
 import { codeOf, StartError } from './errors.ts';
 import type { Metrics } from './metrics/prometheus.ts';
 import { metricsServer } from './metrics/server.ts';
-import { prepareDemo } from './operator/demo.ts';
+import { demoText, prepareDemo } from './operator/demo.ts';
 import { assemble } from './process/assemble.ts';
 import { endSignals } from './process/end-signals.ts';
 import { addEnvironmentFile } from './process/environment-file.ts';
@@ -59,12 +59,13 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
     await database.typed((client) => requireKnownSecret(client, foundation));
     await database.typed((client) => reportPreviousSecret(client, foundation, logger));
     await resealWebhooks(database, sealer(foundation), logger);
+    const demo = embedded && (await prepareDemo({ database, secret, previousSecret, dataDir: config.DATA_DIR }));
     // Last, as the start keeps the event loop busy: the time for an answer of Redis would pass.
     await counters?.open();
     const baseUrl = await listen(app, config);
-    return { baseUrl, closeMetrics: metrics && (await serveMetrics(metrics, config)) };
+    return { baseUrl, demo, closeMetrics: metrics && (await serveMetrics(metrics, config)) };
   };
-  const { baseUrl, closeMetrics } = await start().catch(async (error: unknown) => {
+  const { baseUrl, demo, closeMetrics } = await start().catch(async (error: unknown) => {
     await app.close();
     await database.close();
     throw error;
@@ -86,10 +87,7 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
   for (const note of embedded?.notes ?? []) stdout.write(`${note}\n`);
   stdout.write(`Listening on ${baseUrl}\n`);
   if (config.DOCS) stdout.write(`To read and try the API: ${baseUrl}/docs\n`);
-  if (embedded) {
-    const demo = await prepareDemo({ database, secret, previousSecret, dataDir: config.DATA_DIR, baseUrl });
-    stdout.write(`${demo}\n`);
-  }
+  if (demo) stdout.write(`${demoText(demo, baseUrl)}\n`);
   await stop(await Promise.race([endSignal, embedded?.ended ?? endSignal]));
 }
 

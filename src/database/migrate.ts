@@ -105,13 +105,20 @@ type Note = (sentence: string) => void;
  * Applies the migrations that a database lacks, then gives the role of the URL its settings. Concurrent processes wait for
  * each other.
  * @param note called with a sentence for the operator: it waits for another process, or a later release has migrated before
+ * @param statementLimit milliseconds until each statement is answered, except those of a migration, which may take as long as it
+ * needs; 0 for no limit
  * @returns the names of the applied migrations, in order
  * @throws StartError if the database lacks `givenSettings` or cannot be reached; a migration fails, failed earlier, or was
  * edited after it was applied; or a migration of a later release is unfinished
  */
-export function migrate(url: string, folder = ourMigrations, note: Note = () => {}): Promise<string[]> {
+export function migrate(
+  url: string,
+  folder = ourMigrations,
+  note: Note = () => {},
+  statementLimit = 0,
+): Promise<string[]> {
   const onWait = () => note('another program is migrating this database: waiting until it ends');
-  return withMigrationLock(url, (client) => migrateLocked(client, url, folder, note), onWait);
+  return withMigrationLock(url, (client) => migrateLocked(client, url, folder, note), onWait, statementLimit);
 }
 
 async function migrateLocked(client: pg.ClientBase, url: string, folder: string, note: Note): Promise<string[]> {

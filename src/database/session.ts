@@ -18,11 +18,13 @@ const limit = 10_000;
  * a statement that blocks on the lock would deadlock with `CREATE INDEX CONCURRENTLY` of the process that holds it, which
  * waits for all statements that began before.
  * @param onWait called once if another process holds the lock
+ * @param statementLimit milliseconds until each statement of the connection is answered; 0 for no limit
  */
 export function withMigrationLock<Result>(
   url: string,
   task: (client: pg.Client) => Promise<Result>,
   onWait: () => void = () => {},
+  statementLimit = 0,
 ): Promise<Result> {
   const locked = async (client: pg.Client) => {
     await client.query(migrationSession);
@@ -33,8 +35,7 @@ export function withMigrationLock<Result>(
     }
     return await task(client);
   };
-  // A migration may take as long as it needs.
-  return withClient(url, locked, 0);
+  return withClient(url, locked, statementLimit);
 }
 
 const answersIn = rowsOf(answerSchema);

@@ -10,6 +10,7 @@ import {
   findPostmaster,
   isAlive,
   type Postmaster,
+  refuseCopy,
   type StartedPostmaster,
   startPostmaster,
   stopPostmaster,
@@ -37,7 +38,8 @@ const waitLimit = 60_000;
  * application's database. A server owns its PostgreSQL. A command of the operator uses the PostgreSQL that runs; if none
  * does, it starts and owns one, and other processes wait until the command has closed.
  * @param dataDir absolute, or relative to the working directory; made when missing
- * @throws StartError when another server uses the directory, or the directory or PostgreSQL cannot be used
+ * @throws StartError when another server uses the directory, it is a copy of one whose PostgreSQL runs, or it or PostgreSQL
+ * cannot be used
  */
 export function openEmbedded(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
   const absolute = resolve(dataDir);
@@ -87,7 +89,8 @@ class InUse extends StartError {}
 
 /**
  * @param started what this process has started, if anything
- * @throws Busy while another process owns it; InUse when that is a server, for a server
+ * @throws Busy while another process owns it; InUse when that is a server, for a server; StartError when it is that of another
+ * DATA_DIR
  */
 async function use(
   cluster: Cluster,
@@ -96,10 +99,10 @@ async function use(
   started: StartedPostmaster | undefined,
 ): Promise<EmbeddedDatabase> {
   const isOurs = postmaster.pid === started?.pid;
-  const reconnect = () => connect(cluster, postmaster.port, role);
-  const client = await reconnect();
+  const client = await connect(cluster, postmaster.port, role);
   const url = `postgresql://postgres:${cluster.password}@127.0.0.1:${postmaster.port}/${database}?sslmode=disable`;
   try {
+    await refuseCopy(cluster, postmaster);
     await createDatabase(client);
     const isOwner = role === 'server' || isOurs;
     const isLocked = await tryToLock(client, isOwner ? 'exclusive' : 'shared');
@@ -111,6 +114,8 @@ async function use(
   }
   // A file that cannot be read, as for lack of descriptors, does not say that it has ended.
   const isRunning = async () => (await findPostmaster(cluster).catch(() => postmaster))?.pid === postmaster.pid;
+  // Without a limit for statements, since it waits for the lock.
+  const reconnect = () => connect(cluster, postmaster.port, role, 0);
   const ended = keepLock(client, reconnect, isRunning).then(() => {
     throw new StartError(`PostgreSQL in ${cluster.data} has ended: start the server again`);
   });

@@ -18,18 +18,19 @@ export type Role = 'server' | 'operator';
  */
 const lock = '7214839, 1';
 
-/** Milliseconds until a connection is open. */
+/** Milliseconds until a connection is open, and until a statement is answered. */
 const limit = 10_000;
 
 /**
  * Opens a connection to the database `postgres`; other processes read role and process id in its `application_name`.
- * @throws Busy if it takes more than ten seconds; StartError if the password is wrong
+ * @param statementLimit milliseconds until each statement is answered; 0 for no limit
+ * @throws Busy if it takes more than ten seconds, or what has the port is no PostgreSQL; StartError if the password is wrong
  */
-export async function connect(cluster: Cluster, port: number, role: Role): Promise<pg.Client> {
+export async function connect(cluster: Cluster, port: number, role: Role, statementLimit = limit): Promise<pg.Client> {
   const { password, passwordFile } = cluster;
   const target = { host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres', ssl: false };
-  const name = `${role} ${process.pid}`;
-  const client = new pg.Client({ ...target, application_name: name, connectionTimeoutMillis: limit });
+  const limits = { connectionTimeoutMillis: limit, query_timeout: statementLimit };
+  const client = new pg.Client({ ...target, ...limits, application_name: `${role} ${process.pid}` });
   // Without a listener, an idle connection that breaks would end the process. Its `end` or the next query is handled.
   client.on('error', () => {});
   try {
@@ -37,15 +38,23 @@ export async function connect(cluster: Cluster, port: number, role: Role): Promi
     return client;
   } catch (error) {
     await disconnect(client);
-    if (error instanceof Error && error.message === 'timeout expired') {
-      throw new Busy('what its postmaster.pid names does not answer');
-    }
+    if (isOfOther(error)) throw new Busy('what its postmaster.pid names does not answer as PostgreSQL does');
     if (!hasCode(error, '28P01')) throw error;
     throw new StartError(
       `the password in ${passwordFile} does not open the cluster in ${cluster.data}: ` +
         'put the file back, or delete that cluster to begin anew',
     );
   }
+}
+
+/**
+ * Whether a connection failed as it does where another program has the port: it says nothing, closes the connection, or sends
+ * what PostgreSQL never does. PostgreSQL itself says why it refuses a connection, except in the moment in which it ends.
+ */
+function isOfOther(error: unknown): boolean {
+  if (hasCode(error, 'ECONNRESET', 'EPIPE')) return true;
+  const messages = /^(timeout expired|Connection terminated|received invalid response)/;
+  return error instanceof Error && messages.test(error.message);
 }
 
 export async function disconnect(client: pg.Client): Promise<void> {
@@ -91,9 +100,9 @@ export async function keepLock(
   } while (await isRunning());
 }
 
-/** Whether an error says that PostgreSQL stops, has stopped, or is not ready yet. */
+/** Whether an error says that PostgreSQL stops, has stopped, is not ready yet, or does not answer. */
 export function isCutOff(error: unknown): error is Error {
   if (hasCode(error, '57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE')) return true;
-  const lost = /^Connection terminated|^Client (has encountered a connection error|was closed)/;
+  const lost = /^Connection terminated|^Query read timeout|^Client (has encountered a connection error|was closed)/;
   return error instanceof Error && lost.test(error.message);
 }

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
 import { agentVersionRepository } from '../agents/history/repository.ts';
@@ -10,6 +10,7 @@ import { apiKeyLifecycle } from '../auth/key-lifecycle.repository.ts';
 import { apiKeyRepository } from '../auth/lookup.repository.ts';
 import { type CompanyRepository, companyRepository } from '../companies/repository.ts';
 import type { Database } from '../database/client.ts';
+import { inDataDir } from '../process/data-dir.ts';
 import { type Demo, demoSchema } from './demo.schema.ts';
 
 /** The operator of the demo in the audit trail. */
@@ -27,20 +28,36 @@ const draft = {
 interface Options extends KeySecrets {
   readonly database: Database;
   readonly dataDir: string;
-  /** Where the server listens. */
-  readonly baseUrl: string;
 }
 
 /**
  * Creates a company with a phone number, an agent and keys, unless an earlier start did so in the same database and its keys
- * may still change agents.
- * @returns text for the terminal: a PATCH to paste, for each kind of key
+ * may still change agents. If only the agent was deleted, creates another one.
+ * @throws StartError if DATA_DIR cannot be written to; nothing was created then
  */
-export async function prepareDemo({ database, dataDir, baseUrl, ...secrets }: Options): Promise<string> {
-  const file = join(resolve(dataDir), 'demo.json');
+export async function prepareDemo({ database, dataDir, ...secrets }: Options): Promise<Demo> {
+  const directory = resolve(dataDir);
+  const file = join(directory, 'demo.json');
   const earlier = await readDemo(file);
-  const demo = (earlier && (await usableDemo(earlier, database, secrets))) ?? (await makeDemo(database, secrets));
-  if (demo !== earlier) await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`, { mode: 0o600 });
+  const state = earlier && (await stateOf(earlier, database, secrets));
+  if (earlier && state === 'usable') return earlier;
+  return await inDataDir(directory, async () => {
+    // First: each start on a full or read-only disk would create a demo whose keys are lost.
+    await appendFile(file, '\n', { mode: 0o600 });
+    const demo =
+      earlier && state === 'without agent'
+        ? { ...earlier, agentId: await createAgent(database, earlier.companyId, { type: 'ONLINE' }) }
+        : await makeDemo(database, secrets);
+    await writeFile(file, `${JSON.stringify(demo, undefined, 2)}\n`);
+    return demo;
+  });
+}
+
+/**
+ * Text for the terminal: a PATCH to paste, for each kind of key.
+ * @param baseUrl where the server listens
+ */
+export function demoText(demo: Demo, baseUrl: string): string {
   const url = `${baseUrl}/agents/${demo.agentId}`;
   return [
     'A PATCH with the API key of the demo company, sk_…:',
@@ -61,11 +78,15 @@ async function readDemo(file: string): Promise<Demo | undefined> {
 }
 
 /**
- * The same demo, with another agent if its agent was deleted.
- * @returns undefined if the server would refuse one of its curl commands: a key was made in another database, has ended or may
- * do less, or the grant has ended
+ * Whether the curl commands of a demo work.
+ * @returns `refused` if the server would refuse one of them: a key was made in another database, has ended or may do less, or
+ * the grant has ended
  */
-async function usableDemo(demo: Demo, database: Database, secrets: KeySecrets): Promise<Demo | undefined> {
+async function stateOf(
+  demo: Demo,
+  database: Database,
+  secrets: KeySecrets,
+): Promise<'usable' | 'without agent' | 'refused'> {
   const { companyId, agentId } = demo;
   const { lookUp } = apiKeyRepository(database);
   const lookups = [demo.companyKey, demo.atsKey].map((key) =>
@@ -75,11 +96,18 @@ async function usableDemo(demo: Demo, database: Database, secrets: KeySecrets): 
     ),
   );
   const found = await Promise.all(lookups);
-  if (!found.every(({ agentWasRead }) => agentWasRead)) return undefined;
-  if (found.every(({ agent }) => agent)) return demo;
+  if (!found.every(({ agentWasRead }) => agentWasRead)) return 'refused';
+  return found.every(({ agent }) => agent) ? 'usable' : 'without agent';
+}
+
+/** @returns its id */
+async function createAgent(
+  database: Database,
+  companyId: string,
+  type: Pick<AgentDraft, 'type' | 'companyPhoneNumberId'>,
+): Promise<string> {
   const agents = agentService(agentRepository(database), agentVersionRepository(database));
-  const { agent } = await agents.create(companyId, { ...draft, type: 'ONLINE' }, { operator });
-  return { ...demo, agentId: agent.id };
+  return (await agents.create(companyId, { ...draft, ...type }, { operator })).agent.id;
 }
 
 async function makeDemo(database: Database, secrets: KeySecrets): Promise<Demo> {
@@ -89,13 +117,11 @@ async function makeDemo(database: Database, secrets: KeySecrets): Promise<Demo> 
   const ats = await companies.createIntegration('Demo ATS');
   await companies.grant(ats.id, company.id);
   const number = await companies.addPhoneNumber(company.id, await freeNumber(companies));
-  const agents = agentService(agentRepository(database), agentVersionRepository(database));
-  const phoneAgent: AgentDraft = { ...draft, type: 'PHONE', companyPhoneNumberId: number.id };
-  const { agent } = await agents.create(company.id, phoneAgent, { operator });
+  const agentId = await createAgent(database, company.id, { type: 'PHONE', companyPhoneNumberId: number.id });
   const key = { companyId: null, integrationId: null, scopes, allowedIps: [], name: 'Demo', expiresAt: null };
   const companyKey = await keys.create({ ...key, companyId: company.id });
   const atsKey = await keys.create({ ...key, integrationId: ats.id });
-  return { companyId: company.id, agentId: agent.id, companyKey: companyKey.key, atsKey: atsKey.key };
+  return { companyId: company.id, agentId, companyKey: companyKey.key, atsKey: atsKey.key };
 }
 
 /** One of the numbers reserved for examples. That of an earlier demo in this database is in use. */

@@ -18,12 +18,15 @@ export interface Foundation {
   readonly embedded: EmbeddedDatabase | undefined;
 }
 
-/** @throws StartError if the embedded database cannot be started */
+/** Milliseconds until the embedded database answers a statement of the start. */
+const statementLimit = 10_000;
+
+/** @throws StartError if the embedded database cannot be started, or does not answer */
 export async function openFoundation(config: Config, program: Program): Promise<Foundation> {
   if (config.DATABASE_URL !== undefined) return { databaseUrl: config.DATABASE_URL, embedded: undefined };
   const embedded = await openEmbedded(config.DATA_DIR, program);
   try {
-    await migrate(embedded.url);
+    await migrate(embedded.url, undefined, undefined, statementLimit);
   } catch (error) {
     await embedded.close();
     throw error;

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { canBeNobody, dataDir, folder, open, useEmbedded } from '../support/embedded.ts';
-import { build, runToEnd } from '../support/process.ts';
+import { build, repeatedIfTooSlow, runToEnd, tooSlow } from '../support/process.ts';
 import { canMount } from '../trust/support/small-disk.ts';
 
 beforeAll(build);
@@ -65,5 +65,31 @@ describe.runIf(canMount && canBeNobody)(
       const stderr = expect.stringMatching(`^${line.replaceAll('PLACE', () => place)}\\n$`);
       expect(ended).toEqual({ code: 1, stdout: '', stderr });
     });
+  },
+);
+
+/** Shell commands: `$1` is the disk of a DATA_DIR that PostgreSQL's user cannot enter, `$2` is Node. */
+const withoutDemo = 'mount -t tmpfs -o size=1m,mode=0700 tmpfs "$1" && "$2" dist/admin.js company list > /dev/null';
+const startAndList = '"$2" dist/server.js; code=$?; "$2" dist/admin.js company list';
+const erase =
+  'home=$(cat "$1/postgres-location"); rm -r "$home"; rmdir --ignore-fail-on-non-empty "$(dirname "$home")"';
+
+test.runIf(canMount).each([
+  ['read-only', 'mount -o remount,ro "$1"', 'EROFS: read-only file system, open'],
+  ['full', 'dd if=/dev/zero of="$1/rest" bs=4k 2> /dev/null', 'ENOSPC: no space left on device, (write|open)'],
+])(
+  'where the demo cannot be kept, since the disk of DATA_DIR is %s and the cluster elsewhere, a start is refused in one line and creates none',
+  async (what, prepare, reason) => {
+    const place = join(folder, `${what}, without a demo`);
+    await mkdir(place);
+    const script = `${withoutDemo} && { ${prepare}; ${startAndList}; ${erase}; exit $code; }`;
+    const command = ['unshare', '--mount', 'sh', '-c', script, 'sh', place, process.execPath];
+    const ended = await repeatedIfTooSlow(async () => {
+      const attempt = await runToEnd(command, { env: { DATA_DIR: place, PORT: '0' } });
+      if (tooSlow.test(attempt.stderr)) throw new Error(attempt.stderr);
+      return attempt;
+    });
+    const line = unusable(`${reason}[^)]*`).replace('PLACE', () => place);
+    expect(ended).toEqual({ code: 1, stdout: '[]\n', stderr: expect.stringMatching(`^${line}\n$`) });
   },
 );

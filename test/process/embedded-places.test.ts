@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmod, chown, cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -10,6 +11,7 @@ import {
   folder,
   hold,
   isRoot,
+  kill,
   makeBareCheckout,
   makeCluster,
   nobody,
@@ -62,6 +64,31 @@ describe('a DATA_DIR or cluster that cannot be used is refused in one line', () 
     await expectRefusal(open(dataDir, 'server'), /does not start: .*(shared_buffers|contains errors)/);
     await writeFile(settings, text);
   });
+});
+
+test('a copy of a DATA_DIR whose PostgreSQL runs is refused, also after its server was killed; a DATA_DIR that is moved goes on', async () => {
+  const original = join(folder, 'original');
+  const { child, url } = await hold(original, 'server');
+  await run(url, 'CREATE TABLE kept AS SELECT 7 AS value');
+  await mkdir(join(folder, 'copies'));
+  const copy = join(folder, 'copies', 'data');
+  // It fails if PostgreSQL deletes a file meanwhile, and copies the others all the same.
+  spawnSync('cp', ['-a', original, copy]);
+  const [pid] = (await readFile(join(copy, 'postgres', 'cluster', 'postmaster.pid'), 'utf8')).split('\n');
+  const refusal = new RegExp(
+    `DATA_DIR ${copy} is a copy of one whose PostgreSQL \\(process ${pid}\\) runs in ${original}/postgres/cluster: ` +
+      'stop the server there, or that process if there is none, and copy it again$',
+  );
+  for (const role of ['server', 'operator'] as const) await expectRefusal(open(copy, role), refusal);
+  await kill(child, 'SIGKILL');
+  for (const role of ['server', 'operator'] as const) await expectRefusal(open(copy, role), refusal);
+
+  const moved = join(folder, 'moved');
+  await rename(original, moved);
+  const adopted = await open(moved, 'server');
+  expect(adopted.notes).toContain(`adopted the PostgreSQL that was left running in ${moved}/postgres/cluster`);
+  expect(await run(adopted.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
+  await adopted.close();
 });
 
 describe.runIf(isRoot)('as root', () => {

@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { openFoundation } from '../../src/process/foundation.ts';
 import { run } from '../support/connection.ts';
-import { dataDir, expectRefusal, hold, open, useEmbedded } from '../support/embedded.ts';
+import { openLink } from '../support/database-link.ts';
+import { dataDir, expectRefusal, hold, kill, open, useEmbedded } from '../support/embedded.ts';
 import { slowRecovery } from '../support/slow-recovery.ts';
 
 useEmbedded();
@@ -55,20 +58,29 @@ test('a recovery that takes longer than a minute is waited for, which is said on
   await embedded.close();
 });
 
-/** A program that accepts connections and says nothing. */
-async function silentProgram() {
-  const silent = createServer().listen(0, '127.0.0.1');
-  onTestFinished(() => void silent.close());
-  await once(silent, 'listening');
-  const address = silent.address();
-  return { silent, port: typeof address === 'object' && address !== null ? address.port : 0 };
+/**
+ * A program other than PostgreSQL that has a port.
+ * @param onConnection what it does with each connection; by default, nothing
+ */
+async function otherProgram(onConnection?: (socket: Socket) => void) {
+  const program = createServer(onConnection).listen(0, '127.0.0.1');
+  onTestFinished(() => void program.close());
+  await once(program, 'listening');
+  const address = program.address();
+  return { program, port: typeof address === 'object' && address !== null ? address.port : 0 };
 }
 
+/** Closes a connection at its first bytes, as a server of TLS does. */
+const hangUp = (socket: Socket) => void socket.once('data', () => socket.end());
+
+/** Speaks first, as MySQL does, in bytes that are a whole message of no type that PostgreSQL has. */
+const greet = (socket: Socket) => void socket.resume().write('\x4a\0\0\0\x0a8.0.36\0');
+
 test('what does not answer for ten seconds is asked again', async () => {
-  const { silent, port } = await silentProgram();
+  const { program, port } = await otherProgram();
   const file = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');
   await writeFile(file, [process.pid, '', '', port, '', '', '', 'ready'].join('\n'));
-  const asked = once(silent, 'connection');
+  const asked = once(program, 'connection');
   const opening = open(dataDir, 'server');
   const [socket] = await asked;
   await once(socket.resume(), 'close');
@@ -78,15 +90,16 @@ test('what does not answer for ten seconds is asked again', async () => {
   await embedded.close();
 });
 
+const asOther =
+  /\(what .* does not answer as PostgreSQL does\): if no PostgreSQL runs there, delete its postmaster.pid$/;
+
 describe('a start that has waited for a minute is refused in one line', () => {
   test.each([
     ['starting', async () => 1, /\(connect ECONNREFUSED .*\): if no PostgreSQL runs there, delete its postmaster.pid$/],
     ['ready', async () => 1, /\(connect ECONNREFUSED .*\): if no PostgreSQL runs there, delete its postmaster.pid$/],
-    [
-      'with its port',
-      async () => (await silentProgram()).port,
-      /\(what .* does not answer\): if no PostgreSQL runs there, delete its postmaster.pid$/,
-    ],
+    ['and its port, and says nothing', async () => (await otherProgram()).port, asOther],
+    ['and its port, and hangs up', async () => (await otherProgram(hangUp)).port, asOther],
+    ['and its port, and speaks first', async () => (await otherProgram(greet)).port, asOther],
   ])(
     'that says when to delete a postmaster.pid of before a crash, whose process id another program has: %s',
     async (status, portOf, message) => {
@@ -110,4 +123,27 @@ describe('a start that has waited for a minute is refused in one line', () => {
     hurry(performance);
     await expectRefusal(open(dataDir, 'server'), /\(a command of the operator uses it\): try again later$/);
   });
+
+  test('that leaves the file of a PostgreSQL that runs, and answers no statement', async () => {
+    await leaveBehind('CREATE DATABASE');
+    hurry(performance);
+    await expectRefusal(open(dataDir, 'server'), /\(Query read timeout\): try again later$/);
+  });
 });
+
+test('a start that gets no answer while it prepares the database is refused in one line', async () => {
+  await leaveBehind('SET application_name = ');
+  const opening = openFoundation(readConfig({ DATA_DIR: dataDir }), 'server');
+  await expectRefusal(opening, /^StartError: the database did not answer in time: try again once it answers$/);
+});
+
+/** Leaves a PostgreSQL running that does not answer a statement with this text, and nothing after it, as with a disk that hangs. */
+async function leaveBehind(text: string): Promise<void> {
+  const { child, url } = await hold(dataDir, 'server');
+  await kill(child, 'SIGKILL');
+  const link = await openLink(url);
+  link.freezeBehind(text);
+  const file = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');
+  const lines = await readFile(file, 'utf8');
+  await writeFile(file, lines.replace(`\n${new URL(url).port}\n`, `\n${new URL(link.url).port}\n`));
+}
