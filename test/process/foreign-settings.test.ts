@@ -17,6 +17,8 @@ const secret = { API_KEY_SECRET: world.secret };
 beforeAll(build);
 
 const migrate = (DATABASE_URL: string) => runProgram([join(programs, 'migrate.js')], { env: { DATABASE_URL } });
+const list = (DATABASE_URL: string) =>
+  runProgram([join(programs, 'admin.js'), 'company', 'list'], { env: { DATABASE_URL, ...secret } });
 const start = (DATABASE_URL: string) => refusedStart({ DATABASE_URL, PORT: '0', ...secret });
 const refused = (stderr: string) => ({ code: 1, stdout: '', stderr });
 
@@ -106,6 +108,17 @@ test('npm run migrate refuses a parameter of DATABASE_URL that would have no eff
   const client = await connect(url);
   expect((await client.query("SELECT FROM pg_tables WHERE schemaname IN ('public', 'tenant')")).rowCount).toBe(0);
   await client.end();
+});
+
+test('the server, the command line and migrate refuse a DATABASE_URL of another program in one sentence, and change nothing', async () => {
+  const url = await emptyDatabase();
+  const sentence = 'DATABASE_URL must be a URL postgresql://user:password@host:port/database\n';
+  for (const foreignUrl of [url.replace(/^[a-z]+/, 'mysql'), `jdbc:${url}`]) {
+    expect(await migrate(foreignUrl)).toEqual(refused(sentence));
+    expect(await start(foreignUrl)).toEqual(refused(sentence));
+    expect(await list(foreignUrl)).toEqual(refused(`error: ${sentence}`));
+  }
+  expect(await run(url, "SELECT FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
 });
 
 test('a .env file may begin with a byte order mark, and a misspelt name in it is reported on stderr', async () => {
