@@ -5,7 +5,7 @@ import { isUnanswered } from './failures.ts';
 import { connectionReasonOf } from './reasons.ts';
 import { answerSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
-import { migrationSession } from './settings.ts';
+import { migrationSession, refuseOptions } from './settings.ts';
 
 /** The advisory lock of the process that migrates. Prisma Migrate has its own lock, but waits 10 s for it at most. */
 const migrationLock = '7214839, 3';
@@ -18,6 +18,7 @@ const limit = 10_000;
  * a statement that blocks on the lock would deadlock with `CREATE INDEX CONCURRENTLY` of the process that holds it, which
  * waits for all statements that began before.
  * @param onWait called once if another process holds the lock
+ * @throws StartError if the URL or PGOPTIONS sets a setting of the role otherwise; what `withClient` throws
  */
 export function withMigrationLock<Result>(
   url: string,
@@ -25,6 +26,7 @@ export function withMigrationLock<Result>(
   onWait: () => void = () => {},
 ): Promise<Result> {
   const locked = async (client: pg.Client) => {
+    await refuseOptions(client);
     await client.query(migrationSession);
     if (!(await tryLock(client))) {
       onWait();

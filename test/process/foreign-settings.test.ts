@@ -16,7 +16,8 @@ const secret = { API_KEY_SECRET: world.secret };
 
 beforeAll(build);
 
-const migrate = (DATABASE_URL: string) => runProgram([join(programs, 'migrate.js')], { env: { DATABASE_URL } });
+const migrate = (DATABASE_URL: string, env: Readonly<Record<string, string>> = {}) =>
+  runProgram([join(programs, 'migrate.js')], { env: { DATABASE_URL, ...env } });
 const list = (DATABASE_URL: string) =>
   runProgram([join(programs, 'admin.js'), 'company', 'list'], { env: { DATABASE_URL, ...secret } });
 const start = (DATABASE_URL: string) => refusedStart({ DATABASE_URL, PORT: '0', ...secret });
@@ -80,6 +81,12 @@ test('a role whose triggers are disabled is refused', async () => {
   expect(await start(world.ownerUrl)).toEqual(refused(wrong));
 });
 
+function withOptions(url: string, options: string): string {
+  const changed = new URL(url);
+  changed.searchParams.set('options', options);
+  return changed.href;
+}
+
 /** The warnings of a server in production until it is ready. */
 async function warningsOf(DATABASE_URL: string): Promise<string[]> {
   const { server } = await startServer({ DATABASE_URL, NODE_ENV: 'production', ...secret });
@@ -119,6 +126,29 @@ test('the server, the command line and migrate refuse a DATABASE_URL of another 
     expect(await list(foreignUrl)).toEqual(refused(`error: ${sentence}`));
   }
   expect(await run(url, "SELECT FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
+});
+
+test('settings of the role in options or PGOPTIONS are refused by name by every program, and change nothing', async () => {
+  const url = await emptyDatabase();
+  const sentence = (names: string) => `options in DATABASE_URL, or PGOPTIONS, sets ${names}: leave that out\n`;
+  const ofMigrate = [
+    ['-c search_path=tenant', 'search_path'],
+    ['-c jit=on -c work_mem=8MB --statement-timeout=5s', 'statement_timeout, jit'],
+    ['-c session_replication_role=replica', 'session_replication_role'],
+  ] as const;
+  await run(url, 'CREATE SCHEMA tenant');
+  for (const [options, names] of ofMigrate) {
+    expect(await migrate(withOptions(url, options))).toEqual(refused(sentence(names)));
+    expect(await migrate(url, { PGOPTIONS: options })).toEqual(refused(sentence(names)));
+  }
+  expect(await run(url, "SELECT FROM pg_tables WHERE schemaname IN ('public', 'tenant')")).toEqual([]);
+  const ofDatabase = 'SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase';
+  expect(await run(url, `${ofDatabase} WHERE datname = current_database()`)).toEqual([]);
+
+  const options = '-c TimeZone=Europe/Berlin -c lock_timeout=0';
+  expect(await start(withOptions(world.databaseUrl, options))).toEqual(refused(sentence('TimeZone, lock_timeout')));
+  expect(await list(withOptions(world.ownerUrl, options))).toEqual(refused(`error: ${sentence('TimeZone')}`));
+  expect(await list(withOptions(world.ownerUrl, '-c search_path=public -c lock_timeout=0'))).toMatchObject({ code: 0 });
 });
 
 test('a .env file may begin with a byte order mark, and a misspelt name in it is reported on stderr', async () => {
