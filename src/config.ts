@@ -23,9 +23,7 @@ export const environmentSchema = Type.Object({
   PORT: wholeNumber(0, 65_535, { default: 3000, description: 'Port to listen on; 0 picks a free one and logs it' }),
   DATABASE_URL: Type.Optional(
     Type.String({
-      pattern: '^postgres(ql)?://.+',
       description: 'PostgreSQL to use instead of the embedded one; required when NODE_ENV=production',
-      expected: 'a URL postgresql://user:password@host:port/database',
     }),
   ),
   DATABASE_POOL: wholeNumber(1, 1000, {

@@ -76,6 +76,13 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     });
   }
 
+  /** Like `update`, but refuses a revoked key, which never changes again. @throws UnknownIdError; RefusedError */
+  async function updateUnrevoked(...[id, action, change, when]: Parameters<typeof update>): Promise<ShownKey> {
+    const key = await update(id, action, change, { ...when, revokedAt: null });
+    if (key.state === 'revoked') throw new RefusedError(revokedForGood);
+    return key;
+  }
+
   return {
     /** Creates a key. The key itself is only in the returned object: it is not stored. @throws StartError without secrets */
     async create(draft: KeyDraft): Promise<ShownKey & { key: string }> {
@@ -127,18 +134,13 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
       });
     },
 
-    suspend: (id: string) => update(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null }),
+    /** Suspends a key until it is resumed. @throws RefusedError for a revoked key */
+    suspend: (id: string) =>
+      updateUnrevoked(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null }),
 
-    /**
-     * Resumes a suspended key. An expired key stays expired.
-     * @throws RefusedError for a revoked key
-     */
-    async resume(id: string): Promise<ShownKey> {
-      const when = { suspendedAt: { not: null }, revokedAt: null };
-      const key = await update(id, 'key.resumed', () => ({ suspendedAt: null }), when);
-      if (key.state === 'revoked') throw new RefusedError(revokedForGood);
-      return key;
-    },
+    /** Resumes a suspended key. An expired key stays expired. @throws RefusedError for a revoked key */
+    resume: (id: string) =>
+      updateUnrevoked(id, 'key.resumed', () => ({ suspendedAt: null }), { suspendedAt: { not: null } }),
 
     revoke: (id: string) => update(id, 'key.revoked', (now) => ({ revokedAt: now }), { revokedAt: null }),
   };

@@ -12,7 +12,8 @@ export const stateSchema = Type.Object({ isReadOnly: Type.Boolean(), migrations:
 export const overdueSchema = Type.Object({ overdue: Type.Boolean() });
 export type DatabaseState = Static<typeof stateSchema>;
 export const nameSchema = Type.Object({ name: Type.String() });
-export const settingSchema = Type.Object({ name: Type.String(), value: Type.String() });
+/** A setting of a session: `source` is where its value comes from, as `pg_settings` has it. */
+export const settingSchema = Type.Object({ name: Type.String(), value: Type.String(), source: Type.String() });
 /** The answer to a question; null if it is about no row. */
 export const answerSchema = Type.Object({ answer: orNull(Type.Boolean()) });
 /** A migration as the database records it, with the SHA-256 of the script that was applied, in hexadecimal digits. */

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { StartError } from '../errors.ts';
 import { nameSchema, settingSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
 
@@ -68,6 +69,16 @@ export const migrationSession = [
   endWithClient,
 ].join('; ');
 
+/** The settings that differ in a new session, in their order here. */
+async function differingSettings(client: pg.ClientBase, settings: Readonly<Record<string, string>>) {
+  const { rows } = await client.query(
+    `SELECT name, current_setting(name) AS value, source
+       FROM unnest($1::text[]) WITH ORDINALITY AS expected(name, place) JOIN pg_settings USING (name) ORDER BY place`,
+    [Object.keys(settings)],
+  );
+  return settingsIn(rows).filter(({ name, value }) => value !== settings[name]);
+}
+
 /**
  * The settings that differ in a new session, as sentences like `lock_timeout is 0, expected 1s`.
  * @param client a connection on which nothing was set yet
@@ -76,12 +87,25 @@ export async function lackingSettings(
   client: pg.ClientBase,
   settings: Readonly<Record<string, string>>,
 ): Promise<string[]> {
-  const { rows } = await client.query('SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name', [
-    Object.keys(settings),
-  ]);
-  return settingsIn(rows)
-    .filter(({ name, value }) => value !== settings[name])
-    .map(({ name, value }) => `${name} is ${value}, expected ${settings[name]}`);
+  const differing = await differingSettings(client, settings);
+  return differing.map(({ name, value }) => `${name} is ${value}, expected ${settings[name]}`);
+}
+
+/**
+ * Refuses a session that the client began with other settings: they go before those of the role, so that `npm run migrate`
+ * would put the tables into one schema, and the server look for them in another.
+ * @param client a connection on which nothing was set yet
+ * @param settings those that the program needs, beside `givenSettings`
+ * @throws StartError that names them
+ */
+export async function refuseOptions(
+  client: pg.ClientBase,
+  settings: Readonly<Record<string, string>> = roleSettings,
+): Promise<void> {
+  const differing = await differingSettings(client, { ...settings, ...givenSettings });
+  const names = differing.filter(({ source }) => source === 'client').map(({ name }) => name);
+  if (names.length === 0) return;
+  throw new StartError(`options in DATABASE_URL, or PGOPTIONS, sets ${names.join(', ')}: leave that out`);
 }
 
 /** Sentences about settings with which a crash of PostgreSQL can lose acknowledged changes. */

@@ -1,3 +1,6 @@
+/** `pg` reads other schemes too: for `mysql://host/agents` it would connect to a PostgreSQL on this machine. */
+const form = /^postgres(ql)?:\/\/.+/;
+
 /** The values of `sslmode` that `pg` supports. It would ignore libpq's `allow`. */
 const sslModes = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'];
 
@@ -30,10 +33,12 @@ const instead: Readonly<Record<string, string>> = {
 const isPort = (text: string) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
 
 /**
- * Finds parameters of DATABASE_URL that `pg` would ignore or fail at.
- * @returns sentences that name them, never with values; none for a text that is not a URL, as any part may be a secret
+ * Finds what is wrong with DATABASE_URL: its form, and parameters that `pg` would ignore or fail at.
+ * @returns sentences that name them, never with values; none about the parameters of a text that is not a URL, as any part
+ *   may be a secret
  */
 export function databaseUrlFaults(url: string): string[] {
+  if (!form.test(url)) return ['DATABASE_URL must be a URL postgresql://user:password@host:port/database'];
   // `pg` parses a URL without a host in the same way.
   const text = URL.canParse(url) ? url : url.replace('@/', '@host/');
   if (!URL.canParse(text)) return [];

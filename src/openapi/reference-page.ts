@@ -46,7 +46,10 @@ const files: ReadonlyMap<string, () => Promise<PreparedFile>> = new Map([
 
 /** The reference page at /docs and its files; / redirects to it. No key needed. */
 export const referencePage: FastifyPluginAsync = async (app) => {
-  app.get('/', { schema: { hide: true } }, (_, reply) => reply.redirect('docs'));
+  // Without a public URL a relative address: a prefix that a proxy removes is not known.
+  const { base } = app.publicUrl;
+  const address = base ? `${base}/docs` : 'docs';
+  app.get('/', { schema: { hide: true } }, (_, reply) => reply.redirect(address));
   app.addHook('onRequest', async (_, reply) => {
     reply.header('content-security-policy', ownAssetsOnly);
   });

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { isScope, type Scope, scopes } from '../auth/api-key.ts';
 import { plainBlock } from '../http/address.ts';
+import { parseRequest } from '../http/exact-numbers.ts';
 import { isUuid } from '../http/uuid.ts';
 
 // Parsers of option values. Each throws InvalidArgumentError; commander prints the option and this message.
@@ -91,7 +92,7 @@ export const entries = wholeNumber(/^[1-9]\d{0,5}$/, 1, 'from 1 to 999999');
 
 export function jsonObject(text: string): object {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseRequest(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch {
     // Not JSON: the same error as for a value that is not an object.

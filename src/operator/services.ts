@@ -10,7 +10,7 @@ import type { Config } from '../config.ts';
 import { type Database, openDatabase } from '../database/client.ts';
 import { isLater, requireMigrations } from '../database/migrate.ts';
 import { withClient } from '../database/session.ts';
-import { lackingSettings, meaningSettings } from '../database/settings.ts';
+import { lackingSettings, meaningSettings, refuseOptions } from '../database/settings.ts';
 import { StartError } from '../errors.ts';
 import { keySecrets, openFoundation } from '../process/foundation.ts';
 import { operatorWebhooks } from '../webhooks/operator.repository.ts';
@@ -33,7 +33,10 @@ function operatorName(): string {
  * @throws StartError
  */
 async function requirePrepared(url: string): Promise<void> {
-  const wrong = await withClient(url, (client) => lackingSettings(client, meaningSettings));
+  const wrong = await withClient(url, async (client) => {
+    await refuseOptions(client, meaningSettings);
+    return await lackingSettings(client, meaningSettings);
+  });
   if (wrong.length > 0) throw new StartError(`DATABASE_URL: ${wrong.join('; ')}: run npm run migrate as this role`);
   await requireMigrations(url);
 }

@@ -5,7 +5,7 @@ import { migrate, requireGivenSettings, requireMigrations } from '../database/mi
 import { keepsStatementNames } from '../database/pooler.ts';
 import { ownsTables } from '../database/server-role.ts';
 import { withClient } from '../database/session.ts';
-import { durabilityRisks, lackingSettings, roleSettings } from '../database/settings.ts';
+import { durabilityRisks, lackingSettings, refuseOptions, roleSettings } from '../database/settings.ts';
 import { type EmbeddedDatabase, openEmbedded } from '../embedded-postgres/embedded.ts';
 import { StartError } from '../errors.ts';
 import { inDataDir } from './data-dir.ts';
@@ -57,6 +57,7 @@ const generatedSecret = (dataDir: string) =>
 export async function checkDatabase(url: string, config: Config): Promise<string[]> {
   await requireMigrations(url);
   const warnings = await withClient(url, async (client) => {
+    await refuseOptions(client);
     await requireGivenSettings(client);
     const missing = await lackingSettings(client, roleSettings);
     if (missing.length > 0) throw new StartError(`DATABASE_URL: ${missing.join('; ')}: run npm run migrate`);

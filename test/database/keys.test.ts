@@ -43,8 +43,8 @@ test('the times of what operators create are the database’s, whatever the cloc
   await world.keys.suspend(old.id);
   await world.keys.resume(old.id);
   const rotated = await world.keys.rotate(old.id, 0);
-  await world.keys.revoke(rotated.id);
   await world.keys.suspend(rotated.id);
+  await world.keys.revoke(rotated.id);
   await world.ats(old.companyId ?? '');
   await world.phoneNumber(old.companyId ?? '');
   const { rows: after } = await world.sql.query(

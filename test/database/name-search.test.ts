@@ -38,18 +38,20 @@ const locales = [
 
 /** Letters with unusual case folding, and characters that are special in regular expressions and LIKE. */
 const letters = [
-  ...'sSſßẞtTﬆﬅiIıİfFﬁﬃlﬂσΣςαιΑΙᾳᾼ\u0345Έέ\u0390kK\u212aåÅ\u212bäÄaA\u0308nŉʼxX漢',
+  ...'sSſßẞtTﬆﬅiIıİ\u0307fFﬁﬃlﬂσΣςαιΑΙᾳᾼ\u0345Έέ\u0390kK\u212aåÅ\u212bäÄaA\u0308nŉʼxX漢',
   ...'%_\\[]().*+?|^$-: {}',
 ];
 const text = (maxLength: number) =>
   fc.array(fc.constantFrom(...letters), { minLength: 1, maxLength }).map((parts) => parts.join(''));
+/** `foldCase` does not tell whether a name has U+0307 behind an `i`, which a text that begins with it asks for. */
+const partOfName = text(3).filter((part) => !part.startsWith('\u0307'));
 
 test.for(locales)(
   'in a database with %s, where lower case of ÉI is %s, the name filter compares by case folding',
   async ([locale, lower]) => {
     const database = await openDatabaseOf(locale);
     expect(await database.lower('ÉI')).toBe(lower);
-    const rounds = fc.sample(fc.tuple(fc.array(text(12), { minLength: 20, maxLength: 20 }), text(3)), 300);
+    const rounds = fc.sample(fc.tuple(fc.array(text(12), { minLength: 20, maxLength: 20 }), partOfName), 300);
     let found = 0;
     for (const [names, part] of rounds) {
       const expected = names.filter((name) => foldCase(name).includes(foldCase(part)));
@@ -60,9 +62,27 @@ test.for(locales)(
   },
 );
 
+test('the name filter finds a name by its lower and its upper case, as clients make them, and finds names in these', async () => {
+  const database = await openDatabaseOf(`LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'`);
+  const names = ['İSTANBUL', 'İstanbul', 'ISTANBUL', 'ıstanbul', ...fc.sample(text(12), 60)];
+  for (const name of names) {
+    const forms = [name, name.toLowerCase(), name.toUpperCase()];
+    for (const form of forms) expect({ form, found: await database.find(forms, form) }).toEqual({ form, found: forms });
+  }
+  const found = await database.find(['İS', 'i\u0307s', 'i\u0307\u0307S', 'ıs', 'i\u0308s', 'x\u0307s'], 'is');
+  expect(found).toEqual(['İS', 'i\u0307s', 'i\u0307\u0307S', 'ıs']);
+  expect(await database.find(['i\u0307s', 'x\u0307s', 'is'], '\u0307s')).toEqual(['i\u0307s', 'x\u0307s']);
+});
+
 test('a filter of the longest allowed text, whose letters all grow in folding, finds the name that equals it', async () => {
   const database = await openDatabaseOf(`LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'`);
-  for (const name of ['ß'.repeat(100), 'ﬃ'.repeat(33), 'sß'.repeat(50), 'αβγδεζηθικλμνξοπρστυφχψωᾳῃῳΐΰﬅﬃßŉǰẖẗẘẙև']) {
+  for (const name of [
+    'ß'.repeat(100),
+    'ﬃ'.repeat(33),
+    'sß'.repeat(50),
+    'İ'.repeat(100),
+    'αβγδεζηθικλμνξοπρστυφχψωᾳῃῳΐΰﬅﬃßŉǰẖẗẘẙև',
+  ]) {
     const folded = foldCase(name);
     expect(await database.find([name, `${name}x`, 'x', ''], name)).toEqual([name, `${name}x`]);
     expect(await database.find([name, folded.toUpperCase()], folded.slice(0, 100))).toContain(name);

@@ -32,6 +32,14 @@ test('Location is the public URL of the new agent', async () => {
   expect(relative.headers.location).toBe(`/agents/${Object(relative.body).id}`);
 });
 
+test('/ redirects to the reference page under the public URL', async () => {
+  const { ask } = await openBehindProxy();
+  for (const method of ['GET', 'HEAD']) {
+    const { status, headers, text } = await ask({ method, path: '/' });
+    expect({ status, location: headers.location, text }).toEqual({ status: 302, location: `${base}/docs`, text: '' });
+  }
+});
+
 test('type and instance of every problem are paths under the public prefix', async () => {
   const { origin, id, ask } = await openBehindProxy();
   const cases = [

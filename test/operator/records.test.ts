@@ -66,6 +66,30 @@ test('phone numbers and agents can be created, listed and ended, and each is pri
   expect(await world.history(agent.id)).toEqual([]);
 });
 
+test('agent create refuses numbers that POST /agents refuses, also those that JavaScript reads as 0', async () => {
+  const { id: companyId, key } = await world.company();
+  const create = (metadata: string) => {
+    const fields = ['--name', 'Numbers', '--json', `{"metadata":${metadata}}`];
+    return operatorOf(world)(['agent', 'create', '--company', companyId, ...fields]);
+  };
+  const places = { '{"n":1e-400}': 'n', '{"list":[0,-0.1E-00323]}': 'list/1', [`{"n":0.${'0'.repeat(400)}1}`]: 'n' };
+  for (const [metadata, place] of Object.entries(places)) {
+    expect(await create(metadata)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        `error: 1 problem: #/metadata/${place} must have at most 40 characters when written without an ` +
+        'exponent; round it, or send it as a string\n',
+    });
+  }
+  expect(await admin('agent', 'list', '--company', companyId)).toEqual([]);
+  const accepted = await create('{"text":"1e-400","list":[0,-0e-400,1e-38]}');
+  expect(accepted).toMatchObject({ code: 0, stderr: '' });
+  const agent = JSON.parse(accepted.stdout);
+  expect(agent.metadata).toEqual({ text: '1e-400', list: [0, 0, 1e-38] });
+  expect((await world.patch(key, agent.id, {})).body).toEqual(agent);
+});
+
 test('agent list prints all agents, without pages', async () => {
   const { id: companyId } = await world.company();
   const made = [];

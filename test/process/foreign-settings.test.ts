@@ -16,7 +16,10 @@ const secret = { API_KEY_SECRET: world.secret };
 
 beforeAll(build);
 
-const migrate = (DATABASE_URL: string) => runProgram([join(programs, 'migrate.js')], { env: { DATABASE_URL } });
+const migrate = (DATABASE_URL: string, env: Readonly<Record<string, string>> = {}) =>
+  runProgram([join(programs, 'migrate.js')], { env: { DATABASE_URL, ...env } });
+const list = (DATABASE_URL: string) =>
+  runProgram([join(programs, 'admin.js'), 'company', 'list'], { env: { DATABASE_URL, ...secret } });
 const start = (DATABASE_URL: string) => refusedStart({ DATABASE_URL, PORT: '0', ...secret });
 const refused = (stderr: string) => ({ code: 1, stdout: '', stderr });
 
@@ -78,6 +81,12 @@ test('a role whose triggers are disabled is refused', async () => {
   expect(await start(world.ownerUrl)).toEqual(refused(wrong));
 });
 
+function withOptions(url: string, options: string): string {
+  const changed = new URL(url);
+  changed.searchParams.set('options', options);
+  return changed.href;
+}
+
 /** The warnings of a server in production until it is ready. */
 async function warningsOf(DATABASE_URL: string): Promise<string[]> {
   const { server } = await startServer({ DATABASE_URL, NODE_ENV: 'production', ...secret });
@@ -106,6 +115,40 @@ test('npm run migrate refuses a parameter of DATABASE_URL that would have no eff
   const client = await connect(url);
   expect((await client.query("SELECT FROM pg_tables WHERE schemaname IN ('public', 'tenant')")).rowCount).toBe(0);
   await client.end();
+});
+
+test('the server, the command line and migrate refuse a DATABASE_URL of another program in one sentence, and change nothing', async () => {
+  const url = await emptyDatabase();
+  const sentence = 'DATABASE_URL must be a URL postgresql://user:password@host:port/database\n';
+  for (const foreignUrl of [url.replace(/^[a-z]+/, 'mysql'), `jdbc:${url}`]) {
+    expect(await migrate(foreignUrl)).toEqual(refused(sentence));
+    expect(await start(foreignUrl)).toEqual(refused(sentence));
+    expect(await list(foreignUrl)).toEqual(refused(`error: ${sentence}`));
+  }
+  expect(await run(url, "SELECT FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
+});
+
+test('settings of the role in options or PGOPTIONS are refused by name by every program, and change nothing', async () => {
+  const url = await emptyDatabase();
+  const sentence = (names: string) => `options in DATABASE_URL, or PGOPTIONS, sets ${names}: leave that out\n`;
+  const ofMigrate = [
+    ['-c search_path=tenant', 'search_path'],
+    ['-c TimeZone=Europe/Berlin -c work_mem=8MB --statement-timeout=5s', 'TimeZone'],
+    ['-c session_replication_role=replica', 'session_replication_role'],
+  ] as const;
+  await run(url, 'CREATE SCHEMA tenant');
+  for (const [options, names] of ofMigrate) {
+    expect(await migrate(withOptions(url, options))).toEqual(refused(sentence(names)));
+    expect(await migrate(url, { PGOPTIONS: options })).toEqual(refused(sentence(names)));
+  }
+  expect(await run(url, "SELECT FROM pg_tables WHERE schemaname IN ('public', 'tenant')")).toEqual([]);
+  const ofDatabase = 'SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase';
+  expect(await run(url, `${ofDatabase} WHERE datname = current_database()`)).toEqual([]);
+
+  const options = '-c TimeZone=Europe/Berlin -c lock_timeout=0';
+  expect(await start(withOptions(world.databaseUrl, options))).toEqual(refused(sentence('TimeZone, lock_timeout')));
+  expect(await list(withOptions(world.ownerUrl, options))).toEqual(refused(`error: ${sentence('TimeZone')}`));
+  expect(await list(withOptions(world.ownerUrl, '-c search_path=public -c lock_timeout=0'))).toMatchObject({ code: 0 });
 });
 
 test('a .env file may begin with a byte order mark, and a misspelt name in it is reported on stderr', async () => {

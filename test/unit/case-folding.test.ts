@@ -15,6 +15,8 @@ test.for([
   ['ISTANBUL', 'istanbul'],
   ['İSTANBUL', 'istanbul'],
   ['ısparta', 'isparta'],
+  ['İSTANBUL'.toLowerCase(), 'istanbul'],
+  ['I\u0307 ı\u0307 İ\u0307\u0307 \ufb01\u0307 x\u0307 \u0307i', 'i i i fi x\u0307 \u0307i'],
   ['ﬁnance', 'finance'],
   ['\u0149 \u01f0 \u0390 և ﬃ ᾳ ᾼ', '\u02bcn j\u030c \u03b9\u0308\u0301 եւ ffi αι αι'],
   ['\u212a \u212b \u2126 µ ſ ϴ ẛ \u0345', 'k å ω μ s θ ṡ ι'],

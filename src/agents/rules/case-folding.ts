@@ -3,9 +3,14 @@ const dotless = new Set('iIıİ');
 
 /**
  * A text by Unicode's full case folding (Unicode 3.13, D144), by which texts are compared without regard to case: `ß` and
- * `SS` are `ss`, `Σ` and `ς` are `σ`. `i`, `I`, `ı` and `İ` are one letter. Each code point by itself, in no locale.
+ * `SS` are `ss`, `Σ` and `ς` are `σ`. `i`, `I`, `ı` and `İ` are one letter, with or without dots above (U+0307) behind it:
+ * Unicode folds `İ` to `i` and U+0307. Otherwise each code point by itself, in no locale.
  */
-export const foldCase = (text: string): string => [...text].map(foldLetter).join('');
+export const foldCase = (text: string): string =>
+  [...text]
+    .map(foldLetter)
+    .join('')
+    .replaceAll(/i\u0307+/g, 'i');
 
 // Lower case first: the capital `ẞ` is its own upper case, and only its lower case `ß` becomes `SS`.
 const foldLetter = (letter: string): string =>

@@ -103,7 +103,7 @@ const shapes = [
   { name: 'Sales 100% (EU)', type: 'ONLINE', focus: 'SCREENING', language: 'EN' },
   { name: 'ÄRZTE_sales', type: 'ONLINE', focus: 'OUTREACH', language: 'DE' },
   { name: 'Straßenbahn ΟΔΟΣ İzmir', type: 'UNDEFINED', focus: 'GENERIC', language: 'TR' },
-  { name: 'Nurses', type: 'UNDEFINED', focus: 'SCREENING', language: 'DE' },
+  { name: 'Nursi\u0307ng', type: 'UNDEFINED', focus: 'SCREENING', language: 'DE' },
 ] as const;
 
 const filters: readonly (readonly [Query, readonly number[]])[] = [
@@ -116,6 +116,8 @@ const filters: readonly (readonly [Query, readonly number[]])[] = [
   [{ name: 'οδος' }, [2]],
   [{ name: 'οδοσ ı' }, [2]],
   [{ name: 'IZMIR' }, [2]],
+  [{ name: 'i\u0307zmir' }, [2]],
+  [{ name: 'NURSİNG' }, [3]],
   [{ name: 'sS' }, [2]],
   [{ name: '100%' }, [0]],
   [{ name: '_' }, [1]],
