@@ -26,13 +26,7 @@ const answersAtOnce = 500;
 export function agentRepository(database: Database, meter = silent, writes = recentWrites(), traced = untraced) {
   /** An agent as stored, with the state of a phone number; undefined if there is no such agent or it is deleted. */
   async function find(id: string, phoneNumberId: string | null): Promise<DecisionInput | undefined> {
-    const statement = findStatement({
-      ids: [id],
-      numberIds: [phoneNumberId],
-      apiKeyIds: [null],
-      idempotencyKeys: [null],
-    });
-    const [found] = foundIn(await database.query(statement));
+    const [found] = foundIn(await database.query(findStatement([{ id, phoneNumberId }])));
     return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
   }
 
