@@ -7,7 +7,6 @@ import { silent } from '../metrics/meter.ts';
 import { untraced } from '../tracing/spans.ts';
 import { agentLifecycle } from './lifecycle.repository.ts';
 import { agentLists } from './list.repository.ts';
-import { purgeAgent } from './purge.repository.ts';
 import { foundRowSchema } from './row.schema.ts';
 import { type AgentInPath, toStoredAgent } from './row.ts';
 import type { DecisionInput } from './write/decision.ts';
@@ -67,8 +66,5 @@ export function agentRepository(database: Database, meter = silent, writes = rec
     },
 
     ...agentLists(database),
-
-    /** Erases a deleted agent for good (`purgeAgent`). */
-    purge: (id: string, operator: string) => purgeAgent(database, id, operator),
   };
 }
