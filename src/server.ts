@@ -46,12 +46,7 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
   const warnings = embedded ? [] : await checkDatabase(databaseUrl, config);
   const logger = pino(logOptions(config.LOG_LEVEL, `${hostname()}-${process.pid}`), stdout);
   for (const warning of warnings) logger.warn(warning);
-  const { app, database, watch, metrics, counters, webhooks } = await assemble(
-    config,
-    foundation,
-    logger,
-    stdout.dropped,
-  );
+  const { app, database, metrics, counters, webhooks } = await assemble(config, foundation, logger, stdout.dropped);
   await app.ready();
   // The first statement loads Prisma's engine, which would delay the first requests.
   await database.state();
@@ -78,7 +73,6 @@ async function serve(config: Config, foundation: Foundation & KeySecrets, endSig
     await flushSpans().catch((err: unknown) => logger.warn({ err }, 'the last spans were not sent'));
     closeMetrics?.();
     counters?.close();
-    await watch?.close();
     await database.close();
     await embedded?.close();
     logger.info('stopped');

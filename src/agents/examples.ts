@@ -74,12 +74,3 @@ export const versions = [
   { ...version, version: 2, createdAt: changed.updatedAt, changedFields, requestId: ids.request },
   { ...version, version: 1, createdAt: created.createdAt, changedFields: agentFields, requestId: ids.firstRequest },
 ];
-
-export const differences = [
-  { field: 'instructions', before: draft.instructions, after: null },
-  { field: 'duration', before: 30, after: 45 },
-  { field: 'voiceId', before: null, after: 'EMMA' },
-  { field: 'companyPhoneNumberId', before: null, after: ids.phoneNumber },
-  { field: 'metadata', pointer: '/department', before: 'Engineering', after: 'Product' },
-  { field: 'metadata', pointer: '/team', before: 'Web' },
-];

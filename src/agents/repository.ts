@@ -7,7 +7,6 @@ import { silent } from '../metrics/meter.ts';
 import { untraced } from '../tracing/spans.ts';
 import { agentLifecycle } from './lifecycle.repository.ts';
 import { agentLists } from './list.repository.ts';
-import { purgeAgent } from './purge.repository.ts';
 import { foundRowSchema } from './row.schema.ts';
 import { type AgentInPath, toStoredAgent } from './row.ts';
 import type { DecisionInput } from './write/decision.ts';
@@ -26,13 +25,7 @@ const answersAtOnce = 500;
 export function agentRepository(database: Database, meter = silent, writes = recentWrites(), traced = untraced) {
   /** An agent as stored, with the state of a phone number; undefined if there is no such agent or it is deleted. */
   async function find(id: string, phoneNumberId: string | null): Promise<DecisionInput | undefined> {
-    const statement = findStatement({
-      ids: [id],
-      numberIds: [phoneNumberId],
-      apiKeyIds: [null],
-      idempotencyKeys: [null],
-    });
-    const [found] = foundIn(await database.query(statement));
+    const [found] = foundIn(await database.query(findStatement([{ id, phoneNumberId }])));
     return found?.agent ? { agent: toStoredAgent(found.agent), numberIsActive: found.numberIsActive } : undefined;
   }
 
@@ -73,8 +66,5 @@ export function agentRepository(database: Database, meter = silent, writes = rec
     },
 
     ...agentLists(database),
-
-    /** Erases a deleted agent for good (`purgeAgent`). */
-    purge: (id: string, operator: string) => purgeAgent(database, id, operator),
   };
 }

@@ -10,10 +10,10 @@ import { isRecord } from '../http/json.ts';
 import { isUuid } from '../http/uuid.ts';
 import { type Asked, checkAgain, type InvalidKey, invalidKey, requireAccess, whyInactive } from './access.ts';
 import { hashesOf, type KeyOwner, type KeySecrets, readKey, type Scope } from './api-key.ts';
+import { bounded } from './bounded-map.ts';
 import type { Admission, Caller, OwnerCaller } from './caller.ts';
 import { concurrencyLimits } from './concurrency-limits.ts';
 import type { ApiKeyUse } from './key-use.ts';
-import { limitedKeys } from './limited-keys.ts';
 import type { ApiKeyRepository, LookedUp } from './lookup.repository.ts';
 import { countRequest, rateLimited } from './rate-limit-headers.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -71,7 +71,9 @@ interface Options {
  */
 export const authenticate = fp(async (app, options: Options) => {
   const { keys, uses, secrets, limits, readAgent, longestRequest } = options;
-  const limited = limitedKeys();
+  // When the next request of each key is allowed, of the last 10,000 that exceeded a rate limit. Until then the agent is not
+  // read together with the key, since the request is probably refused too. Only an optimization: the counters decide.
+  const limitedUntil = bounded<number>(10_000);
   const RequestTurns = concurrencyLimits();
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.scope) throw new Error(`${method} ${url} declares no scope`);
@@ -103,7 +105,8 @@ export const authenticate = fp(async (app, options: Options) => {
     const turn = taken instanceof Promise ? await taken : taken;
     let found: LookedUp;
     try {
-      const both = { ...keyLookup, agentId: limited.has(hash) ? null : agentId };
+      const isLimited = (limitedUntil.get(hash) ?? 0) > performance.now();
+      const both = { ...keyLookup, agentId: isLimited ? null : agentId };
       found = await deadline.race(keys.lookUp(both, deadline.at, exchange.span));
     } finally {
       // Not held while the body arrives.
@@ -120,10 +123,11 @@ export const authenticate = fp(async (app, options: Options) => {
     const counting = countRequest(limits, key, request, reply);
     const wait = counting instanceof Promise ? await counting : counting;
     if (wait !== undefined) {
-      limited.note(hash, wait);
+      limitedUntil.set(hash, performance.now() + wait * 1_000);
       throw rateLimited(wait);
     }
-    limited.forget(hash);
+    // The limits may have been raised, or another process counts now.
+    limitedUntil.delete(hash);
     const lookup = { ...keyLookup, agentId: null };
     setCaller(request, key, asked, { lookedUpAt: found.at, databaseTime: found.databaseTime, lookup });
     // The agent was not read together with the key if the key was over a rate limit before, or if its allow-list has an

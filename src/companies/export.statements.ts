@@ -17,23 +17,7 @@ const line = (record: string, table: string, members: Members) => {
 };
 
 const company = line('company', 'c', named('id', 'name', 'createdAt'));
-const grant = line('grant', 'g', named('integrationId', 'companyId', 'grantedAt'));
-const phoneNumber = line('phoneNumber', 'p', named('id', 'companyId', 'number', 'status', 'createdAt'));
 const agent = line('agent', 'a', [...columns, ...named('deletedAt')]);
-
-/** All columns but the hash. */
-// biome-ignore format: a list
-const key = line('key', 'k', named(
-  'id', 'companyId', 'name', 'start', 'scopes', 'allowedIps', 'perMinute', 'perHour', 'createdAt', 'expiresAt',
-  'suspendedAt', 'revokedAt', 'lastUsedAt',
-));
-
-/** All columns but those that are encrypted. */
-// biome-ignore format: a list
-const webhookEndpoint = line('webhookEndpoint', 'w', named(
-  'id', 'companyId', 'url', 'events', 'description', 'headerNames', 'status', 'disabledReason', 'createdAt', 'updatedAt',
-  'lastSuccessAt', 'lastFailureAt',
-));
 
 // biome-ignore format: a list
 const version = line('version', 'v', named(
@@ -56,21 +40,36 @@ export type Listing = (companyId: string, after: string) => Statement;
 export const companyLine: Listing = (companyId, after) => sql`
   SELECT c.id, ${company} FROM company c WHERE c.id = ${companyId}::uuid AND c.id > ${after}::uuid`;
 
-export const phoneNumberLines: Listing = (companyId, after) => sql`
-  SELECT p.id, ${phoneNumber} FROM company_phone_number p
-   WHERE p.company_id = ${companyId}::uuid AND p.id > ${after}::uuid ORDER BY p.id LIMIT ${batch}`;
+/**
+ * A listing of a table of a company, in the order of its ids.
+ * @param id its column
+ */
+function listing(record: string, table: string, members: Members, id = 'id'): Listing {
+  const [shown, from, key] = [line(record, 't', members), constant(table), constant(`t.${id}`)];
+  return (companyId, after) => sql`
+  SELECT ${key} AS id, ${shown} FROM ${from} t
+   WHERE t.company_id = ${companyId}::uuid AND ${key} > ${after}::uuid ORDER BY ${key} LIMIT ${batch}`;
+}
 
-export const grantLines: Listing = (companyId, after) => sql`
-  SELECT g.integration_id AS id, ${grant} FROM integration_company g
-   WHERE g.company_id = ${companyId}::uuid AND g.integration_id > ${after}::uuid ORDER BY g.integration_id LIMIT ${batch}`;
+const ofNumber = named('id', 'companyId', 'number', 'status', 'createdAt');
+export const phoneNumberLines = listing('phoneNumber', 'company_phone_number', ofNumber);
 
-export const keyLines: Listing = (companyId, after) => sql`
-  SELECT k.id, ${key} FROM api_key k
-   WHERE k.company_id = ${companyId}::uuid AND k.id > ${after}::uuid ORDER BY k.id LIMIT ${batch}`;
+const ofGrant = named('integrationId', 'companyId', 'grantedAt');
+export const grantLines = listing('grant', 'integration_company', ofGrant, 'integration_id');
 
-export const webhookEndpointLines: Listing = (companyId, after) => sql`
-  SELECT w.id, ${webhookEndpoint} FROM webhook_endpoint w
-   WHERE w.company_id = ${companyId}::uuid AND w.id > ${after}::uuid ORDER BY w.id LIMIT ${batch}`;
+/** All columns but the hash. */
+// biome-ignore format: a list
+export const keyLines = listing('key', 'api_key', named(
+  'id', 'companyId', 'name', 'start', 'scopes', 'allowedIps', 'perMinute', 'perHour', 'createdAt', 'expiresAt',
+  'suspendedAt', 'revokedAt', 'lastUsedAt',
+));
+
+/** All columns but those that are encrypted. */
+// biome-ignore format: a list
+export const webhookEndpointLines = listing('webhookEndpoint', 'webhook_endpoint', named(
+  'id', 'companyId', 'url', 'events', 'description', 'headerNames', 'status', 'disabledReason', 'createdAt', 'updatedAt',
+  'lastSuccessAt', 'lastFailureAt',
+));
 
 export const auditLines: Listing = (companyId, after) => sql`
   WITH place AS (

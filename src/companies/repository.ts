@@ -133,15 +133,6 @@ export function companyRepository(prisma: PrismaClient, operator: string) {
       return found;
     },
 
-    /** Those of the given numbers that are active, of any company. */
-    async activeNumbers(numbers: readonly string[]): Promise<Set<string>> {
-      const found = await prisma.companyPhoneNumber.findMany({
-        where: { number: { in: [...numbers] }, status: 'ACTIVE' },
-        select: { number: true },
-      });
-      return new Set(found.map(({ number }) => number));
-    },
-
     async listPhoneNumbers(companyId: string) {
       await requireCompany(companyId);
       return prisma.companyPhoneNumber.findMany({ where: { companyId }, select: phoneNumber, orderBy: oldestFirst });

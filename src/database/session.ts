@@ -10,7 +10,16 @@ import { meaningSettings, migrationSession, refuseOptions } from './settings.ts'
 /** The advisory lock of the process that migrates. Prisma Migrate has its own lock, but waits 10 s for it at most. */
 const migrationLock = '7214839, 3';
 
-/** Milliseconds until a connection is open, and until a statement is answered. */
+/** How a connection is opened. Both limits are in milliseconds. */
+interface Options {
+  /** Until the connection is open, and until it is closed; by default 10,000. */
+  readonly connectionTimeoutMillis?: number;
+  /** Until a statement is answered; 0 for no limit, by default 10,000. */
+  readonly query_timeout?: number;
+  /** For `pg_stat_activity`, unless the URL has another. */
+  readonly application_name?: string;
+}
+
 const limit = 10_000;
 
 /**
@@ -37,7 +46,7 @@ export function withMigrationLock<Result>(
     }
     return await task(client);
   };
-  return withClient(url, locked, statementLimit);
+  return withClient(url, locked, { query_timeout: statementLimit });
 }
 
 const answersIn = rowsOf(answerSchema);
@@ -48,17 +57,16 @@ async function tryLock(client: pg.Client): Promise<boolean> {
 }
 
 /**
- * Runs a task on a connection of its own.
- * @param statementLimit milliseconds until each statement is answered; 0 for no limit. A start needs one: a pooler may keep a
- *   statement for a database that is gone
+ * Runs a task on a connection of its own. Statements have a limit because a pooler may keep one for a database that is gone.
  * @throws StartError if the database cannot be reached or does not answer, or the connection breaks; what the task throws
  */
 export async function withClient<Result>(
   url: string,
   task: (client: pg.Client) => Promise<Result>,
-  statementLimit = limit,
+  options: Options = {},
 ): Promise<Result> {
-  const client = await connect(url, statementLimit);
+  const limits = { connectionTimeoutMillis: limit, query_timeout: limit, ...options };
+  const client = await connect({ connectionString: url, ...limits });
   let isBroken = false;
   client.on('error', () => {
     isBroken = true;
@@ -72,14 +80,14 @@ export async function withClient<Result>(
     if (!isBroken || error instanceof StartError) throw error;
     throw new StartError('the connection to the database broke: try again once it answers', { cause: error });
   } finally {
-    await client.end();
+    // Without a limit, a network that is lost now would hold up the caller until TCP gives up, after minutes.
+    await Promise.race([client.end(), setTimeout(limits.connectionTimeoutMillis, undefined, { ref: false })]);
   }
 }
 
-async function connect(url: string, statementLimit: number): Promise<pg.Client> {
+async function connect(config: pg.ClientConfig): Promise<pg.Client> {
   try {
-    const limits = { connectionTimeoutMillis: limit, query_timeout: statementLimit };
-    const client = new pg.Client({ connectionString: url, ...limits });
+    const client = new pg.Client(config);
     await client.connect();
     return client;
   } catch (error) {

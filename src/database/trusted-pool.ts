@@ -23,7 +23,7 @@ export class TrustedPool extends pg.Pool {
   #trustedSince = 0;
 
   /** @param onUnanswered called when a connection whose statement got no answer is released */
-  constructor(config: pg.PoolConfig, onUnanswered: () => void = () => {}) {
+  constructor(config: pg.PoolConfig, onUnanswered: () => void) {
     super(config);
     this.#onUnanswered = onUnanswered;
     this.on('connect', (client) => {

@@ -1,6 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { preParsingHookHandler, preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
-import { readBody } from './body-bytes.ts';
 import { parseRequest } from './exact-numbers.ts';
 import { notJson } from './particular-problems.ts';
 import { problemTexts } from './problem-texts.ts';
@@ -55,6 +55,39 @@ const admit: preParsingHookHandler = ({ headers, deadline }, _, payload, done) =
   deadline.pause();
   done(null, payload);
 };
+
+const empty = Buffer.alloc(0);
+
+/**
+ * Reads the body of a request. Each chunk is copied into one buffer as it arrives: a chunk that is kept takes 500 bytes of
+ * memory beside its content, and a client can send each byte as a chunk. Reports the memory of that buffer while it is read.
+ * @param done called once, with the bytes, with the error of the stream, or with ApiError PAYLOAD_TOO_LARGE as soon as more
+ *   bytes have arrived; the rest is then discarded as it arrives
+ */
+function readBody(body: IncomingMessage, done: (read: Buffer | Error) => void): void {
+  let buffer = empty;
+  let length = 0;
+
+  const conclude = (read: Buffer | Error) => {
+    body.off('data', add).off('end', succeed).off('error', conclude);
+    body.onUnread?.(body, -buffer.length);
+    done(read);
+  };
+  const succeed = () => conclude(buffer.subarray(0, length));
+  const add = (chunk: Buffer) => {
+    const needed = length + chunk.length;
+    if (needed > maxBodyBytes) return conclude(new ApiError('PAYLOAD_TOO_LARGE'));
+    if (needed > buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, Math.min(2 * buffer.length, maxBodyBytes)));
+      buffer.copy(larger);
+      body.onUnread?.(body, larger.length - buffer.length);
+      buffer = larger;
+    }
+    chunk.copy(buffer, length);
+    length = needed;
+  };
+  body.on('data', add).on('end', succeed).on('error', conclude);
+}
 
 const parseBody: preValidationHookHandler = (request, _, done) => {
   const { body: read, deadline } = request;

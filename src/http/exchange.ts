@@ -5,29 +5,35 @@ import { holdsKey } from '../auth/api-key.ts';
 import type { RequestSpan } from '../tracing/spans.ts';
 import type { ApiError } from './problems.ts';
 
+const noConfig: FastifyContextConfig = {};
+
 /** The state of a request and its response, mainly for the log; requests without a route have one too. */
-export interface Exchange {
+export class Exchange {
   /** When the request was begun, in milliseconds on the clock of `performance.now()`. */
-  readonly start: number;
+  readonly start = performance.now();
   readonly requestId: string;
   /** Undefined if no hook of Fastify has run. */
   request: FastifyRequest | undefined;
   /** The pattern and the configuration of its route. Fastify makes `routeOptions` anew for each reading. */
-  route: string | null;
-  config: FastifyContextConfig;
+  route: string | null = null;
+  config = noConfig;
   /** The span of the request, if its trace is recorded. */
   span: RequestSpan | undefined;
   /** The problem that the request is answered with. */
   problem: ApiError | undefined;
   /** The rate limit headers of the answer, for answers that are written without Fastify. */
-  rateLimits: Readonly<Record<string, string>>;
+  rateLimits: Readonly<Record<string, string>> = {};
   /** The key and the company, as soon as they are known; also of a refused request. */
-  keyId: string | null;
-  companyId: string | null;
+  keyId: string | null = null;
+  companyId: string | null = null;
   /** The agent id in the path, whether the agent exists or not. */
-  agentId: string | null;
+  agentId: string | null = null;
   /** The client's address (docs/contract.md#authentication); null if a proxy passed on something else than an address. */
-  address: string | null;
+  address: string | null = null;
+
+  constructor(message: IncomingMessage) {
+    this.requestId = givenRequestId(message) ?? randomUUID();
+  }
 }
 
 declare module 'node:http' {
@@ -38,24 +44,9 @@ declare module 'node:http' {
 }
 
 export function exchangeOf(message: IncomingMessage): Exchange {
-  message.exchange ??= {
-    start: performance.now(),
-    requestId: givenRequestId(message) ?? randomUUID(),
-    request: undefined,
-    route: null,
-    config: noConfig,
-    span: undefined,
-    problem: undefined,
-    rateLimits: {},
-    keyId: null,
-    companyId: null,
-    agentId: null,
-    address: null,
-  };
+  message.exchange ??= new Exchange(message);
   return message.exchange;
 }
-
-const noConfig: FastifyContextConfig = {};
 
 /** What X-Request-Id of a request must be. */
 export const requestIdFormat = /^[A-Za-z0-9._-]{1,128}$/;

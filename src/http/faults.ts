@@ -60,13 +60,12 @@ export interface Findings {
   readonly count: number;
 }
 
-const wrongCount =
-  (code: Fault['code'], bound: 'least' | 'most', unit: 'character' | 'item') =>
-  (limit: number): Complaint => ({
-    code,
-    detail: `must have at ${bound} ${limit} ${unit}${limit === 1 ? '' : 's'}`,
-    limit,
-  });
+/** @param limit the bound that was passed, if there is one */
+export const complain = (code: Fault['code'], detail: string, limit?: number): Complaint =>
+  limit === undefined ? { code, detail } : { code, detail, limit };
+
+const wrongCount = (code: Fault['code'], bound: 'least' | 'most', unit: 'character' | 'item') => (limit: number) =>
+  complain(code, `must have at ${bound} ${limit} ${unit}${limit === 1 ? '' : 's'}`, limit);
 
 const formats = {
   version: 'a version number, from 1 on',
@@ -82,99 +81,85 @@ export type Made = 'merged' | 'restored';
 const byPatch = 'send the fields that you want of this version by PATCH instead';
 
 export const complaints = {
-  required: (): Complaint => ({ code: 'required', detail: 'is required' }),
-  requiredForPhone: (): Complaint => ({
-    code: 'required',
-    detail:
+  required: () => complain('required', 'is required'),
+  requiredForPhone: () =>
+    complain(
+      'required',
       'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids; ' +
-      'a patch without type keeps the stored number',
-  }),
-  unknownMember: (meant: string | undefined, known: readonly string[]): Complaint => ({
-    code: 'unknown_member',
-    detail: meant
-      ? `is not known; did you mean ${meant}?`
-      : `is not known; what can be set is ${known.length > 0 ? known.join(', ') : 'nothing'}`,
-  }),
-  wrongType: (expected: string): Complaint => ({ code: 'wrong_type', detail: `must be ${expected}` }),
-  notNull: (expected: string): Complaint => ({ code: 'not_null', detail: `must be ${expected}, not null` }),
-  phoneNumberNotNull: (): Complaint => ({
-    code: 'not_null',
-    detail:
+        'a patch without type keeps the stored number',
+    ),
+  unknownMember: (meant: string | undefined, known: readonly string[]) =>
+    complain(
+      'unknown_member',
+      meant
+        ? `is not known; did you mean ${meant}?`
+        : `is not known; what can be set is ${known.length > 0 ? known.join(', ') : 'nothing'}`,
+    ),
+  wrongType: (expected: string) => complain('wrong_type', `must be ${expected}`),
+  notNull: (expected: string) => complain('not_null', `must be ${expected}, not null`),
+  phoneNumberNotNull: () =>
+    complain(
+      'not_null',
       'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request',
-  }),
-  notAllowed: (allowed: readonly unknown[], sent: unknown): Complaint => {
+    ),
+  notAllowed: (allowed: readonly unknown[], sent: unknown) => {
     const written = typeof sent === 'string' ? sent.toLowerCase() : undefined;
     const meant = allowed.find((name) => typeof name === 'string' && name.toLowerCase() === written);
     const hint = meant ? `; did you mean ${meant}?` : '';
-    return { code: 'not_allowed', detail: `must be one of ${allowed.map(String).join(', ')}${hint}` };
+    return complain('not_allowed', `must be one of ${allowed.map(String).join(', ')}${hint}`);
   },
-  tooSmall: (limit: number): Complaint => ({ code: 'too_small', detail: `must be at least ${limit}`, limit }),
-  tooLarge: (limit: number): Complaint => ({ code: 'too_large', detail: `must be at most ${limit}`, limit }),
+  tooSmall: (limit: number) => complain('too_small', `must be at least ${limit}`, limit),
+  tooLarge: (limit: number) => complain('too_large', `must be at most ${limit}`, limit),
   tooShort: wrongCount('too_short', 'least', 'character'),
   tooLong: wrongCount('too_long', 'most', 'character'),
   tooMany: wrongCount('too_many', 'most', 'item'),
   tooFew: wrongCount('too_short', 'least', 'item'),
-  blank: (): Complaint => ({ code: 'blank', detail: 'must not be only white space' }),
-  readOnly: (): Complaint => ({ code: 'unknown_member', detail: 'is read-only: leave it out' }),
-  badEncoding: (): Complaint => ({
-    code: 'bad_format',
-    detail: 'must be percent-encoded UTF-8: é is %C3%A9, and % itself is %25',
-  }),
-  badFormat: (format: keyof typeof formats): Complaint => ({
-    code: 'bad_format',
-    detail: `must be ${formats[format]}`,
-  }),
-  givenTwice: (): Complaint => ({ code: 'too_many', detail: 'must be given once', limit: 1 }),
-  notOnDryRun: (): Complaint => ({
-    code: 'not_allowed',
-    detail: 'must not be sent with dryRun=true: a dry run changes nothing that could be repeated',
-  }),
-  badCharacters: (): Complaint => ({
-    code: 'bad_characters',
-    detail: 'must not hold U+0000 or an unpaired surrogate, in a string or in a key',
-  }),
-  numberTooLarge: (): Complaint => ({
-    code: 'too_large',
-    detail:
+  blank: () => complain('blank', 'must not be only white space'),
+  readOnly: () => complain('unknown_member', 'is read-only: leave it out'),
+  badEncoding: () => complain('bad_format', 'must be percent-encoded UTF-8: é is %C3%A9, and % itself is %25'),
+  badFormat: (format: keyof typeof formats) => complain('bad_format', `must be ${formats[format]}`),
+  givenTwice: () => complain('too_many', 'must be given once', 1),
+  notOnDryRun: () =>
+    complain('not_allowed', 'must not be sent with dryRun=true: a dry run changes nothing that could be repeated'),
+  badCharacters: () =>
+    complain('bad_characters', 'must not hold U+0000 or an unpaired surrogate, in a string or in a key'),
+  numberTooLarge: () =>
+    complain(
+      'too_large',
       'must be a number that JavaScript holds exactly: finite, and as an integer within ±(2^53 − 1); send larger ids as strings',
-    limit: Number.MAX_SAFE_INTEGER,
-  }),
-  numberTooLong: (limit: number): Complaint => ({
-    code: 'too_long',
-    detail: `must have at most ${limit} characters when written without an exponent; round it, or send it as a string`,
-    limit,
-  }),
-  keyNotAllowed: (): Complaint => ({
-    code: 'not_allowed',
-    detail: 'must not be a key: __proto__, and prototype inside constructor, are refused',
-  }),
-  phoneNumberNotFound: (): Complaint => ({
-    code: 'not_found',
-    detail:
+      Number.MAX_SAFE_INTEGER,
+    ),
+  numberTooLong: (limit: number) =>
+    complain(
+      'too_long',
+      `must have at most ${limit} characters when written without an exponent; round it, or send it as a string`,
+      limit,
+    ),
+  keyNotAllowed: () =>
+    complain('not_allowed', 'must not be a key: __proto__, and prototype inside constructor, are refused'),
+  phoneNumberNotFound: () =>
+    complain(
+      'not_found',
       'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
-      'a patch without it and type PHONE keeps the stored number',
-  }),
-  restoredNumberNotFound: (): Complaint => ({
-    code: 'not_found',
-    detail: `must be an active phone number of the company, which that of this version no longer is: ${byPatch}`,
-  }),
+        'a patch without it and type PHONE keeps the stored number',
+    ),
+  restoredNumberNotFound: () =>
+    complain(
+      'not_found',
+      `must be an active phone number of the company, which that of this version no longer is: ${byPatch}`,
+    ),
   /** The same complaint where a body cannot be corrected: a restore has none. */
   aboutVersion: ({ detail, ...complaint }: Complaint): Complaint => ({ ...complaint, detail: `${detail}: ${byPatch}` }),
-  metadataBytes: (limit: number, reached: number, made: Made = 'merged'): Complaint => ({
-    code: 'too_large',
-    detail: `must be at most ${limit} bytes of JSON once ${made}, but would be ${reached}`,
-    limit,
-  }),
-  metadataDepth: (limit: number, reached: number, made: Made = 'merged'): Complaint => ({
-    code: 'too_deep',
-    detail: `must be at most ${limit} levels deep once ${made}, but would be ${reached}`,
-    limit,
-  }),
-  metadataKeys: (limit: number, reached: number, made: Made = 'merged'): Complaint => ({
-    code: 'too_many',
-    detail: `must have at most ${limit} keys at all levels once ${made}, but would have ${reached}`,
-    limit,
-  }),
+  metadataBytes: (limit: number, reached: number, made: Made = 'merged') =>
+    complain('too_large', `must be at most ${limit} bytes of JSON once ${made}, but would be ${reached}`, limit),
+  metadataDepth: (limit: number, reached: number, made: Made = 'merged') =>
+    complain('too_deep', `must be at most ${limit} levels deep once ${made}, but would be ${reached}`, limit),
+  metadataKeys: (limit: number, reached: number, made: Made = 'merged') =>
+    complain(
+      'too_many',
+      `must have at most ${limit} keys at all levels once ${made}, but would have ${reached}`,
+      limit,
+    ),
 } as const;
 
 /** A fault at a place of the body. `path` holds keys and list positions from the root on. */

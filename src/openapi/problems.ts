@@ -44,8 +44,12 @@ export function problemResponses(
     statuses.map((status) => {
       const own = codes
         .filter((code) => problems[code].status === status)
-        .map((code) => ({ code, example: code + variantOf(code, route) }));
-      for (const { code, example } of own) examples[example] = { value: exampleOf(code, route, prefix) };
+        .map((code) => {
+          const { variant, ...shown } = exampleOf(code, route);
+          return { ...shown, code, example: code + variant };
+        });
+      for (const { example, error, path } of own)
+        examples[example] = { value: error.problem(path, ids.request, prefix) };
       const name = [...(withKey(route) ? [] : ['without-key']), ...own.map(({ example }) => example)].join('-');
       // A 401 comes before the rate limits.
       const limits = withKey(route) && status !== 401 ? rateLimitHeaders : [];
@@ -65,14 +69,6 @@ export function problemResponses(
       return [status, { $ref: `#/components/responses/${name}` }];
     }),
   );
-}
-
-/** The suffix of an example's name, for routes whose examples of a problem differ in more than `instance`; else empty. */
-function variantOf(code: ProblemCode, route: Route): string {
-  if (code === 'RESOURCE_NOT_FOUND') return !withKey(route) ? '.problem' : isOfWebhooks(route) ? '.webhook' : '';
-  if (code === 'RESOURCE_ACCESS_DENIED') return isOfWebhooks(route) ? '.webhook' : '';
-  if (code === 'INSUFFICIENT_PERMISSIONS') return `.${route.config?.scope?.replace(':', '-')}`;
-  return code === 'VALIDATION_FAILED' ? faultOf(route).variant : '';
 }
 
 const isOfWebhooks = ({ url }: Route) => url.startsWith('/webhooks');
@@ -103,36 +99,37 @@ function faultOf(route: Route) {
       };
 }
 
-/** A problem as the route answers with it; `instance` is the path of a route that has the same example. */
-function exampleOf(code: ProblemCode, route: Route, prefix: string): Problem {
-  return errorOf(code, route).problem(pathOf(code, route), ids.request, prefix);
-}
-
-function pathOf(code: ProblemCode, route: Route): string {
-  // For an incomplete message, the server has not read the path.
-  if (code === 'REQUEST_TIMEOUT' || code === 'HEADERS_TOO_LARGE') return '';
-  if (code === 'VALIDATION_FAILED') return faultOf(route).path;
-  const isShared = variantOf(code, route) === '';
-  if (!isShared && !withKey(route)) return '/problems/unknown';
-  return !isShared && isOfWebhooks(route) ? webhookPath : agentPath;
-}
-
-function errorOf(code: ProblemCode, route: Route): ApiError {
+/**
+ * A problem as the route answers with it, the path of a request that has the same example, and the suffix of the example's name
+ * for routes whose examples differ in more than that path.
+ */
+function exampleOf(code: ProblemCode, route: Route) {
+  const shared = { path: agentPath, variant: '' };
+  const ofWebhooks = isOfWebhooks(route);
+  const own = ofWebhooks ? { path: webhookPath, variant: '.webhook' } : shared;
   switch (code) {
-    case 'VALIDATION_FAILED':
-      return invalid([faultOf(route).fault]);
+    case 'VALIDATION_FAILED': {
+      const { fault, ...where } = faultOf(route);
+      return { ...where, error: invalid([fault]) };
+    }
     case 'RESOURCE_NOT_FOUND':
-      if (!withKey(route)) return problemUnknown();
-      return isOfWebhooks(route) ? webhookMissing() : agentMissing();
+      if (!withKey(route)) return { error: problemUnknown(), path: '/problems/unknown', variant: '.problem' };
+      return { ...own, error: ofWebhooks ? webhookMissing() : agentMissing() };
     case 'RESOURCE_ACCESS_DENIED':
-      return isOfWebhooks(route) ? webhookForeign() : new ApiError(code);
-    case 'INSUFFICIENT_PERMISSIONS':
-      return scopeMissing(String(route.config?.scope));
+      return { ...own, error: ofWebhooks ? webhookForeign() : new ApiError(code) };
+    case 'INSUFFICIENT_PERMISSIONS': {
+      const scope = String(route.config?.scope);
+      return { ...own, error: scopeMissing(scope), variant: `.${scope.replace(':', '-')}` };
+    }
     case 'MALFORMED_REQUEST':
-      return new ApiError(code, { detail: problemTexts.hostHeaders });
+      return { ...shared, error: new ApiError(code, { detail: problemTexts.hostHeaders }) };
     case 'MALFORMED_BODY':
-      return notJson('{');
+      return { ...shared, error: notJson('{') };
+    case 'REQUEST_TIMEOUT':
+    case 'HEADERS_TOO_LARGE':
+      // The server has not read the path of an incomplete message.
+      return { ...shared, error: new ApiError(code), path: '' };
     default:
-      return new ApiError(code);
+      return { ...shared, error: new ApiError(code) };
   }
 }

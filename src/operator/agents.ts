@@ -1,5 +1,6 @@
 import type { Command } from '@commander-js/extra-typings';
 import { toAnswer } from '../agents/answer.ts';
+import { purgeAgent } from '../agents/purge.repository.ts';
 import { type AgentDraft, agentDraftSchema } from '../agents/schema.ts';
 import { UnknownIdError } from '../errors.ts';
 import { invalid } from '../http/problems.ts';
@@ -53,9 +54,9 @@ export function agentCommands(agent: Command, print: Print) {
   )
     .requiredOption('--id <id>', 'the agent', uuid)
     .action(({ id }) =>
-      print(async ({ agentRows, operator, requireOwnRelease }) => {
+      print(async ({ database, operator, requireOwnRelease }) => {
         await requireOwnRelease();
-        return await agentRows.purge(id, operator);
+        return await purgeAgent(database, id, operator);
       }),
     );
 }

@@ -10,6 +10,7 @@ import { apiKeyLifecycle } from '../auth/key-lifecycle.repository.ts';
 import { apiKeyRepository } from '../auth/lookup.repository.ts';
 import { type CompanyRepository, companyRepository } from '../companies/repository.ts';
 import type { Database } from '../database/client.ts';
+import { RefusedError } from '../errors.ts';
 import { inDataDir } from '../process/data-dir.ts';
 import { type Demo, demoSchema } from './demo.schema.ts';
 
@@ -116,7 +117,7 @@ async function makeDemo(database: Database, secrets: KeySecrets): Promise<Demo> 
   const company = await companies.createCompany('Demo company');
   const ats = await companies.createIntegration('Demo ATS');
   await companies.grant(ats.id, company.id);
-  const number = await companies.addPhoneNumber(company.id, await freeNumber(companies));
+  const number = await addFreeNumber(companies, company.id);
   const agentId = await createAgent(database, company.id, { type: 'PHONE', companyPhoneNumberId: number.id });
   const key = { companyId: null, integrationId: null, scopes, allowedIps: [], name: 'Demo', expiresAt: null };
   const companyKey = await keys.create({ ...key, companyId: company.id });
@@ -124,11 +125,15 @@ async function makeDemo(database: Database, secrets: KeySecrets): Promise<Demo> 
   return { companyId: company.id, agentId, companyKey: companyKey.key, atsKey: atsKey.key };
 }
 
-/** One of the numbers reserved for examples. That of an earlier demo in this database is in use. */
-async function freeNumber(companies: CompanyRepository): Promise<string> {
-  const numbers = ['+12025550123', ...Array.from({ length: 100 }, (_, index) => `+12025550${100 + index}`)];
-  const active = await companies.activeNumbers(numbers);
-  return numbers.find((number) => !active.has(number)) ?? '+12025550123';
+/** Gives a company one of the numbers reserved for examples. That of an earlier demo in this database is in use. */
+async function addFreeNumber(companies: CompanyRepository, companyId: string) {
+  for (let tried = 0; ; tried += 1) {
+    try {
+      return await companies.addPhoneNumber(companyId, `+12025550${tried === 0 ? 123 : 99 + tried}`);
+    } catch (error) {
+      if (!(error instanceof RefusedError) || tried === 100) throw error;
+    }
+  }
 }
 
 function curl(url: string, key: string, patch: object): string {

@@ -5,7 +5,6 @@ import type { KeySecrets } from '../auth/api-key.ts';
 import { type Config, listed } from '../config.ts';
 import { type Database, openDatabase } from '../database/client.ts';
 import { migrationNames } from '../database/migrate.ts';
-import { ownConnection } from '../database/own-connection.ts';
 import { databaseId } from '../database/state.ts';
 import { type Meter, silent } from '../metrics/meter.ts';
 import { registeredTracing } from '../tracing/spans.ts';
@@ -30,14 +29,14 @@ export async function assemble(
     preparedStatements: config.DATABASE_PREPARED_STATEMENTS,
     onIdleError: (err) => logger.warn({ err }, 'a database connection broke'),
   });
-  const watch = config.METRICS_PORT === undefined ? undefined : ownConnection(databaseUrl);
   // prom-client and ioredis are loaded only where they are used: a start without them takes a tenth less processor time.
   const metrics =
-    watch &&
-    (await import('../metrics/prometheus.ts')).prometheus({
-      ...{ poolUse: database.poolUse, droppedLogLines },
-      historyBytes: () => historyBytes(watch.query),
-    });
+    config.METRICS_PORT === undefined
+      ? undefined
+      : (await import('../metrics/prometheus.ts')).prometheus({
+          ...{ poolUse: database.poolUse, droppedLogLines },
+          historyBytes: () => historyBytes(databaseUrl),
+        });
   const counters =
     config.REDIS_URL === undefined ? undefined : await sharedCounts(config.REDIS_URL, database, logger, metrics?.meter);
   const webhookRules = { allowHttp: config.WEBHOOK_ALLOW_HTTP, allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS) };
@@ -62,7 +61,7 @@ export async function assemble(
     ...(metrics && { meter: metrics.meter }),
     tracing: registeredTracing(),
   });
-  return { app, database, watch, metrics, counters, webhooks };
+  return { app, database, metrics, counters, webhooks };
 }
 
 async function sharedCounts(url: string, database: Database, logger: Logger, meter?: Meter) {

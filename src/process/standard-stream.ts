@@ -13,22 +13,7 @@ const retryDelay = 100;
 /** Milliseconds to wait for a slow reader when the process ends. */
 const lastLinesWait = 500;
 
-/** Standard output or standard error. Writing never blocks or throws, to a pipe, a file or a terminal. */
-interface StandardStream {
-  /**
-   * Writes one or more whole lines, in order, at most 100 ms later: a SIGKILL loses the lines of that time, and those
-   * that a slow reader has not taken yet.
-   */
-  write(lines: string): void;
-  /** Calls of `write` whose lines were dropped, because 8 MiB were waiting or because they could not be written. */
-  dropped(): number;
-  /** Resolves when everything is written, at the latest after the given milliseconds. */
-  settle(limit: number): Promise<void>;
-  /** Whether a thread is blocked in a write: `process.exit` would wait for it, perhaps for ever. */
-  blocksExit(): boolean;
-  /** Writes waiting lines synchronously, as many as the reader accepts. For a crash: the event loop does not run again. */
-  flushSync(): void;
-}
+type StandardStream = ReturnType<typeof openStandardStream>;
 
 interface Batch {
   readonly bytes: Buffer;
@@ -36,10 +21,11 @@ interface Batch {
 }
 
 /**
- * Opens standard output (1) or standard error (2). sonic-boom, pino's usual destination, is not used: its final flush
- * retries for ever on a broken pipe, and its asynchronous writes to a full pipe block a thread that the exit waits for.
+ * Opens standard output (1) or standard error (2): a pipe, a file or a terminal. Writing never blocks or throws. sonic-boom,
+ * pino's usual destination, is not used: its final flush retries for ever on a broken pipe, and its asynchronous writes to a
+ * full pipe block a thread that the exit waits for.
  */
-export function openStandardStream(fd: 1 | 2): StandardStream {
+export function openStandardStream(fd: 1 | 2) {
   const stat = fstatSync(fd);
   const usesThread = !stat.isFIFO() && !stat.isSocket();
   const send = usesThread ? fileSender(fd) : socketSender(fd);
@@ -77,7 +63,11 @@ export function openStandardStream(fd: 1 | 2): StandardStream {
   };
 
   return {
-    write(lines) {
+    /**
+     * Writes one or more whole lines, in order, at most 100 ms later: a SIGKILL loses the lines of that time, and those
+     * that a slow reader has not taken yet.
+     */
+    write(lines: string): void {
       const size = Buffer.byteLength(lines);
       if (waiting + size > capacity) {
         dropped += 1;
@@ -89,8 +79,12 @@ export function openStandardStream(fd: 1 | 2): StandardStream {
       if (next.length >= batchBytes) flush();
       else timer ??= setTimeout(flush, batchDelay).unref();
     },
+
+    /** Calls of `write` whose lines were dropped, because 8 MiB were waiting or because they could not be written. */
     dropped: () => dropped,
-    settle: (limit) =>
+
+    /** Resolves when everything is written, at the latest after the given milliseconds. */
+    settle: (limit: number): Promise<void> =>
       new Promise((resolve) => {
         const giveUp = setTimeout(resolve, limit);
         onSettled = () => {
@@ -99,8 +93,12 @@ export function openStandardStream(fd: 1 | 2): StandardStream {
         };
         flush();
       }),
+
+    /** Whether a thread is blocked in a write: `process.exit` would wait for it, perhaps for ever. */
     blocksExit: () => usesThread && isWriting,
-    flushSync() {
+
+    /** Writes waiting lines synchronously, as many as the reader accepts. For a crash: the event loop does not run again. */
+    flushSync(): void {
       closeBatch();
       // Bytes of a batch that is being written may be out already: more behind them would cut its lines.
       if (isWriting || batches.length === 0) return;

@@ -28,23 +28,7 @@ export type TraceBatches = <Item, Result>(
   run: Run<Item, Result>,
 ) => Run<Item, Result>;
 
-/** Makes the spans of a server. */
-export interface Tracing {
-  /**
-   * Begins the span of a request.
-   * @param route the route's pattern, if there is one
-   * @param headers may name the span's parent: `traceparent` (W3C Trace Context), or others that the SDK is set up to read
-   * @returns undefined if the SDK does not record the trace
-   */
-  begin(method: string, route: string | undefined, path: string, headers: object): RequestSpan | undefined;
-  /**
-   * Ends it.
-   * @param status null if the client closed the connection before the answer
-   * @param code of the problem that was answered; null on success
-   */
-  end(span: RequestSpan, status: number | null, code: string | null): void;
-  readonly batches: TraceBatches;
-}
+export type Tracing = ReturnType<typeof tracing>;
 
 /** For servers without an SDK: returns `run` itself. */
 export const untraced: TraceBatches = (_, __, run) => run;
@@ -79,8 +63,14 @@ interface Flushing {
 const canFlush = (provider: TracerProvider): provider is TracerProvider & Flushing => 'forceFlush' in provider;
 
 /** Spans by a tracer, named and described by OpenTelemetry's conventions for HTTP. They hold no key, query, header or body. */
-const tracing = (tracer: Tracer): Tracing => ({
-  begin(method, route, path, headers) {
+const tracing = (tracer: Tracer) => ({
+  /**
+   * Begins the span of a request.
+   * @param route the route's pattern, if there is one
+   * @param headers may name the span's parent: `traceparent` (W3C Trace Context), or others that the SDK is set up to read
+   * @returns undefined if the SDK does not record the trace
+   */
+  begin(method: string, route: string | undefined, path: string, headers: object): RequestSpan | undefined {
     const known = knownMethods.has(method) ? method : undefined;
     const pattern = route === undefined ? undefined : braced(route);
     const attributes = {
@@ -94,14 +84,19 @@ const tracing = (tracer: Tracer): Tracing => ({
     return span.isRecording() ? span : undefined;
   },
 
-  end(span, status, code) {
+  /**
+   * Ends it.
+   * @param status null if the client closed the connection before the answer
+   * @param code of the problem that was answered; null on success
+   */
+  end(span: RequestSpan, status: number | null, code: string | null): void {
     if (status !== null) span.setAttribute('http.response.status_code', status);
     if (code !== null) span.setAttribute('interview_agents.problem.code', code);
     if (status !== null && status >= 500) fail(span, code ?? String(status));
     span.end();
   },
 
-  batches: (name, spanOf, run) => async (items) => {
+  batches: ((name, spanOf, run) => async (items) => {
     const requests = items.flatMap((item) => spanOf(item) ?? []).filter((span) => span.isRecording());
     const [first] = requests;
     if (!first) return await run(items);
@@ -118,7 +113,7 @@ const tracing = (tracer: Tracer): Tracing => ({
         span.end();
       }
     });
-  },
+  }) satisfies TraceBatches,
 });
 
 /** Records only the code: the message of a database error can contain values. */

@@ -6,11 +6,6 @@ import { nextWait } from './schedule.ts';
 /** Milliseconds until the retry if the secret of the endpoint could not be decrypted: the operator must fix a setting. */
 const unreadableWait = 60_000;
 
-const notSent = {
-  ...{ isAttempt: false, isUnreadable: false, isGone: false },
-  ...{ lastStatus: null, lastError: null, lastAnswer: null },
-} as const;
-
 const claimOf = ({ id, lease, endpointId, url, endpointChangedAt }: Claimed) => ({
   id,
   lease,
@@ -37,28 +32,30 @@ export function outcomeOf(
   };
 }
 
-/** The outcome if the integration no longer manages the company: FAILED, and nothing is sent. */
-export const notGranted = (claimed: Claimed): DeliveryOutcome => ({
+/** The outcome of a claim for which no attempt was made. */
+const notSent = (
+  claimed: Claimed,
+  status: 'FAILED' | 'PENDING',
+  lastError: string | null,
+  wait = 0,
+): DeliveryOutcome => ({
   ...claimOf(claimed),
-  ...notSent,
-  ...{ status: 'FAILED', wait: 0, lastError: 'the integration does not manage this company any more' },
+  ...{ status, wait, isAttempt: false, isUnreadable: false, isGone: false },
+  ...{ lastStatus: null, lastError, lastAnswer: null },
 });
+
+/** The outcome if the integration no longer manages the company: FAILED, and nothing is sent. */
+export const notGranted = (claimed: Claimed) =>
+  notSent(claimed, 'FAILED', 'the integration does not manage this company any more');
 
 /**
  * The outcome if this process does not have the API_KEY_SECRET that the endpoint is encrypted under, or what is stored is
  * damaged: retried in 60 s. It uses up no attempt, since the operator may bring the secret back.
  */
 export const unreadable = (claimed: Claimed): DeliveryOutcome => ({
-  ...claimOf(claimed),
-  ...notSent,
+  ...notSent(claimed, 'PENDING', 'the server could not read the secret of this endpoint', unreadableWait),
   isUnreadable: true,
-  ...{ status: 'PENDING', wait: unreadableWait, lastError: 'the server could not read the secret of this endpoint' },
 });
 
 /** The outcome if the process stops before the attempt ends: due now, so that another process can claim it. */
-export const givenBack = (claimed: Claimed): DeliveryOutcome => ({
-  ...claimOf(claimed),
-  ...notSent,
-  status: 'PENDING',
-  wait: 0,
-});
+export const givenBack = (claimed: Claimed) => notSent(claimed, 'PENDING', null);

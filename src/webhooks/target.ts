@@ -13,22 +13,8 @@ export interface TargetRules {
 /** Resolves a host name to all of its IPv4 and IPv6 addresses. Rejects with the error of the lookup if there is none. */
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
-/** Why nothing may be sent to a URL. */
-type TargetFault =
-  | 'the URL is not valid'
-  | 'the URL is not https'
-  | 'the URL has a user or a password'
-  | 'the address is not public'
-  // One text for both: an endpoint must not tell which names the operator's own DNS knows.
-  | 'the name has no address, or one that is not public'
-  | 'the name has more than 64 addresses';
-
 /** The URL is not allowed as a target. `message` is one of our own texts, without data from DNS or the receiver. */
-export class TargetError extends Error {
-  constructor(fault: TargetFault) {
-    super(fault);
-  }
-}
+export class TargetError extends Error {}
 
 /**
  * IPv4 blocks that are refused: those that IANA's special-purpose registry (RFC 6890 and later) does not call global, and
@@ -115,6 +101,7 @@ export async function resolveTarget(
   const host = hostOf(url);
   const found = isIP(host) === 0 ? await resolve(host).catch(noneIfUnknown) : [host];
   if (found.length === 0 || !areAllowed(found.slice(0, mostAddresses), allowNetworks)) {
+    // One text for both: an endpoint must not tell which names the operator's own DNS knows.
     throw new TargetError('the name has no address, or one that is not public');
   }
   if (found.length > mostAddresses) throw new TargetError('the name has more than 64 addresses');

@@ -2,9 +2,11 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import type pg from 'pg';
 import { expect, inject, onTestFinished, test, vi } from 'vitest';
 import { withClient } from '../../src/database/session.ts';
 import { StartError } from '../../src/errors.ts';
+import { openLink } from '../support/database-link.ts';
 import { makeFolder } from '../support/process.ts';
 
 /** A program that is not the PostgreSQL that one meant. @returns its URL */
@@ -117,4 +119,15 @@ test('a host that does not answer is given up after 10 s', async () => {
   await vi.advanceTimersByTimeAsync(1);
   await ended;
   expect(error).toEqual(new StartError(`${unreachable}its host does not answer`));
+});
+
+test('a network that is lost after the last answer holds a task up for no longer than a connection', async () => {
+  const link = await openLink(inject('serverUrl'));
+  const task = async (client: pg.Client) => {
+    const { rows } = await client.query('SELECT 1 AS one');
+    link.freeze();
+    return rows;
+  };
+  expect(await withClient(link.url, task, { connectionTimeoutMillis: 3_000 })).toEqual([{ one: 1 }]);
+  expect(link.isIdle()).toBe(false);
 });

@@ -47,7 +47,7 @@ test.each([
   ['a lock that is not free', 'SELECT FROM agent_version LIMIT 0', '55P03'],
 ])('the connection of a statement that PostgreSQL refuses is used further: %s', async (_, text, code) => {
   await world.company();
-  const pool = new TrustedPool({ connectionString: patientUrl(world.ownerUrl), max: 1 });
+  const pool = new TrustedPool({ connectionString: patientUrl(world.ownerUrl), max: 1 }, () => {});
   onTestFinished(() => pool.end());
   const pidOf = async () => (await pool.query('SELECT pg_backend_pid() AS pid')).rows;
   const before = await pidOf();

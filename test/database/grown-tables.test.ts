@@ -23,8 +23,9 @@ test('a batch of changes with idempotency keys reads a few blocks each, with pla
   const database = openLimited('patient', world.databaseUrl, 1);
   onTestFinished(() => database.close());
   const find = (ids: readonly string[], numberIds: readonly string[]) => {
-    const keys = { apiKeyIds: ids.map(() => keyId), idempotencyKeys: ids.map((_, place) => key(place)) };
-    return database.query(findStatement({ ids, numberIds, ...keys }));
+    const rest = (place: number) => ({ by: { keyId }, idempotency: { key: key(place) } });
+    const wanted = ids.map((agent, at) => ({ id: agent, phoneNumberId: numberIds[at] ?? null, ...rest(at) }));
+    return database.query(findStatement(wanted));
   };
   const change = (ids: readonly string[]) =>
     database.query({

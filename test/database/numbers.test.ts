@@ -27,7 +27,7 @@ test('the JSON of an ordinary agent and its key has no number of sixteen charact
   const asked = { hash: rows[0].hash, formerHash: null, companyId: null, agentId: id, address: '127.0.0.1' };
   const statements = [
     lookupStatement([{ ...asked, scope: 'write:agents' }]),
-    findStatement({ ids: [id], numberIds: [null], apiKeyIds: [null], idempotencyKeys: [null] }),
+    findStatement([{ id, phoneNumberId: null }]),
   ];
   for (const { text, values } of statements) {
     const found = await world.sql.query(text, [...values]);

@@ -21,7 +21,7 @@ test('a key that ends while the transaction of its change reads for more than a 
   const companyPhoneNumberId = await world.phoneNumber(subject.companyId);
   const before = await storedOf(world, subject.companyId);
   const lock = lockSoonStatement(subject.id).text;
-  const read = findStatement({ ids: [], numberIds: [], apiKeyIds: [], idempotencyKeys: [] }).text;
+  const read = findStatement([]).text;
   let isLocked = false;
   const { origin } = await openAnotherServer(world, {
     async onStatement(sql) {

@@ -17,8 +17,7 @@ import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-const isFind = (sql: string) =>
-  sql === findStatement({ ids: [], numberIds: [], apiKeyIds: [], idempotencyKeys: [] }).text;
+const isFind = (sql: string) => sql === findStatement([]).text;
 const isLock = (sql: string) => sql === lockSoonStatement('').text;
 const isLookup = (sql: string) => sql === singleLookupSql;
 const keyed = { 'idempotency-key': 'late' };

@@ -45,7 +45,7 @@ export function problemCases(world: World) {
       await world.call(one.agent.key, `DELETE /webhooks/${id}`);
     } else {
       await world.deleteAgent(id);
-      await world.agents.purge(id, 'tester');
+      await world.purgeAgent(id);
     }
     return await sendWith(one, headers);
   }

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { toAnswer } from '../../src/agents/answer.ts';
 import { agentVersionRepository } from '../../src/agents/history/repository.ts';
+import { purgeAgent } from '../../src/agents/purge.repository.ts';
 import { agentRepository } from '../../src/agents/repository.ts';
 import type { AgentDraft } from '../../src/agents/schema.ts';
 import { agentService } from '../../src/agents/service.ts';
@@ -162,6 +163,9 @@ export async function openWorld(options: WorldOptions = {}) {
     async deleteAgent(id: string): Promise<void> {
       await sql.query('UPDATE agent SET deleted_at = now() WHERE id = $1', [id]);
     },
+
+    /** Erases a deleted agent, as the operator does. */
+    purgeAgent: (id: string) => purgeAgent(owned, id, operator),
 
     /** A client with a key, typed by the server's OpenAPI document, for well-formed requests. */
     client: (key: string) => clientOf(origin, key),

@@ -1,7 +1,8 @@
-import { onePage } from '../../openapi/examples.ts';
+import { ids, onePage } from '../../openapi/examples.ts';
 import { retryInWords } from '../../openapi/headers.ts';
-import { created, differences, restored, versions } from '../examples.ts';
+import { changed, created, restored, versions } from '../examples.ts';
 import { changeHeaders, dryRunInWords } from '../openapi.ts';
+import { differences } from '../rules/diff.ts';
 import { agentSchema } from '../schema.ts';
 import { diffSchema, versionedAgentSchema, versionListSchema } from './schema.ts';
 
@@ -23,7 +24,8 @@ export const getAgentVersion = {
   response: { 200: { ...versionedAgentSchema, description: 'The agent at that version', examples: [atVersion] } },
 };
 
-const comparison = { from: 1, to: 2, changes: differences };
+const next = { ...changed, companyPhoneNumberId: ids.phoneNumber };
+const comparison = { from: 1, to: 2, changes: differences(atVersion, next) };
 
 export const compareAgentVersions = {
   operationId: 'compareAgentVersions',

@@ -1,6 +1,7 @@
+import type pg from 'pg';
 import type { Database } from '../../database/client.ts';
 import { rowsOf } from '../../database/rows.ts';
-import type { Query } from '../../database/statement.ts';
+import { withClient } from '../../database/session.ts';
 import { parseExact } from '../../http/exact-numbers.ts';
 import { isRecord } from '../../http/json.ts';
 import { itemsBefore, type Page } from '../../http/pages.ts';
@@ -62,8 +63,16 @@ export function agentVersionRepository({ typed, query }: Database) {
   };
 }
 
-/** Bytes of the history of all agents and of kept answers on disk; undefined while one of the tables is locked. Throws what `query` throws. */
-export async function historyBytes(query: Query): Promise<number | undefined> {
-  const [size] = sizesOf(await query(sizeStatement()));
-  return size?.bytes ?? undefined;
+/**
+ * Bytes of the history of all agents and of kept answers on disk; undefined while one of the tables is locked. Asks on a
+ * connection of its own, opened each time: it must neither wait for requests nor delay them, and after a failover it must lead
+ * to the new primary. Throws what `withClient` throws.
+ */
+export function historyBytes(url: string): Promise<number | undefined> {
+  const limits = { connectionTimeoutMillis: 2_000, query_timeout: 2_000 };
+  const ask = async (client: pg.ClientBase) => {
+    const [size] = sizesOf((await client.query(sizeStatement())).rows);
+    return size?.bytes ?? undefined;
+  };
+  return withClient(url, ask, { ...limits, application_name: 'interview-agents-api metrics' });
 }

@@ -52,13 +52,7 @@ export async function readAll(
 ): Promise<Map<Change, Read>> {
   const readOrder = writes.beginRead();
   const found = await askOnce(changes, idOf, isSame, async (distinct) => {
-    const statement = findStatement({
-      ids: distinct.map(({ id }) => id),
-      numberIds: distinct.map(({ phoneNumberId }) => phoneNumberId),
-      apiKeyIds: distinct.map(({ by, idempotency }) => (idempotency ? by.keyId : null)),
-      idempotencyKeys: distinct.map(({ idempotency }) => idempotency?.key ?? null),
-    });
-    const rows = foundIn(await query(statement));
+    const rows = foundIn(await query(findStatement(distinct)));
     return await Promise.all(rows.map((row) => toRead(query, readOrder, row)));
   });
   return new Map(changes.map((change, place) => [change, found[place] ?? { ...nothing, readOrder }]));

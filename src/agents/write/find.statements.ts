@@ -17,21 +17,24 @@ const findSql = `
                           AND k.created_at > now() - ${keptFor} LIMIT 1) k ON true
    ORDER BY q.place`;
 
-/** What to find, in lists of one length. */
+/** What to find: an agent, the state of a phone number, and with `idempotency` the answer that is kept for the caller's key. */
 interface Wanted {
-  readonly ids: readonly string[];
-  /** The id of a phone number for each agent, or null. */
-  readonly numberIds: readonly (string | null)[];
-  /** An API key's id for each agent and its idempotency key, or both null. */
-  readonly apiKeyIds: readonly (string | null)[];
-  readonly idempotencyKeys: readonly (string | null)[];
+  readonly id: string;
+  readonly phoneNumberId: string | null;
+  readonly by?: { readonly keyId: string };
+  readonly idempotency?: { readonly key: string } | undefined;
 }
 
 /**
  * Selects one row for each agent, in this order (`foundRowSchema`). `agent` is null if there is none, `kept` if no answer is
  * kept.
  */
-export const findStatement = ({ ids, numberIds, apiKeyIds, idempotencyKeys }: Wanted): PreparedStatement => ({
+export const findStatement = (wanted: readonly Wanted[]): PreparedStatement => ({
   text: findSql,
-  values: [ids, numberIds, apiKeyIds, idempotencyKeys],
+  values: [
+    wanted.map(({ id }) => id),
+    wanted.map(({ phoneNumberId }) => phoneNumberId),
+    wanted.map(({ by, idempotency }) => (idempotency && by ? by.keyId : null)),
+    wanted.map(({ idempotency }) => idempotency?.key ?? null),
+  ],
 });

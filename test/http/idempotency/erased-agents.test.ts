@@ -17,7 +17,7 @@ test('an agent that is erased while a patch that changes nothing is under way le
     const waiting = sendKeyed(world, agent, request, key);
     await untilWaiting(world);
     await world.deleteAgent(agent.id);
-    const purging = world.agents.purge(agent.id, 'tester');
+    const purging = world.purgeAgent(agent.id);
     await Promise.race([purging, untilWaiting(world, 2)]);
     await release();
     expect((await waiting).status).toBe(200);

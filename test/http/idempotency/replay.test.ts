@@ -132,7 +132,7 @@ test.for(kinds)('once its agent is erased, %s that is repeated answers 404 and c
   const first = await sendKeyed(world, agent, request, key);
   const { id } = Object(first.body);
   await world.deleteAgent(id);
-  await world.agents.purge(id, 'tester');
+  await world.purgeAgent(id);
   const before = await everythingOf(world, agent.companyId);
   const instance = request.line.split(' ')[1] ?? '';
   expectProblem(await sendKeyed(world, agent, request, key), { code: 'RESOURCE_NOT_FOUND', instance });

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { historyBytes } from '../../../src/agents/history/repository.ts';
 import { openDatabase } from '../../../src/database/client.ts';
-import { ownConnection } from '../../../src/database/own-connection.ts';
 import { retryReasons } from '../../../src/metrics/meter.ts';
 import { prometheus } from '../../../src/metrics/prometheus.ts';
 import { openLink } from '../../support/database-link.ts';
@@ -135,10 +134,8 @@ test('the connection metrics are those of the pool', async () => {
 
 test('a scrape shows the size of history and kept answers and whether the database answers; during a lock or an outage the last known size stays, and one that was never known is left out', async () => {
   const link = await openLink(world.databaseUrl);
-  const { query, close } = ownConnection(link.url);
-  onTestFinished(close);
   const sources = { poolUse: () => ({ busy: 0, idle: 0, waiting: 0 }), droppedLogLines: () => 0 };
-  const { registry } = prometheus({ ...sources, historyBytes: () => historyBytes(query) });
+  const { registry } = prometheus({ ...sources, historyBytes: () => historyBytes(link.url) });
   const read = async () => {
     const text = await registry.metrics();
     return ['database_up', 'history_bytes'].map((name) =>
@@ -154,6 +151,8 @@ test('a scrape shows the size of history and kept answers and whether the databa
   await newSubject(world);
   const before = await size();
   expect(await read()).toEqual([1, before]);
+  // Servers of the same role must not take it for one of theirs.
+  expect(link.asked()).toContain('application_name\0interview-agents-api metrics\0');
   const { id, key } = await newSubject(world);
   const instructions = () => randomBytes(1_000).toString('hex');
   for (let count = 0; count < 20; count += 1) {
@@ -174,7 +173,7 @@ test('a scrape shows the size of history and kept answers and whether the databa
   await whileLocked(world, 'LOCK TABLE agent_version', [], async () => expect(await read()).toEqual([1, after]));
   await link.cutOff();
   expect(await read()).toEqual([0, after]);
-  const { registry: fresh } = prometheus({ ...sources, historyBytes: () => historyBytes(query) });
+  const { registry: fresh } = prometheus({ ...sources, historyBytes: () => historyBytes(link.url) });
   const text = await fresh.metrics();
   expect(text).toMatch(/^interview_agents_database_up 0$/m);
   expect(text).not.toMatch(/^interview_agents_history_bytes /m);

@@ -131,7 +131,7 @@ test.for([
     const headers = ['etag', 'idempotent-replayed', header, ...limits];
     expectDocumented(document, [method.toLowerCase(), path], repeated, headers);
     await world.deleteAgent(Object(first.body).id);
-    await world.agents.purge(Object(first.body).id, 'tester');
+    await world.purgeAgent(Object(first.body).id);
     const gone = await send();
     expect(gone.status).toBe(404);
     expectDocumented(document, [method.toLowerCase(), path], gone, limits);

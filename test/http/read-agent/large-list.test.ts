@@ -101,7 +101,7 @@ test('an agent that is deleted while a page is sent stays on it, a changed one h
   await world.patch(company.key, changed, { name: 'Changed meanwhile' });
   await world.deleteAgent(deleted);
   await world.deleteAgent(erased);
-  await world.agents.purge(erased, 'tester');
+  await world.purgeAgent(erased);
   const { text, isWhole } = await list.readAll();
   const { data, pagination } = JSON.parse(text);
   const listed: { id: string; name: string }[] = data;

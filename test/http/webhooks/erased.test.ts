@@ -28,7 +28,7 @@ test('a redelivery during a purge leaves no event of the purged agent', async ()
   const { id, agentId, path } = await deletedAgent(key, companyId);
   // The purge takes this lock after it has erased the deliveries.
   const answer = await whileLocked(world, 'SELECT pg_advisory_xact_lock(7214839, 4)', [], async (release) => {
-    const purging = world.agents.purge(agentId, 'tester');
+    const purging = world.purgeAgent(agentId);
     await untilWaiting(world);
     const sent = world.call(key, `POST ${path}`);
     await Promise.race([sent, untilWaiting(world, 2)]);
@@ -51,7 +51,7 @@ test('a kept answer to a redelivery is erased with its agent, and 404 from then 
   const again = await redeliver();
   expect([first.status, again.text]).toEqual([202, first.text]);
   expect(await kept()).toEqual([{ agent_id: agentId, answer: first.body }]);
-  await world.agents.purge(agentId, 'tester');
+  await world.purgeAgent(agentId);
   expect(await kept()).toEqual([{ agent_id: agentId, answer: null }]);
   expectProblem(await redeliver(), missing(path));
 });
@@ -82,7 +82,7 @@ test('a purge waits for a delivery whose outcome is being written once all other
     (await world.sql.query('SELECT endpoint_id AS id FROM webhook_delivery WHERE agent_id = $1', [agentId])).rows;
   const lock = 'SELECT FROM webhook_delivery WHERE endpoint_id = $1 AND agent_id IS NOT NULL FOR UPDATE';
   await whileLocked(world, lock, [otherId], async (release) => {
-    const purging = world.agents.purge(agentId, 'tester');
+    const purging = world.purgeAgent(agentId);
     await expect.poll(left).toEqual([{ id: otherId }]);
     await untilWaiting(world);
     await release();

@@ -92,7 +92,7 @@ test('purging an agent removes its content from the deliveries of every endpoint
   const [purged, kept] = [await world.agent(companyId), await world.agent(companyId)];
   await world.patch(key, purged.id, { duration: 31 });
   await world.call(key, `DELETE /agents/${purged.id}`);
-  await world.agents.purge(purged.id, 'tester');
+  await world.purgeAgent(purged.id);
   for (const { id } of hooks) {
     expect((await bodiesFor(world, id)).map((event) => Object(event).data.agentId)).toEqual([kept.id]);
   }
