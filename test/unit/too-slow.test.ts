@@ -30,6 +30,8 @@ test('a scene that fails is run again, five times at most, only if an answer was
   expect(await runFailing(({ provedBy }) => provedBy(() => true))).toEqual(again);
   expect(await runFailing(answered, 0)).toEqual(again);
   expect(await runFailing(waiting, 0)).toEqual(again);
+  expect(await runFailing(({ timed }) => timed(Promise.resolve(), 60_000), 0)).toEqual(once);
+  expect(await runFailing(({ timed }) => timed(Promise.resolve(), 0))).toEqual(again);
 });
 
 test('a scene that succeeds is run once, however late its answers were', async () => {

@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import { expect, test } from 'vitest';
+import { longest } from '../../../src/http/deadline.ts';
 import { documented, expectDocumentedHeaders, readDocument } from '../../support/document.ts';
 import {
   explained,
@@ -148,7 +149,7 @@ test('every route that lists IDEMPOTENCY_KEY_IN_USE answers it as documented', a
     cases.map(({ line, one }) =>
       whileLocked(hurried, insertKeptAnswer, [one.agent.keyId, 'in-use', one.agent.id], () =>
         unlessTooSlow(async ({ timed }) => {
-          const answer = await timed(slow.sendWith(one, { 'idempotency-key': 'in-use' }));
+          const answer = await timed(slow.sendWith(one, { 'idempotency-key': 'in-use' }), longest);
           expectExample(line, 'IDEMPOTENCY_KEY_IN_USE', one, answer);
         }),
       ),
