@@ -88,14 +88,13 @@ test.for(Object.entries(retriables))(
     const request = make(agent, await world.phoneNumber(agent.companyId));
     const instance = request.line.split(' ')[1] ?? '';
     const key = newKey();
-    const holder = await world.sql.connect();
-    await holder.query('BEGIN');
-    await holder.query(insertKeptAnswer, [agent.keyId, key, agent.id]);
-    const waiting = sendKeyed(world, agent, request, key);
-    await untilWaiting(world);
-    await holder.query('COMMIT');
-    holder.release();
-    expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
+    const answer = await whileLocked(world, insertKeptAnswer, [agent.keyId, key, agent.id], async (release) => {
+      const waiting = sendKeyed(world, agent, request, key);
+      await untilWaiting(world);
+      await release('COMMIT');
+      return await waiting;
+    });
+    expectProblem(answer, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
   },
 );
 

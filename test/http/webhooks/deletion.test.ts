@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { draft } from '../../support/endpoints.ts';
-import { untilWaiting } from '../../support/locks.ts';
+import { untilWaiting, whileLocked } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { bodiesFor, inShort, newWebhook, requestOf, trailOf, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -42,16 +42,20 @@ test('a patch or creation of an agent succeeds while an endpoint of its company 
   const { id: agentId } = await world.agent(companyId);
   const { id } = await newWebhook(world, key);
   const other = await newWebhook(world, key);
-  const holder = await world.sql.connect();
-  await holder.query('BEGIN');
-  await holder.query('DELETE FROM webhook_endpoint WHERE id = $1', [id]);
-  const created = world.call(key, 'POST /agents', { body: draft });
-  await untilWaiting(world);
-  const sent = world.patch(key, agentId, { duration: 31 });
-  await untilWaiting(world, 2);
-  await holder.query('COMMIT');
-  holder.release();
-  expect(await sent).toMatchObject({ status: 200, headers: { etag: '"2"' } });
-  expect((await created).status).toBe(201);
+  const [created, changed] = await whileLocked(
+    world,
+    'DELETE FROM webhook_endpoint WHERE id = $1',
+    [id],
+    async (release) => {
+      const creation = world.call(key, 'POST /agents', { body: draft });
+      await untilWaiting(world);
+      const change = world.patch(key, agentId, { duration: 31 });
+      await untilWaiting(world, 2);
+      await release('COMMIT');
+      return await Promise.all([creation, change]);
+    },
+  );
+  expect(changed).toMatchObject({ status: 200, headers: { etag: '"2"' } });
+  expect(created.status).toBe(201);
   expect(inShort(await bodiesFor(world, other.id)).toSorted()).toEqual(['agent.created 1', 'agent.updated 2']);
 });
