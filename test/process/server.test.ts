@@ -2,12 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { connect } from '../support/connection.ts';
 import { curlsIn, paste } from '../support/curl.ts';
 import { type Answer, send } from '../support/http.ts';
 import {
-  type AtEnd,
   build,
   demoPrinted,
   embeddedUrl,
@@ -113,11 +112,11 @@ describe('start after start on one DATA_DIR', () => {
   });
 });
 
-/** Another session's lock on all agents, until the end of the attempt. */
-async function lockAgents(dataDir: string, atEnd: AtEnd): Promise<pg.Client> {
+/** Another session's lock on all agents. */
+async function lockAgents(dataDir: string): Promise<pg.Client> {
   const client = await connect(await embeddedUrl(dataDir));
-  // PostgreSQL may have ended it.
-  atEnd(() => client.end().catch(() => {}));
+  // It ends with PostgreSQL at the latest.
+  onTestFinished(() => client.end().catch(() => {}));
   await client.query('SET idle_in_transaction_session_timeout = 0; BEGIN');
   await client.query('SELECT FROM agent FOR UPDATE');
   return client;
@@ -151,7 +150,7 @@ describe('stop', () => {
           await started.until(demoPrinted);
           return { server: started, origin: listening };
         });
-        const holder = await lockAgents(dataDir, atEnd);
+        const holder = await lockAgents(dataDir);
         const running = timed(patchDemo(origin, dataDir, { name }));
         await Promise.race([untilWaiting(holder), running]);
         tell(server);
@@ -171,7 +170,7 @@ describe('stop', () => {
     unlessTooSlow(async ({ timed, atEnd }) => {
       const dataDir = shared;
       const { server, origin } = await startServer({ DATA_DIR: dataDir, SHUTDOWN_GRACE_SECONDS: '0' }, { atEnd });
-      const holder = await lockAgents(dataDir, atEnd);
+      const holder = await lockAgents(dataDir);
       const running = timed(patchDemo(origin, dataDir, { name: randomUUID() })).catch((error: unknown) => error);
       await Promise.race([untilWaiting(holder), running]);
       server.signal('SIGTERM');
