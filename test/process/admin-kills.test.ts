@@ -52,41 +52,40 @@ async function sumOf(action: string, name: string): Promise<number> {
 
 /**
  * Kills a command after its first batch is committed, while the second one waits for a lock.
- * @returns the sum of `name` in the audit entries of `action` then
+ * @param table that the second batch cannot write to
  */
 async function killMidway(parameters: string[], action: string, name: string) {
+  // One more audit entry can be written, then none until this transaction ends.
   const client = await world.sql.connect();
-  try {
-    // One more audit entry can be written, then none until this session ends.
-    await world.sql.query(`
-      CREATE FUNCTION wait_at_second() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF EXISTS (SELECT FROM audit_entry WHERE action = NEW.action) THEN PERFORM pg_advisory_xact_lock(1); END IF;
-        RETURN NEW;
-      END $$;
-      CREATE TRIGGER wait_at_second BEFORE INSERT ON audit_entry FOR EACH ROW EXECUTE FUNCTION wait_at_second()`);
-    await client.query('SELECT pg_advisory_lock(1)');
-    const started = start(...parameters);
-    const isWaiting = async () => {
-      const { rows } = await world.sql.query(
-        `SELECT count(*)::int AS waiting FROM pg_locks
-          WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-      );
-      return rows[0].waiting > 0;
-    };
-    let hasEnded = false;
-    const ended = started.exit.then(() => {
-      hasEnded = true;
-    });
-    await vi.waitUntil(async () => hasEnded || (await isWaiting()), { timeout: 170_000, interval: 20 });
-    expect({ hasEnded, stderr: started.stderr }).toEqual({ hasEnded: false, stderr: '' });
-    started.signal('SIGKILL');
-    await ended;
-    return await sumOf(action, name);
-  } finally {
-    client.release(true);
-    // Waits for the end of the transaction that waited.
-    await world.sql.query('DROP FUNCTION IF EXISTS wait_at_second CASCADE');
-  }
+  await world.sql.query(`
+    CREATE FUNCTION wait_at_second() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF EXISTS (SELECT FROM audit_entry WHERE action = NEW.action) THEN PERFORM pg_advisory_xact_lock(1); END IF;
+      RETURN NEW;
+    END $$;
+    CREATE TRIGGER wait_at_second BEFORE INSERT ON audit_entry FOR EACH ROW EXECUTE FUNCTION wait_at_second()`);
+  await client.query('SELECT pg_advisory_lock(1)');
+  const started = start(...parameters);
+  const isWaiting = async () => {
+    const { rows } = await world.sql.query(
+      `SELECT count(*)::int AS waiting FROM pg_locks
+        WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    );
+    return rows[0].waiting > 0;
+  };
+  let hasEnded = false;
+  const ended = started.exit.then(() => {
+    hasEnded = true;
+  });
+  await vi.waitUntil(async () => hasEnded || (await isWaiting()), { timeout: 170_000, interval: 20 });
+  expect({ hasEnded, stderr: started.stderr }).toEqual({ hasEnded: false, stderr: '' });
+  started.signal('SIGKILL');
+  await ended;
+  const committed = await sumOf(action, name);
+  await client.query('SELECT pg_advisory_unlock(1)');
+  client.release();
+  await expect.poll(isWaiting).toBe(false);
+  await world.sql.query('DROP TRIGGER wait_at_second ON audit_entry; DROP FUNCTION wait_at_second()');
+  return committed;
 }
 
 test('a killed prune has deleted what its audit entries say; the next one deletes the rest, and the counts add up', async () => {
