@@ -5,9 +5,7 @@ import { startProcess } from '../support/process.ts';
 test('the commands of docs/high-availability.md run the cluster, remove the primary, and wait until the servers are ready again', async () => {
   const [, start = '', fail = '', ...more] = commandsIn('docs/high-availability.md', "Try it from Debian's packages");
   expect(more).toEqual([]);
-  // The folder of the test run, so that it removes what PostgreSQL leaves behind.
-  const shell = (commands: string) =>
-    startProcess(['bash', '-euc', commands], { env: { TMPDIR: process.env['TMPDIR'] ?? '' } });
+  const shell = (commands: string) => startProcess(['bash', '-euc', commands], {});
   const cluster = shell(start);
   await cluster.until(/^HAProxy leads to the primary on (\S+)$/m);
   const printed = (pattern: RegExp) => pattern.exec(cluster.stdout)?.[1] ?? '';

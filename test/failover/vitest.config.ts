@@ -11,7 +11,7 @@ declare module 'vitest' {
 // `--mode short` they take about four minutes.
 export default defineConfig(({ mode }) => ({
   test: {
-    globalSetup: 'test/failover/support/test-run.ts',
+    globalSetup: 'test/support/bare-setup.ts',
     include: ['test/failover/*.test.ts'],
     // This file measures times; the other files check guarantees and kill primaries as well.
     exclude: mode === 'short' ? ['test/failover/pools.test.ts'] : [],

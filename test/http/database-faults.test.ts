@@ -4,7 +4,7 @@ import { run } from '../support/connection.ts';
 import { openLink } from '../support/database-link.ts';
 import { withDatabase } from '../support/global-setup.ts';
 import { type Answer, send } from '../support/http.ts';
-import { whileAgentLocked, whileLocked } from '../support/locks.ts';
+import { untilWaiting, whileAgentLocked, whileLocked } from '../support/locks.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
@@ -121,17 +121,19 @@ describe.concurrent('a row that another transaction has locked', () => {
 
 describe('connections that are all busy', () => {
   test('a request that waits for one is 503, health/live is 200, and later requests are served', async () => {
-    const { origin } = await openAnotherServer(world, { connections: 1 });
+    const { origin } = await openAnotherServer(world, { limits: 'patient', connections: 1, connectionLimit: 1_000 });
     const { id } = await world.agent(companyId);
-    await whileAgentLocked(world, id, async () => {
+    const before = await world.row(agentId);
+    await whileLocked(world, 'LOCK TABLE agent_version IN SHARE MODE', [], async (release) => {
       const blocked = patch(origin, id, { duration: 45 });
-      const waiting = Array.from({ length: 20 }, () => patch(origin));
+      await untilWaiting(world);
+      const waiting = Array.from({ length: 20 }, (_, at) => patch(origin, agentId, { metadata: { waiting: at } }));
       expect(await get(origin, '/health/live')).toMatchObject({ status: 200 });
-      expectUnavailable(await blocked, `/agents/${id}`);
-      for (const answer of await Promise.all(waiting)) {
-        if (answer.status !== 200) expectUnavailable(answer);
-      }
+      for (const answer of await Promise.all(waiting)) expectUnavailable(answer);
+      await release();
+      expect(await blocked).toMatchObject({ status: 200, body: { duration: 45 } });
     });
+    expect(await world.row(agentId)).toBe(before);
     await expectRecovery(origin);
   });
 

@@ -4,9 +4,10 @@ import { expect, test } from 'vitest';
 import { prometheus } from '../../src/metrics/prometheus.ts';
 import { metricsServer } from '../../src/metrics/server.ts';
 import { openAnotherServer } from '../support/another-server.ts';
-import { forAnyCompany, forCompany, onAgent } from '../support/endpoints.ts';
+import { pathOf, withKey } from '../support/endpoints.ts';
 import { type Answer, send } from '../support/http.ts';
 import { head, RawSocket } from '../support/raw-socket.ts';
+import { idsFor, named } from '../support/webhooks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -27,9 +28,11 @@ test('every route answers with X-Content-Type-Options: nosniff, for every method
     '/problems/validation-failed',
     '/problems/unknown',
   ];
-  const lines = [...onAgent, ...forCompany, ...forAnyCompany].map(({ line }) => line.split(' ')[1] ?? '');
-  const paths = [...lines, ...documents].map((path) => path.replace(/\{?:?id\}?(?=\/|$)/, agent.id));
-  for (const path of new Set(paths)) {
+  const hook = await idsFor(world, 'GET /webhooks/:id', { id: agent.id, key });
+  const paths = withKey.map(({ line }) =>
+    pathOf(named(line, line.includes('/webhooks') ? hook : { ...hook, id: agent.id })),
+  );
+  for (const path of new Set([...paths, ...documents])) {
     for (const method of METHODS.filter((name) => name !== 'CONNECT')) {
       for (const headers of [{}, { authorization: `Bearer ${key}` }]) {
         expectNosniff(await world.send({ method, path, headers }), `${method} ${path}`);

@@ -1,12 +1,12 @@
 import { expect, test, vi } from 'vitest';
 import { scopes } from '../../src/auth/api-key.ts';
-import { forAnyCompany, forCompany, onAgent, pathOf } from '../support/endpoints.ts';
+import { explanations, forAnyCompany, forCompany, onAgent, pathOf, withKey } from '../support/endpoints.ts';
 import { expectProblem } from '../support/problem.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
-/** `GET /api-key` needs no scope; test/http/api-key.test.ts tests it. */
+/** `GET /api-key` needs no scope: test/http/api-key.test.ts. The scopes of webhooks: test/http/webhooks/access.test.ts. */
 const withScope = [...onAgent, ...forCompany, ...forAnyCompany].flatMap(({ scope, ...endpoint }) =>
   scope === 'any' ? [] : [{ ...endpoint, scope }],
 );
@@ -25,23 +25,18 @@ test.for(withScope)('$line needs the scope $scope and no other', async ({ line, 
   expect((await world.call(await world.keyWith(companyId, scope), named, { body })).status).toBe(status);
 });
 
+const lines = [...withKey, ...explanations].map(({ line }) => line);
+
 /** The allowed methods of each path, as in Allow. */
-const paths = [
-  ['/agents', 'GET, HEAD, POST'],
-  ['/agents/:id', 'DELETE, GET, HEAD, PATCH'],
-  ['/agents/:id/versions', 'GET, HEAD'],
-  ['/agents/:id/versions/1', 'GET, HEAD'],
-  ['/agents/:id/versions/1/diff', 'GET, HEAD'],
-  ['/agents/:id/versions/1/restore', 'POST'],
-  ['/phone-numbers', 'GET, HEAD'],
-  ['/companies', 'GET, HEAD'],
-  ['/api-key', 'GET, HEAD'],
-] as const;
+const paths = [...new Set(lines.map(pathOf))].map((path) => {
+  const methods = lines.filter((line) => pathOf(line) === path).map((line) => line.replace(/ .*$/, ''));
+  return [path, [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].toSorted().join(', ')] as const;
+});
 
 test.for(paths)(
   '%s answers PUT with 405 and Allow: %s, even without a valid key, and the log names the path',
   async ([path, allow]) => {
-    const instance = path.replace(':id', 'not-a-uuid');
+    const instance = path.replaceAll(/:\w+/g, 'not-a-uuid');
     const answer = await world.call('nobody', `PUT ${instance}`);
     expectProblem(answer, { code: 'METHOD_NOT_ALLOWED', instance });
     expect(answer.headers.allow).toBe(allow);

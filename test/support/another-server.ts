@@ -16,6 +16,8 @@ interface Options extends Partial<KeySecrets> {
   /** Another URL of the world's database. */
   readonly databaseUrl?: string;
   readonly connections?: number;
+  /** Milliseconds to wait for a connection; by default that of the limits. */
+  readonly connectionLimit?: number;
   readonly quotas?: Quotas;
   readonly counters?: Counters;
   /** Called with each statement and its values before it is sent to the database, which waits for what it returns. */
@@ -45,7 +47,7 @@ export async function openAnotherServer(world: World, options: Options = {}, whe
   const { databaseUrl = world.databaseUrl, connections = 10, host = '127.0.0.1', onStatement = () => {} } = options;
   const { secret = world.secret, previousSecret, trustedProxies = [], keepAliveSeconds, longestRequest } = options;
   const { quotas, counters, meter, tracing, publicUrl, onChange, logLevel = 'info', limits = world.limits } = options;
-  const opened = openLimited(limits, databaseUrl, connections);
+  const opened = openLimited(limits, databaseUrl, connections, options.connectionLimit);
   const observed =
     (query: Query): Query =>
     async (statement) => {

@@ -2,7 +2,7 @@ import type { Scope } from '../../src/auth/api-key.ts';
 
 /** A request that succeeds with the right key; all tests of endpoints send it. */
 export interface Endpoint {
-  /** Method and path; `:id` stands for an agent. */
+  /** Method and path; `:id` stands for an agent or a webhook endpoint, `:deliveryId` for a delivery of that. */
   readonly line: string;
   /** `any`: any scopes, or none. */
   readonly scope: Scope | 'any';
@@ -56,6 +56,9 @@ export const forOwner: readonly (Endpoint & { readonly scope: Scope })[] = [
     body: { url: 'https://hooks.example.com/agents', events: ['*'] },
   },
 ];
+
+/** All requests that need a key; of each path the deletion last. */
+export const withKey: readonly Endpoint[] = [...onAgent, ...forCompany, ...forAnyCompany, ...onWebhook, ...forOwner];
 
 /** The requests that need no key. */
 export const health: readonly Pick<Endpoint, 'line' | 'status'>[] = [

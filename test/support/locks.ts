@@ -2,18 +2,21 @@ import { expect, vi } from 'vitest';
 import type { Subject } from './patch-agent.ts';
 import type { World } from './world.ts';
 
+/** Ends the transaction of `whileLocked` before its task ends; by default what it did is rolled back. */
+type Release = (how?: 'ROLLBACK' | 'COMMIT') => Promise<unknown>;
+
 /** Runs a task while another transaction holds the lock that `sql` takes, such as `SELECT … FOR UPDATE`. */
 export async function whileLocked<Result>(
   world: World,
   sql: string,
   parameters: readonly unknown[],
-  task: (release: () => Promise<unknown>) => Promise<Result>,
+  task: (release: Release) => Promise<Result>,
 ): Promise<Result> {
   const holder = await world.sql.connect();
   try {
     await holder.query('BEGIN');
     await holder.query(sql, [...parameters]);
-    return await task(() => holder.query('ROLLBACK'));
+    return await task((how = 'ROLLBACK') => holder.query(how));
   } finally {
     // Closing the connection releases the lock, whatever the task did.
     holder.release(true);
@@ -24,7 +27,7 @@ export async function whileLocked<Result>(
 export function whileAgentLocked<Result>(
   world: World,
   id: string,
-  task: (release: () => Promise<unknown>) => Promise<Result>,
+  task: (release: Release) => Promise<Result>,
 ): Promise<Result> {
   return whileLocked(world, 'SELECT FROM agent WHERE id = $1 FOR UPDATE', [id], task);
 }

@@ -2,7 +2,7 @@ import { explained } from './endpoints.ts';
 import type { Answer, Sent } from './http.ts';
 import { newSubject, type Subject } from './patch-agent.ts';
 import { ask } from './raw-socket.ts';
-import { newWebhook } from './webhooks.ts';
+import { idsFor, named } from './webhooks.ts';
 import type { World } from './world.ts';
 
 /** A request to a route, with its body and a key. */
@@ -93,13 +93,6 @@ export function problemCases(world: World) {
     },
   };
 
-  /** The id of a new webhook endpoint, and of its delivery. */
-  async function newDelivery(key: string) {
-    const { id } = await newWebhook(world, key);
-    const { body } = await world.call(key, `POST /webhooks/${id}/ping`);
-    return { id, delivery: String(Object(body).id) };
-  }
-
   return {
     provoke,
     sendWith,
@@ -107,13 +100,10 @@ export function problemCases(world: World) {
     /** A request that succeeds, with an agent or a webhook endpoint of its own. */
     async caseOf(line: string, body?: object): Promise<Case> {
       const agent = await newSubject(world);
-      const { id, delivery } = line.includes('/webhooks/:id')
-        ? await newDelivery(agent.key)
-        : { id: agent.id, delivery: '' };
-      const named = line.replace(':id', id).replace(':deliveryId', delivery).replace(':code', explained);
-      const [method = '', path = ''] = named.split(' ');
+      const ids = await idsFor(world, line, agent);
+      const [method = '', path = ''] = named(line, ids).replace(':code', explained).split(' ');
       const headers = { ...bearer(agent.key), ...(body && { 'content-type': 'application/json' }) };
-      return { agent, id, method, path, headers, body };
+      return { agent, id: ids.id, method, path, headers, body };
     },
   };
 }

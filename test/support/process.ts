@@ -75,11 +75,14 @@ interface Options {
   readonly descriptors?: number;
 }
 
-/** A process with exactly the given variables, in a process group of its own, which is killed at the end. */
+/**
+ * A process in a process group of its own, which is killed at the end. Of this process's variables it has PATH, HOME and
+ * TMPDIR, so that its temporary files are deleted with the test run.
+ */
 export function startProcess(command: readonly string[], { env = {}, cwd = root, atEnd = onTestFinished }: Options) {
   const [program = '', ...parameters] = command;
-  const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(program, parameters, { cwd, env: { PATH, HOME, ...env }, detached: true });
+  const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
+  const child = spawn(program, parameters, { cwd, env: { PATH, HOME, TMPDIR, ...env }, detached: true });
   const forget = inTestRun(child.pid);
   let stdout = '';
   let stderr = '';

@@ -31,11 +31,16 @@ export async function buildLimited(limits: TimeLimits, parts: AppParts) {
   return app;
 }
 
-/** Opens a database for a server with these limits. */
-export const openLimited = (limits: TimeLimits, url: string, connections: number) =>
-  limits === 'patient'
-    ? openDatabase({ url: patientUrl(url), connections, statementLimit: patience, connectionLimit: patience })
-    : openDatabase({ url, connections });
+/**
+ * Opens a database for a server with these limits.
+ * @param connectionLimit milliseconds to wait for a connection, instead of those of the limits
+ */
+export function openLimited(limits: TimeLimits, url: string, connections: number, connectionLimit?: number) {
+  const limit = connectionLimit !== undefined && { connectionLimit };
+  return limits === 'patient'
+    ? openDatabase({ url: patientUrl(url), connections, statementLimit: patience, connectionLimit: patience, ...limit })
+    : openDatabase({ url, connections, ...limit });
+}
 
 /**
  * The same database, in whose sessions the time limits of the role are a minute, and a lock may be held without an end, unless

@@ -11,6 +11,18 @@ export async function newWebhook(world: World, key: string, fields: object = {},
   return { id: String(id), secret: String(secret), shown: { id, ...shown }, answer };
 }
 
+/** The ids in the path of a request: that of an agent or, for webhooks, of a new endpoint and its delivery. */
+export async function idsFor(world: World, line: string, agent: { readonly id: string; readonly key: string }) {
+  if (!line.includes('/webhooks/:id')) return { id: agent.id, delivery: '' };
+  const { id } = await newWebhook(world, agent.key);
+  const { body } = await world.call(agent.key, `POST /webhooks/${id}/ping`);
+  return { id, delivery: String(Object(body).id) };
+}
+
+/** A request with ids in its path. */
+export const named = (line: string, { id, delivery }: { readonly id: string; readonly delivery: string }) =>
+  line.replace(':id', id).replace(':deliveryId', delivery);
+
 /** The row of an endpoint, all columns; undefined if it does not exist. */
 export async function webhookRow(world: World, id: string) {
   const { rows } = await world.sql.query('SELECT to_jsonb(e) AS row FROM webhook_endpoint e WHERE id = $1', [id]);

@@ -83,12 +83,15 @@ export async function openWorld(options: WorldOptions = {}) {
   let fingerprint: Promise<void> | undefined;
 
   async function close(): Promise<void> {
-    await app.close();
-    await database.close();
-    await owned.close();
-    await sql.end();
-    await run(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
-    refuseKeys(logLines);
+    try {
+      await app.close();
+      await database.close();
+      await owned.close();
+      await sql.end();
+    } finally {
+      await run(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+      refuseKeys(logLines);
+    }
   }
   afterAll(close);
 

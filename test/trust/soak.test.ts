@@ -77,9 +77,13 @@ async function readOnce(port: number) {
 /** Measures one part: reads the metrics each second under load. */
 async function measure(origin: string, port: number, targets: Targets, seconds: number): Promise<Part> {
   const begun: ReturnType<typeof readOnce>[] = [];
-  const timer = setInterval(() => begun.push(readOnce(port)), 1_000);
-  const times = await fire(origin, targets, seconds);
-  clearInterval(timer);
+  const timer = setInterval(() => {
+    const reading = readOnce(port);
+    // It is awaited below, unless the load fails before.
+    reading.catch(() => {});
+    begun.push(reading);
+  }, 1_000);
+  const times = await fire(origin, targets, seconds).finally(() => clearInterval(timer));
   const readings = await Promise.all(begun);
   times.sort((a, b) => a - b);
   return {

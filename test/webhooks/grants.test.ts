@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { newSubject } from '../support/patch-agent.ts';
 import { openReceiver } from '../support/receiver.ts';
 import { openSender, storedDeliveries, storedEndpoint, storeEndpoint } from '../support/sending.ts';
+import { newWebhook } from '../support/webhooks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -83,4 +84,27 @@ test('while its grant is withdrawn an integration misses changes, and nothing of
   // What the page for receivers tells integrations to do about it.
   const page = await readFile('docs/webhooks.md', 'utf8');
   expect(page).toContain('One that was gone for a time, of which nothing may tell but the operator');
+});
+
+test('the endpoints of a key go on after it is revoked, suspended or rotated', async () => {
+  const { id, key, companyId } = await newSubject(world);
+  const receiver = await openReceiver();
+  const ends = [world.keys.revoke, world.keys.suspend, (keyId: string) => world.keys.rotate(keyId, 0)];
+  const endpoints: string[] = [];
+  for (const end of ends) {
+    const maker = await world.newKey(companyId);
+    const made = await newWebhook(world, maker.key);
+    await world.sql.query('UPDATE webhook_endpoint SET url = $2 WHERE id = $1', [made.id, receiver.url]);
+    await end(maker.id);
+    expect((await world.call(maker.key, 'GET /webhooks')).status).toBeOneOf([401, 403]);
+    endpoints.push(made.id);
+  }
+  await world.patch(key, id, { duration: 44 });
+  openSender(world);
+  for (const endpoint of endpoints) {
+    await expect
+      .poll(() => storedDeliveries(world, endpoint))
+      .toMatchObject([{ agentId: id, version: 2, status: 'DELIVERED' }]);
+  }
+  expect(receiver.received).toHaveLength(endpoints.length);
 });

@@ -53,6 +53,8 @@ test('the log has one line when an endpoint begins to fail, succeeds again and i
   await world.patch(key, id, { metadata: { count: changes } });
   for (const { wake } of senders) wake();
   await expect.poll(() => lines).toHaveLength(3);
+  // What the other process found out too would be logged by then.
+  await Promise.all(senders.map(({ stop }) => stop(60_000)));
 
   const shown = { webhookId: endpoint.id, origin: `http://127.0.0.1:${receiver.port}` };
   expect(lines).toEqual([

@@ -30,8 +30,6 @@ export async function startCluster() {
     env: {
       ...{ ...passwords, API_KEY_SECRET: secret, LOG_LEVEL: 'fatal', ...webhooksToLoopback },
       ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0', RATE_LIMIT_REFUSED_PER_MINUTE: '0' },
-      // The folder of the test run, so that it removes what PostgreSQL leaves behind.
-      TMPDIR: process.env['TMPDIR'] ?? '',
     },
     atEnd: afterAll,
   });

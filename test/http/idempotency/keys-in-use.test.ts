@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { longest } from '../../../src/http/deadline.ts';
 import { openAnotherServer } from '../../support/another-server.ts';
 import { callsOf } from '../../support/calls.ts';
 import { inOneBatch, untilWaiting, whileLocked } from '../../support/locks.ts';
@@ -10,6 +11,8 @@ import { statementLimit, unlessTooSlow } from '../../support/too-slow.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
+
+// A fast machine refuses a request shortly before its deadline; one that is answered after `longest` was on a slow machine.
 
 /** Few enough to be written within the time limit of a request, also on a slow machine. */
 const eight = Array.from({ length: 8 }, (_, at) => at);
@@ -27,6 +30,7 @@ test.concurrent.for(cases)(
     unlessTooSlow(
       async ({ timed }) => {
         const hurried = { ...own, ...callsOf(own.origin, timed) };
+        const refused = { ...own, ...callsOf(own.origin, (answer) => timed(answer, longest)) };
         const agent = await agentAtTwo(hurried);
         const neighbours: string[] = [];
         for (const _ of eight) neighbours.push((await own.agent(agent.companyId)).id);
@@ -35,7 +39,7 @@ test.concurrent.for(cases)(
         const key = newKey();
         const before = await storedAgent(own, agent.id);
         await whileLocked(own, insertKeptAnswer, [agent.keyId, key, agent.id], async () => {
-          const waiting = sendKeyed(hurried, agent, request, key);
+          const waiting = sendKeyed(refused, agent, request, key);
           await Promise.race([untilWaiting(own), waiting]);
           const patches = neighbours.map((id) => hurried.patch(agent.key, id, { name: 'Neighbour' }));
           expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_IN_USE', instance });
@@ -65,7 +69,7 @@ describe('a change whose twin is under way past its deadline, and holds the row 
         const before = await everythingOf(own, agent.companyId);
         const holdKey = () =>
           whileLocked(own, insertKeptAnswer, [agent.keyId, key, agent.id], async () => {
-            expectProblem(await sendKeyed(hurried, agent, request, key), { code: 'DATABASE_UNAVAILABLE', instance });
+            expectProblem(await sendKeyed(own, agent, request, key), { code: 'DATABASE_UNAVAILABLE', instance });
           });
         await whileLocked(own, 'SELECT FROM agent WHERE id = $1 FOR NO KEY UPDATE', [agent.id], holdKey);
         expect(await everythingOf(own, agent.companyId)).toEqual(before);
@@ -84,20 +88,20 @@ test.for(Object.entries(retriables))(
     const request = make(agent, await world.phoneNumber(agent.companyId));
     const instance = request.line.split(' ')[1] ?? '';
     const key = newKey();
-    const holder = await world.sql.connect();
-    await holder.query('BEGIN');
-    await holder.query(insertKeptAnswer, [agent.keyId, key, agent.id]);
-    const waiting = sendKeyed(world, agent, request, key);
-    await untilWaiting(world);
-    await holder.query('COMMIT');
-    holder.release();
-    expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
+    const answer = await whileLocked(world, insertKeptAnswer, [agent.keyId, key, agent.id], async (release) => {
+      const waiting = sendKeyed(world, agent, request, key);
+      await untilWaiting(world);
+      await release('COMMIT');
+      return await waiting;
+    });
+    expectProblem(answer, { code: 'IDEMPOTENCY_KEY_REUSED', instance });
   },
 );
 
 test('idempotency keys that stay in use fail their own requests, and no others of the batch', async () => {
   const { origin } = await openAnotherServer(world, { limits: 'production' });
   await unlessTooSlow(async ({ timed }) => {
+    const refused = { ...world, ...callsOf(origin, (answer) => timed(answer, longest)) };
     const hurried = { ...world, ...callsOf(origin, timed) };
     const agent = await newSubject(world);
     const neighbours = await Promise.all(eight.map(() => world.agent(agent.companyId)));
@@ -108,7 +112,7 @@ test('idempotency keys that stay in use fail their own requests, and no others o
     const answers = await whileLocked(world, insertAll, [agent.keyId, keys, agent.id], () =>
       inOneBatch(hurried, agent, () =>
         Promise.all([
-          ...keys.map((key) => sendKeyed(hurried, agent, request, key)),
+          ...keys.map((key) => sendKeyed(refused, agent, request, key)),
           ...neighbours.map(({ id }) => hurried.patch(agent.key, id, { name: 'Neighbour' })),
         ]),
       ),

@@ -39,21 +39,22 @@ test('a creation waits for its twin longer than one lock timeout', async () => {
   const { key, keyId, id, companyId } = await newSubject(world);
   const { origin } = await openAnotherServer(world, { databaseUrl: impatientUrl() });
   const request = { body: draft, headers: { 'idempotency-key': newKey() } };
-  const holder = await world.sql.connect();
-  await holder.query('BEGIN');
-  await holder.query(insertKeptAnswer, [keyId, request.headers['idempotency-key'], id]);
-  const waiting = callsOf(origin).call(key, 'POST /agents', request);
-  let isAnswered = false;
-  void waiting.then(() => {
-    isAnswered = true;
+  const kept = [keyId, request.headers['idempotency-key'], id];
+  const answer = await whileLocked(world, insertKeptAnswer, kept, async (release) => {
+    let isAnswered = false;
+    const waiting = callsOf(origin)
+      .call(key, 'POST /agents', request)
+      .finally(() => {
+        isAnswered = true;
+      });
+    const countWaits = lockWaits();
+    // One attempt waits twice.
+    const hasWaitedAgain = async () => (await countWaits()) > 2 || isAnswered;
+    await vi.waitUntil(hasWaitedAgain, { timeout: 60_000, interval: 5 });
+    await release('COMMIT');
+    return await waiting;
   });
-  const countWaits = lockWaits();
-  // One attempt waits twice.
-  const hasWaitedAgain = async () => (await countWaits()) > 2 || isAnswered;
-  await vi.waitUntil(hasWaitedAgain, { timeout: 60_000, interval: 5 });
-  await holder.query('COMMIT');
-  holder.release();
-  expectProblem(await waiting, { code: 'IDEMPOTENCY_KEY_REUSED', instance: '/agents' });
+  expectProblem(answer, { code: 'IDEMPOTENCY_KEY_REUSED', instance: '/agents' });
   expect(await world.agents.list(companyId)).toHaveLength(1);
 });
 

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { documented, expectDocumented, readDocument } from '../../support/document.ts';
-import { forAnyCompany, forCompany, health, onAgent } from '../../support/endpoints.ts';
+import { health, withKey } from '../../support/endpoints.ts';
 import { fullFields } from '../../support/fields.ts';
 import { newSubject } from '../../support/patch-agent.ts';
+import { idsFor, named } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld({ docs: false, quotas: { perMinute: 600, perHour: 20_000 } });
@@ -18,46 +19,48 @@ const limits = ['limit', 'remaining', 'reset'].flatMap((name) =>
 const headersOf: Readonly<Record<string, readonly string[]>> = {
   'GET /agents/:id': ['etag'],
   'POST /agents': ['etag', 'location'],
+  'POST /webhooks': ['location'],
   'PATCH /agents/:id': ['etag', 'changed-fields'],
   'POST /agents/:id/versions/1/restore': ['etag', 'changed-fields'],
 };
 
-test.for([...forAnyCompany, ...forCompany, ...onAgent])(
+test.for(withKey)(
   'successes and refusals of $line are as the document describes them',
   async ({ line, status, body }) => {
     const { id, companyId, key } = await newSubject(world, fullFields);
     await world.phoneNumber(companyId);
     await world.patch(key, id, { metadata: { team: null } });
-    const [method, path] = documented(line);
+    const [method, template] = documented(line);
     const expectAs = (answer: Awaited<ReturnType<typeof world.call>>, headers: readonly string[]) =>
-      expectDocumented(document, [method.toLowerCase(), path], answer, headers);
-    const named = line.replace(':id', id);
+      expectDocumented(document, [method.toLowerCase(), template], answer, headers);
+    const ids = await idsFor(world, line, { id, key });
+    const path = named(line, ids);
     const usedUp = await world.limitedKey(companyId, { perMinute: 1 });
     await world.call(usedUp, 'GET /companies');
-    expectAs(await world.call(usedUp, named, { body }), ['retry-after', ...limits]);
-    expectAs(await world.call('nobody', named, { body }), ['www-authenticate']);
-    expectAs(await world.call(key, `${named}?unknown=1`, { body }), limits);
+    expectAs(await world.call(usedUp, path, { body }), ['retry-after', ...limits]);
+    expectAs(await world.call('nobody', path, { body }), ['www-authenticate']);
+    expectAs(await world.call(key, `${path}?unknown=1`, { body }), limits);
     if (line.includes(':id')) {
       const other = await world.company();
-      expectAs(await world.call(other.key, named, { body }), limits);
-      expectAs(await world.call(key, line.replace(':id', companyId), { body }), limits);
+      expectAs(await world.call(other.key, path, { body }), limits);
+      expectAs(await world.call(key, named(line, { ...ids, id: companyId }), { body }), limits);
     }
-    const success = await world.call(key, named, { body });
+    const success = await world.call(key, path, { body });
     expect(success.status).toBe(status);
     expectAs(success, [...limits, ...(headersOf[line] ?? [])]);
   },
 );
 
-test.for([...forAnyCompany, ...forCompany, ...onAgent])(
+test.for(withKey)(
   'successes and refusals of $line have the request id that was sent',
   async ({ line, status, body }) => {
     const { id, key } = await newSubject(world);
     const headers = { 'x-request-id': 'sent.by-the_caller' };
-    const named = line.replace(':id', id);
+    const path = named(line, await idsFor(world, line, { id, key }));
     const answers = [
-      await world.call('nobody', named, { body, headers }),
-      await world.call(key, `${named}?unknown=1`, { body, headers }),
-      await world.call(key, named, { body, headers }),
+      await world.call('nobody', path, { body, headers }),
+      await world.call(key, `${path}?unknown=1`, { body, headers }),
+      await world.call(key, path, { body, headers }),
     ];
     expect(answers.map((answer) => answer.status)).toEqual([401, 400, status]);
     expect(answers.map((answer) => answer.headers['x-request-id'])).toEqual(Array(3).fill(headers['x-request-id']));
@@ -122,7 +125,7 @@ test.for([
   'a replayed answer to %s, and the 404 after its agent is erased, are as the document describes them',
   async ([line = '', header = '']) => {
     const { id, key } = await newSubject(world);
-    const { body } = [...forCompany, ...onAgent].find((endpoint) => endpoint.line === line) ?? {};
+    const { body } = withKey.find((endpoint) => endpoint.line === line) ?? {};
     const [method, path] = documented(line);
     const send = () => world.call(key, line.replace(':id', id), { body, headers: { 'idempotency-key': 'again' } });
     const first = await send();

@@ -6,16 +6,7 @@ import { patches } from '../../../src/agents/examples.ts';
 import { agentFields } from '../../../src/agents/fields.ts';
 import { agentPatchSchema, agentSchema } from '../../../src/agents/schema.ts';
 import { codesOf, documented, faultsOf, readDocument } from '../../support/document.ts';
-import {
-  draft,
-  explanations,
-  forAnyCompany,
-  forCompany,
-  forOwner,
-  health,
-  onAgent,
-  onWebhook,
-} from '../../support/endpoints.ts';
+import { draft, explanations, health, withKey } from '../../support/endpoints.ts';
 import { openWorld } from '../../support/world.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
@@ -24,8 +15,6 @@ const served = await world.send({ method: 'GET', path: '/openapi.json' });
 const document = readDocument(served.text);
 const patch = document.paths['/agents/{id}']?.['patch'];
 if (!patch) throw new Error('the document lacks PATCH /agents/{id}');
-
-const withKey = [...onAgent, ...forCompany, ...forAnyCompany, ...onWebhook, ...forOwner];
 
 test('GET /openapi.json needs no API key', () => {
   expect(served.status).toBe(200);

@@ -1,16 +1,8 @@
 import pLimit from 'p-limit';
 import { expect, test } from 'vitest';
+import { longest } from '../../../src/http/deadline.ts';
 import { documented, expectDocumentedHeaders, readDocument } from '../../support/document.ts';
-import {
-  explained,
-  explanations,
-  forAnyCompany,
-  forCompany,
-  forOwner,
-  health,
-  onAgent,
-  onWebhook,
-} from '../../support/endpoints.ts';
+import { explained, explanations, health, withKey } from '../../support/endpoints.ts';
 import type { Answer } from '../../support/http.ts';
 import { untilNoneWaiting, whileLocked } from '../../support/locks.ts';
 import { type Case, problemCases, unknownId } from '../../support/problem-cases.ts';
@@ -29,10 +21,7 @@ const document = readDocument(served.text);
 const { caseOf, provoke } = problemCases(world);
 const slow = problemCases(hurried);
 
-const endpoints = [
-  ...[...onAgent, ...forCompany, ...forAnyCompany, ...onWebhook, ...forOwner],
-  ...[...health, ...explanations].map(({ line }) => ({ line, body: undefined })),
-];
+const endpoints = [...withKey, ...[...health, ...explanations].map(({ line }) => ({ line, body: undefined }))];
 
 /** The documented responses of a request, by status. */
 function responsesTo(line: string) {
@@ -148,7 +137,7 @@ test('every route that lists IDEMPOTENCY_KEY_IN_USE answers it as documented', a
     cases.map(({ line, one }) =>
       whileLocked(hurried, insertKeptAnswer, [one.agent.keyId, 'in-use', one.agent.id], () =>
         unlessTooSlow(async ({ timed }) => {
-          const answer = await timed(slow.sendWith(one, { 'idempotency-key': 'in-use' }));
+          const answer = await timed(slow.sendWith(one, { 'idempotency-key': 'in-use' }), longest);
           expectExample(line, 'IDEMPOTENCY_KEY_IN_USE', one, answer);
         }),
       ),

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { fieldEntries, fullFields, nullableFields } from '../../support/fields.ts';
+import { inOneBatch } from '../../support/locks.ts';
 import { expectChange, fullAgent, newSubject } from '../../support/patch-agent.ts';
-import { storedAgent } from '../../support/stored-agent.ts';
+import { answerOf, storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -68,12 +69,18 @@ test('an agent id in upper case finds the agent, and the answer has it in lower 
 test('changes within one millisecond each have a later updatedAt and a version of their own', async () => {
   const agent = await newSubject(world);
   const names = ['One', 'Two', 'Three', 'Four', 'Five', 'Six'];
-  for (const name of names) await world.client(agent.key).patch(agent.id, { name });
+  const answers = await inOneBatch(world, agent, () =>
+    Promise.all(names.map((name) => world.patch(agent.key, agent.id, { name }))),
+  );
   const { row, history } = await storedAgent(world, agent.id);
   const times = history.map(({ createdAt }) => createdAt.getTime());
-  expect(history.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(history.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   expect(times).toEqual([...new Set(times)].toSorted((a, b) => a - b));
-  expect(row).toMatchObject({ name: 'Six', version: 7 });
+  const answered = answers.map(({ headers, body }) => [headers['etag'], Object(body).updatedAt]);
+  const stored = history.slice(2).map(({ version, createdAt }) => [`"${version}"`, createdAt.toISOString()]);
+  expect(answered.toSorted()).toEqual(stored);
+  const last = answers.find(({ headers }) => headers['etag'] === '"8"');
+  expect(last?.body).toEqual(answerOf(row));
 });
 
 test('updatedAt increases even if the stored time is ahead of the clock', async () => {

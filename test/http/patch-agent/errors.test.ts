@@ -164,8 +164,24 @@ test('an ATS key without a company gets no hint about parameters with unrelated 
 
 test('no answer contains the query', async () => {
   const agent = await newSubject(world);
-  const { text } = await world.patch(agent.key, agent.id, { name: 1 }, { query: '?companyId=confidential' });
-  expect(text).not.toContain('confidential');
+  const ats = await world.ats(agent.companyId);
+  const query = '?companyId=confidential';
+  const patch = (key: string, headers: Record<string, string> = {}, body: object = {}) =>
+    world.patch(key, agent.id, body, { query, headers });
+  const keyed = { 'idempotency-key': 'used' };
+  const answers = [
+    await patch(agent.key, keyed),
+    await patch(agent.key, {}, { name: 1 }),
+    await patch(ats.key),
+    await patch('no key'),
+    await world.patch(agent.key, id, {}, { query }),
+    await world.send({ path: `/nowhere${query}` }),
+    await world.send({ method: 'PUT', path: `/agents/${agent.id}${query}` }),
+    await patch(agent.key, { 'if-match': '"9"' }),
+    await patch(agent.key, keyed, { name: 'Another' }),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([200, 400, 400, 401, 404, 404, 405, 412, 422]);
+  for (const { text, headers } of answers) expect(`${text}${JSON.stringify(headers)}`).not.toContain('confidential');
 });
 
 test('of two Content-Type headers the first counts', async () => {

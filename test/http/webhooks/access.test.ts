@@ -5,7 +5,7 @@ import { problemTexts } from '../../../src/http/problem-texts.ts';
 import { forOwner, onWebhook, pathOf } from '../../support/endpoints.ts';
 import { whileLocked } from '../../support/locks.ts';
 import { expectProblem } from '../../support/problem.ts';
-import { newWebhook, webhookRow } from '../../support/webhooks.ts';
+import { named, newWebhook, webhookRow } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -29,9 +29,6 @@ let opened: Opened;
 beforeAll(async () => {
   opened = await openCase();
 });
-
-const named = (line: string, { id, delivery }: { id: string; delivery: string }) =>
-  line.replace(':id', id).replace(':deliveryId', delivery);
 
 const foreign =
   'The webhook belongs to another owner. With the key of an integration, send the companyId with which the webhook was made, ' +

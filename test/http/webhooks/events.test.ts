@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { draft } from '../../support/endpoints.ts';
-import { inOneBatch, whileAgentLocked } from '../../support/locks.ts';
+import { inOneBatch, untilWaiting, whileAgentLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { bodiesFor, inShort, newWebhook, requestOf } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -117,6 +117,7 @@ test('changes of one batch, and changes that run alone, make their events in the
       world.patch(key, agentId, { duration: 62 }),
     ]);
     await world.call(key, `GET /agents/${agentId}`);
+    await untilWaiting(world);
     await release();
     return await sent;
   });

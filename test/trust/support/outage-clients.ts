@@ -13,14 +13,18 @@ import { tickedTime } from '../../support/ticks.ts';
 /** The most milliseconds that a request may take during an attack: 5 s in the server, and time for this process. */
 const longest = 5_500;
 
-const clients = 8;
+const clients = Array.from({ length: 8 }, (_, client) => client);
 const agents = 4;
 /**
  * Milliseconds between requests of a client: quick answers of 503 would otherwise take the processor from the server.
  */
 const pause = 20;
 
+/** The most milliseconds, far above every limit, that a request which must succeed is waited for. */
+const patience = 60_000;
+
 interface Timed extends Answer {
+  readonly client: number;
   readonly line: string;
   readonly ms: number;
   /** The time of the answer. */
@@ -36,8 +40,11 @@ interface Attack {
   readonly recovery?: number;
 }
 
-const isWrite = ({ line }: Timed) => /^(PATCH|POST)/.test(line);
+/** A dry run writes nothing, so it succeeds also where no change does. */
+const isWrite = ({ line }: Timed) => /^(PATCH|POST)/.test(line) && !line.includes('dryRun');
+const isPatch = ({ line }: Timed) => line.startsWith('PATCH');
 const isGood = ({ status }: Timed) => status >= 200 && status < 300;
+const versionOf = ({ line, headers }: Timed) => `${line} ${headers.etag}`;
 
 /** One secret for all, because a database has the fingerprint of the secret of its first key. */
 const secret = randomUUID().repeat(2);
@@ -85,22 +92,25 @@ export async function openOutageClients(
       // A broken connection is no answer and fails the test.
       const answer = await send(origin, call);
       const at = tickedTime();
-      answers.push({ ...answer, line: call.line, ms: at - start, at });
-      if (answer.status === 200 && call.line.startsWith('PATCH')) saved.set(client, count);
+      const timed = { ...answer, client, line: call.line, ms: at - start, at };
+      answers.push(timed);
+      if (isGood(timed) && isPatch(timed)) saved.set(client, count);
       await delay(pause);
     }
   }
 
-  /** Resolves with the first when `count` requests that `which` selects have succeeded since a time. */
+  /** Resolves with the milliseconds from a time until the first request that `which` selects has succeeded. */
   async function successSince(moment: number, which: (answer: Timed) => boolean): Promise<number> {
-    for (;;) {
+    while (tickedTime() - moment < patience) {
       const first = answers.find((answer) => answer.at > moment && isGood(answer) && which(answer));
       if (first) return first.at - moment;
       await Promise.race([delay(5), loads]);
     }
+    const last = answers.findLast(which);
+    throw new Error(`nothing succeeded; the last answer was ${last?.status} to ${last?.line}: ${last?.text}`);
   }
 
-  const loads = Promise.all(Array.from({ length: clients }, (_, client) => ask(client)));
+  const loads = Promise.all(clients.map(ask));
   loads.catch(() => {});
   onTestFinished(async () => {
     isOver = true;
@@ -116,7 +126,7 @@ export async function openOutageClients(
      */
     async expectRecoveryFrom({ task, hits = () => true, recovery = 2_000 }: Attack): Promise<void> {
       const isHit = ({ line }: Timed) => hits(line);
-      await successSince(0, (answer) => isHit(answer) && isWrite(answer));
+      await successSince(tickedTime(), (answer) => isHit(answer) && isWrite(answer));
       const from = answers.length;
       await task();
       const moment = tickedTime();
@@ -138,13 +148,19 @@ export async function openOutageClients(
     },
 
     /**
-     * Ends the load once every client was served. Checks that every acknowledged change is stored and that the process
-     * logged no error.
+     * Ends the load once every client has changed its agent again. Checks that every acknowledged change is stored and that
+     * the process logged no error.
      */
     async expectAllSaved(): Promise<void> {
-      while (saved.size < clients) await Promise.race([delay(5), loads]);
+      const moment = tickedTime();
+      await Promise.all(
+        clients.map((client) => successSince(moment, (answer) => answer.client === client && isPatch(answer))),
+      );
       isOver = true;
       await loads;
+      // The next change would have the version of one that was lost.
+      const versions = answers.filter((answer) => isGood(answer) && isPatch(answer)).map(versionOf);
+      expect(new Set(versions).size).toBe(versions.length);
       for (const [client, count] of saved) {
         const { body } = await setUp(origin, { line: `GET /agents/${idOf(client)}` });
         expect(Object(body).metadata[`c${client}`]).toBeGreaterThanOrEqual(count);

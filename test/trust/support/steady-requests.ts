@@ -9,8 +9,7 @@ export async function sendSteadily(request: () => Promise<{ readonly status: num
     return { status, after: performance.now() - start };
   };
   const timer = setInterval(() => running.push(timed()), 20);
-  await until;
-  clearInterval(timer);
+  await until.finally(() => clearInterval(timer));
   return await Promise.all(running);
 }
 
