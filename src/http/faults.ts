@@ -61,11 +61,11 @@ export interface Findings {
 }
 
 /** @param limit the bound that was passed, if there is one */
-export const complain = (code: Fault['code'], detail: string, limit?: number): Complaint =>
+export const complaintOf = (code: Fault['code'], detail: string, limit?: number): Complaint =>
   limit === undefined ? { code, detail } : { code, detail, limit };
 
 const wrongCount = (code: Fault['code'], bound: 'least' | 'most', unit: 'character' | 'item') => (limit: number) =>
-  complain(code, `must have at ${bound} ${limit} ${unit}${limit === 1 ? '' : 's'}`, limit);
+  complaintOf(code, `must have at ${bound} ${limit} ${unit}${limit === 1 ? '' : 's'}`, limit);
 
 const formats = {
   version: 'a version number, from 1 on',
@@ -81,24 +81,24 @@ export type Made = 'merged' | 'restored';
 const byPatch = 'send the fields that you want of this version by PATCH instead';
 
 export const complaints = {
-  required: () => complain('required', 'is required'),
+  required: () => complaintOf('required', 'is required'),
   requiredForPhone: () =>
-    complain(
+    complaintOf(
       'required',
       'must be sent in the same request as type PHONE: GET /phone-numbers lists the ids; ' +
         'a patch without type keeps the stored number',
     ),
   unknownMember: (meant: string | undefined, known: readonly string[]) =>
-    complain(
+    complaintOf(
       'unknown_member',
       meant
         ? `is not known; did you mean ${meant}?`
         : `is not known; what can be set is ${known.length > 0 ? known.join(', ') : 'nothing'}`,
     ),
-  wrongType: (expected: string) => complain('wrong_type', `must be ${expected}`),
-  notNull: (expected: string) => complain('not_null', `must be ${expected}, not null`),
+  wrongType: (expected: string) => complaintOf('wrong_type', `must be ${expected}`),
+  notNull: (expected: string) => complaintOf('not_null', `must be ${expected}, not null`),
   phoneNumberNotNull: () =>
-    complain(
+    complaintOf(
       'not_null',
       'must be the id of an active phone number, not null, while type is PHONE; or set another type in the same request',
     ),
@@ -106,56 +106,56 @@ export const complaints = {
     const written = typeof sent === 'string' ? sent.toLowerCase() : undefined;
     const meant = allowed.find((name) => typeof name === 'string' && name.toLowerCase() === written);
     const hint = meant ? `; did you mean ${meant}?` : '';
-    return complain('not_allowed', `must be one of ${allowed.map(String).join(', ')}${hint}`);
+    return complaintOf('not_allowed', `must be one of ${allowed.map(String).join(', ')}${hint}`);
   },
-  tooSmall: (limit: number) => complain('too_small', `must be at least ${limit}`, limit),
-  tooLarge: (limit: number) => complain('too_large', `must be at most ${limit}`, limit),
+  tooSmall: (limit: number) => complaintOf('too_small', `must be at least ${limit}`, limit),
+  tooLarge: (limit: number) => complaintOf('too_large', `must be at most ${limit}`, limit),
   tooShort: wrongCount('too_short', 'least', 'character'),
   tooLong: wrongCount('too_long', 'most', 'character'),
   tooMany: wrongCount('too_many', 'most', 'item'),
   tooFew: wrongCount('too_short', 'least', 'item'),
-  blank: () => complain('blank', 'must not be only white space'),
-  readOnly: () => complain('unknown_member', 'is read-only: leave it out'),
-  badEncoding: () => complain('bad_format', 'must be percent-encoded UTF-8: é is %C3%A9, and % itself is %25'),
-  badFormat: (format: keyof typeof formats) => complain('bad_format', `must be ${formats[format]}`),
-  givenTwice: () => complain('too_many', 'must be given once', 1),
+  blank: () => complaintOf('blank', 'must not be only white space'),
+  readOnly: () => complaintOf('unknown_member', 'is read-only: leave it out'),
+  badEncoding: () => complaintOf('bad_format', 'must be percent-encoded UTF-8: é is %C3%A9, and % itself is %25'),
+  badFormat: (format: keyof typeof formats) => complaintOf('bad_format', `must be ${formats[format]}`),
+  givenTwice: () => complaintOf('too_many', 'must be given once', 1),
   notOnDryRun: () =>
-    complain('not_allowed', 'must not be sent with dryRun=true: a dry run changes nothing that could be repeated'),
+    complaintOf('not_allowed', 'must not be sent with dryRun=true: a dry run changes nothing that could be repeated'),
   badCharacters: () =>
-    complain('bad_characters', 'must not hold U+0000 or an unpaired surrogate, in a string or in a key'),
+    complaintOf('bad_characters', 'must not hold U+0000 or an unpaired surrogate, in a string or in a key'),
   numberTooLarge: () =>
-    complain(
+    complaintOf(
       'too_large',
       'must be a number that JavaScript holds exactly: finite, and as an integer within ±(2^53 − 1); send larger ids as strings',
       Number.MAX_SAFE_INTEGER,
     ),
   numberTooLong: (limit: number) =>
-    complain(
+    complaintOf(
       'too_long',
       `must have at most ${limit} characters when written without an exponent; round it, or send it as a string`,
       limit,
     ),
   keyNotAllowed: () =>
-    complain('not_allowed', 'must not be a key: __proto__, and prototype inside constructor, are refused'),
+    complaintOf('not_allowed', 'must not be a key: __proto__, and prototype inside constructor, are refused'),
   phoneNumberNotFound: () =>
-    complain(
+    complaintOf(
       'not_found',
       'must be the id of an active phone number of the company: GET /phone-numbers lists them; ' +
         'a patch without it and type PHONE keeps the stored number',
     ),
   restoredNumberNotFound: () =>
-    complain(
+    complaintOf(
       'not_found',
       `must be an active phone number of the company, which that of this version no longer is: ${byPatch}`,
     ),
   /** The same complaint where a body cannot be corrected: a restore has none. */
   aboutVersion: ({ detail, ...complaint }: Complaint): Complaint => ({ ...complaint, detail: `${detail}: ${byPatch}` }),
   metadataBytes: (limit: number, reached: number, made: Made = 'merged') =>
-    complain('too_large', `must be at most ${limit} bytes of JSON once ${made}, but would be ${reached}`, limit),
+    complaintOf('too_large', `must be at most ${limit} bytes of JSON once ${made}, but would be ${reached}`, limit),
   metadataDepth: (limit: number, reached: number, made: Made = 'merged') =>
-    complain('too_deep', `must be at most ${limit} levels deep once ${made}, but would be ${reached}`, limit),
+    complaintOf('too_deep', `must be at most ${limit} levels deep once ${made}, but would be ${reached}`, limit),
   metadataKeys: (limit: number, reached: number, made: Made = 'merged') =>
-    complain(
+    complaintOf(
       'too_many',
       `must have at most ${limit} keys at all levels once ${made}, but would have ${reached}`,
       limit,

@@ -1,30 +1,31 @@
-import { complain } from './faults.ts';
+import { complaintOf } from './faults.ts';
 
 /** What can be wrong with a webhook endpoint, beside what `complaints` has. */
 export const webhookComplaints = {
   badHeaderName: () =>
-    complain(
+    complaintOf(
       'bad_format',
       "must be the name of a header: a letter or digit, then at most 99 letters, digits and !#$%&'*+-.^_`|~",
     ),
-  ownHeader: () => complain('not_allowed', 'must not be set: the server sets this header itself'),
+  ownHeader: () => complaintOf('not_allowed', 'must not be set: the server sets this header itself'),
   badHeaderValue: () =>
-    complain(
+    complaintOf(
       'bad_format',
       'must be 1 to 4096 visible ASCII characters, with blanks inside only, or null to remove the header',
     ),
   unreadableHeaders: () =>
-    complain(
+    complaintOf(
       'not_allowed',
       'must be null or absent: the server can no longer read what is stored of this webhook; rotate its secret first',
     ),
   unreadableSecret: (id: string) =>
-    complain(
+    complaintOf(
       'not_allowed',
       `must not repeat an answer whose secret the server can no longer read: rotate the secret of webhook ${id}, with another key`,
     ),
-  notATarget: (reason: string) => complain('not_allowed', `must be a URL to which webhooks may be sent, but ${reason}`),
-  webhookDisabled: () => complain('not_allowed', 'must be the id of a webhook that is ENABLED; enable it first'),
+  notATarget: (reason: string) =>
+    complaintOf('not_allowed', `must be a URL to which webhooks may be sent, but ${reason}`),
+  webhookDisabled: () => complaintOf('not_allowed', 'must be the id of a webhook that is ENABLED; enable it first'),
   tooManyWebhooks: (limit: number) =>
-    complain('too_many', `must not be one webhook more: there are ${limit} already, which is the limit`, limit),
+    complaintOf('too_many', `must not be one webhook more: there are ${limit} already, which is the limit`, limit),
 } as const;

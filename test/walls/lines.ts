@@ -112,13 +112,13 @@ export const lineRules: readonly Rule[] = [
   }),
   lineRule({
     says: 'the text of a problem or of a fault',
-    pattern: /\b(detail|malformed)(:|\()\s*['"`]|\bcomplain\(/,
+    pattern: /\b(detail|malformed)(:|\()\s*['"`]|\bcomplaintOf\(/,
     rooms: /^src\/http\/(problems|problem-texts|faults|webhook-complaints)\.ts$/,
     caught: [
       "throw new ApiError('MALFORMED_BODY', { detail: 'It is not JSON.' });",
       "return malformed('Send HTTP/1.1.');",
       'const fault = { code, detail: `at most 5` };',
-      "return complain('required', 'is required');",
+      "return complaintOf('required', 'is required');",
     ],
     room: 'src/http/problem-texts.ts',
   }),
