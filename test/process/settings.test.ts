@@ -64,7 +64,7 @@ test('DATABASE_POOL limits the connections, and further statements wait for one'
       },
       { timeout: 60_000, interval: 10 },
     );
-    await Promise.all([untilOneWaits.then(release), ...[...keys.keys()].map(readToTheEnd)]);
+    await Promise.all([untilOneWaits.then(() => release()), ...[...keys.keys()].map(readToTheEnd)]);
   });
 });
 
